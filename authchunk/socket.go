@@ -1,0 +1,13 @@
+package authchunk
+
+// A Socket is an SCTP association whose shared keys [Keys] looks after.
+// The calls are the socket options of RFC 6458, Sections 8.1.18, 8.3.4 and 8.3.5.
+type Socket interface {
+	// SetAuthKey makes secret known under id, for sending and receiving.
+	// The callee keeps no reference to secret.
+	SetAuthKey(id uint16, secret []byte) error
+	// SetActiveAuthKey authenticates everything sent from now on with key id.
+	SetActiveAuthKey(id uint16) error
+	// DeleteAuthKey forgets key id, which must not be the active one.
+	DeleteAuthKey(id uint16) error
+}

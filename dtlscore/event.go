@@ -1,0 +1,56 @@
+package dtlscore
+
+// An EventKind says what the driver of a [Conn] has to do next.
+type EventKind uint8
+
+const (
+	// EventNone means that there is nothing left to do.
+	EventNone EventKind = iota
+
+	// EventSend: send Event.Data, one record, as one message on the
+	// transport's ordered and reliable control channel. RFC 6083, Section 4.4.
+	EventSend
+
+	// EventFlush: hold application writes, then wait until the peer has
+	// acknowledged everything that was sent, before the next event. Records
+	// that arrive meanwhile go to [Conn.Receive]. RFC 6083, Sections 4.7 and 4.9.
+	EventFlush
+
+	// EventDrain: give everything that the transport has already received to
+	// [Conn.Receive], then call [Conn.Drained]. RFC 6083, Sections 4.7 and 4.9.
+	EventDrain
+
+	// EventSecret: Event.Data is the next endpoint pair shared secret, 64
+	// bytes; make it known to the transport at once, for receiving. The peer
+	// may use it before anything else arrives. RFC 6083, Section 4.8.
+	EventSecret
+
+	// EventActivate: use the newest endpoint pair shared secret for
+	// everything sent from here on. RFC 6083, Section 4.8.
+	EventActivate
+
+	// EventPeerFinished: the Finished message of the peer is verified, so
+	// that the endpoint pair shared secret before the newest may go, as soon
+	// as nothing can still need it. RFC 6083, Section 4.8.
+	EventPeerFinished
+
+	// EventHandshakeComplete: application data may be sent (again).
+	EventHandshakeComplete
+
+	// EventData: Event.Data is application data that arrived before it could
+	// be delivered. All other application data is returned by [Conn.Receive].
+	EventData
+
+	// EventPeerClosed: the peer sent close_notify, and all that it sent
+	// before was returned. Nothing more will be.
+	EventPeerClosed
+)
+
+// An Event is an instruction to the driver. Events must be obeyed in order.
+//
+// Data is owned by the driver from the moment that [Conn.NextEvent] returns it.
+type Event struct {
+	Kind EventKind
+	Data []byte
+}
+

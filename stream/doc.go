@@ -1,0 +1,2 @@
+// Package stream carries messages and streams above one SCTP association.
+package stream
