@@ -53,4 +53,3 @@ type Event struct {
 	Kind EventKind
 	Data []byte
 }
-
