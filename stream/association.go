@@ -82,8 +82,9 @@ type Association interface {
 	Send(b []byte, info Info) error
 
 	// AskDry asks for one Dry event that tells of everything sent before the
-	// call; Dry events of the past are thrown away by it or told apart.
-	// Callers must keep calling Recv to get it, and send nothing meanwhile.
+	// call. Nothing may be sent until it has come, and everything that was
+	// received before must have been read (Recv said ErrWouldBlock), for an
+	// event of the past could not be told apart.
 	AskDry() error
 
 	SetReadDeadline(t time.Time) error
