@@ -1,0 +1,216 @@
+package dtlscore
+
+import (
+	"golang.org/x/crypto/cryptobyte"
+)
+
+// handshakeHeaderLen is the size of the header of each handshake message and
+// of each fragment of one.
+const handshakeHeaderLen = 12
+
+// A handshakeHeader precedes each fragment of a message. RFC 9147, Section 5.2.
+type handshakeHeader struct {
+	typ            handshakeType
+	length         int // of the whole message, without its header
+	seq            uint16
+	fragmentOffset int
+	fragmentLength int
+}
+
+// append appends the 12 bytes of the header.
+func (h handshakeHeader) append(b []byte) []byte {
+	return append(b, byte(h.typ),
+		byte(h.length>>16), byte(h.length>>8), byte(h.length),
+		byte(h.seq>>8), byte(h.seq),
+		byte(h.fragmentOffset>>16), byte(h.fragmentOffset>>8), byte(h.fragmentOffset),
+		byte(h.fragmentLength>>16), byte(h.fragmentLength>>8), byte(h.fragmentLength))
+}
+
+// parseFragment takes one fragment off the front of the content of a handshake
+// record, of which rest is left.
+func parseFragment(b []byte) (h handshakeHeader, fragment, rest []byte, err error) {
+	if len(b) < handshakeHeaderLen {
+		return h, nil, nil, malformed("handshake record ends inside a message header")
+	}
+	u24 := func(b []byte) int { return int(b[0])<<16 | int(b[1])<<8 | int(b[2]) }
+	h = handshakeHeader{
+		typ:            handshakeType(b[0]),
+		length:         u24(b[1:]),
+		seq:            uint16(b[4])<<8 | uint16(b[5]),
+		fragmentOffset: u24(b[6:]),
+		fragmentLength: u24(b[9:]),
+	}
+	b = b[handshakeHeaderLen:]
+	if h.fragmentLength > len(b) {
+		return h, nil, nil, malformed("fragment of %v longer than its record", h.typ)
+	}
+	if h.fragmentOffset+h.fragmentLength > h.length {
+		return h, nil, nil, malformed("fragment outside of the length of %v", h.typ)
+	}
+	return h, b[:h.fragmentLength], b[h.fragmentLength:], nil
+}
+
+// A message is the body of a handshake message.
+//
+// What parse keeps aliases the body that it was given. An error of parse is a
+// protocolError: decode_error for what has not the form of the message,
+// illegal_parameter for values that are forbidden whatever was agreed.
+type message interface {
+	typ() handshakeType
+	marshal(b *cryptobyte.Builder)
+	parse(body []byte) error
+}
+
+// A messageForm is what must have been agreed for some messages to be read.
+type messageForm struct {
+	version       uint16 // 0 before it is agreed; then there are only hellos
+	kx            keyExchange
+	rawPublicKeys bool // the sender's certificate type, RFC 7250
+}
+
+// newMessage returns an empty message of a type, or nil if there is no such
+// message in the agreed version.
+func newMessage(t handshakeType, form messageForm) message {
+	switch t {
+	case typeClientHello:
+		return new(clientHello)
+	case typeServerHello:
+		return new(serverHello)
+	}
+	if form.version != VersionDTLS13 {
+		switch t {
+		case typeHelloRequest:
+			return new(helloRequest)
+		case typeHelloVerifyRequest:
+			return new(helloVerifyRequest)
+		}
+	}
+	switch form.version {
+	case VersionDTLS12:
+		switch t {
+		case typeCertificate:
+			return &certificate12{rawPublicKey: form.rawPublicKeys}
+		case typeCertificateStatus:
+			return new(certificateStatus)
+		case typeServerKeyExchange:
+			return &serverKeyExchange{kx: form.kx}
+		case typeCertificateRequest:
+			return new(certificateRequest12)
+		case typeServerHelloDone:
+			return new(serverHelloDone)
+		case typeCertificateVerify:
+			return new(certificateVerify)
+		case typeClientKeyExchange:
+			return &clientKeyExchange{kx: form.kx}
+		case typeNewSessionTicket:
+			return new(newSessionTicket12)
+		case typeFinished:
+			return new(finished)
+		}
+	case VersionDTLS13:
+		switch t {
+		case typeEncryptedExtensions:
+			return new(encryptedExtensions)
+		case typeCertificateRequest:
+			return new(certificateRequest13)
+		case typeCertificate:
+			return new(certificate13)
+		case typeCertificateVerify:
+			return new(certificateVerify)
+		case typeNewSessionTicket:
+			return new(newSessionTicket13)
+		case typeKeyUpdate:
+			return new(keyUpdate)
+		case typeFinished:
+			return new(finished)
+		}
+	}
+	return nil
+}
+
+// parseMessage reads a whole message.
+func parseMessage(t handshakeType, body []byte, form messageForm) (message, error) {
+	m := newMessage(t, form)
+	if m == nil {
+		return nil, unexpected("%v, which does not exist in what was agreed", t)
+	}
+	if err := m.parse(body); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// appendMessage appends a message, header and body, in one fragment. It fails
+// if something in it is too long for its field, which is a mistake in what
+// the caller configured.
+func appendMessage(dst []byte, seq uint16, m message) ([]byte, error) {
+	start := len(dst)
+	dst = append(dst, make([]byte, handshakeHeaderLen)...)
+	b := cryptobyte.NewBuilder(dst)
+	m.marshal(b)
+	out, err := b.Bytes()
+	length := len(out) - start - handshakeHeaderLen
+	if err != nil {
+		return nil, misuse("%v cannot be written: %w", m.typ(), err)
+	}
+	if length >= 1<<24 {
+		return nil, misuse("%v of %d bytes is too long", m.typ(), length)
+	}
+	handshakeHeader{m.typ(), length, seq, 0, length}.append(out[:start])
+	return out, nil
+}
+
+// The following are shorthands for cryptobyte: they read a vector with a
+// length in front, and keep its bytes.
+
+func readVector8(s *cryptobyte.String, out *[]byte) bool {
+	return s.ReadUint8LengthPrefixed((*cryptobyte.String)(out))
+}
+
+func readVector16(s *cryptobyte.String, out *[]byte) bool {
+	return s.ReadUint16LengthPrefixed((*cryptobyte.String)(out))
+}
+
+func readVector24(s *cryptobyte.String, out *[]byte) bool {
+	return s.ReadUint24LengthPrefixed((*cryptobyte.String)(out))
+}
+
+func addVector8(b *cryptobyte.Builder, v []byte) {
+	b.AddUint8LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes(v) })
+}
+
+func addVector16(b *cryptobyte.Builder, v []byte) {
+	b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes(v) })
+}
+
+func addVector24(b *cryptobyte.Builder, v []byte) {
+	b.AddUint24LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes(v) })
+}
+
+// readUint16s reads a vector of 16-bit numbers, of which there must be at
+// least one. RFC 8446, Section 3.4.
+func readUint16s[T ~uint16](s *cryptobyte.String, out *[]T) bool {
+	var list cryptobyte.String
+	if !s.ReadUint16LengthPrefixed(&list) || list.Empty() {
+		return false
+	}
+	return readAllUint16s(list, out)
+}
+
+func readAllUint16s[T ~uint16](list cryptobyte.String, out *[]T) bool {
+	*out = make([]T, 0, len(list)/2)
+	for !list.Empty() {
+		var v uint16
+		if !list.ReadUint16(&v) {
+			return false
+		}
+		*out = append(*out, T(v))
+	}
+	return true
+}
+
+func addUint16s[T ~uint16](b *cryptobyte.Builder, list []T) {
+	for _, v := range list {
+		b.AddUint16(uint16(v))
+	}
+}

@@ -1,0 +1,74 @@
+package dtlscore
+
+import (
+	"crypto"
+	_ "crypto/sha256" // for the hashes in the table
+	_ "crypto/sha512"
+)
+
+// A keyExchange says which messages of DTLS 1.2 a suite has and what is in
+// them, and what authenticates the server.
+type keyExchange uint8
+
+const (
+	kxNone       keyExchange = iota // DTLS 1.3 chooses it outside the suite
+	kxECDHEECDSA                    // RFC 8422
+	kxECDHERSA
+	kxECDHEPSK // RFC 5489
+	kxPSK      // RFC 4279, Section 2
+)
+
+// hasECDHE reports whether the key exchange is ephemeral, so that there is forward secrecy.
+func (kx keyExchange) hasECDHE() bool { return kx != kxPSK && kx != kxNone }
+
+// hasPSK reports whether a pre-shared key authenticates, and there are no certificates.
+func (kx keyExchange) hasPSK() bool { return kx == kxPSK || kx == kxECDHEPSK }
+
+// An aeadKind is the algorithm that protects records.
+type aeadKind uint8
+
+const (
+	aeadAES128GCM aeadKind = iota
+	aeadAES256GCM
+	aeadChaCha20Poly1305
+)
+
+// A cipherSuite is all there is to know about one.
+type cipherSuite struct {
+	id      uint16
+	version uint16 // the only version that it belongs to
+	kx      keyExchange
+	aead    aeadKind
+	hash    crypto.Hash // of the PRF or of HKDF, and of the transcript
+}
+
+// cipherSuites are those that are implemented, in the order of preference.
+// With hardware for AES everywhere that signalling runs, GCM is first.
+var cipherSuites = []*cipherSuite{
+	{TLS_AES_128_GCM_SHA256, VersionDTLS13, kxNone, aeadAES128GCM, crypto.SHA256},
+	{TLS_AES_256_GCM_SHA384, VersionDTLS13, kxNone, aeadAES256GCM, crypto.SHA384},
+	{TLS_CHACHA20_POLY1305_SHA256, VersionDTLS13, kxNone, aeadChaCha20Poly1305, crypto.SHA256},
+
+	{TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, VersionDTLS12, kxECDHEECDSA, aeadAES128GCM, crypto.SHA256},
+	{TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, VersionDTLS12, kxECDHERSA, aeadAES128GCM, crypto.SHA256},
+	{TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, VersionDTLS12, kxECDHEECDSA, aeadAES256GCM, crypto.SHA384},
+	{TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, VersionDTLS12, kxECDHERSA, aeadAES256GCM, crypto.SHA384},
+	{TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, VersionDTLS12, kxECDHEECDSA, aeadChaCha20Poly1305, crypto.SHA256},
+	{TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, VersionDTLS12, kxECDHERSA, aeadChaCha20Poly1305, crypto.SHA256},
+
+	{TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256, VersionDTLS12, kxECDHEPSK, aeadAES128GCM, crypto.SHA256},
+	{TLS_ECDHE_PSK_WITH_AES_256_GCM_SHA384, VersionDTLS12, kxECDHEPSK, aeadAES256GCM, crypto.SHA384},
+	{TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256, VersionDTLS12, kxECDHEPSK, aeadChaCha20Poly1305, crypto.SHA256},
+	{TLS_PSK_WITH_AES_128_GCM_SHA256, VersionDTLS12, kxPSK, aeadAES128GCM, crypto.SHA256},
+	{TLS_PSK_WITH_AES_256_GCM_SHA384, VersionDTLS12, kxPSK, aeadAES256GCM, crypto.SHA384},
+}
+
+// suiteByID returns the suite, or nil if it is not implemented for version.
+func suiteByID(id, version uint16) *cipherSuite {
+	for _, s := range cipherSuites {
+		if s.id == id && s.version == version {
+			return s
+		}
+	}
+	return nil
+}
