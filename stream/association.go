@@ -40,11 +40,12 @@ type Event interface{ event() }
 type (
 	// Dry: nothing that was sent is unacknowledged (RFC 6458, Section 6.1.9).
 	Dry struct{}
-	// Down: the association has ended; Cause is the error cause code of an
-	// ABORT, or 0. Clean is set when it was shut down, not lost or aborted.
+	// Down: the association has ended. Clean is set when it was shut down, not lost or
+	// aborted; Cause is the error cause code of an ABORT, or 0.
 	Down struct {
 		Clean bool
 		Cause uint16
+		Err   error // what ended it, or nil
 	}
 	// Restarted: the peer has restarted the association (RFC 9260, Section 5.2).
 	Restarted struct{}

@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"errors"
 	"fmt"
 	"sync"
 )
@@ -9,10 +8,6 @@ import (
 // MaxMessageSize is the size in bytes of the largest user message of DTLS over
 // SCTP: 2^14 + 2048 bytes of ciphertext and a record header of 13 (RFC 6083, Section 4.1).
 const MaxMessageSize = 1<<14 + 2048 + 13
-
-// ErrPartialAborted means that the rest of a message that had begun to arrive
-// never came, for the peer or the network ended the association or the message.
-var ErrPartialAborted = errors.New("stream: the rest of a message was given up by SCTP (RFC 6458, Section 6.1.7)")
 
 // MessageSizeError is returned for a message of more than [MaxMessageSize] bytes.
 type MessageSizeError struct{ Stream uint16 }

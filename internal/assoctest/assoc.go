@@ -253,7 +253,7 @@ func (a *Assoc) Abort() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.aborted = true
-	a.peer.end(ErrAborted, stream.Down{Cause: 12})
+	a.peer.end(ErrAborted, stream.Down{Cause: 12, Err: ErrAborted})
 	a.release()
 	return nil
 }
@@ -263,7 +263,7 @@ func (a *Assoc) Close() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.unread > 0 {
-		a.peer.end(ErrAborted, stream.Down{Cause: 12}) // as Linux does
+		a.peer.end(ErrAborted, stream.Down{Cause: 12, Err: ErrAborted}) // as Linux does
 	} else {
 		a.peer.end(io.EOF, stream.PeerShutdown{})
 	}

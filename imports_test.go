@@ -1,0 +1,67 @@
+package dtlssctp
+
+import (
+	"go/build"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/seed-41f70523/dtls-sctp/"
+
+// mayImport is who may import whom, besides the standard library. Imports go one way.
+var mayImport = map[string][]string{
+	"dtlscore":           {"golang.org/x/crypto/"},
+	"authchunk":          {},
+	"stream":             {},
+	"internal/sctpsock":  {"golang.org/x/sys/"},
+	"internal/assoctest": {module + "stream"},
+	"sctpdtls":           {module + "dtlscore", module + "authchunk", module + "stream", module + "internal/sctpsock", "github.com/ishidawataru/sctp"},
+	"cmd/sctp-echo":      {module + "sctpdtls", "github.com/urfave/cli/v3"},
+	".":                  {},
+}
+
+// TestImports fails on an import that is not in the table above.
+func TestImports(t *testing.T) {
+	seen := 0
+	err := filepath.WalkDir(".", func(dir string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return err
+		}
+		name := d.Name()
+		if name == "testdata" || dir != "." && (strings.HasPrefix(name, ".") || hasGoMod(dir)) {
+			return filepath.SkipDir // other modules answer for themselves
+		}
+		pkg, err := build.ImportDir(dir, 0)
+		if _, none := err.(*build.NoGoError); none {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		seen++
+		allowed, ok := mayImport[filepath.ToSlash(dir)]
+		if !ok {
+			t.Errorf("package %s is not in the table of imports", dir)
+		}
+		for _, imp := range pkg.Imports {
+			isStd := !strings.Contains(strings.Split(imp, "/")[0], ".")
+			if !isStd && !slices.ContainsFunc(allowed, func(a string) bool { return imp == a || strings.HasSuffix(a, "/") && strings.HasPrefix(imp, a) }) {
+				t.Errorf("%s must not import %s", dir, imp)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seen < len(mayImport)-1 {
+		t.Errorf("looked at %d packages only", seen)
+	}
+}
+
+func hasGoMod(dir string) bool {
+	m, _ := filepath.Glob(filepath.Join(dir, "go.mod"))
+	return len(m) > 0
+}

@@ -1,0 +1,98 @@
+package stream_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"testing"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
+	"github.com/seed-41f70523/dtls-sctp/stream"
+)
+
+func message(n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(i * 7)
+	}
+	return b
+}
+
+// Messages come whole and in order, whatever the parts: requirements 1.8, 1.12.
+func TestReaderPutsPartsTogether(t *testing.T) {
+	for _, part := range []int{0, 1, 7, 1000, stream.MaxMessageSize} {
+		a, b := assoctest.Pair(assoctest.Options{PartSize: part})
+		r := stream.NewReader(b)
+		for i, n := range []int{1, 8, 999, 1000, 1001, stream.MaxMessageSize} {
+			info := stream.Info{Stream: uint16(i), PPID: 47, Unordered: i%2 == 1}
+			if err := a.Send(message(n), info); err != nil {
+				t.Fatal(err)
+			}
+			m, ev, err := r.Next(true)
+			if err != nil || ev != nil {
+				t.Fatalf("parts of %d: Next() = event %v, error %v", part, ev, err)
+			}
+			if !bytes.Equal(m.Data, message(n)) || m.Info != info {
+				t.Errorf("parts of %d: %d bytes came as %d with %+v, want %+v", part, n, len(m.Data), m.Info, info)
+			}
+			r.Release()
+		}
+	}
+}
+
+// A message cut by the end of what is there is never taken for a whole one: attack H7.
+func TestAttackH7ReaderKeepsPartUntilItsEnd(t *testing.T) {
+	_, b := assoctest.Pair(assoctest.Options{})
+	s := &script{Association: b, parts: []part{
+		{data: "hel"}, {err: stream.ErrWouldBlock}, {data: "lo", end: true},
+		{data: "lost"}, {event: stream.PartialAborted{}}, {data: "next", end: true},
+		{err: io.EOF},
+	}}
+	r := stream.NewReader(s)
+	if _, _, err := r.Next(false); !errors.Is(err, stream.ErrWouldBlock) {
+		t.Fatalf("Next() with a part only: error %v, want ErrWouldBlock", err)
+	}
+	r.Release() // must not throw the part away
+	if m, _, err := r.Next(false); err != nil || string(m.Data) != "hello" {
+		t.Fatalf("Next() = %q, %v, want the whole message", m.Data, err)
+	}
+	if _, ev, err := r.Next(false); err != nil || ev != (stream.PartialAborted{}) {
+		t.Fatalf("Next() = event %v, error %v, want PartialAborted", ev, err)
+	}
+	if m, _, err := r.Next(false); err != nil || string(m.Data) != "next" {
+		t.Fatalf("Next() after an aborted message = %q, %v: the part must be gone", m.Data, err)
+	}
+	if _, _, err := r.Next(false); err != io.EOF {
+		t.Fatalf("Next() at the end: %v, want io.EOF", err)
+	}
+}
+
+func TestAttackH7ReaderRefusesTooLargeMessage(t *testing.T) {
+	a, b := assoctest.Pair(assoctest.Options{})
+	if err := a.Send(message(stream.MaxMessageSize+1), stream.Info{Stream: 3}); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := stream.NewReader(b).Next(true)
+	if e, ok := errors.AsType[*stream.MessageSizeError](err); !ok || e.Stream != 3 {
+		t.Errorf("Next() = %v, want a MessageSizeError for stream 3", err)
+	}
+}
+
+// script is an association that receives what a test says.
+type script struct {
+	stream.Association
+	parts []part
+}
+
+type part struct {
+	data  string
+	end   bool
+	event stream.Event
+	err   error
+}
+
+func (s *script) Recv(b []byte, wait bool) (stream.Part, error) {
+	p := s.parts[0]
+	s.parts = s.parts[1:]
+	return stream.Part{N: copy(b, p.data), End: p.end, Event: p.event}, p.err
+}
