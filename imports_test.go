@@ -56,8 +56,8 @@ func TestImports(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if seen < len(mayImport)-1 {
-		t.Errorf("looked at %d packages only", seen)
+	if seen == 0 {
+		t.Error("found no package")
 	}
 }
 
