@@ -1,0 +1,131 @@
+package dtlscore
+
+import (
+	"crypto/ecdh"
+	"crypto/mlkem"
+	"crypto/rand"
+	"crypto/tls"
+	"slices"
+)
+
+const x25519ShareLen = 32
+
+// defaultGroups are those of version 1.3, in the order of preference. Version
+// 1.2 has those of them that are not hybrid.
+var defaultGroups = []tls.CurveID{tls.X25519MLKEM768, tls.X25519, tls.CurveP256, tls.CurveP384}
+
+// groupInVersion reports whether a group is implemented for a version.
+func groupInVersion(g tls.CurveID, version uint16) bool {
+	return slices.Contains(defaultGroups, g) && (g != tls.X25519MLKEM768 || version == VersionDTLS13)
+}
+
+// curveOf returns the elliptic curve of a group, or the elliptic part of a
+// hybrid one, or nil if the group is not implemented.
+func curveOf(g tls.CurveID) ecdh.Curve {
+	switch g {
+	case tls.X25519, tls.X25519MLKEM768:
+		return ecdh.X25519()
+	case tls.CurveP256:
+		return ecdh.P256()
+	case tls.CurveP384:
+		return ecdh.P384()
+	}
+	return nil
+}
+
+// An ephemeralKey is our side of one key agreement. It is never used twice.
+type ephemeralKey struct {
+	group tls.CurveID
+	ecdh  *ecdh.PrivateKey
+	kem   *mlkem.DecapsulationKey768 // of a hybrid group, in the client
+}
+
+// generateKey makes the key of a client, or that of either side in version 1.2.
+func generateKey(g tls.CurveID) (*ephemeralKey, error) {
+	k, err := generateECDH(g)
+	if err != nil || g != tls.X25519MLKEM768 {
+		return k, err
+	}
+	k.kem, err = mlkem.GenerateKey768()
+	return k, err
+}
+
+func generateECDH(g tls.CurveID) (*ephemeralKey, error) {
+	curve := curveOf(g)
+	if curve == nil {
+		return nil, misuse("group %v is not implemented", g)
+	}
+	key, err := curve.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, misuse("group %v: %w", g, err)
+	}
+	return &ephemeralKey{group: g, ecdh: key}, nil
+}
+
+// share is what the peer gets.
+func (k *ephemeralKey) share() []byte {
+	if k.kem != nil {
+		return append(k.kem.EncapsulationKey().Bytes(), k.ecdh.PublicKey().Bytes()...)
+	}
+	return k.ecdh.PublicKey().Bytes()
+}
+
+// agree returns the secret that is shared with the peer. What the peer sent is
+// checked to be a point of the curve, and the result not to be zero.
+func (k *ephemeralKey) agree(peer []byte) ([]byte, error) {
+	if k.kem == nil {
+		return k.agreeECDH(peer)
+	}
+	if len(peer) != mlkem.CiphertextSize768+x25519ShareLen {
+		return nil, illegal("key share of %d bytes for group %v", len(peer), k.group)
+	}
+	first, err := k.kem.Decapsulate(peer[:mlkem.CiphertextSize768])
+	if err != nil {
+		return nil, illegal("key share for group %v: %w", k.group, err)
+	}
+	second, err := k.agreeECDH(peer[mlkem.CiphertextSize768:])
+	if err != nil {
+		return nil, err
+	}
+	return append(first, second...), nil
+}
+
+func (k *ephemeralKey) agreeECDH(peer []byte) ([]byte, error) {
+	public, err := k.ecdh.Curve().NewPublicKey(peer)
+	if err != nil {
+		return nil, illegal("key share for group %v: %w", k.group, err)
+	}
+	secret, err := k.ecdh.ECDH(public)
+	if err != nil {
+		return nil, illegal("key share for group %v: %w", k.group, err)
+	}
+	return secret, nil
+}
+
+// respond is the server's side in version 1.3: it makes a key, and returns
+// the share for the client and the secret. With a hybrid group the share
+// depends on that of the client. Both are the part of ML-KEM and then that of
+// X25519: draft-ietf-tls-ecdhe-mlkem, Section 4.
+func respond(g tls.CurveID, client []byte) (share, secret []byte, err error) {
+	k, err := generateECDH(g)
+	if err != nil {
+		return nil, nil, err
+	}
+	if g != tls.X25519MLKEM768 {
+		secret, err = k.agree(client)
+		return k.share(), secret, err
+	}
+	if len(client) != mlkem.EncapsulationKeySize768+x25519ShareLen {
+		return nil, nil, illegal("key share of %d bytes for group %v", len(client), g)
+	}
+	kem, err := mlkem.NewEncapsulationKey768(client[:mlkem.EncapsulationKeySize768])
+	if err != nil {
+		return nil, nil, illegal("key share for group %v: %w", g, err)
+	}
+	second, err := k.agreeECDH(client[mlkem.EncapsulationKeySize768:])
+	if err != nil {
+		return nil, nil, err
+	}
+	first, ciphertext := kem.Encapsulate()
+	return append(ciphertext, k.share()...), append(first, second...), nil
+}

@@ -1,0 +1,96 @@
+package dtlscore
+
+import (
+	"crypto"
+	"crypto/hmac"
+	"encoding/binary"
+	"slices"
+)
+
+const (
+	masterSecretLen = 48
+	verifyDataLen12 = 12
+)
+
+// prf12 is the pseudorandom function of version 1.2, with as many seeds as
+// one likes. RFC 5246, Section 5.
+func prf12(hash crypto.Hash, secret []byte, label string, n int, seeds ...[]byte) []byte {
+	seed := slices.Concat(append([][]byte{[]byte(label)}, seeds...)...)
+	mac := hmac.New(hash.New, secret)
+	sum := func(dst []byte, parts ...[]byte) []byte {
+		mac.Reset()
+		for _, p := range parts {
+			mac.Write(p)
+		}
+		return mac.Sum(dst)
+	}
+	out := make([]byte, 0, n+mac.Size())
+	a := sum(nil, seed)
+	for len(out) < n {
+		out = sum(out, a, seed)
+		a = sum(a[:0], a)
+	}
+	return out[:n:n]
+}
+
+// extendedMasterSecret is RFC 7627, Section 4.
+func extendedMasterSecret(hash crypto.Hash, preMaster, sessionHash []byte) []byte {
+	return prf12(hash, preMaster, "extended master secret", masterSecretLen, sessionHash)
+}
+
+// pskPreMaster joins a pre-shared key and the result of ECDHE, or nil where
+// there is no ECDHE. RFC 4279, Section 2; RFC 5489, Section 2.
+func pskPreMaster(shared, psk []byte) []byte {
+	if shared == nil {
+		shared = make([]byte, len(psk))
+	}
+	b := make([]byte, 0, 4+len(shared)+len(psk))
+	b = binary.BigEndian.AppendUint16(b, uint16(len(shared)))
+	b = append(b, shared...)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(psk)))
+	return append(b, psk...)
+}
+
+// keyBlock is RFC 5246, Section 6.3, for a suite without MAC keys.
+type keyBlock struct {
+	clientKey, serverKey []byte
+	clientIV, serverIV   []byte
+}
+
+func newKeyBlock(s *cipherSuite, master []byte, clientRandom, serverRandom *[randomLen]byte) keyBlock {
+	k, iv := s.aead.keyLen(), s.aead.fixedIVLen()
+	b := prf12(s.hash, master, "key expansion", 2*(k+iv), serverRandom[:], clientRandom[:])
+	take := func(n int) (v []byte) {
+		v, b = b[:n:n], b[n:]
+		return v
+	}
+	return keyBlock{take(k), take(k), take(iv), take(iv)}
+}
+
+// finished12 is the content of Finished of the client or of the server.
+// RFC 5246, Section 7.4.9.
+func finished12(hash crypto.Hash, master []byte, byClient bool, transcriptHash []byte) []byte {
+	label := "server finished"
+	if byClient {
+		label = "client finished"
+	}
+	return prf12(hash, master, label, verifyDataLen12, transcriptHash)
+}
+
+// export12 is the exporter of RFC 5705. A context that is nil is no context,
+// and gives another value than one that is empty.
+func export12(hash crypto.Hash, master []byte, clientRandom, serverRandom *[randomLen]byte, label string, context []byte, n int) ([]byte, error) {
+	switch label {
+	case "client finished", "server finished", "master secret", "extended master secret", "key expansion":
+		return nil, misuse("label %q is used by the protocol itself", label)
+	}
+	if len(context) >= 1<<16 {
+		return nil, misuse("context of %d bytes is too long for an exporter", len(context))
+	}
+	seed := slices.Concat(clientRandom[:], serverRandom[:])
+	if context != nil {
+		seed = binary.BigEndian.AppendUint16(seed, uint16(len(context)))
+		seed = append(seed, context...)
+	}
+	return prf12(hash, master, label, n, seed), nil
+}

@@ -1,0 +1,129 @@
+package dtlscore
+
+import (
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/binary"
+
+	"golang.org/x/crypto/chacha20"
+)
+
+// recordNumberSample is how much of the ciphertext makes the mask of the
+// record number.
+const recordNumberSample = 16
+
+// maxInnerPlaintext is content, type and padding. RFC 8446, Section 5.4.
+const maxInnerPlaintext = maxPlaintext + 1
+
+// protection13 protects the records of one direction in one epoch of version
+// 1.3. RFC 9147, Section 4.
+type protection13 struct {
+	epoch uint64
+	aead  cipher.AEAD
+	iv    [aeadNonceLen]byte
+
+	// The key for record numbers, RFC 9147, Section 4.2.3.
+	snBlock cipher.Block // AES; nil with ChaCha20
+	snKey   [chacha20.KeySize]byte
+
+	// The following belong to open alone.
+	next    uint64 // the highest sequence number that was opened, plus one
+	scratch [recordNumberSample]byte
+}
+
+// newProtection13 takes the keys that come from a traffic secret.
+func newProtection13(kind aeadKind, epoch uint64, keys trafficKeys) (*protection13, error) {
+	aead, err := kind.new(keys.key)
+	if err != nil {
+		return nil, err
+	}
+	p := &protection13{epoch: epoch, aead: aead}
+	copy(p.iv[:], keys.iv)
+	if kind == aeadChaCha20Poly1305 {
+		copy(p.snKey[:], keys.sn)
+	} else if p.snBlock, err = aes.NewCipher(keys.sn); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *protection13) overhead() int { return unifiedHeaderLen + 1 + aeadTagLen }
+
+// seal implements [sealer]. The header has 16 bits of the sequence number,
+// and the length. No padding is added: the tag alone makes the ciphertext as
+// long as the sample for the record number must be.
+func (p *protection13) seal(dst []byte, typ contentType, sequence uint64, content []byte) []byte {
+	start := len(dst)
+	end := start + len(content) + p.overhead()
+	dst = grow(dst, end-start+sealScratch)
+	header := dst[start : start+unifiedHeaderLen]
+	body := dst[start+unifiedHeaderLen : end]
+	scratch := dst[end:]
+
+	header[0] = unifiedFixed | unifiedSequence | unifiedLength | byte(p.epoch)&unifiedEpoch
+	binary.BigEndian.PutUint16(header[1:], uint16(sequence))
+	binary.BigEndian.PutUint16(header[3:], uint16(len(body)))
+	inner := body[:copy(body, content)+1]
+	inner[len(content)] = byte(typ)
+	p.aead.Seal(body[:0], p.nonce(scratch, sequence), inner, header)
+
+	mask := p.mask(scratch, body)
+	header[1] ^= mask[0]
+	header[2] ^= mask[1]
+	return dst[:end]
+}
+
+// open decrypts a record of this epoch in place, header and all. It is not
+// safe for concurrent use.
+func (p *protection13) open(h unifiedHeader, record []byte) (typ contentType, sequence uint64, content []byte, err error) {
+	header, body := record[:h.headerLen], record[h.headerLen:]
+	mask := p.mask(p.scratch[:], body)
+	var low uint64
+	for i := range h.sequenceLen {
+		header[1+i] ^= mask[i]
+		low = low<<8 | uint64(header[1+i])
+	}
+	sequence = reconstruct(p.next, low, uint(8*h.sequenceLen))
+	inner, err := p.aead.Open(body[:0], p.nonce(p.scratch[:], sequence), body, header)
+	if err != nil {
+		return 0, 0, nil, misbehaved(AlertBadRecordMAC, "record %d of epoch %d does not decrypt", sequence, p.epoch)
+	}
+	p.next = max(p.next, sequence+1)
+	if len(inner) > maxInnerPlaintext {
+		return 0, 0, nil, misbehaved(AlertRecordOverflow, "record with %d bytes of plaintext", len(inner))
+	}
+	inner = bytes.TrimRight(inner, "\x00")
+	if len(inner) == 0 {
+		return 0, 0, nil, unexpected("record with nothing but padding")
+	}
+	last := len(inner) - 1
+	return contentType(inner[last]), sequence, inner[:last], nil
+}
+
+// nonce is RFC 8446, Section 5.3. The epoch is no part of it, since each has
+// its own key.
+func (p *protection13) nonce(scratch []byte, sequence uint64) []byte {
+	nonce := scratch[:aeadNonceLen]
+	copy(nonce, p.iv[:])
+	tail := nonce[aeadNonceLen-8:]
+	binary.BigEndian.PutUint64(tail, binary.BigEndian.Uint64(tail)^sequence)
+	return nonce
+}
+
+// mask is what the record number is encrypted with. RFC 9147, Section 4.2.3.
+func (p *protection13) mask(scratch, ciphertext []byte) []byte {
+	mask := scratch[:recordNumberSample]
+	if p.snBlock != nil {
+		p.snBlock.Encrypt(mask, ciphertext[:recordNumberSample])
+		return mask
+	}
+	c, err := chacha20.NewUnauthenticatedCipher(p.snKey[:], ciphertext[4:recordNumberSample])
+	if err != nil {
+		panic("dtlscore: " + err.Error()) // only for keys and nonces of the wrong size
+	}
+	c.SetCounter(binary.LittleEndian.Uint32(ciphertext))
+	clear(mask)
+	c.XORKeyStream(mask, mask)
+	return mask
+}

@@ -1,0 +1,171 @@
+package dtlscore
+
+import (
+	"math"
+	"slices"
+)
+
+// A handshakeMessage is a message that has arrived in full. It owns its body.
+type handshakeMessage struct {
+	typ   handshakeType
+	seq   uint16
+	epoch uint64 // of the records that it came in
+	body  []byte
+}
+
+// futureMessages is how many messages may arrive before one that is missing.
+// The transport keeps their order, so that one would do for most peers.
+const futureMessages = 8
+
+// maxMessageLen is the size that a message may have, by its type. What is not
+// there is not a message that anyone may send.
+var maxMessageLen = map[handshakeType]int{
+	typeHelloRequest:        0,
+	typeClientHello:         1 << 17, // suites and extensions have 2^16 each
+	typeServerHello:         1 << 16,
+	typeHelloVerifyRequest:  3 + math.MaxUint8,
+	typeNewSessionTicket:    1 << 17,
+	typeEncryptedExtensions: 1 << 16,
+	typeCertificate:         1 << 18,
+	typeServerKeyExchange:   1 << 16,
+	typeCertificateRequest:  1 << 17,
+	typeServerHelloDone:     0,
+	typeCertificateVerify:   1 << 12, // RSA with 8192 bits makes 1024 bytes
+	typeClientKeyExchange:   1 << 16,
+	typeFinished:            64,
+	typeCertificateStatus:   1 << 16,
+	typeKeyUpdate:           1,
+}
+
+// A reassembler puts messages together from fragments that come in any
+// order, as often as they like, and hands them out by their message_seq.
+// RFC 9147, Section 5.5.
+//
+// Memory grows with what has arrived, in steps of a block, and has a bound:
+// futureMessages times the size of the largest message.
+type reassembler struct {
+	next    uint32 // message_seq of the message to be handed out next; 2^16 at the end
+	pending [futureMessages]*partialMessage
+}
+
+// add takes a fragment. One of a message that was handed out already is
+// dropped: over this transport nobody repeats anything because of a loss, and nothing is answered.
+func (r *reassembler) add(epoch uint64, h handshakeHeader, fragment []byte) error {
+	limit, known := maxMessageLen[h.typ]
+	if !known {
+		return unexpected("%v", h.typ)
+	}
+	if h.length > limit {
+		return misbehaved(AlertIllegalParameter, "%v of %d bytes", h.typ, h.length)
+	}
+	if r.next > math.MaxUint16 {
+		return unexpected("%v after the last message_seq", h.typ)
+	}
+	if uint32(h.seq) < r.next {
+		return nil
+	}
+	ahead := uint32(h.seq) - r.next
+	if ahead >= futureMessages {
+		return unexpected("%v with message_seq %d instead of %d", h.typ, h.seq, r.next)
+	}
+	// RFC 5246, Section 6.2.1.
+	if len(fragment) == 0 && h.length > 0 {
+		return unexpected("empty fragment of %v", h.typ)
+	}
+	p := r.pending[ahead]
+	if p == nil {
+		p = &partialMessage{typ: h.typ, length: h.length, epoch: epoch}
+		r.pending[ahead] = p
+	}
+	if p.typ != h.typ || p.length != h.length {
+		return illegal("fragments of message_seq %d are of %v with %d bytes and %v with %d",
+			h.seq, p.typ, p.length, h.typ, h.length)
+	}
+	// Bytes before and after a change of keys must not become one message.
+	// RFC 8446, Section 5.1.
+	if p.epoch != epoch {
+		return unexpected("fragments of %v in epochs %d and %d", h.typ, p.epoch, epoch)
+	}
+	p.add(h.fragmentOffset, fragment)
+	return nil
+}
+
+// take hands out the next message if all of it has arrived.
+func (r *reassembler) take() (handshakeMessage, bool) {
+	p := r.pending[0]
+	if p == nil || p.arrived < p.length {
+		return handshakeMessage{}, false
+	}
+	m := handshakeMessage{p.typ, uint16(r.next), p.epoch, p.bytes()}
+	r.next++
+	copy(r.pending[:], r.pending[1:])
+	r.pending[futureMessages-1] = nil
+	return m, true
+}
+
+// empty reports whether no fragment waits for others. Keys may only change
+// while that is so.
+func (r *reassembler) empty() bool {
+	return !slices.ContainsFunc(r.pending[:], func(p *partialMessage) bool { return p != nil })
+}
+
+// restart makes message_seq begin with 0 again, for a renegotiation.
+func (r *reassembler) restart() { *r = reassembler{} }
+
+const blockLen = 1 << 10
+
+// A block is a part of a message, with a bit for each byte that has arrived.
+type block struct {
+	data [blockLen]byte
+	have [blockLen / 64]uint64
+}
+
+// A partialMessage is a message of which some bytes have arrived.
+type partialMessage struct {
+	typ     handshakeType
+	length  int
+	epoch   uint64
+	arrived int      // bytes, each counted once
+	whole   []byte   // all of it, if it came in one fragment
+	blocks  []*block // otherwise; nil where nothing has arrived
+}
+
+// add takes bytes in. Where they overlap with others the first that came stay.
+func (p *partialMessage) add(offset int, fragment []byte) {
+	if p.arrived == p.length {
+		return
+	}
+	if len(fragment) == p.length {
+		p.whole, p.arrived, p.blocks = slices.Clone(fragment), p.length, nil
+		return
+	}
+	if p.blocks == nil {
+		p.blocks = make([]*block, (p.length+blockLen-1)/blockLen)
+	}
+	for i, v := range fragment {
+		at := offset + i
+		b := p.blocks[at/blockLen]
+		if b == nil {
+			b = new(block)
+			p.blocks[at/blockLen] = b
+		}
+		at %= blockLen
+		if bit := uint64(1) << (at % 64); b.have[at/64]&bit == 0 {
+			b.have[at/64] |= bit
+			b.data[at] = v
+			p.arrived++
+		}
+	}
+}
+
+// bytes returns the message, when all of it has arrived.
+func (p *partialMessage) bytes() []byte {
+	if p.blocks == nil {
+		return p.whole
+	}
+	body := make([]byte, 0, len(p.blocks)*blockLen)
+	for _, b := range p.blocks {
+		body = append(body, b.data[:]...)
+	}
+	return body[:p.length:p.length]
+}

@@ -1,0 +1,146 @@
+package dtlscore
+
+import "encoding/binary"
+
+const (
+	maxPlaintext    = 1 << 14             // content of a record
+	maxCiphertext12 = maxPlaintext + 2048 // RFC 5246, Section 6.2.3
+	maxCiphertext13 = maxPlaintext + 256  // RFC 8446, Section 5.2
+
+	recordHeaderLen  = 13
+	unifiedHeaderLen = 5 // as we write it; from 2 bytes as we read it
+
+	maxSequence = 1<<48 - 1 // of version 1.2, and of what we send in 1.3
+	maxEpoch12  = 1<<16 - 1
+)
+
+// A recordHeader is the header of a record of version 1.2, and of one without
+// protection in version 1.3. RFC 6347, Section 4.1; RFC 9147, Section 4.
+type recordHeader struct {
+	typ      contentType
+	version  uint16
+	epoch    uint16
+	sequence uint64 // 48 bits
+	length   int
+}
+
+func (h recordHeader) append(b []byte) []byte {
+	b = append(b, byte(h.typ))
+	b = binary.BigEndian.AppendUint16(b, h.version)
+	b = binary.BigEndian.AppendUint64(b, uint64(h.epoch)<<48|h.sequence)
+	return binary.BigEndian.AppendUint16(b, uint16(h.length))
+}
+
+// parseRecord splits a message of the transport, which is exactly one record,
+// into its header and its fragment. RFC 6083, Section 4.1.
+//
+// Of the version only the first byte is checked, as there is none before the
+// ServerHello.
+func parseRecord(b []byte) (h recordHeader, fragment []byte, err error) {
+	if len(b) < recordHeaderLen {
+		return h, nil, malformed("record of %d bytes", len(b))
+	}
+	number := binary.BigEndian.Uint64(b[3:])
+	h = recordHeader{
+		typ:      contentType(b[0]),
+		version:  binary.BigEndian.Uint16(b[1:]),
+		epoch:    uint16(number >> 48),
+		sequence: number & maxSequence,
+		length:   int(binary.BigEndian.Uint16(b[11:])),
+	}
+	switch h.typ {
+	case contentChangeCipherSpec, contentAlert, contentHandshake, contentApplicationData, contentACK:
+	default:
+		return h, nil, unexpected("record of %v", h.typ)
+	}
+	if h.version>>8 != 0xfe {
+		return h, nil, misbehaved(AlertProtocolVersion, "record of version %#04x", h.version)
+	}
+	limit := maxCiphertext12
+	if h.epoch == 0 {
+		limit = maxPlaintext
+	}
+	if h.length > limit {
+		return h, nil, misbehaved(AlertRecordOverflow, "record with %d bytes", h.length)
+	}
+	fragment = b[recordHeaderLen:]
+	if len(fragment) != h.length {
+		return h, nil, malformed("message of %d bytes is not exactly one record, which would have %d",
+			len(b), recordHeaderLen+h.length)
+	}
+	return h, fragment, nil
+}
+
+// isUnified reports whether the first byte of a record is that of a protected
+// record of version 1.3. RFC 9147, Section 4.1.
+func isUnified(first byte) bool { return first>>5 == 1 }
+
+// Bits of the first byte of a unified header. RFC 9147, Section 4.
+const (
+	unifiedFixed    = 0b001_0_0_0_00
+	unifiedCID      = 0b000_1_0_0_00
+	unifiedSequence = 0b000_0_1_0_00 // 16 bits instead of 8
+	unifiedLength   = 0b000_0_0_1_00
+	unifiedEpoch    = 0b000_0_0_0_11
+)
+
+// A unifiedHeader is the header of a protected record of version 1.3.
+type unifiedHeader struct {
+	epoch       uint8 // the two low bits
+	sequenceLen int   // 1 or 2 bytes, encrypted, from the second byte of the record on
+	headerLen   int   // the ciphertext follows
+}
+
+// parseUnified reads the header of a message of the transport that is exactly
+// one record.
+func parseUnified(b []byte) (h unifiedHeader, err error) {
+	if len(b) == 0 || !isUnified(b[0]) {
+		return h, malformed("record without a unified header")
+	}
+	if b[0]&unifiedCID != 0 {
+		return h, illegal("record with a connection identifier, which was not agreed")
+	}
+	h.epoch = b[0] & unifiedEpoch
+	h.sequenceLen = 1
+	if b[0]&unifiedSequence != 0 {
+		h.sequenceLen = 2
+	}
+	h.headerLen = 1 + h.sequenceLen
+	hasLength := b[0]&unifiedLength != 0
+	if hasLength {
+		h.headerLen += 2
+	}
+	if len(b) < h.headerLen {
+		return h, malformed("record of %d bytes", len(b))
+	}
+	length := len(b) - h.headerLen
+	if hasLength {
+		length = int(binary.BigEndian.Uint16(b[h.headerLen-2:]))
+	}
+	if length > maxCiphertext13 {
+		return h, misbehaved(AlertRecordOverflow, "record with %d bytes", length)
+	}
+	if h.headerLen+length != len(b) {
+		return h, malformed("message of %d bytes is not exactly one record, which would have %d",
+			len(b), h.headerLen+length)
+	}
+	// The first 16 bytes are the sample for the record number: RFC 9147, Section 4.2.3.
+	if length < recordNumberSample {
+		return h, malformed("record with %d bytes of ciphertext", length)
+	}
+	return h, nil
+}
+
+// reconstruct finds the sequence number that is nearest to the expected one
+// and ends in the given low bits. RFC 9147, Section 4.2.2.
+func reconstruct(expected, low uint64, bits uint) uint64 {
+	window := uint64(1) << bits
+	n := expected&^(window-1) | low
+	switch {
+	case n > expected+window/2 && n >= window:
+		n -= window
+	case n+window/2 < expected:
+		n += window
+	}
+	return n
+}

@@ -1,0 +1,119 @@
+package dtlscore
+
+import (
+	"crypto"
+	"encoding/binary"
+	"hash"
+)
+
+// A transcript is the running hash over the messages of a handshake.
+//
+// In version 1.2 it covers the 12 bytes of the header as if the message had
+// not been fragmented, in version 1.3 only the four that TLS has. RFC 6347,
+// Section 4.2.6; RFC 9147, Section 5.2. As the first message comes before
+// the version and the hash are agreed, messages are kept until then. In version
+// 1.2 they are kept on for CertificateVerify, which may be made with any hash.
+type transcript struct {
+	version uint16
+	hash    hash.Hash // nil before choose
+	kept    []byte    // messages with headers of 12 bytes
+	keeping bool
+}
+
+func newTranscript() *transcript { return &transcript{keeping: true} }
+
+// add takes in a whole message.
+func (t *transcript) add(typ handshakeType, seq uint16, body []byte) {
+	m := make([]byte, 0, handshakeHeaderLen+len(body))
+	m = handshakeHeader{typ, len(body), seq, 0, len(body)}.append(m)
+	t.addMessages(append(m, body...))
+}
+
+// addMessages takes in one message or more as [appendMessage] made them.
+func (t *transcript) addMessages(b []byte) {
+	for len(b) > 0 {
+		var m []byte
+		m, b = cutMessage(b)
+		if t.keeping {
+			t.kept = append(t.kept, m...)
+		}
+		if t.hash != nil {
+			t.write(m)
+		}
+	}
+}
+
+// cutMessage takes an unfragmented message, with its header, off the front of b.
+func cutMessage(b []byte) (m, rest []byte) {
+	n := handshakeHeaderLen + int(binary.BigEndian.Uint32(b)&0xffffff)
+	return b[:n:n], b[n:]
+}
+
+// write hashes a message, or the beginning of one, with its header.
+func (t *transcript) write(m []byte) {
+	if t.version == VersionDTLS13 {
+		t.hash.Write(m[:4])
+		m = m[handshakeHeaderLen:]
+	}
+	t.hash.Write(m)
+}
+
+// choose sets the version and the hash, once they are agreed, for the messages
+// before and to come.
+func (t *transcript) choose(version uint16, alg crypto.Hash) {
+	t.version, t.hash = version, alg.New()
+	for b := t.kept; len(b) > 0; {
+		var m []byte
+		m, b = cutMessage(b)
+		t.write(m)
+	}
+	if version == VersionDTLS13 {
+		t.release()
+	}
+}
+
+// restart forgets everything, since the first ClientHello and a
+// HelloVerifyRequest do not count. RFC 6347, Section 4.2.6.
+func (t *transcript) restart() { *t = *newTranscript() }
+
+// retry replaces the first ClientHello, when a HelloRetryRequest was sent or
+// received, and before it is added. RFC 8446, Section 4.4.1.
+func (t *transcript) retry() {
+	sum := t.sum()
+	t.hash.Reset()
+	t.hash.Write([]byte{byte(typeMessageHash), 0, 0, byte(len(sum))})
+	t.hash.Write(sum)
+}
+
+// sum is the hash of the messages so far.
+func (t *transcript) sum() []byte { return t.hash.Sum(nil) }
+
+// sumTruncated is the hash of the messages so far and of m, the next, without
+// the last dropped bytes. The length in the header of m is the full one. A
+// binder may be made before a hash is chosen, with alg, that of its key. RFC
+// 8446, Section 4.2.11.2.
+func (t *transcript) sumTruncated(alg crypto.Hash, m []byte, dropped int) []byte {
+	fork := transcript{version: VersionDTLS13, kept: t.kept}
+	if t.hash == nil {
+		fork.choose(VersionDTLS13, alg)
+	} else {
+		fork.hash = t.clone()
+	}
+	fork.write(m[:len(m)-dropped])
+	return fork.sum()
+}
+
+func (t *transcript) clone() hash.Hash {
+	c, err := t.hash.(hash.Cloner).Clone()
+	if err != nil {
+		panic("dtlscore: " + err.Error()) // the hashes of the standard library can be cloned
+	}
+	return c
+}
+
+// messages are all messages so far, for the CertificateVerify of version 1.2.
+// It is valid until the next change of the transcript.
+func (t *transcript) messages() []byte { return t.kept }
+
+// release drops the messages, once no CertificateVerify can need them.
+func (t *transcript) release() { t.kept, t.keeping = nil, false }
