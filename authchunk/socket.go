@@ -1,7 +1,7 @@
 package authchunk
 
 // A Socket is an SCTP association whose shared keys [Keys] looks after.
-// The calls are the socket options of RFC 6458, Sections 8.1.18, 8.3.4 and 8.3.5.
+// The calls are the socket options of RFC 6458, Sections 8.3.3, 8.1.18 and 8.3.5.
 type Socket interface {
 	// SetAuthKey makes secret known under id, for sending and receiving.
 	// The callee keeps no reference to secret.

@@ -1,0 +1,123 @@
+package authchunk
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+)
+
+// A ChunkType is the type of an SCTP chunk, as it stands in a list of
+// chunks to be authenticated.
+type ChunkType = byte
+
+// Chunk types that may be listed (RFC 9260, 3758, 5061, 6525 and 8260).
+const (
+	ChunkData        ChunkType = 0x00
+	ChunkShutdown    ChunkType = 0x07
+	ChunkShutdownAck ChunkType = 0x08
+	ChunkIData       ChunkType = 0x40
+	ChunkAsconfAck   ChunkType = 0x80
+	ChunkReConfig    ChunkType = 0x82
+	ChunkForwardTSN  ChunkType = 0xc0
+	ChunkAsconf      ChunkType = 0xc1
+	ChunkIForwardTSN ChunkType = 0xc2
+)
+
+// DefaultChunks returns the chunk types that DTLS over SCTP asks its peer to
+// authenticate: everything that carries or skips user data, and everything
+// that changes streams or addresses. RFC 6083, Section 4.5, demands DATA, and FORWARD
+// TSN with partial reliability.
+//
+// A caller may add SHUTDOWN and SHUTDOWN ACK, against a forged end of the
+// association. It should not add SACK (acknowledgements would depend on the change of
+// keys), ABORT (a peer that has lost its keys could not say so) or COOKIE
+// ECHO (Linux refuses the association).
+func DefaultChunks() []ChunkType {
+	return []ChunkType{
+		ChunkData, ChunkForwardTSN, ChunkIData, ChunkIForwardTSN,
+		ChunkReConfig, ChunkAsconf, ChunkAsconfAck,
+	}
+}
+
+// An Agreement is what the two ends of an association have said about SCTP-AUTH
+// when they set it up.
+type Agreement struct {
+	// Supported says that both ends use SCTP-AUTH.
+	Supported bool
+	// Local are the chunk types that this end takes only if authenticated,
+	// Peer those of the other end.
+	Local, Peer []ChunkType
+	// PartialReliability says that both ends know FORWARD TSN (RFC 3758).
+	PartialReliability bool
+	// Interleaving says that user data may travel in I-DATA chunks (RFC 8260).
+	Interleaving bool
+}
+
+// Check returns an [UnsupportedError] unless all user data will be
+// authenticated in both directions. An association that fails must not be used for
+// DTLS. RFC 6083, Section 4.5.
+func (a Agreement) Check() error {
+	// What this end asks for is known without the peer, so a lack here is ours
+	// alone.
+	if missing := a.missing(a.Local); missing != nil {
+		return &UnsupportedError{Missing: missing}
+	}
+	if !a.Supported {
+		return &UnsupportedError{Peer: true}
+	}
+	if missing := a.missing(a.Peer); missing != nil {
+		return &UnsupportedError{Peer: true, Missing: missing}
+	}
+	return nil
+}
+
+// missing returns the chunk types that must be in list and are not.
+func (a Agreement) missing(list []ChunkType) (missing []ChunkType) {
+	required := []ChunkType{ChunkData}
+	if a.PartialReliability {
+		required = append(required, ChunkForwardTSN)
+	}
+	if a.Interleaving {
+		required = append(required, ChunkIData)
+	}
+	if a.Interleaving && a.PartialReliability {
+		required = append(required, ChunkIForwardTSN)
+	}
+	for _, c := range required {
+		if bytes.IndexByte(list, c) < 0 {
+			missing = append(missing, c)
+		}
+	}
+	return missing
+}
+
+// An UnsupportedError says that an association does not authenticate user data.
+type UnsupportedError struct {
+	// Peer says whose fault it is: the peer's, or else this end's.
+	Peer bool
+	// Missing are the chunk types that were not asked for. There is none if the peer
+	// does not know SCTP-AUTH at all.
+	Missing []ChunkType
+}
+
+func (e *UnsupportedError) Error() string {
+	switch {
+	case e.Peer && len(e.Missing) == 0:
+		return "authchunk: the peer offers no SCTP-AUTH (is net.sctp.auth_enable set to 1 there, or SCTP_AUTH_SUPPORTED?)"
+	case e.Peer:
+		return fmt.Sprintf("authchunk: the peer does not ask for authenticated %s chunks (its list of SCTP_AUTH_CHUNK lacks them)", chunkNames(e.Missing))
+	}
+	return fmt.Sprintf("authchunk: this end does not ask for authenticated %s chunks (SCTP-AUTH was off, or its list lacks them, when the association was set up)", chunkNames(e.Missing))
+}
+
+func chunkNames(types []ChunkType) string {
+	names := map[ChunkType]string{
+		ChunkData: "DATA", ChunkForwardTSN: "FORWARD TSN",
+		ChunkIData: "I-DATA", ChunkIForwardTSN: "I-FORWARD TSN",
+	}
+	var s []string
+	for _, t := range types {
+		s = append(s, names[t])
+	}
+	return strings.Join(s, ", ")
+}
