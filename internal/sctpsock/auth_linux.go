@@ -1,0 +1,122 @@
+package sctpsock
+
+import (
+	"encoding/binary"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+var defaultHMACs = []uint16{3, 1} // SHA-256, SHA-1
+
+// setAuth switches SCTP-AUTH on, before there is an association, if o asks for it.
+func setAuth(fd int, o *Options) error {
+	if len(o.AuthChunks) == 0 {
+		return nil
+	}
+	// A kernel that does not know the option has AUTH if the sysctl says so;
+	// then what follows works, else it fails with EACCES.
+	err := setOpt(fd, solSCTP, optAuthSupported, &assocValue{value: 1})
+	if err != nil && err != unix.ENOPROTOOPT {
+		return &AuthUnavailableError{Err: os.NewSyscallError("SCTP_AUTH_SUPPORTED", err)}
+	}
+	for i := range o.AuthChunks {
+		if err := setOptBytes(fd, solSCTP, optAuthChunk, o.AuthChunks[i:i+1]); err != nil {
+			return authError("SCTP_AUTH_CHUNK", err)
+		}
+	}
+	hmacs := o.HMACs
+	if hmacs == nil {
+		hmacs = defaultHMACs
+	}
+	b := binary.NativeEndian.AppendUint32(nil, uint32(len(hmacs)))
+	for _, id := range hmacs {
+		b = binary.NativeEndian.AppendUint16(b, id)
+	}
+	return authError("SCTP_HMAC_IDENT", setOptBytes(fd, solSCTP, optHMACIdent, b))
+}
+
+// authError tells a kernel without AUTH from an option with a wrong argument.
+func authError(option string, err error) error {
+	switch err {
+	case nil:
+		return nil
+	case unix.EACCES, unix.ENOPROTOOPT, unix.EOPNOTSUPP:
+		return &AuthUnavailableError{Err: os.NewSyscallError(option, err)}
+	}
+	return os.NewSyscallError(option, err)
+}
+
+// AuthSupported reports whether both ends use SCTP-AUTH. Which chunks they
+// authenticate is another question; see [Socket.PeerAuthChunks].
+func (s *Socket) AuthSupported() (bool, error) {
+	on, err := s.flag(optAuthSupported)
+	if err == nil {
+		return on, nil
+	}
+	// Before Linux 5.4 only this tells.
+	if _, err := s.PeerAuthChunks(); err != nil {
+		return false, nil
+	}
+	return true, nil
+}
+
+// PeerAuthChunks returns the chunk types that the peer wants authenticated, which
+// are those that the kernel authenticates when it sends.
+func (s *Socket) PeerAuthChunks() ([]byte, error) { return s.authChunks(optPeerAuthChunks) }
+
+// LocalAuthChunks returns the chunk types that the kernel takes only if they
+// are authenticated.
+func (s *Socket) LocalAuthChunks() ([]byte, error) { return s.authChunks(optLocalAuthChunks) }
+
+func (s *Socket) authChunks(opt int) ([]byte, error) {
+	var c authChunks
+	if err := s.control(func(fd int) error { return getOpt(fd, solSCTP, opt, &c) }); err != nil {
+		return nil, authError("getsockopt", err)
+	}
+	return c.types[:min(int(c.n), len(c.types))], nil
+}
+
+// SetAuthKey makes secret known as key id, for sending and receiving. A key that
+// has this id is replaced, also for messages that wait to be sent. It keeps no
+// reference to secret. (RFC 6458, Section 8.3.3)
+func (s *Socket) SetAuthKey(id uint16, secret []byte) error {
+	b := binary.NativeEndian.AppendUint32(make([]byte, 0, 9+len(secret)), 0)
+	b = binary.NativeEndian.AppendUint16(b, id)
+	b = binary.NativeEndian.AppendUint16(b, uint16(len(secret)))
+	b = append(b, secret...)
+	defer clear(b)
+	if len(secret) == 0 {
+		b = append(b, 0) // the kernel wants more than the header, and does not look at it
+	}
+	return s.setAuth("SCTP_AUTH_KEY", optAuthKey, b)
+}
+
+// SetActiveAuthKey authenticates everything that is sent from now on with key
+// id. What was sent before keeps its key, also when it is
+// transmitted again. (RFC 6458, Section 8.1.18)
+func (s *Socket) SetActiveAuthKey(id uint16) error {
+	return s.setAuthKeyID("SCTP_AUTH_ACTIVE_KEY", optAuthActiveKey, id)
+}
+
+// DeactivateAuthKey stops the use of key id, which must not be active, for
+// sending and receiving. (RFC 6458, Section 8.3.4)
+func (s *Socket) DeactivateAuthKey(id uint16) error {
+	return s.setAuthKeyID("SCTP_AUTH_DEACTIVATE_KEY", optAuthDeactivateKey, id)
+}
+
+// DeleteAuthKey forgets key id, which must not be active. Messages of the peer under
+// this key are dropped from now on, silently. (RFC 6458, Section 8.3.5)
+func (s *Socket) DeleteAuthKey(id uint16) error {
+	return s.setAuthKeyID("SCTP_AUTH_DELETE_KEY", optAuthDeleteKey, id)
+}
+
+func (s *Socket) setAuthKeyID(name string, opt int, id uint16) error {
+	return s.control(func(fd int) error {
+		return authError(name, setOpt(fd, solSCTP, opt, &authKeyID{number: id}))
+	})
+}
+
+func (s *Socket) setAuth(name string, opt int, b []byte) error {
+	return s.control(func(fd int) error { return authError(name, setOptBytes(fd, solSCTP, opt, b)) })
+}

@@ -1,0 +1,242 @@
+package sctpsock
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// defaultBuffer gives the peer a window of 13 of the largest DTLS
+	// records, so that they arrive whole.
+	defaultBuffer = 256 << 10
+
+	// partialDeliveryPoint is where the kernel begins to deliver a message that has not
+	// arrived completely. The largest DTLS record has 18445 bytes.
+	partialDeliveryPoint = 20000
+)
+
+// open makes a socket of one of the two families and configures it.
+func open(family int, o *Options) (*os.File, syscall.RawConn, error) {
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_SCTP)
+	if err != nil {
+		if err == unix.EPROTONOSUPPORT || err == unix.ESOCKTNOSUPPORT {
+			return nil, nil, &NoSCTPError{Err: err}
+		}
+		return nil, nil, os.NewSyscallError("socket", err)
+	}
+	f, rc, err := newFile(fd)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := control(rc, func(fd int) error { return configure(fd, family, o) }); err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, rc, nil
+}
+
+// configure sets everything that an association inherits.
+func configure(fd, family int, o *Options) error {
+	if family == unix.AF_INET6 {
+		if err := setInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, boolInt(o.V6Only)); err != nil {
+			return err
+		}
+	}
+	if err := adoptable(fd, o); err != nil {
+		return err
+	}
+	return errors.Join(
+		o.setInit(fd),
+		o.setTimers(fd),
+		o.setPaths(fd),
+		o.setUDPEncaps(fd),
+	)
+}
+
+// adoptable makes the settings without which a Socket does not work,
+// before or after there is an association.
+func adoptable(fd int, o *Options) error {
+	if err := errors.Join(
+		setBuffer(fd, unix.SO_RCVBUF, o.ReadBuffer),
+		setBuffer(fd, unix.SO_SNDBUF, o.WriteBuffer),
+		setInt(fd, solSCTP, optNoDelay, boolInt(!o.Nagle)),
+		setInt(fd, solSCTP, optRecvRcvInfo, 1),
+		setInt(fd, solSCTP, optFragmentInterleave, 0),
+		subscribe(fd, EventAssocChange, true),
+		subscribe(fd, EventShutdown, true),
+		subscribe(fd, EventPartialDelivery, true),
+	); err != nil {
+		return err
+	}
+	if err := refuseInterleaving(fd); err != nil {
+		return err
+	}
+	size, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF)
+	if err != nil {
+		return os.NewSyscallError("getsockopt", err)
+	}
+	return setInt(fd, solSCTP, optPartialDeliveryPoint, min(partialDeliveryPoint, size/2))
+}
+
+// refuseInterleaving makes sure that RFC 8260 is not negotiated: together
+// with SCTP-AUTH it is unsafe in Linux. It cannot be on unless
+// somebody has set FRAGMENT_INTERLEAVE, and while that is 0 the kernel refuses to change it.
+func refuseInterleaving(fd int) error {
+	var v assocValue
+	err := getOpt(fd, solSCTP, optInterleavingSupported, &v)
+	if err == unix.ENOPROTOOPT {
+		return nil // a kernel that does not know it
+	}
+	if err != nil {
+		return os.NewSyscallError("getsockopt", err)
+	}
+	if v.value != 0 {
+		return errors.New("sctp: message interleaving (RFC 8260) is on, which is unsafe together with SCTP-AUTH")
+	}
+	setOpt(fd, solSCTP, optInterleavingSupported, &v)
+	return nil
+}
+
+func (o *Options) setInit(fd int) error {
+	timeout, err := fieldMS[uint16]("InitTimeout", o.InitTimeout)
+	if err != nil {
+		return err
+	}
+	return set(fd, "SCTP_INITMSG", optInitMsg, &initMsg{o.OutStreams, o.MaxInStreams, o.MaxInitAttempts, timeout})
+}
+
+func (o *Options) setTimers(fd int) error {
+	if err := setRTO(fd, o.RTOInitial, o.RTOMin, o.RTOMax); err != nil {
+		return err
+	}
+	if o.SACKDelay == nil {
+		return nil
+	}
+	delay, err := fieldMS[uint32]("SACKDelay", *o.SACKDelay)
+	if err != nil {
+		return err
+	}
+	info := sackInfo{delay: delay}
+	if delay == 0 {
+		info.freq = 1 // every packet
+	}
+	return set(fd, "SCTP_DELAYED_SACK", optDelayedSACK, &info)
+}
+
+func setRTO(fd int, initial, least, most time.Duration) error {
+	var info rtoInfo
+	var err [3]error
+	info.initial, err[0] = fieldMS[uint32]("RTOInitial", initial)
+	info.min, err[1] = fieldMS[uint32]("RTOMin", least)
+	info.max, err[2] = fieldMS[uint32]("RTOMax", most)
+	if err := errors.Join(err[:]...); err != nil {
+		return err
+	}
+	return set(fd, "SCTP_RTOINFO", optRTOInfo, &info)
+}
+
+func (o *Options) setPaths(fd int) error {
+	if o.AssocMaxRetrans != 0 {
+		if err := set(fd, "SCTP_ASSOCINFO", optAssocInfo, &assocParams{maxRetrans: o.AssocMaxRetrans}); err != nil {
+			return err
+		}
+	}
+	p := peerAddrParams{pathMaxRetrans: o.PathMaxRetrans}
+	var err error
+	switch {
+	case o.Heartbeat < 0:
+		binary.NativeEndian.PutUint32(p.flags[:], heartbeatDisable)
+	case o.Heartbeat > 0:
+		binary.NativeEndian.PutUint32(p.flags[:], heartbeatEnable)
+		p.heartbeatInterval, err = fieldMS[uint32]("Heartbeat", o.Heartbeat)
+	}
+	if err != nil || p == (peerAddrParams{}) {
+		return err
+	}
+	return set(fd, "SCTP_PEER_ADDR_PARAMS", optPeerAddrParams, &p)
+}
+
+func (o *Options) setUDPEncaps(fd int) error {
+	if o.UDPEncapPort == 0 {
+		return nil
+	}
+	var u udpEncaps
+	binary.BigEndian.PutUint16(u.port[:], o.UDPEncapPort)
+	return set(fd, "SCTP_REMOTE_UDP_ENCAPS_PORT", optUDPEncapsPort, &u)
+}
+
+// SetRTO changes the bounds of the retransmission timeout; 0 leaves one as it is.
+func (s *Socket) SetRTO(initial, least, most time.Duration) error {
+	return s.control(func(fd int) error { return setRTO(fd, initial, least, most) })
+}
+
+// RTO returns the bounds of the retransmission timeout.
+func (s *Socket) RTO() (initial, least, most time.Duration, err error) {
+	var info rtoInfo
+	err = s.control(func(fd int) error { return getOpt(fd, solSCTP, optRTOInfo, &info) })
+	ms := func(n uint32) time.Duration { return time.Duration(n) * time.Millisecond }
+	return ms(info.initial), ms(info.min), ms(info.max), os.NewSyscallError("getsockopt", err)
+}
+
+// PartialReliability reports whether the peer may skip messages (RFC 3758), so that it
+// must authenticate its FORWARD TSN chunks.
+func (s *Socket) PartialReliability() (bool, error) {
+	return s.flag(optPRSupported)
+}
+
+// flag reads an option whose argument is an assocValue.
+func (s *Socket) flag(opt int) (bool, error) {
+	var v assocValue
+	err := s.control(func(fd int) error { return getOpt(fd, solSCTP, opt, &v) })
+	return v.value != 0, os.NewSyscallError("getsockopt", err)
+}
+
+func setBuffer(fd, opt, size int) error {
+	if size == 0 {
+		size = defaultBuffer
+	}
+	return setInt(fd, unix.SOL_SOCKET, opt, size)
+}
+
+func setInt(fd, level, opt, value int) error {
+	return os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, level, opt, value))
+}
+
+// set sets an SCTP option whose name helps whoever chose the value.
+func set[T any](fd int, name string, opt int, v *T) error {
+	if err := setOpt(fd, solSCTP, opt, v); err != nil {
+		return fmt.Errorf("sctp: %s: %w", name, err)
+	}
+	return nil
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// fieldMS converts the value of a field of [Options] to the milliseconds of the kernel.
+func fieldMS[T uint16 | uint32](field string, d time.Duration) (T, error) {
+	n := milliseconds(d)
+	if d < 0 || n > math.MaxInt32 || uint64(T(n)) != n {
+		return 0, fmt.Errorf("sctp: %s of %v is out of range", field, d)
+	}
+	return T(n), nil
+}
+
+// milliseconds rounds up, so that a short time does not become none.
+func milliseconds(d time.Duration) uint64 {
+	if d <= 0 {
+		return 0
+	}
+	return uint64((d-1)/time.Millisecond) + 1
+}

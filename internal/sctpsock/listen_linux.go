@@ -1,0 +1,117 @@
+package sctpsock
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Listener accepts associations. All of its methods may be called by any
+// goroutine at any time.
+type Listener struct {
+	f    *os.File
+	rc   syscall.RawConn
+	opts Options
+}
+
+// Listen announces on the addresses local, which have the same port; port 0
+// stands for one that is free. An error is a *net.OpError.
+func Listen(local []netip.AddrPort, o *Options) (*Listener, error) {
+	l, err := listen(local, o)
+	if err != nil {
+		return nil, &net.OpError{Op: "listen", Net: "sctp", Addr: Addr(local), Err: err}
+	}
+	return l, nil
+}
+
+func listen(local []netip.AddrPort, o *Options) (*Listener, error) {
+	if len(local) == 0 {
+		return nil, errors.New("no address")
+	}
+	if o == nil {
+		o = new(Options)
+	}
+	f, rc, err := prepare(local, nil, o)
+	if err != nil {
+		return nil, err
+	}
+	err = control(rc, func(fd int) error {
+		// The kernel limits the number to net.core.somaxconn.
+		if err := unix.Listen(fd, 1<<16-1); err != nil {
+			return withRemedy("listen", err)
+		}
+		return nil
+	})
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &Listener{f: f, rc: rc, opts: *o}, nil
+}
+
+// Accept waits for the next association. An error is a *net.OpError and means that
+// the listener is closed, its deadline has passed, or the system lacks resources, in
+// which case it is Temporary.
+func (l *Listener) Accept() (*Socket, error) {
+	s, err := l.accept()
+	if err != nil {
+		return nil, &net.OpError{Op: "accept", Net: "sctp", Addr: Addr(l.Addrs()), Err: err}
+	}
+	return s, nil
+}
+
+func (l *Listener) accept() (*Socket, error) {
+	for {
+		var fd int
+		var err error
+		perr := l.rc.Read(func(lfd uintptr) (done bool) {
+			for {
+				fd, _, err = unix.Accept4(int(lfd), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+				// An association that ended while it waited is none of our caller's concern.
+				if err != unix.EINTR && err != unix.ECONNABORTED {
+					return err != unix.EAGAIN
+				}
+			}
+		})
+		if perr != nil {
+			return nil, pollError(perr)
+		}
+		if err != nil {
+			return nil, os.NewSyscallError("accept4", err)
+		}
+		f, rc, err := newFile(fd)
+		if err != nil {
+			return nil, err
+		}
+		s := &Socket{f: f, rc: rc}
+		// The association has the listener's AUTH settings, but its socket has not,
+		// and would take part in a restart without AUTH.
+		err = s.control(func(fd int) error { return setAuth(fd, &l.opts) })
+		if err == nil {
+			err = s.start()
+		}
+		if err == nil {
+			return s, nil
+		}
+		s.Abort() // nor is one that has ended already
+	}
+}
+
+// SetDeadline sets the time after which Accept fails with
+// os.ErrDeadlineExceeded instead of waiting; the zero value is never.
+func (l *Listener) SetDeadline(t time.Time) error { return l.f.SetReadDeadline(t) }
+
+// Addrs returns the addresses that the listener is bound to; none after it was closed.
+func (l *Listener) Addrs() []netip.AddrPort {
+	a, _ := addrs(l.rc, optGetLocalAddrs)
+	return a
+}
+
+// Close stops listening and wakes Accept. Associations that were not accepted
+// are given up. Closing again does nothing.
+func (l *Listener) Close() error { return closeFile(l.f) }

@@ -1,0 +1,152 @@
+package sctpsock
+
+import (
+	"encoding/binary"
+	"errors"
+	"sync"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A sendCall is one sendmsg, a recvCall one recvmsg. Both keep what the kernel reads and
+// writes, and the function that the poller calls, so that a message costs no
+// allocation; they are pooled, so that an idle socket holds none.
+// x/sys is not used for the calls, because it adds a byte to an empty message.
+type sendCall struct {
+	hdr   unix.Msghdr
+	iov   unix.Iovec
+	ctl   sendControl
+	errno syscall.Errno
+	try   func(fd uintptr) (done bool) // c.send
+}
+
+// sendControl is the two control messages that go with every message. Each has
+// the alignment that the kernel wants.
+type sendControl struct {
+	sndHdr unix.Cmsghdr
+	snd    sndInfo
+	prHdr  unix.Cmsghdr
+	pr     prInfo
+}
+
+var sendCalls = sync.Pool{New: func() any {
+	c := new(sendCall)
+	c.try = c.send
+	c.hdr.Iov = &c.iov
+	c.hdr.SetIovlen(1)
+	c.hdr.Control = (*byte)(unsafe.Pointer(&c.ctl))
+	c.hdr.SetControllen(int(unsafe.Sizeof(c.ctl)))
+	c.ctl.sndHdr = cmsgHeader(cmsgSndInfo, unsafe.Sizeof(c.ctl.snd))
+	c.ctl.prHdr = cmsgHeader(cmsgPRInfo, unsafe.Sizeof(c.ctl.pr))
+	return c
+}}
+
+func cmsgHeader(kind int32, size uintptr) (h unix.Cmsghdr) {
+	h.Level = solSCTP
+	h.Type = kind
+	h.SetLen(unix.CmsgLen(int(size)))
+	return h
+}
+
+func newSendCall(b []byte, info *SendInfo) *sendCall {
+	c := sendCalls.Get().(*sendCall)
+	c.iov.Base = unsafe.SliceData(b)
+	c.iov.SetLen(len(b))
+	c.ctl.snd = sndInfo{stream: info.Stream}
+	binary.BigEndian.PutUint32(c.ctl.snd.ppid[:], info.PPID)
+	if info.Unordered {
+		c.ctl.snd.flags |= flagUnordered
+	}
+	if info.SackImmediately {
+		c.ctl.snd.flags |= flagSACKImmediately
+	}
+	// Stated for reliable messages, too: without it the socket's default
+	// applies, whatever that is by now.
+	c.ctl.pr = prInfo{policy: policyNone}
+	if info.Lifetime > 0 {
+		c.ctl.pr = prInfo{policy: policyTTL, value: uint32(min(milliseconds(info.Lifetime), 1<<32-1))}
+	}
+	return c
+}
+
+func (c *sendCall) release() {
+	c.iov.Base = nil
+	sendCalls.Put(c)
+}
+
+func (c *sendCall) send(fd uintptr) (done bool) {
+	for {
+		_, _, c.errno = unix.Syscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&c.hdr)), unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
+		if c.errno != unix.EINTR {
+			return c.errno != unix.EAGAIN
+		}
+	}
+}
+
+type recvCall struct {
+	hdr   unix.Msghdr
+	iov   unix.Iovec
+	ctl   [16]uint64 // room for RCVINFO and what else a socket's former owner asked for
+	n     int
+	errno syscall.Errno
+	try   func(fd uintptr) (done bool) // c.recv
+	once  func(fd uintptr)             // the same without waiting
+}
+
+var recvCalls = sync.Pool{New: func() any {
+	c := new(recvCall)
+	c.try = c.recv
+	c.once = func(fd uintptr) { c.recv(fd) }
+	c.hdr.Iov = &c.iov
+	c.hdr.SetIovlen(1)
+	c.hdr.Control = (*byte)(unsafe.Pointer(&c.ctl))
+	return c
+}}
+
+func newRecvCall(b []byte) *recvCall {
+	c := recvCalls.Get().(*recvCall)
+	c.iov.Base = unsafe.SliceData(b)
+	c.iov.SetLen(len(b))
+	return c
+}
+
+func (c *recvCall) release() {
+	c.iov.Base = nil
+	recvCalls.Put(c)
+}
+
+func (c *recvCall) recv(fd uintptr) (done bool) {
+	for {
+		c.hdr.SetControllen(int(unsafe.Sizeof(c.ctl)))
+		n, _, errno := unix.Syscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&c.hdr)), unix.MSG_DONTWAIT)
+		c.n, c.errno = int(n), errno
+		if errno != unix.EINTR {
+			return errno != unix.EAGAIN
+		}
+	}
+}
+
+var errNoRcvInfo = errors.New("sctp: the kernel delivered a message without SCTP_RCVINFO")
+
+// info finds the RCVINFO of the message.
+func (c *recvCall) info() (info RecvInfo, err error) {
+	b := unsafe.Slice((*byte)(unsafe.Pointer(&c.ctl)), int(c.hdr.Controllen))
+	for len(b) >= unix.SizeofCmsghdr {
+		hdr, data, rest, err := unix.ParseOneSocketControlMessage(b)
+		if err != nil {
+			break
+		}
+		if hdr.Level == solSCTP && hdr.Type == cmsgRcvInfo && len(data) >= int(unsafe.Sizeof(rcvInfo{})) {
+			r := (*rcvInfo)(unsafe.Pointer(&data[0]))
+			return RecvInfo{
+				Stream:    r.stream,
+				PPID:      binary.BigEndian.Uint32(r.ppid[:]),
+				Unordered: r.flags&flagUnordered != 0,
+			}, nil
+		}
+		b = rest
+	}
+	return RecvInfo{}, errNoRcvInfo
+}

@@ -1,0 +1,330 @@
+package sctpsock
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Socket is one SCTP association. Recv must not be called concurrently with
+// itself; everything else may be called by any goroutine at any time.
+type Socket struct {
+	f  *os.File
+	rc syscall.RawConn // of f
+
+	outStreams, inStreams uint16
+	local, remote         []netip.AddrPort // as they were at first
+
+	restarted atomic.Bool
+
+	// The following belong to Recv.
+	note []byte            // the notification that is being read in parts, or nil
+	lost *AssociationError // after Down{Clean: false}; the error follows
+	down bool              // after Down
+	end  error             // what every further Recv returns
+
+	dry dryWait
+}
+
+// newFile makes a non-blocking socket known to the runtime's poller. It owns fd.
+func newFile(fd int) (*os.File, syscall.RawConn, error) {
+	f := os.NewFile(uintptr(fd), "sctp")
+	rc, err := f.SyscallConn()
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, rc, nil
+}
+
+// start learns what has been agreed on with the peer.
+func (s *Socket) start() error {
+	var st assocStatus
+	if err := s.control(func(fd int) error { return getOpt(fd, solSCTP, optStatus, &st) }); err != nil {
+		return os.NewSyscallError("getsockopt", err)
+	}
+	s.outStreams, s.inStreams = st.outStreams, st.inStreams
+	s.local, s.remote = s.LocalAddrs(), s.RemoteAddrs()
+	return nil
+}
+
+// control runs f on the descriptor, which stays open meanwhile.
+func (s *Socket) control(f func(fd int) error) error { return control(s.rc, f) }
+
+func control(rc syscall.RawConn, f func(fd int) error) (err error) {
+	if cerr := rc.Control(func(fd uintptr) { err = f(int(fd)) }); cerr != nil {
+		return pollError(cerr)
+	}
+	return err
+}
+
+// pollError tells the two reasons apart for which the poller gives up.
+func pollError(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return os.ErrDeadlineExceeded
+	}
+	return net.ErrClosed
+}
+
+// Send hands one message to the kernel, whole or not at all. It waits for buffer
+// space until the write deadline. It keeps no reference to b.
+//
+// Errors are a [MessageSizeError], a [StreamError], [ErrEmptyMessage], [ErrRestarted],
+// an [AssociationError] after the end of the association, os.ErrDeadlineExceeded and net.ErrClosed.
+func (s *Socket) Send(b []byte, info SendInfo) error {
+	if len(b) == 0 {
+		return ErrEmptyMessage
+	}
+	if s.restarted.Load() {
+		return ErrRestarted
+	}
+	c := newSendCall(b, &info)
+	err := s.rc.Write(c.try)
+	errno := c.errno
+	c.release()
+	if err != nil {
+		return pollError(err)
+	}
+	switch errno {
+	case 0:
+		return nil
+	case unix.EMSGSIZE:
+		return &MessageSizeError{Size: len(b)}
+	case unix.EPIPE, unix.ECONNRESET, unix.ETIMEDOUT, unix.ENOTCONN, unix.ESHUTDOWN:
+		return &AssociationError{Err: errno}
+	case unix.EINVAL:
+		if info.Stream >= s.outStreams {
+			return &StreamError{Stream: info.Stream, Streams: s.outStreams}
+		}
+	}
+	return os.NewSyscallError("sendmsg", errno)
+}
+
+// Recv reads the next part of a message, or event, into b, which it may
+// overwrite in either case. It waits until there is one, the read deadline passes
+// or the socket is closed; with wait false it returns [ErrWouldBlock] at once when
+// there is none.
+//
+// Between the parts of a message there is nothing else, except
+// [PartialAborted], after which that message is over. A buffer of 18445 bytes takes a
+// DTLS record in one part unless the receive buffer is full.
+//
+// At the end it returns io.EOF, or an [AssociationError] if the association
+// was not shut down, then and ever after.
+func (s *Socket) Recv(b []byte, wait bool) (Part, error) {
+	if s.end != nil {
+		return Part{}, s.end
+	}
+	if len(b) == 0 {
+		return Part{}, io.ErrShortBuffer // recvmsg would return 0, like at the end
+	}
+	c := newRecvCall(b)
+	defer c.release()
+	for {
+		// After Down there may be a last error, or nothing at all for ever.
+		var err error
+		if wait && !s.down {
+			err = s.rc.Read(c.try)
+		} else {
+			err = s.rc.Control(c.once)
+		}
+		switch {
+		case err != nil:
+			return Part{}, pollError(err)
+		case c.errno == unix.EAGAIN && !s.down:
+			return Part{}, ErrWouldBlock
+		case c.errno != 0 || c.n == 0:
+			s.end = s.ending(c.errno)
+			return Part{}, s.end
+		case c.hdr.Flags&msgNotification != 0:
+			if event := s.notified(b[:c.n], c.hdr.Flags&msgEOR != 0); event != nil {
+				return Part{Event: event}, nil
+			}
+		default:
+			info, err := c.info()
+			if err != nil {
+				s.end = err
+				return Part{}, err
+			}
+			return Part{N: c.n, Info: info, End: c.hdr.Flags&msgEOR != 0}, nil
+		}
+	}
+}
+
+// ending is the error for the end that recvmsg reports by errno, or by
+// EAGAIN or a length of 0 if errno is none.
+func (s *Socket) ending(errno syscall.Errno) error {
+	switch {
+	case errno != 0 && errno != unix.EAGAIN:
+		err := &AssociationError{Err: errno}
+		if s.lost != nil {
+			err.Cause = s.lost.Cause
+		}
+		return err
+	case s.lost != nil:
+		return s.lost
+	}
+	return io.EOF
+}
+
+// notified takes the next piece of a notification, and returns the event when it is
+// complete and concerns the caller of Recv.
+func (s *Socket) notified(b []byte, complete bool) Event {
+	if s.note != nil || !complete {
+		s.note = append(s.note, b[:min(len(b), maxNotification-len(s.note))]...)
+		if !complete {
+			return nil
+		}
+		b, s.note = s.note, nil
+	}
+	event := parseNotification(b)
+	switch e := event.(type) {
+	case Dry:
+		if !s.dryNow() {
+			return nil
+		}
+	case Down:
+		s.down = true
+		if !e.Clean {
+			s.lost = &AssociationError{Cause: e.Cause, Err: unix.ECONNRESET}
+		}
+	case Restarted:
+		s.restarted.Store(true)
+		s.end = ErrRestarted
+	}
+	return event
+}
+
+// SetReadDeadline sets the time after which Recv fails with
+// os.ErrDeadlineExceeded instead of waiting; the zero value is never.
+func (s *Socket) SetReadDeadline(t time.Time) error { return s.f.SetReadDeadline(t) }
+
+// SetWriteDeadline is the same for Send.
+func (s *Socket) SetWriteDeadline(t time.Time) error { return s.f.SetWriteDeadline(t) }
+
+// Streams returns the number of outgoing and incoming streams that the ends have agreed on.
+func (s *Socket) Streams() (out, in uint16) { return s.outStreams, s.inStreams }
+
+// SyscallConn gives access to the descriptor, for socket options that have no method here.
+func (s *Socket) SyscallConn() (syscall.RawConn, error) { return s.rc, nil }
+
+// LocalAddrs returns the addresses of this end.
+func (s *Socket) LocalAddrs() []netip.AddrPort {
+	if a, err := addrs(s.rc, optGetLocalAddrs); err == nil && len(a) > 0 {
+		return a
+	}
+	return s.local
+}
+
+// RemoteAddrs returns the addresses of the peer.
+func (s *Socket) RemoteAddrs() []netip.AddrPort {
+	if a, err := addrs(s.rc, optGetPeerAddrs); err == nil && len(a) > 0 {
+		return a
+	}
+	return s.remote // the association is gone
+}
+
+func addrs(rc syscall.RawConn, opt int) ([]netip.AddrPort, error) {
+	var list addrList
+	if err := control(rc, func(fd int) error { return getOpt(fd, solSCTP, opt, &list) }); err != nil {
+		return nil, os.NewSyscallError("getsockopt", err)
+	}
+	return parseSockaddrs(list.addrs[:], int(list.n)), nil
+}
+
+// Shutdown sends what is queued and then ends the association in the orderly way (RFC 9260,
+// Section 9.2), without waiting. What the peer has sent can still be read; Recv goes
+// on to io.EOF.
+func (s *Socket) Shutdown() error {
+	err := s.control(func(fd int) error { return unix.Shutdown(fd, unix.SHUT_WR) })
+	if err == unix.ENOTCONN {
+		return nil // it has ended already
+	}
+	return err
+}
+
+// Abort ends the association at once with an ABORT, and closes the socket.
+func (s *Socket) Abort() error {
+	abortOnClose(s.rc)
+	return s.Close()
+}
+
+// abortOnClose makes the kernel end the association with an ABORT when the
+// descriptor is closed. On one-to-one sockets there is no other way.
+func abortOnClose(rc syscall.RawConn) {
+	control(rc, func(fd int) error {
+		return unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	})
+}
+
+// Close releases the socket and wakes every call that waits. If the association still
+// exists, the kernel sends what is queued and shuts it down, or aborts it if
+// something received is unread. Closing again does nothing.
+func (s *Socket) Close() error { return closeFile(s.f) }
+
+func closeFile(f *os.File) error {
+	if err := f.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
+// A dryWait guards against notifications of the past (see AskDry).
+type dryWait struct {
+	sync.Mutex // not on the data path: taken for dry notifications only
+	asked      bool
+}
+
+// AskDry asks for one [Dry] event, which Recv returns when the peer has
+// acknowledged everything that was sent before the call. Nothing may be sent meanwhile.
+func (s *Socket) AskDry() error {
+	s.dry.Lock()
+	defer s.dry.Unlock()
+	s.dry.asked = true
+	// The kernel notifies at once if nothing is outstanding.
+	return s.Subscribe(EventSenderDry, true)
+}
+
+// dryNow reports whether a dry notification that was read answers AskDry.
+//
+// The kernel queues one whenever an acknowledgement leaves its send queue
+// empty, window updates included, and Recv may come to it much later. So
+// it is only the occasion to look whether there is anything unacknowledged in the
+// send buffer now. If there is, the acknowledgement to come notifies again.
+func (s *Socket) dryNow() bool {
+	s.dry.Lock()
+	defer s.dry.Unlock()
+	if !s.dry.asked {
+		return false
+	}
+	var mem [9]uint32
+	err := s.control(func(fd int) error { return getOpt(fd, unix.SOL_SOCKET, unix.SO_MEMINFO, &mem) })
+	if err != nil || mem[memInfoWmemQueued] != 0 {
+		return false
+	}
+	s.dry.asked = false
+	s.Subscribe(EventSenderDry, false)
+	return true
+}
+
+// Subscribe switches one type of notification on or off. One that is queued
+// already is delivered in either case.
+func (s *Socket) Subscribe(t EventType, on bool) error {
+	return s.control(func(fd int) error { return subscribe(fd, t, on) })
+}
+
+func subscribe(fd int, t EventType, on bool) error {
+	e := eventSubscription{kind: uint16(t)}
+	if on {
+		e.on = 1
+	}
+	return os.NewSyscallError("setsockopt", setOpt(fd, solSCTP, optEvent, &e))
+}

@@ -1,0 +1,68 @@
+//go:build !linux
+
+package sctpsock
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"syscall"
+	"time"
+)
+
+// This file lets programs compile where the kernel has no SCTP that this
+// package knows. They are told by the first call, so that there is never a Socket.
+
+var errNoSCTP = &NoSCTPError{Err: errors.ErrUnsupported}
+
+// A Socket is one SCTP association.
+type Socket struct{}
+
+// A Listener accepts associations.
+type Listener struct{}
+
+// Dial fails with a [NoSCTPError] on this system.
+func Dial(_ context.Context, _, remote []netip.AddrPort, _ *Options) (*Socket, error) {
+	return nil, &net.OpError{Op: "dial", Net: "sctp", Addr: Addr(remote), Err: errNoSCTP}
+}
+
+// Listen fails with a [NoSCTPError] on this system.
+func Listen(local []netip.AddrPort, _ *Options) (*Listener, error) {
+	return nil, &net.OpError{Op: "listen", Net: "sctp", Addr: Addr(local), Err: errNoSCTP}
+}
+
+// Adopt fails with a [NoSCTPError] on this system.
+func Adopt(syscall.Conn, *Options) (*Socket, error) { return nil, errNoSCTP }
+
+func (*Listener) Accept() (*Socket, error)    { return nil, errNoSCTP }
+func (*Listener) SetDeadline(time.Time) error { return errNoSCTP }
+func (*Listener) Addrs() []netip.AddrPort     { return nil }
+func (*Listener) Close() error                { return errNoSCTP }
+
+func (*Socket) Send([]byte, SendInfo) error                     { return errNoSCTP }
+func (*Socket) Recv([]byte, bool) (Part, error)                 { return Part{}, errNoSCTP }
+func (*Socket) AskDry() error                                   { return errNoSCTP }
+func (*Socket) Subscribe(EventType, bool) error                 { return errNoSCTP }
+func (*Socket) SetReadDeadline(time.Time) error                 { return errNoSCTP }
+func (*Socket) SetWriteDeadline(time.Time) error                { return errNoSCTP }
+func (*Socket) Streams() (out, in uint16)                       { return 0, 0 }
+func (*Socket) LocalAddrs() []netip.AddrPort                    { return nil }
+func (*Socket) RemoteAddrs() []netip.AddrPort                   { return nil }
+func (*Socket) SyscallConn() (syscall.RawConn, error)           { return nil, errNoSCTP }
+func (*Socket) SetRTO(initial, least, most time.Duration) error { return errNoSCTP }
+func (*Socket) RTO() (initial, least, most time.Duration, err error) {
+	return 0, 0, 0, errNoSCTP
+}
+func (*Socket) PartialReliability() (bool, error) { return false, errNoSCTP }
+func (*Socket) AuthSupported() (bool, error)      { return false, errNoSCTP }
+func (*Socket) PeerAuthChunks() ([]byte, error)   { return nil, errNoSCTP }
+func (*Socket) LocalAuthChunks() ([]byte, error)  { return nil, errNoSCTP }
+func (*Socket) SetAuthKey(uint16, []byte) error   { return errNoSCTP }
+func (*Socket) SetActiveAuthKey(uint16) error     { return errNoSCTP }
+func (*Socket) DeactivateAuthKey(uint16) error    { return errNoSCTP }
+func (*Socket) DeleteAuthKey(uint16) error        { return errNoSCTP }
+func (*Socket) RefuseRestart() error              { return errNoSCTP }
+func (*Socket) Shutdown() error                   { return errNoSCTP }
+func (*Socket) Abort() error                      { return errNoSCTP }
+func (*Socket) Close() error                      { return errNoSCTP }
