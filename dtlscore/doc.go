@@ -13,5 +13,6 @@
 // [Conn.Seal], by as many goroutines as the caller likes.
 //
 // An error returned by Receive is final: the alert that tells the peer is
-// among the events, after them the transport has to be aborted.
+// among the events, after them the transport has to be aborted. The same
+// holds for an error that [Conn.Err] shows when there is no event left.
 package dtlscore

@@ -101,3 +101,10 @@ func alertOf(err error) Alert {
 	}
 	return AlertInternalError
 }
+
+// Errors of [Conn.Seal].
+var (
+	ErrNotOpen    = errors.New("dtls: connection is not open for application data")
+	ErrTooLarge   = errors.New("dtls: message is longer than 16384 bytes")
+	ErrKeysUsedUp = errors.New("dtls: keys have protected as many records as they may: renegotiate, or close and connect again")
+)

@@ -38,7 +38,8 @@ const (
 	EventHandshakeComplete
 
 	// EventData: Event.Data is application data that arrived before it could
-	// be delivered. All other application data is returned by [Conn.Receive].
+	// be delivered, in the order of arrival. All other application data is
+	// returned by [Conn.Receive]. See [Conn.Held].
 	EventData
 
 	// EventPeerClosed: the peer sent close_notify, and all that it sent

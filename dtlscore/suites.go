@@ -72,3 +72,13 @@ func suiteByID(id, version uint16) *cipherSuite {
 	}
 	return nil
 }
+
+// defaultCipherSuites are all with forward secrecy and certificates.
+var defaultCipherSuites = func() (ids []uint16) {
+	for _, s := range cipherSuites {
+		if !s.kx.hasPSK() {
+			ids = append(ids, s.id)
+		}
+	}
+	return ids
+}()

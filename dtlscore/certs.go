@@ -1,0 +1,181 @@
+package dtlscore
+
+import (
+	"crypto"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+)
+
+// maxChain is how many certificates a peer may send. Attack E11.
+const maxChain = 16
+
+// parseChain reads the certificates of the peer. They prove nothing yet.
+func parseChain(der [][]byte) ([]*x509.Certificate, error) {
+	if len(der) > maxChain {
+		return nil, untrusted(AlertBadCertificate, "chain of %d certificates", len(der))
+	}
+	chain := make([]*x509.Certificate, len(der))
+	for i, b := range der {
+		cert, err := x509.ParseCertificate(b)
+		if err != nil {
+			return nil, untrusted(AlertBadCertificate, "certificate %d of the peer: %w", i, err)
+		}
+		if err := checkPublicKey(cert.PublicKey); err != nil {
+			return nil, err
+		}
+		chain[i] = cert
+	}
+	// RFC 5280, Section 4.2.1.3: without the extension any use is allowed.
+	if u := chain[0].KeyUsage; u != 0 && u&x509.KeyUsageDigitalSignature == 0 {
+		return nil, untrusted(AlertUnsupportedCertificate, "certificate of the peer is not for digital signatures")
+	}
+	return chain, nil
+}
+
+// verifyServer verifies the chain of a server as the Config asks.
+func (c *Config) verifyServer(chain []*x509.Certificate, s *ConnectionState) error {
+	s.PeerCertificates = chain
+	if !c.InsecureSkipVerify {
+		if err := c.verifyChain(s, c.RootCAs, c.ServerName, x509.ExtKeyUsageServerAuth); err != nil {
+			return err
+		}
+	}
+	return c.verifyPeerCertificate(s)
+}
+
+// verifyClient verifies the chain of a client as the Config asks; an empty
+// chain means that it has sent none.
+func (c *Config) verifyClient(chain []*x509.Certificate, s *ConnectionState) error {
+	s.PeerCertificates = chain
+	if len(chain) == 0 {
+		if c.ClientAuth == tls.RequireAnyClientCert || c.ClientAuth == tls.RequireAndVerifyClientCert {
+			alert := AlertHandshakeFailure // RFC 5246, Section 7.4.6
+			if s.Version == VersionDTLS13 {
+				alert = AlertCertificateRequired
+			}
+			return untrusted(alert, "client sent no certificate")
+		}
+		return nil
+	}
+	if c.ClientAuth >= tls.VerifyClientCertIfGiven {
+		if err := c.verifyChain(s, c.ClientCAs, "", x509.ExtKeyUsageClientAuth); err != nil {
+			return err
+		}
+	}
+	return c.verifyPeerCertificate(s)
+}
+
+func (c *Config) verifyChain(s *ConnectionState, roots *x509.CertPool, name string, usage x509.ExtKeyUsage) error {
+	options := x509.VerifyOptions{
+		Roots:         roots,
+		CurrentTime:   c.time(),
+		DNSName:       name,
+		Intermediates: x509.NewCertPool(),
+		KeyUsages:     []x509.ExtKeyUsage{usage},
+	}
+	for _, cert := range s.PeerCertificates[1:] {
+		options.Intermediates.AddCert(cert)
+	}
+	chains, err := s.PeerCertificates[0].Verify(options)
+	if err != nil {
+		return untrusted(alertForCertificate(err), "%w",
+			&tls.CertificateVerificationError{UnverifiedCertificates: s.PeerCertificates, Err: err})
+	}
+	s.VerifiedChains = chains
+	return nil
+}
+
+func (c *Config) verifyPeerCertificate(s *ConnectionState) error {
+	if c.VerifyPeerCertificate == nil {
+		return nil
+	}
+	raw := make([][]byte, len(s.PeerCertificates))
+	for i, cert := range s.PeerCertificates {
+		raw[i] = cert.Raw
+	}
+	if err := c.VerifyPeerCertificate(raw, s.VerifiedChains); err != nil {
+		return untrusted(AlertBadCertificate, "Config.VerifyPeerCertificate: %w", err)
+	}
+	return nil
+}
+
+func (c *Config) verifyConnection(s *ConnectionState) error {
+	if c.VerifyConnection == nil {
+		return nil
+	}
+	if err := c.VerifyConnection(*s); err != nil {
+		return untrusted(AlertBadCertificate, "Config.VerifyConnection: %w", err)
+	}
+	return nil
+}
+
+// alertForCertificate is RFC 5246, Section 7.2.2.
+func alertForCertificate(err error) Alert {
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return AlertUnknownCA
+	}
+	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
+		switch invalid.Reason {
+		case x509.Expired:
+			return AlertCertificateExpired
+		case x509.IncompatibleUsage:
+			return AlertUnsupportedCertificate
+		}
+	}
+	return AlertBadCertificate
+}
+
+// publicKey returns the key in our own certificate.
+func publicKey(cert *tls.Certificate) (crypto.Signer, crypto.PublicKey, error) {
+	signer, ok := cert.PrivateKey.(crypto.Signer)
+	if !ok || len(cert.Certificate) == 0 {
+		return nil, nil, misuse("a tls.Certificate needs a chain, and a PrivateKey that is a crypto.Signer and not %T", cert.PrivateKey)
+	}
+	return signer, signer.Public(), nil
+}
+
+// serverCertificate chooses the certificate for a client.
+func (c *Config) serverCertificate(info *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if c.GetCertificate != nil {
+		cert, err := c.GetCertificate(info)
+		if err != nil {
+			return nil, misuse("Config.GetCertificate: %w", err)
+		}
+		if cert != nil {
+			return cert, nil
+		}
+	}
+	if len(c.Certificates) == 0 {
+		return nil, misuse("no certificate for %q", info.ServerName)
+	}
+	if len(c.Certificates) > 1 {
+		for i := range c.Certificates {
+			if info.SupportsCertificate(&c.Certificates[i]) == nil {
+				return &c.Certificates[i], nil
+			}
+		}
+	}
+	return &c.Certificates[0], nil
+}
+
+// clientCertificate chooses the certificate for a server that asked for one,
+// nil if there is none that it would take.
+func (c *Config) clientCertificate(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	if c.GetClientCertificate != nil {
+		cert, err := c.GetClientCertificate(info)
+		if err != nil {
+			return nil, misuse("Config.GetClientCertificate: %w", err)
+		}
+		if cert == nil || len(cert.Certificate) == 0 {
+			return nil, nil
+		}
+		return cert, nil
+	}
+	for i := range c.Certificates {
+		if info.SupportsCertificate(&c.Certificates[i]) == nil {
+			return &c.Certificates[i], nil
+		}
+	}
+	return nil, nil
+}

@@ -1,0 +1,107 @@
+package dtlscore
+
+import (
+	"io"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// maxCookies is how many HelloVerifyRequests a client answers in a handshake.
+const maxCookies = 2
+
+// startClient sends the ClientHello.
+func startClient(c *Conn) (state, error) {
+	hello, err := c.newClientHello()
+	if err != nil {
+		return nil, err
+	}
+	s := &clientWaitServerHello{hello: hello}
+	return s, s.sendHello(c)
+}
+
+func (c *Conn) newClientHello() (*clientHello, error) {
+	hello := &clientHello{
+		version:            VersionDTLS12,
+		compressionMethods: []byte{compressionNull},
+		extensions: extensions{
+			serverName:          sniName(c.config.ServerName),
+			statusRequest:       true,
+			signatureAlgorithms: defaultSignatureAlgorithms(),
+			alpn:                c.config.NextProtos,
+		},
+	}
+	if _, err := io.ReadFull(c.config.rand(), hello.random[:]); err != nil {
+		return nil, misuse("Config.Rand: %w", err)
+	}
+	for _, v := range c.config.versions() {
+		hello.suites = append(hello.suites, c.config.suites(v)...)
+		for _, g := range c.config.groups(v) {
+			if !slices.Contains(hello.supportedGroups, g) {
+				hello.supportedGroups = append(hello.supportedGroups, g)
+			}
+		}
+		if v == VersionDTLS12 {
+			hello.pointFormats = []byte{pointFormatUncompressed}
+			hello.extendedMasterSecret = true
+			hello.renegotiationInfo = []byte{}
+		}
+	}
+	return hello, nil
+}
+
+// sniName returns what may go into server_name: no IP address, and no dot at
+// the end. RFC 6066, Section 3.
+func sniName(name string) string {
+	if _, err := netip.ParseAddr(name); err == nil {
+		return ""
+	}
+	return strings.TrimSuffix(name, ".")
+}
+
+// clientWaitServerHello is where the version is chosen.
+type clientWaitServerHello struct {
+	hello      *clientHello
+	transcript *transcript
+	cookies    int // HelloVerifyRequests so far
+}
+
+func (s *clientWaitServerHello) sendHello(c *Conn) error {
+	raw, err := c.send(s.hello)
+	if err != nil {
+		return err
+	}
+	s.transcript = newTranscript()
+	s.transcript.addMessages(raw)
+	return nil
+}
+
+func (s *clientWaitServerHello) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
+	switch m := m.(type) {
+	case *helloVerifyRequest:
+		return s.answerCookie(c, m)
+	case *serverHello:
+		if _, err := c.clientVersion(m); err != nil {
+			return nil, err
+		}
+		return startClient12(c, s.hello, s.transcript, m, raw)
+	}
+	return nil, unexpectedMessage(m, typeServerHello)
+}
+
+// answerCookie repeats the ClientHello with a cookie. Neither the first one
+// nor the HelloVerifyRequest is hashed. RFC 6347, Section 4.2.1.
+func (s *clientWaitServerHello) answerCookie(c *Conn, m *helloVerifyRequest) (state, error) {
+	// Only a server of version 1.2 sends it, whatever its version field says.
+	if !slices.Contains(c.config.versions(), VersionDTLS12) {
+		return nil, unexpectedMessage(m, typeServerHello)
+	}
+	if m.version != VersionDTLS12 && m.version != versionDTLS10 {
+		return nil, misbehaved(AlertProtocolVersion, "HelloVerifyRequest of version %#04x", m.version)
+	}
+	if s.cookies++; s.cookies > maxCookies {
+		return nil, unexpected("HelloVerifyRequest for the %dth time", s.cookies)
+	}
+	s.hello.cookie = m.cookie
+	return s, s.sendHello(c)
+}

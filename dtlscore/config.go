@@ -1,0 +1,212 @@
+package dtlscore
+
+import (
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"slices"
+	"time"
+)
+
+// EndpointSecretLabel is the exporter label that RFC 6083, Section 5 registers.
+const EndpointSecretLabel = "EXPORTER_DTLS_OVER_SCTP"
+
+// A Config says how a [Conn] authenticates itself and its peer, and what it
+// agrees to. Fields that crypto/tls has too mean the same. One Config may be
+// used by many connections at once, and must not be changed while it is.
+type Config struct {
+	// Certificates are offered to the peer. A server takes the first that the
+	// client can use, a client the first that the server's request allows.
+	Certificates []tls.Certificate
+
+	// GetCertificate, if not nil, chooses the certificate of a server for each
+	// handshake, so that it can be renewed without a restart. If it returns
+	// neither a certificate nor an error, Certificates are used.
+	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+
+	// GetClientCertificate, if not nil, chooses the certificate of a client
+	// when the server asks for one, and Certificates are not used. A
+	// certificate without a chain in it means that none is sent.
+	GetClientCertificate func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
+
+	// GetConfigForClient, if not nil, may give another Config for the whole
+	// of a server's connection once the ClientHello is known; nil keeps this one.
+	GetConfigForClient func(*tls.ClientHelloInfo) (*Config, error)
+
+	// RootCAs are what a client trusts to issue the certificate of a server;
+	// nil means the host's.
+	RootCAs *x509.CertPool
+
+	// ServerName is the name or IP address that the certificate of the server
+	// has to be valid for. A name is also sent to the server, as SNI.
+	ServerName string
+
+	// ClientCAs are what a server trusts to issue the certificates of clients.
+	ClientCAs *x509.CertPool
+
+	// ClientAuth is what a server asks of its clients.
+	ClientAuth tls.ClientAuthType
+
+	// InsecureSkipVerify lets a client take any certificate for any name.
+	// VerifyPeerCertificate and VerifyConnection are called all the same.
+	InsecureSkipVerify bool
+
+	// VerifyPeerCertificate, if not nil, is called after the chain of the peer
+	// was verified (or was not, if the configuration says so). An error ends
+	// the connection. It is not called for resumed sessions.
+	VerifyPeerCertificate func(rawCerts [][]byte, verifiedChains [][]*x509.Certificate) error
+
+	// VerifyConnection, if not nil, is called once in each handshake, after
+	// all other verification of the peer, also in resumed ones and in
+	// renegotiations. An error ends the connection.
+	VerifyConnection func(ConnectionState) error
+
+	// MinVersion and MaxVersion bound the version, [VersionDTLS12] or
+	// [VersionDTLS13]. Zero means the lowest and the highest implemented.
+	MinVersion, MaxVersion uint16
+
+	// CipherSuites are the suites that may be negotiated, most preferred
+	// first; a server follows its own order. Nil means a safe default.
+	CipherSuites []uint16
+
+	// CurvePreferences are the groups for the key exchange, most preferred
+	// first. Nil means a safe default.
+	CurvePreferences []tls.CurveID
+
+	// NextProtos are the application protocols for ALPN (RFC 7301), most
+	// preferred first. If both sides have some but none in common, the
+	// connection ends.
+	NextProtos []string
+
+	// EndpointSecretLabel is the exporter label for the secrets in
+	// [EventSecret]; empty means [EndpointSecretLabel].
+	EndpointSecretLabel string
+
+	// KeyLogWriter, if not nil, gets the secrets of each connection in NSS's
+	// key log format, with which anyone can read it. For debugging only.
+	// Writes are serialised per Conn only.
+	KeyLogWriter io.Writer
+
+	// Rand is where the random values of hello messages come from; nil means
+	// crypto/rand. Keys always come from crypto/rand.
+	Rand io.Reader
+
+	// Time gives the time at which certificates have to be valid; nil means
+	// time.Now.
+	Time func() time.Time
+}
+
+func (c *Config) rand() io.Reader {
+	if c.Rand != nil {
+		return c.Rand
+	}
+	return rand.Reader
+}
+
+func (c *Config) time() time.Time {
+	if c.Time != nil {
+		return c.Time()
+	}
+	return time.Now()
+}
+
+func (c *Config) endpointSecretLabel() string {
+	if c.EndpointSecretLabel != "" {
+		return c.EndpointSecretLabel
+	}
+	return EndpointSecretLabel
+}
+
+// implementedVersions, highest first.
+var implementedVersions = []uint16{VersionDTLS12}
+
+// versions returns what may be negotiated, highest first. DTLS version
+// numbers count downwards.
+func (c *Config) versions() []uint16 {
+	return slices.DeleteFunc(slices.Clone(implementedVersions), func(v uint16) bool {
+		return c.MinVersion != 0 && v > c.MinVersion || c.MaxVersion != 0 && v < c.MaxVersion
+	})
+}
+
+// check finds what no handshake could succeed with, or should.
+func (c *Config) check(isClient bool) error {
+	if len(c.versions()) == 0 {
+		return misuse("no version between Config.MinVersion and Config.MaxVersion is implemented")
+	}
+	for _, v := range []uint16{c.MinVersion, c.MaxVersion} {
+		if v != 0 && v != VersionDTLS12 && v != VersionDTLS13 {
+			return misuse("Config.MinVersion and Config.MaxVersion must be VersionDTLS12 or VersionDTLS13")
+		}
+	}
+	for _, p := range c.NextProtos {
+		if len(p) == 0 || len(p) > 255 {
+			return misuse("a protocol name in Config.NextProtos must have 1 to 255 bytes")
+		}
+	}
+	for _, id := range c.CipherSuites {
+		if suiteByID(id, VersionDTLS12) == nil && suiteByID(id, VersionDTLS13) == nil {
+			return misuse("cipher suite %#04x in Config.CipherSuites is not implemented", id)
+		}
+	}
+	for _, g := range c.CurvePreferences {
+		if !groupInVersion(g, VersionDTLS13) {
+			return misuse("group %v in Config.CurvePreferences is not implemented", g)
+		}
+	}
+	for _, v := range c.versions() {
+		if len(c.suites(v)) == 0 || len(c.groups(v)) == 0 {
+			return misuse("Config.CipherSuites or Config.CurvePreferences leave nothing for version %#04x", v)
+		}
+	}
+	if isClient {
+		return c.checkClient()
+	}
+	return c.checkServer()
+}
+
+func (c *Config) checkClient() error {
+	// A client that verifies nothing by oversight must not start.
+	if c.ServerName == "" && !c.InsecureSkipVerify && c.VerifyPeerCertificate == nil && c.VerifyConnection == nil {
+		return misuse("a client needs Config.ServerName, or VerifyConnection to verify the server in its own way, or InsecureSkipVerify")
+	}
+	return nil
+}
+
+func (c *Config) checkServer() error {
+	if len(c.Certificates) == 0 && c.GetCertificate == nil && c.GetConfigForClient == nil {
+		return misuse("a server needs Config.Certificates, GetCertificate or GetConfigForClient")
+	}
+	if c.ClientAuth >= tls.VerifyClientCertIfGiven && c.ClientCAs == nil {
+		return misuse("a server that verifies clients needs Config.ClientCAs")
+	}
+	return nil
+}
+
+// suites returns the cipher suites of a version that may be negotiated.
+func (c *Config) suites(version uint16) (ids []uint16) {
+	wanted := c.CipherSuites
+	if wanted == nil {
+		wanted = defaultCipherSuites
+	}
+	for _, id := range wanted {
+		if suiteByID(id, version) != nil {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// groups returns the groups of a version that may be negotiated.
+func (c *Config) groups(version uint16) (groups []tls.CurveID) {
+	wanted := c.CurvePreferences
+	if wanted == nil {
+		wanted = defaultGroups
+	}
+	for _, g := range wanted {
+		if groupInVersion(g, version) {
+			groups = append(groups, g)
+		}
+	}
+	return groups
+}

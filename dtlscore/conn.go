@@ -1,0 +1,142 @@
+package dtlscore
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+)
+
+// A Conn is one DTLS connection as a state machine. It does no I/O: a driver
+// gives it the records that arrive, and obeys the events that it returns.
+//
+// Seal may be called at any time by any goroutine. All other methods have to
+// be called by one goroutine at a time.
+type Conn struct {
+	config   *Config
+	isClient bool
+	err      error // the first permanent error
+
+	// The handshake.
+	state       state // what the peer may send next; nil before Start
+	form        messageForm
+	nextSendSeq uint16 // message_seq of our next handshake message
+	started     bool
+	handshaking bool
+	agreed      ConnectionState // of the last complete handshake
+	exporter    exporter        // likewise
+
+	// To the peer.
+	queue   []action    // what the driver has not taken yet, in order
+	written *writeEpoch // of the record that was queued last
+	sent    *writeEpoch // of the record that was handed out last
+	app     atomic.Pointer[writeEpoch]
+	closing bool // our close_notify is queued or sent
+
+	// From the peer.
+	in         inbound
+	peerClosed bool
+}
+
+// Client returns the client side of a new connection. It fails with
+// [ErrMisuse] if config cannot lead to a connection, or only to one in which
+// the server is not verified by oversight. A nil config is an empty one.
+func Client(config *Config) (*Conn, error) { return newConn(config, true) }
+
+// Server returns the server side of a new connection. It fails with
+// [ErrMisuse] if config cannot lead to a connection.
+func Server(config *Config) (*Conn, error) { return newConn(config, false) }
+
+func newConn(config *Config, isClient bool) (*Conn, error) {
+	if config == nil {
+		config = new(Config)
+	}
+	if err := config.check(isClient); err != nil {
+		return nil, fmt.Errorf("dtls: %w", err)
+	}
+	plain := &writeEpoch{sealer: noProtection{}, limits: usageLimits{records: maxSequence}}
+	return &Conn{config: config, isClient: isClient, written: plain, sent: plain}, nil
+}
+
+// Start begins the handshake: a client queues its ClientHello, a server waits
+// for it. It is called once, before anything else.
+func (c *Conn) Start() error {
+	if c.err != nil {
+		return c.err
+	}
+	if c.started {
+		return c.fail(misuse("Start was called twice"))
+	}
+	c.started, c.handshaking = true, true
+	if !c.isClient {
+		c.state = &serverWaitClientHello{}
+		return nil
+	}
+	next, err := startClient(c)
+	if err != nil {
+		return c.fail(err)
+	}
+	c.state = next
+	return nil
+}
+
+// Err returns the error that ended the connection, nil as long as there is
+// none.
+//
+// Calculations that the peer need not wait for are left until NextEvent has
+// handed out what it can work on meanwhile. They can fail, so a driver looks
+// here when NextEvent has returned [EventNone].
+func (c *Conn) Err() error { return c.err }
+
+// Close ends the connection in order: what was sent is acknowledged first,
+// then close_notify is sent. What the peer sent before its own close_notify
+// still goes to [Conn.Receive]. RFC 6083, Section 4.9.
+func (c *Conn) Close() {
+	c.app.Store(nil)
+	if c.err != nil || c.closing || !c.started {
+		return
+	}
+	c.closing = true
+	c.push(EventFlush)
+	c.pushRecord(contentAlert, appendAlert(nil, levelWarning, AlertCloseNotify))
+}
+
+// Fail ends the connection because of what only the driver can see, such as a
+// restart of the association: a fatal alert is queued, and all later calls
+// return an [AlertError] with err inside. If the connection is over already,
+// nothing changes.
+func (c *Conn) Fail(alert Alert, err error) {
+	if err == nil {
+		err = errors.New("ended by the transport")
+	}
+	if c.err == nil {
+		c.end(&AlertError{Alert: alert, Local: true, Err: err})
+	}
+}
+
+// fail is the one place where an error becomes an alert.
+func (c *Conn) fail(err error) error {
+	if c.err == nil {
+		alert, isAlert := errors.AsType[*AlertError](err)
+		if !isAlert {
+			alert = &AlertError{Alert: alertOf(err), Local: true, Err: err}
+		}
+		c.end(alert)
+	}
+	return c.err
+}
+
+// end lets go of everything, secrets first, and queues our alert. Events that
+// the driver has not taken are dropped: nothing is sent or delivered after a
+// fatal alert, whoever sent it. RFC 5246, Section 7.2.2.
+func (c *Conn) end(alert *AlertError) {
+	c.app.Store(nil)
+	c.err = alert
+	c.state = nil
+	c.exporter = nil
+	c.in = inbound{}
+	c.queue = nil
+	c.written = c.sent
+	if alert.Local && c.started {
+		c.pushRecord(contentAlert, appendAlert(nil, levelFatal, alert.Alert))
+	}
+}

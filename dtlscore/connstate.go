@@ -1,0 +1,54 @@
+package dtlscore
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+)
+
+// A ConnectionState is what the handshake has agreed on. Names and meanings
+// are those of crypto/tls.
+type ConnectionState struct {
+	Version     uint16 // VersionDTLS12 or VersionDTLS13; 0 until the hello messages have chosen one
+	CipherSuite uint16
+	CurveID     tls.CurveID // the group of the key exchange; 0 if there was none, as in resumption
+
+	// HandshakeComplete says that the peer is authenticated as the Config
+	// asks and that keys are confirmed.
+	HandshakeComplete bool
+	DidResume         bool
+
+	NegotiatedProtocol string // ALPN; empty if none
+	ServerName         string // SNI: what the client sent
+
+	// PeerCertificates is what the peer sent, its own certificate first.
+	// VerifiedChains are empty if the Config does not have them verified.
+	PeerCertificates []*x509.Certificate
+	VerifiedChains   [][]*x509.Certificate
+
+	// OCSPResponse is the stapled response of the server, not looked at.
+	OCSPResponse []byte
+
+	// Handshakes counts the handshakes that were completed.
+	Handshakes int
+}
+
+// ConnectionState returns what is agreed so far.
+func (c *Conn) ConnectionState() ConnectionState { return c.agreed }
+
+// An exporter derives length bytes from the secrets of a handshake.
+type exporter func(label string, context []byte, length int) ([]byte, error)
+
+// ExportKeyingMaterial returns length bytes that only the two ends of the
+// connection know, different for each label, context and handshake. In DTLS
+// 1.2 a nil context and an empty one are different (RFC 5705, Section 4), in
+// DTLS 1.3 they are the same (RFC 8446, Section 7.5). It fails with
+// [ErrMisuse] before the handshake is complete.
+func (c *Conn) ExportKeyingMaterial(label string, context []byte, length int) ([]byte, error) {
+	if c.err != nil {
+		return nil, c.err
+	}
+	if !c.agreed.HandshakeComplete {
+		return nil, misuse("keying material was asked for before the handshake was complete")
+	}
+	return c.exporter(label, context, length)
+}

@@ -1,0 +1,68 @@
+package dtlscore
+
+import "sync/atomic"
+
+// MaxPlaintext is how many bytes of application data fit in a record.
+const MaxPlaintext = maxPlaintext
+
+// MaxOverhead is the room behind the content that lets [Conn.Seal] work
+// without allocating. It is more than the overhead of a record.
+const MaxOverhead = maxOverhead
+
+// A writeEpoch is one set of keys in which this side writes. Writers share
+// nothing but the counter of records.
+type writeEpoch struct {
+	sealer
+	number uint64
+	limits usageLimits
+	next   atomic.Uint64 // the sequence number of the next record
+}
+
+func newWriteEpoch12(suite *cipherSuite, number uint64, key, iv []byte) (*writeEpoch, error) {
+	p, err := newProtection12(suite.aead, uint16(number), key, iv)
+	if err != nil {
+		return nil, misuse("%w", err)
+	}
+	return &writeEpoch{sealer: p, number: number, limits: limitsFor(suite)}, nil
+}
+
+// controlReserve is how many records of the limit are kept for the handshake
+// that changes the keys, or the alert that ends their use.
+const controlReserve = 64
+
+// seal appends the next record to dst. Application data stops before the
+// limit of the keys, so that control records are still possible.
+func (e *writeEpoch) seal(dst []byte, t contentType, content []byte) ([]byte, error) {
+	limit := e.limits.records
+	if t == contentApplicationData {
+		limit -= controlReserve
+	}
+	if e.next.Load() >= limit {
+		return nil, ErrKeysUsedUp
+	}
+	// Between the check and here other writers may have come: many fewer than
+	// the limits have room for.
+	return e.sealer.seal(dst, t, e.next.Add(1)-1, content), nil
+}
+
+// Seal appends to dst one record that protects plaintext as application data,
+// for the transport to send as one message, and returns the extended slice.
+// The two must not overlap. It is safe for concurrent use, does not
+// lock, and does not allocate if dst has room for len(plaintext)+[MaxOverhead]
+// more bytes.
+//
+// Seal fails with [ErrNotOpen] before [EventHandshakeComplete] and after the
+// end of the connection, with [ErrTooLarge] above [MaxPlaintext] bytes, and
+// with [ErrKeysUsedUp] when the keys have protected all that they may. Keys of
+// a renegotiation are in use from the moment that NextEvent hands out its
+// EventHandshakeComplete.
+func (c *Conn) Seal(dst, plaintext []byte) ([]byte, error) {
+	e := c.app.Load()
+	if e == nil {
+		return nil, ErrNotOpen
+	}
+	if len(plaintext) > maxPlaintext {
+		return nil, ErrTooLarge
+	}
+	return e.seal(dst, contentApplicationData, plaintext)
+}

@@ -1,0 +1,18 @@
+package dtlscore
+
+import (
+	"encoding/hex"
+)
+
+// logSecret writes a line of NSS's key log format, in one call.
+func (c *Config) logSecret(label string, clientRandom, secret []byte) error {
+	if c.KeyLogWriter == nil {
+		return nil
+	}
+	line := append([]byte(label), ' ')
+	line = hex.AppendEncode(line, clientRandom)
+	line = append(line, ' ')
+	line = hex.AppendEncode(line, secret)
+	_, err := c.KeyLogWriter.Write(append(line, '\n'))
+	return err
+}

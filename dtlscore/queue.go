@@ -1,0 +1,64 @@
+package dtlscore
+
+// An action is an event that the driver has not taken yet, or work that is
+// done once it has taken all events before.
+type action struct {
+	kind EventKind
+	data []byte
+
+	// A record is protected when it is handed out, not when it is queued: what
+	// is dropped because of a failure leaves no gap between the keys in which
+	// the peer listens and those in which it gets the alert. With
+	// EventHandshakeComplete, epoch is what Seal uses from there on.
+	content contentType
+	epoch   *writeEpoch
+
+	// then, if not nil, is done in place of an event. It may queue more.
+	then func() error
+}
+
+func (c *Conn) push(kind EventKind) { c.queue = append(c.queue, action{kind: kind}) }
+
+func (c *Conn) pushData(kind EventKind, data []byte) {
+	c.queue = append(c.queue, action{kind: kind, data: data})
+}
+
+// pushRecord queues a record in the newest epoch.
+func (c *Conn) pushRecord(t contentType, content []byte) {
+	c.queue = append(c.queue, action{kind: EventSend, data: content, content: t, epoch: c.written})
+}
+
+// pushThen queues work that can wait until the events before it are handed
+// out, so that the peer need not wait for it.
+func (c *Conn) pushThen(f func() error) { c.queue = append(c.queue, action{then: f}) }
+
+// NextEvent returns the next instruction to the driver, of kind [EventNone] if
+// there is none for now.
+func (c *Conn) NextEvent() Event {
+	for len(c.queue) > 0 {
+		a := c.queue[0]
+		c.queue[0] = action{}
+		if c.queue = c.queue[1:]; len(c.queue) == 0 {
+			c.queue = nil // an idle connection keeps nothing
+		}
+		switch {
+		case a.then != nil:
+			if err := a.then(); err != nil {
+				c.fail(err)
+			}
+			continue
+		case a.kind == EventSend:
+			record, err := a.epoch.seal(nil, a.content, a.data)
+			if err != nil {
+				c.fail(err)
+				continue
+			}
+			c.sent = a.epoch
+			return Event{EventSend, record}
+		case a.kind == EventHandshakeComplete && !c.closing:
+			c.app.Store(a.epoch)
+		}
+		return Event{a.kind, a.data}
+	}
+	return Event{}
+}

@@ -1,0 +1,247 @@
+package dtlscore
+
+import "slices"
+
+// Bounds for what a peer may make us keep, or look at without progress.
+const (
+	maxHeldRecords = 4096    // of the next epoch, attack E4
+	maxHeldBytes   = 1 << 20 // about a large receive window
+	maxEmptyInARow = 32      // attack D9
+	maxWarnings    = 4       // until something useful comes, attack E10
+)
+
+// inbound is the direction from the peer to us.
+type inbound struct {
+	epoch    uint16
+	read     *protection12 // of this epoch; nil if it is 0
+	next     *protection12 // of the epoch after ChangeCipherSpec; nil until its keys are known
+	previous *protection12 // of the epoch before; nil once the handshake is complete
+
+	messages    reassembler
+	drain       drainReason
+	unconfirmed bool // from ChangeCipherSpec to Finished
+
+	held      [][]byte // whole records that have to wait, in order of arrival
+	heldBytes int
+
+	emptyInARow, warnings int
+}
+
+// A drainReason is why the driver was told to read all that has arrived.
+type drainReason uint8
+
+const (
+	drainNone drainReason = iota
+	drainChangeCipherSpec
+	drainCloseNotify
+)
+
+// Receive takes one message of the transport, which is one record. It returns
+// application data, which is decrypted in place and so aliases record, or nil
+// if there is none. An empty record of application data gives an empty slice
+// that is not nil. Nothing of record is used after Receive has returned.
+//
+// control says that the message came on the ordered control channel, stream 0.
+// Nothing but application data may come elsewhere. RFC 6083, Section 4.4.
+//
+// Application data of an epoch that is not confirmed yet is kept, up to a
+// limit, and comes out as [EventData]; see [Conn.Held].
+//
+// An error is final, and all later calls return the same one.
+func (c *Conn) Receive(record []byte, control bool) ([]byte, error) {
+	switch {
+	case c.err != nil:
+		return nil, c.err
+	case !c.started:
+		return nil, c.fail(misuse("Receive was called before Start"))
+	case c.peerClosed:
+		return nil, nil
+	}
+	data, err := c.receive(record, control)
+	if err != nil {
+		return nil, c.fail(err)
+	}
+	return data, nil
+}
+
+// Held returns the number of records that Receive keeps because they may not
+// be looked at yet. Those with application data come out as [EventData], in
+// the order of arrival. A driver that remembers more of a message than its
+// bytes finds out here whether it was kept: the number has grown by one.
+func (c *Conn) Held() int { return len(c.in.held) }
+
+func (c *Conn) receive(record []byte, control bool) ([]byte, error) {
+	h, fragment, err := parseRecord(record)
+	if err != nil {
+		return nil, err
+	}
+	if c.form.version != 0 && h.version != VersionDTLS12 {
+		return nil, misbehaved(AlertProtocolVersion, "record of version %#04x", h.version)
+	}
+	isData := h.typ == contentApplicationData
+	if !isData && !control {
+		return nil, unexpected("%v on another stream than 0, or unordered", h.typ)
+	}
+	switch {
+	case h.epoch == c.in.epoch && !(isData && c.in.unconfirmed):
+		return c.open(c.in.read, h, fragment)
+	case h.epoch == c.in.epoch, h.epoch == c.in.epoch+1 && c.mayHold(isData):
+		return nil, c.hold(record)
+	case h.epoch+1 == c.in.epoch && isData && c.in.previous != nil:
+		return c.open(c.in.previous, h, fragment)
+	}
+	return nil, unexpected("%v of epoch %d in epoch %d", h.typ, h.epoch, c.in.epoch)
+}
+
+// open opens a record and acts on it.
+func (c *Conn) open(p *protection12, h recordHeader, content []byte) (data []byte, err error) {
+	if p != nil {
+		if content, err = p.open(h, content); err != nil {
+			return nil, err
+		}
+	}
+	if h.typ == contentApplicationData {
+		if p == nil {
+			return nil, unexpected("application data without protection")
+		}
+		if len(content) > 0 {
+			c.in.emptyInARow = 0
+		} else if c.in.emptyInARow++; c.in.emptyInARow > maxEmptyInARow {
+			return nil, unexpected("%d empty records in a row", c.in.emptyInARow)
+		}
+		return content, nil
+	}
+	if c.in.drain == drainCloseNotify {
+		return nil, nil // control records come in order: this one was sent after close_notify
+	}
+	switch h.typ {
+	case contentHandshake:
+		return nil, c.receiveHandshake(content)
+	case contentAlert:
+		return nil, c.receiveAlert(content)
+	case contentChangeCipherSpec:
+		return nil, c.receiveChangeCipherSpec(content)
+	}
+	return nil, unexpected("%v in version 1.2", h.typ)
+}
+
+// receiveChangeCipherSpec has everything read that was sent before. The keys
+// change in Drained. RFC 6083, Section 4.7.
+func (c *Conn) receiveChangeCipherSpec(content []byte) error {
+	s, ok := c.state.(keyChangeState)
+	if !ok || c.in.next == nil {
+		return unexpected("ChangeCipherSpec where none was awaited")
+	}
+	if len(content) != 1 || content[0] != 1 {
+		return unexpected("ChangeCipherSpec is not one byte of value 1")
+	}
+	if !c.in.messages.empty() {
+		return unexpected("ChangeCipherSpec inside a handshake message")
+	}
+	c.state = s.handleChangeCipherSpec(c)
+	c.in.drain = drainChangeCipherSpec
+	c.push(EventDrain)
+	return nil
+}
+
+// receiveAlert handles an alert of version 1.2. RFC 5246, Section 7.2.
+func (c *Conn) receiveAlert(content []byte) error {
+	level, alert, err := parseAlert(content)
+	if err != nil {
+		return err
+	}
+	switch {
+	case alert == AlertCloseNotify && c.agreed.HandshakeComplete:
+		c.in.drain = drainCloseNotify
+		c.push(EventDrain)
+		return nil
+	case level == levelFatal || alert == AlertCloseNotify:
+		return &AlertError{Alert: alert}
+	}
+	return c.countWarning(alert.String())
+}
+
+// countWarning is for what changes nothing. A few are harmless.
+func (c *Conn) countWarning(what string) error {
+	if c.in.warnings++; c.in.warnings > maxWarnings {
+		return unexpected("%d warnings without progress, the last: %s", c.in.warnings, what)
+	}
+	return nil
+}
+
+// Drained tells that Receive was given everything that the transport had when
+// [EventDrain] was taken.
+func (c *Conn) Drained() error {
+	if c.err != nil {
+		return c.err
+	}
+	reason := c.in.drain
+	c.in.drain = drainNone
+	switch reason {
+	case drainChangeCipherSpec:
+		if err := c.changeReadKeys(); err != nil {
+			return c.fail(err)
+		}
+	case drainCloseNotify:
+		c.peerClosed = true
+		c.push(EventPeerClosed)
+		// "The other party MUST respond with a close_notify alert of its own",
+		// RFC 5246, Section 7.2.1.
+		c.Close()
+	}
+	return nil
+}
+
+// changeReadKeys starts the epoch whose keys were agreed, and goes through
+// what was held for it: the handshake goes on, application data is held again
+// until it is complete.
+func (c *Conn) changeReadKeys() error {
+	c.in.previous = c.in.read
+	c.in.read, c.in.next = c.in.next, nil
+	c.in.epoch++
+	c.in.unconfirmed = true
+	return c.receiveHeld()
+}
+
+// completeHandshake lets application data through, in both directions.
+func (c *Conn) completeHandshake() error {
+	c.handshaking = false
+	c.nextSendSeq = 0
+	c.in.messages.restart()
+	c.in.previous = nil
+	c.in.unconfirmed = false
+	c.in.warnings = 0
+	c.queue = append(c.queue, action{kind: EventHandshakeComplete, epoch: c.written})
+	return c.receiveHeld()
+}
+
+func (c *Conn) receiveHeld() error {
+	held := c.in.held
+	c.in.held, c.in.heldBytes = nil, 0
+	for _, record := range held {
+		data, err := c.receive(record, true)
+		if err != nil {
+			return err
+		}
+		if data != nil {
+			c.pushData(EventData, data)
+		}
+	}
+	return nil
+}
+
+// mayHold reports whether a record of the next epoch may come now: data while
+// the handshake is going on, since other streams are faster; anything while
+// the driver reads what is there.
+func (c *Conn) mayHold(isData bool) bool {
+	return c.in.drain == drainChangeCipherSpec || isData && c.handshaking
+}
+
+func (c *Conn) hold(record []byte) error {
+	if len(c.in.held) == maxHeldRecords || c.in.heldBytes+len(record) > maxHeldBytes {
+		return unexpected("too many records before the Finished message")
+	}
+	c.in.held = append(c.in.held, slices.Clone(record))
+	c.in.heldBytes += len(record)
+	return nil
+}

@@ -1,0 +1,90 @@
+package dtlscore
+
+import (
+	"slices"
+)
+
+// A state handles the one message that the peer may send next, and returns
+// the state that follows. raw is the same message as it came, for the
+// transcript. Both are the state's to keep.
+type state interface {
+	handle(c *Conn, m message, raw handshakeMessage) (state, error)
+}
+
+// A keyChangeState is a state in which the peer has to send ChangeCipherSpec.
+// What comes under the new keys is for the state that it returns.
+type keyChangeState interface {
+	state
+	handleChangeCipherSpec(c *Conn) state
+}
+
+// unexpectedMessage is the one answer to a message that a state does not wait for.
+func unexpectedMessage(m message, awaited ...handshakeType) error {
+	return unexpected("%v came where %v was awaited", m.typ(), awaited)
+}
+
+// receiveHandshake takes the content of a handshake record, and the state
+// machine as far as it goes with that.
+func (c *Conn) receiveHandshake(content []byte) error {
+	if len(content) == 0 {
+		return unexpected("empty handshake record")
+	}
+	for len(content) > 0 {
+		h, fragment, rest, err := parseFragment(content)
+		if err != nil {
+			return err
+		}
+		if err := c.in.messages.add(uint64(c.in.epoch), h, fragment); err != nil {
+			return err
+		}
+		content = rest
+	}
+	for {
+		raw, ok := c.in.messages.take()
+		if !ok {
+			return nil
+		}
+		if err := c.handleMessage(raw); err != nil {
+			return err
+		}
+	}
+}
+
+func (c *Conn) handleMessage(raw handshakeMessage) error {
+	m, err := parseMessage(raw.typ, raw.body, c.form)
+	if err != nil {
+		return err
+	}
+	if raw.typ == typeHelloRequest && c.isClient && c.handshaking {
+		// "will be ignored by the client if [it] is currently negotiating a
+		// session", RFC 5246, Section 7.4.1.1; and it is not hashed.
+		return c.countWarning(raw.typ.String())
+	}
+	next, err := c.state.handle(c, m, raw)
+	if err != nil {
+		return err
+	}
+	c.state = next
+	return nil
+}
+
+// send queues a message and returns it as DTLS 1.2 hashes it. A message is in
+// one record if it fits, RFC 6083, Section 3.2.
+func (c *Conn) send(m message) (raw []byte, err error) {
+	raw, err = appendMessage(nil, c.nextSendSeq, m)
+	if err != nil {
+		return nil, err
+	}
+	c.nextSendSeq++
+	if len(raw) <= maxPlaintext {
+		c.pushRecord(contentHandshake, raw)
+		return raw, nil
+	}
+	h := handshakeHeader{typ: m.typ(), length: len(raw) - handshakeHeaderLen, seq: c.nextSendSeq - 1}
+	for fragment := range slices.Chunk(raw[handshakeHeaderLen:], maxPlaintext-handshakeHeaderLen) {
+		h.fragmentLength = len(fragment)
+		c.pushRecord(contentHandshake, append(h.append(nil), fragment...))
+		h.fragmentOffset += len(fragment)
+	}
+	return raw, nil
+}

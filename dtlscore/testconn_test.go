@@ -1,0 +1,193 @@
+package dtlscore
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"testing"
+)
+
+// A testPair is a client and a server in memory, with everything that they
+// did. Records wait in an inbox until a test, or run, has them received.
+type testPair struct {
+	t              *testing.T
+	client, server *testEnd
+}
+
+// A testEnd is one end, with a driver that obeys the events.
+type testEnd struct {
+	t       testing.TB
+	name    string
+	conn    *Conn
+	peer    *testEnd // nil: what is sent stays in sent
+	inbox   []testRecord
+	sent    []testRecord
+	story   []string // events, and what was received
+	data    [][]byte
+	secrets [][]byte
+	active  int // secret in use: number of the handshake
+	done    int // handshakes completed
+	closed  bool
+	err     error
+
+	// tamper, if not nil, may change or drop (nil) a record before it is sent.
+	tamper func(kind string, record []byte) []byte
+}
+
+type testRecord struct {
+	bytes   []byte
+	control bool
+}
+
+func newTestPair(t *testing.T, client, server *Config) *testPair {
+	t.Helper()
+	c, err := Client(client)
+	if err != nil {
+		t.Fatalf("Client: %v", err)
+	}
+	s, err := Server(server)
+	if err != nil {
+		t.Fatalf("Server: %v", err)
+	}
+	p := &testPair{t, &testEnd{t: t, name: "client", conn: c}, &testEnd{t: t, name: "server", conn: s}}
+	p.client.peer, p.server.peer = p.server, p.client
+	return p
+}
+
+// start sets both ends going.
+func (p *testPair) start() {
+	p.t.Helper()
+	for _, e := range []*testEnd{p.server, p.client} {
+		if err := e.conn.Start(); err != nil {
+			p.t.Fatalf("%s: Start: %v", e.name, err)
+		}
+		e.obey()
+	}
+}
+
+// run has records received until there are none, one at a time.
+func (p *testPair) run() {
+	for len(p.client.inbox)+len(p.server.inbox) > 0 {
+		p.server.receiveNext()
+		p.client.receiveNext()
+	}
+}
+
+// handshake runs a whole handshake that must succeed.
+func (p *testPair) handshake() {
+	p.t.Helper()
+	p.start()
+	p.run()
+	for _, e := range []*testEnd{p.client, p.server} {
+		if e.err != nil || e.done != 1 {
+			p.t.Fatalf("%s: handshake failed: %v\n%q", e.name, e.err, e.story)
+		}
+	}
+}
+
+// receiveNext gives the oldest record of the inbox to the connection.
+func (e *testEnd) receiveNext() {
+	if len(e.inbox) == 0 {
+		return
+	}
+	r := e.inbox[0]
+	e.inbox = e.inbox[1:]
+	e.receive(r)
+}
+
+func (e *testEnd) receive(r testRecord) {
+	data, err := e.conn.Receive(slices.Clone(r.bytes), r.control)
+	if err != nil {
+		e.err = err
+	}
+	if data != nil {
+		e.data = append(e.data, bytes.Clone(data))
+		e.story = append(e.story, "data "+string(data))
+	}
+	e.obey()
+}
+
+// obey does what the events say, as a driver does.
+func (e *testEnd) obey() {
+	for {
+		kind := ""
+		if q := e.conn.queue; len(q) > 0 {
+			kind = describe(q[0])
+		}
+		event := e.conn.NextEvent()
+		if event.Kind == EventNone {
+			break
+		}
+		if event.Kind != EventSend {
+			kind = eventNames[event.Kind]
+		}
+		e.story = append(e.story, kind)
+		switch event.Kind {
+		case EventSend:
+			e.send(kind, testRecord{event.Data, true})
+		case EventDrain:
+			for len(e.inbox) > 0 {
+				e.receiveNext()
+			}
+			if err := e.conn.Drained(); err != nil {
+				e.err = err
+			}
+		case EventSecret:
+			e.secrets = append(e.secrets, event.Data)
+		case EventActivate:
+			e.active = len(e.secrets)
+		case EventHandshakeComplete:
+			e.done++
+		case EventData:
+			e.data = append(e.data, event.Data)
+		case EventPeerClosed:
+			e.closed = true
+		}
+	}
+	if err := e.conn.Err(); err != nil {
+		e.err = err
+	}
+}
+
+func (e *testEnd) send(kind string, r testRecord) {
+	if e.tamper != nil {
+		if r.bytes = e.tamper(kind, r.bytes); r.bytes == nil {
+			return
+		}
+	}
+	e.sent = append(e.sent, r)
+	if e.peer != nil {
+		e.peer.inbox = append(e.peer.inbox, r)
+	}
+}
+
+// write sends application data.
+func (e *testEnd) write(data string) {
+	e.t.Helper()
+	record, err := e.conn.Seal(nil, []byte(data))
+	if err != nil {
+		e.t.Fatalf("%s: Seal: %v", e.name, err)
+	}
+	e.send("data", testRecord{record, false})
+}
+
+var eventNames = map[EventKind]string{
+	EventFlush: "Flush", EventDrain: "Drain", EventSecret: "Secret", EventActivate: "Activate",
+	EventPeerFinished: "PeerFinished", EventHandshakeComplete: "HandshakeComplete",
+	EventData: "Data", EventPeerClosed: "PeerClosed",
+}
+
+// describe tells what a queued record is before it is protected.
+func describe(a action) string {
+	switch {
+	case a.then != nil || a.kind != EventSend:
+		return ""
+	case a.content == contentHandshake:
+		return fmt.Sprintf("Send %v", handshakeType(a.data[0]))
+	case a.content == contentAlert:
+		return fmt.Sprintf("Send alert %v", Alert(a.data[1]))
+	case a.content == contentChangeCipherSpec:
+		return "Send ChangeCipherSpec"
+	}
+	return fmt.Sprintf("Send %v", a.content)
+}

@@ -1,0 +1,52 @@
+package dtlscore
+
+import "slices"
+
+// clientVersion returns the version that a server has chosen.
+func (c *Conn) clientVersion(m *serverHello) (uint16, error) {
+	offered := c.config.versions()
+	version := m.version
+	if len(m.supportedVersions) > 0 {
+		// RFC 8446, Section 4.2.1: this is only for versions after 1.2.
+		version = m.supportedVersions[0]
+		if version != VersionDTLS13 || !slices.Contains(offered, version) {
+			return 0, illegal("server chose version %04x in supported_versions", version)
+		}
+		return version, nil
+	}
+	if version != VersionDTLS12 || !slices.Contains(offered, version) {
+		return 0, misbehaved(AlertProtocolVersion, "server chose version %04x", version)
+	}
+	if offered[0] == VersionDTLS13 {
+		// RFC 8446, Section 4.1.3.
+		switch string(m.random[randomLen-len(downgradeTLS12):]) {
+		case downgradeTLS12, downgradeTLS11:
+			return 0, illegal("downgrade from DTLS 1.3 detected")
+		}
+	}
+	return version, nil
+}
+
+// serverVersion chooses the version for a client.
+func (c *Conn) serverVersion(m *clientHello) (uint16, error) {
+	ours := c.config.versions()
+	theirs := m.supportedVersions
+	if len(theirs) == 0 {
+		// legacy_version is the best that the client can do. DTLS versions
+		// count downwards, and what is better than 1.2 can do 1.2 as well.
+		if m.version>>8 == 0xfe && m.version <= VersionDTLS12 {
+			theirs = []uint16{VersionDTLS12}
+		}
+	}
+	for _, v := range ours {
+		if !slices.Contains(theirs, v) {
+			continue
+		}
+		if v != ours[0] && slices.Contains(m.suites, scsvFallback) {
+			// RFC 7507, Section 3.
+			return 0, misbehaved(AlertInappropriateFallback, "client fell back to version %04x", v)
+		}
+		return v, nil
+	}
+	return 0, incompatible(AlertProtocolVersion, "client offers none of our versions, but %04x and %04x", m.version, theirs)
+}
