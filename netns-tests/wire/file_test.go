@@ -1,0 +1,147 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/binary"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestPcap(t *testing.T) {
+	r := recordingNamed(t, plainRecording)
+	frames := r.capture(t, r.plan(t)).frames
+	var file bytes.Buffer
+	if err := WritePcap(&file, frames); err != nil {
+		t.Fatal(err)
+	}
+	got, err := ReadPcap(bytes.NewReader(file.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != len(frames) {
+		t.Fatalf("%d frames, want %d", len(got), len(frames))
+	}
+	for i := range got {
+		if !got[i].Time.Equal(frames[i].Time) || !bytes.Equal(got[i].Data, frames[i].Data) {
+			t.Fatalf("frame %d: %v, want %v", i, got[i], frames[i])
+		}
+	}
+	for n := range file.Len() { // cut off anywhere but between frames
+		if short, err := ReadPcap(bytes.NewReader(file.Bytes()[:n])); err == nil && len(short) == len(frames) {
+			t.Fatalf("%d of %d bytes are taken for all", n, file.Len())
+		}
+	}
+}
+
+// TestPcapBigEndian reads what an old tcpdump on another machine writes.
+func TestPcapBigEndian(t *testing.T) {
+	be := binary.BigEndian
+	b := be.AppendUint32(nil, pcapMicroseconds)
+	b = append(b, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, pcapEthernet)
+	b = be.AppendUint32(b, 1000)
+	b = be.AppendUint32(b, 999_999)
+	b = append(b, 0, 0, 0, 2, 0, 0, 0, 2, 'h', 'i')
+	got, err := ReadPcap(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Frame{{time.Unix(1000, 999_999_000), []byte("hi")}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("ReadPcap = %v, want %v", got, want)
+	}
+}
+
+func TestOtherTraffic(t *testing.T) {
+	r := recordingNamed(t, plainRecording)
+	s := r.capture(t, r.plan(t))
+	arp := append(make([]byte, 12), 0x08, 0x06, 0, 1)
+	udp := slices.Clone(s.frames[0].Data)
+	udp[14+9] = 17
+	stray := slices.Clone(s.frames[8].Data)
+	stray[14+20+4] ^= 1 // verification tag
+	frames := slices.Concat([]Frame{{s.now, arp}, {s.now, udp}, {s.now, nil}, {s.now, stray}}, s.frames)
+	a := checkOne(t, frames, Options{KeyLog: r.keyLog(t)})
+	if len(a.Defects) != 0 || len(a.Packets) != len(s.frames) {
+		t.Errorf("%d packets, want %d, defects: %v", len(a.Packets), len(s.frames), a.Defects)
+	}
+}
+
+// TestIPv6 moves a capture to IPv6.
+func TestIPv6(t *testing.T) {
+	r := recordingNamed(t, plainRecording)
+	frames := r.capture(t, r.plan(t)).frames
+	for i, f := range frames {
+		ip, segment := f.Data[14:34], f.Data[34:]
+		b := append(make([]byte, 12), 0x86, 0xdd, 0x60, 0, 0, 0)
+		b = binary.BigEndian.AppendUint16(b, uint16(len(segment)))
+		b = append(b, protocolSCTP, 64)
+		b = append(append(b, make([]byte, 12)...), ip[12:16]...)
+		b = append(append(b, make([]byte, 12)...), ip[16:20]...)
+		frames[i].Data = append(b, segment...)
+	}
+	if a := checkOne(t, frames, Options{KeyLog: r.keyLog(t)}); len(a.Defects) != 0 {
+		t.Errorf("defects: %v", a.Defects)
+	}
+}
+
+// TestJoinedSegments: GSO shows as packets that are longer than they say, and
+// such a capture is refused rather than misread.
+func TestJoinedSegments(t *testing.T) {
+	r := recordingNamed(t, plainRecording)
+	frames := r.capture(t, r.plan(t)).frames
+	frames[5].Data = append(frames[5].Data[:14+2], append([]byte{0xff, 0xff}, frames[5].Data[14+4:]...)...)
+	if _, err := Check(frames, Options{}); err == nil {
+		t.Error("a frame shorter than its IP packet is taken")
+	}
+}
+
+func FuzzCheck(f *testing.F) {
+	r := recordingNamed(f, plainRecording)
+	s := newSynth(r.secrets(f))
+	s.setup()
+	for _, m := range r.plan(f)[:3] {
+		s.send(m)
+	}
+	s.shutdown()
+	var file bytes.Buffer
+	if err := WritePcap(&file, s.frames); err != nil {
+		f.Fatal(err)
+	}
+	log := r.keyLog(f)
+	f.Add(file.Bytes())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		frames, err := ReadPcap(bytes.NewReader(b))
+		if err != nil {
+			return
+		}
+		all, err := Check(frames, Options{KeyLog: log})
+		if err != nil {
+			return
+		}
+		for _, a := range all {
+			_ = a.Summary() + a.Dump()
+		}
+	})
+}
+
+func FuzzParseRecord(f *testing.F) {
+	for _, r := range recordings(f) {
+		for _, rec := range r.Records[:6] {
+			f.Add(unhex(f, rec[1]))
+		}
+	}
+	f.Fuzz(func(t *testing.T, m []byte) {
+		r, err := parseRecord(m)
+		if err != nil {
+			return
+		}
+		if len(r.raw) != len(m) || r.header > len(m) {
+			t.Fatalf("record %v of %d bytes in a message of %d", r, len(r.raw), len(m))
+		}
+		if r.Handshake == ClientHello || r.Handshake == ServerHello {
+			parseHello(r.Payload)
+		}
+	})
+}
