@@ -1,0 +1,137 @@
+package netns
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Host is a network namespace.
+type Host struct {
+	Name string
+	// Addrs and Addrs6 hold the host's address on each link, in the order of the links.
+	Addrs  []netip.Addr
+	Addrs6 []netip.Addr
+}
+
+// NewPair makes two hosts joined by one link, which live until the test ends:
+//
+//	client eth0 10.0.0.1/24 fd00::1/64 ──── 10.0.0.2/24 fd00::2/64 eth0 server
+func NewPair(t testing.TB) (client, server *Host) {
+	t.Helper()
+	client, server = NewHost(t, "client"), NewHost(t, "server")
+	Join(t, client, server)
+	return client, server
+}
+
+// NewHost makes a host without a network, which lives until the test ends.
+func NewHost(t testing.TB, name string) *Host {
+	t.Helper()
+	ip(t, "netns add "+name)
+	t.Cleanup(func() { ip(t, "netns del "+name) })
+	ip(t, "-n "+name+" link set lo up")
+	return &Host{Name: name}
+}
+
+// Join adds a link between two hosts: device ethN at both, where N is the
+// number of links that a has so far; a gets 10.0.N.1 and fd00:0:0:N::1, b the
+// same with 2 at the end.
+//
+// Segments leave in packets of 1500 bytes at most, because larger ones that the
+// receiving kernel would cut up break AUTH as soon as somebody captures there:
+// the capture makes the kernel join chunks whose HMAC is for each packet.
+func Join(t testing.TB, a, b *Host) {
+	t.Helper()
+	n := len(a.Addrs)
+	dev := fmt.Sprintf("eth%d", n)
+	ip(t, fmt.Sprintf("link add %s netns %s type veth peer name %s netns %s", dev, a.Name, dev, b.Name))
+	for i, h := range []*Host{a, b} {
+		addr := netip.AddrFrom4([4]byte{10, 0, byte(n), byte(i + 1)})
+		addr6 := netip.MustParseAddr(fmt.Sprintf("fd00:0:0:%x::%d", n, i+1))
+		ip(t, fmt.Sprintf("-n %s addr add %s/24 dev %s", h.Name, addr, dev))
+		ip(t, fmt.Sprintf("-n %s addr add %s/64 dev %s nodad", h.Name, addr6, dev))
+		ip(t, fmt.Sprintf("-n %s link set %s up gso_max_size 1500", h.Name, dev))
+		h.Addrs = append(h.Addrs, addr)
+		h.Addrs6 = append(h.Addrs6, addr6)
+	}
+}
+
+// Netem makes what the host sends on link n suffer, in the words of tc-netem(8):
+// "delay 50ms loss 5%". It replaces what was set before.
+func (h *Host) Netem(t testing.TB, n int, how string) {
+	t.Helper()
+	command(t, "tc", fmt.Sprintf("-n %s qdisc replace dev eth%d root netem %s", h.Name, n, how))
+}
+
+// SetLink takes the host's end of link n "up" or "down".
+func (h *Host) SetLink(t testing.TB, n int, state string) {
+	t.Helper()
+	ip(t, fmt.Sprintf("-n %s link set eth%d %s", h.Name, n, state))
+}
+
+// Sysctl sets a value of the host's own, such as net.sctp.auth_enable.
+func (h *Host) Sysctl(t testing.TB, name, value string) {
+	t.Helper()
+	h.Do(t, func() {
+		path := "/proc/sys/" + strings.ReplaceAll(name, ".", "/")
+		if err := os.WriteFile(path, []byte(value), 0); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// Do calls f on a thread that is in the host's network; sockets that f makes
+// stay there. f runs in a goroutine of its own and must not start others for
+// what has to happen in the host's network. It may end the test.
+func (h *Host) Do(t testing.TB, f func()) {
+	t.Helper()
+	var err error
+	returned := false
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		// The thread is never unlocked, so that the runtime ends it with the
+		// goroutine and nothing else runs in the host's network by accident.
+		runtime.LockOSThread()
+		if err = h.enter(); err == nil {
+			f()
+		}
+		returned = true
+	}()
+	<-done
+	if err != nil {
+		t.Fatalf("entering host %s: %v", h.Name, err)
+	}
+	if !returned {
+		t.FailNow() // f has failed the test, which ended only its own goroutine
+	}
+}
+
+// enter moves the calling thread into the host's network.
+func (h *Host) enter() error {
+	ns, err := os.Open("/run/netns/" + h.Name)
+	if err != nil {
+		return err
+	}
+	defer ns.Close()
+	return unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET)
+}
+
+// ip runs ip(8) with the words of args.
+func ip(t testing.TB, args string) {
+	t.Helper()
+	command(t, "ip", args)
+}
+
+func command(t testing.TB, name, args string) {
+	t.Helper()
+	if out, err := exec.Command(name, strings.Fields(args)...).CombinedOutput(); err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, args, err, out)
+	}
+}
