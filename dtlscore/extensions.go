@@ -171,15 +171,16 @@ func (e *extensions) parse(s *cryptobyte.String, in place) error {
 		if x.places&in == 0 {
 			return illegal("%v in a message where it must not be", t)
 		}
-		if t == extPreSharedKey && in == inClientHello && !list.Empty() {
-			return illegal("%v is not the last extension", t)
-		}
 		if err := x.parse(e, in, &data); err != nil {
 			return err
 		}
 		if !data.Empty() {
 			return malformed("%v", t)
 		}
+	}
+	// The binders in it cover all that is before them. RFC 8446, Section 4.2.11.
+	if in == inClientHello && len(e.binders) > 0 && e.seen[len(e.seen)-1] != extPreSharedKey {
+		return illegal("%v is not the last extension", extPreSharedKey)
 	}
 	return nil
 }

@@ -36,23 +36,19 @@ func (p *protection12) explicitLen() int {
 
 func (p *protection12) overhead() int { return recordHeaderLen + p.explicitLen() + aeadTagLen }
 
-// number is the epoch and the sequence number, as records, nonces and
-// additional data have them.
-func (p *protection12) number(sequence uint64) uint64 { return uint64(p.epoch)<<48 | sequence }
-
 // seal implements [sealer].
 func (p *protection12) seal(dst []byte, typ contentType, sequence uint64, content []byte) []byte {
 	start := len(dst)
 	end := start + len(content) + p.overhead()
 	dst = grow(dst, end-start+sealScratch)
-	h := recordHeader{typ, VersionDTLS12, p.epoch, sequence, len(content) + p.overhead() - recordHeaderLen}
+	h := recordHeader{typ, VersionDTLS12, p.epoch, sequence, end - start - recordHeaderLen}
 	h.append(dst[:start])
 	body := dst[start+recordHeaderLen : start+recordHeaderLen]
 	if p.explicit {
 		// Never random, and never the same twice: RFC 9325, Section 7.2.1.
-		body = binary.BigEndian.AppendUint64(body, p.number(sequence))
+		body = binary.BigEndian.AppendUint64(body, h.number())
 	}
-	nonce, additional := p.inputs(dst[end:], typ, VersionDTLS12, p.number(sequence), p.number(sequence), len(content))
+	nonce, additional := p.inputs(dst[end:], h, h.number(), len(content))
 	p.aead.Seal(body, nonce, content, additional)
 	return dst[:end]
 }
@@ -67,32 +63,31 @@ func (p *protection12) open(h recordHeader, fragment []byte) ([]byte, error) {
 	if n > maxPlaintext {
 		return nil, misbehaved(AlertRecordOverflow, "record with %d bytes of plaintext", n)
 	}
-	number := p.number(h.sequence)
-	explicit := number
+	explicit := h.number()
 	if p.explicit {
 		explicit = binary.BigEndian.Uint64(fragment)
 		fragment = fragment[gcmExplicitLen:]
 	}
-	nonce, additional := p.inputs(p.scratch[:], h.typ, h.version, number, explicit, n)
+	nonce, additional := p.inputs(p.scratch[:], h, explicit, n)
 	content, err := p.aead.Open(fragment[:0], nonce, fragment, additional)
 	if err != nil {
-		return nil, misbehaved(AlertBadRecordMAC, "record %d of epoch %d does not decrypt", h.sequence, p.epoch)
+		return nil, misbehaved(AlertBadRecordMAC, "record %d of epoch %d does not decrypt", h.sequence, h.epoch)
 	}
 	return content, nil
 }
 
-// inputs writes the nonce and the additional data into scratch. explicit is
-// what the record carries of the nonce, with GCM; with ChaCha20 it is the
-// record's number, and is combined with the fixed IV.
-func (p *protection12) inputs(scratch []byte, typ contentType, version uint16, number, explicit uint64, n int) (nonce, additional []byte) {
+// inputs writes the nonce and the additional data for n bytes of content into
+// scratch. With GCM explicit is what the record carries of the nonce; with
+// ChaCha20 it is the record's number, and is combined with the fixed IV.
+func (p *protection12) inputs(scratch []byte, h recordHeader, explicit uint64, n int) (nonce, additional []byte) {
 	nonce = scratch[:aeadNonceLen:aeadNonceLen]
 	copy(nonce, p.fixedIV[:])
-	tail := nonce[aeadNonceLen-8:]
-	binary.BigEndian.PutUint64(tail, binary.BigEndian.Uint64(tail)^explicit) // with GCM the fixed IV is zero here
+	tail := nonce[aeadNonceLen-8:] // zero so far, with GCM
+	binary.BigEndian.PutUint64(tail, binary.BigEndian.Uint64(tail)^explicit)
 
-	additional = binary.BigEndian.AppendUint64(scratch[aeadNonceLen:aeadNonceLen], number)
-	additional = append(additional, byte(typ))
-	additional = binary.BigEndian.AppendUint16(additional, version)
+	additional = binary.BigEndian.AppendUint64(scratch[aeadNonceLen:aeadNonceLen], h.number())
+	additional = append(additional, byte(h.typ))
+	additional = binary.BigEndian.AppendUint16(additional, h.version)
 	additional = binary.BigEndian.AppendUint16(additional, uint16(n))
 	return nonce, additional
 }

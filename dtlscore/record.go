@@ -24,10 +24,14 @@ type recordHeader struct {
 	length   int
 }
 
+// number is the epoch and the sequence number, as nonces and additional data
+// have them.
+func (h recordHeader) number() uint64 { return uint64(h.epoch)<<48 | h.sequence }
+
 func (h recordHeader) append(b []byte) []byte {
 	b = append(b, byte(h.typ))
 	b = binary.BigEndian.AppendUint16(b, h.version)
-	b = binary.BigEndian.AppendUint64(b, uint64(h.epoch)<<48|h.sequence)
+	b = binary.BigEndian.AppendUint64(b, h.number())
 	return binary.BigEndian.AppendUint16(b, uint16(h.length))
 }
 
