@@ -54,8 +54,8 @@ type (
 	// PartialAborted: the rest of the message that is being read will never
 	// come (RFC 6458, Section 6.1.7).
 	PartialAborted struct{}
-	// Other: any other notification, uninterpreted.
-	Other struct{ Type uint16 }
+	// Other: any other notification, as the association gives it.
+	Other struct{ Event any }
 )
 
 func (Dry) event()            {}

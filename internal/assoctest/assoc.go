@@ -23,7 +23,6 @@ type Options struct {
 	Delay    time.Duration // from one end to the other
 	PartSize int           // messages longer than this arrive in parts; 0: never
 	Window   int           // bytes that one end holds unread before the other's Send waits; 0 is 1 MiB
-	NoAuth   bool          // neither end is told that the other authenticates anything
 }
 
 // retransmit is the time after which a message that the receiver dropped for
@@ -43,9 +42,9 @@ type Assoc struct {
 	name    string
 
 	// All below is guarded by both.mu.
-	queue    []item // received, not yet read
-	unread   int    // bytes in queue
-	inFlight int    // messages sent that the peer has not acknowledged
+	queue    []item   // received, not yet read
+	unread   int      // bytes in queue
+	inFlight []packet // sent and not acknowledged, in order
 	askDry   bool
 	ended    error // what Recv returns when queue is empty; nil while up
 	sendErr  error
@@ -71,11 +70,20 @@ type Sent struct {
 	Key  uint16
 }
 
+// item is what waits to be read: the rest of a message, or an event.
 type item struct {
 	data  []byte
 	info  stream.Info
 	event stream.Event
 	size  int
+}
+
+// packet is a message on its way, under the key that it was sent with.
+type packet struct {
+	item
+	key    uint16
+	secret []byte
+	due    time.Time // when it arrives, or comes again
 }
 
 // Pair returns both ends of a new association.
@@ -152,15 +160,18 @@ func (a *Assoc) Send(b []byte, info stream.Info) error {
 	}
 	data := bytes.Clone(b)
 	a.sent = append(a.sent, Sent{data, info, a.active})
-	a.inFlight++
 	a.peer.unread += len(b)
 	info.SackImmediately = false
-	it := item{data: data, info: info, size: len(b)}
-	key, secret := a.active, a.keys[a.active] // bound here, as in the kernel
+	a.inFlight = append(a.inFlight, packet{
+		item:   item{data: data, info: info, size: len(b)},
+		key:    a.active, // bound here, as in the kernel
+		secret: a.keys[a.active],
+		due:    time.Now().Add(a.options.Delay),
+	})
 	if a.options.Delay == 0 {
-		a.arrive(it, key, secret)
+		a.arrive()
 	} else {
-		a.after(a.options.Delay, func() { a.arrive(it, key, secret) })
+		a.after(a.options.Delay, a.arrive)
 	}
 	return nil
 }
@@ -174,24 +185,37 @@ func (a *Assoc) after(d time.Duration, f func()) {
 	})
 }
 
-// arrive puts it into the peer's queue and acknowledges it, if the peer has the key.
-func (a *Assoc) arrive(it item, key uint16, secret []byte) {
+// arrive lets the peer have what is due, in the order of each stream, and acknowledge it. What
+// comes under a key that the peer does not have is dropped, and comes again.
+func (a *Assoc) arrive() {
 	if a.peer.ended != nil {
 		return
 	}
-	if have, ok := a.peer.keys[key]; !ok || !bytes.Equal(have, secret) {
-		a.peer.dropped++
-		a.after(retransmit, func() { a.arrive(it, key, secret) })
-		return
+	now := time.Now()
+	late := map[uint16]bool{} // streams on which something is missing
+	var left []packet
+	for _, p := range a.inFlight {
+		have, ok := a.peer.keys[p.key]
+		switch {
+		case p.due.After(now), late[p.info.Stream] && !p.info.Unordered:
+		case !ok || !bytes.Equal(have, p.secret):
+			a.peer.dropped++
+			p.due = now.Add(retransmit)
+			a.after(retransmit, a.arrive)
+		default:
+			a.peer.queue = append(a.peer.queue, p.item)
+			continue
+		}
+		late[p.info.Stream] = true
+		left = append(left, p)
 	}
-	a.peer.queue = append(a.peer.queue, it)
-	a.inFlight--
+	a.inFlight = left
 	a.dry()
 	a.cond.Broadcast()
 }
 
 func (a *Assoc) dry() {
-	if a.askDry && a.inFlight == 0 {
+	if a.askDry && len(a.inFlight) == 0 {
 		a.askDry = false
 		a.queue = append(a.queue, item{event: stream.Dry{}})
 		a.cond.Broadcast()
@@ -240,7 +264,7 @@ func (a *Assoc) Shutdown() error {
 }
 
 func (a *Assoc) finishShutdown() {
-	if a.inFlight > 0 && a.ended == nil {
+	if len(a.inFlight) > 0 && a.ended == nil {
 		a.after(time.Millisecond, a.finishShutdown)
 		return
 	}
@@ -304,14 +328,6 @@ func (a *Assoc) DeleteAuthKey(id uint16) error {
 	}
 	delete(a.keys, id)
 	return nil
-}
-
-// AuthChunks returns the types of chunk that the peer, and this end, want authenticated.
-func (a *Assoc) AuthChunks() (peer, local []byte, err error) {
-	if a.options.NoAuth {
-		return nil, []byte{0x00, 0xc0}, nil
-	}
-	return []byte{0x00, 0xc0}, []byte{0x00, 0xc0}, nil
 }
 
 type addr string

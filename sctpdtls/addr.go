@@ -1,0 +1,107 @@
+package sctpdtls
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+
+	"github.com/ishidawataru/sctp"
+)
+
+// An Addr is an SCTP endpoint: one port and any number of addresses. It prints
+// as “192.0.2.1/198.51.100.1:5868”, with IPv6 addresses in brackets. It is the type of
+// github.com/ishidawataru/sctp, so that it can be passed to and from code that uses that.
+type Addr = sctp.SCTPAddr
+
+// ResolveAddr parses an address: “host:port”, “a/b:port” for a host with several
+// addresses, or “:port” for every local one. Names are looked up, and the first
+// address found is taken. The network is “sctp”, “sctp4” or “sctp6”.
+func ResolveAddr(ctx context.Context, network, address string) (*Addr, error) {
+	family, ok := map[string]string{"sctp": "ip", "sctp4": "ip4", "sctp6": "ip6"}[network]
+	if !ok {
+		return nil, net.UnknownNetworkError(network)
+	}
+	fail := func(why string) error { return &net.AddrError{Err: why, Addr: address} }
+
+	// Only the last part carries the port.
+	parts := strings.Split(address, "/")
+	host, service, err := net.SplitHostPort(parts[len(parts)-1])
+	if err != nil {
+		return nil, fail("want host:port, or a/b:port for several addresses")
+	}
+	parts[len(parts)-1] = host
+	port, err := net.DefaultResolver.LookupPort(ctx, "tcp", service) // no resolver knows “sctp”
+	if err != nil {
+		return nil, fail(fmt.Sprintf("no such port: %q", service))
+	}
+	addr := &Addr{Port: port}
+	if len(parts) == 1 && host == "" {
+		return addr, nil
+	}
+	for _, h := range parts {
+		h = strings.TrimSuffix(strings.TrimPrefix(h, "["), "]")
+		if h == "" {
+			return nil, fail("an address is missing between the slashes")
+		}
+		if _, zone, ok := strings.Cut(h, "%"); ok {
+			// A zone that is no interface would silently become none.
+			if _, err := net.InterfaceByName(zone); err != nil {
+				return nil, fail(fmt.Sprintf("no interface is called %q", zone))
+			}
+		}
+		ip, err := lookup(ctx, family, h)
+		if err != nil {
+			return nil, err
+		}
+		addr.IPAddrs = append(addr.IPAddrs, net.IPAddr{IP: ip.WithZone("").AsSlice(), Zone: ip.Zone()})
+	}
+	return addr, nil
+}
+
+// lookup returns an address of host in the family “ip”, “ip4” or “ip6”.
+func lookup(ctx context.Context, family, host string) (netip.Addr, error) {
+	if ip, err := netip.ParseAddr(host); err == nil && family == "ip" {
+		return ip, nil // the resolver would forget the zone
+	} else if err == nil && ip.Is4() == (family == "ip4") {
+		return ip, nil
+	}
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, family, host)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	return ips[0].Unmap(), nil
+}
+
+// addrPorts returns what internal/sctpsock takes. No address means all of them.
+func addrPorts(a *Addr, network string) []netip.AddrPort {
+	if a == nil {
+		return nil
+	}
+	port := uint16(a.Port)
+	if len(a.IPAddrs) == 0 {
+		any := netip.IPv6Unspecified() // takes IPv4 too
+		if network == "sctp4" {
+			any = netip.IPv4Unspecified()
+		}
+		return []netip.AddrPort{netip.AddrPortFrom(any, port)}
+	}
+	var out []netip.AddrPort
+	for _, ip := range a.IPAddrs {
+		addr, _ := netip.AddrFromSlice(ip.IP)
+		out = append(out, netip.AddrPortFrom(addr.Unmap().WithZone(ip.Zone), port))
+	}
+	return out
+}
+
+// fromAddrPorts is the inverse of addrPorts.
+func fromAddrPorts(list []netip.AddrPort) *Addr {
+	a := new(Addr)
+	for _, ap := range list {
+		ip := ap.Addr().Unmap()
+		a.Port = int(ap.Port())
+		a.IPAddrs = append(a.IPAddrs, net.IPAddr{IP: ip.WithZone("").AsSlice(), Zone: ip.Zone()})
+	}
+	return a
+}

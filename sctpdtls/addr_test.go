@@ -1,0 +1,52 @@
+package sctpdtls
+
+import (
+	"context"
+	"testing"
+)
+
+func TestResolveAddr(t *testing.T) {
+	for _, test := range []struct {
+		network, address, want string // want is "" for an error
+	}{
+		{"sctp", "192.0.2.1:5868", "192.0.2.1:5868"},
+		{"sctp", "192.0.2.1/198.51.100.1:5868", "192.0.2.1/198.51.100.1:5868"},
+		{"sctp", "[2001:db8::1]/192.0.2.1:38412", "[2001:db8::1]/192.0.2.1:38412"},
+		{"sctp", "2001:db8::1/[2001:db8::2]:38412", "[2001:db8::1]/[2001:db8::2]:38412"},
+		{"sctp", ":5868", ":5868"},
+		{"sctp4", "192.0.2.1:0", "192.0.2.1:0"},
+		{"tcp", "192.0.2.1:5868", ""},
+		{"sctp", "192.0.2.1", ""},
+		{"sctp", "192.0.2.1/:5868", ""},
+		{"sctp", "/192.0.2.1:5868", ""},
+		{"sctp", "192.0.2.1:65536", ""},
+		{"sctp4", "[2001:db8::1]:5868", ""},
+		{"sctp6", "192.0.2.1:5868", ""},
+		{"sctp", "[fe80::1%nosuchinterface]:5868", ""},
+	} {
+		a, err := ResolveAddr(context.Background(), test.network, test.address)
+		got := ""
+		if err == nil {
+			got = a.String()
+		}
+		if got != test.want {
+			t.Errorf("ResolveAddr(%q, %q) = %q, %v, want %q", test.network, test.address, got, err, test.want)
+		}
+		if err == nil && len(a.IPAddrs) > 0 {
+			if back := fromAddrPorts(addrPorts(a, test.network)).String(); back != test.want {
+				t.Errorf("%q came back from the socket layer as %q", test.want, back)
+			}
+		}
+	}
+}
+
+func TestHostOf(t *testing.T) {
+	for address, want := range map[string]string{
+		"hss.example:5868": "hss.example", "192.0.2.1/198.51.100.1:5868": "192.0.2.1",
+		"[2001:db8::1]:5868": "2001:db8::1", "[2001:db8::1]/192.0.2.1:5868": "2001:db8::1", ":5868": "",
+	} {
+		if got := hostOf(address); got != want {
+			t.Errorf("hostOf(%q) = %q, want %q", address, got, want)
+		}
+	}
+}

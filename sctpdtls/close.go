@@ -1,0 +1,98 @@
+package sctpdtls
+
+import (
+	"errors"
+	"net"
+	"os"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/stream"
+)
+
+// Close ends the connection: it waits until the peer has acknowledged all that
+// was written, sends close_notify, waits for the peer's, and shuts the
+// association down (RFC 6083, Section 4.9). It takes at most [Config].CloseTimeout; when
+// not all that was written could be delivered in that time, it aborts the association and returns an error. Reads and
+// writes that are waiting return net.ErrClosed. Further calls wait and return the same.
+func (c *Conn) Close() error {
+	if !c.closing.CompareAndSwap(false, true) {
+		<-c.closed
+		return c.closeErr
+	}
+	defer close(c.closed)
+	c.interrupt()
+	c.reading.lock()
+	defer c.reading.unlock()
+	c.closeErr = c.close()
+	c.keys.stop()
+	c.end(net.ErrClosed)
+	c.messages.Release()
+	return c.closeErr
+}
+
+// Abort ends the connection and the association at once, and tells the peer
+// nothing: it reads a truncation.
+func (c *Conn) Abort() error {
+	if !c.closing.CompareAndSwap(false, true) {
+		return nil
+	}
+	defer close(c.closed)
+	c.interrupt()
+	c.reading.lock()
+	defer c.reading.unlock()
+	c.keys.stop()
+	c.end(net.ErrClosed)
+	return c.assoc.Abort()
+}
+
+// interrupt wakes all who read or write; closing is set.
+func (c *Conn) interrupt() {
+	werr := net.ErrClosed
+	c.writeEnd.CompareAndSwap(nil, &werr)
+	c.gate.poke()
+	c.readDeadline.take(past)
+}
+
+func (c *Conn) close() error {
+	if c.state.Load() == nil || c.ended != nil && !c.told {
+		if c.ended == nil {
+			return c.assoc.Abort() // a handshake that nobody waits for any more
+		}
+		return c.assoc.Close()
+	}
+	until := time.Now().Add(c.config.closeTimeout())
+	c.readDeadline.take(until)
+	c.pending = nil
+
+	// 1. What was written, then close_notify. After the peer's it has gone already.
+	c.core.Close()
+	err := c.obey()
+	if err != nil && !c.told && !c.down {
+		c.assoc.Abort()
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return &CloseTimeoutError{}
+		}
+		return err
+	}
+	// 2. The peer's close_notify. A peer that does not read will not send it.
+	for err == nil && !c.told {
+		_, _, err = c.step()
+	}
+	// 3. All acknowledged, the association can go.
+	if !c.down {
+		if err := c.assoc.Shutdown(); err == nil {
+			c.waitForDown()
+		}
+	}
+	return c.assoc.Close()
+}
+
+// waitForDown reads until SCTP has exchanged its SHUTDOWN chunks, or the time is up.
+func (c *Conn) waitForDown() {
+	for {
+		_, ev, err := c.messages.Next(true)
+		if _, ok := ev.(stream.Down); ok || err != nil {
+			return
+		}
+	}
+}

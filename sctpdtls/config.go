@@ -1,0 +1,129 @@
+package sctpdtls
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"log/slog"
+	"syscall"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/dtlscore"
+)
+
+// DTLS versions, for [Config] and [ConnectionState].
+const (
+	VersionDTLS12 = dtlscore.VersionDTLS12
+	VersionDTLS13 = dtlscore.VersionDTLS13
+)
+
+// A Config says how connections are made. It has the names, types and meanings of
+// [tls.Config] wherever both have a field. The zero value is a usable client once
+// ServerName is set ([Dial] sets it). It must not be changed once in use, and may be shared.
+type Config struct {
+	// Certificates are those that this end shows, the first that fits. A server needs one.
+	Certificates []tls.Certificate
+	// GetCertificate is asked for a server's certificate at each handshake before
+	// Certificates, so that it can be renewed without a restart.
+	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	// GetClientCertificate is asked for a client's certificate, instead of Certificates.
+	GetClientCertificate func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
+	// GetConfigForClient gives another Config for a client; nil goes on with this one.
+	// Only what belongs to the handshake counts in it, not SCTP.
+	GetConfigForClient func(*tls.ClientHelloInfo) (*Config, error)
+
+	// RootCAs are the authorities a client trusts; nil: those of the system.
+	RootCAs *x509.CertPool
+	// ServerName is the name that the server's certificate must have, also sent as SNI.
+	ServerName string
+	// ClientCAs are the authorities a server trusts for clients.
+	ClientCAs *x509.CertPool
+	// ClientAuth is what a server asks of clients. Telecom profiles want
+	// tls.RequireAndVerifyClientCert (RFC 6733, Section 13.1; 3GPP TS 33.501).
+	ClientAuth tls.ClientAuthType
+	// InsecureSkipVerify lets a client take any certificate: for tests, or with VerifyConnection.
+	InsecureSkipVerify bool
+	// VerifyPeerCertificate is called after the usual verification of a certificate.
+	VerifyPeerCertificate func(rawCerts [][]byte, verifiedChains [][]*x509.Certificate) error
+	// VerifyConnection is called last in every handshake, resumed ones too. An error ends it.
+	VerifyConnection func(ConnectionState) error
+
+	// MinVersion and MaxVersion bound the versions of DTLS; 0 is the lowest
+	// and the highest that there is here.
+	MinVersion, MaxVersion uint16
+	// CipherSuites are those allowed, for DTLS 1.2; nil is a good choice.
+	CipherSuites []uint16
+	// CurvePreferences are the key exchanges allowed, best first; nil is a good choice.
+	CurvePreferences []tls.CurveID
+	// NextProtos are the application protocols (ALPN, RFC 7301), best first.
+	NextProtos []string
+
+	// LegacyLabel makes the SCTP-AUTH keys of DTLS 1.2 as OpenSSL before 1.1.1b does, whose
+	// exporter label has a NUL byte too many. Both ends must agree; nothing
+	// in the protocol tells (a mismatch is a [HandshakeTimeoutError]).
+	LegacyLabel bool
+
+	// PPID is the payload protocol identifier for Write, in host byte order. RFC 6083, Section 4.3.
+	PPID uint32
+	// DefaultStream is the stream for Write. RFC 6083, Section 4.4 advises another than 0 for
+	// application data; Diameter uses 0.
+	DefaultStream uint16
+
+	// HandshakeTimeout bounds a handshake; 0 is 10 seconds. SCTP drops in
+	// silence what is authenticated with the wrong key, so there is always a bound.
+	HandshakeTimeout time.Duration
+	// CloseTimeout bounds Close; 0 is 5 seconds.
+	CloseTimeout time.Duration
+	// MaxHandshakes bounds the handshakes that a Listener does at the same time; 0 is 1024.
+	MaxHandshakes int
+
+	SCTP  SCTPOptions
+	Trace *Trace
+	// Logger is told of failed handshakes and of connections that a Listener made; nil: nobody.
+	Logger *slog.Logger
+	// KeyLogWriter receives the secrets of connections in the format of SSLKEYLOGFILE, so that
+	// captures can be decrypted. It ends all security. Writes are not concurrent.
+	KeyLogWriter io.Writer
+	// Rand is the source of randomness; nil is crypto/rand.
+	Rand io.Reader
+	// Time tells the time for certificates; nil is time.Now.
+	Time func() time.Time
+}
+
+// SCTPOptions are set before the association exists. Zero leaves the kernel's setting,
+// unless a field says otherwise. Sections are those of RFC 6458.
+type SCTPOptions struct {
+	OutStreams      uint16        // streams asked for; Linux: 10 (8.1.3)
+	MaxInStreams    uint16        // streams that the peer may have; 0: as many as it likes (8.1.3)
+	MaxInitAttempts uint16        // INIT chunks before giving up; Linux: 8 (8.1.3)
+	InitTimeout     time.Duration // longest wait between them; Linux: 60 s (8.1.3)
+	Nagle           bool          // collect small messages; costs up to 200 ms of delay (8.1.5)
+
+	RTOInitial, RTOMin, RTOMax time.Duration  // retransmission timer; Linux: 3 s, 1 s, 60 s (8.1.1)
+	Heartbeat                  time.Duration  // between heartbeats on an idle path; Linux: 30 s (8.1.12)
+	AssocMaxRetrans            uint16         // before the peer is lost; Linux: 10 (8.1.2)
+	PathMaxRetrans             uint16         // before a path is; Linux: 5 (8.1.12)
+	SACKDelay                  *time.Duration // of acknowledgements; Linux: 200 ms (8.1.19)
+
+	ReadBuffer, WriteBuffer int    // of the socket, in bytes; 0: at least 256 KiB
+	UDPEncapPort            uint16 // peer's UDP port for RFC 6951; needs the sysctl net.sctp.udp_port
+
+	// Control is called with the socket before it is bound, as in [net.Dialer].
+	Control func(network, address string, c syscall.RawConn) error
+}
+
+// legacyLabel is RFC 6083's label with the terminating zero that old OpenSSL passes.
+const legacyLabel = "EXPORTER_DTLS_OVER_SCTP\x00"
+
+func (c *Config) handshakeTimeout() time.Duration {
+	return orDefault(c.HandshakeTimeout, 10*time.Second)
+}
+func (c *Config) closeTimeout() time.Duration { return orDefault(c.CloseTimeout, 5*time.Second) }
+func (c *Config) maxHandshakes() int          { return orDefault(c.MaxHandshakes, 1024) }
+
+func orDefault[T int | time.Duration](v, d T) T {
+	if v <= 0 {
+		return d
+	}
+	return v
+}

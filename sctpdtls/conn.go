@@ -1,0 +1,206 @@
+package sctpdtls
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/authchunk"
+	"github.com/seed-41f70523/dtls-sctp/dtlscore"
+	"github.com/seed-41f70523/dtls-sctp/stream"
+)
+
+// association is what a Conn needs of SCTP.
+type association interface {
+	stream.Association
+	authchunk.Socket
+
+	// AuthAgreement returns what both ends have said about SCTP-AUTH.
+	AuthAgreement() (authchunk.Agreement, error)
+
+	// Handshaking is called before and after the first handshake, in which
+	// what is lost should be sent again soon.
+	Handshaking(on bool) error
+}
+
+// A Conn is one DTLS connection over one SCTP association. It is a net.Conn
+// whose every Write is one message, and has methods beside that for
+// messages and streams. All methods may be called at the same time by any goroutine.
+//
+// A Conn has no goroutine of its own: whoever reads makes everything progress
+// that the peer begins, its close among them.
+type Conn struct {
+	assoc  association
+	core   *dtlscore.Conn
+	keys   *keyring
+	config *Config
+
+	readDeadline, writeDeadline deadline
+
+	gate     *gate                           // holds writers while keys change
+	state    atomic.Pointer[ConnectionState] // of the last complete handshake; nil before
+	writeEnd atomic.Pointer[error]           // why nothing can be written any more
+
+	closing  atomic.Bool
+	closed   chan struct{} // closed when Close is through
+	closeErr error         // valid once closed is closed
+
+	// reading is held by the one goroutine that reads from the association and obeys
+	// the core. It guards the following.
+	reading  token
+	messages *stream.Reader
+	pending  []message      // application messages that nobody has asked for yet
+	size     int            // bytes in pending
+	ended    error          // what readers get when pending is empty
+	doing    dtlscore.Event // what the core wants next, and is not done yet
+	asked    bool           // doing is a flush, and a dry event will come
+	holding  bool           // the gate is shut, the write deadline is the driver's
+	told     bool           // the peer's close_notify has come
+	down     bool           // the association is over
+	switched bool           // something was sent under a key made by a handshake
+	held     []stream.Info  // of the messages that the core holds, in order
+	rest     []byte         // what Read left of a message
+}
+
+// A token is a mutex that testing/synctest can see somebody wait for.
+type token chan struct{}
+
+func (t token) lock()   { t <- struct{}{} }
+func (t token) unlock() { <-t }
+
+// message is an application message that waits for its reader.
+type message struct {
+	data []byte
+	info stream.Info
+}
+
+func newConn(a association, config *Config, core *dtlscore.Conn) (*Conn, error) {
+	agreement, err := a.AuthAgreement()
+	if err == nil {
+		err = agreement.Check()
+	}
+	if err != nil {
+		return nil, err // no byte of DTLS without SCTP-AUTH: requirement 1.34
+	}
+	c := &Conn{
+		assoc:    a,
+		core:     core,
+		keys:     newKeyring(a),
+		config:   config,
+		gate:     newGate(),
+		closed:   make(chan struct{}),
+		reading:  make(token, 1),
+		messages: stream.NewReader(a),
+		holding:  true,
+	}
+	c.readDeadline.set = a.SetReadDeadline
+	c.writeDeadline.set = a.SetWriteDeadline
+	c.writeDeadline.take(time.Time{})
+	return c, nil
+}
+
+// HandshakeContext does the handshake if it has not been done yet. There is no need to
+// call it for connections from Dial and Listener. An error is final. The time limit is that of
+// ctx or [Config].HandshakeTimeout, whichever is shorter.
+func (c *Conn) HandshakeContext(ctx context.Context) error {
+	if c.state.Load() != nil {
+		return nil
+	}
+	c.reading.lock()
+	defer c.reading.unlock()
+	if c.state.Load() != nil {
+		return nil
+	}
+	if c.ended != nil {
+		return c.ended
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.config.handshakeTimeout())
+	defer cancel()
+	c.readDeadline.take(time.Time{})
+	if c.closing.Load() { // Close has taken the deadline before
+		return net.ErrClosed
+	}
+	stop := context.AfterFunc(ctx, func() {
+		c.readDeadline.take(past)
+		c.writeDeadline.take(past)
+	})
+	err := c.assoc.Handshaking(true)
+	if err == nil {
+		err = c.core.Start()
+	}
+	if err == nil {
+		err = c.obey()
+	}
+	for err == nil && c.state.Load() == nil {
+		_, _, err = c.step()
+	}
+	stop()
+	switch {
+	case err == nil:
+	case c.closing.Load():
+		return c.giveUp(net.ErrClosed)
+	case ctx.Err() != nil:
+		return c.giveUp(&HandshakeTimeoutError{KeyInUse: c.switched, Err: ctx.Err()})
+	default:
+		return c.fail(err)
+	}
+	c.messages.Release()
+	c.readDeadline.giveBack()
+	return nil
+}
+
+// Handshake is HandshakeContext with no context.
+func (c *Conn) Handshake() error { return c.HandshakeContext(context.Background()) }
+
+// ConnectionState returns what the last handshake agreed on; before the first is
+// complete, the zero value.
+func (c *Conn) ConnectionState() ConnectionState {
+	s := c.state.Load()
+	if s == nil {
+		return ConnectionState{}
+	}
+	return *s
+}
+
+// LocalAddr returns the addresses of this end, an *[Addr].
+func (c *Conn) LocalAddr() net.Addr { return c.assoc.LocalAddr() }
+
+// RemoteAddr returns the addresses of the peer, an *[Addr]. Never take them for
+// the peer's identity (RFC 6083, Section 6).
+func (c *Conn) RemoteAddr() net.Addr { return c.assoc.RemoteAddr() }
+
+// SetDeadline sets both deadlines.
+func (c *Conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+// SetReadDeadline makes reads fail with os.ErrDeadlineExceeded after t. Nothing is lost by that.
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.readDeadline.setUser(t) }
+
+// SetWriteDeadline makes writes fail with os.ErrDeadlineExceeded after t: nothing of the message was sent then.
+func (c *Conn) SetWriteDeadline(t time.Time) error {
+	defer c.gate.poke() // for writers who wait for a handshake
+	return c.writeDeadline.setUser(t)
+}
+
+// retry reports whether a call that failed with err was only interrupted by the driver.
+func (c *Conn) retry(err error, d *deadline) bool {
+	return errors.Is(err, os.ErrDeadlineExceeded) && !d.passed() && !c.closing.Load()
+}
+
+// end makes err what readers get from now on, and writers too.
+func (c *Conn) end(err error) {
+	if c.ended == nil {
+		c.ended = err
+	}
+	werr := err
+	if werr == io.EOF {
+		werr = net.ErrClosed
+	}
+	c.writeEnd.CompareAndSwap(nil, &werr)
+	c.gate.poke()
+}

@@ -1,0 +1,240 @@
+package sctpdtls
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
+	"github.com/seed-41f70523/dtls-sctp/stream"
+)
+
+// A handshake and a close between two of ours wait for the network and for no timer: not for a
+// delayed SACK, not for a retransmission for lack of a key. Requirements 1.28, 1.54.
+func TestHandshakeNeedsNoTimer(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		start := time.Now()
+		p := connected(t, assoctest.Options{Delay: time.Millisecond})
+		p.close()
+		// Two flights each way, close_notify each way, and no more.
+		if d := time.Since(start); d > 10*time.Millisecond {
+			t.Errorf("it took %v of a clock that only timers move, with a delay of 1ms", d)
+		}
+		if n, m := p.clientSCTP.Dropped(), p.sctp.Dropped(); n+m != 0 {
+			t.Errorf("%d messages to the client and %d to the server came under a key that was not known", n, m)
+		}
+	})
+}
+
+// Every record up to the flush before ChangeCipherSpec goes under key 0, every later one under
+// key 1; all control records on stream 0, ordered, PPID 0, with an immediate SACK. Requirements 1.20,
+// 1.22, 1.28, 1.49, 1.51, 1.52, 1.56; attacks H3, H4.
+func TestAttackH4KeysOfTheHandshake(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := connected(t, assoctest.Options{})
+		if err := p.client.WriteMessage([]byte("data"), MessageInfo{Stream: 3, PPID: PPIDNGAP}); err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range []*assoctest.Assoc{p.clientSCTP, p.sctp} {
+			switched := false
+			for i, s := range a.Sent() {
+				const changeCipherSpec, applicationData = 20, 23
+				switched = switched || s.Data[0] == changeCipherSpec
+				if wantKey := map[bool]uint16{false: 0, true: 1}[switched]; s.Key != wantKey {
+					t.Errorf("%v: record %d of type %d went under key %d, want %d", a.LocalAddr(), i, s.Data[0], s.Key, wantKey)
+				}
+				want := stream.Info{SackImmediately: true}
+				if s.Data[0] == applicationData {
+					want = stream.Info{Stream: 3, PPID: 66}
+				}
+				if s.Info != want {
+					t.Errorf("%v: record %d of type %d went with %+v, want %+v", a.LocalAddr(), i, s.Data[0], s.Info, want)
+				}
+			}
+			if !switched {
+				t.Errorf("%v sent no ChangeCipherSpec", a.LocalAddr())
+			}
+			if keys, active, _, _ := a.State(); !slices.Equal(keys, []uint16{0, 1}) || active != 1 {
+				t.Errorf("%v: keys %v with %d active, want 0 and 1 with 1 active", a.LocalAddr(), keys, active)
+			}
+		}
+		// The old key stays for a peer's retransmissions, and then goes: 1.53, 1.57.
+		time.Sleep(keyGrace + time.Second)
+		for _, a := range []*assoctest.Assoc{p.clientSCTP, p.sctp} {
+			if keys, _, _, _ := a.State(); !slices.Equal(keys, []uint16{1}) {
+				t.Errorf("%v: keys %v after the grace time, want only 1", a.LocalAddr(), keys)
+			}
+		}
+		p.close()
+	})
+}
+
+func TestConnectionState(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := connected(t, assoctest.Options{Streams: 4})
+		for _, c := range []*Conn{p.client, p.server} {
+			s := c.ConnectionState()
+			if !s.HandshakeComplete || s.OutStreams != 4 || s.InStreams != 4 || s.AuthKeyID != 1 || len(s.PeerCertificates) == 0 {
+				t.Errorf("state %+v", s)
+			}
+		}
+		p.close()
+	})
+}
+
+// Messages keep their bytes, stream, PPID and order flag: requirement 1.27.
+func TestMessages(t *testing.T) {
+	for _, o := range []assoctest.Options{{}, {PartSize: 100}, {Delay: time.Second}} {
+		t.Run(fmt.Sprintf("%+v", o), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				p := connected(t, o)
+				buf := make([]byte, MaxMessageSize)
+				for i, n := range []int{1, 20, 1000, MaxMessageSize, 0} {
+					msg := bytes.Repeat([]byte{byte(n)}, n)
+					want := MessageInfo{Stream: uint16(i), PPID: uint32(1000 + i), Unordered: i%2 == 1, Length: n}
+					if err := p.client.WriteMessage(msg, want); err != nil {
+						t.Fatal(err)
+					}
+					got, info, err := p.server.ReadMessage(buf)
+					if err != nil || !bytes.Equal(buf[:got], msg) || info != want {
+						t.Errorf("%d bytes with %+v came as %d with %+v, error %v", n, want, got, info, err)
+					}
+				}
+				p.close()
+			})
+		})
+	}
+}
+
+func TestMessageTooLarge(t *testing.T) { // 1.7
+	bubble(t, func(t *testing.T) {
+		p := connected(t, assoctest.Options{})
+		sent := len(p.clientSCTP.Sent())
+		err := p.client.WriteMessage(make([]byte, MaxMessageSize+1), MessageInfo{})
+		if e, ok := errors.AsType[*MessageTooLargeError](err); !ok || e.Size != MaxMessageSize+1 {
+			t.Errorf("WriteMessage of 2^14+1 bytes: %v", err)
+		}
+		err = p.client.WriteMessage(make([]byte, 1), MessageInfo{Stream: 10})
+		if e, ok := errors.AsType[*StreamError](err); !ok || e.Stream != 10 || e.Streams != 10 {
+			t.Errorf("WriteMessage to stream 10 of 10: %v", err)
+		}
+		if n := len(p.clientSCTP.Sent()); n != sent {
+			t.Errorf("%d messages were sent all the same", n-sent)
+		}
+		p.close()
+	})
+}
+
+// A message that does not fit stays, and Read never mixes two.
+func TestShortBuffer(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := connected(t, assoctest.Options{})
+		for _, m := range []string{"hello", "world"} {
+			if _, err := p.client.Write([]byte(m)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		buf := make([]byte, 3)
+		if _, info, err := p.server.ReadMessage(buf); err != io.ErrShortBuffer || info.Length != 5 {
+			t.Errorf("ReadMessage into 3 bytes: %+v, %v", info, err)
+		}
+		var got []string
+		for len(got) < 4 {
+			n, err := p.server.Read(buf)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, string(buf[:n]))
+		}
+		if want := []string{"hel", "lo", "wor", "ld"}; !slices.Equal(got, want) {
+			t.Errorf("Read gave %q, want %q", got, want)
+		}
+		p.close()
+	})
+}
+
+// A deadline interrupts, and loses nothing.
+func TestDeadlines(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := connected(t, assoctest.Options{Window: 20000})
+		start := time.Now()
+		p.server.SetReadDeadline(start.Add(3 * time.Second))
+		buf := make([]byte, MaxMessageSize)
+		_, _, err := p.server.ReadMessage(buf)
+		want(t, "ReadMessage", err, os.ErrDeadlineExceeded)
+		if d := time.Since(start); d != 3*time.Second {
+			t.Errorf("ReadMessage came back after %v, want 3s", d)
+		}
+		p.server.SetReadDeadline(time.Time{})
+
+		p.client.SetWriteDeadline(time.Now().Add(2 * time.Second))
+		sent := 0
+		for err = nil; err == nil; sent++ {
+			err = p.client.WriteMessage(make([]byte, 9000), MessageInfo{})
+		}
+		want(t, "WriteMessage to a peer that does not read", err, os.ErrDeadlineExceeded)
+		p.client.SetWriteDeadline(time.Time{})
+		for range sent - 1 {
+			if n, _, err := p.server.ReadMessage(buf); n != 9000 || err != nil {
+				t.Fatalf("ReadMessage = %d, %v", n, err)
+			}
+		}
+		if err := p.client.WriteMessage([]byte("after"), MessageInfo{}); err != nil {
+			t.Error(err)
+		}
+		if n, _, err := p.server.ReadMessage(buf); string(buf[:n]) != "after" || err != nil {
+			t.Errorf("after the deadlines: %q, %v", buf[:n], err)
+		}
+		p.close()
+	})
+}
+
+// Many goroutines write and read at the same time.
+func TestConcurrentUse(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := connected(t, assoctest.Options{})
+		const writers, each = 4, 50
+		var wg sync.WaitGroup
+		for w := range writers {
+			for _, c := range []*Conn{p.client, p.server} {
+				wg.Go(func() {
+					for i := range each {
+						if err := c.WriteMessage(fmt.Append(nil, i), MessageInfo{Stream: uint16(w)}); err != nil {
+							t.Error(err)
+						}
+					}
+				})
+			}
+		}
+		for _, c := range []*Conn{p.client, p.server} {
+			var mu sync.Mutex
+			got := 0
+			for range 2 {
+				wg.Go(func() {
+					buf := make([]byte, 100)
+					for {
+						mu.Lock()
+						if got == writers*each {
+							mu.Unlock()
+							return
+						}
+						got++
+						mu.Unlock()
+						if _, _, err := c.ReadMessage(buf); err != nil {
+							t.Error(err)
+							return
+						}
+					}
+				})
+			}
+		}
+		wg.Wait()
+		p.close()
+	})
+}

@@ -1,0 +1,46 @@
+package sctpdtls
+
+import (
+	"crypto/tls"
+
+	"github.com/seed-41f70523/dtls-sctp/dtlscore"
+)
+
+// core returns what the DTLS core needs to know of c.
+func (c *Config) core() *dtlscore.Config {
+	if c == nil {
+		return nil
+	}
+	d := &dtlscore.Config{
+		Certificates:          c.Certificates,
+		GetCertificate:        c.GetCertificate,
+		GetClientCertificate:  c.GetClientCertificate,
+		RootCAs:               c.RootCAs,
+		ServerName:            c.ServerName,
+		ClientCAs:             c.ClientCAs,
+		ClientAuth:            c.ClientAuth,
+		InsecureSkipVerify:    c.InsecureSkipVerify,
+		VerifyPeerCertificate: c.VerifyPeerCertificate,
+		MinVersion:            c.MinVersion,
+		MaxVersion:            c.MaxVersion,
+		CipherSuites:          c.CipherSuites,
+		CurvePreferences:      c.CurvePreferences,
+		NextProtos:            c.NextProtos,
+		KeyLogWriter:          c.KeyLogWriter,
+		Rand:                  c.Rand,
+		Time:                  c.Time,
+	}
+	if c.LegacyLabel {
+		d.EndpointSecretLabel = legacyLabel
+	}
+	if f := c.GetConfigForClient; f != nil {
+		d.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*dtlscore.Config, error) {
+			config, err := f(hello)
+			return config.core(), err
+		}
+	}
+	if f := c.VerifyConnection; f != nil {
+		d.VerifyConnection = func(s dtlscore.ConnectionState) error { return f(ConnectionState{ConnectionState: s}) }
+	}
+	return d
+}

@@ -1,0 +1,332 @@
+package sctpdtls
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/dtlscore"
+	"github.com/seed-41f70523/dtls-sctp/stream"
+)
+
+// This file is the one place that knows RFC 6083 whole: what the DTLS core
+// wants, in its order, done with an SCTP association. All of it runs with
+// Conn.reading held.
+
+// controlInfo is how handshake, alert and ChangeCipherSpec records travel: stream 0, ordered,
+// reliable (RFC 6083, Section 4.4). There is no PPID for them (Section 4.3). The peer
+// is asked not to delay its acknowledgement, for the next flush waits for it.
+var controlInfo = stream.Info{Stream: 0, PPID: 0, SackImmediately: true}
+
+// maxPending bounds the bytes of messages that arrive while a flush or drain
+// must read on although nobody takes them.
+const maxPending = 8 << 20
+
+// obey does what the core wants. When it fails with a timeout it can be called
+// again to go on where it was.
+func (c *Conn) obey() error {
+	for {
+		if c.doing.Kind == dtlscore.EventNone {
+			if c.doing = c.core.NextEvent(); c.doing.Kind == dtlscore.EventNone {
+				return c.core.Err()
+			}
+		}
+		if err := c.do(c.doing); err != nil {
+			return err
+		}
+		c.doing = dtlscore.Event{}
+	}
+}
+
+func (c *Conn) do(ev dtlscore.Event) error {
+	switch ev.Kind {
+	case dtlscore.EventSend:
+		return c.sendControl(ev.Data)
+	case dtlscore.EventFlush:
+		return c.flush()
+	case dtlscore.EventDrain:
+		if err := c.drain(); err != nil {
+			return err
+		}
+		return c.core.Drained()
+	case dtlscore.EventSecret:
+		return c.keys.install(ev.Data)
+	case dtlscore.EventActivate:
+		c.switched = true
+		return c.keys.activate()
+	case dtlscore.EventPeerFinished:
+		c.keys.peerFinished()
+		return nil
+	case dtlscore.EventHandshakeComplete:
+		return c.handshakeComplete()
+	case dtlscore.EventData:
+		info := c.held[0]
+		c.held = c.held[1:]
+		return c.queue(ev.Data, info)
+	case dtlscore.EventPeerClosed:
+		c.told = true
+		c.end(io.EOF)
+		return nil
+	}
+	return fmt.Errorf("sctpdtls: unknown event %d of the DTLS core", ev.Kind)
+}
+
+// sendControl sends one record with the writers held back, whose deadline it shares.
+func (c *Conn) sendControl(record []byte) error {
+	if !c.holding {
+		c.hold()
+		defer c.letGo()
+	}
+	err := c.assoc.Send(record, controlInfo)
+	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	// What the peer said before it went tells more than that it has gone.
+	if err := c.drain(); err != nil {
+		return err
+	}
+	return c.over(err)
+}
+
+// hold keeps writers out. One that waits for buffer space is sent away to try again
+// later, for it could wait as long as the peer does not read, and the peer for us.
+func (c *Conn) hold() {
+	c.writeDeadline.take(past)
+	c.gate.shut()
+	c.writeDeadline.take(time.Time{})
+	c.holding = true
+}
+
+func (c *Conn) letGo() {
+	c.holding = false
+	c.writeDeadline.giveBack()
+	c.gate.open()
+}
+
+// flush waits until SCTP has nothing left to send or to be acknowledged:
+// RFC 6083, Sections 4.7 and 4.9. The peer may be waiting for the same, so it goes on reading.
+func (c *Conn) flush() error {
+	if !c.holding {
+		c.hold()
+	}
+	if !c.asked {
+		// A dry event of the past must not be taken for the one asked for.
+		if err := c.drain(); err != nil {
+			return err
+		}
+		if err := c.assoc.AskDry(); err != nil {
+			return c.over(err)
+		}
+		c.asked = true
+	}
+	for {
+		m, ev, err := c.messages.Next(true)
+		if err != nil {
+			return c.over(err)
+		}
+		if _, ok := ev.(stream.Dry); ok {
+			c.asked = false
+			return nil
+		}
+		if err := c.take(m, ev); err != nil {
+			return err
+		}
+	}
+}
+
+// drain reads everything that SCTP has received: RFC 6083, Sections 4.7 and 4.9.
+func (c *Conn) drain() error {
+	for {
+		m, ev, err := c.messages.Next(false)
+		if errors.Is(err, stream.ErrWouldBlock) {
+			return nil
+		}
+		if err != nil {
+			if err = c.over(err); c.down {
+				return nil // all there was is read; whatever comes next finds out
+			}
+			return err
+		}
+		if err := c.take(m, ev); err != nil {
+			return err
+		}
+	}
+}
+
+// take processes what was read, and keeps application data for later.
+func (c *Conn) take(m stream.Message, ev stream.Event) error {
+	if ev != nil {
+		return c.event(ev)
+	}
+	data, err := c.receive(m)
+	if err != nil || data == nil {
+		return err
+	}
+	return c.queue(append([]byte(nil), data...), m.Info)
+}
+
+// receive gives a message, which must be one record, to the core.
+func (c *Conn) receive(m stream.Message) (data []byte, err error) {
+	held := c.core.Held()
+	data, err = c.core.Receive(m.Data, m.Info.Stream == 0 && !m.Info.Unordered)
+	if c.core.Held() > held {
+		c.held = append(c.held, m.Info) // EventData will not tell
+	}
+	return data, err
+}
+
+// queue keeps an application message for its reader.
+func (c *Conn) queue(data []byte, info stream.Info) error {
+	if c.closing.Load() {
+		return nil // nobody will ask for it
+	}
+	if c.size += len(data); c.size > maxPending {
+		return errors.New("sctpdtls: the peer goes on sending without acknowledging: more than 8 MiB are waiting")
+	}
+	c.pending = append(c.pending, message{data, info})
+	return nil
+}
+
+// step reads one message or event and does all that follows from it. Application
+// data that it returns is valid until the next step.
+func (c *Conn) step() (data []byte, info stream.Info, err error) {
+	if err := c.obey(); err != nil { // what a timeout has left undone
+		return nil, info, err
+	}
+	if c.ended != nil || len(c.pending) > 0 {
+		return nil, info, c.ended
+	}
+	m, ev, err := c.messages.Next(true)
+	if err != nil {
+		return nil, info, c.over(err)
+	}
+	if ev != nil {
+		if err := c.event(ev); err != nil {
+			return nil, info, err
+		}
+		return nil, info, c.obey()
+	}
+	if data, err = c.receive(m); err != nil {
+		return nil, info, err
+	}
+	if data != nil {
+		if c.doing = c.core.NextEvent(); c.doing.Kind != dtlscore.EventNone {
+			// What follows may read, and so overwrite the message.
+			err = c.queue(append([]byte(nil), data...), m.Info)
+			data = nil
+		}
+	}
+	if err == nil {
+		err = c.obey()
+	}
+	return data, m.Info, err
+}
+
+// event processes what SCTP tells of the association.
+func (c *Conn) event(ev stream.Event) error {
+	switch ev := ev.(type) {
+	case stream.Restarted:
+		// Nothing of the new association belongs to this connection, and
+		// SCTP-AUTH may be off in it: RFC 6083, Section 4.2.
+		c.down = true
+		return &AssociationError{End: AssociationRestarted}
+	case stream.Down:
+		if !ev.Clean && !c.told {
+			// Recv tells next how it ended, but not the cause.
+			c.down = true
+			end := AssociationLost
+			if ev.Cause != 0 {
+				end = AssociationAborted
+			}
+			return &AssociationError{End: end, Cause: ev.Cause, Err: ev.Err}
+		}
+	}
+	// A part of a message that was given up (PartialAborted) belongs to a message with a
+	// Lifetime, or to an association that Recv will say has ended.
+	return nil
+}
+
+// over says what err of the association means for the connection. Timeouts stay what they are.
+func (c *Conn) over(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	c.down = true
+	switch {
+	case c.told:
+		return io.EOF
+	case errors.Is(err, io.EOF):
+		return &AssociationError{End: AssociationShutdown}
+	case errors.Is(err, os.ErrClosed):
+		return err
+	}
+	return &AssociationError{End: AssociationLost, Err: err}
+}
+
+// handshakeComplete publishes the new state and lets the writers go on.
+func (c *Conn) handshakeComplete() error {
+	if err := c.assoc.Handshaking(false); err != nil {
+		return c.over(err)
+	}
+	out, in := c.assoc.Streams()
+	c.state.Store(&ConnectionState{
+		ConnectionState: c.core.ConnectionState(),
+		OutStreams:      out,
+		InStreams:       in,
+		AuthKeyID:       c.keys.activeID(),
+	})
+	c.keys.retireLater()
+	c.letGo()
+	return nil
+}
+
+// alertTime is how long a dying connection waits for the peer to acknowledge the alert.
+const alertTime = time.Second
+
+// fail ends the connection because of err: the core's alert goes out, then the
+// association is aborted. It returns what readers get from now on.
+func (c *Conn) fail(err error) error {
+	if c.ended == nil {
+		c.end(err)
+		if !c.down {
+			c.lastWords(err)
+		}
+		c.giveUp(err)
+	}
+	return c.ended
+}
+
+// giveUp ends the connection because of err without a word.
+func (c *Conn) giveUp(err error) error {
+	c.end(err)
+	c.keys.stop()
+	c.assoc.Abort()
+	return c.ended
+}
+
+// lastWords sends what the core still has to say, and waits a little for it to arrive,
+// since an ABORT throws away what is on its way.
+func (c *Conn) lastWords(err error) {
+	c.hold()
+	c.doing, c.asked = dtlscore.Event{}, false
+	c.core.Fail(dtlscore.AlertInternalError, err) // unless it was the core that failed
+	said := false
+	for ev := c.core.NextEvent(); ev.Kind != dtlscore.EventNone; ev = c.core.NextEvent() {
+		if ev.Kind == dtlscore.EventSend {
+			c.writeDeadline.take(time.Now().Add(alertTime))
+			said = c.assoc.Send(ev.Data, controlInfo) == nil
+		}
+	}
+	if !said || c.assoc.AskDry() != nil {
+		return
+	}
+	c.readDeadline.take(time.Now().Add(alertTime))
+	for {
+		_, ev, err := c.messages.Next(true)
+		if _, ok := ev.(stream.Dry); ok || err != nil {
+			return
+		}
+	}
+}

@@ -1,0 +1,266 @@
+package sctpdtls
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/authchunk"
+	"github.com/seed-41f70523/dtls-sctp/dtlscore"
+	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
+	"github.com/seed-41f70523/dtls-sctp/stream"
+)
+
+// All that was written before Close is read before io.EOF: requirements 1.62 to 1.64, attack C7.
+func TestAttackC7CloseLosesNothing(t *testing.T) {
+	for _, delay := range []time.Duration{time.Millisecond, 50 * time.Millisecond} {
+		bubble(t, func(t *testing.T) {
+			p := connected(t, assoctest.Options{Delay: delay})
+			for range 100 {
+				if err := p.client.WriteMessage(make([]byte, 1000), MessageInfo{Stream: 2}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			closed := make(chan error)
+			go func() { closed <- p.client.Close() }()
+			buf := make([]byte, 1000)
+			for i := range 100 {
+				if _, _, err := p.server.ReadMessage(buf); err != nil {
+					t.Fatalf("message %d: %v", i, err)
+				}
+			}
+			for range 2 { // and ever after
+				if _, _, err := p.server.ReadMessage(buf); err != io.EOF {
+					t.Errorf("after the last message: %v, want io.EOF", err)
+				}
+			}
+			if err := <-closed; err != nil {
+				t.Errorf("Close: %v", err)
+			}
+			want(t, "WriteMessage after the peer's close", p.server.WriteMessage([]byte("x"), MessageInfo{}), net.ErrClosed)
+			p.close()
+			want(t, "WriteMessage after Close", p.client.WriteMessage([]byte("x"), MessageInfo{}), net.ErrClosed)
+			_, _, err := p.client.ReadMessage(buf)
+			want(t, "ReadMessage after Close", err, net.ErrClosed)
+		})
+	}
+}
+
+// Close wakes those who wait, and several calls are one.
+func TestCloseWakes(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := connected(t, assoctest.Options{Window: 20000})
+		errs := make(chan error, 3)
+		for range 2 {
+			go func() {
+				_, _, err := p.client.ReadMessage(make([]byte, 10))
+				errs <- err
+			}()
+		}
+		go func() {
+			var err error
+			for err == nil {
+				err = p.client.WriteMessage(make([]byte, 16000), MessageInfo{})
+			}
+			errs <- err
+		}()
+		synctest.Wait()
+		go p.client.Close()
+		p.client.Close() // the server does not read: bounded by CloseTimeout
+		for range 3 {
+			want(t, "a call that Close wakes", <-errs, net.ErrClosed)
+		}
+		p.server.Abort()
+	})
+}
+
+// A peer that never reads holds Close up no longer than CloseTimeout.
+func TestCloseIsBounded(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := connected(t, assoctest.Options{})
+		start := time.Now()
+		p.client.Close()
+		if d := time.Since(start); d > 5*time.Second {
+			t.Errorf("Close took %v", d)
+		}
+		if _, _, err := p.server.ReadMessage(nil); err != io.EOF {
+			t.Errorf("the peer reads %v later, want io.EOF", err)
+		}
+		p.server.Close()
+	})
+}
+
+// The end of the association without close_notify is a truncation: requirements 1.15, 1.65; attacks C6, H1, H11.
+func TestAttackC6TruncationIsReported(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		do   func(p *testPair)
+		end  AssociationEnd
+	}{
+		{"SHUTDOWN", func(p *testPair) { p.clientSCTP.Shutdown() }, AssociationShutdown},
+		{"ABORT", func(p *testPair) { p.client.Abort() }, AssociationAborted},
+		{"lost", func(p *testPair) { p.sctp.Inject(stream.Down{Err: errors.New("timed out")}) }, AssociationLost},
+		{"restart", func(p *testPair) {
+			p.sctp.Inject(stream.Restarted{})
+			p.client.WriteMessage([]byte("of the new association"), MessageInfo{})
+		}, AssociationRestarted},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				p := connected(t, assoctest.Options{})
+				if err := p.client.WriteMessage([]byte("before"), MessageInfo{}); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Second) // of the false clock: it arrives
+				test.do(p)
+				buf := make([]byte, 100)
+				if n, _, err := p.server.ReadMessage(buf); err != nil || string(buf[:n]) != "before" {
+					t.Errorf("ReadMessage = %q, %v: what came before is to be delivered", buf[:n], err)
+				}
+				for range 2 {
+					_, _, err := p.server.ReadMessage(buf)
+					if e, ok := errors.AsType[*AssociationError](err); !ok || e.End != test.end || !errors.Is(err, io.ErrUnexpectedEOF) {
+						t.Errorf("ReadMessage: %v, want an AssociationError with end %d that is an io.ErrUnexpectedEOF", err, test.end)
+					}
+				}
+				if err := p.server.WriteMessage([]byte("x"), MessageInfo{}); !errors.Is(err, net.ErrClosed) {
+					t.Errorf("WriteMessage: %v, want net.ErrClosed", err)
+				}
+				p.server.Close()
+				p.client.Close()
+			})
+		})
+	}
+}
+
+// A silent peer: requirements 1.5, 2.6; attack E12.
+func TestAttackE12HandshakeTimeout(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newTestPair(t, assoctest.Options{}, clientConfig(), serverConfig())
+		start := time.Now()
+		err := p.client.Handshake()
+		if e, ok := errors.AsType[*HandshakeTimeoutError](err); !ok || e.KeyInUse || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("Handshake with a silent peer: %v", err)
+		}
+		if d := time.Since(start); d != 10*time.Second {
+			t.Errorf("it took %v, want 10s", d)
+		}
+		if len(p.clientSCTP.Sent()) != 1 {
+			t.Errorf("%d records were sent, want one: nothing is sent again (1.4)", len(p.clientSCTP.Sent()))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		err = p.server.HandshakeContext(ctx)
+		if _, ok := errors.AsType[*AssociationError](err); !ok {
+			t.Errorf("the other end then: %v", err)
+		}
+	})
+}
+
+// Keys that differ show only as silence, and the error says what it may be: requirements 2.4 to 2.6.
+func TestLegacyLabelMismatch(t *testing.T) {
+	for _, both := range []bool{false, true} {
+		bubble(t, func(t *testing.T) {
+			config := clientConfig()
+			config.LegacyLabel = true
+			config.MaxVersion = VersionDTLS12
+			server := serverConfig()
+			server.LegacyLabel = both
+			p := newTestPair(t, assoctest.Options{}, config, server)
+			err, serr := p.handshake()
+			if both {
+				if err != nil || serr != nil {
+					t.Fatalf("with the label at both ends: %v, %v", err, serr)
+				}
+				p.close()
+				return
+			}
+			if e, ok := errors.AsType[*HandshakeTimeoutError](err); !ok || !e.KeyInUse {
+				t.Errorf("with the label at one end: %v", err)
+			}
+		})
+	}
+}
+
+// A handshake that fails tells the peer why: requirement 4.43, attack A2.
+func TestAttackA2NoClientCertificate(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		config := clientConfig()
+		config.Certificates = nil
+		p := newTestPair(t, assoctest.Options{}, config, serverConfig())
+		cerr, serr := p.handshake()
+		if e, ok := errors.AsType[*AlertError](serr); !ok || !e.Local {
+			t.Errorf("server: %v, want an alert of its own", serr)
+		}
+		if e, ok := errors.AsType[*AlertError](cerr); !ok || e.Local {
+			t.Errorf("client: %v, want the alert of the server", cerr)
+		}
+	})
+}
+
+// What is not DTLS, or not in its place, ends the connection and is never delivered:
+// requirements 1.11, 1.16, 1.24; attacks B10, C1, H3, H7.
+func TestAttackB10ForeignMessages(t *testing.T) {
+	alert := []byte{21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 1, 0}
+	data := []byte{23, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 'h', 'i'}
+	for _, test := range []struct {
+		name string
+		msg  []byte
+		info stream.Info
+	}{
+		{"cleartext", []byte("no DTLS at all"), stream.Info{Stream: 1}},
+		{"one byte", []byte{23}, stream.Info{Stream: 1}},
+		{"application data of epoch 0", data, stream.Info{Stream: 1}},
+		{"alert on another stream", alert, stream.Info{Stream: 1}},
+		{"unordered alert", alert, stream.Info{Unordered: true}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				p := connected(t, assoctest.Options{})
+				if err := p.clientSCTP.Send(test.msg, test.info); err != nil {
+					t.Fatal(err)
+				}
+				if err := p.client.WriteMessage([]byte("after"), MessageInfo{}); err != nil {
+					t.Fatal(err)
+				}
+				n, _, err := p.server.ReadMessage(make([]byte, 100))
+				if e, ok := errors.AsType[*AlertError](err); n != 0 || !ok || !e.Local {
+					t.Errorf("ReadMessage = %d, %v, want an alert of our own", n, err)
+				}
+				_, _, err = p.client.ReadMessage(make([]byte, 100))
+				if e, ok := errors.AsType[*AlertError](err); !ok || e.Local {
+					t.Errorf("the peer reads %v, want the alert", err)
+				}
+				p.server.Close()
+				p.client.Close()
+			})
+		})
+	}
+}
+
+// Without SCTP-AUTH no byte leaves: requirement 1.34, attack B8.
+func TestAttackB8PeerWithoutAuth(t *testing.T) {
+	a, _ := assoctest.Pair(assoctest.Options{})
+	core, err := dtlscore.Client(clientConfig().core())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = newConn(withoutAuth{memAssociation{a}}, clientConfig(), core)
+	if e, ok := errors.AsType[*AuthUnsupportedError](err); !ok || !e.Peer {
+		t.Errorf("newConn: %v, want an AuthUnsupportedError of the peer", err)
+	}
+	if n := len(a.Sent()); n != 0 {
+		t.Errorf("%d messages were sent", n)
+	}
+}
+
+type withoutAuth struct{ memAssociation }
+
+func (withoutAuth) AuthAgreement() (authchunk.Agreement, error) {
+	return authchunk.Agreement{Local: authchunk.DefaultChunks()}, nil
+}

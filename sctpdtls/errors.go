@@ -1,0 +1,118 @@
+package sctpdtls
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+
+	"github.com/seed-41f70523/dtls-sctp/authchunk"
+	"github.com/seed-41f70523/dtls-sctp/dtlscore"
+)
+
+// An AlertError is a fatal alert, sent by this end (Local) or by the peer.
+type AlertError = dtlscore.AlertError
+
+// An AuthUnsupportedError means that SCTP-AUTH (RFC 4895) does not protect user
+// data, for lack of it here or, if Peer, at the other end. Nothing of DTLS was sent.
+type AuthUnsupportedError = authchunk.UnsupportedError
+
+// A MessageTooLargeError is returned for a message that does not fit into one
+// record. Nothing was sent. RFC 6083, Section 1.1.
+type MessageTooLargeError struct{ Size int }
+
+func (e *MessageTooLargeError) Error() string {
+	return fmt.Sprintf("sctpdtls: message of %d bytes: DTLS over SCTP carries at most %d (RFC 6083, Section 1.1); split it in the application", e.Size, MaxMessageSize)
+}
+
+// A StreamError is returned for a stream that the association does not have. Nothing was sent.
+type StreamError struct{ Stream, Streams uint16 }
+
+func (e *StreamError) Error() string {
+	return fmt.Sprintf("sctpdtls: no stream %d: the association has outgoing streams 0 to %d; ask for more with SCTPOptions.OutStreams here and MaxInStreams at the peer", e.Stream, e.Streams-1)
+}
+
+// An AssociationEnd says how an association ended.
+type AssociationEnd uint8
+
+const (
+	// AssociationShutdown: the peer, or someone in its name, shut it down without close_notify.
+	AssociationShutdown AssociationEnd = iota + 1
+	// AssociationAborted: an ABORT came, with Cause.
+	AssociationAborted
+	// AssociationLost: the peer does not answer any more.
+	AssociationLost
+	// AssociationRestarted: the peer has lost its state and begun anew (RFC 9260, Section 5.2).
+	AssociationRestarted
+)
+
+// An AssociationError means that the association ended without the close_notify
+// that would have shown that nothing is missing. It matches io.ErrUnexpectedEOF and
+// net.ErrClosed with errors.Is, and unwraps to what the kernel said.
+type AssociationError struct {
+	End   AssociationEnd
+	Cause uint16 // error cause code of an ABORT (RFC 9260, Section 3.3.10), else 0
+	Err   error  // may be nil
+}
+
+func (e *AssociationError) Error() string {
+	switch e.End {
+	case AssociationShutdown:
+		return "sctpdtls: the association was shut down without close_notify: what came may be truncated"
+	case AssociationAborted:
+		return fmt.Sprintf("sctpdtls: the association was aborted (cause %d): what came may be truncated", e.Cause)
+	case AssociationRestarted:
+		return "sctpdtls: the peer restarted the association, which ends the DTLS connection (RFC 6083, Section 4.2); dial again"
+	default:
+		return fmt.Sprintf("sctpdtls: the association was lost: %v", e.Err)
+	}
+}
+
+func (e *AssociationError) Unwrap() error { return e.Err }
+
+// Is makes errors.Is recognise a truncation.
+func (e *AssociationError) Is(target error) bool {
+	return target == io.ErrUnexpectedEOF || target == net.ErrClosed
+}
+
+// A HandshakeTimeoutError means that the handshake did not end in time. It
+// matches os.ErrDeadlineExceeded with errors.Is and is a timeout as in [net.Error].
+type HandshakeTimeoutError struct {
+	// KeyInUse is set when this end had already sent under the first SCTP-AUTH
+	// key made from the handshake. SCTP drops what is authenticated with another key in silence.
+	KeyInUse bool
+	Err      error // os.ErrDeadlineExceeded or the context's error
+}
+
+func (e *HandshakeTimeoutError) Error() string {
+	if e.KeyInUse {
+		return "sctpdtls: handshake timed out after the SCTP-AUTH key was changed: the keys may differ; is the peer an OpenSSL before 1.1.1b? Then set LegacyLabel (RFC 6083, Section 4.8)"
+	}
+	return "sctpdtls: handshake timed out: the peer accepted the association, but does not answer; does it speak DTLS on this port?"
+}
+
+func (e *HandshakeTimeoutError) Unwrap() []error { return []error{e.Err, os.ErrDeadlineExceeded} }
+
+// Timeout implements net.Error.
+func (e *HandshakeTimeoutError) Timeout() bool { return e.Err != context.Canceled }
+
+// Temporary implements net.Error.
+func (e *HandshakeTimeoutError) Temporary() bool { return false }
+
+// A CloseTimeoutError means that the peer did not acknowledge everything that was
+// written before [Config].CloseTimeout: some of it may be lost. It matches os.ErrDeadlineExceeded.
+type CloseTimeoutError struct{}
+
+func (*CloseTimeoutError) Error() string {
+	return "sctpdtls: the peer did not acknowledge all messages before CloseTimeout; the association was aborted"
+}
+
+// Is makes errors.Is recognise a timeout.
+func (*CloseTimeoutError) Is(target error) bool { return target == os.ErrDeadlineExceeded }
+
+// Timeout implements net.Error.
+func (*CloseTimeoutError) Timeout() bool { return true }
+
+// Temporary implements net.Error.
+func (*CloseTimeoutError) Temporary() bool { return false }

@@ -1,0 +1,167 @@
+package sctpdtls
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"math/big"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/authchunk"
+	"github.com/seed-41f70523/dtls-sctp/dtlscore"
+	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
+)
+
+// testPKI is one authority with a server called “server.example” and a client.
+type testPKI struct {
+	roots          *x509.CertPool
+	server, client tls.Certificate
+}
+
+// pki lives from the beginning of synctest's time to long after.
+var pki = sync.OnceValue(func() testPKI {
+	key := func() *ecdsa.PrivateKey {
+		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			panic(err)
+		}
+		return k
+	}
+	serial := int64(0)
+	template := func(name string) *x509.Certificate {
+		serial++
+		return &x509.Certificate{
+			SerialNumber: big.NewInt(serial),
+			Subject:      pkix.Name{CommonName: name},
+			NotBefore:    time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC),
+			NotAfter:     time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC),
+			DNSNames:     []string{name},
+		}
+	}
+	caKey, ca := key(), template("authority")
+	ca.IsCA, ca.BasicConstraintsValid, ca.KeyUsage = true, true, x509.KeyUsageCertSign
+	issue := func(t *x509.Certificate, k *ecdsa.PrivateKey) []byte {
+		der, err := x509.CreateCertificate(rand.Reader, t, ca, &k.PublicKey, caKey)
+		if err != nil {
+			panic(err)
+		}
+		return der
+	}
+	caCert, err := x509.ParseCertificate(issue(ca, caKey))
+	if err != nil {
+		panic(err)
+	}
+	leaf := func(name string, usage x509.ExtKeyUsage) tls.Certificate {
+		k, t := key(), template(name)
+		t.KeyUsage, t.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{usage}
+		return tls.Certificate{Certificate: [][]byte{issue(t, k)}, PrivateKey: k}
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(caCert)
+	return testPKI{roots, leaf("server.example", x509.ExtKeyUsageServerAuth), leaf("client.example", x509.ExtKeyUsageClientAuth)}
+})
+
+func clientConfig() *Config {
+	return &Config{Certificates: []tls.Certificate{pki().client}, RootCAs: pki().roots, ServerName: "server.example"}
+}
+
+func serverConfig() *Config {
+	return &Config{Certificates: []tls.Certificate{pki().server}, ClientCAs: pki().roots, ClientAuth: tls.RequireAndVerifyClientCert}
+}
+
+// memAssociation is an association in memory that says that both ends authenticate DATA.
+type memAssociation struct{ *assoctest.Assoc }
+
+func (memAssociation) Handshaking(bool) error { return nil }
+
+func (memAssociation) AuthAgreement() (authchunk.Agreement, error) {
+	return authchunk.Agreement{Supported: true, Local: authchunk.DefaultChunks(), Peer: authchunk.DefaultChunks()}, nil
+}
+
+// A testPair is two connections over an association in memory.
+type testPair struct {
+	t                *testing.T
+	client, server   *Conn
+	clientSCTP, sctp *assoctest.Assoc // sctp is the server's
+}
+
+// newTestPair returns both ends before their handshake. There is always a delay: computing takes
+// no time of the false clock, so that nobody sends under a key before the other has it.
+func newTestPair(t *testing.T, o assoctest.Options, client, server *Config) *testPair {
+	t.Helper()
+	o.Delay = max(o.Delay, time.Millisecond)
+	a, b := assoctest.Pair(o)
+	cc, err := dtlscore.Client(client.core())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sc, err := dtlscore.Server(server.core())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &testPair{t: t, clientSCTP: a, sctp: b}
+	if p.client, err = newConn(memAssociation{a}, client, cc); err != nil {
+		t.Fatal(err)
+	}
+	if p.server, err = newConn(memAssociation{b}, server, sc); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// connected returns both ends after their handshake, in the false time of synctest.
+func connected(t *testing.T, o assoctest.Options) *testPair {
+	t.Helper()
+	p := newTestPair(t, o, clientConfig(), serverConfig())
+	if cerr, serr := p.handshake(); cerr != nil || serr != nil {
+		t.Fatalf("handshake: client %v, server %v", cerr, serr)
+	}
+	return p
+}
+
+func (p *testPair) handshake() (client, server error) {
+	done := make(chan error)
+	go func() { done <- p.server.Handshake() }()
+	client = p.client.Handshake()
+	return client, <-done
+}
+
+// close ends both ends and checks that nothing is left over.
+func (p *testPair) close() {
+	p.t.Helper()
+	done := make(chan error)
+	go func() { done <- p.server.Close() }()
+	if err := p.client.Close(); err != nil {
+		p.t.Errorf("client's Close: %v", err)
+	}
+	if err := <-done; err != nil {
+		p.t.Errorf("server's Close: %v", err)
+	}
+	for _, a := range []*assoctest.Assoc{p.clientSCTP, p.sctp} {
+		if _, _, closed, _ := a.State(); !closed {
+			p.t.Errorf("the association of %v was left open", a.LocalAddr())
+		}
+	}
+}
+
+// want is for tables of errors: it fails the test unless err is as wanted.
+func want(t *testing.T, what string, err, target error) {
+	t.Helper()
+	if !errors.Is(err, target) {
+		t.Errorf("%s: error %v, want %v", what, err, target)
+	}
+}
+
+// bubble runs f with a false clock.
+func bubble(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	pki() // outside, for it is shared
+	synctest.Test(t, f)
+}

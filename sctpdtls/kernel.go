@@ -1,0 +1,154 @@
+package sctpdtls
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/authchunk"
+	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
+	"github.com/seed-41f70523/dtls-sctp/stream"
+)
+
+// A kernelAssociation is an association of the kernel, in the words of package stream.
+type kernelAssociation struct {
+	*sctpsock.Socket
+	rto [3]time.Duration // initial, least, most, as they were before the handshake
+}
+
+func dialKernel(ctx context.Context, network string, local, remote *Addr, o *SCTPOptions) (association, error) {
+	s, err := sctpsock.Dial(ctx, addrPorts(local, network), addrPorts(remote, network), o.socket())
+	if err != nil {
+		return nil, inner(err)
+	}
+	return &kernelAssociation{Socket: s}, nil
+}
+
+type kernelSocketListener struct{ *sctpsock.Listener }
+
+func listenKernel(network string, addr *Addr, o *SCTPOptions) (kernelListener, error) {
+	so := o.socket()
+	so.V6Only = network == "sctp6"
+	l, err := sctpsock.Listen(addrPorts(addr, network), so)
+	if err != nil {
+		return nil, inner(err)
+	}
+	return kernelSocketListener{l}, nil
+}
+
+// inner takes the net.OpError off, for this package makes its own.
+func inner(err error) error {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op.Err
+	}
+	return err
+}
+
+func (l kernelSocketListener) accept() (association, error) {
+	s, err := l.Accept()
+	if err != nil {
+		return nil, inner(err)
+	}
+	return &kernelAssociation{Socket: s}, nil
+}
+
+func (l kernelSocketListener) Addr() net.Addr { return fromAddrPorts(l.Addrs()) }
+
+// socket returns the options in the words of package sctpsock, and asks for SCTP-AUTH.
+func (o *SCTPOptions) socket() *sctpsock.Options {
+	return &sctpsock.Options{
+		OutStreams:      o.OutStreams,
+		MaxInStreams:    o.MaxInStreams,
+		MaxInitAttempts: o.MaxInitAttempts,
+		InitTimeout:     o.InitTimeout,
+		Nagle:           o.Nagle,
+		RTOInitial:      o.RTOInitial,
+		RTOMin:          o.RTOMin,
+		RTOMax:          o.RTOMax,
+		Heartbeat:       o.Heartbeat,
+		AssocMaxRetrans: o.AssocMaxRetrans,
+		PathMaxRetrans:  o.PathMaxRetrans,
+		SACKDelay:       o.SACKDelay,
+		ReadBuffer:      o.ReadBuffer,
+		WriteBuffer:     o.WriteBuffer,
+		UDPEncapPort:    o.UDPEncapPort,
+		Control:         o.Control,
+		AuthChunks:      authchunk.DefaultChunks(),
+	}
+}
+
+func (k *kernelAssociation) Recv(b []byte, wait bool) (stream.Part, error) {
+	p, err := k.Socket.Recv(b, wait)
+	if err != nil {
+		if errors.Is(err, sctpsock.ErrWouldBlock) {
+			err = stream.ErrWouldBlock
+		}
+		return stream.Part{}, err
+	}
+	part := stream.Part{N: p.N, End: p.End, Info: stream.Info{Stream: p.Info.Stream, PPID: p.Info.PPID, Unordered: p.Info.Unordered}}
+	if p.Event != nil {
+		part.Event = streamEvent(p.Event)
+	}
+	return part, nil
+}
+
+func streamEvent(ev sctpsock.Event) stream.Event {
+	switch ev := ev.(type) {
+	case sctpsock.Dry:
+		return stream.Dry{}
+	case sctpsock.Down:
+		return stream.Down{Clean: ev.Clean, Cause: ev.Cause}
+	case sctpsock.Restarted:
+		return stream.Restarted{}
+	case sctpsock.PeerShutdown:
+		return stream.PeerShutdown{}
+	case sctpsock.PartialAborted:
+		return stream.PartialAborted{}
+	}
+	return stream.Other{Event: ev}
+}
+
+func (k *kernelAssociation) Send(b []byte, info stream.Info) error {
+	return k.Socket.Send(b, sctpsock.SendInfo{
+		Stream:          info.Stream,
+		PPID:            info.PPID,
+		Unordered:       info.Unordered,
+		SackImmediately: info.SackImmediately,
+		Lifetime:        info.Lifetime,
+	})
+}
+
+func (k *kernelAssociation) AuthAgreement() (a authchunk.Agreement, err error) {
+	if a.Local, err = k.LocalAuthChunks(); err != nil {
+		return a, err
+	}
+	if a.PartialReliability, err = k.PartialReliability(); err != nil {
+		return a, err
+	}
+	// Interleaving is never negotiated: see package sctpsock.
+	if a.Supported, err = k.AuthSupported(); err != nil || !a.Supported {
+		return a, err
+	}
+	a.Peer, err = k.PeerAuthChunks()
+	return a, err
+}
+
+// handshakeRTO is the least retransmission timeout while a handshake is under way. The peer
+// drops what comes under a key that it has not computed yet, which it may
+// not have when the network is faster than its processor; then 1 s, the kernel's least, is long.
+const handshakeRTO = 20 * time.Millisecond
+
+func (k *kernelAssociation) Handshaking(on bool) error {
+	if !on {
+		return k.SetRTO(k.rto[0], k.rto[1], k.rto[2])
+	}
+	var err error
+	if k.rto[0], k.rto[1], k.rto[2], err = k.RTO(); err != nil {
+		return err
+	}
+	return k.SetRTO(0, min(handshakeRTO, k.rto[1]), 0)
+}
+
+func (k *kernelAssociation) LocalAddr() net.Addr  { return fromAddrPorts(k.LocalAddrs()) }
+func (k *kernelAssociation) RemoteAddr() net.Addr { return fromAddrPorts(k.RemoteAddrs()) }

@@ -1,0 +1,230 @@
+package sctpdtls
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/dtlscore"
+)
+
+// A Listener accepts associations and does their handshakes, beside each other and
+// bounded in number and time; Accept hands out authenticated connections only.
+// A slow or failing peer neither blocks it nor shows in it: see [Trace].HandshakeDone. It is a net.Listener.
+type Listener struct {
+	socket kernelListener
+	config *Config
+
+	ready chan *Conn    // handshakes that succeeded
+	slots chan struct{} // one for each handshake under way
+	ctx   context.Context
+	stop  context.CancelFunc
+	done  sync.WaitGroup
+	once  sync.Once
+	err   error // of closing the socket
+
+	mu       sync.Mutex // guards the following
+	deadline time.Time
+	changed  chan struct{} // closed when deadline changes
+}
+
+// kernelListener is what a Listener needs of SCTP.
+type kernelListener interface {
+	accept() (association, error)
+	Addr() net.Addr
+	Close() error
+}
+
+// Listen listens on address: “host:port”, “a/b:port” for several addresses of this host, or
+// “:port” for all of them. The network is “sctp”, “sctp4” or “sctp6”. Errors are a *[net.OpError].
+func Listen(network, address string, config *Config) (*Listener, error) {
+	opError := &net.OpError{Op: "listen", Net: network}
+	fail := func(err error) (*Listener, error) {
+		opError.Err = err
+		return nil, opError
+	}
+	if config == nil {
+		return fail(errNoConfig)
+	}
+	if _, err := dtlscore.Server(config.core()); err != nil {
+		return fail(err) // now rather than at every connection
+	}
+	addr, err := ResolveAddr(context.Background(), network, address)
+	if err != nil {
+		return fail(err)
+	}
+	opError.Addr = addr
+	socket, err := listenKernel(network, addr, &config.SCTP)
+	if err != nil {
+		return fail(err)
+	}
+	return newListener(socket, config), nil
+}
+
+func newListener(socket kernelListener, config *Config) *Listener {
+	ctx, stop := context.WithCancel(context.Background())
+	l := &Listener{
+		socket:  socket,
+		config:  config,
+		ready:   make(chan *Conn),
+		slots:   make(chan struct{}, config.maxHandshakes()),
+		ctx:     ctx,
+		stop:    stop,
+		changed: make(chan struct{}),
+	}
+	l.done.Add(1)
+	go l.run()
+	return l
+}
+
+// run accepts associations until the Listener is closed.
+func (l *Listener) run() {
+	defer l.done.Done()
+	wait := time.Duration(0)
+	for {
+		select {
+		case l.slots <- struct{}{}:
+		case <-l.ctx.Done():
+			return
+		}
+		a, err := l.socket.accept()
+		if err != nil {
+			<-l.slots
+			if l.ctx.Err() != nil || errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrClosed) {
+				return
+			}
+			// Out of descriptors, or the peer was gone already: others may fare better.
+			l.report(nil, ConnectionState{}, err)
+			wait = min(max(2*wait, 5*time.Millisecond), time.Second)
+			select {
+			case <-time.After(wait):
+			case <-l.ctx.Done():
+				return
+			}
+			continue
+		}
+		wait = 0
+		l.done.Add(1)
+		go func() {
+			defer l.done.Done()
+			defer func() { <-l.slots }()
+			l.serve(a)
+		}()
+	}
+}
+
+// serve does one handshake and waits for Accept to take the connection.
+func (l *Listener) serve(a association) {
+	c, err := l.handshake(a)
+	var state ConnectionState
+	if err == nil {
+		state = c.ConnectionState()
+	}
+	l.report(a.RemoteAddr(), state, err)
+	if err != nil {
+		return
+	}
+	select {
+	case l.ready <- c:
+	case <-l.ctx.Done():
+		c.Close()
+	}
+}
+
+func (l *Listener) handshake(a association) (*Conn, error) {
+	core, err := dtlscore.Server(l.config.core())
+	if err != nil {
+		a.Abort()
+		return nil, err
+	}
+	c, err := newConn(a, l.config, core)
+	if err != nil {
+		a.Abort()
+		return nil, err
+	}
+	return c, c.HandshakeContext(l.ctx)
+}
+
+func (l *Listener) report(peer net.Addr, state ConnectionState, err error) {
+	if t := l.config.Trace; t != nil && t.HandshakeDone != nil {
+		t.HandshakeDone(peer, state, err)
+	}
+	log := l.config.Logger
+	switch {
+	case log == nil:
+	case err != nil:
+		log.Warn("handshake failed", "peer", peer, "err", err)
+	default:
+		log.Info("handshake done", "peer", peer)
+	}
+}
+
+// Accept waits for the next connection whose handshake succeeded: a *[Conn].
+func (l *Listener) Accept() (net.Conn, error) {
+	c, err := l.AcceptConn(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// AcceptConn is Accept, given up when ctx is done. After Close it returns an error that matches net.ErrClosed.
+func (l *Listener) AcceptConn(ctx context.Context) (*Conn, error) {
+	fail := func(err error) (*Conn, error) {
+		return nil, &net.OpError{Op: "accept", Net: l.Addr().Network(), Addr: l.Addr(), Err: err}
+	}
+	for {
+		if l.ctx.Err() != nil {
+			return fail(net.ErrClosed)
+		}
+		l.mu.Lock()
+		deadline, changed := l.deadline, l.changed
+		l.mu.Unlock()
+		var timeout <-chan time.Time
+		if !deadline.IsZero() {
+			left := time.Until(deadline)
+			if left <= 0 {
+				return fail(os.ErrDeadlineExceeded)
+			}
+			timer := time.NewTimer(left)
+			defer timer.Stop()
+			timeout = timer.C
+		}
+		select {
+		case c := <-l.ready:
+			return c, nil
+		case <-l.ctx.Done():
+		case <-timeout:
+		case <-changed:
+		case <-ctx.Done():
+			return fail(ctx.Err())
+		}
+	}
+}
+
+// Addr returns the addresses that are listened on, an *[Addr].
+func (l *Listener) Addr() net.Addr { return l.socket.Addr() }
+
+// SetDeadline makes Accept fail with os.ErrDeadlineExceeded after t.
+func (l *Listener) SetDeadline(t time.Time) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.deadline = t
+	close(l.changed)
+	l.changed = make(chan struct{})
+	return nil
+}
+
+// Close stops listening and ends the handshakes under way. Connections that were
+// accepted go on. It can be called again.
+func (l *Listener) Close() error {
+	l.once.Do(func() {
+		l.stop()
+		l.err = l.socket.Close()
+		l.done.Wait()
+	})
+	return l.err
+}
