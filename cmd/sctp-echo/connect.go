@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
+)
+
+type connectOptions struct {
+	commonOptions
+	count     int
+	size      int
+	unordered bool
+	interval  time.Duration
+	name      string
+	insecure  bool
+}
+
+func (p *program) connectCommand() *cli.Command {
+	var o connectOptions
+	return &cli.Command{
+		Name:            "connect",
+		Usage:           "send messages to an echo server, check the echoes and measure",
+		ArgsUsage:       "ADDR",
+		HideHelpCommand: true,
+		Description: `ADDR is HOST:PORT; a host with several addresses is written a/b:PORT.
+Each echo must come back byte for byte, on its stream, with its PPID. Of many echoes
+only a sample is printed, unless -v is given or -interval leaves time to read.
+
+Examples:
+   sctp-echo connect -ca demo/ca.pem -cert demo/client.pem -key demo/client-key.pem localhost:5868
+   sctp-echo connect -ca demo/ca.pem -streams 4 -count 100 -size 1024 localhost:5868
+   sctp-echo connect -ca demo/ca.pem -name amf.example.org -ppid 66 192.0.2.1/198.51.100.1:38412`,
+		Flags: append(o.flags(
+			"certificate chain of this client in PEM `FILE`",
+			"CA certificates that may have signed the server's, in PEM `FILE` (default: those of the system)",
+			"send on streams 0 to `N`-1 in turn",
+			"payload protocol identifier `N` of the messages: 47 Diameter, 66 NGAP, 67 XnAP, 68 F1AP, 69 E1AP",
+			"give up after `TIME` without a connection, or without an echo", 1),
+			&cli.IntFlag{Name: "count", Usage: "send `N` messages; 0 sends until interrupted", Value: 5, Destination: &o.count, Validator: atLeast(0)},
+			&cli.IntFlag{Name: "size", Usage: "of `N` bytes each", Value: 64, Destination: &o.size, Validator: atLeast(1)},
+			&cli.BoolFlag{Name: "unordered", Usage: "let messages of a stream overtake each other", Destination: &o.unordered},
+			&cli.DurationFlag{Name: "interval", Usage: "send a message every `TIME` (default: when the last echo is back)", HideDefault: true, Destination: &o.interval, Validator: atLeast[time.Duration](0)},
+			&cli.StringFlag{Name: "name", Usage: "`HOST` to find in the server's certificate (default: the host of ADDR)", Destination: &o.name},
+			&cli.BoolFlag{Name: "insecure", Usage: "do not verify the server's certificate: anyone may then pose as the server", Destination: &o.insecure},
+		),
+		Action: func(ctx context.Context, c *cli.Command) error {
+			addr, err := onlyArg(c)
+			if err != nil {
+				return err
+			}
+			return p.connect(ctx, addr, o)
+		},
+	}
+}
+
+func (p *program) connect(ctx context.Context, addr string, o connectOptions) error {
+	if o.size > sctpdtls.MaxMessageSize {
+		return &statusError{exitUsage, &sctpdtls.MessageTooLargeError{Size: o.size}}
+	}
+	keyLog, err := p.openKeyLog()
+	if err != nil {
+		return err
+	}
+	if keyLog != nil {
+		defer keyLog.Close()
+	}
+	config, cas, err := o.config(keyLog)
+	if err != nil {
+		return err
+	}
+	config.RootCAs = cas
+	config.InsecureSkipVerify = o.insecure
+	config.ServerName = o.name // without, sctpdtls takes the host of addr
+
+	start := time.Now()
+	dialCtx, cancel := context.WithTimeout(ctx, o.timeout)
+	defer cancel()
+	s, err := p.dial(dialCtx, addr, config)
+	if err != nil {
+		return &statusError{exitNoConnection, &connectError{err, o.cert != ""}}
+	}
+	defer s.Close()
+	state := s.ConnectionState()
+	p.printf("connected to %v from %v in %s ms\n%s\n", s.RemoteAddr(), s.LocalAddr(),
+		millis(time.Since(start)), inColumns(facts(state)))
+	if o.streams > int(state.OutStreams) {
+		return &sctpdtls.StreamError{Stream: uint16(o.streams - 1), Streams: state.OutStreams}
+	}
+	if o.streams > int(state.InStreams) {
+		return fmt.Errorf("the server has %d streams only and cannot echo on stream %d: start it with more -streams, or give fewer",
+			state.InStreams, o.streams-1)
+	}
+
+	c := &echoClient{
+		session: s,
+		echoOptions: echoOptions{
+			count: o.count, size: o.size, streams: o.streams, ppid: o.ppid,
+			unordered: o.unordered, interval: o.interval, timeout: o.timeout,
+			all: o.verbose || o.interval >= 100*time.Millisecond,
+		},
+		printf: p.printf,
+	}
+	start = time.Now()
+	err = c.run(ctx)
+	c.summary(addr, time.Since(start))
+	if err == nil && c.wrong > 0 {
+		err = fmt.Errorf("%d of %d echoes were wrong", c.wrong, c.wrong+c.received)
+	}
+	if closeErr := s.Close(); err == nil && closeErr != nil {
+		err = fmt.Errorf("closing the connection: %w", closeErr)
+	}
+	return err
+}
+
+// A connectError says why no connection came about.
+type connectError struct {
+	err             error
+	haveCertificate bool // one that could have been shown to the server
+}
+
+func (e *connectError) Error() string { return e.err.Error() }
+func (e *connectError) Unwrap() error { return e.err }

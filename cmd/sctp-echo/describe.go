@@ -1,0 +1,84 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
+)
+
+// A fact is one line of what a handshake has agreed on.
+type fact struct{ name, value string }
+
+// facts tells a person what has been negotiated.
+func facts(s sctpdtls.ConnectionState) []fact {
+	f := []fact{
+		{"version", versionName(s.Version)},
+		{"suite", tls.CipherSuiteName(s.CipherSuite)},
+	}
+	if s.CurveID != 0 {
+		f = append(f, fact{"group", groupName(s.CurveID)})
+	}
+	f = append(f, fact{"peer", peerName(s)})
+	if s.NegotiatedProtocol != "" {
+		f = append(f, fact{"alpn", printable(s.NegotiatedProtocol)})
+	}
+	if s.DidResume {
+		f = append(f, fact{"session", "resumed"})
+	}
+	return append(f,
+		fact{"SCTP-AUTH", fmt.Sprintf("key id %d", s.AuthKeyID)},
+		fact{"streams", fmt.Sprintf("%d out, %d in", s.OutStreams, s.InStreams)},
+	)
+}
+
+// peerName says who the peer has proved to be.
+func peerName(s sctpdtls.ConnectionState) string {
+	if len(s.PeerCertificates) == 0 {
+		return "anonymous"
+	}
+	c := s.PeerCertificates[0]
+	name := c.Subject.String()
+	if name == "" {
+		name = strings.Join(c.DNSNames, ",")
+	}
+	return fmt.Sprintf("%s (%s, until %s)", printable(name), keyKind(c), c.NotAfter.UTC().Format(time.DateOnly))
+}
+
+func keyKind(c *x509.Certificate) string {
+	switch k := c.PublicKey.(type) {
+	case *ecdsa.PublicKey:
+		return "ECDSA " + k.Curve.Params().Name
+	case *rsa.PublicKey:
+		return fmt.Sprintf("RSA %d", k.N.BitLen())
+	}
+	return c.PublicKeyAlgorithm.String()
+}
+
+// inColumns puts facts below each other.
+func inColumns(facts []fact) string {
+	var b strings.Builder
+	for _, f := range facts {
+		fmt.Fprintf(&b, "  %-9s  %s\n", f.name, f.value)
+	}
+	return b.String()
+}
+
+// inLine puts facts into one line.
+func inLine(facts []fact) string {
+	var parts []string
+	for _, f := range facts {
+		switch f.name {
+		case "version", "suite", "group": // speak for themselves
+			parts = append(parts, f.value)
+		default:
+			parts = append(parts, f.name+" "+f.value)
+		}
+	}
+	return strings.Join(parts, ", ")
+}

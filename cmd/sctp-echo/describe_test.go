@@ -1,0 +1,85 @@
+package main
+
+import (
+	"crypto/x509"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
+)
+
+func TestFacts(t *testing.T) {
+	dir := certsIn(t)
+	server := certificate(t, dir, "server.pem")
+	until := server.NotAfter.UTC().Format(time.DateOnly)
+
+	mutual := fakeState()
+	mutual.PeerCertificates = []*x509.Certificate{server, certificate(t, dir, "ca.pem")}
+	mutual.NegotiatedProtocol = "diameter"
+	mutual.DidResume = true
+	mutual.InStreams = 64
+
+	nameless := fakeState()
+	nameless.PeerCertificates = []*x509.Certificate{{DNSNames: []string{"a.example.org", "b.example.org"}, PublicKeyAlgorithm: x509.Ed25519}}
+	nameless.CurveID, nameless.CipherSuite, nameless.Version = 0, 0x9999, 0xfeff
+
+	for _, tt := range []struct {
+		name          string
+		state         sctpdtls.ConnectionState
+		columns, line string
+	}{
+		{"mutual", mutual, `  version    DTLS 1.2
+  suite      TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+  group      X25519
+  peer       CN=sctp-echo server (ECDSA P-256, until ` + until + `)
+  alpn       diameter
+  session    resumed
+  SCTP-AUTH  key id 1
+  streams    10 out, 64 in
+`, "DTLS 1.2, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, X25519, peer CN=sctp-echo server (ECDSA P-256, until " + until +
+			"), alpn diameter, session resumed, SCTP-AUTH key id 1, streams 10 out, 64 in"},
+		{"what has no name", nameless, `  version    DTLS 0xfeff
+  suite      0x9999
+  peer       a.example.org,b.example.org (Ed25519, until 0001-01-01)
+  SCTP-AUTH  key id 1
+  streams    10 out, 10 in
+`, "DTLS 0xfeff, 0x9999, peer a.example.org,b.example.org (Ed25519, until 0001-01-01), SCTP-AUTH key id 1, streams 10 out, 10 in"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := inColumns(facts(tt.state)); got != tt.columns {
+				t.Errorf("got:\n%s\nwant:\n%s", got, tt.columns)
+			}
+			if got := inLine(facts(tt.state)); got != tt.line {
+				t.Errorf("got:\n%s\nwant:\n%s", got, tt.line)
+			}
+		})
+	}
+}
+
+// A name in a certificate is the peer's to choose. It must not forge lines of output.
+func TestPeerNameIsOneLine(t *testing.T) {
+	state := fakeState()
+	c := new(x509.Certificate)
+	c.Subject.CommonName = "x\nconnected to bank.example.org\x1b[2J"
+	state.PeerCertificates = []*x509.Certificate{c}
+	if got := peerName(state); strings.ContainsAny(got, "\n\x1b") {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestNames(t *testing.T) {
+	for _, v := range versions {
+		if n, err := parseVersion(v.name); err != nil || n != v.version || versionName(n) != "DTLS "+v.name {
+			t.Errorf("%s: %x, %v, %s", v.name, n, err, versionName(n))
+		}
+	}
+	for _, g := range groups {
+		if n, err := parseGroup(strings.ToLower(g.name)); err != nil || n != g.group || groupName(n) != g.name {
+			t.Errorf("%s: %v, %v, %s", g.name, n, err, groupName(n))
+		}
+	}
+	if got := groupName(0x1234); got != "group 0x1234" {
+		t.Error(got)
+	}
+}

@@ -1,0 +1,30 @@
+// Sctp-echo tries out DTLS over SCTP (RFC 6083): a server that echoes messages,
+// a client that sends them and measures, and a maker of test certificates.
+//
+// For a first look, on one machine or on two:
+//
+//	sctp-echo certs demo
+//	sctp-echo serve -cert demo/server.pem -key demo/server-key.pem -ca demo/ca.pem :5868
+//	sctp-echo connect -cert demo/client.pem -key demo/client-key.pem -ca demo/ca.pem -streams 4 localhost:5868
+//
+// # Addresses
+//
+// An address is HOST:PORT; a host with several addresses (multi-homing) is written
+// with slashes between them, as in 192.0.2.1/198.51.100.1:5868. IPv6 addresses
+// are put in brackets: [2001:db8::1]/[2001:db8::2]:5868. A server that gives only
+// :5868 listens on all addresses of its host.
+//
+// # Exit status
+//
+//	0  every echo came back right; or the server was ended by a signal or by -once
+//	1  an echo was lost or wrong, or the connection broke
+//	2  a flag, an argument or a file is wrong; nothing was sent
+//	3  no connection came about: SCTP, SCTP-AUTH, the handshake or the port
+//
+// Whatever goes wrong is told in one line on standard error, with the remedy.
+//
+// # Environment
+//
+// SSLKEYLOGFILE names a file to which the secrets of each connection are
+// appended, in NSS key log format, for Wireshark. Who reads that file reads the connection.
+package main

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"crypto/x509"
+	"errors"
+	"net"
+
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
+)
+
+// explain returns the text of err and, where that does not say it, what to do.
+// What the packages below say already, among it all of SCTP and of
+// the system, is not said again.
+func explain(err error) string {
+	if r := remedy(err); r != "" {
+		return err.Error() + ": " + r
+	}
+	return err.Error()
+}
+
+func remedy(err error) string {
+	if _, ok := errors.AsType[*sctpdtls.MessageTooLargeError](err); ok {
+		return "give -size 16384 or less"
+	}
+	if _, ok := errors.AsType[*sctpdtls.StreamError](err); ok {
+		return "give fewer -streams, or start the server with more"
+	}
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		return "give a name that resolves, or an address"
+	}
+	// Certificates come before alerts: an alert of our own wraps why it was sent.
+	if r := certificateRemedy(err); r != "" {
+		return r
+	}
+	if alert, ok := errors.AsType[*sctpdtls.AlertError](err); ok {
+		return alertRemedy(alert, err)
+	}
+	return ""
+}
+
+// certificateRemedy is for certificates of the peer that this side refuses.
+func certificateRemedy(err error) string {
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return "give the CA that has signed the peer's certificate with -ca"
+	}
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return "give the name that the certificate is for with -name, or the server a certificate for this name (certs -host)"
+	}
+	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
+		switch invalid.Reason {
+		case x509.Expired:
+			return "renew the peer's certificate, or set the clock of this machine"
+		case x509.IncompatibleUsage:
+			return "the peer must show a certificate for its role: server or client (extended key usage)"
+		}
+	}
+	return ""
+}
+
+// Alerts that have a remedy. RFC 8446, Section 6.
+const (
+	alertHandshakeFailure      sctpdtls.Alert = 40
+	alertBadCertificate        sctpdtls.Alert = 42
+	alertUnsupportedCert       sctpdtls.Alert = 43
+	alertCertificateRevoked    sctpdtls.Alert = 44
+	alertCertificateExpired    sctpdtls.Alert = 45
+	alertCertificateUnknown    sctpdtls.Alert = 46
+	alertUnknownCA             sctpdtls.Alert = 48
+	alertAccessDenied          sctpdtls.Alert = 49
+	alertProtocolVersion       sctpdtls.Alert = 70
+	alertCertificateRequired   sctpdtls.Alert = 116
+	alertNoApplicationProtocol sctpdtls.Alert = 120
+)
+
+// alertRemedy is for a connection that an alert has ended. Servers of DTLS 1.2
+// have no alert of their own for a client without certificate: they use
+// handshake_failure (RFC 5246, Section 7.4.6), or bad_certificate.
+func alertRemedy(alert *sctpdtls.AlertError, err error) string {
+	if alert.Local {
+		switch alert.Alert {
+		case alertHandshakeFailure, alertCertificateRequired:
+			return "with -ca here the client must have -cert and -key; both must share a suite, a group and a kind of signature"
+		case alertProtocolVersion:
+			return "compare -min and -max of both"
+		case alertNoApplicationProtocol:
+			return "compare -alpn of both"
+		}
+		return ""
+	}
+	connect, _ := errors.AsType[*connectError](err)
+	noCertificate := connect != nil && !connect.haveCertificate
+	switch alert.Alert {
+	case alertCertificateRequired:
+		return "the server wants a certificate of its client: give -cert and -key"
+	case alertHandshakeFailure, alertBadCertificate:
+		if noCertificate {
+			return "the server may want a certificate of its client: give -cert and -key"
+		}
+		if alert.Alert == alertHandshakeFailure {
+			return "both must share a suite, a group and a kind of signature: compare -suite and -group"
+		}
+		return "the peer refuses our certificate, its log says why"
+	case alertUnknownCA:
+		return "the peer does not know the CA of our certificate: give -cert one that it knows, or it our CA (-ca there)"
+	case alertCertificateExpired:
+		return "renew our certificate (-cert), or set the clock of the peer"
+	case alertUnsupportedCert, alertCertificateRevoked, alertCertificateUnknown, alertAccessDenied:
+		return "the peer refuses our certificate (-cert), its log says why"
+	case alertProtocolVersion:
+		return "compare -min and -max of both"
+	case alertNoApplicationProtocol:
+		return "compare -alpn of both"
+	}
+	return ""
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"cmp"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
+)
+
+// commonOptions are those of serve and connect alike.
+type commonOptions struct {
+	cert, key, ca string
+	alpn          []string
+	groups        []string
+	suites        []string
+	min, max      string
+	streams       int
+	ppid          uint32
+	legacyLabel   bool
+	timeout       time.Duration
+	verbose       bool
+}
+
+// flags returns the flags that fill o in. Those of certificates differ in what
+// they mean to the two sides.
+func (o *commonOptions) flags(certUsage, caUsage, streamsUsage, ppidUsage, timeoutUsage string, streams int) []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "cert", Usage: certUsage, TakesFile: true, Destination: &o.cert},
+		&cli.StringFlag{Name: "key", Usage: "private key of -cert in PEM `FILE` (default: the file of -cert)", TakesFile: true, Destination: &o.key},
+		&cli.StringFlag{Name: "ca", Usage: caUsage, TakesFile: true, Destination: &o.ca},
+		&cli.IntFlag{Name: "streams", Usage: streamsUsage, Value: streams, Destination: &o.streams, Validator: between(1, 65535)},
+		&cli.Uint32Flag{Name: "ppid", Usage: ppidUsage, Destination: &o.ppid},
+		&cli.StringSliceFlag{Name: "alpn", Usage: "application `PROTOCOL` to negotiate, most wanted first; may be repeated", Destination: &o.alpn},
+		&cli.StringSliceFlag{Name: "group", Usage: "key exchange `GROUP`, most wanted first: " + groupNames() + "; may be repeated", Destination: &o.groups},
+		&cli.StringSliceFlag{Name: "suite", Usage: "cipher `SUITE` by its IANA name or as 0xNNNN; may be repeated", Destination: &o.suites},
+		&cli.StringFlag{Name: "min", Usage: "lowest DTLS `VERSION`: 1.2 or 1.3", Destination: &o.min},
+		&cli.StringFlag{Name: "max", Usage: "highest DTLS `VERSION`: 1.2 or 1.3", Destination: &o.max},
+		&cli.BoolFlag{Name: "legacy-label", Usage: "derive SCTP-AUTH keys as OpenSSL did before it followed RFC 6083 (its -sctp_label_bug)", Destination: &o.legacyLabel},
+		&cli.DurationFlag{Name: "timeout", Usage: timeoutUsage, Value: 10 * time.Second, Destination: &o.timeout, Validator: atLeast(time.Millisecond)},
+		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "tell more", Destination: &o.verbose},
+	}
+}
+
+// config returns what both sides share, and the CAs of -ca, or nil without it. keyLog may be nil.
+func (o *commonOptions) config(keyLog *os.File) (*sctpdtls.Config, *x509.CertPool, error) {
+	config := &sctpdtls.Config{
+		NextProtos:       o.alpn,
+		PPID:             o.ppid,
+		LegacyLabel:      o.legacyLabel,
+		HandshakeTimeout: o.timeout,
+		CloseTimeout:     o.timeout,
+	}
+	if keyLog != nil {
+		config.KeyLogWriter = keyLog
+	}
+	config.SCTP.OutStreams = uint16(o.streams)
+
+	if o.key != "" && o.cert == "" {
+		return nil, nil, usagef("-key needs -cert")
+	}
+	if o.cert != "" {
+		c, err := tls.LoadX509KeyPair(o.cert, cmp.Or(o.key, o.cert))
+		if err != nil {
+			return nil, nil, usagef("-cert and -key: %w", err)
+		}
+		config.Certificates = []tls.Certificate{c}
+	}
+	var cas *x509.CertPool
+	if o.ca != "" {
+		pem, err := os.ReadFile(o.ca)
+		if err != nil {
+			return nil, nil, usagef("-ca: %w", err)
+		}
+		cas = x509.NewCertPool()
+		if !cas.AppendCertsFromPEM(pem) {
+			return nil, nil, usagef("-ca: %s holds no certificate in PEM form", o.ca)
+		}
+	}
+
+	for _, v := range []struct {
+		flag, name string
+		version    *uint16
+	}{{"-min", o.min, &config.MinVersion}, {"-max", o.max, &config.MaxVersion}} {
+		if v.name == "" {
+			continue
+		}
+		n, err := parseVersion(v.name)
+		if err != nil {
+			return nil, nil, usagef("%s: %w", v.flag, err)
+		}
+		*v.version = n
+	}
+	for _, name := range o.groups {
+		g, err := parseGroup(name)
+		if err != nil {
+			return nil, nil, usagef("-group: %w", err)
+		}
+		config.CurvePreferences = append(config.CurvePreferences, g)
+	}
+	for _, name := range o.suites {
+		s, err := parseSuite(name)
+		if err != nil {
+			return nil, nil, usagef("-suite: %w", err)
+		}
+		config.CipherSuites = append(config.CipherSuites, s)
+	}
+	return config, cas, nil
+}
+
+// openKeyLog opens the file that SSLKEYLOGFILE names for appending, or returns
+// nil if it names none. Only the user may read what is in it.
+func (p *program) openKeyLog() (*os.File, error) {
+	name := p.getenv("SSLKEYLOGFILE")
+	if name == "" {
+		return nil, nil
+	}
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, usagef("SSLKEYLOGFILE: %w", err)
+	}
+	return f, nil
+}
+
+// onlyArg returns the one argument that c takes.
+func onlyArg(c *cli.Command) (string, error) {
+	if c.Args().Len() != 1 {
+		return "", usagef("%s takes one %s, not %d: see %s -help", c.Name, c.ArgsUsage, c.Args().Len(), c.FullName())
+	}
+	return c.Args().First(), nil
+}
+
+func atLeast[T cmp.Ordered](low T) func(T) error {
+	return func(v T) error {
+		if v < low {
+			return fmt.Errorf("%v is less than %v", v, low)
+		}
+		return nil
+	}
+}
+
+func between[T cmp.Ordered](low, high T) func(T) error {
+	return func(v T) error {
+		if v < low || v > high {
+			return fmt.Errorf("%v is not between %v and %v", v, low, high)
+		}
+		return nil
+	}
+}
