@@ -14,6 +14,9 @@ import (
 // An AlertError is a fatal alert, sent by this end (Local) or by the peer.
 type AlertError = dtlscore.AlertError
 
+// An Alert is the number of an alert, as registered with IANA (RFC 8446, Section 6).
+type Alert = dtlscore.Alert
+
 // An AuthUnsupportedError means that SCTP-AUTH (RFC 4895) does not protect user
 // data, for lack of it here or, if Peer, at the other end. Nothing of DTLS was sent.
 type AuthUnsupportedError = authchunk.UnsupportedError
