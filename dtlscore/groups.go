@@ -112,8 +112,10 @@ func respond(g tls.CurveID, client []byte) (share, secret []byte, err error) {
 		return nil, nil, err
 	}
 	if g != tls.X25519MLKEM768 {
-		secret, err = k.agree(client)
-		return k.share(), secret, err
+		if secret, err = k.agree(client); err != nil {
+			return nil, nil, err
+		}
+		return k.share(), secret, nil
 	}
 	if len(client) != mlkem.EncapsulationKeySize768+x25519ShareLen {
 		return nil, nil, illegal("key share of %d bytes for group %v", len(client), g)
