@@ -61,7 +61,7 @@ func (a *Association) checkAuth(secrets map[uint16][]byte) {
 }
 
 func (a *Association) checkHMAC(p *Packet, keys map[uint16][]byte) {
-	want, err := authchunk.ChooseHMAC(a.Auth[p.From.peer()].HMACs, a.Auth[p.From].HMACs)
+	want, err := authchunk.ChooseHMAC(a.Auth[p.From.peer()].HMACs, []authchunk.HMACID{authchunk.HMACSHA256, authchunk.HMACSHA1})
 	if err != nil || p.auth.HMAC != want {
 		a.found.add(WrongAlgorithm, p.Number, "%s uses %v, its peer prefers %v", p.From, p.auth.HMAC, a.Auth[p.From.peer()].HMACs)
 	}
