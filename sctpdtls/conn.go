@@ -62,6 +62,8 @@ type Conn struct {
 	told     bool           // the peer's close_notify has come
 	down     bool           // the association is over
 	switched bool           // something was sent under a key made by a handshake
+	sentAt   time.Time      // of the last control record
+	keyTime  time.Duration  // that it took from there to compute and install a key
 	held     []stream.Info  // of the messages that the core holds, in order
 	rest     []byte         // what Read left of a message
 }

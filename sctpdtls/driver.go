@@ -52,8 +52,11 @@ func (c *Conn) do(ev dtlscore.Event) error {
 		}
 		return c.core.Drained()
 	case dtlscore.EventSecret:
-		return c.keys.install(ev.Data)
+		err := c.keys.install(ev.Data)
+		c.keyTime = time.Since(c.sentAt)
+		return err
 	case dtlscore.EventActivate:
+		c.awaitPeerKey()
 		c.switched = true
 		return c.keys.activate()
 	case dtlscore.EventPeerFinished:
@@ -80,6 +83,7 @@ func (c *Conn) sendControl(record []byte) error {
 		defer c.letGo()
 	}
 	err := c.assoc.Send(record, controlInfo)
+	c.sentAt = time.Now()
 	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		return err
 	}
@@ -89,6 +93,21 @@ func (c *Conn) sendControl(record []byte) error {
 	}
 	return c.over(err)
 }
+
+// awaitPeerKey gives the peer time to install the key that this end is about to
+// use. The peer drops in silence what comes before, and gets it again only when a timer
+// has run out. Nothing in DTLS 1.2 tells a client that the server is ready, and the
+// acknowledgements of the flush before come from its kernel, not from its program. But it
+// computes what this end has just computed, from the same message: twice that time is
+// enough unless it is busy, and then the timer is a short one (handshakeRTO).
+func (c *Conn) awaitPeerKey() {
+	if !c.keys.peerHasKey() {
+		time.Sleep(min(2*c.keyTime, maxKeyTime) - time.Since(c.sentAt))
+	}
+}
+
+// maxKeyTime bounds the wait for the peer's key, lest our own slowness be taken for the peer's.
+const maxKeyTime = 50 * time.Millisecond
 
 // hold keeps writers out. One that waits for buffer space is sent away to try again
 // later, for it could wait as long as the peer does not read, and the peer for us.

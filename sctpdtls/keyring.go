@@ -44,6 +44,14 @@ func (k *keyring) peerFinished() {
 	k.finished = true
 }
 
+// peerHasKey reports whether the peer has the newest key for certain: its Finished was
+// made with the same secrets.
+func (k *keyring) peerHasKey() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.finished
+}
+
 // retireLater lets the old key go after keyGrace. The handshake is complete, so
 // everything sent under the old key was acknowledged before this end switched.
 func (k *keyring) retireLater() {
