@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/binary"
+	"encoding/pem"
+	"io"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestHandshakerNotSupported(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	if code := run([]string{"-is-handshaker-supported"}, &stdout, &stderr); code != 0 || stdout.String() != "No\n" || stderr.Len() > 0 {
+		t.Errorf("exit status %d, %q, %q", code, stdout.String(), stderr.String())
+	}
+}
+
+func TestUnimplemented(t *testing.T) {
+	var stderr bytes.Buffer
+	if code := run([]string{"-server", "-enable-channel-id"}, io.Discard, &stderr); code != exitUnimplemented || !strings.Contains(stderr.String(), "-enable-channel-id") {
+		t.Errorf("exit status %d, %q", code, stderr.String())
+	}
+	if code := run([]string{"-max-version", "0xfeff"}, io.Discard, &stderr); code != exitUnimplemented {
+		t.Errorf("exit status %d for DTLS 1.0", code)
+	}
+	if code := run([]string{"-no-tls1", "-no-tls12", "-no-tls13"}, io.Discard, &stderr); code != 1 {
+		t.Errorf("exit status %d without any version", code)
+	}
+}
+
+// TestTwoShims joins two shims, where the runner would stand between.
+func TestTwoShims(t *testing.T) {
+	cert, key := writeCertificate(t)
+	tests := []struct {
+		name           string
+		client, server []string
+		fails          string // in both error texts
+	}{
+		{name: "plain", client: []string{"-shim-writes-first", "-shim-shuts-down"}},
+		{name: "ALPN, name and groups",
+			client: []string{"-shim-writes-first", "-shim-shuts-down", "-advertise-alpn", "\x03foo\x03bar", "-expect-alpn", "bar", "-host-name", "test", "-curves", "24"},
+			server: []string{"-select-alpn", "bar", "-expect-server-name", "test", "-expect-advertised-alpn", "\x03foo\x03bar", "-curves", "23", "-curves", "24"}},
+		{name: "mutual",
+			client: []string{"-shim-shuts-down", "-check-close-notify", "-cert-file", cert, "-key-file", key, "-use-old-client-cert-callback"},
+			server: []string{"-require-any-client-certificate", "-use-early-callback"}},
+		{name: "early failure", server: []string{"-reject-alpn"}, client: []string{"-advertise-alpn", "\x03foo"}, fails: "no_application_protocol"},
+		{name: "late failure", server: []string{"-require-any-client-certificate"}, fails: "handshake_failure"},
+		{name: "refused", client: []string{"-verify-peer", "-verify-fail", "-use-custom-verify-callback"}, fails: "certificate_unknown"},
+		{name: "alert", client: []string{"-send-alert"}, fails: "alert 30"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			port := joinTwo(t)
+			client := start(append([]string{"-port", port, "-dtls", "-trust-cert", cert, "-shim-id", "1"}, test.client...))
+			server := start(append([]string{"-port", port, "-dtls", "-trust-cert", cert, "-shim-id", "2", "-server", "-cert-file", cert, "-key-file", key}, test.server...))
+			for name, done := range map[string]<-chan result{"client": client, "server": server} {
+				r := <-done
+				switch {
+				case test.name == "alert" && name == "client" && r.code == 0: // it did what it was told
+				case test.fails == "" && (r.code != 0 || r.stderr != ""):
+					t.Errorf("%s: exit status %d, %q", name, r.code, r.stderr)
+				case test.fails != "" && (r.code != 1 || !strings.Contains(r.stderr, test.fails)):
+					t.Errorf("%s: exit status %d, %q, want a failure with %q", name, r.code, r.stderr, test.fails)
+				}
+			}
+		})
+	}
+}
+
+type result struct {
+	code   int
+	stderr string
+}
+
+func start(args []string) <-chan result {
+	done := make(chan result, 1)
+	go func() {
+		var stderr bytes.Buffer
+		code := run(args, io.Discard, &stderr)
+		done <- result{code, stderr.String()}
+	}()
+	return done
+}
+
+// joinTwo passes bytes between the next two shims that connect, and returns
+// the port for them.
+func joinTwo(t *testing.T) (port string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		var ends [2]*net.TCPConn
+		for i := range ends {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			ends[i] = c.(*net.TCPConn)
+			var id uint64
+			if err := binary.Read(c, binary.LittleEndian, &id); err != nil || id < 1 || id > 2 {
+				t.Errorf("shim identifier %d, %v", id, err)
+			}
+		}
+		for i := range ends {
+			go func() {
+				_, _ = io.Copy(ends[i], ends[1-i])
+				_ = ends[i].CloseWrite()
+			}()
+		}
+	}()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+}
+
+// writeCertificate makes a certificate that is its own authority, for the name
+// "test".
+func writeCertificate(t *testing.T) (certFile, keyFile string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		Subject:      pkix.Name{CommonName: "test"},
+		DNSNames:     []string{"test"},
+		NotBefore:    time.Now().Add(-time.Hour),
+		NotAfter:     time.Now().Add(time.Hour),
+		IsCA:         true, BasicConstraintsValid: true,
+		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(name, kind string, der []byte) string {
+		file := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	return write("cert.pem", "CERTIFICATE", cert), write("key.pem", "PRIVATE KEY", pkcs8)
+}
