@@ -2,6 +2,7 @@ package netns
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"os/exec"
 	"regexp"
@@ -18,6 +19,7 @@ const Patience = 60 * time.Second
 type Process struct {
 	t    testing.TB
 	cmd  *exec.Cmd
+	in   io.WriteCloser
 	done chan struct{}
 	err  error // valid when done is closed
 
@@ -26,9 +28,10 @@ type Process struct {
 	changed chan struct{} // closed at the next output, then made anew
 }
 
-// Start runs a program on the host, found in the PATH, with empty standard
-// input. It is killed when the test ends, if it has not ended by then; the
-// output of both kinds is then in the test's log if the test failed.
+// Start runs a program on the host, found in the PATH. What it gets as standard
+// input is for Type and EndInput to say. It is killed when the test ends, if it
+// has not ended by then; its output of both kinds is in the log of a test that
+// failed.
 func (h *Host) Start(t testing.TB, name string, args ...string) *Process {
 	t.Helper()
 	p := &Process{
@@ -38,6 +41,11 @@ func (h *Host) Start(t testing.TB, name string, args ...string) *Process {
 		changed: make(chan struct{}),
 	}
 	p.cmd.Stdout, p.cmd.Stderr = p, p
+	in, err := p.cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.in = in
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -55,11 +63,12 @@ func (h *Host) Start(t testing.TB, name string, args ...string) *Process {
 	return p
 }
 
-// Run runs a program on the host to its end and returns what it printed. If it
-// fails, so does the test.
+// Run runs a program on the host to its end, with empty standard input, and
+// returns what it printed. If it fails, so does the test.
 func (h *Host) Run(t testing.TB, name string, args ...string) string {
 	t.Helper()
 	p := h.Start(t, name, args...)
+	p.EndInput()
 	if err := p.Wait(); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
@@ -84,6 +93,17 @@ func (p *Process) Output() string {
 
 // Pid returns the number of the process.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
+
+// Type writes text to the standard input of the process.
+func (p *Process) Type(text string) {
+	p.t.Helper()
+	if _, err := io.WriteString(p.in, text); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// EndInput ends the standard input of the process.
+func (p *Process) EndInput() { p.in.Close() }
 
 // WaitFor waits until the output has something that pattern matches, and
 // returns the match and its subexpressions. If the process ends without, or

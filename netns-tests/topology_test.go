@@ -49,6 +49,13 @@ func TestProcess(t *testing.T) {
 	if err := p.Wait(); err == nil {
 		t.Error("an interrupted program ended without an error")
 	}
+	p = host.Start(t, "cat")
+	p.Type("hello\n")
+	p.WaitFor("hello")
+	p.EndInput()
+	if err := p.Wait(); err != nil {
+		t.Error(err)
+	}
 	if err := host.Start(t, "sh", "-c", "exit 3").Wait(); err == nil || err.Error() != "exit status 3" {
 		t.Errorf("error %v, want exit status 3", err)
 	}
