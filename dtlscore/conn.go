@@ -23,7 +23,6 @@ type Conn struct {
 	started     bool
 	handshaking bool
 	agreed      ConnectionState // of the last complete handshake
-	exporter    exporter        // likewise
 
 	// To the peer.
 	queue   []action    // what the driver has not taken yet, in order
@@ -132,7 +131,7 @@ func (c *Conn) end(alert *AlertError) {
 	c.app.Store(nil)
 	c.err = alert
 	c.state = nil
-	c.exporter = nil
+	c.agreed.export = nil
 	c.in = inbound{}
 	c.queue = nil
 	c.written = c.sent

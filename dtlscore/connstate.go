@@ -30,6 +30,8 @@ type ConnectionState struct {
 
 	// Handshakes counts the handshakes that were completed.
 	Handshakes int
+
+	export exporter // nil until the handshake is complete
 }
 
 // ConnectionState returns what is agreed so far.
@@ -42,13 +44,19 @@ type exporter func(label string, context []byte, length int) ([]byte, error)
 // connection know, different for each label, context and handshake. In DTLS
 // 1.2 a nil context and an empty one are different (RFC 5705, Section 4), in
 // DTLS 1.3 they are the same (RFC 8446, Section 7.5). It fails with
-// [ErrMisuse] before the handshake is complete.
+// [ErrMisuse] before the handshake is complete. It may be called by any
+// goroutine, also when the connection is over.
+func (s *ConnectionState) ExportKeyingMaterial(label string, context []byte, length int) ([]byte, error) {
+	if s.export == nil {
+		return nil, misuse("keying material was asked for before the handshake was complete")
+	}
+	return s.export(label, context, length)
+}
+
+// ExportKeyingMaterial is that of the [ConnectionState], while the connection lives.
 func (c *Conn) ExportKeyingMaterial(label string, context []byte, length int) ([]byte, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	if !c.agreed.HandshakeComplete {
-		return nil, misuse("keying material was asked for before the handshake was complete")
-	}
-	return c.exporter(label, context, length)
+	return c.agreed.ExportKeyingMaterial(label, context, length)
 }

@@ -121,7 +121,8 @@ func (hs *handshake12) complete(c *Conn) {
 	c.pushThen(func() error {
 		hs.state.HandshakeComplete = true
 		hs.state.Handshakes = c.agreed.Handshakes + 1
-		c.agreed, c.exporter = hs.state, hs.export
+		hs.state.export = hs.export
+		c.agreed = hs.state
 		return c.completeHandshake()
 	})
 }
