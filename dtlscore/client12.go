@@ -171,27 +171,30 @@ func (s *clientHandshake12) sendFlight(c *Conn) (state, error) {
 	if err := s.send(c, &clientKeyExchange{kx: s.suite.kx, public: key.share()}); err != nil {
 		return nil, err
 	}
-	// 3. The keys.
 	c.pushThen(func() error {
+		// 3. The keys.
 		preMaster, err := key.agree(s.server.public)
 		if err != nil {
 			return err
 		}
-		return s.deriveMaster(c, preMaster)
-	})
-	// 4. CertificateVerify and Finished.
-	c.pushThen(func() error {
-		if signer != nil {
-			signature, err := sign(signer, scheme, s.transcript.messages())
-			if err != nil {
-				return err
-			}
-			if err := s.send(c, &certificateVerify{scheme, signature}); err != nil {
-				return err
-			}
+		if err := s.deriveMaster(c, preMaster); err != nil {
+			return err
 		}
-		s.transcript.release()
-		return s.finish(c)
+		c.pushThen(func() error {
+			// 4. CertificateVerify and Finished.
+			if signer != nil {
+				signature, err := sign(signer, scheme, s.transcript.messages())
+				if err != nil {
+					return err
+				}
+				if err := s.send(c, &certificateVerify{scheme, signature}); err != nil {
+					return err
+				}
+			}
+			s.transcript.release()
+			return s.finish(c)
+		})
+		return nil
 	})
 	return &client12WaitChangeCipherSpec{s}, nil
 }

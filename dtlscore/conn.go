@@ -89,9 +89,16 @@ func (c *Conn) Err() error { return c.err }
 // Close ends the connection in order: what was sent is acknowledged first,
 // then close_notify is sent. What the peer sent before its own close_notify
 // still goes to [Conn.Receive]. RFC 6083, Section 4.9.
+//
+// Before the first handshake is complete there is no such order, and the
+// connection fails with user_canceled.
 func (c *Conn) Close() {
 	c.app.Store(nil)
-	if c.err != nil || c.closing || !c.started {
+	if c.err != nil || c.closing {
+		return
+	}
+	if !c.agreed.HandshakeComplete {
+		c.Fail(AlertUserCanceled, errors.New("closed before the handshake was complete"))
 		return
 	}
 	c.closing = true

@@ -35,30 +35,46 @@ func (c *Conn) pushThen(f func() error) { c.queue = append(c.queue, action{then:
 // NextEvent returns the next instruction to the driver, of kind [EventNone] if
 // there is none for now.
 func (c *Conn) NextEvent() Event {
-	for len(c.queue) > 0 {
-		a := c.queue[0]
-		c.queue[0] = action{}
-		if c.queue = c.queue[1:]; len(c.queue) == 0 {
-			c.queue = nil // an idle connection keeps nothing
+	for {
+		c.work()
+		if len(c.queue) == 0 {
+			return Event{}
 		}
-		switch {
-		case a.then != nil:
-			if err := a.then(); err != nil {
-				c.fail(err)
-			}
-			continue
-		case a.kind == EventSend:
+		a := c.popAction()
+		switch a.kind {
+		case EventSend:
 			record, err := a.epoch.seal(nil, a.content, a.data)
 			if err != nil {
 				c.fail(err)
 				continue
 			}
-			c.sent = a.epoch
+			if c.sent = a.epoch; a.content == contentChangeCipherSpec {
+				c.sent = c.written // the peer takes nothing else after it
+			}
 			return Event{EventSend, record}
-		case a.kind == EventHandshakeComplete && !c.closing:
-			c.app.Store(a.epoch)
+		case EventHandshakeComplete:
+			if !c.closing {
+				c.app.Store(a.epoch)
+			}
 		}
 		return Event{a.kind, a.data}
 	}
-	return Event{}
+}
+
+// work does what was left until the events before it were handed out.
+func (c *Conn) work() {
+	for len(c.queue) > 0 && c.queue[0].then != nil {
+		if err := c.popAction().then(); err != nil {
+			c.fail(err)
+		}
+	}
+}
+
+func (c *Conn) popAction() action {
+	a := c.queue[0]
+	c.queue[0] = action{}
+	if c.queue = c.queue[1:]; len(c.queue) == 0 {
+		c.queue = nil // an idle connection keeps nothing
+	}
+	return a
 }

@@ -7,7 +7,7 @@ const (
 	maxHeldRecords = 4096    // of the next epoch, attack E4
 	maxHeldBytes   = 1 << 20 // about a large receive window
 	maxEmptyInARow = 32      // attack D9
-	maxWarnings    = 4       // until something useful comes, attack E10
+	maxWarnings    = 4       // until application data comes, attack E10
 )
 
 // inbound is the direction from the peer to us.
@@ -82,10 +82,15 @@ func (c *Conn) receive(record []byte, control bool) ([]byte, error) {
 	if !isData && !control {
 		return nil, unexpected("%v on another stream than 0, or unordered", h.typ)
 	}
+	changing := c.in.drain == drainChangeCipherSpec
 	switch {
-	case h.epoch == c.in.epoch && !(isData && c.in.unconfirmed):
+	case h.epoch == c.in.epoch && isData && c.in.unconfirmed:
+		return nil, c.hold(record)
+	case h.epoch == c.in.epoch && (isData || !changing):
 		return c.open(c.in.read, h, fragment)
-	case h.epoch == c.in.epoch, h.epoch == c.in.epoch+1 && c.mayHold(isData):
+	case h.epoch == c.in.epoch+1 && c.in.next != nil && (isData || changing):
+		// Other streams may be faster than ChangeCipherSpec, and the driver
+		// may find anything while it reads what was sent before.
 		return nil, c.hold(record)
 	case h.epoch+1 == c.in.epoch && isData && c.in.previous != nil:
 		return c.open(c.in.previous, h, fragment)
@@ -105,7 +110,7 @@ func (c *Conn) open(p *protection12, h recordHeader, content []byte) (data []byt
 			return nil, unexpected("application data without protection")
 		}
 		if len(content) > 0 {
-			c.in.emptyInARow = 0
+			c.in.emptyInARow, c.in.warnings = 0, 0
 		} else if c.in.emptyInARow++; c.in.emptyInARow > maxEmptyInARow {
 			return nil, unexpected("%d empty records in a row", c.in.emptyInARow)
 		}
@@ -161,7 +166,7 @@ func (c *Conn) receiveAlert(content []byte) error {
 	return c.countWarning(alert.String())
 }
 
-// countWarning is for what changes nothing. A few are harmless.
+// countWarning is for what changes nothing. A few in a row are harmless.
 func (c *Conn) countWarning(what string) error {
 	if c.in.warnings++; c.in.warnings > maxWarnings {
 		return unexpected("%d warnings without progress, the last: %s", c.in.warnings, what)
@@ -205,6 +210,9 @@ func (c *Conn) changeReadKeys() error {
 
 // completeHandshake lets application data through, in both directions.
 func (c *Conn) completeHandshake() error {
+	if !c.in.messages.empty() {
+		return unexpected("part of a message after Finished") // RFC 8446, Section 5.1
+	}
 	c.handshaking = false
 	c.nextSendSeq = 0
 	c.in.messages.restart()
@@ -230,13 +238,7 @@ func (c *Conn) receiveHeld() error {
 	return nil
 }
 
-// mayHold reports whether a record of the next epoch may come now: data while
-// the handshake is going on, since other streams are faster; anything while
-// the driver reads what is there.
-func (c *Conn) mayHold(isData bool) bool {
-	return c.in.drain == drainChangeCipherSpec || isData && c.handshaking
-}
-
+// hold keeps a record until its epoch is begun and confirmed.
 func (c *Conn) hold(record []byte) error {
 	if len(c.in.held) == maxHeldRecords || c.in.heldBytes+len(record) > maxHeldBytes {
 		return unexpected("too many records before the Finished message")

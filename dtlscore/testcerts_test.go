@@ -97,16 +97,19 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// testKeys are made once: RSA is slow.
-var testCerts = sync.OnceValue(func() (c struct {
+// testCertificates are one of each kind.
+type testCertificates struct {
 	ca                        *testAuthority
 	ecdsa, p384, rsa, ed25519 tls.Certificate
 	client                    tls.Certificate
-}) {
-	c.ca = newTestAuthority("test CA")
+}
+
+// testCerts makes them once, because RSA is slow.
+var testCerts = sync.OnceValue(func() *testCertificates {
+	c := &testCertificates{ca: newTestAuthority("test CA")}
 	c.ecdsa = c.ca.issue(must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)), nil)
 	c.p384 = c.ca.issue(must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader)), nil)
-	c.rsa = c.ca.issue(must(rsa.GenerateKey(rand.Reader, 2048)), nil)
+	c.rsa = c.ca.issue(must(rsa.GenerateKey(rand.Reader, minRSABits)), nil)
 	_, edKey, err := ed25519.GenerateKey(rand.Reader)
 	c.ed25519 = c.ca.issue(must(edKey, err), nil)
 	c.client = c.ca.issue(must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)), func(c *x509.Certificate) {

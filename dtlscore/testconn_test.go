@@ -111,6 +111,7 @@ func (e *testEnd) receive(r testRecord) {
 func (e *testEnd) obey() {
 	for {
 		kind := ""
+		e.conn.work()
 		if q := e.conn.queue; len(q) > 0 {
 			kind = describe(q[0])
 		}

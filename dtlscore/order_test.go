@@ -1,0 +1,222 @@
+package dtlscore
+
+import (
+	"bytes"
+	"crypto/tls"
+	"errors"
+	"slices"
+	"testing"
+)
+
+func wantStory(t *testing.T, e *testEnd, want []string) {
+	t.Helper()
+	if !slices.Equal(e.story, want) {
+		t.Errorf("%s: events are\n%q, want\n%q", e.name, e.story, want)
+	}
+	e.story = nil
+}
+
+// Requirements 1.37, 1.40, 1.50 to 1.56 and 1.58 are one list for each side.
+func TestEventOrderFullHandshake(t *testing.T) {
+	t.Run("mutual", func(t *testing.T) {
+		p := newTestPair(t, testClientConfig(), testServerConfig(tls.RequireAndVerifyClientCert))
+		p.handshake()
+		wantStory(t, p.client, []string{
+			"Send ClientHello",
+			"Send Certificate", "Send ClientKeyExchange",
+			"Secret", // 1.54: right after ClientKeyExchange
+			"Send CertificateVerify",
+			"Flush",    // 1.37
+			"Activate", // 1.52, 1.56
+			"Send ChangeCipherSpec", "Send Finished",
+			"Drain", // 1.40
+			"PeerFinished", "HandshakeComplete",
+		})
+		wantStory(t, p.server, []string{
+			"Send ServerHello", "Send Certificate", "Send ServerKeyExchange", "Send CertificateRequest", "Send ServerHelloDone",
+			"Secret", // 1.54: before CertificateVerify is looked at
+			"Drain",
+			"PeerFinished",
+			"Flush", "Activate",
+			"Send ChangeCipherSpec", "Send Finished", // 1.58: the old key is not deleted before
+			"HandshakeComplete",
+		})
+	})
+	t.Run("server only", func(t *testing.T) {
+		p := newTestPair(t, testClientConfig(), testServerConfig(tls.NoClientCert))
+		p.handshake()
+		wantStory(t, p.client, []string{
+			"Send ClientHello", "Send ClientKeyExchange", "Secret", "Flush", "Activate",
+			"Send ChangeCipherSpec", "Send Finished", "Drain", "PeerFinished", "HandshakeComplete",
+		})
+		wantStory(t, p.server, []string{
+			"Send ServerHello", "Send Certificate", "Send ServerKeyExchange", "Send ServerHelloDone",
+			"Secret", "Drain", "PeerFinished", "Flush", "Activate",
+			"Send ChangeCipherSpec", "Send Finished", "HandshakeComplete",
+		})
+	})
+}
+
+// Requirement 1.54: the server's key is in place before the client of a whole
+// flight uses it, which needs the time that the client calculates.
+func TestClientKeyExchangeLeavesBeforeOwnCalculations(t *testing.T) {
+	p := newTestPair(t, testClientConfig(), testServerConfig(tls.RequireAndVerifyClientCert))
+	p.start()
+	p.server.receiveNext()
+	for len(p.client.inbox) > 1 {
+		p.client.receiveNext()
+	}
+	c := p.client.conn
+	if _, err := c.Receive(p.client.inbox[0].bytes, true); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []handshakeType{typeCertificate, typeClientKeyExchange} {
+		if e := c.NextEvent(); e.Kind != EventSend || handshakeType(e.Data[recordHeaderLen]) != want {
+			t.Fatalf("event %v %x, want %v", e.Kind, e.Data, want)
+		}
+		if c.in.next != nil {
+			t.Fatal("keys are there before ClientKeyExchange was handed out")
+		}
+	}
+	if e := c.NextEvent(); e.Kind != EventSecret || c.in.next == nil {
+		t.Fatalf("event %v, want the secret", e.Kind)
+	}
+}
+
+// Requirements 1.50, 1.60 and G4.
+func TestAttackG4EndpointSecretAndExporter(t *testing.T) {
+	p := newTestPair(t, testClientConfig(), testServerConfig(tls.NoClientCert))
+	if _, err := p.client.conn.ExportKeyingMaterial("EXPORTER_x", nil, 32); !errors.Is(err, ErrMisuse) {
+		t.Errorf("keying material before the handshake: %v", err)
+	}
+	p.handshake()
+	secret := p.client.secrets[0]
+	if len(secret) != 64 || !bytes.Equal(secret, p.server.secrets[0]) {
+		t.Errorf("endpoint pair secrets %x and %x", secret, p.server.secrets[0])
+	}
+	export := func(e *testEnd, label string, context []byte) string {
+		return string(must(e.conn.ExportKeyingMaterial(label, context, 64)))
+	}
+	if export(p.client, EndpointSecretLabel, nil) != string(secret) {
+		t.Error("the endpoint pair secret is not what the exporter gives")
+	}
+	values := make(map[string]bool)
+	for _, label := range []string{EndpointSecretLabel, EndpointSecretLabel + "\x00", "EXPORTER_x"} {
+		for _, context := range [][]byte{nil, {}, {1}} {
+			v := export(p.client, label, context)
+			if v != export(p.server, label, context) {
+				t.Errorf("ends disagree on %q with context %v", label, context)
+			}
+			if values[v] {
+				t.Errorf("the same value again for %q with context %v", label, context)
+			}
+			values[v] = true
+		}
+	}
+	if _, err := p.client.conn.ExportKeyingMaterial("master secret", nil, 48); !errors.Is(err, ErrMisuse) {
+		t.Errorf("label of the protocol itself: %v", err)
+	}
+}
+
+// Requirement 2.5: the label with a NUL of old OpenSSL, when both sides say so.
+func TestEndpointSecretLabel(t *testing.T) {
+	client, server := testClientConfig(), testServerConfig(tls.NoClientCert)
+	client.EndpointSecretLabel = EndpointSecretLabel + "\x00"
+	server.EndpointSecretLabel = client.EndpointSecretLabel
+	p := newTestPair(t, client, server)
+	p.handshake()
+	want := must(p.client.conn.ExportKeyingMaterial(client.EndpointSecretLabel, nil, 64))
+	if !bytes.Equal(p.client.secrets[0], want) || !bytes.Equal(p.server.secrets[0], want) {
+		t.Error("the label of the configuration was not used")
+	}
+}
+
+// Requirements 1.62 to 1.66, attack C7.
+func TestAttackC7CloseOrder(t *testing.T) {
+	p := newTestPair(t, testClientConfig(), testServerConfig(tls.NoClientCert))
+	p.handshake()
+	p.client.story, p.server.story = nil, nil
+
+	p.client.write("last words")
+	late := p.server.inbox[0]
+	p.server.inbox = nil
+	p.client.conn.Close()
+	p.client.obey()
+	if _, err := p.client.conn.Seal(nil, nil); !errors.Is(err, ErrNotOpen) {
+		t.Errorf("Seal after Close: %v", err)
+	}
+	wantStory(t, p.client, []string{"Flush", "Send alert close_notify"})
+
+	// Data that another stream delivers after close_notify was sent before it.
+	p.server.inbox = append(p.server.inbox, late)
+	p.server.write("crossing")
+	p.run()
+	wantStory(t, p.server, []string{"Drain", "data last words", "PeerClosed", "Flush", "Send alert close_notify"})
+	wantStory(t, p.client, []string{"data crossing", "Drain", "PeerClosed"})
+
+	// What comes after that is not delivered.
+	p.server.receive(late)
+	p.client.conn.Close()
+	p.client.obey()
+	if len(p.server.story)+len(p.client.story) > 0 || p.client.err != nil || p.server.err != nil {
+		t.Errorf("after the end: %q %v, %q %v", p.client.story, p.client.err, p.server.story, p.server.err)
+	}
+}
+
+func TestCloseBeforeHandshakeComplete(t *testing.T) {
+	p := newTestPair(t, testClientConfig(), testServerConfig(tls.NoClientCert))
+	p.start()
+	p.client.conn.Close()
+	p.client.obey()
+	p.run()
+	if alert, ok := errors.AsType[*AlertError](p.server.err); !ok || alert.Alert != AlertUserCanceled || alert.Local {
+		t.Errorf("server: %v", p.server.err)
+	}
+	if p.client.err == nil {
+		t.Error("client is not closed")
+	}
+}
+
+func TestMisuse(t *testing.T) {
+	c := must(Client(testClientConfig()))
+	if _, err := c.Receive(nil, true); !errors.Is(err, ErrMisuse) {
+		t.Errorf("Receive before Start: %v", err)
+	}
+	c = must(Client(testClientConfig()))
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); !errors.Is(err, ErrMisuse) {
+		t.Errorf("second Start: %v", err)
+	}
+	if err := c.Start(); !errors.Is(err, ErrMisuse) {
+		t.Errorf("third Start: %v", err)
+	}
+	if err := must(Client(testClientConfig())).Drained(); err != nil {
+		t.Errorf("Drained without need: %v", err)
+	}
+}
+
+func TestFail(t *testing.T) {
+	p := newTestPair(t, testClientConfig(), testServerConfig(tls.NoClientCert))
+	p.handshake()
+	reason := errors.New("association restarted")
+	p.client.conn.Fail(AlertInternalError, reason)
+	p.client.conn.Fail(AlertCloseNotify, nil)
+	p.client.obey()
+	p.run()
+	if !errors.Is(p.client.err, reason) {
+		t.Errorf("client: %v", p.client.err)
+	}
+	if alert, ok := errors.AsType[*AlertError](p.server.err); !ok || alert.Alert != AlertInternalError || alert.Local {
+		t.Errorf("server: %v", p.server.err)
+	}
+	// Attack C6: nothing is sent after a fatal alert, sent or received.
+	if _, err := p.server.conn.Seal(nil, nil); !errors.Is(err, ErrNotOpen) {
+		t.Errorf("Seal: %v", err)
+	}
+	p.server.conn.Close()
+	if e := p.server.conn.NextEvent(); e.Kind != EventNone {
+		t.Errorf("event %v after a fatal alert of the peer", e)
+	}
+}
