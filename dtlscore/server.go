@@ -76,13 +76,3 @@ func (c *Config) chooseProtocol(offered []string) (string, error) {
 	}
 	return "", incompatible(AlertNoApplicationProtocol, "client offers protocols %q only", offered)
 }
-
-// chooseGroup returns the first group of ours that the client has too.
-func (c *Config) chooseGroup(hello *clientHello, version uint16) (tls.CurveID, bool) {
-	for _, g := range c.groups(version) {
-		if slices.Contains(hello.supportedGroups, g) {
-			return g, true
-		}
-	}
-	return 0, false
-}

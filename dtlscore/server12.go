@@ -60,9 +60,9 @@ func startServer12(c *Conn, offer *clientHello, info *tls.ClientHelloInfo, raw h
 	if protocol != "" {
 		hello.alpn = []string{protocol}
 	}
-	group, ok := c.config.chooseGroup(offer, VersionDTLS12)
-	if !ok {
-		return nil, incompatible(AlertHandshakeFailure, "no group in common with the client")
+	group, err := c.config.chooseGroup12(offer)
+	if err != nil {
+		return nil, err
 	}
 	cert, err := c.config.serverCertificate(info)
 	if err != nil {
@@ -92,6 +92,22 @@ func startServer12(c *Conn, offer *clientHello, info *tls.ClientHelloInfo, raw h
 		hs.transcript.release()
 	}
 	return hs.sendFlight(c, hello, cert, signer, scheme)
+}
+
+// chooseGroup12 returns the first group of ours that the client has too.
+func (c *Config) chooseGroup12(offer *clientHello) (tls.CurveID, error) {
+	theirs := offer.supportedGroups
+	if theirs == nil {
+		// The server may choose, RFC 8422, Section 4. Who does not know the
+		// extension most likely knows this one.
+		theirs = []tls.CurveID{tls.CurveP256}
+	}
+	for _, g := range c.groups(VersionDTLS12) {
+		if slices.Contains(theirs, g) {
+			return g, nil
+		}
+	}
+	return 0, incompatible(AlertHandshakeFailure, "client offers groups %v only", offer.supportedGroups)
 }
 
 // chooseSuite12 returns the first suite of ours that the client has too, and

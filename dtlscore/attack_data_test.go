@@ -1,0 +1,344 @@
+package dtlscore
+
+import (
+	"bytes"
+	"crypto/tls"
+	"errors"
+	"testing"
+)
+
+func TestAttackC1DataInEpochZero(t *testing.T) {
+	ways := map[string]func() *script{
+		"before the handshake": func() *script { return newScriptedClient(t, testServerConfig(tls.NoClientCert)) },
+		"during the handshake": func() *script {
+			s := newScriptedClient(t, testServerConfig(tls.NoClientCert))
+			s.clientHello()
+			return s
+		},
+		"between ChangeCipherSpec and Finished": func() *script {
+			s := newScriptedClient(t, testServerConfig(tls.NoClientCert))
+			s.clientHello()
+			s.serverFlight()
+			s.keyExchange()
+			s.changeCipherSpec()
+			return s
+		},
+		"after the handshake": func() *script {
+			s := newScriptedClient(t, testServerConfig(tls.NoClientCert))
+			s.completeClient()
+			s.conn.written = s.conn.sent
+			return s
+		},
+		"to a client": func() *script { return newScriptedServer(t, testClientConfig()) },
+	}
+	for name, lead := range ways {
+		t.Run(name, func(t *testing.T) {
+			s := lead()
+			record := recordHeader{typ: contentApplicationData, version: VersionDTLS12, sequence: 50, length: 4}.append(nil)
+			s.under.receive(testRecord{append(record, "evil"...), false})
+			s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
+			if len(s.under.data) > 0 {
+				t.Errorf("delivered %q", s.under.data)
+			}
+		})
+	}
+}
+
+// waitFinished leads to where the server's keys are changed, and no Finished
+// has come.
+func waitFinished(t *testing.T) *script {
+	s := newScriptedServer(t, testClientConfig())
+	s.readClientHello()
+	s.serverHello()
+	s.certificate()
+	s.serverKeyExchange()
+	s.send(new(serverHelloDone))
+	s.clientFlight()
+	return s
+}
+
+// sendData sends application data on another stream.
+func (s *script) sendData(data string) {
+	record := must(s.conn.written.seal(nil, contentApplicationData, []byte(data)))
+	s.under.receive(testRecord{record, false})
+}
+
+// Requirements 1.42, 1.43; attacks C2, E4.
+func TestAttackC2EarlyDataIsHeld(t *testing.T) {
+	t.Run("delivered in order after Finished", func(t *testing.T) {
+		s := waitFinished(t)
+		old := s.conn.written
+		s.useKeys()
+		s.sendData("1")
+		renewed := s.conn.written
+		s.conn.written = old
+		s.changeCipherSpec()
+		s.conn.written = renewed
+		s.sendData("2")
+		if s.under.conn.Held() != 2 || len(s.under.data) > 0 {
+			t.Fatalf("holds %d, delivered %q", s.under.conn.Held(), s.under.data)
+		}
+		s.finished()
+		s.wantComplete()
+		s.sendData("3")
+		if got := bytes.Join(s.under.data, nil); string(got) != "123" || s.under.conn.Held() != 0 {
+			t.Fatalf("delivered %q, holds %d", got, s.under.conn.Held())
+		}
+	})
+	t.Run("found while draining", func(t *testing.T) {
+		// Everything is in the receive buffer when ChangeCipherSpec is looked at.
+		p := newTestPair(t, testClientConfig(), testServerConfig(tls.NoClientCert))
+		p.start()
+		p.server.receiveNext()
+		for len(p.client.inbox) > 0 {
+			p.client.receiveNext()
+		}
+		for len(p.server.inbox) > 0 {
+			p.server.receiveNext()
+		}
+		p.server.write("early")
+		in := p.client.inbox // ChangeCipherSpec, Finished, data
+		p.client.inbox = []testRecord{in[2], in[0], in[1]}
+		p.run()
+		if p.client.done != 1 || len(p.client.data) != 1 || string(p.client.data[0]) != "early" {
+			t.Fatalf("%v, delivered %q\n%q", p.client.err, p.client.data, p.client.story)
+		}
+	})
+	t.Run("thrown away with a wrong Finished", func(t *testing.T) {
+		s := waitFinished(t)
+		s.changeCipherSpec()
+		s.useKeys()
+		s.sendData("evil")
+		s.finished(func(m *finished) { m.verifyData[0] ^= 1 })
+		s.wantAlert(AlertDecryptError, ErrPeerMisbehaved)
+		if len(s.under.data) > 0 || s.under.conn.Held() != 0 {
+			t.Errorf("delivered %q, holds %d", s.under.data, s.under.conn.Held())
+		}
+	})
+	t.Run("E4: too many", func(t *testing.T) {
+		s := waitFinished(t)
+		s.changeCipherSpec()
+		s.useKeys()
+		for range maxHeldRecords {
+			s.sendData("x")
+		}
+		s.wantAlive("the limit is reached")
+		s.sendData("x")
+		s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
+	})
+	t.Run("E4: too much", func(t *testing.T) {
+		s := waitFinished(t)
+		s.changeCipherSpec()
+		s.useKeys()
+		big := string(make([]byte, maxPlaintext))
+		for range maxHeldBytes / (maxPlaintext + 37) {
+			s.sendData(big)
+		}
+		s.wantAlive("the limit is not reached")
+		s.sendData(big)
+		s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
+	})
+	t.Run("before keys are agreed", func(t *testing.T) {
+		s := newScriptedServer(t, testClientConfig())
+		record := recordHeader{typ: contentApplicationData, version: VersionDTLS12, epoch: 1, length: 4}.append(nil)
+		s.under.receive(testRecord{append(record, "evil"...), false})
+		s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
+	})
+}
+
+// Requirement 1.44a.
+func TestAttackC3NoDataBeforeTheHandshakeIsComplete(t *testing.T) {
+	p := newTestPair(t, testClientConfig(), testServerConfig(tls.NoClientCert))
+	closed := func(when string) {
+		t.Helper()
+		for _, e := range []*testEnd{p.client, p.server} {
+			if _, err := e.conn.Seal(nil, nil); e.done == 0 && !errors.Is(err, ErrNotOpen) {
+				t.Errorf("%s: Seal %s: %v", e.name, when, err)
+			}
+		}
+	}
+	closed("before Start")
+	p.start()
+	for len(p.client.inbox)+len(p.server.inbox) > 0 {
+		closed("during the handshake")
+		p.server.receiveNext()
+		p.client.receiveNext()
+	}
+	if _, err := p.client.conn.Seal(nil, make([]byte, MaxPlaintext+1)); !errors.Is(err, ErrTooLarge) { // 1.7
+		t.Errorf("too much data: %v", err)
+	}
+}
+
+// The keys change for Seal when the driver takes EventHandshakeComplete, not
+// before: what it does with the events before has to be done first.
+func TestSealWaitsForHandshakeCompleteEvent(t *testing.T) {
+	s := newScriptedClient(t, testServerConfig(tls.NoClientCert))
+	s.clientHello()
+	s.serverFlight()
+	s.keyExchange()
+	s.changeCipherSpec()
+	s.useKeys()
+	if err := s.hs.send(s.conn, &finished{s.hs.verifyData(true)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.under.conn.Receive(s.conn.NextEvent().Data, true); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		_, sealErr := s.under.conn.Seal(nil, nil)
+		state := s.under.conn.ConnectionState()
+		e := s.under.conn.NextEvent()
+		if e.Kind == EventNone {
+			t.Fatal("handshake is not complete")
+		}
+		if sealErr == nil || state.HandshakeComplete {
+			t.Fatalf("open before event %v", eventNames[e.Kind])
+		}
+		if e.Kind == EventHandshakeComplete {
+			break
+		}
+	}
+	if _, err := s.under.conn.Seal(nil, nil); err != nil || !s.under.conn.ConnectionState().HandshakeComplete {
+		t.Errorf("Seal after the event: %v", err)
+	}
+}
+
+func TestAttackC5PlaintextAlert(t *testing.T) {
+	for _, a := range []Alert{AlertCloseNotify, AlertInternalError, AlertUserCanceled} {
+		s := newScriptedClient(t, testServerConfig(tls.NoClientCert))
+		plain := s.conn.written
+		s.completeClient()
+		s.conn.written = plain
+		s.sendAlert(levelFatal, a)
+		s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
+		if s.under.closed {
+			t.Errorf("alert %v is taken as a clean close", a)
+		}
+	}
+}
+
+func TestAttackC6CloseDuringHandshake(t *testing.T) {
+	s := newScriptedClient(t, testServerConfig(tls.NoClientCert))
+	s.clientHello()
+	s.serverFlight()
+	s.sendAlert(levelWarning, AlertCloseNotify)
+	wantPeerAlert(t, s.under, AlertCloseNotify)
+	if s.under.closed {
+		t.Error("taken as a clean close")
+	}
+}
+
+func TestAttackC6NothingAfterTheEnd(t *testing.T) {
+	s := newScriptedClient(t, testServerConfig(tls.NoClientCert))
+	s.completeClient()
+	s.sendAlert(levelFatal, AlertInternalError)
+	wantPeerAlert(t, s.under, AlertInternalError)
+	s.sendData("late")
+	if len(s.under.data) > 0 {
+		t.Errorf("delivered %q", s.under.data)
+	}
+
+	s = newScriptedClient(t, testServerConfig(tls.NoClientCert))
+	s.completeClient()
+	s.sendAlert(levelWarning, AlertCloseNotify)
+	s.under.story = nil
+	s.sendData("late")
+	s.sendAlert(levelFatal, AlertInternalError)
+	s.sendRecord(contentHandshake, []byte("rubbish"))
+	if len(s.under.data) > 0 || !s.under.closed || s.under.err != nil || len(s.under.story) > 0 {
+		t.Errorf("after close_notify: %q %v %q", s.under.data, s.under.err, s.under.story)
+	}
+}
+
+// What comes on stream 0 after close_notify, while the driver still reads.
+func TestAttackC6ControlRecordsWhileClosing(t *testing.T) {
+	p := newTestPair(t, testClientConfig(), testServerConfig(tls.NoClientCert))
+	p.handshake()
+	p.client.conn.Close()
+	p.client.obey()
+	p.client.conn.pushRecord(contentAlert, appendAlert(nil, levelFatal, AlertInternalError))
+	p.client.obey()
+	p.run()
+	if p.server.err != nil || !p.server.closed {
+		t.Errorf("server: %v", p.server.err)
+	}
+}
+
+// Requirements 1.11, 1.13, 1.24, 4.14: what ends a connection at once.
+func TestBadRecords(t *testing.T) {
+	seal := func(s *script, typ contentType, data string) []byte {
+		return must(s.conn.written.seal(nil, typ, []byte(data)))
+	}
+	tests := []struct {
+		name    string
+		record  func(s *script) []byte
+		control bool
+		alert   Alert
+		fault   error
+	}{
+		{"1.13: changed", func(s *script) []byte {
+			r := seal(s, contentApplicationData, "data")
+			r[len(r)-1] ^= 1
+			return r
+		}, false, AlertBadRecordMAC, ErrPeerMisbehaved},
+		{"1.71: reflected", func(s *script) []byte {
+			return must(s.under.conn.Seal(nil, []byte("data")))
+		}, false, AlertBadRecordMAC, ErrPeerMisbehaved},
+		{"1.11: truncated", func(s *script) []byte {
+			r := seal(s, contentApplicationData, "data")
+			return r[:len(r)-1]
+		}, false, AlertDecodeError, ErrInvalidMessage},
+		{"1.11: two records", func(s *script) []byte {
+			return append(seal(s, contentApplicationData, "1"), seal(s, contentApplicationData, "2")...)
+		}, false, AlertDecodeError, ErrInvalidMessage},
+		{"B10: not DTLS", func(s *script) []byte { return []byte("GET / HTTP/1.1\r\n") }, false, AlertUnexpectedMessage, ErrPeerMisbehaved},
+		{"empty", func(s *script) []byte { return nil }, false, AlertDecodeError, ErrInvalidMessage},
+		{"1.24: handshake on another stream", func(s *script) []byte { return seal(s, contentHandshake, "x") }, false, AlertUnexpectedMessage, ErrPeerMisbehaved},
+		{"1.24: alert on another stream", func(s *script) []byte { return seal(s, contentAlert, "\x01\x00") }, false, AlertUnexpectedMessage, ErrPeerMisbehaved},
+		{"1.24: ChangeCipherSpec on another stream", func(s *script) []byte { return seal(s, contentChangeCipherSpec, "\x01") }, false, AlertUnexpectedMessage, ErrPeerMisbehaved},
+		{"ACK, which is of 1.3", func(s *script) []byte { return seal(s, contentACK, "\x00\x00") }, true, AlertUnexpectedMessage, ErrPeerMisbehaved},
+		{"future epoch", func(s *script) []byte {
+			return must(must(newWriteEpoch12(s.hs.suite, 2, s.hs.keys.clientKey, s.hs.keys.clientIV)).seal(nil, contentApplicationData, nil))
+		}, false, AlertUnexpectedMessage, ErrPeerMisbehaved},
+		{"4.14: too long", func(s *script) []byte {
+			r := s.conn.written.sealer.seal(nil, contentApplicationData, 1000, make([]byte, maxPlaintext+1))
+			return r
+		}, false, AlertRecordOverflow, ErrPeerMisbehaved},
+		{"D9: empty handshake record", func(s *script) []byte { return seal(s, contentHandshake, "") }, true, AlertUnexpectedMessage, ErrPeerMisbehaved},
+		{"D9: empty alert", func(s *script) []byte { return seal(s, contentAlert, "") }, true, AlertDecodeError, ErrInvalidMessage},
+		{"D10: short alert", func(s *script) []byte { return seal(s, contentAlert, "\x01") }, true, AlertDecodeError, ErrInvalidMessage},
+		{"D10: two alerts", func(s *script) []byte { return seal(s, contentAlert, "\x01\x5a\x01\x5a") }, true, AlertDecodeError, ErrInvalidMessage},
+		{"part of a header", func(s *script) []byte { return seal(s, contentHandshake, "\x00\x00") }, true, AlertDecodeError, ErrInvalidMessage},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			s := newScriptedClient(t, testServerConfig(tls.NoClientCert))
+			s.completeClient()
+			s.under.receive(testRecord{test.record(s), test.control})
+			s.wantAlert(test.alert, test.fault)
+			if len(s.under.data) > 0 {
+				t.Errorf("delivered %q", s.under.data)
+			}
+		})
+	}
+	t.Run("D10: unknown alert level", func(t *testing.T) {
+		s := newScriptedClient(t, testServerConfig(tls.NoClientCert))
+		s.completeClient()
+		s.sendAlert(9, AlertUserCanceled)
+		wantPeerAlert(t, s.under, AlertUserCanceled)
+	})
+}
+
+// Requirement 1.2: no replay window. Sequence numbers may skip millions, and
+// go backwards.
+func TestNoReplayWindow(t *testing.T) {
+	s := newScriptedClient(t, testServerConfig(tls.NoClientCert))
+	s.completeClient()
+	for _, n := range []uint64{1 << 40, 5, 1 << 20, 6, maxSequence} {
+		s.under.receive(testRecord{s.conn.written.sealer.seal(nil, contentApplicationData, n, []byte("x")), false})
+		s.wantAlive("any order will do")
+	}
+	if len(s.under.data) != 5 {
+		t.Errorf("delivered %q", s.under.data)
+	}
+}
