@@ -108,6 +108,9 @@ func (hs *handshake12) peerFinished(c *Conn, m message, raw handshakeMessage) er
 	if !ok {
 		return unexpectedMessage(m, typeFinished)
 	}
+	if !c.in.messages.empty() {
+		return unexpected("more of the handshake after Finished")
+	}
 	if !hmac.Equal(f.verifyData, hs.verifyData(!c.isClient)) {
 		return misbehaved(AlertDecryptError, "Finished does not fit the handshake")
 	}

@@ -210,9 +210,6 @@ func (c *Conn) changeReadKeys() error {
 
 // completeHandshake lets application data through, in both directions.
 func (c *Conn) completeHandshake() error {
-	if !c.in.messages.empty() {
-		return unexpected("part of a message after Finished") // RFC 8446, Section 5.1
-	}
 	c.handshaking = false
 	c.nextSendSeq = 0
 	c.in.messages.restart()
