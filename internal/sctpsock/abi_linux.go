@@ -57,114 +57,108 @@ const (
 	msgNotification = 0x8000
 )
 
-// stateEstablished and what follows is shutting down (enum sctp_sstat_state).
-const stateEstablished = 4
-
 // The structures of linux/sctp.h, in host byte order where no comment says
 // otherwise. The association identifier is ignored on one-to-one sockets.
 type (
 	sndInfo struct {
-		stream, flags uint16
-		ppid          [4]byte // network order
-		context       uint32
-		assocID       int32
+		Stream, Flags uint16
+		PPID          [4]byte // network order
+		Context       uint32
+		AssocID       int32
 	}
 	rcvInfo struct {
-		stream, ssn, flags uint16
+		Stream, SSN, Flags uint16
 		_                  uint16
-		ppid               [4]byte // network order
-		tsn, cumTSN        uint32
-		context            uint32
-		assocID            int32
+		PPID               [4]byte // network order
+		TSN, CumTSN        uint32
+		Context            uint32
+		AssocID            int32
 	}
 	prInfo struct {
-		policy uint16
-		value  uint32
+		Policy uint16
+		Value  uint32
 	}
 
 	rtoInfo struct {
-		assocID           int32
-		initial, max, min uint32 // ms
+		AssocID           int32
+		Initial, Max, Min uint32 // ms
 	}
 	assocParams struct {
-		assocID            int32
-		maxRetrans         uint16
-		peerDestinations   uint16
-		peerRwnd, rwnd     uint32
-		cookieLifeMilliSec uint32
+		AssocID          int32
+		MaxRetrans       uint16
+		PeerDestinations uint16
+		PeerRwnd, Rwnd   uint32
+		CookieLife       uint32 // ms
 	}
 	initMsg struct {
-		outStreams, maxInStreams, maxAttempts, maxTimeout uint16 // 0 changes nothing; ms
+		OutStreams, MaxInStreams, MaxAttempts uint16
+		MaxTimeout                            uint16 // ms
 	}
 	sackInfo struct {
-		assocID     int32
-		delay, freq uint32 // ms, packets
+		AssocID     int32
+		Delay, Freq uint32 // ms, packets
 	}
-	// peerAddrParams is packed, so that what follows pathMaxRetrans lies
+	// peerAddrParams is packed, so that what follows PathMaxRetrans lies
 	// across its natural alignment.
 	peerAddrParams struct {
-		assocID           int32
-		address           [128]byte
-		heartbeatInterval uint32 // ms
-		pathMaxRetrans    uint16
-		pathMTU           [4]byte
-		sackDelay         [4]byte
-		flags             [4]byte
-		flowLabel         [4]byte
-		dscp              uint8
+		AssocID           int32
+		Address           [128]byte
+		HeartbeatInterval uint32 // ms
+		PathMaxRetrans    uint16
+		PathMTU           [4]byte
+		SACKDelay         [4]byte
+		Flags             [4]byte
+		FlowLabel         [4]byte
+		DSCP              uint8
 		_                 uint8
 	}
 	assocStatus struct {
-		assocID               int32
-		state                 int32
-		rwnd                  uint32
-		unacked, pending      uint16
-		inStreams, outStreams uint16
-		fragmentationPoint    uint32
-		primary               [152]byte
+		AssocID               int32
+		State                 int32
+		Rwnd                  uint32
+		Unacked, Pending      uint16
+		InStreams, OutStreams uint16
+		FragmentationPoint    uint32
+		Primary               [152]byte
 	}
 	assocValue struct {
-		assocID int32
-		value   uint32
+		AssocID int32
+		Value   uint32
 	}
 	eventSubscription struct {
-		assocID int32
-		kind    uint16
-		on      uint8
+		AssocID int32
+		Type    uint16
+		On      uint8
 		_       uint8
 	}
-	authKeyHeader struct { // followed by the key
-		assocID       int32
-		number, bytes uint16
-	}
 	authKeyID struct {
-		assocID int32
-		number  uint16
+		AssocID int32
+		Number  uint16
 		_       uint16
 	}
-	authChunks struct { // n chunk types follow the header
-		assocID int32
-		n       uint32
-		types   [256]uint8
+	authChunks struct { // N chunk types follow the header
+		AssocID int32
+		N       uint32
+		Types   [256]uint8
 	}
-	addrList struct { // n packed socket addresses follow the header
-		assocID int32
-		n       uint32
-		addrs   [4096]byte
+	addrList struct { // N packed socket addresses follow the header
+		AssocID int32
+		N       uint32
+		Addrs   [4096]byte
 	}
 	connectx struct {
-		assocID int32 // out
-		bytes   int32
-		addrs   *byte
+		AssocID int32 // out
+		Bytes   int32
+		Addrs   *byte
 	}
 	udpEncaps struct {
-		assocID int32
-		address [128 / unsafe.Sizeof(uintptr(0))]uintptr // aligned like sockaddr_storage
-		port    [2]byte                                  // network order
+		AssocID int32
+		Address [128 / unsafe.Sizeof(uintptr(0))]uintptr // aligned like sockaddr_storage
+		Port    [2]byte                                  // network order
 	}
 )
 
-// Bits of peerAddrParams.flags.
+// Bits of peerAddrParams.Flags.
 const (
 	heartbeatEnable  = 1
 	heartbeatDisable = 2

@@ -10,7 +10,8 @@ import (
 )
 
 // Adopt makes a Socket of an established one-to-one association that other code has set
-// up, a *sctp.SCTPConn for instance. Of o it uses Nagle and the buffer sizes.
+// up, a *sctp.SCTPConn for instance. Of o it uses Nagle, the buffer sizes, and what
+// concerns SCTP-AUTH, for the case that the association is restarted.
 // The Socket has a descriptor of its own; c must not be used afterwards except to
 // close it, before or after the Socket.
 //
@@ -51,7 +52,7 @@ func adopt(c syscall.Conn, o *Options) (*Socket, error) {
 		return nil, err
 	}
 	s := &Socket{f: f, rc: rc}
-	if err = s.control(func(fd int) error { return adoptable(fd, o) }); err == nil {
+	if err = s.control(func(fd int) error { return errors.Join(adoptable(fd, o), setAuth(fd, o)) }); err == nil {
 		err = s.start()
 	}
 	if err != nil {

@@ -2,6 +2,7 @@ package sctpsock
 
 import (
 	"encoding/binary"
+	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -16,7 +17,7 @@ func setAuth(fd int, o *Options) error {
 	}
 	// A kernel that does not know the option has AUTH if the sysctl says so;
 	// then what follows works, else it fails with EACCES.
-	err := setOpt(fd, solSCTP, optAuthSupported, &assocValue{value: 1})
+	err := setOpt(fd, solSCTP, optAuthSupported, &assocValue{Value: 1})
 	if err != nil && err != unix.ENOPROTOOPT {
 		return &AuthUnavailableError{Err: os.NewSyscallError("SCTP_AUTH_SUPPORTED", err)}
 	}
@@ -51,18 +52,21 @@ func authError(option string, err error) error {
 // authenticate is another question; see [Socket.PeerAuthChunks].
 func (s *Socket) AuthSupported() (bool, error) {
 	on, err := s.flag(optAuthSupported)
-	if err == nil {
-		return on, nil
+	if !errors.Is(err, unix.ENOPROTOOPT) {
+		return on, err
 	}
 	// Before Linux 5.4 only this tells.
-	if _, err := s.PeerAuthChunks(); err != nil {
+	var c authChunks
+	err = s.control(func(fd int) error { return getOpt(fd, solSCTP, optPeerAuthChunks, &c) })
+	if err == unix.EACCES {
 		return false, nil
 	}
-	return true, nil
+	return err == nil, os.NewSyscallError("getsockopt", err)
 }
 
 // PeerAuthChunks returns the chunk types that the peer wants authenticated, which
-// are those that the kernel authenticates when it sends.
+// are those that the kernel authenticates when it sends. There is none if the
+// peer does not use SCTP-AUTH.
 func (s *Socket) PeerAuthChunks() ([]byte, error) { return s.authChunks(optPeerAuthChunks) }
 
 // LocalAuthChunks returns the chunk types that the kernel takes only if they
@@ -71,10 +75,14 @@ func (s *Socket) LocalAuthChunks() ([]byte, error) { return s.authChunks(optLoca
 
 func (s *Socket) authChunks(opt int) ([]byte, error) {
 	var c authChunks
-	if err := s.control(func(fd int) error { return getOpt(fd, solSCTP, opt, &c) }); err != nil {
-		return nil, authError("getsockopt", err)
+	err := s.control(func(fd int) error { return getOpt(fd, solSCTP, opt, &c) })
+	if err == unix.EACCES {
+		return nil, nil
 	}
-	return c.types[:min(int(c.n), len(c.types))], nil
+	if err != nil {
+		return nil, os.NewSyscallError("getsockopt", err)
+	}
+	return c.Types[:min(int(c.N), len(c.Types))], nil
 }
 
 // SetAuthKey makes secret known as key id, for sending and receiving. A key that
@@ -113,7 +121,7 @@ func (s *Socket) DeleteAuthKey(id uint16) error {
 
 func (s *Socket) setAuthKeyID(name string, opt int, id uint16) error {
 	return s.control(func(fd int) error {
-		return authError(name, setOpt(fd, solSCTP, opt, &authKeyID{number: id}))
+		return authError(name, setOpt(fd, solSCTP, opt, &authKeyID{Number: id}))
 	})
 }
 

@@ -97,7 +97,7 @@ func refuseInterleaving(fd int) error {
 	if err != nil {
 		return os.NewSyscallError("getsockopt", err)
 	}
-	if v.value != 0 {
+	if v.Value != 0 {
 		return errors.New("sctp: message interleaving (RFC 8260) is on, which is unsafe together with SCTP-AUTH")
 	}
 	setOpt(fd, solSCTP, optInterleavingSupported, &v)
@@ -123,9 +123,9 @@ func (o *Options) setTimers(fd int) error {
 	if err != nil {
 		return err
 	}
-	info := sackInfo{delay: delay}
+	info := sackInfo{Delay: delay}
 	if delay == 0 {
-		info.freq = 1 // every packet
+		info.Freq = 1 // every packet
 	}
 	return set(fd, "SCTP_DELAYED_SACK", optDelayedSACK, &info)
 }
@@ -133,9 +133,9 @@ func (o *Options) setTimers(fd int) error {
 func setRTO(fd int, initial, least, most time.Duration) error {
 	var info rtoInfo
 	var err [3]error
-	info.initial, err[0] = fieldMS[uint32]("RTOInitial", initial)
-	info.min, err[1] = fieldMS[uint32]("RTOMin", least)
-	info.max, err[2] = fieldMS[uint32]("RTOMax", most)
+	info.Initial, err[0] = fieldMS[uint32]("RTOInitial", initial)
+	info.Min, err[1] = fieldMS[uint32]("RTOMin", least)
+	info.Max, err[2] = fieldMS[uint32]("RTOMax", most)
 	if err := errors.Join(err[:]...); err != nil {
 		return err
 	}
@@ -144,18 +144,18 @@ func setRTO(fd int, initial, least, most time.Duration) error {
 
 func (o *Options) setPaths(fd int) error {
 	if o.AssocMaxRetrans != 0 {
-		if err := set(fd, "SCTP_ASSOCINFO", optAssocInfo, &assocParams{maxRetrans: o.AssocMaxRetrans}); err != nil {
+		if err := set(fd, "SCTP_ASSOCINFO", optAssocInfo, &assocParams{MaxRetrans: o.AssocMaxRetrans}); err != nil {
 			return err
 		}
 	}
-	p := peerAddrParams{pathMaxRetrans: o.PathMaxRetrans}
+	p := peerAddrParams{PathMaxRetrans: o.PathMaxRetrans}
 	var err error
 	switch {
 	case o.Heartbeat < 0:
-		binary.NativeEndian.PutUint32(p.flags[:], heartbeatDisable)
+		binary.NativeEndian.PutUint32(p.Flags[:], heartbeatDisable)
 	case o.Heartbeat > 0:
-		binary.NativeEndian.PutUint32(p.flags[:], heartbeatEnable)
-		p.heartbeatInterval, err = fieldMS[uint32]("Heartbeat", o.Heartbeat)
+		binary.NativeEndian.PutUint32(p.Flags[:], heartbeatEnable)
+		p.HeartbeatInterval, err = fieldMS[uint32]("Heartbeat", o.Heartbeat)
 	}
 	if err != nil || p == (peerAddrParams{}) {
 		return err
@@ -168,7 +168,7 @@ func (o *Options) setUDPEncaps(fd int) error {
 		return nil
 	}
 	var u udpEncaps
-	binary.BigEndian.PutUint16(u.port[:], o.UDPEncapPort)
+	binary.BigEndian.PutUint16(u.Port[:], o.UDPEncapPort)
 	return set(fd, "SCTP_REMOTE_UDP_ENCAPS_PORT", optUDPEncapsPort, &u)
 }
 
@@ -182,7 +182,7 @@ func (s *Socket) RTO() (initial, least, most time.Duration, err error) {
 	var info rtoInfo
 	err = s.control(func(fd int) error { return getOpt(fd, solSCTP, optRTOInfo, &info) })
 	ms := func(n uint32) time.Duration { return time.Duration(n) * time.Millisecond }
-	return ms(info.initial), ms(info.min), ms(info.max), os.NewSyscallError("getsockopt", err)
+	return ms(info.Initial), ms(info.Min), ms(info.Max), os.NewSyscallError("getsockopt", err)
 }
 
 // PartialReliability reports whether the peer may skip messages (RFC 3758), so that it
@@ -195,7 +195,7 @@ func (s *Socket) PartialReliability() (bool, error) {
 func (s *Socket) flag(opt int) (bool, error) {
 	var v assocValue
 	err := s.control(func(fd int) error { return getOpt(fd, solSCTP, opt, &v) })
-	return v.value != 0, os.NewSyscallError("getsockopt", err)
+	return v.Value != 0, os.NewSyscallError("getsockopt", err)
 }
 
 func setBuffer(fd, opt, size int) error {

@@ -115,7 +115,7 @@ func (s *Socket) connect(ctx context.Context, remote []netip.AddrPort) error {
 		return err
 	}
 	err = s.control(func(fd int) error {
-		return getOpt(fd, solSCTP, optConnectx3, &connectx{bytes: int32(len(list)), addrs: unsafe.SliceData(list)})
+		return getOpt(fd, solSCTP, optConnectx3, &connectx{Bytes: int32(len(list)), Addrs: unsafe.SliceData(list)})
 	})
 	if err != nil && err != unix.EINPROGRESS {
 		return withRemedy("connectx", err)
@@ -152,16 +152,7 @@ func established(fd int) (done bool, err error) {
 	if errno != 0 {
 		return true, withRemedy("connectx", syscall.Errno(errno))
 	}
-	var st assocStatus
-	if err := getOpt(fd, solSCTP, optStatus, &st); err != nil {
-		return true, os.NewSyscallError("connectx", unix.ECONNABORTED) // no association, no error
-	}
-	return st.state >= stateEstablished, nil
-}
-
-func contextError(err error) error {
-	if err == context.DeadlineExceeded {
-		return timeoutError{}
-	}
-	return err
+	// There is no peer until the association is up, but one for ever after.
+	_, err = unix.Getpeername(fd)
+	return err == nil, nil
 }

@@ -48,7 +48,8 @@ type AssociationError struct {
 	// Section 3.3.10), or 0.
 	Cause uint16
 	// Err is syscall.ECONNRESET for an ABORT, syscall.ETIMEDOUT for a peer that
-	// does not answer, syscall.EPIPE for a message that comes too late.
+	// does not answer, syscall.EPIPE for a message that comes too late,
+	// syscall.ENOTCONN if it ended before it was used.
 	Err error
 }
 
@@ -100,6 +101,14 @@ func (timeoutError) Is(err error) bool {
 	return err == context.DeadlineExceeded || err == os.ErrDeadlineExceeded
 }
 
+// contextError is the error of a call that ctx has ended.
+func contextError(err error) error {
+	if err == context.DeadlineExceeded {
+		return timeoutError{}
+	}
+	return err
+}
+
 // remedyError adds to an error what can be done about it.
 type remedyError struct {
 	error
@@ -120,6 +129,8 @@ func withRemedy(call string, err error) error {
 	remedies := map[error]string{
 		syscall.EADDRINUSE:    "another socket has that port, see \"ss --sctp -anp\"",
 		syscall.EADDRNOTAVAIL: "that is no address of this host, see \"ip address\"",
+		syscall.ENETUNREACH:   "there is no route to it, see \"ip route\"",
+		syscall.EHOSTUNREACH:  "there is no route to it, see \"ip route\"",
 		syscall.ECONNREFUSED:  "nothing listens on that port there",
 		syscall.ETIMEDOUT:     "the peer does not answer SCTP, or something between drops it",
 		syscall.EACCES:        "a port below 1024 needs root or CAP_NET_BIND_SERVICE",

@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // The tests in files *_kernel_test.go need a kernel with SCTP, and root for a
@@ -139,5 +141,26 @@ func wantError(t testing.TB, s *Socket, want error) {
 		if !errors.Is(err, want) {
 			t.Fatalf("received event %T, %d bytes, error %v, want error %v", p.Event, p.N, err, want)
 		}
+	}
+}
+
+// deaf makes s lose every packet, as if its host had gone.
+func deaf(t testing.TB, s *Socket) {
+	t.Helper()
+	drop := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: 0}
+	if err := s.control(func(fd int) error {
+		return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &drop})
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// hearing ends deaf.
+func hearing(t testing.TB, s *Socket) {
+	t.Helper()
+	if err := s.control(func(fd int) error {
+		return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0)
+	}); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -3,14 +3,19 @@
 package sctpsock
 
 import (
+	"errors"
+	"io"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
 
+// largestRecord is the length of the largest DTLS record (requirement 5.33).
 const largestRecord = 13 + 1<<14 + 2048
 
-func TestEcho(t *testing.T) {
+func TestEcho(t *testing.T) { // 1.27, 5.34
 	c, s := pair(t, withAuth(), withAuth())
 	for _, size := range []int{1, 1000, 16384, largestRecord} {
 		msg := strings.Repeat("x", size)
@@ -27,19 +32,224 @@ func TestEcho(t *testing.T) {
 	wantNothing(t, s)
 }
 
-func TestDry(t *testing.T) {
+// readParts reads a message with a buffer of size bytes.
+func readParts(t *testing.T, s *Socket, size int) (msg string, parts int) {
+	t.Helper()
+	b := make([]byte, size)
+	for {
+		p, err := s.Recv(b, true)
+		if err != nil || p.Event != nil {
+			t.Fatalf("event %T, error %v in the middle of a message", p.Event, err)
+		}
+		if want := (RecvInfo{Stream: 2, PPID: 7}); p.Info != want {
+			t.Fatalf("part %d has %+v, want %+v", parts, p.Info, want)
+		}
+		msg += string(b[:p.N])
+		parts++
+		if p.End {
+			return msg, parts
+		}
+	}
+}
+
+func TestAttackH7PartsOfMessage(t *testing.T) { // 5.3, 5.7 of the kernel's facts: no part looks like a message
 	c, s := pair(t, withAuth(), withAuth())
-	// Nothing outstanding: at once.
+	first, second := strings.Repeat("0123456789", 500), "next"
+	send(t, c, first, SendInfo{Stream: 2, PPID: 7})
+	send(t, c, second, SendInfo{Stream: 2, PPID: 7})
+	if msg, parts := readParts(t, s, 999); msg != first || parts != 6 {
+		t.Errorf("first message has %d bytes in %d parts, want %d in 6", len(msg), parts, len(first))
+	}
+	if msg, parts := readParts(t, s, len(second)); msg != second || parts != 1 {
+		t.Errorf("second message has %d bytes in %d parts, want %d in 1", len(msg), parts, len(second))
+	}
+}
+
+// smallWindow returns an association on which a record from c does not fit into
+// the window of s, and is sent in fragments.
+func smallWindow(t *testing.T) (c, s *Socket) {
+	t.Helper()
+	const optMaxSeg = 13
+	small := fast()
+	small.ReadBuffer = 8000
+	c, s = pair(t, fast(), small)
+	if err := c.control(func(fd int) error { return setOpt(fd, solSCTP, optMaxSeg, &assocValue{Value: 1000}) }); err != nil {
+		t.Fatal(err)
+	}
+	return c, s
+}
+
+func TestPartialDelivery(t *testing.T) {
+	c, s := smallWindow(t)
+	msg := strings.Repeat("0123456789", largestRecord/10)
+	send(t, c, msg, SendInfo{Stream: 2, PPID: 7})
+	if got, parts := readParts(t, s, 64<<10); got != msg || parts < 2 {
+		t.Errorf("message has %d bytes in %d parts, want %d in several", len(got), parts, len(msg))
+	}
+}
+
+func TestRecordsArriveWhole(t *testing.T) {
+	// As many as fit into the window, to a reader that is late.
+	c, s := pair(t, withAuth(), withAuth())
+	msg := strings.Repeat("x", largestRecord)
+	const n = 10
+	for range n {
+		send(t, c, msg, SendInfo{SackImmediately: true})
+	}
 	if err := c.AskDry(); err != nil {
 		t.Fatal(err)
 	}
 	wantEvent[Dry](t, c)
-	for range 3 {
-		send(t, c, strings.Repeat("x", largestRecord), SendInfo{SackImmediately: true})
-		if err := c.AskDry(); err != nil {
+	for range n {
+		wantMessage(t, s, msg)
+	}
+}
+
+func TestSendErrors(t *testing.T) {
+	few := withAuth()
+	few.OutStreams = 3
+	few.WriteBuffer = 20000
+	c, s := pair(t, few, withAuth())
+	if out, in := c.Streams(); out != 3 || in != 10 {
+		t.Fatalf("client has %d outgoing and %d incoming streams, want 3 and 10", out, in)
+	}
+	if out, in := s.Streams(); out != 10 || in != 3 {
+		t.Fatalf("server has %d outgoing and %d incoming streams, want 10 and 3", out, in)
+	}
+
+	var stream *StreamError
+	if err := c.Send([]byte("x"), SendInfo{Stream: 3}); !errors.As(err, &stream) || !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("stream out of range: error %v", err)
+	} else if stream.Stream != 3 || stream.Streams != 3 {
+		t.Errorf("stream out of range: %+v", stream)
+	}
+	var size *MessageSizeError
+	if err := c.Send(make([]byte, 100000), SendInfo{}); !errors.As(err, &size) || !errors.Is(err, syscall.EMSGSIZE) {
+		t.Errorf("message too large: error %v", err)
+	} else if size.Size != 100000 {
+		t.Errorf("message too large: %+v", size)
+	}
+	if err := c.Send(nil, SendInfo{}); err != ErrEmptyMessage || !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("empty message: error %v", err)
+	}
+	if _, err := s.Recv(nil, true); err != io.ErrShortBuffer {
+		t.Errorf("empty buffer: error %v", err)
+	}
+
+	// None of it has gone out, and the association lives.
+	send(t, c, "after", SendInfo{Stream: 2})
+	wantMessage(t, s, "after")
+}
+
+func TestReliableDespiteDefaults(t *testing.T) { // 1.23: a changed default does not make control records unreliable
+	const optDefaultPRInfo = 114
+	type defaultPRInfo struct {
+		AssocID int32
+		Value   uint32
+		Policy  uint16
+	}
+	c, s := pair(t, fast(), fast())
+	if err := c.control(func(fd int) error {
+		return setOpt(fd, solSCTP, optDefaultPRInfo, &defaultPRInfo{Value: 1, Policy: policyTTL})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	// While the server hears nothing for longer than the default lifetime,
+	// a message with that lifetime is given up, the other one is not.
+	deaf(t, s)
+	send(t, c, "given up", SendInfo{Stream: 1, Lifetime: time.Millisecond})
+	send(t, c, "reliable", SendInfo{Stream: 2})
+	c.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	if _, err := c.Recv(make([]byte, 1), true); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("error %v, want a timeout", err)
+	}
+	hearing(t, s)
+	if info := wantMessage(t, s, "reliable"); info.Stream != 2 {
+		t.Errorf("received on stream %d, want 2", info.Stream)
+	}
+}
+
+func TestDeadlines(t *testing.T) {
+	c, s := pair(t, withAuth(), withAuth())
+	for _, d := range []time.Duration{-time.Second, 20 * time.Millisecond} {
+		deadline := time.Now().Add(d)
+		c.SetReadDeadline(deadline)
+		if _, err := c.Recv(make([]byte, 100), true); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("receiving with a deadline in %v: error %v", d, err)
+		}
+		if time.Now().Before(deadline) {
+			t.Errorf("receiving with a deadline in %v ended before", d)
+		}
+		if _, err := c.Recv(make([]byte, 100), false); err != ErrWouldBlock {
+			t.Errorf("receiving without waiting: error %v", err)
+		}
+	}
+	fill(t, c)
+	// A deadline is not the end.
+	c.SetReadDeadline(time.Now().Add(patience))
+	send(t, s, "still there", SendInfo{})
+	wantMessage(t, c, "still there")
+}
+
+// fill sends until no more fits in.
+func fill(t *testing.T, s *Socket) (messages int) {
+	t.Helper()
+	b := make([]byte, largestRecord)
+	for {
+		s.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
+		if err := s.Send(b, SendInfo{}); err != nil {
+			if !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Fatal(err)
+			}
+			s.SetWriteDeadline(time.Now().Add(patience))
+			return messages
+		}
+		messages++
+	}
+}
+
+func TestSendWaitsForSpace(t *testing.T) {
+	c, s := pair(t, withAuth(), withAuth())
+	n := fill(t, c)
+	sent := make(chan error)
+	go func() { sent <- c.Send([]byte("last"), SendInfo{}) }()
+	for range n {
+		readParts0(t, s)
+	}
+	if err := <-sent; err != nil {
+		t.Error(err)
+	}
+	wantMessage(t, s, "last")
+}
+
+// readParts0 reads a message and does not look at it.
+func readParts0(t *testing.T, s *Socket) {
+	t.Helper()
+	for {
+		p, _ := recv(t, s)
+		if p.Event != nil {
+			t.Fatalf("event %T", p.Event)
+		}
+		if p.End {
+			return
+		}
+	}
+}
+
+func TestNoAllocations(t *testing.T) {
+	c, s := pair(t, withAuth(), withAuth())
+	out, in := make([]byte, 1000), make([]byte, largestRecord)
+	if n := testing.AllocsPerRun(200, func() {
+		if err := c.Send(out, SendInfo{Stream: 1, PPID: 66}); err != nil {
 			t.Fatal(err)
 		}
-		wantEvent[Dry](t, c)
+		if p, err := s.Recv(in, true); err != nil || p.N != len(out) {
+			t.Fatalf("%d bytes, error %v", p.N, err)
+		}
+		if _, err := s.Recv(in, false); err != ErrWouldBlock {
+			t.Fatal(err)
+		}
+	}); n != 0 {
+		t.Errorf("a message costs %v allocations", n)
 	}
-	_ = s
 }

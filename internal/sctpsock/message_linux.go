@@ -54,19 +54,19 @@ func newSendCall(b []byte, info *SendInfo) *sendCall {
 	c := sendCalls.Get().(*sendCall)
 	c.iov.Base = unsafe.SliceData(b)
 	c.iov.SetLen(len(b))
-	c.ctl.snd = sndInfo{stream: info.Stream}
-	binary.BigEndian.PutUint32(c.ctl.snd.ppid[:], info.PPID)
+	c.ctl.snd = sndInfo{Stream: info.Stream}
+	binary.BigEndian.PutUint32(c.ctl.snd.PPID[:], info.PPID)
 	if info.Unordered {
-		c.ctl.snd.flags |= flagUnordered
+		c.ctl.snd.Flags |= flagUnordered
 	}
 	if info.SackImmediately {
-		c.ctl.snd.flags |= flagSACKImmediately
+		c.ctl.snd.Flags |= flagSACKImmediately
 	}
 	// Stated for reliable messages, too: without it the socket's default
 	// applies, whatever that is by now.
-	c.ctl.pr = prInfo{policy: policyNone}
+	c.ctl.pr = prInfo{Policy: policyNone}
 	if info.Lifetime > 0 {
-		c.ctl.pr = prInfo{policy: policyTTL, value: uint32(min(milliseconds(info.Lifetime), 1<<32-1))}
+		c.ctl.pr = prInfo{Policy: policyTTL, Value: uint32(min(milliseconds(info.Lifetime), 1<<32-1))}
 	}
 	return c
 }
@@ -141,9 +141,9 @@ func (c *recvCall) info() (info RecvInfo, err error) {
 		if hdr.Level == solSCTP && hdr.Type == cmsgRcvInfo && len(data) >= int(unsafe.Sizeof(rcvInfo{})) {
 			r := (*rcvInfo)(unsafe.Pointer(&data[0]))
 			return RecvInfo{
-				Stream:    r.stream,
-				PPID:      binary.BigEndian.Uint32(r.ppid[:]),
-				Unordered: r.flags&flagUnordered != 0,
+				Stream:    r.Stream,
+				PPID:      binary.BigEndian.Uint32(r.PPID[:]),
+				Unordered: r.Flags&flagUnordered != 0,
 			}, nil
 		}
 		b = rest

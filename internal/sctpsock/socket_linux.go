@@ -48,10 +48,14 @@ func newFile(fd int) (*os.File, syscall.RawConn, error) {
 // start learns what has been agreed on with the peer.
 func (s *Socket) start() error {
 	var st assocStatus
-	if err := s.control(func(fd int) error { return getOpt(fd, solSCTP, optStatus, &st) }); err != nil {
+	err := s.control(func(fd int) error { return getOpt(fd, solSCTP, optStatus, &st) })
+	if err == unix.EINVAL {
+		return &AssociationError{Err: unix.ENOTCONN}
+	}
+	if err != nil {
 		return os.NewSyscallError("getsockopt", err)
 	}
-	s.outStreams, s.inStreams = st.outStreams, st.inStreams
+	s.outStreams, s.inStreams = st.OutStreams, st.InStreams
 	s.local, s.remote = s.LocalAddrs(), s.RemoteAddrs()
 	return nil
 }
@@ -237,7 +241,7 @@ func addrs(rc syscall.RawConn, opt int) ([]netip.AddrPort, error) {
 	if err := control(rc, func(fd int) error { return getOpt(fd, solSCTP, opt, &list) }); err != nil {
 		return nil, os.NewSyscallError("getsockopt", err)
 	}
-	return parseSockaddrs(list.addrs[:], int(list.n)), nil
+	return parseSockaddrs(list.Addrs[:], int(list.N)), nil
 }
 
 // Shutdown sends what is queued and then ends the association in the orderly way (RFC 9260,
@@ -322,9 +326,9 @@ func (s *Socket) Subscribe(t EventType, on bool) error {
 }
 
 func subscribe(fd int, t EventType, on bool) error {
-	e := eventSubscription{kind: uint16(t)}
+	e := eventSubscription{Type: uint16(t)}
 	if on {
-		e.on = 1
+		e.On = 1
 	}
 	return os.NewSyscallError("setsockopt", setOpt(fd, solSCTP, optEvent, &e))
 }

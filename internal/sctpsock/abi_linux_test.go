@@ -1,0 +1,111 @@
+package sctpsock
+
+import (
+	"os"
+	"regexp"
+	"strconv"
+	"testing"
+	"unsafe"
+)
+
+// TestLayouts compares sizes and offsets with those that a C compiler gives the
+// structures of linux/sctp.h.
+func TestLayouts(t *testing.T) { // 5.22
+	const word = unsafe.Sizeof(uintptr(0))
+	tests := []struct {
+		name      string
+		got, want uintptr
+	}{
+		{"sctp_sndinfo", unsafe.Sizeof(sndInfo{}), 16},
+		{"snd_ppid", unsafe.Offsetof(sndInfo{}.PPID), 4},
+		{"snd_context", unsafe.Offsetof(sndInfo{}.Context), 8},
+		{"sctp_rcvinfo", unsafe.Sizeof(rcvInfo{}), 28},
+		{"rcv_flags", unsafe.Offsetof(rcvInfo{}.Flags), 4},
+		{"rcv_ppid", unsafe.Offsetof(rcvInfo{}.PPID), 8},
+		{"rcv_tsn", unsafe.Offsetof(rcvInfo{}.TSN), 12},
+		{"sctp_prinfo", unsafe.Sizeof(prInfo{}), 8},
+		{"pr_value", unsafe.Offsetof(prInfo{}.Value), 4},
+		{"sctp_rtoinfo", unsafe.Sizeof(rtoInfo{}), 16},
+		{"srto_max", unsafe.Offsetof(rtoInfo{}.Max), 8},
+		{"srto_min", unsafe.Offsetof(rtoInfo{}.Min), 12},
+		{"sctp_assocparams", unsafe.Sizeof(assocParams{}), 20},
+		{"sasoc_asocmaxrxt", unsafe.Offsetof(assocParams{}.MaxRetrans), 4},
+		{"sctp_initmsg", unsafe.Sizeof(initMsg{}), 8},
+		{"sctp_sack_info", unsafe.Sizeof(sackInfo{}), 12},
+		{"sack_freq", unsafe.Offsetof(sackInfo{}.Freq), 8},
+		{"sctp_paddrparams", unsafe.Sizeof(peerAddrParams{}), 156},
+		{"spp_hbinterval", unsafe.Offsetof(peerAddrParams{}.HeartbeatInterval), 132},
+		{"spp_pathmaxrxt", unsafe.Offsetof(peerAddrParams{}.PathMaxRetrans), 136},
+		{"spp_flags", unsafe.Offsetof(peerAddrParams{}.Flags), 146},
+		{"sctp_status", unsafe.Sizeof(assocStatus{}), 176},
+		{"sstat_instrms", unsafe.Offsetof(assocStatus{}.InStreams), 16},
+		{"sstat_outstrms", unsafe.Offsetof(assocStatus{}.OutStreams), 18},
+		{"sstat_primary", unsafe.Offsetof(assocStatus{}.Primary), 24},
+		{"sctp_assoc_value", unsafe.Sizeof(assocValue{}), 8},
+		{"sctp_event", unsafe.Sizeof(eventSubscription{}), 8},
+		{"se_type", unsafe.Offsetof(eventSubscription{}.Type), 4},
+		{"se_on", unsafe.Offsetof(eventSubscription{}.On), 6},
+		{"sctp_authkeyid", unsafe.Sizeof(authKeyID{}), 8},
+		{"gauth_chunks", unsafe.Offsetof(authChunks{}.Types), 8},
+		{"sctp_getaddrs.addrs", unsafe.Offsetof(addrList{}.Addrs), 8},
+		{"sctp_getaddrs_old", unsafe.Sizeof(connectx{}), 8 + word},
+		{"sctp_udpencaps", unsafe.Sizeof(udpEncaps{}), 128 + 2*word},
+		{"sue_address", unsafe.Offsetof(udpEncaps{}.Address), word},
+		{"sue_port", unsafe.Offsetof(udpEncaps{}.Port), 128 + word},
+
+		// A control message begins where the kernel looks for it.
+		{"second control message", unsafe.Offsetof(sendControl{}.prHdr), unsafe.Sizeof(sendControl{}.sndHdr) + 16},
+	}
+	for _, tt := range tests {
+		if tt.got != tt.want {
+			t.Errorf("%s is %d, want %d", tt.name, tt.got, tt.want)
+		}
+	}
+}
+
+// TestOptionNumbers compares the numbers with the kernel's header, as far as there is
+// one on this machine: an old one lacks the newest.
+func TestOptionNumbers(t *testing.T) { // 5.16, 5.17
+	header, err := os.ReadFile("/usr/include/linux/sctp.h")
+	if err != nil {
+		t.Logf("nothing to compare with: %v", err)
+	}
+	numbers := make(map[string]int)
+	for _, m := range regexp.MustCompile(`(?m)^#define\s+(SCTP_\w+)\s+(\d+)\b`).FindAllStringSubmatch(string(header), -1) {
+		numbers[m[1]], _ = strconv.Atoi(m[2])
+	}
+	for name, got := range map[string]int{
+		"SCTP_RTOINFO":                  optRTOInfo,
+		"SCTP_ASSOCINFO":                optAssocInfo,
+		"SCTP_INITMSG":                  optInitMsg,
+		"SCTP_NODELAY":                  optNoDelay,
+		"SCTP_PEER_ADDR_PARAMS":         optPeerAddrParams,
+		"SCTP_STATUS":                   optStatus,
+		"SCTP_DELAYED_ACK_TIME":         optDelayedSACK,
+		"SCTP_FRAGMENT_INTERLEAVE":      optFragmentInterleave,
+		"SCTP_PARTIAL_DELIVERY_POINT":   optPartialDeliveryPoint,
+		"SCTP_AUTH_CHUNK":               optAuthChunk,
+		"SCTP_HMAC_IDENT":               optHMACIdent,
+		"SCTP_AUTH_KEY":                 optAuthKey,
+		"SCTP_AUTH_ACTIVE_KEY":          optAuthActiveKey,
+		"SCTP_AUTH_DELETE_KEY":          optAuthDeleteKey,
+		"SCTP_PEER_AUTH_CHUNKS":         optPeerAuthChunks,
+		"SCTP_LOCAL_AUTH_CHUNKS":        optLocalAuthChunks,
+		"SCTP_RECVRCVINFO":              optRecvRcvInfo,
+		"SCTP_AUTH_DEACTIVATE_KEY":      optAuthDeactivateKey,
+		"SCTP_SOCKOPT_BINDX_ADD":        optBindxAdd,
+		"SCTP_GET_PEER_ADDRS":           optGetPeerAddrs,
+		"SCTP_GET_LOCAL_ADDRS":          optGetLocalAddrs,
+		"SCTP_SOCKOPT_CONNECTX3":        optConnectx3,
+		"SCTP_PR_SUPPORTED":             optPRSupported,
+		"SCTP_INTERLEAVING_SUPPORTED":   optInterleavingSupported,
+		"SCTP_EVENT":                    optEvent,
+		"SCTP_AUTH_SUPPORTED":           optAuthSupported,
+		"SCTP_REMOTE_UDP_ENCAPS_PORT":   optUDPEncapsPort,
+		"SCTP_PARTIAL_DELIVERY_ABORTED": partialDeliveryAborted,
+	} {
+		if want, ok := numbers[name]; ok && got != want {
+			t.Errorf("%s is %d, want %d", name, got, want)
+		}
+	}
+}

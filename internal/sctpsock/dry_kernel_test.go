@@ -1,0 +1,85 @@
+//go:build kernel && linux
+
+package sctpsock
+
+import (
+	"strings"
+	"testing"
+)
+
+func askDry(t *testing.T, s *Socket) {
+	t.Helper()
+	if err := s.AskDry(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDry(t *testing.T) { // 1.37, 1.39
+	c, _ := pair(t, withAuth(), withAuth())
+	askDry(t, c)
+	wantEvent[Dry](t, c) // nothing outstanding
+	for range 3 {
+		send(t, c, strings.Repeat("x", largestRecord), SendInfo{SackImmediately: true})
+		askDry(t, c)
+		wantEvent[Dry](t, c)
+		wantNothing(t, c)
+	}
+}
+
+func TestDryOnlyWhenAsked(t *testing.T) {
+	c, s := pair(t, withAuth(), withAuth())
+	askDry(t, c)
+	wantEvent[Dry](t, c)
+	for range 3 {
+		send(t, c, "x", SendInfo{SackImmediately: true})
+		wantMessage(t, s, "x")
+		send(t, s, "y", SendInfo{})
+		wantMessage(t, c, "y")
+	}
+	wantNothing(t, c)
+}
+
+func TestDryWhileReading(t *testing.T) {
+	// What arrives meanwhile comes in its order.
+	c, s := pair(t, withAuth(), withAuth())
+	send(t, s, "before", SendInfo{})
+	send(t, c, "x", SendInfo{SackImmediately: true})
+	wantMessage(t, s, "x")
+	askDry(t, c)
+	wantMessage(t, c, "before")
+	wantEvent[Dry](t, c)
+}
+
+func TestDryOfThePast(t *testing.T) { // 1.39: a stale event must not satisfy the wait
+	c, s := pair(t, withAuth(), withAuth())
+
+	// Notifications pile up: of sends and of window updates.
+	n := fill(t, c)
+	askDry(t, c)
+	for range n {
+		readParts0(t, s)
+	}
+	askDry(t, c)
+	askDry(t, c)
+	wantEvent[Dry](t, c)
+
+	// Now there is something outstanding for as long as the server does not read.
+	n = fill(t, c)
+	askDry(t, c)
+	wantNothing(t, c)
+	for range n {
+		readParts0(t, s)
+	}
+	wantEvent[Dry](t, c)
+	wantNothing(t, c)
+}
+
+func TestDryAfterGivenUpMessage(t *testing.T) { // 5.37
+	c, s := pair(t, fast(), fast())
+	deaf(t, s)
+	send(t, c, "given up", SendInfo{Lifetime: 1})
+	askDry(t, c)
+	wantNothing(t, c)
+	hearing(t, s)
+	wantEvent[Dry](t, c)
+}

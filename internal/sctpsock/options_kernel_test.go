@@ -1,0 +1,141 @@
+//go:build kernel && linux
+
+package sctpsock
+
+import (
+	"encoding/binary"
+	"errors"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// settings are options as the kernel tells them.
+type settings struct {
+	init    initMsg
+	rto     rtoInfo
+	sack    sackInfo
+	assoc   assocParams
+	path    peerAddrParams
+	encaps  udpEncaps
+	noDelay int
+	buffers [2]int
+}
+
+func settingsOf(t *testing.T, rc syscall.RawConn) (s settings) {
+	t.Helper()
+	must(t, control(rc, func(fd int) error {
+		s.noDelay, _ = unix.GetsockoptInt(fd, solSCTP, optNoDelay)
+		s.buffers[0], _ = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF)
+		s.buffers[1], _ = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF)
+		return errors.Join(
+			getOpt(fd, solSCTP, optInitMsg, &s.init),
+			getOpt(fd, solSCTP, optRTOInfo, &s.rto),
+			getOpt(fd, solSCTP, optDelayedSACK, &s.sack),
+			getOpt(fd, solSCTP, optAssocInfo, &s.assoc),
+			getOpt(fd, solSCTP, optPeerAddrParams, &s.path),
+			getOpt(fd, solSCTP, optUDPEncapsPort, &s.encaps),
+		)
+	}))
+	return s
+}
+
+// settingsWith makes a socket with these options and returns what the kernel says.
+func settingsWith(t *testing.T, o Options) (s settings) {
+	t.Helper()
+	o.Control = func(_, _ string, rc syscall.RawConn) error {
+		s = settingsOf(t, rc)
+		return nil
+	}
+	listenLoopback(t, &o)
+	return s
+}
+
+func TestOptions(t *testing.T) {
+	delay, none := 50*time.Millisecond, time.Duration(0)
+	s := settingsWith(t, Options{
+		OutStreams: 100, MaxInStreams: 200, MaxInitAttempts: 4, InitTimeout: 700 * time.Millisecond,
+		Nagle:      true,
+		RTOInitial: 300 * time.Millisecond, RTOMin: 200 * time.Millisecond, RTOMax: 1500 * time.Millisecond,
+		Heartbeat:       5 * time.Second,
+		AssocMaxRetrans: 7, PathMaxRetrans: 3,
+		SACKDelay:  &delay,
+		ReadBuffer: 50000, WriteBuffer: 60000,
+		UDPEncapPort: 9899,
+	})
+	if want := (initMsg{100, 200, 4, 700}); s.init != want {
+		t.Errorf("INITMSG %+v, want %+v", s.init, want)
+	}
+	if s.rto.Initial != 300 || s.rto.Min != 200 || s.rto.Max != 1500 {
+		t.Errorf("RTOINFO %+v", s.rto)
+	}
+	if s.sack.Delay != 50 || s.sack.Freq != 2 {
+		t.Errorf("DELAYED_SACK %+v", s.sack)
+	}
+	if s.assoc.MaxRetrans != 7 {
+		t.Errorf("ASSOCINFO %+v", s.assoc)
+	}
+	if s.path.HeartbeatInterval != 5000 || s.path.PathMaxRetrans != 3 {
+		t.Errorf("PEER_ADDR_PARAMS %+v", s.path)
+	}
+	if port := binary.BigEndian.Uint16(s.encaps.Port[:]); port != 9899 {
+		t.Errorf("REMOTE_UDP_ENCAPS_PORT %d", port)
+	}
+	if s.noDelay != 0 {
+		t.Error("Nagle is off")
+	}
+	if s.buffers != [2]int{100000, 120000} {
+		t.Errorf("buffers of %d bytes", s.buffers)
+	}
+
+	if s := settingsWith(t, Options{SACKDelay: &none, Heartbeat: -1}); s.sack.Freq != 1 {
+		t.Errorf("DELAYED_SACK %+v, want every packet", s.sack)
+	} else if flags := binary.NativeEndian.Uint32(s.path.Flags[:]); flags&heartbeatEnable != 0 {
+		t.Errorf("PEER_ADDR_PARAMS flags %#x, want no heartbeat", flags)
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	s := settingsWith(t, Options{})
+	if s.noDelay != 1 {
+		t.Error("Nagle is on")
+	}
+	for _, size := range s.buffers {
+		if size < defaultBuffer {
+			t.Errorf("buffers of %d bytes, want %d at least", s.buffers, defaultBuffer)
+		}
+	}
+	// The rest is the kernel's.
+	if s.init.OutStreams != 10 || s.rto.Initial != 3000 || s.sack.Delay != 200 || s.path.HeartbeatInterval != 30000 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestBadOptions(t *testing.T) {
+	delay := time.Minute
+	for name, o := range map[string]Options{
+		"RTO bounds":      {RTOMin: time.Second, RTOMax: time.Millisecond},
+		"RTO negative":    {RTOMin: -1},
+		"SACK delay":      {SACKDelay: &delay},
+		"INIT timeout":    {InitTimeout: time.Hour},
+		"error of caller": {Control: func(string, string, syscall.RawConn) error { return errors.New("no") }},
+	} {
+		if l, err := Listen(loopback, &o); err == nil {
+			l.Close()
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestRTO(t *testing.T) {
+	c, _ := pair(t, nil, nil)
+	must(t, c.SetRTO(0, 150*time.Millisecond, 250*time.Millisecond))
+	initial, least, most, err := c.RTO()
+	must(t, err)
+	const tick = 10 * time.Millisecond // the kernel rounds to its clock
+	if initial != 3*time.Second || least.Round(tick) != 150*time.Millisecond || most.Round(tick) != 250*time.Millisecond {
+		t.Errorf("RTO %v, from %v to %v", initial, least, most)
+	}
+}
