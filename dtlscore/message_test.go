@@ -200,3 +200,34 @@ func TestValuesThatAreForbidden(t *testing.T) {
 		})
 	}
 }
+
+func TestACK(t *testing.T) { // 3.1
+	records := []recordNumber{{2, 0}, {3, 1 << 40}}
+	b, err := appendACK(nil, records)
+	if want := unhex(t, "0020"+"00000000000000020000000000000000"+"00000000000000030000010000000000"); err != nil || !bytes.Equal(b, want) {
+		t.Errorf("%x, %v", b, err)
+	}
+	if got, err := parseACK(b); err != nil || !slices.Equal(got, records) {
+		t.Errorf("%v, %v", got, err)
+	}
+	if got, err := parseACK([]byte{0, 0}); err != nil || len(got) != 0 {
+		t.Errorf("empty: %v, %v", got, err)
+	}
+	if _, err := appendACK(nil, make([]recordNumber, 1<<12)); err == nil {
+		t.Error("an ACK was too long and was written")
+	}
+}
+
+func TestAttackG7ACKLength(t *testing.T) {
+	whole := append([]byte{0, 32}, make([]byte, 32)...)
+	for n := range whole {
+		if _, err := parseACK(whole[:n]); alertOf(err) != AlertDecodeError {
+			t.Errorf("%d bytes: %v", n, err)
+		}
+	}
+	for _, b := range [][]byte{append(whole, 0), append([]byte{0, 15}, make([]byte, 15)...)} {
+		if _, err := parseACK(b); alertOf(err) != AlertDecodeError {
+			t.Errorf("%x: %v", b, err)
+		}
+	}
+}

@@ -1,0 +1,164 @@
+package dtlscore
+
+import (
+	"bytes"
+	"testing"
+)
+
+// The corpora in testdata/fuzz have messages and records of the recorded
+// connections; the samples are added to them.
+
+func FuzzRecord(f *testing.F) {
+	f.Fuzz(func(t *testing.T, b []byte) {
+		h, fragment, err := parseRecord(b)
+		if err != nil {
+			return
+		}
+		if again := append(h.append(nil), fragment...); !bytes.Equal(again, b) {
+			t.Errorf("%x written as %x", b, again)
+		}
+	})
+}
+
+func FuzzUnifiedHeader(f *testing.F) {
+	f.Fuzz(func(t *testing.T, b []byte) {
+		h, err := parseUnified(b)
+		if err != nil {
+			return
+		}
+		if !isUnified(b[0]) || len(b)-h.headerLen < recordNumberSample || h.headerLen < 1+h.sequenceLen {
+			t.Errorf("%x read as %+v", b, h)
+		}
+	})
+}
+
+// Nothing opens that was not sealed with the key.
+func FuzzOpen(f *testing.F) {
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for name, kind := range aeadKinds {
+			for _, open := range []opener{testProtection12(t, kind, 1).opener(), testProtection13(t, kind, 3).opener()} {
+				if _, content, err := open(bytes.Clone(b)); err == nil || content != nil {
+					t.Errorf("%s opened %x", name, b)
+				}
+			}
+		}
+	})
+}
+
+func FuzzAlert(f *testing.F) {
+	f.Fuzz(func(t *testing.T, b []byte) {
+		level, a, err := parseAlert(b)
+		if (err == nil) != (len(b) == 2) || err == nil && (byte(a) != b[1] || level != levelWarning && level != levelFatal) {
+			t.Errorf("%x read as %v %v, %v", b, level, a, err)
+		}
+	})
+}
+
+func FuzzACK(f *testing.F) {
+	f.Fuzz(func(t *testing.T, b []byte) {
+		records, err := parseACK(b)
+		if err != nil {
+			return
+		}
+		if again, err := appendACK(nil, records); err != nil || !bytes.Equal(again, b) {
+			t.Errorf("%x written as %x, %v", b, again, err)
+		}
+	})
+}
+
+func FuzzFragment(f *testing.F) {
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for len(b) > 0 {
+			h, fragment, rest, err := parseFragment(b)
+			if err != nil {
+				return
+			}
+			again := append(append(h.append(nil), fragment...), rest...)
+			if !bytes.Equal(again, b) || h.fragmentOffset+len(fragment) > h.length {
+				t.Fatalf("%x written as %x", b, again)
+			}
+			b = rest
+		}
+	})
+}
+
+// fuzzMessage reads a message, and writes and reads again what it can read.
+func fuzzMessage(t *testing.T, typ handshakeType, body []byte, form messageForm) {
+	m, err := parseMessage(typ, body, form)
+	if err == nil {
+		checkRoundTrip(t, m, body, form)
+	} else if a := alertOf(err); a == AlertInternalError {
+		t.Errorf("%v: %v", typ, err)
+	}
+}
+
+func FuzzClientHello(f *testing.F) { fuzzHello(f, typeClientHello) }
+func FuzzServerHello(f *testing.F) { fuzzHello(f, typeServerHello) }
+
+func fuzzHello(f *testing.F, typ handshakeType) {
+	for _, s := range samples() {
+		if s.m.typ() == typ {
+			f.Add(s.body.bytes())
+		}
+	}
+	f.Fuzz(func(t *testing.T, body []byte) { fuzzMessage(t, typ, body, messageForm{}) })
+}
+
+func FuzzMessage12(f *testing.F) {
+	for _, s := range samples() {
+		if s.form.version == VersionDTLS12 {
+			f.Add(byte(s.m.typ()), byte(s.form.kx), s.form.rawPublicKeys, s.body.bytes())
+		}
+	}
+	f.Fuzz(func(t *testing.T, typ, kx byte, rawPublicKeys bool, body []byte) {
+		fuzzMessage(t, handshakeType(typ), body, messageForm{VersionDTLS12, keyExchange(kx) % (kxPSK + 1), rawPublicKeys})
+	})
+}
+
+func FuzzMessage13(f *testing.F) {
+	for _, s := range samples() {
+		if s.form.version == VersionDTLS13 {
+			f.Add(byte(s.m.typ()), s.body.bytes())
+		}
+	}
+	f.Fuzz(func(t *testing.T, typ byte, body []byte) { fuzzMessage(t, handshakeType(typ), body, form13) })
+}
+
+// FuzzReassembly sends fragments of three messages, as the input says, and
+// compares with a model that has a flag for each byte.
+func FuzzReassembly(f *testing.F) {
+	f.Add([]byte{0, 0, 255, 1, 0, 255, 2, 0, 255})
+	f.Add([]byte{2, 100, 255, 2, 0, 100, 1, 0, 255, 0, 5, 10, 0, 0, 6, 0, 14, 255})
+	f.Fuzz(func(t *testing.T, script []byte) {
+		bodies := [][]byte{testBytes(0, 50), testBytes(1, 200), testBytes(2, blockLen+50)}
+		var have [3][blockLen + 50]bool
+		missing := []int{50, 200, blockLen + 50}
+		next := 0
+		var r reassembler
+		for ; len(script) >= 3; script = script[3:] {
+			seq := int(script[0]) % 3
+			body := bodies[seq]
+			from := int(script[1]) * len(body) / 256
+			to := min(from+int(script[2])*len(body)/250+1, len(body))
+			h, fragment := fragmentOf(typeCertificate, uint16(seq), body, from, to)
+			if err := r.add(0, h, fragment); err != nil {
+				t.Fatal(err)
+			}
+			for i := from; i < to; i++ {
+				if !have[seq][i] {
+					have[seq][i] = true
+					missing[seq]--
+				}
+			}
+			for m, ok := r.take(); ok; m, ok = r.take() {
+				if int(m.seq) != next || missing[next] != 0 || !bytes.Equal(m.body, bodies[next]) {
+					t.Fatalf("message_seq %d instead of %d, of which %d bytes are missing", m.seq, next, missing[next])
+				}
+				next++
+			}
+			if next < 3 && missing[next] == 0 {
+				t.Fatalf("message_seq %d is held back", next)
+			}
+		}
+	})
+}
