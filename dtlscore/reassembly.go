@@ -45,6 +45,7 @@ var maxMessageLen = map[handshakeType]int{
 // futureMessages times the size of the largest message.
 type reassembler struct {
 	next    uint32 // message_seq of the message to be handed out next; 2^16 at the end
+	before  uint32 // that at the end of the handshake before; 0 in the first one
 	pending [futureMessages]*partialMessage
 }
 
@@ -56,13 +57,18 @@ func (r *reassembler) add(epoch uint64, h handshakeHeader, fragment []byte) erro
 		return unexpected("%v", h.typ)
 	}
 	if h.length > limit {
-		return misbehaved(AlertIllegalParameter, "%v of %d bytes", h.typ, h.length)
+		return malformed("%v of %d bytes", h.typ, h.length)
 	}
 	if r.next > math.MaxUint16 {
 		return unexpected("%v after the last message_seq", h.typ)
 	}
-	if uint32(h.seq) < r.next {
+	if seq := uint32(h.seq); seq < r.next || r.next == 0 && 0 < seq && seq < r.before {
 		return nil
+	}
+	// A renegotiation begins with its first message. What looks like a later
+	// one belongs to none, and must not wait for one.
+	if r.next == 0 && r.before > 0 && h.seq > 0 {
+		return unexpected("%v with message_seq %d between handshakes", h.typ, h.seq)
 	}
 	ahead := uint32(h.seq) - r.next
 	if ahead >= futureMessages {
@@ -110,7 +116,7 @@ func (r *reassembler) empty() bool {
 }
 
 // restart makes message_seq begin with 0 again, for a renegotiation.
-func (r *reassembler) restart() { *r = reassembler{} }
+func (r *reassembler) restart() { *r = reassembler{before: max(r.before, r.next)} }
 
 const blockLen = 1 << 10
 

@@ -170,14 +170,39 @@ func TestAttackE2Fragments(t *testing.T) {
 		{"unknown type", 0, handshakeHeader{99, 100, 0, 3, 3}, AlertUnexpectedMessage},
 		{"message_hash", 0, handshakeHeader{typeMessageHash, 32, 0, 0, 3}, AlertUnexpectedMessage},
 		{"D7 other epoch", 1, handshakeHeader{typeCertificate, 100, 0, 3, 3}, AlertUnexpectedMessage},
-		{"E1 too large", 0, handshakeHeader{typeCertificate, 1<<24 - 1, 0, 0, 3}, AlertIllegalParameter},
-		{"E1 large Finished", 0, handshakeHeader{typeFinished, 65, 1, 0, 3}, AlertIllegalParameter},
-		{"E1 ServerHelloDone with a body", 0, handshakeHeader{typeServerHelloDone, 3, 1, 0, 3}, AlertIllegalParameter},
+		{"E1 too large", 0, handshakeHeader{typeCertificate, 1<<24 - 1, 0, 0, 3}, AlertDecodeError},
+		{"E1 large Finished", 0, handshakeHeader{typeFinished, 65, 1, 0, 3}, AlertDecodeError},
+		{"E1 ServerHelloDone with a body", 0, handshakeHeader{typeServerHelloDone, 3, 1, 0, 3}, AlertDecodeError},
 	} {
 		if err := start().add(tt.epoch, tt.h, make([]byte, tt.h.fragmentLength)); err == nil || alertOf(err) != tt.want {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 	}
+}
+
+// Between two handshakes nothing is kept: what comes again is dropped, and what
+// belongs to no handshake is refused.
+func TestAttackD12BetweenHandshakes(t *testing.T) {
+	var r reassembler
+	for seq := range uint16(3) {
+		mustAdd(t, &r, handshakeHeader{typeFinished, 1, seq, 0, 1}, []byte{1})
+		wantMessage(t, &r, typeFinished, seq, []byte{1})
+	}
+	r.restart()
+	for _, seq := range []uint16{1, 2} {
+		if err := r.add(0, handshakeHeader{typeFinished, 1, seq, 0, 1}, []byte{1}); err != nil || !r.empty() {
+			t.Errorf("message_seq %d again: %v", seq, err)
+		}
+	}
+	for _, seq := range []uint16{3, 4, 65535} {
+		if err := r.add(0, handshakeHeader{typeFinished, 1, seq, 0, 1}, []byte{1}); alertOf(err) != AlertUnexpectedMessage {
+			t.Errorf("message_seq %d: %v", seq, err)
+		}
+	}
+	mustAdd(t, &r, handshakeHeader{typeClientHello, 1, 0, 0, 1}, []byte{1})
+	wantMessage(t, &r, typeClientHello, 0, []byte{1})
+	mustAdd(t, &r, handshakeHeader{typeCertificate, 2, 1, 0, 1}, []byte{1})
+	wantNone(t, &r)
 }
 
 // Fragments of two messages are not mixed.
