@@ -33,8 +33,10 @@ func (c *Conn) serverVersion(m *clientHello) (uint16, error) {
 	theirs := m.supportedVersions
 	if len(theirs) == 0 {
 		// legacy_version is the best that the client can do. DTLS versions
-		// count downwards, and what is better than 1.2 can do 1.2 as well.
-		if m.version>>8 == 0xfe && m.version <= VersionDTLS12 {
+		// count downwards, and what is better than 1.2, even if nobody knows
+		// it yet, can do 1.2 as well. RFC 5246, Appendix E.1. Small numbers
+		// are those of TLS.
+		if m.version <= VersionDTLS12 && m.version >= 0x8000 {
 			theirs = []uint16{VersionDTLS12}
 		}
 	}
