@@ -2,6 +2,7 @@ package dtlscore
 
 import (
 	"crypto/ecdh"
+	"crypto/elliptic"
 	"crypto/mlkem"
 	"crypto/rand"
 	"crypto/tls"
@@ -31,6 +32,19 @@ func curveOf(g tls.CurveID) ecdh.Curve {
 		return ecdh.P384()
 	}
 	return nil
+}
+
+// groupOf returns the group that is named like the curve of a key, or 0.
+func groupOf(c elliptic.Curve) tls.CurveID {
+	switch c {
+	case elliptic.P256():
+		return tls.CurveP256
+	case elliptic.P384():
+		return tls.CurveP384
+	case elliptic.P521():
+		return tls.CurveP521
+	}
+	return 0
 }
 
 // An ephemeralKey is our side of one key agreement. It is never used twice.

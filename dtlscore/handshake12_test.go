@@ -93,9 +93,12 @@ func TestNegotiation12(t *testing.T) {
 			s.CipherSuites = []uint16{TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}
 		}, check: func(s ConnectionState) bool { return s.CipherSuite == TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 }},
 		{name: "server's order of groups", change: func(c, s *Config) {
-			c.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP384}
+			c.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP384, tls.CurveP256}
 			s.CurvePreferences = []tls.CurveID{tls.CurveP384, tls.X25519}
 		}, check: func(s ConnectionState) bool { return s.CurveID == tls.CurveP384 }},
+		{name: "no group for the certificate", change: func(c, s *Config) { // 4.28
+			c.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP384}
+		}, alert: AlertHandshakeFailure, fault: ErrPeerIncompatible},
 		{name: "no suite in common", change: func(c, s *Config) {
 			c.CipherSuites = []uint16{TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}
 			s.CipherSuites = []uint16{TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384}

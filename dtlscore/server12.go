@@ -2,6 +2,7 @@ package dtlscore
 
 import (
 	"crypto"
+	"crypto/ecdsa"
 	"crypto/tls"
 	"crypto/x509"
 	"io"
@@ -113,6 +114,12 @@ func (c *Config) chooseGroup12(offer *clientHello) (tls.CurveID, error) {
 // chooseSuite12 returns the first suite of ours that the client has too, and
 // that fits our certificate.
 func (c *Config) chooseSuite12(offer *clientHello, public crypto.PublicKey) (*cipherSuite, error) {
+	// RFC 8422, Section 5.1: the list is for the keys in certificates as well.
+	if key, ok := public.(*ecdsa.PublicKey); ok && offer.supportedGroups != nil {
+		if g := groupOf(key.Curve); g != 0 && !slices.Contains(offer.supportedGroups, g) {
+			return nil, incompatible(AlertHandshakeFailure, "client has no group %v, which our certificate is for", g)
+		}
+	}
 	for _, id := range c.suites(VersionDTLS12) {
 		s := suiteByID(id, VersionDTLS12)
 		if slices.Contains(offer.suites, id) && s.kx.allowsKey(public) {
