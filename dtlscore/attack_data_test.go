@@ -75,14 +75,14 @@ func TestAttackC2EarlyDataIsHeld(t *testing.T) {
 		s.changeCipherSpec()
 		s.conn.written = renewed
 		s.sendData("2")
-		if s.under.conn.Held() != 2 || len(s.under.data) > 0 {
-			t.Fatalf("holds %d, delivered %q", s.under.conn.Held(), s.under.data)
+		if len(s.under.conn.in.held) != 2 || len(s.under.data) > 0 {
+			t.Fatalf("holds %d, delivered %q", len(s.under.conn.in.held), s.under.data)
 		}
 		s.finished()
 		s.wantComplete()
 		s.sendData("3")
-		if got := bytes.Join(s.under.data, nil); string(got) != "123" || s.under.conn.Held() != 0 {
-			t.Fatalf("delivered %q, holds %d", got, s.under.conn.Held())
+		if got := bytes.Join(s.under.data, nil); string(got) != "123" || len(s.under.conn.in.held) != 0 {
+			t.Fatalf("delivered %q, holds %d", got, len(s.under.conn.in.held))
 		}
 	})
 	t.Run("found while draining", func(t *testing.T) {
@@ -111,8 +111,8 @@ func TestAttackC2EarlyDataIsHeld(t *testing.T) {
 		s.sendData("evil")
 		s.finished(func(m *finished) { m.verifyData[0] ^= 1 })
 		s.wantAlert(AlertDecryptError, ErrPeerMisbehaved)
-		if len(s.under.data) > 0 || s.under.conn.Held() != 0 {
-			t.Errorf("delivered %q, holds %d", s.under.data, s.under.conn.Held())
+		if len(s.under.data) > 0 || len(s.under.conn.in.held) != 0 {
+			t.Errorf("delivered %q, holds %d", s.under.data, len(s.under.conn.in.held))
 		}
 	})
 	t.Run("E4: too many", func(t *testing.T) {

@@ -50,7 +50,10 @@ const (
 // An Event is an instruction to the driver. Events must be obeyed in order.
 //
 // Data is owned by the driver from the moment that [Conn.NextEvent] returns it.
+//
+// Held is set for EventData: which of the records that Receive kept it was, counted from 1.
 type Event struct {
 	Kind EventKind
 	Data []byte
+	Held int
 }

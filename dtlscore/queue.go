@@ -5,6 +5,7 @@ package dtlscore
 type action struct {
 	kind EventKind
 	data []byte
+	held int // of EventData
 
 	// A record is protected when it is handed out, not when it is queued: what
 	// is dropped because of a failure leaves no gap between the keys in which
@@ -51,13 +52,13 @@ func (c *Conn) NextEvent() Event {
 			if c.sent = a.epoch; a.content == contentChangeCipherSpec {
 				c.sent = c.written // the peer takes nothing else after it
 			}
-			return Event{EventSend, record}
+			return Event{Kind: EventSend, Data: record}
 		case EventHandshakeComplete:
 			if !c.closing {
 				c.app.Store(a.epoch)
 			}
 		}
-		return Event{a.kind, a.data}
+		return Event{Kind: a.kind, Data: a.data, Held: a.held}
 	}
 }
 

@@ -21,10 +21,17 @@ type inbound struct {
 	drain       drainReason
 	unconfirmed bool // from ChangeCipherSpec to Finished
 
-	held      [][]byte // whole records that have to wait, in order of arrival
+	held      []heldRecord // in order of arrival
 	heldBytes int
+	heldCount int // of all that were ever held
 
 	emptyInARow, warnings int
+}
+
+// A heldRecord is a whole record that has to wait, and the number it was given when it was held first.
+type heldRecord struct {
+	record []byte
+	number int
 }
 
 // A drainReason is why the driver was told to read all that has arrived.
@@ -57,20 +64,20 @@ func (c *Conn) Receive(record []byte, control bool) ([]byte, error) {
 	case c.peerClosed:
 		return nil, nil
 	}
-	data, err := c.receive(record, control)
+	data, err := c.receive(record, control, 0)
 	if err != nil {
 		return nil, c.fail(err)
 	}
 	return data, nil
 }
 
-// Held returns the number of records that Receive keeps because they may not
-// be looked at yet. Those with application data come out as [EventData], in
-// the order of arrival. A driver that remembers more of a message than its
-// bytes finds out here whether it was kept: the number has grown by one.
-func (c *Conn) Held() int { return len(c.in.held) }
+// Held returns how many records Receive has ever kept because they could not
+// be looked at yet. A driver that knows more of a message than its bytes sees
+// here that it was kept, and in [Event].Held whether it was application data.
+func (c *Conn) Held() int { return c.in.heldCount }
 
-func (c *Conn) receive(record []byte, control bool) ([]byte, error) {
+// receive takes a record that just came, or again one that was held, with its number.
+func (c *Conn) receive(record []byte, control bool, number int) ([]byte, error) {
 	h, fragment, err := parseRecord(record)
 	if err != nil {
 		return nil, err
@@ -85,13 +92,13 @@ func (c *Conn) receive(record []byte, control bool) ([]byte, error) {
 	changing := c.in.drain == drainChangeCipherSpec
 	switch {
 	case h.epoch == c.in.epoch && isData && c.in.unconfirmed:
-		return nil, c.hold(record)
+		return nil, c.hold(record, number)
 	case h.epoch == c.in.epoch && (isData || !changing):
 		return c.open(c.in.read, h, fragment)
 	case h.epoch == c.in.epoch+1 && c.in.next != nil && (isData || changing):
 		// Other streams may be faster than ChangeCipherSpec, and the driver
 		// may find anything while it reads what was sent before.
-		return nil, c.hold(record)
+		return nil, c.hold(record, number)
 	case h.epoch+1 == c.in.epoch && isData && c.in.previous != nil:
 		return c.open(c.in.previous, h, fragment)
 	}
@@ -223,24 +230,29 @@ func (c *Conn) completeHandshake() error {
 func (c *Conn) receiveHeld() error {
 	held := c.in.held
 	c.in.held, c.in.heldBytes = nil, 0
-	for _, record := range held {
-		data, err := c.receive(record, true)
+	for _, h := range held {
+		data, err := c.receive(h.record, true, h.number)
 		if err != nil {
 			return err
 		}
 		if data != nil {
-			c.pushData(EventData, data)
+			c.queue = append(c.queue, action{kind: EventData, data: data, held: h.number})
 		}
 	}
 	return nil
 }
 
 // hold keeps a record until its epoch is begun and confirmed.
-func (c *Conn) hold(record []byte) error {
+func (c *Conn) hold(record []byte, number int) error {
 	if len(c.in.held) == maxHeldRecords || c.in.heldBytes+len(record) > maxHeldBytes {
 		return unexpected("too many records before the Finished message")
 	}
-	c.in.held = append(c.in.held, slices.Clone(record))
+	if number == 0 {
+		record = slices.Clone(record)
+		c.in.heldCount++
+		number = c.in.heldCount
+	}
+	c.in.held = append(c.in.held, heldRecord{record, number})
 	c.in.heldBytes += len(record)
 	return nil
 }

@@ -53,19 +53,19 @@ type Conn struct {
 	// the core. It guards the following.
 	reading  token
 	messages *stream.Reader
-	pending  []message      // application messages that nobody has asked for yet
-	size     int            // bytes in pending
-	ended    error          // what readers get when pending is empty
-	doing    dtlscore.Event // what the core wants next, and is not done yet
-	asked    bool           // doing is a flush, and a dry event will come
-	holding  bool           // the gate is shut, the write deadline is the driver's
-	told     bool           // the peer's close_notify has come
-	down     bool           // the association is over
-	switched bool           // something was sent under a key made by a handshake
-	sentAt   time.Time      // of the last control record
-	keyTime  time.Duration  // that it took from there to compute and install a key
-	held     []stream.Info  // of the messages that the core holds, in order
-	rest     []byte         // what Read left of a message
+	pending  []message           // application messages that nobody has asked for yet
+	size     int                 // bytes in pending
+	ended    error               // what readers get when pending is empty
+	doing    dtlscore.Event      // what the core wants next, and is not done yet
+	asked    bool                // doing is a flush, and a dry event will come
+	holding  bool                // the gate is shut, the write deadline is the driver's
+	told     bool                // the peer's close_notify has come
+	down     bool                // the association is over
+	switched bool                // something was sent under a key made by a handshake
+	sentAt   time.Time           // of the last control record
+	keyTime  time.Duration       // that it took from there to compute and install a key
+	held     map[int]stream.Info // of the messages that the core holds, by its numbers
+	rest     []byte              // what Read left of a message
 }
 
 // A token is a mutex that testing/synctest can see somebody wait for.
@@ -98,6 +98,7 @@ func newConn(a association, config *Config, core *dtlscore.Conn) (*Conn, error) 
 		reading:  make(token, 1),
 		messages: stream.NewReader(a),
 		holding:  true,
+		held:     make(map[int]stream.Info),
 	}
 	c.readDeadline.set = a.SetReadDeadline
 	c.writeDeadline.set = a.SetWriteDeadline

@@ -52,6 +52,7 @@ func (c *Conn) do(ev dtlscore.Event) error {
 		}
 		return c.core.Drained()
 	case dtlscore.EventSecret:
+		clear(c.held) // of the handshake before
 		err := c.keys.install(ev.Data)
 		c.keyTime = time.Since(c.sentAt)
 		return err
@@ -65,8 +66,8 @@ func (c *Conn) do(ev dtlscore.Event) error {
 	case dtlscore.EventHandshakeComplete:
 		return c.handshakeComplete()
 	case dtlscore.EventData:
-		info := c.held[0]
-		c.held = c.held[1:]
+		info := c.held[ev.Held]
+		delete(c.held, ev.Held)
 		return c.queue(ev.Data, info)
 	case dtlscore.EventPeerClosed:
 		c.told = true
@@ -188,10 +189,10 @@ func (c *Conn) take(m stream.Message, ev stream.Event) error {
 
 // receive gives a message, which must be one record, to the core.
 func (c *Conn) receive(m stream.Message) (data []byte, err error) {
-	held := c.core.Held()
+	before := c.core.Held()
 	data, err = c.core.Receive(m.Data, m.Info.Stream == 0 && !m.Info.Unordered)
-	if c.core.Held() > held {
-		c.held = append(c.held, m.Info) // EventData will not tell
+	if n := c.core.Held(); n > before && err == nil {
+		c.held[n] = m.Info // EventData will tell n, if it is application data
 	}
 	return data, err
 }
