@@ -15,6 +15,9 @@ const EndpointSecretLabel = "EXPORTER_DTLS_OVER_SCTP"
 // A Config says how a [Conn] authenticates itself and its peer, and what it
 // agrees to. Fields that crypto/tls has too mean the same. One Config may be
 // used by many connections at once, and must not be changed while it is.
+//
+// A callback chooses the alert that tells the peer about its error, if there is
+// an [AlertError] in it.
 type Config struct {
 	// Certificates are offered to the peer. A server takes the first that the
 	// client can use, a client the first that the server's request allows.

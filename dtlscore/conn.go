@@ -122,8 +122,9 @@ func (c *Conn) Fail(alert Alert, err error) {
 // fail is the one place where an error becomes an alert.
 func (c *Conn) fail(err error) error {
 	if c.err == nil {
-		alert, isAlert := errors.AsType[*AlertError](err)
-		if !isAlert {
+		// One that a callback returned is inside of another error.
+		alert, isPeers := err.(*AlertError)
+		if !isPeers {
 			alert = &AlertError{Alert: alertOf(err), Local: true, Err: err}
 		}
 		c.end(alert)

@@ -96,6 +96,9 @@ func misuse(format string, args ...any) error {
 
 // alertOf returns the alert that tells the peer about err.
 func alertOf(err error) Alert {
+	if e, ok := errors.AsType[*AlertError](err); ok {
+		return e.Alert // a callback of Config has chosen it
+	}
 	if e, ok := errors.AsType[*protocolError](err); ok {
 		return e.alert
 	}
