@@ -6,8 +6,9 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 )
 
-// certificate12 is RFC 5246, Section 7.4.2. With a raw public key there is
-// exactly one element, a SubjectPublicKeyInfo: RFC 7250, Section 3.
+// certificate12 is RFC 5246, Section 7.4.2. With raw public keys there is at
+// most one element, a SubjectPublicKeyInfo, and no list around it: RFC 7250,
+// Section 3.
 type certificate12 struct {
 	rawPublicKey bool // which of two forms is read and written
 	chain        [][]byte
@@ -16,25 +17,31 @@ type certificate12 struct {
 func (*certificate12) typ() handshakeType { return typeCertificate }
 
 func (m *certificate12) marshal(b *cryptobyte.Builder) {
-	if m.rawPublicKey {
-		addVector24(b, m.chain[0])
-		return
-	}
-	b.AddUint24LengthPrefixed(func(b *cryptobyte.Builder) {
+	addAll := func(b *cryptobyte.Builder) {
 		for _, cert := range m.chain {
 			addVector24(b, cert)
 		}
-	})
+	}
+	switch {
+	case !m.rawPublicKey:
+		b.AddUint24LengthPrefixed(addAll)
+	case len(m.chain) == 0:
+		addVector24(b, nil)
+	default:
+		addAll(b)
+	}
 }
 
 func (m *certificate12) parse(body []byte) error {
 	m.chain = nil
 	s := cryptobyte.String(body)
-	var list cryptobyte.String
-	if m.rawPublicKey {
-		list = s // its only element is not in a list
-	} else if !s.ReadUint24LengthPrefixed(&list) || !s.Empty() {
+	list := s // with a raw public key, what would be an element
+	var inner cryptobyte.String
+	if !s.ReadUint24LengthPrefixed(&inner) || !s.Empty() {
 		return malformed("Certificate")
+	}
+	if !m.rawPublicKey || inner.Empty() {
+		list = inner
 	}
 	for !list.Empty() {
 		var cert []byte
@@ -42,9 +49,6 @@ func (m *certificate12) parse(body []byte) error {
 			return malformed("Certificate")
 		}
 		m.chain = append(m.chain, cert)
-	}
-	if m.rawPublicKey && len(m.chain) != 1 {
-		return malformed("Certificate with %d raw public keys", len(m.chain))
 	}
 	return nil
 }

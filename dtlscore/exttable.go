@@ -11,146 +11,141 @@ import (
 const inServerAnswer = inServerHello12 | inEncryptedExtensions
 
 // extensionTable has each extension once, in the order in which they are sent.
-var extensionTable []extension
+var extensionTable = []extension{
+	{extServerName, "server_name", inClientHello | inServerAnswer,
+		func(e *extensions, in place) bool {
+			if in == inClientHello {
+				return e.serverName != ""
+			}
+			return e.serverNameUsed
+		}, addServerName, parseServerName},
 
-// It is filled here because the functions in it look types up in it.
-func init() {
-	extensionTable = []extension{
-		{extServerName, "server_name", inClientHello | inServerAnswer,
-			func(e *extensions, in place) bool {
-				if in == inClientHello {
-					return e.serverName != ""
-				}
-				return e.serverNameUsed
-			}, addServerName, parseServerName},
+	{extStatusRequest, "status_request", inClientHello | inServerHello12 | inCertificate | inCertificateRequest,
+		func(e *extensions, in place) bool {
+			if in == inCertificate {
+				return len(e.ocspResponse) > 0
+			}
+			return e.statusRequest
+		}, addStatusRequest, parseStatusRequest},
 
-		{extStatusRequest, "status_request", inClientHello | inServerHello12 | inCertificate | inCertificateRequest,
-			func(e *extensions, in place) bool {
-				if in == inCertificate {
-					return len(e.ocspResponse) > 0
-				}
-				return e.statusRequest
-			}, addStatusRequest, parseStatusRequest},
+	{extSupportedGroups, "supported_groups", inClientHello | inEncryptedExtensions,
+		func(e *extensions, _ place) bool { return len(e.supportedGroups) > 0 },
+		func(e *extensions, _ place, b *cryptobyte.Builder) { addVectorUint16s(b, e.supportedGroups) },
+		func(e *extensions, _ place, s *cryptobyte.String) error {
+			return wellFormed(readUint16s(s, &e.supportedGroups), extSupportedGroups)
+		}},
 
-		{extSupportedGroups, "supported_groups", inClientHello | inEncryptedExtensions,
-			func(e *extensions, _ place) bool { return len(e.supportedGroups) > 0 },
-			func(e *extensions, _ place, b *cryptobyte.Builder) { addVectorUint16s(b, e.supportedGroups) },
-			func(e *extensions, _ place, s *cryptobyte.String) error {
-				return wellFormed(readUint16s(s, &e.supportedGroups), extSupportedGroups)
-			}},
+	{extPointFormats, "ec_point_formats", inClientHello | inServerHello12,
+		func(e *extensions, _ place) bool { return len(e.pointFormats) > 0 },
+		func(e *extensions, _ place, b *cryptobyte.Builder) { addVector8(b, e.pointFormats) },
+		parsePointFormats},
 
-		{extPointFormats, "ec_point_formats", inClientHello | inServerHello12,
-			func(e *extensions, _ place) bool { return len(e.pointFormats) > 0 },
-			func(e *extensions, _ place, b *cryptobyte.Builder) { addVector8(b, e.pointFormats) },
-			parsePointFormats},
+	{extSignatureAlgorithms, "signature_algorithms", inClientHello | inCertificateRequest,
+		func(e *extensions, _ place) bool { return len(e.signatureAlgorithms) > 0 },
+		func(e *extensions, _ place, b *cryptobyte.Builder) { addVectorUint16s(b, e.signatureAlgorithms) },
+		func(e *extensions, _ place, s *cryptobyte.String) error {
+			return wellFormed(readUint16s(s, &e.signatureAlgorithms), extSignatureAlgorithms)
+		}},
 
-		{extSignatureAlgorithms, "signature_algorithms", inClientHello | inCertificateRequest,
-			func(e *extensions, _ place) bool { return len(e.signatureAlgorithms) > 0 },
-			func(e *extensions, _ place, b *cryptobyte.Builder) { addVectorUint16s(b, e.signatureAlgorithms) },
-			func(e *extensions, _ place, s *cryptobyte.String) error {
-				return wellFormed(readUint16s(s, &e.signatureAlgorithms), extSignatureAlgorithms)
-			}},
+	{extSignatureAlgorithmsCert, "signature_algorithms_cert", inClientHello | inCertificateRequest,
+		func(e *extensions, _ place) bool { return len(e.signatureAlgorithmsCert) > 0 },
+		func(e *extensions, _ place, b *cryptobyte.Builder) { addVectorUint16s(b, e.signatureAlgorithmsCert) },
+		func(e *extensions, _ place, s *cryptobyte.String) error {
+			return wellFormed(readUint16s(s, &e.signatureAlgorithmsCert), extSignatureAlgorithmsCert)
+		}},
 
-		{extSignatureAlgorithmsCert, "signature_algorithms_cert", inClientHello | inCertificateRequest,
-			func(e *extensions, _ place) bool { return len(e.signatureAlgorithmsCert) > 0 },
-			func(e *extensions, _ place, b *cryptobyte.Builder) { addVectorUint16s(b, e.signatureAlgorithmsCert) },
-			func(e *extensions, _ place, s *cryptobyte.String) error {
-				return wellFormed(readUint16s(s, &e.signatureAlgorithmsCert), extSignatureAlgorithmsCert)
-			}},
+	{extALPN, "application_layer_protocol_negotiation", inClientHello | inServerAnswer,
+		func(e *extensions, _ place) bool { return len(e.alpn) > 0 },
+		addALPN, parseALPN},
 
-		{extALPN, "application_layer_protocol_negotiation", inClientHello | inServerAnswer,
-			func(e *extensions, _ place) bool { return len(e.alpn) > 0 },
-			addALPN, parseALPN},
+	{extClientCertificateType, "client_certificate_type", inClientHello | inServerAnswer,
+		func(e *extensions, _ place) bool { return len(e.clientCertificateTypes) > 0 },
+		func(e *extensions, in place, b *cryptobyte.Builder) {
+			addCertificateTypes(e.clientCertificateTypes, in, b)
+		},
+		func(e *extensions, in place, s *cryptobyte.String) error {
+			return wellFormed(readCertificateTypes(&e.clientCertificateTypes, in, s), extClientCertificateType)
+		}},
 
-		{extClientCertificateType, "client_certificate_type", inClientHello | inServerAnswer,
-			func(e *extensions, _ place) bool { return len(e.clientCertificateTypes) > 0 },
-			func(e *extensions, in place, b *cryptobyte.Builder) {
-				addCertificateTypes(e.clientCertificateTypes, in, b)
-			},
-			func(e *extensions, in place, s *cryptobyte.String) error {
-				return wellFormed(readCertificateTypes(&e.clientCertificateTypes, in, s), extClientCertificateType)
-			}},
+	{extServerCertificateType, "server_certificate_type", inClientHello | inServerAnswer,
+		func(e *extensions, _ place) bool { return len(e.serverCertificateTypes) > 0 },
+		func(e *extensions, in place, b *cryptobyte.Builder) {
+			addCertificateTypes(e.serverCertificateTypes, in, b)
+		},
+		func(e *extensions, in place, s *cryptobyte.String) error {
+			return wellFormed(readCertificateTypes(&e.serverCertificateTypes, in, s), extServerCertificateType)
+		}},
 
-		{extServerCertificateType, "server_certificate_type", inClientHello | inServerAnswer,
-			func(e *extensions, _ place) bool { return len(e.serverCertificateTypes) > 0 },
-			func(e *extensions, in place, b *cryptobyte.Builder) {
-				addCertificateTypes(e.serverCertificateTypes, in, b)
-			},
-			func(e *extensions, in place, s *cryptobyte.String) error {
-				return wellFormed(readCertificateTypes(&e.serverCertificateTypes, in, s), extServerCertificateType)
-			}},
+	{extExtendedMasterSecret, "extended_master_secret", inClientHello | inServerHello12,
+		func(e *extensions, _ place) bool { return e.extendedMasterSecret },
+		func(*extensions, place, *cryptobyte.Builder) {},
+		func(e *extensions, _ place, _ *cryptobyte.String) error { e.extendedMasterSecret = true; return nil }},
 
-		{extExtendedMasterSecret, "extended_master_secret", inClientHello | inServerHello12,
-			func(e *extensions, _ place) bool { return e.extendedMasterSecret },
-			func(*extensions, place, *cryptobyte.Builder) {},
-			func(e *extensions, _ place, _ *cryptobyte.String) error { e.extendedMasterSecret = true; return nil }},
+	{extSessionTicket, "session_ticket", inClientHello | inServerHello12,
+		func(e *extensions, _ place) bool { return e.sessionTicket != nil },
+		func(e *extensions, _ place, b *cryptobyte.Builder) { b.AddBytes(e.sessionTicket) },
+		func(e *extensions, in place, s *cryptobyte.String) error {
+			if in == inServerHello12 && !s.Empty() {
+				return malformed("%v in ServerHello is not empty", extSessionTicket)
+			}
+			e.sessionTicket = []byte{}
+			return wellFormed(s.ReadBytes(&e.sessionTicket, len(*s)), extSessionTicket)
+		}},
 
-		{extSessionTicket, "session_ticket", inClientHello | inServerHello12,
-			func(e *extensions, _ place) bool { return e.sessionTicket != nil },
-			func(e *extensions, _ place, b *cryptobyte.Builder) { b.AddBytes(e.sessionTicket) },
-			func(e *extensions, in place, s *cryptobyte.String) error {
-				if in == inServerHello12 && !s.Empty() {
-					return malformed("%v in ServerHello is not empty", extSessionTicket)
-				}
-				e.sessionTicket = []byte{}
-				return wellFormed(s.ReadBytes(&e.sessionTicket, len(*s)), extSessionTicket)
-			}},
+	{extRenegotiationInfo, "renegotiation_info", inClientHello | inServerHello12,
+		func(e *extensions, _ place) bool { return e.renegotiationInfo != nil },
+		func(e *extensions, _ place, b *cryptobyte.Builder) { addVector8(b, e.renegotiationInfo) },
+		func(e *extensions, _ place, s *cryptobyte.String) error {
+			return wellFormed(readVector8(s, &e.renegotiationInfo), extRenegotiationInfo)
+		}},
 
-		{extRenegotiationInfo, "renegotiation_info", inClientHello | inServerHello12,
-			func(e *extensions, _ place) bool { return e.renegotiationInfo != nil },
-			func(e *extensions, _ place, b *cryptobyte.Builder) { addVector8(b, e.renegotiationInfo) },
-			func(e *extensions, _ place, s *cryptobyte.String) error {
-				return wellFormed(readVector8(s, &e.renegotiationInfo), extRenegotiationInfo)
-			}},
+	{extSupportedVersions, "supported_versions", inClientHello | inServerHello13 | inHelloRetryRequest,
+		func(e *extensions, _ place) bool { return len(e.supportedVersions) > 0 },
+		addSupportedVersions, parseSupportedVersions},
 
-		{extSupportedVersions, "supported_versions", inClientHello | inServerHello13 | inHelloRetryRequest,
-			func(e *extensions, _ place) bool { return len(e.supportedVersions) > 0 },
-			addSupportedVersions, parseSupportedVersions},
+	{extCookie, "cookie", inClientHello | inHelloRetryRequest,
+		func(e *extensions, _ place) bool { return len(e.cookie13) > 0 },
+		func(e *extensions, _ place, b *cryptobyte.Builder) { addVector16(b, e.cookie13) },
+		func(e *extensions, _ place, s *cryptobyte.String) error {
+			return wellFormed(readVector16(s, &e.cookie13) && len(e.cookie13) > 0, extCookie)
+		}},
 
-		{extCookie, "cookie", inClientHello | inHelloRetryRequest,
-			func(e *extensions, _ place) bool { return len(e.cookie13) > 0 },
-			func(e *extensions, _ place, b *cryptobyte.Builder) { addVector16(b, e.cookie13) },
-			func(e *extensions, _ place, s *cryptobyte.String) error {
-				return wellFormed(readVector16(s, &e.cookie13) && len(e.cookie13) > 0, extCookie)
-			}},
+	{extCertificateAuthorities, "certificate_authorities", inClientHello | inCertificateRequest,
+		func(e *extensions, _ place) bool { return len(e.certificateAuthorities) > 0 },
+		func(e *extensions, _ place, b *cryptobyte.Builder) { addAuthorities(b, e.certificateAuthorities) },
+		func(e *extensions, _ place, s *cryptobyte.String) error {
+			ok := readAuthorities(s, &e.certificateAuthorities) && len(e.certificateAuthorities) > 0
+			return wellFormed(ok, extCertificateAuthorities)
+		}},
 
-		{extCertificateAuthorities, "certificate_authorities", inClientHello | inCertificateRequest,
-			func(e *extensions, _ place) bool { return len(e.certificateAuthorities) > 0 },
-			func(e *extensions, _ place, b *cryptobyte.Builder) { addAuthorities(b, e.certificateAuthorities) },
-			func(e *extensions, _ place, s *cryptobyte.String) error {
-				ok := readAuthorities(s, &e.certificateAuthorities) && len(e.certificateAuthorities) > 0
-				return wellFormed(ok, extCertificateAuthorities)
-			}},
+	{extEarlyData, "early_data", inClientHello | inEncryptedExtensions | inNewSessionTicket,
+		func(e *extensions, _ place) bool { return e.earlyData },
+		func(e *extensions, in place, b *cryptobyte.Builder) {
+			if in == inNewSessionTicket {
+				b.AddUint32(e.maxEarlyData)
+			}
+		},
+		func(e *extensions, in place, s *cryptobyte.String) error {
+			e.earlyData = true
+			return wellFormed(in != inNewSessionTicket || s.ReadUint32(&e.maxEarlyData), extEarlyData)
+		}},
 
-		{extEarlyData, "early_data", inClientHello | inEncryptedExtensions | inNewSessionTicket,
-			func(e *extensions, _ place) bool { return e.earlyData },
-			func(e *extensions, in place, b *cryptobyte.Builder) {
-				if in == inNewSessionTicket {
-					b.AddUint32(e.maxEarlyData)
-				}
-			},
-			func(e *extensions, in place, s *cryptobyte.String) error {
-				e.earlyData = true
-				return wellFormed(in != inNewSessionTicket || s.ReadUint32(&e.maxEarlyData), extEarlyData)
-			}},
+	{extKeyShare, "key_share", inClientHello | inServerHello13 | inHelloRetryRequest,
+		func(e *extensions, _ place) bool { return e.keyShares != nil },
+		addKeyShares, parseKeyShares},
 
-		{extKeyShare, "key_share", inClientHello | inServerHello13 | inHelloRetryRequest,
-			func(e *extensions, _ place) bool { return e.keyShares != nil },
-			addKeyShares, parseKeyShares},
+	{extPSKKeyExchangeModes, "psk_key_exchange_modes", inClientHello,
+		func(e *extensions, _ place) bool { return len(e.pskModes) > 0 },
+		func(e *extensions, _ place, b *cryptobyte.Builder) { addVector8(b, e.pskModes) },
+		func(e *extensions, _ place, s *cryptobyte.String) error {
+			return wellFormed(readVector8(s, &e.pskModes) && len(e.pskModes) > 0, extPSKKeyExchangeModes)
+		}},
 
-		{extPSKKeyExchangeModes, "psk_key_exchange_modes", inClientHello,
-			func(e *extensions, _ place) bool { return len(e.pskModes) > 0 },
-			func(e *extensions, _ place, b *cryptobyte.Builder) { addVector8(b, e.pskModes) },
-			func(e *extensions, _ place, s *cryptobyte.String) error {
-				return wellFormed(readVector8(s, &e.pskModes) && len(e.pskModes) > 0, extPSKKeyExchangeModes)
-			}},
-
-		// Always the last: RFC 8446, Section 4.2.11.
-		{extPreSharedKey, "pre_shared_key", inClientHello | inServerHello13,
-			func(e *extensions, in place) bool {
-				return in == inClientHello && len(e.identities) > 0 || in != inClientHello && e.pskSelected
-			}, addPreSharedKey, parsePreSharedKey},
-	}
+	// Always the last: RFC 8446, Section 4.2.11.
+	{extPreSharedKey, "pre_shared_key", inClientHello | inServerHello13,
+		func(e *extensions, in place) bool {
+			return in == inClientHello && len(e.identities) > 0 || in != inClientHello && e.pskSelected
+		}, addPreSharedKey, parsePreSharedKey},
 }
 
 // wellFormed turns a failure to read an extension into an error.

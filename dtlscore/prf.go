@@ -84,6 +84,9 @@ func export12(hash crypto.Hash, master []byte, clientRandom, serverRandom *[rand
 	case "client finished", "server finished", "master secret", "extended master secret", "key expansion":
 		return nil, misuse("label %q is used by the protocol itself", label)
 	}
+	if n < 0 {
+		return nil, misuse("%d bytes cannot be exported", n)
+	}
 	if len(context) >= 1<<16 {
 		return nil, misuse("context of %d bytes is too long for an exporter", len(context))
 	}

@@ -90,6 +90,9 @@ func TestExporter(t *testing.T) { // 1.50, 2.1, 4.30
 			t.Errorf("%q: %v", reserved, err)
 		}
 	}
+	if _, err := export12(crypto.SHA256, master, &clientRandom, &serverRandom, label, nil, -1); !errors.Is(err, ErrMisuse) {
+		t.Errorf("negative length: %v", err)
+	}
 	if _, err := export12(crypto.SHA256, master, &clientRandom, &serverRandom, label, make([]byte, 1<<16), 64); !errors.Is(err, ErrMisuse) {
 		t.Errorf("long context: %v", err)
 	}

@@ -142,8 +142,8 @@ func samples() []sample {
 				signatureAlgorithms:     []tls.SignatureScheme{tls.Ed25519, 0x1a1a},
 				signatureAlgorithmsCert: []tls.SignatureScheme{tls.PKCS1WithSHA256},
 				alpn:                    []string{"ngap", "x"},
-				clientCertificateTypes:  []uint8{2, 0},
-				serverCertificateTypes:  []uint8{0},
+				clientCertificateTypes:  []uint8{certTypeRawPublicKey, certTypeX509},
+				serverCertificateTypes:  []uint8{certTypeX509},
 				extendedMasterSecret:    true,
 				sessionTicket:           []byte{7, 7},
 				renegotiationInfo:       []byte{},
@@ -237,6 +237,7 @@ func samples() []sample {
 		{"Certificate of 1.2, empty", form12, &certificate12{}, vec(0, vec(3))},
 		{"Certificate of 1.2, raw public key", formRPK, &certificate12{rawPublicKey: true, chain: [][]byte{der}},
 			vec(0, opaque(3, "3003020107"))},
+		{"Certificate of 1.2, no raw public key", formRPK, &certificate12{rawPublicKey: true}, vec(0, "000000")},
 		{"Certificate of 1.3", form13, &certificate13{context: []byte{9}, entries: []certificateEntry{
 			{der, extensions{seen: []extensionType{5}, ocspResponse: []byte{4, 2}}}, {data: []byte{1}},
 		}}, vec(0, opaque(1, "09"), vec(3,
