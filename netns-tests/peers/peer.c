@@ -124,8 +124,8 @@ size_t packet_read(void *buf, size_t size)
 	 * have; what does not fit must not be cut off unseen. */
 	unsigned char packet[MAX_PACKET + 1];
 	ssize_t n = recv(opt.fd, packet, sizeof packet, 0);
-	if (n < 0 && errno == ECONNRESET)
-		return 0;
+	if (n < 0 && errno == ECONNRESET) /* the other end went without reading all: */
+		n = recv(opt.fd, packet, sizeof packet, 0); /* what it has sent is still there */
 	if (n < 0)
 		die("recv: %s", strerror(errno));
 	if ((size_t)n > size)

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// pair runs a server and a client on the two ends of a socket pair, and returns
+// what they printed and their exit statuses.
+func pair(t *testing.T, server, client []string) (outs [2]string, statuses [2]int) {
+	t.Helper()
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_SEQPACKET|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	end := func(i int, role string, args []string) {
+		var out bytes.Buffer
+		statuses[i] = run(append([]string{role, "--fd", strconv.Itoa(fds[i])}, args...), &out)
+		outs[i] = out.String()
+		done <- struct{}{}
+	}
+	go end(0, "--server", server)
+	go end(1, "--client", client)
+	<-done
+	<-done
+	return outs, statuses
+}
+
+func TestPair(t *testing.T) {
+	files := writeCertificates(t)
+	own := func(kind string) []string {
+		return []string{"--ca", files["ca"], "--cert", files[kind], "--key", files[kind] + ".key"}
+	}
+	tests := []struct {
+		name           string
+		server, client []string
+		wants          []string // lines of the client, in order; exporters left out
+	}{
+		{"defaults", own("p256"), []string{"--ca", files["ca"]}, []string{
+			"READY lib=dtlscore role=client",
+			"HANDSHAKE version=DTLSv1.2 cipher=TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 group=X25519 peer=p256",
+			"DATA messages=2 bytes=128 renegotiations=0",
+			"CLOSED clean",
+		}},
+		{"mutual, every choice made",
+			append(own("rsa"), "--verify", "--group", "P-384", "--export-context", "01ff"),
+			append(own("p384"), "--version", "1.2", "--cipher", "ECDHE-RSA-CHACHA20-POLY1305", "--group", "P-384", "--count", "5", "--size", "16384", "--timeout", "9000", "--export-context", "01ff"), []string{
+				"READY lib=dtlscore role=client",
+				"HANDSHAKE version=DTLSv1.2 cipher=TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 group=P-384 peer=rsa",
+				"DATA messages=5 bytes=81920 renegotiations=0",
+				"CLOSED clean",
+			}},
+		{"Ed25519, nothing sent, nothing verified",
+			[]string{"--cert", files["ed25519"], "--key", files["ed25519"] + ".key"}, []string{"--count", "0"}, []string{
+				"READY lib=dtlscore role=client",
+				"HANDSHAKE version=DTLSv1.2 cipher=TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 group=X25519 peer=ed25519",
+				"DATA messages=0 bytes=0 renegotiations=0",
+				"CLOSED clean",
+			}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			outs, statuses := pair(t, test.server, test.client)
+			if statuses != [2]int{} {
+				t.Fatalf("exit statuses %v\nserver:\n%sclient:\n%s", statuses, outs[0], outs[1])
+			}
+			exporter := regexp.MustCompile("EXPORTER [0-9a-f]{128}\n")
+			if s, c := exporter.FindString(outs[0]), exporter.FindString(outs[1]); s != c || s == "" {
+				t.Errorf("exporters differ: %q and %q", s, c)
+			}
+			if got, want := exporter.ReplaceAllString(outs[1], ""), strings.Join(test.wants, "\n")+"\n"; got != want {
+				t.Errorf("client printed\n%swant\n%s", got, want)
+			}
+		})
+	}
+}
+
+// TestPairFails has handshakes that must fail, at both ends and with a reason.
+func TestPairFails(t *testing.T) {
+	files := writeCertificates(t)
+	server := []string{"--cert", files["p256"], "--key", files["p256"] + ".key"}
+	for _, test := range []struct {
+		name                       string
+		server, client             []string
+		serverError, clientMessage string
+	}{
+		{"other name", server, []string{"--ca", files["ca"], "--name", "example.com"},
+			"ERROR dtls: peer sent alert bad_certificate", "example.com"},
+		{"no client certificate", append([]string{"--verify"}, server...), nil,
+			"ERROR dtls: peer not trusted", "peer sent alert handshake_failure"},
+		{"no common group", append([]string{"--group", "P-256"}, server...), []string{"--group", "X25519"},
+			"", "ERROR agreed on P-256, not on X25519"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			outs, statuses := pair(t, test.server, test.client)
+			if statuses != [2]int{1, 1} || !strings.Contains(outs[0], test.serverError) || !strings.Contains(outs[1], test.clientMessage) {
+				t.Errorf("exit statuses %v\nserver:\n%swant %q\nclient:\n%swant %q", statuses, outs[0], test.serverError, outs[1], test.clientMessage)
+			}
+		})
+	}
+}
+
+func TestCommandLine(t *testing.T) {
+	for _, test := range []struct{ line, want string }{
+		{"", "one of --server and --client"},
+		{"--server --client", "one of --server and --client"},
+		{"--client more", "more: unknown argument"},
+		{"--client --cert x", "--cert and --key"},
+		{"--server", "a server needs"},
+		{"--client --cipher NULL-MD5", "not a suite"},
+		{"--client --cipher", "needs an argument"},
+		{"--client --group P-521", "not P-256"},
+		{"--client --size 16385", "--size 16385"},
+		{"--client --version 1.1", "--version 1.1"},
+		{"--client --psk xyz", "psk"},
+		{"--client --fd 999", "--fd 999"},
+		{"--client --fd -1", "--fd -1"},
+	} {
+		var out bytes.Buffer
+		status := run(strings.Fields(test.line), &out)
+		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+		last := lines[len(lines)-1]
+		if status != 1 || !strings.HasPrefix(last, "ERROR ") || !strings.Contains(last, test.want) {
+			t.Errorf("%q: exit status %d, last line %q; want 1 and an ERROR with %q", test.line, status, last, test.want)
+		}
+	}
+}
+
+// writeCertificates makes a CA, and a certificate and key of each kind, and
+// returns their files. A key has the name of its certificate and .key.
+func writeCertificates(t *testing.T) map[string]string {
+	t.Helper()
+	dir := t.TempDir()
+	files := map[string]string{}
+	must := func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	write := func(file, kind string, der []byte) {
+		must(os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600))
+	}
+	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(err)
+	ca := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "ca"}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, ca, ca, caKey.Public(), caKey)
+	must(err)
+	files["ca"] = filepath.Join(dir, "ca")
+	write(files["ca"], "CERTIFICATE", der)
+
+	for kind, generate := range map[string]func() (crypto.Signer, error){
+		"p256":    func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) },
+		"p384":    func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P384(), rand.Reader) },
+		"rsa":     func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 2048) },
+		"ed25519": func() (crypto.Signer, error) { _, k, err := ed25519.GenerateKey(rand.Reader); return k, err },
+	} {
+		key, err := generate()
+		must(err)
+		leaf := &x509.Certificate{
+			SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: kind}, DNSNames: []string{"localhost"},
+			NotBefore: ca.NotBefore, NotAfter: ca.NotAfter, KeyUsage: x509.KeyUsageDigitalSignature,
+			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		}
+		der, err := x509.CreateCertificate(rand.Reader, leaf, ca, key.Public(), caKey)
+		must(err)
+		files[kind] = filepath.Join(dir, kind)
+		write(files[kind], "CERTIFICATE", der)
+		der, err = x509.MarshalPKCS8PrivateKey(key)
+		must(err)
+		write(files[kind]+".key", "PRIVATE KEY", der)
+	}
+	return files
+}
