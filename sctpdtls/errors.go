@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-41f70523/dtls-sctp/authchunk"
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
+	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
 )
 
 // An AlertError is a fatal alert, sent by this end (Local) or by the peer.
@@ -20,6 +21,9 @@ type Alert = dtlscore.Alert
 // An AuthUnsupportedError means that SCTP-AUTH (RFC 4895) does not protect user
 // data, for lack of it here or, if Peer, at the other end. Nothing of DTLS was sent.
 type AuthUnsupportedError = authchunk.UnsupportedError
+
+// A NoSCTPError means that this system has no SCTP, and says how to get it.
+type NoSCTPError = sctpsock.NoSCTPError
 
 // A MessageTooLargeError is returned for a message that does not fit into one
 // record. Nothing was sent. RFC 6083, Section 1.1.

@@ -37,13 +37,22 @@ func listenKernel(network string, addr *Addr, o *SCTPOptions) (kernelListener, e
 	return kernelSocketListener{l}, nil
 }
 
-// inner takes the net.OpError off, for this package makes its own.
+// inner takes the net.OpError off, for this package makes its own, and sees to it that
+// errors match types that callers can name.
 func inner(err error) error {
 	if op, ok := errors.AsType[*net.OpError](err); ok {
-		return op.Err
+		err = op.Err
+	}
+	if _, ok := errors.AsType[*sctpsock.AuthUnavailableError](err); ok {
+		return &noLocalAuthError{err}
 	}
 	return err
 }
+
+// A noLocalAuthError is an [AuthUnsupportedError] of this end, in the words of package sctpsock.
+type noLocalAuthError struct{ error }
+
+func (e *noLocalAuthError) Unwrap() []error { return []error{e.error, &AuthUnsupportedError{}} }
 
 func (l kernelSocketListener) accept() (association, error) {
 	s, err := l.Accept()
@@ -120,14 +129,19 @@ func (k *kernelAssociation) Send(b []byte, info stream.Info) error {
 }
 
 func (k *kernelAssociation) AuthAgreement() (a authchunk.Agreement, err error) {
-	if a.Local, err = k.LocalAuthChunks(); err != nil {
+	if a.Supported, err = k.AuthSupported(); err != nil {
 		return a, err
+	}
+	if !a.Supported {
+		// The kernel shows no lists then, not even ours, though we have asked.
+		a.Local = authchunk.DefaultChunks()
+		return a, nil
 	}
 	if a.PartialReliability, err = k.PartialReliability(); err != nil {
 		return a, err
 	}
 	// Interleaving is never negotiated: see package sctpsock.
-	if a.Supported, err = k.AuthSupported(); err != nil || !a.Supported {
+	if a.Local, err = k.LocalAuthChunks(); err != nil {
 		return a, err
 	}
 	a.Peer, err = k.PeerAuthChunks()
