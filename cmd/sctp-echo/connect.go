@@ -89,10 +89,10 @@ func (p *program) connect(ctx context.Context, addr string, o connectOptions) er
 	p.printf("connected to %v from %v in %s ms\n%s\n", s.RemoteAddr(), s.LocalAddr(),
 		millis(time.Since(start)), inColumns(facts(state)))
 	if o.streams > int(state.OutStreams) {
-		return &sctpdtls.StreamError{Stream: uint16(o.streams - 1), Streams: state.OutStreams}
+		return &statusError{exitUsage, &sctpdtls.StreamError{Stream: uint16(o.streams - 1), Streams: state.OutStreams}}
 	}
 	if o.streams > int(state.InStreams) {
-		return fmt.Errorf("the server has %d streams only and cannot echo on stream %d: start it with more -streams, or give fewer",
+		return usagef("the server has %d streams only and cannot echo on stream %d: start it with more -streams, or give fewer",
 			state.InStreams, o.streams-1)
 	}
 

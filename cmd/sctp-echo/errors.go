@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
+	"syscall"
 
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
@@ -24,6 +25,9 @@ func remedy(err error) string {
 	}
 	if _, ok := errors.AsType[*sctpdtls.StreamError](err); ok {
 		return "give fewer -streams, or start the server with more"
+	}
+	if errors.Is(err, syscall.ECONNABORTED) {
+		return "the peer cannot be reached: is the address right, and do firewalls let SCTP (IP protocol 132) through?"
 	}
 	if _, ok := errors.AsType[*net.DNSError](err); ok {
 		return "give a name that resolves, or an address"

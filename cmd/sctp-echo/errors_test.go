@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
@@ -30,6 +32,7 @@ func TestExplain(t *testing.T) {
 		{"wrong usage", refused(x509.CertificateInvalidError{Reason: x509.IncompatibleUsage}), "extended key usage"},
 		{"message too large", &sctpdtls.MessageTooLargeError{Size: 20000}, "-size 16384"},
 		{"stream out of range", fmt.Errorf("sending: %w", &sctpdtls.StreamError{Stream: 9, Streams: 4}), "fewer -streams"},
+		{"unreachable", &net.OpError{Op: "dial", Err: os.NewSyscallError("connectx", syscall.ECONNABORTED)}, "firewalls"},
 		{"unknown host", &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "x"}}, "a name that resolves"},
 		{"no client certificate, DTLS 1.3", peerSent(116), "give -cert and -key"},
 		{"no client certificate, DTLS 1.2", &connectError{peerSent(40), false}, "give -cert and -key"},

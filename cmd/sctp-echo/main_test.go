@@ -219,7 +219,7 @@ rtt min/avg/max/mdev = 2.000/2.000/2.000/0.000 ms
 
 func TestConnectTooManyStreams(t *testing.T) {
 	status, _, stderr, _ := connectWith(t, 2, nil, "-streams", "4")
-	if status != exitEchoes {
+	if status != exitUsage {
 		t.Errorf("status %d", status)
 	}
 	wantOneLine(t, stderr, "stream...give fewer -streams, or start the server with more")
