@@ -1,0 +1,356 @@
+//go:build kernel
+
+package netns
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// What bad input gets: one line on standard error that names the remedy, an exit
+// status that is not 0, and a server that goes on serving others.
+//
+//	client eth0 10.0.0.1 ──── 10.0.0.2 eth0 server: sctp-echo serve :5868
+
+// An echoPair is a client's host and a server's, with certificates for both.
+type echoPair struct {
+	client, server *Host
+	certs          string // what sctp-echo certs made
+}
+
+const echoPort = 5868
+
+func newEchoPair(t *testing.T) *echoPair {
+	t.Helper()
+	e := new(echoPair)
+	e.client, e.server = NewPair(t)
+	e.certs = e.makeCerts(t)
+	return e
+}
+
+// makeCerts makes a CA, and certificates of it for the server's address and a client.
+func (e *echoPair) makeCerts(t *testing.T) (dir string) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "certs")
+	e.server.Run(t, "sctp-echo", "certs", "-host", e.server.Addrs[0].String(), dir)
+	return dir
+}
+
+func (e *echoPair) addr() string {
+	return netip.AddrPortFrom(e.server.Addrs[0], echoPort).String()
+}
+
+// flags are those of a side, "server" or "client", that shows its certificate and verifies the other.
+func flags(certs, side string) []string {
+	return []string{"-ca", filepath.Join(certs, "ca.pem"),
+		"-cert", filepath.Join(certs, side+".pem"), "-key", filepath.Join(certs, side+"-key.pem")}
+}
+
+// serve starts a server; args come after the usual flags and so override them.
+func (e *echoPair) serve(t *testing.T, args ...string) *Process {
+	t.Helper()
+	args = append(append([]string{"serve"}, flags(e.certs, "server")...), args...)
+	p := e.server.Start(t, "sctp-echo", append(args, e.addr())...)
+	p.WaitFor(`listening on `)
+	return p
+}
+
+// connect starts a client, likewise.
+func (e *echoPair) connect(t *testing.T, args ...string) *Process {
+	t.Helper()
+	args = append(append([]string{"connect"}, flags(e.certs, "client")...), args...)
+	return e.client.Start(t, "sctp-echo", append(args, e.addr())...)
+}
+
+// wantServed wants the server to serve a client with which all is well.
+func (e *echoPair) wantServed(t *testing.T) {
+	t.Helper()
+	p := e.connect(t, "-count", "2")
+	if err := p.Wait(); err != nil || !strings.Contains(p.Output(), "2 sent, 2 received, 0 lost, 0 wrong") {
+		t.Errorf("the server does not serve others: %v\n%s", err, p.Output())
+	}
+}
+
+// wantError wants the process to end with the status and one line of error that pattern matches.
+func wantError(t *testing.T, p *Process, status int, pattern string) {
+	t.Helper()
+	err := p.Wait()
+	if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != status {
+		t.Errorf("ended with %v, want exit status %d", err, status)
+	}
+	lines := regexp.MustCompile(`(?m)^sctp-echo: .*$`).FindAllString(p.Output(), -1)
+	if len(lines) != 1 || !regexp.MustCompile(pattern).MatchString(lines[0]) {
+		t.Errorf("errors:\n%s\nwant one line like %s", strings.Join(lines, "\n"), pattern)
+	}
+}
+
+func TestEcho(t *testing.T) {
+	e := newEchoPair(t)
+	server := e.serve(t)
+	client := e.connect(t, "-streams", "4", "-count", "12", "-size", "1024", "-ppid", "47")
+	if err := client.Wait(); err != nil {
+		t.Error(err)
+	}
+	for _, want := range []string{"DTLS 1.", "SCTP-AUTH  key id 1", "CN=sctp-echo server", "streams    4 out",
+		"1024 bytes: stream=3 seq=4 ppid=47 time=", "12 sent, 12 received, 0 lost, 0 wrong", "rtt min/avg/max/mdev"} {
+		if !strings.Contains(client.Output(), want) {
+			t.Errorf("the client did not print %q:\n%s", want, client.Output())
+		}
+	}
+	server.WaitFor(`connected: DTLS 1\..*, peer CN=sctp-echo client`)
+	server.WaitFor(`closed by the client: 12 messages \(12288 bytes\) in, 12 \(12288\) out`)
+	server.Interrupt()
+	if err := server.Wait(); err != nil {
+		t.Errorf("the server was ended by a signal: %v", err)
+	}
+}
+
+// A client is refused, or refuses the server.
+func TestErrorsOfClients(t *testing.T) {
+	e := newEchoPair(t)
+	other, expired := e.makeCerts(t), expiredCert(t, e.client.Addrs[0])
+	for _, tt := range []struct {
+		name   string
+		serve  []string
+		client []string
+		status int
+		want   string // of the client
+		server string // what the server says; empty if it does not know
+	}{
+		{
+			name:   "wrong CA",
+			client: []string{"-ca", filepath.Join(other, "ca.pem")},
+			status: 3,
+			want:   `signed by unknown authority.*with -ca`,
+			server: `no connection: .*unknown_ca.*-ca`,
+		},
+		{
+			name:   "wrong CA of the client",
+			client: []string{"-cert", filepath.Join(other, "client.pem"), "-key", filepath.Join(other, "client-key.pem")},
+			status: 3,
+			want:   `unknown_ca.*-cert.*-ca`,
+			server: `no connection: .*signed by unknown authority.*-ca`,
+		},
+		{
+			name:   "wrong name",
+			client: []string{"-name", "amf.example.org"},
+			status: 3,
+			want:   `amf\.example\.org.*-name`,
+			server: `no connection: .*bad_certificate`,
+		},
+		{
+			name:   "expired certificate of the client",
+			serve:  []string{"-ca", expired.ca},
+			client: []string{"-cert", expired.cert, "-key", expired.key},
+			status: 3,
+			want:   `certificate_expired.*renew`,
+			server: `no connection: .*expired.*renew`,
+		},
+		{
+			name:   "no client certificate",
+			client: []string{"-cert", "", "-key", ""},
+			status: 3,
+			want:   `give -cert and -key`,
+			server: `no connection: .*no certificate.*-cert`,
+		},
+		{
+			name:   "message too large",
+			client: []string{"-size", "16385"},
+			status: 2,
+			want:   `16385 bytes.*-size 16384`,
+		},
+		{
+			name:   "stream out of range",
+			serve:  []string{"-streams", "2"},
+			client: []string{"-streams", "4"},
+			status: 2,
+			want:   `no stream 3.*-streams`,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			server := e.serve(t, tt.serve...)
+			wantError(t, e.connect(t, tt.client...), tt.status, tt.want)
+			if tt.server != "" {
+				server.WaitFor(tt.server)
+			}
+			if !strings.Contains(tt.name, "expired") { // that server knows another CA
+				e.wantServed(t)
+			}
+			server.Interrupt()
+			if err := server.Wait(); err != nil {
+				t.Errorf("the server was ended by a signal: %v", err)
+			}
+		})
+	}
+}
+
+func TestErrorExpiredServer(t *testing.T) {
+	e := newEchoPair(t)
+	expired := expiredCert(t, e.server.Addrs[0])
+	server := e.serve(t, "-cert", expired.cert, "-key", expired.key)
+	wantError(t, e.connect(t, "-ca", expired.ca), 3, `expired.*renew the peer's certificate`)
+	server.WaitFor(`no connection: .*certificate_expired.*renew our certificate`)
+}
+
+func TestErrorPortTaken(t *testing.T) {
+	e := newEchoPair(t)
+	e.serve(t)
+	second := e.server.Start(t, "sctp-echo", append(append([]string{"serve"}, flags(e.certs, "server")...), e.addr())...)
+	wantError(t, second, 3, `address already in use.*another socket has that port.*ss `)
+	e.wantServed(t)
+}
+
+func TestErrorNothingListens(t *testing.T) {
+	e := newEchoPair(t)
+	wantError(t, e.connect(t), 3, `connection refused.*nothing listens`)
+}
+
+// Kernels without SCTP, or without SCTP-AUTH, as the program sees them.
+func TestErrorsOfKernels(t *testing.T) {
+	e := newEchoPair(t)
+	for _, tt := range []struct {
+		name string
+		lack lack
+		want string
+	}{
+		{"no SCTP", lackSCTP, `no SCTP in this kernel.*modprobe sctp`},
+		{"no SCTP-AUTH", lackAuth, `SCTP-AUTH is not available here.*net\.sctp\.auth_enable=1`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			server := append(append([]string{"serve"}, flags(e.certs, "server")...), e.addr())
+			wantError(t, e.server.startLacking(t, tt.lack, "sctp-echo", server...), 3, tt.want)
+			client := append(append([]string{"connect"}, flags(e.certs, "client")...), e.addr())
+			wantError(t, e.client.startLacking(t, tt.lack, "sctp-echo", client...), 3, tt.want)
+		})
+	}
+}
+
+// Peers that speak SCTP, but do not have user data authenticated.
+var peersWithoutAuth = []struct {
+	name string
+	auth bool // SCTP-AUTH is on, but nothing is in the list of chunks
+	want string
+}{
+	{"no SCTP-AUTH", false, `the peer offers no SCTP-AUTH.*net\.sctp\.auth_enable`},
+	{"not for DATA", true, `the peer does not ask for authenticated DATA.*SCTP_AUTH_CHUNK`},
+}
+
+func TestErrorServerWithoutAuth(t *testing.T) {
+	for _, tt := range peersWithoutAuth {
+		t.Run(tt.name, func(t *testing.T) {
+			e := newEchoPair(t)
+			fd := e.server.plainSocket(t, tt.auth)
+			if err := unix.Bind(fd, &unix.SockaddrInet4{Port: echoPort, Addr: e.server.Addrs[0].As4()}); err != nil {
+				t.Fatal(err)
+			}
+			if err := unix.Listen(fd, 1); err != nil {
+				t.Fatal(err)
+			}
+			wantError(t, e.connect(t), 3, tt.want)
+		})
+	}
+}
+
+func TestErrorClientWithoutAuth(t *testing.T) {
+	for _, tt := range peersWithoutAuth {
+		t.Run(tt.name, func(t *testing.T) {
+			e := newEchoPair(t)
+			server := e.serve(t)
+			fd := e.client.plainSocket(t, tt.auth)
+			if err := unix.Connect(fd, &unix.SockaddrInet4{Port: echoPort, Addr: e.server.Addrs[0].As4()}); err != nil {
+				t.Fatal(err)
+			}
+			if n, err := unix.Read(fd, make([]byte, 100)); n > 0 || err != unix.ECONNRESET {
+				t.Errorf("the client reads %d bytes, %v; want an ABORT and not a byte of DTLS", n, err)
+			}
+			server.WaitFor(`10\.0\.0\.1.*: no connection: .*` + tt.want)
+			e.wantServed(t)
+		})
+	}
+}
+
+// plainSocket makes an SCTP socket on the host that does not have user data
+// authenticated, whether SCTP-AUTH is on or not.
+func (h *Host) plainSocket(t *testing.T, auth bool) (fd int) {
+	t.Helper()
+	h.Do(t, func() {
+		var err error
+		if fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_SCTP); err != nil {
+			t.Fatal(err)
+		}
+	})
+	t.Cleanup(func() { unix.Close(fd) })
+	if auth {
+		on := "\x00\x00\x00\x00\x01\x00\x00\x00" // struct sctp_assoc_value: any association, 1
+		if err := unix.SetsockoptString(fd, unix.IPPROTO_SCTP, optionAuthSupported, on); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return fd
+}
+
+// certFiles are the names of PEM files.
+type certFiles struct{ ca, cert, key string }
+
+// expiredCert makes a CA and a certificate of it for addr, good for both roles, that
+// was valid until an hour ago.
+func expiredCert(t *testing.T, addr netip.Addr) (f certFiles) {
+	t.Helper()
+	caKey, key := newKey(t), newKey(t)
+	now := time.Now()
+	ca := &x509.Certificate{
+		Subject: pkix.Name{CommonName: "test CA"}, NotBefore: now.AddDate(0, -1, 0), NotAfter: now.AddDate(0, 1, 0),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	leaf := &x509.Certificate{
+		Subject: pkix.Name{CommonName: "expired"}, NotBefore: now.AddDate(0, 0, -2), NotAfter: now.Add(-time.Hour),
+		IPAddresses: []net.IP{addr.AsSlice()},
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, caKey.Public(), caKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leafDER, err := x509.CreateCertificate(rand.Reader, leaf, ca, key.Public(), caKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	write := func(name, kind string, der []byte) string {
+		name = filepath.Join(dir, name)
+		if err := os.WriteFile(name, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	return certFiles{write("ca.pem", "CERTIFICATE", caDER), write("cert.pem", "CERTIFICATE", leafDER), write("key.pem", "PRIVATE KEY", keyDER)}
+}
+
+func newKey(t *testing.T) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}

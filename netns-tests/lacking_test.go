@@ -1,0 +1,117 @@
+//go:build kernel
+
+package netns
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Programs can be run as if the kernel lacked something. A filter of seccomp(2) answers
+// for the kernel, so that this works on every kernel and disturbs nobody else.
+
+// A lack is what a kernel does not have.
+type lack string
+
+const (
+	lackSCTP lack = "lack-sctp"
+	lackAuth lack = "lack-auth" // net.sctp.auth_enable is 0, and there is no option to do without
+)
+
+// Socket options of SCTP. RFC 6458, Section 8.1.18 to 8.1.19, and Linux.
+const (
+	optionAuthChunk     = 21
+	optionHMACIdent     = 22
+	optionAuthKey       = 23
+	optionAuthSupported = 129
+)
+
+// startLacking is [Host.Start] with a kernel that lacks something. The test binary
+// runs itself, takes the filter upon it, and becomes the program.
+func (h *Host) startLacking(t *testing.T, what lack, name string, args ...string) *Process {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h.Start(t, self, append([]string{string(what), name}, args...)...)
+}
+
+func init() {
+	if len(os.Args) < 3 {
+		return
+	}
+	var filter []unix.SockFilter
+	switch lack(os.Args[1]) {
+	case lackSCTP:
+		filter = deny(unix.SYS_SOCKET, map[uint32]uint32{2: unix.IPPROTO_SCTP}, unix.EPROTONOSUPPORT)
+	case lackAuth:
+		// What Linux says without the option, and without the sysctl.
+		for option, errno := range map[uint32]unix.Errno{
+			optionAuthSupported: unix.ENOPROTOOPT,
+			optionAuthChunk:     unix.EACCES,
+			optionHMACIdent:     unix.EACCES,
+			optionAuthKey:       unix.EACCES,
+		} {
+			filter = append(filter, deny(unix.SYS_SETSOCKOPT, map[uint32]uint32{1: unix.IPPROTO_SCTP, 2: option}, errno)...)
+		}
+	default:
+		return
+	}
+	filter = append(filter, unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: seccompAllow})
+	fmt.Fprintln(os.Stderr, "lacking:", become(filter, os.Args[2:]))
+	os.Exit(125)
+}
+
+// Return values and offsets of a filter. See linux/seccomp.h.
+const (
+	seccompAllow = 0x7fff0000
+	seccompErrno = 0x00050000
+
+	offsetCall = 0  // of the system call's number
+	offsetArgs = 16 // of its arguments, eight bytes each, low half first as on all our machines
+)
+
+// deny makes the system call fail with errno if its arguments have these values, and
+// otherwise goes on behind.
+func deny(call uint32, args map[uint32]uint32, errno unix.Errno) []unix.SockFilter {
+	f := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: offsetCall},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: call},
+	}
+	for i, value := range args {
+		f = append(f,
+			unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: offsetArgs + 8*i},
+			unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: value})
+	}
+	f = append(f, unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: seccompErrno | uint32(errno)})
+	for i := range f {
+		if f[i].Code&0x07 == unix.BPF_JMP {
+			f[i].Jf = uint8(len(f) - i - 1) // not equal: behind the whole
+		}
+	}
+	return f
+}
+
+// become runs a program instead of this one, under the filter. It returns only with an error.
+func become(filter []unix.SockFilter, args []string) error {
+	path, err := exec.LookPath(args[0])
+	if err != nil {
+		return err
+	}
+	runtime.LockOSThread() // the filter is the thread's, and so is what it executes
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return err
+	}
+	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	if err := unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&program)), 0, 0); err != nil {
+		return err
+	}
+	return unix.Exec(path, args, os.Environ())
+}
