@@ -178,25 +178,25 @@ func (a *increasingNonces) Seal(dst, nonce, plaintext, additional []byte) []byte
 		a.t.Fatalf("nonce %x after %x", nonce, a.last)
 	}
 	a.count, a.last = a.count+1, n
-	return a.AEAD.Seal(dst, nonce, plaintext, additional)
+	return dst[:len(dst)+len(plaintext)+aeadTagLen] // whatever is there
 }
 
 func TestAttackF5Nonces(t *testing.T) { // 4.11, 4.16
-	for name, kind := range aeadKinds {
-		t.Run(name, func(t *testing.T) {
-			p12, p13 := testProtection12(t, kind, 3), testProtection13(t, kind, 3)
-			p12.aead = &increasingNonces{AEAD: p12.aead, t: t, iv: p12.fixedIV}
-			p13.aead = &increasingNonces{AEAD: p13.aead, t: t, iv: p13.iv}
-			buf := make([]byte, 0, 100)
-			for sequence := range uint64(1 << 20) {
-				p12.seal(buf, contentApplicationData, sequence, nil)
-				p13.seal(buf, contentApplicationData, sequence, nil)
-			}
-			record := p12.seal(nil, contentApplicationData, 0x0102030405ff, []byte("x"))
-			if explicit := record[recordHeaderLen:][:8]; p12.explicit && !bytes.Equal(explicit, unhex(t, "00030102030405ff")) {
-				t.Errorf("explicit nonce %x", explicit)
-			}
-		})
+	const kind = aeadAES128GCM
+	gcm, chacha := testProtection12(t, kind, 3), testProtection12(t, aeadChaCha20Poly1305, 3)
+	later := testProtection13(t, kind, 3)
+	gcm.aead = &increasingNonces{AEAD: gcm.aead, t: t, iv: gcm.fixedIV}
+	chacha.aead = &increasingNonces{AEAD: chacha.aead, t: t, iv: chacha.fixedIV}
+	later.aead = &increasingNonces{AEAD: later.aead, t: t, iv: later.iv}
+	for s, records := range map[sealer]uint64{gcm: 1 << 20, chacha: 1 << 16, later: 1 << 17} {
+		buf := make([]byte, 0, 100)
+		for sequence := range records {
+			s.seal(buf, contentApplicationData, sequence, nil)
+		}
+	}
+	record := gcm.seal(nil, contentApplicationData, 0x0102030405ff, []byte("x"))
+	if explicit := record[recordHeaderLen:][:8]; !bytes.Equal(explicit, unhex(t, "00030102030405ff")) {
+		t.Errorf("explicit nonce %x", explicit)
 	}
 }
 
