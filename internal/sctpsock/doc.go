@@ -26,6 +26,8 @@
 //   - Nagle's algorithm is off, and every message states its partial
 //     reliability explicitly, whatever the defaults of the socket are.
 //
+// Linux 4.17 is needed: since then the key of SCTP-AUTH belongs to the message.
+//
 // Figures of the kernel interface are in abi_linux.go. On other systems the
 // package compiles, and everything fails with [NoSCTPError].
 package sctpsock

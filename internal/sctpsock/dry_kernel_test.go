@@ -26,6 +26,26 @@ func TestDry(t *testing.T) { // 1.37, 1.39
 	}
 }
 
+func TestDryManyTimes(t *testing.T) {
+	// The peer's acknowledgements race with the looking at the send buffer.
+	c, s := pair(t, withAuth(), withAuth())
+	go func() {
+		for buf := make([]byte, 1000); ; {
+			if _, err := s.Recv(buf, true); err != nil {
+				return
+			}
+		}
+	}()
+	for i := range 200 {
+		for range i % 5 {
+			send(t, c, "x", SendInfo{})
+		}
+		send(t, c, "last", SendInfo{SackImmediately: true})
+		askDry(t, c)
+		wantEvent[Dry](t, c)
+	}
+}
+
 func TestDryOnlyWhenAsked(t *testing.T) {
 	c, s := pair(t, withAuth(), withAuth())
 	askDry(t, c)

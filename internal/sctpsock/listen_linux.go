@@ -98,7 +98,10 @@ func (l *Listener) accept() (*Socket, error) {
 		if err == nil {
 			return s, nil
 		}
-		s.Abort() // nor is one that has ended already
+		s.Abort()
+		if !errors.Is(err, unix.ENOTCONN) { // one that has ended already is not, either
+			return nil, err
+		}
 	}
 }
 

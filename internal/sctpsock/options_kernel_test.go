@@ -5,9 +5,12 @@ package sctpsock
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"os"
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -127,6 +130,33 @@ func TestBadOptions(t *testing.T) {
 			t.Errorf("%s: no error", name)
 		}
 	}
+}
+
+func TestUDPEncapsulation(t *testing.T) { // 5.40
+	const sysctl, port = "/proc/sys/net/sctp/udp_port", 9899
+	before, err := os.ReadFile(sysctl)
+	must(t, err, os.WriteFile(sysctl, fmt.Append(nil, port), 0))
+	t.Cleanup(func() { os.WriteFile(sysctl, before, 0) })
+	o := withAuth()
+	o.UDPEncapPort = port
+	c, s := pair(t, o, withAuth())
+	for _, end := range []*Socket{c, s} {
+		if got := peerUDPPort(t, end); got != port {
+			t.Errorf("the peer's UDP port is %d, want %d", got, port)
+		}
+	}
+	send(t, c, "inside UDP", SendInfo{})
+	wantMessage(t, s, "inside UDP")
+}
+
+func peerUDPPort(t *testing.T, s *Socket) uint16 {
+	t.Helper()
+	var u udpEncaps
+	addr, err := appendSockaddr(nil, s.RemoteAddrs()[0])
+	must(t, err)
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(&u.Address)), unsafe.Sizeof(u.Address)), addr)
+	must(t, s.control(func(fd int) error { return getOpt(fd, solSCTP, optUDPEncapsPort, &u) }))
+	return binary.BigEndian.Uint16(u.Port[:])
 }
 
 func TestRTO(t *testing.T) {

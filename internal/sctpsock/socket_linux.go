@@ -91,6 +91,9 @@ func (s *Socket) Send(b []byte, info SendInfo) error {
 		return ErrRestarted
 	}
 	c := newSendCall(b, &info)
+	// The kernel may also say EAGAIN, and yet be writable, if SCTP's memory is
+	// used up (sysctl net.sctp.sctp_mem). That is never so with an empty send buffer,
+	// and the acknowledgement of what is in it wakes the poller.
 	err := s.rc.Write(c.try)
 	errno := c.errno
 	c.release()
