@@ -103,7 +103,7 @@ type SCTPOptions struct {
 	Heartbeat                  time.Duration  // between heartbeats on an idle path; Linux: 30 s (8.1.12)
 	AssocMaxRetrans            uint16         // before the peer is lost; Linux: 10 (8.1.2)
 	PathMaxRetrans             uint16         // before a path is; Linux: 5 (8.1.12)
-	SACKDelay                  *time.Duration // of acknowledgements; Linux: 200 ms (8.1.19)
+	SACKDelay                  *time.Duration // of acknowledgements; nil: none; Linux: 200 ms (8.1.19)
 
 	ReadBuffer, WriteBuffer int    // of the socket, in bytes; 0: at least 256 KiB
 	UDPEncapPort            uint16 // peer's UDP port for RFC 6951; needs the sysctl net.sctp.udp_port

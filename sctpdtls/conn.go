@@ -22,8 +22,8 @@ type association interface {
 	// AuthAgreement returns what both ends have said about SCTP-AUTH.
 	AuthAgreement() (authchunk.Agreement, error)
 
-	// Handshaking is called before and after the first handshake, in which
-	// what is lost should be sent again soon.
+	// Handshaking is called before the first handshake, in which what is lost
+	// should be sent again soon, and before its ChangeCipherSpec.
 	Handshaking(on bool) error
 }
 

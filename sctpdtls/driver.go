@@ -58,6 +58,9 @@ func (c *Conn) do(ev dtlscore.Event) error {
 		return err
 	case dtlscore.EventActivate:
 		c.awaitPeerKey()
+		if err := c.assoc.Handshaking(false); err != nil {
+			return c.over(err)
+		}
 		c.switched = true
 		return c.keys.activate()
 	case dtlscore.EventPeerFinished:
@@ -287,9 +290,6 @@ func (c *Conn) over(err error) error {
 
 // handshakeComplete publishes the new state and lets the writers go on.
 func (c *Conn) handshakeComplete() error {
-	if err := c.assoc.Handshaking(false); err != nil {
-		return c.over(err)
-	}
 	out, in := c.assoc.Streams()
 	c.state.Store(&ConnectionState{
 		ConnectionState: c.core.ConnectionState(),

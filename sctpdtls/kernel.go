@@ -78,13 +78,23 @@ func (o *SCTPOptions) socket() *sctpsock.Options {
 		Heartbeat:       o.Heartbeat,
 		AssocMaxRetrans: o.AssocMaxRetrans,
 		PathMaxRetrans:  o.PathMaxRetrans,
-		SACKDelay:       o.SACKDelay,
+		SACKDelay:       o.sackDelay(),
 		ReadBuffer:      o.ReadBuffer,
 		WriteBuffer:     o.WriteBuffer,
 		UDPEncapPort:    o.UDPEncapPort,
 		Control:         o.Control,
 		AuthChunks:      authchunk.DefaultChunks(),
 	}
+}
+
+// sackDelay is 0 by default. Linux cannot put an acknowledgement, which is not authenticated,
+// into a packet with data that is, so there is no company to wait for. But who wants to
+// change keys or to close waits until all that he has sent is acknowledged.
+func (o *SCTPOptions) sackDelay() *time.Duration {
+	if o.SACKDelay == nil {
+		return new(time.Duration)
+	}
+	return o.SACKDelay
 }
 
 func (k *kernelAssociation) Recv(b []byte, wait bool) (stream.Part, error) {
@@ -151,6 +161,11 @@ func (k *kernelAssociation) AuthAgreement() (a authchunk.Agreement, err error) {
 // handshakeRTO is the least retransmission timeout while a handshake is under way. The peer
 // drops what comes under a key that it has not computed yet, which it may
 // not have when the network is faster than its processor; then 1 s, the kernel's least, is long.
+//
+// The kernel applies a new minimum when it next measures the path, and not before. So the old one
+// is given back ahead of the ChangeCipherSpec: the short timeout still holds for that, and when it
+// is acknowledged the usual one is back. Given back after the handshake, it would come too late for
+// the first application data, which a peer that delays its acknowledgement would get twice.
 const handshakeRTO = 20 * time.Millisecond
 
 func (k *kernelAssociation) Handshaking(on bool) error {
