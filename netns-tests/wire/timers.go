@@ -38,9 +38,12 @@ type Timer struct {
 	Waited bool    // somebody had nothing else to do meanwhile
 }
 
+// Duration returns the time from Since to Until.
+func (t Timer) Duration() time.Duration { return t.Until.Time.Sub(t.Since.Time) }
+
 func (t Timer) String() string {
 	return fmt.Sprintf("%s in the %s phase after %v: from %v to %v, waited for: %t",
-		t.Cause, t.Phase, t.Until.Time.Sub(t.Since.Time).Round(time.Microsecond), t.Since, t.Until, t.Waited)
+		t.Cause, t.Phase, t.Duration().Round(time.Microsecond), t.Since, t.Until, t.Waited)
 }
 
 const (
