@@ -27,7 +27,7 @@ func (k keySchedule) extract(salt, secret []byte) []byte {
 	}
 	prk, err := hkdf.Extract(k.hash.New, secret, salt)
 	if err != nil {
-		panic("dtlscore: " + err.Error()) // only for hashes that FIPS 140 does not know
+		panic("dtlscore: " + err.Error()) // only for keys below 112 bits, where FIPS 140 is enforced
 	}
 	return prk
 }

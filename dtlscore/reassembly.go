@@ -50,7 +50,8 @@ type reassembler struct {
 }
 
 // add takes a fragment. One of a message that was handed out already is
-// dropped: over this transport nobody repeats anything because of a loss, and nothing is answered.
+// dropped, and not answered: nothing is ever lost here, so that nobody can be
+// waiting for us to repeat something.
 func (r *reassembler) add(epoch uint64, h handshakeHeader, fragment []byte) error {
 	limit, known := maxMessageLen[h.typ]
 	if !known {
