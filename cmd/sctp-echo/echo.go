@@ -19,6 +19,9 @@ import (
 // the way (some 100 KiB in each direction by default), neither side waits for ever.
 const maxInFlight = 64 << 10
 
+// maxWrong is how many wrong echoes show that more will not help.
+const maxWrong = 10
+
 type echoOptions struct {
 	count     int // 0 is until interrupted
 	size      int
@@ -55,7 +58,7 @@ type message struct {
 }
 
 // run sends and receives until all echoes are back, something is lost, or ctx ends,
-// which is no error. Wrong echoes do not end it.
+// which is no error. A few wrong echoes do not end it.
 func (c *echoClient) run(ctx context.Context) error {
 	past := time.Unix(1, 0)
 	stop := context.AfterFunc(ctx, func() {
@@ -159,6 +162,9 @@ func (c *echoClient) receive(buf []byte) error {
 	switch {
 	case err == nil:
 		c.check(buf[:n], info, now)
+		if c.wrong >= maxWrong {
+			return fmt.Errorf("%d echoes were wrong: is the peer an echo server?", c.wrong)
+		}
 		return nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		// SCTP does not lose messages: one that is late means that the peer does

@@ -202,6 +202,18 @@ func TestEchoWrong(t *testing.T) {
 	}
 }
 
+// A server that sends something else is not listened to for ever.
+func TestEchoAllWrong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := runEcho(t, t.Context(), echoOptions{count: 100, size: 64, streams: 1}, func(int, []byte, sctpdtls.MessageInfo) []fakeMessage {
+			return []fakeMessage{{data: []byte("220 welcome")}}
+		})
+		if r.err == nil || !strings.Contains(r.err.Error(), "is the peer an echo server?") || r.client.wrong != maxWrong {
+			t.Errorf("%v after %d wrong ones", r.err, r.client.wrong)
+		}
+	})
+}
+
 // Messages of one stream may overtake each other only when they are sent unordered.
 func TestEchoOrder(t *testing.T) {
 	for _, unordered := range []bool{false, true} {

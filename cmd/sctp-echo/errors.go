@@ -32,6 +32,9 @@ func remedy(err error) string {
 	if _, ok := errors.AsType[*net.DNSError](err); ok {
 		return "give a name that resolves, or an address"
 	}
+	if timeout, ok := errors.AsType[*sctpdtls.HandshakeTimeoutError](err); ok && timeout.KeyInUse {
+		return "try -legacy-label, if the peer is an old OpenSSL or was given that flag itself"
+	}
 	// Certificates come before alerts: an alert of our own wraps why it was sent.
 	if r := certificateRemedy(err); r != "" {
 		return r

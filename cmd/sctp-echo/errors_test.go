@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -33,6 +34,7 @@ func TestExplain(t *testing.T) {
 		{"message too large", &sctpdtls.MessageTooLargeError{Size: 20000}, "-size 16384"},
 		{"stream out of range", fmt.Errorf("sending: %w", &sctpdtls.StreamError{Stream: 9, Streams: 4}), "fewer -streams"},
 		{"unreachable", &net.OpError{Op: "dial", Err: os.NewSyscallError("connectx", syscall.ECONNABORTED)}, "firewalls"},
+		{"other label", &net.OpError{Op: "dial", Err: &sctpdtls.HandshakeTimeoutError{KeyInUse: true, Err: context.DeadlineExceeded}}, "-legacy-label"},
 		{"unknown host", &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "x"}}, "a name that resolves"},
 		{"no client certificate, DTLS 1.3", peerSent(116), "give -cert and -key"},
 		{"no client certificate, DTLS 1.2", &connectError{peerSent(40), false}, "give -cert and -key"},
@@ -65,6 +67,7 @@ func TestExplainNothing(t *testing.T) {
 	for _, err := range []error{
 		errors.New("something else"),
 		&sctpdtls.AuthUnsupportedError{Peer: true},
+		&sctpdtls.HandshakeTimeoutError{Err: context.DeadlineExceeded},
 		&sctpdtls.AlertError{Alert: 80},
 		&sctpdtls.AlertError{Alert: 80, Local: true},
 	} {

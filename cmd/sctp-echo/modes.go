@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"sync/atomic"
 	"time"
 
@@ -99,7 +100,9 @@ func chargen(t *traffic) error {
 		if err == nil {
 			continue
 		}
-		t.session.Close() // ends discard, unless its end is why send failed
+		if !errors.Is(err, net.ErrClosed) { // else discard ends by itself, and knows why
+			t.session.Close()
+		}
 		if endErr := <-ended; errors.Is(endErr, io.EOF) {
 			return endErr
 		}
