@@ -36,7 +36,9 @@
 //   - Retire: when all of these hold. The peer's Finished was verified; the own
 //     ChangeCipherSpec and Finished are out, under the new key; everything sent
 //     under the old key was acknowledged; and a message sent after the peer's Finished
-//     was acknowledged, or a few retransmission timeouts have passed.
+//     was acknowledged, or a few retransmission timeouts have passed. Only time
+//     helps with a peer that sends its Finished under the old key, as OpenSSL's
+//     client does: it transmits it again if our acknowledgement was lost.
 //
 // The peer's Finished may come under the old key or the new one. Key 0 must be
 // retired: anyone who saw the association's first packets can use it. A
