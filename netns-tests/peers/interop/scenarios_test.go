@@ -1,0 +1,157 @@
+package interop
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A scenario is played by each of its servers with each of its clients.
+type scenario struct {
+	name             string
+	servers, clients []string
+	serverCert       string // kind; empty: none
+	unseen           bool   // the server has a certificate, but does not send it
+	clientCert       string // kind; empty: none
+	serverArgs       string
+	clientArgs       string
+	bothArgs         string
+	want             want
+}
+
+const psk = "--psk 000102030405060708090a0b0c0d0e0f --psk-identity someone"
+
+var scenarios = []scenario{
+	{
+		name:       "no choice made",
+		servers:    []string{ours, "openssl", "gnutls", "mbedtls"},
+		clients:    []string{ours, "openssl", "gnutls", "mbedtls"},
+		serverCert: "p256", clientCert: "p256", want: want{version: "DTLSv1.2"},
+	}, {
+		name:       "Ed25519 server",
+		servers:    []string{ours, "gnutls"}, // OpenSSL has these in TLS 1.2, not in DTLS 1.2
+		clients:    []string{ours, "openssl", "gnutls"},
+		serverCert: "ed25519", clientCert: "p256", want: want{version: "DTLSv1.2"},
+	}, {
+		name:       "Ed25519 client",
+		servers:    []string{ours, "openssl", "gnutls"},
+		clients:    []string{ours, "openssl"}, // GnuTLS sends none to the other two
+		serverCert: "p256", clientCert: "ed25519", want: want{version: "DTLSv1.2"},
+	}, {
+		name:       "long chains",
+		servers:    []string{ours, "openssl", "gnutls", "mbedtls"},
+		clients:    []string{ours, "openssl", "gnutls", "mbedtls"},
+		serverCert: "chain", clientCert: "chain", want: want{version: "DTLSv1.2"},
+	}, {
+		name:       "long chains in fragments",
+		servers:    []string{ours, "nss"},
+		clients:    []string{ours, "nss"},
+		bothArgs:   "--version 1.2 --cipher TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+		serverCert: "chain", clientCert: "chain", want: want{version: "DTLSv1.2"},
+	}, {
+		name:       "exporter context",
+		servers:    []string{ours, "openssl", "gnutls", "mbedtls"},
+		clients:    []string{ours, "openssl", "gnutls", "mbedtls"},
+		bothArgs:   "--export-context 00ff",
+		serverCert: "p256", want: want{version: "DTLSv1.2"},
+	}, {
+		name:       "empty exporter context",
+		servers:    []string{ours, "openssl", "gnutls", "mbedtls"},
+		clients:    []string{ours, "openssl", "gnutls", "mbedtls"},
+		bothArgs:   "--export-context=",
+		serverCert: "p256", want: want{version: "DTLSv1.2"},
+	}, {
+		name:       "HelloVerifyRequest",
+		servers:    []string{"openssl", "gnutls", "mbedtls"},
+		clients:    []string{ours, "openssl", "gnutls", "mbedtls", "nss"},
+		bothArgs:   "--version 1.2 --cipher TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+		serverArgs: "--cookie",
+		serverCert: "p256", clientCert: "p256", want: want{version: "DTLSv1.2"},
+	}, {
+		name:     "PSK",
+		servers:  []string{"openssl", "gnutls", "mbedtls"},
+		clients:  []string{"openssl", "gnutls", "mbedtls"},
+		bothArgs: psk + " --cipher TLS_PSK_WITH_AES_128_GCM_SHA256",
+		want:     want{version: "DTLSv1.2", cipher: "TLS_PSK_WITH_AES_128_GCM_SHA256"},
+	}, {
+		name:     "ECDHE_PSK",
+		servers:  []string{"openssl", "gnutls", "mbedtls"},
+		clients:  []string{"openssl", "gnutls", "mbedtls"},
+		bothArgs: psk + " --cipher ECDHE-PSK-CHACHA20-POLY1305",
+		want:     want{version: "DTLSv1.2", cipher: "TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256"},
+	}, {
+		name:       "renegotiation by the client",
+		servers:    []string{"openssl", "gnutls", "mbedtls"},
+		clients:    []string{"openssl", "gnutls", "mbedtls"},
+		clientArgs: "--renegotiate 3",
+		serverCert: "p256", clientCert: "p384", want: want{version: "DTLSv1.2", renegotiations: 3},
+	}, {
+		name:       "renegotiation by the server",
+		servers:    []string{"openssl", "gnutls", "mbedtls"},
+		clients:    []string{"openssl", "gnutls", "mbedtls"},
+		serverArgs: "--renegotiate 3",
+		serverCert: "rsa", clientCert: "p256", want: want{version: "DTLSv1.2", renegotiations: 3},
+	}, {
+		name:       "DTLS 1.3",
+		servers:    []string{"nss"},
+		clients:    []string{"nss"},
+		bothArgs:   "--version 1.3",
+		serverCert: "p256", clientCert: "rsa", want: want{version: "DTLSv1.3", group: "X25519MLKEM768"},
+	}, {
+		name:       "HelloRetryRequest with a cookie, for another group",
+		servers:    []string{"nss"},
+		clients:    []string{"nss"},
+		bothArgs:   "--version 1.3",
+		serverArgs: "--cookie --group P-384",
+		serverCert: "p256", want: want{version: "DTLSv1.3", group: "P-384"},
+	}, {
+		name:       "DTLS 1.3 PSK",
+		servers:    []string{"nss"},
+		clients:    []string{"nss"},
+		bothArgs:   "--version 1.3 --cipher TLS_AES_256_GCM_SHA384 " + psk,
+		serverCert: "p256", unseen: true, // NSS wants one even so
+		want: want{version: "DTLSv1.3", cipher: "TLS_AES_256_GCM_SHA384"},
+	}, {
+		name:       "key updates of both sides",
+		servers:    []string{"nss"},
+		clients:    []string{"nss"},
+		bothArgs:   "--version 1.3",
+		serverArgs: "--key-update 3",
+		clientArgs: "--key-update 4 --key-update-request",
+		serverCert: "p384", want: want{version: "DTLSv1.3", serverUpdates: 3, clientUpdates: 4},
+	},
+}
+
+func TestScenarios(t *testing.T) {
+	for _, sc := range scenarios {
+		t.Run(sc.name, func(t *testing.T) {
+			t.Parallel()
+			for _, server := range sc.servers {
+				for _, client := range sc.clients {
+					t.Run(fmt.Sprintf("server %s client %s", server, client), func(t *testing.T) { sc.play(t, server, client) })
+				}
+			}
+		})
+	}
+}
+
+// play has enough messages for what comes between two.
+func (sc *scenario) play(t *testing.T, server, client string) {
+	w := sc.want
+	w.serverCert, w.clientCert, w.messages, w.size = sc.serverCert, sc.clientCert, 6, 300
+	if sc.unseen {
+		w.serverCert = ""
+	}
+	both := append(strings.Fields(sc.bothArgs), "--count", fmt.Sprint(w.messages), "--size", fmt.Sprint(w.size))
+	serverArgs := slices.Concat(both, strings.Fields(sc.serverArgs))
+	clientArgs := slices.Concat(both, strings.Fields(sc.clientArgs))
+	if sc.serverCert != "" {
+		serverArgs, clientArgs = append(serverArgs, own(t, sc.serverCert)...), append(clientArgs, trust(t)...)
+	}
+	if sc.clientCert != "" {
+		serverArgs, clientArgs = append(serverArgs, "--verify"), append(clientArgs, own(t, sc.clientCert)...)
+	}
+	s, c := runPair(t, server, serverArgs, client, clientArgs)
+	w.check(t, s, c)
+}
