@@ -1,4 +1,5 @@
-# What people type. "make help" lists it; the scripts are in netns-tests.
+# What people type. "make help" lists it. The work is done by go, scripts/ and
+# netns-tests/.
 
 # Where downloads and what is built of them are kept; a Go of our own is there if
 # the machine had none that is new enough.
@@ -9,15 +10,37 @@ export GOTOOLCHAIN := auto
 
 FUZZTIME ?= 10s
 
-help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+help: ## list what can be made
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 8
 
-demo: go ## show a connection between two hosts, and what it proved
+demo: go ## two hosts hold a connection; tells what that proved
 	CGO_ENABLED=0 go build -o bin/ ./cmd/sctp-echo
 	CGO_ENABLED=0 go -C netns-tests build -o ../bin/ ./wirecheck
-	netns-tests/run -t 120 -f bin -f netns-tests/demo.sh -o bin/demo -- bash demo.sh
+	netns-tests/run -t 120 -f bin/sctp-echo:bin/sctp-echo -f bin/wirecheck:bin/wirecheck \
+		-f netns-tests/demo.sh -o bin/demo -- bash demo.sh
+
+test: go ## everything: check, race, netns, interop and demo; ends with "N passed, N failed"
+	scripts/test
+
+check: go ## formatting, vet, staticcheck, known vulnerabilities, scripts
+	scripts/check
+
+race: go ## the tests that need no SCTP, with the race detector
+	scripts/test host
+
+netns: go ## the tests in a kernel with SCTP, wherever we are
+	scripts/test kernel
+
+interop: go ## OpenSSL as the peer; builds it with SCTP the first time
+	scripts/test interop
+
+fuzz: go ## each fuzz target for FUZZTIME (10s)
+	scripts/fuzz $(FUZZTIME)
+
+bench: go ## the benchmarks that need no SCTP
+	go test -run '^$$' -bench . -benchmem ./...
 
 go:
 	@netns-tests/setup go
 
-.PHONY: help demo go
+.PHONY: help demo test check race netns interop fuzz bench go

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// An event is one line of test2json; see "go doc test2json".
+type event struct {
+	Action     string
+	Package    string
+	ImportPath string // of build-output
+	Test       string
+	Elapsed    float64 // seconds
+	Output     string
+}
+
+// A report gathers events until its end.
+type report struct {
+	out      io.Writer
+	packages map[string]*pkg // those that are running
+	failures []string        // names of what failed
+	skips    []string        // names of what was skipped, each with its output
+
+	passed, failed, skipped int
+}
+
+// A pkg is a package whose tests are running.
+type pkg struct {
+	output  map[string]*strings.Builder // of each running test; of the package itself under ""
+	tests   int
+	failure bool // a test has failed
+}
+
+func newReport(out io.Writer) *report {
+	return &report{out: out, packages: make(map[string]*pkg)}
+}
+
+// read takes events up to the end of in.
+func (r *report) read(in io.Reader) error {
+	for lines := bufio.NewReader(in); ; {
+		line, err := lines.ReadBytes('\n')
+		var e event
+		if bytes.HasPrefix(line, []byte("{")) && json.Unmarshal(line, &e) == nil && e.Action != "" {
+			r.event(&e)
+		} else {
+			r.out.Write(line)
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
+func (r *report) event(e *event) {
+	if e.Action == "build-output" {
+		io.WriteString(r.out, e.Output)
+		return
+	}
+	if e.Package == "" {
+		return
+	}
+	p := r.packages[e.Package]
+	if p == nil {
+		p = &pkg{output: make(map[string]*strings.Builder)}
+		r.packages[e.Package] = p
+	}
+	switch e.Action {
+	case "run":
+		p.output[e.Test] = new(strings.Builder)
+	case "output":
+		if p.output[e.Test] == nil {
+			p.output[e.Test] = new(strings.Builder)
+		}
+		p.output[e.Test].WriteString(e.Output)
+	case "pass", "fail", "skip":
+		if e.Test == "" {
+			r.packageEnds(p, e)
+		} else {
+			r.testEnds(p, e)
+		}
+	}
+}
+
+func (r *report) testEnds(p *pkg, e *event) {
+	p.tests++
+	output := p.take(e.Test)
+	switch e.Action {
+	case "pass":
+		r.passed++
+	case "skip":
+		r.skipped++
+		r.skips = append(r.skips, e.Package+" "+e.Test+"\n"+output)
+	case "fail":
+		p.failure = true
+		r.fail(e.Package+" "+e.Test, output)
+	}
+}
+
+func (r *report) packageEnds(p *pkg, e *event) {
+	delete(r.packages, e.Package)
+	switch e.Action {
+	case "pass":
+		if p.tests == 0 {
+			r.passed++
+			fmt.Fprintf(r.out, "ok    %s  %.1fs\n", e.Package, e.Elapsed)
+			return
+		}
+		fmt.Fprintf(r.out, "ok    %s  %d tests  %.1fs\n", e.Package, p.tests, e.Elapsed)
+	case "fail":
+		rest := p.rest()
+		if p.failure {
+			fmt.Fprintf(r.out, "%sFAIL  %s  %.1fs\n", rest, e.Package, e.Elapsed)
+			return
+		}
+		r.fail(e.Package, rest)
+	}
+	// A package is skipped for having no tests: nothing to tell.
+}
+
+func (r *report) fail(name, output string) {
+	r.failed++
+	r.failures = append(r.failures, name)
+	fmt.Fprintf(r.out, "%sFAIL  %s\n", output, name)
+}
+
+// take returns the output of a test that has ended.
+func (p *pkg) take(test string) string {
+	b := p.output[test]
+	delete(p.output, test)
+	if b == nil {
+		return ""
+	}
+	return b.String()
+}
+
+// rest returns the output of the tests that have not ended, and of the package.
+func (p *pkg) rest() string {
+	var s strings.Builder
+	for _, test := range slices.Sorted(maps.Keys(p.output)) {
+		s.WriteString(p.take(test))
+	}
+	return s.String()
+}
+
+// end tells what remains to be told and whether all is well. A package that has
+// begun but not ended has failed.
+func (r *report) end() bool {
+	for _, name := range slices.Sorted(maps.Keys(r.packages)) {
+		r.fail(name+" (did not end)", r.packages[name].rest())
+	}
+	fmt.Fprintln(r.out)
+	for _, s := range r.skips {
+		fmt.Fprintf(r.out, "skipped: %s", s)
+	}
+	for _, name := range r.failures {
+		fmt.Fprintln(r.out, "failed:", name)
+	}
+	ok := r.failed == 0 && r.passed > 0
+	verdict, skipped := "PASS", ""
+	if !ok {
+		verdict = "FAIL"
+	}
+	if r.skipped > 0 {
+		skipped = fmt.Sprintf(", %d skipped", r.skipped)
+	}
+	fmt.Fprintf(r.out, "%s\n%d passed, %d failed%s\n", verdict, r.passed, r.failed, skipped)
+	return ok
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestReport(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		events string
+		want   []string // lines, in this order
+		ok     bool
+	}{
+		{
+			name: "passes",
+			events: `{"Action":"start","Package":"p"}
+{"Action":"run","Package":"p","Test":"TestA"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"noise\n"}
+{"Action":"pass","Package":"p","Test":"TestA","Elapsed":1}
+{"Action":"pass","Package":"p","Elapsed":1.25}
+`,
+			want: []string{"ok    p  1 tests  1.2s", "", "PASS", "1 passed, 0 failed"},
+			ok:   true,
+		},
+		{
+			name: "a failure with its output, and text between the events",
+			events: `== heading
+{"Action":"run","Package":"p","Test":"TestA"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"reason\n"}
+{"Action":"fail","Package":"p","Test":"TestA"}
+{"Action":"run","Package":"p","Test":"TestB"}
+{"Action":"pass","Package":"p","Test":"TestB"}
+{"Action":"fail","Package":"p","Elapsed":2}
+`,
+			want: []string{"== heading", "reason", "FAIL  p TestA", "FAIL  p  2.0s", "", "failed: p TestA", "FAIL", "1 passed, 1 failed"},
+		},
+		{
+			name: "a check without tests",
+			events: `{"Action":"start","Package":"vet"}
+{"Action":"output","Package":"vet","Output":"all well\n"}
+{"Action":"pass","Package":"vet","Elapsed":3}
+`,
+			want: []string{"ok    vet  3.0s", "", "PASS", "1 passed, 0 failed"},
+			ok:   true,
+		},
+		{
+			name: "a package that cannot be built",
+			events: `{"ImportPath":"p","Action":"build-output","Output":"p.go:1: nonsense\n"}
+{"ImportPath":"p","Action":"build-fail"}
+{"Action":"start","Package":"p"}
+{"Action":"output","Package":"p","Output":"FAIL\tp [build failed]\n"}
+{"Action":"fail","Package":"p","Elapsed":0,"FailedBuild":"p"}
+`,
+			want: []string{"p.go:1: nonsense", "FAIL\tp [build failed]", "FAIL  p", "", "failed: p", "FAIL", "0 passed, 1 failed"},
+		},
+		{
+			name: "a package that stops in the middle",
+			events: `{"Action":"run","Package":"p","Test":"TestA"}
+{"Action":"pass","Package":"p","Test":"TestA"}
+{"Action":"run","Package":"p","Test":"TestB"}
+{"Action":"output","Package":"p","Test":"TestB","Output":"last words\n"}
+`,
+			want: []string{"last words", "FAIL  p (did not end)", "", "failed: p (did not end)", "FAIL", "1 passed, 1 failed"},
+		},
+		{
+			name: "skipped tests are told",
+			events: `{"Action":"run","Package":"p","Test":"TestA"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"why\n"}
+{"Action":"skip","Package":"p","Test":"TestA"}
+{"Action":"run","Package":"p","Test":"TestB"}
+{"Action":"pass","Package":"p","Test":"TestB"}
+{"Action":"pass","Package":"p","Elapsed":0}
+{"Action":"skip","Package":"empty","Elapsed":0}
+`,
+			want: []string{"ok    p  2 tests  0.0s", "", "skipped: p TestA", "why", "PASS", "1 passed, 0 failed, 1 skipped"},
+			ok:   true,
+		},
+		{
+			name: "nothing at all",
+			want: []string{"", "FAIL", "0 passed, 0 failed"},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var out strings.Builder
+			r := newReport(&out)
+			if err := r.read(strings.NewReader(tt.events)); err != nil {
+				t.Fatal(err)
+			}
+			if ok := r.end(); ok != tt.ok {
+				t.Errorf("end() = %v, want %v", ok, tt.ok)
+			}
+			if want := strings.Join(tt.want, "\n") + "\n"; out.String() != want {
+				t.Errorf("printed:\n%s\nwant:\n%s", out.String(), want)
+			}
+		})
+	}
+}
