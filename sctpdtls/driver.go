@@ -55,14 +55,14 @@ func (c *Conn) do(ev dtlscore.Event) error {
 		clear(c.held) // of the handshake before
 		err := c.keys.install(ev.Data)
 		c.keyTime = time.Since(c.sentAt)
-		return err
+		return c.gone(err)
 	case dtlscore.EventActivate:
 		c.awaitPeerKey()
 		if err := c.assoc.Handshaking(false); err != nil {
-			return c.over(err)
+			return c.gone(err)
 		}
 		c.switched = true
-		return c.keys.activate()
+		return c.gone(c.keys.activate())
 	case dtlscore.EventPeerFinished:
 		c.keys.peerFinished()
 		return nil
@@ -88,10 +88,15 @@ func (c *Conn) sendControl(record []byte) error {
 	}
 	err := c.assoc.Send(record, controlInfo)
 	c.sentAt = time.Now()
+	return c.gone(err)
+}
+
+// gone says what err means, of a call that fails only when the association is over.
+// What the peer said before it went tells more than that it has gone.
+func (c *Conn) gone(err error) error {
 	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		return err
 	}
-	// What the peer said before it went tells more than that it has gone.
 	if err := c.drain(); err != nil {
 		return err
 	}
@@ -140,7 +145,7 @@ func (c *Conn) flush() error {
 			return err
 		}
 		if err := c.assoc.AskDry(); err != nil {
-			return c.over(err)
+			return c.gone(err)
 		}
 		c.asked = true
 	}

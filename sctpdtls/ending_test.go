@@ -2,10 +2,12 @@ package sctpdtls
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
 	"os"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -201,6 +203,37 @@ func TestAttackA2NoClientCertificate(t *testing.T) {
 			t.Errorf("client: %v, want the alert of the server", cerr)
 		}
 	})
+}
+
+// A server that refuses the client's certificate is heard, although its ABORT makes the
+// calls fail that the client is about.
+func TestAlertBeforeAbortIsHeard(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		strict := serverConfig()
+		strict.ClientCAs = x509.NewCertPool()
+		p := newTestPair(t, assoctest.Options{}, clientConfig(), strict)
+		core, err := dtlscore.Client(p.client.config.core())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.client, err = newConn(lateAssociation{memAssociation{p.clientSCTP}}, p.client.config, core); err != nil {
+			t.Fatal(err)
+		}
+		cerr, serr := p.handshake()
+		for _, err := range []error{cerr, serr} {
+			if alert, ok := errors.AsType[*AlertError](err); !ok || alert.Alert != dtlscore.AlertUnknownCA || alert.Local != (err == serr) {
+				t.Errorf("%v, want unknown_ca of the server", err)
+			}
+		}
+	})
+}
+
+// A lateAssociation activates keys when the peer has gone.
+type lateAssociation struct{ memAssociation }
+
+func (lateAssociation) SetActiveAuthKey(uint16) error {
+	time.Sleep(3 * alertTime)
+	return syscall.EINVAL
 }
 
 // What is not DTLS, or not in its place, ends the connection and is never delivered:
