@@ -149,7 +149,10 @@ func (e *end) receive() error {
 		e.inbox = append(e.inbox, bytes.Clone(data))
 	}
 	// An alert that tells the peer about err is among the events.
-	return errors.Join(err, e.obey())
+	if failed := e.obey(); err == nil {
+		err = failed
+	}
+	return err
 }
 
 // read returns the next message, or io.EOF after close_notify.

@@ -10,7 +10,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"fmt"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -134,8 +133,13 @@ func trust(t *testing.T) []string {
 func own(t *testing.T, kind string) []string {
 	t.Helper()
 	if _, ok := keyMakers[kind]; !ok {
-		t.Fatal(fmt.Errorf("no certificates of kind %s", kind))
+		t.Fatalf("no certificates of kind %s", kind)
 	}
-	file := filepath.Join(buildDir, kind)
+	return fileOptions(t, kind)
+}
+
+func fileOptions(t *testing.T, name string) []string {
+	t.Helper()
+	file := filepath.Join(buildDir, name)
 	return append(trust(t), "--cert", file+".pem", "--key", file+".key")
 }

@@ -25,7 +25,7 @@ const psk = "--psk 000102030405060708090a0b0c0d0e0f --psk-identity someone"
 var scenarios = []scenario{
 	{
 		name:       "no choice made",
-		servers:    []string{ours, "openssl", "gnutls", "mbedtls"},
+		servers:    []string{ours, "openssl", "gnutls", "mbedtls", "wolfssl"},
 		clients:    []string{ours, "openssl", "gnutls", "mbedtls"},
 		serverCert: "p256", clientCert: "p256", want: want{version: "DTLSv1.2"},
 	}, {
@@ -50,20 +50,25 @@ var scenarios = []scenario{
 		bothArgs:   "--version 1.2 --cipher TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
 		serverCert: "chain", clientCert: "chain", want: want{version: "DTLSv1.2"},
 	}, {
+		name:       "long chain in fragments of a server that does not read long packets",
+		servers:    []string{"wolfssl"},
+		clients:    []string{ours, "openssl", "gnutls", "mbedtls"},
+		serverCert: "chain", want: want{version: "DTLSv1.2"},
+	}, {
 		name:       "exporter context",
-		servers:    []string{ours, "openssl", "gnutls", "mbedtls"},
+		servers:    []string{ours, "openssl", "gnutls", "mbedtls", "wolfssl"},
 		clients:    []string{ours, "openssl", "gnutls", "mbedtls"},
 		bothArgs:   "--export-context 00ff",
 		serverCert: "p256", want: want{version: "DTLSv1.2"},
 	}, {
 		name:       "empty exporter context",
-		servers:    []string{ours, "openssl", "gnutls", "mbedtls"},
+		servers:    []string{ours, "openssl", "gnutls", "mbedtls", "wolfssl"},
 		clients:    []string{ours, "openssl", "gnutls", "mbedtls"},
 		bothArgs:   "--export-context=",
 		serverCert: "p256", want: want{version: "DTLSv1.2"},
 	}, {
 		name:       "HelloVerifyRequest",
-		servers:    []string{"openssl", "gnutls", "mbedtls"},
+		servers:    []string{"openssl", "gnutls", "mbedtls", "wolfssl"},
 		clients:    []string{ours, "openssl", "gnutls", "mbedtls", "nss"},
 		bothArgs:   "--version 1.2 --cipher TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
 		serverArgs: "--cookie",

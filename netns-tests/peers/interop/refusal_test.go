@@ -1,0 +1,79 @@
+package interop
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A refusal is a connection that dtlscore, or because of it the other end, must
+// refuse.
+type refusal struct {
+	name                   string
+	weAre                  string   // "server" or "client"
+	others                 []string // nil: all
+	serverArgs, clientArgs []string
+	want                   string // in our ERROR line
+}
+
+func TestRefusal(t *testing.T) {
+	otherName := append(trust(t), "--name", "example.com")
+	stranger := strangersOwn(t)
+	refusals := []refusal{
+		{"no client certificate", "server", nil, append(own(t, "p256"), "--verify"), trust(t), "alert handshake_failure"},
+		{"certificate of an unknown authority", "server", nil, append(own(t, "p256"), "--verify"), stranger, "peer not trusted"},
+		{"server with another name", "client", nil, own(t, "p256"), otherName, "valid for localhost, not example.com"},
+		{"server of an unknown authority", "client", nil, stranger, trust(t), "unknown authority"},
+		{"server with another name, for the client", "server", nil, own(t, "p256"), otherName, "peer sent alert"},
+		{"server of an unknown authority, for the client", "server", nil, stranger, trust(t), "peer sent alert"},
+		{"no client certificate, for the server", "client", nil, append(own(t, "p256"), "--verify"), trust(t), ""},
+		{"no common suite", "server", nil, append(own(t, "p256"), "--cipher", allSuites[0]), append(trust(t), "--cipher", allSuites[2]), "alert handshake_failure"},
+		{"no common suite, for the server", "client", nil, append(own(t, "p256"), "--cipher", allSuites[0]), append(trust(t), "--cipher", allSuites[2]), ""},
+		{"no secure renegotiation", "server", []string{"wolfssl"}, own(t, "p256"), trust(t), "no secure renegotiation"}, // 4.23
+	}
+	for _, r := range refusals {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			for _, lib := range libraries {
+				if r.others == nil && lib.noClient && r.weAre == "server" || r.others != nil && !slices.Contains(r.others, lib.name) {
+					continue
+				}
+				t.Run(lib.name, func(t *testing.T) { r.check(t, lib.name) })
+			}
+		})
+	}
+}
+
+func (r *refusal) check(t *testing.T, other string) {
+	dtls12 := []string{"--version", "1.2"}
+	server, client := other, ours
+	if r.weAre == "server" {
+		server, client = ours, other
+	}
+	s, c := runPair(t, server, append(dtls12, r.serverArgs...), client, append(dtls12, r.clientArgs...))
+	for _, e := range []*end{s, c} {
+		if errors := e.all("ERROR"); e.err == nil || len(errors) != 1 || strings.Contains(errors[0], "no packet within") {
+			t.Errorf("%s: %v, ERROR %q; want one at once", e.name, e.err, errors)
+		} else if strings.HasPrefix(e.name, ours) && !strings.Contains(errors[0], r.want) {
+			t.Errorf("%s: ERROR %q, want %q", e.name, errors[0], r.want)
+		}
+	}
+}
+
+// strangersOwn are the options of an end whose certificate comes from an
+// authority that the other does not know.
+func strangersOwn(t *testing.T) []string {
+	t.Helper()
+	authority, err := issue(nil, "other ca", keyMakers["p256"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger, err := issue(authority, "stranger", keyMakers["p256"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stranger.write(stranger); err != nil {
+		t.Fatal(err)
+	}
+	return fileOptions(t, "stranger")
+}
