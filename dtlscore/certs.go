@@ -1,7 +1,6 @@
 package dtlscore
 
 import (
-	"crypto"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -17,7 +16,7 @@ func parseChain(der [][]byte) ([]*x509.Certificate, error) {
 	}
 	chain := make([]*x509.Certificate, len(der))
 	for i, b := range der {
-		cert, err := x509.ParseCertificate(b)
+		cert, err := cachedCertificate(b)
 		if err != nil {
 			return nil, untrusted(AlertBadCertificate, "certificate %d of the peer: %w", i, err)
 		}
@@ -33,9 +32,12 @@ func parseChain(der [][]byte) ([]*x509.Certificate, error) {
 	return chain, nil
 }
 
-// verifyServer verifies the chain of a server as the Config asks.
-func (c *Config) verifyServer(chain []*x509.Certificate, s *ConnectionState) error {
-	s.PeerCertificates = chain
+// verifyServer verifies what a server shows as the Config asks.
+func (c *Config) verifyServer(p *peerCredential, s *ConnectionState) error {
+	s.PeerCertificates, s.PeerRawKey = p.chain, p.rawKey
+	if p.rawKey != nil {
+		return c.verifyRawKey(p)
+	}
 	if !c.InsecureSkipVerify {
 		if err := c.verifyChain(s, c.RootCAs, c.ServerName, x509.ExtKeyUsageServerAuth); err != nil {
 			return err
@@ -44,11 +46,10 @@ func (c *Config) verifyServer(chain []*x509.Certificate, s *ConnectionState) err
 	return c.verifyPeerCertificate(s)
 }
 
-// verifyClient verifies the chain of a client as the Config asks; an empty
-// chain means that it has sent none.
-func (c *Config) verifyClient(chain []*x509.Certificate, s *ConnectionState) error {
-	s.PeerCertificates = chain
-	if len(chain) == 0 {
+// verifyClient verifies what a client shows as the Config asks; nil means
+// nothing.
+func (c *Config) verifyClient(p *peerCredential, s *ConnectionState) error {
+	if p == nil {
 		if c.ClientAuth == tls.RequireAnyClientCert || c.ClientAuth == tls.RequireAndVerifyClientCert {
 			alert := AlertHandshakeFailure // RFC 5246, Section 7.4.6
 			if s.Version == VersionDTLS13 {
@@ -58,12 +59,25 @@ func (c *Config) verifyClient(chain []*x509.Certificate, s *ConnectionState) err
 		}
 		return nil
 	}
+	s.PeerCertificates, s.PeerRawKey = p.chain, p.rawKey
+	if p.rawKey != nil {
+		return c.verifyRawKey(p)
+	}
 	if c.ClientAuth >= tls.VerifyClientCertIfGiven {
 		if err := c.verifyChain(s, c.ClientCAs, "", x509.ExtKeyUsageClientAuth); err != nil {
 			return err
 		}
 	}
 	return c.verifyPeerCertificate(s)
+}
+
+// verifyRawKey is all there is to verify of a raw public key: RFC 7250,
+// Section 6. It is not agreed on without Config.VerifyRawKey.
+func (c *Config) verifyRawKey(p *peerCredential) error {
+	if err := c.VerifyRawKey(p.rawKey); err != nil {
+		return untrusted(AlertBadCertificate, "Config.VerifyRawKey: %w", err)
+	}
+	return nil
 }
 
 func (c *Config) verifyChain(s *ConnectionState, roots *x509.CertPool, name string, usage x509.ExtKeyUsage) error {
@@ -124,58 +138,4 @@ func alertForCertificate(err error) Alert {
 		}
 	}
 	return AlertBadCertificate
-}
-
-// publicKey returns the key in our own certificate.
-func publicKey(cert *tls.Certificate) (crypto.Signer, crypto.PublicKey, error) {
-	signer, ok := cert.PrivateKey.(crypto.Signer)
-	if !ok || len(cert.Certificate) == 0 {
-		return nil, nil, misuse("a tls.Certificate needs a chain, and a PrivateKey that is a crypto.Signer and not %T", cert.PrivateKey)
-	}
-	return signer, signer.Public(), nil
-}
-
-// serverCertificate chooses the certificate for a client.
-func (c *Config) serverCertificate(info *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	if c.GetCertificate != nil {
-		cert, err := c.GetCertificate(info)
-		if err != nil {
-			return nil, misuse("Config.GetCertificate: %w", err)
-		}
-		if cert != nil {
-			return cert, nil
-		}
-	}
-	if len(c.Certificates) == 0 {
-		return nil, misuse("no certificate for %q", info.ServerName)
-	}
-	if len(c.Certificates) > 1 {
-		for i := range c.Certificates {
-			if info.SupportsCertificate(&c.Certificates[i]) == nil {
-				return &c.Certificates[i], nil
-			}
-		}
-	}
-	return &c.Certificates[0], nil
-}
-
-// clientCertificate chooses the certificate for a server that asked for one,
-// nil if there is none that it would take.
-func (c *Config) clientCertificate(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
-	if c.GetClientCertificate != nil {
-		cert, err := c.GetClientCertificate(info)
-		if err != nil {
-			return nil, misuse("Config.GetClientCertificate: %w", err)
-		}
-		if cert == nil || len(cert.Certificate) == 0 {
-			return nil, nil
-		}
-		return cert, nil
-	}
-	for i := range c.Certificates {
-		if info.SupportsCertificate(&c.Certificates[i]) == nil {
-			return &c.Certificates[i], nil
-		}
-	}
-	return nil, nil
 }

@@ -10,14 +10,15 @@ import (
 // maxCookies is how many HelloVerifyRequests a client answers in a handshake.
 const maxCookies = 2
 
-// startClient sends the ClientHello.
-func startClient(c *Conn) (state, error) {
+// beginClient sends the ClientHello of a first handshake or a renegotiation.
+func (c *Conn) beginClient() error {
 	hello, err := c.newClientHello()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s := &clientWaitServerHello{hello: hello}
-	return s, s.sendHello(c)
+	s := &clientWaitServerHello{hello: hello, session: c.offerSession(hello)}
+	c.handshaking, c.state = true, s
+	return s.sendHello(c)
 }
 
 func (c *Conn) newClientHello() (*clientHello, error) {
@@ -29,13 +30,16 @@ func (c *Conn) newClientHello() (*clientHello, error) {
 			statusRequest:       true,
 			signatureAlgorithms: defaultSignatureAlgorithms(),
 			alpn:                c.config.NextProtos,
+
+			serverCertificateTypes: c.config.offeredServerTypes(),
+			clientCertificateTypes: c.config.offeredClientTypes(),
 		},
 	}
-	if _, err := io.ReadFull(c.config.rand(), hello.random[:]); err != nil {
-		return nil, misuse("Config.Rand: %w", err)
+	if err := c.readRandom(hello.random[:]); err != nil {
+		return nil, err
 	}
-	for _, v := range c.config.versions() {
-		hello.suites = append(hello.suites, c.config.suites(v)...)
+	for _, v := range c.clientVersions() {
+		hello.suites = append(hello.suites, c.config.suites(v, true)...)
 		for _, g := range c.config.groups(v) {
 			if !slices.Contains(hello.supportedGroups, g) {
 				hello.supportedGroups = append(hello.supportedGroups, g)
@@ -44,10 +48,18 @@ func (c *Conn) newClientHello() (*clientHello, error) {
 		if v == VersionDTLS12 {
 			hello.pointFormats = []byte{pointFormatUncompressed}
 			hello.extendedMasterSecret = true
-			hello.renegotiationInfo = []byte{}
+			hello.renegotiationInfo = append([]byte{}, c.finished.client...)
 		}
 	}
 	return hello, nil
+}
+
+// readRandom fills b from Config.Rand.
+func (c *Conn) readRandom(b []byte) error {
+	if _, err := io.ReadFull(c.config.rand(), b); err != nil {
+		return misuse("Config.Rand: %w", err)
+	}
+	return nil
 }
 
 // sniName returns what may go into server_name: no IP address, and no dot at
@@ -62,6 +74,7 @@ func sniName(name string) string {
 // clientWaitServerHello is where the version is chosen.
 type clientWaitServerHello struct {
 	hello      *clientHello
+	session    *session // in hello, to be resumed; nil if there is none
 	transcript *transcript
 	cookies    int // HelloVerifyRequests so far
 }
@@ -84,7 +97,7 @@ func (s *clientWaitServerHello) handle(c *Conn, m message, raw handshakeMessage)
 		if _, err := c.clientVersion(m); err != nil {
 			return nil, err
 		}
-		return startClient12(c, s.hello, s.transcript, m, raw)
+		return startClient12(c, s, m, raw)
 	}
 	return nil, unexpectedMessage(m, typeServerHello)
 }
@@ -93,7 +106,7 @@ func (s *clientWaitServerHello) handle(c *Conn, m message, raw handshakeMessage)
 // nor the HelloVerifyRequest is hashed. RFC 6347, Section 4.2.1.
 func (s *clientWaitServerHello) answerCookie(c *Conn, m *helloVerifyRequest) (state, error) {
 	// Only a server of version 1.2 sends it, whatever its version field says.
-	if !slices.Contains(c.config.versions(), VersionDTLS12) {
+	if !slices.Contains(c.clientVersions(), VersionDTLS12) {
 		return nil, unexpectedMessage(m, typeServerHello)
 	}
 	if m.version != VersionDTLS12 && m.version != versionDTLS10 {

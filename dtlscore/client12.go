@@ -1,33 +1,39 @@
 package dtlscore
 
 import (
-	"crypto"
 	"crypto/tls"
-	"crypto/x509"
 	"slices"
 )
 
-// clientHandshake12 is a client's side of a DTLS 1.2 handshake.
+// clientHandshake12 is a client's side of a DTLS 1.2 handshake. The states:
 //
-//	client12WaitCertificate
+//	client12WaitCertificate          not with a pre-shared key
 //	client12WaitServerKeyExchange    CertificateStatus may come before
 //	client12WaitServerHelloDone      CertificateRequest may come before
+//	client12WaitNewSessionTicket     if it was announced
 //	client12WaitChangeCipherSpec
 //	client12WaitFinished
 //
-// RFC 5246, Section 7.3.
+// RFC 5246, Section 7.3. If a session is resumed (resume12.go) the first three
+// are left out.
 type clientHandshake12 struct {
 	handshake12
-	offer *clientHello
+	offer   *clientHello
+	session *session // offered for resumption; nil if none
 
-	awaitStatus bool                // CertificateStatus was announced, and has not come
-	chain       []*x509.Certificate // not verified before ServerKeyExchange
-	server      *serverKeyExchange
-	request     *certificateRequest12 // nil if none came
+	rawKey      bool // we show a raw public key, if any
+	awaitStatus bool // CertificateStatus was announced, and has not come
+	awaitTicket bool // NewSessionTicket likewise
+	peer        *peerCredential
+	exchange    *serverKeyExchange // nil with a pre-shared key and no hint
+	request     *certificateRequest12
+	ticket      []byte
+	ticketLife  uint32
 }
 
 // startClient12 handles the ServerHello of version 1.2.
-func startClient12(c *Conn, offer *clientHello, t *transcript, m *serverHello, raw handshakeMessage) (state, error) {
+func startClient12(c *Conn, offered *clientWaitServerHello, m *serverHello, raw handshakeMessage) (state, error) {
+	offer := offered.hello
 	// 1. What was chosen was offered.
 	suite := suiteByID(m.suite, VersionDTLS12)
 	if suite == nil || !slices.Contains(offer.suites, m.suite) {
@@ -40,27 +46,42 @@ func startClient12(c *Conn, offer *clientHello, t *transcript, m *serverHello, r
 		return nil, illegal("server chose protocol %q, which was not offered", m.alpn[0])
 	}
 	// 2. What makes the handshake safe is there. RFC 7627, Section 5.2, and
-	// RFC 5746, Section 3.4.
+	// RFC 5746, Sections 3.4 and 3.5.
 	if !m.extendedMasterSecret {
 		return nil, incompatible(AlertHandshakeFailure, "server has no extended master secret")
 	}
 	if m.renegotiationInfo == nil {
 		return nil, incompatible(AlertHandshakeFailure, "server has no secure renegotiation")
 	}
-	if len(m.renegotiationInfo) != 0 {
-		return nil, misbehaved(AlertHandshakeFailure, "renegotiation_info in a first handshake is not empty")
+	if err := boundTo(c.finished.both(), m.renegotiationInfo); err != nil {
+		return nil, err
 	}
-	hs := &clientHandshake12{handshake12: handshake12{transcript: t}, offer: offer, awaitStatus: m.statusRequest}
-	hs.hello(c, offer, m, suite)
+	hs := &clientHandshake12{
+		handshake12: newHandshake12(offered.transcript), offer: offer, session: offered.session,
+		awaitStatus: m.statusRequest, awaitTicket: m.sessionTicket != nil,
+	}
+	hs.hellos(c, offer, m, suite)
 	hs.received(raw)
-	hs.state.ServerName = offer.serverName
-	if len(m.alpn) > 0 {
-		hs.state.NegotiatedProtocol = m.alpn[0]
+	if len(m.sessionID) > 0 && slices.Equal(m.sessionID, offer.sessionID) {
+		return hs.resume(c)
+	}
+	if suite.kx.hasPSK() {
+		return &client12WaitServerKeyExchange{hs}, nil
+	}
+	// 3. The types of certificates. RFC 7250, Section 4.
+	var err error
+	if c.form.rawPublicKeys, err = answeredType(offer.serverCertificateTypes, m.serverCertificateTypes); err != nil {
+		return nil, err
+	}
+	if len(m.clientCertificateTypes) > 0 {
+		if hs.rawKey, err = answeredType(offer.clientCertificateTypes, m.clientCertificateTypes); err != nil {
+			return nil, err
+		}
 	}
 	return &client12WaitCertificate{hs}, nil
 }
 
-// client12WaitCertificate waits for the server's chain.
+// client12WaitCertificate waits for the server's chain, or its raw public key.
 type client12WaitCertificate struct{ *clientHandshake12 }
 
 func (s *client12WaitCertificate) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
@@ -73,11 +94,11 @@ func (s *client12WaitCertificate) handle(c *Conn, m message, raw handshakeMessag
 		return nil, malformed("server sent no certificate")
 	}
 	var err error
-	if s.chain, err = parseChain(cert.chain); err != nil {
+	if s.peer, err = parsePeerCredential(cert.rawPublicKey, cert.chain); err != nil {
 		return nil, err
 	}
-	if public := s.chain[0].PublicKey; !s.suite.kx.allowsKey(public) {
-		return nil, illegal("certificate of the server has a %T, which does not fit the cipher suite", public)
+	if key := s.peer.key(); !s.suite.kx.allowsKey(key) {
+		return nil, illegal("certificate of the server has a %T, which does not fit the cipher suite", key)
 	}
 	return &client12WaitServerKeyExchange{s.clientHandshake12}, nil
 }
@@ -87,43 +108,59 @@ func (s *client12WaitCertificate) handle(c *Conn, m message, raw handshakeMessag
 type client12WaitServerKeyExchange struct{ *clientHandshake12 }
 
 func (s *client12WaitServerKeyExchange) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
-	if status, ok := m.(*certificateStatus); ok && s.awaitStatus {
+	switch m := m.(type) {
+	case *certificateStatus:
+		if s.awaitStatus && s.peer != nil {
+			s.received(raw)
+			s.awaitStatus = false
+			s.state.OCSPResponse = m.response
+			return s, nil
+		}
+	case *serverHelloDone:
+		if s.suite.kx == kxPSK { // there need not be a hint: RFC 4279, Section 2
+			return (&client12WaitServerHelloDone{s.clientHandshake12}).handle(c, m, raw)
+		}
+	case *serverKeyExchange:
 		s.received(raw)
-		s.awaitStatus = false
-		s.state.OCSPResponse = status.response
-		return s, nil
+		s.exchange = m
+		if s.suite.kx.hasECDHE() {
+			if !slices.Contains(s.offer.supportedGroups, m.group) || !groupInVersion(m.group, VersionDTLS12) {
+				return nil, illegal("server chose group %v, which was not offered", m.group)
+			}
+			s.state.CurveID = m.group
+		}
+		if s.peer != nil {
+			if err := s.verifyServer(c); err != nil {
+				return nil, err
+			}
+		}
+		return &client12WaitServerHelloDone{s.clientHandshake12}, nil
 	}
-	ske, ok := m.(*serverKeyExchange)
-	if !ok {
-		return nil, unexpectedMessage(m, typeServerKeyExchange)
-	}
-	s.received(raw)
-	if !slices.Contains(s.offer.supportedGroups, ske.group) || !groupInVersion(ske.group, VersionDTLS12) {
-		return nil, illegal("server chose group %v, which was not offered", ske.group)
-	}
-	s.state.CurveID = ske.group
+	return nil, unexpectedMessage(m, typeServerKeyExchange)
+}
 
-	// 1. The chain. 2. The signature with its key. 3. What the caller says.
-	if err := c.config.verifyServer(s.chain, &s.state); err != nil {
-		return nil, err
+// verifyServer verifies who the server is:
+//  1. what it shows,
+//  2. the signature with that,
+//  3. what the caller says.
+func (s *clientHandshake12) verifyServer(c *Conn) error {
+	if err := c.config.verifyServer(s.peer, &s.state); err != nil {
+		return err
 	}
-	err := verifySignature(s.chain[0].PublicKey, ske.scheme, s.offer.signatureAlgorithms, VersionDTLS12,
-		ske.signed(&s.clientRandom, &s.serverRandom), ske.signature)
+	err := verifySignature(s.peer.key(), s.exchange.scheme, s.offer.signatureAlgorithms, VersionDTLS12,
+		s.exchange.signed(&s.clientRandom, &s.serverRandom), s.exchange.signature)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := c.config.verifyConnection(&s.state); err != nil {
-		return nil, err
-	}
-	s.server = ske
-	return &client12WaitServerHelloDone{s.clientHandshake12}, nil
+	return s.authenticated(c)
 }
 
 // client12WaitServerHelloDone waits for the end of the server's flight.
 type client12WaitServerHelloDone struct{ *clientHandshake12 }
 
 func (s *client12WaitServerHelloDone) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
-	if request, ok := m.(*certificateRequest12); ok && s.request == nil {
+	// Who has no certificate must not ask for one: RFC 5246, Section 7.4.4.
+	if request, ok := m.(*certificateRequest12); ok && s.request == nil && s.peer != nil {
 		s.received(raw)
 		s.request = request
 		return s, nil
@@ -140,50 +177,45 @@ func (s *client12WaitServerHelloDone) handle(c *Conn, m message, raw handshakeMe
 // transport drops what we send with that. RFC 6083, Section 4.8.
 func (s *clientHandshake12) sendFlight(c *Conn) (state, error) {
 	// 1. Certificate, empty if there is none that the server would take.
-	var signer crypto.Signer
+	var own *credential
 	var scheme tls.SignatureScheme
 	if s.request != nil {
-		cert, err := c.config.clientCertificate(s.request.info())
-		if err != nil {
+		var err error
+		if own, err = c.config.clientCredential(s.rawKey, requestInfo12(s.request)); err != nil {
 			return nil, err
 		}
-		chain := &certificate12{}
-		if cert != nil {
-			var public crypto.PublicKey
-			if signer, public, err = publicKey(cert); err != nil {
+		shown := new(certificate12)
+		if own != nil {
+			if scheme, err = own.chooseSignature(s.request.schemes, VersionDTLS12); err != nil {
 				return nil, err
 			}
-			scheme, err = chooseSignature(public, cert.SupportedSignatureAlgorithms, s.request.schemes, VersionDTLS12)
-			if err != nil {
-				return nil, err
-			}
-			chain.chain = cert.Certificate
+			shown = &certificate12{own.rawKey, own.chain}
 		}
-		if err := s.send(c, chain); err != nil {
+		if err := s.send(c, shown); err != nil {
 			return nil, err
 		}
 	}
 	// 2. ClientKeyExchange.
-	key, err := generateKey(s.server.group)
+	exchange, preMaster, err := s.keyExchange(c)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.send(c, &clientKeyExchange{kx: s.suite.kx, public: key.share()}); err != nil {
+	if err := s.send(c, exchange); err != nil {
 		return nil, err
 	}
 	c.pushThen(func() error {
 		// 3. The keys.
-		preMaster, err := key.agree(s.server.public)
+		secret, err := preMaster()
 		if err != nil {
 			return err
 		}
-		if err := s.deriveMaster(c, preMaster); err != nil {
+		if err := s.deriveMaster(c, secret); err != nil {
 			return err
 		}
 		c.pushThen(func() error {
 			// 4. CertificateVerify and Finished.
-			if signer != nil {
-				signature, err := sign(signer, scheme, s.transcript.messages())
+			if own != nil {
+				signature, err := sign(own.signer, scheme, s.transcript.messages())
 				if err != nil {
 					return err
 				}
@@ -196,21 +228,65 @@ func (s *clientHandshake12) sendFlight(c *Conn) (state, error) {
 		})
 		return nil
 	})
-	return &client12WaitChangeCipherSpec{s}, nil
+	return s.waitTicket(), nil
 }
 
-// info tells callbacks written for crypto/tls what the server asks for.
-func (m *certificateRequest12) info() *tls.CertificateRequestInfo {
-	info := &tls.CertificateRequestInfo{AcceptableCAs: m.authorities, Version: tls.VersionTLS12}
-	// RFC 5246, Section 7.4.4: the schemes are limited by the types of keys.
-	for _, scheme := range m.schemes {
-		s, ok := lookupSignature(scheme)
-		rsa := ok && s.hash != 0 && s.curve == nil
-		if ok && (rsa && slices.Contains(m.types, certRequestRSASign) || !rsa && slices.Contains(m.types, certRequestECDSASign)) {
-			info.SignatureSchemes = append(info.SignatureSchemes, scheme)
+// keyExchange makes our part of the key exchange, and a function that does
+// the rest.
+func (s *clientHandshake12) keyExchange(c *Conn) (*clientKeyExchange, func() ([]byte, error), error) {
+	m := &clientKeyExchange{kx: s.suite.kx}
+	var psk *PSK
+	if s.suite.kx.hasPSK() {
+		var hint []byte
+		if s.exchange != nil {
+			hint = s.exchange.hint
 		}
+		var err error
+		if psk, err = c.config.clientPSK(hint); err != nil {
+			return nil, nil, err
+		}
+		m.identity, s.state.PSKIdentity = psk.Identity, psk.Identity
 	}
-	return info
+	var key *ephemeralKey
+	if s.suite.kx.hasECDHE() {
+		var err error
+		if key, err = generateKey(s.exchange.group); err != nil {
+			return nil, nil, err
+		}
+		m.public = key.share()
+	}
+	return m, func() (secret []byte, err error) {
+		if key != nil {
+			if secret, err = key.agree(s.exchange.public); err != nil {
+				return nil, err
+			}
+		}
+		if psk != nil {
+			secret = pskPreMaster(secret, psk.Key)
+		}
+		return secret, nil
+	}, nil
+}
+
+func (s *clientHandshake12) waitTicket() state {
+	if s.awaitTicket {
+		return &client12WaitNewSessionTicket{s}
+	}
+	return &client12WaitChangeCipherSpec{s}
+}
+
+// client12WaitNewSessionTicket waits for the ticket that the server announced.
+// RFC 5077, Section 3.3.
+type client12WaitNewSessionTicket struct{ *clientHandshake12 }
+
+func (s *client12WaitNewSessionTicket) handle(_ *Conn, m message, raw handshakeMessage) (state, error) {
+	ticket, ok := m.(*newSessionTicket12)
+	if !ok {
+		return nil, unexpectedMessage(m, typeNewSessionTicket)
+	}
+	s.received(raw)
+	s.ticket, s.ticketLife = ticket.ticket, ticket.lifetime
+	return &client12WaitChangeCipherSpec{s.clientHandshake12}, nil
 }
 
 // client12WaitChangeCipherSpec waits for the server to use the new keys.
@@ -224,14 +300,26 @@ func (s *client12WaitChangeCipherSpec) handleChangeCipherSpec(*Conn) state {
 	return &client12WaitFinished{s.clientHandshake12}
 }
 
-// client12WaitFinished waits for the end of the handshake.
+// client12WaitFinished waits for the end of the server's part.
 type client12WaitFinished struct{ *clientHandshake12 }
 
 func (s *client12WaitFinished) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
 	if err := s.peerFinished(c, m, raw); err != nil {
 		return nil, err
 	}
+	if s.suite.kx.hasPSK() {
+		// That it knows the key is all there is to know of the server.
+		if err := s.authenticated(c); err != nil {
+			return nil, err
+		}
+	}
 	c.push(EventPeerFinished)
+	if s.resumed {
+		if err := s.finish(c); err != nil {
+			return nil, err
+		}
+	}
 	s.complete(c)
+	c.pushThen(func() error { s.keepSession(c); return nil })
 	return &open12{}, nil
 }

@@ -1,6 +1,7 @@
 package dtlscore
 
 import (
+	"crypto"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
@@ -37,6 +38,10 @@ type Config struct {
 	// of a server's connection once the ClientHello is known; nil keeps this one.
 	GetConfigForClient func(*tls.ClientHelloInfo) (*Config, error)
 
+	// RawKey is shown in place of certificates to a peer that prefers raw
+	// public keys (RFC 7250).
+	RawKey crypto.Signer
+
 	// RootCAs are what a client trusts to issue the certificate of a server;
 	// nil means the host's.
 	RootCAs *x509.CertPool
@@ -48,7 +53,8 @@ type Config struct {
 	// ClientCAs are what a server trusts to issue the certificates of clients.
 	ClientCAs *x509.CertPool
 
-	// ClientAuth is what a server asks of its clients.
+	// ClientAuth is what a server asks of its clients, unless a pre-shared key
+	// authenticates them.
 	ClientAuth tls.ClientAuthType
 
 	// InsecureSkipVerify lets a client take any certificate for any name.
@@ -64,6 +70,22 @@ type Config struct {
 	// all other verification of the peer, also in resumed ones and in
 	// renegotiations. An error ends the connection.
 	VerifyConnection func(ConnectionState) error
+
+	// VerifyRawKey, if not nil, says that the peer may show a raw public key
+	// (RFC 7250), and whether a key is that of the peer. An error ends the
+	// connection. The peer proves afterwards that it has the private key.
+	VerifyRawKey func(crypto.PublicKey) error
+
+	// GetPSK, if not nil, lets a client authenticate with a pre-shared key
+	// (RFC 4279), and returns it. hint is what the server says about which, nil
+	// if nothing. Cipher suites with forward secrecy (RFC 8442) are offered
+	// by default, those without (RFC 5487) only if CipherSuites has them.
+	GetPSK func(hint []byte) (*PSK, error)
+
+	// LookupPSK, if not nil, lets clients of a server authenticate with a
+	// pre-shared key, and returns the key of one, nil if it is not known. A
+	// client cannot tell whether its identity or its key was wrong.
+	LookupPSK func(identity []byte) (*PSK, error)
 
 	// MinVersion and MaxVersion bound the version, [VersionDTLS12] or
 	// [VersionDTLS13]. Zero means the lowest and the highest implemented.
@@ -81,6 +103,24 @@ type Config struct {
 	// preferred first. If both sides have some but none in common, the
 	// connection ends.
 	NextProtos []string
+
+	// TicketKeys, if not nil, lets a server give session tickets to its clients
+	// (RFC 5077), with which they can resume: without public-key operations, and
+	// known by the certificates that they showed before. Configs that share it
+	// take each other's tickets, as far as ClientAuth and ClientCAs allow.
+	TicketKeys *TicketKeys
+
+	// SessionCache, if not nil, lets a client keep tickets, by ServerName.
+	SessionCache SessionCache
+
+	// Renegotiation says whether further handshakes are possible on a
+	// connection of DTLS 1.2.
+	Renegotiation RenegotiationSupport
+
+	// OnPeerChanged, if not nil, is asked when the peer shows another identity
+	// in a renegotiation than before, which otherwise ends the connection. The
+	// new one is verified.
+	OnPeerChanged func(old, new ConnectionState) error
 
 	// EndpointSecretLabel is the exporter label for the secrets in
 	// [EventSecret]; empty means [EndpointSecretLabel].
@@ -126,17 +166,67 @@ var implementedVersions = []uint16{VersionDTLS12}
 
 // versions returns what may be negotiated, highest first. DTLS version
 // numbers count downwards.
-func (c *Config) versions() []uint16 {
+func (c *Config) versions(isClient bool) []uint16 {
 	return slices.DeleteFunc(slices.Clone(implementedVersions), func(v uint16) bool {
-		return c.MinVersion != 0 && v > c.MinVersion || c.MaxVersion != 0 && v < c.MaxVersion
+		return c.MinVersion != 0 && v > c.MinVersion || c.MaxVersion != 0 && v < c.MaxVersion ||
+			len(c.suites(v, isClient)) == 0 || len(c.groups(v)) == 0
 	})
+}
+
+// suites returns the cipher suites of a version that may be negotiated.
+func (c *Config) suites(version uint16, isClient bool) (ids []uint16) {
+	wanted := c.CipherSuites
+	if wanted == nil {
+		wanted = defaultCipherSuites
+	}
+	for _, id := range wanted {
+		if s := suiteByID(id, version); s != nil && c.authenticates(s, isClient) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// authenticates reports whether there is what a suite authenticates the
+// server with.
+func (c *Config) authenticates(s *cipherSuite, isClient bool) bool {
+	switch {
+	case s.kx == kxNone:
+		return true // it says nothing about that
+	case s.kx.hasPSK() && isClient:
+		return c.GetPSK != nil
+	case s.kx.hasPSK():
+		return c.LookupPSK != nil
+	case isClient:
+		return c.verifiesServers() || c.VerifyRawKey != nil
+	}
+	return c.hasCertificates() || c.RawKey != nil
+}
+
+// verifiesServers reports whether a client knows what to do with the
+// certificates of a server. To verify nothing by oversight must not happen.
+func (c *Config) verifiesServers() bool {
+	return c.ServerName != "" || c.InsecureSkipVerify || c.VerifyPeerCertificate != nil || c.VerifyConnection != nil
+}
+
+func (c *Config) hasCertificates() bool { return len(c.Certificates) > 0 || c.GetCertificate != nil }
+
+// groups returns the groups of a version that may be negotiated.
+func (c *Config) groups(version uint16) (groups []tls.CurveID) {
+	wanted := c.CurvePreferences
+	if wanted == nil {
+		wanted = defaultGroups
+	}
+	for _, g := range wanted {
+		if groupInVersion(g, version) {
+			groups = append(groups, g)
+		}
+	}
+	return groups
 }
 
 // check finds what no handshake could succeed with, or should.
 func (c *Config) check(isClient bool) error {
-	if len(c.versions()) == 0 {
-		return misuse("no version between Config.MinVersion and Config.MaxVersion is implemented")
-	}
 	for _, v := range []uint16{c.MinVersion, c.MaxVersion} {
 		if v != 0 && v != VersionDTLS12 && v != VersionDTLS13 {
 			return misuse("Config.MinVersion and Config.MaxVersion must be VersionDTLS12 or VersionDTLS13")
@@ -157,59 +247,27 @@ func (c *Config) check(isClient bool) error {
 			return misuse("group %v in Config.CurvePreferences is not implemented", g)
 		}
 	}
-	for _, v := range c.versions() {
-		if len(c.suites(v)) == 0 || len(c.groups(v)) == 0 {
-			return misuse("Config.CipherSuites or Config.CurvePreferences leave nothing for version %#04x", v)
-		}
+	if err := c.checkAuthentication(isClient); err != nil {
+		return err
 	}
+	if len(c.versions(isClient)) == 0 {
+		return misuse("versions, cipher suites and groups of the Config leave nothing that is implemented")
+	}
+	return nil
+}
+
+func (c *Config) checkAuthentication(isClient bool) error {
 	if isClient {
-		return c.checkClient()
+		if !c.verifiesServers() && c.VerifyRawKey == nil && c.GetPSK == nil {
+			return misuse("a client needs Config.ServerName, or VerifyConnection to verify the server in its own way, or InsecureSkipVerify; or VerifyRawKey; or GetPSK")
+		}
+		return nil
 	}
-	return c.checkServer()
-}
-
-func (c *Config) checkClient() error {
-	// A client that verifies nothing by oversight must not start.
-	if c.ServerName == "" && !c.InsecureSkipVerify && c.VerifyPeerCertificate == nil && c.VerifyConnection == nil {
-		return misuse("a client needs Config.ServerName, or VerifyConnection to verify the server in its own way, or InsecureSkipVerify")
+	if c.GetConfigForClient == nil && !c.hasCertificates() && c.RawKey == nil && c.LookupPSK == nil {
+		return misuse("a server needs Config.Certificates, GetCertificate, RawKey, LookupPSK or GetConfigForClient")
+	}
+	if c.ClientAuth >= tls.VerifyClientCertIfGiven && c.ClientCAs == nil && c.VerifyRawKey == nil {
+		return misuse("a server that verifies clients needs Config.ClientCAs, or VerifyRawKey")
 	}
 	return nil
-}
-
-func (c *Config) checkServer() error {
-	if len(c.Certificates) == 0 && c.GetCertificate == nil && c.GetConfigForClient == nil {
-		return misuse("a server needs Config.Certificates, GetCertificate or GetConfigForClient")
-	}
-	if c.ClientAuth >= tls.VerifyClientCertIfGiven && c.ClientCAs == nil {
-		return misuse("a server that verifies clients needs Config.ClientCAs")
-	}
-	return nil
-}
-
-// suites returns the cipher suites of a version that may be negotiated.
-func (c *Config) suites(version uint16) (ids []uint16) {
-	wanted := c.CipherSuites
-	if wanted == nil {
-		wanted = defaultCipherSuites
-	}
-	for _, id := range wanted {
-		if suiteByID(id, version) != nil {
-			ids = append(ids, id)
-		}
-	}
-	return ids
-}
-
-// groups returns the groups of a version that may be negotiated.
-func (c *Config) groups(version uint16) (groups []tls.CurveID) {
-	wanted := c.CurvePreferences
-	if wanted == nil {
-		wanted = defaultGroups
-	}
-	for _, g := range wanted {
-		if groupInVersion(g, version) {
-			groups = append(groups, g)
-		}
-	}
-	return groups
 }

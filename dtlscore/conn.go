@@ -22,7 +22,10 @@ type Conn struct {
 	nextSendSeq uint16 // message_seq of our next handshake message
 	started     bool
 	handshaking bool
+	asked       bool            // as a server: a HelloRequest has no answer yet
+	resuming    string          // as a client: the key of the session that is offered
 	agreed      ConnectionState // of the last complete handshake
+	finished    finishedPair    // likewise
 
 	// To the peer.
 	queue   []action    // what the driver has not taken yet, in order
@@ -30,10 +33,12 @@ type Conn struct {
 	sent    *writeEpoch // of the record that was handed out last
 	app     atomic.Pointer[writeEpoch]
 	closing bool // our close_notify is queued or sent
+	frozen  bool // closing has ended a renegotiation before our Finished
 
 	// From the peer.
-	in         inbound
-	peerClosed bool
+	in             inbound
+	peerClosed     bool
+	renegotiations rateLimit
 }
 
 // Client returns the client side of a new connection. It fails with
@@ -65,16 +70,14 @@ func (c *Conn) Start() error {
 	if c.started {
 		return c.fail(misuse("Start was called twice"))
 	}
-	c.started, c.handshaking = true, true
+	c.started = true
 	if !c.isClient {
-		c.state = &serverWaitClientHello{}
+		c.handshaking, c.state = true, &serverWaitClientHello{}
 		return nil
 	}
-	next, err := startClient(c)
-	if err != nil {
+	if err := c.beginClient(); err != nil {
 		return c.fail(err)
 	}
-	c.state = next
 	return nil
 }
 
@@ -93,7 +96,7 @@ func (c *Conn) Err() error { return c.err }
 // Before the first handshake is complete there is no such order, and the
 // connection fails with user_canceled.
 func (c *Conn) Close() {
-	c.app.Store(nil)
+	open := c.app.Swap(nil)
 	if c.err != nil || c.closing {
 		return
 	}
@@ -102,6 +105,9 @@ func (c *Conn) Close() {
 		return
 	}
 	c.closing = true
+	// If our Finished is sent or queued, the peer's close_notify may come in
+	// the new epoch; else the handshake is given up.
+	c.frozen = c.handshaking && c.written == open
 	c.push(EventFlush)
 	c.pushRecord(contentAlert, appendAlert(nil, levelWarning, AlertCloseNotify))
 }
@@ -142,6 +148,9 @@ func (c *Conn) end(alert *AlertError) {
 	c.agreed.export = nil
 	c.in = inbound{}
 	c.queue = nil
+	if c.resuming != "" {
+		c.config.SessionCache.Put(c.resuming, nil) // RFC 5246, Section 7.2.2
+	}
 	c.written = c.sent
 	if alert.Local && c.started {
 		c.pushRecord(contentAlert, appendAlert(nil, levelFatal, alert.Alert))

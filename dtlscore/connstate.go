@@ -1,6 +1,7 @@
 package dtlscore
 
 import (
+	"crypto"
 	"crypto/tls"
 	"crypto/x509"
 )
@@ -25,6 +26,11 @@ type ConnectionState struct {
 	PeerCertificates []*x509.Certificate
 	VerifiedChains   [][]*x509.Certificate
 
+	// PeerRawKey is the raw public key (RFC 7250) that the peer proved to have,
+	// instead of certificates. PSKIdentity names the pre-shared key that was used.
+	PeerRawKey  crypto.PublicKey
+	PSKIdentity []byte
+
 	// OCSPResponse is the stapled response of the server, not looked at.
 	OCSPResponse []byte
 
@@ -32,6 +38,23 @@ type ConnectionState struct {
 	Handshakes int
 
 	export exporter // nil until the handshake is complete
+}
+
+// identity names who the peer proved to be, empty if it proved nothing.
+func (s *ConnectionState) identity() string {
+	switch {
+	case s.PeerRawKey != nil:
+		der, err := x509.MarshalPKIXPublicKey(s.PeerRawKey)
+		if err != nil {
+			return "" // it was parsed from one
+		}
+		return "raw key " + string(der)
+	case len(s.PeerCertificates) > 0:
+		return "certificate " + string(s.PeerCertificates[0].Raw)
+	case s.PSKIdentity != nil:
+		return "pre-shared key " + string(s.PSKIdentity)
+	}
+	return ""
 }
 
 // ConnectionState returns what is agreed so far.

@@ -45,6 +45,10 @@ const (
 	// EventPeerClosed: the peer sent close_notify, and all that it sent
 	// before was returned. Nothing more will be.
 	EventPeerClosed
+
+	// EventRenegotiationRefused: the peer does not want another handshake. The
+	// connection goes on as it was. See [Conn.Renegotiate].
+	EventRenegotiationRefused
 )
 
 // An Event is an instruction to the driver. Events must be obeyed in order.

@@ -1,26 +1,57 @@
 package dtlscore
 
 import (
+	"bytes"
 	"crypto/hmac"
+	"crypto/tls"
+	"slices"
 )
 
-// handshake12 is what both sides of a DTLS 1.2 handshake agree on.
-type handshake12 struct {
-	transcript   *transcript
+// endpointSecretLen is RFC 6083, Section 4.8.
+const endpointSecretLen = 64
+
+// secrets12 is what is left of a handshake of DTLS 1.2, for the exporter.
+type secrets12 struct {
 	suite        *cipherSuite
 	clientRandom [randomLen]byte
 	serverRandom [randomLen]byte
 	master       []byte
-	keys         keyBlock
+}
+
+func (s *secrets12) export(label string, context []byte, length int) ([]byte, error) {
+	return export12(s.suite.hash, s.master, &s.clientRandom, &s.serverRandom, label, context, length)
+}
+
+// handshake12 is what both sides of a DTLS 1.2 handshake agree on.
+type handshake12 struct {
+	*secrets12
+	transcript *transcript
+	keys       keyBlock
+	resumed    bool
+	finished   finishedPair
 
 	state ConnectionState // becomes the connection's when the handshake is complete
 }
 
-// hello takes what the two hello messages say.
-func (hs *handshake12) hello(c *Conn, client *clientHello, server *serverHello, suite *cipherSuite) {
+// A finishedPair is the content of the Finished messages of both sides, to
+// which the next handshake is bound. RFC 5746, Section 3.1.
+type finishedPair struct{ client, server []byte }
+
+func (f finishedPair) both() []byte { return slices.Concat(f.client, f.server) }
+
+func newHandshake12(t *transcript) handshake12 {
+	return handshake12{secrets12: new(secrets12), transcript: t}
+}
+
+// hellos takes what the two hello messages say.
+func (hs *handshake12) hellos(c *Conn, client *clientHello, server *serverHello, suite *cipherSuite) {
 	hs.suite = suite
 	hs.clientRandom, hs.serverRandom = client.random, server.random
 	hs.state.Version, hs.state.CipherSuite = VersionDTLS12, suite.id
+	hs.state.ServerName = client.serverName
+	if len(server.alpn) > 0 {
+		hs.state.NegotiatedProtocol = server.alpn[0]
+	}
 	hs.transcript.choose(VersionDTLS12, suite.hash)
 	c.form = messageForm{version: VersionDTLS12, kx: suite.kx}
 }
@@ -41,21 +72,17 @@ func (hs *handshake12) send(c *Conn, m message) error {
 }
 
 // deriveMaster makes the master secret from the handshake up to
-// ClientKeyExchange, and gives the driver the secret that both ends export
-// from it: the peer may use it from now on. RFC 7627, Section 4; RFC 6083,
-// Section 4.8.
+// ClientKeyExchange. RFC 7627, Section 4.
 func (hs *handshake12) deriveMaster(c *Conn, preMaster []byte) error {
 	hs.master = extendedMasterSecret(hs.suite.hash, preMaster, hs.transcript.sum())
 	clear(preMaster)
 	return hs.useMaster(c)
 }
 
-// useMaster makes everything that comes from the master secret, for new keys
-// in the next epoch.
+// useMaster gives the driver the secret that both ends export, since the peer
+// may use it from now on (RFC 6083, Section 4.8), and makes the keys of the
+// next epoch.
 func (hs *handshake12) useMaster(c *Conn) error {
-	if c.in.epoch == maxEpoch12 {
-		return misuse("epoch %d cannot be followed by another", c.in.epoch)
-	}
 	secret, err := hs.export(c.config.endpointSecretLabel(), nil, endpointSecretLen)
 	if err != nil {
 		return err
@@ -71,13 +98,6 @@ func (hs *handshake12) useMaster(c *Conn) error {
 	}
 	c.in.next, err = newProtection12(hs.suite.aead, c.in.epoch+1, key, iv)
 	return err
-}
-
-// endpointSecretLen is RFC 6083, Section 4.8.
-const endpointSecretLen = 64
-
-func (hs *handshake12) export(label string, context []byte, length int) ([]byte, error) {
-	return export12(hs.suite.hash, hs.master, &hs.clientRandom, &hs.serverRandom, label, context, length)
 }
 
 // finish queues our ChangeCipherSpec and Finished, and before them what
@@ -98,8 +118,15 @@ func (hs *handshake12) finish(c *Conn) error {
 	return hs.send(c, &finished{hs.verifyData(c.isClient)})
 }
 
+// verifyData is the content of the next Finished message.
 func (hs *handshake12) verifyData(byClient bool) []byte {
-	return finished12(hs.suite.hash, hs.master, byClient, hs.transcript.sum())
+	data := finished12(hs.suite.hash, hs.master, byClient, hs.transcript.sum())
+	if byClient {
+		hs.finished.client = data
+	} else {
+		hs.finished.server = data
+	}
+	return data
 }
 
 // peerFinished checks the Finished message of the peer.
@@ -118,14 +145,68 @@ func (hs *handshake12) peerFinished(c *Conn, m message, raw handshakeMessage) er
 	return nil
 }
 
+// authenticated is called once in each handshake, when it is known who the
+// peer is.
+func (hs *handshake12) authenticated(c *Conn) error {
+	if c.agreed.HandshakeComplete {
+		if err := hs.samePeer(c); err != nil {
+			return err
+		}
+	}
+	return c.config.verifyConnection(&hs.state)
+}
+
+// samePeer is for renegotiations: who the peer is does not change unless the
+// caller allows it, and what the application was told not at all.
+func (hs *handshake12) samePeer(c *Conn) error {
+	old, new := &c.agreed, &hs.state
+	if new.ServerName != old.ServerName || new.NegotiatedProtocol != old.NegotiatedProtocol {
+		return illegal("renegotiation changes the server's name or the protocol")
+	}
+	if old.identity() == new.identity() {
+		return nil
+	}
+	if c.config.OnPeerChanged == nil {
+		return untrusted(AlertIllegalParameter, "renegotiation changes who the peer is")
+	}
+	if err := c.config.OnPeerChanged(*old, *new); err != nil {
+		return untrusted(AlertBadCertificate, "Config.OnPeerChanged: %w", err)
+	}
+	return nil
+}
+
 // complete queues the end of the handshake: what is agreed holds from when all
 // of our part has been handed out.
 func (hs *handshake12) complete(c *Conn) {
 	c.pushThen(func() error {
 		hs.state.HandshakeComplete = true
 		hs.state.Handshakes = c.agreed.Handshakes + 1
-		hs.state.export = hs.export
-		c.agreed = hs.state
+		hs.state.DidResume = hs.resumed
+		hs.state.export = hs.secrets12.export
+		c.agreed, c.finished = hs.state, hs.finished
 		return c.completeHandshake()
 	})
+}
+
+// boundTo checks renegotiation_info of the peer against the handshake before,
+// which is none at first. RFC 5746, Sections 3.4 to 3.7.
+func boundTo(previous, info []byte) error {
+	if !bytes.Equal(previous, info) {
+		return misbehaved(AlertHandshakeFailure, "renegotiation_info does not fit the handshake before")
+	}
+	return nil
+}
+
+// requestInfo12 tells callbacks written for crypto/tls what a server asks for.
+func requestInfo12(m *certificateRequest12) *tls.CertificateRequestInfo {
+	info := &tls.CertificateRequestInfo{AcceptableCAs: m.authorities, Version: tls.VersionTLS12}
+	// RFC 5246, Section 7.4.4: the schemes are limited by the types of keys.
+	for _, scheme := range m.schemes {
+		s, ok := lookupSignature(scheme)
+		rsa := ok && s.hash != 0 && s.curve == nil
+		if ok && (rsa && slices.Contains(m.types, certRequestRSASign) || !rsa && slices.Contains(m.types, certRequestECDSASign)) {
+			info.SignatureSchemes = append(info.SignatureSchemes, scheme)
+		}
+	}
+	return info
 }

@@ -128,6 +128,9 @@ func (c *Conn) open(p *protection12, h recordHeader, content []byte) (data []byt
 	}
 	switch h.typ {
 	case contentHandshake:
+		if c.frozen {
+			return nil, nil
+		}
 		return nil, c.receiveHandshake(content)
 	case contentAlert:
 		return nil, c.receiveAlert(content)
@@ -169,6 +172,8 @@ func (c *Conn) receiveAlert(content []byte) error {
 		return nil
 	case level == levelFatal || alert == AlertCloseNotify:
 		return &AlertError{Alert: alert}
+	case alert == AlertNoRenegotiation && c.renegotiationRefused():
+		return nil
 	}
 	return c.countWarning(alert.String())
 }

@@ -35,7 +35,7 @@ func newScript(t *testing.T, isClient bool, under *Config) *script {
 	s := &script{
 		t: t, under: &testEnd{t: t, name: "under test", conn: conn},
 		conn: must(newConn(&Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{{}}}, isClient)),
-		hs:   handshake12{transcript: newTranscript()},
+		hs:   newHandshake12(newTranscript()),
 		cert: testCerts().client,
 	}
 	if !isClient {
@@ -200,7 +200,7 @@ func (s *script) serverFlight() {
 	s.t.Helper()
 	hello := new(serverHello)
 	s.read(hello)
-	s.hs.hello(s.conn, s.offer, hello, suiteByID(hello.suite, VersionDTLS12))
+	s.hs.hellos(s.conn, s.offer, hello, suiteByID(hello.suite, VersionDTLS12))
 	s.read(new(certificate12))
 	s.serverExchange = &serverKeyExchange{kx: s.hs.suite.kx}
 	s.read(s.serverExchange)
@@ -231,12 +231,9 @@ func (s *script) derive(peer []byte) {
 
 func (s *script) verify(changes ...func(*certificateVerify)) {
 	s.t.Helper()
-	signer, public, err := publicKey(&s.cert)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	m := &certificateVerify{scheme: must(chooseSignature(public, nil, s.request.schemes, VersionDTLS12))}
-	m.signature = must(sign(signer, m.scheme, s.hs.transcript.messages()))
+	own := must(newCredential(&s.cert))
+	m := &certificateVerify{scheme: must(own.chooseSignature(s.request.schemes, VersionDTLS12))}
+	m.signature = must(sign(own.signer, m.scheme, s.hs.transcript.messages()))
 	for _, change := range changes {
 		change(m)
 	}
@@ -261,7 +258,7 @@ func (s *script) serverHello(changes ...func(*serverHello)) {
 	}
 	s.hs.clientRandom = s.offer.random
 	if suite := suiteByID(m.suite, VersionDTLS12); suite != nil {
-		s.hs.hello(s.conn, s.offer, m, suite)
+		s.hs.hellos(s.conn, s.offer, m, suite)
 	}
 	s.send(m)
 }

@@ -1,11 +1,8 @@
 package dtlscore
 
 import (
-	"crypto"
 	"crypto/ecdsa"
 	"crypto/tls"
-	"crypto/x509"
-	"io"
 	"slices"
 )
 
@@ -17,86 +14,170 @@ import (
 //	server12WaitChangeCipherSpec
 //	server12WaitFinished
 //
-// RFC 5246, Section 7.3.
+// RFC 5246, Section 7.3. If a session is resumed (resume12.go) the first three
+// are left out.
 type serverHandshake12 struct {
 	handshake12
 	offer *clientHello
-	key   *ephemeralKey
-	chain []*x509.Certificate // of the client; not verified before CertificateVerify
+	hello *serverHello
+
+	own      *credential // nil with a pre-shared key
+	scheme   tls.SignatureScheme
+	key      *ephemeralKey // nil without ECDHE
+	asks     bool          // for a certificate of the client
+	ticketed *session      // nil unless a ticket is to be sent
+	peer     *peerCredential
 }
 
 // startServer12 answers the ClientHello of version 1.2.
 func startServer12(c *Conn, offer *clientHello, info *tls.ClientHelloInfo, raw handshakeMessage) (state, error) {
 	// 1. What makes the handshake safe is there. RFC 7627, Section 5.2, and
-	// RFC 5746, Section 3.6.
+	// RFC 5746, Sections 3.6 and 3.7.
 	if !offer.extendedMasterSecret {
 		return nil, incompatible(AlertHandshakeFailure, "client has no extended master secret")
 	}
-	if offer.renegotiationInfo == nil && !slices.Contains(offer.suites, scsvRenegotiationInfo) {
+	scsv := slices.Contains(offer.suites, scsvRenegotiationInfo)
+	if offer.renegotiationInfo == nil && (!scsv || c.agreed.HandshakeComplete) {
 		return nil, incompatible(AlertHandshakeFailure, "client has no secure renegotiation")
 	}
-	if len(offer.renegotiationInfo) != 0 {
-		return nil, misbehaved(AlertHandshakeFailure, "renegotiation_info in a first handshake is not empty")
+	if scsv && c.agreed.HandshakeComplete {
+		return nil, misbehaved(AlertHandshakeFailure, "renegotiation with a signal for first handshakes")
 	}
-	hs := &serverHandshake12{handshake12: handshake12{transcript: newTranscript()}, offer: offer}
+	if err := boundTo(c.finished.client, offer.renegotiationInfo); err != nil {
+		return nil, err
+	}
+	hs := &serverHandshake12{handshake12: newHandshake12(newTranscript()), offer: offer}
 	hs.received(raw)
 
-	// 2. Choose.
-	hello := &serverHello{version: VersionDTLS12}
-	hello.extendedMasterSecret = true
-	hello.renegotiationInfo = []byte{}
+	// 2. What does not depend on the keys.
+	hs.hello = &serverHello{version: VersionDTLS12}
+	hs.hello.extendedMasterSecret = true
+	hs.hello.renegotiationInfo = append([]byte{}, c.finished.both()...)
+	hs.hello.serverNameUsed = offer.serverName != ""
 	if offer.pointFormats != nil {
-		hello.pointFormats = []byte{pointFormatUncompressed}
+		hs.hello.pointFormats = []byte{pointFormatUncompressed}
 	}
-	if _, err := io.ReadFull(c.config.rand(), hello.random[:]); err != nil {
-		return nil, misuse("Config.Rand: %w", err)
+	if err := c.readRandom(hs.hello.random[:]); err != nil {
+		return nil, err
 	}
-	if c.config.versions()[0] == VersionDTLS13 {
-		copy(hello.random[randomLen-len(downgradeTLS12):], downgradeTLS12) // RFC 8446, Section 4.1.3
+	if c.config.versions(false)[0] == VersionDTLS13 {
+		copy(hs.hello.random[randomLen-len(downgradeTLS12):], downgradeTLS12) // RFC 8446, Section 4.1.3
 	}
 	protocol, err := c.config.chooseProtocol(offer.alpn)
 	if err != nil {
 		return nil, err
 	}
 	if protocol != "" {
-		hello.alpn = []string{protocol}
+		hs.hello.alpn = []string{protocol}
 	}
-	group, err := c.config.chooseGroup12(offer)
-	if err != nil {
-		return nil, err
-	}
-	cert, err := c.config.serverCertificate(info)
-	if err != nil {
-		return nil, err
-	}
-	signer, public, err := publicKey(cert)
-	if err != nil {
-		return nil, err
-	}
-	suite, err := c.config.chooseSuite12(offer, public)
-	if err != nil {
-		return nil, err
-	}
-	scheme, err := chooseSignature(public, cert.SupportedSignatureAlgorithms, offer.signatureAlgorithms, VersionDTLS12)
-	if err != nil {
-		return nil, err
-	}
-	hello.suite = suite.id
-	hello.statusRequest = offer.statusRequest && len(cert.OCSPStaple) > 0
-	hello.serverNameUsed = offer.serverName != ""
 
-	hs.hello(c, offer, hello, suite)
-	hs.state.ServerName = offer.serverName
-	hs.state.NegotiatedProtocol = protocol
-	hs.state.CurveID = group
-	if c.config.ClientAuth == tls.NoClientCert {
-		hs.transcript.release()
+	// 3. The session before, or new keys.
+	if session := hs.sessionToResume(c); session != nil {
+		return hs.resume(c, session)
 	}
-	return hs.sendFlight(c, hello, cert, signer, scheme)
+	if err := hs.choose(c, info); err != nil {
+		return nil, err
+	}
+	return hs.sendFlight(c)
 }
 
-// chooseGroup12 returns the first group of ours that the client has too.
-func (c *Config) chooseGroup12(offer *clientHello) (tls.CurveID, error) {
+// choose settles the cipher suite, the group, and what we show of ourselves.
+func (s *serverHandshake12) choose(c *Conn, info *tls.ClientHelloInfo) error {
+	group := c.config.chooseGroup12(s.offer)
+	var suites []*cipherSuite // in common
+	for _, id := range c.config.suites(VersionDTLS12, false) {
+		suite := suiteByID(id, VersionDTLS12)
+		if slices.Contains(s.offer.suites, id) && (group != 0 || !suite.kx.hasECDHE()) {
+			suites = append(suites, suite)
+		}
+	}
+	if len(suites) == 0 {
+		return incompatible(AlertHandshakeFailure, "no cipher suite or no group in common with the client, which has %04x and %v",
+			s.offer.suites, s.offer.supportedGroups)
+	}
+	var suite *cipherSuite
+	if slices.ContainsFunc(suites, func(suite *cipherSuite) bool { return !suite.kx.hasPSK() }) {
+		if err := s.chooseCredential(c, info); err != nil {
+			return err
+		}
+	}
+	for _, possible := range suites {
+		if possible.kx.hasPSK() || possible.kx.allowsKey(s.own.signer.Public()) {
+			suite = possible
+			break
+		}
+	}
+	if suite == nil {
+		return incompatible(AlertHandshakeFailure, "no cipher suite in common with the client for a %T", s.own.signer.Public())
+	}
+	s.hello.suite = suite.id
+	if suite.kx.hasPSK() {
+		s.own = nil
+	} else if err := s.chooseSignature(c); err != nil {
+		return err
+	}
+	if s.offer.sessionTicket != nil && c.config.TicketKeys != nil && !suite.kx.hasPSK() {
+		s.hello.sessionTicket = []byte{}
+		s.ticketed = new(session)
+	}
+	s.hellos(c, s.offer, s.hello, suite)
+	if suite.kx.hasECDHE() {
+		s.state.CurveID = group
+	}
+	return nil
+}
+
+// chooseCredential settles what we show, which the cipher suite has to fit.
+func (s *serverHandshake12) chooseCredential(c *Conn, info *tls.ClientHelloInfo) error {
+	serverType, err := chooseType(s.offer.serverCertificateTypes, c.config.RawKey != nil, c.config.hasCertificates())
+	if err != nil {
+		return err
+	}
+	if s.own, err = c.config.serverCredential(serverType == certTypeRawPublicKey, info); err != nil {
+		return err
+	}
+	// RFC 8422, Section 5.1: the list is for the keys in certificates as well.
+	if key, ok := s.own.signer.Public().(*ecdsa.PublicKey); ok && s.offer.supportedGroups != nil {
+		if g := groupOf(key.Curve); g != 0 && !slices.Contains(s.offer.supportedGroups, g) {
+			return incompatible(AlertHandshakeFailure, "client has no group %v, which our certificate is for", g)
+		}
+	}
+	return nil
+}
+
+// chooseSignature settles what belongs to a handshake with certificates.
+func (s *serverHandshake12) chooseSignature(c *Conn) (err error) {
+	if s.scheme, err = s.own.chooseSignature(s.offer.signatureAlgorithms, VersionDTLS12); err != nil {
+		return err
+	}
+	s.hello.statusRequest = s.offer.statusRequest && len(s.own.staple) > 0
+	if s.offer.serverCertificateTypes != nil {
+		s.hello.serverCertificateTypes = []uint8{certTypeX509}
+		if s.own.rawKey {
+			s.hello.serverCertificateTypes = []uint8{certTypeRawPublicKey}
+		}
+	}
+	if s.asks = c.config.ClientAuth != tls.NoClientCert; !s.asks {
+		return nil
+	}
+	clientType, err := c.config.chooseClientType(s.offer)
+	if err != nil {
+		return err
+	}
+	if s.offer.clientCertificateTypes != nil {
+		s.hello.clientCertificateTypes = []uint8{clientType}
+	}
+	return nil
+}
+
+// chooseClientType is what a server will ask a client to show.
+func (c *Config) chooseClientType(offer *clientHello) (uint8, error) {
+	return chooseType(offer.clientCertificateTypes, c.VerifyRawKey != nil, c.ClientAuth < tls.VerifyClientCertIfGiven || c.ClientCAs != nil)
+}
+
+// chooseGroup12 returns the first group of ours that the client has too, 0 if
+// there is none.
+func (c *Config) chooseGroup12(offer *clientHello) tls.CurveID {
 	theirs := offer.supportedGroups
 	if theirs == nil {
 		// The server may choose, RFC 8422, Section 4. Who does not know the
@@ -105,47 +186,36 @@ func (c *Config) chooseGroup12(offer *clientHello) (tls.CurveID, error) {
 	}
 	for _, g := range c.groups(VersionDTLS12) {
 		if slices.Contains(theirs, g) {
-			return g, nil
+			return g
 		}
 	}
-	return 0, incompatible(AlertHandshakeFailure, "client offers groups %v only", offer.supportedGroups)
-}
-
-// chooseSuite12 returns the first suite of ours that the client has too, and
-// that fits our certificate.
-func (c *Config) chooseSuite12(offer *clientHello, public crypto.PublicKey) (*cipherSuite, error) {
-	// RFC 8422, Section 5.1: the list is for the keys in certificates as well.
-	if key, ok := public.(*ecdsa.PublicKey); ok && offer.supportedGroups != nil {
-		if g := groupOf(key.Curve); g != 0 && !slices.Contains(offer.supportedGroups, g) {
-			return nil, incompatible(AlertHandshakeFailure, "client has no group %v, which our certificate is for", g)
-		}
-	}
-	for _, id := range c.suites(VersionDTLS12) {
-		s := suiteByID(id, VersionDTLS12)
-		if slices.Contains(offer.suites, id) && s.kx.allowsKey(public) {
-			return s, nil
-		}
-	}
-	return nil, incompatible(AlertHandshakeFailure, "no cipher suite in common with the client for a %T", public)
+	return 0
 }
 
 // sendFlight sends everything from ServerHello to ServerHelloDone.
-func (s *serverHandshake12) sendFlight(c *Conn, hello *serverHello, cert *tls.Certificate, signer crypto.Signer, scheme tls.SignatureScheme) (state, error) {
-	var err error
-	if s.key, err = generateKey(s.state.CurveID); err != nil {
-		return nil, err
+func (s *serverHandshake12) sendFlight(c *Conn) (state, error) {
+	flight := []message{s.hello}
+	if s.own != nil {
+		flight = append(flight, &certificate12{s.own.rawKey, s.own.chain})
 	}
-	exchange := &serverKeyExchange{kx: s.suite.kx, group: s.state.CurveID, public: s.key.share(), scheme: scheme}
-	exchange.signature, err = sign(signer, scheme, exchange.signed(&s.clientRandom, &s.serverRandom))
-	if err != nil {
-		return nil, err
+	if s.hello.statusRequest {
+		flight = append(flight, &certificateStatus{response: s.own.staple})
 	}
-	flight := []message{hello, &certificate12{chain: cert.Certificate}}
-	if hello.statusRequest {
-		flight = append(flight, &certificateStatus{response: cert.OCSPStaple})
+	if s.suite.kx.hasECDHE() {
+		var err error
+		if s.key, err = generateKey(s.state.CurveID); err != nil {
+			return nil, err
+		}
+		exchange := &serverKeyExchange{kx: s.suite.kx, group: s.state.CurveID, public: s.key.share(), scheme: s.scheme}
+		if s.own != nil {
+			exchange.signature, err = sign(s.own.signer, s.scheme, exchange.signed(&s.clientRandom, &s.serverRandom))
+			if err != nil {
+				return nil, err
+			}
+		}
+		flight = append(flight, exchange)
 	}
-	flight = append(flight, exchange)
-	if c.config.ClientAuth != tls.NoClientCert {
+	if s.asks {
 		flight = append(flight, &certificateRequest12{
 			types:   []uint8{certRequestECDSASign, certRequestRSASign},
 			schemes: defaultSignatureAlgorithms(),
@@ -156,13 +226,15 @@ func (s *serverHandshake12) sendFlight(c *Conn, hello *serverHello, cert *tls.Ce
 			return nil, err
 		}
 	}
-	if c.config.ClientAuth != tls.NoClientCert {
+	if s.asks {
+		c.form.rawPublicKeys = slices.Equal(s.hello.clientCertificateTypes, []uint8{certTypeRawPublicKey})
 		return &server12WaitCertificate{s}, nil
 	}
+	s.transcript.release()
 	return &server12WaitClientKeyExchange{s}, nil
 }
 
-// server12WaitCertificate waits for the chain of a client, which may be empty.
+// server12WaitCertificate waits for what a client shows, which may be nothing.
 type server12WaitCertificate struct{ *serverHandshake12 }
 
 func (s *server12WaitCertificate) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
@@ -173,13 +245,10 @@ func (s *server12WaitCertificate) handle(c *Conn, m message, raw handshakeMessag
 	s.received(raw)
 	if len(cert.chain) == 0 {
 		s.transcript.release()
-		if err := c.config.verifyClient(nil, &s.state); err != nil {
-			return nil, err
-		}
-		return &server12WaitClientKeyExchange{s.serverHandshake12}, nil
+		return &server12WaitClientKeyExchange{s.serverHandshake12}, c.config.verifyClient(nil, &s.state)
 	}
 	var err error
-	if s.chain, err = parseChain(cert.chain); err != nil {
+	if s.peer, err = parsePeerCredential(cert.rawPublicKey, cert.chain); err != nil {
 		return nil, err
 	}
 	return &server12WaitClientKeyExchange{s.serverHandshake12}, nil
@@ -196,22 +265,33 @@ func (s *server12WaitClientKeyExchange) handle(c *Conn, m message, raw handshake
 		return nil, unexpectedMessage(m, typeClientKeyExchange)
 	}
 	s.received(raw)
-	preMaster, err := s.key.agree(exchange.public)
-	if err != nil {
-		return nil, err
+	var preMaster []byte
+	var err error
+	if s.key != nil {
+		if preMaster, err = s.key.agree(exchange.public); err != nil {
+			return nil, err
+		}
+		s.key = nil
 	}
-	s.key = nil
+	if s.suite.kx.hasPSK() {
+		psk, err := c.config.serverPSK(exchange.identity)
+		if err != nil {
+			return nil, err
+		}
+		s.state.PSKIdentity = exchange.identity
+		preMaster = pskPreMaster(preMaster, psk.Key)
+	}
 	if err := s.deriveMaster(c, preMaster); err != nil {
 		return nil, err
 	}
-	if len(s.chain) > 0 {
+	if s.peer != nil {
 		return &server12WaitCertificateVerify{s.serverHandshake12}, nil
 	}
 	return &server12WaitChangeCipherSpec{s.serverHandshake12}, nil
 }
 
-// server12WaitCertificateVerify waits for the proof that the chain is the
-// client's.
+// server12WaitCertificateVerify waits for the proof that the client is who it
+// shows to be.
 type server12WaitCertificateVerify struct{ *serverHandshake12 }
 
 func (s *server12WaitCertificateVerify) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
@@ -219,15 +299,15 @@ func (s *server12WaitCertificateVerify) handle(c *Conn, m message, raw handshake
 	if !ok {
 		return nil, unexpectedMessage(m, typeCertificateVerify)
 	}
-	// 1. The signature, over everything before. 2. The chain.
-	err := verifySignature(s.chain[0].PublicKey, verify.scheme, defaultSignatureAlgorithms(),
+	// 1. The signature, over everything before. 2. What it shows.
+	err := verifySignature(s.peer.key(), verify.scheme, defaultSignatureAlgorithms(),
 		VersionDTLS12, s.transcript.messages(), verify.signature)
 	if err != nil {
 		return nil, err
 	}
 	s.transcript.release()
 	s.received(raw)
-	if err := c.config.verifyClient(s.chain, &s.state); err != nil {
+	if err := c.config.verifyClient(s.peer, &s.state); err != nil {
 		return nil, err
 	}
 	return &server12WaitChangeCipherSpec{s.serverHandshake12}, nil
@@ -251,12 +331,19 @@ func (s *server12WaitFinished) handle(c *Conn, m message, raw handshakeMessage) 
 	if err := s.peerFinished(c, m, raw); err != nil {
 		return nil, err
 	}
-	if err := c.config.verifyConnection(&s.state); err != nil {
-		return nil, err
+	if !s.resumed {
+		if err := s.authenticated(c); err != nil {
+			return nil, err
+		}
 	}
 	c.push(EventPeerFinished)
-	if err := s.finish(c); err != nil {
-		return nil, err
+	if !s.resumed {
+		if err := s.sendTicket(c); err != nil {
+			return nil, err
+		}
+		if err := s.finish(c); err != nil {
+			return nil, err
+		}
 	}
 	s.complete(c)
 	return &open12{}, nil

@@ -30,6 +30,12 @@ func server12(auth tls.ClientAuthType) func() *Config {
 	return func() *Config { return testServerConfig(auth) }
 }
 
+func cachingClientConfig() *Config {
+	config := testClientConfig()
+	config.SessionCache = NewSessionCache(1)
+	return config
+}
+
 // stateCases are the states of DTLS 1.2, and what may come in each.
 var stateCases = []stateCase{
 	{state: "serverWaitClientHello", config: server12(tls.NoClientCert),
@@ -104,6 +110,16 @@ var stateCases = []stateCase{
 			s.certificateRequest()
 		},
 		allowed: []handshakeType{typeServerHelloDone}, ignored: []handshakeType{typeHelloRequest}},
+	{state: "client12WaitNewSessionTicket", client: true, config: cachingClientConfig,
+		lead: func(s *script) {
+			s.readClientHello()
+			s.serverHello(func(m *serverHello) { m.sessionTicket = []byte{} })
+			s.certificate()
+			s.serverKeyExchange()
+			s.send(new(serverHelloDone))
+			s.clientFlight()
+		},
+		allowed: []handshakeType{typeNewSessionTicket}, ignored: []handshakeType{typeHelloRequest}},
 	{state: "client12WaitChangeCipherSpec", client: true, config: testClientConfig,
 		lead: func(s *script) {
 			s.readClientHello()

@@ -73,10 +73,10 @@ func suiteByID(id, version uint16) *cipherSuite {
 	return nil
 }
 
-// defaultCipherSuites are all with forward secrecy and certificates.
+// defaultCipherSuites are all with forward secrecy.
 var defaultCipherSuites = func() (ids []uint16) {
 	for _, s := range cipherSuites {
-		if !s.kx.hasPSK() {
+		if s.kx != kxPSK {
 			ids = append(ids, s.id)
 		}
 	}

@@ -2,9 +2,18 @@ package dtlscore
 
 import "slices"
 
+// clientVersions are those that a client offers: in a renegotiation only the
+// one that there is.
+func (c *Conn) clientVersions() []uint16 {
+	if c.agreed.HandshakeComplete {
+		return []uint16{c.agreed.Version}
+	}
+	return c.config.versions(true)
+}
+
 // clientVersion returns the version that a server has chosen.
 func (c *Conn) clientVersion(m *serverHello) (uint16, error) {
-	offered := c.config.versions()
+	offered := c.clientVersions()
 	version := m.version
 	if len(m.supportedVersions) > 0 {
 		// RFC 8446, Section 4.2.1: this is only for versions after 1.2.
@@ -29,17 +38,8 @@ func (c *Conn) clientVersion(m *serverHello) (uint16, error) {
 
 // serverVersion chooses the version for a client.
 func (c *Conn) serverVersion(m *clientHello) (uint16, error) {
-	ours := c.config.versions()
-	theirs := m.supportedVersions
-	if len(theirs) == 0 {
-		// legacy_version is the best that the client can do. DTLS versions
-		// count downwards, and what is better than 1.2, even if nobody knows
-		// it yet, can do 1.2 as well. RFC 5246, Appendix E.1. Small numbers
-		// are those of TLS.
-		if m.version <= VersionDTLS12 && m.version >= 0x8000 {
-			theirs = []uint16{VersionDTLS12}
-		}
-	}
+	ours := c.config.versions(c.isClient)
+	theirs := offeredVersions(m)
 	for _, v := range ours {
 		if !slices.Contains(theirs, v) {
 			continue
@@ -51,4 +51,19 @@ func (c *Conn) serverVersion(m *clientHello) (uint16, error) {
 		return v, nil
 	}
 	return 0, incompatible(AlertProtocolVersion, "client offers none of our versions, but %04x and %04x", m.version, theirs)
+}
+
+// offeredVersions returns what a client can do.
+func offeredVersions(m *clientHello) []uint16 {
+	if len(m.supportedVersions) > 0 {
+		return m.supportedVersions
+	}
+	// legacy_version is the best that the client can do. DTLS versions
+	// count downwards, and what is better than 1.2, even if nobody knows
+	// it yet, can do 1.2 as well. RFC 5246, Appendix E.1. Small numbers
+	// are those of TLS.
+	if m.version <= VersionDTLS12 && m.version >= 0x8000 {
+		return []uint16{VersionDTLS12}
+	}
+	return nil
 }

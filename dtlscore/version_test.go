@@ -1,6 +1,9 @@
 package dtlscore
 
-import "testing"
+import (
+	"crypto/tls"
+	"testing"
+)
 
 // TestServerVersionWithoutExtension is about clients that have only
 // legacy_version to say what they can do: RFC 5246, Appendix E.1.
@@ -15,7 +18,7 @@ func TestServerVersionWithoutExtension(t *testing.T) { // 4.1
 		{0xfe00, VersionDTLS12}, {0xfdff, VersionDTLS12}, // higher
 		{0x0303, 0}, {0, 0}, // not of DTLS
 	} {
-		c := &Conn{config: new(Config)}
+		c := &Conn{config: testServerConfig(tls.NoClientCert)}
 		got, err := c.serverVersion(&clientHello{version: tt.legacy})
 		if got != tt.want || (err == nil) != (tt.want != 0) {
 			t.Errorf("legacy_version %04x: %04x, %v, want %04x", tt.legacy, got, err, tt.want)

@@ -1,0 +1,170 @@
+package dtlscore
+
+import (
+	"crypto"
+	"crypto/tls"
+	"crypto/x509"
+	"slices"
+)
+
+// A credential is what one end shows of itself, and signs with.
+type credential struct {
+	rawKey  bool     // not certificates, but one SubjectPublicKeyInfo: RFC 7250
+	chain   [][]byte // DER
+	signer  crypto.Signer
+	schemes []tls.SignatureScheme // that the key can do; nil: all that fit it
+	staple  []byte                // OCSP
+}
+
+func newCredential(cert *tls.Certificate) (*credential, error) {
+	signer, ok := cert.PrivateKey.(crypto.Signer)
+	if !ok || len(cert.Certificate) == 0 {
+		return nil, misuse("a tls.Certificate needs a chain, and a PrivateKey that is a crypto.Signer and not %T", cert.PrivateKey)
+	}
+	return &credential{
+		chain: cert.Certificate, signer: signer,
+		schemes: cert.SupportedSignatureAlgorithms, staple: cert.OCSPStaple,
+	}, nil
+}
+
+func newRawKeyCredential(key crypto.Signer) (*credential, error) {
+	der, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		return nil, misuse("Config.RawKey: %w", err)
+	}
+	return &credential{rawKey: true, chain: [][]byte{der}, signer: key}, nil
+}
+
+// chooseSignature returns a scheme for the peer's list.
+func (c *credential) chooseSignature(peer []tls.SignatureScheme, version uint16) (tls.SignatureScheme, error) {
+	return chooseSignature(c.signer.Public(), c.schemes, peer, version)
+}
+
+// serverCredential chooses what a server shows to a client.
+func (c *Config) serverCredential(rawKey bool, info *tls.ClientHelloInfo) (*credential, error) {
+	if rawKey {
+		return newRawKeyCredential(c.RawKey)
+	}
+	if c.GetCertificate != nil {
+		cert, err := c.GetCertificate(info)
+		if err != nil {
+			return nil, misuse("Config.GetCertificate: %w", err)
+		}
+		if cert != nil {
+			return newCredential(cert)
+		}
+	}
+	if len(c.Certificates) == 0 {
+		return nil, misuse("no certificate for %q", info.ServerName)
+	}
+	i := 0
+	if len(c.Certificates) > 1 {
+		i = slices.IndexFunc(c.Certificates, func(cert tls.Certificate) bool { return info.SupportsCertificate(&cert) == nil })
+	}
+	return newCredential(&c.Certificates[max(i, 0)])
+}
+
+// clientCredential chooses what a client shows to a server that asked for it,
+// nil if there is nothing that the server would take.
+func (c *Config) clientCredential(rawKey bool, info *tls.CertificateRequestInfo) (*credential, error) {
+	if rawKey {
+		return newRawKeyCredential(c.RawKey)
+	}
+	if c.GetClientCertificate != nil {
+		cert, err := c.GetClientCertificate(info)
+		if err != nil {
+			return nil, misuse("Config.GetClientCertificate: %w", err)
+		}
+		if cert == nil || len(cert.Certificate) == 0 {
+			return nil, nil
+		}
+		return newCredential(cert)
+	}
+	for i := range c.Certificates {
+		if info.SupportsCertificate(&c.Certificates[i]) == nil {
+			return newCredential(&c.Certificates[i])
+		}
+	}
+	return nil, nil
+}
+
+// A peerCredential is what the peer shows of itself. It proves nothing yet.
+type peerCredential struct {
+	chain  []*x509.Certificate
+	rawKey crypto.PublicKey // instead of a chain
+}
+
+// parsePeerCredential reads the chain of the peer, or its raw public key.
+func parsePeerCredential(rawKey bool, der [][]byte) (*peerCredential, error) {
+	if rawKey {
+		key, err := x509.ParsePKIXPublicKey(der[0])
+		if err != nil {
+			return nil, untrusted(AlertBadCertificate, "raw public key of the peer: %w", err)
+		}
+		return &peerCredential{rawKey: key}, checkPublicKey(key)
+	}
+	chain, err := parseChain(der)
+	return &peerCredential{chain: chain}, err
+}
+
+// key is what the peer's signatures are verified with.
+func (p *peerCredential) key() crypto.PublicKey {
+	if p.rawKey != nil {
+		return p.rawKey
+	}
+	return p.chain[0].PublicKey
+}
+
+// The negotiation of RFC 7250: each side of a certificate type is a list of
+// the client, and an answer of the server. No list means X.509.
+
+// offeredServerTypes is what a client can verify.
+func (c *Config) offeredServerTypes() []uint8 {
+	switch {
+	case c.VerifyRawKey == nil:
+		return nil
+	case c.verifiesServers():
+		return []uint8{certTypeRawPublicKey, certTypeX509}
+	}
+	return []uint8{certTypeRawPublicKey}
+}
+
+// offeredClientTypes is what a client can show.
+func (c *Config) offeredClientTypes() []uint8 {
+	switch {
+	case c.RawKey == nil:
+		return nil
+	case len(c.Certificates) > 0 || c.GetClientCertificate != nil:
+		return []uint8{certTypeRawPublicKey, certTypeX509}
+	}
+	return []uint8{certTypeRawPublicKey}
+}
+
+// chooseType is the server's choice, the first of the client's list that it
+// can do itself. RFC 7250, Section 4.2.
+func chooseType(offered []uint8, rawKeys, certificates bool) (uint8, error) {
+	if offered == nil {
+		offered = []uint8{certTypeX509}
+	}
+	for _, t := range offered {
+		if t == certTypeRawPublicKey && rawKeys || t == certTypeX509 && certificates {
+			return t, nil
+		}
+	}
+	return 0, incompatible(AlertUnsupportedCertificate, "client offers certificate types %d only", offered)
+}
+
+// answeredType is what the server has chosen of our list.
+func answeredType(offered, answer []uint8) (rawKey bool, err error) {
+	t := certTypeX509
+	if len(answer) > 0 {
+		t = answer[0]
+	}
+	if len(answer) > 0 && !slices.Contains(offered, t) {
+		return false, illegal("server chose certificate type %d, which was not offered", t)
+	}
+	if offered != nil && !slices.Contains(offered, t) {
+		return false, incompatible(AlertUnsupportedCertificate, "server does not know raw public keys")
+	}
+	return t == certTypeRawPublicKey, nil
+}

@@ -1,0 +1,53 @@
+package dtlscore
+
+import "crypto/rand"
+
+// Sizes of pre-shared keys and their names in bytes. Keys below 128 bits can
+// be guessed (RFC 9257, Section 4.2), and an empty one is none.
+const (
+	minPSKLen      = 16
+	maxPSKLen      = 1<<16 - 1
+	maxIdentityLen = 1<<16 - 1
+)
+
+// A PSK is a pre-shared key.
+type PSK struct {
+	Identity []byte // the name of the key, sent without protection
+	Key      []byte // 16 bytes or more, from a random source
+}
+
+func (p *PSK) check() error {
+	if len(p.Key) < minPSKLen || len(p.Key) > maxPSKLen {
+		return misuse("a pre-shared key has %d bytes, not %d or more", len(p.Key), minPSKLen)
+	}
+	if len(p.Identity) > maxIdentityLen {
+		return misuse("the identity of a pre-shared key has %d bytes", len(p.Identity))
+	}
+	return nil
+}
+
+// clientPSK returns the key for a server.
+func (c *Config) clientPSK(hint []byte) (*PSK, error) {
+	psk, err := c.GetPSK(hint)
+	if err != nil {
+		return nil, misuse("Config.GetPSK: %w", err)
+	}
+	if psk == nil {
+		return nil, incompatible(AlertHandshakeFailure, "no pre-shared key for a server with the hint %q", hint)
+	}
+	return psk, psk.check()
+}
+
+// serverPSK returns the key of a client. If there is none it is a random one,
+// so that an identity cannot be told from a key that is wrong. Attack A12.
+func (c *Config) serverPSK(identity []byte) (*PSK, error) {
+	psk, err := c.LookupPSK(identity)
+	if err != nil {
+		return nil, misuse("Config.LookupPSK: %w", err)
+	}
+	if psk == nil {
+		psk = &PSK{Key: make([]byte, 32)}
+		rand.Read(psk.Key)
+	}
+	return psk, psk.check()
+}

@@ -1,0 +1,156 @@
+package dtlscore
+
+import (
+	"slices"
+	"time"
+)
+
+// A RenegotiationSupport says whether a connection of DTLS 1.2 may have
+// further handshakes, for new keys or new certificates. They are always bound
+// to the one before (RFC 5746), and have the extended master secret.
+type RenegotiationSupport uint8
+
+const (
+	// RenegotiateNever answers the peer's wish with no_renegotiation.
+	RenegotiateNever RenegotiationSupport = iota
+
+	// RenegotiateFreely allows both sides to begin, the peer not too often.
+	RenegotiateFreely
+)
+
+// A peer may begin so many handshakes at once, and one more each time that the
+// interval has passed. A handshake costs it less than us. Attack E5.
+const (
+	renegotiationBurst    = 16
+	renegotiationInterval = 10 * time.Second
+)
+
+// A rateLimit counts what the peer may make us do.
+type rateLimit struct {
+	used float64
+	last time.Time
+}
+
+func (l *rateLimit) allow(now time.Time, burst int, interval time.Duration) bool {
+	if passed := now.Sub(l.last); passed > 0 {
+		l.used = max(0, l.used-float64(passed)/float64(interval))
+	}
+	l.last = now
+	if l.used+1 > float64(burst) {
+		return false
+	}
+	l.used++
+	return true
+}
+
+// Renegotiate begins another handshake. Application data goes on meanwhile, in
+// the old keys. The end is another [EventHandshakeComplete], or
+// [EventRenegotiationRefused] if the peer does not want to. A server can only
+// ask the client to begin.
+//
+// It fails with [ErrMisuse] if the version is not 1.2, if Config.Renegotiation
+// does not allow it, or if the connection is not open; and with
+// [ErrKeysUsedUp] after 65534 handshakes. Such errors do not end the connection.
+// If a handshake is going on there is nothing to do.
+func (c *Conn) Renegotiate() error {
+	switch {
+	case c.err != nil:
+		return c.err
+	case !c.agreed.HandshakeComplete || c.closing || c.peerClosed:
+		return misuse("Renegotiate on a connection that is not open")
+	case c.agreed.Version != VersionDTLS12:
+		return misuse("Renegotiate on a connection of another version than 1.2")
+	case c.config.Renegotiation == RenegotiateNever:
+		return misuse("Renegotiate, which Config.Renegotiation does not allow")
+	case c.epochsUsedUp():
+		return ErrKeysUsedUp
+	case c.handshaking || c.asked:
+		return nil
+	}
+	var err error
+	if c.isClient {
+		c.in.messages.restart()
+		err = c.beginClient()
+	} else {
+		c.asked = true
+		_, err = c.send(new(helloRequest))
+	}
+	if err != nil {
+		return c.fail(err)
+	}
+	return nil
+}
+
+// epochsUsedUp reports whether there is no epoch for another handshake. RFC
+// 6347, Section 4.1.
+func (c *Conn) epochsUsedUp() bool { return c.written.number >= maxEpoch12 || c.in.epoch >= maxEpoch12 }
+
+// open12 is a connection of version 1.2 between handshakes.
+type open12 struct{}
+
+func (s *open12) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
+	if c.handshaking {
+		return nil, unexpectedMessage(m)
+	}
+	switch m := m.(type) {
+	case *clientHello:
+		if c.isClient {
+			break
+		}
+		if !c.mayRenegotiate() {
+			return s, c.refuseRenegotiation()
+		}
+		if !c.asked && !c.renegotiations.allow(c.config.time(), renegotiationBurst, renegotiationInterval) {
+			return nil, unexpected("too many renegotiations")
+		}
+		if !slices.Contains(offeredVersions(m), VersionDTLS12) {
+			return nil, misbehaved(AlertProtocolVersion, "renegotiation of another version")
+		}
+		c.handshaking, c.asked = true, false
+		return startServer12(c, m, clientHelloInfo(m), raw)
+	case *helloRequest:
+		if !c.isClient {
+			break
+		}
+		if !c.mayRenegotiate() {
+			return s, c.refuseRenegotiation()
+		}
+		if !c.renegotiations.allow(c.config.time(), renegotiationBurst, renegotiationInterval) {
+			return nil, unexpected("too many renegotiations")
+		}
+		err := c.beginClient()
+		return c.state, err
+	}
+	return nil, unexpectedMessage(m)
+}
+
+func (c *Conn) mayRenegotiate() bool {
+	return c.config.Renegotiation != RenegotiateNever && !c.closing && !c.epochsUsedUp()
+}
+
+// refuseRenegotiation ends the handshake that the peer wanted to begin, so that
+// its next message is a first one again.
+func (c *Conn) refuseRenegotiation() error {
+	c.in.messages.restart()
+	c.pushRecord(contentAlert, appendAlert(nil, levelWarning, AlertNoRenegotiation))
+	return c.countWarning("wish for renegotiation")
+}
+
+// renegotiationRefused handles no_renegotiation of the peer. It reports
+// whether that was an answer.
+func (c *Conn) renegotiationRefused() bool {
+	_, waits := c.state.(*clientWaitServerHello)
+	switch {
+	case c.asked:
+		c.asked = false
+	case c.agreed.HandshakeComplete && c.handshaking && waits:
+		c.handshaking = false
+		c.state = &open12{}
+		c.in.messages.restart()
+	default:
+		return false
+	}
+	c.nextSendSeq = 0
+	c.push(EventRenegotiationRefused)
+	return true
+}

@@ -1,0 +1,201 @@
+package dtlscore
+
+import (
+	"crypto/tls"
+	"slices"
+	"time"
+)
+
+// maxTicketLen is what fits in the extension of a ClientHello beside others.
+const maxTicketLen = 1<<16 - 1 - 1<<12
+
+// The client's side of resumption. RFC 5077, Section 3.
+
+// sessionKey is under what the session with the server is kept, empty if it
+// is not: without a name it is not known whose it is.
+func (c *Conn) sessionKey() string {
+	if c.config.SessionCache == nil {
+		return ""
+	}
+	return c.config.ServerName
+}
+
+// offerSession puts the last session with the server into the ClientHello.
+func (c *Conn) offerSession(hello *clientHello) *session {
+	key := c.sessionKey()
+	if key == "" {
+		return nil
+	}
+	hello.sessionTicket = []byte{} // we want one
+	if c.agreed.HandshakeComplete {
+		return nil // a renegotiation is for new keys
+	}
+	data, ok := c.config.SessionCache.Get(key)
+	if !ok {
+		return nil
+	}
+	n := parseSession(data)
+	if n == nil || n.version != VersionDTLS12 || !slices.Contains(hello.suites, n.suite) ||
+		n.serverName != hello.serverName || n.expired(c.config.time()) || !c.config.trustsServerOf(n) {
+		c.config.SessionCache.Put(key, nil)
+		return nil
+	}
+	// By a session_id that comes back the client knows that the ticket was
+	// accepted. RFC 5077, Section 3.4.
+	hello.sessionID = make([]byte, maxSessionIDLen)
+	if c.readRandom(hello.sessionID) != nil {
+		return nil
+	}
+	hello.sessionTicket = n.ticket
+	c.resuming = key
+	return n
+}
+
+// trustsServerOf reports whether the server of a session would pass today.
+func (c *Config) trustsServerOf(n *session) bool {
+	var s ConnectionState
+	if n.restore(&s) != nil {
+		return false
+	}
+	verify := s.PeerRawKey == nil && !c.InsecureSkipVerify
+	if !c.stillTrusted(&s, c.RootCAs, verify) {
+		return false
+	}
+	return !verify || c.ServerName == "" || s.PeerCertificates[0].VerifyHostname(c.ServerName) == nil
+}
+
+// resume handles a ServerHello that accepts the session that was offered.
+func (s *clientHandshake12) resume(c *Conn) (state, error) {
+	if s.suite.id != s.session.suite {
+		return nil, illegal("server resumes a session with another cipher suite")
+	}
+	s.resumed = true
+	s.state.DidResume = true
+	s.transcript.release()
+	if err := s.session.restore(&s.state); err != nil {
+		return nil, misuse("session of Config.SessionCache: %w", err)
+	}
+	if err := s.authenticated(c); err != nil {
+		return nil, err
+	}
+	s.master = s.session.secret
+	return s.waitTicket(), s.useMaster(c)
+}
+
+// keepSession stores the session of a complete handshake, if there is a ticket.
+func (s *clientHandshake12) keepSession(c *Conn) {
+	c.resuming = ""
+	if len(s.ticket) == 0 {
+		return
+	}
+	now := c.config.time()
+	n, err := newSession(&s.state, s.master, now)
+	if err != nil {
+		return
+	}
+	n.ticket, n.lifetime = s.ticket, s.ticketLife
+	if s.resumed {
+		n.created = s.session.created
+	}
+	if data, err := n.marshal(); err == nil {
+		c.config.SessionCache.Put(c.sessionKey(), data)
+	}
+}
+
+// The server's side.
+
+// sessionToResume returns the session in the ticket of a client, if it may be
+// resumed; else the handshake is a full one.
+func (s *serverHandshake12) sessionToResume(c *Conn) *session {
+	if c.config.TicketKeys == nil || len(s.offer.sessionTicket) == 0 || c.agreed.HandshakeComplete {
+		return nil
+	}
+	now := c.config.time()
+	n, renew := c.config.TicketKeys.open(s.offer.sessionTicket, now)
+	if n == nil || n.version != VersionDTLS12 || n.expired(now) || n.serverName != s.offer.serverName ||
+		n.protocol != s.hello.protocol() || !slices.Contains(s.offer.suites, n.suite) ||
+		!slices.Contains(c.config.suites(VersionDTLS12, false), n.suite) {
+		return nil
+	}
+	if n.restore(&s.state) != nil || !c.config.trustsClientOf(n, &s.state) {
+		s.state = ConnectionState{}
+		return nil
+	}
+	if renew {
+		s.ticketed = n
+	}
+	return n
+}
+
+// protocol is the answer for ALPN, empty if there is none.
+func (m *serverHello) protocol() string {
+	if len(m.alpn) == 0 {
+		return ""
+	}
+	return m.alpn[0]
+}
+
+// trustsClientOf reports whether the client of a session would pass today.
+func (c *Config) trustsClientOf(n *session, s *ConnectionState) bool {
+	switch c.ClientAuth {
+	case tls.NoClientCert:
+		return len(n.peer) == 0
+	case tls.RequireAnyClientCert, tls.RequireAndVerifyClientCert:
+		if len(n.peer) == 0 {
+			return false
+		}
+	}
+	return len(n.peer) == 0 || c.stillTrusted(s, c.ClientCAs, c.ClientAuth >= tls.VerifyClientCertIfGiven)
+}
+
+// resume answers a ClientHello with a session that goes on. RFC 5077, Section
+// 3.1.
+func (s *serverHandshake12) resume(c *Conn, n *session) (state, error) {
+	s.resumed = true
+	s.state.DidResume = true
+	s.hello.suite = n.suite
+	s.hello.sessionID = s.offer.sessionID
+	if s.ticketed != nil {
+		s.hello.sessionTicket = []byte{}
+	}
+	s.hellos(c, s.offer, s.hello, suiteByID(n.suite, VersionDTLS12))
+	s.transcript.release()
+	if err := s.authenticated(c); err != nil {
+		return nil, err
+	}
+	s.master = n.secret
+	if err := s.send(c, s.hello); err != nil {
+		return nil, err
+	}
+	if err := s.useMaster(c); err != nil {
+		return nil, err
+	}
+	if err := s.sendTicket(c); err != nil {
+		return nil, err
+	}
+	return &server12WaitChangeCipherSpec{s}, s.finish(c)
+}
+
+// sendTicket sends the ticket that the ServerHello announced.
+func (s *serverHandshake12) sendTicket(c *Conn) error {
+	if s.ticketed == nil {
+		return nil
+	}
+	now := c.config.time()
+	n := s.ticketed
+	if !s.resumed {
+		var err error
+		if n, err = newSession(&s.state, s.master, now); err != nil {
+			return misuse("session: %w", err)
+		}
+	}
+	ticket, err := c.config.TicketKeys.seal(n, now)
+	if err != nil {
+		return err
+	}
+	if len(ticket) > maxTicketLen {
+		ticket = nil // "the server MUST send", but it may be empty
+	}
+	left := sessionLifetime - now.Sub(time.Unix(n.created, 0))
+	return s.send(c, &newSessionTicket12{lifetime: uint32(left / time.Second), ticket: ticket})
+}

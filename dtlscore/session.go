@@ -1,0 +1,180 @@
+package dtlscore
+
+import (
+	"crypto/x509"
+	"slices"
+	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+)
+
+// sessionLifetime is for how long a session may be resumed, from the full
+// handshake that authenticated its peer on. RFC 9325, Section 3.4.
+const sessionLifetime = 24 * time.Hour
+
+// sessionFormat is the first byte of a session that is written down. What
+// another release has written is not understood, and not resumed.
+const sessionFormat = 1
+
+// A session is what both ends remember of a handshake, so that another
+// connection can do without one: the server in a ticket that the client keeps,
+// the client in a cache. RFC 5077, Section 4.
+type session struct {
+	version    uint16
+	suite      uint16
+	created    int64 // when the peer was authenticated, in seconds
+	secret     []byte
+	serverName string
+	protocol   string
+
+	rawKey bool     // peer is a raw public key
+	peer   [][]byte // what the peer showed, DER
+	chain  [][]byte // how it was verified, with the root
+
+	// What only a client needs.
+	ticket   []byte
+	lifetime uint32 // seconds, as the server said; 0: not said
+	staple   []byte
+}
+
+func newSession(s *ConnectionState, secret []byte, now time.Time) (*session, error) {
+	n := &session{
+		version: s.Version, suite: s.CipherSuite, created: now.Unix(), secret: secret,
+		serverName: s.ServerName, protocol: s.NegotiatedProtocol, staple: s.OCSPResponse,
+	}
+	if s.PeerRawKey != nil {
+		der, err := x509.MarshalPKIXPublicKey(s.PeerRawKey)
+		n.rawKey, n.peer = true, [][]byte{der}
+		return n, err
+	}
+	n.peer = rawCertificates(s.PeerCertificates)
+	if len(s.VerifiedChains) > 0 {
+		n.chain = rawCertificates(s.VerifiedChains[0])
+	}
+	return n, nil
+}
+
+func rawCertificates(chain []*x509.Certificate) (der [][]byte) {
+	for _, cert := range chain {
+		der = append(der, cert.Raw)
+	}
+	return der
+}
+
+// restore puts the peer of a session into the state of a new connection.
+func (n *session) restore(s *ConnectionState) error {
+	s.OCSPResponse = n.staple
+	if n.rawKey {
+		key, err := x509.ParsePKIXPublicKey(n.peer[0])
+		s.PeerRawKey = key
+		return err
+	}
+	var err error
+	if s.PeerCertificates, err = cachedCertificates(n.peer); err != nil || len(n.chain) == 0 {
+		return err
+	}
+	chain, err := cachedCertificates(n.chain)
+	s.VerifiedChains = [][]*x509.Certificate{chain}
+	return err
+}
+
+// expired reports whether the session may not be resumed any more.
+func (n *session) expired(now time.Time) bool {
+	age := now.Sub(time.Unix(n.created, 0))
+	return age < 0 || age >= sessionLifetime || n.lifetime != 0 && age >= time.Duration(n.lifetime)*time.Second
+}
+
+// stillTrusted reports whether the peer of a session would be accepted today,
+// without the public-key operations of a whole verification: certificates
+// expire, and who issued them may be trusted no more.
+func (c *Config) stillTrusted(s *ConnectionState, roots *x509.CertPool, verify bool) bool {
+	if s.PeerRawKey != nil {
+		return c.VerifyRawKey != nil && c.VerifyRawKey(s.PeerRawKey) == nil
+	}
+	if !verify {
+		return true
+	}
+	if len(s.VerifiedChains) == 0 {
+		return false
+	}
+	chain, now := s.VerifiedChains[0], c.time()
+	for _, cert := range chain {
+		if now.Before(cert.NotBefore) || now.After(cert.NotAfter) {
+			return false
+		}
+	}
+	if roots == nil {
+		return true // the host's, which it is not asked about
+	}
+	// What is in the pool itself is found without looking at a signature.
+	_, err := chain[len(chain)-1].Verify(x509.VerifyOptions{
+		Roots: roots, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+	})
+	return err == nil
+}
+
+func (n *session) marshal() ([]byte, error) {
+	b := cryptobyte.NewBuilder(nil)
+	b.AddUint8(sessionFormat)
+	b.AddUint16(n.version)
+	b.AddUint16(n.suite)
+	b.AddUint64(uint64(n.created))
+	addVector8(b, n.secret)
+	addVector16(b, []byte(n.serverName))
+	addVector8(b, []byte(n.protocol))
+	if n.rawKey {
+		b.AddUint8(1)
+	} else {
+		b.AddUint8(0)
+	}
+	addCertificates(b, n.peer)
+	addCertificates(b, n.chain)
+	addVector16(b, n.ticket)
+	b.AddUint32(n.lifetime)
+	addVector24(b, n.staple)
+	return b.Bytes()
+}
+
+// parseSession returns nil for what it does not understand.
+func parseSession(data []byte) *session {
+	n := new(session)
+	s := cryptobyte.String(slices.Clone(data))
+	var format, rawKey uint8
+	var created uint64
+	var serverName, protocol []byte
+	if !s.ReadUint8(&format) || format != sessionFormat ||
+		!s.ReadUint16(&n.version) || !s.ReadUint16(&n.suite) || !s.ReadUint64(&created) ||
+		!readVector8(&s, &n.secret) || !readVector16(&s, &serverName) || !readVector8(&s, &protocol) ||
+		!s.ReadUint8(&rawKey) || !readCertificates(&s, &n.peer) || !readCertificates(&s, &n.chain) ||
+		!readVector16(&s, &n.ticket) || !s.ReadUint32(&n.lifetime) || !readVector24(&s, &n.staple) || !s.Empty() {
+		return nil
+	}
+	n.created, n.serverName, n.protocol, n.rawKey = int64(created), string(serverName), string(protocol), rawKey == 1
+	if n.rawKey && len(n.peer) != 1 {
+		return nil
+	}
+	return n
+}
+
+func addCertificates(b *cryptobyte.Builder, list [][]byte) {
+	b.AddUint24LengthPrefixed(func(b *cryptobyte.Builder) {
+		for _, der := range list {
+			addVector24(b, der)
+		}
+	})
+}
+
+func readCertificates(s *cryptobyte.String, list *[][]byte) bool {
+	var certs cryptobyte.String
+	if !s.ReadUint24LengthPrefixed(&certs) {
+		return false
+	}
+	for !certs.Empty() {
+		var der []byte
+		if !readVector24(&certs, &der) {
+			return false
+		}
+		*list = append(*list, der)
+	}
+	return true
+}

@@ -1,0 +1,99 @@
+package dtlscore
+
+import (
+	"container/list"
+	"crypto/x509"
+	"runtime"
+	"sync"
+	"weak"
+)
+
+// A SessionCache keeps the sessions of clients, for resumption. A session is
+// secret: who has it can read the connections that it is used for. It is used
+// by many goroutines at once.
+type SessionCache interface {
+	// Get returns what was put last under the key.
+	Get(key string) (session []byte, ok bool)
+
+	// Put keeps a session, in place of one before. A session that is nil is
+	// to be removed.
+	Put(key string, session []byte)
+}
+
+// NewSessionCache returns a cache in memory that keeps the sessions that were
+// used last, as many as capacity says.
+func NewSessionCache(capacity int) SessionCache {
+	return &lruCache{capacity: max(capacity, 1), entries: make(map[string]*list.Element)}
+}
+
+type lruCache struct {
+	mu       sync.Mutex // guards the following
+	capacity int
+	entries  map[string]*list.Element
+	order    list.List // of lruEntry, the last used in front
+}
+
+type lruEntry struct {
+	key     string
+	session []byte
+}
+
+func (c *lruCache) Get(key string) ([]byte, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.entries[key]
+	if e == nil {
+		return nil, false
+	}
+	c.order.MoveToFront(e)
+	return e.Value.(lruEntry).session, true
+}
+
+func (c *lruCache) Put(key string, session []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.entries[key]; e != nil {
+		c.order.Remove(e)
+		delete(c.entries, key)
+	}
+	if session == nil {
+		return
+	}
+	c.entries[key] = c.order.PushFront(lruEntry{key, session})
+	if c.order.Len() > c.capacity {
+		oldest := c.order.Remove(c.order.Back()).(lruEntry)
+		delete(c.entries, oldest.key)
+	}
+}
+
+// parsedCertificates are certificates of sessions that somebody still uses, by
+// their DER. To parse one takes longer than all the rest of a resumption.
+var parsedCertificates sync.Map // of string to weak.Pointer[x509.Certificate]
+
+func cachedCertificates(list [][]byte) ([]*x509.Certificate, error) {
+	chain := make([]*x509.Certificate, len(list))
+	for i, der := range list {
+		cert, err := cachedCertificate(der)
+		if err != nil {
+			return nil, err
+		}
+		chain[i] = cert
+	}
+	return chain, nil
+}
+
+func cachedCertificate(der []byte) (*x509.Certificate, error) {
+	if v, ok := parsedCertificates.Load(string(der)); ok {
+		if cert := v.(weak.Pointer[x509.Certificate]).Value(); cert != nil {
+			return cert, nil
+		}
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, err
+	}
+	key, pointer := string(der), weak.Make(cert)
+	parsedCertificates.Store(key, pointer)
+	runtime.AddCleanup(cert, func(key string) { parsedCertificates.CompareAndDelete(key, pointer) }, key)
+	return cert, nil
+}

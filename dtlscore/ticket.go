@@ -1,0 +1,142 @@
+package dtlscore
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"slices"
+	"sync"
+	"time"
+)
+
+// TicketKeys protect the session tickets of servers. The zero value makes its
+// own keys and changes them every day; tickets then are good for one process.
+// A TicketKeys may be shared by any number of Configs and goroutines, and must
+// not be copied.
+type TicketKeys struct {
+	mu        sync.RWMutex // guards the following
+	keys      []*ticketKey // the first makes tickets, all of them open tickets
+	automatic bool
+}
+
+// A ticketKey is RFC 5077, Section 4, with one algorithm that does both
+// encryption and authentication.
+type ticketKey struct {
+	name    [ticketKeyNameLen]byte
+	aead    cipher.AEAD // makes its own nonces
+	created time.Time
+}
+
+const (
+	ticketKeyLen     = 32
+	ticketKeyNameLen = 16
+
+	ticketKeyLifetime = 24 * time.Hour
+)
+
+func newTicketKey(secret []byte, now time.Time) (*ticketKey, error) {
+	b, err := hkdf.Key(sha256.New, secret, nil, "session ticket key", ticketKeyNameLen+ticketKeyLen)
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(b[ticketKeyNameLen:])
+	if err != nil {
+		return nil, err
+	}
+	k := &ticketKey{created: now}
+	copy(k.name[:], b)
+	k.aead, err = cipher.NewGCMWithRandomNonce(block)
+	return k, err
+}
+
+// Set takes over the choice of keys, as servers need that accept each other's
+// tickets. The first makes tickets, the others open those made before they
+// were replaced. A session is not resumed after a day, so that is for how long
+// a key has to stay in the list. It fails with [ErrMisuse] if there is none, or
+// a key is zero.
+func (t *TicketKeys) Set(keys ...[ticketKeyLen]byte) error {
+	if len(keys) == 0 {
+		return misuse("TicketKeys.Set without a key")
+	}
+	var list []*ticketKey
+	for i := range keys {
+		if subtle.ConstantTimeCompare(keys[i][:], make([]byte, ticketKeyLen)) == 1 {
+			return misuse("TicketKeys.Set with a key of zeros")
+		}
+		k, err := newTicketKey(keys[i][:], time.Time{})
+		if err != nil {
+			return misuse("TicketKeys.Set: %w", err)
+		}
+		list = append(list, k)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.keys, t.automatic = list, false
+	return nil
+}
+
+// current returns the keys, after it has changed those that are old.
+func (t *TicketKeys) current(now time.Time) ([]*ticketKey, error) {
+	t.mu.RLock()
+	keys, automatic := t.keys, t.automatic
+	t.mu.RUnlock()
+	fresh := func() bool { return len(keys) > 0 && (!automatic || now.Sub(keys[0].created) < ticketKeyLifetime) }
+	if fresh() {
+		return keys, nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if keys, automatic = t.keys, t.automatic; fresh() {
+		return keys, nil // another goroutine was faster
+	}
+	var secret [ticketKeyLen]byte
+	rand.Read(secret[:])
+	k, err := newTicketKey(secret[:], now)
+	if err != nil {
+		return nil, misuse("ticket key: %w", err)
+	}
+	old := slices.DeleteFunc(slices.Clone(keys), func(k *ticketKey) bool {
+		return now.Sub(k.created) >= ticketKeyLifetime+sessionLifetime
+	})
+	t.keys, t.automatic = append([]*ticketKey{k}, old...), true
+	return t.keys, nil
+}
+
+// seal makes a ticket.
+func (t *TicketKeys) seal(n *session, now time.Time) ([]byte, error) {
+	keys, err := t.current(now)
+	if err != nil {
+		return nil, err
+	}
+	plaintext, err := n.marshal()
+	if err != nil {
+		return nil, misuse("session: %w", err)
+	}
+	name := keys[0].name[:]
+	return keys[0].aead.Seal(slices.Clip(name), nil, plaintext, name), nil
+}
+
+// open returns the session in a ticket, nil if it is not one of ours. renew
+// says that a newer key than that of the ticket is there. A bad ticket is no
+// error: RFC 5077, Section 3.1.
+func (t *TicketKeys) open(ticket []byte, now time.Time) (n *session, renew bool) {
+	keys, err := t.current(now)
+	if err != nil || len(ticket) < ticketKeyNameLen {
+		return nil, false
+	}
+	name, sealed := ticket[:ticketKeyNameLen], ticket[ticketKeyNameLen:]
+	for i, k := range keys {
+		if string(k.name[:]) != string(name) {
+			continue
+		}
+		plaintext, err := k.aead.Open(nil, nil, sealed, name)
+		if err != nil {
+			return nil, false
+		}
+		return parseSession(plaintext), i > 0
+	}
+	return nil, false
+}
