@@ -80,6 +80,8 @@ func (e *end) obey() error {
 			e.inbox = append(e.inbox, event.Data)
 		case dtlscore.EventPeerClosed:
 			e.peerClosed = true
+		case dtlscore.EventRenegotiationRefused:
+			return errors.New("the peer refuses to renegotiate")
 		case dtlscore.EventFlush, dtlscore.EventSecret, dtlscore.EventActivate, dtlscore.EventPeerFinished:
 		default:
 			return fmt.Errorf("dtlscore has event %d, which seqpeer does not know", event.Kind)
@@ -178,10 +180,37 @@ func (e *end) write(m []byte) error {
 	return e.send(record)
 }
 
+// rekey is called before each message but the first.
+func (e *end) rekey() error {
+	if e.o.renegotiate > 0 {
+		e.o.renegotiate--
+		return e.renegotiate()
+	}
+	return nil
+}
+
+// renegotiate starts another handshake and sees it through.
+func (e *end) renegotiate() error {
+	before := e.handshakes
+	err := e.conn.Renegotiate()
+	if failed := e.obey(); err == nil {
+		err = failed
+	}
+	for err == nil && e.handshakes == before {
+		err = e.receive()
+	}
+	return err
+}
+
 // ask is what a client does after the handshake.
 func (e *end) ask() error {
 	message := make([]byte, e.o.size)
 	for i := range e.o.count {
+		if i > 0 {
+			if err := e.rekey(); err != nil {
+				return err
+			}
+		}
 		for j := range message {
 			message[j] = byte(7*i + 13*j + j/256)
 		}
@@ -220,6 +249,11 @@ func (e *end) echo() error {
 			return nil
 		} else if err != nil {
 			return err
+		}
+		if i > 0 {
+			if err := e.rekey(); err != nil {
+				return err
+			}
 		}
 		if err := e.write(m); err != nil {
 			return err

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -45,6 +46,7 @@ func pair(t *testing.T, server, client []string) (outs [2]string, statuses [2]in
 }
 
 func TestPair(t *testing.T) {
+	const key = "000102030405060708090a0b0c0d0e0f"
 	files := writeCertificates(t)
 	own := func(kind string) []string {
 		return []string{"--ca", files["ca"], "--cert", files[kind], "--key", files[kind] + ".key"}
@@ -75,6 +77,31 @@ func TestPair(t *testing.T) {
 				"DATA messages=0 bytes=0 renegotiations=0",
 				"CLOSED clean",
 			}},
+		{"renegotiation by the client",
+			append(own("rsa"), "--verify"),
+			append(own("rsa"), "--renegotiate", "2", "--count", "3", "--size", "10"), []string{
+				"READY lib=dtlscore role=client",
+				"HANDSHAKE version=DTLSv1.2 cipher=TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 group=X25519 peer=rsa",
+				"RENEGOTIATED version=DTLSv1.2",
+				"RENEGOTIATED version=DTLSv1.2",
+				"DATA messages=3 bytes=30 renegotiations=2",
+				"CLOSED clean",
+			}},
+		{"renegotiation by the server",
+			append(own("p384"), "--renegotiate", "1"), []string{"--ca", files["ca"]}, []string{
+				"READY lib=dtlscore role=client",
+				"HANDSHAKE version=DTLSv1.2 cipher=TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 group=X25519 peer=p384",
+				"RENEGOTIATED version=DTLSv1.2",
+				"DATA messages=2 bytes=128 renegotiations=1",
+				"CLOSED clean",
+			}},
+		{"PSK",
+			[]string{"--psk", key, "--psk-identity", "me"}, []string{"--psk", key, "--psk-identity", "me", "--cipher", "0xd002"}, []string{
+				"READY lib=dtlscore role=client",
+				"HANDSHAKE version=DTLSv1.2 cipher=TLS_ECDHE_PSK_WITH_AES_256_GCM_SHA384 group=X25519 peer=-",
+				"DATA messages=2 bytes=128 renegotiations=0",
+				"CLOSED clean",
+			}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -83,7 +110,7 @@ func TestPair(t *testing.T) {
 				t.Fatalf("exit statuses %v\nserver:\n%sclient:\n%s", statuses, outs[0], outs[1])
 			}
 			exporter := regexp.MustCompile("EXPORTER [0-9a-f]{128}\n")
-			if s, c := exporter.FindString(outs[0]), exporter.FindString(outs[1]); s != c || s == "" {
+			if s, c := exporter.FindAllString(outs[0], -1), exporter.FindAllString(outs[1], -1); !slices.Equal(s, c) || len(s) == 0 {
 				t.Errorf("exporters differ: %q and %q", s, c)
 			}
 			if got, want := exporter.ReplaceAllString(outs[1], ""), strings.Join(test.wants, "\n")+"\n"; got != want {
@@ -106,6 +133,10 @@ func TestPairFails(t *testing.T) {
 			"ERROR dtls: peer sent alert bad_certificate", "example.com"},
 		{"no client certificate", append([]string{"--verify"}, server...), nil,
 			"ERROR dtls: peer not trusted", "peer sent alert handshake_failure"},
+		{"other PSK", []string{"--psk", strings.Repeat("11", 16)}, []string{"--psk", strings.Repeat("22", 16)},
+			"ERROR dtls: peer", "alert"},
+		{"too few messages", append([]string{"--renegotiate", "2"}, server...), []string{"--renegotiate", "2"},
+			"ERROR too few messages", "ERROR too few messages"},
 		{"no common group", append([]string{"--group", "P-256"}, server...), []string{"--group", "X25519"},
 			"", "ERROR agreed on P-256, not on X25519"},
 	} {

@@ -94,10 +94,8 @@ func parse(args []string) (*options, error) {
 // missing tells of options for which dtlscore has nothing yet.
 func (o *options) missing() error {
 	for option, given := range map[string]bool{
-		"--psk":         o.psk != nil,
-		"--renegotiate": o.renegotiate > 0,
-		"--key-update":  o.keyUpdate > 0,
-		"--cookie":      o.cookie,
+		"--key-update": o.keyUpdate > 0,
+		"--cookie":     o.cookie,
 	} {
 		if given {
 			return fmt.Errorf("%s: dtlscore cannot do this yet", option)
@@ -108,7 +106,13 @@ func (o *options) missing() error {
 
 // config returns what dtlscore is to do.
 func (o *options) config() (*dtlscore.Config, error) {
-	c := &dtlscore.Config{ServerName: o.name}
+	c := &dtlscore.Config{
+		ServerName:    o.name,
+		Renegotiation: dtlscore.RenegotiateFreely,
+		// Tickets go to peers, or come from them, with whatever they make of it.
+		TicketKeys:   new(dtlscore.TicketKeys),
+		SessionCache: dtlscore.NewSessionCache(1),
+	}
 	if o.version == "1.2" || o.suite != nil && !o.suite.is13() {
 		c.MaxVersion = dtlscore.VersionDTLS12
 	}
@@ -131,6 +135,16 @@ func (o *options) config() (*dtlscore.Config, error) {
 
 // identities sets who we are and whom we trust.
 func (o *options) identities(c *dtlscore.Config) error {
+	if o.psk != nil {
+		psk := &dtlscore.PSK{Identity: []byte(o.pskIdentity), Key: o.psk}
+		c.GetPSK = func([]byte) (*dtlscore.PSK, error) { return psk, nil }
+		c.LookupPSK = func(identity []byte) (*dtlscore.PSK, error) {
+			if string(identity) != o.pskIdentity {
+				return nil, nil
+			}
+			return psk, nil
+		}
+	}
 	if o.cert != "" {
 		own, err := tls.LoadX509KeyPair(o.cert, o.key)
 		if err != nil {
