@@ -98,10 +98,9 @@ var scenarios = []scenario{
 		serverArgs: "--renegotiate 3",
 		serverCert: "rsa", clientCert: "p256", want: want{version: "DTLSv1.2", renegotiations: 3},
 	}, {
-		name:       "DTLS 1.3",
+		name:       "no choice made, DTLS 1.3",
 		servers:    []string{"nss"},
 		clients:    []string{"nss"},
-		bothArgs:   "--version 1.3",
 		serverCert: "p256", clientCert: "rsa", want: want{version: "DTLSv1.3", group: "X25519MLKEM768"},
 	}, {
 		name:       "HelloRetryRequest with a cookie, for another group",
@@ -117,14 +116,6 @@ var scenarios = []scenario{
 		bothArgs:   "--version 1.3 --cipher TLS_AES_256_GCM_SHA384 " + psk,
 		serverCert: "p256", unseen: true, // NSS wants one even so
 		want: want{version: "DTLSv1.3", cipher: "TLS_AES_256_GCM_SHA384"},
-	}, {
-		name:       "key updates of both sides",
-		servers:    []string{"nss"},
-		clients:    []string{"nss"},
-		bothArgs:   "--version 1.3",
-		serverArgs: "--key-update 3",
-		clientArgs: "--key-update 4 --key-update-request",
-		serverCert: "p384", want: want{version: "DTLSv1.3", serverUpdates: 3, clientUpdates: 4},
 	},
 }
 
