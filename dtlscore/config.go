@@ -122,6 +122,11 @@ type Config struct {
 	// new one is verified.
 	OnPeerChanged func(old, new ConnectionState) error
 
+	// CookieExchange has a server ask its clients to repeat their first message
+	// with a cookie (RFC 6347, Section 4.2.1), which shows that they receive
+	// what they are sent. Over SCTP that is known already.
+	CookieExchange bool
+
 	// EndpointSecretLabel is the exporter label for the secrets in
 	// [EventSecret]; empty means [EndpointSecretLabel].
 	EndpointSecretLabel string

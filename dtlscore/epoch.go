@@ -66,3 +66,15 @@ func (c *Conn) Seal(dst, plaintext []byte) ([]byte, error) {
 	}
 	return e.seal(dst, contentApplicationData, plaintext)
 }
+
+// KeyUsage returns how many records the keys that Seal uses have protected,
+// and how many they may, so that new ones can be made in time: by
+// [Conn.Renegotiate], or by another connection. Both are zero while Seal does
+// not work. It may be called by any goroutine.
+func (c *Conn) KeyUsage() (records, limit uint64) {
+	e := c.app.Load()
+	if e == nil {
+		return 0, 0
+	}
+	return e.next.Load(), e.limits.records - controlReserve
+}

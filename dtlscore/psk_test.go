@@ -2,6 +2,9 @@ package dtlscore
 
 import (
 	"bytes"
+	"crypto/tls"
+	"errors"
+	"strings"
 	"testing"
 )
 
@@ -46,4 +49,164 @@ func TestPSK12(t *testing.T) {
 		}
 		p.exchangeData()
 	}
+}
+
+// The server's hint: RFC 4279, Section 5.2. Ours sends none, and an empty one
+// where there has to be a field.
+func TestPSKHint(t *testing.T) {
+	for _, test := range []struct {
+		suite uint16
+		send  bool
+		hint  string
+	}{
+		{TLS_PSK_WITH_AES_128_GCM_SHA256, false, ""},
+		{TLS_PSK_WITH_AES_128_GCM_SHA256, true, "which"},
+		{TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256, true, "which"},
+	} {
+		client, _ := pskConfigs()
+		client.CipherSuites = []uint16{test.suite}
+		var hint []byte
+		client.GetPSK = func(h []byte) (*PSK, error) { hint = h; return &testPSK, nil }
+		s := newScriptedServer(t, client)
+		s.readClientHello()
+		s.serverHello(func(m *serverHello) { m.suite = test.suite })
+		if test.send {
+			s.key = must(generateKey(tls.X25519))
+			s.send(&serverKeyExchange{kx: s.hs.suite.kx, hint: []byte(test.hint), group: tls.X25519, public: s.key.share()})
+		}
+		s.send(new(serverHelloDone))
+		s.wantAlive("a hint is optional")
+		if string(hint) != test.hint {
+			t.Errorf("hint is %q, want %q", hint, test.hint)
+		}
+	}
+}
+
+// A12: neither the alert nor the place tells whether the identity is unknown
+// or the key wrong.
+func TestAttackA12UnknownIdentity(t *testing.T) {
+	other := PSK{Identity: testPSK.Identity, Key: bytes.Repeat([]byte{1}, 32)}
+	unknown := PSK{Identity: []byte("nobody"), Key: testPSK.Key}
+	for _, suite := range []uint16{TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256, TLS_PSK_WITH_AES_128_GCM_SHA256} {
+		var stories []string
+		for _, psk := range []PSK{other, unknown} {
+			client, server := pskConfigs()
+			client.CipherSuites, server.CipherSuites = []uint16{suite}, []uint16{suite}
+			client.GetPSK = func([]byte) (*PSK, error) { return &psk, nil }
+			p := newTestPair(t, client, server)
+			p.start()
+			p.run()
+			wantDead(t, p.server, AlertDecryptError, ErrPeerUntrusted)
+			wantPeerAlert(t, p.client, AlertDecryptError)
+			stories = append(stories, strings.Join(p.server.story, " "))
+		}
+		if stories[0] != stories[1] {
+			t.Errorf("a wrong key looks like\n%s, an unknown identity like\n%s", stories[0], stories[1])
+		}
+	}
+}
+
+func TestPSKRefused(t *testing.T) {
+	no := errors.New("no")
+	tests := []struct {
+		name  string
+		get   func([]byte) (*PSK, error)
+		alert Alert
+		fault error
+	}{
+		{"A12: empty key", func([]byte) (*PSK, error) { return &PSK{Identity: testPSK.Identity}, nil }, AlertInternalError, ErrMisuse},
+		{"4.39: short key", func([]byte) (*PSK, error) { return &PSK{Key: make([]byte, minPSKLen-1)}, nil }, AlertInternalError, ErrMisuse},
+		{"long identity", func([]byte) (*PSK, error) {
+			return &PSK{Identity: make([]byte, maxIdentityLen+1), Key: testPSK.Key}, nil
+		}, AlertInternalError, ErrMisuse},
+		{"failure", func([]byte) (*PSK, error) { return nil, no }, AlertInternalError, no},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			client, server := pskConfigs()
+			client.GetPSK = test.get
+			p := newTestPair(t, client, server)
+			p.start()
+			p.run()
+			wantDead(t, p.client, test.alert, test.fault)
+
+			client, server = pskConfigs()
+			server.LookupPSK = test.get
+			p = newTestPair(t, client, server)
+			p.start()
+			p.run()
+			wantDead(t, p.server, test.alert, test.fault)
+		})
+	}
+	client, server := pskConfigs()
+	client.GetPSK = func([]byte) (*PSK, error) { return nil, nil }
+	p := newTestPair(t, client, server)
+	p.start()
+	p.run()
+	wantDead(t, p.client, AlertHandshakeFailure, ErrPeerIncompatible)
+}
+
+// Requirement 4.37: without forward secrecy only if somebody has asked for it.
+// And who has a key alone offers nothing that certificates would be needed for.
+func TestPSKSuitesOffered(t *testing.T) {
+	client, server := pskConfigs()
+	for _, c := range []*Config{client, server} {
+		for _, id := range c.suites(VersionDTLS12, c == client) {
+			if suiteByID(id, VersionDTLS12).kx != kxECDHEPSK {
+				t.Errorf("suite %#04x is on", id)
+			}
+		}
+	}
+	for _, id := range testClientConfig().suites(VersionDTLS12, true) {
+		if suiteByID(id, VersionDTLS12).kx.hasPSK() {
+			t.Errorf("suite %#04x is on without a key", id)
+		}
+	}
+}
+
+// Who has both takes certificates with those who have none of the keys.
+func TestPSKBesideCertificates(t *testing.T) {
+	_, server := pskConfigs()
+	server.Certificates = testServerConfig(tls.NoClientCert).Certificates
+	withKey, _ := pskConfigs()
+	for _, client := range []*Config{withKey, testClientConfig()} {
+		p := newTestPair(t, client, server)
+		p.handshake()
+		s := p.client.conn.ConnectionState()
+		if (s.PSKIdentity != nil) != (client == withKey) || (s.PeerCertificates != nil) == (client == withKey) {
+			t.Errorf("%+v", s)
+		}
+	}
+}
+
+// 4.36: names of 128 bytes and keys of 64.
+func TestPSKSizes(t *testing.T) {
+	long := PSK{Identity: bytes.Repeat([]byte("x"), 128), Key: bytes.Repeat([]byte{7}, 64)}
+	client, server := pskConfigs()
+	client.GetPSK = func([]byte) (*PSK, error) { return &long, nil }
+	server.LookupPSK = client.GetPSK
+	newTestPair(t, client, server).handshake()
+}
+
+func TestPSKVerifyConnection(t *testing.T) {
+	no := errors.New("no")
+	refuse := func(s ConnectionState) error {
+		if string(s.PSKIdentity) != string(testPSK.Identity) {
+			t.Errorf("identity %q", s.PSKIdentity)
+		}
+		return no
+	}
+	client, server := pskConfigs()
+	client.VerifyConnection = refuse
+	p := newTestPair(t, client, server)
+	p.start()
+	p.run()
+	wantDead(t, p.client, AlertBadCertificate, no)
+
+	client, server = pskConfigs()
+	server.VerifyConnection = refuse
+	p = newTestPair(t, client, server)
+	p.start()
+	p.run()
+	wantDead(t, p.server, AlertBadCertificate, no)
 }

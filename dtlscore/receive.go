@@ -109,6 +109,10 @@ func (c *Conn) receive(record []byte, control bool, number int) ([]byte, error) 
 func (c *Conn) open(p *protection12, h recordHeader, content []byte) (data []byte, err error) {
 	if p != nil {
 		if content, err = p.open(h, content); err != nil {
+			if c.in.unconfirmed && c.form.kx.hasPSK() {
+				// RFC 4279, Section 2. It tells nothing about the identity: A12.
+				return nil, untrusted(AlertDecryptError, "peer does not have the same pre-shared key")
+			}
 			return nil, err
 		}
 	}

@@ -1,17 +1,33 @@
 package dtlscore
 
 import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/rand"
 	"crypto/tls"
 	"slices"
 )
 
 // serverWaitClientHello is where the version is chosen.
-type serverWaitClientHello struct{}
+type serverWaitClientHello struct {
+	cookie []byte // of our last HelloVerifyRequest; nil if there was none
+	first  []byte // the ClientHello that it answered, without a cookie
+	asked  int
+}
 
 func (s *serverWaitClientHello) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
 	hello, ok := m.(*clientHello)
 	if !ok {
 		return nil, unexpectedMessage(m, typeClientHello)
+	}
+	if c.config.CookieExchange && !s.returns(hello, raw.body) {
+		version, err := c.serverVersion(hello)
+		if err != nil {
+			return nil, err
+		}
+		if version == VersionDTLS12 {
+			return s.askForCookie(c, hello, raw.body)
+		}
 	}
 	info := clientHelloInfo(hello)
 	if err := c.chooseConfig(info); err != nil {
@@ -21,6 +37,32 @@ func (s *serverWaitClientHello) handle(c *Conn, m message, raw handshakeMessage)
 		return nil, err
 	}
 	return startServer12(c, hello, info, raw)
+}
+
+const cookieLen = 32
+
+// askForCookie sends a HelloVerifyRequest. A cookie that is not ours counts as
+// none. RFC 6347, Section 4.2.1.
+func (s *serverWaitClientHello) askForCookie(c *Conn, hello *clientHello, body []byte) (state, error) {
+	if s.asked == maxCookies {
+		return nil, unexpected("ClientHello without our cookie for the %dth time", s.asked+1)
+	}
+	next := &serverWaitClientHello{make([]byte, cookieLen), withoutCookie(hello, body), s.asked + 1}
+	rand.Read(next.cookie)
+	// The version is 1.0 whatever will be chosen.
+	_, err := c.send(&helloVerifyRequest{versionDTLS10, next.cookie})
+	return next, err
+}
+
+// returns reports whether the client repeats its ClientHello with our cookie.
+func (s *serverWaitClientHello) returns(hello *clientHello, body []byte) bool {
+	return s.cookie != nil && hmac.Equal(s.cookie, hello.cookie) && bytes.Equal(s.first, withoutCookie(hello, body))
+}
+
+// withoutCookie cuts the cookie out of the body of a ClientHello.
+func withoutCookie(hello *clientHello, body []byte) []byte {
+	at := 2 + randomLen + 1 + len(hello.sessionID) // of the length of the cookie
+	return slices.Concat(body[:at], body[at+1+len(hello.cookie):])
 }
 
 // chooseConfig lets the Config give another one for this client.

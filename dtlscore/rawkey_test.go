@@ -1,0 +1,165 @@
+package dtlscore
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"testing"
+)
+
+// trusts returns a verifier that knows one key.
+func trusts(want crypto.PublicKey) func(crypto.PublicKey) error {
+	return func(key crypto.PublicKey) error {
+		if !want.(interface{ Equal(crypto.PublicKey) bool }).Equal(key) {
+			return errors.New("another key")
+		}
+		return nil
+	}
+}
+
+// rawKeyConfigs know each other by raw public keys alone.
+func rawKeyConfigs() (client, server *Config) {
+	clientKey := testCerts().client.PrivateKey.(crypto.Signer)
+	serverKey := testCerts().rsa.PrivateKey.(crypto.Signer)
+	client = &Config{MaxVersion: VersionDTLS12, Time: testNow, RawKey: clientKey, VerifyRawKey: trusts(serverKey.Public())}
+	server = &Config{MaxVersion: VersionDTLS12, Time: testNow, RawKey: serverKey, VerifyRawKey: trusts(clientKey.Public()), ClientAuth: tls.RequireAnyClientCert}
+	return client, server
+}
+
+// RFC 7250, both sides.
+func TestRawPublicKeys(t *testing.T) {
+	client, server := rawKeyConfigs()
+	p := newTestPair(t, client, server)
+	p.handshake()
+	for _, e := range []*testEnd{p.client, p.server} {
+		s := e.conn.ConnectionState()
+		if s.PeerCertificates != nil || e.conn.config.VerifyRawKey(s.PeerRawKey) != nil {
+			t.Errorf("%s: peer is %v", e.name, s.PeerRawKey)
+		}
+	}
+	p.exchangeData()
+}
+
+// Each side's type is agreed on its own.
+func TestRawPublicKeysMixed(t *testing.T) {
+	rawClient, rawServer := rawKeyConfigs()
+	tests := []struct {
+		name                 string
+		client, server       func(c *Config)
+		clientRaw, serverRaw bool // what is shown
+		alert                Alert
+	}{
+		{name: "server has certificates too", server: func(c *Config) { c.Certificates = testServerConfig(0).Certificates },
+			clientRaw: true, serverRaw: true},
+		{name: "server has certificates only", server: func(c *Config) {
+			c.RawKey, c.Certificates = nil, testServerConfig(0).Certificates
+		}, client: func(c *Config) { c.ServerName, c.RootCAs = testName, testCerts().ca.pool() }, clientRaw: true},
+		{name: "client verifies keys only", server: func(c *Config) {
+			c.RawKey, c.Certificates = nil, testServerConfig(0).Certificates
+		}, alert: AlertUnsupportedCertificate},
+		{name: "client verifies certificates only", client: func(c *Config) {
+			c.VerifyRawKey, c.ServerName = nil, testName
+		}, alert: AlertUnsupportedCertificate},
+		{name: "client shows a certificate", client: func(c *Config) {
+			c.RawKey, c.Certificates = nil, testClientConfig().Certificates
+		}, server: func(c *Config) { c.ClientCAs = testCerts().ca.pool() }, serverRaw: true},
+		{name: "client has both", client: func(c *Config) { c.Certificates = testClientConfig().Certificates },
+			server: func(c *Config) { c.VerifyRawKey = nil }, serverRaw: true},
+		{name: "server verifies certificates only", server: func(c *Config) {
+			c.VerifyRawKey, c.ClientCAs = nil, testCerts().ca.pool()
+		}, alert: AlertUnsupportedCertificate},
+		{name: "server asks for nothing", server: func(c *Config) { c.ClientAuth = tls.NoClientCert }, serverRaw: true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			client, server := *rawClient, *rawServer
+			if test.client != nil {
+				test.client(&client)
+			}
+			if test.server != nil {
+				test.server(&server)
+			}
+			p := newTestPair(t, &client, &server)
+			if test.alert != 0 {
+				p.start()
+				p.run()
+				wantDead(t, p.server, test.alert, ErrPeerIncompatible)
+				return
+			}
+			p.handshake()
+			c, s := p.client.conn.ConnectionState(), p.server.conn.ConnectionState()
+			if (c.PeerRawKey != nil) != test.serverRaw || (s.PeerRawKey != nil) != test.clientRaw {
+				t.Errorf("server shows %T, client %T", c.PeerRawKey, s.PeerRawKey)
+			}
+			p.exchangeData()
+		})
+	}
+}
+
+func TestRawPublicKeyRefused(t *testing.T) {
+	other := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	client, server := rawKeyConfigs()
+	client.VerifyRawKey = trusts(other.Public())
+	p := newTestPair(t, client, server)
+	p.start()
+	p.run()
+	wantDead(t, p.client, AlertBadCertificate, ErrPeerUntrusted)
+
+	client, server = rawKeyConfigs()
+	server.VerifyRawKey = trusts(other.Public())
+	p = newTestPair(t, client, server)
+	p.start()
+	p.run()
+	wantDead(t, p.server, AlertBadCertificate, ErrPeerUntrusted)
+
+	// B4 holds for raw keys too.
+	client, server = rawKeyConfigs()
+	server.RawKey = must(ecdsa.GenerateKey(elliptic.P224(), rand.Reader))
+	client.VerifyRawKey = func(crypto.PublicKey) error { return nil }
+	p = newTestPair(t, client, server)
+	p.start()
+	p.run()
+	wantDead(t, p.client, AlertUnsupportedCertificate, ErrPeerUntrusted)
+}
+
+// To know a key is not to have it: the signature counts.
+func TestAttackA1RawPublicKeyWithoutPrivateKey(t *testing.T) {
+	client, server := rawKeyConfigs()
+	server.RawKey = signer{server.RawKey.Public(), testCerts().p384.PrivateKey.(crypto.Signer)}
+	client.VerifyRawKey = trusts(server.RawKey.Public())
+	p := newTestPair(t, client, server)
+	p.start()
+	p.run()
+	wantDead(t, p.client, AlertDecryptError, ErrPeerMisbehaved)
+}
+
+// A signer signs with another key than it shows.
+type signer struct {
+	public crypto.PublicKey
+	crypto.Signer
+}
+
+func (s signer) Public() crypto.PublicKey { return s.public }
+
+// What a server must not answer.
+func TestAttackI4CertificateTypes(t *testing.T) {
+	client, _ := rawKeyConfigs()
+	for _, change := range []func(m *serverHello){
+		func(m *serverHello) { m.serverCertificateTypes = []uint8{7} },
+		func(m *serverHello) {
+			m.serverCertificateTypes, m.clientCertificateTypes = []uint8{certTypeRawPublicKey}, []uint8{certTypeX509}
+		},
+	} {
+		s := newScriptedServer(t, client)
+		s.readClientHello()
+		s.serverHello(change)
+		s.wantAlert(AlertIllegalParameter, ErrPeerMisbehaved)
+	}
+	s := newScriptedServer(t, client) // a server that does not know RFC 7250
+	s.readClientHello()
+	s.serverHello()
+	s.wantAlert(AlertUnsupportedCertificate, ErrPeerIncompatible)
+}
