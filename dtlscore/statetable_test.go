@@ -20,17 +20,47 @@ type stateCase struct {
 	state   string // its type
 	how     string // if there are several ways
 	client  bool   // the connection under test is a client
-	config  func() *Config
+	config  func(t *testing.T) *Config
 	lead    func(s *script)
 	allowed []handshakeType
 	ignored []handshakeType
 }
 
-func server12(auth tls.ClientAuthType) func() *Config {
-	return func() *Config { return testServerConfig(auth) }
+func server12(auth tls.ClientAuthType) func(*testing.T) *Config {
+	return func(*testing.T) *Config { return testServerConfig(auth) }
 }
 
-func cachingClientConfig() *Config {
+func client12(*testing.T) *Config { return testClientConfig() }
+
+func pskServer12(*testing.T) *Config { _, server := pskConfigs(); return server }
+
+// pskClient12 is a client with one of the suites that have a pre-shared key.
+func pskClient12(suite uint16) func(*testing.T) *Config {
+	return func(*testing.T) *Config {
+		client, _ := pskConfigs()
+		client.CipherSuites = []uint16{suite}
+		return client
+	}
+}
+
+func withSuite(suite uint16) func(*serverHello) { return func(m *serverHello) { m.suite = suite } }
+
+// resumable12 is a client or a server that has had a connection already.
+func resumable12(isClient bool) func(*testing.T) *Config {
+	return func(t *testing.T) *Config {
+		client, server := resumingConfigs(tls.NoClientCert)
+		newTestPair(t, client, server).handshake()
+		if isClient {
+			return client
+		}
+		session, _ := client.SessionCache.Get(testName)
+		server.SessionCache = NewSessionCache(1) // for the script
+		server.SessionCache.Put(testName, session)
+		return server
+	}
+}
+
+func cachingClientConfig(*testing.T) *Config {
 	config := testClientConfig()
 	config.SessionCache = NewSessionCache(1)
 	return config
@@ -74,23 +104,23 @@ var stateCases = []stateCase{
 	{state: "open12", how: "server", config: server12(tls.NoClientCert),
 		lead: func(s *script) { s.completeClient() }, ignored: []handshakeType{typeClientHello}},
 
-	{state: "clientWaitServerHello", client: true, config: testClientConfig,
+	{state: "clientWaitServerHello", client: true, config: client12,
 		lead:    func(s *script) { s.readClientHello() },
 		allowed: []handshakeType{typeServerHello, typeHelloVerifyRequest}, ignored: []handshakeType{typeHelloRequest}},
-	{state: "client12WaitCertificate", client: true, config: testClientConfig,
+	{state: "client12WaitCertificate", client: true, config: client12,
 		lead:    func(s *script) { s.readClientHello(); s.serverHello() },
 		allowed: []handshakeType{typeCertificate}, ignored: []handshakeType{typeHelloRequest}},
-	{state: "client12WaitServerKeyExchange", client: true, config: testClientConfig,
+	{state: "client12WaitServerKeyExchange", client: true, config: client12,
 		lead:    func(s *script) { s.readClientHello(); s.serverHello(); s.certificate() },
 		allowed: []handshakeType{typeServerKeyExchange}, ignored: []handshakeType{typeHelloRequest}},
-	{state: "client12WaitServerKeyExchange", how: "with a status announced", client: true, config: testClientConfig,
+	{state: "client12WaitServerKeyExchange", how: "with a status announced", client: true, config: client12,
 		lead: func(s *script) {
 			s.readClientHello()
 			s.serverHello(func(m *serverHello) { m.statusRequest = true })
 			s.certificate()
 		},
 		allowed: []handshakeType{typeServerKeyExchange, typeCertificateStatus}, ignored: []handshakeType{typeHelloRequest}},
-	{state: "client12WaitServerKeyExchange", how: "after the status", client: true, config: testClientConfig,
+	{state: "client12WaitServerKeyExchange", how: "after the status", client: true, config: client12,
 		lead: func(s *script) {
 			s.readClientHello()
 			s.serverHello(func(m *serverHello) { m.statusRequest = true })
@@ -98,10 +128,10 @@ var stateCases = []stateCase{
 			s.send(&certificateStatus{response: []byte{1}})
 		},
 		allowed: []handshakeType{typeServerKeyExchange}, ignored: []handshakeType{typeHelloRequest}},
-	{state: "client12WaitServerHelloDone", client: true, config: testClientConfig,
+	{state: "client12WaitServerHelloDone", client: true, config: client12,
 		lead:    func(s *script) { s.readClientHello(); s.serverHello(); s.certificate(); s.serverKeyExchange() },
 		allowed: []handshakeType{typeCertificateRequest, typeServerHelloDone}, ignored: []handshakeType{typeHelloRequest}},
-	{state: "client12WaitServerHelloDone", how: "after CertificateRequest", client: true, config: testClientConfig,
+	{state: "client12WaitServerHelloDone", how: "after CertificateRequest", client: true, config: client12,
 		lead: func(s *script) {
 			s.readClientHello()
 			s.serverHello()
@@ -120,7 +150,7 @@ var stateCases = []stateCase{
 			s.clientFlight()
 		},
 		allowed: []handshakeType{typeNewSessionTicket}, ignored: []handshakeType{typeHelloRequest}},
-	{state: "client12WaitChangeCipherSpec", client: true, config: testClientConfig,
+	{state: "client12WaitChangeCipherSpec", client: true, config: client12,
 		lead: func(s *script) {
 			s.readClientHello()
 			s.serverHello()
@@ -130,7 +160,7 @@ var stateCases = []stateCase{
 			s.clientFlight()
 		},
 		allowed: []handshakeType{typeChangeCipherSpec}, ignored: []handshakeType{typeHelloRequest}},
-	{state: "client12WaitFinished", client: true, config: testClientConfig,
+	{state: "client12WaitFinished", client: true, config: client12,
 		lead: func(s *script) {
 			s.readClientHello()
 			s.serverHello()
@@ -142,12 +172,65 @@ var stateCases = []stateCase{
 			s.useKeys()
 		},
 		allowed: []handshakeType{typeFinished}, ignored: []handshakeType{typeHelloRequest}},
-	{state: "open12", how: "client", client: true, config: testClientConfig,
+	{state: "server12WaitClientKeyExchange", how: "with a pre-shared key", config: pskServer12,
+		lead: func(s *script) {
+			s.clientHello(func(m *clientHello) {
+				m.suites = []uint16{TLS_PSK_WITH_AES_128_GCM_SHA256, TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256}
+			})
+		}, allowed: []handshakeType{typeClientKeyExchange}},
+	{state: "server12WaitChangeCipherSpec", how: "resumed", config: resumable12(false),
+		lead:    func(s *script) { s.resumeClient(s.under.conn.config) },
+		allowed: []handshakeType{typeChangeCipherSpec}},
+	{state: "server12WaitFinished", how: "resumed", config: resumable12(false),
+		lead: func(s *script) {
+			s.resumeClient(s.under.conn.config)
+			s.changeCipherSpec()
+			s.useKeys()
+		},
+		allowed: []handshakeType{typeFinished}},
+	{state: "client12WaitServerKeyExchange", how: "with a pre-shared key", client: true,
+		config: pskClient12(TLS_PSK_WITH_AES_128_GCM_SHA256),
+		lead: func(s *script) {
+			s.readClientHello()
+			s.serverHello(withSuite(TLS_PSK_WITH_AES_128_GCM_SHA256))
+		},
+		allowed: []handshakeType{typeServerKeyExchange, typeServerHelloDone}, ignored: []handshakeType{typeHelloRequest}},
+	{state: "client12WaitServerKeyExchange", how: "with a pre-shared key and ECDHE", client: true,
+		config: pskClient12(TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256),
+		lead: func(s *script) {
+			s.readClientHello()
+			s.serverHello(withSuite(TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256))
+		},
+		allowed: []handshakeType{typeServerKeyExchange}, ignored: []handshakeType{typeHelloRequest}},
+	{state: "client12WaitServerHelloDone", how: "with a pre-shared key", client: true,
+		config: pskClient12(TLS_PSK_WITH_AES_128_GCM_SHA256),
+		lead: func(s *script) {
+			s.readClientHello()
+			s.serverHello(withSuite(TLS_PSK_WITH_AES_128_GCM_SHA256))
+			s.send(&serverKeyExchange{kx: kxPSK, hint: []byte("hint")})
+		},
+		allowed: []handshakeType{typeServerHelloDone}, ignored: []handshakeType{typeHelloRequest}},
+	{state: "client12WaitChangeCipherSpec", how: "resumed", client: true, config: resumable12(true),
+		lead:    func(s *script) { s.resumeServer(s.under.conn.config) },
+		allowed: []handshakeType{typeChangeCipherSpec}, ignored: []handshakeType{typeHelloRequest}},
+	{state: "client12WaitNewSessionTicket", how: "resumed", client: true, config: resumable12(true),
+		lead: func(s *script) {
+			s.resumeServer(s.under.conn.config, func(m *serverHello) { m.sessionTicket = []byte{} })
+		},
+		allowed: []handshakeType{typeNewSessionTicket}, ignored: []handshakeType{typeHelloRequest}},
+	{state: "client12WaitFinished", how: "resumed", client: true, config: resumable12(true),
+		lead: func(s *script) {
+			s.resumeServer(s.under.conn.config)
+			s.changeCipherSpec()
+			s.useKeys()
+		},
+		allowed: []handshakeType{typeFinished}, ignored: []handshakeType{typeHelloRequest}},
+	{state: "open12", how: "client", client: true, config: client12,
 		lead: func(s *script) { s.completeServer(false) }, ignored: []handshakeType{typeHelloRequest}},
 }
 
-// wellFormedMessages has one of each message, such as parses in version 1.2 with ECDHE.
-func wellFormedMessages() map[handshakeType]message {
+// wellFormedMessages has one of each message, such as parses in version 1.2.
+func wellFormedMessages(kx keyExchange) map[handshakeType]message {
 	client := must((&Conn{config: testClientConfig()}).newClientHello())
 	list := []message{
 		new(helloRequest), client,
@@ -156,11 +239,11 @@ func wellFormedMessages() map[handshakeType]message {
 		&newSessionTicket12{1, []byte{1}},
 		new(encryptedExtensions),
 		&certificate12{chain: testCerts().ecdsa.Certificate},
-		&serverKeyExchange{kx: kxECDHEECDSA, group: tls.X25519, public: make([]byte, 32), scheme: tls.Ed25519},
+		&serverKeyExchange{kx: kx, group: tls.X25519, public: make([]byte, 32), scheme: tls.Ed25519},
 		&certificateRequest12{types: []uint8{1}, schemes: []tls.SignatureScheme{tls.Ed25519}},
 		new(serverHelloDone),
 		&certificateVerify{tls.Ed25519, []byte{1}},
-		&clientKeyExchange{kx: kxECDHEECDSA, public: make([]byte, 32)},
+		&clientKeyExchange{kx: kx, public: make([]byte, 32)},
 		&finished{make([]byte, verifyDataLen12)},
 		&certificateStatus{response: []byte{1}},
 		new(keyUpdate),
@@ -175,7 +258,6 @@ func wellFormedMessages() map[handshakeType]message {
 // D1: every state times every message. What is not allowed ends with
 // unexpected_message.
 func TestAttackD1StateTable(t *testing.T) {
-	messages := wellFormedMessages()
 	for _, c := range stateCases {
 		t.Run(strings.TrimSpace(c.state+" "+c.how), func(t *testing.T) {
 			for typ := range handshakeType(typeKeyUpdate + 2) {
@@ -185,13 +267,13 @@ func TestAttackD1StateTable(t *testing.T) {
 				if slices.Contains(c.allowed, typ) {
 					continue
 				}
-				s := newScript(t, !c.client, c.config())
+				s := newScript(t, !c.client, c.config(t))
 				c.lead(s)
 				if got := fmt.Sprintf("%T", s.under.conn.state); got != "*dtlscore."+c.state {
 					t.Fatalf("state is %s", got)
 				}
 				s.wantAlive("the way to the state is legal")
-				switch m, known := messages[typ]; {
+				switch m, known := wellFormedMessages(s.under.conn.form.kx)[typ]; {
 				case typ == typeChangeCipherSpec:
 					s.changeCipherSpec()
 				case known:
