@@ -1,6 +1,7 @@
 package sctpdtls
 
 import (
+	"crypto"
 	"crypto/tls"
 	"crypto/x509"
 	"io"
@@ -17,6 +18,29 @@ const (
 	VersionDTLS13 = dtlscore.VersionDTLS13
 )
 
+// What has to do with pre-shared keys and with resumption.
+type (
+	// A PSK is a pre-shared key: its name, which is sent without protection, and at least 16 bytes.
+	PSK = dtlscore.PSK
+	// TicketKeys protect the session tickets of servers. The zero value makes its own and changes them every day.
+	TicketKeys = dtlscore.TicketKeys
+	// A SessionCache keeps the sessions of clients, which are secret.
+	SessionCache = dtlscore.SessionCache
+)
+
+// A RenegotiationSupport says whether a connection of DTLS 1.2 may have further handshakes.
+type RenegotiationSupport = dtlscore.RenegotiationSupport
+
+const (
+	// RenegotiateNever answers the peer's wish with no_renegotiation.
+	RenegotiateNever = dtlscore.RenegotiateNever
+	// RenegotiateFreely allows both sides to begin, the peer not too often.
+	RenegotiateFreely = dtlscore.RenegotiateFreely
+)
+
+// NewSessionCache returns a cache in memory for the sessions used last, as many as capacity says.
+func NewSessionCache(capacity int) SessionCache { return dtlscore.NewSessionCache(capacity) }
+
 // A Config says how connections are made. It has the names, types and meanings of
 // [tls.Config] wherever both have a field. The zero value is a usable client once
 // ServerName is set ([Dial] sets it). It must not be changed once in use, and may be shared.
@@ -31,6 +55,9 @@ type Config struct {
 	// GetConfigForClient gives another Config for a client; nil goes on with this one.
 	// Only what belongs to the handshake counts in it, not SCTP.
 	GetConfigForClient func(*tls.ClientHelloInfo) (*Config, error)
+
+	// RawKey is shown in place of certificates to a peer that prefers raw public keys (RFC 7250).
+	RawKey crypto.Signer
 
 	// RootCAs are the authorities a client trusts; nil: those of the system.
 	RootCAs *x509.CertPool
@@ -48,6 +75,22 @@ type Config struct {
 	// VerifyConnection is called last in every handshake, resumed ones too. An error ends it.
 	VerifyConnection func(ConnectionState) error
 
+	// VerifyRawKey says that the peer may show a raw public key (RFC 7250), and whether a key is
+	// the peer's.
+	VerifyRawKey func(crypto.PublicKey) error
+
+	// GetPSK gives a client its pre-shared key for a server; hint is what the server says about
+	// which, nil if nothing. LookupPSK gives a server the key of a client, nil if it is not known; the
+	// client cannot tell that from a wrong key.
+	GetPSK    func(hint []byte) (*PSK, error)
+	LookupPSK func(identity []byte) (*PSK, error)
+
+	// TicketKeys let a server give session tickets to its clients, who can resume with them
+	// known by the certificates that they showed before; nil: no tickets. Configs
+	// that share it take each other's tickets. SessionCache is where a client keeps them; nil: nowhere.
+	TicketKeys   *TicketKeys
+	SessionCache SessionCache
+
 	// MinVersion and MaxVersion bound the versions of DTLS; 0 is the lowest
 	// and the highest that there is here.
 	MinVersion, MaxVersion uint16
@@ -57,6 +100,12 @@ type Config struct {
 	CurvePreferences []tls.CurveID
 	// NextProtos are the application protocols (ALPN, RFC 7301), best first.
 	NextProtos []string
+
+	// Renegotiation says whether further handshakes are possible on a connection of DTLS 1.2.
+	Renegotiation RenegotiationSupport
+	// OnPeerChanged is asked when the peer shows another identity in a renegotiation than
+	// before, which otherwise ends the connection.
+	OnPeerChanged func(old, new ConnectionState) error
 
 	// LegacyLabel makes the SCTP-AUTH keys of DTLS 1.2 as OpenSSL before 1.1.1b does, whose
 	// exporter label has a NUL byte too many. Both ends must agree; nothing

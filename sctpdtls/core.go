@@ -15,17 +15,24 @@ func (c *Config) core() *dtlscore.Config {
 		Certificates:          c.Certificates,
 		GetCertificate:        c.GetCertificate,
 		GetClientCertificate:  c.GetClientCertificate,
+		RawKey:                c.RawKey,
 		RootCAs:               c.RootCAs,
 		ServerName:            c.ServerName,
 		ClientCAs:             c.ClientCAs,
 		ClientAuth:            c.ClientAuth,
 		InsecureSkipVerify:    c.InsecureSkipVerify,
 		VerifyPeerCertificate: c.VerifyPeerCertificate,
+		VerifyRawKey:          c.VerifyRawKey,
+		GetPSK:                c.GetPSK,
+		LookupPSK:             c.LookupPSK,
+		TicketKeys:            c.TicketKeys,
+		SessionCache:          c.SessionCache,
 		MinVersion:            c.MinVersion,
 		MaxVersion:            c.MaxVersion,
 		CipherSuites:          c.CipherSuites,
 		CurvePreferences:      c.CurvePreferences,
 		NextProtos:            c.NextProtos,
+		Renegotiation:         c.Renegotiation,
 		KeyLogWriter:          c.KeyLogWriter,
 		Rand:                  c.Rand,
 		Time:                  c.Time,
@@ -41,6 +48,11 @@ func (c *Config) core() *dtlscore.Config {
 	}
 	if f := c.VerifyConnection; f != nil {
 		d.VerifyConnection = func(s dtlscore.ConnectionState) error { return f(ConnectionState{ConnectionState: s}) }
+	}
+	if f := c.OnPeerChanged; f != nil {
+		d.OnPeerChanged = func(old, new dtlscore.ConnectionState) error {
+			return f(ConnectionState{ConnectionState: old}, ConnectionState{ConnectionState: new})
+		}
 	}
 	return d
 }

@@ -68,6 +68,8 @@ func (c *Conn) do(ev dtlscore.Event) error {
 		return nil
 	case dtlscore.EventHandshakeComplete:
 		return c.handshakeComplete()
+	case dtlscore.EventRenegotiationRefused:
+		return nil // the connection goes on as it is
 	case dtlscore.EventData:
 		info := c.held[ev.Held]
 		delete(c.held, ev.Held)
