@@ -107,6 +107,10 @@ type Config struct {
 	// before, which otherwise ends the connection.
 	OnPeerChanged func(old, new ConnectionState) error
 
+	// CookieExchange makes a server answer the first ClientHello with a cookie. SCTP has
+	// shown already that the client is where it says, so it gains nothing here.
+	CookieExchange bool
+
 	// LegacyLabel makes the SCTP-AUTH keys of DTLS 1.2 as OpenSSL before 1.1.1b does, whose
 	// exporter label has a NUL byte too many. Both ends must agree; nothing
 	// in the protocol tells (a mismatch is a [HandshakeTimeoutError]).

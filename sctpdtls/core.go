@@ -33,6 +33,7 @@ func (c *Config) core() *dtlscore.Config {
 		CurvePreferences:      c.CurvePreferences,
 		NextProtos:            c.NextProtos,
 		Renegotiation:         c.Renegotiation,
+		CookieExchange:        c.CookieExchange,
 		KeyLogWriter:          c.KeyLogWriter,
 		Rand:                  c.Rand,
 		Time:                  c.Time,
