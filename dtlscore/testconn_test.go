@@ -10,7 +10,7 @@ import (
 // A testPair is a client and a server in memory, with everything that they
 // did. Records wait in an inbox until a test, or run, has them received.
 type testPair struct {
-	t              *testing.T
+	t              testing.TB
 	client, server *testEnd
 }
 
@@ -39,7 +39,7 @@ type testRecord struct {
 	control bool
 }
 
-func newTestPair(t *testing.T, client, server *Config) *testPair {
+func newTestPair(t testing.TB, client, server *Config) *testPair {
 	t.Helper()
 	c, err := Client(client)
 	if err != nil {
