@@ -15,22 +15,26 @@ const (
 // prf12 is the pseudorandom function of version 1.2, with as many seeds as
 // one likes. RFC 5246, Section 5.
 func prf12(hash crypto.Hash, secret []byte, label string, n int, seeds ...[]byte) []byte {
-	seed := slices.Concat(append([][]byte{[]byte(label)}, seeds...)...)
+	seed := make([]byte, 0, len(label)+4*randomLen)
+	seed = append(seed, label...)
+	for _, s := range seeds {
+		seed = append(seed, s...)
+	}
 	mac := hmac.New(hash.New, secret)
-	sum := func(dst []byte, parts ...[]byte) []byte {
+	mac.Write(seed)
+	a := mac.Sum(make([]byte, 0, hash.Size()))
+	out := make([]byte, 0, n+hash.Size())
+	for {
 		mac.Reset()
-		for _, p := range parts {
-			mac.Write(p)
+		mac.Write(a)
+		mac.Write(seed)
+		if out = mac.Sum(out); len(out) >= n {
+			return out[:n:n]
 		}
-		return mac.Sum(dst)
+		mac.Reset()
+		mac.Write(a)
+		a = mac.Sum(a[:0])
 	}
-	out := make([]byte, 0, n+mac.Size())
-	a := sum(nil, seed)
-	for len(out) < n {
-		out = sum(out, a, seed)
-		a = sum(a[:0], a)
-	}
-	return out[:n:n]
 }
 
 // extendedMasterSecret is RFC 7627, Section 4.
