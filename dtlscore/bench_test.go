@@ -228,3 +228,27 @@ func BenchmarkRecord12(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkIdle12 is the memory of a pair of open connections that do nothing,
+// without what they share.
+func BenchmarkIdle12(b *testing.B) {
+	client, server := testClientConfig(), testServerConfig(tls.RequireAndVerifyClientCert)
+	const pairs = 500
+	for b.Loop() {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		keep := make([]*testPair, pairs)
+		for i := range keep {
+			keep[i] = newTestPair(b, client, server)
+			keep[i].handshake()
+			for _, e := range []*testEnd{keep[i].client, keep[i].server} {
+				*e = testEnd{conn: e.conn}
+			}
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/pairs, "heap-B/pair")
+		runtime.KeepAlive(keep)
+	}
+}

@@ -94,3 +94,16 @@ func TestDataPathAllocations(t *testing.T) {
 		}
 	}
 }
+
+func TestKeyUsage(t *testing.T) {
+	p := newTestPair(t, testClientConfig(), testServerConfig(tls.NoClientCert))
+	if n, limit := p.client.conn.KeyUsage(); n != 0 || limit != 0 {
+		t.Errorf("before the handshake: %d of %d", n, limit)
+	}
+	p.handshake()
+	before, limit := p.client.conn.KeyUsage()
+	p.exchangeData()
+	if after, same := p.client.conn.KeyUsage(); after != before+4 || same != limit || limit > 1<<25 {
+		t.Errorf("%d records, and %d after 4 more, of %d", before, after, limit)
+	}
+}

@@ -20,7 +20,12 @@ type transcript struct {
 	keeping bool
 }
 
-func newTranscript() *transcript { return &transcript{keeping: true} }
+// transcriptRoom is enough for a handshake with small chains.
+const transcriptRoom = 4 << 10
+
+func newTranscript() *transcript {
+	return &transcript{keeping: true, kept: make([]byte, 0, transcriptRoom)}
+}
 
 // add takes in a whole message.
 func (t *transcript) add(typ handshakeType, seq uint16, body []byte) {
