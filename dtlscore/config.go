@@ -85,6 +85,9 @@ type Config struct {
 	// LookupPSK, if not nil, lets clients of a server authenticate with a
 	// pre-shared key, and returns the key of one, nil if it is not known. A
 	// client cannot tell whether its identity or its key was wrong.
+	//
+	// Who is a client and a server at once needs another key for each role:
+	// somebody between could else connect it with itself.
 	LookupPSK func(identity []byte) (*PSK, error)
 
 	// MinVersion and MaxVersion bound the version, [VersionDTLS12] or

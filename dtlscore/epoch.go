@@ -40,9 +40,11 @@ func (e *writeEpoch) seal(dst []byte, t contentType, content []byte) ([]byte, er
 	if e.next.Load() >= limit {
 		return nil, ErrKeysUsedUp
 	}
-	// Between the check and here other writers may have come: many fewer than
-	// the limits have room for.
-	return e.sealer.seal(dst, t, e.next.Add(1)-1, content), nil
+	n := e.next.Add(1) - 1
+	if n >= e.limits.records {
+		return nil, ErrKeysUsedUp // more writers than the reserve came here at once
+	}
+	return e.sealer.seal(dst, t, n, content), nil
 }
 
 // Seal appends to dst one record that protects plaintext as application data,

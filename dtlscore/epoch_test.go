@@ -10,7 +10,7 @@ import (
 
 // Requirements 4.10, 4.13; attacks E6, E7: keys are not used beyond their
 // limits, and there is room left to say so.
-func TestAttackE7KeysUsedUp(t *testing.T) {
+func TestAttackE6E7KeysUsedUp(t *testing.T) {
 	for _, limit := range []uint64{controlReserve + 3, maxSequence} {
 		p := newTestPair(t, testClientConfig(), testServerConfig(tls.NoClientCert))
 		p.handshake()
@@ -34,6 +34,28 @@ func TestAttackE7KeysUsedUp(t *testing.T) {
 		if !errors.Is(p.client.err, ErrKeysUsedUp) {
 			t.Errorf("limit %d: wraps: %v", limit, p.client.err)
 		}
+	}
+}
+
+// However many writers find out at the same time, the limit holds.
+func TestAttackE6ManyWritersAtTheLimit(t *testing.T) {
+	p := newTestPair(t, testClientConfig(), testServerConfig(tls.NoClientCert))
+	p.handshake()
+	e := p.client.conn.app.Load()
+	e.next.Store(maxSequence - controlReserve - 1)
+	e.limits.records = maxSequence
+	var wait sync.WaitGroup
+	for range 4 * controlReserve {
+		wait.Go(func() {
+			if record, err := p.client.conn.Seal(nil, nil); err == nil && bytes.Equal(record[3:11], []byte{0, 1, 0, 0, 0, 0, 0, 0}) {
+				t.Error("the sequence number has wrapped")
+			}
+		})
+	}
+	wait.Wait()
+	e.next.Store(maxSequence) // as if all of them had passed the first check
+	if _, err := e.seal(nil, contentAlert, nil); !errors.Is(err, ErrKeysUsedUp) {
+		t.Errorf("beyond the last sequence number: %v", err)
 	}
 }
 
