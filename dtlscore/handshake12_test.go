@@ -80,11 +80,10 @@ func (p *testPair) exchangeData() {
 
 // What the two ends have in common decides, or there is an alert.
 func TestNegotiation12(t *testing.T) {
-	const nothing = Alert(255)
 	tests := []struct {
 		name   string
 		change func(client, server *Config)
-		alert  Alert // of the server, or nothing
+		alert  Alert // of the server
 		fault  error
 		check  func(s ConnectionState) bool
 	}{
