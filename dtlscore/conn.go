@@ -33,7 +33,6 @@ type Conn struct {
 	sent    *writeEpoch // of the record that was handed out last
 	app     atomic.Pointer[writeEpoch]
 	closing bool // our close_notify is queued or sent
-	frozen  bool // closing has ended a renegotiation before our Finished
 
 	// From the peer.
 	in             inbound
@@ -96,7 +95,7 @@ func (c *Conn) Err() error { return c.err }
 // Before the first handshake is complete there is no such order, and the
 // connection fails with user_canceled.
 func (c *Conn) Close() {
-	open := c.app.Swap(nil)
+	c.app.Store(nil)
 	if c.err != nil || c.closing {
 		return
 	}
@@ -105,9 +104,6 @@ func (c *Conn) Close() {
 		return
 	}
 	c.closing = true
-	// If our Finished is sent or queued, the peer's close_notify may come in
-	// the new epoch; else the handshake is given up.
-	c.frozen = c.handshaking && c.written == open
 	c.push(EventFlush)
 	c.pushRecord(contentAlert, appendAlert(nil, levelWarning, AlertCloseNotify))
 }

@@ -103,6 +103,9 @@ func (hs *handshake12) useMaster(c *Conn) error {
 // finish queues our ChangeCipherSpec and Finished, and before them what
 // RFC 6083, Sections 4.7 and 4.8, asks for.
 func (hs *handshake12) finish(c *Conn) error {
+	if c.closing {
+		return nil // see Conn.send
+	}
 	key, iv := hs.keys.clientKey, hs.keys.clientIV
 	if !c.isClient {
 		key, iv = hs.keys.serverKey, hs.keys.serverIV
@@ -157,9 +160,16 @@ func (hs *handshake12) authenticated(c *Conn) error {
 }
 
 // samePeer is for renegotiations: who the peer is does not change unless the
-// caller allows it, and what the application was told not at all.
+// caller allows it, and what the application was told not at all. What the
+// hello messages leave out stays as it is: OpenSSL sends ALPN only once.
 func (hs *handshake12) samePeer(c *Conn) error {
 	old, new := &c.agreed, &hs.state
+	if new.ServerName == "" {
+		new.ServerName = old.ServerName
+	}
+	if new.NegotiatedProtocol == "" {
+		new.NegotiatedProtocol = old.NegotiatedProtocol
+	}
 	if new.ServerName != old.ServerName || new.NegotiatedProtocol != old.NegotiatedProtocol {
 		return illegal("renegotiation changes the server's name or the protocol")
 	}

@@ -132,9 +132,6 @@ func (c *Conn) open(p *protection12, h recordHeader, content []byte) (data []byt
 	}
 	switch h.typ {
 	case contentHandshake:
-		if c.frozen {
-			return nil, nil
-		}
 		return nil, c.receiveHandshake(content)
 	case contentAlert:
 		return nil, c.receiveAlert(content)

@@ -5,14 +5,18 @@ import (
 	"time"
 )
 
-// A RenegotiationSupport says whether a connection of DTLS 1.2 may have
-// further handshakes, for new keys or new certificates. They are always bound
+// A RenegotiationSupport says who may begin further handshakes on a connection of
+// DTLS 1.2, for new keys or new certificates. They are always bound
 // to the one before (RFC 5746), and have the extended master secret.
 type RenegotiationSupport uint8
 
 const (
 	// RenegotiateNever answers the peer's wish with no_renegotiation.
 	RenegotiateNever RenegotiationSupport = iota
+
+	// RenegotiateWhenCalled allows this side to begin, by [Conn.Renegotiate],
+	// and refuses the peer's wish.
+	RenegotiateWhenCalled
 
 	// RenegotiateFreely allows both sides to begin, the peer not too often.
 	RenegotiateFreely
@@ -22,7 +26,7 @@ const (
 // interval has passed. A handshake costs it less than us. Attack E5.
 const (
 	renegotiationBurst    = 16
-	renegotiationInterval = 10 * time.Second
+	renegotiationInterval = time.Second
 )
 
 // A rateLimit counts what the peer may make us do.
@@ -125,14 +129,16 @@ func (s *open12) handle(c *Conn, m message, raw handshakeMessage) (state, error)
 }
 
 func (c *Conn) mayRenegotiate() bool {
-	return c.config.Renegotiation != RenegotiateNever && !c.closing && !c.epochsUsedUp()
+	return (c.asked || c.config.Renegotiation == RenegotiateFreely) && !c.closing && !c.epochsUsedUp()
 }
 
 // refuseRenegotiation ends the handshake that the peer wanted to begin, so that
 // its next message is a first one again.
 func (c *Conn) refuseRenegotiation() error {
 	c.in.messages.restart()
-	c.pushRecord(contentAlert, appendAlert(nil, levelWarning, AlertNoRenegotiation))
+	if !c.closing {
+		c.pushRecord(contentAlert, appendAlert(nil, levelWarning, AlertNoRenegotiation))
+	}
 	return c.countWarning("wish for renegotiation")
 }
 

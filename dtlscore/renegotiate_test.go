@@ -1,24 +1,271 @@
 package dtlscore
 
 import (
+	"bytes"
 	"crypto/tls"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 )
 
-func TestRenegotiation(t *testing.T) {
+// renegotiating is two connections that both sides may renegotiate.
+func renegotiating(t *testing.T, changes ...func(client, server *Config)) *testPair {
+	t.Helper()
 	client, server := testClientConfig(), testServerConfig(tls.RequireAndVerifyClientCert)
 	client.Renegotiation, server.Renegotiation = RenegotiateFreely, RenegotiateFreely
+	for _, change := range changes {
+		change(client, server)
+	}
 	p := newTestPair(t, client, server)
 	p.handshake()
-	for i, e := range []*testEnd{p.client, p.server, p.client} {
-		if err := e.conn.Renegotiate(); err != nil {
-			t.Fatal(err)
+	p.client.story, p.server.story = nil, nil
+	return p
+}
+
+// renegotiate has e begin, and obeys.
+func (e *testEnd) renegotiate() {
+	e.t.Helper()
+	if err := e.conn.Renegotiate(); err != nil {
+		e.t.Fatalf("%s: Renegotiate: %v", e.name, err)
+	}
+	e.obey()
+}
+
+func (p *testPair) wantHandshakes(n int) {
+	p.t.Helper()
+	for _, e := range []*testEnd{p.client, p.server} {
+		s := e.conn.ConnectionState()
+		if e.err != nil || e.done != n || s.Handshakes != n || e.active != n || e.conn.in.epoch != uint16(n) || e.conn.written.number != uint64(n) {
+			p.t.Fatalf("%s: %d handshakes (state says %d, secret %d, epochs %d and %d), error %v, want %d\n%q",
+				e.name, e.done, s.Handshakes, e.active, e.conn.in.epoch, e.conn.written.number, e.err, n, e.story)
 		}
-		e.obey()
+	}
+	if !bytes.Equal(p.client.secrets[n-1], p.server.secrets[n-1]) {
+		p.t.Error("the ends have different secrets")
+	}
+}
+
+// A renegotiation has the events of a first handshake, in their order. Requirements 1.37,
+// 1.40, 1.52, 1.54, 1.56 and 1.58.
+func TestEventOrderRenegotiation(t *testing.T) {
+	client := []string{
+		"Send ClientHello", "Send Certificate", "Send ClientKeyExchange", "Secret", "Send CertificateVerify",
+		"Flush", "Activate", "Send ChangeCipherSpec", "Send Finished",
+		"Drain", "PeerFinished", "HandshakeComplete",
+	}
+	server := []string{
+		"Send ServerHello", "Send Certificate", "Send ServerKeyExchange", "Send CertificateRequest", "Send ServerHelloDone",
+		"Secret", "Drain", "PeerFinished",
+		"Flush", "Activate", "Send ChangeCipherSpec", "Send Finished", "HandshakeComplete",
+	}
+	p := renegotiating(t)
+	p.client.renegotiate()
+	p.run()
+	wantStory(t, p.client, client)
+	wantStory(t, p.server, server)
+	p.wantHandshakes(2)
+
+	p.server.renegotiate()
+	p.run()
+	wantStory(t, p.client, client)
+	wantStory(t, p.server, append([]string{"Send HelloRequest"}, server...))
+	p.wantHandshakes(3)
+	p.exchangeData()
+}
+
+// Both ends agree on new values after each renegotiation.
+func TestAttackG4ExporterAfterRenegotiation(t *testing.T) {
+	p := renegotiating(t)
+	before := p.client.conn.ConnectionState()
+	seen := map[string]bool{}
+	for n := 1; n <= 4; n++ {
+		p.wantHandshakes(n)
+		c := must(p.client.conn.ExportKeyingMaterial(EndpointSecretLabel, nil, 64))
+		s := must(p.server.conn.ExportKeyingMaterial(EndpointSecretLabel, nil, 64))
+		if !bytes.Equal(c, s) || !bytes.Equal(c, p.client.secrets[n-1]) || seen[string(c)] {
+			t.Errorf("after handshake %d: %x, %x, secret %x", n, c, s, p.client.secrets[n-1])
+		}
+		seen[string(c)] = true
+		[]*testEnd{p.client, p.server}[n%2].renegotiate()
 		p.run()
-		if p.client.done != i+2 || p.server.done != i+2 {
-			t.Fatalf("%v %v %q %q", p.client.err, p.server.err, p.client.story, p.server.story)
+	}
+	// A state of the past keeps its values.
+	if old := must(before.ExportKeyingMaterial(EndpointSecretLabel, nil, 64)); !bytes.Equal(old, p.client.secrets[0]) {
+		t.Error("the state of the first handshake exports something else now")
+	}
+}
+
+// Application data goes on in the old keys while the handshake runs, and is held in the new
+// ones until Finished. Requirements 1.41, 1.42, 1.44.
+func TestAttackH9DataDuringRenegotiation(t *testing.T) {
+	for _, byClient := range []bool{true, false} {
+		p := renegotiating(t)
+		begins := p.server
+		if byClient {
+			begins = p.client
 		}
+		begins.renegotiate()
+		var want [2][]string
+		for n := 0; len(p.client.inbox)+len(p.server.inbox) > 0; n++ {
+			// Between Flush and HandshakeComplete a driver holds its writers.
+			for i, e := range []*testEnd{p.client, p.server} {
+				if e.conn.written == e.conn.app.Load() {
+					e.write(fmt.Sprint(e.name, n))
+					want[1-i] = append(want[1-i], fmt.Sprint(e.name, n))
+				}
+			}
+			p.server.receiveNext()
+			p.client.receiveNext()
+			if n > 100 { // each write is received as well
+				t.Fatal("no end")
+			}
+			if p.client.done == 2 && p.server.done == 2 {
+				p.run()
+			}
+		}
+		p.wantHandshakes(2)
+		for i, e := range []*testEnd{p.client, p.server} {
+			if got := fmt.Sprintf("%s", e.data); got != fmt.Sprintf("%s", want[i]) || len(e.data) < 3 {
+				t.Errorf("%s received %s, want %s", e.name, got, want[i])
+			}
+		}
+	}
+}
+
+// Other streams may be faster than ChangeCipherSpec and Finished.
+func TestAttackH9NewDataBeforeFinished(t *testing.T) {
+	p := renegotiating(t)
+	p.client.renegotiate()
+	for p.server.done < 2 {
+		p.server.receiveNext()
+		if p.server.done < 2 {
+			p.client.receiveNext()
+		}
+	}
+	if len(p.client.inbox) != 2 {
+		t.Fatalf("%d records on the way", len(p.client.inbox))
+	}
+	p.server.write("early")
+	slices.Reverse(p.client.inbox) // Finished cannot overtake ChangeCipherSpec: put that in order again
+	p.client.inbox[1], p.client.inbox[2] = p.client.inbox[2], p.client.inbox[1]
+	p.client.receiveNext()
+	if len(p.client.data) > 0 {
+		t.Error("data was delivered before Finished")
+	}
+	p.run()
+	p.wantHandshakes(2)
+	if got := fmt.Sprintf("%s", p.client.data); got != "[early]" || p.client.story[len(p.client.story)-1] != "Data" {
+		t.Errorf("received %s\n%q", got, p.client.story)
+	}
+}
+
+// The client's ClientHello meets the server's HelloRequest: one handshake comes of it.
+func TestAttackD11BothBegin(t *testing.T) {
+	p := renegotiating(t)
+	for n := 2; n < 6; n++ {
+		p.client.renegotiate()
+		p.server.renegotiate()
+		p.client.renegotiate() // there is one already
+		p.server.renegotiate()
+		p.run()
+		p.wantHandshakes(n)
 		p.exchangeData()
 	}
+	// Also when the client is far into its handshake.
+	p.client.renegotiate()
+	for range 3 {
+		p.server.receiveNext()
+		p.server.renegotiate()
+		p.client.receiveNext()
+	}
+	p.run()
+	p.wantHandshakes(6)
+	p.exchangeData()
+}
+
+// VerifyConnection is called in each handshake, GetConfigForClient in the first alone.
+func TestRenegotiationCallbacks(t *testing.T) {
+	verified, asked := 0, 0
+	p := renegotiating(t, func(client, server *Config) {
+		other := *server
+		verify := func(s ConnectionState) error { verified++; return nil }
+		client.VerifyConnection, other.VerifyConnection = verify, verify
+		server.GetConfigForClient = func(*tls.ClientHelloInfo) (*Config, error) { asked++; return &other, nil }
+	})
+	p.server.renegotiate()
+	p.run()
+	p.wantHandshakes(2)
+	if verified != 4 || asked != 1 {
+		t.Errorf("VerifyConnection was called %d times, GetConfigForClient %d times", verified, asked)
+	}
+}
+
+// Either side may close at any point of a renegotiation. close_notify goes both ways, nothing follows it, and
+// nothing that was sent before is lost.
+func TestCloseDuringRenegotiation(t *testing.T) {
+	for _, closer := range []string{"client", "server", "both"} {
+		for _, byClient := range []bool{true, false} {
+			for step := 0; ; step++ {
+				p := renegotiating(t)
+				begins := p.server
+				if byClient {
+					begins = p.client
+				}
+				begins.renegotiate()
+				for range step {
+					p.server.receiveNext()
+					p.client.receiveNext()
+				}
+				done := p.client.done == 2 && p.server.done == 2
+				for _, e := range []*testEnd{p.client, p.server} {
+					if e.name == closer || closer == "both" {
+						e.conn.Close()
+						e.obey()
+					}
+				}
+				p.run()
+				for _, e := range []*testEnd{p.client, p.server} {
+					if e.err != nil || !e.closed {
+						t.Errorf("%s closes after step %d (begun by the client: %v): %s has error %v, closed %v\n%q",
+							closer, step, byClient, e.name, e.err, e.closed, e.story)
+					}
+					at := slices.Index(e.story, "Send alert close_notify")
+					if at < 0 || slices.ContainsFunc(e.story[at+1:], func(s string) bool { return strings.HasPrefix(s, "Send") }) {
+						t.Errorf("%s closes after step %d: %s has %q", closer, step, e.name, e.story)
+					}
+				}
+				if done {
+					break
+				}
+			}
+		}
+	}
+}
+
+func TestRenegotiateMisuse(t *testing.T) {
+	config := testClientConfig()
+	config.Renegotiation = RenegotiateFreely
+	if err := must(Client(config)).Renegotiate(); !errors.Is(err, ErrMisuse) {
+		t.Errorf("before Start: %v", err)
+	}
+	p := renegotiating(t)
+	p.client.conn.Close()
+	if err := p.client.conn.Renegotiate(); !errors.Is(err, ErrMisuse) {
+		t.Errorf("after Close: %v", err)
+	}
+	p.client.conn.Fail(AlertInternalError, nil)
+	if err := p.client.conn.Renegotiate(); err == nil || err != p.client.conn.Err() {
+		t.Errorf("after the end: %v", err)
+	}
+	// no_renegotiation that answers nothing is a warning like others.
+	s := newScriptedClient(t, testServerConfig(tls.NoClientCert))
+	s.completeClient()
+	for range maxWarnings {
+		s.sendAlert(levelWarning, AlertNoRenegotiation)
+	}
+	s.wantAlive("the limit is reached")
+	s.sendAlert(levelWarning, AlertNoRenegotiation)
+	s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
 }

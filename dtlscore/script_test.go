@@ -14,6 +14,7 @@ type script struct {
 	t     *testing.T
 	under *testEnd // the connection that is tested
 	seen  int      // how much of what it sent was read
+	done  int      // handshakes that are complete
 	conn  *Conn    // never started: numbers and protects what the script sends
 	hs    handshake12
 	offer *clientHello
@@ -126,7 +127,11 @@ func (s *script) readRecord(t contentType) []byte {
 	s.seen++
 	h, content, err := parseRecord(record)
 	if err == nil && h.epoch > 0 {
-		content, err = s.conn.in.next.open(h, content)
+		opener := s.conn.in.read
+		if h.epoch != s.conn.in.epoch {
+			opener = s.conn.in.next
+		}
+		content, err = opener.open(h, content)
 	}
 	if err != nil {
 		s.t.Fatalf("script: %v", err)
@@ -188,7 +193,7 @@ func (s *script) wantAlive(why string) {
 func (s *script) clientHello(changes ...func(*clientHello)) {
 	s.t.Helper()
 	config := testClientConfig()
-	s.offer = must((&Conn{config: config}).newClientHello())
+	s.offer = must((&Conn{config: config, finished: s.conn.finished}).newClientHello())
 	for _, change := range changes {
 		change(s.offer)
 	}
@@ -252,7 +257,7 @@ func (s *script) serverHello(changes ...func(*serverHello)) {
 	s.t.Helper()
 	m := &serverHello{version: VersionDTLS12, suite: TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}
 	m.extendedMasterSecret = true
-	m.renegotiationInfo = []byte{}
+	m.renegotiationInfo = append([]byte{}, s.conn.finished.both()...)
 	for _, change := range changes {
 		change(m)
 	}
@@ -343,10 +348,18 @@ func (s *script) readFinished() {
 
 func (s *script) wantComplete() {
 	s.t.Helper()
-	if s.under.err != nil || s.under.done != 1 {
+	if s.done++; s.under.err != nil || s.under.done != s.done {
 		s.t.Fatalf("handshake is not complete: %v\n%q", s.under.err, s.under.story)
 	}
 	s.conn.nextSendSeq = 0
+}
+
+// again makes the script ready for a renegotiation.
+func (s *script) again() {
+	s.conn.finished = s.hs.finished
+	s.conn.in.epoch++
+	s.conn.in.read, s.conn.in.next = s.conn.in.next, nil
+	s.hs, s.request = newHandshake12(newTranscript()), nil
 }
 
 // completeClient is a whole handshake of a good client.

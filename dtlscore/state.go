@@ -70,12 +70,18 @@ func (c *Conn) handleMessage(raw handshakeMessage) error {
 
 // send queues a message and returns it as DTLS 1.2 hashes it. A message is in
 // one record if it fits, RFC 6083, Section 3.2.
+//
+// Nothing follows our close_notify. A renegotiation then goes on only with what
+// arrives, for the peer's close_notify may be in its keys.
 func (c *Conn) send(m message) (raw []byte, err error) {
 	raw, err = appendMessage(nil, c.nextSendSeq, m)
 	if err != nil {
 		return nil, err
 	}
 	c.nextSendSeq++
+	if c.closing {
+		return raw, nil
+	}
 	if len(raw) <= maxPlaintext {
 		c.pushRecord(contentHandshake, raw)
 		return raw, nil

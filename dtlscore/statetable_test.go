@@ -259,36 +259,40 @@ func wellFormedMessages(kx keyExchange) map[handshakeType]message {
 // unexpected_message.
 func TestAttackD1StateTable(t *testing.T) {
 	for _, c := range stateCases {
-		t.Run(strings.TrimSpace(c.state+" "+c.how), func(t *testing.T) {
-			for typ := range handshakeType(typeKeyUpdate + 2) {
-				if typ == typeKeyUpdate+1 {
-					typ = typeChangeCipherSpec
-				}
-				if slices.Contains(c.allowed, typ) {
-					continue
-				}
-				s := newScript(t, !c.client, c.config(t))
-				c.lead(s)
-				if got := fmt.Sprintf("%T", s.under.conn.state); got != "*dtlscore."+c.state {
-					t.Fatalf("state is %s", got)
-				}
-				s.wantAlive("the way to the state is legal")
-				switch m, known := wellFormedMessages(s.under.conn.form.kx)[typ]; {
-				case typ == typeChangeCipherSpec:
-					s.changeCipherSpec()
-				case known:
-					s.send(m)
-				default:
-					s.sendMessage(typ, nil)
-				}
-				if slices.Contains(c.ignored, typ) {
-					s.wantAlive(typ.String() + " is ignored")
-					continue
-				}
-				s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
-			}
-		})
+		c.run(t)
 	}
+}
+
+func (c *stateCase) run(t *testing.T) {
+	t.Run(strings.TrimSpace(c.state+" "+c.how), func(t *testing.T) {
+		for typ := range handshakeType(typeKeyUpdate + 2) {
+			if typ == typeKeyUpdate+1 {
+				typ = typeChangeCipherSpec
+			}
+			if slices.Contains(c.allowed, typ) {
+				continue
+			}
+			s := newScript(t, !c.client, c.config(t))
+			c.lead(s)
+			if got := fmt.Sprintf("%T", s.under.conn.state); got != "*dtlscore."+c.state {
+				t.Fatalf("state is %s", got)
+			}
+			s.wantAlive("the way to the state is legal")
+			switch m, known := wellFormedMessages(s.under.conn.form.kx)[typ]; {
+			case typ == typeChangeCipherSpec:
+				s.changeCipherSpec()
+			case known:
+				s.send(m)
+			default:
+				s.sendMessage(typ, nil)
+			}
+			if slices.Contains(c.ignored, typ) {
+				s.wantAlive(typ.String() + " is ignored")
+				continue
+			}
+			s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
+		}
+	})
 }
 
 // The table has every state there is.

@@ -176,6 +176,7 @@ var eventNames = map[EventKind]string{
 	EventFlush: "Flush", EventDrain: "Drain", EventSecret: "Secret", EventActivate: "Activate",
 	EventPeerFinished: "PeerFinished", EventHandshakeComplete: "HandshakeComplete",
 	EventData: "Data", EventPeerClosed: "PeerClosed",
+	EventRenegotiationRefused: "RenegotiationRefused",
 }
 
 // describe tells what a queued record is before it is protected.
