@@ -1,0 +1,331 @@
+package dtlscore
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"flag"
+	"fmt"
+	"io"
+	"math/big"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/cryptotest"
+)
+
+// Whole conversations, byte for byte, are in testdata/golden: each record in
+// both directions in the order in which it left, then the secrets. To make
+// them anew after a change that is meant to be seen on the wire:
+//
+//	go test -run Golden -update
+//
+// Nothing in them is random, because the global source is not while they are
+// made. Another release of Go may take other amounts from it; then the keys
+// and signatures of all files change, and nothing else.
+var update = flag.Bool("update", false, "write the files in testdata/golden anew")
+
+// A goldenCase is a conversation. One more of another version is one more line
+// in goldenCases.
+type goldenCase struct {
+	name    string
+	version uint16
+	prepare func(client, server *Config) // from ones that have certificates, and verify those of servers
+	play    func(*golden)                // nil: greet
+}
+
+var goldenCases = []goldenCase{
+	{"12-ecdhe-ecdsa", VersionDTLS12, nil, nil},
+	{"12-ecdhe-ecdsa-p384", VersionDTLS12, agreeOn(goldenP384, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.CurveP384), nil},
+	{"12-ecdhe-ecdsa-ed25519", VersionDTLS12, agreeOn(goldenEd25519, TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.CurveP256), nil},
+	{"12-ecdhe-rsa", VersionDTLS12, agreeOn(goldenRSA, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.X25519), nil},
+	{"12-ecdhe-rsa-pkcs1", VersionDTLS12, goldenPKCS1, nil},
+	{"12-mutual", VersionDTLS12, goldenMutual, nil},
+	{"12-mutual-declined", VersionDTLS12, goldenDeclined, nil},
+	{"12-psk", VersionDTLS12, goldenPSK(TLS_PSK_WITH_AES_128_GCM_SHA256), nil},
+	{"12-ecdhe-psk", VersionDTLS12, goldenPSK(TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256), nil},
+	{"12-raw-public-keys", VersionDTLS12, goldenRawKeys, nil},
+	{"12-extensions", VersionDTLS12, goldenExtensions, nil},
+	{"12-resumed", VersionDTLS12, goldenTickets, (*golden).resume},
+	{"12-cookie", VersionDTLS12, goldenCookie, nil},
+	{"12-renegotiation-by-client", VersionDTLS12, goldenRenegotiation, (*golden).renegotiateByClient},
+	{"12-renegotiation-by-server", VersionDTLS12, goldenRenegotiation, (*golden).renegotiateByServer},
+	{"12-renegotiation-refused", VersionDTLS12, goldenOneSidedRenegotiation, (*golden).renegotiateByClient},
+	{"12-nothing-in-common", VersionDTLS12, goldenNothingInCommon, (*golden).fail},
+	{"12-unknown-issuer", VersionDTLS12, goldenUnknownIssuer, (*golden).fail},
+}
+
+func TestGolden(t *testing.T) {
+	for _, test := range goldenCases {
+		t.Run(test.name, func(t *testing.T) {
+			certs := goldenCerts()
+			g := &golden{t: t, client: testClientConfig(), server: testServerConfig(tls.NoClientCert)}
+			g.client.RootCAs, g.server.ClientCAs = certs.ca.pool(), certs.ca.pool()
+			g.client.Certificates, g.server.Certificates = []tls.Certificate{certs.client}, []tls.Certificate{certs.ecdsa}
+			for _, c := range []*Config{g.client, g.server} {
+				c.MinVersion, c.MaxVersion = test.version, test.version
+			}
+			if test.prepare != nil {
+				test.prepare(g.client, g.server)
+			}
+			g.client.KeyLogWriter = &g.keyLog
+			cryptotest.SetGlobalRandom(t, 1)
+			if test.play == nil {
+				test.play = (*golden).greet
+			}
+			test.play(g)
+			g.secrets()
+			g.compare(filepath.Join("testdata", "golden", test.name+".txt"))
+		})
+	}
+}
+
+// golden writes down a conversation.
+type golden struct {
+	t              *testing.T
+	client, server *Config
+	pair           *testPair
+	text           bytes.Buffer
+	keyLog         bytes.Buffer
+}
+
+// connect makes a pair of which every record is written down.
+func (g *golden) connect() {
+	g.pair = newTestPair(g.t, g.client, g.server)
+	for _, e := range []*testEnd{g.pair.client, g.pair.server} {
+		e.tamper = func(kind string, record []byte) []byte {
+			g.record(e.name, strings.TrimPrefix(kind, "Send "), record)
+			return record
+		}
+	}
+}
+
+// record writes 32 bytes in a line.
+func (g *golden) record(from, what string, record []byte) {
+	fmt.Fprintf(&g.text, "%s: %s, %d bytes\n", from, what, len(record))
+	for line := range slices.Chunk(record, 32) {
+		var words []string
+		for word := range slices.Chunk(line, 4) {
+			words = append(words, hex.EncodeToString(word))
+		}
+		fmt.Fprintf(&g.text, "\t%s\n", strings.Join(words, " "))
+	}
+}
+
+// secrets writes what both ends must agree on.
+func (g *golden) secrets() {
+	for i, secret := range g.pair.client.secrets {
+		if !bytes.Equal(secret, g.pair.server.secrets[i]) {
+			g.t.Errorf("secrets of handshake %d differ", i+1)
+		}
+		fmt.Fprintf(&g.text, "endpoint pair secret %d: %x\n", i+1, secret)
+	}
+	g.text.Write(g.keyLog.Bytes())
+}
+
+// compare tells the first line that is different, and the record that it is in.
+func (g *golden) compare(name string) {
+	g.t.Helper()
+	if *update {
+		if err := os.WriteFile(name, g.text.Bytes(), 0o666); err != nil {
+			g.t.Fatal(err)
+		}
+		return
+	}
+	file, err := os.ReadFile(name)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	want, got := strings.SplitAfter(string(file), "\n"), strings.SplitAfter(g.text.String(), "\n")
+	record := ""
+	for i := range max(len(want), len(got)) {
+		w, h := "(end of file)\n", "(end of conversation)\n"
+		if i < len(want) {
+			w = want[i]
+		}
+		if i < len(got) {
+			h = got[i]
+		}
+		if !strings.HasPrefix(h, "\t") {
+			record = h
+		}
+		if w != h {
+			g.t.Fatalf("%s:%d is not what is on the wire any more. In %swant %sgot  %s", name, i+1, record, w, h)
+		}
+	}
+}
+
+// The conversations.
+
+// greet is a handshake, a message each way, and the end.
+func (g *golden) greet() {
+	g.hello()
+	g.close()
+}
+
+func (g *golden) hello() {
+	g.t.Helper()
+	g.connect()
+	g.pair.handshake()
+	g.pair.client.write("hello, server")
+	g.pair.server.write("hello, client")
+	g.pair.run()
+}
+
+func (g *golden) close() {
+	g.t.Helper()
+	g.pair.client.conn.Close()
+	g.pair.client.obey()
+	g.pair.run()
+	if !g.pair.client.closed || !g.pair.server.closed {
+		g.t.Fatalf("no end: %v, %v", g.pair.client.err, g.pair.server.err)
+	}
+}
+
+func (g *golden) resume() {
+	g.greet()
+	g.text.WriteString("another connection\n")
+	g.greet()
+	if !g.pair.client.conn.ConnectionState().DidResume {
+		g.t.Error("the session was not resumed")
+	}
+}
+
+func (g *golden) renegotiateByClient() { g.renegotiate(func() *testEnd { return g.pair.client }) }
+func (g *golden) renegotiateByServer() { g.renegotiate(func() *testEnd { return g.pair.server }) }
+
+func (g *golden) renegotiate(end func() *testEnd) {
+	g.t.Helper()
+	g.hello()
+	e := end()
+	if err := e.conn.Renegotiate(); err != nil {
+		g.t.Fatal(err)
+	}
+	e.obey()
+	g.pair.run()
+	g.pair.client.write("hello again")
+	g.pair.run()
+	g.close()
+}
+
+// fail is a handshake that ends with an alert.
+func (g *golden) fail() {
+	g.connect()
+	g.pair.start()
+	g.pair.run()
+	if g.pair.client.err == nil || g.pair.server.err == nil {
+		g.t.Error("the handshake did not fail")
+	}
+}
+
+// What the two ends agree on.
+
+func goldenP384() tls.Certificate    { return goldenCerts().p384 }
+func goldenEd25519() tls.Certificate { return goldenCerts().ed25519 }
+func goldenRSA() tls.Certificate     { return goldenCerts().rsa }
+
+func agreeOn(cert func() tls.Certificate, suite uint16, group tls.CurveID) func(client, server *Config) {
+	return func(client, server *Config) {
+		server.Certificates = []tls.Certificate{cert()}
+		server.CipherSuites, server.CurvePreferences = []uint16{suite}, []tls.CurveID{group}
+	}
+}
+
+func goldenPKCS1(client, server *Config) {
+	cert := goldenCerts().rsa
+	cert.SupportedSignatureAlgorithms = []tls.SignatureScheme{tls.PKCS1WithSHA256}
+	server.Certificates = []tls.Certificate{cert}
+}
+
+func goldenMutual(client, server *Config) { server.ClientAuth = tls.RequireAndVerifyClientCert }
+
+func goldenDeclined(client, server *Config) {
+	client.Certificates, server.ClientAuth = nil, tls.VerifyClientCertIfGiven
+}
+
+func goldenPSK(suite uint16) func(client, server *Config) {
+	return func(client, server *Config) {
+		client.GetPSK = func([]byte) (*PSK, error) { return &testPSK, nil }
+		server.LookupPSK = func([]byte) (*PSK, error) { return &testPSK, nil }
+		client.CipherSuites = []uint16{suite}
+		server.CipherSuites = []uint16{suite}
+	}
+}
+
+func goldenRawKeys(client, server *Config) {
+	client.RawKey = client.Certificates[0].PrivateKey.(crypto.Signer)
+	server.RawKey = server.Certificates[0].PrivateKey.(crypto.Signer)
+	client.Certificates, server.Certificates = nil, nil
+	client.VerifyRawKey, server.VerifyRawKey = trusts(server.RawKey.Public()), trusts(client.RawKey.Public())
+	server.ClientAuth = tls.RequireAnyClientCert
+}
+
+func goldenExtensions(client, server *Config) {
+	client.NextProtos, server.NextProtos = []string{"diameter/1", "x"}, []string{"x"}
+	server.Certificates[0].OCSPStaple = []byte("not really an OCSP response")
+}
+
+func goldenTickets(client, server *Config) {
+	client.SessionCache, server.TicketKeys = NewSessionCache(1), new(TicketKeys)
+	must(0, server.TicketKeys.Set([ticketKeyLen]byte{1}))
+}
+
+func goldenCookie(client, server *Config) { server.CookieExchange = true }
+
+func goldenRenegotiation(client, server *Config) {
+	goldenMutual(client, server)
+	client.Renegotiation, server.Renegotiation = RenegotiateFreely, RenegotiateFreely
+}
+
+func goldenOneSidedRenegotiation(client, server *Config) { client.Renegotiation = RenegotiateFreely }
+
+func goldenNothingInCommon(client, server *Config) {
+	agreeOn(goldenRSA, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.X25519)(client, server)
+	client.CipherSuites = []uint16{TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}
+}
+
+func goldenUnknownIssuer(client, server *Config) { client.RootCAs = x509.NewCertPool() }
+
+// goldenCerts are certificates that are always the same.
+var goldenCerts = sync.OnceValue(func() *testCertificates {
+	serial := int64(0)
+	number := func(c *x509.Certificate) { serial++; c.SerialNumber = big.NewInt(serial) }
+	caKey := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, ed25519.SeedSize))
+	ca := newTestCertificate(caKey, nil, func(c *x509.Certificate) {
+		number(c)
+		c.Subject.CommonName, c.IsCA, c.KeyUsage = "golden CA", true, x509.KeyUsageCertSign
+	})
+	c := &testCertificates{ca: &testAuthority{ca, caKey}}
+	c.ecdsa = c.ca.issue(goldenECDSA(elliptic.P256(), 2), number)
+	c.p384 = c.ca.issue(goldenECDSA(elliptic.P384(), 3), number)
+	c.ed25519 = c.ca.issue(ed25519.NewKeyFromSeed(bytes.Repeat([]byte{4}, ed25519.SeedSize)), number)
+	c.rsa = c.ca.issue(goldenRSAKey(), number)
+	c.client = c.ca.issue(goldenECDSA(elliptic.P256(), 5), func(c *x509.Certificate) { number(c); c.Subject.CommonName = "client" })
+	return c
+})
+
+func goldenRSAKey() crypto.Signer {
+	block, _ := pem.Decode(must(os.ReadFile(filepath.Join("testdata", "golden", "rsa.pem"))))
+	return must(x509.ParsePKCS8PrivateKey(block.Bytes)).(crypto.Signer)
+}
+
+// A deterministicECDSA makes signatures without a random source, RFC 6979.
+type deterministicECDSA struct{ *ecdsa.PrivateKey }
+
+func (k deterministicECDSA) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	return k.PrivateKey.Sign(nil, digest, opts)
+}
+
+func goldenECDSA(curve elliptic.Curve, secret byte) crypto.Signer {
+	key := bytes.Repeat([]byte{secret}, curve.Params().BitSize/8)
+	return deterministicECDSA{must(ecdsa.ParseRawPrivateKey(curve, key))}
+}
