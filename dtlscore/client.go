@@ -17,6 +17,11 @@ func (c *Conn) beginClient() error {
 		return err
 	}
 	s := &clientWaitServerHello{hello: hello, session: c.offerSession(hello)}
+	if hello.supportedVersions != nil {
+		if err := s.offer13(c); err != nil {
+			return err
+		}
+	}
 	c.handshaking, c.state = true, s
 	return s.sendHello(c)
 }
@@ -44,6 +49,9 @@ func (c *Conn) newClientHello() (*clientHello, error) {
 			if !slices.Contains(hello.supportedGroups, g) {
 				hello.supportedGroups = append(hello.supportedGroups, g)
 			}
+		}
+		if v == VersionDTLS13 {
+			hello.supportedVersions = c.clientVersions()
 		}
 		if v == VersionDTLS12 {
 			hello.pointFormats = []byte{pointFormatUncompressed}
@@ -77,6 +85,10 @@ type clientWaitServerHello struct {
 	session    *session // in hello, to be resumed; nil if there is none
 	transcript *transcript
 	cookies    int // HelloVerifyRequests so far
+
+	// For version 1.3.
+	keys []*ephemeralKey // for the key shares in hello
+	psks []*offeredPSK   // in hello
 }
 
 func (s *clientWaitServerHello) sendHello(c *Conn) error {
@@ -94,8 +106,12 @@ func (s *clientWaitServerHello) handle(c *Conn, m message, raw handshakeMessage)
 	case *helloVerifyRequest:
 		return s.answerCookie(c, m)
 	case *serverHello:
-		if _, err := c.clientVersion(m); err != nil {
+		version, err := c.clientVersion(m)
+		if err != nil {
 			return nil, err
+		}
+		if version == VersionDTLS13 {
+			return startClient13(c, s, m, raw)
 		}
 		return startClient12(c, s, m, raw)
 	}

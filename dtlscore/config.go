@@ -1,6 +1,7 @@
 package dtlscore
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/rand"
 	"crypto/tls"
@@ -170,13 +171,13 @@ func (c *Config) endpointSecretLabel() string {
 }
 
 // implementedVersions, highest first.
-var implementedVersions = []uint16{VersionDTLS12}
+var implementedVersions = []uint16{VersionDTLS13, VersionDTLS12}
 
 // versions returns what may be negotiated, highest first. DTLS version
 // numbers count downwards.
 func (c *Config) versions(isClient bool) []uint16 {
 	return slices.DeleteFunc(slices.Clone(implementedVersions), func(v uint16) bool {
-		return c.MinVersion != 0 && v > c.MinVersion || c.MaxVersion != 0 && v < c.MaxVersion ||
+		return c.MinVersion != 0 && v > c.MinVersion || v < cmp.Or(c.MaxVersion, VersionDTLS12) ||
 			len(c.suites(v, isClient)) == 0 || len(c.groups(v)) == 0
 	})
 }

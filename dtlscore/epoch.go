@@ -16,6 +16,12 @@ type writeEpoch struct {
 	number uint64
 	limits usageLimits
 	next   atomic.Uint64 // the sequence number of the next record
+
+	// In version 1.3, see upkeep.go and keyupdate.go.
+	window    uint64        // records that may be sealed beyond the anchor; 0: any number
+	anchor    atomic.Uint64 // the number of a record that has arrived for certain
+	anchoring atomic.Bool   // another one is under way
+	updating  atomic.Bool   // new keys are
 }
 
 func newWriteEpoch12(suite *cipherSuite, number uint64, key, iv []byte) (*writeEpoch, error) {
@@ -26,6 +32,14 @@ func newWriteEpoch12(suite *cipherSuite, number uint64, key, iv []byte) (*writeE
 	return &writeEpoch{sealer: p, number: number, limits: limitsFor(suite)}, nil
 }
 
+func newWriteEpoch13(suite *cipherSuite, number uint64, keys trafficKeys) (*writeEpoch, error) {
+	p, err := newProtection13(suite.aead, number, keys)
+	if err != nil {
+		return nil, misuse("%w", err)
+	}
+	return &writeEpoch{sealer: p, number: number, limits: limitsFor(suite), window: maxWindow}, nil
+}
+
 // controlReserve is how many records of the limit are kept for the handshake
 // that changes the keys, or the alert that ends their use.
 const controlReserve = 64
@@ -33,18 +47,29 @@ const controlReserve = 64
 // seal appends the next record to dst. Application data stops before the
 // limit of the keys, so that control records are still possible.
 func (e *writeEpoch) seal(dst []byte, t contentType, content []byte) ([]byte, error) {
-	limit := e.limits.records
-	if t == contentApplicationData {
-		limit -= controlReserve
-	}
-	if e.next.Load() >= limit {
-		return nil, ErrKeysUsedUp
-	}
-	n := e.next.Add(1) - 1
-	if n >= e.limits.records {
-		return nil, ErrKeysUsedUp // more writers than the reserve came here at once
+	n, err := e.take(t)
+	if err != nil {
+		return nil, err
 	}
 	return e.sealer.seal(dst, t, n, content), nil
+}
+
+// take returns the number for the next record.
+func (e *writeEpoch) take(t contentType) (uint64, error) {
+	limit, n := e.limits.records, e.next.Load()
+	if t == contentApplicationData {
+		limit -= controlReserve
+		if e.window > 0 && n-e.anchor.Load() >= e.window {
+			return 0, ErrUpkeepDue
+		}
+	}
+	if n >= limit {
+		return 0, ErrKeysUsedUp
+	}
+	if n = e.next.Add(1) - 1; n >= e.limits.records {
+		return 0, ErrKeysUsedUp // more writers than the reserve came here at once
+	}
+	return n, nil
 }
 
 // Seal appends to dst one record that protects plaintext as application data,
@@ -55,7 +80,8 @@ func (e *writeEpoch) seal(dst []byte, t contentType, content []byte) ([]byte, er
 //
 // Seal fails with [ErrNotOpen] before [EventHandshakeComplete] and after the
 // end of the connection, with [ErrTooLarge] above [MaxPlaintext] bytes, and
-// with [ErrKeysUsedUp] when the keys have protected all that they may. Keys of
+// with [ErrKeysUsedUp] when the keys have protected all that they may, and with
+// [ErrUpkeepDue] until [Conn.Upkeep] has done its work. Keys of
 // a renegotiation are in use from the moment that NextEvent hands out its
 // EventHandshakeComplete.
 func (c *Conn) Seal(dst, plaintext []byte) ([]byte, error) {

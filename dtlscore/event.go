@@ -49,6 +49,10 @@ const (
 	// EventRenegotiationRefused: the peer does not want another handshake. The
 	// connection goes on as it was. See [Conn.Renegotiate].
 	EventRenegotiationRefused
+
+	// EventResume: the wait that [EventFlush] began is over, and application
+	// data may be sent again, in the keys in which it was before.
+	EventResume
 )
 
 // An Event is an instruction to the driver. Events must be obeyed in order.

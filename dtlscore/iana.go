@@ -121,6 +121,7 @@ const (
 	extALPN                    extensionType = 16     // RFC 7301
 	extClientCertificateType   extensionType = 19     // RFC 7250
 	extServerCertificateType   extensionType = 20     // RFC 7250
+	extPadding                 extensionType = 21     // RFC 7685; ignored
 	extExtendedMasterSecret    extensionType = 23     // RFC 7627
 	extSessionTicket           extensionType = 35     // RFC 5077
 	extPreSharedKey            extensionType = 41     // RFC 8446, Section 4.2.11

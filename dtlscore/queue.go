@@ -13,6 +13,7 @@ type action struct {
 	// EventHandshakeComplete, epoch is what Seal uses from there on.
 	content contentType
 	epoch   *writeEpoch
+	sealed  *recordNumber // if not nil, gets the number of the record
 
 	// then, if not nil, is done in place of an event. It may queue more.
 	then func() error
@@ -44,10 +45,14 @@ func (c *Conn) NextEvent() Event {
 		a := c.popAction()
 		switch a.kind {
 		case EventSend:
-			record, err := a.epoch.seal(nil, a.content, a.data)
+			n, err := a.epoch.take(a.content)
 			if err != nil {
 				c.fail(err)
 				continue
+			}
+			record := a.epoch.sealer.seal(nil, a.content, n, a.data)
+			if a.sealed != nil {
+				*a.sealed = recordNumber{a.epoch.number, n}
 			}
 			if c.sent = a.epoch; a.content == contentChangeCipherSpec {
 				c.sent = c.written // the peer takes nothing else after it

@@ -26,6 +26,8 @@ type inbound struct {
 	heldCount int // of all that were ever held
 
 	emptyInARow, warnings int
+
+	v13 inbound13
 }
 
 // A heldRecord is a whole record that has to wait, and the number it was given when it was held first.
@@ -78,6 +80,9 @@ func (c *Conn) Held() int { return c.in.heldCount }
 
 // receive takes a record that just came, or again one that was held, with its number.
 func (c *Conn) receive(record []byte, control bool, number int) ([]byte, error) {
+	if c.form.version == VersionDTLS13 && len(record) > 0 && isUnified(record[0]) {
+		return c.receive13(record, control && number == 0, number)
+	}
 	h, fragment, err := parseRecord(record)
 	if err != nil {
 		return nil, err
@@ -88,6 +93,9 @@ func (c *Conn) receive(record []byte, control bool, number int) ([]byte, error) 
 	isData := h.typ == contentApplicationData
 	if !isData && !control {
 		return nil, unexpected("%v on another stream than 0, or unordered", h.typ)
+	}
+	if c.form.version == VersionDTLS13 {
+		return nil, c.receivePlain13(h, fragment)
 	}
 	changing := c.in.drain == drainChangeCipherSpec
 	switch {
@@ -120,25 +128,32 @@ func (c *Conn) open(p *protection12, h recordHeader, content []byte) (data []byt
 		if p == nil {
 			return nil, unexpected("application data without protection")
 		}
-		if len(content) > 0 {
-			c.in.emptyInARow, c.in.warnings = 0, 0
-		} else if c.in.emptyInARow++; c.in.emptyInARow > maxEmptyInARow {
-			return nil, unexpected("%d empty records in a row", c.in.emptyInARow)
-		}
-		return content, nil
+		return content, c.countData(content)
 	}
 	if c.in.drain == drainCloseNotify {
 		return nil, nil // control records come in order: this one was sent after close_notify
 	}
 	switch h.typ {
 	case contentHandshake:
-		return nil, c.receiveHandshake(content)
+		return nil, c.receiveHandshake(uint64(c.in.epoch), content)
 	case contentAlert:
 		return nil, c.receiveAlert(content)
 	case contentChangeCipherSpec:
 		return nil, c.receiveChangeCipherSpec(content)
 	}
 	return nil, unexpected("%v in version 1.2", h.typ)
+}
+
+// countData is called for each record of application data. An empty one tells
+// nothing, and a few in a row are harmless.
+func (c *Conn) countData(content []byte) error {
+	if len(content) > 0 {
+		c.in.emptyInARow, c.in.warnings = 0, 0
+		c.in.v13.idleACKs, c.in.v13.progress = 0, true
+	} else if c.in.emptyInARow++; c.in.emptyInARow > maxEmptyInARow {
+		return unexpected("%d empty records in a row", c.in.emptyInARow)
+	}
+	return nil
 }
 
 // receiveChangeCipherSpec has everything read that was sent before. The keys

@@ -33,8 +33,12 @@ func (s *serverWaitClientHello) handle(c *Conn, m message, raw handshakeMessage)
 	if err := c.chooseConfig(info); err != nil {
 		return nil, err
 	}
-	if _, err := c.serverVersion(hello); err != nil {
+	version, err := c.serverVersion(hello)
+	if err != nil {
 		return nil, err
+	}
+	if version == VersionDTLS13 {
+		return startServer13(c, hello, info, raw)
 	}
 	return startServer12(c, hello, info, raw)
 }

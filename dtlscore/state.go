@@ -1,6 +1,7 @@
 package dtlscore
 
 import (
+	"math"
 	"slices"
 )
 
@@ -25,7 +26,7 @@ func unexpectedMessage(m message, awaited ...handshakeType) error {
 
 // receiveHandshake takes the content of a handshake record, and the state
 // machine as far as it goes with that.
-func (c *Conn) receiveHandshake(content []byte) error {
+func (c *Conn) receiveHandshake(epoch uint64, content []byte) error {
 	if len(content) == 0 {
 		return unexpected("empty handshake record")
 	}
@@ -34,7 +35,7 @@ func (c *Conn) receiveHandshake(content []byte) error {
 		if err != nil {
 			return err
 		}
-		if err := c.in.messages.add(uint64(c.in.epoch), h, fragment); err != nil {
+		if err := c.in.messages.add(epoch, h, fragment); err != nil {
 			return err
 		}
 		content = rest
@@ -74,6 +75,9 @@ func (c *Conn) handleMessage(raw handshakeMessage) error {
 // Nothing follows our close_notify. A renegotiation then goes on only with what
 // arrives, for the peer's close_notify may be in its keys.
 func (c *Conn) send(m message) (raw []byte, err error) {
+	if c.nextSendSeq == math.MaxUint16 {
+		return nil, misuse("%v: %w", m.typ(), ErrKeysUsedUp) // it would start again with 0
+	}
 	raw, err = appendMessage(nil, c.nextSendSeq, m)
 	if err != nil {
 		return nil, err

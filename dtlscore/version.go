@@ -23,6 +23,9 @@ func (c *Conn) clientVersion(m *serverHello) (uint16, error) {
 		}
 		return version, nil
 	}
+	if m.isRetry() {
+		return 0, illegal("HelloRetryRequest without %v", extSupportedVersions)
+	}
 	if version != VersionDTLS12 || !slices.Contains(offered, version) {
 		return 0, misbehaved(AlertProtocolVersion, "server chose version %04x", version)
 	}

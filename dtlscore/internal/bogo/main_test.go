@@ -56,7 +56,7 @@ func TestTwoShims(t *testing.T) {
 			client: []string{"-shim-shuts-down", "-check-close-notify", "-cert-file", cert, "-key-file", key, "-use-old-client-cert-callback"},
 			server: []string{"-require-any-client-certificate", "-use-early-callback"}},
 		{name: "early failure", server: []string{"-reject-alpn"}, client: []string{"-advertise-alpn", "\x03foo"}, fails: "no_application_protocol"},
-		{name: "late failure", server: []string{"-require-any-client-certificate"}, fails: "handshake_failure"},
+		{name: "late failure", server: []string{"-require-any-client-certificate"}, fails: "certificate_required"},
 		{name: "refused", client: []string{"-verify-peer", "-verify-fail", "-use-custom-verify-callback"}, fails: "certificate_unknown"},
 		{name: "alert", client: []string{"-send-alert"}, fails: "alert 30"},
 	}

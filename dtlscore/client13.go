@@ -1,0 +1,312 @@
+package dtlscore
+
+import (
+	"crypto/tls"
+	"slices"
+)
+
+// clientHandshake13 is a client's side of a DTLS 1.3 handshake. The states:
+//
+//	client13WaitServerHello          after a HelloRetryRequest
+//	client13WaitEncryptedExtensions
+//	client13WaitCertificate          CertificateRequest may come before
+//	client13WaitCertificateVerify
+//	client13WaitFinished
+//
+// RFC 8446, Appendix A.1. With a pre-shared key there are no certificates.
+type clientHandshake13 struct {
+	handshake13
+	offer   *clientHello
+	offered []*offeredPSK // those in the offer, in its order
+	keys    []*ephemeralKey
+
+	peerRawKey, rawKey bool // the server shows a raw public key; we do
+	peer               *peerCredential
+	request            *certificateRequest13 // nil if none came
+}
+
+// offer13 adds to the ClientHello what it needs for version 1.3. There are key
+// shares for the group that is preferred, and if that is a hybrid one, of the
+// same X25519 key for servers that do not know it. RFC 8446, Section 4.2.8;
+// draft-ietf-tls-hybrid-design, Section 3.2.
+func (s *clientWaitServerHello) offer13(c *Conn) error {
+	groups := c.config.groups(VersionDTLS13)
+	key, err := generateKey(groups[0])
+	if err != nil {
+		return err
+	}
+	s.keys = []*ephemeralKey{key}
+	if key.kem != nil && slices.Contains(groups, tls.X25519) {
+		s.keys = append(s.keys, &ephemeralKey{group: tls.X25519, ecdh: key.ecdh})
+	}
+	for _, k := range s.keys {
+		s.hello.keyShares = append(s.hello.keyShares, keyShare{k.group, k.share()})
+	}
+	return s.offerPSKs(c)
+}
+
+// startClient13 handles the first answer of a server of version 1.3.
+func startClient13(c *Conn, offered *clientWaitServerHello, m *serverHello, raw handshakeMessage) (state, error) {
+	hs := &clientHandshake13{
+		handshake13: handshake13{transcript: offered.transcript},
+		offer:       offered.hello, offered: offered.psks, keys: offered.keys,
+	}
+	if err := hs.checkServerHello(m); err != nil {
+		return nil, err
+	}
+	hs.choose(c, hs.offer, suiteByID(m.suite, VersionDTLS13))
+	if m.isRetry() {
+		return hs.retry(c, m, raw)
+	}
+	return hs.serverHello(c, m, raw)
+}
+
+// checkServerHello checks what a ServerHello and a HelloRetryRequest have in
+// common.
+func (s *clientHandshake13) checkServerHello(m *serverHello) error {
+	if m.version != VersionDTLS12 {
+		return illegal("ServerHello with legacy_version %#04x", m.version)
+	}
+	if len(m.sessionID) > 0 { // RFC 9147, Section 5.4
+		return illegal("ServerHello with a legacy_session_id_echo")
+	}
+	if suiteByID(m.suite, VersionDTLS13) == nil || !slices.Contains(s.offer.suites, m.suite) {
+		return illegal("server chose cipher suite %#04x, which was not offered", m.suite)
+	}
+	if m.isRetry() {
+		return m.unsolicited(&s.offer.extensions, inClientHello, extCookie)
+	}
+	return m.unsolicited(&s.offer.extensions, inClientHello)
+}
+
+// retry answers a HelloRetryRequest with another ClientHello. RFC 8446,
+// Sections 4.1.2 and 4.1.4.
+func (s *clientHandshake13) retry(c *Conn, m *serverHello, raw handshakeMessage) (state, error) {
+	if m.keyShares == nil && m.cookie13 == nil {
+		return nil, illegal("HelloRetryRequest that asks for nothing")
+	}
+	if !c.in.messages.empty() {
+		return nil, unexpected("more of the handshake in the record with HelloRetryRequest")
+	}
+	s.transcript.retry()
+	s.received(raw)
+	if m.keyShares != nil {
+		group := m.keyShares[0].group
+		if !slices.Contains(s.offer.supportedGroups, group) || !groupInVersion(group, VersionDTLS13) {
+			return nil, illegal("HelloRetryRequest for group %v, which was not offered", group)
+		}
+		if slices.ContainsFunc(s.keys, func(k *ephemeralKey) bool { return k.group == group }) {
+			return nil, illegal("HelloRetryRequest for group %v, which was in the ClientHello", group)
+		}
+		key, err := generateKey(group)
+		if err != nil {
+			return nil, err
+		}
+		s.keys = []*ephemeralKey{key}
+		s.offer.keyShares = []keyShare{{group, key.share()}}
+	}
+	s.offer.cookie13 = m.cookie13
+	if err := s.rebind(); err != nil {
+		return nil, err
+	}
+	return &client13WaitServerHello{s}, s.send(c, s.offer)
+}
+
+// client13WaitServerHello waits for the ServerHello after a HelloRetryRequest.
+type client13WaitServerHello struct{ *clientHandshake13 }
+
+func (s *client13WaitServerHello) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
+	hello, ok := m.(*serverHello)
+	if !ok || hello.isRetry() {
+		return nil, unexpectedMessage(m, typeServerHello)
+	}
+	if !slices.Equal(hello.supportedVersions, []uint16{VersionDTLS13}) {
+		return nil, illegal("server changed the version after a HelloRetryRequest")
+	}
+	if err := s.checkServerHello(hello); err != nil {
+		return nil, err
+	}
+	if hello.suite != s.suite.id {
+		return nil, illegal("server changed the cipher suite after a HelloRetryRequest")
+	}
+	return s.serverHello(c, hello, raw)
+}
+
+// serverHello goes on with the keys of epoch 2.
+func (s *clientHandshake13) serverHello(c *Conn, m *serverHello, raw handshakeMessage) (state, error) {
+	s.received(raw)
+	if m.keyShares == nil {
+		// psk_dhe_ke alone is offered, so that there always is one.
+		return nil, misbehaved(AlertMissingExtension, "ServerHello without %v", extKeyShare)
+	}
+	share := m.keyShares[0]
+	i := slices.IndexFunc(s.keys, func(k *ephemeralKey) bool { return k.group == share.group })
+	if i < 0 {
+		return nil, illegal("server chose group %v, for which it has no key share", share.group)
+	}
+	if err := s.acceptPSK(c, m); err != nil {
+		return nil, err
+	}
+	s.state.CurveID = share.group
+	shared, err := s.keys[i].agree(share.data)
+	if err != nil {
+		return nil, err
+	}
+	s.keys = nil
+	return &client13WaitEncryptedExtensions{s}, s.deriveHandshake(c, shared)
+}
+
+// client13WaitEncryptedExtensions waits for what the server agrees to.
+type client13WaitEncryptedExtensions struct{ *clientHandshake13 }
+
+func (s *client13WaitEncryptedExtensions) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
+	ee, ok := m.(*encryptedExtensions)
+	if !ok {
+		return nil, unexpectedMessage(m, typeEncryptedExtensions)
+	}
+	s.received(raw)
+	if err := ee.unsolicited(&s.offer.extensions, inClientHello); err != nil {
+		return nil, err
+	}
+	if len(ee.alpn) > 0 {
+		if !slices.Contains(s.offer.alpn, ee.alpn[0]) {
+			return nil, illegal("server chose protocol %q, which was not offered", ee.alpn[0])
+		}
+		s.state.NegotiatedProtocol = ee.alpn[0]
+	}
+	if s.psk != nil {
+		return &client13WaitFinished{s.clientHandshake13}, nil
+	}
+	if !c.config.verifiesServers() && c.config.VerifyRawKey == nil {
+		return nil, incompatible(AlertHandshakeFailure, "server does not know our pre-shared key")
+	}
+	var err error
+	if s.peerRawKey, err = answeredType(s.offer.serverCertificateTypes, ee.serverCertificateTypes); err != nil {
+		return nil, err
+	}
+	if len(ee.clientCertificateTypes) > 0 {
+		if s.rawKey, err = answeredType(s.offer.clientCertificateTypes, ee.clientCertificateTypes); err != nil {
+			return nil, err
+		}
+	}
+	return &client13WaitCertificate{s.clientHandshake13}, nil
+}
+
+// client13WaitCertificate waits for what the server shows, and for its request
+// that we do the same.
+type client13WaitCertificate struct{ *clientHandshake13 }
+
+func (s *client13WaitCertificate) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
+	if request, ok := m.(*certificateRequest13); ok && s.request == nil {
+		if len(request.context) > 0 {
+			return nil, illegal("CertificateRequest in a handshake has a context")
+		}
+		s.received(raw)
+		s.request = request
+		return s, nil
+	}
+	cert, ok := m.(*certificate13)
+	if !ok {
+		return nil, unexpectedMessage(m, typeCertificate)
+	}
+	s.received(raw)
+	if len(cert.entries) == 0 {
+		return nil, malformed("server sent no certificate")
+	}
+	var err error
+	if s.peer, err = cert.chain(s.peerRawKey, &s.offer.extensions, inClientHello); err != nil {
+		return nil, err
+	}
+	s.state.OCSPResponse = cert.entries[0].ocspResponse
+	// While the server makes its signature.
+	if err := c.config.verifyServer(s.peer, &s.state); err != nil {
+		return nil, err
+	}
+	return &client13WaitCertificateVerify{s.clientHandshake13}, nil
+}
+
+// client13WaitCertificateVerify waits for the proof that the server is who it
+// shows to be.
+type client13WaitCertificateVerify struct{ *clientHandshake13 }
+
+func (s *client13WaitCertificateVerify) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
+	verify, ok := m.(*certificateVerify)
+	if !ok {
+		return nil, unexpectedMessage(m, typeCertificateVerify)
+	}
+	err := verifySignature(s.peer.key(), verify.scheme, s.offer.signatureAlgorithms, VersionDTLS13,
+		signed13(contextServerSignature, s.transcript.sum()), verify.signature)
+	if err != nil {
+		return nil, err
+	}
+	s.received(raw)
+	return &client13WaitFinished{s.clientHandshake13}, nil
+}
+
+// client13WaitFinished waits for the end of the server's flight.
+type client13WaitFinished struct{ *clientHandshake13 }
+
+func (s *client13WaitFinished) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
+	if err := s.peerFinished(c, m, raw); err != nil {
+		return nil, err
+	}
+	if err := c.config.verifyConnection(&s.state); err != nil {
+		return nil, err
+	}
+	// From here on the server takes the new secret: it has had it since before
+	// its Finished was sent.
+	if err := s.deriveMaster(c); err != nil {
+		return nil, err
+	}
+	c.push(EventPeerFinished)
+	c.push(EventActivate)
+	if s.request != nil {
+		if err := s.certify(c); err != nil {
+			return nil, err
+		}
+	}
+	open := new(open13)
+	c.pushThen(func() error { return s.finish(c, open) })
+	return open, nil
+}
+
+// finish sends the end of our flight.
+func (s *clientHandshake13) finish(c *Conn, open *open13) error {
+	if err := s.send(c, s.finished(true)); err != nil {
+		return err
+	}
+	read, err := s.readEpoch(c, epochApplication)
+	if err != nil {
+		return err
+	}
+	c.in.v13.epochs = append(c.in.v13.epochs, read)
+	c.in.v13.unacked = nil // our flight says it
+	write, err := s.writeEpoch(c, epochApplication)
+	if err != nil {
+		return err
+	}
+	c.writeIn(write)
+	*open = s.open(c)
+	s.complete(c)
+	return nil
+}
+
+// certify sends what the server asked us to show, which may be nothing.
+func (s *clientHandshake13) certify(c *Conn) error {
+	own, err := c.config.clientCredential(s.rawKey, &tls.CertificateRequestInfo{
+		AcceptableCAs:    s.request.certificateAuthorities,
+		SignatureSchemes: s.request.signatureAlgorithms,
+		Version:          tls.VersionTLS13,
+	})
+	if err != nil {
+		return err
+	}
+	if own == nil {
+		return s.send(c, new(certificate13))
+	}
+	scheme, err := own.chooseSignature(s.request.signatureAlgorithms, VersionDTLS13)
+	if err != nil {
+		return err
+	}
+	return s.prove(c, own, scheme, s.request.statusRequest, contextClientSignature)
+}

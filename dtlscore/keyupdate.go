@@ -1,0 +1,132 @@
+package dtlscore
+
+import (
+	"math"
+	"slices"
+)
+
+// maxEpoch13 is the last epoch in which we write. RFC 9147, Section 8.
+const maxEpoch13 = 1<<48 - 1
+
+// keyUpdates is what goes on with new keys. RFC 9147, Section 8.
+type keyUpdates struct {
+	pending  bool         // a KeyUpdate of ours is not acknowledged
+	sentIn   recordNumber // of it, once it was handed out
+	awaiting bool         // the peer was asked to follow, and has not
+	owed     bool         // another one has to follow
+	ask      bool         // and asks the peer to follow
+}
+
+// KeyUpdate changes the keys in which this side writes, and if requestPeer is
+// set asks the peer to do the same. The keys change when the peer has
+// acknowledged it; application data may be sent meanwhile. Only DTLS 1.3 has
+// this; see [Conn.Renegotiate] for 1.2. The secrets of [EventSecret] and of the
+// exporter stay as they are: RFC 8446, Section 7.5.
+//
+// It fails with [ErrMisuse] if the connection is not open or of another
+// version, and with [ErrKeysUsedUp] after some 2^16 messages of the handshake
+// and after it. Such errors do not end the connection. If an update is under way
+// already there is nothing to do, or as little as is needed to ask the peer.
+func (c *Conn) KeyUpdate(requestPeer bool) error {
+	s, ok := c.state.(*open13)
+	switch {
+	case c.err != nil:
+		return c.err
+	case !c.agreed.HandshakeComplete || c.closing || c.peerClosed:
+		return misuse("KeyUpdate on a connection that is not open")
+	case !ok:
+		return misuse("KeyUpdate on a connection of another version than 1.3")
+	case s.usedUp(c):
+		return ErrKeysUsedUp
+	case s.updates.pending && (!requestPeer || s.updates.awaiting):
+		return nil
+	}
+	if err := s.update(c, requestPeer); err != nil {
+		return c.fail(err)
+	}
+	return nil
+}
+
+func (s *open13) usedUp(c *Conn) bool {
+	return c.written.number >= maxEpoch13 || c.nextSendSeq == math.MaxUint16
+}
+
+// update sends a KeyUpdate, or makes one follow the one that is under way.
+// What was sent in the epoch before this one has all arrived before the
+// peer may forget its keys: that is what the flush is for.
+func (s *open13) update(c *Conn, ask bool) error {
+	u := &s.updates
+	if u.pending {
+		u.owed, u.ask = true, u.ask || ask
+		return nil
+	}
+	*u = keyUpdates{pending: true, awaiting: u.awaiting || ask}
+	c.written.updating.Store(true)
+	c.push(EventFlush)
+	if _, err := c.send(&keyUpdate{updateRequested: ask}); err != nil {
+		return err
+	}
+	c.queue[len(c.queue)-1].sealed = &u.sentIn
+	c.push(EventResume)
+	return nil
+}
+
+// acknowledged takes an ACK, and reports whether it was the one for our
+// KeyUpdate: from here on the new keys are used.
+func (s *open13) acknowledged(c *Conn, records []recordNumber) (bool, error) {
+	u := &s.updates
+	if !u.pending || u.sentIn.epoch == 0 || !slices.Contains(records, u.sentIn) {
+		return false, nil
+	}
+	s.write = s.nextTraffic(s.write)
+	e, err := newWriteEpoch13(s.suite, c.written.number+1, s.trafficKeys(s.suite.aead, s.write))
+	if err != nil {
+		return false, err
+	}
+	c.writeIn(e)
+	if c.app.Load() != nil {
+		c.app.Store(e)
+	}
+	u.pending = false
+	if u.owed && !c.closing && !s.usedUp(c) {
+		return true, s.update(c, u.ask)
+	}
+	return true, nil
+}
+
+// peerUpdates handles a KeyUpdate of the peer. Keys before the present ones are
+// forgotten now: the peer has flushed what it sent with them. RFC 9147, Section
+// 8, lets it go on in the present ones until it has our ACK.
+func (s *open13) peerUpdates(c *Conn, m *keyUpdate) error {
+	if !c.in.messages.empty() {
+		return unexpected("more of the handshake in the record with KeyUpdate")
+	}
+	if s.updates.awaiting {
+		s.updates.awaiting = false
+	} else if err := s.countNews(c, m); err != nil {
+		return err
+	}
+	in := &c.in.v13
+	last := in.newest()
+	if last.epoch == math.MaxUint64 {
+		return unexpected("KeyUpdate in the last epoch")
+	}
+	s.read = s.nextTraffic(s.read)
+	next, err := newProtection13(s.suite.aead, last.epoch+1, s.trafficKeys(s.suite.aead, s.read))
+	if err != nil {
+		return misuse("%w", err)
+	}
+	in.epochs = []*protection13{last, next}
+	if c.closing {
+		return nil // nothing is sent after close_notify
+	}
+	if err := c.sendACK(); err != nil {
+		return err
+	}
+	// "MUST NOT send its own KeyUpdate if that would cause it to exceed these
+	// limits and SHOULD instead ignore" the wish.
+	if !m.updateRequested || s.usedUp(c) {
+		return nil
+	}
+	return s.update(c, false)
+}

@@ -1,0 +1,60 @@
+package dtlscore
+
+import "time"
+
+// open13 is a connection of version 1.3 after the handshake.
+type open13 struct {
+	keySchedule
+	suite      *cipherSuite
+	read       []byte // the traffic secret of the newest epoch of the peer
+	write      []byte // likewise ours
+	resumption []byte // for the keys of tickets
+
+	updates keyUpdates
+	news    rateLimit // of messages while no application data comes
+}
+
+// open is the state after the handshake.
+func (hs *handshake13) open(c *Conn) open13 {
+	return open13{
+		keySchedule: hs.keySchedule,
+		suite:       hs.suite,
+		read:        hs.application.of(!c.isClient),
+		write:       hs.application.of(c.isClient),
+		resumption:  hs.master.resumption(hs.transcript.sum()),
+	}
+}
+
+func (s *open13) handle(c *Conn, m message, _ handshakeMessage) (state, error) {
+	switch m := m.(type) {
+	case *keyUpdate:
+		return s, s.peerUpdates(c, m)
+	case *newSessionTicket13:
+		if !c.isClient {
+			break
+		}
+		if err := s.countNews(c, m); err != nil {
+			return nil, err
+		}
+		s.keepTicket(c, m)
+		return s, c.sendACK()
+	}
+	return nil, unexpectedMessage(m)
+}
+
+// What a peer may send without application data between: so many messages at
+// once, and one more each time that the interval has passed. Attack E5.
+const (
+	newsBurst    = 64
+	newsInterval = 10 * time.Second
+)
+
+// countNews is called for each message that is not an answer.
+func (s *open13) countNews(c *Conn, m message) error {
+	progress := c.in.v13.progress
+	c.in.v13.progress = false
+	if !progress && !s.news.allow(c.config.time(), newsBurst, newsInterval) {
+		return unexpected("too many messages like %v", m.typ())
+	}
+	return nil
+}

@@ -1,0 +1,338 @@
+package dtlscore
+
+import (
+	"bytes"
+	"crypto/tls"
+	"slices"
+
+	"golang.org/x/crypto/cryptobyte"
+)
+
+// serverHandshake13 is a server's side of a DTLS 1.3 handshake. The states:
+//
+//	server13WaitClientHello          after a HelloRetryRequest
+//	server13WaitCertificate          if the client was asked for one
+//	server13WaitCertificateVerify    if it sent one
+//	server13WaitFinished
+//
+// RFC 8446, Appendix A.2.
+type serverHandshake13 struct {
+	handshake13
+	offer *clientHello
+	info  *tls.ClientHelloInfo
+
+	asks       bool // for a certificate of the client
+	peerRawKey bool // which has to be a raw public key
+	peer       *peerCredential
+}
+
+// startServer13 answers the first ClientHello.
+func startServer13(c *Conn, offer *clientHello, info *tls.ClientHelloInfo, raw handshakeMessage) (state, error) {
+	if err := offer.check13(); err != nil {
+		return nil, err
+	}
+	if len(offer.cookie13) > 0 {
+		return nil, illegal("cookie in a first ClientHello") // RFC 9147, Section 5.1
+	}
+	c.in.v13.earlyData = offer.earlyData
+	hs := &serverHandshake13{handshake13: handshake13{transcript: newTranscript()}, offer: offer, info: info}
+
+	suites := c.config.suites(VersionDTLS13, false)
+	i := slices.IndexFunc(suites, func(id uint16) bool { return slices.Contains(offer.suites, id) })
+	if i < 0 {
+		return nil, incompatible(AlertHandshakeFailure, "no cipher suite in common with the client")
+	}
+	hs.choose(c, offer, suiteByID(suites[i], VersionDTLS13))
+
+	group, share := c.config.chooseGroup13(offer)
+	switch {
+	case group == 0:
+		return nil, incompatible(AlertHandshakeFailure, "client offers groups %v only", offer.supportedGroups)
+	case share == nil:
+		return hs.retry(c, group, raw)
+	}
+	return hs.answer(c, group, share, raw)
+}
+
+// check13 checks what a ClientHello must have in version 1.3. RFC 8446,
+// Sections 4.1.2 and 9.2; RFC 9147, Section 5.3.
+func (m *clientHello) check13() error {
+	switch {
+	case len(m.cookie) > 0:
+		return illegal("ClientHello of version 1.3 with a legacy_cookie")
+	case !slices.Equal(m.compressionMethods, []byte{compressionNull}):
+		return illegal("ClientHello of version 1.3 with compression")
+	case m.supportedGroups == nil:
+		return misbehaved(AlertMissingExtension, "ClientHello without %v", extSupportedGroups)
+	case m.keyShares == nil:
+		return misbehaved(AlertMissingExtension, "ClientHello without %v", extKeyShare)
+	case m.signatureAlgorithms == nil && m.identities == nil:
+		return misbehaved(AlertMissingExtension, "ClientHello without %v", extSignatureAlgorithms)
+	case m.identities != nil && m.pskModes == nil:
+		return misbehaved(AlertMissingExtension, "ClientHello with %v and without %v", extPreSharedKey, extPSKKeyExchangeModes)
+	}
+	for _, share := range m.keyShares {
+		if !slices.Contains(m.supportedGroups, share.group) {
+			return illegal("key share for group %v, which is not offered", share.group)
+		}
+	}
+	return nil
+}
+
+// chooseGroup13 returns the first group of ours for which the client sent a
+// key share, with that, or else the first that it knows. 0 is none.
+func (c *Config) chooseGroup13(offer *clientHello) (tls.CurveID, []byte) {
+	groups := c.groups(VersionDTLS13)
+	for _, g := range groups {
+		for _, share := range offer.keyShares {
+			if share.group == g {
+				return g, share.data
+			}
+		}
+	}
+	for _, g := range groups {
+		if slices.Contains(offer.supportedGroups, g) {
+			return g, nil
+		}
+	}
+	return 0, nil
+}
+
+// retry sends a HelloRetryRequest, for a key share. There is no cookie in it:
+// SCTP has verified the address of the client. RFC 9147, Section 5.1.
+func (s *serverHandshake13) retry(c *Conn, group tls.CurveID, raw handshakeMessage) (state, error) {
+	s.received(raw)
+	s.transcript.retry()
+	m := &serverHello{version: VersionDTLS12, random: helloRetryRandom, suite: s.suite.id}
+	m.supportedVersions = []uint16{VersionDTLS13}
+	m.keyShares = []keyShare{{group: group}}
+	return &server13WaitClientHello{s, group}, s.send(c, m)
+}
+
+// server13WaitClientHello waits for the ClientHello with the key share that
+// was asked for.
+type server13WaitClientHello struct {
+	*serverHandshake13
+	group tls.CurveID
+}
+
+func (s *server13WaitClientHello) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
+	offer, ok := m.(*clientHello)
+	if !ok {
+		return nil, unexpectedMessage(m, typeClientHello)
+	}
+	if err := offer.check13(); err != nil {
+		return nil, err
+	}
+	if !offer.repeats(s.offer) {
+		return nil, illegal("client changed its ClientHello after a HelloRetryRequest")
+	}
+	if len(offer.keyShares) != 1 || offer.keyShares[0].group != s.group {
+		return nil, illegal("no key share for group %v after a HelloRetryRequest", s.group)
+	}
+	s.offer = offer
+	return s.answer(c, s.group, offer.keyShares[0].data, raw)
+}
+
+// repeats reports whether a second ClientHello differs from the first only in
+// what may change. No cookie was sent, so that there must be none. RFC 8446,
+// Section 4.1.2.
+func (m *clientHello) repeats(first *clientHello) bool {
+	constant := func(m clientHello) []byte {
+		m.keyShares, m.identities, m.binders = nil, nil, nil
+		m.earlyData = false
+		b := cryptobyte.NewBuilder(nil)
+		m.marshal(b)
+		for _, t := range m.seen {
+			switch t {
+			case extKeyShare, extPreSharedKey, extEarlyData, extPadding:
+			default:
+				b.AddUint16(uint16(t)) // for those that we do not know
+			}
+		}
+		return b.BytesOrPanic() // it was parsed
+	}
+	return !m.earlyData && bytes.Equal(constant(*m), constant(*first))
+}
+
+// answer sends our whole flight.
+func (s *serverHandshake13) answer(c *Conn, group tls.CurveID, share []byte, raw handshakeMessage) (state, error) {
+	// 1. Choose.
+	s.state.CurveID = group
+	if err := s.choosePSK(c, raw); err != nil {
+		return nil, err
+	}
+	s.received(raw)
+	hello := &serverHello{version: VersionDTLS12, suite: s.suite.id}
+	if err := c.readRandom(hello.random[:]); err != nil {
+		return nil, err
+	}
+	hello.supportedVersions = []uint16{VersionDTLS13}
+	hello.pskSelected, hello.selectedIdentity = s.psk != nil, s.psk.index()
+	ee := new(encryptedExtensions)
+	var own *credential
+	var scheme tls.SignatureScheme
+	var err error
+	if s.psk == nil {
+		ee.serverNameUsed = s.offer.serverName != ""
+		if own, scheme, err = s.chooseCredential(c, ee); err != nil {
+			return nil, err
+		}
+	}
+	if s.state.NegotiatedProtocol, err = c.config.chooseProtocol(s.offer.alpn); err != nil {
+		return nil, err
+	}
+	if s.state.NegotiatedProtocol != "" {
+		ee.alpn = []string{s.state.NegotiatedProtocol}
+	}
+	// 2. ServerHello, and the keys of epoch 2.
+	ours, shared, err := respond(group, share)
+	if err != nil {
+		return nil, err
+	}
+	hello.keyShares = []keyShare{{group, ours}}
+	if err := s.send(c, hello); err != nil {
+		return nil, err
+	}
+	if err := s.deriveHandshake(c, shared); err != nil {
+		return nil, err
+	}
+	// 3. What we show.
+	if err := s.send(c, ee); err != nil {
+		return nil, err
+	}
+	if s.asks {
+		request := new(certificateRequest13)
+		request.signatureAlgorithms = defaultSignatureAlgorithms()
+		if err := s.send(c, request); err != nil {
+			return nil, err
+		}
+	}
+	if own != nil {
+		if err := s.prove(c, own, scheme, s.offer.statusRequest, contextServerSignature); err != nil {
+			return nil, err
+		}
+	}
+	// 4. Finished.
+	c.pushThen(func() error { return s.finish(c) })
+	if s.asks {
+		return &server13WaitCertificate{s}, nil
+	}
+	return &server13WaitFinished{s}, nil
+}
+
+// chooseCredential settles who shows what.
+func (s *serverHandshake13) chooseCredential(c *Conn, ee *encryptedExtensions) (own *credential, scheme tls.SignatureScheme, err error) {
+	if !c.config.hasCertificates() && c.config.RawKey == nil {
+		return nil, 0, incompatible(AlertHandshakeFailure, "client has no pre-shared key, and we have no certificate")
+	}
+	if s.offer.signatureAlgorithms == nil {
+		return nil, 0, misbehaved(AlertMissingExtension, "ClientHello without %v", extSignatureAlgorithms)
+	}
+	serverType, err := chooseType(s.offer.serverCertificateTypes, c.config.RawKey != nil, c.config.hasCertificates())
+	if err != nil {
+		return nil, 0, err
+	}
+	if s.offer.serverCertificateTypes != nil {
+		ee.serverCertificateTypes = []uint8{serverType}
+	}
+	if own, err = c.config.serverCredential(serverType == certTypeRawPublicKey, s.info); err != nil {
+		return nil, 0, err
+	}
+	if scheme, err = own.chooseSignature(s.offer.signatureAlgorithms, VersionDTLS13); err != nil {
+		return nil, 0, err
+	}
+	if s.asks = c.config.ClientAuth != tls.NoClientCert; s.asks {
+		clientType, err := c.config.chooseClientType(s.offer)
+		if err != nil {
+			return nil, 0, err
+		}
+		if s.offer.clientCertificateTypes != nil {
+			ee.clientCertificateTypes = []uint8{clientType}
+		}
+		s.peerRawKey = clientType == certTypeRawPublicKey
+	}
+	return own, scheme, nil
+}
+
+// finish sends our Finished. The client may use the endpoint pair shared
+// secret as soon as it has that, so that the driver gets it before.
+func (s *serverHandshake13) finish(c *Conn) error {
+	m := s.finished(false)
+	s.transcript.add(m.typ(), c.nextSendSeq, m.verifyData)
+	if err := s.deriveMaster(c); err != nil {
+		return err
+	}
+	if _, err := c.send(m); err != nil {
+		return err
+	}
+	write, err := s.writeEpoch(c, epochApplication)
+	if err != nil {
+		return err
+	}
+	c.writeIn(write)
+	return nil
+}
+
+// server13WaitCertificate waits for what a client shows, which may be nothing.
+type server13WaitCertificate struct{ *serverHandshake13 }
+
+func (s *server13WaitCertificate) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
+	cert, ok := m.(*certificate13)
+	if !ok {
+		return nil, unexpectedMessage(m, typeCertificate)
+	}
+	s.received(raw)
+	if len(cert.entries) == 0 {
+		return &server13WaitFinished{s.serverHandshake13}, c.config.verifyClient(nil, &s.state)
+	}
+	var err error
+	if s.peer, err = cert.chain(s.peerRawKey, new(extensions), inCertificateRequest); err != nil {
+		return nil, err
+	}
+	return &server13WaitCertificateVerify{s.serverHandshake13}, nil
+}
+
+// server13WaitCertificateVerify waits for the proof that the client is who it
+// shows to be.
+type server13WaitCertificateVerify struct{ *serverHandshake13 }
+
+func (s *server13WaitCertificateVerify) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
+	verify, ok := m.(*certificateVerify)
+	if !ok {
+		return nil, unexpectedMessage(m, typeCertificateVerify)
+	}
+	// 1. The signature, over everything before. 2. What it shows.
+	err := verifySignature(s.peer.key(), verify.scheme, defaultSignatureAlgorithms(), VersionDTLS13,
+		signed13(contextClientSignature, s.transcript.sum()), verify.signature)
+	if err != nil {
+		return nil, err
+	}
+	s.received(raw)
+	return &server13WaitFinished{s.serverHandshake13}, c.config.verifyClient(s.peer, &s.state)
+}
+
+// server13WaitFinished waits for the end of the client's part.
+type server13WaitFinished struct{ *serverHandshake13 }
+
+func (s *server13WaitFinished) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
+	if err := s.peerFinished(c, m, raw); err != nil {
+		return nil, err
+	}
+	if err := c.config.verifyConnection(&s.state); err != nil {
+		return nil, err
+	}
+	read, err := s.readEpoch(c, epochApplication)
+	if err != nil {
+		return nil, err
+	}
+	c.in.v13.epochs = []*protection13{read}
+	c.push(EventPeerFinished)
+	c.push(EventActivate)
+	if err := c.sendACK(); err != nil {
+		return nil, err
+	}
+	open := s.open(c)
+	s.complete(c)
+	return &open, nil
+}
