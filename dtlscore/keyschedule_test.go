@@ -74,6 +74,8 @@ type illustrated struct {
 	ClientPrivateKey, ServerPrivateKey, SharedSecret     string
 	EarlySecret, HandshakeSecret, MasterSecret           string
 	ExporterMasterSecret, ResumptionMasterSecret         string
+	Exporter                                             string `json:"Exporter_EXPORTER_DTLS_OVER_SCTP_64"`
+	ExporterOfDraft                                      string `json:"Exporter_EXPORTER_DTLS13_OVER_SCTP_64"`
 	ClientHandshakeTraffic, ServerHandshakeTraffic       illustratedSecret
 	ClientApplicationTraffic0, ClientApplicationTraffic1 illustratedSecret
 	ServerApplicationTraffic0, ServerApplicationTraffic1 illustratedSecret

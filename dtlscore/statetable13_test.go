@@ -1,0 +1,132 @@
+package dtlscore
+
+import (
+	"crypto/tls"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A stateCase13 is a stateCase of version 1.3.
+type stateCase13 struct {
+	state   string
+	how     string
+	client  bool // the connection under test is a client
+	config  func() *Config
+	lead    func(s *script13)
+	allowed []handshakeType
+}
+
+func server13(auth tls.ClientAuthType) func() *Config {
+	return func() *Config { return testServerConfig13(auth) }
+}
+
+func retryingServer13() *Config {
+	config := testServerConfig13(tls.NoClientCert)
+	config.CurvePreferences = []tls.CurveID{tls.CurveP256}
+	return config
+}
+
+// stateCases13 are the states of DTLS 1.3, and what may come in each.
+var stateCases13 = []stateCase13{
+	{state: "serverWaitClientHello", config: server13(tls.NoClientCert),
+		lead: func(s *script13) {}, allowed: []handshakeType{typeClientHello}},
+	{state: "server13WaitClientHello", config: retryingServer13,
+		lead: func(s *script13) { s.clientHello(); s.readRetry() }, allowed: []handshakeType{typeClientHello}},
+	{state: "server13WaitCertificate", config: server13(tls.RequestClientCert),
+		lead: func(s *script13) { s.clientHello(); s.serverFlight() }, allowed: []handshakeType{typeCertificate}},
+	{state: "server13WaitCertificateVerify", config: server13(tls.RequestClientCert),
+		lead: func(s *script13) { s.clientHello(); s.serverFlight(); s.certificate() }, allowed: []handshakeType{typeCertificateVerify}},
+	{state: "server13WaitFinished", how: "without a request", config: server13(tls.NoClientCert),
+		lead: func(s *script13) { s.clientHello(); s.serverFlight() }, allowed: []handshakeType{typeFinished}},
+	{state: "server13WaitFinished", how: "with a certificate", config: server13(tls.RequestClientCert),
+		lead: func(s *script13) { s.clientHello(); s.serverFlight(); s.certificate(); s.verify() }, allowed: []handshakeType{typeFinished}},
+	{state: "server13WaitFinished", how: "with an empty certificate", config: server13(tls.RequestClientCert),
+		lead:    func(s *script13) { s.clientHello(); s.serverFlight(); s.send(new(certificate13)) },
+		allowed: []handshakeType{typeFinished}},
+	{state: "open13", how: "server", config: server13(tls.NoClientCert),
+		lead: func(s *script13) { s.completeClient() }, allowed: []handshakeType{typeKeyUpdate}},
+
+	{state: "clientWaitServerHello", client: true, config: testClientConfig13,
+		lead: func(s *script13) { s.readClientHello() }, allowed: []handshakeType{typeServerHello, typeHelloRequest}},
+	{state: "client13WaitServerHello", client: true, config: testClientConfig13,
+		lead: func(s *script13) {
+			s.readClientHello()
+			s.retry(func(m *serverHello) { m.cookie13 = []byte{1} })
+		}, allowed: []handshakeType{typeServerHello}},
+	{state: "client13WaitEncryptedExtensions", client: true, config: testClientConfig13,
+		lead: func(s *script13) { s.readClientHello(); s.serverHello() }, allowed: []handshakeType{typeEncryptedExtensions}},
+	{state: "client13WaitCertificate", client: true, config: testClientConfig13,
+		lead:    func(s *script13) { s.readClientHello(); s.serverHello(); s.encryptedExtensions() },
+		allowed: []handshakeType{typeCertificate, typeCertificateRequest}},
+	{state: "client13WaitCertificate", how: "after CertificateRequest", client: true, config: testClientConfig13,
+		lead: func(s *script13) {
+			s.readClientHello()
+			s.serverHello()
+			s.encryptedExtensions()
+			s.certificateRequest()
+		}, allowed: []handshakeType{typeCertificate}},
+	{state: "client13WaitCertificateVerify", client: true, config: testClientConfig13,
+		lead:    func(s *script13) { s.readClientHello(); s.serverHello(); s.encryptedExtensions(); s.certificate() },
+		allowed: []handshakeType{typeCertificateVerify}},
+	{state: "client13WaitFinished", client: true, config: testClientConfig13,
+		lead: func(s *script13) { s.toFinished(false) }, allowed: []handshakeType{typeFinished}},
+	{state: "open13", how: "client", client: true, config: testClientConfig13,
+		lead: func(s *script13) { s.completeServer(false) }, allowed: []handshakeType{typeKeyUpdate, typeNewSessionTicket}},
+}
+
+// wellFormedMessages13 has one of each message, such as parses in version 1.3;
+// those that only 1.2 has as they are there.
+func wellFormedMessages13() map[handshakeType]message {
+	request := new(certificateRequest13)
+	request.signatureAlgorithms = defaultSignatureAlgorithms()
+	messages := wellFormedMessages(kxECDHEECDSA)
+	for _, m := range []message{
+		&newSessionTicket13{lifetime: 1, ticket: []byte{1}},
+		&certificate13{entries: []certificateEntry{{data: testCerts().ecdsa.Certificate[0]}}},
+		request,
+		&finished{make([]byte, 32)},
+	} {
+		messages[m.typ()] = m
+	}
+	return messages
+}
+
+// D1, D3, A1, A5, A7: every state times every message. What is not allowed
+// ends with unexpected_message; so do ChangeCipherSpec and messages that only
+// DTLS 1.2 has (3.19, 4.50).
+func TestAttackD1StateTable13(t *testing.T) {
+	messages := wellFormedMessages13()
+	for _, c := range stateCases13 {
+		t.Run(strings.TrimSpace(c.state+" "+c.how), func(t *testing.T) {
+			for typ := range handshakeType(typeKeyUpdate + 2) {
+				if typ == typeKeyUpdate+1 {
+					typ = typeChangeCipherSpec
+				}
+				if slices.Contains(c.allowed, typ) {
+					continue
+				}
+				s := newScript13(t, !c.client, c.config())
+				c.lead(s)
+				if got := fmt.Sprintf("%T", s.under.conn.state); got != "*dtlscore."+c.state {
+					t.Fatalf("state is %s", got)
+				}
+				s.wantAlive("the way to the state is legal")
+				switch m, known := messages[typ]; {
+				case typ == typeChangeCipherSpec:
+					s.changeCipherSpec()
+				case known:
+					s.send(m)
+				default:
+					s.sendMessage(typ, nil)
+				}
+				if s.under.err == nil {
+					t.Errorf("%v is accepted", typ)
+					continue
+				}
+				s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
+			}
+		})
+	}
+}
