@@ -2,6 +2,7 @@ package sctpdtls
 
 import (
 	"errors"
+	"io"
 	"net"
 	"os"
 	"time"
@@ -31,18 +32,20 @@ func (c *Conn) Close() error {
 }
 
 // Abort ends the connection and the association at once, and tells the peer
-// nothing: it reads a truncation.
+// nothing: it reads a truncation. It also ends a Close that is waiting.
 func (c *Conn) Abort() error {
 	if !c.closing.CompareAndSwap(false, true) {
-		return nil
+		return c.assoc.Abort()
 	}
 	defer close(c.closed)
 	c.interrupt()
+	c.closeErr = c.assoc.Abort() // wakes whoever reads or writes
 	c.reading.lock()
 	defer c.reading.unlock()
 	c.keys.stop()
 	c.end(net.ErrClosed)
-	return c.assoc.Abort()
+	c.messages.Release()
+	return c.closeErr
 }
 
 // interrupt wakes all who read or write; closing is set.
@@ -67,7 +70,7 @@ func (c *Conn) close() error {
 	// 1. What was written, then close_notify. After the peer's it has gone already.
 	c.core.Close()
 	err := c.obey()
-	if err != nil && !c.told && !c.down {
+	if err != nil && err != io.EOF {
 		c.assoc.Abort()
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return &CloseTimeoutError{}
@@ -79,7 +82,7 @@ func (c *Conn) close() error {
 		_, _, err = c.step()
 	}
 	// 3. All acknowledged, the association can go.
-	if !c.down {
+	if c.down == nil {
 		if err := c.assoc.Shutdown(); err == nil {
 			c.waitForDown()
 		}

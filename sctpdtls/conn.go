@@ -3,6 +3,7 @@ package sctpdtls
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -60,7 +61,8 @@ type Conn struct {
 	asked    bool                // doing is a flush, and a dry event will come
 	holding  bool                // the gate is shut, the write deadline is the driver's
 	told     bool                // the peer's close_notify has come
-	down     bool                // the association is over
+	down     error               // what the end of the association means, nil while it exists
+	cause    uint16              // of the ABORT that ended it
 	switched bool                // something was sent under a key made by a handshake
 	sentAt   time.Time           // of the last control record
 	keyTime  time.Duration       // that it took from there to compute and install a key
@@ -107,13 +109,18 @@ func newConn(a association, config *Config, core *dtlscore.Conn) (*Conn, error) 
 }
 
 // HandshakeContext does the handshake if it has not been done yet. There is no need to
-// call it for connections from Dial and Listener. An error is final. The time limit is that of
-// ctx or [Config].HandshakeTimeout, whichever is shorter.
+// call it for connections from Dial and Listener. An error is final, unless ctx was done while
+// another goroutine did the handshake. The time limit is that of
+// ctx or [Config].HandshakeTimeout, whichever is shorter; the deadlines do not matter.
 func (c *Conn) HandshakeContext(ctx context.Context) error {
 	if c.state.Load() != nil {
 		return nil
 	}
-	c.reading.lock()
+	select {
+	case c.reading <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	defer c.reading.unlock()
 	if c.state.Load() != nil {
 		return nil
@@ -127,9 +134,10 @@ func (c *Conn) HandshakeContext(ctx context.Context) error {
 	if c.closing.Load() { // Close has taken the deadline before
 		return net.ErrClosed
 	}
+	interrupted := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		c.readDeadline.take(past)
-		c.writeDeadline.take(past)
+		close(interrupted)
 	})
 	err := c.assoc.Handshaking(true)
 	if err == nil {
@@ -141,11 +149,15 @@ func (c *Conn) HandshakeContext(ctx context.Context) error {
 	for err == nil && c.state.Load() == nil {
 		_, _, err = c.step()
 	}
-	stop()
+	if !stop() {
+		<-interrupted // lest it takes the deadline after it is given back
+	}
 	switch {
 	case err == nil:
 	case c.closing.Load():
 		return c.giveUp(net.ErrClosed)
+	case errors.Is(ctx.Err(), context.Canceled):
+		return c.giveUp(fmt.Errorf("sctpdtls: the handshake was given up: %w", ctx.Err()))
 	case ctx.Err() != nil:
 		return c.giveUp(&HandshakeTimeoutError{KeyInUse: c.switched, Err: ctx.Err()})
 	default:
@@ -182,10 +194,18 @@ func (c *Conn) SetDeadline(t time.Time) error {
 }
 
 // SetReadDeadline makes reads fail with os.ErrDeadlineExceeded after t. Nothing is lost by that.
-func (c *Conn) SetReadDeadline(t time.Time) error { return c.readDeadline.setUser(t) }
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	if c.closing.Load() {
+		return net.ErrClosed
+	}
+	return c.readDeadline.setUser(t)
+}
 
 // SetWriteDeadline makes writes fail with os.ErrDeadlineExceeded after t: nothing of the message was sent then.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
+	if c.closing.Load() {
+		return net.ErrClosed
+	}
 	defer c.gate.poke() // for writers who wait for a handshake
 	return c.writeDeadline.setUser(t)
 }

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
@@ -77,18 +79,39 @@ func (c *Conn) do(ev dtlscore.Event) error {
 	case dtlscore.EventPeerClosed:
 		c.told = true
 		c.end(io.EOF)
+		c.boundAnswer()
 		return nil
 	}
 	return fmt.Errorf("sctpdtls: unknown event %d of the DTLS core", ev.Kind)
 }
 
-// sendControl sends one record with the writers held back, whose deadline it shares.
-func (c *Conn) sendControl(record []byte) error {
-	if !c.holding {
-		c.hold()
-		defer c.letGo()
+// boundAnswer bounds the time in which the peer must let our close_notify through. A reader need
+// not wait longer to be told of the end, and can be told of nothing else any more.
+func (c *Conn) boundAnswer() {
+	if c.closing.Load() {
+		return // Close has its own
 	}
-	err := c.assoc.Send(record, controlInfo)
+	c.readDeadline.take(time.Now().Add(c.config.closeTimeout()))
+	if c.closing.Load() {
+		c.readDeadline.take(past) // it came meanwhile, and waits for this reader
+	}
+}
+
+// sendControl sends one record. When there is no space for it, the peer may be waiting for
+// space just as well, so it goes on reading until there is.
+func (c *Conn) sendControl(record []byte) error {
+	err := c.assoc.TrySend(record, controlInfo)
+	if errors.Is(err, stream.ErrWouldBlock) {
+		if !c.holding {
+			defer c.letGo()
+		}
+		flushed := c.flush()
+		c.asked = false // if it was interrupted, the next flush asks for itself
+		if flushed != nil {
+			return flushed
+		}
+		err = c.assoc.TrySend(record, controlInfo)
+	}
 	c.sentAt = time.Now()
 	return c.gone(err)
 }
@@ -166,15 +189,16 @@ func (c *Conn) flush() error {
 	}
 }
 
-// drain reads everything that SCTP has received: RFC 6083, Sections 4.7 and 4.9.
+// drain reads everything that SCTP has received, a message that has begun to its end:
+// RFC 6083, Sections 4.7 and 4.9.
 func (c *Conn) drain() error {
 	for {
-		m, ev, err := c.messages.Next(false)
+		m, ev, err := c.messages.Next(c.messages.Partial())
 		if errors.Is(err, stream.ErrWouldBlock) {
 			return nil
 		}
 		if err != nil {
-			if err = c.over(err); c.down {
+			if err = c.over(err); c.down != nil {
 				return nil // all there was is read; whatever comes next finds out
 			}
 			return err
@@ -222,6 +246,9 @@ func (c *Conn) queue(data []byte, info stream.Info) error {
 // step reads one message or event and does all that follows from it. Application
 // data that it returns is valid until the next step.
 func (c *Conn) step() (data []byte, info stream.Info, err error) {
+	if c.ended != nil && !c.told {
+		return nil, info, c.ended
+	}
 	if err := c.obey(); err != nil { // what a timeout has left undone
 		return nil, info, err
 	}
@@ -260,18 +287,10 @@ func (c *Conn) event(ev stream.Event) error {
 	case stream.Restarted:
 		// Nothing of the new association belongs to this connection, and
 		// SCTP-AUTH may be off in it: RFC 6083, Section 4.2.
-		c.down = true
-		return &AssociationError{End: AssociationRestarted}
+		c.down = &AssociationError{End: AssociationRestarted}
+		return c.down
 	case stream.Down:
-		if !ev.Clean && !c.told {
-			// Recv tells next how it ended, but not the cause.
-			c.down = true
-			end := AssociationLost
-			if ev.Cause != 0 {
-				end = AssociationAborted
-			}
-			return &AssociationError{End: end, Cause: ev.Cause, Err: ev.Err}
-		}
+		c.cause = ev.Cause // Recv tells next how it ended
 	}
 	// A part of a message that was given up (PartialAborted) belongs to a message with a
 	// Lifetime, or to an association that Recv will say has ended.
@@ -283,16 +302,25 @@ func (c *Conn) over(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return err
 	}
-	c.down = true
-	switch {
-	case c.told:
-		return io.EOF
-	case errors.Is(err, io.EOF):
-		return &AssociationError{End: AssociationShutdown}
-	case errors.Is(err, os.ErrClosed):
-		return err
+	if _, ok := errors.AsType[*stream.MessageSizeError](err); ok {
+		c.core.Fail(dtlscore.AlertRecordOverflow, err)
+		return c.core.Err()
 	}
-	return &AssociationError{End: AssociationLost, Err: err}
+	switch {
+	case c.down != nil: // the first error tells most
+	case errors.Is(err, net.ErrClosed):
+		c.down = err
+	case errors.Is(err, io.EOF):
+		c.down = &AssociationError{End: AssociationShutdown}
+	case errors.Is(err, syscall.ECONNRESET):
+		c.down = &AssociationError{End: AssociationAborted, Cause: c.cause, Err: err}
+	default:
+		c.down = &AssociationError{End: AssociationLost, Err: err}
+	}
+	if c.told {
+		return io.EOF
+	}
+	return c.down
 }
 
 // handshakeComplete publishes the new state and lets the writers go on.
@@ -317,7 +345,7 @@ const alertTime = time.Second
 func (c *Conn) fail(err error) error {
 	if c.ended == nil {
 		c.end(err)
-		if !c.down {
+		if c.down == nil {
 			c.lastWords(err)
 		}
 		c.giveUp(err)

@@ -106,7 +106,7 @@ func TestAttackC6TruncationIsReported(t *testing.T) {
 	}{
 		{"SHUTDOWN", func(p *testPair) { p.clientSCTP.Shutdown() }, AssociationShutdown},
 		{"ABORT", func(p *testPair) { p.client.Abort() }, AssociationAborted},
-		{"lost", func(p *testPair) { p.sctp.Inject(stream.Down{Err: errors.New("timed out")}) }, AssociationLost},
+		{"lost", func(p *testPair) { p.sctp.Lose() }, AssociationLost},
 		{"restart", func(p *testPair) {
 			p.sctp.Inject(stream.Restarted{})
 			p.client.WriteMessage([]byte("of the new association"), MessageInfo{})
@@ -216,7 +216,7 @@ func TestAlertBeforeAbortIsHeard(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p.client, err = newConn(lateAssociation{memAssociation{p.clientSCTP}}, p.client.config, core); err != nil {
+		if p.client, err = newConn(lateAssociation{&memAssociation{Assoc: p.clientSCTP}}, p.client.config, core); err != nil {
 			t.Fatal(err)
 		}
 		cerr, serr := p.handshake()
@@ -229,7 +229,7 @@ func TestAlertBeforeAbortIsHeard(t *testing.T) {
 }
 
 // A lateAssociation activates keys when the peer has gone.
-type lateAssociation struct{ memAssociation }
+type lateAssociation struct{ *memAssociation }
 
 func (lateAssociation) SetActiveAuthKey(uint16) error {
 	time.Sleep(3 * alertTime)
@@ -283,7 +283,7 @@ func TestAttackB8PeerWithoutAuth(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = newConn(withoutAuth{memAssociation{a}}, clientConfig(), core)
+	_, err = newConn(withoutAuth{&memAssociation{Assoc: a}}, clientConfig(), core)
 	if e, ok := errors.AsType[*AuthUnsupportedError](err); !ok || !e.Peer {
 		t.Errorf("newConn: %v, want an AuthUnsupportedError of the peer", err)
 	}
@@ -292,7 +292,7 @@ func TestAttackB8PeerWithoutAuth(t *testing.T) {
 	}
 }
 
-type withoutAuth struct{ memAssociation }
+type withoutAuth struct{ *memAssociation }
 
 func (withoutAuth) AuthAgreement() (authchunk.Agreement, error) {
 	return authchunk.Agreement{Local: authchunk.DefaultChunks()}, nil

@@ -1,7 +1,6 @@
 package sctpdtls
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -60,7 +59,7 @@ const (
 type AssociationError struct {
 	End   AssociationEnd
 	Cause uint16 // error cause code of an ABORT (RFC 9260, Section 3.3.10), else 0
-	Err   error  // may be nil
+	Err   error  // what the kernel said; nil for a shutdown and a restart
 }
 
 func (e *AssociationError) Error() string {
@@ -68,11 +67,11 @@ func (e *AssociationError) Error() string {
 	case AssociationShutdown:
 		return "sctpdtls: the association was shut down without close_notify: what came may be truncated"
 	case AssociationAborted:
-		return fmt.Sprintf("sctpdtls: the association was aborted (cause %d): what came may be truncated", e.Cause)
+		return fmt.Sprintf("sctpdtls: the association was aborted by the peer, or in its name (cause %d): what came may be truncated", e.Cause)
 	case AssociationRestarted:
 		return "sctpdtls: the peer restarted the association, which ends the DTLS connection (RFC 6083, Section 4.2); dial again"
 	default:
-		return fmt.Sprintf("sctpdtls: the association was lost: %v", e.Err)
+		return fmt.Sprintf("sctpdtls: the association was lost (%v): what was sent last may not have arrived; dial again", e.Err)
 	}
 }
 
@@ -83,13 +82,14 @@ func (e *AssociationError) Is(target error) bool {
 	return target == io.ErrUnexpectedEOF || target == net.ErrClosed
 }
 
-// A HandshakeTimeoutError means that the handshake did not end in time. It
+// A HandshakeTimeoutError means that the handshake did not end before [Config].HandshakeTimeout or the
+// deadline of its context. It
 // matches os.ErrDeadlineExceeded with errors.Is and is a timeout as in [net.Error].
 type HandshakeTimeoutError struct {
 	// KeyInUse is set when this end had already sent under the first SCTP-AUTH
 	// key made from the handshake. SCTP drops what is authenticated with another key in silence.
 	KeyInUse bool
-	Err      error // os.ErrDeadlineExceeded or the context's error
+	Err      error // the context's
 }
 
 func (e *HandshakeTimeoutError) Error() string {
@@ -102,7 +102,7 @@ func (e *HandshakeTimeoutError) Error() string {
 func (e *HandshakeTimeoutError) Unwrap() []error { return []error{e.Err, os.ErrDeadlineExceeded} }
 
 // Timeout implements net.Error.
-func (e *HandshakeTimeoutError) Timeout() bool { return e.Err != context.Canceled }
+func (e *HandshakeTimeoutError) Timeout() bool { return true }
 
 // Temporary implements net.Error.
 func (e *HandshakeTimeoutError) Temporary() bool { return false }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"math/big"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/authchunk"
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // testPKI is one authority with a server called “server.example” and a client.
@@ -77,11 +79,28 @@ func serverConfig() *Config {
 }
 
 // memAssociation is an association in memory that says that both ends authenticate DATA.
-type memAssociation struct{ *assoctest.Assoc }
+type memAssociation struct {
+	*assoctest.Assoc
+	before func() // if not nil, called before each call that may wait
+}
 
-func (memAssociation) Handshaking(bool) error { return nil }
+func (m *memAssociation) Recv(b stream.Buffer, wait bool) (stream.Part, error) {
+	if m.before != nil {
+		m.before()
+	}
+	return m.Assoc.Recv(b, wait)
+}
 
-func (memAssociation) AuthAgreement() (authchunk.Agreement, error) {
+func (m *memAssociation) TrySend(b []byte, info stream.Info) error {
+	if m.before != nil {
+		m.before()
+	}
+	return m.Assoc.TrySend(b, info)
+}
+
+func (*memAssociation) Handshaking(bool) error { return nil }
+
+func (*memAssociation) AuthAgreement() (authchunk.Agreement, error) {
 	return authchunk.Agreement{Supported: true, Local: authchunk.DefaultChunks(), Peer: authchunk.DefaultChunks()}, nil
 }
 
@@ -107,13 +126,24 @@ func newTestPair(t *testing.T, o assoctest.Options, client, server *Config) *tes
 		t.Fatal(err)
 	}
 	p := &testPair{t: t, clientSCTP: a, sctp: b}
-	if p.client, err = newConn(memAssociation{a}, client, cc); err != nil {
+	if p.client, err = newConn(&memAssociation{Assoc: a}, client, cc); err != nil {
 		t.Fatal(err)
 	}
-	if p.server, err = newConn(memAssociation{b}, server, sc); err != nil {
+	if p.server, err = newConn(&memAssociation{Assoc: b}, server, sc); err != nil {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// at calls f once, in the n-th call from now on in which c may wait for its association.
+func at(c *Conn, n int, f func()) (reached func() bool) {
+	var calls atomic.Int32
+	c.assoc.(*memAssociation).before = func() {
+		if int(calls.Add(1)) == n {
+			f()
+		}
+	}
+	return func() bool { return int(calls.Load()) >= n }
 }
 
 // connected returns both ends after their handshake, in the false time of synctest.

@@ -97,13 +97,10 @@ func (o *SCTPOptions) sackDelay() *time.Duration {
 	return o.SACKDelay
 }
 
-func (k *kernelAssociation) Recv(b []byte, wait bool) (stream.Part, error) {
-	p, err := k.Socket.Recv(b, wait)
+func (k *kernelAssociation) Recv(b stream.Buffer, wait bool) (stream.Part, error) {
+	p, err := k.RecvBuffer(b, wait)
 	if err != nil {
-		if errors.Is(err, sctpsock.ErrWouldBlock) {
-			err = stream.ErrWouldBlock
-		}
-		return stream.Part{}, err
+		return stream.Part{}, wouldBlock(err)
 	}
 	part := stream.Part{N: p.N, End: p.End, Info: stream.Info{Stream: p.Info.Stream, PPID: p.Info.PPID, Unordered: p.Info.Unordered}}
 	if p.Event != nil {
@@ -128,14 +125,20 @@ func streamEvent(ev sctpsock.Event) stream.Event {
 	return stream.Other{Event: ev}
 }
 
+// wouldBlock is err in the words of package stream.
+func wouldBlock(err error) error {
+	if err == sctpsock.ErrWouldBlock {
+		return stream.ErrWouldBlock
+	}
+	return err
+}
+
 func (k *kernelAssociation) Send(b []byte, info stream.Info) error {
-	return k.Socket.Send(b, sctpsock.SendInfo{
-		Stream:          info.Stream,
-		PPID:            info.PPID,
-		Unordered:       info.Unordered,
-		SackImmediately: info.SackImmediately,
-		Lifetime:        info.Lifetime,
-	})
+	return k.Socket.Send(b, sctpsock.SendInfo(info))
+}
+
+func (k *kernelAssociation) TrySend(b []byte, info stream.Info) error {
+	return wouldBlock(k.Socket.TrySend(b, sctpsock.SendInfo(info)))
 }
 
 func (k *kernelAssociation) AuthAgreement() (a authchunk.Agreement, err error) {

@@ -40,12 +40,12 @@ func (l *fakeListener) Close() error   { l.once.Do(func() { close(l.closed) }); 
 // dial makes an association and returns the client's end of it.
 func (l *fakeListener) dial(t *testing.T, config *Config) *Conn {
 	a, b := assoctest.Pair(assoctest.Options{Delay: time.Millisecond})
-	l.assocs <- memAssociation{b}
+	l.assocs <- &memAssociation{Assoc: b}
 	core, err := dtlscore.Client(config.core())
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := newConn(memAssociation{a}, config, core)
+	c, err := newConn(&memAssociation{Assoc: a}, config, core)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func TestAttackE15ListenerSurvivesItsPeers(t *testing.T) {
 			if err := <-done; err != nil {
 				t.Fatal(err)
 			}
-			(&testPair{t: t, client: c, server: s, clientSCTP: c.assoc.(memAssociation).Assoc, sctp: s.assoc.(memAssociation).Assoc}).close()
+			(&testPair{t: t, client: c, server: s, clientSCTP: c.assoc.(*memAssociation).Assoc, sctp: s.assoc.(*memAssociation).Assoc}).close()
 		}
 		if d := time.Since(start); d > time.Second {
 			t.Errorf("good peers waited %v for bad ones", d)
@@ -115,12 +115,12 @@ func TestAttackE12MaxHandshakes(t *testing.T) {
 		}
 		_, b := assoctest.Pair(assoctest.Options{})
 		select {
-		case socket.assocs <- memAssociation{b}:
+		case socket.assocs <- &memAssociation{Assoc: b}:
 			t.Error("a third handshake was begun")
 		case <-time.After(9 * time.Second):
 		}
 		select {
-		case socket.assocs <- memAssociation{b}:
+		case socket.assocs <- &memAssociation{Assoc: b}:
 		case <-time.After(2 * time.Second):
 			t.Error("nothing was accepted after the first two had timed out")
 		}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
@@ -54,11 +55,14 @@ func (c *Conn) Read(b []byte) (n int, err error) {
 	if err := c.HandshakeContext(context.Background()); err != nil {
 		return 0, err
 	}
+	if len(b) == 0 {
+		return 0, nil
+	}
 	c.reading.lock()
 	defer c.reading.unlock()
 	defer c.messages.Release()
-	if len(b) == 0 {
-		return 0, nil
+	if c.closing.Load() {
+		return 0, net.ErrClosed
 	}
 	for len(c.rest) == 0 {
 		m, err := c.next()
@@ -82,6 +86,7 @@ func (c *Conn) next() (message, error) {
 	for {
 		if len(c.pending) > 0 {
 			m := c.pending[0]
+			c.pending[0] = message{}
 			c.pending = c.pending[1:]
 			c.size -= len(m.data)
 			return m, nil
@@ -94,14 +99,17 @@ func (c *Conn) next() (message, error) {
 		switch {
 		case err == nil && data != nil:
 			return message{data, info}, nil
-		case err == nil, c.retry(err, &c.readDeadline), len(c.pending) > 0:
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			if c.closing.Load() {
-				err = net.ErrClosed
+		case err == nil:
+		case c.closing.Load():
+			return message{}, net.ErrClosed // and Close goes on with it
+		case errors.Is(err, os.ErrDeadlineExceeded) && !c.told:
+			if len(c.pending) == 0 && !c.retry(err, &c.readDeadline) {
+				return message{}, err
 			}
-			return message{}, err
 		default:
-			return message{}, c.finish(err)
+			if err = c.finish(err); len(c.pending) == 0 {
+				return message{}, err
+			}
 		}
 	}
 }
@@ -224,6 +232,12 @@ func (c *Conn) writeError(err error) error {
 	}
 	if end := c.writeEnd.Load(); end != nil {
 		return *end
+	}
+	switch {
+	case errors.Is(err, dtlscore.ErrKeysUsedUp):
+		return err
+	case errors.Is(err, dtlscore.ErrNotOpen), errors.Is(err, net.ErrClosed):
+		return net.ErrClosed // the reader is about to say why
 	}
 	return &AssociationError{End: AssociationLost, Err: err}
 }

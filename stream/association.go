@@ -7,8 +7,15 @@ import (
 )
 
 // ErrWouldBlock is returned by [Association.Recv] when there is nothing to
-// read and it was told not to wait.
-var ErrWouldBlock = errors.New("stream: nothing to read")
+// read and it was told not to wait, and by [Association.TrySend] when there is no space.
+var ErrWouldBlock = errors.New("stream: not without waiting")
+
+// A Buffer is where [Association.Recv] puts what it reads. While it waits it has
+// given the bytes back, so that an idle association needs none.
+type Buffer interface {
+	Get() []byte // called when there may be something to read; not empty
+	Put()        // there was nothing
+}
 
 // Info is what SCTP carries beside each user message (RFC 6458, Sections 5.3.4 and 5.3.5).
 // All of it crosses the network in clear, authenticated by SCTP-AUTH.
@@ -41,11 +48,10 @@ type (
 	// Dry: nothing that was sent is unacknowledged (RFC 6458, Section 6.1.9).
 	Dry struct{}
 	// Down: the association has ended. Clean is set when it was shut down, not lost or
-	// aborted; Cause is the error cause code of an ABORT, or 0.
+	// aborted; Cause is the error cause code of an ABORT, or 0. Recv returns what ended it next.
 	Down struct {
 		Clean bool
 		Cause uint16
-		Err   error // what ended it, or nil
 	}
 	// Restarted: the peer has restarted the association (RFC 9260, Section 5.2).
 	Restarted struct{}
@@ -76,11 +82,15 @@ type Association interface {
 	// with wait false it returns ErrWouldBlock at once when there is none.
 	// At the end it returns io.EOF, or the error that ended the association,
 	// then and ever after.
-	Recv(b []byte, wait bool) (Part, error)
+	Recv(b Buffer, wait bool) (Part, error)
 
 	// Send hands one message to SCTP, whole or not at all. It waits for
 	// buffer space until the write deadline. It keeps no reference to b.
 	Send(b []byte, info Info) error
+
+	// TrySend is Send that returns ErrWouldBlock at once when there is no
+	// space, whatever the write deadline.
+	TrySend(b []byte, info Info) error
 
 	// AskDry asks for one Dry event that tells of everything sent before the
 	// call. Nothing may be sent until it has come, and everything that was

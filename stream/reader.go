@@ -29,57 +29,64 @@ type Message struct {
 // A Reader must not be used concurrently.
 type Reader struct {
 	assoc Association
-	buf   *[MaxMessageSize]byte // nil while no message is being read
-	n     int                   // bytes of it that hold the message so far
+	buf   buffer
+}
+
+// buffer is the [Buffer] of a Reader.
+type buffer struct {
+	b *[MaxMessageSize + 1]byte // one more, to tell what is too long; nil while idle
+	n int                       // bytes of it that hold the message so far
 }
 
 // buffers are shared, for an idle association should hold none.
-var buffers = sync.Pool{New: func() any { return new([MaxMessageSize]byte) }}
+var buffers = sync.Pool{New: func() any { return new([MaxMessageSize + 1]byte) }}
+
+func (b *buffer) Get() []byte {
+	if b.b == nil {
+		b.b = buffers.Get().(*[MaxMessageSize + 1]byte)
+	}
+	return b.b[b.n:]
+}
+
+func (b *buffer) Put() {
+	if b.b != nil && b.n == 0 {
+		buffers.Put(b.b)
+		b.b = nil
+	}
+}
 
 // NewReader returns a Reader of what a receives.
 func NewReader(a Association) *Reader { return &Reader{assoc: a} }
 
 // Next returns the next message, or the next event if that is not nil. With wait
 // false it returns [ErrWouldBlock] at once if there is neither, which leaves a
-// message of which only a part has arrived where it is.
+// message of which only a part has arrived where it is. A [MessageSizeError] is final.
 func (r *Reader) Next(wait bool) (Message, Event, error) {
-	if r.buf == nil {
-		r.buf = buffers.Get().(*[MaxMessageSize]byte)
-	}
 	for {
-		if r.n == len(r.buf) {
-			// A full buffer must not be read into: recvmsg would return 0.
-			var more [1]byte
-			p, err := r.assoc.Recv(more[:], wait)
-			if err == nil && p.Event == nil {
-				err = &MessageSizeError{p.Info.Stream}
-			}
-			return Message{}, p.Event, err
-		}
-		p, err := r.assoc.Recv(r.buf[r.n:], wait)
+		p, err := r.assoc.Recv(&r.buf, wait)
 		if err != nil {
 			return Message{}, nil, err
 		}
 		if p.Event != nil {
 			if _, ok := p.Event.(PartialAborted); ok {
-				r.n = 0
+				r.buf.n = 0
 			}
 			return Message{}, p.Event, nil
 		}
-		r.n += p.N
+		if r.buf.n += p.N; r.buf.n > MaxMessageSize {
+			return Message{}, nil, &MessageSizeError{p.Info.Stream}
+		}
 		if p.End {
-			n := r.n
-			r.n = 0
-			return Message{r.buf[:n], p.Info}, nil, nil
+			n := r.buf.n
+			r.buf.n = 0
+			return Message{r.buf.b[:n], p.Info}, nil, nil
 		}
 	}
 }
 
+// Partial reports whether a part of a message has been read, and its end has not.
+func (r *Reader) Partial() bool { return r.buf.n > 0 }
+
 // Release gives the buffer back, unless part of a message is in it. Call it
 // when the message that Next returned is done with and no other is wanted now.
-func (r *Reader) Release() {
-	if r.buf != nil && r.n == 0 {
-		buffers.Put(r.buf)
-		r.buf = nil
-	}
-}
+func (r *Reader) Release() { r.buf.Put() }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"testing"
+	"testing/synctest"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
 	"github.com/seed-41f70523/dtls-sctp/stream"
@@ -78,6 +79,47 @@ func TestAttackH7ReaderRefusesTooLargeMessage(t *testing.T) {
 	}
 }
 
+// While nothing comes, a Reader holds no buffer; a part of a message it keeps.
+func TestReaderHoldsNothingWhileItWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := assoctest.Pair(assoctest.Options{PartSize: 3})
+		w := &watched{Association: b}
+		r := stream.NewReader(w)
+		done := make(chan string)
+		go func() {
+			m, _, err := r.Next(true)
+			if err != nil {
+				t.Error(err)
+			}
+			done <- string(m.Data)
+		}()
+		synctest.Wait()
+		if w.got != w.put {
+			t.Errorf("the Reader took %d buffers and gave %d back while it waits", w.got, w.put)
+		}
+		if err := a.Send([]byte("hello"), stream.Info{}); err != nil {
+			t.Fatal(err)
+		}
+		if m := <-done; m != "hello" {
+			t.Errorf("Next() = %q", m)
+		}
+	})
+}
+
+// A watched association counts how often its buffer is taken and given back.
+type watched struct {
+	stream.Association
+	stream.Buffer
+	got, put int
+}
+
+func (w *watched) Recv(b stream.Buffer, wait bool) (stream.Part, error) {
+	w.Buffer = b
+	return w.Association.Recv(w, wait)
+}
+func (w *watched) Get() []byte { w.got++; return w.Buffer.Get() }
+func (w *watched) Put()        { w.put++; w.Buffer.Put() }
+
 // script is an association that receives what a test says.
 type script struct {
 	stream.Association
@@ -91,8 +133,8 @@ type part struct {
 	err   error
 }
 
-func (s *script) Recv(b []byte, wait bool) (stream.Part, error) {
+func (s *script) Recv(b stream.Buffer, wait bool) (stream.Part, error) {
 	p := s.parts[0]
 	s.parts = s.parts[1:]
-	return stream.Part{N: copy(b, p.data), End: p.end, Event: p.event}, p.err
+	return stream.Part{N: copy(b.Get(), p.data), End: p.end, Event: p.event}, p.err
 }

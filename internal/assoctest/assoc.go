@@ -22,7 +22,8 @@ type Options struct {
 	Streams  uint16        // in each direction; 0 is 10
 	Delay    time.Duration // from one end to the other
 	PartSize int           // messages longer than this arrive in parts; 0: never
-	Window   int           // bytes that one end holds unread before the other's Send waits; 0 is 1 MiB
+	Window   int           // bytes that one end receives and holds unread; 0 is 104 KiB, as in Linux
+	Buffer   int           // bytes sent and not acknowledged after which Send waits; 0 is 208 KiB, as in Linux
 }
 
 // retransmit is the time after which a message that the receiver dropped for
@@ -54,6 +55,7 @@ type Assoc struct {
 	write    deadline
 	sent     []Sent
 	dropped  int
+	shutdown bool // SHUTDOWN follows when nothing is in flight any more
 	closed   bool
 	aborted  bool
 }
@@ -61,6 +63,7 @@ type Assoc struct {
 type both struct {
 	mu   sync.Mutex // guards both ends
 	cond *sync.Cond // told of any change
+	over bool       // the association does not exist any more
 }
 
 // Sent is one message as it was sent, and the key that authenticated it.
@@ -76,6 +79,7 @@ type item struct {
 	info  stream.Info
 	event stream.Event
 	size  int
+	more  bool // it is a part of a message whose end has not been received
 }
 
 // packet is a message on its way, under the key that it was sent with.
@@ -92,7 +96,10 @@ func Pair(o Options) (a, b *Assoc) {
 		o.Streams = 10
 	}
 	if o.Window == 0 {
-		o.Window = 1 << 20
+		o.Window = 104 << 10
+	}
+	if o.Buffer == 0 {
+		o.Buffer = 208 << 10
 	}
 	s := new(both)
 	s.cond = sync.NewCond(&s.mu)
@@ -103,10 +110,12 @@ func Pair(o Options) (a, b *Assoc) {
 }
 
 // Recv implements stream.Association.
-func (a *Assoc) Recv(b []byte, wait bool) (stream.Part, error) {
+func (a *Assoc) Recv(buf stream.Buffer, wait bool) (stream.Part, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	b := buf.Get()
 	for len(a.queue) == 0 || wait && a.read.passed {
+		buf.Put()
 		switch {
 		case a.closed:
 			return stream.Part{}, net.ErrClosed
@@ -118,6 +127,10 @@ func (a *Assoc) Recv(b []byte, wait bool) (stream.Part, error) {
 			return stream.Part{}, stream.ErrWouldBlock
 		}
 		a.cond.Wait()
+		b = buf.Get()
+	}
+	if len(b) == 0 {
+		return stream.Part{}, io.ErrShortBuffer
 	}
 	it := &a.queue[0]
 	if it.event != nil {
@@ -130,17 +143,24 @@ func (a *Assoc) Recv(b []byte, wait bool) (stream.Part, error) {
 	}
 	n = copy(b, it.data[:n])
 	it.data = it.data[n:]
-	part := stream.Part{N: n, Info: it.info, End: len(it.data) == 0}
-	if part.End {
+	part := stream.Part{N: n, Info: it.info, End: len(it.data) == 0 && !it.more}
+	if len(it.data) == 0 {
 		a.unread -= it.size
 		a.queue = a.queue[1:]
-		a.cond.Broadcast()
+		if len(a.peer.inFlight) > 0 {
+			a.soon(a.peer.arrive) // the window is open again
+		}
 	}
 	return part, nil
 }
 
 // Send implements stream.Association.
-func (a *Assoc) Send(b []byte, info stream.Info) error {
+func (a *Assoc) Send(b []byte, info stream.Info) error { return a.send(b, info, true) }
+
+// TrySend implements stream.Association.
+func (a *Assoc) TrySend(b []byte, info stream.Info) error { return a.send(b, info, false) }
+
+func (a *Assoc) send(b []byte, info stream.Info, wait bool) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if len(b) == 0 || info.Stream >= a.options.Streams {
@@ -150,17 +170,19 @@ func (a *Assoc) Send(b []byte, info stream.Info) error {
 		if a.sendErr != nil {
 			return a.sendErr
 		}
-		if a.write.passed {
+		if wait && a.write.passed {
 			return os.ErrDeadlineExceeded
 		}
-		if a.peer.unread == 0 || a.peer.unread+len(b) <= a.options.Window {
-			break
+		if a.buffered() < a.options.Buffer {
+			break // any space is enough for any message
+		}
+		if !wait {
+			return stream.ErrWouldBlock
 		}
 		a.cond.Wait()
 	}
 	data := bytes.Clone(b)
 	a.sent = append(a.sent, Sent{data, info, a.active})
-	a.peer.unread += len(b)
 	info.SackImmediately = false
 	a.inFlight = append(a.inFlight, packet{
 		item:   item{data: data, info: info, size: len(b)},
@@ -168,12 +190,25 @@ func (a *Assoc) Send(b []byte, info stream.Info) error {
 		secret: a.keys[a.active],
 		due:    time.Now().Add(a.options.Delay),
 	})
-	if a.options.Delay == 0 {
-		a.arrive()
-	} else {
-		a.after(a.options.Delay, a.arrive)
-	}
+	a.soon(a.arrive)
 	return nil
+}
+
+// buffered is how much the send buffer holds.
+func (a *Assoc) buffered() (n int) {
+	for _, p := range a.inFlight {
+		n += p.size
+	}
+	return n
+}
+
+// soon runs f when it has crossed the network.
+func (a *Assoc) soon(f func()) {
+	if a.options.Delay == 0 {
+		f()
+	} else {
+		a.after(a.options.Delay, f)
+	}
 }
 
 // after runs f with mu held when d has passed.
@@ -185,25 +220,30 @@ func (a *Assoc) after(d time.Duration, f func()) {
 	})
 }
 
-// arrive lets the peer have what is due, in the order of each stream, and acknowledge it. What
-// comes under a key that the peer does not have is dropped, and comes again.
+// arrive lets the peer have what is due and finds room, in the order of each stream, and acknowledge
+// it. What comes under a key that the peer does not have is dropped, and comes again.
 func (a *Assoc) arrive() {
-	if a.peer.ended != nil {
+	if a.over {
 		return
 	}
 	now := time.Now()
 	late := map[uint16]bool{} // streams on which something is missing
+	full := false
 	var left []packet
 	for _, p := range a.inFlight {
 		have, ok := a.peer.keys[p.key]
+		full = full || a.peer.unread > 0 && a.peer.unread+p.size > a.options.Window
 		switch {
-		case p.due.After(now), late[p.info.Stream] && !p.info.Unordered:
+		case full, p.due.After(now), late[p.info.Stream] && !p.info.Unordered:
 		case !ok || !bytes.Equal(have, p.secret):
 			a.peer.dropped++
 			p.due = now.Add(retransmit)
 			a.after(retransmit, a.arrive)
+		case a.peer.closed:
+			continue // acknowledged and thrown away
 		default:
 			a.peer.queue = append(a.peer.queue, p.item)
+			a.peer.unread += p.size
 			continue
 		}
 		late[p.info.Stream] = true
@@ -211,6 +251,8 @@ func (a *Assoc) arrive() {
 	}
 	a.inFlight = left
 	a.dry()
+	a.finishShutdown()
+	a.peer.finishShutdown()
 	a.cond.Broadcast()
 }
 
@@ -239,6 +281,16 @@ func (a *Assoc) Inject(ev stream.Event) {
 	a.cond.Broadcast()
 }
 
+// InjectPart lets this end receive a part of a message, or its end. There must be nothing but
+// the other parts until then.
+func (a *Assoc) InjectPart(data []byte, info stream.Info, end bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.queue = append(a.queue, item{data: bytes.Clone(data), info: info, size: len(data), more: !end})
+	a.unread += len(data)
+	a.cond.Broadcast()
+}
+
 // Streams implements stream.Association.
 func (a *Assoc) Streams() (out, in uint16) { return a.options.Streams, a.options.Streams }
 
@@ -258,46 +310,82 @@ func (a *Assoc) end(err error, event stream.Event) {
 func (a *Assoc) Shutdown() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.sendErr = syscall.EPIPE
-	a.finishShutdown()
+	a.shutDown()
 	return nil
 }
 
+func (a *Assoc) shutDown() {
+	a.sendErr = syscall.EPIPE
+	a.shutdown = true
+	a.finishShutdown()
+	a.cond.Broadcast()
+}
+
+// finishShutdown exchanges the SHUTDOWN chunks: when everything that this end sent is acknowledged
+// the peer may send nothing new, and when that is true of the peer as well the association is over.
 func (a *Assoc) finishShutdown() {
-	if len(a.inFlight) > 0 && a.ended == nil {
-		a.after(time.Millisecond, a.finishShutdown)
+	if !a.shutdown || a.over || len(a.inFlight) > 0 {
 		return
 	}
-	a.peer.end(io.EOF, stream.PeerShutdown{})
-	a.end(io.EOF, stream.Down{Clean: true})
+	if a.peer.sendErr == nil {
+		a.peer.sendErr = syscall.EPIPE
+		a.peer.queue = append(a.peer.queue, item{event: stream.PeerShutdown{}})
+	}
+	if len(a.peer.inFlight) == 0 {
+		a.over = true
+		a.end(io.EOF, stream.Down{Clean: true})
+		a.peer.end(io.EOF, nil)
+	}
+}
+
+// Lose lets both ends learn that the other does not answer any more.
+func (a *Assoc) Lose() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.over = true
+	for _, e := range []*Assoc{a, a.peer} {
+		e.end(syscall.ETIMEDOUT, stream.Down{})
+	}
 }
 
 // Abort implements stream.Association.
 func (a *Assoc) Abort() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.aborted = true
-	a.peer.end(ErrAborted, stream.Down{Cause: 12, Err: ErrAborted})
-	a.release()
+	if !a.closed {
+		a.aborted = true
+		a.abort()
+		a.release()
+	}
 	return nil
 }
 
-// Close implements stream.Association.
+func (a *Assoc) abort() {
+	a.over = true
+	a.peer.end(ErrAborted, stream.Down{Cause: 12})
+}
+
+// Close implements stream.Association. As in Linux, it shuts the association down in the
+// background, or aborts it if something received is unread.
 func (a *Assoc) Close() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.closed {
+		return nil
+	}
 	if a.unread > 0 {
-		a.peer.end(ErrAborted, stream.Down{Cause: 12, Err: ErrAborted}) // as Linux does
+		a.abort()
 	} else {
-		a.peer.end(io.EOF, stream.PeerShutdown{})
+		a.shutDown()
 	}
 	a.release()
 	return nil
 }
 
 func (a *Assoc) release() {
-	a.queue, a.closed = nil, true
-	a.end(net.ErrClosed, nil)
+	a.queue, a.unread, a.closed = nil, 0, true
+	a.ended, a.sendErr = net.ErrClosed, net.ErrClosed
+	a.cond.Broadcast()
 }
 
 // SetAuthKey implements authchunk.Socket.

@@ -10,8 +10,8 @@ import (
 
 var (
 	// ErrWouldBlock is returned by [Socket.Recv] when there is nothing to read
-	// and it was told not to wait.
-	ErrWouldBlock = errors.New("sctp: nothing to read")
+	// and it was told not to wait, and by [Socket.TrySend] when there is no space.
+	ErrWouldBlock = errors.New("sctp: not without waiting")
 
 	// ErrRestarted is returned for every use of an association that its peer has
 	// restarted.

@@ -20,6 +20,7 @@ type sendCall struct {
 	ctl   sendControl
 	errno syscall.Errno
 	try   func(fd uintptr) (done bool) // c.send
+	once  func(fd uintptr)             // the same without waiting
 }
 
 // sendControl is the two control messages that go with every message. Each has
@@ -34,6 +35,7 @@ type sendControl struct {
 var sendCalls = sync.Pool{New: func() any {
 	c := new(sendCall)
 	c.try = c.send
+	c.once = func(fd uintptr) { c.send(fd) }
 	c.hdr.Iov = &c.iov
 	c.hdr.SetIovlen(1)
 	c.hdr.Control = (*byte)(unsafe.Pointer(&c.ctl))
@@ -86,13 +88,15 @@ func (c *sendCall) send(fd uintptr) (done bool) {
 }
 
 type recvCall struct {
-	hdr   unix.Msghdr
-	iov   unix.Iovec
-	ctl   [16]uint64 // room for RCVINFO and what else a socket's former owner asked for
-	n     int
-	errno syscall.Errno
-	try   func(fd uintptr) (done bool) // c.recv
-	once  func(fd uintptr)             // the same without waiting
+	hdr    unix.Msghdr
+	iov    unix.Iovec
+	ctl    [16]uint64 // room for RCVINFO and what else a socket's former owner asked for
+	buffer Buffer     // if not nil, lends b
+	b      []byte
+	n      int
+	errno  syscall.Errno
+	try    func(fd uintptr) (done bool) // c.recv
+	once   func(fd uintptr)             // the same without waiting
 }
 
 var recvCalls = sync.Pool{New: func() any {
@@ -105,27 +109,36 @@ var recvCalls = sync.Pool{New: func() any {
 	return c
 }}
 
-func newRecvCall(b []byte) *recvCall {
+func newRecvCall(b []byte, buffer Buffer) *recvCall {
 	c := recvCalls.Get().(*recvCall)
-	c.iov.Base = unsafe.SliceData(b)
-	c.iov.SetLen(len(b))
+	c.b, c.buffer = b, buffer
 	return c
 }
 
 func (c *recvCall) release() {
-	c.iov.Base = nil
+	c.b, c.buffer, c.iov.Base = nil, nil, nil
 	recvCalls.Put(c)
 }
 
 func (c *recvCall) recv(fd uintptr) (done bool) {
+	if c.buffer != nil {
+		c.b = c.buffer.Get()
+	}
+	c.iov.Base = unsafe.SliceData(c.b)
+	c.iov.SetLen(len(c.b))
 	for {
 		c.hdr.SetControllen(int(unsafe.Sizeof(c.ctl)))
 		n, _, errno := unix.Syscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&c.hdr)), unix.MSG_DONTWAIT)
 		c.n, c.errno = int(n), errno
 		if errno != unix.EINTR {
-			return errno != unix.EAGAIN
+			break
 		}
 	}
+	if c.errno == unix.EAGAIN && c.buffer != nil {
+		c.b, c.iov.Base = nil, nil
+		c.buffer.Put()
+	}
+	return c.errno != unix.EAGAIN
 }
 
 var errNoRcvInfo = errors.New("sctp: the kernel delivered a message without SCTP_RCVINFO")

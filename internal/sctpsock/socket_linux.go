@@ -83,7 +83,13 @@ func pollError(err error) error {
 //
 // Errors are a [MessageSizeError], a [StreamError], [ErrEmptyMessage], [ErrRestarted],
 // an [AssociationError] after the end of the association, os.ErrDeadlineExceeded and net.ErrClosed.
-func (s *Socket) Send(b []byte, info SendInfo) error {
+func (s *Socket) Send(b []byte, info SendInfo) error { return s.send(b, info, true) }
+
+// TrySend is Send that returns [ErrWouldBlock] at once when there is no buffer
+// space, whatever the write deadline.
+func (s *Socket) TrySend(b []byte, info SendInfo) error { return s.send(b, info, false) }
+
+func (s *Socket) send(b []byte, info SendInfo, wait bool) error {
 	if len(b) == 0 {
 		return ErrEmptyMessage
 	}
@@ -94,7 +100,12 @@ func (s *Socket) Send(b []byte, info SendInfo) error {
 	// The kernel may also say EAGAIN, and yet be writable, if SCTP's memory is
 	// used up (sysctl net.sctp.sctp_mem). That is never so with an empty send buffer,
 	// and the acknowledgement of what is in it wakes the poller.
-	err := s.rc.Write(c.try)
+	var err error
+	if wait {
+		err = s.rc.Write(c.try)
+	} else {
+		err = s.rc.Control(c.once)
+	}
 	errno := c.errno
 	c.release()
 	if err != nil {
@@ -103,6 +114,8 @@ func (s *Socket) Send(b []byte, info SendInfo) error {
 	switch errno {
 	case 0:
 		return nil
+	case unix.EAGAIN:
+		return ErrWouldBlock
 	case unix.EMSGSIZE:
 		return &MessageSizeError{Size: len(b)}
 	case unix.EPIPE, unix.ECONNRESET, unix.ETIMEDOUT, unix.ENOTCONN, unix.ESHUTDOWN:
@@ -127,14 +140,28 @@ func (s *Socket) Send(b []byte, info SendInfo) error {
 // At the end it returns io.EOF, or an [AssociationError] if the association
 // was not shut down, then and ever after.
 func (s *Socket) Recv(b []byte, wait bool) (Part, error) {
-	if s.end != nil {
-		return Part{}, s.end
-	}
 	if len(b) == 0 {
 		return Part{}, io.ErrShortBuffer // recvmsg would return 0, like at the end
 	}
-	c := newRecvCall(b)
+	return s.recv(newRecvCall(b, nil), wait)
+}
+
+// A Buffer lends bytes to [Socket.RecvBuffer], which has none of them while it waits.
+type Buffer interface {
+	Get() []byte // called when there may be something to read; not empty
+	Put()        // there was nothing
+}
+
+// RecvBuffer is Recv for many sockets that are idle most of the time.
+func (s *Socket) RecvBuffer(b Buffer, wait bool) (Part, error) {
+	return s.recv(newRecvCall(nil, b), wait)
+}
+
+func (s *Socket) recv(c *recvCall, wait bool) (Part, error) {
 	defer c.release()
+	if s.end != nil {
+		return Part{}, s.end
+	}
 	for {
 		// After Down there may be a last error, or nothing at all for ever.
 		var err error
@@ -152,7 +179,7 @@ func (s *Socket) Recv(b []byte, wait bool) (Part, error) {
 			s.end = s.ending(c.errno)
 			return Part{}, s.end
 		case c.hdr.Flags&msgNotification != 0:
-			if event := s.notified(b[:c.n], c.hdr.Flags&msgEOR != 0); event != nil {
+			if event := s.notified(c.b[:c.n], c.hdr.Flags&msgEOR != 0); event != nil {
 				return Part{Event: event}, nil
 			}
 		default:

@@ -1,0 +1,371 @@
+package sctpdtls
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/dtlscore"
+	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
+	"github.com/seed-41f70523/dtls-sctp/stream"
+)
+
+// These tests interrupt a connection at every point at which it may wait: n counts them, until
+// what is done does not come to the n-th any more.
+
+// A read deadline that passes at any point, the answer to the peer's close included, loses no
+// message and doubles none.
+func TestReadInterruptedEverywhere(t *testing.T) {
+	for n, more := 1, true; more; n++ {
+		bubble(t, func(t *testing.T) {
+			p := connected(t, assoctest.Options{PartSize: 300})
+			reached := at(p.server, n, func() { p.server.SetReadDeadline(past) })
+			closed := make(chan error)
+			go func() {
+				for i := range 5 {
+					if err := p.client.WriteMessage(fmt.Appendf(nil, "%1000d", i), MessageInfo{Stream: uint16(i)}); err != nil {
+						t.Error(err)
+					}
+				}
+				closed <- p.client.Close()
+			}()
+			buf := make([]byte, MaxMessageSize)
+			for got := 0; ; {
+				n, _, err := p.server.ReadMessage(buf)
+				if errors.Is(err, os.ErrDeadlineExceeded) {
+					p.server.SetReadDeadline(time.Time{})
+					continue
+				}
+				if err == io.EOF && got == 5 {
+					break
+				}
+				if want := fmt.Sprintf("%1000d", got); err != nil || string(buf[:n]) != want {
+					t.Fatalf("interrupted at %d: message %d is %.10q..., %v", n, got, buf[:n], err)
+				}
+				got++
+			}
+			if err := <-closed; err != nil {
+				t.Errorf("interrupted at %d: the peer's Close: %v", n, err)
+			}
+			p.close()
+			more = reached()
+		})
+	}
+}
+
+// A context that is done at any point of a handshake ends it and the association, or comes too late
+// and harms nothing.
+func TestHandshakeCancelledEverywhere(t *testing.T) {
+	for _, side := range []string{"client", "server"} {
+		for n, more := 1, true; more; n++ {
+			bubble(t, func(t *testing.T) {
+				p := newTestPair(t, assoctest.Options{}, clientConfig(), serverConfig())
+				c, peer, assoc := p.client, p.server, p.clientSCTP
+				if side == "server" {
+					c, peer, assoc = p.server, p.client, p.sctp
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				reached := at(c, n, cancel)
+				done := make(chan error)
+				go func() { done <- peer.Handshake() }()
+				err := c.HandshakeContext(ctx)
+				if more = reached(); err == nil {
+					if err := <-done; err != nil {
+						t.Errorf("%s cancelled at %d: the peer: %v", side, n, err)
+					}
+					c.assoc.(*memAssociation).before = nil
+					pingPong(t, c, peer)
+					p.close()
+					return
+				}
+				want(t, fmt.Sprintf("%s cancelled at %d", side, n), err, context.Canceled)
+				if _, _, _, aborted := assoc.State(); !aborted {
+					t.Errorf("%s cancelled at %d: the association was not aborted", side, n)
+				}
+				err = <-done
+				if _, ok := errors.AsType[*AssociationError](err); !ok && peer.state.Load() == nil {
+					t.Errorf("%s cancelled at %d: the peer: %v, want an AssociationError", side, n, err)
+				}
+				peer.Close()
+			})
+		}
+	}
+}
+
+// Close at any point of a handshake ends it.
+func TestHandshakeClosedEverywhere(t *testing.T) {
+	for n, more := 1, true; more; n++ {
+		bubble(t, func(t *testing.T) {
+			p := newTestPair(t, assoctest.Options{}, clientConfig(), serverConfig())
+			closed := make(chan error)
+			reached := at(p.client, n, func() {
+				go func() { closed <- p.client.Close() }()
+				for !p.client.closing.Load() {
+					time.Sleep(time.Microsecond) // of the false clock
+				}
+			})
+			done := make(chan error)
+			go func() { done <- p.server.Handshake() }()
+			err := p.client.Handshake()
+			if more = reached(); !more {
+				p.client.assoc.(*memAssociation).before = nil
+				<-done
+				p.close()
+				return
+			}
+			if err != nil && !errors.Is(err, net.ErrClosed) {
+				t.Errorf("closed at %d: %v, want net.ErrClosed", n, err)
+			}
+			<-done
+			p.server.Abort()
+			<-closed
+			if _, _, closed, _ := p.clientSCTP.State(); !closed {
+				t.Errorf("closed at %d: the association was left open", n)
+			}
+		})
+	}
+}
+
+// pingPong sends a message each way.
+func pingPong(t *testing.T, a, b *Conn) {
+	t.Helper()
+	buf := make([]byte, 10)
+	for range 2 {
+		if err := a.WriteMessage([]byte("ping"), MessageInfo{}); err != nil {
+			t.Error(err)
+		}
+		if n, _, err := b.ReadMessage(buf); err != nil || string(buf[:n]) != "ping" {
+			t.Errorf("ReadMessage = %q, %v", buf[:n], err)
+		}
+		a, b = b, a
+	}
+}
+
+// fill writes until there is no space any more, and tells how much it wrote.
+func fill(t *testing.T, c *Conn) (messages int) {
+	t.Helper()
+	c.SetWriteDeadline(time.Now().Add(time.Second))
+	defer c.SetWriteDeadline(time.Time{})
+	for {
+		err := c.WriteMessage(make([]byte, 10000), MessageInfo{Stream: 1})
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return messages
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		messages++
+	}
+}
+
+// A drain reads a message to its end that has come in part, also over a deadline: requirement 1.41.
+func TestDrainFinishesPartialMessage(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := connected(t, assoctest.Options{})
+		record, err := p.client.core.Seal(nil, []byte("in two parts"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.sctp.InjectPart(record[:20], stream.Info{Stream: 1}, false)
+		p.server.SetReadDeadline(time.Now().Add(time.Second))
+		buf := make([]byte, 100)
+		_, _, err = p.server.ReadMessage(buf)
+		want(t, "ReadMessage of a part", err, os.ErrDeadlineExceeded)
+		p.server.SetReadDeadline(time.Time{})
+		drained := make(chan error)
+		go func() {
+			p.server.reading.lock()
+			defer p.server.reading.unlock()
+			drained <- p.server.drain()
+		}()
+		time.Sleep(time.Second)
+		select {
+		case err := <-drained:
+			t.Errorf("the drain ended within a message: %v", err)
+		default:
+		}
+		p.sctp.InjectPart(record[20:], stream.Info{Stream: 1}, true)
+		if err := <-drained; err != nil {
+			t.Error(err)
+		}
+		if n, _, err := p.server.ReadMessage(buf); string(buf[:n]) != "in two parts" || err != nil {
+			t.Errorf("ReadMessage = %q, %v", buf[:n], err)
+		}
+		p.close()
+	})
+}
+
+// When the buffers of both directions are full, both readers can still send a control record, for
+// both go on reading; and nothing is lost.
+func TestControlRecordsWhenBuffersAreFull(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := connected(t, assoctest.Options{})
+		ends := []*Conn{p.client, p.server}
+		written := []int{fill(t, p.client), fill(t, p.server)}
+		var both sync.WaitGroup
+		for i, c := range ends {
+			both.Go(func() {
+				record, err := c.core.Seal(nil, []byte("control"))
+				if err == nil {
+					c.reading.lock()
+					err = c.sendControl(record)
+					c.reading.unlock()
+				}
+				if err != nil {
+					t.Error(err)
+				}
+				buf := make([]byte, MaxMessageSize)
+				for range written[1-i] {
+					if n, _, err := c.ReadMessage(buf); n != 10000 || err != nil {
+						t.Errorf("ReadMessage = %d, %v", n, err)
+					}
+				}
+				if n, _, err := c.ReadMessage(buf); string(buf[:n]) != "control" || err != nil {
+					t.Errorf("then %q, %v", buf[:n], err)
+				}
+			})
+		}
+		both.Wait()
+		pingPong(t, p.client, p.server)
+		p.close()
+	})
+}
+
+// A peer that closes and then lets nothing through any more cannot hold up a reader, nor Close.
+func TestPeerClosesAndStopsReading(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := connected(t, assoctest.Options{})
+		fill(t, p.server)
+		p.client.reading.lock()
+		p.client.core.Close()
+		if err := p.client.obey(); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		for range 2 {
+			if _, _, err := p.server.ReadMessage(make([]byte, 10)); err != io.EOF {
+				t.Errorf("ReadMessage: %v, want io.EOF", err)
+			}
+		}
+		if d := time.Since(start); d > 6*time.Second {
+			t.Errorf("io.EOF came after %v", d)
+		}
+		err := p.server.Close()
+		if _, ok := errors.AsType[*CloseTimeoutError](err); !ok {
+			t.Errorf("Close: %v, want a CloseTimeoutError: not all could be delivered", err)
+		}
+		if d := time.Since(start); d > 11*time.Second {
+			t.Errorf("Close came back after %v", d)
+		}
+		p.client.reading.unlock()
+		p.client.Close()
+	})
+}
+
+// Close tells when what was written may not have arrived.
+func TestCloseTellsOfLoss(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := connected(t, assoctest.Options{})
+		fill(t, p.client)
+		done := make(chan error)
+		go func() { done <- p.client.Close() }()
+		time.Sleep(time.Second)
+		p.sctp.Lose()
+		err := <-done
+		if e, ok := errors.AsType[*AssociationError](err); !ok || e.End != AssociationLost {
+			t.Errorf("Close on a lost association: %v", err)
+		}
+		p.server.Close()
+
+		p = connected(t, assoctest.Options{})
+		fill(t, p.client)
+		go func() { done <- p.client.Close() }()
+		time.Sleep(time.Second)
+		start := time.Now()
+		p.client.Abort()
+		if err := <-done; err == nil || time.Since(start) != 0 {
+			t.Errorf("Close that Abort ends: %v, after %v", err, time.Since(start))
+		}
+		p.server.Close()
+	})
+}
+
+// Abort wakes everybody, and reads and writes tell that it was this end.
+func TestAbortWakes(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := connected(t, assoctest.Options{})
+		done := make(chan error)
+		for range 2 {
+			go func() {
+				_, _, err := p.client.ReadMessage(make([]byte, 10))
+				done <- err
+			}()
+		}
+		fill(t, p.client)
+		go func() { done <- p.client.WriteMessage([]byte("x"), MessageInfo{}) }()
+		time.Sleep(time.Second)
+		p.client.Abort()
+		for range 3 {
+			want(t, "a call that Abort wakes", <-done, net.ErrClosed)
+		}
+		p.client.Close()
+		want(t, "SetDeadline afterwards", p.client.SetDeadline(time.Time{}), net.ErrClosed)
+		p.server.Close()
+	})
+}
+
+// What waits for a reader is bounded. The error comes after the messages that were kept, stays,
+// and nothing of what is thrown away is followed by what came after it: attack E14.
+func TestAttackE14PendingIsBounded(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := connected(t, assoctest.Options{})
+		for i := range 4 {
+			if err := p.client.WriteMessage([]byte{byte(i)}, MessageInfo{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Second)
+		p.server.size = maxPending - 2 // as if that many bytes were waiting
+		p.server.doing = dtlscore.Event{Kind: dtlscore.EventFlush}
+		buf := make([]byte, 10)
+		for i := range 2 {
+			if n, _, err := p.server.ReadMessage(buf); n != 1 || buf[0] != byte(i) || err != nil {
+				t.Errorf("ReadMessage = %d, %v, want message %d", n, err, i)
+			}
+		}
+		for range 3 {
+			if n, _, err := p.server.ReadMessage(buf); err == nil {
+				t.Errorf("message %d came after one was thrown away", buf[:n])
+			}
+		}
+		p.server.Close()
+		p.client.Close()
+	})
+}
+
+// A message longer than any record is answered with an alert: requirement 1.8, attack H7.
+func TestAttackH7TooLargeMessage(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := connected(t, assoctest.Options{})
+		if err := p.clientSCTP.Send(make([]byte, stream.MaxMessageSize+1), stream.Info{Stream: 1}); err != nil {
+			t.Fatal(err)
+		}
+		_, _, err := p.server.ReadMessage(make([]byte, 10))
+		if e, ok := errors.AsType[*AlertError](err); !ok || !e.Local || e.Alert != dtlscore.AlertRecordOverflow {
+			t.Errorf("ReadMessage: %v, want an alert of our own: record_overflow", err)
+		}
+		_, _, err = p.client.ReadMessage(make([]byte, 10))
+		if e, ok := errors.AsType[*AlertError](err); !ok || e.Local || e.Alert != dtlscore.AlertRecordOverflow {
+			t.Errorf("the peer reads %v, want the alert", err)
+		}
+		p.server.Close()
+		p.client.Close()
+	})
+}
