@@ -259,7 +259,7 @@ func (c *Config) check(isClient bool) error {
 	if err := c.checkAuthentication(isClient); err != nil {
 		return err
 	}
-	if len(c.versions(isClient)) == 0 {
+	if len(c.versions(isClient)) == 0 && (isClient || c.GetConfigForClient == nil) {
 		return misuse("versions, cipher suites and groups of the Config leave nothing that is implemented")
 	}
 	return nil

@@ -152,6 +152,13 @@ func TestNegotiation12(t *testing.T) {
 			other.CipherSuites = []uint16{TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256}
 			s.GetConfigForClient = func(*tls.ClientHelloInfo) (*Config, error) { return other, nil }
 		}, check: func(s ConnectionState) bool { return s.CipherSuite == TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 }},
+		{name: "GetConfigForClient has all", change: func(c, s *Config) {
+			other := testServerConfig(tls.NoClientCert)
+			*s = Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*Config, error) { return other, nil }}
+		}},
+		{name: "GetConfigForClient has nothing", change: func(c, s *Config) {
+			*s = Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*Config, error) { return nil, nil }}
+		}, alert: AlertInternalError, fault: ErrMisuse},
 		{name: "GetConfigForClient keeps", change: func(c, s *Config) {
 			s.GetConfigForClient = func(*tls.ClientHelloInfo) (*Config, error) { return nil, nil }
 		}},

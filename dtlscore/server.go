@@ -78,13 +78,15 @@ func (c *Conn) chooseConfig(info *tls.ClientHelloInfo) error {
 	if err != nil {
 		return misuse("Config.GetConfigForClient: %w", err)
 	}
-	if config == nil {
-		return nil
+	if config != nil {
+		if err := config.check(false); err != nil {
+			return err
+		}
+		c.config = config
 	}
-	if err := config.check(false); err != nil {
-		return err
+	if len(c.config.versions(false)) == 0 {
+		return misuse("Config.GetConfigForClient gave nothing to answer a client with")
 	}
-	c.config = config
 	return nil
 }
 
