@@ -35,10 +35,21 @@ func (e *exchange) check(resuming bool) error {
 
 func (o *options) checkPeerCertificate(has bool) error {
 	switch {
-	case has && (o.expectNoPeerCertificate || o.psk != ""):
+	case has && (o.expectNoPeerCertificate):
 		return errors.New("the peer sent a certificate")
-	case !has && !o.expectNoPeerCertificate && o.psk == "" && (!o.server || o.requireClientCertificate):
+	case !has && !o.expectNoPeerCertificate && (!o.server || o.requireClientCertificate):
 		return errors.New("the peer sent no certificate")
+	}
+	return nil
+}
+
+// checkSessions looks at what a client has kept.
+func (o *options) checkSessions(s *sessions) error {
+	switch {
+	case o.expectNoSession && s.cache.puts > 0:
+		return errors.New("a session was kept")
+	case o.expectTicketRenewal && s.connections > 0 && s.cache.puts == 0:
+		return errors.New("no session was kept in place of the old one")
 	}
 	return nil
 }

@@ -16,10 +16,32 @@ const dtls10 uint16 = 0xfeff
 
 // sessions is what outlives a connection of a test.
 type sessions struct {
+	connections int // that were made before
 	clockOffset time.Duration
+	cache       *watchedCache       // of a client
+	tickets     dtlscore.TicketKeys // of a server
 }
 
-func newSessions() *sessions { return &sessions{} }
+func newSessions() *sessions {
+	return &sessions{cache: &watchedCache{SessionCache: dtlscore.NewSessionCache(1)}}
+}
+
+// A watchedCache counts the sessions that a client was given.
+type watchedCache struct {
+	dtlscore.SessionCache
+	puts int
+}
+
+func (c *watchedCache) Put(key string, session []byte) {
+	if session != nil {
+		c.puts++
+	}
+	c.SessionCache.Put(key, session)
+}
+
+// noName is the name of a server that none is known of. It is not sent, but
+// clients keep sessions under it.
+const noName = "127.0.0.1"
 
 // config makes of the options what dtlscore asks for.
 func (o *options) config(s *sessions) (*dtlscore.Config, error) {
@@ -38,15 +60,17 @@ func (o *options) config(s *sessions) (*dtlscore.Config, error) {
 		return nil, err
 	}
 	c.Certificates = certs
+	if c.RawKey, err = o.rawKey(); err != nil {
+		return nil, err
+	}
 	roots, err := loadRoots(o.trustCert)
 	if err != nil {
 		return nil, err
 	}
 	if o.server {
-		o.configServer(c, roots)
-	} else {
-		o.configClient(c, roots)
+		return c, o.configServer(c, roots, s)
 	}
+	o.configClient(c, roots, s)
 	return c, nil
 }
 
@@ -96,9 +120,13 @@ func (o *options) verifyCallback() func() error {
 	return func() error { return refuse(alert, "the certificate") }
 }
 
-func (o *options) configClient(c *dtlscore.Config, roots *x509.CertPool) {
+func (o *options) configClient(c *dtlscore.Config, roots *x509.CertPool, s *sessions) {
+	c.SessionCache = s.cache
 	c.NextProtos = o.alpnOffer
 	c.RootCAs = roots
+	if c.ServerName == "" {
+		c.ServerName = noName
+	}
 	if o.trustCert == "" || o.hostName == "" {
 		// Certificates of tests without server_name are for the name "test".
 		c.InsecureSkipVerify = true
@@ -151,7 +179,19 @@ func verifyServer(raw [][]byte, roots *x509.CertPool, now time.Time) error {
 	return err
 }
 
-func (o *options) configServer(c *dtlscore.Config, roots *x509.CertPool) {
+func (o *options) configServer(c *dtlscore.Config, roots *x509.CertPool, s *sessions) error {
+	if !o.noTickets && !o.skipTicket {
+		c.TicketKeys = &s.tickets
+	}
+	if o.useTicketCallback {
+		keys := [][32]byte{{1}, {2}}
+		if !o.renewTicket || s.connections == 0 {
+			keys = keys[1:] // which is old when the other one is there
+		}
+		if err := s.tickets.Set(keys...); err != nil {
+			return err
+		}
+	}
 	switch {
 	case o.alpnReject:
 		c.NextProtos = []string{"a protocol that the runner does not know"}
@@ -185,6 +225,7 @@ func (o *options) configServer(c *dtlscore.Config, roots *x509.CertPool) {
 	if o.useOCSPCallback {
 		o.configServerOCSP(c)
 	}
+	return nil
 }
 
 // configServerOCSP staples from a callback.

@@ -13,9 +13,10 @@ import (
 )
 
 // A credential is one of the identities that a test gives the shim. The first
-// is what -cert-file and -key-file are about; each -new-x509-credential begins
-// another, which the runner counts from zero.
+// is what -cert-file and -key-file are about; each -new-x509-credential and
+// -new-rpk-credential begins another, which the runner counts from zero.
 type credential struct {
+	rawKey            bool
 	certFile, keyFile string
 	signingPrefs      []uint16
 	ocspResponse      []byte
@@ -30,14 +31,18 @@ func (o *options) credentialFlags(fs *flag.FlagSet) {
 		o.credentials = append(o.credentials, new(credential))
 		return nil
 	})
+	fs.BoolFunc("new-rpk-credential", "", func(string) error {
+		o.credentials = append(o.credentials, &credential{rawKey: true})
+		return nil
+	})
 	fs.Func("cert-file", "", func(s string) error { last().certFile = s; return nil })
 	fs.Func("key-file", "", func(s string) error { last().keyFile = s; return nil })
 	fs.Func("signing-prefs", "", func(s string) error { return appendUint16(&last().signingPrefs)(s) })
 	fs.Func("ocsp-response", "", func(s string) error { return base64Into(&last().ocspResponse)(s) })
 }
 
-// certificates loads the credentials that have something in them. BoringSSL
-// prefers those with numbers to the default one.
+// certificates loads the credentials with certificates. BoringSSL prefers
+// those with numbers to the default one.
 func (o *options) certificates() ([]tls.Certificate, error) {
 	var certs []tls.Certificate
 	for i := range o.credentials {
@@ -45,8 +50,15 @@ func (o *options) certificates() ([]tls.Certificate, error) {
 		if c.certFile == "" {
 			continue
 		}
-		cert, err := c.load()
-		if err != nil {
+		cert := tls.Certificate{OCSPStaple: c.ocspResponse}
+		for _, id := range c.signingPrefs {
+			cert.SupportedSignatureAlgorithms = append(cert.SupportedSignatureAlgorithms, tls.SignatureScheme(id))
+		}
+		var err error
+		if cert.Certificate, err = loadPEM(c.certFile); err != nil {
+			return nil, err
+		}
+		if cert.PrivateKey, err = c.key(); err != nil {
 			return nil, err
 		}
 		certs = append(certs, cert)
@@ -54,29 +66,36 @@ func (o *options) certificates() ([]tls.Certificate, error) {
 	return certs, nil
 }
 
-func (c *credential) load() (tls.Certificate, error) {
-	cert := tls.Certificate{OCSPStaple: c.ocspResponse}
-	for _, id := range c.signingPrefs {
-		cert.SupportedSignatureAlgorithms = append(cert.SupportedSignatureAlgorithms, tls.SignatureScheme(id))
+// rawKey loads the credential without certificates, of which a Config has one.
+func (o *options) rawKey() (key crypto.Signer, err error) {
+	for _, c := range o.credentials {
+		if !c.rawKey {
+			continue
+		}
+		if key != nil || c.signingPrefs != nil {
+			return nil, unimplemented("choosing between raw public keys")
+		}
+		if key, err = c.key(); err != nil {
+			return nil, err
+		}
 	}
-	var err error
-	if cert.Certificate, err = loadPEM(c.certFile); err != nil {
-		return cert, err
-	}
+	return key, nil
+}
+
+func (c *credential) key() (crypto.Signer, error) {
 	keys, err := loadPEM(c.keyFile)
 	if err != nil {
-		return cert, err
+		return nil, err
 	}
 	key, err := x509.ParsePKCS8PrivateKey(keys[0])
 	if err != nil {
-		return cert, err
+		return nil, err
 	}
 	signer, ok := key.(crypto.Signer)
 	if !ok {
-		return cert, fmt.Errorf("%s has a %T, which does not sign", c.keyFile, key)
+		return nil, fmt.Errorf("%s has a %T, which does not sign", c.keyFile, key)
 	}
-	cert.PrivateKey = &watchedSigner{signer, c}
-	return cert, nil
+	return &watchedSigner{signer, c}, nil
 }
 
 // A watchedSigner remembers that a credential was used.

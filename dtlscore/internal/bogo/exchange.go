@@ -35,7 +35,8 @@ type exchange struct {
 }
 
 // connect makes one connection and does on it what the options say.
-func connect(o *options, s *sessions, resuming bool) error {
+func connect(o *options, s *sessions) error {
+	s.cache.puts = 0
 	config, err := o.config(s)
 	if err != nil {
 		return err
@@ -57,10 +58,13 @@ func connect(o *options, s *sessions, resuming bool) error {
 	if err := e.handshake(); err != nil {
 		return err
 	}
-	if err := e.check(resuming); err != nil {
+	if err := e.check(s.connections > 0); err != nil {
 		return err
 	}
-	return e.talk()
+	if err := e.talk(); err != nil {
+		return err
+	}
+	return o.checkSessions(s)
 }
 
 // handshake does the first handshake.

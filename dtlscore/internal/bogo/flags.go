@@ -24,18 +24,16 @@ type options struct {
 	resumptionDelay time.Duration
 
 	// What is negotiated.
-	minVersion, maxVersion   uint16
-	noDTLS10, noDTLS12       bool
-	noDTLS13                 bool
-	groups                   []uint16
-	hostName                 string
-	alpnOffer                []string
-	alpnSelect               string
-	alpnDecline, alpnReject  bool
-	psk, pskIdentity         string
-	noTickets                bool
-	renegotiateFreely        bool
-	certificateTypesOfClient []uint16
+	minVersion, maxVersion         uint16
+	noDTLS10, noDTLS12             bool
+	noDTLS13                       bool
+	groups                         []uint16
+	hostName                       string
+	alpnOffer                      []string
+	alpnSelect                     string
+	alpnDecline, alpnReject        bool
+	noTickets, skipTicket          bool
+	useTicketCallback, renewTicket bool
 
 	// Who the ends are.
 	credentials                []*credential // the first is the default one
@@ -58,7 +56,6 @@ type options struct {
 	expectSessionMiss          bool
 	expectTicketRenewal        bool
 	expectNoSession            bool
-	expectNoSessionID          bool
 	expectRetry, expectNoRetry bool
 	expectNoPeerCertificate    bool
 
@@ -85,6 +82,8 @@ var ignored = map[string]string{
 	"expect-extended-master-secret": "a connection without it is not made",
 	"enable-early-data":             "there is no early data, and DTLS tests expect none of BoringSSL either",
 	"expect-early-data-reason":      "BoringSSL's shim ignores it in DTLS too",
+	"available-client-cert-types":   "they follow from what a client has",
+	"expect-no-session-id":          "no server keeps sessions",
 	"must-match-issuer":             "a client matches every certificate with what the server asks for",
 	"verify-prefs":                  "which signatures are taken is fixed, and these are",
 	"expect-msg-callback":           "there is no such callback; the rest of these tests does not need it",
@@ -126,11 +125,11 @@ func (o *options) flagSet() *flag.FlagSet {
 	text("select-alpn", &o.alpnSelect)
 	on("decline-alpn", &o.alpnDecline)
 	on("reject-alpn", &o.alpnReject)
-	text("psk", &o.psk)
-	text("psk-identity", &o.pskIdentity)
 	on("no-ticket", &o.noTickets)
-	on("renegotiate-freely", &o.renegotiateFreely)
-	list("available-client-cert-types", &o.certificateTypesOfClient)
+	on("skip-ticket", &o.skipTicket)
+	on("renew-ticket", &o.renewTicket)
+	on("use-ticket-callback", &o.useTicketCallback)
+	on("use-ticket-aead-callback", &o.useTicketCallback)
 
 	o.credentialFlags(fs)
 	text("trust-cert", &o.trustCert)
@@ -158,7 +157,6 @@ func (o *options) flagSet() *flag.FlagSet {
 	on("expect-session-miss", &o.expectSessionMiss)
 	on("expect-ticket-renewal", &o.expectTicketRenewal)
 	on("expect-no-session", &o.expectNoSession)
-	on("expect-no-session-id", &o.expectNoSessionID)
 	on("expect-hrr", &o.expectRetry)
 	on("expect-no-hrr", &o.expectNoRetry)
 	on("expect-no-peer-cert", &o.expectNoPeerCertificate)
@@ -177,7 +175,7 @@ func (o *options) flagSet() *flag.FlagSet {
 
 	for name := range ignored {
 		switch name {
-		case "expect-early-data-reason", "expect-msg-callback", "verify-prefs":
+		case "available-client-cert-types", "expect-early-data-reason", "expect-msg-callback", "verify-prefs":
 			fs.Func(name, "", func(string) error { return nil })
 		default:
 			fs.BoolFunc(name, "", func(string) error { return nil })

@@ -44,9 +44,10 @@ func connectAll(first, later *options) error {
 		if i > 0 {
 			o = later
 		}
-		if err := connect(o, s, i > 0); err != nil {
+		if err := connect(o, s); err != nil {
 			return fmt.Errorf("connection %d: %w", i+1, err)
 		}
+		s.connections++
 		s.clockOffset += o.resumptionDelay
 	}
 	return nil

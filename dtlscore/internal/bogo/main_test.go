@@ -50,7 +50,7 @@ func TestTwoShims(t *testing.T) {
 	}{
 		{name: "plain", client: []string{"-shim-writes-first", "-shim-shuts-down"}},
 		{name: "ALPN, name and groups",
-			client: []string{"-shim-writes-first", "-shim-shuts-down", "-advertise-alpn", "\x03foo\x03bar", "-expect-alpn", "bar", "-host-name", "test", "-curves", "24"},
+			client: []string{"-shim-writes-first", "-shim-shuts-down", "-advertise-alpn", "\x03foo\x03bar", "-expect-alpn", "bar", "-host-name", "test", "-curves", "24", "-curves", "23"},
 			server: []string{"-select-alpn", "bar", "-expect-server-name", "test", "-expect-advertised-alpn", "\x03foo\x03bar", "-curves", "23", "-curves", "24"}},
 		{name: "mutual",
 			client: []string{"-shim-shuts-down", "-check-close-notify", "-cert-file", cert, "-key-file", key, "-use-old-client-cert-callback"},
@@ -102,13 +102,21 @@ func joinTwo(t *testing.T) (port string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
+	end := time.Now().Add(30 * time.Second) // if a shim does not come, or stops
+	if err := l.(*net.TCPListener).SetDeadline(end); err != nil {
+		t.Fatal(err)
+	}
 	go func() {
 		var ends [2]*net.TCPConn
 		for i := range ends {
 			c, err := l.Accept()
 			if err != nil {
+				if i > 0 {
+					_ = ends[0].Close()
+				}
 				return
 			}
+			_ = c.SetDeadline(end)
 			ends[i] = c.(*net.TCPConn)
 			var id uint64
 			if err := binary.Read(c, binary.LittleEndian, &id); err != nil || id < 1 || id > 2 {
