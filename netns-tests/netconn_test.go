@@ -1,0 +1,59 @@
+//go:build kernel
+
+package netns
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
+	"golang.org/x/net/nettest"
+)
+
+// A Conn over the kernel's SCTP passes what every net.Conn has to: deadlines in the past and in
+// the future, changed while calls wait, Close that wakes them, methods called at the same time.
+func TestConnIsANetConn(t *testing.T) {
+	certs := filepath.Join(t.TempDir(), "certs")
+	if out, err := exec.Command("sctp-echo", "certs", "-host", "127.0.0.1", certs).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	config := func(side string) *sctpdtls.Config {
+		pem := filepath.Join(certs, side)
+		cert, err := tls.LoadX509KeyPair(pem+".pem", pem+"-key.pem")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ca, err := os.ReadFile(filepath.Join(certs, "ca.pem"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pool := x509.NewCertPool()
+		pool.AppendCertsFromPEM(ca)
+		return &sctpdtls.Config{Certificates: []tls.Certificate{cert}, RootCAs: pool, ClientCAs: pool}
+	}
+	ln, err := sctpdtls.Listen("sctp", "127.0.0.1:0", config("server"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	client := config("client")
+	nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
+		if c1, err = sctpdtls.Dial("sctp", ln.Addr().String(), client); err != nil {
+			return nil, nil, nil, err
+		}
+		if c2, err = ln.Accept(); err != nil {
+			return nil, nil, nil, err
+		}
+		return c1, c2, func() {
+			done := make(chan error)
+			go func() { done <- c1.Close() }()
+			c2.Close()
+			<-done
+		}, nil
+	})
+}
