@@ -110,12 +110,16 @@ func (r *report) packageEnds(p *pkg, e *event) {
 	delete(r.packages, e.Package)
 	switch e.Action {
 	case "pass":
+		if rest := p.rest(); strings.Contains(rest, "no tests to run") {
+			r.fail(e.Package, rest) // somebody wanted some
+			return
+		}
 		if p.tests == 0 {
 			r.passed++
 			fmt.Fprintf(r.out, "ok    %s  %.1fs\n", e.Package, e.Elapsed)
 			return
 		}
-		fmt.Fprintf(r.out, "ok    %s  %d tests  %.1fs\n", e.Package, p.tests, e.Elapsed)
+		fmt.Fprintf(r.out, "ok    %s  tests: %d  %.1fs\n", e.Package, p.tests, e.Elapsed)
 	case "fail":
 		rest := p.rest()
 		if p.failure {

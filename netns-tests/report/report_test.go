@@ -20,7 +20,7 @@ func TestReport(t *testing.T) {
 {"Action":"pass","Package":"p","Test":"TestA","Elapsed":1}
 {"Action":"pass","Package":"p","Elapsed":1.25}
 `,
-			want: []string{"ok    p  1 tests  1.2s", "", "PASS", "1 passed, 0 failed"},
+			want: []string{"ok    p  tests: 1  1.2s", "", "PASS", "1 passed, 0 failed"},
 			ok:   true,
 		},
 		{
@@ -73,8 +73,17 @@ func TestReport(t *testing.T) {
 {"Action":"pass","Package":"p","Elapsed":0}
 {"Action":"skip","Package":"empty","Elapsed":0}
 `,
-			want: []string{"ok    p  2 tests  0.0s", "", "skipped: p TestA", "why", "PASS", "1 passed, 0 failed, 1 skipped"},
+			want: []string{"ok    p  tests: 2  0.0s", "", "skipped: p TestA", "why", "PASS", "1 passed, 0 failed, 1 skipped"},
 			ok:   true,
+		},
+		{
+			name: "a pattern that matches no test",
+			events: `{"Action":"start","Package":"p"}
+{"Action":"output","Package":"p","Output":"testing: warning: no tests to run\n"}
+{"Action":"output","Package":"p","Output":"PASS\n"}
+{"Action":"pass","Package":"p","Elapsed":1}
+`,
+			want: []string{"testing: warning: no tests to run", "PASS", "FAIL  p", "", "failed: p", "FAIL", "0 passed, 1 failed"},
 		},
 		{
 			name: "nothing at all",
