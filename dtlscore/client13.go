@@ -13,7 +13,8 @@ import (
 //	client13WaitCertificateVerify
 //	client13WaitFinished
 //
-// RFC 8446, Appendix A.1. With a pre-shared key there are no certificates.
+// RFC 8446, Appendix A.1. With a pre-shared key, which may be that of a
+// ticket, there are no certificates.
 type clientHandshake13 struct {
 	handshake13
 	offer   *clientHello
@@ -106,7 +107,7 @@ func (s *clientHandshake13) retry(c *Conn, m *serverHello, raw handshakeMessage)
 		s.offer.keyShares = []keyShare{{group, key.share()}}
 	}
 	s.offer.cookie13 = m.cookie13
-	if err := s.rebind(); err != nil {
+	if err := s.rebind(c); err != nil {
 		return nil, err
 	}
 	return &client13WaitServerHello{s}, s.send(c, s.offer)
@@ -144,7 +145,7 @@ func (s *clientHandshake13) serverHello(c *Conn, m *serverHello, raw handshakeMe
 	if i < 0 {
 		return nil, illegal("server chose group %v, for which it has no key share", share.group)
 	}
-	if err := s.acceptPSK(c, m); err != nil {
+	if err := s.acceptPSK(m); err != nil {
 		return nil, err
 	}
 	s.state.CurveID = share.group
@@ -287,6 +288,7 @@ func (s *clientHandshake13) finish(c *Conn, open *open13) error {
 	}
 	c.writeIn(write)
 	*open = s.open(c)
+	c.resuming = ""
 	s.complete(c)
 	return nil
 }

@@ -38,10 +38,14 @@ func (p *trafficPair) of(client bool) []byte {
 func (hs *handshake13) choose(c *Conn, client *clientHello, suite *cipherSuite) {
 	hs.suite, hs.keySchedule = suite, newKeySchedule(suite.hash)
 	hs.clientRandom = client.random
-	hs.state.Version, hs.state.CipherSuite = VersionDTLS13, suite.id
-	hs.state.ServerName = client.serverName
+	hs.agree(client, suite)
 	hs.transcript.choose(VersionDTLS13, suite.hash)
 	c.form = messageForm{version: VersionDTLS13}
+}
+
+func (hs *handshake13) agree(client *clientHello, suite *cipherSuite) {
+	hs.state.Version, hs.state.CipherSuite = VersionDTLS13, suite.id
+	hs.state.ServerName = client.serverName
 }
 
 // received takes a message of the peer into the transcript.

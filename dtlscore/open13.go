@@ -9,6 +9,7 @@ type open13 struct {
 	read       []byte // the traffic secret of the newest epoch of the peer
 	write      []byte // likewise ours
 	resumption []byte // for the keys of tickets
+	resumed    *session
 
 	updates keyUpdates
 	news    rateLimit // of messages while no application data comes
@@ -16,13 +17,17 @@ type open13 struct {
 
 // open is the state after the handshake.
 func (hs *handshake13) open(c *Conn) open13 {
-	return open13{
+	s := open13{
 		keySchedule: hs.keySchedule,
 		suite:       hs.suite,
 		read:        hs.application.of(!c.isClient),
 		write:       hs.application.of(c.isClient),
 		resumption:  hs.master.resumption(hs.transcript.sum()),
 	}
+	if hs.psk != nil {
+		s.resumed = hs.psk.session
+	}
+	return s
 }
 
 func (s *open13) handle(c *Conn, m message, _ handshakeMessage) (state, error) {

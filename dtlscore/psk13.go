@@ -1,8 +1,28 @@
 package dtlscore
 
-// An offeredPSK is a pre-shared key in a ClientHello.
+import (
+	"crypto"
+	"crypto/hmac"
+	"crypto/rand"
+	"slices"
+	"time"
+)
+
+// maxOfferedPSKs is how many identities of a client are looked at.
+const maxOfferedPSKs = 5
+
+// externalPSKHash is what a pre-shared key from outside is used with: RFC 8446,
+// Section 4.2.11.
+const externalPSKHash = crypto.SHA256
+
+// An offeredPSK is a pre-shared key in a ClientHello of version 1.3: one from
+// outside, or the key of a ticket. RFC 8446, Section 4.2.11.
 type offeredPSK struct {
-	key []byte
+	key      []byte
+	hash     crypto.Hash
+	identity []byte
+	position uint16   // in the ClientHello
+	session  *session // of the ticket; nil if the key is from outside
 }
 
 // secret is the key, nil if there is none.
@@ -13,14 +33,183 @@ func (p *offeredPSK) secret() []byte {
 	return p.key
 }
 
-func (p *offeredPSK) index() uint16 { return 0 }
+// binder proves that the client knows the key. transcriptHash goes up to where
+// the binders stand.
+func (p *offeredPSK) binder(transcriptHash []byte) []byte {
+	k := newKeySchedule(p.hash)
+	return k.finished13(k.early(p.key).binderKey(p.session == nil), transcriptHash)
+}
 
-func (s *clientWaitServerHello) offerPSKs(c *Conn) error { return nil }
+// use takes what the key says about the peer into the state.
+func (hs *handshake13) use(p *offeredPSK) error {
+	hs.psk = p
+	if p.session == nil {
+		hs.state.PSKIdentity = p.identity
+		return nil
+	}
+	hs.state.DidResume = true
+	return p.session.restore(&hs.state)
+}
 
-func (s *clientHandshake13) rebind() error { return nil }
+// The client's side.
 
-func (s *clientHandshake13) acceptPSK(c *Conn, m *serverHello) error { return nil }
+// offerPSKs puts the session before and the key from outside into the
+// ClientHello.
+func (s *clientWaitServerHello) offerPSKs(c *Conn) error {
+	if n := s.session; n != nil && n.version == VersionDTLS13 {
+		s.psks = append(s.psks, &offeredPSK{
+			key: n.secret, hash: suiteByID(n.suite, VersionDTLS13).hash, identity: n.ticket, session: n,
+		})
+	}
+	if c.config.GetPSK != nil {
+		psk, err := c.config.GetPSK(nil)
+		if err != nil {
+			return misuse("Config.GetPSK: %w", err)
+		}
+		if psk != nil {
+			if err := psk.check(); err != nil {
+				return err
+			}
+			s.psks = append(s.psks, &offeredPSK{key: psk.Key, hash: externalPSKHash, identity: psk.Identity})
+		}
+	}
+	// An identity cannot be empty here, as it can in version 1.2.
+	s.psks = slices.DeleteFunc(s.psks, func(p *offeredPSK) bool { return len(p.identity) == 0 })
+	if len(s.psks) > 0 || c.sessionKey() != "" {
+		s.hello.pskModes = []uint8{pskModeDHEKE}
+	}
+	return c.bindPSKs(s.hello, s.psks, newTranscript())
+}
 
-func (s *serverHandshake13) choosePSK(c *Conn, raw handshakeMessage) error { return nil }
+// bindPSKs writes identities and binders into a ClientHello that is sent next.
+// t is what was sent before.
+func (c *Conn) bindPSKs(hello *clientHello, psks []*offeredPSK, t *transcript) error {
+	hello.identities, hello.binders = nil, nil
+	for i, p := range psks {
+		p.position = uint16(i)
+		id := pskIdentity{identity: p.identity}
+		if p.session != nil {
+			id.obfuscatedTicketAge = p.session.obfuscatedAge(c.config.time())
+		}
+		hello.identities = append(hello.identities, id)
+		hello.binders = append(hello.binders, make([]byte, p.hash.Size()))
+	}
+	if len(psks) == 0 {
+		return nil
+	}
+	raw, err := appendMessage(nil, c.nextSendSeq, hello)
+	if err != nil {
+		return err
+	}
+	for i, p := range psks {
+		hello.binders[i] = p.binder(t.sumTruncated(p.hash, raw, hello.bindersLen()))
+	}
+	return nil
+}
 
-func (s *open13) keepTicket(c *Conn, m *newSessionTicket13) {}
+// rebind makes the binders of the second ClientHello, of the keys that fit the
+// cipher suite. RFC 8446, Section 4.1.2.
+func (s *clientHandshake13) rebind(c *Conn) error {
+	s.offered = slices.DeleteFunc(s.offered, func(p *offeredPSK) bool { return p.hash != s.suite.hash })
+	return c.bindPSKs(s.offer, s.offered, s.transcript)
+}
+
+// acceptPSK handles the server's choice.
+func (s *clientHandshake13) acceptPSK(m *serverHello) error {
+	if !m.pskSelected {
+		return nil
+	}
+	if int(m.selectedIdentity) >= len(s.offered) {
+		return illegal("server chose pre-shared key %d of %d", m.selectedIdentity, len(s.offered))
+	}
+	p := s.offered[m.selectedIdentity]
+	if p.hash != s.suite.hash {
+		return illegal("server chose a pre-shared key that does not fit the cipher suite")
+	}
+	if err := s.use(p); err != nil {
+		return misuse("session of Config.SessionCache: %w", err)
+	}
+	return nil
+}
+
+// The server's side.
+
+// choosePSK looks for a pre-shared key among those of the client that can be
+// used with one of the hashes, and sets s.psk. A key that the client does not
+// prove to know ends the handshake; what is not known is ignored. It is called
+// before the ClientHello is in the transcript.
+func (s *serverHandshake13) choosePSK(c *Conn, raw handshakeMessage, hashes ...crypto.Hash) error {
+	if !slices.Contains(s.offer.pskModes, pskModeDHEKE) {
+		return nil // 4.38
+	}
+	var chosen *offeredPSK
+	for i, id := range s.offer.identities[:min(len(s.offer.identities), maxOfferedPSKs)] {
+		p, err := s.lookupPSK(c, id.identity)
+		if err != nil {
+			return err
+		}
+		if p != nil && slices.Contains(hashes, p.hash) {
+			chosen = p
+			chosen.position = uint16(i)
+			break
+		}
+	}
+	if chosen == nil && len(s.offer.identities) > 0 && !c.config.hasCertificates() && c.config.RawKey == nil {
+		// There is nothing else for the client. Whether it named an unknown key
+		// or did not know the right one must not show: RFC 8446, Appendix E.6.
+		chosen = &offeredPSK{key: make([]byte, hashes[0].Size()), hash: hashes[0]}
+		rand.Read(chosen.key)
+	}
+	if chosen == nil {
+		return nil
+	}
+	m := handshakeHeader{raw.typ, len(raw.body), raw.seq, 0, len(raw.body)}.append(nil)
+	m = append(m, raw.body...)
+	sum := s.transcript.sumTruncated(chosen.hash, m, s.offer.bindersLen())
+	if !hmac.Equal(s.offer.binders[chosen.position], chosen.binder(sum)) {
+		return untrusted(AlertDecryptError, "client does not know the pre-shared key that it names")
+	}
+	if err := s.use(chosen); err != nil {
+		return misuse("session: %w", err)
+	}
+	return nil
+}
+
+// lookupPSK returns the key for an identity, nil if there is none.
+func (s *serverHandshake13) lookupPSK(c *Conn, identity []byte) (*offeredPSK, error) {
+	if n := s.sessionOf(c, identity); n != nil {
+		return &offeredPSK{key: n.secret, hash: suiteByID(n.suite, VersionDTLS13).hash, session: n}, nil
+	}
+	if c.config.LookupPSK == nil {
+		return nil, nil
+	}
+	psk, err := c.config.LookupPSK(identity)
+	if err != nil {
+		return nil, misuse("Config.LookupPSK: %w", err)
+	}
+	if psk == nil {
+		return nil, nil
+	}
+	return &offeredPSK{key: psk.Key, hash: externalPSKHash, identity: identity}, psk.check()
+}
+
+// sessionOf returns the session in a ticket, if it may be resumed.
+func (s *serverHandshake13) sessionOf(c *Conn, ticket []byte) *session {
+	if c.config.TicketKeys == nil {
+		return nil
+	}
+	now := c.config.time()
+	n, _ := c.config.TicketKeys.open(ticket, now)
+	var state ConnectionState
+	if n == nil || n.version != VersionDTLS13 || suiteByID(n.suite, VersionDTLS13) == nil || n.expired(now) ||
+		n.serverName != s.offer.serverName || n.protocol != s.state.NegotiatedProtocol ||
+		n.restore(&state) != nil || !c.config.trustsClientOf(n, &state) {
+		return nil
+	}
+	return n
+}
+
+// obfuscatedAge is RFC 8446, Section 4.2.11.1.
+func (n *session) obfuscatedAge(now time.Time) uint32 {
+	return uint32(now.UnixMilli()-n.received) + n.ageAdd
+}

@@ -26,7 +26,10 @@ func (c *Conn) offerSession(hello *clientHello) *session {
 	if key == "" {
 		return nil
 	}
-	hello.sessionTicket = []byte{} // we want one
+	versions := c.clientVersions()
+	if slices.Contains(versions, VersionDTLS12) {
+		hello.sessionTicket = []byte{} // we want one
+	}
 	if c.agreed.HandshakeComplete {
 		return nil // a renegotiation is for new keys
 	}
@@ -35,10 +38,14 @@ func (c *Conn) offerSession(hello *clientHello) *session {
 		return nil
 	}
 	n := parseSession(data)
-	if n == nil || n.version != VersionDTLS12 || !slices.Contains(hello.suites, n.suite) ||
+	if n == nil || !slices.Contains(versions, n.version) || !slices.Contains(hello.suites, n.suite) ||
 		n.serverName != hello.serverName || n.expired(c.config.time()) || !c.config.trustsServerOf(n) {
 		c.config.SessionCache.Put(key, nil)
 		return nil
+	}
+	if n.version == VersionDTLS13 {
+		c.resuming = key
+		return n // for offerPSKs
 	}
 	// By a session_id that comes back the client knows that the ticket was
 	// accepted. RFC 5077, Section 3.4.

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -131,6 +132,7 @@ func TestAttackG5NotResumed(t *testing.T) {
 		prepare change
 		change  change
 		resumes bool
+		only    uint16 // the version; 0: both
 	}{
 		{name: "nothing changed", resumes: true},
 		{name: "almost expired", change: func(c, s *Config) {
@@ -148,9 +150,16 @@ func TestAttackG5NotResumed(t *testing.T) {
 			change: func(c, s *Config) { c.NextProtos = []string{"b"} }},
 		{name: "a protocol more", change: func(c, s *Config) { c.NextProtos, s.NextProtos = []string{"a"}, []string{"a"} }},
 		{name: "suite gone from the client", prepare: func(c, s *Config) { c.CipherSuites = []uint16{TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256} },
-			change: func(c, s *Config) { c.CipherSuites = []uint16{TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384} }},
+			change: func(c, s *Config) { c.CipherSuites = []uint16{TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384} }, only: VersionDTLS12},
 		{name: "suite gone from the server", prepare: func(c, s *Config) { s.CipherSuites = []uint16{TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256} },
-			change: func(c, s *Config) { s.CipherSuites = []uint16{TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384} }},
+			change: func(c, s *Config) { s.CipherSuites = []uint16{TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384} }, only: VersionDTLS12},
+		{name: "another suite with the same hash", prepare: func(c, s *Config) { s.CipherSuites = []uint16{TLS_AES_128_GCM_SHA256} },
+			change: func(c, s *Config) { s.CipherSuites = []uint16{TLS_CHACHA20_POLY1305_SHA256} }, only: VersionDTLS13, resumes: true},
+		{name: "another hash at the server", prepare: func(c, s *Config) { s.CipherSuites = []uint16{TLS_AES_128_GCM_SHA256} },
+			change: func(c, s *Config) { s.CipherSuites = []uint16{TLS_AES_256_GCM_SHA384} }, only: VersionDTLS13},
+		{name: "another hash at the client", prepare: func(c, s *Config) { c.CipherSuites = []uint16{TLS_AES_128_GCM_SHA256} },
+			change: func(c, s *Config) { c.CipherSuites = []uint16{TLS_AES_256_GCM_SHA384} }, only: VersionDTLS13},
+		{name: "retry", change: func(c, s *Config) { s.CurvePreferences = []tls.CurveID{tls.CurveP384} }, only: VersionDTLS13, resumes: true},
 		{name: "a certificate asked for now", change: func(c, s *Config) { s.ClientAuth = tls.RequireAndVerifyClientCert }},
 		{name: "a certificate possible now", change: func(c, s *Config) { s.ClientAuth = tls.VerifyClientCertIfGiven }, resumes: true},
 		{name: "no certificate asked for now", auth: tls.RequireAndVerifyClientCert, change: func(c, s *Config) { s.ClientAuth = tls.NoClientCert }},
@@ -183,7 +192,9 @@ func TestAttackG5NotResumed(t *testing.T) {
 		}},
 		{name: "ticket of another key", change: func(c, s *Config) { editSession(c, func(n *session) { n.ticket[0] ^= 1 }) }},
 		{name: "ticket cut off", change: func(c, s *Config) { editSession(c, func(n *session) { n.ticket = n.ticket[:5] }) }},
-		{name: "session of another version", change: func(c, s *Config) { editSession(c, func(n *session) { n.version = VersionDTLS13 }) }},
+		{name: "session of another version", change: func(c, s *Config) {
+			editSession(c, func(n *session) { n.version ^= VersionDTLS12 ^ VersionDTLS13 })
+		}},
 		{name: "session with rubbish in it", change: func(c, s *Config) { editSession(c, func(n *session) { n.peer = [][]byte{{1}} }) }},
 		{name: "rubbish in the cache", change: func(c, s *Config) { c.SessionCache.Put(testName, []byte("rubbish")) }},
 		{name: "lifetime of the server is over", change: func(c, s *Config) {
@@ -192,23 +203,30 @@ func TestAttackG5NotResumed(t *testing.T) {
 		}},
 	}
 	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			client, server := resumingConfigs(test.auth)
-			if test.prepare != nil {
-				test.prepare(client, server)
+		for _, version := range []uint16{VersionDTLS12, VersionDTLS13} {
+			if test.only != 0 && test.only != version {
+				continue
 			}
-			p := resumed(t, client, server, func() {
-				if test.change != nil {
-					test.change(client, server)
+			t.Run(fmt.Sprintf("%s %04x", test.name, version), func(t *testing.T) {
+				client, server := resumingConfigs(test.auth)
+				client.MinVersion, client.MaxVersion = version, version
+				server.MinVersion, server.MaxVersion = version, version
+				if test.prepare != nil {
+					test.prepare(client, server)
 				}
+				p := resumed(t, client, server, func() {
+					if test.change != nil {
+						test.change(client, server)
+					}
+				})
+				for _, e := range []*testEnd{p.client, p.server} {
+					if got := e.conn.ConnectionState().DidResume; got != test.resumes {
+						t.Errorf("%s: DidResume is %v", e.name, got)
+					}
+				}
+				p.exchangeData()
 			})
-			for _, e := range []*testEnd{p.client, p.server} {
-				if got := e.conn.ConnectionState().DidResume; got != test.resumes {
-					t.Errorf("%s: DidResume is %v", e.name, got)
-				}
-			}
-			p.exchangeData()
-		})
+		}
 	}
 }
 

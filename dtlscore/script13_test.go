@@ -12,6 +12,7 @@ type script13 struct {
 	*script
 	hs         handshake13
 	keys       []*ephemeralKey
+	psks       []*offeredPSK // that a scripted client offers
 	request    *certificateRequest13
 	answer     *serverHello // of the connection that is tested
 	group      tls.CurveID  // that a scripted server takes
@@ -135,6 +136,10 @@ func (s *script13) clientHello(changes ...func(*clientHello)) {
 	wait := &clientWaitServerHello{hello: must(c.newClientHello())}
 	s.check(wait.offer13(c))
 	s.offer, s.keys = wait.hello, wait.keys
+	if s.psks != nil {
+		s.offer.pskModes = []uint8{pskModeDHEKE}
+		s.check(c.bindPSKs(s.offer, s.psks, newTranscript()))
+	}
 	for _, change := range changes {
 		change(s.offer)
 	}

@@ -2,6 +2,7 @@ package dtlscore
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/tls"
 	"slices"
 
@@ -36,13 +37,16 @@ func startServer13(c *Conn, offer *clientHello, info *tls.ClientHelloInfo, raw h
 	}
 	c.in.v13.earlyData = offer.earlyData
 	hs := &serverHandshake13{handshake13: handshake13{transcript: newTranscript()}, offer: offer, info: info}
-
-	suites := c.config.suites(VersionDTLS13, false)
-	i := slices.IndexFunc(suites, func(id uint16) bool { return slices.Contains(offer.suites, id) })
-	if i < 0 {
-		return nil, incompatible(AlertHandshakeFailure, "no cipher suite in common with the client")
+	protocol, err := c.config.chooseProtocol(offer.alpn)
+	if err != nil {
+		return nil, err
 	}
-	hs.choose(c, offer, suiteByID(suites[i], VersionDTLS13))
+	hs.state.NegotiatedProtocol = protocol
+	suite, err := hs.chooseSuite(c, raw)
+	if err != nil {
+		return nil, err
+	}
+	hs.choose(c, offer, suite)
 
 	group, share := c.config.chooseGroup13(offer)
 	switch {
@@ -52,6 +56,27 @@ func startServer13(c *Conn, offer *clientHello, info *tls.ClientHelloInfo, raw h
 		return hs.retry(c, group, raw)
 	}
 	return hs.answer(c, group, share, raw)
+}
+
+// chooseSuite returns the first cipher suite of ours that the client has too,
+// with one of its pre-shared keys if there is one that we know.
+func (s *serverHandshake13) chooseSuite(c *Conn, raw handshakeMessage) (*cipherSuite, error) {
+	var common []*cipherSuite
+	var hashes []crypto.Hash
+	for _, id := range c.config.suites(VersionDTLS13, false) {
+		if slices.Contains(s.offer.suites, id) {
+			suite := suiteByID(id, VersionDTLS13)
+			common = append(common, suite)
+			hashes = append(hashes, suite.hash)
+		}
+	}
+	if common == nil {
+		return nil, incompatible(AlertHandshakeFailure, "no cipher suite in common with the client")
+	}
+	if err := s.choosePSK(c, raw, hashes...); err != nil || s.psk == nil {
+		return common[0], err
+	}
+	return common[slices.Index(hashes, s.psk.hash)], nil
 }
 
 // check13 checks what a ClientHello must have in version 1.3. RFC 8446,
@@ -131,6 +156,12 @@ func (s *server13WaitClientHello) handle(c *Conn, m message, raw handshakeMessag
 		return nil, illegal("no key share for group %v after a HelloRetryRequest", s.group)
 	}
 	s.offer = offer
+	// The binders are new.
+	s.psk, s.state = nil, ConnectionState{NegotiatedProtocol: s.state.NegotiatedProtocol}
+	if err := s.choosePSK(c, raw, s.suite.hash); err != nil {
+		return nil, err
+	}
+	s.agree(offer, s.suite)
 	return s.answer(c, s.group, offer.keyShares[0].data, raw)
 }
 
@@ -159,16 +190,15 @@ func (m *clientHello) repeats(first *clientHello) bool {
 func (s *serverHandshake13) answer(c *Conn, group tls.CurveID, share []byte, raw handshakeMessage) (state, error) {
 	// 1. Choose.
 	s.state.CurveID = group
-	if err := s.choosePSK(c, raw); err != nil {
-		return nil, err
-	}
 	s.received(raw)
 	hello := &serverHello{version: VersionDTLS12, suite: s.suite.id}
 	if err := c.readRandom(hello.random[:]); err != nil {
 		return nil, err
 	}
 	hello.supportedVersions = []uint16{VersionDTLS13}
-	hello.pskSelected, hello.selectedIdentity = s.psk != nil, s.psk.index()
+	if s.psk != nil {
+		hello.pskSelected, hello.selectedIdentity = true, s.psk.position
+	}
 	ee := new(encryptedExtensions)
 	var own *credential
 	var scheme tls.SignatureScheme
@@ -178,9 +208,6 @@ func (s *serverHandshake13) answer(c *Conn, group tls.CurveID, share []byte, raw
 		if own, scheme, err = s.chooseCredential(c, ee); err != nil {
 			return nil, err
 		}
-	}
-	if s.state.NegotiatedProtocol, err = c.config.chooseProtocol(s.offer.alpn); err != nil {
-		return nil, err
 	}
 	if s.state.NegotiatedProtocol != "" {
 		ee.alpn = []string{s.state.NegotiatedProtocol}
@@ -333,6 +360,9 @@ func (s *server13WaitFinished) handle(c *Conn, m message, raw handshakeMessage) 
 		return nil, err
 	}
 	open := s.open(c)
+	if err := s.sendTicket(c, &open); err != nil {
+		return nil, err
+	}
 	s.complete(c)
 	return &open, nil
 }

@@ -14,7 +14,7 @@ const sessionLifetime = 24 * time.Hour
 
 // sessionFormat is the first byte of a session that is written down. What
 // another release has written is not understood, and not resumed.
-const sessionFormat = 1
+const sessionFormat = 2
 
 // A session is what both ends remember of a handshake, so that another
 // connection can do without one: the server in a ticket that the client keeps,
@@ -33,8 +33,10 @@ type session struct {
 
 	// What only a client needs.
 	ticket   []byte
-	lifetime uint32 // seconds, as the server said; 0: not said
+	lifetime uint32 // seconds from created on, as the server said; 0: not said
 	staple   []byte
+	received int64  // when the ticket came, in milliseconds; in version 1.3
+	ageAdd   uint32 // likewise
 }
 
 func newSession(s *ConnectionState, secret []byte, now time.Time) (*session, error) {
@@ -132,6 +134,8 @@ func (n *session) marshal() ([]byte, error) {
 	addVector16(b, n.ticket)
 	b.AddUint32(n.lifetime)
 	addVector24(b, n.staple)
+	b.AddUint64(uint64(n.received))
+	b.AddUint32(n.ageAdd)
 	return b.Bytes()
 }
 
@@ -140,16 +144,18 @@ func parseSession(data []byte) *session {
 	n := new(session)
 	s := cryptobyte.String(slices.Clone(data))
 	var format, rawKey uint8
-	var created uint64
+	var created, received uint64
 	var serverName, protocol []byte
 	if !s.ReadUint8(&format) || format != sessionFormat ||
 		!s.ReadUint16(&n.version) || !s.ReadUint16(&n.suite) || !s.ReadUint64(&created) ||
 		!readVector8(&s, &n.secret) || !readVector16(&s, &serverName) || !readVector8(&s, &protocol) ||
 		!s.ReadUint8(&rawKey) || !readCertificates(&s, &n.peer) || !readCertificates(&s, &n.chain) ||
-		!readVector16(&s, &n.ticket) || !s.ReadUint32(&n.lifetime) || !readVector24(&s, &n.staple) || !s.Empty() {
+		!readVector16(&s, &n.ticket) || !s.ReadUint32(&n.lifetime) || !readVector24(&s, &n.staple) ||
+		!s.ReadUint64(&received) || !s.ReadUint32(&n.ageAdd) || !s.Empty() {
 		return nil
 	}
 	n.created, n.serverName, n.protocol, n.rawKey = int64(created), string(serverName), string(protocol), rawKey == 1
+	n.received = int64(received)
 	if n.rawKey && len(n.peer) != 1 {
 		return nil
 	}
