@@ -99,7 +99,7 @@ func (c *Conn) receive(record []byte, control bool, number int) ([]byte, error) 
 	}
 	changing := c.in.drain == drainChangeCipherSpec
 	switch {
-	case h.epoch == c.in.epoch && isData && c.in.unconfirmed:
+	case h.epoch == c.in.epoch && c.in.unconfirmed && (isData || c.peerIsDone()):
 		return nil, c.hold(record, number)
 	case h.epoch == c.in.epoch && (isData || !changing):
 		return c.open(c.in.read, h, fragment)
@@ -111,6 +111,14 @@ func (c *Conn) receive(record []byte, control bool, number int) ([]byte, error) 
 		return c.open(c.in.previous, h, fragment)
 	}
 	return nil, unexpected("%v of epoch %d in epoch %d", h.typ, h.epoch, c.in.epoch)
+}
+
+// peerIsDone reports whether the peer's Finished is verified while the rest of
+// our part has not been handed out. Whatever the peer sends from there on comes
+// after the handshake, such as a close_notify that is found while draining.
+func (c *Conn) peerIsDone() bool {
+	_, open := c.state.(*open12)
+	return open && c.handshaking
 }
 
 // open opens a record and acts on it.

@@ -93,9 +93,6 @@ func (c *Conn) epochsUsedUp() bool { return c.written.number >= maxEpoch12 || c.
 type open12 struct{}
 
 func (s *open12) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
-	if c.handshaking {
-		return nil, unexpectedMessage(m)
-	}
 	switch m := m.(type) {
 	case *clientHello:
 		if c.isClient {
