@@ -20,8 +20,8 @@
 //
 // An Install in the state switched is the next handshake: then there are n-2,
 // n-1 and n, of which n-1 is active, and after Activate one Retire deletes
-// both old ones. It is the last chance; a third handshake without Retire
-// is refused.
+// both old ones. A third handshake is refused, unless RetireStale has deleted
+// n-2: that may be done much sooner than Retire.
 //
 // Everything else is a [MisuseError]. When to call:
 //
@@ -39,6 +39,7 @@
 //     was acknowledged, or a few retransmission timeouts have passed. Only time
 //     helps with a peer that sends its Finished under the old key, as OpenSSL's
 //     client does: it transmits it again if our acknowledgement was lost.
+//   - RetireStale: when the peer's ChangeCipherSpec of the newest handshake has come.
 //
 // The peer's Finished may come under the old key or the new one. Key 0 must be
 // retired: anyone who saw the association's first packets can use it. A

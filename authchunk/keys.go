@@ -83,11 +83,31 @@ func (k *Keys) Activate() error {
 // transmits under them is lost for ever.
 func (k *Keys) Retire() error {
 	for k.active > 0 {
-		if err := k.socket.DeleteAuthKey(k.held[0]); err != nil {
-			return fmt.Errorf("authchunk: deleting key %d: %w", k.held[0], err)
+		if err := k.retireOldest(); err != nil {
+			return err
 		}
-		k.held = k.held[1:]
-		k.active--
+	}
+	return nil
+}
+
+func (k *Keys) retireOldest() error {
+	if err := k.socket.DeleteAuthKey(k.held[0]); err != nil {
+		return fmt.Errorf("authchunk: deleting key %d: %w", k.held[0], err)
+	}
+	k.held = k.held[1:]
+	k.active--
+	return nil
+}
+
+// RetireStale deletes all keys but the last two. It may be called when the peer's
+// ChangeCipherSpec has come in the handshake that made the newest: before that, both
+// ends had everything acknowledged that they had sent under keys before the last
+// but one. So there can be any number of handshakes in the time that Retire has to wait.
+func (k *Keys) RetireStale() error {
+	for k.active > 0 && len(k.held) > 2 {
+		if err := k.retireOldest(); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -75,6 +75,8 @@ func (k *Keys) do(calls string) (err error) {
 			err = k.Activate()
 		case 'R':
 			err = k.Retire()
+		case 'S':
+			err = k.RetireStale()
 		}
 		if err != nil {
 			return err
@@ -101,6 +103,12 @@ func TestKeyStates(t *testing.T) { // 1.49, 1.51, 1.52, 1.53
 		{"IAIR", "1* 2", false},
 		{"IAIA", "0 1 2*", false},
 		{"IAIAR", "2*", false},
+		{"S", "0*", false},
+		{"IS", "0* 1", false},
+		{"IAS", "0 1*", false},
+		{"IAIS", "1* 2", false},
+		{"IAIAS", "1 2*", false},
+		{"IAIASIASIAS", "3 4*", false}, // any number of handshakes
 		{"A", "0*", true},
 		{"II", "0* 1", true},
 		{"IAA", "0 1*", true},

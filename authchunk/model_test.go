@@ -18,7 +18,8 @@ import (
 //	s  send a message          i  install the next key
 //	r  read a message          a  activate it
 //	f  flush: wait until all   d  delete the old ones (Retire)
-//	   own messages are acknowledged
+//	   own messages are        t  delete those before the last two (RetireStale)
+//	   acknowledged
 type end struct {
 	script string
 	socket *fakeSocket
@@ -67,7 +68,7 @@ func (e *end) step(peer *end) bool {
 			return false
 		}
 	default:
-		if err := e.keys.do(strings.ToUpper(strings.Replace(e.script[:1], "d", "r", 1))); err != nil {
+		if err := e.keys.do(strings.NewReplacer("i", "I", "a", "A", "d", "R", "t", "S").Replace(e.script[:1])); err != nil {
 			panic(fmt.Sprintf("before %q: %v", e.script, err))
 		}
 	}
@@ -160,6 +161,11 @@ func TestNoStall(t *testing.T) { // 1.54 to 1.58
 
 		// The old key goes only in the next handshake.
 		{"late Retire", strings.Replace(fullClient, "d", " ", 1) + fullClient, strings.Replace(fullServer, "d", " ", 1) + fullServer, false},
+
+		// One after another, before any old key may go but those before the last two.
+		{"many renegotiations", strings.Repeat("s r s i f a s r t ", 4), strings.Repeat("r s r i r t f a s ", 4), false},
+		{"many renegotiations of an OpenSSL client", strings.Repeat("s r s i f s a r t ", 4) + "s r", strings.Repeat("r s r i r t f a s ", 4) + "r s", false},
+		{"many renegotiations with an OpenSSL server", strings.Repeat("s r s i f a s r t ", 4), strings.Repeat("r s f r i r a s t ", 4), false},
 
 		// The client's Finished waits, transmitted again and again, for a slow server.
 		{"Install at the last moment", "s r s s i f a s r s f d", "r s r r i r f a s f d r", false},

@@ -34,6 +34,8 @@ type RenegotiationSupport = dtlscore.RenegotiationSupport
 const (
 	// RenegotiateNever answers the peer's wish with no_renegotiation.
 	RenegotiateNever = dtlscore.RenegotiateNever
+	// RenegotiateWhenCalled allows this side to begin, by [Conn.Renegotiate], and refuses the peer's wish.
+	RenegotiateWhenCalled = dtlscore.RenegotiateWhenCalled
 	// RenegotiateFreely allows both sides to begin, the peer not too often.
 	RenegotiateFreely = dtlscore.RenegotiateFreely
 )

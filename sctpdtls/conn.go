@@ -46,6 +46,12 @@ type Conn struct {
 	state    atomic.Pointer[ConnectionState] // of the last complete handshake; nil before
 	writeEnd atomic.Pointer[error]           // why nothing can be written any more
 
+	// For those who wait for something else than messages, and drive while nobody reads.
+	wanted  atomic.Pointer[renegotiation] // nil if none is waited for
+	driving atomic.Bool                   // one of them has reading
+	readers atomic.Int32                  // that wait for reading
+	full    atomic.Bool                   // there is no room for messages until some are read
+
 	closing  atomic.Bool
 	closed   chan struct{} // closed when Close is through
 	closeErr error         // valid once closed is closed
@@ -56,10 +62,12 @@ type Conn struct {
 	messages *stream.Reader
 	pending  []message           // application messages that nobody has asked for yet
 	size     int                 // bytes in pending
+	keep     int                 // a flush stops when so many bytes are in pending
 	ended    error               // what readers get when pending is empty
 	doing    dtlscore.Event      // what the core wants next, and is not done yet
 	asked    bool                // doing is a flush, and a dry event will come
 	holding  bool                // the gate is shut, the write deadline is the driver's
+	brief    bool                // only for a control record
 	told     bool                // the peer's close_notify has come
 	down     error               // what the end of the association means, nil while it exists
 	cause    uint16              // of the ABORT that ended it
@@ -99,6 +107,7 @@ func newConn(a association, config *Config, core *dtlscore.Conn) (*Conn, error) 
 		closed:   make(chan struct{}),
 		reading:  make(token, 1),
 		messages: stream.NewReader(a),
+		keep:     maxPending,
 		holding:  true,
 		held:     make(map[int]stream.Info),
 	}
@@ -206,8 +215,12 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 	if c.closing.Load() {
 		return net.ErrClosed
 	}
-	defer c.gate.poke() // for writers who wait for a handshake
-	return c.writeDeadline.setUser(t)
+	err := c.writeDeadline.setUser(t)
+	c.gate.poke() // for writers who wait for a handshake
+	if c.driving.Load() {
+		c.readDeadline.poke()
+	}
+	return err
 }
 
 // retry reports whether a call that failed with err was only interrupted by the driver.
@@ -226,4 +239,5 @@ func (c *Conn) end(err error) {
 	}
 	c.writeEnd.CompareAndSwap(nil, &werr)
 	c.gate.poke()
+	c.renegotiated(werr)
 }

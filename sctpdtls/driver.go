@@ -22,11 +22,17 @@ import (
 // is asked not to delay its acknowledgement, for the next flush waits for it.
 var controlInfo = stream.Info{Stream: 0, PPID: 0, SackImmediately: true}
 
-// maxPending bounds the bytes of messages that arrive while a flush or drain
-// must read on although nobody takes them.
+// maxPending bounds the bytes of messages that are read because something else is waited
+// for, although nobody takes them. Beyond that the peer has to wait too.
 const maxPending = 8 << 20
 
-// obey does what the core wants. When it fails with a timeout it can be called
+// errPending says that messages have to be taken before it can go on.
+var errPending = errors.New("sctpdtls: messages are waiting")
+
+// mustPause reports whether messages are waiting, of limit bytes or more.
+func (c *Conn) mustPause(limit int) bool { return len(c.pending) > 0 && c.size >= limit }
+
+// obey does what the core wants. When it fails with a timeout or errPending it can be called
 // again to go on where it was.
 func (c *Conn) obey() error {
 	for {
@@ -71,11 +77,13 @@ func (c *Conn) do(ev dtlscore.Event) error {
 	case dtlscore.EventHandshakeComplete:
 		return c.handshakeComplete()
 	case dtlscore.EventRenegotiationRefused:
-		return nil // the connection goes on as it is
+		c.renegotiated(ErrRenegotiationRefused)
+		return nil
 	case dtlscore.EventData:
 		info := c.held[ev.Held]
 		delete(c.held, ev.Held)
-		return c.queue(ev.Data, info)
+		c.queue(ev.Data, info)
+		return nil
 	case dtlscore.EventPeerClosed:
 		c.told = true
 		c.end(io.EOF)
@@ -98,19 +106,22 @@ func (c *Conn) boundAnswer() {
 }
 
 // sendControl sends one record. When there is no space for it, the peer may be waiting for
-// space just as well, so it goes on reading until there is.
+// space just as well, so it goes on reading until there is. Writers wait until then, also when
+// this is interrupted: they would take the space.
 func (c *Conn) sendControl(record []byte) error {
 	err := c.assoc.TrySend(record, controlInfo)
 	if errors.Is(err, stream.ErrWouldBlock) {
-		if !c.holding {
-			defer c.letGo()
-		}
+		c.brief = c.brief || !c.holding
 		flushed := c.flush()
 		c.asked = false // if it was interrupted, the next flush asks for itself
 		if flushed != nil {
 			return flushed
 		}
 		err = c.assoc.TrySend(record, controlInfo)
+	}
+	if c.brief {
+		c.brief = false
+		c.letGo()
 	}
 	c.sentAt = time.Now()
 	return c.gone(err)
@@ -175,6 +186,9 @@ func (c *Conn) flush() error {
 		c.asked = true
 	}
 	for {
+		if c.mustPause(c.keep) {
+			return errPending
+		}
 		m, ev, err := c.messages.Next(true)
 		if err != nil {
 			return c.over(err)
@@ -193,6 +207,9 @@ func (c *Conn) flush() error {
 // RFC 6083, Sections 4.7 and 4.9.
 func (c *Conn) drain() error {
 	for {
+		if c.mustPause(maxPending) {
+			return errPending
+		}
 		m, ev, err := c.messages.Next(c.messages.Partial())
 		if errors.Is(err, stream.ErrWouldBlock) {
 			return nil
@@ -218,7 +235,8 @@ func (c *Conn) take(m stream.Message, ev stream.Event) error {
 	if err != nil || data == nil {
 		return err
 	}
-	return c.queue(append([]byte(nil), data...), m.Info)
+	c.queue(append([]byte(nil), data...), m.Info)
+	return nil
 }
 
 // receive gives a message, which must be one record, to the core.
@@ -232,15 +250,12 @@ func (c *Conn) receive(m stream.Message) (data []byte, err error) {
 }
 
 // queue keeps an application message for its reader.
-func (c *Conn) queue(data []byte, info stream.Info) error {
+func (c *Conn) queue(data []byte, info stream.Info) {
 	if c.closing.Load() {
-		return nil // nobody will ask for it
+		return // nobody will ask for it
 	}
-	if c.size += len(data); c.size > maxPending {
-		return errors.New("sctpdtls: the peer goes on sending without acknowledging: more than 8 MiB are waiting")
-	}
+	c.size += len(data)
 	c.pending = append(c.pending, message{data, info})
-	return nil
 }
 
 // step reads one message or event and does all that follows from it. Application
@@ -249,6 +264,7 @@ func (c *Conn) step() (data []byte, info stream.Info, err error) {
 	if c.ended != nil && !c.told {
 		return nil, info, c.ended
 	}
+	c.begin()
 	if err := c.obey(); err != nil { // what a timeout has left undone
 		return nil, info, err
 	}
@@ -271,14 +287,11 @@ func (c *Conn) step() (data []byte, info stream.Info, err error) {
 	if data != nil {
 		if c.doing = c.core.NextEvent(); c.doing.Kind != dtlscore.EventNone {
 			// What follows may read, and so overwrite the message.
-			err = c.queue(append([]byte(nil), data...), m.Info)
+			c.queue(append([]byte(nil), data...), m.Info)
 			data = nil
 		}
 	}
-	if err == nil {
-		err = c.obey()
-	}
-	return data, m.Info, err
+	return data, m.Info, c.obey()
 }
 
 // event processes what SCTP tells of the association.
@@ -334,6 +347,7 @@ func (c *Conn) handshakeComplete() error {
 	})
 	c.keys.retireLater()
 	c.letGo()
+	c.renegotiated(nil)
 	return nil
 }
 

@@ -23,8 +23,8 @@ import (
 
 // testPKI is one authority with a server called “server.example” and a client.
 type testPKI struct {
-	roots          *x509.CertPool
-	server, client tls.Certificate
+	roots                   *x509.CertPool
+	server, renewed, client tls.Certificate
 }
 
 // pki lives from the beginning of synctest's time to long after.
@@ -67,7 +67,8 @@ var pki = sync.OnceValue(func() testPKI {
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(caCert)
-	return testPKI{roots, leaf("server.example", x509.ExtKeyUsageServerAuth), leaf("client.example", x509.ExtKeyUsageClientAuth)}
+	server := func() tls.Certificate { return leaf("server.example", x509.ExtKeyUsageServerAuth) }
+	return testPKI{roots, server(), server(), leaf("client.example", x509.ExtKeyUsageClientAuth)}
 })
 
 func clientConfig() *Config {

@@ -42,6 +42,7 @@ func (k *keyring) peerFinished() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.finished = true
+	k.keys.RetireStale() // fails only when the association is over
 }
 
 // peerHasKey reports whether the peer has the newest key for certain: its Finished was

@@ -34,7 +34,7 @@ func (c *Conn) ReadMessage(b []byte) (n int, info MessageInfo, err error) {
 	if err := c.HandshakeContext(context.Background()); err != nil {
 		return 0, info, err
 	}
-	c.reading.lock()
+	c.lockToRead()
 	defer c.reading.unlock()
 	defer c.messages.Release()
 	m, err := c.next()
@@ -58,7 +58,7 @@ func (c *Conn) Read(b []byte) (n int, err error) {
 	if len(b) == 0 {
 		return 0, nil
 	}
-	c.reading.lock()
+	c.lockToRead()
 	defer c.reading.unlock()
 	defer c.messages.Release()
 	if c.closing.Load() {
@@ -88,18 +88,21 @@ func (c *Conn) next() (message, error) {
 			m := c.pending[0]
 			c.pending[0] = message{}
 			c.pending = c.pending[1:]
-			c.size -= len(m.data)
+			if c.size -= len(m.data); c.size < maxPending/2 && c.full.Swap(false) {
+				c.gate.poke()
+			}
 			return m, nil
 		}
 		c.pending = nil
 		if c.closing.Load() {
 			return message{}, net.ErrClosed
 		}
+		c.readDeadline.unpoke()
 		data, info, err := c.step()
 		switch {
 		case err == nil && data != nil:
 			return message{data, info}, nil
-		case err == nil:
+		case err == nil, err == errPending:
 		case c.closing.Load():
 			return message{}, net.ErrClosed // and Close goes on with it
 		case errors.Is(err, os.ErrDeadlineExceeded) && !c.told:
@@ -203,8 +206,9 @@ func (c *Conn) waitForGate() error {
 	if end := c.writeEnd.Load(); end != nil {
 		return *end
 	}
+	t := c.writeDeadline.get()
 	var timeout <-chan time.Time // only for those who wait anyway
-	if t := c.writeDeadline.get(); !t.IsZero() {
+	if !t.IsZero() {
 		if c.writeDeadline.passed() {
 			return os.ErrDeadlineExceeded
 		}
@@ -215,6 +219,15 @@ func (c *Conn) waitForGate() error {
 	select {
 	case <-changed:
 	case <-timeout:
+	case c.turn() <- struct{}{}:
+		// Nobody reads, so that nobody would open the gate.
+		defer c.reading.unlock()
+		if !t.IsZero() {
+			defer time.AfterFunc(time.Until(t), c.readDeadline.poke).Stop()
+		}
+		c.drive(func() bool {
+			return c.gate.state.Load()&gateShut == 0 || c.writeDeadline.get() != t || c.writeDeadline.passed()
+		})
 	}
 	return nil
 }

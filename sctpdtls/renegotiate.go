@@ -1,0 +1,174 @@
+package sctpdtls
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// ErrRenegotiationRefused is returned by [Conn.Renegotiate] when the peer does not want
+// to. The connection goes on as it was.
+var ErrRenegotiationRefused = errors.New("sctpdtls: the peer refuses to renegotiate; it has to allow it (Config.Renegotiation)")
+
+// Renegotiate does another handshake of DTLS 1.2, which gives new keys to DTLS and SCTP-AUTH
+// and has the peer prove again who it is: RFC 6083, Section 4.6. [Config].Renegotiation has to allow it
+// at both ends. If a renegotiation is under way, whoever began it, it waits for that one.
+//
+// Reads and writes go on meanwhile, except that writes wait while the keys change.
+// It does the work itself as long as nobody reads.
+//
+// The time limit is that of ctx or [Config].HandshakeTimeout, whichever is shorter. An error that
+// matches os.ErrDeadlineExceeded, or the context's, does not end the connection, nor the
+// renegotiation, which whoever reads brings to its end: a server can only ask, and the client may take
+// its time. Other errors that leave the connection alive are [ErrRenegotiationRefused], and those
+// that match [github.com/seed-41f70523/dtls-sctp/dtlscore.ErrMisuse] or ErrKeysUsedUp of that package.
+func (c *Conn) Renegotiate(ctx context.Context) error {
+	if err := c.HandshakeContext(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.config.handshakeTimeout())
+	defer cancel()
+	r := c.wantRenegotiation()
+	c.readDeadline.poke() // a reader begins it, if there is one
+	for {
+		changed := c.gate.changed() // before looking
+		select {
+		case <-r.done:
+			return r.err
+		case <-ctx.Done():
+			return fmt.Errorf("sctpdtls: renegotiation is not complete yet: %w", errors.Join(ctx.Err(), os.ErrDeadlineExceeded))
+		case <-changed:
+		case c.turn() <- struct{}{}:
+			stop := context.AfterFunc(ctx, c.readDeadline.poke)
+			c.drive(func() bool { return r.isDone() || ctx.Err() != nil })
+			stop()
+			c.reading.unlock()
+		}
+	}
+}
+
+// A renegotiation is one that somebody waits for.
+type renegotiation struct {
+	begun bool          // guarded by Conn.reading
+	done  chan struct{} // closed at the end
+	err   error         // valid then
+}
+
+func (r *renegotiation) isDone() bool {
+	select {
+	case <-r.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// wantRenegotiation returns the renegotiation that everybody waits for.
+func (c *Conn) wantRenegotiation() *renegotiation {
+	r := &renegotiation{done: make(chan struct{})}
+	for !c.wanted.CompareAndSwap(nil, r) {
+		if other := c.wanted.Load(); other != nil {
+			return other
+		}
+	}
+	return r
+}
+
+// begin begins the renegotiation that somebody wants, with reading held.
+func (c *Conn) begin() {
+	r := c.wanted.Load()
+	if r == nil {
+		return
+	}
+	if end := c.writeEnd.Load(); c.ended != nil && end != nil {
+		c.renegotiated(*end)
+		return
+	}
+	if !r.begun {
+		r.begun = true
+		// An error that ends the connection is found by obey.
+		if err := c.core.Renegotiate(); err != nil {
+			c.renegotiated(err)
+		}
+	}
+}
+
+// renegotiated tells whoever waits, with reading held.
+func (c *Conn) renegotiated(err error) {
+	if r := c.wanted.Swap(nil); r != nil {
+		r.err = err
+		close(r.done)
+	}
+}
+
+// turn is where one who waits for something else than messages can take reading, unless
+// there is no room for what would be read.
+func (c *Conn) turn() token {
+	if c.full.Load() {
+		return nil
+	}
+	return c.reading
+}
+
+// drive makes progress until done says so, for one who waits for something else than messages while
+// nobody reads. It returns early when a reader comes, who drives then, when there is no
+// room for what it reads, and when it is poked. It runs with reading held.
+func (c *Conn) drive(done func() bool) {
+	if c.begin(); c.ended != nil {
+		return // reads and writes say why
+	}
+	c.driving.Store(true)
+	c.readDeadline.lend()
+	c.keep = maxPending
+	err := c.advance(func() bool {
+		return c.ended != nil || done() || c.readers.Load() > 0 || c.closing.Load()
+	})
+	c.driving.Store(false)
+	c.messages.Release()
+	if !c.closing.Load() && !c.told { // see boundAnswer
+		c.readDeadline.giveBack()
+	}
+	switch {
+	case err == nil, errors.Is(err, os.ErrDeadlineExceeded):
+	case err == errPending:
+		c.full.Store(true)
+	default:
+		c.finish(err)
+	}
+}
+
+// advance does steps, whose application data it keeps for a reader, until stop says so.
+func (c *Conn) advance(stop func() bool) error {
+	for c.begin(); !stop(); c.begin() {
+		if err := c.obey(); err != nil || stop() { // it may have waited long
+			return err
+		}
+		if c.mustPause(c.keep) {
+			return errPending
+		}
+		m, ev, err := c.messages.Next(true)
+		if err != nil {
+			return c.over(err)
+		}
+		if err := c.take(m, ev); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lockToRead is reading.lock for readers, who come before those who only drive.
+func (c *Conn) lockToRead() {
+	select {
+	case c.reading <- struct{}{}:
+	default:
+		c.readers.Add(1)
+		if c.driving.Load() {
+			c.readDeadline.poke()
+		}
+		c.reading.lock()
+		c.readers.Add(-1)
+	}
+	c.keep = 0
+}
