@@ -1,0 +1,233 @@
+//go:build kernel
+
+package netns
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/netns-tests/wire"
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
+)
+
+// OpenSSL as the peer: requirement 2.12.
+//
+//	client eth0 10.0.0.1 ──── 10.0.0.2 eth0 server, captured at the server
+//
+// One of the hosts runs OpenSSL's s_client or s_server, the other ours.
+
+// An opensslPair is two hosts with certificates for both.
+type opensslPair struct {
+	client, server *Host
+	certs          string
+}
+
+func newOpenSSLPair(t *testing.T) *opensslPair {
+	t.Helper()
+	p := &opensslPair{certs: t.TempDir()}
+	p.client, p.server = NewPair(t)
+	for _, h := range []*Host{p.client, p.server} {
+		h.Sysctl(t, "net.sctp.auth_enable", "1") // it does not ask for SCTP-AUTH itself
+	}
+	p.server.Run(t, "sctp-echo", "certs", "-host", p.server.Addrs[0].String(), p.certs)
+	return p
+}
+
+func (p *opensslPair) address() string { return p.server.Addrs[0].String() + ":4433" }
+
+// openssl starts s_client or s_server with the certificate of its role, verifying the other's.
+func (p *opensslPair) openssl(t *testing.T, role string, args ...string) *Process {
+	t.Helper()
+	host, program := p.client, []string{"s_client", "-connect", p.address()}
+	if role == "server" {
+		host, program = p.server, []string{"s_server", "-accept", "4433", "-Verify", "1"}
+	}
+	program = append(program, "-dtls1_2", "-sctp", "-verify_return_error", "-CAfile", filepath.Join(p.certs, "ca.pem"),
+		"-cert", filepath.Join(p.certs, role+".pem"), "-key", filepath.Join(p.certs, role+"-key.pem"))
+	return host.Start(t, "openssl", append(program, args...)...)
+}
+
+// config is ours in a role, with the peer verified; the secrets go to keyLog.
+func (p *opensslPair) config(t *testing.T, role string, keyLog io.Writer) *sctpdtls.Config {
+	t.Helper()
+	cert, err := tls.LoadX509KeyPair(filepath.Join(p.certs, role+".pem"), filepath.Join(p.certs, role+"-key.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pem, err := os.ReadFile(filepath.Join(p.certs, "ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	return &sctpdtls.Config{
+		Certificates: []tls.Certificate{cert},
+		RootCAs:      roots,
+		ClientCAs:    roots,
+		ClientAuth:   tls.RequireAndVerifyClientCert,
+		KeyLogWriter: keyLog,
+
+		HandshakeTimeout: Patience,
+		CloseTimeout:     Patience,
+	}
+}
+
+// dial connects from the client's host.
+func (p *opensslPair) dial(t *testing.T, config *sctpdtls.Config) (conn *sctpdtls.Conn, err error) {
+	p.client.Do(t, func() { conn, err = sctpdtls.Dial("sctp4", p.address(), config) })
+	if err == nil {
+		t.Cleanup(func() { conn.Abort() })
+	}
+	return conn, err
+}
+
+// listen listens on the server's host.
+func (p *opensslPair) listen(t *testing.T, config *sctpdtls.Config) (ln *sctpdtls.Listener) {
+	p.server.Do(t, func() {
+		var err error
+		if ln, err = sctpdtls.Listen("sctp4", ":4433", config); err != nil {
+			t.Fatal(err)
+		}
+	})
+	t.Cleanup(func() { ln.Close() })
+	return ln
+}
+
+// says expects want as the next message from the peer.
+func says(t *testing.T, conn *sctpdtls.Conn, want string) {
+	t.Helper()
+	conn.SetReadDeadline(time.Now().Add(Patience))
+	buf := make([]byte, sctpdtls.MaxMessageSize)
+	n, info, err := conn.ReadMessage(buf)
+	if err != nil || string(buf[:n]) != want || info.Stream != 0 || info.PPID != 0 {
+		t.Fatalf("got %q with %+v, %v, want %q on stream 0 with PPID 0", buf[:n], info, err, want)
+	}
+}
+
+var opensslCases = []struct {
+	name   string
+	suite  uint16 // of ours; 0 is any
+	legacy bool
+	args   []string // of OpenSSL
+}{
+	{"AES-128-GCM", 0xc02b, false, nil},
+	{"AES-256-GCM, P-384", 0xc02c, false, []string{"-groups", "P-384:P-256"}},
+	{"ChaCha20-Poly1305, X25519", 0xcca9, false, []string{"-groups", "X25519:P-256"}},
+	{"any suite", 0, false, nil},
+	{"old label", 0, true, []string{"-sctp_label_bug"}}, // 2.1 to 2.5
+}
+
+// Our client and OpenSSL's server: both show certificates, talk in both directions, our end closes.
+func TestOpenSSLServer(t *testing.T) {
+	p := newOpenSSLPair(t)
+	for _, test := range opensslCases {
+		t.Run(test.name, func(t *testing.T) {
+			var keyLog strings.Builder
+			config := p.config(t, "client", &keyLog)
+			label := wire.DefaultLabel
+			if test.suite != 0 {
+				config.CipherSuites = []uint16{test.suite}
+			}
+			if config.LegacyLabel = test.legacy; test.legacy {
+				label += "\x00"
+			}
+			server := p.openssl(t, "server", test.args...)
+			server.WaitFor("ACCEPT")
+			capture := startCapture(t, p.server)
+			conn, err := p.dial(t, config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s := conn.ConnectionState(); s.Version != sctpdtls.VersionDTLS12 || s.AuthKeyID != 1 || test.suite != 0 && s.CipherSuite != test.suite {
+				t.Errorf("negotiated %+v", s)
+			}
+			if err := conn.WriteMessage([]byte("from us\n"), sctpdtls.MessageInfo{Stream: 3, PPID: 47}); err != nil {
+				t.Fatal(err)
+			}
+			server.WaitFor("(?m)^from us$")
+			server.Type("from OpenSSL\n")
+			says(t, conn, "from OpenSSL\n")
+			if err := conn.Close(); err != nil {
+				t.Errorf("Close: %v", err)
+			}
+			server.WaitFor("(?m)^DONE$")
+			checkCapture(t, stopCapture(t, capture, 1), wire.Options{KeyLog: []byte(keyLog.String()), Label: label})
+			server.EndInput()
+		})
+	}
+}
+
+// OpenSSL's client and our server, and OpenSSL closes.
+func TestOpenSSLClient(t *testing.T) {
+	p := newOpenSSLPair(t)
+	for _, test := range opensslCases {
+		t.Run(test.name, func(t *testing.T) {
+			var keyLog strings.Builder
+			config := p.config(t, "server", &keyLog)
+			label := wire.DefaultLabel
+			if test.suite != 0 {
+				config.CipherSuites = []uint16{test.suite}
+			}
+			if config.LegacyLabel = test.legacy; test.legacy {
+				label += "\x00"
+			}
+			ln := p.listen(t, config)
+			capture := startCapture(t, p.server)
+			client := p.openssl(t, "client", test.args...)
+			ctx, cancel := context.WithTimeout(t.Context(), Patience)
+			defer cancel()
+			conn, err := ln.AcceptConn(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { conn.Abort() })
+			client.WaitFor(`Verify return code: 0 \(ok\)`)
+			client.Type("from OpenSSL\n")
+			says(t, conn, "from OpenSSL\n")
+			if err := conn.WriteMessage([]byte("from us\n"), sctpdtls.MessageInfo{Stream: 2}); err != nil {
+				t.Fatal(err)
+			}
+			client.WaitFor("(?m)^from us$")
+			client.Type("Q\n")
+			if _, _, err := conn.ReadMessage(nil); err != io.EOF {
+				t.Errorf("after OpenSSL's close_notify: %v, want io.EOF", err)
+			}
+			if err := conn.Close(); err != nil {
+				t.Errorf("Close: %v", err)
+			}
+			// Its Finished comes under the old key, which we take: 1.55, 2.8.
+			checkCapture(t, stopCapture(t, capture, 1), wire.Options{KeyLog: []byte(keyLog.String()), Label: label, FinishedUnderOldKey: true})
+			ln.Close()
+		})
+	}
+}
+
+// Keys of different labels are silence, and our error says what it may be: 2.4, 2.6.
+func TestOpenSSLLabelMismatch(t *testing.T) {
+	p := newOpenSSLPair(t)
+	for _, legacy := range []bool{false, true} {
+		t.Run(fmt.Sprintf("old label here %v", legacy), func(t *testing.T) {
+			config := p.config(t, "client", nil)
+			config.LegacyLabel = legacy
+			config.HandshakeTimeout = 5 * time.Second
+			var args []string
+			if !legacy {
+				args = []string{"-sctp_label_bug"}
+			}
+			p.openssl(t, "server", args...).WaitFor("ACCEPT")
+			_, err := p.dial(t, config)
+			if e, ok := errors.AsType[*sctpdtls.HandshakeTimeoutError](err); !ok || !e.KeyInUse {
+				t.Errorf("dial: %v, want a HandshakeTimeoutError with a key in use", err)
+			}
+		})
+	}
+}
