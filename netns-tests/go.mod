@@ -11,6 +11,4 @@ require (
 
 require github.com/ishidawataru/sctp v0.0.0-20251114114122-19ddcbc6aae2 // indirect
 
-require github.com/ishidawataru/sctp v0.0.0-20251114114122-19ddcbc6aae2 // indirect
-
 replace github.com/seed-41f70523/dtls-sctp => ../
