@@ -111,6 +111,10 @@ func (s *clientWaitServerHello) handle(c *Conn, m message, raw handshakeMessage)
 			return nil, err
 		}
 		if version == VersionDTLS13 {
+			// RFC 9147, Section 5.3: version 1.3 has no HelloVerifyRequest.
+			if s.cookies > 0 {
+				return nil, illegal("server chose version 1.3 after a HelloVerifyRequest")
+			}
 			return startClient13(c, s, m, raw)
 		}
 		return startClient12(c, s, m, raw)
@@ -123,7 +127,7 @@ func (s *clientWaitServerHello) handle(c *Conn, m message, raw handshakeMessage)
 func (s *clientWaitServerHello) answerCookie(c *Conn, m *helloVerifyRequest) (state, error) {
 	// Only a server of version 1.2 sends it, whatever its version field says.
 	if !slices.Contains(c.clientVersions(), VersionDTLS12) {
-		return nil, unexpectedMessage(m, typeServerHello)
+		return nil, unexpected("HelloVerifyRequest came, of a server that has version 1.2 at best")
 	}
 	if m.version != VersionDTLS12 && m.version != versionDTLS10 {
 		return nil, misbehaved(AlertProtocolVersion, "HelloVerifyRequest of version %#04x", m.version)

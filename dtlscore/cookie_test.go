@@ -72,3 +72,17 @@ func TestCookieVersion(t *testing.T) {
 	s.clientHello(func(m *clientHello) { m.version = versionDTLS10 })
 	s.wantAlert(AlertProtocolVersion, ErrPeerIncompatible)
 }
+
+// 3.19: version 1.3 has no HelloVerifyRequest, so that a server which sent one
+// cannot choose it.
+func TestCookieThenVersion13(t *testing.T) {
+	client := testClientConfig()
+	client.MinVersion, client.MaxVersion = VersionDTLS12, VersionDTLS13
+	s := newScriptedServer13(t, client)
+	s.readClientHello()
+	s.send(&helloVerifyRequest{VersionDTLS12, []byte{1}})
+	s.wantAlive("the server may be one of 1.2")
+	s.readClientHello()
+	s.serverHello()
+	s.wantAlert(AlertIllegalParameter, ErrPeerMisbehaved)
+}
