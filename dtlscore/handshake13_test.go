@@ -106,3 +106,33 @@ func TestEventOrderFullHandshake13(t *testing.T) {
 		})
 	})
 }
+
+// D12: fragments that overlap with a message that is complete may come after
+// the keys have changed, as long as there is nothing else in the record.
+func TestAttackD12RepeatedAfterKeyChange(t *testing.T) {
+	plain := func(typ handshakeType, seq uint16) testRecord {
+		message := append(handshakeHeader{typ: typ, length: 100, seq: seq, fragmentLength: 1}.append(nil), 0)
+		h := recordHeader{contentHandshake, VersionDTLS12, 0, 77, len(message)}
+		return testRecord{append(h.append(nil), message...), true}
+	}
+	start := func() *script13 {
+		s := newScriptedServer13(t, testClientConfig13())
+		s.readClientHello()
+		s.serverHello()
+		return s
+	}
+	s := start()
+	s.under.receive(plain(typeServerHello, 0))
+	s.wantAlive("of a message that was handled")
+
+	s.under.receive(plain(typeEncryptedExtensions, 1))
+	s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
+
+	s = start()
+	both := plain(typeServerHello, 0)
+	next := plain(typeEncryptedExtensions, 1)
+	both.bytes = append(both.bytes, next.bytes[recordHeaderLen:]...)
+	both.bytes[recordHeaderLen-1] *= 2
+	s.under.receive(both)
+	s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
+}

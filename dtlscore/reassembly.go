@@ -110,6 +110,21 @@ func (r *reassembler) take() (handshakeMessage, bool) {
 	return m, true
 }
 
+// repeats reports whether a handshake record has nothing but fragments of
+// messages that were handed out. A peer whose fragments overlap may send the
+// rest of them after its keys have changed.
+func (r *reassembler) repeats(content []byte) bool {
+	for {
+		h, _, rest, err := parseFragment(content)
+		if err != nil || uint32(h.seq) >= r.next {
+			return false
+		}
+		if content = rest; len(content) == 0 {
+			return true
+		}
+	}
+}
+
 // empty reports whether no fragment waits for others. Keys may only change
 // while that is so.
 func (r *reassembler) empty() bool {

@@ -83,7 +83,9 @@ func (c *Conn) receive13(record []byte, control bool, number int) ([]byte, error
 	}
 	switch typ {
 	case contentHandshake:
-		if p != in.newest() {
+		if p != in.newest() && c.in.messages.repeats(content) {
+			return nil, nil
+		} else if p != in.newest() {
 			return nil, unexpected("handshake message in epoch %d, after those keys were replaced", p.epoch)
 		}
 		if len(in.unacked) < maxACKed {
@@ -108,6 +110,8 @@ func (c *Conn) receivePlain13(h recordHeader, content []byte) error {
 		return unexpected("record of %v with a header of version 1.2", h.typ)
 	case h.typ == contentHandshake && len(in.epochs) == 0:
 		return c.receiveHandshake(0, content)
+	case h.typ == contentHandshake && c.in.messages.repeats(content):
+		return nil
 	case h.typ == contentAlert && (len(in.epochs) == 0 || waitsForProtection):
 		return c.receiveAlert13(content)
 	case h.typ == contentACK && (len(in.epochs) == 0 || waitsForProtection):
