@@ -62,18 +62,29 @@ var goldenCases = []goldenCase{
 	{"12-renegotiation-refused", VersionDTLS12, goldenOneSidedRenegotiation, (*golden).renegotiateByClient},
 	{"12-nothing-in-common", VersionDTLS12, goldenNothingInCommon, (*golden).fail},
 	{"12-unknown-issuer", VersionDTLS12, goldenUnknownIssuer, (*golden).fail},
+
+	{"13-ecdsa", VersionDTLS13, nil, nil},
+	{"13-ecdsa-p384", VersionDTLS13, agreeOn(goldenP384, TLS_AES_256_GCM_SHA384, tls.X25519), nil},
+	{"13-ed25519", VersionDTLS13, agreeOn(goldenEd25519, TLS_CHACHA20_POLY1305_SHA256, tls.X25519), nil},
+	{"13-rsa", VersionDTLS13, agreeOn(goldenRSA, TLS_AES_128_GCM_SHA256, tls.X25519), nil},
+	{"13-mutual", VersionDTLS13, goldenMutual, nil},
+	{"13-mutual-declined", VersionDTLS13, goldenDeclined, nil},
+	{"13-retry", VersionDTLS13, goldenRetry, nil},
+	{"13-psk", VersionDTLS13, goldenPSK(TLS_AES_128_GCM_SHA256), nil},
+	{"13-raw-public-keys", VersionDTLS13, goldenRawKeys, nil},
+	{"13-extensions", VersionDTLS13, goldenExtensions, nil},
+	{"13-resumed", VersionDTLS13, goldenTickets, (*golden).resume},
+	{"13-key-update-by-client", VersionDTLS13, nil, (*golden).updateByClient},
+	{"13-key-update-by-server", VersionDTLS13, nil, (*golden).updateByServer},
+	{"13-nothing-in-common", VersionDTLS13, goldenNothingInCommon13, (*golden).fail},
+	{"13-unknown-issuer", VersionDTLS13, goldenUnknownIssuer, (*golden).fail},
 }
 
 func TestGolden(t *testing.T) {
 	for _, test := range goldenCases {
 		t.Run(test.name, func(t *testing.T) {
-			certs := goldenCerts()
-			g := &golden{t: t, client: testClientConfig(), server: testServerConfig(tls.NoClientCert)}
-			g.client.RootCAs, g.server.ClientCAs = certs.ca.pool(), certs.ca.pool()
-			g.client.Certificates, g.server.Certificates = []tls.Certificate{certs.client}, []tls.Certificate{certs.ecdsa}
-			for _, c := range []*Config{g.client, g.server} {
-				c.MinVersion, c.MaxVersion = test.version, test.version
-			}
+			g := &golden{t: t}
+			g.client, g.server = goldenConfigs(test.version)
 			if test.prepare != nil {
 				test.prepare(g.client, g.server)
 			}
@@ -129,7 +140,7 @@ func (g *golden) secrets() {
 		}
 		fmt.Fprintf(&g.text, "endpoint pair secret %d: %x\n", i+1, secret)
 	}
-	g.text.Write(g.keyLog.Bytes())
+	must(g.keyLog.WriteTo(&g.text))
 }
 
 // compare tells the first line that is different, and the record that it is in.
@@ -193,6 +204,7 @@ func (g *golden) close() {
 
 func (g *golden) resume() {
 	g.greet()
+	g.secrets()
 	g.text.WriteString("another connection\n")
 	g.greet()
 	if !g.pair.client.conn.ConnectionState().DidResume {
@@ -200,14 +212,30 @@ func (g *golden) resume() {
 	}
 }
 
-func (g *golden) renegotiateByClient() { g.renegotiate(func() *testEnd { return g.pair.client }) }
-func (g *golden) renegotiateByServer() { g.renegotiate(func() *testEnd { return g.pair.server }) }
-
-func (g *golden) renegotiate(end func() *testEnd) {
-	g.t.Helper()
+func (g *golden) renegotiateByClient() {
 	g.hello()
-	e := end()
-	if err := e.conn.Renegotiate(); err != nil {
+	g.change(g.pair.client, g.pair.client.conn.Renegotiate())
+}
+
+func (g *golden) renegotiateByServer() {
+	g.hello()
+	g.change(g.pair.server, g.pair.server.conn.Renegotiate())
+}
+
+func (g *golden) updateByClient() {
+	g.hello()
+	g.change(g.pair.client, g.pair.client.conn.KeyUpdate(true))
+}
+
+func (g *golden) updateByServer() {
+	g.hello()
+	g.change(g.pair.server, g.pair.server.conn.KeyUpdate(false))
+}
+
+// change goes on after an end has begun to change the keys.
+func (g *golden) change(e *testEnd, err error) {
+	g.t.Helper()
+	if err != nil {
 		g.t.Fatal(err)
 	}
 	e.obey()
@@ -228,6 +256,18 @@ func (g *golden) fail() {
 }
 
 // What the two ends agree on.
+
+// goldenConfigs are what the others are made of.
+func goldenConfigs(version uint16) (client, server *Config) {
+	certs := goldenCerts()
+	client, server = testClientConfig(), testServerConfig(tls.NoClientCert)
+	client.RootCAs, server.ClientCAs = certs.ca.pool(), certs.ca.pool()
+	client.Certificates, server.Certificates = []tls.Certificate{certs.client}, []tls.Certificate{certs.ecdsa}
+	for _, c := range []*Config{client, server} {
+		c.MinVersion, c.MaxVersion = version, version
+	}
+	return client, server
+}
 
 func goldenP384() tls.Certificate    { return goldenCerts().p384 }
 func goldenEd25519() tls.Certificate { return goldenCerts().ed25519 }
@@ -292,6 +332,15 @@ func goldenNothingInCommon(client, server *Config) {
 	agreeOn(goldenRSA, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.X25519)(client, server)
 	client.CipherSuites = []uint16{TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}
 }
+
+func goldenNothingInCommon13(client, server *Config) {
+	client.CipherSuites = []uint16{TLS_AES_128_GCM_SHA256}
+	server.CipherSuites = []uint16{TLS_AES_256_GCM_SHA384}
+}
+
+// goldenRetry has the server ask for the share of a group that the client did
+// not send one of.
+func goldenRetry(client, server *Config) { server.CurvePreferences = []tls.CurveID{tls.CurveP384} }
 
 func goldenUnknownIssuer(client, server *Config) { client.RootCAs = x509.NewCertPool() }
 
