@@ -1,0 +1,387 @@
+package dtlscore
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/elliptic"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"testing"
+	"testing/cryptotest"
+)
+
+// A conversation is one between two real ends, of which one is attacked: what
+// comes to it goes over a wire on which a script may do anything, also with
+// the keys of its peer. The fuzz targets write such scripts, and the ends of
+// the conversation check what must be true whatever happens.
+type conversation struct {
+	t            *testing.T
+	victim, peer *talker
+	wire         []testRecord // from the peer to the victim
+	past         []testRecord // what either end has sent
+	script       []byte       // what is left of it
+
+	// rogue says that the peer has not got the keys of who it claims to be.
+	rogue bool
+	// tampered says that something happened that no transport does, and that
+	// no peer does, so that the connection need not live.
+	tampered bool
+}
+
+// A talker is one end, with a driver that obeys its events and checks them.
+type talker struct {
+	t       *testing.T
+	name    string
+	conn    *Conn
+	peer    *talker
+	inbox   []testRecord // what the transport has received
+	send    func(testRecord)
+	trusted string // the identity of the peer, the only one to be accepted
+
+	wrote   map[string]int // application data under our keys, and how often
+	got     map[string]int
+	secrets [][]byte
+	exports [][]byte // of each complete handshake
+	paused  bool     // from EventFlush to EventHandshakeComplete
+	alerted bool     // the fatal alert was taken
+	closed  bool
+	err     error
+}
+
+// newConversation makes one of a kind, and starts both ends.
+func newConversation(t *testing.T, kind *conversationKind, victimIsClient, rogue bool, script []byte) *conversation {
+	t.Helper()
+	cryptotest.SetGlobalRandom(t, 1) // the same input has the same result
+	client, server := kind.configs()
+	if rogue && victimIsClient {
+		becomeRogue(server)
+	} else if rogue {
+		becomeRogue(client)
+	}
+	c := &conversation{t: t, script: script, rogue: rogue}
+	a, b := newTalker(t, "client", client, Client), newTalker(t, "server", server, Server)
+	a.peer, b.peer = b, a
+	a.trusted, b.trusted = kind.server, kind.client
+	if c.victim, c.peer = a, b; !victimIsClient {
+		c.victim, c.peer = b, a
+	}
+	c.victim.send = func(r testRecord) {
+		c.past = append(c.past, r)
+		c.peer.inbox = append(c.peer.inbox, r)
+	}
+	c.peer.send = func(r testRecord) {
+		c.past = append(c.past, r)
+		c.wire = append(c.wire, r)
+	}
+	for _, e := range []*talker{b, a} {
+		if err := e.conn.Start(); err != nil {
+			t.Fatal(err)
+		}
+		e.obey()
+	}
+	return c
+}
+
+func newTalker(t *testing.T, name string, config *Config, side func(*Config) (*Conn, error)) *talker {
+	conn, err := side(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &talker{t: t, name: name, conn: conn, wrote: make(map[string]int), got: make(map[string]int)}
+}
+
+// read works off the inbox.
+func (e *talker) read() {
+	for len(e.inbox) > 0 {
+		r := e.inbox[0]
+		e.inbox = e.inbox[1:]
+		e.receive(r)
+	}
+}
+
+func (e *talker) receive(r testRecord) {
+	before := e.conn.Err()
+	data, err := e.conn.Receive(slices.Clone(r.bytes), r.control)
+	if before != nil && err != before {
+		e.t.Fatalf("%s: error %v was not final: %v", e.name, before, err)
+	}
+	if err != nil && (data != nil || err != e.conn.Err()) {
+		e.t.Fatalf("%s: data %q with error %v, Err is %v", e.name, data, err, e.conn.Err())
+	}
+	if data != nil {
+		e.deliver(data)
+	}
+	e.obey()
+}
+
+// deliver takes application data, which must be the peer's.
+func (e *talker) deliver(data []byte) {
+	switch {
+	case len(e.exports) == 0:
+		e.t.Fatalf("%s: data %q before the handshake was complete", e.name, data)
+	case e.closed || e.conn.Err() != nil:
+		e.t.Fatalf("%s: data %q after the end", e.name, data)
+	case e.peer.wrote[string(data)] == 0:
+		e.t.Fatalf("%s: data %q, which the peer did not send", e.name, data)
+	}
+	e.got[string(data)]++
+}
+
+// obey does what the events say, as a driver does.
+func (e *talker) obey() {
+	for n := 0; ; n++ {
+		dead := e.conn.Err() != nil
+		event := e.conn.NextEvent()
+		if event.Kind == EventNone {
+			break
+		}
+		if dead {
+			e.afterDeath(event)
+		}
+		if n > maxHeldRecords+100 {
+			e.t.Fatalf("%s: no end of events", e.name)
+		}
+		switch event.Kind {
+		case EventSend:
+			e.send(testRecord{event.Data, true})
+		case EventFlush:
+			e.paused = true
+		case EventDrain:
+			e.read()
+			before := e.conn.Err()
+			if err := e.conn.Drained(); before != nil && err != before {
+				e.t.Fatalf("%s: error %v was not final: %v", e.name, before, err)
+			}
+		case EventSecret:
+			e.secrets = append(e.secrets, event.Data)
+		case EventResume:
+			e.paused = false
+		case EventHandshakeComplete:
+			e.paused = false
+			e.complete()
+		case EventData:
+			e.deliver(event.Data)
+		case EventPeerClosed:
+			if len(e.exports) == 0 || e.closed {
+				e.t.Fatalf("%s: peer closed, after %d handshakes", e.name, len(e.exports))
+			}
+			e.closed = true
+		}
+	}
+	e.check()
+}
+
+// afterDeath allows one event, the alert.
+func (e *talker) afterDeath(event Event) {
+	alert, ok := errors.AsType[*AlertError](e.conn.Err())
+	if !ok {
+		e.t.Fatalf("%s: error without an alert: %v", e.name, e.conn.Err())
+	}
+	if event.Kind != EventSend || !alert.Local || e.alerted {
+		e.t.Fatalf("%s: event %v %x after %v", e.name, event.Kind, event.Data, alert)
+	}
+	e.alerted = true
+}
+
+// complete checks that the peer is who it has to be, and has the same secrets.
+func (e *talker) complete() {
+	state := e.conn.ConnectionState()
+	if state.identity() != e.trusted {
+		e.t.Fatalf("%s: handshake is complete with %q, not %q", e.name, state.identity(), e.trusted)
+	}
+	n := len(e.exports)
+	if state.Handshakes != n+1 || len(e.secrets) != n+1 {
+		e.t.Fatalf("%s: %d secrets, and %d handshakes, not %d", e.name, len(e.secrets), state.Handshakes, n+1)
+	}
+	if len(e.peer.secrets) <= n || !bytes.Equal(e.secrets[n], e.peer.secrets[n]) {
+		e.t.Fatalf("%s: handshake %d is complete with another secret than the peer's", e.name, n+1)
+	}
+	export, err := e.conn.ExportKeyingMaterial("EXPORTER_test", []byte("context"), 32)
+	if err != nil {
+		e.t.Fatalf("%s: %v", e.name, err)
+	}
+	e.exports = append(e.exports, export)
+	if len(e.peer.exports) > n && !bytes.Equal(export, e.peer.exports[n]) {
+		e.t.Fatalf("%s: exporters of handshake %d differ", e.name, n+1)
+	}
+}
+
+// check is for what is true between any two calls.
+func (e *talker) check() {
+	c := e.conn
+	if e.err = c.Err(); e.err != nil {
+		if c.state != nil || c.in.held != nil || c.queue != nil || c.app.Load() != nil || !c.in.messages.empty() {
+			e.t.Fatalf("%s: keeps something after %v", e.name, e.err)
+		}
+		return
+	}
+	held := 0
+	for _, h := range c.in.held {
+		held += len(h.record)
+	}
+	if len(c.in.held) > maxHeldRecords || held != c.in.heldBytes || held > maxHeldBytes {
+		e.t.Fatalf("%s: holds %d records with %d bytes, or %d", e.name, len(c.in.held), held, c.in.heldBytes)
+	}
+	for _, p := range c.in.messages.pending {
+		if p != nil && (p.length > maxMessageLen[p.typ] || len(p.whole) > p.length || len(p.blocks) > p.length/blockLen+1 || p.arrived > p.length) {
+			e.t.Fatalf("%s: keeps %d of %d bytes of %v in %d blocks", e.name, p.arrived, p.length, p.typ, len(p.blocks))
+		}
+	}
+}
+
+// write sends application data, if that is possible now.
+func (e *talker) write() {
+	if e.paused {
+		return
+	}
+	data := fmt.Sprintf("%s %d", e.name, len(e.wrote))
+	record, err := e.conn.Seal(nil, []byte(data))
+	if err != nil {
+		return
+	}
+	if len(e.exports) == 0 || e.conn.Err() != nil {
+		e.t.Fatalf("%s: could write", e.name)
+	}
+	e.wrote[data]++
+	e.send(testRecord{record, false})
+}
+
+// newKeys begins a renegotiation, or a KeyUpdate.
+func (e *talker) newKeys(ask bool) {
+	var err error
+	if e.conn.ConnectionState().Version == VersionDTLS13 {
+		err = e.conn.KeyUpdate(ask)
+	} else {
+		err = e.conn.Renegotiate()
+	}
+	if err != nil && e.conn.Err() == nil && !errors.Is(err, ErrMisuse) {
+		e.t.Fatalf("%s: %v", e.name, err)
+	}
+	e.obey()
+}
+
+// finish has everything arrive that is under way, and checks the end.
+func (c *conversation) finish() {
+	for len(c.wire)+len(c.peer.inbox) > 0 {
+		c.pass(len(c.wire))
+		c.victim.read()
+		c.peer.read()
+	}
+	if c.rogue && len(c.victim.exports) > 0 {
+		c.t.Fatalf("%s: handshake is complete with a rogue", c.victim.name)
+	}
+	if c.tampered || c.rogue {
+		return
+	}
+	for _, e := range []*talker{c.victim, c.peer} {
+		if e.conn.Err() != nil || len(e.exports) == 0 {
+			c.t.Fatalf("%s: %d handshakes, %v, without reason", e.name, len(e.exports), e.conn.Err())
+		}
+		for data, n := range e.wrote {
+			if e.peer.got[data] != n {
+				c.t.Fatalf("%s: %q arrived %d times, not %d", e.peer.name, data, e.peer.got[data], n)
+			}
+		}
+		if e.closed != e.peer.closed || e.conn.handshaking && !e.closed {
+			c.t.Fatalf("%s: closed %v, handshaking %v", e.name, e.closed, e.conn.handshaking)
+		}
+	}
+}
+
+// pass lets the transport of the victim receive n records.
+func (c *conversation) pass(n int) {
+	c.victim.inbox = append(c.victim.inbox, c.wire[:n]...)
+	c.wire = c.wire[n:]
+}
+
+// A conversationKind is what the two ends are set up for, and who they are.
+type conversationKind struct {
+	name           string
+	version        uint16
+	prepare        func(client, server *Config)
+	resumed        bool // a connection was before it
+	client, server string
+}
+
+var conversationKinds = []*conversationKind{
+	{name: "mutual", version: VersionDTLS12, prepare: goldenRenegotiation},
+	{name: "server only", version: VersionDTLS12, prepare: goldenCookie},
+	{name: "psk", version: VersionDTLS12, prepare: goldenPSK(TLS_PSK_WITH_AES_128_GCM_SHA256)},
+	{name: "ecdhe psk", version: VersionDTLS12, prepare: goldenPSK(TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256)},
+	{name: "raw keys", version: VersionDTLS12, prepare: goldenRawKeys},
+	{name: "tickets", version: VersionDTLS12, prepare: goldenTickets},
+	{name: "resumed", version: VersionDTLS12, prepare: goldenMutualTickets, resumed: true},
+	{name: "extensions", version: VersionDTLS12, prepare: goldenExtensions},
+
+	{name: "mutual", version: VersionDTLS13, prepare: goldenMutual},
+	{name: "retry", version: VersionDTLS13, prepare: goldenRetry},
+	{name: "psk", version: VersionDTLS13, prepare: goldenPSK(TLS_AES_128_GCM_SHA256)},
+	{name: "raw keys", version: VersionDTLS13, prepare: goldenRawKeys},
+	{name: "tickets", version: VersionDTLS13, prepare: goldenTickets},
+	{name: "resumed", version: VersionDTLS13, prepare: goldenMutualTickets, resumed: true},
+	{name: "extensions", version: VersionDTLS13, prepare: goldenExtensions},
+}
+
+func goldenMutualTickets(client, server *Config) {
+	goldenTickets(client, server)
+	goldenMutual(client, server)
+}
+
+// configs returns new ones, because a conversation may change what is behind them.
+func (k *conversationKind) configs() (client, server *Config) {
+	client, server = goldenConfigs(k.version)
+	k.prepare(client, server)
+	if k.resumed {
+		quickHandshake(client, server)
+	}
+	return client, server
+}
+
+// quickHandshake is one that succeeds, with nothing written down.
+func quickHandshake(client, server *Config) (c, s ConnectionState) {
+	a, b := must(Client(client)), must(Server(server))
+	must(0, b.Start())
+	must(0, a.Start())
+	for from, to := a, b; ; from, to = to, from {
+		sent := false
+		for event := from.NextEvent(); event.Kind != EventNone; event = from.NextEvent() {
+			switch event.Kind {
+			case EventSend:
+				sent = true
+				must(to.Receive(event.Data, true))
+			case EventDrain:
+				must(0, from.Drained())
+			}
+		}
+		if !sent {
+			return a.ConnectionState(), b.ConnectionState()
+		}
+	}
+}
+
+// becomeRogue takes the keys of an end away. It still shows what it did.
+func becomeRogue(c *Config) {
+	for i := range c.Certificates {
+		c.Certificates[i].PrivateKey = impostor{c.Certificates[i].PrivateKey.(crypto.Signer)}
+	}
+	if c.RawKey != nil {
+		c.RawKey = impostor{c.RawKey}
+	}
+	wrong := &PSK{testPSK.Identity, bytes.Repeat([]byte{9}, minPSKLen)}
+	if c.GetPSK != nil {
+		c.GetPSK = func([]byte) (*PSK, error) { return wrong, nil }
+	}
+	if c.LookupPSK != nil {
+		c.LookupPSK = func([]byte) (*PSK, error) { return wrong, nil }
+	}
+	c.SessionCache, c.TicketKeys = nil, nil
+}
+
+// An impostor has a public key, and signs with another one.
+type impostor struct{ crypto.Signer }
+
+func (impostor) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	return goldenECDSA(elliptic.P256(), 9).Sign(nil, digest, opts)
+}

@@ -1,0 +1,337 @@
+package dtlscore
+
+import (
+	"encoding/binary"
+	"slices"
+	"sync"
+	"testing"
+)
+
+// The whole state machine, attack I2. An input is a script: one byte for the
+// kind of conversation, then what is done to it, a byte for each step and what
+// it needs. See conversation for what is checked.
+
+func FuzzClient12(f *testing.F) { fuzzConversation(f, VersionDTLS12, true) }
+func FuzzServer12(f *testing.F) { fuzzConversation(f, VersionDTLS12, false) }
+func FuzzClient13(f *testing.F) { fuzzConversation(f, VersionDTLS13, true) }
+func FuzzServer13(f *testing.F) { fuzzConversation(f, VersionDTLS13, false) }
+
+// The steps. Where one needs a record and none is there, there is nothing to do.
+const (
+	stepPass        = iota // n: so many records arrive together
+	stepPeerReads          // the peer reads what it has received
+	stepOvertake           // the next record of application data arrives first
+	stepWrite              // the victim sends application data
+	stepPeerWrites         // the peer does
+	stepNewKeys            // n: the victim wants them; if n is odd the peer has to follow
+	stepPeerNewKeys        // n
+	stepClose
+	stepPeerCloses
+	stepSplit // at 16 bit: a handshake message in the clear becomes two fragments
+	stepMerge // two records of the handshake in the clear become one
+
+	stepTampering // from here on the connection need not live
+
+	stepFlip     = iota - 1 // at 16 bit, mask: of the next record
+	stepDrop                // the next record
+	stepRepeat              // the next record
+	stepDelay               // n: the next record, behind so many others
+	stepTruncate            // n 16 bit: the next record
+	stepStray               // the next record arrives on another stream
+	stepEdit                // at 16 bit, n, bytes: in the body of the next message in the clear, n bytes go, others come
+	stepReplay              // n: a record of either side from the past
+	stepRenumber            // n: a message in the clear from the past, as if it was next
+	stepRaw                 // bytes: a record
+	stepSeal                // type, bytes: a record with the keys of the peer
+	stepMessage             // type, bytes: a message with the keys of the peer, as if it was next
+	stepCount
+)
+
+const maxSteps = 100
+
+func fuzzConversation(f *testing.F, version uint16, victimIsClient bool) {
+	for kind := range 2 * len(kindsOf(version)) {
+		for _, script := range conversationSeeds {
+			f.Add(append([]byte{byte(kind)}, script...))
+		}
+	}
+	f.Fuzz(func(t *testing.T, script []byte) {
+		if len(script) == 0 {
+			return
+		}
+		kinds := kindsOf(version)
+		n := int(script[0]) % (2 * len(kinds))
+		kind, rogue := kinds[n/2], n%2 == 1
+		c := newConversation(t, kind, victimIsClient, rogue, script[1:])
+		if c.victim.trusted == "" {
+			c.rogue = false // the victim does not ask
+		}
+		for range maxSteps {
+			if len(c.script) == 0 {
+				break
+			}
+			c.step(c.byte() % stepCount)
+		}
+		c.finish()
+	})
+}
+
+// conversationSeeds are what a conversation of any kind may begin with.
+var conversationSeeds = [][]byte{
+	nil,
+	{stepPass, 10, stepPeerReads, stepPass, 10, stepPeerReads, stepPeerWrites, stepWrite, stepPeerNewKeys, 1, stepPeerWrites,
+		stepPass, 3, stepOvertake, stepPeerReads, stepPass, 10, stepNewKeys, 0, stepPeerReads, stepPass, 10, stepPeerCloses},
+	{stepPass, 1, stepSplit, 0, 20, stepSplit, 0, 3, stepMerge, stepPass, 10, stepPeerReads, stepPass, 9, stepClose},
+	{stepPass, 2, stepFlip, 0, 15, 1, stepDrop, stepRepeat, stepDelay, 2, stepTruncate, 0, 30, stepStray},
+	{stepPass, 2, stepEdit, 0, 2, 1, 2, 7, 7, stepReplay, 0, stepRenumber, 2, stepRaw, 14, 20, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 1, 1},
+	{stepPass, 10, stepPeerReads, stepPass, 10, stepPeerReads, stepSeal, 23, 3, 'a', 'b', 'c', stepMessage, 0, 0,
+		stepSeal, 21, 2, 1, 90, stepSeal, 20, 1, 1, stepMessage, 20, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+}
+
+// step takes one.
+func (c *conversation) step(step byte) {
+	if step >= stepTampering {
+		c.tampered = true
+	}
+	switch step {
+	case stepPass:
+		n := int(c.byte())
+		c.fill()
+		c.pass(min(n, len(c.wire)))
+		c.victim.read()
+	case stepPeerReads:
+		c.peer.read()
+	case stepOvertake:
+		c.fill()
+		if i := slices.IndexFunc(c.wire, func(r testRecord) bool { return !r.control }); i >= 0 {
+			c.arrive(c.wire[i])
+			c.wire = slices.Delete(c.wire, i, i+1)
+		}
+	case stepWrite:
+		c.victim.write()
+	case stepPeerWrites:
+		c.peer.write()
+	case stepNewKeys:
+		c.victim.newKeys(c.byte()%2 == 1)
+	case stepPeerNewKeys:
+		c.peer.newKeys(c.byte()%2 == 1)
+	case stepClose:
+		c.close(c.victim)
+	case stepPeerCloses:
+		c.close(c.peer)
+	case stepSplit:
+		at := c.short()
+		if r, ok := c.next(); ok {
+			for _, fragment := range split(r, at) {
+				c.arrive(fragment)
+			}
+		}
+	case stepMerge:
+		c.merge()
+	default:
+		c.tamper(step)
+	}
+}
+
+// tamper takes a step that no transport takes.
+func (c *conversation) tamper(step byte) {
+	switch step {
+	case stepFlip:
+		at, mask := c.short(), c.byte()
+		if r, ok := c.next(); ok {
+			b := slices.Clone(r.bytes)
+			b[at%len(b)] ^= mask
+			c.arrive(testRecord{b, r.control})
+		}
+	case stepDrop:
+		c.next()
+	case stepRepeat:
+		if r, ok := c.next(); ok {
+			c.arrive(r)
+			c.arrive(r)
+		}
+	case stepDelay:
+		n := int(c.byte())
+		if r, ok := c.next(); ok {
+			c.wire = slices.Insert(c.wire, min(n, len(c.wire)), r)
+		}
+	case stepTruncate:
+		n := c.short()
+		if r, ok := c.next(); ok {
+			c.arrive(testRecord{r.bytes[:min(n, len(r.bytes))], r.control})
+		}
+	case stepStray:
+		if r, ok := c.next(); ok {
+			c.arrive(testRecord{r.bytes, !r.control})
+		}
+	case stepEdit:
+		at, n, insert := c.short(), int(c.byte()), c.bytes()
+		if r, ok := c.next(); ok {
+			c.arrive(edit(r, at, n, insert))
+		}
+	case stepReplay:
+		if n := int(c.byte()); n < len(c.past) {
+			c.arrive(c.past[n])
+		}
+	case stepRenumber:
+		if n := int(c.byte()); n < len(c.past) {
+			if h, body, ok := plainMessage(c.past[n]); ok {
+				c.message(h.typ, body)
+			}
+		}
+	case stepRaw:
+		c.arrive(testRecord{c.bytes(), true})
+	case stepSeal:
+		t := contentType(c.byte())
+		c.seal(t, c.bytes())
+	case stepMessage:
+		t := handshakeType(c.byte())
+		c.message(t, c.bytes())
+	}
+}
+
+func (c *conversation) byte() byte {
+	if len(c.script) == 0 {
+		return 0
+	}
+	b := c.script[0]
+	c.script = c.script[1:]
+	return b
+}
+
+func (c *conversation) short() int { return int(c.byte())<<8 | int(c.byte()) }
+
+func (c *conversation) bytes() []byte {
+	n := min(int(c.byte()), len(c.script))
+	b := c.script[:n]
+	c.script = c.script[n:]
+	return slices.Clone(b)
+}
+
+// fill has the peer read, if nothing is on the wire.
+func (c *conversation) fill() {
+	if len(c.wire) == 0 {
+		c.peer.read()
+	}
+}
+
+// next takes a record from the wire.
+func (c *conversation) next() (testRecord, bool) {
+	c.fill()
+	if len(c.wire) == 0 {
+		return testRecord{}, false
+	}
+	r := c.wire[0]
+	c.wire = c.wire[1:]
+	return r, true
+}
+
+func (c *conversation) arrive(r testRecord) {
+	c.victim.inbox = append(c.victim.inbox, r)
+	c.victim.read()
+}
+
+// close is tampering during the first handshake, which has no other end.
+func (c *conversation) close(e *talker) {
+	if len(e.exports) == 0 {
+		c.tampered = true
+	}
+	e.conn.Close()
+	e.obey()
+}
+
+// seal sends what the peer does not want to. It is the peer's all the same, if
+// there are keys.
+func (c *conversation) seal(t contentType, content []byte) {
+	epoch := c.peer.conn.written
+	record, err := epoch.seal(nil, t, content)
+	if err != nil {
+		return
+	}
+	if t == contentApplicationData && epoch.number > 0 {
+		c.peer.wrote[string(content)]++
+	}
+	c.arrive(testRecord{record, t != contentApplicationData})
+}
+
+// message sends one with the message_seq that the victim waits for.
+func (c *conversation) message(t handshakeType, body []byte) {
+	h := handshakeHeader{typ: t, length: len(body), seq: uint16(c.victim.conn.in.messages.next), fragmentLength: len(body)}
+	c.seal(contentHandshake, append(h.append(nil), body...))
+}
+
+// plainMessage returns the whole message in a record without protection.
+func plainMessage(r testRecord) (h handshakeHeader, body []byte, ok bool) {
+	record, content, err := parseRecord(r.bytes)
+	if err != nil || record.typ != contentHandshake || record.epoch > 0 {
+		return h, nil, false
+	}
+	h, body, rest, err := parseFragment(content)
+	return h, body, err == nil && len(rest) == 0 && h.fragmentLength == h.length
+}
+
+// inRecord replaces the content of a record without protection.
+func inRecord(r testRecord, content []byte) testRecord {
+	b := append(slices.Clone(r.bytes[:recordHeaderLen]), content...)
+	binary.BigEndian.PutUint16(b[recordHeaderLen-2:], uint16(len(content)))
+	return testRecord{b, r.control}
+}
+
+// split cuts a message in two, if it is one.
+func split(r testRecord, at int) []testRecord {
+	h, body, ok := plainMessage(r)
+	if !ok || len(body) < 2 {
+		return []testRecord{r}
+	}
+	at = at%(len(body)-1) + 1
+	first, second := h, h
+	first.fragmentLength = at
+	second.fragmentOffset, second.fragmentLength = at, len(body)-at
+	return []testRecord{inRecord(r, append(first.append(nil), body[:at]...)), inRecord(r, append(second.append(nil), body[at:]...))}
+}
+
+// merge puts the next two messages into one record, if they are in the clear.
+func (c *conversation) merge() {
+	c.fill()
+	if len(c.wire) < 2 {
+		return
+	}
+	_, _, first := plainMessage(c.wire[0])
+	_, _, second := plainMessage(c.wire[1])
+	if first && second {
+		both := slices.Concat(c.wire[0].bytes[recordHeaderLen:], c.wire[1].bytes[recordHeaderLen:])
+		c.arrive(inRecord(c.wire[0], both))
+		c.wire = c.wire[2:]
+	}
+}
+
+// edit changes the body of a message, with lengths that fit.
+func edit(r testRecord, at, n int, insert []byte) testRecord {
+	h, body, ok := plainMessage(r)
+	if !ok {
+		return r
+	}
+	at = min(at, len(body))
+	body = slices.Replace(slices.Clone(body), at, min(at+n, len(body)), insert...)
+	h.length, h.fragmentLength = len(body), len(body)
+	return inRecord(r, append(h.append(nil), body...))
+}
+
+// kindsOf returns the kinds of conversations of a version.
+func kindsOf(version uint16) (kinds []*conversationKind) {
+	knowIdentities()
+	for _, k := range conversationKinds {
+		if k.version == version {
+			kinds = append(kinds, k)
+		}
+	}
+	return kinds
+}
+
+// knowIdentities asks each kind, in a handshake that nobody disturbs.
+var knowIdentities = sync.OnceFunc(func() {
+	for _, k := range conversationKinds {
+		c, s := quickHandshake(k.configs())
+		k.server, k.client = c.identity(), s.identity()
+	}
+})
