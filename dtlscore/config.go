@@ -127,8 +127,8 @@ type Config struct {
 	OnPeerChanged func(old, new ConnectionState) error
 
 	// CookieExchange has a server ask its clients to repeat their first message
-	// with a cookie (RFC 6347, Section 4.2.1), which shows that they receive
-	// what they are sent. Over SCTP that is known already.
+	// with a cookie (RFC 6347, Section 4.2.1, and RFC 9147, Section 5.1), which
+	// shows that they receive what they are sent. Over SCTP that is known already.
 	CookieExchange bool
 
 	// EndpointSecretLabel is the exporter label for the secrets in

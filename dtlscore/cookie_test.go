@@ -86,3 +86,64 @@ func TestCookieThenVersion13(t *testing.T) {
 	s.serverHello()
 	s.wantAlert(AlertIllegalParameter, ErrPeerMisbehaved)
 }
+
+func cookieConfig13() *Config {
+	server := testServerConfig13(tls.NoClientCert)
+	server.CookieExchange = true
+	return server
+}
+
+// Requirements 3.19 and 3.20: in version 1.3 the cookie is in the
+// HelloRetryRequest, with or without the wish for another key share.
+func TestCookieExchange13(t *testing.T) {
+	for _, group := range []tls.CurveID{tls.X25519MLKEM768, tls.X25519, tls.CurveP384} {
+		t.Run(group.String(), func(t *testing.T) {
+			server := cookieConfig13()
+			server.CurvePreferences = []tls.CurveID{group}
+			p := newTestPair(t, testClientConfig13(), server)
+			p.handshake()
+			if got := p.server.story[:3]; !slices.Equal(got, []string{"Send ServerHello", "Send ServerHello", "Send EncryptedExtensions"}) {
+				t.Errorf("server: %q", got)
+			}
+			if got := p.client.conn.ConnectionState().CurveID; got != group {
+				t.Errorf("agreed on %v, want %v", got, group)
+			}
+			p.exchangeData()
+		})
+	}
+}
+
+// Attack E8: a cookie that is not ours ends a handshake of version 1.3. 3.19
+func TestAttackE8Cookie13(t *testing.T) {
+	changes := map[string]func(m *clientHello){
+		"none":           func(m *clientHello) { m.cookie13 = nil },
+		"wrong":          func(m *clientHello) { m.cookie13[0] ^= 1 },
+		"short":          func(m *clientHello) { m.cookie13 = m.cookie13[:cookieLen-1] },
+		"other random":   func(m *clientHello) { m.random[0] ^= 1 },
+		"other share":    func(m *clientHello) { m.keyShares[0].data[0] ^= 1 },
+		"one share more": func(m *clientHello) { m.keyShares = append(m.keyShares, newShare(tls.CurveP256)) },
+		"no share":       func(m *clientHello) { m.keyShares = []keyShare{} },
+	}
+	for name, change := range changes {
+		t.Run(name, func(t *testing.T) {
+			s := newScriptedClient13(t, cookieConfig13())
+			s.clientHello()
+			s.readRetry()
+			s.offer.cookie13 = s.answer.cookie13
+			change(s.offer)
+			s.send(s.offer)
+			s.wantAlert(AlertIllegalParameter, ErrPeerMisbehaved)
+		})
+	}
+	s := newScriptedClient13(t, testServerConfig13(tls.NoClientCert))
+	s.clientHello(func(m *clientHello) { m.cookie13 = make([]byte, cookieLen) })
+	s.wantAlert(AlertIllegalParameter, ErrPeerMisbehaved)
+
+	s = newScriptedClient13(t, retryingServer13())
+	s.clientHello()
+	s.readRetry()
+	s.secondHello(func(m *clientHello) { m.cookie13 = make([]byte, cookieLen) })
+	s.wantAlert(AlertIllegalParameter, ErrPeerMisbehaved)
+}
+
+func newShare(g tls.CurveID) keyShare { return keyShare{g, must(generateKey(g)).share()} }

@@ -34,6 +34,8 @@ var stateCases13 = []stateCase13{
 		lead: func(s *script13) {}, allowed: []handshakeType{typeClientHello}},
 	{state: "server13WaitClientHello", config: retryingServer13,
 		lead: func(s *script13) { s.clientHello(); s.readRetry() }, allowed: []handshakeType{typeClientHello}},
+	{state: "server13WaitClientHello", how: "with a cookie", config: cookieConfig13,
+		lead: func(s *script13) { s.clientHello(); s.readRetry() }, allowed: []handshakeType{typeClientHello}},
 	{state: "server13WaitCertificate", config: server13(tls.RequestClientCert),
 		lead: func(s *script13) { s.clientHello(); s.serverFlight() }, allowed: []handshakeType{typeCertificate}},
 	{state: "server13WaitCertificateVerify", config: server13(tls.RequestClientCert),
