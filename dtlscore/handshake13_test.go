@@ -136,3 +136,20 @@ func TestAttackD12RepeatedAfterKeyChange(t *testing.T) {
 	s.under.receive(both)
 	s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
 }
+
+// 3.4: two messages in one record get one ACK.
+func TestOneACKForOneRecord(t *testing.T) {
+	s := newScriptedServer13(t, testClientConfig13())
+	s.completeServer(false)
+	var content []byte
+	for range 2 {
+		content = must(appendMessage(content, s.conn.nextSendSeq, &newSessionTicket13{lifetime: 1, ticket: []byte{1}}))
+		s.conn.nextSendSeq++
+	}
+	s.sendRecord(contentHandshake, content)
+	s.wantAlive("tickets are welcome")
+	s.wantACK(s.last())
+	if n := len(s.under.sent) - s.seen; n > 0 {
+		t.Errorf("%d records more were sent", n)
+	}
+}

@@ -171,6 +171,9 @@ const maxACKed = (maxPlaintext - 2) / 16
 // RFC 9147, Section 7.1: the client's last flight, and what comes after the
 // handshake. All else is acknowledged by the flight that answers it.
 func (c *Conn) sendACK() error {
+	if len(c.in.v13.unacked) == 0 {
+		return nil // the ACK for a message before was for this one too
+	}
 	content, err := appendACK(nil, c.in.v13.unacked)
 	if err != nil {
 		return misuse("ACK: %w", err)
