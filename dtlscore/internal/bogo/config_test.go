@@ -20,6 +20,7 @@ func TestShimConfig(t *testing.T) {
 	var config struct {
 		DisabledTests map[string]string
 		ErrorMap      map[string][]string
+		MaxACKBuffer  int // how many records an ACK of ours is for
 	}
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
