@@ -129,7 +129,8 @@ type Config struct {
 	HandshakeTimeout time.Duration
 	// CloseTimeout bounds Close; 0 is 5 seconds.
 	CloseTimeout time.Duration
-	// MaxHandshakes bounds the handshakes that a Listener does at the same time; 0 is 1024.
+	// MaxHandshakes bounds the handshakes that a Listener does at the same time, together with the
+	// connections that wait for Accept; 0 is 1024. Further associations wait in the kernel.
 	MaxHandshakes int
 
 	SCTP  SCTPOptions

@@ -16,6 +16,7 @@ import (
 // A slow or failing peer neither blocks it nor shows in it: see [Trace].HandshakeDone. It is a net.Listener.
 type Listener struct {
 	socket kernelListener
+	addr   net.Addr
 	config *Config
 
 	ready chan *Conn    // handshakes that succeeded
@@ -68,6 +69,7 @@ func newListener(socket kernelListener, config *Config) *Listener {
 	ctx, stop := context.WithCancel(context.Background())
 	l := &Listener{
 		socket:  socket,
+		addr:    socket.Addr(),
 		config:  config,
 		ready:   make(chan *Conn),
 		slots:   make(chan struct{}, config.maxHandshakes()),
@@ -155,6 +157,8 @@ func (l *Listener) report(peer net.Addr, state ConnectionState, err error) {
 	log := l.config.Logger
 	switch {
 	case log == nil:
+	case peer == nil:
+		log.Warn("cannot accept", "addr", l.addr, "err", err)
 	case err != nil:
 		log.Warn("handshake failed", "peer", peer, "err", err)
 	default:
@@ -189,9 +193,7 @@ func (l *Listener) AcceptConn(ctx context.Context) (*Conn, error) {
 			if left <= 0 {
 				return fail(os.ErrDeadlineExceeded)
 			}
-			timer := time.NewTimer(left)
-			defer timer.Stop()
-			timeout = timer.C
+			timeout = time.After(left)
 		}
 		select {
 		case c := <-l.ready:
@@ -206,7 +208,7 @@ func (l *Listener) AcceptConn(ctx context.Context) (*Conn, error) {
 }
 
 // Addr returns the addresses that are listened on, an *[Addr].
-func (l *Listener) Addr() net.Addr { return l.socket.Addr() }
+func (l *Listener) Addr() net.Addr { return l.addr }
 
 // SetDeadline makes Accept fail with os.ErrDeadlineExceeded after t.
 func (l *Listener) SetDeadline(t time.Time) error {
@@ -218,8 +220,9 @@ func (l *Listener) SetDeadline(t time.Time) error {
 	return nil
 }
 
-// Close stops listening and ends the handshakes under way. Connections that were
-// accepted go on. It can be called again.
+// Close stops listening, ends the handshakes under way, and closes the connections that were not
+// accepted, for which it waits as [Conn.Close] does. Connections that were accepted go on. It can
+// be called again.
 func (l *Listener) Close() error {
 	l.once.Do(func() {
 		l.stop()

@@ -3,6 +3,7 @@ package sctpdtls
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"sync"
@@ -152,5 +153,48 @@ func TestListenerEnds(t *testing.T) {
 		if _, ok := errors.AsType[*net.OpError](err); !ok {
 			t.Errorf("Accept: %T, want a *net.OpError", err)
 		}
+	})
+}
+
+// A connection that nobody accepts keeps its place, and Close closes it in order.
+func TestListenerCloseWithReadyConnections(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		config := serverConfig()
+		config.MaxHandshakes = 2
+		socket := newFakeListener()
+		l := newListener(socket, config)
+		ready, stalled := socket.dial(t, clientConfig()), socket.dial(t, clientConfig())
+		if err := ready.Handshake(); err != nil {
+			t.Fatal(err)
+		}
+		read := make(chan error)
+		go func() {
+			_, _, err := ready.ReadMessage(make([]byte, 10))
+			read <- err
+			read <- ready.Close()
+		}()
+		_, b := assoctest.Pair(assoctest.Options{})
+		synctest.Wait()
+		select {
+		case socket.assocs <- &memAssociation{Assoc: b}:
+			t.Error("a third was accepted")
+		default:
+		}
+		closed := make(chan error)
+		go func() { closed <- errors.Join(l.Close(), l.Close()) }()
+		if err := <-read; err != io.EOF {
+			t.Errorf("the client of a connection that was never accepted reads %v, want io.EOF", err)
+		}
+		for _, c := range []chan error{read, closed} {
+			if err := <-c; err != nil {
+				t.Error(err)
+			}
+		}
+		err := stalled.Handshake()
+		if _, ok := errors.AsType[*AssociationError](err); !ok {
+			t.Errorf("the client whose handshake Close has ended: %v", err)
+		}
+		_, err = l.Accept()
+		want(t, "Accept after Close", err, net.ErrClosed)
 	})
 }
