@@ -371,6 +371,7 @@ func (c *Conn) fail(err error) error {
 func (c *Conn) giveUp(err error) error {
 	c.end(err)
 	c.keys.stop()
+	c.core.Fail(dtlscore.AlertInternalError, err) // forgets the secrets
 	c.assoc.Abort()
 	return c.ended
 }
