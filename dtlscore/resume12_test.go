@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -475,22 +474,4 @@ func TestSessionCache(t *testing.T) {
 	has("c")
 	put("c")
 	has("c")
-}
-
-// I1, I2: what is read of a ticket or a cache.
-func FuzzSession(f *testing.F) {
-	f.Add(must((&session{version: VersionDTLS12, suite: 1, created: 2, secret: []byte{3}, serverName: "a", protocol: "b",
-		peer: [][]byte{{4}, {5}}, chain: [][]byte{{6}}, ticket: []byte{7}, lifetime: 8, staple: []byte{9}}).marshal()))
-	f.Add(must((&session{rawKey: true, peer: [][]byte{{1}}}).marshal()))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		n := parseSession(data)
-		if n == nil {
-			return
-		}
-		again := must(n.marshal())
-		if m := parseSession(again); m == nil || !reflect.DeepEqual(m, n) {
-			t.Errorf("%x read as %+v", data, n)
-		}
-		n.restore(new(ConnectionState))
-	})
 }

@@ -156,7 +156,7 @@ func parseSession(data []byte) *session {
 	}
 	n.created, n.serverName, n.protocol, n.rawKey = int64(created), string(serverName), string(protocol), rawKey == 1
 	n.received = int64(received)
-	if n.rawKey && len(n.peer) != 1 {
+	if rawKey > 1 || n.rawKey && len(n.peer) != 1 {
 		return nil
 	}
 	return n

@@ -1,0 +1,112 @@
+package dtlscore
+
+import (
+	"bytes"
+	"crypto/subtle"
+	"sync"
+	"testing"
+)
+
+// fuzzSessions are what clients and servers really keep, one of each kind.
+var fuzzSessions = sync.OnceValue(func() (sessions [][]byte) {
+	for _, version := range []uint16{VersionDTLS12, VersionDTLS13} {
+		for _, prepare := range []func(client, server *Config){goldenTickets, goldenMutualTickets, goldenRawTickets} {
+			client, server := goldenConfigs(version)
+			prepare(client, server)
+			quickHandshake(client, server)
+			inCache, _ := client.SessionCache.Get(client.ServerName)
+			n, _ := server.TicketKeys.open(parseSession(inCache).ticket, testTime)
+			sessions = append(sessions, inCache, must(n.marshal()))
+		}
+	}
+	return sessions
+})
+
+func goldenRawTickets(client, server *Config) {
+	goldenTickets(client, server)
+	goldenRawKeys(client, server)
+}
+
+// What is read is written as it was, and what it says is looked at as before a
+// resumption.
+func FuzzSession(f *testing.F) {
+	for _, s := range fuzzSessions() {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		n := parseSession(data)
+		if n == nil {
+			return
+		}
+		if again, err := n.marshal(); err != nil || !bytes.Equal(again, data) {
+			t.Errorf("%x written as %x, %v", data, again, err)
+		}
+		var state ConnectionState
+		if n.restore(&state) != nil {
+			return
+		}
+		client, server := goldenConfigs(n.version)
+		goldenMutual(client, server)
+		client.trustsServerOf(n)
+		server.trustsClientOf(n, &state)
+		if !n.expired(testTime) && n.created > testTime.Unix() {
+			t.Error("a session from the future is not refused")
+		}
+	})
+}
+
+// No ticket opens that was not made with the key, attack A15: neither the
+// input, nor a real ticket with the input added to it without carry.
+func FuzzTicket(f *testing.F) {
+	keys := new(TicketKeys) // of this process alone
+	var made [][]byte
+	for _, s := range fuzzSessions() {
+		made = append(made, must(keys.seal(parseSession(s), testTime)))
+	}
+	f.Add(uint8(0), []byte{})
+	f.Add(uint8(1), []byte{0, 0, 0, 1})
+	f.Add(uint8(2), bytes.Repeat([]byte{0}, 2000))
+	f.Fuzz(func(t *testing.T, which uint8, input []byte) {
+		ticket := made[int(which)%len(made)]
+		changed := make([]byte, max(len(ticket), len(input)))
+		copy(changed, ticket)
+		subtle.XORBytes(changed, changed, input)
+		same := bytes.Equal(changed, ticket)
+		for _, ticket := range [][]byte{input, changed} {
+			if n, _ := keys.open(ticket, testTime); n != nil && !same {
+				t.Errorf("%x opens", ticket)
+			}
+		}
+		if n, renew := keys.open(changed, testTime); same && (n == nil || renew) {
+			t.Errorf("our own ticket does not open, or has to be renewed: %v", renew)
+		}
+	})
+}
+
+// A client may find anything in its cache, and must not be misled by it: the
+// server is the right one or there is no connection.
+func FuzzCachedSession(f *testing.F) {
+	for _, s := range fuzzSessions() {
+		f.Add(true, s)
+		f.Add(false, s)
+	}
+	f.Fuzz(func(t *testing.T, is12 bool, data []byte) {
+		version := uint16(VersionDTLS13)
+		if is12 {
+			version = VersionDTLS12
+		}
+		for _, kind := range kindsOf(version) {
+			if kind.name != "tickets" {
+				continue
+			}
+			cached := *kind
+			cached.prepare = func(client, server *Config) {
+				kind.prepare(client, server)
+				client.SessionCache.Put(client.ServerName, data)
+			}
+			c := newConversation(t, &cached, true, false, nil)
+			c.tampered = true
+			c.finish()
+		}
+	})
+}
