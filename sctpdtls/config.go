@@ -113,6 +113,13 @@ type Config struct {
 	// shown already that the client is where it says, so it gains nothing here.
 	CookieExchange bool
 
+	// RekeyAfter says when this end makes new keys by itself.
+	RekeyAfter RekeyPolicy
+	// OnKeyLife is called once, in a goroutine of its own, when three quarters of what the key of SCTP-AUTH may
+	// authenticate were sent: some 1.6 thousand million messages of one chunk. In DTLS 1.3 the
+	// key cannot be changed; it is time to dial a successor. In DTLS 1.2 [Conn.Renegotiate] changes it.
+	OnKeyLife func(*Conn)
+
 	// LegacyLabel makes the SCTP-AUTH keys of DTLS 1.2 as OpenSSL before 1.1.1b does, whose
 	// exporter label has a NUL byte too many. Both ends must agree; nothing
 	// in the protocol tells (a mismatch is a [HandshakeTimeoutError]).

@@ -48,10 +48,12 @@ type Conn struct {
 
 	// For those who wait for something else than messages, and drive while nobody reads.
 	wanted  atomic.Pointer[renegotiation] // nil if none is waited for
+	update  atomic.Pointer[keyUpdate]     // likewise
 	driving atomic.Bool                   // one of them has reading
 	readers atomic.Int32                  // that wait for reading
 	full    atomic.Bool                   // there is no room for messages until some are read
 
+	meter    meter // of what this end sends
 	closing  atomic.Bool
 	closed   chan struct{} // closed when Close is through
 	closeErr error         // valid once closed is closed

@@ -70,12 +70,17 @@ func (c *Conn) do(ev dtlscore.Event) error {
 			return c.gone(err)
 		}
 		c.switched = true
+		c.meter.newAuthKey()
 		return c.gone(c.keys.activate())
 	case dtlscore.EventPeerFinished:
 		c.keys.peerFinished()
 		return nil
 	case dtlscore.EventHandshakeComplete:
 		return c.handshakeComplete()
+	case dtlscore.EventResume:
+		c.letGo()
+		c.updated(nil)
+		return nil
 	case dtlscore.EventRenegotiationRefused:
 		c.renegotiated(ErrRenegotiationRefused)
 		return nil

@@ -58,6 +58,8 @@ func (g *gate) shut() {
 	<-empty
 }
 
+func (g *gate) isShut() bool { return g.state.Load()&gateShut != 0 }
+
 func (g *gate) open() {
 	g.state.And(^gateShut)
 	g.poke()

@@ -161,7 +161,17 @@ func (c *Conn) WriteMessage(b []byte, info MessageInfo) error {
 			err = c.assoc.Send(record, stream.Info{Stream: info.Stream, PPID: info.PPID, Unordered: info.Unordered, Lifetime: info.Lifetime})
 		}
 		c.gate.leave()
-		if err == nil || !c.retry(err, &c.writeDeadline) {
+		switch {
+		case err == nil:
+			c.written(len(b))
+			return nil
+		case errors.Is(err, dtlscore.ErrUpkeepDue):
+			c.readDeadline.poke()
+			err = c.waitWhile(c.core.UpkeepDue)
+			if err != nil {
+				return c.writeError(err)
+			}
+		case !c.retry(err, &c.writeDeadline):
 			return c.writeError(err)
 		}
 	}
@@ -192,15 +202,16 @@ func (c *Conn) enter() error {
 			}
 			return nil
 		}
-		if err := c.waitForGate(); err != nil {
+		if err := c.waitWhile(c.gate.isShut); err != nil {
 			return err
 		}
 	}
 }
 
-func (c *Conn) waitForGate() error {
+// waitWhile waits as long as blocked says so, which changes with the gate.
+func (c *Conn) waitWhile(blocked func() bool) error {
 	changed := c.gate.changed() // before looking
-	if c.gate.state.Load()&gateShut == 0 {
+	if !blocked() {
 		return nil
 	}
 	if end := c.writeEnd.Load(); end != nil {
@@ -226,7 +237,7 @@ func (c *Conn) waitForGate() error {
 			defer time.AfterFunc(time.Until(t), c.readDeadline.poke).Stop()
 		}
 		c.drive(func() bool {
-			return c.gate.state.Load()&gateShut == 0 || c.writeDeadline.get() != t || c.writeDeadline.passed()
+			return !blocked() || c.writeDeadline.get() != t || c.writeDeadline.passed()
 		})
 	}
 	return nil

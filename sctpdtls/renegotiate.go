@@ -3,7 +3,6 @@ package sctpdtls
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 )
 
@@ -30,22 +29,10 @@ func (c *Conn) Renegotiate(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.config.handshakeTimeout())
 	defer cancel()
 	r := c.wantRenegotiation()
-	c.readDeadline.poke() // a reader begins it, if there is one
-	for {
-		changed := c.gate.changed() // before looking
-		select {
-		case <-r.done:
-			return r.err
-		case <-ctx.Done():
-			return fmt.Errorf("sctpdtls: renegotiation is not complete yet: %w", errors.Join(ctx.Err(), os.ErrDeadlineExceeded))
-		case <-changed:
-		case c.turn() <- struct{}{}:
-			stop := context.AfterFunc(ctx, c.readDeadline.poke)
-			c.drive(func() bool { return r.isDone() || ctx.Err() != nil })
-			stop()
-			c.reading.unlock()
-		}
+	if err := c.await(ctx, r.done); err != nil {
+		return err
 	}
+	return r.err
 }
 
 // A renegotiation is one that somebody waits for.
@@ -53,15 +40,6 @@ type renegotiation struct {
 	begun bool          // guarded by Conn.reading
 	done  chan struct{} // closed at the end
 	err   error         // valid then
-}
-
-func (r *renegotiation) isDone() bool {
-	select {
-	case <-r.done:
-		return true
-	default:
-		return false
-	}
 }
 
 // wantRenegotiation returns the renegotiation that everybody waits for.
@@ -75,8 +53,10 @@ func (c *Conn) wantRenegotiation() *renegotiation {
 	return r
 }
 
-// begin begins the renegotiation that somebody wants, with reading held.
+// begin begins what somebody wants or what is due, with reading held.
 func (c *Conn) begin() {
+	c.beginUpkeep()
+	c.beginUpdate()
 	r := c.wanted.Load()
 	if r == nil {
 		return
