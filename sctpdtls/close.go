@@ -22,6 +22,8 @@ func (c *Conn) Close() error {
 	}
 	defer close(c.closed)
 	c.interrupt()
+	// Deadlines bound what waits. A peer that sends faster than a drain can read is bounded by this.
+	defer time.AfterFunc(c.config.closeTimeout()+alertTime, func() { c.assoc.Abort() }).Stop()
 	c.reading.lock()
 	defer c.reading.unlock()
 	c.closeErr = c.close()
@@ -72,7 +74,7 @@ func (c *Conn) close() error {
 	err := c.obey()
 	if err != nil && err != io.EOF {
 		c.assoc.Abort()
-		if errors.Is(err, os.ErrDeadlineExceeded) {
+		if errors.Is(err, os.ErrDeadlineExceeded) || reached(until) {
 			return &CloseTimeoutError{}
 		}
 		return err

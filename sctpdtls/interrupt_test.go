@@ -269,6 +269,39 @@ func TestPeerClosesAndStopsReading(t *testing.T) {
 	})
 }
 
+// A peer that never stops sending cannot hold Close up either.
+func TestCloseUnderFlood(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := connected(t, assoctest.Options{})
+		f := &flood{memAssociation: p.server.assoc.(*memAssociation), peer: p.client}
+		p.server.assoc, p.server.messages = f, stream.NewReader(f)
+		start := time.Now()
+		err := p.server.Close()
+		if _, ok := errors.AsType[*CloseTimeoutError](err); !ok {
+			t.Errorf("Close: %v, want a CloseTimeoutError", err)
+		}
+		if d := time.Since(start); d > 7*time.Second {
+			t.Errorf("Close took %v", d)
+		}
+		p.client.Close()
+	})
+}
+
+// A flood is an association on which there is always another message.
+type flood struct {
+	*memAssociation
+	peer *Conn
+}
+
+func (f *flood) Recv(b stream.Buffer, wait bool) (stream.Part, error) {
+	if _, _, closed, _ := f.State(); closed || wait {
+		return f.memAssociation.Recv(b, wait)
+	}
+	time.Sleep(time.Millisecond)
+	record, err := f.peer.core.Seal(nil, []byte("more"))
+	return stream.Part{N: copy(b.Get(), record), Info: stream.Info{Stream: 1}, End: true}, err
+}
+
 // Close tells when what was written may not have arrived.
 func TestCloseTellsOfLoss(t *testing.T) {
 	bubble(t, func(t *testing.T) {
