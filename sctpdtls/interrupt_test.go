@@ -59,6 +59,61 @@ func TestReadInterruptedEverywhere(t *testing.T) {
 	}
 }
 
+// The same while keys change, whoever begins, with messages before, meanwhile and after: attack H9.
+func TestAttackH9RenegotiationInterruptedEverywhere(t *testing.T) {
+	const messages = 6
+	for _, clientBegins := range []bool{true, false} {
+		for n, more := 1, true; more; n++ {
+			bubble(t, func(t *testing.T) {
+				p := renegotiating(t, assoctest.Options{PartSize: 300})
+				begins := p.server
+				if clientBegins {
+					begins = p.client
+				}
+				reached := at(p.server, n, func() { p.server.SetReadDeadline(past) })
+				ends := make(chan error, 3)
+				go func() { ends <- begins.Renegotiate(t.Context()) }()
+				go func() {
+					var err error
+					for i := 0; err == nil && i < messages; i++ {
+						time.Sleep(700 * time.Microsecond)
+						err = p.client.WriteMessage(fmt.Appendf(nil, "%1000d", i), MessageInfo{Stream: 1})
+					}
+					ends <- err
+				}()
+				closed := reader(p.client)
+				buf := make([]byte, MaxMessageSize)
+				for got := 0; got < messages || p.server.ConnectionState().Handshakes < 2; {
+					p.server.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+					size, _, err := p.server.ReadMessage(buf)
+					if errors.Is(err, os.ErrDeadlineExceeded) {
+						continue
+					}
+					if want := fmt.Sprintf("%1000d", got); err != nil || string(buf[:size]) != want {
+						t.Fatalf("interrupted at %d: message %d is %.10q..., %v", n, got, buf[:size], err)
+					}
+					got++
+				}
+				more = reached()
+				p.server.SetReadDeadline(time.Time{})
+				for range 2 {
+					if err := <-ends; err != nil {
+						t.Errorf("interrupted at %d: %v", n, err)
+					}
+				}
+				p.wantHandshakes(2)
+				if err := p.server.Close(); err != nil {
+					t.Errorf("interrupted at %d: Close: %v", n, err)
+				}
+				if err := <-closed; err != io.EOF {
+					t.Errorf("interrupted at %d: the client reads %v, want io.EOF", n, err)
+				}
+				p.client.Close()
+			})
+		}
+	}
+}
+
 // A context that is done at any point of a handshake ends it and the association, or comes too late
 // and harms nothing.
 func TestHandshakeCancelledEverywhere(t *testing.T) {
