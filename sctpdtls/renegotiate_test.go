@@ -133,7 +133,6 @@ type traffic struct {
 	stop     chan struct{}
 	writers  sync.WaitGroup
 	readers  sync.WaitGroup
-	mu       sync.Mutex
 	sent     map[*Conn][]uint32 // by stream; of the writer
 	received map[*Conn][]uint32 // of the reader
 }
