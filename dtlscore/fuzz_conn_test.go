@@ -2,6 +2,8 @@ package dtlscore
 
 import (
 	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
@@ -86,6 +88,33 @@ var conversationSeeds = [][]byte{
 	{stepPass, 2, stepEdit, 0, 2, 1, 2, 7, 7, stepReplay, 0, stepRenumber, 2, stepRaw, 14, 20, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 1, 1},
 	{stepPass, 10, stepPeerReads, stepPass, 10, stepPeerReads, stepSeal, 23, 3, 'a', 'b', 'c', stepMessage, 0, 0,
 		stepSeal, 21, 2, 1, 90, stepSeal, 20, 1, 1, stepMessage, 20, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+}
+
+// Whatever both ends begin, and in whatever pieces and order the transport
+// brings it, all data arrives, and both come to the same end. Attack D11.
+func TestAttackD11CrossingConversations(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, version := range []uint16{VersionDTLS12, VersionDTLS13} {
+		for _, kind := range kindsOf(version) {
+			for i := range 40 {
+				script := make([]byte, 5+r.IntN(maxSteps-5))
+				for i := range script {
+					script[i] = byte(r.IntN(stepTampering))
+					ends := script[i] == stepClose || script[i] == stepPeerCloses
+					if r.IntN(3) == 0 || ends && r.IntN(4) > 0 {
+						script[i] = byte(r.IntN(stepNewKeys)) // most of what happens
+					}
+				}
+				t.Run(fmt.Sprintf("%s/%x", kind.name, script), func(t *testing.T) {
+					c := newConversation(t, kind, i%2 == 0, false, script)
+					for len(c.script) > 0 {
+						c.step(c.byte() % stepTampering)
+					}
+					c.finish()
+				})
+			}
+		}
+	}
 }
 
 // step takes one.
