@@ -52,16 +52,17 @@ func (l *rateLimit) allow(now time.Time, burst int, interval time.Duration) bool
 // [EventRenegotiationRefused] if the peer does not want to. A server can only
 // ask the client to begin.
 //
-// It fails with [ErrMisuse] if the version is not 1.2, if Config.Renegotiation
-// does not allow it, or if the connection is not open; and with
-// [ErrKeysUsedUp] after 65534 handshakes. Such errors do not end the connection.
+// It fails with [ErrNotOpen] before the first handshake is complete and after
+// close_notify of either side; with [ErrMisuse] if the version is not 1.2 or
+// Config.Renegotiation does not allow it; and with [ErrKeysUsedUp] after 65535
+// handshakes. Such errors do not end the connection.
 // If a handshake is going on there is nothing to do.
 func (c *Conn) Renegotiate() error {
 	switch {
 	case c.err != nil:
 		return c.err
 	case !c.agreed.HandshakeComplete || c.closing || c.peerClosed:
-		return misuse("Renegotiate on a connection that is not open")
+		return ErrNotOpen
 	case c.agreed.Version != VersionDTLS12:
 		return misuse("Renegotiate on a connection of another version than 1.2")
 	case c.config.Renegotiation == RenegotiateNever:

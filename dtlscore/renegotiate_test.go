@@ -247,12 +247,12 @@ func TestCloseDuringRenegotiation(t *testing.T) {
 func TestRenegotiateMisuse(t *testing.T) {
 	config := testClientConfig()
 	config.Renegotiation = RenegotiateFreely
-	if err := must(Client(config)).Renegotiate(); !errors.Is(err, ErrMisuse) {
+	if err := must(Client(config)).Renegotiate(); !errors.Is(err, ErrNotOpen) {
 		t.Errorf("before Start: %v", err)
 	}
 	p := renegotiating(t)
 	p.client.conn.Close()
-	if err := p.client.conn.Renegotiate(); !errors.Is(err, ErrMisuse) {
+	if err := p.client.conn.Renegotiate(); !errors.Is(err, ErrNotOpen) {
 		t.Errorf("after Close: %v", err)
 	}
 	p.client.conn.Fail(AlertInternalError, nil)

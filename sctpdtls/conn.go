@@ -23,8 +23,8 @@ type association interface {
 	// AuthAgreement returns what both ends have said about SCTP-AUTH.
 	AuthAgreement() (authchunk.Agreement, error)
 
-	// Handshaking is called before the first handshake, in which what is lost
-	// should be sent again soon, and before its ChangeCipherSpec.
+	// Handshaking is called with true before the first handshake and in the middle of others, when what is
+	// lost should be sent again soon, and with false before ChangeCipherSpec.
 	Handshaking(on bool) error
 }
 

@@ -63,6 +63,9 @@ func (c *Conn) do(ev dtlscore.Event) error {
 		clear(c.held) // of the handshake before
 		err := c.keys.install(ev.Data)
 		c.keyTime = time.Since(c.sentAt)
+		if err == nil && c.state.Load() != nil { // a renegotiation
+			err = c.assoc.Handshaking(true)
+		}
 		return c.gone(err)
 	case dtlscore.EventActivate:
 		c.awaitPeerKey()

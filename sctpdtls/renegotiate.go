@@ -3,7 +3,10 @@ package sctpdtls
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
+
+	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 )
 
 // ErrRenegotiationRefused is returned by [Conn.Renegotiate] when the peer does not want
@@ -68,7 +71,9 @@ func (c *Conn) begin() {
 	if !r.begun {
 		r.begun = true
 		// An error that ends the connection is found by obey.
-		if err := c.core.Renegotiate(); err != nil {
+		if err := c.core.Renegotiate(); errors.Is(err, dtlscore.ErrNotOpen) {
+			c.renegotiated(net.ErrClosed) // by the peer, perhaps
+		} else if err != nil {
 			c.renegotiated(err)
 		}
 	}
