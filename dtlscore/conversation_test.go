@@ -256,7 +256,7 @@ func (e *talker) newKeys(ask bool) {
 	} else {
 		err = e.conn.Renegotiate()
 	}
-	if err != nil && e.conn.Err() == nil && !errors.Is(err, ErrMisuse) {
+	if err != nil && e.conn.Err() == nil && !errors.Is(err, ErrMisuse) && !errors.Is(err, ErrNotOpen) {
 		e.t.Fatalf("%s: %v", e.name, err)
 	}
 	e.obey()
