@@ -23,6 +23,7 @@ func (c *Conn) beginClient() error {
 		}
 	}
 	c.handshaking, c.state = true, s
+	c.quiet()
 	return s.sendHello(c)
 }
 

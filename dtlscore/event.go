@@ -47,7 +47,7 @@ const (
 	EventPeerClosed
 
 	// EventRenegotiationRefused: the peer does not want another handshake. The
-	// connection goes on as it was. See [Conn.Renegotiate].
+	// connection goes on as it was, application writes too. See [Conn.Renegotiate].
 	EventRenegotiationRefused
 
 	// EventResume: the wait that [EventFlush] began is over, and application

@@ -47,8 +47,8 @@ func (l *rateLimit) allow(now time.Time, burst int, interval time.Duration) bool
 	return true
 }
 
-// Renegotiate begins another handshake. Application data goes on meanwhile, in
-// the old keys. The end is another [EventHandshakeComplete], or
+// Renegotiate begins another handshake. The peer's application data goes on
+// meanwhile, in the old keys; ours waits from the first [EventFlush] on. The end is another [EventHandshakeComplete], or
 // [EventRenegotiationRefused] if the peer does not want to. A server can only
 // ask the client to begin.
 //
@@ -84,6 +84,16 @@ func (c *Conn) Renegotiate() error {
 		return c.fail(err)
 	}
 	return nil
+}
+
+// quiet has everything arrive that was sent before our first hello in a renegotiation, and
+// nothing sent after it but the handshake. The RFCs allow application data in
+// the old keys, but OpenSSL ends the connection when it comes after a hello.
+// What the peer sends is accepted at any time.
+func (c *Conn) quiet() {
+	if c.agreed.HandshakeComplete && !c.closing {
+		c.push(EventFlush)
+	}
 }
 
 // epochsUsedUp reports whether there is no epoch for another handshake. RFC

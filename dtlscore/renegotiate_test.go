@@ -51,11 +51,13 @@ func (p *testPair) wantHandshakes(n int) {
 // 1.40, 1.52, 1.54, 1.56 and 1.58.
 func TestEventOrderRenegotiation(t *testing.T) {
 	client := []string{
+		"Flush", // OpenSSL takes no application data after the hello
 		"Send ClientHello", "Send Certificate", "Send ClientKeyExchange", "Secret", "Send CertificateVerify",
 		"Flush", "Activate", "Send ChangeCipherSpec", "Send Finished",
 		"Drain", "PeerFinished", "HandshakeComplete",
 	}
 	server := []string{
+		"Flush",
 		"Send ServerHello", "Send Certificate", "Send ServerKeyExchange", "Send CertificateRequest", "Send ServerHelloDone",
 		"Secret", "Drain", "PeerFinished",
 		"Flush", "Activate", "Send ChangeCipherSpec", "Send Finished", "HandshakeComplete",

@@ -194,6 +194,7 @@ func (c *Config) chooseGroup12(offer *clientHello) tls.CurveID {
 
 // sendFlight sends everything from ServerHello to ServerHelloDone.
 func (s *serverHandshake12) sendFlight(c *Conn) (state, error) {
+	c.quiet()
 	flight := []message{s.hello}
 	if s.own != nil {
 		flight = append(flight, &certificate12{s.own.rawKey, s.own.chain})

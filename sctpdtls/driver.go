@@ -85,6 +85,9 @@ func (c *Conn) do(ev dtlscore.Event) error {
 		c.updated(nil)
 		return nil
 	case dtlscore.EventRenegotiationRefused:
+		if c.holding {
+			c.letGo()
+		}
 		c.renegotiated(ErrRenegotiationRefused)
 		return nil
 	case dtlscore.EventData:

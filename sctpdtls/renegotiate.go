@@ -17,8 +17,8 @@ var ErrRenegotiationRefused = errors.New("sctpdtls: the peer refuses to renegoti
 // and has the peer prove again who it is: RFC 6083, Section 4.6. [Config].Renegotiation has to allow it
 // at both ends. If a renegotiation is under way, whoever began it, it waits for that one.
 //
-// Reads and writes go on meanwhile, except that writes wait while the keys change.
-// It does the work itself as long as nobody reads.
+// Messages of the peer go on coming meanwhile. Writes wait: OpenSSL ends a connection on which
+// application data comes in the middle of a handshake. It does the work itself as long as nobody reads.
 //
 // The time limit is that of ctx or [Config].HandshakeTimeout, whichever is shorter. An error that
 // matches os.ErrDeadlineExceeded, or the context's, does not end the connection, nor the
