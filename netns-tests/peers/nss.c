@@ -10,6 +10,7 @@
 #include <nss.h>
 #include <nssb64.h>
 #include <pk11pub.h>
+#include <poll.h>
 #include <secerr.h>
 #include <ssl.h>
 #include <sslexp.h>
@@ -34,6 +35,12 @@ _Noreturn static void fail(const char *what)
 	die("%s: %s", what, PR_ErrorToName(PR_GetError()));
 }
 
+/* again reports whether a call failed because there was nothing to read yet. */
+static bool again(bool failed)
+{
+	return failed && PR_GetError() == PR_WOULD_BLOCK_ERROR;
+}
+
 static void must(SECStatus s, const char *what)
 {
 	if (s != SECSuccess)
@@ -42,12 +49,15 @@ static void must(SECStatus s, const char *what)
 
 /*
  * PR_IntervalNow takes the place of NSPR's: the library takes the time for its
- * retransmission timers from it, and there are 50 ms in them. Nothing is ever
- * lost here, so no time passes.
+ * timers from it. Those of retransmission have 50 ms at least. Nothing is ever
+ * lost here, so that this time does not pass. Those of ACKs have a quarter of
+ * that, and have to run out when nothing more comes.
  */
+static bool idle;
+
 PRIntervalTime PR_IntervalNow(void)
 {
-	return 0;
+	return PR_MillisecondsToInterval(idle ? 25 : 0);
 }
 
 /* ---- an NSPR layer whose reads and writes are packets ---- */
@@ -55,6 +65,13 @@ PRIntervalTime PR_IntervalNow(void)
 static PRInt32 receive(PRFileDesc *fd, void *buf, PRInt32 size, PRIntn flags, PRIntervalTime timeout)
 {
 	(void)fd, (void)flags, (void)timeout;
+	/* It looks at its timers if it would have to wait. */
+	struct pollfd p = {.fd = opt.fd, .events = POLLIN};
+	idle = !idle && poll(&p, 1, 0) == 0;
+	if (idle) {
+		PR_SetError(PR_WOULD_BLOCK_ERROR, 0);
+		return -1;
+	}
 	size_t n = packet_read(buf, size);
 	at_end = n == 0;
 	if (at_end) /* a size of 0 would be read again, without end */
@@ -279,7 +296,11 @@ void peer_handshake(void)
 	must(SSL_ResetHandshake(conn, opt.server), "handshake");
 	if (opt.psk_size)
 		set_psk();
-	must(SSL_ForceHandshake(conn), "handshake");
+	SECStatus s;
+	do
+		s = SSL_ForceHandshake(conn);
+	while (again(s != SECSuccess));
+	must(s, "handshake");
 }
 
 void peer_agreed(struct agreed *a)
@@ -301,7 +322,10 @@ void peer_export(unsigned char secret[SECRET_SIZE])
 
 long peer_read(unsigned char *buf, size_t size)
 {
-	PRInt32 n = PR_Recv(conn, buf, size, 0, PR_INTERVAL_NO_TIMEOUT);
+	PRInt32 n;
+	do
+		n = PR_Recv(conn, buf, size, 0, PR_INTERVAL_NO_TIMEOUT);
+	while (again(n < 0));
 	if (n < 0)
 		fail("read");
 	return n == 0 ? -1 : n;

@@ -29,6 +29,7 @@ type end struct {
 	packet     []byte
 	inbox      [][]byte // application data that nobody has asked for yet
 	handshakes int
+	updates    int // of our keys
 	peerClosed bool
 }
 
@@ -80,6 +81,8 @@ func (e *end) obey() error {
 			e.inbox = append(e.inbox, event.Data)
 		case dtlscore.EventPeerClosed:
 			e.peerClosed = true
+		case dtlscore.EventResume: // after a KeyUpdate, or [dtlscore.Conn.Upkeep]
+			e.updates++
 		case dtlscore.EventRenegotiationRefused:
 			return errors.New("the peer refuses to renegotiate")
 		case dtlscore.EventFlush, dtlscore.EventSecret, dtlscore.EventActivate, dtlscore.EventPeerFinished:
@@ -173,6 +176,11 @@ func (e *end) read() ([]byte, error) {
 }
 
 func (e *end) write(m []byte) error {
+	if e.conn.UpkeepDue() {
+		if err := errors.Join(e.conn.Upkeep(), e.obey()); err != nil {
+			return err
+		}
+	}
 	record, err := e.conn.Seal(nil, m)
 	if err != nil {
 		return err
@@ -186,7 +194,31 @@ func (e *end) rekey() error {
 		e.o.renegotiate--
 		return e.renegotiate()
 	}
+	if e.o.keyUpdate > 0 {
+		e.o.keyUpdate--
+		if err := e.keyUpdate(); err != nil {
+			return err
+		}
+		fmt.Fprintln(e.out, "KEYUPDATE sent")
+	}
 	return nil
+}
+
+// keyUpdate sends a KeyUpdate. One that the peer has asked for may be under
+// way; this one comes after it.
+func (e *end) keyUpdate() error {
+	for before := e.updates; ; {
+		err := e.conn.KeyUpdate(e.o.keyUpdateRequest)
+		if failed := e.obey(); err == nil {
+			err = failed
+		}
+		if err != nil || e.updates > before {
+			return err
+		}
+		if err := e.receive(); err != nil {
+			return err
+		}
+	}
 }
 
 // renegotiate starts another handshake and sees it through.

@@ -8,6 +8,9 @@
 // one each time: of a client before a message, of a server before it echoes.
 // close_notify goes both ways. The exit status is 0 only if all was well.
 //
+// --version any, the default, is what the other options leave of both: suites
+// and renegotiations belong to one version, as do X25519MLKEM768 and key updates.
+//
 // Standard output has these lines, and nothing else:
 //
 //	READY lib=NAME/VERSION role=client|server

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
@@ -22,6 +23,8 @@ type options struct {
 	client, server   bool
 	fd               int
 	version          string
+	minVersion       uint16
+	maxVersion       uint16
 	suite            *suite
 	group            tls.CurveID
 	cert, key, ca    string
@@ -88,18 +91,20 @@ func parse(args []string) (*options, error) {
 	case o.version != "1.2" && o.version != "1.3" && o.version != "any":
 		return nil, fmt.Errorf("--version %s: not 1.2, 1.3 or any", o.version)
 	}
-	return o, o.missing()
+	return o, o.chooseVersion()
 }
 
-// missing tells of options for which dtlscore has nothing yet.
-func (o *options) missing() error {
-	for option, given := range map[string]bool{
-		"--key-update": o.keyUpdate > 0,
-		"--cookie":     o.cookie,
-	} {
-		if given {
-			return fmt.Errorf("%s: dtlscore cannot do this yet", option)
-		}
+// chooseVersion narrows --version to what the other options need.
+func (o *options) chooseVersion() error {
+	o.minVersion, o.maxVersion = dtlscore.VersionDTLS12, dtlscore.VersionDTLS13
+	if o.version == "1.2" || o.renegotiate > 0 || o.suite != nil && !o.suite.is13() {
+		o.maxVersion = dtlscore.VersionDTLS12
+	}
+	if o.version == "1.3" || o.keyUpdate > 0 || o.suite != nil && o.suite.is13() || o.group == tls.X25519MLKEM768 {
+		o.minVersion = dtlscore.VersionDTLS13
+	}
+	if o.minVersion < o.maxVersion { // they count downwards
+		return errors.New("--version, --cipher, --group, --renegotiate and --key-update contradict each other")
 	}
 	return nil
 }
@@ -107,30 +112,37 @@ func (o *options) missing() error {
 // config returns what dtlscore is to do.
 func (o *options) config() (*dtlscore.Config, error) {
 	c := &dtlscore.Config{
-		ServerName:    o.name,
-		Renegotiation: dtlscore.RenegotiateFreely,
+		ServerName:     o.name,
+		MinVersion:     o.minVersion,
+		MaxVersion:     o.maxVersion,
+		CookieExchange: o.cookie,
+		Renegotiation:  dtlscore.RenegotiateFreely,
 		// Tickets go to peers, or come from them, with whatever they make of it.
 		TicketKeys:   new(dtlscore.TicketKeys),
 		SessionCache: dtlscore.NewSessionCache(1),
-	}
-	if o.version == "1.2" || o.suite != nil && !o.suite.is13() {
-		c.MaxVersion = dtlscore.VersionDTLS12
-	}
-	if o.version == "1.3" || o.suite != nil && o.suite.is13() {
-		c.MinVersion = dtlscore.VersionDTLS13
 	}
 	if o.suite != nil {
 		c.CipherSuites = []uint16{o.suite.id}
 	}
 	if o.group != 0 {
 		c.CurvePreferences = []tls.CurveID{o.group}
-		if c.MinVersion != dtlscore.VersionDTLS13 {
+		if o.client && o.maybeECDSA12() {
 			// The curves of certificates are in the same extension as the
 			// groups. RFC 8422, Section 5.1.1.
-			c.CurvePreferences = append(c.CurvePreferences, tls.CurveP256, tls.CurveP384)
+			for _, curve := range []tls.CurveID{tls.CurveP256, tls.CurveP384} {
+				if curve != o.group {
+					c.CurvePreferences = append(c.CurvePreferences, curve)
+				}
+			}
 		}
 	}
 	return c, o.identities(c)
+}
+
+// maybeECDSA12 reports whether one end may show an ECDSA key in DTLS 1.2.
+func (o *options) maybeECDSA12() bool {
+	return o.minVersion == dtlscore.VersionDTLS12 &&
+		(o.cert != "" || o.suite == nil || strings.Contains(o.suite.iana, "_ECDSA_"))
 }
 
 // identities sets who we are and whom we trust.

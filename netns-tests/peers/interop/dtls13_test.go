@@ -8,7 +8,7 @@ import (
 )
 
 // pairs13 are the servers and clients that have DTLS 1.3.
-var pairs13 = [][2]string{{"nss", "nss"}}
+var pairs13 = [][2]string{{ours, ours}, {ours, "nss"}, {"nss", ours}, {"nss", "nss"}}
 
 // TestDTLS13 has every combination of suite, group and certificate, with a client
 // certificate or none, and key updates of either side or both.

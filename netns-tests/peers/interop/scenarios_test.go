@@ -24,24 +24,28 @@ const psk = "--psk 000102030405060708090a0b0c0d0e0f --psk-identity someone"
 
 var scenarios = []scenario{
 	{
-		name:       "no choice made",
+		name:       "no choice made but the version",
 		servers:    []string{ours, "openssl", "gnutls", "mbedtls", "wolfssl"},
 		clients:    []string{ours, "openssl", "gnutls", "mbedtls"},
+		bothArgs:   "--version 1.2",
 		serverCert: "p256", clientCert: "p256", want: want{version: "DTLSv1.2"},
 	}, {
 		name:       "Ed25519 server",
 		servers:    []string{ours, "gnutls"}, // OpenSSL has these in TLS 1.2, not in DTLS 1.2
 		clients:    []string{ours, "openssl", "gnutls"},
+		bothArgs:   "--version 1.2",
 		serverCert: "ed25519", clientCert: "p256", want: want{version: "DTLSv1.2"},
 	}, {
 		name:       "Ed25519 client",
 		servers:    []string{ours, "openssl", "gnutls"},
 		clients:    []string{ours, "openssl"}, // GnuTLS sends none to the other two
+		bothArgs:   "--version 1.2",
 		serverCert: "p256", clientCert: "ed25519", want: want{version: "DTLSv1.2"},
 	}, {
 		name:       "long chains",
 		servers:    []string{ours, "openssl", "gnutls", "mbedtls"},
 		clients:    []string{ours, "openssl", "gnutls", "mbedtls"},
+		bothArgs:   "--version 1.2",
 		serverCert: "chain", clientCert: "chain", want: want{version: "DTLSv1.2"},
 	}, {
 		name:       "long chains in fragments",
@@ -53,18 +57,19 @@ var scenarios = []scenario{
 		name:       "long chain in fragments of a server that does not read long packets",
 		servers:    []string{"wolfssl"},
 		clients:    []string{ours, "openssl", "gnutls", "mbedtls"},
+		bothArgs:   "--version 1.2", // X25519MLKEM768 would not fit
 		serverCert: "chain", want: want{version: "DTLSv1.2"},
 	}, {
 		name:       "exporter context",
 		servers:    []string{ours, "openssl", "gnutls", "mbedtls", "wolfssl"},
 		clients:    []string{ours, "openssl", "gnutls", "mbedtls"},
-		bothArgs:   "--export-context 00ff",
+		bothArgs:   "--version 1.2 --export-context 00ff",
 		serverCert: "p256", want: want{version: "DTLSv1.2"},
 	}, {
 		name:       "empty exporter context",
 		servers:    []string{ours, "openssl", "gnutls", "mbedtls", "wolfssl"},
 		clients:    []string{ours, "openssl", "gnutls", "mbedtls"},
-		bothArgs:   "--export-context=",
+		bothArgs:   "--version 1.2 --export-context=",
 		serverCert: "p256", want: want{version: "DTLSv1.2"},
 	}, {
 		name:       "HelloVerifyRequest",
@@ -108,23 +113,86 @@ var scenarios = []scenario{
 		serverCert: "p256", want: want{version: "DTLSv1.2", renegotiations: 2},
 	}, {
 		name:       "no choice made, DTLS 1.3",
-		servers:    []string{"nss"},
-		clients:    []string{"nss"},
+		servers:    []string{ours, "nss"},
+		clients:    []string{ours, "nss"},
 		serverCert: "p256", clientCert: "rsa", want: want{version: "DTLSv1.3", group: "X25519MLKEM768"},
 	}, {
+		name:       "no choice made, the server has only DTLS 1.2",
+		servers:    []string{"openssl", "gnutls", "mbedtls"},
+		clients:    []string{ours},
+		serverCert: "p256", clientCert: "p256", want: want{version: "DTLSv1.2"},
+	}, {
+		name:       "no choice made, the client has only DTLS 1.2",
+		servers:    []string{ours},
+		clients:    []string{"openssl", "gnutls", "mbedtls"},
+		serverCert: "p256", clientCert: "p256", want: want{version: "DTLSv1.2"},
+	}, {
+		name:       "no choice made by the server, the client wants DTLS 1.2",
+		servers:    []string{ours, "nss"},
+		clients:    []string{ours, "nss"},
+		clientArgs: "--version 1.2 --cipher TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+		serverCert: "p256", clientCert: "rsa", want: want{version: "DTLSv1.2"},
+	}, {
+		name:       "HelloRetryRequest",
+		servers:    []string{ours, "nss"},
+		clients:    []string{ours, "nss"},
+		bothArgs:   "--version 1.3",
+		serverArgs: "--group P-384",
+		serverCert: "p256", clientCert: "rsa", want: want{version: "DTLSv1.3", group: "P-384"},
+	}, {
+		name:       "HelloRetryRequest with a cookie",
+		servers:    []string{ours, "nss"},
+		clients:    []string{ours, "nss"},
+		bothArgs:   "--version 1.3",
+		serverArgs: "--cookie",
+		serverCert: "p256", clientCert: "rsa", want: want{version: "DTLSv1.3"},
+	}, {
 		name:       "HelloRetryRequest with a cookie, for another group",
-		servers:    []string{"nss"},
-		clients:    []string{"nss"},
+		servers:    []string{ours, "nss"},
+		clients:    []string{ours, "nss"},
 		bothArgs:   "--version 1.3",
 		serverArgs: "--cookie --group P-384",
 		serverCert: "p256", want: want{version: "DTLSv1.3", group: "P-384"},
 	}, {
 		name:       "DTLS 1.3 PSK",
+		servers:    []string{ours, "nss"},
+		clients:    []string{ours, "nss"},
+		bothArgs:   "--version 1.3 --cipher TLS_AES_128_GCM_SHA256 " + psk,
+		serverCert: "p256", unseen: true, // NSS wants one even so
+		want: want{version: "DTLSv1.3", cipher: "TLS_AES_128_GCM_SHA256"},
+	}, {
+		name:       "DTLS 1.3 PSK after HelloRetryRequest",
+		servers:    []string{ours, "nss"},
+		clients:    []string{ours, "nss"},
+		bothArgs:   "--version 1.3 --cipher TLS_CHACHA20_POLY1305_SHA256 " + psk,
+		serverArgs: "--group P-384 --cookie",
+		serverCert: "p256", unseen: true,
+		want: want{version: "DTLSv1.3", group: "P-384"},
+	}, {
+		name:       "DTLS 1.3 PSK with SHA-384", // dtlscore uses its keys with SHA-256
 		servers:    []string{"nss"},
 		clients:    []string{"nss"},
 		bothArgs:   "--version 1.3 --cipher TLS_AES_256_GCM_SHA384 " + psk,
-		serverCert: "p256", unseen: true, // NSS wants one even so
+		serverCert: "p256", unseen: true,
 		want: want{version: "DTLSv1.3", cipher: "TLS_AES_256_GCM_SHA384"},
+	}, {
+		name:       "DTLS 1.3 exporter context",
+		servers:    []string{ours, "nss"},
+		clients:    []string{ours, "nss"},
+		bothArgs:   "--version 1.3 --export-context 00ff",
+		serverCert: "p384", clientCert: "p384", want: want{version: "DTLSv1.3"},
+	}, {
+		name:       "DTLS 1.3 Ed25519", // NSS has none
+		servers:    []string{ours},
+		clients:    []string{ours},
+		bothArgs:   "--version 1.3",
+		serverCert: "ed25519", clientCert: "ed25519", want: want{version: "DTLSv1.3"},
+	}, {
+		name:       "many key updates of both sides, each asks the other for one",
+		servers:    []string{ours, "nss"},
+		clients:    []string{ours, "nss"},
+		bothArgs:   "--version 1.3 --key-update 5 --key-update-request",
+		serverCert: "p256", clientCert: "p384", want: want{version: "DTLSv1.3", serverUpdates: 5, clientUpdates: 5},
 	},
 }
 
