@@ -49,3 +49,39 @@ func TestWhatIsSentBehindFinished(t *testing.T) {
 		}
 	}
 }
+
+// A peer that does not wait for its data to arrive before it changes keys
+// loses none of it: until the handshake is complete both epochs are read.
+// RFC 6347, Section 4.1.
+func TestDataOfTheEpochBefore(t *testing.T) {
+	client, server := testClientConfig(), testServerConfig(tls.RequireAndVerifyClientCert)
+	client.Renegotiation, server.Renegotiation = RenegotiateFreely, RenegotiateFreely
+	p := newTestPair(t, client, server)
+	p.handshake()
+	late := must(p.client.conn.Seal(nil, []byte("late")))
+	tooLate := must(p.client.conn.Seal(nil, []byte("too late")))
+	must(0, p.client.conn.Renegotiate())
+	p.client.obey()
+	inbox := &p.server.inbox
+	for len(*inbox) == 0 || (*inbox)[0].bytes[0] != byte(contentChangeCipherSpec) {
+		if len(*inbox) > 0 {
+			p.server.receiveNext()
+		} else {
+			p.client.receiveNext()
+		}
+	}
+	finished := (*inbox)[1:]
+	*inbox = (*inbox)[:1]
+	p.server.receiveNext()
+	p.server.receive(testRecord{late, false})
+	if p.server.err != nil || len(p.server.data) != 1 || string(p.server.data[0]) != "late" {
+		t.Fatalf("data %q, %v", p.server.data, p.server.err)
+	}
+	*inbox = finished
+	p.run()
+	if p.server.done != 2 || p.client.done != 2 {
+		t.Fatalf("%v, %v", p.server.err, p.client.err)
+	}
+	p.server.receive(testRecord{tooLate, false})
+	wantDead(t, p.server, AlertUnexpectedMessage, ErrPeerMisbehaved)
+}
