@@ -51,3 +51,17 @@ func (w want) connect13(t *testing.T, roles [2]string) {
 	s, c := runPair(t, roles[0], server, roles[1], client)
 	w.check(t, s, c)
 }
+
+// TestManyRecords13 has more records in one epoch than the 16 bits of a
+// record's number tell apart. RFC 9147, Section 4.2.2.
+func TestManyRecords13(t *testing.T) {
+	for _, roles := range [][2]string{{ours, "nss"}, {"nss", ours}} {
+		t.Run(fmt.Sprintf("server %s client %s", roles[0], roles[1]), func(t *testing.T) {
+			t.Parallel()
+			w := want{version: "DTLSv1.3", serverCert: "p256", messages: 1<<16 + 1<<10, size: 10}
+			both := []string{"--version", "1.3", "--count", strconv.Itoa(w.messages), "--size", strconv.Itoa(w.size)}
+			s, c := runPair(t, roles[0], slices.Concat(both, own(t, w.serverCert)), roles[1], slices.Concat(both, trust(t)))
+			w.check(t, s, c)
+		})
+	}
+}

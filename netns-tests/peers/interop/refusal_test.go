@@ -38,19 +38,45 @@ func TestRefusal(t *testing.T) {
 				if r.others == nil && lib.noClient && r.weAre == "server" || r.others != nil && !slices.Contains(r.others, lib.name) {
 					continue
 				}
-				t.Run(lib.name, func(t *testing.T) { r.check(t, lib.name) })
+				t.Run(lib.name, func(t *testing.T) { r.check(t, lib.name, "1.2") })
 			}
 		})
 	}
 }
 
-func (r *refusal) check(t *testing.T, other string) {
-	dtls12 := []string{"--version", "1.2"}
+// TestRefusal13 is the same with DTLS 1.3, in which a client is complete before
+// the server knows it.
+func TestRefusal13(t *testing.T) {
+	otherName := append(trust(t), "--name", "example.com")
+	stranger := strangersOwn(t)
+	for _, r := range []refusal{
+		{"no client certificate", "server", nil, append(own(t, "p256"), "--verify"), trust(t), "alert certificate_required"},
+		{"certificate of an unknown authority", "server", nil, append(own(t, "p256"), "--verify"), stranger, "peer not trusted"},
+		{"server with another name", "client", nil, own(t, "p256"), otherName, "valid for localhost, not example.com"},
+		{"server of an unknown authority", "client", nil, stranger, trust(t), "unknown authority"},
+		{"server with another name, for the client", "server", nil, own(t, "p256"), otherName, "peer sent alert"},
+		{"server of an unknown authority, for the client", "server", nil, stranger, trust(t), "peer sent alert"},
+		{"no client certificate, for the server", "client", nil, append(own(t, "p256"), "--verify"), trust(t), "peer sent alert"},
+		{"certificate of an unknown authority, for the server", "client", nil, append(own(t, "p256"), "--verify"), stranger, "peer sent alert"},
+		{"no common suite", "server", nil, append(own(t, "p256"), "--cipher", "0x1301"), append(trust(t), "--cipher", "0x1303"), "alert handshake_failure"},
+		{"no common suite, for the server", "client", nil, append(own(t, "p256"), "--cipher", "0x1301"), append(trust(t), "--cipher", "0x1303"), "peer sent alert handshake_failure"},
+		{"no common group", "server", nil, append(own(t, "p256"), "--group", "P-384"), append(trust(t), "--group", "X25519"), "alert handshake_failure"},
+		{"no common group, for the server", "client", nil, append(own(t, "p256"), "--group", "P-384"), append(trust(t), "--group", "X25519"), "peer sent alert handshake_failure"},
+	} {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			r.check(t, "nss", "1.3")
+		})
+	}
+}
+
+func (r *refusal) check(t *testing.T, other, version string) {
+	both := []string{"--version", version}
 	server, client := other, ours
 	if r.weAre == "server" {
 		server, client = ours, other
 	}
-	s, c := runPair(t, server, append(dtls12, r.serverArgs...), client, append(dtls12, r.clientArgs...))
+	s, c := runPair(t, server, append(both, r.serverArgs...), client, append(both, r.clientArgs...))
 	for _, e := range []*end{s, c} {
 		if errors := e.all("ERROR"); e.err == nil || len(errors) != 1 || strings.Contains(errors[0], "no packet within") {
 			t.Errorf("%s: %v, ERROR %q; want one at once", e.name, e.err, errors)
