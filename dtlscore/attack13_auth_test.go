@@ -208,7 +208,7 @@ func TestAttackA9Signature13(t *testing.T) {
 }
 
 // A11, requirement 4.43: the alerts of verification.
-func TestAttackA11Verification13(t *testing.T) {
+func TestAttackA11A14Verification13(t *testing.T) {
 	no := newTestAuthority("other")
 	t.Run("server", func(t *testing.T) {
 		client := testClientConfig13()

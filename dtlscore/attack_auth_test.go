@@ -286,7 +286,7 @@ func TestAttackA9SignatureScheme(t *testing.T) {
 
 // Attacks A11, A14, B4 and requirements 4.7, 4.43, 4.52: what a certificate
 // must not be, for either side.
-func TestAttackA11Verification(t *testing.T) {
+func TestAttackA11A14Verification(t *testing.T) {
 	ca := testCerts().ca
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	p224 := must(ecdsa.GenerateKey(elliptic.P224(), rand.Reader))

@@ -26,7 +26,7 @@ var weakSuites = []uint16{
 	0xc0b4, // integrity only
 }
 
-func TestAttackB4WeakSuites(t *testing.T) {
+func TestAttackB4F1F2E13WeakSuites(t *testing.T) {
 	s := newScriptedClient(t, testServerConfig(tls.NoClientCert))
 	s.clientHello(func(m *clientHello) { m.suites = weakSuites })
 	s.wantAlert(AlertHandshakeFailure, ErrPeerIncompatible)

@@ -173,7 +173,7 @@ func TestAttackD8Interleaving(t *testing.T) {
 }
 
 // D9, E10: floods of what changes nothing are cut off.
-func TestAttackD9Floods(t *testing.T) {
+func TestAttackD9E10Floods(t *testing.T) {
 	t.Run("empty data", func(t *testing.T) {
 		s := newScriptedClient(t, testServerConfig(tls.NoClientCert))
 		s.completeClient()
@@ -219,7 +219,7 @@ func TestAttackD9Floods(t *testing.T) {
 
 // D12, D13 and requirement 1.6: a message that was handled is dropped when it
 // comes again, whatever is in it, and brings no answer.
-func TestAttackD12RepeatedMessages(t *testing.T) {
+func TestAttackD12D13RepeatedMessages(t *testing.T) {
 	p := newTestPair(t, testClientConfig(), testServerConfig(tls.RequireAndVerifyClientCert))
 	for _, e := range []*testEnd{p.client, p.server} {
 		e.tamper = func(kind string, record []byte) []byte {

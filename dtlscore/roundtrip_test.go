@@ -240,7 +240,7 @@ func forgetSeen(m message) {
 }
 
 // Any message can be written and read back. I3
-func TestRoundTrip(t *testing.T) {
+func TestAttackI3RoundTrip(t *testing.T) {
 	roundTrip := func(seed int64) bool {
 		m, form := source{rand.New(rand.NewSource(seed))}.message()
 		b, err := appendMessage(nil, 0, m)

@@ -257,7 +257,7 @@ func wellFormedMessages(kx keyExchange) map[handshakeType]message {
 
 // D1: every state times every message. What is not allowed ends with
 // unexpected_message.
-func TestAttackD1StateTable(t *testing.T) {
+func TestAttackD1D3StateTable(t *testing.T) {
 	for _, c := range stateCases {
 		c.run(t)
 	}
