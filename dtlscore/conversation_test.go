@@ -39,6 +39,7 @@ type talker struct {
 	inbox   []testRecord // what the transport has received
 	send    func(testRecord)
 	trusted string // the identity of the peer, the only one to be accepted
+	agrees  string // what both ends always agree on, attacks B1 to B5
 
 	wrote   map[string]int // application data under our keys, and how often
 	got     map[string]int
@@ -64,6 +65,7 @@ func newConversation(t *testing.T, kind *conversationKind, victimIsClient, rogue
 	a, b := newTalker(t, "client", client, Client), newTalker(t, "server", server, Server)
 	a.peer, b.peer = b, a
 	a.trusted, b.trusted = kind.server, kind.client
+	a.agrees, b.agrees = kind.agreed, kind.agreed
 	if c.victim, c.peer = a, b; !victimIsClient {
 		c.victim, c.peer = b, a
 	}
@@ -185,11 +187,19 @@ func (e *talker) afterDeath(event Event) {
 	e.alerted = true
 }
 
+// agreement is what an attacker must not be able to change.
+func agreement(s ConnectionState) string {
+	return fmt.Sprintf("version %#x, suite %#x, protocol %q for %q", s.Version, s.CipherSuite, s.NegotiatedProtocol, s.ServerName)
+}
+
 // complete checks that the peer is who it has to be, and has the same secrets.
 func (e *talker) complete() {
 	state := e.conn.ConnectionState()
 	if state.identity() != e.trusted {
 		e.t.Fatalf("%s: handshake is complete with %q, not %q", e.name, state.identity(), e.trusted)
+	}
+	if got := agreement(state); got != e.agrees {
+		e.t.Fatalf("%s: handshake is complete with %s, not %s", e.name, got, e.agrees)
 	}
 	n := len(e.exports)
 	if state.Handshakes != n+1 || len(e.secrets) != n+1 {
@@ -301,8 +311,9 @@ type conversationKind struct {
 	name           string
 	version        uint16
 	prepare        func(client, server *Config)
-	resumed        bool // a connection was before it
-	client, server string
+	resumed        bool   // a connection was before it
+	client, server string // identities
+	agreed         string
 }
 
 var conversationKinds = []*conversationKind{
@@ -322,6 +333,12 @@ var conversationKinds = []*conversationKind{
 	{name: "tickets", version: VersionDTLS13, prepare: goldenTickets},
 	{name: "resumed", version: VersionDTLS13, prepare: goldenMutualTickets, resumed: true},
 	{name: "extensions", version: VersionDTLS13, prepare: goldenExtensions},
+	{name: "both versions", version: VersionDTLS13, prepare: goldenBothVersions},
+}
+
+func goldenBothVersions(client, server *Config) {
+	goldenMutual(client, server)
+	client.MinVersion, server.MinVersion = VersionDTLS12, VersionDTLS12
 }
 
 func goldenMutualTickets(client, server *Config) {

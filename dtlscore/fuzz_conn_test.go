@@ -361,6 +361,6 @@ func kindsOf(version uint16) (kinds []*conversationKind) {
 var knowIdentities = sync.OnceFunc(func() {
 	for _, k := range conversationKinds {
 		c, s := quickHandshake(k.configs())
-		k.server, k.client = c.identity(), s.identity()
+		k.server, k.client, k.agreed = c.identity(), s.identity(), agreement(c)
 	}
 })
