@@ -93,8 +93,8 @@ type Config struct {
 	TicketKeys   *TicketKeys
 	SessionCache SessionCache
 
-	// MinVersion and MaxVersion bound the versions of DTLS; 0 is the lowest
-	// and the highest that there is here.
+	// MinVersion and MaxVersion bound the versions of DTLS. 0 is DTLS 1.2 for both: DTLS 1.3 over
+	// SCTP, which no RFC describes yet, is for those who set MaxVersion to VersionDTLS13.
 	MinVersion, MaxVersion uint16
 	// CipherSuites are those allowed, for DTLS 1.2; nil is a good choice.
 	CipherSuites []uint16
