@@ -34,3 +34,9 @@ type Part struct {
 	End   bool  // the message ends here
 	Event Event // if not nil, this is an event, and N is 0
 }
+
+// A Buffer lends bytes to [Socket.RecvBuffer], which has none of them while it waits.
+type Buffer interface {
+	Get() []byte // called when there may be something to read; not empty
+	Put()        // there was nothing
+}

@@ -146,12 +146,6 @@ func (s *Socket) Recv(b []byte, wait bool) (Part, error) {
 	return s.recv(newRecvCall(b, nil), wait)
 }
 
-// A Buffer lends bytes to [Socket.RecvBuffer], which has none of them while it waits.
-type Buffer interface {
-	Get() []byte // called when there may be something to read; not empty
-	Put()        // there was nothing
-}
-
 // RecvBuffer is Recv for many sockets that are idle most of the time.
 func (s *Socket) RecvBuffer(b Buffer, wait bool) (Part, error) {
 	return s.recv(newRecvCall(nil, b), wait)

@@ -42,6 +42,8 @@ func (*Listener) Close() error                { return errNoSCTP }
 
 func (*Socket) Send([]byte, SendInfo) error                     { return errNoSCTP }
 func (*Socket) Recv([]byte, bool) (Part, error)                 { return Part{}, errNoSCTP }
+func (*Socket) RecvBuffer(Buffer, bool) (Part, error)           { return Part{}, errNoSCTP }
+func (*Socket) TrySend([]byte, SendInfo) error                  { return errNoSCTP }
 func (*Socket) AskDry() error                                   { return errNoSCTP }
 func (*Socket) Subscribe(EventType, bool) error                 { return errNoSCTP }
 func (*Socket) SetReadDeadline(time.Time) error                 { return errNoSCTP }
