@@ -41,7 +41,7 @@ func TestDoIsOnTheHost(t *testing.T) {
 
 func TestProcess(t *testing.T) {
 	host := NewHost(t, "alone")
-	p := host.Start(t, "sh", "-c", "echo ready on port 42; sleep 1000")
+	p := host.Start(t, "sh", "-c", "echo ready on port 42; exec sleep 1000") // the signal is for sleep: a shell would wait for it
 	if got := p.WaitFor(`port (\d+)`); got[1] != "42" {
 		t.Errorf("match %q, want the port 42", got)
 	}
