@@ -225,6 +225,7 @@ func (hs *handshake13) complete(c *Conn) {
 		c.handshaking = false
 		c.in.warnings = 0
 		c.queue = append(c.queue, action{kind: EventHandshakeComplete, epoch: c.written})
-		return c.receiveHeld()
+		c.pushThen(c.receiveHeld)
+		return nil
 	})
 }
