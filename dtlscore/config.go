@@ -132,8 +132,11 @@ type Config struct {
 	CookieExchange bool
 
 	// EndpointSecretLabel is the exporter label for the secrets in
-	// [EventSecret]; empty means [EndpointSecretLabel].
+	// [EventSecret] in DTLS 1.2; empty means [EndpointSecretLabel].
 	EndpointSecretLabel string
+
+	// EndpointSecretLabel13 is the same for DTLS 1.3.
+	EndpointSecretLabel13 string
 
 	// KeyLogWriter, if not nil, gets the secrets of each connection in NSS's
 	// key log format, with which anyone can read it. For debugging only.
@@ -163,11 +166,11 @@ func (c *Config) time() time.Time {
 	return time.Now()
 }
 
-func (c *Config) endpointSecretLabel() string {
-	if c.EndpointSecretLabel != "" {
-		return c.EndpointSecretLabel
+func (c *Config) endpointSecretLabel(version uint16) string {
+	if version == VersionDTLS13 {
+		return cmp.Or(c.EndpointSecretLabel13, EndpointSecretLabel)
 	}
-	return EndpointSecretLabel
+	return cmp.Or(c.EndpointSecretLabel, EndpointSecretLabel)
 }
 
 // implementedVersions, highest first.
@@ -177,7 +180,7 @@ var implementedVersions = []uint16{VersionDTLS13, VersionDTLS12}
 // numbers count downwards.
 func (c *Config) versions(isClient bool) []uint16 {
 	return slices.DeleteFunc(slices.Clone(implementedVersions), func(v uint16) bool {
-		return c.MinVersion != 0 && v > c.MinVersion || v < cmp.Or(c.MaxVersion, VersionDTLS12) ||
+		return c.MinVersion != 0 && v > c.MinVersion || c.MaxVersion != 0 && v < c.MaxVersion ||
 			len(c.suites(v, isClient)) == 0 || len(c.groups(v)) == 0
 	})
 }
@@ -197,19 +200,13 @@ func (c *Config) suites(version uint16, isClient bool) (ids []uint16) {
 }
 
 // authenticates reports whether there is what a suite authenticates the
-// server with.
+// server with. Those of version 1.3 leave it open.
 func (c *Config) authenticates(s *cipherSuite, isClient bool) bool {
-	switch {
-	case s.kx == kxNone:
-		return true // it says nothing about that
-	case s.kx.hasPSK() && isClient:
-		return c.GetPSK != nil
-	case s.kx.hasPSK():
-		return c.LookupPSK != nil
-	case isClient:
-		return c.verifiesServers() || c.VerifyRawKey != nil
+	psk, certificates := c.LookupPSK != nil, c.hasCertificates() || c.RawKey != nil
+	if isClient {
+		psk, certificates = c.GetPSK != nil, c.verifiesServers() || c.VerifyRawKey != nil
 	}
-	return c.hasCertificates() || c.RawKey != nil
+	return certificates && !s.kx.hasPSK() || psk && (s.kx.hasPSK() || s.kx == kxNone)
 }
 
 // verifiesServers reports whether a client knows what to do with the

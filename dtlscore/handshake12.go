@@ -83,7 +83,7 @@ func (hs *handshake12) deriveMaster(c *Conn, preMaster []byte) error {
 // may use it from now on (RFC 6083, Section 4.8), and makes the keys of the
 // next epoch.
 func (hs *handshake12) useMaster(c *Conn) error {
-	secret, err := hs.export(c.config.endpointSecretLabel(), nil, endpointSecretLen)
+	secret, err := hs.export(c.config.endpointSecretLabel(VersionDTLS12), nil, endpointSecretLen)
 	if err != nil {
 		return err
 	}

@@ -164,7 +164,7 @@ func (hs *handshake13) deriveMaster(c *Conn) error {
 	if err := hs.log(c, "EXPORTER_SECRET", exporter); err != nil {
 		return err
 	}
-	endpoint, err := hs.export(c.config.endpointSecretLabel(), nil, endpointSecretLen)
+	endpoint, err := hs.export(c.config.endpointSecretLabel(VersionDTLS13), nil, endpointSecretLen)
 	if err != nil {
 		return err
 	}

@@ -96,7 +96,8 @@ type Config struct {
 	// MinVersion and MaxVersion bound the versions of DTLS. 0 is DTLS 1.2 for both: DTLS 1.3 over
 	// SCTP, which no RFC describes yet, is for those who set MaxVersion to VersionDTLS13.
 	MinVersion, MaxVersion uint16
-	// CipherSuites are those allowed, for DTLS 1.2; nil is a good choice.
+	// CipherSuites are those allowed, of DTLS 1.2 and 1.3; nil is a good choice. A version
+	// of which it has none is not spoken.
 	CipherSuites []uint16
 	// CurvePreferences are the key exchanges allowed, best first; nil is a good choice.
 	CurvePreferences []tls.CurveID
@@ -124,6 +125,10 @@ type Config struct {
 	// exporter label has a NUL byte too many. Both ends must agree; nothing
 	// in the protocol tells (a mismatch is a [HandshakeTimeoutError]).
 	LegacyLabel bool
+
+	// DraftLabel makes the SCTP-AUTH keys of DTLS 1.3 with the exporter label of
+	// draft-tuexen-tsvwg-rfc6083-bis in place of that of RFC 6083. Both ends must agree, as with LegacyLabel.
+	DraftLabel bool
 
 	// PPID is the payload protocol identifier for Write, in host byte order. RFC 6083, Section 4.3.
 	PPID uint32
@@ -174,6 +179,9 @@ type SCTPOptions struct {
 	// Control is called with the socket before it is bound, as in [net.Dialer].
 	Control func(network, address string, c syscall.RawConn) error
 }
+
+// draftLabel is draft-tuexen-tsvwg-rfc6083-bis-07, Section 3.6.
+const draftLabel = "EXPORTER_DTLS13_OVER_SCTP"
 
 // legacyLabel is RFC 6083's label with the terminating zero that old OpenSSL passes.
 const legacyLabel = "EXPORTER_DTLS_OVER_SCTP\x00"

@@ -32,47 +32,68 @@ func TestHandshakeNeedsNoTimer(t *testing.T) {
 	})
 }
 
-// Every record up to the flush before ChangeCipherSpec goes under key 0, every later one under
-// key 1; all control records on stream 0, ordered, PPID 0, with an immediate SACK. Requirements 1.20,
-// 1.22, 1.28, 1.49, 1.51, 1.52, 1.56; attacks H3, H4.
+// All control records go on stream 0, ordered, PPID 0, with an immediate SACK. In DTLS 1.2 every record up
+// to the flush before ChangeCipherSpec goes under key 0, every later one under key 1; in DTLS 1.3
+// the server's records up to its Finished and the client's before that one, which has epoch 2. Requirements
+// 1.20, 1.22, 1.28, 1.49, 1.51, 1.52, 1.56, 3.31, 3.40; attacks H3, H4.
 func TestAttackH4KeysOfTheHandshake(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		p := connected(t, assoctest.Options{})
-		if err := p.client.WriteMessage([]byte("data"), MessageInfo{Stream: 3, PPID: PPIDNGAP}); err != nil {
-			t.Fatal(err)
-		}
-		for _, a := range []*assoctest.Assoc{p.clientSCTP, p.sctp} {
-			switched := false
-			for i, s := range a.Sent() {
-				const changeCipherSpec, applicationData = 20, 23
-				switched = switched || s.Data[0] == changeCipherSpec
-				if wantKey := map[bool]uint16{false: 0, true: 1}[switched]; s.Key != wantKey {
-					t.Errorf("%v: record %d of type %d went under key %d, want %d", a.LocalAddr(), i, s.Data[0], s.Key, wantKey)
+	const changeCipherSpec, epoch2, epoch3 = 20, 0x2e, 0x2f
+	for _, test := range []struct {
+		version         uint16
+		client, server  byte // first byte of the first record under key 1
+		clientHas, last int  // records of the client, with one of data; of the server under key 0
+	}{
+		{VersionDTLS12, changeCipherSpec, changeCipherSpec, 7, 5},
+		{VersionDTLS13, epoch2, epoch3, 5, 6},
+	} {
+		bubble(t, func(t *testing.T) {
+			config := clientConfig()
+			config.MaxVersion = test.version
+			p := newTestPair(t, assoctest.Options{}, config, serverConfig())
+			if cerr, serr := p.handshake(); cerr != nil || serr != nil {
+				t.Fatalf("handshake: client %v, server %v", cerr, serr)
+			}
+			if err := p.client.WriteMessage([]byte("data"), MessageInfo{Stream: 3, PPID: PPIDNGAP}); err != nil {
+				t.Fatal(err)
+			}
+			if n := len(p.clientSCTP.Sent()); n != test.clientHas {
+				t.Errorf("%d records of the client, want %d", n, test.clientHas)
+			}
+			for _, a := range []*assoctest.Assoc{p.clientSCTP, p.sctp} {
+				first := map[bool]byte{true: test.client, false: test.server}[a == p.clientSCTP]
+				switched := false
+				for i, s := range a.Sent() {
+					if !switched && s.Data[0] == first {
+						switched = true
+						if a == p.sctp && i != test.last {
+							t.Errorf("the server sent %d records under key 0, want %d", i, test.last)
+						}
+					}
+					if wantKey := map[bool]uint16{false: 0, true: 1}[switched]; s.Key != wantKey {
+						t.Errorf("%v: record %d of type %#x went under key %d, want %d", a.LocalAddr(), i, s.Data[0], s.Key, wantKey)
+					}
+					want := stream.Info{SackImmediately: true}
+					if a == p.clientSCTP && i == test.clientHas-1 {
+						want = stream.Info{Stream: 3, PPID: 66}
+					}
+					if s.Info != want {
+						t.Errorf("%v: record %d of type %#x went with %+v, want %+v", a.LocalAddr(), i, s.Data[0], s.Info, want)
+					}
 				}
-				want := stream.Info{SackImmediately: true}
-				if s.Data[0] == applicationData {
-					want = stream.Info{Stream: 3, PPID: 66}
-				}
-				if s.Info != want {
-					t.Errorf("%v: record %d of type %d went with %+v, want %+v", a.LocalAddr(), i, s.Data[0], s.Info, want)
+				if keys, active, _, _ := a.State(); !slices.Equal(keys, []uint16{0, 1}) || active != 1 || !switched {
+					t.Errorf("%v: keys %v with %d active, want 0 and 1 with 1 active", a.LocalAddr(), keys, active)
 				}
 			}
-			if !switched {
-				t.Errorf("%v sent no ChangeCipherSpec", a.LocalAddr())
+			// The old key stays for a peer's retransmissions, and then goes: 1.53, 1.57, 3.35.
+			time.Sleep(keyGrace + time.Second)
+			for _, a := range []*assoctest.Assoc{p.clientSCTP, p.sctp} {
+				if keys, _, _, _ := a.State(); !slices.Equal(keys, []uint16{1}) {
+					t.Errorf("%v: keys %v after the grace time, want only 1", a.LocalAddr(), keys)
+				}
 			}
-			if keys, active, _, _ := a.State(); !slices.Equal(keys, []uint16{0, 1}) || active != 1 {
-				t.Errorf("%v: keys %v with %d active, want 0 and 1 with 1 active", a.LocalAddr(), keys, active)
-			}
-		}
-		// The old key stays for a peer's retransmissions, and then goes: 1.53, 1.57.
-		time.Sleep(keyGrace + time.Second)
-		for _, a := range []*assoctest.Assoc{p.clientSCTP, p.sctp} {
-			if keys, _, _, _ := a.State(); !slices.Equal(keys, []uint16{1}) {
-				t.Errorf("%v: keys %v after the grace time, want only 1", a.LocalAddr(), keys)
-			}
-		}
-		p.close()
-	})
+			p.close()
+		})
+	}
 }
 
 func TestConnectionState(t *testing.T) {

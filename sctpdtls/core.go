@@ -41,6 +41,9 @@ func (c *Config) core() *dtlscore.Config {
 	if c.LegacyLabel {
 		d.EndpointSecretLabel = legacyLabel
 	}
+	if c.DraftLabel {
+		d.EndpointSecretLabel13 = draftLabel
+	}
 	if f := c.GetConfigForClient; f != nil {
 		d.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*dtlscore.Config, error) {
 			config, err := f(hello)

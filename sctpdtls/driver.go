@@ -60,7 +60,9 @@ func (c *Conn) do(ev dtlscore.Event) error {
 		}
 		return c.core.Drained()
 	case dtlscore.EventSecret:
-		clear(c.held) // of the handshake before
+		if c.state.Load() != nil {
+			clear(c.held) // of the handshake before
+		}
 		err := c.keys.install(ev.Data)
 		c.keyTime = time.Since(c.sentAt)
 		if err == nil && c.state.Load() != nil { // a renegotiation

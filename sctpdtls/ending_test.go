@@ -189,20 +189,49 @@ func TestLegacyLabelMismatch(t *testing.T) {
 	}
 }
 
-// A handshake that fails tells the peer why: requirement 4.43, attack A2.
+// The draft's label for DTLS 1.3 is another one: requirement 3.36. The legacy label does not matter there.
+func TestDraftLabel(t *testing.T) {
+	for _, both := range []bool{false, true} {
+		bubble(t, func(t *testing.T) {
+			config, server := clientConfig(), serverConfig()
+			config.DraftLabel, server.DraftLabel = true, both
+			config.LegacyLabel = true
+			p := newTestPair(t, assoctest.Options{}, config, server)
+			err, serr := p.handshake()
+			if both {
+				if err != nil || serr != nil || p.client.ConnectionState().Version != VersionDTLS13 {
+					t.Fatalf("with the label at both ends: %v, %v", err, serr)
+				}
+				p.close()
+				return
+			}
+			if _, ok := errors.AsType[*HandshakeTimeoutError](serr); !ok { // the client was through
+				t.Errorf("with the label at one end: %v", serr)
+			}
+		})
+	}
+}
+
+// A handshake that fails tells the peer why: requirement 4.43, attack A2. In DTLS 1.3 the client
+// is through with it before the server has seen its certificate.
 func TestAttackA2NoClientCertificate(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		config := clientConfig()
-		config.Certificates = nil
-		p := newTestPair(t, assoctest.Options{}, config, serverConfig())
-		cerr, serr := p.handshake()
-		if e, ok := errors.AsType[*AlertError](serr); !ok || !e.Local {
-			t.Errorf("server: %v, want an alert of its own", serr)
-		}
-		if e, ok := errors.AsType[*AlertError](cerr); !ok || e.Local {
-			t.Errorf("client: %v, want the alert of the server", cerr)
-		}
-	})
+	for _, version := range []uint16{VersionDTLS12, VersionDTLS13} {
+		bubble(t, func(t *testing.T) {
+			config := clientConfig()
+			config.Certificates, config.MaxVersion = nil, version
+			p := newTestPair(t, assoctest.Options{}, config, serverConfig())
+			cerr, serr := p.handshake()
+			if e, ok := errors.AsType[*AlertError](serr); !ok || !e.Local {
+				t.Errorf("server: %v, want an alert of its own", serr)
+			}
+			if version == VersionDTLS13 && cerr == nil {
+				_, _, cerr = p.client.ReadMessage(nil)
+			}
+			if e, ok := errors.AsType[*AlertError](cerr); !ok || e.Local {
+				t.Errorf("client: %v, want the alert of the server", cerr)
+			}
+		})
+	}
 }
 
 // A server that refuses the client's certificate is heard, although its ABORT makes the
@@ -211,6 +240,7 @@ func TestAlertBeforeAbortIsHeard(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		strict := serverConfig()
 		strict.ClientCAs = x509.NewCertPool()
+		strict.MaxVersion = VersionDTLS12 // where the client still has a key to activate
 		p := newTestPair(t, assoctest.Options{}, clientConfig(), strict)
 		core, err := dtlscore.Client(p.client.config.core())
 		if err != nil {

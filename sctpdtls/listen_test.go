@@ -173,6 +173,7 @@ func TestListenerCloseWithReadyConnections(t *testing.T) {
 			read <- err
 			read <- ready.Close()
 		}()
+		time.Sleep(time.Second) // until the server is through with it as well
 		_, b := assoctest.Pair(assoctest.Options{})
 		synctest.Wait()
 		select {

@@ -24,6 +24,7 @@ func renegotiating(t *testing.T, o assoctest.Options, changes ...func(client, se
 	t.Helper()
 	client, server := clientConfig(), serverConfig()
 	client.Renegotiation, server.Renegotiation = RenegotiateFreely, RenegotiateFreely
+	client.MaxVersion, server.MaxVersion = VersionDTLS12, VersionDTLS12
 	for _, change := range changes {
 		change(client, server)
 	}
