@@ -93,8 +93,8 @@ type Config struct {
 	TicketKeys   *TicketKeys
 	SessionCache SessionCache
 
-	// MinVersion and MaxVersion bound the versions of DTLS. 0 is DTLS 1.2 for both: DTLS 1.3 over
-	// SCTP, which no RFC describes yet, is for those who set MaxVersion to VersionDTLS13.
+	// MinVersion and MaxVersion bound the versions of DTLS. 0 is DTLS 1.2 and DTLS 1.3: the better one that
+	// both ends have. No RFC describes 1.3 over SCTP yet; MaxVersion VersionDTLS12 leaves it out.
 	MinVersion, MaxVersion uint16
 	// CipherSuites are those allowed, of DTLS 1.2 and 1.3; nil is a good choice. A version
 	// of which it has none is not spoken.
