@@ -32,6 +32,9 @@ type testEnd struct {
 
 	// tamper, if not nil, may change or drop (nil) a record before it is sent.
 	tamper func(kind string, record []byte) []byte
+
+	// before, if not nil, may change what is queued before it is protected.
+	before func(a *action)
 }
 
 type testRecord struct {
@@ -113,6 +116,9 @@ func (e *testEnd) obey() {
 		kind := ""
 		e.conn.work()
 		if q := e.conn.queue; len(q) > 0 {
+			if e.before != nil {
+				e.before(&q[0])
+			}
 			kind = describe(q[0])
 		}
 		event := e.conn.NextEvent()
@@ -175,7 +181,7 @@ func (e *testEnd) write(data string) {
 var eventNames = map[EventKind]string{
 	EventFlush: "Flush", EventDrain: "Drain", EventSecret: "Secret", EventActivate: "Activate",
 	EventPeerFinished: "PeerFinished", EventHandshakeComplete: "HandshakeComplete",
-	EventData: "Data", EventPeerClosed: "PeerClosed",
+	EventData: "Data", EventPeerClosed: "PeerClosed", EventResume: "Resume",
 	EventRenegotiationRefused: "RenegotiationRefused",
 }
 
