@@ -4,8 +4,6 @@ import (
 	"crypto"
 	"crypto/hkdf"
 	"crypto/hmac"
-
-	"golang.org/x/crypto/cryptobyte"
 )
 
 // labelPrefix stands before every label, without a space: RFC 9147, Section 5.9.
@@ -34,19 +32,17 @@ func (k keySchedule) extract(salt, secret []byte) []byte {
 
 // expandLabel is HKDF-Expand-Label.
 func (k keySchedule) expandLabel(secret []byte, label string, context []byte, n int) []byte {
-	b := cryptobyte.NewBuilder(nil)
-	b.AddUint16(uint16(n))
-	addVector8(b, []byte(k.prefix+label))
-	addVector8(b, context)
-	info, err := b.Bytes()
-	if err == nil {
-		var out []byte
-		if out, err = hkdf.Expand(k.hash.New, secret, string(info), n); err == nil {
-			return out
-		}
+	info := make([]byte, 0, 4+len(k.prefix)+len(label)+len(context))
+	info = append(info, byte(n>>8), byte(n))
+	info = append(info, byte(len(k.prefix)+len(label)))
+	info = append(append(info, k.prefix...), label...)
+	info = append(append(info, byte(len(context))), context...)
+	out, err := hkdf.Expand(k.hash.New, secret, string(info), n)
+	if err != nil {
+		// Labels, contexts and lengths are ours, or were checked where they came in.
+		panic("dtlscore: " + err.Error())
 	}
-	// Labels, contexts and lengths are ours, or were checked where they came in.
-	panic("dtlscore: " + err.Error())
+	return out
 }
 
 // deriveSecret is Derive-Secret, of a hash instead of the messages.
