@@ -273,7 +273,13 @@ func (c *Conn) receiveHeld() error {
 
 // hold keeps a record until its epoch is begun and confirmed.
 func (c *Conn) hold(record []byte, number int) error {
-	if len(c.in.held) == maxHeldRecords || c.in.heldBytes+len(record) > maxHeldBytes {
+	// A peer that is authenticated may have more under way on other streams while its
+	// Finished is sent again.
+	room := 1
+	if c.agreed.HandshakeComplete {
+		room = 16
+	}
+	if len(c.in.held) >= room*maxHeldRecords || c.in.heldBytes+len(record) > room*maxHeldBytes {
 		return unexpected("too many records before the Finished message")
 	}
 	if number == 0 {

@@ -141,7 +141,7 @@ func TestErrorsOfClients(t *testing.T) {
 		},
 		{
 			name:   "wrong CA of the client",
-			client: []string{"-cert", filepath.Join(other, "client.pem"), "-key", filepath.Join(other, "client-key.pem")},
+			client: []string{"-max", "1.2", "-cert", filepath.Join(other, "client.pem"), "-key", filepath.Join(other, "client-key.pem")},
 			status: 3,
 			want:   `unknown_ca.*-cert.*-ca`,
 			server: `no connection: .*signed by unknown authority.*-ca`,
@@ -156,14 +156,22 @@ func TestErrorsOfClients(t *testing.T) {
 		{
 			name:   "expired certificate of the client",
 			serve:  []string{"-ca", expired.ca},
-			client: []string{"-cert", expired.cert, "-key", expired.key},
+			client: []string{"-max", "1.2", "-cert", expired.cert, "-key", expired.key},
 			status: 3,
 			want:   `certificate_expired.*renew`,
 			server: `no connection: .*expired.*renew`,
 		},
 		{
+			// In DTLS 1.3 the client is connected before the server has looked.
+			name:   "no client certificate, DTLS 1.3",
+			client: []string{"-max", "1.3", "-cert", "", "-key", ""},
+			status: 1,
+			want:   `certificate_required.*give -cert and -key`,
+			server: `no connection: .*no certificate.*-cert`,
+		},
+		{
 			name:   "no client certificate",
-			client: []string{"-cert", "", "-key", ""},
+			client: []string{"-max", "1.2", "-cert", "", "-key", ""},
 			status: 3,
 			want:   `give -cert and -key`,
 			server: `no connection: .*no certificate.*-cert`,
