@@ -162,14 +162,6 @@ func TestErrorsOfClients(t *testing.T) {
 			server: `no connection: .*expired.*renew`,
 		},
 		{
-			// In DTLS 1.3 the client is connected before the server has looked.
-			name:   "no client certificate, DTLS 1.3",
-			client: []string{"-max", "1.3", "-cert", "", "-key", ""},
-			status: 1,
-			want:   `certificate_required.*give -cert and -key`,
-			server: `no connection: .*no certificate.*-cert`,
-		},
-		{
 			name:   "no client certificate",
 			client: []string{"-max", "1.2", "-cert", "", "-key", ""},
 			status: 3,
