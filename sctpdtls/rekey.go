@@ -112,7 +112,7 @@ func (c *Conn) hasEvents() bool {
 
 // updated tells whoever waits for a KeyUpdate, with reading held.
 func (c *Conn) updated(err error) {
-	if u := c.update.Load(); u != nil && u.begun || u != nil && err != nil {
+	if u := c.update.Load(); u != nil && (u.begun || err != nil) {
 		c.update.Store(nil)
 		u.err = err
 		close(u.done)
