@@ -276,6 +276,7 @@ func (s *clientHandshake13) finish(c *Conn, open *open13) error {
 	if err := s.send(c, s.finished(true)); err != nil {
 		return err
 	}
+	c.queue[len(c.queue)-1].sealed = &open.finishedIn
 	read, err := s.readEpoch(c, epochApplication)
 	if err != nil {
 		return err
@@ -288,6 +289,7 @@ func (s *clientHandshake13) finish(c *Conn, open *open13) error {
 	}
 	c.writeIn(write)
 	*open = s.open(c)
+	open.unconfirmed = true
 	c.resuming = ""
 	s.complete(c)
 	return nil

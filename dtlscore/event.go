@@ -50,6 +50,12 @@ const (
 	// connection goes on as it was, application writes too. See [Conn.Renegotiate].
 	EventRenegotiationRefused
 
+	// EventConfirmed: as a client of DTLS 1.3, after EventHandshakeComplete: the server has
+	// verified our last flight, for it has acknowledged it or sent what
+	// it sends only after that. Before, it may still refuse us with an alert.
+	// See [Conn.Confirmed].
+	EventConfirmed
+
 	// EventResume: the wait that [EventFlush] began is over, and application
 	// data may be sent again, in the keys in which it was before.
 	EventResume

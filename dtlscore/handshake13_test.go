@@ -71,6 +71,7 @@ func TestEventOrderFullHandshake13(t *testing.T) {
 			"Secret", "PeerFinished", "Activate",
 			"Send Certificate", "Send CertificateVerify", "Send Finished",
 			"HandshakeComplete",
+			"Confirmed", // by the ACK
 		})
 		wantStory(t, p.server, []string{
 			"Send ServerHello", "Send EncryptedExtensions", "Send CertificateRequest", "Send Certificate", "Send CertificateVerify",
@@ -85,7 +86,7 @@ func TestEventOrderFullHandshake13(t *testing.T) {
 		p := newTestPair(t, testClientConfig13(), testServerConfig13(tls.NoClientCert))
 		p.handshake()
 		wantStory(t, p.client, []string{
-			"Send ClientHello", "Secret", "PeerFinished", "Activate", "Send Finished", "HandshakeComplete",
+			"Send ClientHello", "Secret", "PeerFinished", "Activate", "Send Finished", "HandshakeComplete", "Confirmed",
 		})
 		wantStory(t, p.server, []string{
 			"Send ServerHello", "Send EncryptedExtensions", "Send Certificate", "Send CertificateVerify",
@@ -98,7 +99,7 @@ func TestEventOrderFullHandshake13(t *testing.T) {
 		p := newTestPair(t, testClientConfig13(), server)
 		p.handshake()
 		wantStory(t, p.client, []string{
-			"Send ClientHello", "Send ClientHello", "Secret", "PeerFinished", "Activate", "Send Finished", "HandshakeComplete",
+			"Send ClientHello", "Send ClientHello", "Secret", "PeerFinished", "Activate", "Send Finished", "HandshakeComplete", "Confirmed",
 		})
 		wantStory(t, p.server, []string{
 			"Send ServerHello", "Send ServerHello", "Send EncryptedExtensions", "Send Certificate", "Send CertificateVerify",

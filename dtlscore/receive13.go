@@ -1,5 +1,7 @@
 package dtlscore
 
+import "slices"
+
 // The epochs of version 1.3. RFC 9147, Section 6.1.
 const (
 	epochEarlyData   = 1 // never used here
@@ -66,6 +68,9 @@ func (c *Conn) receive13(record []byte, control bool, number int) ([]byte, error
 		return nil, err
 	}
 	in.opened = true
+	if s, ok := c.state.(*open13); ok && p.epoch >= epochApplication && typ != contentAlert && typ != contentACK {
+		s.confirm(c)
+	}
 	if p.epoch == epochApplication && in.epochs[0].epoch == epochHandshake {
 		in.epochs = in.epochs[1:] // its keys are for the handshake only
 	}
@@ -147,13 +152,17 @@ func (c *Conn) receiveAlert13(content []byte) error {
 }
 
 // receiveACK handles an ACK. Nothing is ever sent again, so that only those of
-// a KeyUpdate matter. RFC 9147, Section 7.
+// a client's Finished and of a KeyUpdate matter. RFC 9147, Section 7.
 func (c *Conn) receiveACK(content []byte) error {
 	records, err := parseACK(content)
 	if err != nil {
 		return err
 	}
 	if s, ok := c.state.(*open13); ok {
+		if s.unconfirmed && slices.Contains(records, s.finishedIn) {
+			s.confirm(c)
+			return nil
+		}
 		if matters, err := s.acknowledged(c, records); matters || err != nil {
 			return err
 		}

@@ -32,7 +32,7 @@ func TestEventOrderResumption13(t *testing.T) {
 		"Send ClientHello",
 		"Secret", "PeerFinished", "Activate",
 		"Send Certificate", "Send CertificateVerify", "Send Finished",
-		"HandshakeComplete",
+		"HandshakeComplete", "Confirmed",
 		"Send ack", // of the ticket
 	})
 	wantStory(t, p.server, []string{
@@ -43,7 +43,7 @@ func TestEventOrderResumption13(t *testing.T) {
 	p = newTestPair(t, client, server)
 	p.handshake()
 	wantStory(t, p.client, []string{
-		"Send ClientHello", "Secret", "PeerFinished", "Activate", "Send Finished", "HandshakeComplete", "Send ack",
+		"Send ClientHello", "Secret", "PeerFinished", "Activate", "Send Finished", "HandshakeComplete", "Confirmed", "Send ack",
 	})
 	wantStory(t, p.server, []string{
 		"Send ServerHello", "Send EncryptedExtensions", "Secret", "Send Finished",

@@ -182,7 +182,7 @@ var eventNames = map[EventKind]string{
 	EventFlush: "Flush", EventDrain: "Drain", EventSecret: "Secret", EventActivate: "Activate",
 	EventPeerFinished: "PeerFinished", EventHandshakeComplete: "HandshakeComplete",
 	EventData: "Data", EventPeerClosed: "PeerClosed", EventResume: "Resume",
-	EventRenegotiationRefused: "RenegotiationRefused",
+	EventRenegotiationRefused: "RenegotiationRefused", EventConfirmed: "Confirmed",
 }
 
 // describe tells what a queued record is before it is protected.

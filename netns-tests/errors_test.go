@@ -141,7 +141,7 @@ func TestErrorsOfClients(t *testing.T) {
 		},
 		{
 			name:   "wrong CA of the client",
-			client: []string{"-max", "1.2", "-cert", filepath.Join(other, "client.pem"), "-key", filepath.Join(other, "client-key.pem")},
+			client: []string{"-cert", filepath.Join(other, "client.pem"), "-key", filepath.Join(other, "client-key.pem")},
 			status: 3,
 			want:   `unknown_ca.*-cert.*-ca`,
 			server: `no connection: .*signed by unknown authority.*-ca`,
@@ -156,14 +156,14 @@ func TestErrorsOfClients(t *testing.T) {
 		{
 			name:   "expired certificate of the client",
 			serve:  []string{"-ca", expired.ca},
-			client: []string{"-max", "1.2", "-cert", expired.cert, "-key", expired.key},
+			client: []string{"-cert", expired.cert, "-key", expired.key},
 			status: 3,
 			want:   `certificate_expired.*renew`,
 			server: `no connection: .*expired.*renew`,
 		},
 		{
 			name:   "no client certificate",
-			client: []string{"-max", "1.2", "-cert", "", "-key", ""},
+			client: []string{"-cert", "", "-key", ""},
 			status: 3,
 			want:   `give -cert and -key`,
 			server: `no connection: .*no certificate.*-cert`,
@@ -182,20 +182,22 @@ func TestErrorsOfClients(t *testing.T) {
 			want:   `no stream 3.*-streams`,
 		},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			server := e.serve(t, tt.serve...)
-			wantError(t, e.connect(t, tt.client...), tt.status, tt.want)
-			if tt.server != "" {
-				server.WaitFor(tt.server)
-			}
-			if !strings.Contains(tt.name, "expired") { // that server knows another CA
-				e.wantServed(t)
-			}
-			server.Interrupt()
-			if err := server.Wait(); err != nil {
-				t.Errorf("the server was ended by a signal: %v", err)
-			}
-		})
+		for _, version := range []string{"1.2", "1.3"} {
+			t.Run(tt.name+" in DTLS "+version, func(t *testing.T) {
+				server := e.serve(t, tt.serve...)
+				wantError(t, e.connect(t, append([]string{"-max", version}, tt.client...)...), tt.status, tt.want)
+				if tt.server != "" {
+					server.WaitFor(tt.server)
+				}
+				if !strings.Contains(tt.name, "expired") { // that server knows another CA
+					e.wantServed(t)
+				}
+				server.Interrupt()
+				if err := server.Wait(); err != nil {
+					t.Errorf("the server was ended by a signal: %v", err)
+				}
+			})
+		}
 	}
 }
 

@@ -12,6 +12,10 @@ import (
 // Dial makes an association with address, a “host:port” or “a/b:port”, and does the
 // handshake. The network is “sctp”, “sctp4” or “sctp6”. Without [Config].ServerName the host is the
 // name that the server's certificate must have.
+//
+// It returns when each end has accepted the other. In DTLS 1.3 a client could send before the server has judged its
+// certificate; Dial waits for the server's answer, half a round trip more, lest a refusal surface
+// in some later call.
 func Dial(network, address string, config *Config) (*Conn, error) {
 	return DialContext(context.Background(), network, address, config)
 }

@@ -81,6 +81,11 @@ func (c *Conn) do(ev dtlscore.Event) error {
 		c.keys.peerFinished()
 		return nil
 	case dtlscore.EventHandshakeComplete:
+		if !c.core.Confirmed() {
+			return nil // EventConfirmed follows
+		}
+		return c.handshakeComplete()
+	case dtlscore.EventConfirmed:
 		return c.handshakeComplete()
 	case dtlscore.EventResume:
 		c.letGo()

@@ -7,9 +7,11 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
+	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
@@ -243,25 +245,32 @@ func (c *Conn) waitWhile(blocked func() bool) error {
 	return nil
 }
 
-// writeError says what err of a write means. What ended the association is told better to readers.
+// writeError says what err of a write means. What ended the connection can be read, an alert among it.
 func (c *Conn) writeError(err error) error {
-	if err == nil {
-		return nil
-	}
-	if c.closing.Load() {
+	switch {
+	case c.closing.Load():
 		return net.ErrClosed
-	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, dtlscore.ErrKeysUsedUp):
 		return err
+	case errors.Is(err, dtlscore.ErrNotOpen), errors.Is(err, net.ErrClosed), isEnd(err):
+		c.awaitEnd()
 	}
 	if end := c.writeEnd.Load(); end != nil {
 		return *end
 	}
-	switch {
-	case errors.Is(err, dtlscore.ErrKeysUsedUp):
-		return err
-	case errors.Is(err, dtlscore.ErrNotOpen), errors.Is(err, net.ErrClosed):
-		return net.ErrClosed // the reader is about to say why
-	}
 	return &AssociationError{End: AssociationLost, Err: err}
+}
+
+// isEnd reports whether err of the association means that it has ended.
+func isEnd(err error) bool {
+	_, ok := errors.AsType[*sctpsock.AssociationError](err)
+	return ok || errors.Is(err, syscall.EPIPE)
+}
+
+// awaitEnd waits until it is known why a connection has ended: it is being read, or is read now. In
+// vain if there is no room for the messages that stand before it, until the write deadline passes.
+func (c *Conn) awaitEnd() {
+	unknown := func() bool { return c.writeEnd.Load() == nil }
+	for unknown() && !c.full.Load() && c.waitWhile(unknown) == nil {
+	}
 }

@@ -85,7 +85,7 @@ func (e *end) obey() error {
 			e.updates++
 		case dtlscore.EventRenegotiationRefused:
 			return errors.New("the peer refuses to renegotiate")
-		case dtlscore.EventFlush, dtlscore.EventSecret, dtlscore.EventActivate, dtlscore.EventPeerFinished:
+		case dtlscore.EventFlush, dtlscore.EventSecret, dtlscore.EventActivate, dtlscore.EventPeerFinished, dtlscore.EventConfirmed:
 		default:
 			return fmt.Errorf("dtlscore has event %d, which seqpeer does not know", event.Kind)
 		}
