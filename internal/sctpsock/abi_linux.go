@@ -12,8 +12,11 @@ const (
 	optAssocInfo             = 1
 	optInitMsg               = 2
 	optNoDelay               = 3
+	optPrimaryAddr           = 6
 	optPeerAddrParams        = 9
+	optEvents                = 11
 	optStatus                = 14
+	optPeerAddrInfo          = 15
 	optDelayedSACK           = 16
 	optFragmentInterleave    = 18
 	optPartialDeliveryPoint  = 19
@@ -27,12 +30,17 @@ const (
 	optRecvRcvInfo           = 32
 	optAuthDeactivateKey     = 35
 	optBindxAdd              = 100
+	optBindxRemove           = 101
 	optGetPeerAddrs          = 108
 	optGetLocalAddrs         = 109
 	optConnectx3             = 111
+	optAssocStats            = 112
 	optPRSupported           = 113
+	optStreamScheduler       = 123
+	optStreamSchedulerValue  = 124
 	optInterleavingSupported = 125
 	optEvent                 = 127
+	optASCONFSupported       = 128
 	optAuthSupported         = 129
 	optUDPEncapsPort         = 132
 )
@@ -112,6 +120,12 @@ type (
 		DSCP              uint8
 		_                 uint8
 	}
+	peerAddrInfo struct {
+		AssocID               int32
+		Address               [128]byte
+		State                 int32
+		Cwnd, SRTT, RTO, PMTU uint32 // bytes, ms, ms, bytes
+	}
 	assocStatus struct {
 		AssocID               int32
 		State                 int32
@@ -119,7 +133,35 @@ type (
 		Unacked, Pending      uint16
 		InStreams, OutStreams uint16
 		FragmentationPoint    uint32
-		Primary               [152]byte
+		Primary               peerAddrInfo
+	}
+	assocStats struct {
+		AssocID       int32
+		RTOAddress    alignedStorage
+		MaxRTO        uint64 // ms, since it was last asked for
+		InSACKs       uint64
+		OutSACKs      uint64
+		OutPackets    uint64
+		InPackets     uint64
+		Retransmitted uint64 // chunks
+		OutOfSeqTSNs  uint64
+		InDuplicates  uint64 // chunks
+		GapAcks       uint64
+		OutUnordered  uint64 // DATA chunks
+		InUnordered   uint64
+		OutOrdered    uint64
+		InOrdered     uint64
+		OutControl    uint64 // chunks
+		InControl     uint64
+	}
+	// primaryAddr is packed, and asks for nothing more than its first field does.
+	primaryAddr struct {
+		AssocID int32
+		Address [128]byte
+	}
+	streamValue struct {
+		AssocID       int32
+		Stream, Value uint16
 	}
 	assocValue struct {
 		AssocID int32
@@ -153,9 +195,12 @@ type (
 	}
 	udpEncaps struct {
 		AssocID int32
-		Address [128 / unsafe.Sizeof(uintptr(0))]uintptr // aligned like sockaddr_storage
-		Port    [2]byte                                  // network order
+		Address alignedStorage
+		Port    [2]byte // network order
 	}
+
+	// alignedStorage is a sockaddr_storage, which peerAddrParams and the like do not align.
+	alignedStorage [128 / unsafe.Sizeof(uintptr(0))]uintptr
 )
 
 // Bits of peerAddrParams.Flags.

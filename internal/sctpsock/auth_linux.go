@@ -4,8 +4,15 @@ import (
 	"encoding/binary"
 	"errors"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
+)
+
+// Chunk types of RFC 5061, which requires that they are authenticated.
+const (
+	chunkASCONFAck = 0x80
+	chunkASCONF    = 0xc1
 )
 
 var defaultHMACs = []uint16{3, 1} // SHA-256, SHA-1
@@ -21,8 +28,12 @@ func setAuth(fd int, o *Options) error {
 	if err != nil && err != unix.ENOPROTOOPT {
 		return &AuthUnavailableError{Err: os.NewSyscallError("SCTP_AUTH_SUPPORTED", err)}
 	}
-	for i := range o.AuthChunks {
-		if err := setOptBytes(fd, solSCTP, optAuthChunk, o.AuthChunks[i:i+1]); err != nil {
+	chunks := o.AuthChunks
+	if o.AddressChanges {
+		chunks = append(slices.Clip(chunks), chunkASCONF, chunkASCONFAck)
+	}
+	for i := range chunks {
+		if err := setOptBytes(fd, solSCTP, optAuthChunk, chunks[i:i+1]); err != nil {
 			return authError("SCTP_AUTH_CHUNK", err)
 		}
 	}

@@ -44,6 +44,9 @@ func open(family int, o *Options) (*os.File, syscall.RawConn, error) {
 
 // configure sets everything that an association inherits.
 func configure(fd, family int, o *Options) error {
+	if err := o.check(); err != nil {
+		return err
+	}
 	if family == unix.AF_INET6 {
 		if err := setInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, boolInt(o.V6Only)); err != nil {
 			return err
@@ -52,12 +55,27 @@ func configure(fd, family int, o *Options) error {
 	if err := adoptable(fd, o); err != nil {
 		return err
 	}
-	return errors.Join(
+	if err := errors.Join(
 		o.setInit(fd),
 		o.setTimers(fd),
 		o.setPaths(fd),
+		o.setScheduler(fd),
+		o.setAddressChanges(fd),
 		o.setUDPEncaps(fd),
-	)
+	); err != nil {
+		return err
+	}
+	return o.subscribe(fd)
+}
+
+// subscribe asks for the events that the user wants.
+func (o *Options) subscribe(fd int) error {
+	for _, t := range o.Events {
+		if err := subscribe(fd, t, true); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // adoptable makes the settings without which a Socket does not work,
@@ -139,7 +157,12 @@ func setRTO(fd int, initial, least, most time.Duration) error {
 	if err := errors.Join(err[:]...); err != nil {
 		return err
 	}
-	return set(fd, "SCTP_RTOINFO", optRTOInfo, &info)
+	if err := setOpt(fd, solSCTP, optRTOInfo, &info); err == unix.EINVAL {
+		return rtoError(least, most)
+	} else if err != nil {
+		return fmt.Errorf("sctp: SCTP_RTOINFO: %w", err)
+	}
+	return nil
 }
 
 func (o *Options) setPaths(fd int) error {
@@ -161,6 +184,39 @@ func (o *Options) setPaths(fd int) error {
 		return err
 	}
 	return set(fd, "SCTP_PEER_ADDR_PARAMS", optPeerAddrParams, &p)
+}
+
+func (o *Options) setScheduler(fd int) error {
+	if o.Scheduler == SchedulerFCFS {
+		return nil
+	}
+	if err := setOpt(fd, solSCTP, optStreamScheduler, &assocValue{Value: uint32(o.Scheduler)}); err != nil {
+		return &OptionError{"Scheduler", o.Scheduler, fmt.Sprintf("this kernel does not have it (%v); fcfs, prio and rr are there since Linux 4.15", err)}
+	}
+	return nil
+}
+
+// setAddressChanges comes before setAuth, which has the kernel list the chunks of RFC 5061.
+func (o *Options) setAddressChanges(fd int) error {
+	if !o.AddressChanges {
+		return nil
+	}
+	if err := setOpt(fd, solSCTP, optASCONFSupported, &assocValue{Value: 1}); err != nil {
+		return &OptionError{"AddressChanges", true, fmt.Sprintf("this kernel does not have it (%v); it takes Linux 5.4", err)}
+	}
+	return nil
+}
+
+// SetStreamPriority gives the scheduler the value of an outgoing stream. The least is first
+// under SchedulerPriority; SchedulerWeightedQueue takes it for the weight.
+func (s *Socket) SetStreamPriority(stream, value uint16) error {
+	err := s.control(func(fd int) error {
+		return setOpt(fd, solSCTP, optStreamSchedulerValue, &streamValue{Stream: stream, Value: value})
+	})
+	if err == unix.EINVAL && stream >= s.outStreams {
+		return &StreamError{Stream: stream, Streams: s.outStreams}
+	}
+	return os.NewSyscallError("SCTP_STREAM_SCHEDULER_VALUE", err)
 }
 
 func (o *Options) setUDPEncaps(fd int) error {
@@ -228,7 +284,7 @@ func boolInt(b bool) int {
 func fieldMS[T uint16 | uint32](field string, d time.Duration) (T, error) {
 	n := milliseconds(d)
 	if d < 0 || n > math.MaxInt32 || uint64(T(n)) != n {
-		return 0, fmt.Errorf("sctp: %s of %v is out of range", field, d)
+		return 0, &OptionError{field, d, "out of range"}
 	}
 	return T(n), nil
 }

@@ -67,6 +67,23 @@ func (e *AssociationError) Unwrap() error { return e.Err }
 
 const causeUserAbort = 12 // User-Initiated Abort
 
+// An OptionError says that a field of [Options] has a value that cannot be used.
+type OptionError struct {
+	Option string // the field
+	Value  any
+	Remedy string // what would do
+}
+
+func (e *OptionError) Error() string {
+	return fmt.Sprintf("sctp: option %s of %v: %s", e.Option, e.Value, e.Remedy)
+}
+
+func (e *OptionError) Unwrap() error { return syscall.EINVAL }
+
+// ErrFixedAddresses is returned by [Socket.BindAdd] and [Socket.BindRemove] when the ends have not
+// agreed that addresses may change.
+var ErrFixedAddresses = errors.New("sctp: the addresses of this association are fixed: both ends have to ask for AddressChanges before it is set up (RFC 5061)")
+
 // A StreamError says that a message was for a stream that the association does
 // not have.
 type StreamError struct {

@@ -30,10 +30,10 @@ type (
 	// Dry answers [Socket.AskDry]: the peer has acknowledged everything.
 	Dry struct{}
 
-	// PeerAddrChange: a path to the peer has changed.
+	// PeerAddrChange: something has happened to a path to the peer.
 	PeerAddrChange struct {
-		Addr  netip.AddrPort
-		State PathState
+		Addr   netip.AddrPort
+		Change PathChange
 	}
 
 	// SendFailed: a message could not be delivered. Sent tells whether any
@@ -91,11 +91,11 @@ const (
 	EventSendFailed      EventType = 0x800d // SCTP_SEND_FAILED_EVENT, not the older 0x8003
 )
 
-// A PathState says what has become of a path (RFC 6458, Section 6.1.2).
-type PathState uint32
+// A PathChange says what has happened to a path (RFC 6458, Section 6.1.2).
+type PathChange uint32
 
 const (
-	PathAvailable PathState = iota
+	PathAvailable PathChange = iota
 	PathUnreachable
 	PathRemoved
 	PathAdded

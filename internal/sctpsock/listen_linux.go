@@ -17,6 +17,7 @@ type Listener struct {
 	f    *os.File
 	rc   syscall.RawConn
 	opts Options
+	any  netip.Addr // the unspecified address, if it listens on all
 }
 
 // Listen announces on the addresses local, which have the same port; port 0
@@ -51,7 +52,11 @@ func listen(local []netip.AddrPort, o *Options) (*Listener, error) {
 		f.Close()
 		return nil, err
 	}
-	return &Listener{f: f, rc: rc, opts: *o}, nil
+	l := &Listener{f: f, rc: rc, opts: *o}
+	if ip := local[0].Addr(); len(local) == 1 && ip.IsUnspecified() {
+		l.any = ip
+	}
+	return l, nil
 }
 
 // Accept waits for the next association. An error is a *net.OpError and means that
@@ -109,9 +114,12 @@ func (l *Listener) accept() (*Socket, error) {
 // os.ErrDeadlineExceeded instead of waiting; the zero value is never.
 func (l *Listener) SetDeadline(t time.Time) error { return l.f.SetReadDeadline(t) }
 
-// Addrs returns the addresses that the listener is bound to; none after it was closed.
+// Addrs returns the addresses that the listener is bound to, the unspecified one for all; none after it was closed.
 func (l *Listener) Addrs() []netip.AddrPort {
 	a, _ := addrs(l.rc, optGetLocalAddrs)
+	if len(a) > 0 && l.any.IsValid() { // the kernel lists all that there are at the moment
+		return []netip.AddrPort{netip.AddrPortFrom(l.any, a[0].Port())}
+	}
 	return a
 }
 

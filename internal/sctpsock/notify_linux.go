@@ -34,7 +34,7 @@ func parseNotification(b []byte) Event {
 		return n.assocChange()
 	case EventPeerAddrChange:
 		addr, _ := parseSockaddr(n[8:136])
-		return PeerAddrChange{Addr: addr, State: PathState(n.u32(136))}
+		return PeerAddrChange{Addr: addr, Change: PathChange(n.u32(136))}
 	case EventRemoteError:
 		return RemoteError{Cause: binary.BigEndian.Uint16(n[8:])}
 	case EventShutdown:

@@ -1,6 +1,9 @@
 package sctpsock
 
 import (
+	"cmp"
+	"fmt"
+	"math"
 	"syscall"
 	"time"
 )
@@ -46,6 +49,17 @@ type Options struct {
 	// doubled write buffer.
 	ReadBuffer, WriteBuffer int
 
+	// Scheduler says whose turn it is when several streams have messages to send.
+	Scheduler Scheduler
+
+	// AddressChanges allows both ends to change their addresses while the
+	// association lives (RFC 5061), if both ask for it. It needs AuthChunks, to which it
+	// adds ASCONF and ASCONF ACK.
+	AddressChanges bool
+
+	// Events are reported by [Socket.Recv] besides those that always are.
+	Events []EventType
+
 	// UDPEncapPort sends SCTP inside UDP to that port of the peer (RFC 6951;
 	// 9899 is registered). The kernel must be told its own port by the sysctl
 	// net.sctp.udp_port.
@@ -66,4 +80,69 @@ type Options struct {
 	// Control, if not nil, is called after the socket was created and
 	// configured, before it is bound, like that of [net.ListenConfig].
 	Control func(network, address string, c syscall.RawConn) error
+}
+
+// A Scheduler is an order of the streams that have messages to send (RFC 8260, Section 3; the numbers
+// are those of enum sctp_sched_type).
+type Scheduler uint8
+
+const (
+	SchedulerFCFS          Scheduler = iota // first come, first served: the kernel's setting
+	SchedulerPriority                       // the least value of [Socket.SetStreamPriority] first
+	SchedulerRoundRobin                     // a message from each
+	SchedulerFairCapacity                   // as many bytes from each (a newer kernel than 6.1)
+	SchedulerWeightedQueue                  // the same in proportion to the value of SetStreamPriority (likewise)
+)
+
+var schedulers = [...]string{"fcfs", "prio", "rr", "fc", "wfq"}
+
+func (s Scheduler) String() string {
+	if int(s) < len(schedulers) {
+		return schedulers[s]
+	}
+	return fmt.Sprintf("scheduler %d", uint8(s))
+}
+
+// check finds values that no kernel takes. What depends on the kernel is left to it.
+func (o *Options) check() error {
+	limit := func(option string, d, least, most time.Duration) error {
+		if d < least || d > most {
+			return &OptionError{option, d, fmt.Sprintf("want %v to %v", least, most)}
+		}
+		return nil
+	}
+	size := func(option string, n int) error {
+		if n < 0 || n > math.MaxInt32/2 {
+			return &OptionError{option, n, "want bytes, 0 for the usual size"}
+		}
+		return nil
+	}
+	var sack time.Duration
+	if o.SACKDelay != nil {
+		sack = *o.SACKDelay
+	}
+	const second, long = time.Second, 24 * time.Hour
+	return cmp.Or(
+		limit("InitTimeout", o.InitTimeout, 0, math.MaxUint16*time.Millisecond),
+		limit("RTOInitial", o.RTOInitial, 0, long),
+		limit("RTOMin", o.RTOMin, 0, long),
+		limit("RTOMax", o.RTOMax, 0, long),
+		o.checkRTO(),
+		limit("Heartbeat", max(o.Heartbeat, 0), 0, long),
+		limit("SACKDelay", sack, 0, second/2),
+		size("ReadBuffer", o.ReadBuffer),
+		size("WriteBuffer", o.WriteBuffer),
+	)
+}
+
+func (o *Options) checkRTO() error {
+	if o.RTOMin > o.RTOMax && o.RTOMax != 0 {
+		return rtoError(o.RTOMin, o.RTOMax)
+	}
+	return nil
+}
+
+func rtoError(least, most time.Duration) error {
+	return &OptionError{"RTOMin and RTOMax", fmt.Sprintf("%v and %v", least, most),
+		"the least must not be more than the most; Linux has 1s and 60s (sysctl net.sctp.rto_min, rto_max) where one is not set"}
 }

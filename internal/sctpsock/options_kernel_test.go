@@ -25,6 +25,9 @@ type settings struct {
 	encaps  udpEncaps
 	noDelay int
 	buffers [2]int
+
+	scheduler, asconf assocValue
+	events            [14]byte
 }
 
 func settingsOf(t *testing.T, rc syscall.RawConn) (s settings) {
@@ -40,6 +43,9 @@ func settingsOf(t *testing.T, rc syscall.RawConn) (s settings) {
 			getOpt(fd, solSCTP, optAssocInfo, &s.assoc),
 			getOpt(fd, solSCTP, optPeerAddrParams, &s.path),
 			getOpt(fd, solSCTP, optUDPEncapsPort, &s.encaps),
+			getOpt(fd, solSCTP, optStreamScheduler, &s.scheduler),
+			getOpt(fd, solSCTP, optASCONFSupported, &s.asconf),
+			getOpt(fd, solSCTP, optEvents, &s.events),
 		)
 	}))
 	return s
@@ -66,7 +72,10 @@ func TestOptions(t *testing.T) {
 		AssocMaxRetrans: 7, PathMaxRetrans: 3,
 		SACKDelay:  &delay,
 		ReadBuffer: 50000, WriteBuffer: 60000,
-		UDPEncapPort: 9899,
+		Scheduler:      SchedulerRoundRobin,
+		AddressChanges: true,
+		Events:         []EventType{EventRemoteError},
+		UDPEncapPort:   9899,
 	})
 	if want := (initMsg{100, 200, 4, 700}); s.init != want {
 		t.Errorf("INITMSG %+v, want %+v", s.init, want)
@@ -85,6 +94,12 @@ func TestOptions(t *testing.T) {
 	}
 	if port := binary.BigEndian.Uint16(s.encaps.Port[:]); port != 9899 {
 		t.Errorf("REMOTE_UDP_ENCAPS_PORT %d", port)
+	}
+	if s.scheduler.Value != uint32(SchedulerRoundRobin) || s.asconf.Value != 1 {
+		t.Errorf("STREAM_SCHEDULER %d, ASCONF_SUPPORTED %d", s.scheduler.Value, s.asconf.Value)
+	}
+	if want := [14]byte{1: 1, 4: 1, 5: 1, 6: 1}; s.events != want { // that always are, and the one asked for
+		t.Errorf("EVENTS %v, want %v", s.events, want)
 	}
 	if s.noDelay != 0 {
 		t.Error("Nagle is off")
@@ -111,7 +126,7 @@ func TestDefaults(t *testing.T) {
 		}
 	}
 	// The rest is the kernel's.
-	if s.init.OutStreams != 10 || s.rto.Initial != 3000 || s.sack.Delay != 200 || s.path.HeartbeatInterval != 30000 {
+	if s.asconf.Value != 0 || s.scheduler.Value != 0 || s.init.OutStreams != 10 || s.rto.Initial != 3000 || s.sack.Delay != 200 || s.path.HeartbeatInterval != 30000 {
 		t.Errorf("%+v", s)
 	}
 }
@@ -123,11 +138,15 @@ func TestBadOptions(t *testing.T) {
 		"RTO negative":    {RTOMin: -1},
 		"SACK delay":      {SACKDelay: &delay},
 		"INIT timeout":    {InitTimeout: time.Hour},
+		"scheduler":       {Scheduler: 200},
+		"least RTO only":  {RTOMin: 2 * time.Hour}, // more than the kernel's most
 		"error of caller": {Control: func(string, string, syscall.RawConn) error { return errors.New("no") }},
 	} {
 		if l, err := Listen(loopback, &o); err == nil {
 			l.Close()
 			t.Errorf("%s: no error", name)
+		} else if _, ok := errors.AsType[*OptionError](err); !ok && o.Control == nil {
+			t.Errorf("%s: %v is no OptionError", name, err)
 		}
 	}
 }
@@ -157,6 +176,33 @@ func peerUDPPort(t *testing.T, s *Socket) uint16 {
 	copy(unsafe.Slice((*byte)(unsafe.Pointer(&u.Address)), unsafe.Sizeof(u.Address)), addr)
 	must(t, s.control(func(fd int) error { return getOpt(fd, solSCTP, optUDPEncapsPort, &u) }))
 	return binary.BigEndian.Uint16(u.Port[:])
+}
+
+func TestSchedulers(t *testing.T) {
+	for scheduler := SchedulerFCFS; scheduler <= SchedulerWeightedQueue; scheduler++ {
+		o := &Options{Scheduler: scheduler}
+		l, err := Listen(loopback, o)
+		if _, ok := errors.AsType[*OptionError](err); ok && scheduler >= SchedulerFairCapacity {
+			t.Logf("%v: %v", scheduler, err)
+			continue
+		}
+		must(t, err)
+		l.Close()
+		c, s := pair(t, o, nil)
+		if scheduler == SchedulerPriority {
+			must(t, c.SetStreamPriority(3, 7))
+			v := streamValue{Stream: 3}
+			must(t, c.control(func(fd int) error { return getOpt(fd, solSCTP, optStreamSchedulerValue, &v) }))
+			if v.Value != 7 {
+				t.Errorf("the priority is %d", v.Value)
+			}
+			if _, ok := errors.AsType[*StreamError](c.SetStreamPriority(99, 1)); !ok {
+				t.Error("a priority for a stream that is not there")
+			}
+		}
+		send(t, c, "scheduled", SendInfo{Stream: 3})
+		wantMessage(t, s, "scheduled")
+	}
 }
 
 func TestRTO(t *testing.T) {

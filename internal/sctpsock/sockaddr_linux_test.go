@@ -53,6 +53,11 @@ func TestSockaddrs(t *testing.T) {
 	if got := parseSockaddrs(all, 1000); !slices.Equal(got, want) {
 		t.Errorf("packed list that claims to be longer is %v, want %v", got, want)
 	}
+	// A zone belongs to link-local addresses only.
+	global, err := appendSockaddr(nil, netip.MustParseAddrPort("[2001:db8::1%"+lo.Name+"]:1"))
+	if got, _ := parseSockaddr(global); err != nil || got.String() != "[2001:db8::1]:1" {
+		t.Errorf("a global address with a scope is %v, error %v", got, err)
+	}
 	for _, bad := range []netip.AddrPort{{}, netip.MustParseAddrPort("[fe80::1%no such interface]:1")} {
 		if _, err := appendSockaddr(nil, bad); err == nil {
 			t.Errorf("%v: no error", bad)

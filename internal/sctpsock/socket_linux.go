@@ -47,13 +47,9 @@ func newFile(fd int) (*os.File, syscall.RawConn, error) {
 
 // start learns what has been agreed on with the peer.
 func (s *Socket) start() error {
-	var st assocStatus
-	err := s.control(func(fd int) error { return getOpt(fd, solSCTP, optStatus, &st) })
-	if err == unix.EINVAL {
-		return &AssociationError{Err: unix.ENOTCONN}
-	}
+	st, err := s.status()
 	if err != nil {
-		return os.NewSyscallError("getsockopt", err)
+		return err
 	}
 	s.outStreams, s.inStreams = st.OutStreams, st.InStreams
 	s.local, s.remote = s.LocalAddrs(), s.RemoteAddrs()

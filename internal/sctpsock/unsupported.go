@@ -56,15 +56,21 @@ func (*Socket) SetRTO(initial, least, most time.Duration) error { return errNoSC
 func (*Socket) RTO() (initial, least, most time.Duration, err error) {
 	return 0, 0, 0, errNoSCTP
 }
-func (*Socket) PartialReliability() (bool, error) { return false, errNoSCTP }
-func (*Socket) AuthSupported() (bool, error)      { return false, errNoSCTP }
-func (*Socket) PeerAuthChunks() ([]byte, error)   { return nil, errNoSCTP }
-func (*Socket) LocalAuthChunks() ([]byte, error)  { return nil, errNoSCTP }
-func (*Socket) SetAuthKey(uint16, []byte) error   { return errNoSCTP }
-func (*Socket) SetActiveAuthKey(uint16) error     { return errNoSCTP }
-func (*Socket) DeactivateAuthKey(uint16) error    { return errNoSCTP }
-func (*Socket) DeleteAuthKey(uint16) error        { return errNoSCTP }
-func (*Socket) RefuseRestart() error              { return errNoSCTP }
-func (*Socket) Shutdown() error                   { return errNoSCTP }
-func (*Socket) Abort() error                      { return errNoSCTP }
-func (*Socket) Close() error                      { return errNoSCTP }
+func (*Socket) PartialReliability() (bool, error)   { return false, errNoSCTP }
+func (*Socket) AuthSupported() (bool, error)        { return false, errNoSCTP }
+func (*Socket) PeerAuthChunks() ([]byte, error)     { return nil, errNoSCTP }
+func (*Socket) LocalAuthChunks() ([]byte, error)    { return nil, errNoSCTP }
+func (*Socket) Paths() ([]Path, error)              { return nil, errNoSCTP }
+func (*Socket) Stats() (Stats, error)               { return Stats{}, errNoSCTP }
+func (*Socket) SetPrimary(netip.Addr) error         { return errNoSCTP }
+func (*Socket) BindAdd(netip.Addr) error            { return errNoSCTP }
+func (*Socket) BindRemove(netip.Addr) error         { return errNoSCTP }
+func (*Socket) SetStreamPriority(_, _ uint16) error { return errNoSCTP }
+func (*Socket) SetAuthKey(uint16, []byte) error     { return errNoSCTP }
+func (*Socket) SetActiveAuthKey(uint16) error       { return errNoSCTP }
+func (*Socket) DeactivateAuthKey(uint16) error      { return errNoSCTP }
+func (*Socket) DeleteAuthKey(uint16) error          { return errNoSCTP }
+func (*Socket) RefuseRestart() error                { return errNoSCTP }
+func (*Socket) Shutdown() error                     { return errNoSCTP }
+func (*Socket) Abort() error                        { return errNoSCTP }
+func (*Socket) Close() error                        { return errNoSCTP }

@@ -1,0 +1,180 @@
+//go:build kernel && linux
+
+package sctpsock
+
+import (
+	"encoding/binary"
+	"errors"
+	"net/netip"
+	"os"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+)
+
+var loopbacks = []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0"), netip.MustParseAddrPort("127.0.0.2:0")}
+
+// homes returns the two ends of an association, each with two addresses, after their Up events.
+func homes(t *testing.T, o *Options) (c, s *Socket) {
+	t.Helper()
+	l, err := Listen(loopbacks, o)
+	must(t, err)
+	t.Cleanup(func() { l.Close() })
+	l.SetDeadline(time.Now().Add(patience))
+	c, err = Dial(t.Context(), loopbacks, l.Addrs(), o)
+	must(t, err)
+	t.Cleanup(func() { c.Abort() })
+	c.SetReadDeadline(time.Now().Add(patience))
+	s = accept(t, l)
+	wantEvent[Up](t, c)
+	wantEvent[Up](t, s)
+	return c, s
+}
+
+func TestPaths(t *testing.T) { // 5.35, 5.36
+	c, s := homes(t, withAuth())
+	for range 20 {
+		send(t, c, "there", SendInfo{})
+		wantMessage(t, s, "there")
+	}
+	paths, err := c.Paths()
+	must(t, err)
+	if len(paths) != 2 || paths[0].Primary == paths[1].Primary {
+		t.Fatalf("paths %+v, want two, one of them the primary", paths)
+	}
+	for _, p := range paths {
+		if !slices.Contains(s.LocalAddrs(), p.Addr) || p.MTU < 1500 || p.RTO <= 0 || p.Cwnd <= 0 {
+			t.Errorf("path %+v", p)
+		}
+		must(t, c.SetPrimary(p.Addr.Addr()))
+		st, err := c.Stats()
+		must(t, err)
+		if st.Primary.Addr != p.Addr || !st.Primary.Primary {
+			t.Errorf("primary path %+v, want %v", st.Primary, p.Addr)
+		}
+	}
+	if err := c.SetPrimary(netip.MustParseAddr("127.0.0.77")); !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("a primary path that does not exist: %v", err)
+	}
+	st, err := c.Stats()
+	must(t, err)
+	if st.OutChunks != 20 || st.InChunks != 0 || st.OutPackets < 20 || st.InPackets == 0 || st.PeerWindow <= 0 {
+		t.Errorf("counted %+v", st)
+	}
+	c.Abort()
+	if _, err := s.Recv(make([]byte, 100), true); err == nil { // Down
+		_, err = s.Recv(make([]byte, 100), true)
+		if err == nil {
+			t.Error("no end")
+		}
+	}
+	for _, err := range []error{second(s.Paths()), second(s.Stats())} {
+		if _, ok := errors.AsType[*AssociationError](err); !ok {
+			t.Errorf("after the end: %v", err)
+		}
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+func TestAddressChanges(t *testing.T) { // 5.37
+	o := withAuth()
+	o.AddressChanges = true
+	o.Events = []EventType{EventPeerAddrChange}
+	c, s := homes(t, o)
+	local, err := c.LocalAuthChunks()
+	must(t, err)
+	for _, kind := range []byte{chunkASCONF, chunkASCONFAck} {
+		if !slices.Contains(local, kind) {
+			t.Errorf("chunk %#x need not be authenticated: %x", kind, local)
+		}
+	}
+	third := netip.MustParseAddr("127.0.0.3")
+	must(t, c.BindAdd(third))
+	wantChange(t, s, third, PathAdded)
+	wantChange(t, s, third, PathConfirmed)
+	send(t, s, "to whichever", SendInfo{})
+	nextMessage(t, c, "to whichever")
+
+	must(t, c.BindRemove(third))
+	wantChange(t, s, third, PathRemoved)
+	send(t, s, "to the others", SendInfo{})
+	nextMessage(t, c, "to the others")
+	if addrs := c.LocalAddrs(); len(addrs) != 2 {
+		t.Errorf("local addresses %v", addrs)
+	}
+	if err := c.BindAdd(loopbacks[0].Addr()); !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("adding what is there: %v", err)
+	}
+
+	fixed, _ := homes(t, withAuth())
+	if err := fixed.BindAdd(third); err != ErrFixedAddresses {
+		t.Errorf("adding where it was not agreed on: %v", err)
+	}
+}
+
+// wantChange reads until the path to addr has changed so.
+func wantChange(t *testing.T, s *Socket, addr netip.Addr, want PathChange) {
+	t.Helper()
+	for {
+		p, b := recv(t, s)
+		if p.Event == nil {
+			t.Fatalf("received %q, want an event", b)
+		}
+		if e, ok := p.Event.(PeerAddrChange); ok && e.Addr.Addr() == addr && e.Change == want {
+			return
+		}
+	}
+}
+
+// nextMessage is wantMessage that passes over events.
+func nextMessage(t *testing.T, s *Socket, want string) {
+	t.Helper()
+	for {
+		if p, b := recv(t, s); p.Event == nil {
+			if string(b) != want {
+				t.Fatalf("received %q, want %q", b, want)
+			}
+			return
+		}
+	}
+}
+
+// TestAttackH10ForgedAddress adds an address by an ASCONF chunk with everything right but
+// its authentication.
+func TestAttackH10ForgedAddress(t *testing.T) { // 5.37
+	const sysctl = "/proc/sys/net/sctp/addip_noauth_enable"
+	for _, plain := range []bool{true, false} {
+		o := withAuth()
+		if plain { // shows that the forgery is a good one
+			before, err := os.ReadFile(sysctl)
+			must(t, err, os.WriteFile(sysctl, []byte("1"), 0))
+			defer os.WriteFile(sysctl, before, 0)
+			o.AuthChunks = nil
+		}
+		o.AddressChanges = true
+		o.Events = []EventType{EventPeerAddrChange}
+		c, s := pair(t, o, o)
+		m := newImpostor(t, c, s)
+		send(t, c, "overheard", SendInfo{})
+		wantMessage(t, s, "overheard")
+		serial := m.overhear() // with which the first of each direction begins
+		address := func(last byte) []byte { return []byte{0, 5, 0, 8, 127, 0, 0, last} }
+		v := binary.BigEndian.AppendUint32(nil, serial)
+		v = append(v, address(1)...)
+		v = append(v, 0xc0, 0x01, 0, 16, 0, 0, 0, 1) // add
+		v = append(v, address(9)...)
+		m.send(chunk(nil, chunkASCONF, 0, v))
+		if plain {
+			wantChange(t, s, netip.MustParseAddr("127.0.0.9"), PathAdded)
+			must(t, os.WriteFile(sysctl, []byte("0"), 0))
+			continue
+		}
+		send(t, c, "after", SendInfo{}) // the loopback keeps the order
+		wantMessage(t, s, "after")
+		if paths, err := s.Paths(); err != nil || len(paths) != 1 {
+			t.Errorf("paths %+v, %v", paths, err)
+		}
+	}
+}
