@@ -1,165 +1,172 @@
 package dtlscore
 
 import (
-	"crypto"
-	"crypto/ecdh"
-	"crypto/ecdsa"
-	"crypto/rand"
-	"crypto/sha256"
 	"crypto/tls"
-	"fmt"
+	"io"
 	"net"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
+	"time"
 )
 
-// Handshakes of version 1.2, both ends on one processor, beside crypto/tls
-// with the same certificates and choices.
-func BenchmarkHandshake12(b *testing.B) {
-	for _, bm := range []struct {
-		name          string
-		auth          tls.ClientAuthType
-		resume        bool
-		signs, checks int // public-key operations of both ends
-	}{
-		{"server", tls.NoClientCert, false, 1, 2},
-		{"mutual", tls.RequireAndVerifyClientCert, false, 2, 4},
-		{"resumed", tls.NoClientCert, true, 0, 0},
-		{"resumed-mutual", tls.RequireAndVerifyClientCert, true, 0, 0},
-	} {
-		b.Run(bm.name+"/dtlscore", func(b *testing.B) { benchmarkCore(b, bm.auth, bm.resume) })
-		b.Run(bm.name+"/crypto-tls", func(b *testing.B) { benchmarkTLS(b, bm.auth, bm.resume) })
-		if !bm.resume {
-			b.Run(bm.name+"/floor", func(b *testing.B) { benchmarkFloor(b, bm.signs, bm.checks) })
-		}
-	}
+// A contender is one of several ways to do the same work.
+type contender struct {
+	name string
+	run  func()
 }
 
+// compare measures contenders in turn, so that whatever else the machine does
+// disturbs all of them alike, and reports the median of each and the best. The
+// first is for ratios; the second, in which there is neither garbage collection
+// nor another process, is for differences. The unit is what the name of the
+// metric says, such as "us".
+func compare(b *testing.B, unitName string, unit time.Duration, contenders ...contender) (medians, best []float64) {
+	oneProcessor(b)
+	for _, c := range contenders {
+		allocations, bytes := allocationsOf(c.run)
+		b.ReportMetric(allocations, "allocs/"+c.name)
+		b.ReportMetric(bytes/1000, "kB/"+c.name)
+	}
+	samples := make([][]float64, len(contenders))
+	for round := 0; b.Loop(); round++ {
+		for i := range contenders {
+			i = (i + round) % len(contenders)
+			start := time.Now()
+			contenders[i].run()
+			samples[i] = append(samples[i], float64(time.Since(start))/float64(unit))
+		}
+	}
+	b.ReportMetric(0, "ns/op") // the sum tells nothing
+	for i, c := range contenders {
+		slices.Sort(samples[i])
+		best = append(best, samples[i][0])
+		medians = append(medians, samples[i][len(samples[i])/2])
+		b.ReportMetric(medians[i], unitName+"/"+c.name)
+		b.ReportMetric(best[i], "best-"+unitName+"/"+c.name)
+	}
+	return medians, best
+}
+
+// oneProcessor keeps the time that goroutines wait for each other out of the
+// comparison.
 func oneProcessor(b *testing.B) {
 	before := runtime.GOMAXPROCS(1)
 	b.Cleanup(func() { runtime.GOMAXPROCS(before) })
-	b.ReportAllocs()
 }
 
-func benchmarkCore(b *testing.B, auth tls.ClientAuthType, resume bool) {
-	oneProcessor(b)
-	client, server := testClientConfig(), testServerConfig(auth)
-	if resume {
-		client, server = resumingConfigs(auth)
-		benchmarkConnect(b, client, server)
+func allocationsOf(run func()) (count, bytes float64) {
+	const times = 20
+	run()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range times {
+		run()
 	}
-	for b.Loop() {
-		if c := benchmarkConnect(b, client, server); c.ConnectionState().DidResume != resume {
-			b.Fatal("a handshake of the wrong kind")
-		}
-	}
+	runtime.ReadMemStats(&after)
+	return float64(after.Mallocs-before.Mallocs) / times, float64(after.TotalAlloc-before.TotalAlloc) / times
 }
 
-// benchmarkConnect makes a connection with as little around it as there can be.
-func benchmarkConnect(b *testing.B, client, server *Config) *Conn {
-	ends := [2]*Conn{must(Client(client)), must(Server(server))}
-	for _, c := range ends {
+// A benchmarkPair has a connection made with as little around it as there can
+// be.
+type benchmarkPair struct {
+	ends  [2]*Conn // client and server
+	inbox [2][][]byte
+}
+
+func newBenchmarkPair(b *testing.B, client, server *Config) *benchmarkPair {
+	p := &benchmarkPair{ends: [2]*Conn{must(Client(client)), must(Server(server))}}
+	for i, c := range p.ends {
 		if err := c.Start(); err != nil {
 			b.Fatal(err)
 		}
+		p.obey(b, i)
 	}
-	var inbox [2][][]byte
-	complete := 0
-	var obey func(i int)
-	receive := func(i int) {
-		record := inbox[i][0]
-		inbox[i] = inbox[i][1:]
-		if _, err := ends[i].Receive(record, true); err != nil {
-			b.Fatal(err)
-		}
-	}
-	obey = func(i int) {
-		for e := ends[i].NextEvent(); e.Kind != EventNone; e = ends[i].NextEvent() {
-			switch e.Kind {
-			case EventSend:
-				inbox[1-i] = append(inbox[1-i], e.Data)
-			case EventDrain:
-				for len(inbox[i]) > 0 {
-					receive(i)
-				}
-				if err := ends[i].Drained(); err != nil {
-					b.Fatal(err)
-				}
-			case EventHandshakeComplete:
-				complete++
+	for len(p.inbox[0])+len(p.inbox[1]) > 0 {
+		for i := range p.ends {
+			for len(p.inbox[i]) > 0 {
+				p.receive(b, i)
+				p.obey(b, i)
 			}
 		}
 	}
-	for obey(0); complete < 2; {
-		for i := range ends {
-			for len(inbox[i]) > 0 {
-				receive(i)
-				obey(i)
-			}
+	for _, c := range p.ends {
+		if !c.ConnectionState().HandshakeComplete {
+			b.Fatal("the handshake is not complete")
 		}
 	}
-	return ends[0]
+	return p
 }
 
-func benchmarkTLS(b *testing.B, auth tls.ClientAuthType, resume bool) {
-	oneProcessor(b)
-	client := &tls.Config{
-		RootCAs: testCerts().ca.pool(), ServerName: testName, Certificates: []tls.Certificate{testCerts().client},
-		MaxVersion: tls.VersionTLS12, Time: testNow, CurvePreferences: []tls.CurveID{tls.X25519},
+func (p *benchmarkPair) receive(b *testing.B, i int) {
+	record := p.inbox[i][0]
+	p.inbox[i] = p.inbox[i][1:]
+	if _, err := p.ends[i].Receive(record, true); err != nil {
+		b.Fatal(err)
 	}
-	server := &tls.Config{
+}
+
+func (p *benchmarkPair) obey(b *testing.B, i int) {
+	for e := p.ends[i].NextEvent(); e.Kind != EventNone; e = p.ends[i].NextEvent() {
+		switch e.Kind {
+		case EventSend:
+			p.inbox[1-i] = append(p.inbox[1-i], e.Data)
+		case EventDrain:
+			for len(p.inbox[i]) > 0 {
+				p.receive(b, i)
+			}
+			if err := p.ends[i].Drained(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}
+
+// benchmarkTLSConfigs make crypto/tls choose what testClientConfig and
+// testServerConfig do. Version is one of TLS.
+func benchmarkTLSConfigs(version uint16, auth tls.ClientAuthType, group tls.CurveID, resume bool) (client, server *tls.Config) {
+	client = &tls.Config{
+		RootCAs: testCerts().ca.pool(), ServerName: testName, Certificates: []tls.Certificate{testCerts().client},
+		MinVersion: version, MaxVersion: version, Time: testNow, CurvePreferences: []tls.CurveID{group},
+	}
+	server = &tls.Config{
 		Certificates: []tls.Certificate{testCerts().ecdsa}, ClientCAs: testCerts().ca.pool(), ClientAuth: auth,
-		MaxVersion: tls.VersionTLS12, Time: testNow, SessionTicketsDisabled: !resume,
+		MinVersion: version, MaxVersion: version, Time: testNow, SessionTicketsDisabled: !resume,
 	}
 	if resume {
 		client.ClientSessionCache = tls.NewLRUClientSessionCache(1)
 	}
-	connect := func() bool {
-		a, z := newMemoryPipe()
-		done := make(chan error)
-		s := tls.Server(z, server)
-		go func() { done <- s.Handshake() }()
-		c := tls.Client(a, client)
-		if err := c.Handshake(); err != nil {
-			b.Fatal(err)
-		}
-		if err := <-done; err != nil {
-			b.Fatal(err)
-		}
-		return c.ConnectionState().DidResume
-	}
-	if resume {
-		connect()
-	}
-	for b.Loop() {
-		if connect() != resume {
-			b.Fatal("a handshake of the wrong kind")
-		}
-	}
+	return client, server
 }
 
-// benchmarkFloor is the public-key operations alone: two key exchanges with
-// X25519, and signatures with P-256.
-func benchmarkFloor(b *testing.B, signs, checks int) {
-	oneProcessor(b)
-	key := testCerts().ecdsa.PrivateKey.(*ecdsa.PrivateKey)
-	digest := sha256.Sum256([]byte("message"))
-	signature := must(key.Sign(rand.Reader, digest[:], crypto.SHA256))
-	for b.Loop() {
-		one := must(ecdh.X25519().GenerateKey(rand.Reader))
-		other := must(ecdh.X25519().GenerateKey(rand.Reader))
-		must(one.ECDH(other.PublicKey()))
-		must(other.ECDH(one.PublicKey()))
-		for range signs {
-			must(key.Sign(rand.Reader, digest[:], crypto.SHA256))
+// benchmarkTLSConnect makes a connection, and has the client take in the
+// ticket of version 1.3 if it is to resume the session.
+func benchmarkTLSConnect(b *testing.B, client, server *tls.Config) (c, s *tls.Conn) {
+	near, far := newMemoryPipe()
+	ticket := client.ClientSessionCache != nil && client.MaxVersion == tls.VersionTLS13
+	done := make(chan error)
+	s = tls.Server(far, server)
+	go func() {
+		err := s.Handshake()
+		if err == nil && ticket {
+			_, err = s.Write([]byte{0}) // behind the ticket, which is taken in by a Read
 		}
-		for range checks {
-			if !ecdsa.VerifyASN1(&key.PublicKey, digest[:], signature) {
-				b.Fatal("signature")
-			}
+		done <- err
+	}()
+	c = tls.Client(near, client)
+	if err := c.Handshake(); err != nil {
+		b.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		b.Fatal(err)
+	}
+	if ticket {
+		if _, err := io.ReadFull(c, make([]byte, 1)); err != nil {
+			b.Fatal(err)
 		}
 	}
+	return c, s
 }
 
 // newMemoryPipe returns the ends of a connection that buffers what is
@@ -170,9 +177,10 @@ func newMemoryPipe() (a, b net.Conn) {
 }
 
 type memoryHalf struct {
-	mu    sync.Mutex
-	ready sync.Cond
-	data  []byte
+	mu     sync.Mutex
+	ready  sync.Cond
+	buffer []byte
+	unread int // where the rest begins
 }
 
 func newMemoryHalf() *memoryHalf {
@@ -189,66 +197,45 @@ type memoryConn struct {
 func (c memoryConn) Read(b []byte) (int, error) {
 	c.in.mu.Lock()
 	defer c.in.mu.Unlock()
-	for len(c.in.data) == 0 {
+	for c.in.unread == len(c.in.buffer) {
 		c.in.ready.Wait()
 	}
-	n := copy(b, c.in.data)
-	c.in.data = c.in.data[n:]
+	n := copy(b, c.in.buffer[c.in.unread:])
+	if c.in.unread += n; c.in.unread == len(c.in.buffer) {
+		c.in.buffer, c.in.unread = c.in.buffer[:0], 0
+	}
 	return n, nil
 }
 
 func (c memoryConn) Write(b []byte) (int, error) {
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
-	c.out.data = append(c.out.data, b...)
+	c.out.buffer = append(c.out.buffer, b...)
 	c.out.ready.Signal()
 	return len(b), nil
 }
 
-// One record sealed and opened, as in users' applications.
-func BenchmarkRecord12(b *testing.B) {
-	for _, suite := range []uint16{TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256} {
-		for _, size := range []int{64, 1024, MaxPlaintext} {
-			b.Run(fmt.Sprintf("%s/%d", tls.CipherSuiteName(suite), size), func(b *testing.B) {
-				client := testClientConfig()
-				client.CipherSuites = []uint16{suite}
-				p := newTestPair(b, client, testServerConfig(tls.NoClientCert))
-				p.handshake()
-				plaintext := make([]byte, size)
-				buffer := make([]byte, 0, size+MaxOverhead)
-				b.SetBytes(int64(size))
-				b.ReportAllocs()
-				for b.Loop() {
-					if _, err := p.server.conn.Receive(must(p.client.conn.Seal(buffer, plaintext)), false); err != nil {
-						b.Fatal(err)
-					}
-					p.client.conn.app.Load().next.Store(1) // or the keys would be used up
-				}
-			})
-		}
-	}
-}
-
-// BenchmarkIdle12 is the memory of a pair of open connections that do nothing,
+// BenchmarkIdle is the memory of a pair of open connections that do nothing,
 // without what they share.
-func BenchmarkIdle12(b *testing.B) {
-	client, server := testClientConfig(), testServerConfig(tls.RequireAndVerifyClientCert)
-	const pairs = 500
-	for b.Loop() {
-		var before, after runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&before)
-		keep := make([]*testPair, pairs)
-		for i := range keep {
-			keep[i] = newTestPair(b, client, server)
-			keep[i].handshake()
-			for _, e := range []*testEnd{keep[i].client, keep[i].server} {
-				*e = testEnd{conn: e.conn}
+func BenchmarkIdle(b *testing.B) {
+	for _, v := range eachVersion {
+		b.Run(v.name, func(b *testing.B) {
+			client, server := v.configs(tls.RequireAndVerifyClientCert)
+			const pairs = 500
+			for b.Loop() {
+				var before, after runtime.MemStats
+				runtime.GC()
+				runtime.ReadMemStats(&before)
+				keep := make([][2]*Conn, pairs)
+				for i := range keep {
+					keep[i] = newBenchmarkPair(b, client, server).ends
+				}
+				runtime.GC()
+				runtime.ReadMemStats(&after)
+				b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/pairs, "heap-B/pair")
+				runtime.KeepAlive(keep)
 			}
-		}
-		runtime.GC()
-		runtime.ReadMemStats(&after)
-		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/pairs, "heap-B/pair")
-		runtime.KeepAlive(keep)
+			b.ReportMetric(0, "ns/op")
+		})
 	}
 }

@@ -140,3 +140,32 @@ func testServerConfig(auth tls.ClientAuthType) *Config {
 		Time:         testNow,
 	}
 }
+
+// A testVersion is what a test needs to know that is about both versions.
+type testVersion struct {
+	name   string
+	number uint16
+}
+
+var eachVersion = []testVersion{{"DTLS1.2", VersionDTLS12}, {"DTLS1.3", VersionDTLS13}}
+
+// set makes configurations those of the version alone.
+func (v testVersion) set(configs ...*Config) {
+	for _, c := range configs {
+		c.MinVersion, c.MaxVersion = v.number, v.number
+	}
+}
+
+func (v testVersion) configs(auth tls.ClientAuthType) (client, server *Config) {
+	client, server = testClientConfig(), testServerConfig(auth)
+	v.set(client, server)
+	return client, server
+}
+
+// tls is the number of the version for crypto/tls.
+func (v testVersion) tls() uint16 {
+	if v.number == VersionDTLS13 {
+		return tls.VersionTLS13
+	}
+	return tls.VersionTLS12
+}

@@ -1,0 +1,112 @@
+package dtlscore
+
+import (
+	"crypto"
+	"crypto/ecdh"
+	"crypto/ecdsa"
+	"crypto/mlkem"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"testing"
+	"time"
+)
+
+// Handshakes of version 1.2, both ends on one processor, beside crypto/tls
+// with the same certificates and choices, and beside the public-key operations
+// that no implementation can do without.
+func BenchmarkHandshake12(b *testing.B) {
+	benchmarkHandshakes(b, tls.VersionTLS12, tls.X25519)
+}
+
+// Handshakes of version 1.3, likewise. Where sessions are resumed each
+// connection brings a new ticket, which the client takes in.
+func BenchmarkHandshake13(b *testing.B) {
+	for _, group := range []tls.CurveID{tls.X25519, tls.X25519MLKEM768} {
+		b.Run(group.String(), func(b *testing.B) { benchmarkHandshakes(b, tls.VersionTLS13, group) })
+	}
+}
+
+func benchmarkHandshakes(b *testing.B, version uint16, group tls.CurveID) {
+	for _, bm := range []struct {
+		name   string
+		auth   tls.ClientAuthType
+		resume bool
+	}{
+		{"server", tls.NoClientCert, false},
+		{"mutual", tls.RequireAndVerifyClientCert, false},
+		{"resumed", tls.NoClientCert, true},
+		{"resumed-mutual", tls.RequireAndVerifyClientCert, true},
+	} {
+		b.Run(bm.name, func(b *testing.B) {
+			signers := 1
+			if bm.auth != tls.NoClientCert {
+				signers = 2
+			}
+			if bm.resume {
+				signers = 0
+			}
+			floor := publicKeyFloor(b, group, signers)
+			if bm.resume && version == tls.VersionTLS12 {
+				floor = func() {} // no key is agreed on
+			}
+			client, server := testClientConfig(), testServerConfig(bm.auth)
+			if bm.resume {
+				client, server = resumingConfigs(bm.auth)
+			}
+			if version == tls.VersionTLS13 {
+				only13(client, server)
+			}
+			client.CurvePreferences = []tls.CurveID{group, tls.CurveP256} // the latter for certificates of 1.2
+			tlsClient, tlsServer := benchmarkTLSConfigs(version, bm.auth, group, bm.resume)
+			first := true // which is not resumed
+			check := func(resumed bool) {
+				if !first && resumed != bm.resume {
+					b.Fatal("a handshake of the wrong kind")
+				}
+			}
+			ours := func() {
+				check(newBenchmarkPair(b, client, server).ends[0].ConnectionState().DidResume)
+			}
+			theirs := func() {
+				c, _ := benchmarkTLSConnect(b, tlsClient, tlsServer)
+				check(c.ConnectionState().DidResume)
+			}
+			ours()
+			theirs()
+			first = false
+			us, best := compare(b, "us", time.Microsecond, contender{"dtlscore", ours}, contender{"crypto-tls", theirs}, contender{"floor", floor})
+			b.ReportMetric(best[0]-best[2], "us-over-floor")
+			b.ReportMetric(best[1]-best[2], "us-over-floor/crypto-tls")
+			b.ReportMetric(us[0]/us[1], "x-crypto-tls")
+		})
+	}
+}
+
+// publicKeyFloor is the public-key operations of both ends: a key exchange,
+// and for each end that has a certificate a signature, which is verified
+// together with the one in that certificate. All are with P-256.
+func publicKeyFloor(b *testing.B, group tls.CurveID, signers int) func() {
+	key := testCerts().ecdsa.PrivateKey.(*ecdsa.PrivateKey)
+	digest := sha256.Sum256([]byte("message"))
+	signature := must(key.Sign(rand.Reader, digest[:], crypto.SHA256))
+	return func() {
+		one := must(ecdh.X25519().GenerateKey(rand.Reader))
+		other := must(ecdh.X25519().GenerateKey(rand.Reader))
+		must(one.ECDH(other.PublicKey()))
+		must(other.ECDH(one.PublicKey()))
+		if group == tls.X25519MLKEM768 {
+			kem := must(mlkem.GenerateKey768())
+			_, ciphertext := must(mlkem.NewEncapsulationKey768(kem.EncapsulationKey().Bytes())).Encapsulate()
+			must(kem.Decapsulate(ciphertext))
+		}
+		for range signers {
+			must(key.Sign(rand.Reader, digest[:], crypto.SHA256))
+		}
+		for range 2 * signers {
+			if !ecdsa.VerifyASN1(&key.PublicKey, digest[:], signature) {
+				b.Fatal("signature")
+			}
+		}
+	}
+}

@@ -1,0 +1,139 @@
+package dtlscore
+
+import (
+	"crypto/cipher"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+)
+
+// One record sealed and opened, as in users' applications, beside crypto/tls,
+// which moves it through a buffer in memory, and beside nothing but the AEAD,
+// AES-128-GCM.
+func BenchmarkRecord(b *testing.B) {
+	for _, v := range eachVersion {
+		for _, size := range []int{64, 256, 1024, 4096, MaxPlaintext} {
+			b.Run(fmt.Sprintf("%s/%d", v.name, size), func(b *testing.B) {
+				const times = 64 // a sample has to be longer than the clock is inexact
+				ours, theirs, bare := recordsOfCore(b, v, size), recordsOfTLS(b, v, size), recordsOfAEAD(b, size)
+				repeat := func(once func()) func() {
+					return func() {
+						for range times {
+							once()
+						}
+					}
+				}
+				ns, _ := compare(b, "ns", times*time.Nanosecond, contender{"dtlscore", repeat(ours)},
+					contender{"crypto-tls", repeat(theirs)}, contender{"aead", repeat(bare)})
+				b.ReportMetric(ns[0]/ns[2], "x-aead")
+				b.ReportMetric(ns[0]/ns[1], "x-crypto-tls")
+				b.ReportMetric(float64(size)/ns[0]*1000, "MB/s/dtlscore")
+			})
+		}
+	}
+}
+
+func recordsOfCore(b *testing.B, v testVersion, size int) func() {
+	client, server := v.configs(tls.NoClientCert)
+	client.CipherSuites = []uint16{TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_AES_128_GCM_SHA256}
+	p := newBenchmarkPair(b, client, server)
+	plaintext := make([]byte, size)
+	buffer := make([]byte, 0, size+MaxOverhead)
+	return func() {
+		record, err := p.ends[0].Seal(buffer, plaintext)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := p.ends[1].Receive(record, false); err != nil {
+			b.Fatal(err)
+		}
+		p.ends[0].app.Load().anchor.Store(p.ends[0].app.Load().next.Load()) // in place of Upkeep
+	}
+}
+
+func recordsOfTLS(b *testing.B, v testVersion, size int) func() {
+	client, server := benchmarkTLSConfigs(v.tls(), tls.NoClientCert, tls.X25519, false)
+	client.CipherSuites = []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256} // as in 1.3
+	c, s := benchmarkTLSConnect(b, client, server)
+	plaintext, buffer := make([]byte, MaxPlaintext), make([]byte, MaxPlaintext)
+	move := func(n int) {
+		if _, err := c.Write(plaintext[:n]); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := io.ReadFull(s, buffer[:n]); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for range 200 { // it begins with small records
+		move(MaxPlaintext)
+	}
+	return func() { move(size) }
+}
+
+func recordsOfAEAD(b *testing.B, size int) func() {
+	aead := must(aeadAES128GCM.new(make([]byte, 16)))
+	nonce, additional := make([]byte, aeadNonceLen), make([]byte, recordHeaderLen)
+	plaintext := make([]byte, size)
+	buffer := make([]byte, 0, size+aead.Overhead())
+	return func() { sealAndOpen(b, aead, nonce, additional, buffer, plaintext) }
+}
+
+func sealAndOpen(b *testing.B, aead cipher.AEAD, nonce, additional, buffer, plaintext []byte) {
+	nonce[0]++
+	sealed := aead.Seal(buffer, nonce, plaintext, additional)
+	if _, err := aead.Open(sealed[:0], nonce, sealed, additional); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// Two writers of one connection beside one, each with a processor of its own.
+// The metric is how much more the two seal in the same time.
+func BenchmarkWriters(b *testing.B) {
+	if runtime.GOMAXPROCS(0) < 2 {
+		b.Fatal("needs two processors")
+	}
+	for _, v := range eachVersion {
+		for _, size := range []int{64, 1024, MaxPlaintext} {
+			b.Run(fmt.Sprintf("%s/%d", v.name, size), func(b *testing.B) { benchmarkWriters(b, v, size) })
+		}
+	}
+}
+
+func benchmarkWriters(b *testing.B, v testVersion, size int) {
+	client, server := v.configs(tls.NoClientCert)
+	conn := newBenchmarkPair(b, client, server).ends[0]
+	epoch := conn.app.Load()
+	epoch.window = 0 // in place of Upkeep
+	records := 200 + 2_000_000/(size+500)
+	seal := func() {
+		plaintext := make([]byte, size)
+		buffer := make([]byte, 0, size+MaxOverhead)
+		for range records {
+			if _, err := conn.Seal(buffer, plaintext); err != nil {
+				b.Error(err)
+			}
+		}
+	}
+	timed := func(writers int) time.Duration {
+		epoch.next.Store(1) // or the keys would be used up
+		var wait sync.WaitGroup
+		start := time.Now()
+		for range writers {
+			wait.Go(seal)
+		}
+		wait.Wait()
+		return time.Since(start)
+	}
+	one, two := time.Hour, time.Hour
+	for b.Loop() {
+		one = min(one, timed(1))
+		two = min(two, timed(2))
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(float64(one)/float64(records), "ns/record")
+	b.ReportMetric(2*float64(one)/float64(two), "x-one-writer")
+}
