@@ -95,6 +95,16 @@ func (c *Conn) Seal(dst, plaintext []byte) ([]byte, error) {
 	return e.seal(dst, contentApplicationData, plaintext)
 }
 
+// Epoch returns the number of the epoch whose keys Seal uses, 0 while it does not work. It may be
+// called by any goroutine.
+func (c *Conn) Epoch() uint64 {
+	e := c.app.Load()
+	if e == nil {
+		return 0
+	}
+	return e.number
+}
+
 // KeyUsage returns how many records the keys that Seal uses have protected,
 // and how many they may, so that new ones can be made in time: by
 // [Conn.Renegotiate], or by another connection. Both are zero while Seal does

@@ -96,6 +96,9 @@ func (c *Conn) close() error {
 func (c *Conn) waitForDown() {
 	for {
 		_, ev, err := c.messages.Next(true)
+		if ev != nil {
+			c.tellEvent(ev)
+		}
 		if _, ok := ev.(stream.Down); ok || err != nil {
 			return
 		}

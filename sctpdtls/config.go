@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"io"
 	"log/slog"
-	"syscall"
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
@@ -147,7 +146,9 @@ type Config struct {
 
 	SCTP  SCTPOptions
 	Trace *Trace
-	// Logger is told of failed handshakes and of connections that a Listener made; nil: nobody.
+	// Logger is told what [Trace] is told, and never a secret; nil: nobody. Handshakes and changes of paths are of level
+	// Info; failed handshakes, fatal alerts, lost paths and associations Warn; keys and single messages Debug. The
+	// attribute “peer” is the peer's addresses; the others are named after the fields of what is told.
 	Logger *slog.Logger
 	// KeyLogWriter receives the secrets of connections in the format of SSLKEYLOGFILE, so that
 	// captures can be decrypted. It ends all security. Writes are not concurrent.
@@ -156,28 +157,6 @@ type Config struct {
 	Rand io.Reader
 	// Time tells the time for certificates; nil is time.Now.
 	Time func() time.Time
-}
-
-// SCTPOptions are set before the association exists. Zero leaves the kernel's setting,
-// unless a field says otherwise. Sections are those of RFC 6458.
-type SCTPOptions struct {
-	OutStreams      uint16        // streams asked for; Linux: 10 (8.1.3)
-	MaxInStreams    uint16        // streams that the peer may have; 0: as many as it likes (8.1.3)
-	MaxInitAttempts uint16        // INIT chunks before giving up; Linux: 8 (8.1.3)
-	InitTimeout     time.Duration // longest wait between them; Linux: 60 s (8.1.3)
-	Nagle           bool          // collect small messages; costs up to 200 ms of delay (8.1.5)
-
-	RTOInitial, RTOMin, RTOMax time.Duration  // retransmission timer; Linux: 3 s, 1 s, 60 s (8.1.1)
-	Heartbeat                  time.Duration  // between heartbeats on an idle path; Linux: 30 s (8.1.12)
-	AssocMaxRetrans            uint16         // before the peer is lost; Linux: 10 (8.1.2)
-	PathMaxRetrans             uint16         // before a path is; Linux: 5 (8.1.12)
-	SACKDelay                  *time.Duration // of acknowledgements; nil: none; Linux: 200 ms (8.1.19)
-
-	ReadBuffer, WriteBuffer int    // of the socket, in bytes; 0: at least 256 KiB
-	UDPEncapPort            uint16 // peer's UDP port for RFC 6951; needs the sysctl net.sctp.udp_port
-
-	// Control is called with the socket before it is bound, as in [net.Dialer].
-	Control func(network, address string, c syscall.RawConn) error
 }
 
 // draftLabel is draft-tuexen-tsvwg-rfc6083-bis-07, Section 3.6.

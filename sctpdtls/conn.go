@@ -54,6 +54,7 @@ type Conn struct {
 	full    atomic.Bool                   // there is no room for messages until some are read
 
 	meter    meter // of what this end sends
+	counted  counters
 	closing  atomic.Bool
 	closed   chan struct{} // closed when Close is through
 	closeErr error         // valid once closed is closed
@@ -76,6 +77,7 @@ type Conn struct {
 	switched bool                // something was sent under a key made by a handshake
 	sentAt   time.Time           // of the last control record
 	keyTime  time.Duration       // that it took from there to compute and install a key
+	epoch    uint64              // that Trace was told of
 	held     map[int]stream.Info // of the messages that the core holds, by its numbers
 	rest     []byte              // what Read left of a message
 }
@@ -103,7 +105,6 @@ func newConn(a association, config *Config, core *dtlscore.Conn) (*Conn, error) 
 	c := &Conn{
 		assoc:    a,
 		core:     core,
-		keys:     newKeyring(a),
 		config:   config,
 		gate:     newGate(),
 		closed:   make(chan struct{}),
@@ -113,6 +114,7 @@ func newConn(a association, config *Config, core *dtlscore.Conn) (*Conn, error) 
 		holding:  true,
 		held:     make(map[int]stream.Info),
 	}
+	c.keys = newKeyring(c.authSocket())
 	c.readDeadline.set = a.SetReadDeadline
 	c.writeDeadline.set = a.SetWriteDeadline
 	c.writeDeadline.take(time.Time{})
@@ -139,6 +141,13 @@ func (c *Conn) HandshakeContext(ctx context.Context) error {
 	if c.ended != nil {
 		return c.ended
 	}
+	err := c.handshake(ctx)
+	c.tellHandshake(err)
+	return err
+}
+
+// handshake does the first handshake, with reading held.
+func (c *Conn) handshake(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.config.handshakeTimeout())
 	defer cancel()
 	c.readDeadline.take(time.Time{})

@@ -67,7 +67,7 @@ func (d *Dialer) dial(ctx context.Context, network, address string) (*Conn, erro
 		return fail(err)
 	}
 	opError.Addr = addr
-	a, err := dialKernel(ctx, network, d.LocalAddr, addr, &config.SCTP)
+	a, err := dialKernel(ctx, network, d.LocalAddr, addr, &config)
 	if err != nil {
 		return fail(err)
 	}

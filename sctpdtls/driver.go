@@ -38,6 +38,7 @@ func (c *Conn) obey() error {
 	for {
 		if c.doing.Kind == dtlscore.EventNone {
 			if c.doing = c.core.NextEvent(); c.doing.Kind == dtlscore.EventNone {
+				c.tellKeys()
 				return c.core.Err()
 			}
 		}
@@ -100,6 +101,7 @@ func (c *Conn) do(ev dtlscore.Event) error {
 	case dtlscore.EventData:
 		info := c.held[ev.Held]
 		delete(c.held, ev.Held)
+		c.counted.received(len(ev.Data))
 		c.queue(ev.Data, info)
 		return nil
 	case dtlscore.EventPeerClosed:
@@ -264,6 +266,9 @@ func (c *Conn) receive(m stream.Message) (data []byte, err error) {
 	if n := c.core.Held(); n > before && err == nil {
 		c.held[n] = m.Info // EventData will tell n, if it is application data
 	}
+	if data != nil {
+		c.counted.received(len(data))
+	}
 	return data, err
 }
 
@@ -314,6 +319,7 @@ func (c *Conn) step() (data []byte, info stream.Info, err error) {
 
 // event processes what SCTP tells of the association.
 func (c *Conn) event(ev stream.Event) error {
+	c.tellEvent(ev)
 	switch ev := ev.(type) {
 	case stream.Restarted:
 		// Nothing of the new association belongs to this connection, and
@@ -377,6 +383,7 @@ const alertTime = time.Second
 func (c *Conn) fail(err error) error {
 	if c.ended == nil {
 		c.end(err)
+		c.tellAlert(err)
 		if c.down == nil {
 			c.lastWords(err)
 		}

@@ -14,27 +14,49 @@ import (
 // A kernelAssociation is an association of the kernel, in the words of package stream.
 type kernelAssociation struct {
 	*sctpsock.Socket
-	rto [3]time.Duration // initial, least, most, as they were before the handshake
+	rto   [3]time.Duration // initial, least, most, as they are outside of handshakes
+	brisk bool             // during a handshake
 }
 
-func dialKernel(ctx context.Context, network string, local, remote *Addr, o *SCTPOptions) (association, error) {
-	s, err := sctpsock.Dial(ctx, addrPorts(local, network), addrPorts(remote, network), o.socket())
-	if err != nil {
-		return nil, inner(err)
+// newKernelAssociation does what can be done only when there is an association.
+func newKernelAssociation(s *sctpsock.Socket, o *SCTPOptions) (association, error) {
+	if o.RefuseRestart {
+		if err := s.RefuseRestart(); err != nil {
+			s.Abort()
+			return nil, err
+		}
 	}
 	return &kernelAssociation{Socket: s}, nil
 }
 
-type kernelSocketListener struct{ *sctpsock.Listener }
-
-func listenKernel(network string, addr *Addr, o *SCTPOptions) (kernelListener, error) {
-	so := o.socket()
-	so.V6Only = network == "sctp6"
-	l, err := sctpsock.Listen(addrPorts(addr, network), so)
+func dialKernel(ctx context.Context, network string, local, remote *Addr, config *Config) (association, error) {
+	o, err := config.socket()
+	if err != nil {
+		return nil, err
+	}
+	s, err := sctpsock.Dial(ctx, addrPorts(local, network), addrPorts(remote, network), o)
 	if err != nil {
 		return nil, inner(err)
 	}
-	return kernelSocketListener{l}, nil
+	return newKernelAssociation(s, &config.SCTP)
+}
+
+type kernelSocketListener struct {
+	*sctpsock.Listener
+	options *SCTPOptions
+}
+
+func listenKernel(network string, addr *Addr, config *Config) (kernelListener, error) {
+	o, err := config.socket()
+	if err != nil {
+		return nil, err
+	}
+	o.V6Only = network == "sctp6"
+	l, err := sctpsock.Listen(addrPorts(addr, network), o)
+	if err != nil {
+		return nil, inner(err)
+	}
+	return kernelSocketListener{l, &config.SCTP}, nil
 }
 
 // inner takes the net.OpError off, for this package makes its own, and sees to it that
@@ -59,43 +81,10 @@ func (l kernelSocketListener) accept() (association, error) {
 	if err != nil {
 		return nil, inner(err)
 	}
-	return &kernelAssociation{Socket: s}, nil
+	return newKernelAssociation(s, l.options)
 }
 
 func (l kernelSocketListener) Addr() net.Addr { return fromAddrPorts(l.Addrs()) }
-
-// socket returns the options in the words of package sctpsock, and asks for SCTP-AUTH.
-func (o *SCTPOptions) socket() *sctpsock.Options {
-	return &sctpsock.Options{
-		OutStreams:      o.OutStreams,
-		MaxInStreams:    o.MaxInStreams,
-		MaxInitAttempts: o.MaxInitAttempts,
-		InitTimeout:     o.InitTimeout,
-		Nagle:           o.Nagle,
-		RTOInitial:      o.RTOInitial,
-		RTOMin:          o.RTOMin,
-		RTOMax:          o.RTOMax,
-		Heartbeat:       o.Heartbeat,
-		AssocMaxRetrans: o.AssocMaxRetrans,
-		PathMaxRetrans:  o.PathMaxRetrans,
-		SACKDelay:       o.sackDelay(),
-		ReadBuffer:      o.ReadBuffer,
-		WriteBuffer:     o.WriteBuffer,
-		UDPEncapPort:    o.UDPEncapPort,
-		Control:         o.Control,
-		AuthChunks:      authchunk.DefaultChunks(),
-	}
-}
-
-// sackDelay is 0 by default. Linux cannot put an acknowledgement, which is not authenticated,
-// into a packet with data that is, so there is no company to wait for. But who wants to
-// change keys or to close waits until all that he has sent is acknowledged.
-func (o *SCTPOptions) sackDelay() *time.Duration {
-	if o.SACKDelay == nil {
-		return new(time.Duration)
-	}
-	return o.SACKDelay
-}
 
 func (k *kernelAssociation) Recv(b stream.Buffer, wait bool) (stream.Part, error) {
 	p, err := k.RecvBuffer(b, wait)
@@ -172,6 +161,10 @@ func (k *kernelAssociation) AuthAgreement() (a authchunk.Agreement, err error) {
 const handshakeRTO = 20 * time.Millisecond
 
 func (k *kernelAssociation) Handshaking(on bool) error {
+	if on == k.brisk {
+		return nil
+	}
+	k.brisk = on
 	if !on {
 		return k.SetRTO(k.rto[0], k.rto[1], k.rto[2])
 	}

@@ -58,7 +58,7 @@ func Listen(network, address string, config *Config) (*Listener, error) {
 		return fail(err)
 	}
 	opError.Addr = addr
-	socket, err := listenKernel(network, addr, &config.SCTP)
+	socket, err := listenKernel(network, addr, config)
 	if err != nil {
 		return fail(err)
 	}
@@ -99,7 +99,7 @@ func (l *Listener) run() {
 				return
 			}
 			// Out of descriptors, or the peer was gone already: others may fare better.
-			l.report(nil, ConnectionState{}, err)
+			l.config.handshakeDone(nil, ConnectionState{}, err)
 			wait = min(max(2*wait, 5*time.Millisecond), time.Second)
 			select {
 			case <-time.After(wait):
@@ -120,13 +120,13 @@ func (l *Listener) run() {
 
 // serve does one handshake and waits for Accept to take the connection.
 func (l *Listener) serve(a association) {
-	c, err := l.handshake(a)
-	var state ConnectionState
-	if err == nil {
-		state = c.ConnectionState()
-	}
-	l.report(a.RemoteAddr(), state, err)
+	c, err := l.begin(a)
 	if err != nil {
+		a.Abort()
+		l.config.handshakeDone(a.RemoteAddr(), ConnectionState{}, err)
+		return
+	}
+	if c.HandshakeContext(l.ctx) != nil { // which tells why
 		return
 	}
 	select {
@@ -136,34 +136,12 @@ func (l *Listener) serve(a association) {
 	}
 }
 
-func (l *Listener) handshake(a association) (*Conn, error) {
+func (l *Listener) begin(a association) (*Conn, error) {
 	core, err := dtlscore.Server(l.config.core())
 	if err != nil {
-		a.Abort()
 		return nil, err
 	}
-	c, err := newConn(a, l.config, core)
-	if err != nil {
-		a.Abort()
-		return nil, err
-	}
-	return c, c.HandshakeContext(l.ctx)
-}
-
-func (l *Listener) report(peer net.Addr, state ConnectionState, err error) {
-	if t := l.config.Trace; t != nil && t.HandshakeDone != nil {
-		t.HandshakeDone(peer, state, err)
-	}
-	log := l.config.Logger
-	switch {
-	case log == nil:
-	case peer == nil:
-		log.Warn("cannot accept", "addr", l.addr, "err", err)
-	case err != nil:
-		log.Warn("handshake failed", "peer", peer, "err", err)
-	default:
-		log.Info("handshake done", "peer", peer)
-	}
+	return newConn(a, l.config, core)
 }
 
 // Accept waits for the next connection whose handshake succeeded: a *[Conn].

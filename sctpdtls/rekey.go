@@ -160,6 +160,7 @@ func (c *Conn) rekeyDue() bool {
 // written is called after each message that was sent.
 func (c *Conn) written(n int) {
 	c.meter.count(n)
+	c.counted.sent(n)
 	if c.meter.chunks.Load() > keyLife/4*3 && !c.meter.warned.Swap(true) && c.config.OnKeyLife != nil {
 		go c.config.OnKeyLife(c) // it will dial, perhaps
 	}

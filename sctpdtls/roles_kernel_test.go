@@ -15,7 +15,7 @@ func TestKernelRolesAreIndependent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln, err := listenKernel("sctp", addr, new(SCTPOptions))
+	ln, err := listenKernel("sctp", addr, new(Config))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestKernelRolesAreIndependent(t *testing.T) {
 		}
 		done <- err
 	}()
-	a, err := dialKernel(context.Background(), "sctp", nil, ln.Addr().(*Addr), new(SCTPOptions))
+	a, err := dialKernel(context.Background(), "sctp", nil, ln.Addr().(*Addr), new(Config))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,13 +1,153 @@
 package sctpdtls
 
-import "net"
+import (
+	"errors"
+	"net"
 
-// A Trace is told what happens, as in net/http/httptrace. Any field may be
-// nil. The functions are called by whoever makes it happen and should return soon.
+	"github.com/seed-41f70523/dtls-sctp/authchunk"
+	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
+	"github.com/seed-41f70523/dtls-sctp/stream"
+)
+
+// A Trace is told what happens, as in net/http/httptrace. Any field may be nil, and costs nothing then. [Config].Logger
+// is told the same.
+//
+// The functions are called by the goroutine that makes it happen, mostly the one that reads, and the connection waits for
+// them: they should return soon. Of the Conn that they get they may use the methods that only look: ConnectionState,
+// LocalAddr, RemoteAddr, Stats and Paths. To read, write or close there would wait for themselves. Calls for
+// different connections may be concurrent, those of one connection may be too. No key material is passed.
 type Trace struct {
-	// HandshakeDone is called at the end of each handshake of a Listener, with
-	// the peer's address; err says why it failed. Failures never come out of Accept.
+	// HandshakeDone is called at the end of the first handshake of each connection, with
+	// the peer's address; err says why it failed. The failures of a [Listener] never come out of Accept.
 	// It is also called, with a nil peer, when the system cannot give the Listener an association,
-	// for lack of descriptors for example; that is tried again. Calls may be concurrent.
+	// for lack of descriptors for example; that is tried again.
 	HandshakeDone func(peer net.Addr, state ConnectionState, err error)
+
+	// Alert is called for the fatal alert that ended a connection, sent or received. close_notify is none.
+	Alert func(*Conn, *AlertError)
+
+	// KeysChanged is called when DTLS has new keys for what this end sends: after each handshake, the first one included, and
+	// for each KeyUpdate of DTLS 1.3. epoch numbers them.
+	KeysChanged func(c *Conn, epoch uint64)
+
+	// AuthKey is called when something happens to a key of SCTP-AUTH (RFC 6083, Section 4.8).
+	AuthKey func(c *Conn, id uint16, what AuthKeyChange)
+
+	// Event is called for each notification of the kernel about the association, when
+	// the one who reads comes to it: while nobody reads, nothing is told. The last ones of a connection, after
+	// close_notify, may be left out.
+	Event func(*Conn, Event)
+}
+
+// An AuthKeyChange says what has happened to a key of SCTP-AUTH.
+type AuthKeyChange uint8
+
+const (
+	AuthKeyInstalled AuthKeyChange = iota // it is known, and verifies
+	AuthKeyActive                         // it authenticates what is sent
+	AuthKeyDeleted
+)
+
+func (a AuthKeyChange) String() string {
+	return name([]string{"installed", "active", "deleted"}, int(a))
+}
+
+func (c *Config) traces() bool { return c.Trace != nil || c.Logger != nil }
+
+// events are those that the kernel has to be asked for.
+func (c *Config) events() []sctpsock.EventType {
+	if c.Logger == nil && (c.Trace == nil || c.Trace.Event == nil) {
+		return nil
+	}
+	return []sctpsock.EventType{sctpsock.EventPeerAddrChange, sctpsock.EventRemoteError, sctpsock.EventSendFailed}
+}
+
+// handshakeDone tells of a handshake, or with a nil peer that there is nobody to do one with.
+func (c *Config) handshakeDone(peer net.Addr, state ConnectionState, err error) {
+	if t := c.Trace; t != nil && t.HandshakeDone != nil {
+		t.HandshakeDone(peer, state, err)
+	}
+	c.logHandshake(peer, state, err)
+}
+
+// tellHandshake is called with reading held, as all of the following are.
+func (c *Conn) tellHandshake(err error) {
+	if c.config.traces() {
+		c.config.handshakeDone(c.RemoteAddr(), c.ConnectionState(), err)
+	}
+}
+
+// tellAlert is called with the error that ended the connection.
+func (c *Conn) tellAlert(err error) {
+	if !c.config.traces() {
+		return
+	}
+	alert, ok := errors.AsType[*AlertError](err)
+	if !ok {
+		return
+	}
+	if t := c.config.Trace; t != nil && t.Alert != nil {
+		t.Alert(c, alert)
+	}
+	c.logAlert(alert)
+}
+
+// tellKeys looks whether there are new keys.
+func (c *Conn) tellKeys() {
+	epoch := c.core.Epoch()
+	if epoch == c.epoch {
+		return
+	}
+	c.epoch = epoch
+	if t := c.config.Trace; t != nil && t.KeysChanged != nil {
+		t.KeysChanged(c, epoch)
+	}
+	c.logKeys(epoch)
+}
+
+func (c *Conn) tellEvent(ev stream.Event) {
+	if !c.config.traces() {
+		return
+	}
+	event := newEvent(ev)
+	if t := c.config.Trace; t != nil && t.Event != nil {
+		t.Event(c, event)
+	}
+	c.logEvent(event)
+}
+
+// A tracedSocket tells what happens to the keys of SCTP-AUTH.
+type tracedSocket struct {
+	authchunk.Socket
+	conn *Conn
+}
+
+// authSocket is where the keys of c are set.
+func (c *Conn) authSocket() authchunk.Socket {
+	if c.config.traces() {
+		return tracedSocket{c.assoc, c}
+	}
+	return c.assoc
+}
+
+func (s tracedSocket) SetAuthKey(id uint16, secret []byte) error {
+	return s.tell(id, AuthKeyInstalled, s.Socket.SetAuthKey(id, secret))
+}
+
+func (s tracedSocket) SetActiveAuthKey(id uint16) error {
+	return s.tell(id, AuthKeyActive, s.Socket.SetActiveAuthKey(id))
+}
+
+func (s tracedSocket) DeleteAuthKey(id uint16) error {
+	return s.tell(id, AuthKeyDeleted, s.Socket.DeleteAuthKey(id))
+}
+
+func (s tracedSocket) tell(id uint16, what AuthKeyChange, err error) error {
+	if err == nil {
+		if t := s.conn.config.Trace; t != nil && t.AuthKey != nil {
+			t.AuthKey(s.conn, id, what)
+		}
+		s.conn.logAuthKey(id, what)
+	}
+	return err
 }

@@ -1,0 +1,74 @@
+package sctpdtls
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"net"
+)
+
+// What [Config].Logger is told. Each function returns at once if there is none.
+
+func (c *Config) logHandshake(peer net.Addr, state ConnectionState, err error) {
+	log := c.Logger
+	switch {
+	case log == nil:
+	case peer == nil:
+		log.Warn("cannot accept", "err", err)
+	case err != nil:
+		log.Warn("handshake failed", "peer", peer.String(), "err", err)
+	default:
+		log.Info("handshake done", "peer", peer.String(), "version", dtlsVersion(state.Version),
+			"suite", tls.CipherSuiteName(state.CipherSuite), "resumed", state.DidResume,
+			"outStreams", state.OutStreams, "inStreams", state.InStreams)
+	}
+}
+
+func dtlsVersion(version uint16) string {
+	if version == VersionDTLS13 {
+		return "DTLS 1.3"
+	}
+	return "DTLS 1.2"
+}
+
+// log writes a record about the connection.
+func (c *Conn) log(level slog.Level, message string, attrs ...any) {
+	log := c.config.Logger
+	if log == nil || !log.Enabled(context.Background(), level) {
+		return
+	}
+	log.Log(context.Background(), level, message, append([]any{"peer", c.RemoteAddr().String()}, attrs...)...)
+}
+
+func (c *Conn) logAlert(a *AlertError) {
+	c.log(slog.LevelWarn, "fatal alert", "alert", a.Alert.String(), "local", a.Local, "err", a)
+}
+
+func (c *Conn) logKeys(epoch uint64) { c.log(slog.LevelDebug, "new keys", "epoch", epoch) }
+
+func (c *Conn) logAuthKey(id uint16, what AuthKeyChange) {
+	c.log(slog.LevelDebug, "key of SCTP-AUTH", "id", id, "what", what.String())
+}
+
+func (c *Conn) logEvent(ev Event) {
+	switch ev := ev.(type) {
+	case AssocChange:
+		level := slog.LevelInfo
+		if ev.State == AssocLost || ev.State == AssocRestarted {
+			level = slog.LevelWarn
+		}
+		c.log(level, "association", "state", ev.State.String(), "cause", ev.Cause)
+	case PeerAddrChange:
+		level := slog.LevelInfo
+		if ev.Change == PathNowUnreachable || ev.Change == PathNowPotentiallyFailed {
+			level = slog.LevelWarn
+		}
+		c.log(level, "path", "addr", ev.Addr.String(), "change", ev.Change.String())
+	case SendFailed:
+		c.log(slog.LevelDebug, "message not delivered", "stream", ev.Stream, "ppid", ev.PPID, "sent", ev.Sent)
+	case RemoteError:
+		c.log(slog.LevelWarn, "error of the peer", "cause", ev.Cause)
+	case PeerShutdown:
+		c.log(slog.LevelInfo, "the peer shuts the association down")
+	}
+}
