@@ -235,7 +235,7 @@ func (e *talker) check() {
 		e.t.Fatalf("%s: holds %d records with %d bytes, or %d", e.name, len(c.in.held), held, c.in.heldBytes)
 	}
 	for _, p := range c.in.messages.pending {
-		if p != nil && (p.length > maxMessageLen[p.typ] || len(p.whole) > p.length || len(p.blocks) > p.length/blockLen+1 || p.arrived > p.length) {
+		if p != nil && (p.length > maxMessageLen[p.typ] || len(p.whole) > handshakeHeaderLen+p.length || len(p.blocks) > p.length/blockLen+1 || p.arrived > p.length) {
 			e.t.Fatalf("%s: keeps %d of %d bytes of %v in %d blocks", e.name, p.arrived, p.length, p.typ, len(p.blocks))
 		}
 	}

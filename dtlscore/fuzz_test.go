@@ -151,7 +151,7 @@ func FuzzReassembly(f *testing.F) {
 				}
 			}
 			for m, ok := r.take(); ok; m, ok = r.take() {
-				if int(m.seq) != next || missing[next] != 0 || !bytes.Equal(m.body, bodies[next]) {
+				if int(m.seq) != next || missing[next] != 0 || !bytes.Equal(m.body(), bodies[next]) {
 					t.Fatalf("message_seq %d instead of %d, of which %d bytes are missing", m.seq, next, missing[next])
 				}
 				next++

@@ -19,13 +19,14 @@ type secrets12 struct {
 }
 
 func (s *secrets12) export(label string, context []byte, length int) ([]byte, error) {
-	return export12(s.suite.hash, s.master, &s.clientRandom, &s.serverRandom, label, context, length)
+	return export12(newPRF12(s.suite.hash, s.master), &s.clientRandom, &s.serverRandom, label, context, length)
 }
 
 // handshake12 is what both sides of a DTLS 1.2 handshake agree on.
 type handshake12 struct {
 	*secrets12
 	transcript *transcript
+	prf        prf12 // with the master secret
 	keys       keyBlock
 	resumed    bool
 	finished   finishedPair
@@ -58,7 +59,7 @@ func (hs *handshake12) hellos(c *Conn, client *clientHello, server *serverHello,
 
 // received takes a message of the peer into the transcript.
 func (hs *handshake12) received(raw handshakeMessage) {
-	hs.transcript.add(raw.typ, raw.seq, raw.body)
+	hs.transcript.addMessages(raw.whole)
 }
 
 // send queues a message, and takes it into the transcript.
@@ -83,7 +84,9 @@ func (hs *handshake12) deriveMaster(c *Conn, preMaster []byte) error {
 // may use it from now on (RFC 6083, Section 4.8), and makes the keys of the
 // next epoch.
 func (hs *handshake12) useMaster(c *Conn) error {
-	secret, err := hs.export(c.config.endpointSecretLabel(VersionDTLS12), nil, endpointSecretLen)
+	hs.prf = newPRF12(hs.suite.hash, hs.master)
+	label := c.config.endpointSecretLabel(VersionDTLS12)
+	secret, err := export12(hs.prf, &hs.clientRandom, &hs.serverRandom, label, nil, endpointSecretLen)
 	if err != nil {
 		return err
 	}
@@ -91,7 +94,7 @@ func (hs *handshake12) useMaster(c *Conn) error {
 	if err := c.config.logSecret("CLIENT_RANDOM", hs.clientRandom[:], hs.master); err != nil {
 		return misuse("Config.KeyLogWriter: %w", err)
 	}
-	hs.keys = newKeyBlock(hs.suite, hs.master, &hs.clientRandom, &hs.serverRandom)
+	hs.keys = newKeyBlock(hs.suite, hs.prf, &hs.clientRandom, &hs.serverRandom)
 	key, iv := hs.keys.serverKey, hs.keys.serverIV
 	if !c.isClient {
 		key, iv = hs.keys.clientKey, hs.keys.clientIV
@@ -123,7 +126,7 @@ func (hs *handshake12) finish(c *Conn) error {
 
 // verifyData is the content of the next Finished message.
 func (hs *handshake12) verifyData(byClient bool) []byte {
-	data := finished12(hs.suite.hash, hs.master, byClient, hs.transcript.sum())
+	data := finished12(hs.prf, byClient, hs.transcript.sum())
 	if byClient {
 		hs.finished.client = data
 	} else {

@@ -50,7 +50,7 @@ func (hs *handshake13) agree(client *clientHello, suite *cipherSuite) {
 
 // received takes a message of the peer into the transcript.
 func (hs *handshake13) received(raw handshakeMessage) {
-	hs.transcript.add(raw.typ, raw.seq, raw.body)
+	hs.transcript.addMessages(raw.whole)
 }
 
 // send queues a message, and takes it into the transcript.

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/hkdf"
 	"crypto/hmac"
+	"hash"
 )
 
 // labelPrefix stands before every label, without a space: RFC 9147, Section 5.9.
@@ -30,50 +31,67 @@ func (k keySchedule) extract(salt, secret []byte) []byte {
 	return prk
 }
 
+// An expander derives secrets from one, with HKDF-Expand. It is made once for
+// each secret, because to set the key takes as long as to use it. It is not safe
+// for concurrent use.
+type expander struct {
+	keySchedule
+	secret []byte
+	mac    hash.Hash // HMAC with the secret
+	used   bool
+}
+
+func (k keySchedule) keyed(secret []byte) *expander {
+	return &expander{keySchedule: k, secret: secret, mac: hmac.New(k.hash.New, secret)}
+}
+
 // expandLabel is HKDF-Expand-Label.
-func (k keySchedule) expandLabel(secret []byte, label string, context []byte, n int) []byte {
-	info := make([]byte, 0, 4+len(k.prefix)+len(label)+len(context))
+func (x *expander) expandLabel(label string, context []byte, n int) []byte {
+	info := make([]byte, 0, 5+len(x.prefix)+len(label)+len(context))
 	info = append(info, byte(n>>8), byte(n))
-	info = append(info, byte(len(k.prefix)+len(label)))
-	info = append(append(info, k.prefix...), label...)
+	info = append(info, byte(len(x.prefix)+len(label)))
+	info = append(append(info, x.prefix...), label...)
 	info = append(append(info, byte(len(context))), context...)
-	out, err := hkdf.Expand(k.hash.New, secret, string(info), n)
-	if err != nil {
-		// Labels, contexts and lengths are ours, or were checked where they came in.
-		panic("dtlscore: " + err.Error())
+	return x.expand(info, n)
+}
+
+// expand is RFC 5869, Section 2.3, for up to 255 blocks.
+func (x *expander) expand(info []byte, n int) []byte {
+	out := make([]byte, 0, n+x.hash.Size())
+	info = append(info, 0)
+	for block := []byte(nil); len(out) < n; block = out[len(out)-x.hash.Size():] {
+		if x.used {
+			x.mac.Reset()
+		}
+		x.used = true
+		info[len(info)-1]++ // the number of the block
+		x.mac.Write(block)
+		x.mac.Write(info)
+		out = x.mac.Sum(out)
 	}
-	return out
+	return out[:n:n]
 }
 
 // deriveSecret is Derive-Secret, of a hash instead of the messages.
-func (k keySchedule) deriveSecret(secret []byte, label string, transcriptHash []byte) []byte {
-	return k.expandLabel(secret, label, transcriptHash, k.hash.Size())
+func (x *expander) deriveSecret(label string, transcriptHash []byte) []byte {
+	return x.expandLabel(label, transcriptHash, x.hash.Size())
 }
 
 // emptyHash is the hash of nothing.
 func (k keySchedule) emptyHash() []byte { return k.hash.New().Sum(nil) }
 
 // An earlySecret comes of the pre-shared key.
-type earlySecret struct {
-	keySchedule
-	secret []byte
-}
+type earlySecret struct{ *expander }
 
 // A handshakeSecret comes of the earlySecret and the key agreement.
-type handshakeSecret struct {
-	keySchedule
-	secret []byte
-}
+type handshakeSecret struct{ *expander }
 
 // A masterSecret comes of the handshakeSecret.
-type masterSecret struct {
-	keySchedule
-	secret []byte
-}
+type masterSecret struct{ *expander }
 
 // early starts the schedule, with nil if there is no pre-shared key.
 func (k keySchedule) early(psk []byte) earlySecret {
-	return earlySecret{k, k.extract(nil, psk)}
+	return earlySecret{k.keyed(k.extract(nil, psk))}
 }
 
 // binderKey is the base key of the binder for the pre-shared key.
@@ -82,58 +100,58 @@ func (s earlySecret) binderKey(external bool) []byte {
 	if external {
 		label = "ext binder"
 	}
-	return s.deriveSecret(s.secret, label, s.emptyHash())
+	return s.deriveSecret(label, s.emptyHash())
 }
 
 // handshake goes on with the result of the key agreement, nil if there was none.
 func (s earlySecret) handshake(shared []byte) handshakeSecret {
-	salt := s.deriveSecret(s.secret, "derived", s.emptyHash())
-	return handshakeSecret{s.keySchedule, s.extract(salt, shared)}
+	salt := s.deriveSecret("derived", s.emptyHash())
+	return handshakeSecret{s.keyed(s.extract(salt, shared))}
 }
 
 // The transcripts of the following two end with the ServerHello.
 
 func (s handshakeSecret) clientTraffic(transcriptHash []byte) []byte {
-	return s.deriveSecret(s.secret, "c hs traffic", transcriptHash)
+	return s.deriveSecret("c hs traffic", transcriptHash)
 }
 
 func (s handshakeSecret) serverTraffic(transcriptHash []byte) []byte {
-	return s.deriveSecret(s.secret, "s hs traffic", transcriptHash)
+	return s.deriveSecret("s hs traffic", transcriptHash)
 }
 
 // master goes on to the last stage.
 func (s handshakeSecret) master() masterSecret {
-	salt := s.deriveSecret(s.secret, "derived", s.emptyHash())
-	return masterSecret{s.keySchedule, s.extract(salt, nil)}
+	salt := s.deriveSecret("derived", s.emptyHash())
+	return masterSecret{s.keyed(s.extract(salt, nil))}
 }
 
 // The transcripts of the following three end with the server's Finished.
 
 func (s masterSecret) clientTraffic(transcriptHash []byte) []byte {
-	return s.deriveSecret(s.secret, "c ap traffic", transcriptHash)
+	return s.deriveSecret("c ap traffic", transcriptHash)
 }
 
 func (s masterSecret) serverTraffic(transcriptHash []byte) []byte {
-	return s.deriveSecret(s.secret, "s ap traffic", transcriptHash)
+	return s.deriveSecret("s ap traffic", transcriptHash)
 }
 
 func (s masterSecret) exporter(transcriptHash []byte) []byte {
-	return s.deriveSecret(s.secret, "exp master", transcriptHash)
+	return s.deriveSecret("exp master", transcriptHash)
 }
 
 // resumption has a transcript that ends with the client's Finished.
 func (s masterSecret) resumption(transcriptHash []byte) []byte {
-	return s.deriveSecret(s.secret, "res master", transcriptHash)
+	return s.deriveSecret("res master", transcriptHash)
 }
 
 // resumptionPSK is the key of a ticket. RFC 8446, Section 4.6.1.
 func (k keySchedule) resumptionPSK(resumption, nonce []byte) []byte {
-	return k.expandLabel(resumption, "resumption", nonce, k.hash.Size())
+	return k.keyed(resumption).expandLabel("resumption", nonce, k.hash.Size())
 }
 
 // nextTraffic is the traffic secret after a KeyUpdate. RFC 8446, Section 7.2.
 func (k keySchedule) nextTraffic(traffic []byte) []byte {
-	return k.expandLabel(traffic, "traffic upd", nil, k.hash.Size())
+	return k.keyed(traffic).expandLabel("traffic upd", nil, k.hash.Size())
 }
 
 // trafficKeys protect the records of one direction in one epoch.
@@ -141,17 +159,18 @@ type trafficKeys struct{ key, iv, sn []byte }
 
 // trafficKeys is RFC 8446, Section 7.3, and RFC 9147, Section 4.2.3.
 func (k keySchedule) trafficKeys(kind aeadKind, traffic []byte) trafficKeys {
+	x := k.keyed(traffic)
 	return trafficKeys{
-		key: k.expandLabel(traffic, "key", nil, kind.keyLen()),
-		iv:  k.expandLabel(traffic, "iv", nil, aeadNonceLen),
-		sn:  k.expandLabel(traffic, "sn", nil, kind.keyLen()),
+		key: x.expandLabel("key", nil, kind.keyLen()),
+		iv:  x.expandLabel("iv", nil, aeadNonceLen),
+		sn:  x.expandLabel("sn", nil, kind.keyLen()),
 	}
 }
 
 // finished13 is the content of Finished, or a binder. baseKey is the traffic
 // secret of the sender in the handshake, or a binderKey. RFC 8446, Section 4.4.4.
 func (k keySchedule) finished13(baseKey, transcriptHash []byte) []byte {
-	mac := hmac.New(k.hash.New, k.expandLabel(baseKey, "finished", nil, k.hash.Size()))
+	mac := hmac.New(k.hash.New, k.keyed(baseKey).expandLabel("finished", nil, k.hash.Size()))
 	mac.Write(transcriptHash)
 	return mac.Sum(nil)
 }
@@ -166,6 +185,6 @@ func (k keySchedule) export13(exporter []byte, label string, context []byte, n i
 	}
 	h := k.hash.New()
 	h.Write(context)
-	secret := k.deriveSecret(exporter, label, k.emptyHash())
-	return k.expandLabel(secret, "exporter", h.Sum(nil), n), nil
+	secret := k.keyed(exporter).deriveSecret(label, k.emptyHash())
+	return k.keyed(secret).expandLabel("exporter", h.Sum(nil), n), nil
 }

@@ -50,8 +50,8 @@ func TestKeySchedule(t *testing.T) { // 4.38
 			}
 			early := schedule.early(secretOrNil(tt.PSK))
 			hello := hashed(tt.HelloClientRandom)
-			wantHex(t, "client early traffic", early.deriveSecret(early.secret, "c e traffic", hello), tt.Expected["clientEarlyTrafficSecret"])
-			wantHex(t, "early exporter", early.deriveSecret(early.secret, "e exp master", hello), tt.Expected["earlyExporterMasterSecret"])
+			wantHex(t, "client early traffic", early.deriveSecret("c e traffic", hello), tt.Expected["clientEarlyTrafficSecret"])
+			wantHex(t, "early exporter", early.deriveSecret("e exp master", hello), tt.Expected["earlyExporterMasterSecret"])
 			handshake := early.handshake(secretOrNil(tt.DHE))
 			hello = hashed(tt.HelloServerRandom)
 			wantHex(t, "client handshake traffic", handshake.clientTraffic(hello), tt.Expected["clientHandshakeTrafficSecret"])

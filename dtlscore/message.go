@@ -1,6 +1,8 @@
 package dtlscore
 
 import (
+	"slices"
+
 	"golang.org/x/crypto/cryptobyte"
 )
 
@@ -140,12 +142,16 @@ func parseMessage(t handshakeType, body []byte, form messageForm) (message, erro
 	return m, nil
 }
 
+// typicalMessageLen is room for most messages, so that they need not be moved
+// while they are written.
+const typicalMessageLen = 256
+
 // appendMessage appends a message, header and body, in one fragment. It fails
 // if something in it is too long for its field, which is a mistake in what
 // the caller configured.
 func appendMessage(dst []byte, seq uint16, m message) ([]byte, error) {
 	start := len(dst)
-	dst = append(dst, make([]byte, handshakeHeaderLen)...)
+	dst = append(slices.Grow(dst, typicalMessageLen), make([]byte, handshakeHeaderLen)...)
 	b := cryptobyte.NewBuilder(dst)
 	m.marshal(b)
 	out, err := b.Bytes()

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/hmac"
 	"encoding/binary"
+	"hash"
 	"slices"
 )
 
@@ -12,34 +13,40 @@ const (
 	verifyDataLen12 = 12
 )
 
-// prf12 is the pseudorandom function of version 1.2, with as many seeds as
-// one likes. RFC 5246, Section 5.
-func prf12(hash crypto.Hash, secret []byte, label string, n int, seeds ...[]byte) []byte {
+// A prf12 is the pseudorandom function of version 1.2 with one secret. RFC 5246,
+// Section 5. It is made once for each secret, because to set the key takes as
+// long as to use it. It is not safe for concurrent use.
+type prf12 struct{ mac hash.Hash }
+
+func newPRF12(hash crypto.Hash, secret []byte) prf12 { return prf12{hmac.New(hash.New, secret)} }
+
+// expand returns n bytes, with as many seeds as one likes.
+func (p prf12) expand(label string, n int, seeds ...[]byte) []byte {
 	seed := make([]byte, 0, len(label)+4*randomLen)
 	seed = append(seed, label...)
 	for _, s := range seeds {
 		seed = append(seed, s...)
 	}
-	mac := hmac.New(hash.New, secret)
-	mac.Write(seed)
-	a := mac.Sum(make([]byte, 0, hash.Size()))
-	out := make([]byte, 0, n+hash.Size())
+	p.mac.Reset()
+	p.mac.Write(seed)
+	a := p.mac.Sum(make([]byte, 0, p.mac.Size()))
+	out := make([]byte, 0, n+p.mac.Size())
 	for {
-		mac.Reset()
-		mac.Write(a)
-		mac.Write(seed)
-		if out = mac.Sum(out); len(out) >= n {
+		p.mac.Reset()
+		p.mac.Write(a)
+		p.mac.Write(seed)
+		if out = p.mac.Sum(out); len(out) >= n {
 			return out[:n:n]
 		}
-		mac.Reset()
-		mac.Write(a)
-		a = mac.Sum(a[:0])
+		p.mac.Reset()
+		p.mac.Write(a)
+		a = p.mac.Sum(a[:0])
 	}
 }
 
 // extendedMasterSecret is RFC 7627, Section 4.
 func extendedMasterSecret(hash crypto.Hash, preMaster, sessionHash []byte) []byte {
-	return prf12(hash, preMaster, "extended master secret", masterSecretLen, sessionHash)
+	return newPRF12(hash, preMaster).expand("extended master secret", masterSecretLen, sessionHash)
 }
 
 // pskPreMaster joins a pre-shared key and the result of ECDHE, or nil where
@@ -61,9 +68,9 @@ type keyBlock struct {
 	clientIV, serverIV   []byte
 }
 
-func newKeyBlock(s *cipherSuite, master []byte, clientRandom, serverRandom *[randomLen]byte) keyBlock {
+func newKeyBlock(s *cipherSuite, master prf12, clientRandom, serverRandom *[randomLen]byte) keyBlock {
 	k, iv := s.aead.keyLen(), s.aead.fixedIVLen()
-	b := prf12(s.hash, master, "key expansion", 2*(k+iv), serverRandom[:], clientRandom[:])
+	b := master.expand("key expansion", 2*(k+iv), serverRandom[:], clientRandom[:])
 	take := func(n int) (v []byte) {
 		v, b = b[:n:n], b[n:]
 		return v
@@ -73,17 +80,17 @@ func newKeyBlock(s *cipherSuite, master []byte, clientRandom, serverRandom *[ran
 
 // finished12 is the content of Finished of the client or of the server.
 // RFC 5246, Section 7.4.9.
-func finished12(hash crypto.Hash, master []byte, byClient bool, transcriptHash []byte) []byte {
+func finished12(master prf12, byClient bool, transcriptHash []byte) []byte {
 	label := "server finished"
 	if byClient {
 		label = "client finished"
 	}
-	return prf12(hash, master, label, verifyDataLen12, transcriptHash)
+	return master.expand(label, verifyDataLen12, transcriptHash)
 }
 
 // export12 is the exporter of RFC 5705. A context that is nil is no context,
 // and gives another value than one that is empty.
-func export12(hash crypto.Hash, master []byte, clientRandom, serverRandom *[randomLen]byte, label string, context []byte, n int) ([]byte, error) {
+func export12(master prf12, clientRandom, serverRandom *[randomLen]byte, label string, context []byte, n int) ([]byte, error) {
 	switch label {
 	case "client finished", "server finished", "master secret", "extended master secret", "key expansion":
 		return nil, misuse("label %q is used by the protocol itself", label)
@@ -99,5 +106,5 @@ func export12(hash crypto.Hash, master []byte, clientRandom, serverRandom *[rand
 		seed = binary.BigEndian.AppendUint16(seed, uint16(len(context)))
 		seed = append(seed, context...)
 	}
-	return prf12(hash, master, label, n, seed), nil
+	return master.expand(label, n, seed), nil
 }

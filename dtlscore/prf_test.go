@@ -10,7 +10,7 @@ import (
 
 // The vector that was posted to the list of the IETF working group in 2009.
 func TestPRF(t *testing.T) {
-	got := prf12(crypto.SHA256, unhex(t, "9bbe436ba940f017b17652849a71db35"), "test label", 100,
+	got := newPRF12(crypto.SHA256, unhex(t, "9bbe436ba940f017b17652849a71db35")).expand("test label", 100,
 		unhex(t, "a0ba9f936cda311827a6f796ffd5198c"))
 	want := unhex(t, "e3f229ba727be17b8d122620557cd453c2aab21d07c3d495329b52d4e61edb5a6b301791e90d35c9c9a46b4e14baf9af"+
 		"0fa022f7077def17abfd3797c0564bab4fbc91666e9def9b97fce34f796789baa48082d122ee42c5a72e5a5110fff70187347b66")
@@ -39,14 +39,14 @@ func TestExtendedMasterSecret(t *testing.T) { // 4.26
 			if hex.EncodeToString(master) != tt.Expected.MasterSecret {
 				t.Errorf("master secret %x, not %s", master, tt.Expected.MasterSecret)
 			}
-			block := prf12(hash, master, "key expansion", group.KeyBlockLength/8, unhex(t, tt.ServerRandom), unhex(t, tt.ClientRandom))
+			block := newPRF12(hash, master).expand("key expansion", group.KeyBlockLength/8, unhex(t, tt.ServerRandom), unhex(t, tt.ClientRandom))
 			if hex.EncodeToString(block) != tt.Expected.KeyBlock {
 				t.Errorf("key block %x, not %s", block, tt.Expected.KeyBlock)
 			}
 			// The same block, cut up for suites of both sizes of nonce.
 			cr, sr := [randomLen]byte(unhex(t, tt.ClientRandom)), [randomLen]byte(unhex(t, tt.ServerRandom))
 			for _, kind := range aeadKinds {
-				b := newKeyBlock(&cipherSuite{aead: kind, hash: hash}, master, &cr, &sr)
+				b := newKeyBlock(&cipherSuite{aead: kind, hash: hash}, newPRF12(hash, master), &cr, &sr)
 				joined := bytes.Join([][]byte{b.clientKey, b.serverKey, b.clientIV, b.serverIV}, nil)
 				if !bytes.HasPrefix(block, joined) || len(b.clientKey) != kind.keyLen() || len(b.serverIV) != kind.fixedIVLen() {
 					t.Errorf("%+v", b)
@@ -80,20 +80,20 @@ func TestExporter(t *testing.T) { // 1.50, 2.1, 4.30
 		{"SHA-384, empty context", crypto.SHA384, label, []byte{}, "264f4eded9100e467c083119de51f9148ecb07ca42dce11ad48388e092fb0300" +
 			"a56125096304cb2e8f29712a7a2c3962d4450cb6a2d52197558e80aaedcddb0e"},
 	} {
-		got, err := export12(tt.hash, master, &clientRandom, &serverRandom, tt.label, tt.context, 64)
+		got, err := export12(newPRF12(tt.hash, master), &clientRandom, &serverRandom, tt.label, tt.context, 64)
 		if err != nil || hex.EncodeToString(got) != tt.want {
 			t.Errorf("%s: %x, %v", tt.name, got, err)
 		}
 	}
 	for _, reserved := range []string{"client finished", "server finished", "master secret", "extended master secret", "key expansion"} {
-		if got, err := export12(crypto.SHA256, master, &clientRandom, &serverRandom, reserved, nil, 64); !errors.Is(err, ErrMisuse) || got != nil {
+		if got, err := export12(newPRF12(crypto.SHA256, master), &clientRandom, &serverRandom, reserved, nil, 64); !errors.Is(err, ErrMisuse) || got != nil {
 			t.Errorf("%q: %v", reserved, err)
 		}
 	}
-	if _, err := export12(crypto.SHA256, master, &clientRandom, &serverRandom, label, nil, -1); !errors.Is(err, ErrMisuse) {
+	if _, err := export12(newPRF12(crypto.SHA256, master), &clientRandom, &serverRandom, label, nil, -1); !errors.Is(err, ErrMisuse) {
 		t.Errorf("negative length: %v", err)
 	}
-	if _, err := export12(crypto.SHA256, master, &clientRandom, &serverRandom, label, make([]byte, 1<<16), 64); !errors.Is(err, ErrMisuse) {
+	if _, err := export12(newPRF12(crypto.SHA256, master), &clientRandom, &serverRandom, label, make([]byte, 1<<16), 64); !errors.Is(err, ErrMisuse) {
 		t.Errorf("long context: %v", err)
 	}
 }

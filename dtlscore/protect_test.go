@@ -306,7 +306,7 @@ func TestSealConcurrently(t *testing.T) {
 func TestAttackH6Reflection(t *testing.T) {
 	suite := suiteByID(TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, VersionDTLS12)
 	cr, sr := random(1), random(2)
-	block := newKeyBlock(suite, testBytes(1, masterSecretLen), &cr, &sr)
+	block := newKeyBlock(suite, newPRF12(suite.hash, testBytes(1, masterSecretLen)), &cr, &sr)
 	client, _ := newProtection12(suite.aead, 1, block.clientKey, block.clientIV)
 	server, _ := newProtection12(suite.aead, 1, block.serverKey, block.serverIV)
 	record := client.seal(nil, contentApplicationData, 0, []byte("x"))

@@ -163,9 +163,7 @@ func (s *serverHandshake13) choosePSK(c *Conn, raw handshakeMessage, hashes ...c
 	if chosen == nil {
 		return nil
 	}
-	m := handshakeHeader{raw.typ, len(raw.body), raw.seq, 0, len(raw.body)}.append(nil)
-	m = append(m, raw.body...)
-	sum := s.transcript.sumTruncated(chosen.hash, m, s.offer.bindersLen())
+	sum := s.transcript.sumTruncated(chosen.hash, raw.whole, s.offer.bindersLen())
 	if !hmac.Equal(s.offer.binders[chosen.position], chosen.binder(sum)) {
 		return untrusted(AlertDecryptError, "client does not know the pre-shared key that it names")
 	}

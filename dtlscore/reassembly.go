@@ -5,13 +5,15 @@ import (
 	"slices"
 )
 
-// A handshakeMessage is a message that has arrived in full. It owns its body.
+// A handshakeMessage is a message that has arrived in full. It owns its bytes.
 type handshakeMessage struct {
 	typ   handshakeType
 	seq   uint16
 	epoch uint64 // of the records that it came in
-	body  []byte
+	whole []byte // with a header as if it had not been fragmented
 }
+
+func (m handshakeMessage) body() []byte { return m.whole[handshakeHeaderLen:] }
 
 // futureMessages is how many messages may arrive before one that is missing.
 // The transport keeps their order, so that one would do for most peers.
@@ -103,7 +105,7 @@ func (r *reassembler) take() (handshakeMessage, bool) {
 	if p == nil || p.arrived < p.length {
 		return handshakeMessage{}, false
 	}
-	m := handshakeMessage{p.typ, uint16(r.next), p.epoch, p.bytes()}
+	m := handshakeMessage{p.typ, uint16(r.next), p.epoch, p.message(uint16(r.next))}
 	r.next++
 	copy(r.pending[:], r.pending[1:])
 	r.pending[futureMessages-1] = nil
@@ -148,7 +150,7 @@ type partialMessage struct {
 	length  int
 	epoch   uint64
 	arrived int      // bytes, each counted once
-	whole   []byte   // all of it, if it came in one fragment
+	whole   []byte   // all of it behind room for a header, if it came in one fragment
 	blocks  []*block // otherwise; nil where nothing has arrived
 }
 
@@ -158,7 +160,8 @@ func (p *partialMessage) add(offset int, fragment []byte) {
 		return
 	}
 	if len(fragment) == p.length {
-		p.whole, p.arrived, p.blocks = slices.Clone(fragment), p.length, nil
+		p.whole, p.arrived, p.blocks = p.room(), p.length, nil
+		p.whole = append(p.whole, fragment...)
 		return
 	}
 	if p.blocks == nil {
@@ -180,14 +183,20 @@ func (p *partialMessage) add(offset int, fragment []byte) {
 	}
 }
 
-// bytes returns the message, when all of it has arrived.
-func (p *partialMessage) bytes() []byte {
-	if p.blocks == nil {
-		return p.whole
+// room is where the message will be, with a header that is not filled in.
+func (p *partialMessage) room() []byte {
+	return make([]byte, handshakeHeaderLen, handshakeHeaderLen+p.length)
+}
+
+// message returns the message, when all of it has arrived.
+func (p *partialMessage) message(seq uint16) []byte {
+	m := p.whole
+	if m == nil {
+		m = p.room()
+		for _, b := range p.blocks {
+			m = append(m, b.data[:min(blockLen, cap(m)-len(m))]...)
+		}
 	}
-	body := make([]byte, 0, len(p.blocks)*blockLen)
-	for _, b := range p.blocks {
-		body = append(body, b.data[:]...)
-	}
-	return body[:p.length:p.length]
+	handshakeHeader{p.typ, p.length, seq, 0, p.length}.append(m[:0])
+	return m
 }

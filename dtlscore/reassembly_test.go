@@ -22,8 +22,8 @@ func mustAdd(t *testing.T, r *reassembler, h handshakeHeader, fragment []byte) {
 func wantMessage(t *testing.T, r *reassembler, typ handshakeType, seq uint16, body []byte) {
 	t.Helper()
 	m, ok := r.take()
-	if !ok || m.typ != typ || m.seq != seq || !bytes.Equal(m.body, body) {
-		t.Fatalf("%v, %v with message_seq %d and %d bytes", ok, m.typ, m.seq, len(m.body))
+	if !ok || m.typ != typ || m.seq != seq || !bytes.Equal(m.body(), body) {
+		t.Fatalf("%v, %v with message_seq %d and %d bytes", ok, m.typ, m.seq, len(m.body()))
 	}
 }
 

@@ -202,7 +202,7 @@ func (o *observer) keys12(epoch uint64, fromClient bool) {
 		return // one that we do not have
 	}
 	master := o.keyLog("CLIENT_RANDOM %x", o.clientRandom)
-	block := newKeyBlock(o.suite, master, &o.clientRandom, &o.serverRandom)
+	block := newKeyBlock(o.suite, newPRF12(o.suite.hash, master), &o.clientRandom, &o.serverRandom)
 	key, iv := block.serverKey, block.serverIV
 	if fromClient {
 		key, iv = block.clientKey, block.clientIV
@@ -230,7 +230,7 @@ func (o *observer) keys12(epoch uint64, fromClient bool) {
 		return h.typ, content
 	}
 	want := o.c.Exporters[min(o.handshakes, len(o.c.Exporters)-1)]
-	got, err := export12(o.suite.hash, master, &o.clientRandom, &o.serverRandom, "EXPORTER_DTLS_OVER_SCTP", nil, 64)
+	got, err := export12(newPRF12(o.suite.hash, master), &o.clientRandom, &o.serverRandom, "EXPORTER_DTLS_OVER_SCTP", nil, 64)
 	if err != nil || hex.EncodeToString(got) != want {
 		o.t.Errorf("exporter gives %x, %v; not %s", got, err, want)
 	}
@@ -287,11 +287,11 @@ func (o *observer) handshake(raw handshakeMessage, fromClient bool) {
 	} else if o.version == VersionDTLS12 {
 		form.kx = kxECDHEECDSA // of all connections with suites that are not ours
 	}
-	m, err := parseMessage(raw.typ, raw.body, form)
+	m, err := parseMessage(raw.typ, raw.body(), form)
 	if err != nil {
 		o.t.Fatalf("%v: %v", raw.typ, err)
 	}
-	checkRoundTrip(o.t, m, raw.body, form)
+	checkRoundTrip(o.t, m, raw.body(), form)
 	o.counts[raw.typ.String()]++
 
 	switch m := m.(type) {
@@ -338,7 +338,7 @@ func (o *observer) handshake(raw handshakeMessage, fromClient bool) {
 		o.finished(m, fromClient)
 	}
 	if side := o.sides[fromClient]; o.version != VersionDTLS13 || side.epoch < 3 {
-		o.transcript.add(raw.typ, raw.seq, raw.body)
+		o.transcript.addMessages(raw.whole)
 	}
 	if raw.typ == typeFinished {
 		o.handshakeEnds()
@@ -370,7 +370,7 @@ func (o *observer) serverHello(raw handshakeMessage, m *serverHello) {
 	if err != nil && o.suite != nil { // else it is an extension for CBC, that we do not know
 		o.t.Error(err)
 	}
-	o.transcript.add(raw.typ, raw.seq, raw.body)
+	o.transcript.addMessages(raw.whole)
 }
 
 // binder checks the binder of an external key. RFC 8446, Section 4.2.11.2.
@@ -378,10 +378,9 @@ func (o *observer) binder(raw handshakeMessage, m *clientHello) {
 	if len(m.binders) == 0 {
 		return
 	}
-	whole := append(handshakeHeader{raw.typ, len(raw.body), raw.seq, 0, len(raw.body)}.append(nil), raw.body...)
 	schedule := newKeySchedule(crypto.SHA256)
 	key := schedule.early(unhex(o.t, o.c.PSK)).binderKey(true)
-	sum := o.transcript.sumTruncated(crypto.SHA256, whole, m.bindersLen())
+	sum := o.transcript.sumTruncated(crypto.SHA256, raw.whole, m.bindersLen())
 	if want := schedule.finished13(key, sum); !bytes.Equal(m.binders[0], want) {
 		o.t.Errorf("binder is %x, not %x", m.binders[0], want)
 	}
@@ -400,7 +399,7 @@ func (o *observer) finished(m *finished, fromClient bool) {
 	var want []byte
 	if o.version == VersionDTLS12 {
 		master := o.keyLog("CLIENT_RANDOM %x", o.clientRandom)
-		want = finished12(o.suite.hash, master, fromClient, o.transcript.sum())
+		want = finished12(newPRF12(o.suite.hash, master), fromClient, o.transcript.sum())
 	} else {
 		want = newKeySchedule(o.suite.hash).finished13(o.trafficSecret(2, fromClient), o.transcript.sum())
 	}

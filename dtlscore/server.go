@@ -20,13 +20,13 @@ func (s *serverWaitClientHello) handle(c *Conn, m message, raw handshakeMessage)
 	if !ok {
 		return nil, unexpectedMessage(m, typeClientHello)
 	}
-	if c.config.CookieExchange && !s.returns(hello, raw.body) {
+	if c.config.CookieExchange && !s.returns(hello, raw.body()) {
 		version, err := c.serverVersion(hello)
 		if err != nil {
 			return nil, err
 		}
 		if version == VersionDTLS12 {
-			return s.askForCookie(c, hello, raw.body)
+			return s.askForCookie(c, hello, raw.body())
 		}
 	}
 	info := clientHelloInfo(hello)

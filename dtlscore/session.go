@@ -116,7 +116,11 @@ func (c *Config) stillTrusted(s *ConnectionState, roots *x509.CertPool, verify b
 }
 
 func (n *session) marshal() ([]byte, error) {
-	b := cryptobyte.NewBuilder(nil)
+	room := 256 + len(n.ticket) + len(n.staple) // about, so that nothing is moved while it is written
+	for _, der := range slices.Concat(n.peer, n.chain) {
+		room += 3 + len(der)
+	}
+	b := cryptobyte.NewBuilder(make([]byte, 0, room))
 	b.AddUint8(sessionFormat)
 	b.AddUint16(n.version)
 	b.AddUint16(n.suite)

@@ -66,9 +66,12 @@ func (c *lruCache) Put(key string, session []byte) {
 	}
 }
 
-// parsedCertificates are certificates of sessions that somebody still uses, by
-// their DER. To parse one takes longer than all the rest of a resumption.
-var parsedCertificates sync.Map // of string to weak.Pointer[x509.Certificate]
+// parsedCertificates are certificates of peers and sessions that somebody still
+// uses, by their DER. To parse one takes longer than all the rest of a resumption.
+var parsedCertificates = struct {
+	sync.RWMutex // guards the following
+	byDER        map[string]weak.Pointer[x509.Certificate]
+}{byDER: make(map[string]weak.Pointer[x509.Certificate])}
 
 func cachedCertificates(list [][]byte) ([]*x509.Certificate, error) {
 	chain := make([]*x509.Certificate, len(list))
@@ -83,17 +86,26 @@ func cachedCertificates(list [][]byte) ([]*x509.Certificate, error) {
 }
 
 func cachedCertificate(der []byte) (*x509.Certificate, error) {
-	if v, ok := parsedCertificates.Load(string(der)); ok {
-		if cert := v.(weak.Pointer[x509.Certificate]).Value(); cert != nil {
-			return cert, nil
-		}
+	parsedCertificates.RLock()
+	known := parsedCertificates.byDER[string(der)]
+	parsedCertificates.RUnlock()
+	if cert := known.Value(); cert != nil {
+		return cert, nil
 	}
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
 		return nil, err
 	}
 	key, pointer := string(der), weak.Make(cert)
-	parsedCertificates.Store(key, pointer)
-	runtime.AddCleanup(cert, func(key string) { parsedCertificates.CompareAndDelete(key, pointer) }, key)
+	parsedCertificates.Lock()
+	defer parsedCertificates.Unlock()
+	parsedCertificates.byDER[key] = pointer
+	runtime.AddCleanup(cert, func(key string) {
+		parsedCertificates.Lock()
+		defer parsedCertificates.Unlock()
+		if parsedCertificates.byDER[key] == pointer {
+			delete(parsedCertificates.byDER, key)
+		}
+	}, key)
 	return cert, nil
 }

@@ -52,7 +52,7 @@ func (c *Conn) receiveHandshake(epoch uint64, content []byte) error {
 }
 
 func (c *Conn) handleMessage(raw handshakeMessage) error {
-	m, err := parseMessage(raw.typ, raw.body, c.form)
+	m, err := parseMessage(raw.typ, raw.body(), c.form)
 	if err != nil {
 		return err
 	}

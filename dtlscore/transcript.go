@@ -1,6 +1,7 @@
 package dtlscore
 
 import (
+	"bytes"
 	"crypto"
 	"encoding/binary"
 	"hash"
@@ -16,31 +17,27 @@ import (
 type transcript struct {
 	version uint16
 	hash    hash.Hash // nil before choose
-	kept    []byte    // messages with headers of 12 bytes
+	kept    [][]byte  // messages with headers of 12 bytes
 	keeping bool
 }
 
-// transcriptRoom is enough for a handshake with small chains.
-const transcriptRoom = 4 << 10
+func newTranscript() *transcript { return &transcript{keeping: true} }
 
-func newTranscript() *transcript {
-	return &transcript{keeping: true, kept: make([]byte, 0, transcriptRoom)}
-}
-
-// add takes in a whole message.
+// add takes in a message of which only the body is there.
 func (t *transcript) add(typ handshakeType, seq uint16, body []byte) {
 	m := make([]byte, 0, handshakeHeaderLen+len(body))
 	m = handshakeHeader{typ, len(body), seq, 0, len(body)}.append(m)
 	t.addMessages(append(m, body...))
 }
 
-// addMessages takes in one message or more as [appendMessage] made them.
+// addMessages takes in one message or more as [appendMessage] made them. They
+// must not change from here on.
 func (t *transcript) addMessages(b []byte) {
 	for len(b) > 0 {
 		var m []byte
 		m, b = cutMessage(b)
 		if t.keeping {
-			t.kept = append(t.kept, m...)
+			t.kept = append(t.kept, m)
 		}
 		if t.hash != nil {
 			t.write(m)
@@ -67,9 +64,7 @@ func (t *transcript) write(m []byte) {
 // before and to come.
 func (t *transcript) choose(version uint16, alg crypto.Hash) {
 	t.version, t.hash = version, alg.New()
-	for b := t.kept; len(b) > 0; {
-		var m []byte
-		m, b = cutMessage(b)
+	for _, m := range t.kept {
 		t.write(m)
 	}
 	if version == VersionDTLS13 {
@@ -117,8 +112,7 @@ func (t *transcript) clone() hash.Hash {
 }
 
 // messages are all messages so far, for the CertificateVerify of version 1.2.
-// It is valid until the next change of the transcript.
-func (t *transcript) messages() []byte { return t.kept }
+func (t *transcript) messages() []byte { return bytes.Join(t.kept, nil) }
 
 // release drops the messages, once no CertificateVerify can need them.
 func (t *transcript) release() { t.kept, t.keeping = nil, false }
