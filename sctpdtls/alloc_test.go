@@ -19,7 +19,7 @@ type pipe struct {
 	info   stream.Info
 }
 
-func (p *pipe) Send(b []byte, info stream.Info) error {
+func (p *pipe) TrySend(b []byte, info stream.Info) error {
 	p.n, p.info = copy(p.record[:], b), info
 	return nil
 }

@@ -67,7 +67,7 @@ func (c *Conn) close() error {
 	}
 	until := time.Now().Add(c.config.closeTimeout())
 	c.readDeadline.take(until)
-	c.pending = nil
+	c.mux.Discard()
 
 	// 1. What was written, then close_notify. After the peer's it has gone already.
 	c.core.Close()

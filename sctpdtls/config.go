@@ -135,6 +135,15 @@ type Config struct {
 	// application data; Diameter uses 0.
 	DefaultStream uint16
 
+	// ReadQueue bounds what is kept of messages that were read because others were wanted, and that nobody has taken
+	// yet: those of one [Stream] while another one is read, and of all while keys change. It counts
+	// bytes, with 128 and some rounding for each message; 0 is 1 MiB. At the bound nothing more is read from the
+	// association until some are taken, and SCTP holds the peer back: none is thrown away. SCTP has no flow control for each
+	// stream, so whoever leaves one stream unread then holds up all. A small bound makes that happen sooner. One smaller
+	// than what the peer may have on its way (its send buffer and the receive buffer of this end) also
+	// makes a change of keys wait for readers.
+	ReadQueue int
+
 	// HandshakeTimeout bounds a handshake; 0 is 10 seconds. SCTP drops in
 	// silence what is authenticated with the wrong key, so there is always a bound.
 	HandshakeTimeout time.Duration
@@ -169,6 +178,7 @@ func (c *Config) handshakeTimeout() time.Duration {
 	return orDefault(c.HandshakeTimeout, 10*time.Second)
 }
 func (c *Config) closeTimeout() time.Duration { return orDefault(c.CloseTimeout, 5*time.Second) }
+func (c *Config) readQueue() int              { return orDefault(c.ReadQueue, 1<<20) }
 func (c *Config) maxHandshakes() int          { return orDefault(c.MaxHandshakes, 1024) }
 
 func orDefault[T int | time.Duration](v, d T) T {

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -40,7 +40,14 @@ type Conn struct {
 	keys   *keyring
 	config *Config
 
+	own                         party // of ReadMessage, WriteMessage and so on
 	readDeadline, writeDeadline deadline
+	mux                         *stream.Mux // messages that nobody has asked for yet
+
+	streams struct {
+		sync.Mutex
+		open map[uint16]*Stream // those that are claimed
+	}
 
 	gate     *gate                           // holds writers while keys change
 	state    atomic.Pointer[ConnectionState] // of the last complete handshake; nil before
@@ -53,6 +60,9 @@ type Conn struct {
 	readers atomic.Int32                  // that wait for reading
 	full    atomic.Bool                   // there is no room for messages until some are read
 
+	space token        // held by the one writer who waits for buffer space
+	crowd atomic.Int32 // writers who hold it or want to
+
 	meter    meter // of what this end sends
 	counted  counters
 	closing  atomic.Bool
@@ -63,10 +73,9 @@ type Conn struct {
 	// the core. It guards the following.
 	reading  token
 	messages *stream.Reader
-	pending  []message           // application messages that nobody has asked for yet
-	size     int                 // bytes in pending
-	keep     int                 // a flush stops when so many bytes are in pending
-	ended    error               // what readers get when pending is empty
+	who      *party              // whose reader it is, or nil
+	asks     ask                 // what for
+	ended    error               // what readers get when no message is left
 	doing    dtlscore.Event      // what the core wants next, and is not done yet
 	asked    bool                // doing is a flush, and a dry event will come
 	holding  bool                // the gate is shut, the write deadline is the driver's
@@ -79,7 +88,6 @@ type Conn struct {
 	keyTime  time.Duration       // that it took from there to compute and install a key
 	epoch    uint64              // that Trace was told of
 	held     map[int]stream.Info // of the messages that the core holds, by its numbers
-	rest     []byte              // what Read left of a message
 }
 
 // A token is a mutex that testing/synctest can see somebody wait for.
@@ -87,12 +95,6 @@ type token chan struct{}
 
 func (t token) lock()   { t <- struct{}{} }
 func (t token) unlock() { <-t }
-
-// message is an application message that waits for its reader.
-type message struct {
-	data []byte
-	info stream.Info
-}
 
 func newConn(a association, config *Config, core *dtlscore.Conn) (*Conn, error) {
 	agreement, err := a.AuthAgreement()
@@ -109,14 +111,17 @@ func newConn(a association, config *Config, core *dtlscore.Conn) (*Conn, error) 
 		gate:     newGate(),
 		closed:   make(chan struct{}),
 		reading:  make(token, 1),
+		space:    make(token, 1),
 		messages: stream.NewReader(a),
-		keep:     maxPending,
+		mux:      stream.NewMux(config.readQueue()),
 		holding:  true,
 		held:     make(map[int]stream.Info),
 	}
 	c.keys = newKeyring(c.authSocket())
-	c.readDeadline.set = a.SetReadDeadline
-	c.writeDeadline.set = a.SetWriteDeadline
+	c.streams.open = make(map[uint16]*Stream)
+	c.own.queue = c.mux.Rest()
+	c.readDeadline.set, c.readDeadline.user = a.SetReadDeadline, &c.own.read
+	c.writeDeadline.set, c.writeDeadline.user = a.SetWriteDeadline, &c.own.write
 	c.writeDeadline.take(time.Time{})
 	return c, nil
 }
@@ -214,29 +219,31 @@ func (c *Conn) SetDeadline(t time.Time) error {
 }
 
 // SetReadDeadline makes reads fail with os.ErrDeadlineExceeded after t. Nothing is lost by that.
-func (c *Conn) SetReadDeadline(t time.Time) error {
-	if c.closing.Load() {
-		return net.ErrClosed
-	}
-	return c.readDeadline.setUser(t)
-}
+// Every [Stream] has deadlines of its own.
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.setReadDeadline(&c.own, t) }
 
 // SetWriteDeadline makes writes fail with os.ErrDeadlineExceeded after t: nothing of the message was sent then.
-func (c *Conn) SetWriteDeadline(t time.Time) error {
-	if c.closing.Load() {
+func (c *Conn) SetWriteDeadline(t time.Time) error { return c.setWriteDeadline(&c.own, t) }
+
+func (c *Conn) setReadDeadline(p *party, t time.Time) error {
+	if c.closing.Load() || p.isClosed() {
 		return net.ErrClosed
 	}
-	err := c.writeDeadline.setUser(t)
-	c.gate.poke() // for writers who wait for a handshake
-	if c.driving.Load() {
-		c.readDeadline.poke()
-	}
-	return err
+	p.read.set(t)
+	c.readDeadline.changed(&p.read)
+	return nil
 }
 
-// retry reports whether a call that failed with err was only interrupted by the driver.
-func (c *Conn) retry(err error, d *deadline) bool {
-	return errors.Is(err, os.ErrDeadlineExceeded) && !d.passed() && !c.closing.Load()
+func (c *Conn) setWriteDeadline(p *party, t time.Time) error {
+	if c.closing.Load() || p.isClosed() {
+		return net.ErrClosed
+	}
+	p.write.set(t)
+	c.writeDeadline.changed(&p.write)
+	if c.driving.Load() { // perhaps for a writer
+		c.readDeadline.poke()
+	}
+	return nil
 }
 
 // end makes err what readers get from now on, and writers too.

@@ -22,15 +22,11 @@ import (
 // is asked not to delay its acknowledgement, for the next flush waits for it.
 var controlInfo = stream.Info{Stream: 0, PPID: 0, SackImmediately: true}
 
-// maxPending bounds the bytes of messages that are read because something else is waited
-// for, although nobody takes them. Beyond that the peer has to wait too.
-const maxPending = 8 << 20
-
 // errPending says that messages have to be taken before it can go on.
 var errPending = errors.New("sctpdtls: messages are waiting")
 
-// mustPause reports whether messages are waiting, of limit bytes or more.
-func (c *Conn) mustPause(limit int) bool { return len(c.pending) > 0 && c.size >= limit }
+// mustPause reports whether there is no room for more messages, or one for whoever reads.
+func (c *Conn) mustPause() bool { return c.served() || c.mux.Full() }
 
 // obey does what the core wants. When it fails with a timeout or errPending it can be called
 // again to go on where it was.
@@ -206,7 +202,7 @@ func (c *Conn) flush() error {
 		c.asked = true
 	}
 	for {
-		if c.mustPause(c.keep) {
+		if c.mustPause() {
 			return errPending
 		}
 		m, ev, err := c.messages.Next(true)
@@ -227,7 +223,7 @@ func (c *Conn) flush() error {
 // RFC 6083, Sections 4.7 and 4.9.
 func (c *Conn) drain() error {
 	for {
-		if c.mustPause(maxPending) {
+		if c.mux.Full() {
 			return errPending
 		}
 		m, ev, err := c.messages.Next(c.messages.Partial())
@@ -255,7 +251,7 @@ func (c *Conn) take(m stream.Message, ev stream.Event) error {
 	if err != nil || data == nil {
 		return err
 	}
-	c.queue(append([]byte(nil), data...), m.Info)
+	c.queue(data, m.Info)
 	return nil
 }
 
@@ -272,13 +268,12 @@ func (c *Conn) receive(m stream.Message) (data []byte, err error) {
 	return data, err
 }
 
-// queue keeps an application message for its reader.
+// queue keeps a copy of an application message for its reader.
 func (c *Conn) queue(data []byte, info stream.Info) {
 	if c.closing.Load() {
 		return // nobody will ask for it
 	}
-	c.size += len(data)
-	c.pending = append(c.pending, message{data, info})
+	c.mux.Put(data, info)
 }
 
 // step reads one message or event and does all that follows from it. Application
@@ -291,7 +286,7 @@ func (c *Conn) step() (data []byte, info stream.Info, err error) {
 	if err := c.obey(); err != nil { // what a timeout has left undone
 		return nil, info, err
 	}
-	if c.ended != nil || len(c.pending) > 0 {
+	if c.ended != nil || c.served() {
 		return nil, info, c.ended
 	}
 	m, ev, err := c.messages.Next(true)
@@ -310,7 +305,7 @@ func (c *Conn) step() (data []byte, info stream.Info, err error) {
 	if data != nil {
 		if c.doing = c.core.NextEvent(); c.doing.Kind != dtlscore.EventNone {
 			// What follows may read, and so overwrite the message.
-			c.queue(append([]byte(nil), data...), m.Info)
+			c.queue(data, m.Info)
 			data = nil
 		}
 	}

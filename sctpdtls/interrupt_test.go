@@ -413,7 +413,13 @@ func TestAbortWakes(t *testing.T) {
 // thrown away for it: attack E14, requirement 1.43.
 func TestAttackE14PendingIsBounded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		p := connected(t, assoctest.Options{})
+		const bound = 2 * (64 + 128) // two small messages
+		config := serverConfig()
+		config.ReadQueue = bound
+		p := newTestPair(t, assoctest.Options{}, clientConfig(), config)
+		if cerr, serr := p.handshake(); cerr != nil || serr != nil {
+			t.Fatalf("handshake: client %v, server %v", cerr, serr)
+		}
 		for i := range 5 {
 			if err := p.client.WriteMessage([]byte{byte(i)}, MessageInfo{}); err != nil {
 				t.Fatal(err)
@@ -422,14 +428,12 @@ func TestAttackE14PendingIsBounded(t *testing.T) {
 		time.Sleep(time.Second)
 		c := p.server
 		c.doing = dtlscore.Event{Kind: dtlscore.EventFlush}
-		c.size = maxPending - 2 // as if that many bytes were waiting
 		c.reading.lock()
 		c.drive(func() bool { return false })
 		c.reading.unlock()
-		if len(c.pending) != 2 || !c.full.Load() || c.turn() != nil {
-			t.Errorf("%d messages were read beyond the limit, full is %v", len(c.pending)-2, c.full.Load())
+		if c.mux.Size() != bound || !c.full.Load() || c.turn() != nil {
+			t.Errorf("%d bytes are kept, want %d; full is %v", c.mux.Size(), bound, c.full.Load())
 		}
-		c.size = 2
 		buf := make([]byte, 10)
 		for i := range 5 {
 			if n, _, err := c.ReadMessage(buf); n != 1 || buf[0] != byte(i) || err != nil {

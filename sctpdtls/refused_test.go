@@ -59,7 +59,7 @@ func versionName(v uint16) string {
 type deafAssociation struct{ association }
 
 func (a *deafAssociation) TrySend(b []byte, info stream.Info) error {
-	if b[0]&0xe3 == 0x23 {
+	if b[0]&0xe3 == 0x23 && info.Stream == 0 {
 		return nil
 	}
 	return a.association.TrySend(b, info)

@@ -90,7 +90,7 @@ func (c *Conn) renegotiated(err error) {
 // turn is where one who waits for something else than messages can take reading, unless
 // there is no room for what would be read.
 func (c *Conn) turn() token {
-	if c.full.Load() {
+	if c.full.Load() && c.writeEnd.Load() == nil {
 		return nil
 	}
 	return c.reading
@@ -105,7 +105,6 @@ func (c *Conn) drive(done func() bool) {
 	}
 	c.driving.Store(true)
 	c.readDeadline.lend()
-	c.keep = maxPending
 	err := c.advance(func() bool {
 		return c.ended != nil || done() || c.readers.Load() > 0 || c.closing.Load()
 	})
@@ -117,7 +116,7 @@ func (c *Conn) drive(done func() bool) {
 	switch {
 	case err == nil, errors.Is(err, os.ErrDeadlineExceeded):
 	case err == errPending:
-		c.full.Store(true)
+		c.fills()
 	default:
 		c.finish(err)
 	}
@@ -129,7 +128,7 @@ func (c *Conn) advance(stop func() bool) error {
 		if err := c.obey(); err != nil || stop() { // it may have waited long
 			return err
 		}
-		if c.mustPause(c.keep) {
+		if c.mustPause() {
 			return errPending
 		}
 		m, ev, err := c.messages.Next(true)
@@ -141,19 +140,4 @@ func (c *Conn) advance(stop func() bool) error {
 		}
 	}
 	return nil
-}
-
-// lockToRead is reading.lock for readers, who come before those who only drive.
-func (c *Conn) lockToRead() {
-	select {
-	case c.reading <- struct{}{}:
-	default:
-		c.readers.Add(1)
-		if c.driving.Load() {
-			c.readDeadline.poke()
-		}
-		c.reading.lock()
-		c.readers.Add(-1)
-	}
-	c.keep = 0
 }

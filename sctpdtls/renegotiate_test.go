@@ -254,7 +254,8 @@ func TestRenegotiateWithFullBuffers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := renegotiating(t, assoctest.Options{Window: 1 << 15})
 		var writers sync.WaitGroup
-		const each = 2 * maxPending / MaxMessageSize
+		bound := p.client.config.readQueue()
+		each := 2 * bound / MaxMessageSize
 		for _, c := range []*Conn{p.client, p.server} {
 			writers.Go(func() {
 				for range each {
@@ -274,8 +275,8 @@ func TestRenegotiateWithFullBuffers(t *testing.T) {
 		var readers sync.WaitGroup
 		for _, c := range []*Conn{p.client, p.server} {
 			c.reading.lock()
-			if c.size > maxPending+MaxMessageSize {
-				t.Errorf("%v keeps %d bytes", c.LocalAddr(), c.size)
+			if n := c.mux.Size(); n > bound+2*MaxMessageSize {
+				t.Errorf("%v keeps %d bytes", c.LocalAddr(), n)
 			}
 			c.reading.unlock()
 			readers.Go(func() {

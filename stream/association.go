@@ -29,6 +29,10 @@ type Info struct {
 	// Lifetime makes the message partially reliable (RFC 3758): it is given
 	// up when it could not be delivered in that time. 0 is reliable. Send only.
 	Lifetime time.Duration
+	// Retransmissions makes it partially reliable in the other way (RFC 7496, Section 3.1): it is given
+	// up when it has been sent again so often; negative is not once. 0 is reliable. Send only,
+	// and not together with Lifetime.
+	Retransmissions int
 }
 
 // A Part is what one call of [Association.Recv] has read: the next N bytes of a

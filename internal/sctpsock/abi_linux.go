@@ -60,6 +60,7 @@ const (
 	flagSACKImmediately = 8
 	policyNone          = 0
 	policyTTL           = 0x10
+	policyRTX           = 0x20
 
 	msgEOR          = unix.MSG_EOR
 	msgNotification = 0x8000

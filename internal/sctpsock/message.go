@@ -17,6 +17,10 @@ type SendInfo struct {
 	// message with Lifetime 0 is reliable, also where the socket's default is
 	// another one.
 	Lifetime time.Duration
+
+	// Retransmissions, if not 0, is how often SCTP sends the message again before it
+	// gives it up (RFC 7496, Section 3.1, limited retransmissions); negative is not once. Lifetime comes first.
+	Retransmissions int
 }
 
 // A RecvInfo comes with a message that is received (RFC 6458, Section 5.3.5).

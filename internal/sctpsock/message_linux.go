@@ -67,8 +67,11 @@ func newSendCall(b []byte, info *SendInfo) *sendCall {
 	// Stated for reliable messages, too: without it the socket's default
 	// applies, whatever that is by now.
 	c.ctl.pr = prInfo{Policy: policyNone}
-	if info.Lifetime > 0 {
+	switch {
+	case info.Lifetime > 0:
 		c.ctl.pr = prInfo{Policy: policyTTL, Value: uint32(min(milliseconds(info.Lifetime), 1<<32-1))}
+	case info.Retransmissions != 0:
+		c.ctl.pr = prInfo{Policy: policyRTX, Value: uint32(min(max(info.Retransmissions, 0), 1<<32-1))}
 	}
 	return c
 }

@@ -1,0 +1,192 @@
+package sctpdtls
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/dtlscore"
+	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
+	"github.com/seed-41f70523/dtls-sctp/stream"
+)
+
+// records are shared, for an idle Conn should hold none. Each has room for the largest record.
+var records = sync.Pool{New: func() any { return new([stream.MaxMessageSize]byte) }}
+
+var errTwoLimits = errors.New("sctpdtls: a message has a Lifetime or a limit of Retransmissions, not both (RFC 7496, Section 3)")
+
+// send sends b as one message for p. Writers encrypt side by side, each for itself, and go straight to
+// the kernel. Where that has no space for a record, its writer and all who come later line up.
+func (c *Conn) send(p *party, b []byte, m *MessageInfo) error {
+	if len(b) > MaxMessageSize {
+		return &MessageTooLargeError{len(b)}
+	}
+	if m.Lifetime != 0 && m.Retransmissions != 0 {
+		return errTwoLimits
+	}
+	if err := c.HandshakeContext(context.Background()); err != nil {
+		return err
+	}
+	if s := c.state.Load(); m.Stream >= s.OutStreams {
+		return &StreamError{m.Stream, s.OutStreams}
+	}
+	info := stream.Info{Stream: m.Stream, PPID: m.PPID, Unordered: m.Unordered, Lifetime: m.Lifetime, Retransmissions: m.Retransmissions}
+	buf := records.Get().(*[stream.MaxMessageSize]byte)
+	defer records.Put(buf)
+	if c.crowd.Load() == 0 {
+		if err := c.sealAndSend(p, buf, b, info, false); err != stream.ErrWouldBlock {
+			return err
+		}
+	}
+	c.crowd.Add(1)
+	defer c.crowd.Add(-1)
+	if err := c.waitForSpace(p); err != nil {
+		return err
+	}
+	defer c.space.unlock()
+	c.writeDeadline.use(&p.write)
+	return c.sealAndSend(p, buf, b, info, true)
+}
+
+// waitForSpace waits until the caller holds space.
+func (c *Conn) waitForSpace(p *party) error {
+	for {
+		changed := c.gate.changed() // before looking
+		if err := c.mayUse(p); err != nil {
+			return err
+		}
+		select {
+		case c.space <- struct{}{}:
+			return nil
+		case <-p.write.wait():
+			return os.ErrDeadlineExceeded
+		case <-p.closed:
+		case <-changed:
+		}
+	}
+}
+
+// sealAndSend makes a record and sends it. If there is no space for it, it waits, with space held, or
+// returns stream.ErrWouldBlock. A record that was not sent is made again: keys may have changed.
+func (c *Conn) sealAndSend(p *party, buf *[stream.MaxMessageSize]byte, b []byte, info stream.Info, wait bool) error {
+	for {
+		if wait {
+			c.writeDeadline.unpoke() // before looking
+		}
+		if err := c.mayUse(p); err != nil {
+			return err
+		}
+		if p.write.passed() {
+			return os.ErrDeadlineExceeded
+		}
+		if err := c.enter(p); err != nil {
+			return err
+		}
+		record, err := c.core.Seal(buf[:0], b)
+		if err == nil && wait {
+			err = c.assoc.Send(record, info)
+		} else if err == nil {
+			err = c.assoc.TrySend(record, info)
+		}
+		c.gate.leave()
+		switch {
+		case err == nil:
+			c.written(len(b))
+			return nil
+		case err == stream.ErrWouldBlock:
+			return err
+		case errors.Is(err, dtlscore.ErrUpkeepDue):
+			c.readDeadline.poke()
+			if err := c.waitWhile(c.core.UpkeepDue, p); err != nil {
+				return err
+			}
+		case !errors.Is(err, os.ErrDeadlineExceeded): // which may be that of the driver
+			return c.writeError(err, p)
+		}
+	}
+}
+
+// enter waits until the gate is open and goes through. The caller must leave.
+func (c *Conn) enter(p *party) error {
+	for {
+		if c.gate.enter() {
+			if end := c.writeEnd.Load(); end != nil {
+				c.gate.leave()
+				return *end
+			}
+			return nil
+		}
+		if err := c.waitWhile(c.gate.isShut, p); err != nil {
+			return err
+		}
+	}
+}
+
+// waitWhile waits as long as blocked says so, which changes with the gate. It may return before.
+func (c *Conn) waitWhile(blocked func() bool, p *party) error {
+	changed := c.gate.changed() // before looking
+	if !blocked() {
+		return nil
+	}
+	if end := c.writeEnd.Load(); end != nil {
+		return *end
+	}
+	if p.isClosed() {
+		return net.ErrClosed
+	}
+	select {
+	case <-changed:
+	case <-p.write.wait():
+		return os.ErrDeadlineExceeded
+	case <-p.closed:
+		return net.ErrClosed
+	case c.turn() <- struct{}{}:
+		// Nobody reads, so that nobody would open the gate.
+		defer c.reading.unlock()
+		t := p.write.get()
+		if !t.IsZero() {
+			defer time.AfterFunc(time.Until(t), c.readDeadline.poke).Stop()
+		}
+		c.drive(func() bool {
+			return !blocked() || p.write.get() != t || p.write.passed() || p.isClosed()
+		})
+		if p.write.passed() {
+			return os.ErrDeadlineExceeded
+		}
+	}
+	return nil
+}
+
+// writeError says what err of a write means. What ended the connection can be read, an alert among it.
+func (c *Conn) writeError(err error, p *party) error {
+	switch {
+	case c.closing.Load():
+		return net.ErrClosed
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, dtlscore.ErrKeysUsedUp):
+		return err
+	case errors.Is(err, dtlscore.ErrNotOpen), errors.Is(err, net.ErrClosed), isEnd(err):
+		c.awaitEnd(p)
+	}
+	if end := c.writeEnd.Load(); end != nil {
+		return *end
+	}
+	return &AssociationError{End: AssociationLost, Err: err}
+}
+
+// isEnd reports whether err of the association means that it has ended.
+func isEnd(err error) bool {
+	_, ok := errors.AsType[*sctpsock.AssociationError](err)
+	return ok || errors.Is(err, syscall.EPIPE)
+}
+
+// awaitEnd waits until it is known why a connection has ended: it is being read, or is read now. In
+// vain if there is no room for the messages that stand before it, until the write deadline passes.
+func (c *Conn) awaitEnd(p *party) {
+	unknown := func() bool { return c.writeEnd.Load() == nil }
+	for unknown() && !c.full.Load() && c.waitWhile(unknown, p) == nil {
+	}
+}

@@ -1,0 +1,158 @@
+package sctpdtls
+
+import (
+	"context"
+	"net"
+	"time"
+)
+
+// A Stream is one SCTP stream of a [Conn] as a net.Conn of its own, with its own deadlines. The messages that
+// the peer sends on it are read here and no more from the Conn. Every Write is one message.
+//
+// There is no one to say hello or goodbye to: streams exist from the beginning of the association to its
+// end, in both directions, and the peer need not make a Stream of it. An end of the connection is the end of all streams: reads
+// return io.EOF then, or what [Conn.ReadMessage] returns.
+//
+// SCTP delivers the messages of a stream in the order in which they were written, and does not let one stream wait for what
+// another one has lost. But all streams share the association's window: see [Config].ReadQueue for what
+// happens when one is not read.
+//
+// All methods may be called at the same time by any goroutine.
+type Stream struct {
+	party
+	conn *Conn
+	id   uint16
+}
+
+// Stream returns the Stream with a number, the same one until it is closed. From now on the messages of that stream
+// are read there; those of it that the Conn has kept are among them. Stream 0 may be used: the
+// control records of DTLS, which travel there, are not seen. Writes fail with a [StreamError] if the association has no
+// such stream.
+func (c *Conn) Stream(id uint16) *Stream {
+	c.streams.Lock()
+	defer c.streams.Unlock()
+	s := c.streams.open[id]
+	if s == nil {
+		s = c.newStream(id)
+		s.queue = c.mux.Claim(id)
+	}
+	return s
+}
+
+// newStream is called with c.streams locked.
+func (c *Conn) newStream(id uint16) *Stream {
+	s := &Stream{conn: c, id: id}
+	s.closed = make(chan struct{})
+	c.streams.open[id] = s
+	return s
+}
+
+// AcceptStream waits for a message on a stream that has no Stream, and returns one for it, on which that message
+// is the first to be read. [Conn.ReadMessage] at the same time may take the message before. Errors are those of
+// ReadMessage, and that of ctx.
+func (c *Conn) AcceptStream(ctx context.Context) (*Stream, error) {
+	p := &party{queue: c.mux.Rest()}
+	defer context.AfterFunc(ctx, func() {
+		p.read.set(past)
+		c.readDeadline.changed(&p.read)
+	})()
+	for {
+		if _, _, err := c.recv(p, nil, aSign); err != nil {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			return nil, err
+		}
+		if s := c.acceptKept(); s != nil {
+			return s, nil
+		}
+	}
+}
+
+// acceptKept returns a Stream for the first message that is kept for none, or nil.
+func (c *Conn) acceptKept() *Stream {
+	c.streams.Lock()
+	defer c.streams.Unlock()
+	q, id, ok := c.mux.ClaimNext()
+	if !ok {
+		return nil
+	}
+	s := c.newStream(id)
+	s.queue = q
+	return s
+}
+
+// ID returns the number of the stream.
+func (s *Stream) ID() uint16 { return s.id }
+
+// Conn returns the connection that s is a stream of.
+func (s *Stream) Conn() *Conn { return s.conn }
+
+// ReadMessage is [Conn.ReadMessage] for the messages of this stream.
+func (s *Stream) ReadMessage(b []byte) (n int, info MessageInfo, err error) {
+	return s.conn.recv(&s.party, b, aMessage)
+}
+
+// Read is [Conn.Read] for the messages of this stream.
+func (s *Stream) Read(b []byte) (n int, err error) {
+	if len(b) == 0 {
+		return 0, s.conn.Handshake()
+	}
+	n, _, err = s.conn.recv(&s.party, b, someBytes)
+	return n, err
+}
+
+// WriteMessage is [Conn.WriteMessage] on this stream, whatever info.Stream says.
+func (s *Stream) WriteMessage(b []byte, info MessageInfo) error {
+	info.Stream = s.id
+	return s.conn.send(&s.party, b, &info)
+}
+
+// Write is [Conn.Write] on this stream, with [Config].PPID.
+func (s *Stream) Write(b []byte) (n int, err error) {
+	return s.conn.write(&s.party, b, MessageInfo{Stream: s.id, PPID: s.conn.config.PPID})
+}
+
+// Close ends the use of s, not the connection, nor does it tell the peer: SCTP's streams do not end. Reads and writes of s that
+// wait return net.ErrClosed. What was written is delivered. Messages that s has received and nobody has
+// read, and all that come later, go to [Conn.ReadMessage], [Conn.AcceptStream] or the next
+// [Conn.Stream] of that number; only the rest of a message that Read has begun is lost.
+func (s *Stream) Close() error {
+	c := s.conn
+	c.streams.Lock()
+	if s.isClosed() {
+		c.streams.Unlock()
+		return nil
+	}
+	close(s.closed)
+	delete(c.streams.open, s.id)
+	c.mux.Release(s.id)
+	c.streams.Unlock()
+	s.read.set(time.Time{}) // no timer is left
+	s.write.set(time.Time{})
+	c.makesRoom()
+	// Whoever waits for the association may do so for s.
+	c.readDeadline.poke()
+	c.writeDeadline.poke()
+	return nil
+}
+
+// SetDeadline sets both deadlines.
+func (s *Stream) SetDeadline(t time.Time) error {
+	if err := s.SetReadDeadline(t); err != nil {
+		return err
+	}
+	return s.SetWriteDeadline(t)
+}
+
+// SetReadDeadline is [Conn.SetReadDeadline] for this stream.
+func (s *Stream) SetReadDeadline(t time.Time) error { return s.conn.setReadDeadline(&s.party, t) }
+
+// SetWriteDeadline is [Conn.SetWriteDeadline] for this stream.
+func (s *Stream) SetWriteDeadline(t time.Time) error { return s.conn.setWriteDeadline(&s.party, t) }
+
+// LocalAddr returns that of the connection.
+func (s *Stream) LocalAddr() net.Addr { return s.conn.LocalAddr() }
+
+// RemoteAddr returns that of the connection.
+func (s *Stream) RemoteAddr() net.Addr { return s.conn.RemoteAddr() }

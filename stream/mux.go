@@ -1,0 +1,310 @@
+package stream
+
+import (
+	"math/bits"
+	"sync"
+	"sync/atomic"
+)
+
+// A Mux keeps messages that were received until their readers take them: those of
+// claimed streams each in a [Queue] of its own, those of all others in one.
+//
+// SCTP has no flow control for each stream. Whoever fills a Mux has to stop when it is [Mux.Full],
+// and then the peer stops too, on all streams.
+//
+// All methods of Mux and Queue may be called by any goroutine.
+type Mux struct {
+	limit int64
+	size  atomic.Int64 // of what is kept, with its overhead; changed with mu held
+
+	mu        sync.Mutex // guards the following, and the queues
+	claimed   map[uint16]*Queue
+	rest      Queue
+	discarded bool
+}
+
+// A Queue holds messages for one kind of reader, in the order in which they were received.
+type Queue struct {
+	mux   *Mux
+	ready chan struct{}
+
+	head, tail *kept
+	begun      *kept // what Read has left of a message
+}
+
+// overhead is what a kept message is taken to cost beside its bytes, for empty messages must have an end too.
+const overhead = 128
+
+// kept is one message that is kept.
+type kept struct {
+	next *kept
+	info Info
+	data []byte // of buf
+	buf  []byte // its capacity is a power of two
+}
+
+// pools hold messages by the size of their buffers, 64 bytes to the largest power of two below MaxMessageSize.
+var pools [9]sync.Pool
+
+func class(n int) int { return max(0, bits.Len(uint(max(n, 1)-1))-6) }
+
+func keep(data []byte, info Info) *kept {
+	i := class(len(data))
+	var k *kept
+	if i < len(pools) {
+		k, _ = pools[i].Get().(*kept)
+	}
+	if k == nil {
+		k = &kept{buf: make([]byte, 64<<i)}
+	}
+	k.info = info
+	k.data = k.buf[:copy(k.buf, data)]
+	return k
+}
+
+func (k *kept) cost() int64 { return int64(len(k.buf) + overhead) }
+
+func (k *kept) free() {
+	k.data, k.next = nil, nil
+	if i := class(len(k.buf)); i < len(pools) {
+		pools[i].Put(k)
+	}
+}
+
+// NewMux returns a Mux that is full when what it keeps costs limit bytes.
+func NewMux(limit int) *Mux {
+	m := &Mux{limit: int64(limit), claimed: make(map[uint16]*Queue)}
+	m.rest = Queue{mux: m, ready: make(chan struct{}, 1)}
+	return m
+}
+
+// Rest returns the queue of all streams that nobody has claimed.
+func (m *Mux) Rest() *Queue { return &m.rest }
+
+// Full reports whether nothing more should be put in until something is taken.
+func (m *Mux) Full() bool { return m.size.Load() >= m.limit }
+
+// Size returns what the kept messages cost, in bytes.
+func (m *Mux) Size() int { return int(m.size.Load()) }
+
+// Claim makes a queue for a stream, or returns the one it has. What was kept of the stream moves there.
+func (m *Mux) Claim(id uint16) *Queue {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.claim(id)
+}
+
+// ClaimNext claims the stream of the first message that is kept for streams without a claim. ok is
+// false if there is none.
+func (m *Mux) ClaimNext() (q *Queue, id uint16, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.rest.head == nil {
+		return nil, 0, false
+	}
+	id = m.rest.head.info.Stream
+	q = m.claim(id)
+	m.rest.again()
+	return q, id, true
+}
+
+func (m *Mux) claim(id uint16) *Queue {
+	q := m.claimed[id]
+	if q != nil {
+		return q
+	}
+	q = &Queue{mux: m, ready: make(chan struct{}, 1)}
+	m.claimed[id] = q
+	all := m.rest.head
+	m.rest.head, m.rest.tail = nil, nil
+	for all != nil {
+		k := all
+		all, k.next = k.next, nil
+		if k.info.Stream == id {
+			q.push(k)
+		} else {
+			m.rest.push(k)
+		}
+	}
+	return q
+}
+
+// Release ends the claim of q on its stream. What q has not given to its reader goes to the readers of unclaimed
+// streams, except the rest of a message that [Queue.Read] has begun.
+func (m *Mux) Release(id uint16) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	q := m.claimed[id]
+	if q == nil {
+		return
+	}
+	delete(m.claimed, id)
+	if q.begun != nil {
+		q.drop(q.begun)
+		q.begun = nil
+	}
+	for q.head != nil {
+		m.rest.push(q.pop())
+	}
+}
+
+// Discard throws away what is kept, and all that is put in from now on.
+func (m *Mux) Discard() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.discarded = true
+	for _, q := range m.claimed {
+		q.discard()
+	}
+	m.rest.discard()
+}
+
+// Put keeps a copy of a message for its reader.
+func (m *Mux) Put(data []byte, info Info) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.put(data, info)
+}
+
+func (m *Mux) put(data []byte, info Info) {
+	if m.discarded {
+		return
+	}
+	k := keep(data, info)
+	m.size.Add(k.cost())
+	m.of(info).push(k)
+}
+
+// of returns the queue for a message, with mu held.
+func (m *Mux) of(info Info) *Queue {
+	if len(m.claimed) > 0 { // the lookup is not free
+		if q := m.claimed[info.Stream]; q != nil {
+			return q
+		}
+	}
+	return &m.rest
+}
+
+// Ready returns a channel that can be received from when a message has come. One goroutine is woken for
+// each; it must look at the queue, and may find that another was faster.
+func (q *Queue) Ready() <-chan struct{} { return q.ready }
+
+// Has reports whether there is a message, or unless whole is set the rest of one.
+func (q *Queue) Has(whole bool) bool {
+	q.mux.mu.Lock()
+	defer q.mux.mu.Unlock()
+	return q.head != nil || !whole && q.begun != nil
+}
+
+// ReadMessage takes the first message and copies it to b. If b is too short, n is -1: the message stays, and info and
+// length tell about it. ok is false if there is no message.
+func (q *Queue) ReadMessage(b []byte) (n int, info Info, length int, ok bool) {
+	q.mux.mu.Lock()
+	defer q.mux.mu.Unlock()
+	k := q.head
+	if k == nil {
+		return 0, info, 0, false
+	}
+	defer q.again() // for another reader, if there is more
+	info, length = k.info, len(k.data)
+	if length > len(b) {
+		return -1, info, length, true
+	}
+	n = copy(b, k.data)
+	q.drop(q.pop())
+	return n, info, length, true
+}
+
+// Read copies bytes of one message to b. What does not fit stays for the next Read; ReadMessage passes
+// it by. Empty messages are nothing to a reader of bytes, and are left out. ok is false if there are no bytes.
+func (q *Queue) Read(b []byte) (n int, ok bool) {
+	q.mux.mu.Lock()
+	defer q.mux.mu.Unlock()
+	for q.begun == nil || len(q.begun.data) == 0 {
+		if q.begun != nil {
+			q.drop(q.begun)
+			q.begun = nil
+		}
+		if q.head == nil {
+			return 0, false
+		}
+		q.begun = q.pop()
+	}
+	n = copy(b, q.begun.data)
+	if q.begun.data = q.begun.data[n:]; len(q.begun.data) == 0 {
+		q.drop(q.begun)
+		q.begun = nil
+	}
+	q.again()
+	return n, true
+}
+
+// Deliver is Put followed by q.ReadMessage, or by q.Read unless whole is set, of a message that was just received. When
+// it is what q's reader waits for, it is copied once. ok is false if the reader has to go on waiting.
+func (q *Queue) Deliver(data []byte, info Info, b []byte, whole bool) (n int, ok bool) {
+	m := q.mux
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if q.head != nil || q.begun != nil && !whole || m.of(info) != q || m.discarded {
+		m.put(data, info)
+		return 0, false
+	}
+	switch {
+	case len(data) <= len(b):
+		return copy(b, data), whole || len(data) > 0
+	case whole:
+		m.put(data, info)
+		return 0, false
+	}
+	k := keep(data, info)
+	m.size.Add(k.cost())
+	n = copy(b, k.data)
+	k.data = k.data[n:]
+	q.begun = k
+	q.again()
+	return n, true
+}
+
+// The following are called with mu held.
+
+func (q *Queue) push(k *kept) {
+	if q.head == nil {
+		q.head = k
+	} else {
+		q.tail.next = k
+	}
+	q.tail = k
+	q.again()
+}
+
+func (q *Queue) pop() *kept {
+	k := q.head
+	q.head, k.next = k.next, nil
+	return k
+}
+
+func (q *Queue) drop(k *kept) {
+	q.mux.size.Add(-k.cost())
+	k.free()
+}
+
+func (q *Queue) discard() {
+	if q.begun != nil {
+		q.drop(q.begun)
+		q.begun = nil
+	}
+	for q.head != nil {
+		q.drop(q.pop())
+	}
+}
+
+// again lets one more reader look, if there is something to see.
+func (q *Queue) again() {
+	if q.head == nil && q.begun == nil {
+		return
+	}
+	select {
+	case q.ready <- struct{}{}:
+	default:
+	}
+}
