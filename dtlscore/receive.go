@@ -256,16 +256,20 @@ func (c *Conn) completeHandshake() error {
 	return c.receiveHeld()
 }
 
+// receiveHeld goes through what was held. Application data comes out before anything that control
+// records among it ask for: the driver may read while it does that, and what it reads is newer.
 func (c *Conn) receiveHeld() error {
 	held := c.in.held
 	c.in.held, c.in.heldBytes = nil, 0
+	at := len(c.queue)
 	for _, h := range held {
 		data, err := c.receive(h.record, true, h.number)
 		if err != nil {
 			return err
 		}
 		if data != nil {
-			c.queue = append(c.queue, action{kind: EventData, data: data, held: h.number})
+			c.queue = slices.Insert(c.queue, at, action{kind: EventData, data: data, held: h.number})
+			at++
 		}
 	}
 	return nil
