@@ -107,14 +107,14 @@ func (*memAssociation) AuthAgreement() (authchunk.Agreement, error) {
 
 // A testPair is two connections over an association in memory.
 type testPair struct {
-	t                *testing.T
+	t                testing.TB
 	client, server   *Conn
 	clientSCTP, sctp *assoctest.Assoc // sctp is the server's
 }
 
 // newTestPair returns both ends before their handshake. There is always a delay: computing takes
 // no time of the false clock, so that nobody sends under a key before the other has it.
-func newTestPair(t *testing.T, o assoctest.Options, client, server *Config) *testPair {
+func newTestPair(t testing.TB, o assoctest.Options, client, server *Config) *testPair {
 	t.Helper()
 	o.Delay = max(o.Delay, time.Millisecond)
 	a, b := assoctest.Pair(o)

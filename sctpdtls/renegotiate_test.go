@@ -129,7 +129,7 @@ func TestAttackD11Renegotiate(t *testing.T) {
 // traffic sends numbered messages on all streams, both ways, until stop is closed, and checks that each
 // arrives once and in its order.
 type traffic struct {
-	t        *testing.T
+	t        testing.TB
 	streams  uint16
 	stop     chan struct{}
 	writers  sync.WaitGroup

@@ -1,0 +1,102 @@
+package sctpdtls
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
+)
+
+// idleLimit is what an idle connection may take of the Go heap and of stacks, in bytes.
+const idleLimit = 8 << 10
+
+// BenchmarkIdle is the memory of a connection that does nothing, after its handshake; half of them are
+// clients. The association in memory is not part of it; TestKernelIdle has the kernel's.
+func BenchmarkIdle(b *testing.B) {
+	for _, version := range versions {
+		b.Run(versionName(version), func(b *testing.B) {
+			for b.Loop() {
+				m := idleInMemory(b, version, 500)
+				b.ReportMetric(m.heap, "heap-B/conn")
+				b.ReportMetric(m.stack, "stack-B/conn")
+				b.ReportMetric(float64(m.goroutines), "goroutines")
+			}
+		})
+	}
+}
+
+// A process may hold many idle connections.
+func TestIdleMemory(t *testing.T) {
+	for _, version := range versions {
+		t.Run(versionName(version), func(t *testing.T) { idleInMemory(t, version, 100).check(t) })
+	}
+}
+
+var versions = []uint16{VersionDTLS12, VersionDTLS13}
+
+// idleMemory is what each of many idle connections takes.
+type idleMemory struct {
+	heap, stack float64 // bytes for each connection
+	goroutines  int     // of all
+}
+
+func (m idleMemory) String() string {
+	return fmt.Sprintf("an idle connection takes %.0f bytes of heap and %.0f of stack; all together have %d goroutines", m.heap, m.stack, m.goroutines)
+}
+
+func (m idleMemory) check(t *testing.T) {
+	t.Helper()
+	t.Log(m)
+	if m.heap+m.stack > idleLimit {
+		t.Errorf("that is more than %d", idleLimit)
+	}
+	if m.goroutines > 0 {
+		t.Error("it needs none of its own")
+	}
+}
+
+// idleInMemory measures connections whose associations are in memory, and not counted.
+func idleInMemory(t testing.TB, version uint16, pairs int) idleMemory {
+	client, server := clientConfig(), serverConfig()
+	client.MinVersion, client.MaxVersion = version, version
+	return measureIdle(pairs, func() (a, b any) {
+		p := newTestPair(t, assoctest.Options{}, client, server)
+		if cerr, serr := p.handshake(); cerr != nil || serr != nil {
+			t.Fatalf("handshake: client %v, server %v", cerr, serr)
+		}
+		for _, c := range []*Conn{p.client, p.server} {
+			c.keys.stop() // would use it in ten seconds
+			c.assoc.(*memAssociation).Assoc = nil
+		}
+		return p.client, p.server
+	})
+}
+
+// measureIdle measures what connect makes, two at a time.
+func measureIdle(pairs int, connect func() (a, b any)) idleMemory {
+	connect() // what all share
+	all := make([]any, 0, 2*pairs)
+	before, goroutines := settledMemory(), runtime.NumGoroutine()
+	for range pairs {
+		a, b := connect()
+		all = append(all, a, b)
+	}
+	after := settledMemory()
+	m := idleMemory{
+		heap:       (float64(after.HeapAlloc) - float64(before.HeapAlloc)) / float64(2*pairs),
+		stack:      (float64(after.StackInuse) - float64(before.StackInuse)) / float64(2*pairs),
+		goroutines: runtime.NumGoroutine() - goroutines,
+	}
+	runtime.KeepAlive(all)
+	return m
+}
+
+// settledMemory reads the statistics after what is not in use has gone: pools give it up in the second collection.
+func settledMemory() runtime.MemStats {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m
+}
