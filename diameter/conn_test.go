@@ -1,0 +1,271 @@
+package diameter
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/fiorix/go-diameter/v4/diam"
+
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
+)
+
+// message is what a fake connection carries.
+type message struct {
+	data string
+	info sctpdtls.MessageInfo
+}
+
+// fake is a messageConn in memory.
+type fake struct {
+	net.Conn // nothing: what is not below must not be called
+	in, out  chan message
+	end      error // what is read once in is closed
+	closes   chan struct{}
+}
+
+func newFake(end error, in ...message) *fake {
+	f := &fake{in: make(chan message, 100), out: make(chan message, 100), end: end, closes: make(chan struct{}, 100)}
+	for _, m := range in {
+		f.in <- m
+	}
+	if end != nil {
+		close(f.in)
+	}
+	return f
+}
+
+func (f *fake) ReadMessage(b []byte) (int, sctpdtls.MessageInfo, error) {
+	m, ok := <-f.in
+	if !ok {
+		return 0, sctpdtls.MessageInfo{}, f.end
+	}
+	return copy(b, m.data), m.info, nil
+}
+
+func (f *fake) WriteMessage(b []byte, info sctpdtls.MessageInfo) error {
+	if len(b) > sctpdtls.MaxMessageSize {
+		return &sctpdtls.MessageTooLargeError{Size: len(b)}
+	}
+	f.out <- message{string(b), info}
+	return nil
+}
+
+func (f *fake) Close() error {
+	f.closes <- struct{}{}
+	return nil
+}
+
+// on is a message on a stream.
+func on(stream uint16, data string) message {
+	return message{data, sctpdtls.MessageInfo{Stream: stream, PPID: sctpdtls.PPIDDiameter}}
+}
+
+const anyStream = diam.InvalidStreamID
+
+// TestReadAny hands out streams in the order in which they came by, and no bytes of two messages at once.
+func TestReadAny(t *testing.T) {
+	c := newConn(newFake(io.EOF, on(3, "abcdef"), on(1, ""), on(1, "xyz")))
+	b := make([]byte, 4)
+	for _, want := range []struct {
+		data   string
+		stream uint
+	}{{"abcd", 3}, {"ef", 3}, {"xyz", 1}} {
+		n, stream, err := c.ReadAny(b)
+		if string(b[:n]) != want.data || stream != want.stream || err != nil {
+			t.Errorf("read %q of stream %d, %v; want %q of %d", b[:n], stream, err, want.data, want.stream)
+		}
+	}
+	if n, _, err := c.ReadAny(b); n != 0 || err != io.EOF {
+		t.Errorf("read %d, %v after close_notify, want io.EOF", n, err)
+	}
+}
+
+// TestReadStream passes by other streams, which lose nothing.
+func TestReadStream(t *testing.T) {
+	c := newConn(newFake(io.EOF, on(1, "one"), on(2, "two"), on(1, "three"), on(5, "five")))
+	b := make([]byte, 100)
+	for _, want := range []struct {
+		stream uint
+		data   string
+	}{{5, "five"}, {2, "two"}, {1, "onethree"}} {
+		if n, err := c.ReadStream(b, want.stream); string(b[:n]) != want.data || err != nil {
+			t.Errorf("stream %d: read %q, %v, want %q", want.stream, b[:n], err, want.data)
+		}
+	}
+}
+
+func TestReadAtLeast(t *testing.T) {
+	lost := &sctpdtls.AssociationError{End: sctpdtls.AssociationLost, Err: io.ErrClosedPipe}
+	for _, tt := range []struct {
+		name   string
+		end    error
+		in     []message
+		buffer int
+		least  int
+		stream uint
+		want   string
+		from   uint
+		err    error
+	}{
+		{"any stream", io.EOF, []message{on(2, "header"), on(1, "x"), on(2, "body")}, 10, 10, anyStream, "headerbody", 2, nil},
+		{"given stream", io.EOF, []message{on(2, "x"), on(1, "ab"), on(1, "cd")}, 4, 3, 1, "abcd", 1, nil},
+		{"more than enough", io.EOF, []message{on(0, "abcdef")}, 4, 2, anyStream, "abcd", 0, nil},
+		{"short buffer", io.EOF, []message{on(0, "abc")}, 2, 3, anyStream, "", anyStream, io.ErrShortBuffer},
+		{"nothing", io.EOF, nil, 4, 4, anyStream, "", anyStream, io.EOF},
+		{"too little", io.EOF, []message{on(0, "ab")}, 4, 4, anyStream, "ab", 0, io.ErrUnexpectedEOF},
+		{"lost", lost, []message{on(0, "ab")}, 4, 4, anyStream, "ab", 0, lost},
+		{"nothing wanted", io.EOF, nil, 0, 0, 7, "", 7, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := newConn(newFake(tt.end, tt.in...))
+			b := make([]byte, tt.buffer)
+			n, from, err := c.ReadAtLeast(b, tt.least, tt.stream)
+			if string(b[:n]) != tt.want || from != tt.from || err != tt.err {
+				t.Errorf("read %q of stream %d, %v; want %q of %d, %v", b[:n], from, err, tt.want, tt.from, tt.err)
+			}
+		})
+	}
+}
+
+// TestRead stays on one stream until the current stream is reset.
+func TestRead(t *testing.T) {
+	c := newConn(newFake(io.EOF, on(4, "abcd"), on(6, "other"), on(4, "efg")))
+	read := func(size int, want string, current uint) {
+		t.Helper()
+		b := make([]byte, size)
+		n, err := c.Read(b)
+		if string(b[:n]) != want || err != nil || c.CurrentStream() != current {
+			t.Errorf("read %q, %v, current stream %d; want %q, %d", b[:n], err, c.CurrentStream(), want, current)
+		}
+	}
+	read(3, "abc", 4)
+	read(3, "d", 4)
+	read(3, "efg", 4)
+	c.ResetCurrentStream()
+	read(10, "other", 6)
+	if was := c.SetCurrentStream(4); was != 6 {
+		t.Errorf("the current stream was %d, want 6", was)
+	}
+}
+
+// TestWrite: the stream of Write is the writer's, else the reader's, else 0. PPID 47 always.
+func TestWrite(t *testing.T) { // 1.17
+	f := newFake(io.EOF)
+	c := newConn(f)
+	c.Write([]byte("default"))
+	c.SetCurrentStream(3)
+	c.Write([]byte("reader's"))
+	if was := c.SetWriterStream(5); was != anyStream {
+		t.Errorf("the writer's stream was %d, want none", was)
+	}
+	c.Write([]byte("writer's"))
+	c.WriteStream([]byte("given"), 7)
+	c.WriteStream([]byte("none given"), anyStream)
+	c.ResetWriterStream()
+	c.Write([]byte("reader's again"))
+	for _, want := range []message{on(0, "default"), on(3, "reader's"), on(5, "writer's"), on(7, "given"), on(0, "none given"), on(3, "reader's again")} {
+		if got := <-f.out; got != want {
+			t.Errorf("sent %+v, want %+v", got, want)
+		}
+	}
+}
+
+// TestWriteErrors: a message that cannot be sent is refused whole, by a typed error.
+func TestWriteErrors(t *testing.T) {
+	f := newFake(io.EOF)
+	c := newConn(f)
+	var large *sctpdtls.MessageTooLargeError
+	if n, err := c.WriteStream(make([]byte, sctpdtls.MaxMessageSize+1), 0); n != 0 || !errors.As(err, &large) || large.Size != sctpdtls.MaxMessageSize+1 {
+		t.Errorf("too large a message: %d, %v, want MessageTooLargeError", n, err)
+	}
+	if n, err := c.WriteStream([]byte("x"), 1<<16); n != 0 || err == nil || !strings.Contains(err.Error(), "no stream 65536") {
+		t.Errorf("stream 65536: %d, %v", n, err)
+	}
+	if len(f.out) != 0 {
+		t.Errorf("something was sent: %+v", <-f.out)
+	}
+}
+
+// TestErrorHandler is called without a lock: it may close, and read again.
+func TestErrorHandler(t *testing.T) {
+	f := newFake(io.EOF)
+	c := newConn(f)
+	var got []error
+	c.SetErrorHandler(func(m diam.MultistreamConn, err error) {
+		got = append(got, err)
+		m.Close()
+		m.Close()
+		if len(got) < 3 {
+			m.ReadAny(make([]byte, 1))
+		}
+	})
+	b := make([]byte, 1)
+	for _, read := range []func() error{
+		func() error { _, err := c.Read(b); return err },
+		func() error { _, err := c.ReadStream(b, 1); return err },
+		func() error { _, _, err := c.ReadAtLeast(b, 1, anyStream); return err },
+	} {
+		if err := read(); err != io.EOF {
+			t.Errorf("error %v, want io.EOF", err)
+		}
+	}
+	if len(got) != 5 || len(f.closes) != 10 {
+		t.Errorf("the handler was called %d times and closed %d times, want 5 and 10", len(got), len(f.closes))
+	}
+	c.SetErrorHandler(nil)
+	if _, err := c.Read(b); err != io.EOF || len(got) != 5 {
+		t.Errorf("error %v, handler called %d times after it was taken away", err, len(got))
+	}
+}
+
+// TestBacklog: a peer that does not finish a message cannot make us keep others without end.
+func TestBacklog(t *testing.T) {
+	f := newFake(nil)
+	f.in <- on(1, "header")
+	go func() {
+		for {
+			select {
+			case f.in <- on(2, strings.Repeat("x", sctpdtls.MaxMessageSize)):
+			case <-t.Context().Done():
+				return
+			}
+		}
+	}()
+	c := newConn(f)
+	_, _, err := c.ReadAtLeast(make([]byte, 20), 20, 1)
+	var backlog *BacklogError
+	if !errors.As(err, &backlog) || backlog.Stream != 1 {
+		t.Errorf("error %v, want BacklogError of stream 1", err)
+	}
+	if n, stream, err := c.ReadAny(make([]byte, 4)); n != 4 || stream != 2 || err != nil {
+		t.Errorf("read %d bytes of stream %d, %v: what was kept can still be read", n, stream, err)
+	}
+}
+
+// TestWriteWhileReading: who waits for a message holds no lock that others need.
+func TestWriteWhileReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(nil)
+		c := newConn(f)
+		done := make(chan error)
+		go func() {
+			_, err := c.Read(make([]byte, 10))
+			done <- err
+		}()
+		synctest.Wait()
+		c.Write([]byte("request"))
+		c.SetWriterStream(1)
+		c.SetErrorHandler(nil)
+		c.Close()
+		f.end = os.ErrDeadlineExceeded
+		close(f.in)
+		if err := <-done; err != os.ErrDeadlineExceeded {
+			t.Errorf("error %v, want the connection's own", err)
+		}
+	})
+}
