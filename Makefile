@@ -19,7 +19,7 @@ demo: go ## two hosts hold a connection; tells what that proved
 	netns-tests/run -t 120 -f bin/sctp-echo:bin/sctp-echo -f bin/wirecheck:bin/wirecheck \
 		-f netns-tests/demo.sh -o bin/demo -- bash demo.sh
 
-test: go ## everything: check, race, netns, interop and demo; ends with "N passed, N failed"
+test: go ## everything: check, model, race, netns, interop, demo; ends with "N passed, N failed"
 	scripts/test
 
 check: go ## formatting, vet, staticcheck, known vulnerabilities, scripts
@@ -34,6 +34,9 @@ netns: go ## the tests in a kernel with SCTP, wherever we are
 interop: go ## OpenSSL as the peer; builds it with SCTP the first time
 	scripts/test interop
 
+model: ## spin looks for an order of events in which a rekey or a close goes wrong
+	scripts/model full
+
 fuzz: go ## each fuzz target for FUZZTIME (10s)
 	scripts/fuzz $(FUZZTIME)
 
@@ -43,4 +46,4 @@ bench: go ## the benchmarks that need no SCTP
 go:
 	@netns-tests/setup go
 
-.PHONY: help demo test check race netns interop fuzz bench go
+.PHONY: help demo test check race netns interop model fuzz bench go
