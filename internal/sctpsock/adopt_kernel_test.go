@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -48,7 +49,11 @@ func TestAdopt(t *testing.T) {
 	wantEvent[Up](t, s)
 	send(t, s, "sent before", SendInfo{Stream: 4, PPID: 66})
 
-	c, err := Adopt(f, withAuth())
+	setForeign(t, f, func(fd int) error { return setOpt(fd, solSCTP, optEvents, &[10]byte{1, 1, 1, 1, 1, 1, 1, 1, 1, 1}) })
+	o := withAuth()
+	delay := 77 * time.Millisecond
+	o.SACKDelay, o.Events = &delay, []EventType{EventPeerAddrChange}
+	c, err := Adopt(f, o)
 	must(t, err)
 	defer c.Abort()
 	must(t, f.Close()) // the Socket does not need it
@@ -60,6 +65,9 @@ func TestAdopt(t *testing.T) {
 	}
 	if supported, local, peer := authOf(t, c); !supported || string(local) != string(authChunkList) || string(peer) != string(authChunkList) {
 		t.Errorf("AUTH %v, local %x, peer %x", supported, local, peer)
+	}
+	if s := settingsOf(t, c.rc); s.init.OutStreams != 10 || s.sack.Delay != 77 || s.events != [14]byte{1: 1, 2: 1, 5: 1, 6: 1} {
+		t.Errorf("settings %+v", s)
 	}
 	// It does not block although the other was blocking, and it has its events.
 	wantNothing(t, c)
@@ -105,6 +113,26 @@ func TestAdoptRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What was given back is as it was: it blocks, and the association lives.
+func TestAdoptGiveBack(t *testing.T) {
+	l := listenLoopback(t, withAuth())
+	f := foreign(t, unix.SOCK_STREAM)
+	connectForeign(t, f, l)
+	s := accept(t, l)
+	wantEvent[Up](t, s)
+	c, err := Adopt(f, nil)
+	must(t, err)
+	must(t, c.GiveBack())
+	setForeign(t, f, func(fd int) error {
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); err != nil || flags&unix.O_NONBLOCK != 0 {
+			t.Errorf("flags %#x, error %v", flags, err)
+		}
+		_, err := unix.Write(fd, []byte("still here"))
+		return err
+	})
+	wantMessage(t, s, "still here")
 }
 
 func TestInterleaving(t *testing.T) { // together with AUTH it is unsafe in Linux, so neither end here has AUTH on

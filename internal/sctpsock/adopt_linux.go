@@ -10,12 +10,14 @@ import (
 )
 
 // Adopt makes a Socket of an established one-to-one association that other code has set
-// up, a *sctp.SCTPConn for instance. Of o it uses Nagle, the buffer sizes, and what
-// concerns SCTP-AUTH, for the case that the association is restarted.
-// The Socket has a descriptor of its own; c must not be used afterwards except to
-// close it, before or after the Socket.
+// up, a *sctp.SCTPConn for instance. Of o it uses what can still be changed: not the numbers of streams and
+// INIT chunks, AddressChanges, UDPEncapPort and Control; AuthChunks and HMACs matter if the association is
+// restarted. Events are those of o, whatever was subscribed to before.
 //
-// SCTP-AUTH must have been asked for before the association was set up; see
+// The Socket has a descriptor of its own of the same socket, which is non-blocking from then on. The association
+// lives until both are closed; see [Socket.GiveBack]. c must not be used meanwhile.
+//
+// SCTP-AUTH must have been asked for before the association was set up, as [RequestAuth] does; see
 // [Socket.AuthSupported]. Message interleaving must be off.
 func Adopt(c syscall.Conn, o *Options) (*Socket, error) {
 	s, err := adopt(c, o)
@@ -29,14 +31,20 @@ func adopt(c syscall.Conn, o *Options) (*Socket, error) {
 	if o == nil {
 		o = new(Options)
 	}
+	if err := o.check(); err != nil {
+		return nil, err
+	}
 	theirs, err := c.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	var dup int
+	var dup, flags int
 	err = control(theirs, func(fd int) (err error) {
 		if err = oneToOne(fd); err == nil {
 			dup, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+		}
+		if err == nil {
+			flags, err = unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
 		}
 		return err
 	})
@@ -51,15 +59,46 @@ func adopt(c syscall.Conn, o *Options) (*Socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Socket{f: f, rc: rc}
-	if err = s.control(func(fd int) error { return errors.Join(adoptable(fd, o), setAuth(fd, o)) }); err == nil {
-		err = s.start()
+	s := &Socket{f: f, rc: rc, blocking: flags&unix.O_NONBLOCK == 0}
+	// There is an association or not, whatever the settings are.
+	if err = s.start(); err == nil {
+		err = s.control(func(fd int) error { return o.takeOver(fd) })
 	}
 	if err != nil {
-		f.Close()
+		s.GiveBack()
 		return nil, err
 	}
 	return s, nil
+}
+
+// takeOver makes the settings that an association still takes.
+func (o *Options) takeOver(fd int) error {
+	// Their former owner's events would only be in the way. A longer list is refused by older kernels.
+	if err := setOpt(fd, solSCTP, optEvents, new([10]byte)); err != nil {
+		return os.NewSyscallError("SCTP_EVENTS", err)
+	}
+	return errors.Join(
+		adoptable(fd, o),
+		o.setTimers(fd),
+		o.setPaths(fd),
+		o.setScheduler(fd),
+		o.subscribe(fd),
+		setAuth(fd, o),
+	)
+}
+
+// GiveBack undoes [Adopt] as far as the descriptor is concerned: the association goes on at its former owner's.
+func (s *Socket) GiveBack() error {
+	if s.blocking {
+		s.control(func(fd int) error { return unix.SetNonblock(fd, false) })
+	}
+	return s.Close()
+}
+
+// RequestAuth asks for SCTP-AUTH on a socket of other code that is not bound yet, with the
+// AuthChunks and HMACs of o. An error is an [AuthUnavailableError].
+func RequestAuth(c syscall.RawConn, o *Options) error {
+	return control(c, func(fd int) error { return setAuth(fd, o) })
 }
 
 // oneToOne checks that fd is an SCTP socket with one association.

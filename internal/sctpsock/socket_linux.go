@@ -23,6 +23,7 @@ type Socket struct {
 	outStreams, inStreams uint16
 	local, remote         []netip.AddrPort // as they were at first
 
+	blocking  bool // was, before it was adopted
 	restarted atomic.Bool
 
 	// The following belong to Recv.

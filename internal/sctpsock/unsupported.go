@@ -35,6 +35,9 @@ func Listen(local []netip.AddrPort, _ *Options) (*Listener, error) {
 // Adopt fails with a [NoSCTPError] on this system.
 func Adopt(syscall.Conn, *Options) (*Socket, error) { return nil, errNoSCTP }
 
+// RequestAuth fails with a [NoSCTPError] on this system.
+func RequestAuth(syscall.RawConn, *Options) error { return errNoSCTP }
+
 func (*Listener) Accept() (*Socket, error)    { return nil, errNoSCTP }
 func (*Listener) SetDeadline(time.Time) error { return errNoSCTP }
 func (*Listener) Addrs() []netip.AddrPort     { return nil }
@@ -70,6 +73,7 @@ func (*Socket) SetAuthKey(uint16, []byte) error     { return errNoSCTP }
 func (*Socket) SetActiveAuthKey(uint16) error       { return errNoSCTP }
 func (*Socket) DeactivateAuthKey(uint16) error      { return errNoSCTP }
 func (*Socket) DeleteAuthKey(uint16) error          { return errNoSCTP }
+func (*Socket) GiveBack() error                     { return errNoSCTP }
 func (*Socket) RefuseRestart() error                { return errNoSCTP }
 func (*Socket) Shutdown() error                     { return errNoSCTP }
 func (*Socket) Abort() error                        { return errNoSCTP }

@@ -1,0 +1,122 @@
+package sctpdtls
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"syscall"
+
+	"github.com/seed-41f70523/dtls-sctp/authchunk"
+	"github.com/seed-41f70523/dtls-sctp/dtlscore"
+	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
+)
+
+// A Socket is an SCTP association that other code has set up: a *sctp.SCTPConn of github.com/ishidawataru/sctp, or
+// an *os.File.
+type Socket interface {
+	syscall.Conn
+	io.Closer
+}
+
+// RequestAuth asks for SCTP-AUTH (RFC 4895) on a socket that is not bound yet, so that its associations can be taken over
+// by [Client] and [Server]. It has the form of the Control functions of other packages:
+//
+//	socket := sctp.SocketConfig{Control: sctpdtls.RequestAuth}
+//	conn, err := socket.Dial("sctp", nil, addr) // or Listen, for all that it accepts
+//
+// An error is an [AuthUnsupportedError].
+func RequestAuth(network, address string, c syscall.RawConn) error {
+	return inner(sctpsock.RequestAuth(c, &sctpsock.Options{AuthChunks: authchunk.DefaultChunks()}))
+}
+
+// Client makes a DTLS client of an association that is set up already, which must be of a one-to-one socket. The
+// handshake is done by the first call that needs it, or by [Conn.HandshakeContext]. Config needs a ServerName, or
+// InsecureSkipVerify.
+//
+// The association must have SCTP-AUTH at both ends, as [RequestAuth] asks for it, and no message interleaving (RFC
+// 8260). If it has not, the error is an [AuthUnsupportedError], nothing was sent, and the socket is still the
+// caller's. Of [SCTPOptions] counts what can be changed on an association: the timers, retransmissions, buffers, Nagle,
+// Scheduler and RefuseRestart.
+//
+// From then on the association belongs to the Conn, which reads and writes through a descriptor of its own, and closes
+// socket when it is closed itself. Nobody else may use socket, not to close it either, and no call on it may be waiting. What it
+// received before and nobody read is taken for DTLS. Its events are not delivered any more; there is [Trace].
+func Client(socket Socket, config *Config) (*Conn, error) {
+	if config == nil {
+		config = new(Config)
+	}
+	core, err := dtlscore.Client(config.core())
+	if err != nil {
+		return nil, err
+	}
+	return adopt(socket, config, core)
+}
+
+// Server is [Client] for the other end. It is for the accepted sockets of a listener that has asked for SCTP-AUTH.
+func Server(socket Socket, config *Config) (*Conn, error) {
+	if config == nil {
+		return nil, errNoConfig
+	}
+	core, err := dtlscore.Server(config.core())
+	if err != nil {
+		return nil, err
+	}
+	return adopt(socket, config, core)
+}
+
+func adopt(socket Socket, config *Config, core *dtlscore.Conn) (*Conn, error) {
+	o, err := config.socket()
+	if err != nil {
+		return nil, err
+	}
+	s, err := sctpsock.Adopt(socket, o)
+	if err != nil {
+		return nil, inner(err)
+	}
+	if config.SCTP.RefuseRestart {
+		err = s.RefuseRestart()
+	}
+	a := &adopted{kernelAssociation: kernelAssociation{Socket: s}, owner: socket}
+	var c *Conn
+	if err == nil {
+		c, err = newConn(a, config, core)
+	}
+	if err != nil {
+		s.GiveBack()
+		return nil, withRemedy(err)
+	}
+	return c, nil
+}
+
+// withRemedy adds to the error of an association without SCTP-AUTH how to have it.
+func withRemedy(err error) error {
+	if e, ok := errors.AsType[*AuthUnsupportedError](err); ok {
+		where := "the socket"
+		if e.Peer {
+			where = "the peer's socket"
+		}
+		return fmt.Errorf("%w; it is asked for before %s is bound, by sctp.SocketConfig{Control: sctpdtls.RequestAuth} for example", err, where)
+	}
+	return err
+}
+
+// adopted is an association whose socket has a second descriptor, which keeps it alive.
+type adopted struct {
+	kernelAssociation
+	owner io.Closer
+	once  sync.Once
+}
+
+func (a *adopted) Close() error {
+	err := a.kernelAssociation.Close()
+	a.once.Do(func() { a.owner.Close() }) // an error does not matter: it has shut down what is closed already
+	return err
+}
+
+// Abort ends the association when the last descriptor is closed.
+func (a *adopted) Abort() error {
+	err := a.kernelAssociation.Abort()
+	a.once.Do(func() { a.owner.Close() })
+	return err
+}

@@ -1,0 +1,188 @@
+//go:build kernel
+
+package sctpdtls
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ishidawataru/sctp"
+)
+
+// otherLibrary returns the two ends of an association that github.com/ishidawataru/sctp has dialed and accepted.
+func otherLibrary(t *testing.T, client, server func(string, string, syscall.RawConn) error) (c, s *sctp.SCTPConn) {
+	t.Helper()
+	addr, err := sctp.ResolveSCTPAddr("sctp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := (&sctp.SocketConfig{Control: server}).Listen("sctp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	c, err = (&sctp.SocketConfig{Control: client, InitMsg: sctp.InitMsg{NumOstreams: 7}}).Dial("sctp", nil, ln.Addr().(*sctp.SCTPAddr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err = ln.AcceptSCTP(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		c.Close()
+		s.Close()
+	})
+	return c, s
+}
+
+// Both ends of an association that another library has set up become connections, which own it.
+func TestKernelAdoptBothEnds(t *testing.T) {
+	theirs, accepted := otherLibrary(t, RequestAuth, RequestAuth)
+	for _, end := range []*sctp.SCTPConn{theirs, accepted} { // what its users do
+		if err := end.SubscribeEvents(sctp.SCTP_EVENT_ALL); err != nil {
+			t.Fatal(err)
+		}
+		if err := end.SetDefaultSentParam(&sctp.SndRcvInfo{PPID: 60, Stream: 2}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := Server(accepted, serverConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	go func() {
+		buf := make([]byte, MaxMessageSize)
+		for {
+			n, info, err := s.ReadMessage(buf)
+			if err == nil {
+				err = s.WriteMessage(buf[:n], info)
+			}
+			if err != nil {
+				if err == io.EOF {
+					err = s.Close()
+				}
+				done <- err
+				return
+			}
+		}
+	}()
+	config := clientConfig()
+	config.SCTP.RTOMin = 70 * time.Millisecond
+	c, err := Client(theirs, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if state := c.ConnectionState(); state.HandshakeComplete {
+		t.Error("the handshake was not left to the first call that needs it")
+	}
+	buf := make([]byte, MaxMessageSize)
+	for stream, size := range []int{1, 100, 5000, MaxMessageSize} {
+		want := MessageInfo{Stream: uint16(stream), PPID: PPIDNGAP, Length: size}
+		if err := c.WriteMessage(make([]byte, size), want); err != nil {
+			t.Fatal(err)
+		}
+		n, info, err := c.ReadMessage(buf)
+		if err != nil || n != size || info != want || !bytes.Equal(buf[:n], make([]byte, size)) {
+			t.Fatalf("%+v came back as %d bytes with %+v, %v", want, n, info, err)
+		}
+	}
+	if state := c.ConnectionState(); state.AuthKeyID != 1 || state.OutStreams != 7 {
+		t.Errorf("state %+v", state)
+	}
+	// Deadlines work although the library's sockets block.
+	c.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+	_, _, err = c.ReadMessage(buf)
+	want(t, "ReadMessage with a deadline", err, os.ErrDeadlineExceeded)
+	if err := c.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	if err := <-done; err != nil {
+		t.Errorf("server: %v", err)
+	}
+	for _, end := range []*sctp.SCTPConn{theirs, accepted} {
+		if err := end.Close(); err != syscall.EBADF {
+			t.Errorf("the other library's descriptor was left open: %v", err)
+		}
+	}
+}
+
+// Abort reaches the peer although there are two descriptors.
+func TestKernelAdoptAbort(t *testing.T) {
+	theirs, accepted := otherLibrary(t, RequestAuth, RequestAuth)
+	s, err := Server(accepted, serverConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := reader(s)
+	c, err := Client(theirs, clientConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	c.Abort()
+	if err := <-read; !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("the peer of an abort reads %v", err)
+	}
+	s.Close()
+}
+
+// An association whose ends have not both asked for SCTP-AUTH is refused, with the remedy, and goes on as it was.
+func TestKernelAttackB8AdoptWithoutAuth(t *testing.T) {
+	for _, tt := range []struct {
+		name           string
+		client, server func(string, string, syscall.RawConn) error
+		peer           bool
+	}{
+		{"here", nil, RequestAuth, false},
+		{"there", RequestAuth, nil, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			theirs, accepted := otherLibrary(t, tt.client, tt.server)
+			c, err := Client(theirs, clientConfig())
+			if err == nil {
+				c.Abort()
+				t.Fatal("no error")
+			}
+			if _, ok := errors.AsType[*AuthUnsupportedError](err); !ok || !strings.Contains(err.Error(), "RequestAuth") {
+				t.Errorf("error %v", err)
+			}
+			if _, err := theirs.Write([]byte("plain")); err != nil {
+				t.Errorf("the association does not go on: %v", err)
+			}
+			buf := make([]byte, 100)
+			if n, err := accepted.Read(buf); err != nil || string(buf[:n]) != "plain" {
+				t.Errorf("the association does not go on: %q, %v", buf[:n], err)
+			}
+		})
+	}
+}
+
+// What is no association is refused.
+func TestKernelAdoptRefuses(t *testing.T) {
+	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer udp.Close()
+	if c, err := Server(udp.(*net.UDPConn), serverConfig()); err == nil || !strings.Contains(err.Error(), "not an SCTP socket") {
+		t.Errorf("UDP: %v, %v", c, err)
+	}
+	theirs, accepted := otherLibrary(t, RequestAuth, RequestAuth)
+	accepted.Close()
+	if c, err := Server(accepted, serverConfig()); err == nil {
+		t.Errorf("a closed one became %v", c)
+	}
+	if c, err := Client(theirs, &Config{}); err == nil {
+		t.Errorf("a client that trusts nobody: %v", c)
+	}
+}

@@ -1,0 +1,113 @@
+//go:build kernel
+
+package sctpdtls
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The short retransmission timeout of a handshake does not last, whatever the user's is.
+func TestKernelHandshakeRestoresRTO(t *testing.T) {
+	ms := time.Millisecond
+	for _, rto := range [][3]time.Duration{
+		{3000 * ms, 1000 * ms, 60000 * ms}, // Linux
+		{400 * ms, 200 * ms, 1600 * ms},
+		{8 * ms, 8 * ms, 16 * ms}, // less than the short one
+	} {
+		client, server := clientConfig(), serverConfig()
+		for _, c := range []*Config{client, server} {
+			c.MaxVersion, c.Renegotiation = VersionDTLS12, RenegotiateFreely
+			c.SCTP.RTOInitial, c.SCTP.RTOMin, c.SCTP.RTOMax = rto[0], rto[1], rto[2]
+		}
+		ln := echoServer(t, server)
+		c, err := Dial("sctp", ln.Addr().String(), client)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k := c.assoc.(*kernelAssociation)
+		wantRTO := func(when string) {
+			t.Helper()
+			initial, least, most, err := k.RTO()
+			if got := [3]time.Duration{initial, least, most}; err != nil || got != rto {
+				t.Errorf("after %s: %v, %v, want %v", when, got, err, rto)
+			}
+		}
+		wantRTO("the handshake")
+		if err := c.Renegotiate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		wantRTO("a renegotiation")
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Options are set in the kernel for what is dialed and what is accepted.
+func TestKernelOptions(t *testing.T) {
+	config := serverConfig()
+	config.SCTP = SCTPOptions{MaxInStreams: 3, Scheduler: SchedulerPriority, RefuseRestart: true, AddressChanges: true}
+	ln, err := Listen("sctp", "127.0.0.1/127.0.0.2:0", config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	client := clientConfig()
+	client.SCTP = SCTPOptions{OutStreams: 5, AddressChanges: true}
+	c, err := (&Dialer{Config: client, LocalAddr: loopbackAddr()}).dial(t.Context(), "sctp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := ln.AcceptConn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if state := c.ConnectionState(); state.OutStreams != 3 {
+		t.Errorf("%d streams", state.OutStreams)
+	}
+	if err := s.SetStreamPriority(2, 5); err != nil {
+		t.Error(err)
+	}
+	if _, ok := errors.AsType[*StreamError](s.SetStreamPriority(400, 5)); !ok {
+		t.Error("a priority for a stream that is not there")
+	}
+	paths, err := c.Paths()
+	if err != nil || len(paths) != 2 || !paths[0].Primary || paths[0].State != PathActive {
+		t.Errorf("paths %+v, %v", paths, err)
+	}
+	if err := c.SetPrimary(netip.MustParseAddr("127.0.0.2")); err != nil {
+		t.Error(err)
+	}
+	if err := c.SetPrimary(netip.MustParseAddr("127.0.0.9")); !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("a primary path that is none: %v", err)
+	}
+	st, err := c.Stats()
+	if err != nil || st.Primary.Addr != netip.MustParseAddr("127.0.0.2") || st.PacketsSent == 0 || st.ChunksSent == 0 || st.Handshakes != 1 || st.Primary.RTO <= 0 {
+		t.Errorf("counted %+v, %v", st, err)
+	}
+	third := netip.MustParseAddr("127.0.0.3")
+	if err := c.BindAdd(third); err != nil {
+		t.Error(err)
+	}
+	if err := s.BindRemove(third); err == nil {
+		t.Error("removed an address that is not there")
+	}
+	go c.Close()
+	if _, _, err := s.ReadMessage(nil); err == nil {
+		t.Error("no end")
+	}
+	s.Close()
+	if _, err := s.Paths(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Paths after Close: %v", err)
+	}
+	if _, err := s.Stats(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Stats after Close: %v", err)
+	}
+}
+
+func loopbackAddr() *Addr { return &Addr{IPAddrs: []net.IPAddr{{IP: net.IPv4(127, 0, 0, 1)}}} }

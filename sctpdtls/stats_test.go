@@ -1,0 +1,61 @@
+package sctpdtls
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
+)
+
+func TestStats(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := connected(t, assoctest.Options{})
+		buf := make([]byte, MaxMessageSize)
+		for i := range 10 {
+			if err := p.client.WriteMessage(make([]byte, 100+i), MessageInfo{Stream: uint16(i)}); err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := p.server.ReadMessage(buf); err != nil {
+				t.Fatal(err)
+			}
+		}
+		sent, err := p.client.Stats()
+		want(t, "Stats in memory", err, errors.ErrUnsupported)
+		received, _ := p.server.Stats()
+		if sent.MessagesSent != 10 || sent.BytesSent != 1045 || sent.MessagesReceived != 0 || sent.BytesReceived != 0 {
+			t.Errorf("the client counted %+v", sent)
+		}
+		if received.MessagesReceived != 10 || received.BytesReceived != 1045 || received.MessagesSent != 0 {
+			t.Errorf("the server counted %+v", received)
+		}
+		if sent.Handshakes != 1 || sent.AuthKeyID != 1 || sent.Epoch == 0 || sent.RecordsInEpoch < 10 || sent.RecordsPerEpoch <= sent.RecordsInEpoch {
+			t.Errorf("keys: %+v", sent)
+		}
+		p.close()
+	})
+}
+
+func TestSCTPOptionErrors(t *testing.T) {
+	for _, o := range []SCTPOptions{{ReadBuffer: 100}, {WriteBuffer: 16383}, {WriteBuffer: -1}} {
+		_, err := (&Config{SCTP: o}).socket()
+		if e, ok := errors.AsType[*OptionError](err); !ok || e.Remedy == "" {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+	// Dial and Listen look at the options before the network.
+	c := clientConfig()
+	c.SCTP.ReadBuffer = 1
+	if _, err := Dial("sctp", "127.0.0.1:1", c); !isOptionError(err) {
+		t.Errorf("Dial: %v", err)
+	}
+	s := serverConfig()
+	s.SCTP.ReadBuffer = 1
+	if _, err := Listen("sctp", "127.0.0.1:0", s); !isOptionError(err) {
+		t.Errorf("Listen: %v", err)
+	}
+}
+
+func isOptionError(err error) bool {
+	_, ok := errors.AsType[*OptionError](err)
+	return ok
+}
