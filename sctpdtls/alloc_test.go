@@ -11,24 +11,29 @@ import (
 
 // Not with the race detector, under which a sync.Pool forgets at random.
 
-// A pipe carries one message at a time without allocating, as the kernel's associations do.
+// A pipe carries a few messages at a time without allocating, as the kernel's associations do.
 type pipe struct {
 	*memAssociation
-	record [stream.MaxMessageSize]byte
-	n      int
-	info   stream.Info
+	records     [4][stream.MaxMessageSize]byte
+	infos       [4]stream.Info
+	n           [4]int
+	first, last int
 }
 
 func (p *pipe) TrySend(b []byte, info stream.Info) error {
-	p.n, p.info = copy(p.record[:], b), info
+	i := p.last % len(p.n)
+	p.last++
+	p.n[i], p.infos[i] = copy(p.records[i][:], b), info
 	return nil
 }
 
 func (p *pipe) Recv(b stream.Buffer, wait bool) (stream.Part, error) {
-	return stream.Part{N: copy(b.Get(), p.record[:p.n]), Info: p.info, End: true}, nil
+	i := p.first % len(p.n)
+	p.first++
+	return stream.Part{N: copy(b.Get(), p.records[i][:p.n[i]]), Info: p.infos[i], End: true}, nil
 }
 
-// A message costs no allocation, and a connection that nobody reads holds no buffer.
+// A message costs no allocation, on a Stream or not, be it kept for another reader or not.
 func TestNoAllocations(t *testing.T) {
 	p := newTestPair(t, assoctest.Options{}, clientConfig(), serverConfig())
 	if cerr, serr := p.handshake(); cerr != nil || serr != nil {
@@ -40,6 +45,10 @@ func TestNoAllocations(t *testing.T) {
 	p.client.assoc, p.server.messages = loop, stream.NewReader(loop)
 	defer func() { p.client.assoc, p.server.messages = client, server }()
 
+	var to, from [10]*Stream
+	for i := 5; i < len(to); i++ {
+		to[i], from[i] = p.client.Stream(uint16(i)), p.server.Stream(uint16(i))
+	}
 	msg, buf := make([]byte, 1000), make([]byte, MaxMessageSize)
 	for name, f := range map[string]func() (int, error){
 		"WriteMessage and ReadMessage": func() (int, error) {
@@ -54,6 +63,36 @@ func TestNoAllocations(t *testing.T) {
 				return 0, err
 			}
 			return p.server.Read(buf)
+		},
+		"Write and Read of a Stream": func() (int, error) {
+			if _, err := to[5].Write(msg); err != nil {
+				return 0, err
+			}
+			return from[5].Read(buf)
+		},
+		"Stream by Stream, kept for each other": func() (n int, err error) {
+			for _, i := range []int{5, 6, 7} {
+				if err := to[i].WriteMessage(msg, MessageInfo{PPID: PPIDNGAP}); err != nil {
+					return 0, err
+				}
+			}
+			for _, i := range []int{7, 6, 5} {
+				if n, _, err = from[i].ReadMessage(buf); err != nil {
+					return 0, err
+				}
+			}
+			return n, nil
+		},
+		"a Read of a part": func() (n int, err error) {
+			if _, err := to[8].Write(msg); err != nil {
+				return 0, err
+			}
+			for n < len(msg) && err == nil {
+				var part int
+				part, err = from[8].Read(buf[:300])
+				n += part
+			}
+			return n, err
 		},
 	} {
 		if allocs := testing.AllocsPerRun(200, func() {

@@ -1,0 +1,227 @@
+package stream_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/seed-41f70523/dtls-sctp/stream"
+)
+
+// A model of a Mux: what each queue holds, by the number of its stream, or rest.
+type muxModel struct {
+	t      *testing.T
+	mux    *stream.Mux
+	queues map[uint16]*stream.Queue
+	held   map[uint16][]string // of messages
+	begun  map[uint16]string   // what Read has left
+	made   int
+}
+
+const rest = 100 // in place of a stream's number
+
+func newMuxModel(t *testing.T, limit int) *muxModel {
+	m := stream.NewMux(limit)
+	return &muxModel{t: t, mux: m,
+		queues: map[uint16]*stream.Queue{rest: m.Rest()},
+		held:   map[uint16][]string{},
+		begun:  map[uint16]string{},
+	}
+}
+
+// of returns the queue for a stream.
+func (m *muxModel) of(id uint16) uint16 {
+	if _, ok := m.queues[id]; ok {
+		return id
+	}
+	return rest
+}
+
+// streamOf is where a message of this test says that it belongs.
+func streamOf(message string) (id uint16) {
+	fmt.Sscanf(message, "%d", &id)
+	return id
+}
+
+// message makes a message for a stream, of one of many lengths.
+func (m *muxModel) message(id uint16, n int) string {
+	m.made++
+	return fmt.Sprintf("%d number %d %0*d", id, m.made, n, 0)
+}
+
+func (m *muxModel) put(id uint16, n int) {
+	s := m.message(id, n)
+	m.mux.Put([]byte(s), stream.Info{Stream: id, PPID: uint32(m.made)})
+	m.held[m.of(id)] = append(m.held[m.of(id)], s)
+}
+
+func (m *muxModel) claim(id uint16) {
+	m.queues[id] = m.mux.Claim(id)
+	m.claimed(id)
+}
+
+func (m *muxModel) claimed(id uint16) {
+	var others []string
+	for _, s := range m.held[rest] {
+		if streamOf(s) == id {
+			m.held[id] = append(m.held[id], s)
+		} else {
+			others = append(others, s)
+		}
+	}
+	m.held[rest] = others
+}
+
+func (m *muxModel) claimNext() {
+	q, id, ok := m.mux.ClaimNext()
+	if ok != (len(m.held[rest]) > 0) || ok && id != streamOf(m.held[rest][0]) {
+		m.t.Fatalf("ClaimNext = stream %d, %v, of %q", id, ok, m.held[rest])
+	}
+	if ok {
+		m.queues[id] = q
+		m.claimed(id)
+	}
+}
+
+func (m *muxModel) release(id uint16) {
+	m.mux.Release(id)
+	delete(m.queues, id)
+	delete(m.begun, id)
+	m.held[rest] = append(m.held[rest], m.held[id]...)
+	delete(m.held, id)
+}
+
+func (m *muxModel) readMessage(id uint16, b []byte) {
+	n, info, length, ok := m.queues[id].ReadMessage(b)
+	if ok != (len(m.held[id]) > 0) {
+		m.t.Fatalf("ReadMessage of %d: %v, with %q", id, ok, m.held[id])
+	}
+	if !ok {
+		return
+	}
+	want := m.held[id][0]
+	if length != len(want) || info.Stream != streamOf(want) || n >= 0 && string(b[:n]) != want || n < 0 != (len(want) > len(b)) {
+		m.t.Fatalf("ReadMessage of %d: %d, %d, %+v; want %q", id, n, length, info, want)
+	}
+	if n >= 0 {
+		m.held[id] = m.held[id][1:]
+	}
+}
+
+func (m *muxModel) read(id uint16, b []byte) {
+	n, ok := m.queues[id].Read(b)
+	if m.begun[id] == "" && len(m.held[id]) > 0 {
+		m.begun[id], m.held[id] = m.held[id][0], m.held[id][1:]
+	}
+	want := m.begun[id][:min(len(b), len(m.begun[id]))]
+	if ok != (want != "") || string(b[:n]) != want {
+		m.t.Fatalf("Read of %d: %q, %v; want %q", id, b[:n], ok, want)
+	}
+	m.begun[id] = m.begun[id][n:]
+}
+
+func (m *muxModel) deliver(reader, id uint16, size int, b []byte, whole bool) {
+	s := m.message(id, size)
+	n, ok := m.queues[reader].Deliver([]byte(s), stream.Info{Stream: id}, b, whole)
+	to := m.of(id)
+	direct := to == reader && len(m.held[to]) == 0 && (whole && len(s) <= len(b) || !whole && m.begun[to] == "")
+	if ok != direct || ok && string(b[:n]) != s[:min(len(s), len(b))] {
+		m.t.Fatalf("Deliver to %d for a reader of %d = %q, %v; direct is %v", id, reader, b[:n], ok, direct)
+	}
+	switch {
+	case !direct:
+		m.held[to] = append(m.held[to], s)
+	case n < len(s):
+		m.begun[to] = s[n:]
+	}
+}
+
+// Whatever is claimed, released and read in whatever order: each message comes once, to the right
+// reader, in the order of its stream. Requirement 1.27.
+func TestMux(t *testing.T) {
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 0))
+		m := newMuxModel(t, 1<<20)
+		queue := func() uint16 { return m.of(uint16(r.IntN(5))) }
+		for range 300 {
+			id, b := uint16(r.IntN(5)), make([]byte, 1+r.IntN(200))
+			switch r.IntN(8) {
+			case 0, 1:
+				m.put(id, r.IntN(200))
+			case 2:
+				m.claim(id)
+			case 3:
+				m.release(id)
+			case 4:
+				m.claimNext()
+			case 5:
+				m.readMessage(queue(), b)
+			case 6:
+				m.read(queue(), b)
+			case 7:
+				m.deliver(queue(), id, r.IntN(200), b, r.IntN(2) == 0)
+			}
+		}
+		for id := range uint16(5) {
+			m.release(id)
+		}
+		for len(m.held[rest]) > 0 {
+			m.readMessage(rest, make([]byte, 300))
+		}
+		m.read(rest, make([]byte, 300))
+		if n := m.mux.Size(); n != 0 {
+			t.Fatalf("seed %d: %d bytes are kept when all is read", seed, n)
+		}
+	}
+}
+
+// Full counts empty messages too; Discard throws away what is there and what comes.
+func TestMuxIsBounded(t *testing.T) {
+	for _, size := range []int{0, 1, 64, 65, 5000, 16384} {
+		m := stream.NewMux(100000)
+		n := 0
+		for ; !m.Full(); n++ {
+			m.Put(make([]byte, size), stream.Info{Stream: uint16(n % 3)})
+		}
+		if least := 100000 / (2*size + 256); n < least || n*(size+128) < 100000/2 {
+			t.Errorf("full after %d messages of %d bytes", n, size)
+		}
+		m.Claim(1)
+		m.Discard()
+		m.Put(nil, stream.Info{})
+		if _, _, _, ok := m.Rest().ReadMessage(nil); ok || m.Size() != 0 {
+			t.Errorf("after Discard: %v, %d bytes", ok, m.Size())
+		}
+	}
+}
+
+// As long as there are messages, whoever waits is woken: each reader that takes one wakes the next.
+func TestMuxWakes(t *testing.T) {
+	m := stream.NewMux(1 << 20)
+	q := m.Claim(1)
+	for range 3 {
+		m.Put(make([]byte, 10), stream.Info{Stream: 1})
+	}
+	b := make([]byte, 6)
+	for i, take := range []func(){
+		func() { q.ReadMessage(make([]byte, 10)) },
+		func() { q.ReadMessage(b) }, // too short: still there
+		func() { q.Read(b) },
+		func() { q.Read(b) },
+		func() { m.Release(1); q = m.Rest() },
+		func() { m.ClaimNext(); q = m.Claim(1) },
+		func() { q.ReadMessage(make([]byte, 10)) },
+	} {
+		select {
+		case <-q.Ready():
+		default:
+			t.Fatalf("nobody was woken before %d", i)
+		}
+		take()
+	}
+	select {
+	case <-q.Ready():
+		t.Error("somebody was woken for nothing")
+	default:
+	}
+}
