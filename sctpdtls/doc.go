@@ -8,6 +8,26 @@
 // stream, payload protocol identifier and order. A Conn is a [net.Conn] too, whose
 // every Write is one message.
 //
+// # Messages and streams
+//
+// An association carries messages on numbered streams, [ConnectionState].OutStreams of them from this end. SCTP keeps the order
+// within a stream, unless a message is Unordered, and never makes one stream wait for what another has
+// lost. There are two ways to read:
+//
+//   - [Conn.ReadMessage] has the messages of all streams as they come, each with its [MessageInfo];
+//   - [Conn.Stream] makes a net.Conn of one stream, with deadlines of its own, and has its messages from
+//     then on; [Conn.AcceptStream] does so for the next stream on which something comes.
+//
+// Both can be used at once, by any number of goroutines. No goroutine belongs to the connection: of those who read, one waits
+// for the association and hands the others what is theirs. If nobody reads, whoever writes or changes keys does
+// it as long as it has to wait. What is read so and not asked for yet is kept, up to [Config].ReadQueue;
+// then SCTP holds the peer back until some of it is taken. It has one window for
+// all streams, so a program that leaves one stream unread will in the end stop the others. A program that
+// does not care for a stream should not make a Stream of it, and use ReadMessage for all.
+//
+// Writes need no queue: each goes to the kernel when it has space. A message may be given up by SCTP after a time or a number of
+// retransmissions, see [MessageInfo].Lifetime; all others arrive, or the connection ends with an error.
+//
 // # Coming from crypto/tls
 //
 // [Config] and [ConnectionState] have the names, types and meanings of crypto/tls. What is

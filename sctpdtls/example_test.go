@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"io"
 	"log"
 	"os"
 
@@ -75,4 +76,24 @@ func ExampleDial() {
 		log.Fatal(err)
 	}
 	fmt.Printf("stream %d: %s\n", info.Stream, buf[:n])
+}
+
+// One goroutine for each stream that the peer uses, as with connections.
+func ExampleConn_AcceptStream() {
+	cert, roots := credentials("client.pem", "client-key.pem")
+	conn, err := sctpdtls.Dial("sctp", "localhost:5868", &sctpdtls.Config{
+		Certificates: []tls.Certificate{cert},
+		RootCAs:      roots,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
+	for {
+		s, err := conn.AcceptStream(context.Background())
+		if err != nil {
+			return // io.EOF after the peer's close_notify
+		}
+		go io.Copy(s, s) // until the connection ends
+	}
 }
