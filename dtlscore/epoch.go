@@ -15,14 +15,22 @@ type writeEpoch struct {
 	sealer
 	number uint64
 	limits usageLimits
-	next   atomic.Uint64 // the sequence number of the next record
+	bound  atomic.Bool // one was met, see take
 
 	// In version 1.3, see upkeep.go and keyupdate.go.
 	window    uint64        // records that may be sealed beyond the anchor; 0: any number
 	anchor    atomic.Uint64 // the number of a record that has arrived for certain
 	anchoring atomic.Bool   // another one is under way
 	updating  atomic.Bool   // new keys are
+
+	// The counter has a cache line to itself: it is written for each record,
+	// and all else is read by all writers.
+	_    [cacheLine]byte
+	next atomic.Uint64 // the sequence number of the next record
+	_    [cacheLine]byte
 }
+
+const cacheLine = 64
 
 func newWriteEpoch12(suite *cipherSuite, number uint64, key, iv []byte) (*writeEpoch, error) {
 	p, err := newProtection12(suite.aead, uint16(number), key, iv)
@@ -54,22 +62,38 @@ func (e *writeEpoch) seal(dst []byte, t contentType, content []byte) ([]byte, er
 	return e.sealer.seal(dst, t, n, content), nil
 }
 
-// take returns the number for the next record.
+// take returns the number for the next record. A number that turns out to be
+// beyond a bound is left out, but only by those who come there first, so that
+// the reserve is not used up by writers who try again: from then on they look
+// before they take one. Before that it would cost as much again as the taking
+// itself, since another processor may have the counter.
 func (e *writeEpoch) take(t contentType) (uint64, error) {
-	limit, n := e.limits.records, e.next.Load()
+	if e.bound.Load() {
+		if err := e.check(t, e.next.Load()); err != nil {
+			return 0, err
+		}
+	}
+	n := e.next.Add(1) - 1
+	if err := e.check(t, n); err != nil {
+		e.bound.Store(true)
+		return 0, err
+	}
+	return n, nil
+}
+
+// check says why record n cannot be sealed now, if it cannot.
+func (e *writeEpoch) check(t contentType, n uint64) error {
+	limit := e.limits.records
 	if t == contentApplicationData {
 		limit -= controlReserve
-		if e.window > 0 && n-e.anchor.Load() >= e.window {
-			return 0, ErrUpkeepDue
+		if anchor := e.anchor.Load(); e.window > 0 && n > anchor && n-anchor >= e.window {
+			return ErrUpkeepDue
 		}
 	}
 	if n >= limit {
-		return 0, ErrKeysUsedUp
+		return ErrKeysUsedUp
 	}
-	if n = e.next.Add(1) - 1; n >= e.limits.records {
-		return 0, ErrKeysUsedUp // more writers than the reserve came here at once
-	}
-	return n, nil
+	return nil
 }
 
 // Seal appends to dst one record that protects plaintext as application data,

@@ -56,6 +56,7 @@ func (c *Conn) anchor(e *writeEpoch) {
 	c.push(EventFlush)
 	c.pushThen(func() error {
 		e.anchor.Store(number.sequence)
+		e.bound.Store(false)
 		e.anchoring.Store(false)
 		return nil
 	})
