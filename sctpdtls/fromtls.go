@@ -3,6 +3,7 @@ package sctpdtls
 import (
 	"crypto/tls"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
@@ -62,11 +63,6 @@ func FromTLS(c *tls.Config) (*Config, error) {
 	}
 	if !c.SessionTicketsDisabled {
 		d.TicketKeys = new(TicketKeys)
-		if c.SessionTicketKey != [32]byte{} {
-			if err := d.TicketKeys.Set(c.SessionTicketKey); err != nil {
-				return nil, err
-			}
-		}
 	}
 	if f := c.GetConfigForClient; f != nil {
 		d.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*Config, error) {
@@ -96,30 +92,37 @@ func implemented[T comparable](wanted []T, have ...T) []T {
 // dtlsVersions are those of DTLS for those of TLS; 0 is whatever there is.
 var dtlsVersions = map[uint16]uint16{tls.VersionTLS12: VersionDTLS12, tls.VersionTLS13: VersionDTLS13}
 
-// unsupported returns an error for the first field of c that has no counterpart. Not among them are
+// withoutCounterpart are the fields that FromTLS refuses unless they are zero. Not among them are
 // PreferServerCipherSuites, which crypto/tls does not look at either, and DynamicRecordSizingDisabled, as a
 // record is a message here.
+var withoutCounterpart = []TLSConfigError{
+	{"NameToCertificate", "put the certificates into Certificates, the first that fits is taken"},
+	{"SessionTicketKey", "leave it out and call TicketKeys.Set of the result"},
+	{"ClientSessionCache", "leave it out and set SessionCache of the result"},
+	{"UnwrapSession", "leave it out and set TicketKeys of the result"},
+	{"WrapSession", "leave it out and set TicketKeys of the result"},
+	{"Renegotiation", "leave it out and set Renegotiation of the result, whose values are others"},
+	{"EncryptedClientHelloConfigList", noECH},
+	{"EncryptedClientHelloRejectionVerify", noECH},
+	{"GetEncryptedClientHelloKeys", noECH},
+	{"EncryptedClientHelloKeys", noECH},
+}
+
+const noECH = "there is no Encrypted Client Hello"
+
+// unsupported returns an error for the first field of c that cannot be honoured.
 func unsupported(c *tls.Config) error {
-	for _, f := range []struct {
-		name   string
-		set    bool
-		remedy string
-	}{
-		{"NameToCertificate", c.NameToCertificate != nil, "put the certificates into Certificates, the first that fits is taken"},
-		{"ClientSessionCache", c.ClientSessionCache != nil, "leave it out and set SessionCache of the result"},
-		{"UnwrapSession", c.UnwrapSession != nil, "leave it out and set TicketKeys of the result"},
-		{"WrapSession", c.WrapSession != nil, "leave it out and set TicketKeys of the result"},
-		{"MaxVersion", c.MaxVersion != 0 && c.MaxVersion < tls.VersionTLS12, "there is no DTLS for SCTP below 1.2 here"},
-		{"MinVersion", c.MinVersion > tls.VersionTLS13, "there is no DTLS above 1.3"},
-		{"Renegotiation", c.Renegotiation != tls.RenegotiateNever, "leave it out and set Renegotiation of the result, whose values are others"},
-		{"EncryptedClientHelloConfigList", c.EncryptedClientHelloConfigList != nil, "there is no Encrypted Client Hello"},
-		{"EncryptedClientHelloRejectionVerify", c.EncryptedClientHelloRejectionVerify != nil, "there is no Encrypted Client Hello"},
-		{"GetEncryptedClientHelloKeys", c.GetEncryptedClientHelloKeys != nil, "there is no Encrypted Client Hello"},
-		{"EncryptedClientHelloKeys", c.EncryptedClientHelloKeys != nil, "there is no Encrypted Client Hello"},
-	} {
-		if f.set {
-			return &TLSConfigError{f.name, f.remedy}
+	fields := reflect.ValueOf(c).Elem()
+	for _, e := range withoutCounterpart {
+		if !fields.FieldByName(e.Field).IsZero() {
+			return &e
 		}
+	}
+	switch {
+	case c.MaxVersion != 0 && c.MaxVersion < tls.VersionTLS12:
+		return &TLSConfigError{"MaxVersion", "there is nothing below DTLS 1.2"}
+	case c.MinVersion > tls.VersionTLS13:
+		return &TLSConfigError{"MinVersion", "there is nothing above DTLS 1.3"}
 	}
 	return nil
 }
