@@ -44,8 +44,7 @@ func (c *Conn) Abort() error {
 	c.closeErr = c.assoc.Abort() // wakes whoever reads or writes
 	c.reading.lock()
 	defer c.reading.unlock()
-	c.keys.stop()
-	c.end(net.ErrClosed)
+	c.giveUp(net.ErrClosed)
 	c.messages.Release()
 	return c.closeErr
 }
@@ -79,28 +78,34 @@ func (c *Conn) close() error {
 		}
 		return err
 	}
-	// 2. The peer's close_notify. A peer that does not read will not send it.
+	// 2. The peer's close_notify. A peer that does not read will not send it, but its SCTP answers.
+	c.readDeadline.take(until.Add(-c.config.closeTimeout() / 4))
 	for err == nil && !c.told {
 		_, _, err = c.step()
 	}
-	// 3. All acknowledged, the association can go.
+	// 3. All acknowledged, the association can go. Where nothing answers any more, the kernel would
+	// go on trying for minutes, and keep the keys as long.
 	if c.down == nil {
-		if err := c.assoc.Shutdown(); err == nil {
-			c.waitForDown()
+		c.readDeadline.take(until)
+		if err := c.assoc.Shutdown(); err == nil && !c.waitForDown() {
+			return c.assoc.Abort()
 		}
 	}
 	return c.assoc.Close()
 }
 
-// waitForDown reads until SCTP has exchanged its SHUTDOWN chunks, or the time is up.
-func (c *Conn) waitForDown() {
+// waitForDown reads until SCTP has exchanged its SHUTDOWN chunks, and reports whether it has before the time is up.
+func (c *Conn) waitForDown() bool {
 	for {
 		_, ev, err := c.messages.Next(true)
 		if ev != nil {
 			c.tellEvent(ev)
 		}
-		if _, ok := ev.(stream.Down); ok || err != nil {
-			return
+		if _, ok := ev.(stream.Down); ok {
+			return true
+		}
+		if err != nil {
+			return !errors.Is(err, os.ErrDeadlineExceeded)
 		}
 	}
 }

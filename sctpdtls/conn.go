@@ -135,9 +135,13 @@ func (c *Conn) HandshakeContext(ctx context.Context) error {
 		return nil
 	}
 	select {
-	case c.reading <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
+	case c.reading <- struct{}{}: // also if ctx is done: then that ends the connection
+	default:
+		select {
+		case c.reading <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	defer c.reading.unlock()
 	if c.state.Load() != nil {

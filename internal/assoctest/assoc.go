@@ -1,12 +1,10 @@
-// Package assoctest is an SCTP association in memory, for tests with a false
-// clock: message boundaries, streams, parts, dry events and SCTP-AUTH keys
-// behave as the Linux kernel's do.
 package assoctest
 
 import (
 	"bytes"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"slices"
@@ -17,37 +15,41 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// Options describe an association.
+// Options describe an association and the network between its ends.
 type Options struct {
 	Streams  uint16        // in each direction; 0 is 10
-	Delay    time.Duration // from one end to the other
 	PartSize int           // messages longer than this arrive in parts; 0: never
 	Window   int           // bytes that one end receives and holds unread; 0 is 104 KiB, as in Linux
 	Buffer   int           // bytes sent and not acknowledged after which Send waits; 0 is 208 KiB, as in Linux
+	Delay    time.Duration // from one end to the other
+	Jitter   time.Duration // at most so much more, for each message anew: it makes streams overtake each other
+	Loss     float64       // probability that a transmission of a message is lost
+	Seed     uint64        // of Jitter and Loss: the n-th message of an end always has the same fate
+	RTO      time.Duration // after which what was lost, or dropped for lack of its key, comes again; 0 is 1 s, Linux's least
+	GiveUp   time.Duration // after which an end that gets no answer is told that the association is lost; 0 is 3 s
 }
-
-// retransmit is the time after which a message that the receiver dropped for
-// lack of its key comes again: the minimum of T3-rtx on Linux.
-const retransmit = time.Second
 
 // ErrAborted is what is read at the other end of an aborted association.
 const ErrAborted = syscall.ECONNRESET
 
-var errNoKey = errors.New("assoctest: no such key, or it is active")
+// ErrRestarted is what is read at the other end of a restarted association.
+var ErrRestarted = errors.New("assoctest: the peer has restarted the association")
 
 // An Assoc is one end of an association. It implements stream.Association and authchunk.Socket.
 type Assoc struct {
-	*both
+	*network
 	peer    *Assoc
 	options Options
 	name    string
 
-	// All below is guarded by both.mu.
+	// All below is guarded by network.mu.
+	fate     *rand.Rand
 	queue    []item   // received, not yet read
 	unread   int      // bytes in queue
 	inFlight []packet // sent and not acknowledged, in order
 	askDry   bool
 	ended    error // what Recv returns when queue is empty; nil while up
+	reported error // what it has returned so, and goes on returning
 	sendErr  error
 	keys     map[uint16][]byte
 	active   uint16
@@ -56,14 +58,18 @@ type Assoc struct {
 	sent     []Sent
 	dropped  int
 	shutdown bool // SHUTDOWN follows when nothing is in flight any more
-	closed   bool
+	told     bool // the peer was told of that
+	gone     bool // the association does not exist at this end any more
+	closed   bool // the socket does not
 	aborted  bool
 }
 
-type both struct {
+// A network joins two ends.
+type network struct {
 	mu   sync.Mutex // guards both ends
 	cond *sync.Cond // told of any change
-	over bool       // the association does not exist any more
+	cut  bool       // nothing arrives
+	cuts int        // how often that was so
 }
 
 // Sent is one message as it was sent, and the key that authenticated it.
@@ -82,14 +88,6 @@ type item struct {
 	more  bool // it is a part of a message whose end has not been received
 }
 
-// packet is a message on its way, under the key that it was sent with.
-type packet struct {
-	item
-	key    uint16
-	secret []byte
-	due    time.Time // when it arrives, or comes again
-}
-
 // Pair returns both ends of a new association.
 func Pair(o Options) (a, b *Assoc) {
 	if o.Streams == 0 {
@@ -101,18 +99,36 @@ func Pair(o Options) (a, b *Assoc) {
 	if o.Buffer == 0 {
 		o.Buffer = 208 << 10
 	}
-	s := new(both)
-	s.cond = sync.NewCond(&s.mu)
-	a = &Assoc{both: s, options: o, name: "a", keys: map[uint16][]byte{0: nil}}
-	b = &Assoc{both: s, options: o, name: "b", keys: map[uint16][]byte{0: nil}}
+	if o.RTO == 0 {
+		o.RTO = time.Second
+	}
+	if o.GiveUp == 0 {
+		o.GiveUp = 3 * time.Second
+	}
+	n := new(network)
+	n.cond = sync.NewCond(&n.mu)
+	a, b = newAssoc(n, o, "a"), newAssoc(n, o, "b")
 	a.peer, b.peer = b, a
 	return a, b
+}
+
+func newAssoc(n *network, o Options, name string) *Assoc {
+	return &Assoc{
+		network: n,
+		options: o,
+		name:    name,
+		fate:    rand.New(rand.NewPCG(o.Seed, uint64(name[0]))),
+		keys:    map[uint16][]byte{0: nil},
+	}
 }
 
 // Recv implements stream.Association.
 func (a *Assoc) Recv(buf stream.Buffer, wait bool) (stream.Part, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.reported != nil {
+		return stream.Part{}, a.reported
+	}
 	b := buf.Get()
 	for len(a.queue) == 0 || wait && a.read.passed {
 		buf.Put()
@@ -122,6 +138,7 @@ func (a *Assoc) Recv(buf stream.Buffer, wait bool) (stream.Part, error) {
 		case wait && a.read.passed:
 			return stream.Part{}, os.ErrDeadlineExceeded
 		case a.ended != nil:
+			a.reported = a.ended
 			return stream.Part{}, a.ended
 		case !wait:
 			return stream.Part{}, stream.ErrWouldBlock
@@ -135,6 +152,10 @@ func (a *Assoc) Recv(buf stream.Buffer, wait bool) (stream.Part, error) {
 	it := &a.queue[0]
 	if it.event != nil {
 		a.queue = a.queue[1:]
+		if it.event == (stream.Restarted{}) {
+			a.queue, a.unread = nil, 0 // nothing of the new association can be read
+			a.reported, a.sendErr = ErrRestarted, ErrRestarted
+		}
 		return stream.Part{Event: it.event}, nil
 	}
 	n := len(it.data)
@@ -183,14 +204,7 @@ func (a *Assoc) send(b []byte, info stream.Info, wait bool) error {
 	}
 	data := bytes.Clone(b)
 	a.sent = append(a.sent, Sent{data, info, a.active})
-	info.SackImmediately = false
-	a.inFlight = append(a.inFlight, packet{
-		item:   item{data: data, info: info, size: len(b)},
-		key:    a.active, // bound here, as in the kernel
-		secret: a.keys[a.active],
-		due:    time.Now().Add(a.options.Delay),
-	})
-	a.soon(a.arrive)
+	a.transmit(data, info)
 	return nil
 }
 
@@ -202,62 +216,8 @@ func (a *Assoc) buffered() (n int) {
 	return n
 }
 
-// soon runs f when it has crossed the network.
-func (a *Assoc) soon(f func()) {
-	if a.options.Delay == 0 {
-		f()
-	} else {
-		a.after(a.options.Delay, f)
-	}
-}
-
-// after runs f with mu held when d has passed.
-func (a *Assoc) after(d time.Duration, f func()) {
-	time.AfterFunc(d, func() {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		f()
-	})
-}
-
-// arrive lets the peer have what is due and finds room, in the order of each stream, and acknowledge
-// it. What comes under a key that the peer does not have is dropped, and comes again.
-func (a *Assoc) arrive() {
-	if a.over {
-		return
-	}
-	now := time.Now()
-	late := map[uint16]bool{} // streams on which something is missing
-	full := false
-	var left []packet
-	for _, p := range a.inFlight {
-		have, ok := a.peer.keys[p.key]
-		full = full || a.peer.unread > 0 && a.peer.unread+p.size > a.options.Window
-		switch {
-		case full, p.due.After(now), late[p.info.Stream] && !p.info.Unordered:
-		case !ok || !bytes.Equal(have, p.secret):
-			a.peer.dropped++
-			p.due = now.Add(retransmit)
-			a.after(retransmit, a.arrive)
-		case a.peer.closed:
-			continue // acknowledged and thrown away
-		default:
-			a.peer.queue = append(a.peer.queue, p.item)
-			a.peer.unread += p.size
-			continue
-		}
-		late[p.info.Stream] = true
-		left = append(left, p)
-	}
-	a.inFlight = left
-	a.dry()
-	a.finishShutdown()
-	a.peer.finishShutdown()
-	a.cond.Broadcast()
-}
-
 func (a *Assoc) dry() {
-	if a.askDry && len(a.inFlight) == 0 {
+	if a.askDry && len(a.inFlight) == 0 && !a.gone {
 		a.askDry = false
 		a.queue = append(a.queue, item{event: stream.Dry{}})
 		a.cond.Broadcast()
@@ -294,130 +254,6 @@ func (a *Assoc) InjectPart(data []byte, info stream.Info, end bool) {
 // Streams implements stream.Association.
 func (a *Assoc) Streams() (out, in uint16) { return a.options.Streams, a.options.Streams }
 
-// end makes err what is read here when all that was received has been, with mu held.
-func (a *Assoc) end(err error, event stream.Event) {
-	if a.ended != nil {
-		return
-	}
-	if event != nil {
-		a.queue = append(a.queue, item{event: event})
-	}
-	a.ended, a.sendErr = err, syscall.EPIPE
-	a.cond.Broadcast()
-}
-
-// Shutdown implements stream.Association: what was sent is delivered first.
-func (a *Assoc) Shutdown() error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.shutDown()
-	return nil
-}
-
-func (a *Assoc) shutDown() {
-	a.sendErr = syscall.EPIPE
-	a.shutdown = true
-	a.finishShutdown()
-	a.cond.Broadcast()
-}
-
-// finishShutdown exchanges the SHUTDOWN chunks: when everything that this end sent is acknowledged
-// the peer may send nothing new, and when that is true of the peer as well the association is over.
-func (a *Assoc) finishShutdown() {
-	if !a.shutdown || a.over || len(a.inFlight) > 0 {
-		return
-	}
-	if a.peer.sendErr == nil {
-		a.peer.sendErr = syscall.EPIPE
-		a.peer.queue = append(a.peer.queue, item{event: stream.PeerShutdown{}})
-	}
-	if len(a.peer.inFlight) == 0 {
-		a.over = true
-		a.end(io.EOF, stream.Down{Clean: true})
-		a.peer.end(io.EOF, nil)
-	}
-}
-
-// Lose lets both ends learn that the other does not answer any more.
-func (a *Assoc) Lose() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.over = true
-	for _, e := range []*Assoc{a, a.peer} {
-		e.end(syscall.ETIMEDOUT, stream.Down{})
-	}
-}
-
-// Abort implements stream.Association.
-func (a *Assoc) Abort() error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if !a.closed {
-		a.aborted = true
-		a.abort()
-		a.release()
-	}
-	return nil
-}
-
-func (a *Assoc) abort() {
-	a.over = true
-	a.peer.end(ErrAborted, stream.Down{Cause: 12})
-}
-
-// Close implements stream.Association. As in Linux, it shuts the association down in the
-// background, or aborts it if something received is unread.
-func (a *Assoc) Close() error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.closed {
-		return nil
-	}
-	if a.unread > 0 {
-		a.abort()
-	} else {
-		a.shutDown()
-	}
-	a.release()
-	return nil
-}
-
-func (a *Assoc) release() {
-	a.queue, a.unread, a.closed = nil, 0, true
-	a.ended, a.sendErr = net.ErrClosed, net.ErrClosed
-	a.cond.Broadcast()
-}
-
-// SetAuthKey implements authchunk.Socket.
-func (a *Assoc) SetAuthKey(id uint16, secret []byte) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.keys[id] = bytes.Clone(secret)
-	return nil
-}
-
-// SetActiveAuthKey implements authchunk.Socket.
-func (a *Assoc) SetActiveAuthKey(id uint16) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if _, ok := a.keys[id]; !ok {
-		return errNoKey
-	}
-	a.active = id
-	return nil
-}
-
-// DeleteAuthKey implements authchunk.Socket.
-func (a *Assoc) DeleteAuthKey(id uint16) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if _, ok := a.keys[id]; !ok || id == a.active {
-		return errNoKey
-	}
-	delete(a.keys, id)
-	return nil
-}
-
 type addr string
 
 func (addr) Network() string  { return "sctp" }
@@ -441,6 +277,27 @@ func (a *Assoc) Dropped() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.dropped
+}
+
+// InFlight returns how many messages of this end are not acknowledged.
+func (a *Assoc) InFlight() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.inFlight)
+}
+
+// Unread returns how many bytes of messages were received here and not read.
+func (a *Assoc) Unread() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.unread
+}
+
+// Gone reports whether the association does not exist at this end any more, and with it its keys.
+func (a *Assoc) Gone() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.gone
 }
 
 // State returns the numbers of the keys known here in rising order, the active one, and

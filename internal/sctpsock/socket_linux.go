@@ -25,6 +25,7 @@ type Socket struct {
 
 	blocking  bool // was, before it was adopted
 	restarted atomic.Bool
+	taken     atomic.Uintptr // the last error of the association, if Send got it: the kernel tells it once
 
 	// The following belong to Recv.
 	note []byte            // the notification that is being read in parts, or nil
@@ -115,7 +116,10 @@ func (s *Socket) send(b []byte, info SendInfo, wait bool) error {
 		return ErrWouldBlock
 	case unix.EMSGSIZE:
 		return &MessageSizeError{Size: len(b)}
-	case unix.EPIPE, unix.ECONNRESET, unix.ETIMEDOUT, unix.ENOTCONN, unix.ESHUTDOWN:
+	case unix.ECONNRESET, unix.ETIMEDOUT:
+		s.taken.Store(uintptr(errno))
+		return &AssociationError{Err: errno}
+	case unix.EPIPE, unix.ENOTCONN, unix.ESHUTDOWN:
 		return &AssociationError{Err: errno}
 	case unix.EINVAL:
 		if info.Stream >= s.outStreams {
@@ -195,6 +199,9 @@ func (s *Socket) ending(errno syscall.Errno) error {
 		}
 		return err
 	case s.lost != nil:
+		if taken := syscall.Errno(s.taken.Load()); taken != 0 {
+			s.lost.Err = taken
+		}
 		return s.lost
 	}
 	return io.EOF

@@ -1,0 +1,150 @@
+package assoctest
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/stream"
+)
+
+// packet is a message on its way, under the key that it was sent with.
+type packet struct {
+	item
+	key     uint16
+	secret  []byte
+	due     time.Time // when it arrives, or would
+	expires time.Time // after which it is not transmitted again; never if zero
+	givenUp bool      // when it is due (RFC 3758)
+}
+
+// again is called when a transmission has failed: the next one is due later.
+func (p *packet) again(sent time.Time, o *Options) {
+	next := sent.Add(o.RTO)
+	p.due, p.givenUp = next.Add(o.Delay), !p.expires.IsZero() && next.After(p.expires)
+}
+
+// soon runs f when it has crossed the network.
+func (a *Assoc) soon(f func()) {
+	if a.options.Delay == 0 {
+		f()
+	} else {
+		a.after(a.options.Delay, f)
+	}
+}
+
+// after runs f with mu held when d has passed.
+func (a *Assoc) after(d time.Duration, f func()) {
+	time.AfterFunc(d, func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		f()
+	})
+}
+
+// transmit sends data on its way, which takes as long as the network's seed says.
+func (a *Assoc) transmit(data []byte, info stream.Info) {
+	now := time.Now()
+	delay := a.options.Delay
+	if a.options.Jitter > 0 {
+		delay += time.Duration(a.fate.Int64N(int64(a.options.Jitter)))
+	}
+	p := packet{
+		item:   item{data: data, size: len(data)},
+		key:    a.active, // bound here, as in the kernel
+		secret: a.keys[a.active],
+		due:    now.Add(delay),
+	}
+	if info.Lifetime > 0 {
+		p.expires = now.Add(info.Lifetime)
+	}
+	for a.options.Loss > 0 && a.fate.Float64() < a.options.Loss && !p.givenUp {
+		p.again(p.due.Add(-a.options.Delay), &a.options)
+	}
+	info.SackImmediately, info.Lifetime = false, 0 // nobody tells the receiver
+	p.info = info
+	a.inFlight = append(a.inFlight, p)
+	if takes := p.due.Sub(now); takes > 0 {
+		a.after(takes, a.arrive)
+	} else {
+		a.arrive()
+	}
+}
+
+// arrive lets the peer have what is due and finds room, in the order of each stream, and acknowledge
+// it. What comes under a key that the peer does not have is dropped in silence, and comes again, as does
+// what is lost, unless its sender gives it up.
+func (a *Assoc) arrive() {
+	if a.gone {
+		return
+	}
+	if a.peer.gone && len(a.inFlight) > 0 && !a.cut {
+		a.endNow(ErrAborted, stream.Down{}) // nobody there knows the association
+		return
+	}
+	now := time.Now()
+	late := map[uint16]bool{} // streams on which something is missing
+	full := false
+	var left []packet
+	for _, p := range a.inFlight {
+		have, ok := a.peer.keys[p.key]
+		full = full || a.peer.unread > 0 && a.peer.unread+p.size > a.options.Window
+		switch due := !p.due.After(now); {
+		case due && p.givenUp:
+			continue
+		case full, !due, late[p.info.Stream] && !p.info.Unordered:
+		case a.cut:
+			p.again(now, &a.options)
+			a.after(p.due.Sub(now), a.arrive)
+		case !ok || !bytes.Equal(have, p.secret):
+			a.peer.dropped++
+			p.again(now, &a.options)
+			a.after(p.due.Sub(now), a.arrive)
+		case a.peer.closed:
+			continue // acknowledged and thrown away
+		default:
+			a.peer.queue = append(a.peer.queue, p.item)
+			a.peer.unread += p.size
+			continue
+		}
+		if !p.info.Unordered {
+			late[p.info.Stream] = true
+		}
+		left = append(left, p)
+	}
+	a.inFlight = left
+	a.dry()
+	a.finishShutdown()
+	a.peer.finishShutdown()
+	a.cond.Broadcast()
+}
+
+// Cut lets nothing through any more, either way, until Mend. Each end gives the association up
+// after [Options].GiveUp: something is always outstanding, if only a heartbeat.
+func (a *Assoc) Cut() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.cut = true
+	a.cuts++
+	this := a.cuts
+	a.after(a.options.GiveUp, func() {
+		if a.cut && a.cuts == this {
+			a.lose()
+		}
+	})
+}
+
+// Mend ends Cut. What was lost comes again when its time has come, and an end that is alone now is told
+// so, in answer to a heartbeat.
+func (a *Assoc) Mend() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.cut = false
+	for _, e := range []*Assoc{a, a.peer} {
+		e.after(e.options.RTO, func() {
+			e.finishShutdown()
+			if e.peer.gone && !e.gone && !e.cut {
+				e.endNow(ErrAborted, stream.Down{})
+			}
+		})
+	}
+}

@@ -1,0 +1,360 @@
+package sctpdtls
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/dtlscore"
+	"github.com/seed-41f70523/dtls-sctp/stream"
+)
+
+// How a connection ends after its handshake: attacks C6, C7, H1, H11; requirements 1.15, 1.62 to 1.66.
+var endingScenarios = slices.Concat(orderlyEndings, sideways(suddenEndings))
+
+// An end of a connection, and what it is called.
+var bothSides = []struct {
+	name string
+	of   func(s *stage) *Conn
+}{
+	{"client", func(s *stage) *Conn { return s.client }},
+	{"server", func(s *stage) *Conn { return s.server }},
+}
+
+// A suddenEnding is one in which an end has no say. What comes to the other end before is delivered, then it
+// reads an AssociationError.
+type suddenEnding struct {
+	name string
+	do   func(s *stage, c *Conn) // to the association of c
+	ends []AssociationEnd        // one of these is in the other end's error
+	own  func(err error) bool    // whether c may read this
+}
+
+var suddenEndings = []suddenEnding{
+	{"ABORT", func(s *stage, c *Conn) { under(c).Abort() }, []AssociationEnd{AssociationAborted}, isAny(net.ErrClosed)},
+	{"Abort", func(s *stage, c *Conn) { c.Abort() }, []AssociationEnd{AssociationAborted}, isAny(net.ErrClosed)},
+	{"SHUTDOWN without close_notify", func(s *stage, c *Conn) { under(c).Shutdown() }, []AssociationEnd{AssociationShutdown}, isAny(io.ErrUnexpectedEOF)},
+	// If the other end's last control record is unread, it is an ABORT.
+	{"killed", func(s *stage, c *Conn) { under(c).Close() }, []AssociationEnd{AssociationShutdown, AssociationAborted}, isAny(net.ErrClosed)},
+	{"killed with messages unread", func(s *stage, c *Conn) {
+		s.send(s.other(c), 0, 1)
+		s.settle(s.other(c))
+		s.until("it was received", func() bool { return s.unread(under(c)) })
+		under(c).Close()
+	}, []AssociationEnd{AssociationAborted}, isAny(net.ErrClosed)},
+	{"host gone", func(s *stage, c *Conn) { s.cut() }, []AssociationEnd{AssociationLost}, isAny(io.ErrUnexpectedEOF)},
+}
+
+func isAny(targets ...error) func(error) bool {
+	return func(err error) bool {
+		return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
+	}
+}
+
+func isEnd(ends ...AssociationEnd) func(error) bool {
+	return func(err error) bool {
+		e, ok := errors.AsType[*AssociationError](err)
+		return ok && slices.Contains(ends, e.End) && errors.Is(err, io.ErrUnexpectedEOF) && errors.Is(err, net.ErrClosed)
+	}
+}
+
+// sideways makes scenarios of sudden endings: of either side, with the other end waiting in a read or not.
+func sideways(endings []suddenEnding) (out []scenario) {
+	for _, e := range endings {
+		for _, side := range bothSides {
+			out = append(out, scenario{name: e.name + ", " + side.name, run: func(s *stage) {
+				s.connect()
+				c := side.of(s)
+				other := s.other(c)
+				s.send(c, 0, 10)
+				s.settle(c)
+				e.do(s, c)
+				s.receive(other, 0, 10)
+				s.within(lostAfter, "the end", func() { s.wantEnd(other, "an AssociationError", isEnd(e.ends...)) })
+				want(s.T, "WriteMessage", other.WriteMessage([]byte("x"), MessageInfo{}), net.ErrClosed)
+				s.wantEnd(c, "that it has ended", e.own)
+				s.closeAll()
+			}}, scenario{name: e.name + " while the other end waits, " + side.name, run: func(s *stage) {
+				s.connect()
+				c := side.of(s)
+				other := s.other(c)
+				read := make(chan error, 1)
+				go func() {
+					var err error
+					for err == nil {
+						_, _, err = other.ReadMessage(make([]byte, 100))
+					}
+					read <- err
+				}()
+				s.settle(c)
+				e.do(s, c)
+				s.within(lostAfter, "the end", func() {
+					// What was read before it was killed is not unread.
+					if err := <-read; !isEnd(e.ends...)(err) {
+						s.Errorf("reading: %v, want an AssociationError with end %d", err, e.ends)
+					}
+				})
+				s.closeAll()
+			}})
+		}
+	}
+	return out
+}
+
+var orderlyEndings = []scenario{
+	{name: "client closes", run: func(s *stage) { closeAndRead(s, s.closer("client")) }},
+	{name: "server closes", run: func(s *stage) { closeAndRead(s, s.closer("server")) }},
+	{name: "client closes, in a network that loses", net: weather{delay: time.Millisecond, loss: 0.05}, run: func(s *stage) {
+		closeAndRead(s, s.closer("client"))
+	}},
+	{name: "both close", run: func(s *stage) {
+		s.connect()
+		s.wantClosed(s.closeAll())
+	}},
+	{name: "both close with messages unread", run: func(s *stage) { // half-read: what nobody asks for goes with the connection
+		s.connect()
+		for _, c := range s.ends() {
+			s.send(c, 0, 20)
+		}
+		for _, c := range s.ends() {
+			s.receive(c, 0, 8)
+		}
+		s.wantClosed(s.closeAll())
+	}},
+	{name: "both close with messages in flight", net: weather{delay: 20 * time.Millisecond}, run: func(s *stage) {
+		s.connect()
+		for _, c := range s.ends() {
+			s.send(c, 0, 100)
+		}
+		s.wantClosed(s.closeAll())
+	}},
+	{name: "closed while others read and write", run: func(s *stage) {
+		s.connect()
+		done := make(chan error)
+		for range 2 {
+			go func() { _, _, err := s.client.ReadMessage(make([]byte, 10)); done <- err }()
+			go func() {
+				var err error
+				for err == nil {
+					err = s.client.WriteMessage(make([]byte, 1000), MessageInfo{})
+				}
+				done <- err
+			}()
+		}
+		read := reader(s.server)
+		s.until("messages have gone", func() bool { n, _ := s.client.core.KeyUsage(); return n > 20 })
+		if err := s.closeInTime(s.client); err != nil {
+			s.Errorf("Close: %v", err)
+		}
+		for range 4 {
+			want(s.T, "a call that Close wakes", <-done, net.ErrClosed)
+		}
+		if err := <-read; err != io.EOF {
+			s.Errorf("the peer reads %v, want io.EOF", err)
+		}
+		s.closeAll()
+	}},
+	{name: "closed against a peer that does not read", run: func(s *stage) { // 1.62: not before all is acknowledged
+		s.connect()
+		fillUp(s, s.client)
+		err := s.closeInTime(s.client)
+		if _, ok := errors.AsType[*CloseTimeoutError](err); !ok || !isTimeout(err) {
+			s.Errorf("Close: %v, want a CloseTimeoutError", err)
+		}
+		s.wantTruncation(s.server)
+		s.closeAll()
+	}},
+	{name: "host gone, then closed", run: func(s *stage) {
+		s.connect()
+		s.cut()
+		s.closeInTime(s.client) // may be content: all that was written had arrived
+		s.mend()
+		s.wantTruncation(s.server)
+		s.closeAll()
+	}},
+	{name: "host gone with messages in flight, then closed", run: func(s *stage) {
+		s.connect()
+		s.cut()
+		s.send(s.client, 0, 10)
+		err := s.closeInTime(s.client)
+		if _, ok := errors.AsType[*CloseTimeoutError](err); !ok {
+			s.Errorf("Close: %v, want a CloseTimeoutError: nothing was acknowledged", err)
+		}
+		s.closeAll()
+		s.mend()
+	}},
+	{name: "host gone for a while", run: func(s *stage) {
+		s.connect()
+		s.cut()
+		s.send(s.client, 0, 10)
+		s.until("some time has passed", passed(100*time.Millisecond))
+		s.mend()
+		s.receive(s.server, 0, 10)
+		s.wantClosed(s.closeAll())
+	}},
+	{name: "host gone while writing", run: func(s *stage) {
+		s.connect()
+		s.cut()
+		s.within(lostAfter, "WriteMessage", func() {
+			var err error
+			for err == nil {
+				err = s.client.WriteMessage(make([]byte, 10000), MessageInfo{})
+			}
+			want(s.T, "WriteMessage", err, net.ErrClosed)
+		})
+		s.wantEnd(s.client, "that it is lost", isEnd(AssociationLost))
+		s.closeAll()
+	}},
+	{name: "restarted", run: func(s *stage) { // H1: nothing of the new association is delivered
+		s.connect()
+		s.send(s.client, 0, 4)
+		s.settle(s.client)
+		old := s.client
+		again := s.restart(s.T, under(old))
+		record, err := old.core.Seal(nil, []byte("replayed"))
+		if err != nil {
+			s.Fatal(err)
+		}
+		again.Send(record, stream.Info{Stream: 1})
+		s.receive(s.server, 0, 4)
+		s.wantEnd(s.server, "that it was restarted", isEnd(AssociationRestarted))
+		want(s.T, "WriteMessage", s.server.WriteMessage([]byte("x"), MessageInfo{}), net.ErrClosed)
+		s.closeAll()
+		again.Abort()
+	}},
+	{name: "restarted while others read and write", run: func(s *stage) {
+		s.connect()
+		read := reader(s.server)
+		s.settle(s.client)
+		s.settle(s.server)
+		again := s.restart(s.T, under(s.client))
+		if err := <-read; !isEnd(AssociationRestarted)(err) {
+			s.Errorf("reading: %v, want that it was restarted", err)
+		}
+		s.closeAll()
+		again.Abort()
+	}},
+	{name: "a Listener is closed while handshakes run", run: func(s *stage) { // E12
+		socket, dial := s.listener(s.T)
+		client, server := s.configs()
+		ln := newListener(socket, server)
+		var ends []*Conn
+		done := make(chan error)
+		for i := range 6 {
+			c := s.newEnd(dial(), client, dtlscore.Client)
+			ends = append(ends, c)
+			switch {
+			case i < 2: // these say nothing
+				continue
+			case i < 4: // these are through, and nobody accepts them
+				if err := c.Handshake(); err != nil {
+					s.Error(err)
+				}
+			}
+			go func() {
+				err := c.Handshake()
+				for err == nil {
+					_, _, err = c.ReadMessage(make([]byte, 10))
+				}
+				done <- err
+			}()
+		}
+		s.within(scenarioCloseTimeout+alertTime, "Close of the Listener", func() {
+			if err := ln.Close(); err != nil {
+				s.Error(err)
+			}
+		})
+		for range 4 {
+			if err := <-done; err != io.EOF && !errors.Is(err, io.ErrUnexpectedEOF) && !isAlert(err) {
+				s.Errorf("a client then: %v", err)
+			}
+		}
+		_, err := ln.AcceptConn(context.Background())
+		want(s.T, "AcceptConn", err, net.ErrClosed)
+		for _, c := range ends {
+			s.client = c
+			s.closeInTime(c)
+			s.wantNothingLeft(c)
+		}
+	}},
+}
+
+func isAlert(err error) bool {
+	_, ok := errors.AsType[*AlertError](err)
+	return ok
+}
+
+func isTimeout(err error) bool {
+	var e net.Error
+	return errors.As(err, &e) && e.Timeout()
+}
+
+// closer connects and returns an end.
+func (s *stage) closer(name string) *Conn {
+	s.Helper()
+	s.connect()
+	if name == "client" {
+		return s.client
+	}
+	return s.server
+}
+
+// closeAndRead closes c with messages on their way; the other end reads all of them, and io.EOF.
+func closeAndRead(s *stage, c *Conn) {
+	s.Helper()
+	s.send(c, 0, 100)
+	closed := make(chan error)
+	go func() { closed <- s.closeInTime(c) }()
+	other := s.other(c)
+	s.receive(other, 0, 100)
+	s.wantEnd(other, "io.EOF", func(err error) bool { return err == io.EOF })
+	want(s.T, "WriteMessage", other.WriteMessage([]byte("x"), MessageInfo{}), net.ErrClosed)
+	if err := <-closed; err != nil {
+		s.Errorf("Close: %v", err)
+	}
+	s.wantClosed(s.closeAll())
+	s.wantEnd(c, "that it is closed", isAny(net.ErrClosed))
+	want(s.T, "WriteMessage after Close", c.WriteMessage([]byte("x"), MessageInfo{}), net.ErrClosed)
+}
+
+func (s *stage) wantClosed(client, server error) {
+	s.Helper()
+	if client != nil || server != nil {
+		s.Errorf("Close of the client: %v, of the server: %v", client, server)
+	}
+}
+
+// wantTruncation reads to the end, which must be an AssociationError.
+func (s *stage) wantTruncation(c *Conn) {
+	s.Helper()
+	var err error
+	s.within(lostAfter, "the end", func() {
+		for err == nil {
+			_, _, err = c.ReadMessage(make([]byte, MaxMessageSize))
+		}
+	})
+	if !errors.Is(err, io.ErrUnexpectedEOF) {
+		s.Errorf("%s: reading: %v, want a truncation", s.name(c), err)
+	}
+}
+
+// fillUp writes until there is no space any more.
+func fillUp(s *stage, c *Conn) {
+	s.Helper()
+	c.SetWriteDeadline(time.Now().Add(time.Second))
+	defer c.SetWriteDeadline(time.Time{})
+	var err error
+	for err == nil {
+		err = c.WriteMessage(make([]byte, 10000), MessageInfo{Stream: 1})
+	}
+	if !isTimeout(err) {
+		s.Fatal(err)
+	}
+}
+
+var trafficScenarios = []scenario{}
+
+func stepScenarios() []scenario { return nil }

@@ -1,0 +1,209 @@
+//go:build kernel
+
+package sctpdtls
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestKernelScenarios plays the scenarios over the kernel's associations, on the loopback interface of a
+// network of its own, which loses and delays what tc-netem(8) is told.
+func TestKernelScenarios(t *testing.T) {
+	for _, sc := range scenarios() {
+		t.Run(sc.name, func(t *testing.T) {
+			before := countOf(t)
+			w := &kernelWorld{t: t, weather: sc.net}
+			w.mend()
+			play(t, w, sc)
+			w.close()
+			for limit := time.Now().Add(patience); countOf(t).more(before); time.Sleep(time.Millisecond) {
+				if time.Now().After(limit) {
+					stacks := make([]byte, 1<<20)
+					t.Fatalf("before there were %+v, now %+v:\n%s", before, countOf(t), stacks[:runtime.Stack(stacks, true)])
+				}
+			}
+		})
+	}
+}
+
+// patience is when a test gives up. No test passes by waiting for it.
+const patience = 20 * time.Second
+
+// A count is what must not grow.
+type count struct{ goroutines, descriptors int }
+
+func countOf(t *testing.T) count {
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return count{runtime.NumGoroutine(), len(fds)}
+}
+
+func (c count) more(than count) bool {
+	return c.goroutines > than.goroutines || c.descriptors > than.descriptors
+}
+
+// A kernelWorld is the kernel's loopback interface.
+type kernelWorld struct {
+	weather
+	t   *testing.T
+	lns []kernelListener
+	ln  kernelListener // for pair; nil before
+}
+
+func (w *kernelWorld) close() {
+	for _, ln := range w.lns {
+		ln.Close()
+	}
+	w.netem("")
+}
+
+// netem makes the network do as tc-netem(8) says; nothing special if it is empty.
+func (w *kernelWorld) netem(how string) {
+	w.t.Helper()
+	args := "qdisc replace dev lo root netem " + how
+	if how == "" {
+		args = "qdisc replace dev lo root pfifo"
+	}
+	if args == netemNow {
+		return
+	}
+	netemNow = args
+	if out, err := exec.Command("tc", strings.Fields(args)...).CombinedOutput(); err != nil {
+		w.t.Fatalf("tc %s: %v\n%s", args, err, out)
+	}
+}
+
+// netemNow is what tc(8) was told last.
+var netemNow string
+
+func (w *kernelWorld) cut() { w.netem("loss 100%") }
+
+func (w *kernelWorld) mend() {
+	how := ""
+	if w.delay > 0 || w.jitter > 0 {
+		how += fmt.Sprintf(" delay %dus %dus", (w.delay + w.jitter/2).Microseconds(), (w.jitter / 2).Microseconds())
+	}
+	if w.loss > 0 {
+		how += fmt.Sprintf(" loss %g%%", 100*w.loss)
+	}
+	w.netem(how)
+}
+
+// scenarioSCTP makes the kernel notice soon that a peer has gone.
+func scenarioSCTP() *SCTPOptions {
+	return &SCTPOptions{
+		RTOInitial: 200 * time.Millisecond, RTOMin: 100 * time.Millisecond, RTOMax: 400 * time.Millisecond,
+		AssocMaxRetrans: 4, PathMaxRetrans: 4, Heartbeat: 500 * time.Millisecond,
+	}
+}
+
+func (w *kernelWorld) listen(t *testing.T) kernelListener {
+	t.Helper()
+	addr, err := ResolveAddr(t.Context(), "sctp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := listenKernel("sctp", addr, scenarioSCTP())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.lns = append(w.lns, ln)
+	return ln
+}
+
+func (w *kernelWorld) dial(t *testing.T, local *Addr, remote net.Addr) association {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	a, err := dialKernel(ctx, "sctp", local, remote.(*Addr), scenarioSCTP())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func (w *kernelWorld) pair(t *testing.T) (client, server association) {
+	t.Helper()
+	if w.ln == nil {
+		w.ln = w.listen(t)
+	}
+	client = w.dial(t, nil, w.ln.Addr())
+	server, err := w.ln.accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client, server
+}
+
+func (w *kernelWorld) listener(t *testing.T) (kernelListener, func() association) {
+	ln := w.listen(t)
+	return ln, func() association { return w.dial(t, nil, ln.Addr()) }
+}
+
+func (w *kernelWorld) restart(t *testing.T, client association) association {
+	t.Helper()
+	local, remote := client.LocalAddr().(*Addr), client.RemoteAddr()
+	w.cut()
+	client.Abort() // which nobody hears
+	w.mend()
+	return w.dial(t, local, remote)
+}
+
+// An assocEntry is a line of /proc/net/sctp/assocs.
+type assocEntry struct {
+	sent, received int // bytes that wait
+	local, remote  int // ports
+}
+
+func assocs(t *testing.T) (all []assocEntry) {
+	t.Helper()
+	text, err := os.ReadFile("/proc/net/sctp/assocs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	number := func(s string) int {
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			t.Fatalf("%v in\n%s", err, text)
+		}
+		return n
+	}
+	for _, line := range strings.Split(strings.TrimSpace(string(text)), "\n")[1:] {
+		f := strings.Fields(line)
+		all = append(all, assocEntry{number(f[7]), number(f[8]), number(f[11]), number(f[12])})
+	}
+	return all
+}
+
+// entry returns the kernel's entry for a, if there is one.
+func (w *kernelWorld) entry(a association) (e assocEntry) {
+	local, remote := int(a.LocalAddr().(*Addr).Port), int(a.RemoteAddr().(*Addr).Port)
+	all := assocs(w.t)
+	if i := slices.IndexFunc(all, func(e assocEntry) bool { return e.local == local && e.remote == remote }); i >= 0 {
+		e = all[i]
+	}
+	return e
+}
+
+func (w *kernelWorld) outstanding(a association) bool { return w.entry(a).sent > 0 }
+func (w *kernelWorld) unread(a association) bool      { return w.entry(a).received > 0 }
+
+func (w *kernelWorld) left() string {
+	all := assocs(w.t)
+	if len(all) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%+v", all)
+}
