@@ -235,7 +235,9 @@ var orderlyEndings = []scenario{
 			s.Errorf("reading: %v, want that it was restarted", err)
 		}
 		s.closeAll()
-		again.Abort()
+		if again != nil {
+			again.Abort()
+		}
 	}},
 	{name: "a Listener is closed while handshakes run", run: func(s *stage) { // E12
 		socket, dial := s.listener(s.T)

@@ -72,7 +72,8 @@ type world interface {
 	cut()  // from now on the network lets nothing through,
 	mend() // and now it does again
 
-	// restart makes the client's host lose its state and begin anew, at the same address and port.
+	// restart makes the client's host lose its state and begin anew, at the same address and port. The
+	// new association is nil if the server has refused it before that could be seen.
 	restart(t *testing.T, client association) (again association)
 
 	// outstanding and unread return whether something that a sent is not acknowledged, and
