@@ -357,6 +357,3 @@ func fillUp(s *stage, c *Conn) {
 	}
 }
 
-var trafficScenarios = []scenario{}
-
-func stepScenarios() []scenario { return nil }

@@ -1,0 +1,3 @@
+package sctpdtls
+
+var trafficScenarios = []scenario{}
