@@ -54,7 +54,7 @@ func isAny(targets ...error) func(error) bool {
 	}
 }
 
-func isEnd(ends ...AssociationEnd) func(error) bool {
+func endedBy(ends ...AssociationEnd) func(error) bool {
 	return func(err error) bool {
 		e, ok := errors.AsType[*AssociationError](err)
 		return ok && slices.Contains(ends, e.End) && errors.Is(err, io.ErrUnexpectedEOF) && errors.Is(err, net.ErrClosed)
@@ -73,7 +73,7 @@ func sideways(endings []suddenEnding) (out []scenario) {
 				s.settle(c)
 				e.do(s, c)
 				s.receive(other, 0, 10)
-				s.within(lostAfter, "the end", func() { s.wantEnd(other, "an AssociationError", isEnd(e.ends...)) })
+				s.within(lostAfter, "the end", func() { s.wantEnd(other, "an AssociationError", endedBy(e.ends...)) })
 				want(s.T, "WriteMessage", other.WriteMessage([]byte("x"), MessageInfo{}), net.ErrClosed)
 				s.wantEnd(c, "that it has ended", e.own)
 				s.closeAll()
@@ -93,7 +93,7 @@ func sideways(endings []suddenEnding) (out []scenario) {
 				e.do(s, c)
 				s.within(lostAfter, "the end", func() {
 					// What was read before it was killed is not unread.
-					if err := <-read; !isEnd(e.ends...)(err) {
+					if err := <-read; !endedBy(e.ends...)(err) {
 						s.Errorf("reading: %v, want an AssociationError with end %d", err, e.ends)
 					}
 				})
@@ -205,7 +205,7 @@ var orderlyEndings = []scenario{
 			}
 			want(s.T, "WriteMessage", err, net.ErrClosed)
 		})
-		s.wantEnd(s.client, "that it is lost", isEnd(AssociationLost))
+		s.wantEnd(s.client, "that it is lost", endedBy(AssociationLost))
 		s.closeAll()
 	}},
 	{name: "restarted", run: func(s *stage) { // H1: nothing of the new association is delivered
@@ -220,7 +220,7 @@ var orderlyEndings = []scenario{
 		}
 		again.Send(record, stream.Info{Stream: 1})
 		s.receive(s.server, 0, 4)
-		s.wantEnd(s.server, "that it was restarted", isEnd(AssociationRestarted))
+		s.wantEnd(s.server, "that it was restarted", endedBy(AssociationRestarted))
 		want(s.T, "WriteMessage", s.server.WriteMessage([]byte("x"), MessageInfo{}), net.ErrClosed)
 		s.closeAll()
 		again.Abort()
@@ -231,7 +231,7 @@ var orderlyEndings = []scenario{
 		s.settle(s.client)
 		s.settle(s.server)
 		again := s.restart(s.T, under(s.client))
-		if err := <-read; !isEnd(AssociationRestarted)(err) {
+		if err := <-read; !endedBy(AssociationRestarted)(err) {
 			s.Errorf("reading: %v, want that it was restarted", err)
 		}
 		s.closeAll()
@@ -356,4 +356,3 @@ func fillUp(s *stage, c *Conn) {
 		s.Fatal(err)
 	}
 }
-

@@ -104,8 +104,8 @@ func (w *kernelWorld) mend() {
 }
 
 // scenarioSCTP makes the kernel notice soon that a peer has gone.
-func scenarioSCTP() *SCTPOptions {
-	return &SCTPOptions{
+func scenarioSCTP() SCTPOptions {
+	return SCTPOptions{
 		RTOInitial: 200 * time.Millisecond, RTOMin: 100 * time.Millisecond, RTOMax: 400 * time.Millisecond,
 		AssocMaxRetrans: 4, PathMaxRetrans: 4, Heartbeat: 500 * time.Millisecond,
 	}
@@ -117,7 +117,7 @@ func (w *kernelWorld) listen(t *testing.T) kernelListener {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln, err := listenKernel("sctp", addr, scenarioSCTP())
+	ln, err := listenKernel("sctp", addr, &Config{SCTP: scenarioSCTP()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func (w *kernelWorld) listen(t *testing.T) kernelListener {
 func (w *kernelWorld) dial(local *Addr, remote net.Addr) (association, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	return dialKernel(ctx, "sctp", local, remote.(*Addr), scenarioSCTP())
+	return dialKernel(ctx, "sctp", local, remote.(*Addr), &Config{SCTP: scenarioSCTP()})
 }
 
 func (w *kernelWorld) pair(t *testing.T) (client, server association) {
@@ -162,8 +162,19 @@ func (w *kernelWorld) restart(t *testing.T, client association) association {
 	local, remote := client.LocalAddr().(*Addr), client.RemoteAddr()
 	w.cut()
 	client.Abort() // which nobody hears
+	type dialled struct {
+		a   association
+		err error
+	}
+	done := make(chan dialled, 1)
+	go func() { a, err := w.dial(local, remote); done <- dialled{a, err} }()
+	// From when the kernel has the new association it does not answer what is sent to the old one.
+	for !slices.ContainsFunc(assocs(t), func(e assocEntry) bool { return e.local == int(local.Port) }) {
+		time.Sleep(time.Millisecond)
+	}
 	w.mend()
-	again, err := w.dial(local, remote)
+	d := <-done
+	again, err := d.a, d.err
 	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.ENOTCONN) {
 		return nil
 	}

@@ -99,11 +99,19 @@ type stage struct {
 	world
 	setUp          func(client, server *Config)
 	client, server *Conn
+	all            []*Conn // that there ever were
 }
 
 // play runs a scenario in w and looks for what is left.
 func play(t *testing.T, w world, sc scenario) {
 	s := &stage{T: t, world: w, setUp: sc.setUp}
+	defer func() {
+		if t.Failed() { // so that all goroutines end
+			for _, c := range s.all {
+				c.Abort()
+			}
+		}
+	}()
 	sc.run(s)
 	for _, c := range []*Conn{s.client, s.server} {
 		if c != nil {
@@ -179,6 +187,7 @@ func (s *stage) newEnd(a association, config *Config, role func(*dtlscore.Config
 	if err != nil {
 		s.Fatal(err)
 	}
+	s.all = append(s.all, c)
 	return c
 }
 

@@ -36,7 +36,10 @@ func (a *Assoc) shutDown() {
 	if a.sendErr == nil {
 		a.sendErr = syscall.EPIPE
 	}
-	a.shutdown = true
+	if !a.shutdown {
+		a.shutdown = true
+		a.after(a.options.GiveUp, a.abort) // T5-shutdown-guard: RFC 9260, Section 9.2
+	}
 	a.finishShutdown()
 	a.cond.Broadcast()
 }
