@@ -51,7 +51,7 @@ func TestAdopt(t *testing.T) {
 
 	setForeign(t, f, func(fd int) error { return setOpt(fd, solSCTP, optEvents, &[10]byte{1, 1, 1, 1, 1, 1, 1, 1, 1, 1}) })
 	o := withAuth()
-	delay := 77 * time.Millisecond
+	delay := 80 * time.Millisecond
 	o.SACKDelay, o.Events = &delay, []EventType{EventPeerAddrChange}
 	c, err := Adopt(f, o)
 	must(t, err)
@@ -66,8 +66,14 @@ func TestAdopt(t *testing.T) {
 	if supported, local, peer := authOf(t, c); !supported || string(local) != string(authChunkList) || string(peer) != string(authChunkList) {
 		t.Errorf("AUTH %v, local %x, peer %x", supported, local, peer)
 	}
-	if s := settingsOf(t, c.rc); s.init.OutStreams != 10 || s.sack.Delay != 77 || s.events != [14]byte{1: 1, 2: 1, 5: 1, 6: 1} {
+	if s := settingsOf(t, c.rc); s.init.OutStreams != 10 || s.sack.Delay != 80 {
 		t.Errorf("settings %+v", s)
+	}
+	for kind, on := range map[EventType]uint8{EventAssocChange: 1, EventPeerAddrChange: 1, EventRemoteError: 0, EventSenderDry: 0, EventAuthentication: 0} {
+		e := eventSubscription{Type: uint16(kind)}
+		if err := c.control(func(fd int) error { return getOpt(fd, solSCTP, optEvent, &e) }); err != nil || e.On != on {
+			t.Errorf("event %#x: %d, error %v", kind, e.On, err)
+		}
 	}
 	// It does not block although the other was blocking, and it has its events.
 	wantNothing(t, c)

@@ -32,7 +32,7 @@ func homes(t *testing.T, o *Options) (c, s *Socket) {
 	return c, s
 }
 
-func TestPaths(t *testing.T) { // 5.35, 5.36
+func TestPaths(t *testing.T) {
 	c, s := homes(t, withAuth())
 	for range 20 {
 		send(t, c, "there", SendInfo{})
@@ -78,7 +78,7 @@ func TestPaths(t *testing.T) { // 5.35, 5.36
 
 func second[T any](_ T, err error) error { return err }
 
-func TestAddressChanges(t *testing.T) { // 5.37
+func TestAddressChanges(t *testing.T) { // 5.38
 	o := withAuth()
 	o.AddressChanges = true
 	o.Events = []EventType{EventPeerAddrChange}
@@ -143,7 +143,7 @@ func nextMessage(t *testing.T, s *Socket, want string) {
 
 // TestAttackH10ForgedAddress adds an address by an ASCONF chunk with everything right but
 // its authentication.
-func TestAttackH10ForgedAddress(t *testing.T) { // 5.37
+func TestAttackH10ForgedAddress(t *testing.T) { // 5.38
 	const sysctl = "/proc/sys/net/sctp/addip_noauth_enable"
 	for _, plain := range []bool{true, false} {
 		o := withAuth()
