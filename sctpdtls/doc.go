@@ -43,6 +43,23 @@
 // [AuthUnsupportedError] before a byte of DTLS is sent. Take the PPID registered for the
 // protocol over DTLS, such as [PPIDDiameter] or [PPIDNGAP].
 //
+// An association that other code has set up, github.com/ishidawataru/sctp for example, becomes a connection by [Client] or
+// [Server], if its socket asked for SCTP-AUTH in time: [RequestAuth] does that.
+//
+// # Paths
+//
+// An end has several addresses if it is given as “192.0.2.1/198.51.100.1:5868”, of IPv4, IPv6 or both, in [Dial], [Listen] and
+// [Dialer].LocalAddr; a wildcard stands for all addresses of the host. SCTP moves to another path by itself when one
+// fails, after [SCTPOptions].PathMaxRetrans timeouts, and nothing is lost by that or out of order. [Conn.Paths] tells how they do,
+// [Conn.SetPrimary] chooses, [Conn.BindAdd] and [Conn.BindRemove] change the addresses of this end while the
+// association lives. Who the peer is does not depend on its addresses. [Conn.LocalAddr] and
+// [Conn.RemoteAddr] list all that the association has, [Listener.Addr] what Listen was given.
+//
+// # What can be seen
+//
+// [Config].Trace is told of handshakes, alerts, keys and of what SCTP notifies, and [Config].Logger of the same;
+// [Conn.Stats] has counts, of the kernel too. No secret is in them. Only [Config].KeyLogWriter gets those.
+//
 // # What is protected and what is not
 //
 // The bytes of messages are encrypted and authenticated. The stream, the PPID, the order and the length of

@@ -185,7 +185,7 @@ func (l *Listener) AcceptConn(ctx context.Context) (*Conn, error) {
 	}
 }
 
-// Addr returns the addresses that are listened on, an *[Addr].
+// Addr returns the addresses that are listened on, an *[Addr]: the unspecified one if that is all of the host.
 func (l *Listener) Addr() net.Addr { return l.addr }
 
 // SetDeadline makes Accept fail with os.ErrDeadlineExceeded after t.
