@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestDefaultChunks(t *testing.T) { // 1.32, 1.33, 1.35
+func TestDefaultChunks(t *testing.T) { // 1.30, 1.32, 1.33, 1.35
 	want := []byte{0x00, 0xc0, 0x40, 0xc2, 0x82, 0xc1, 0x80}
 	if got := DefaultChunks(); !bytes.Equal(got, want) {
 		t.Errorf("default chunks %x, want %x", got, want)

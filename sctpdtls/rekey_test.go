@@ -84,6 +84,7 @@ func TestKeyUpdate(t *testing.T) {
 	})
 }
 
+// New keys of DTLS 1.2 come from renegotiation only: requirement 1.48.
 func TestKeyUpdateOfDTLS12(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		client := clientConfig()
