@@ -189,8 +189,13 @@ func (hs *handshake12) samePeer(c *Conn) error {
 }
 
 // complete queues the end of the handshake: what is agreed holds from when all
-// of our part has been handed out.
+// of our part has been handed out. Whoever sends Finished last waits until that has
+// arrived: the peer has to keep what comes before it on another stream, and
+// OpenSSL throws all but a little of that away.
 func (hs *handshake12) complete(c *Conn) {
+	if c.isClient == hs.resumed {
+		c.push(EventFlush)
+	}
 	c.pushThen(func() error {
 		hs.state.HandshakeComplete = true
 		hs.state.Handshakes = c.agreed.Handshakes + 1

@@ -60,7 +60,7 @@ func TestEventOrderRenegotiation(t *testing.T) {
 		"Flush",
 		"Send ServerHello", "Send Certificate", "Send ServerKeyExchange", "Send CertificateRequest", "Send ServerHelloDone",
 		"Secret", "Drain", "PeerFinished",
-		"Flush", "Activate", "Send ChangeCipherSpec", "Send Finished", "HandshakeComplete",
+		"Flush", "Activate", "Send ChangeCipherSpec", "Send Finished", "Flush", "HandshakeComplete",
 	}
 	p := renegotiating(t)
 	p.client.renegotiate()

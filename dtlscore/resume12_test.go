@@ -33,7 +33,7 @@ func TestEventOrderResumption(t *testing.T) {
 		"Send ServerHello", "Send Certificate", "Send ServerKeyExchange", "Send CertificateRequest", "Send ServerHelloDone",
 		"Secret", "Drain", "PeerFinished",
 		"Send NewSessionTicket", // before the flush
-		"Flush", "Activate", "Send ChangeCipherSpec", "Send Finished", "HandshakeComplete",
+		"Flush", "Activate", "Send ChangeCipherSpec", "Send Finished", "Flush", "HandshakeComplete",
 	})
 	p = newTestPair(t, client, server)
 	p.handshake()
@@ -41,7 +41,7 @@ func TestEventOrderResumption(t *testing.T) {
 		"Send ClientHello",
 		"Secret", // with the ServerHello
 		"Drain", "PeerFinished",
-		"Flush", "Activate", "Send ChangeCipherSpec", "Send Finished", "HandshakeComplete",
+		"Flush", "Activate", "Send ChangeCipherSpec", "Send Finished", "Flush", "HandshakeComplete",
 	})
 	wantStory(t, p.server, []string{
 		"Send ServerHello",

@@ -78,6 +78,7 @@ type Conn struct {
 	ended    error               // what readers get when no message is left
 	doing    dtlscore.Event      // what the core wants next, and is not done yet
 	asked    bool                // doing is a flush, and a dry event will come
+	drained  int                 // bytes read by a drain that is not at its end
 	holding  bool                // the gate is shut, the write deadline is the driver's
 	brief    bool                // only for a control record
 	told     bool                // the peer's close_notify has come

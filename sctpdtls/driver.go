@@ -219,16 +219,17 @@ func (c *Conn) flush() error {
 	}
 }
 
-// drain reads everything that SCTP has received, a message that has begun to its end:
-// RFC 6083, Sections 4.7 and 4.9.
+// drain reads everything that SCTP has received when it begins, a message that has begun to its end:
+// RFC 6083, Sections 4.7 and 4.9. A peer that sends as fast as this reads does not keep it busy
+// for ever: more than a receive buffer holds was not there at the beginning.
 func (c *Conn) drain() error {
-	for {
+	for c.drained < maxDrained || c.messages.Partial() {
 		if c.mux.Full() {
 			return errPending
 		}
 		m, ev, err := c.messages.Next(c.messages.Partial())
 		if errors.Is(err, stream.ErrWouldBlock) {
-			return nil
+			break
 		}
 		if err != nil {
 			if err = c.over(err); c.down != nil {
@@ -236,11 +237,21 @@ func (c *Conn) drain() error {
 			}
 			return err
 		}
+		c.drained += messageOverhead + len(m.Data)
 		if err := c.take(m, ev); err != nil {
 			return err
 		}
 	}
+	c.drained = 0
+	return nil
 }
+
+// maxDrained is more than the receive buffer of a socket holds, where each message takes
+// messageOverhead bytes more than it has.
+const (
+	maxDrained      = 8 << 20
+	messageOverhead = 512
+)
 
 // take processes what was read, and keeps application data for later.
 func (c *Conn) take(m stream.Message, ev stream.Event) error {

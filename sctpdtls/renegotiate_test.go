@@ -346,6 +346,7 @@ func TestDeadlinesDuringRenegotiation(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
+		time.Sleep(time.Second) // the server waits until its Finished has arrived
 		p.wantHandshakes(3)
 		p.close()
 		<-end

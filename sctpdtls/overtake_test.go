@@ -1,0 +1,100 @@
+package sctpdtls
+
+import (
+	"encoding/binary"
+	"testing"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
+	"github.com/seed-41f70523/dtls-sctp/stream"
+)
+
+// Whoever sends Finished last sends no application data before that has arrived, so that the peer
+// need not keep any: requirement 1.43, attack H9. OpenSSL would lose it.
+func TestAttackH9NoDataBeforeFinishedArrives(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const delay = 50 * time.Millisecond
+		p := renegotiating(t, assoctest.Options{Delay: delay})
+		var times [2]time.Time
+		done := make(chan int, 2)
+		for i, c := range []*Conn{p.client, p.server} {
+			go func() {
+				buf := make([]byte, 10)
+				for n := 0; ; n++ {
+					if _, _, err := c.ReadMessage(buf); err != nil {
+						done <- n
+						return
+					}
+					times[i] = time.Now()
+				}
+			}()
+		}
+		if err := p.client.Renegotiate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		complete := time.Now() // the server's Finished is here
+		go p.server.WriteMessage([]byte("x"), MessageInfo{Stream: 3})
+		time.Sleep(time.Second)
+		p.close()
+		<-done
+		<-done
+		if d := times[0].Sub(complete); d != delay {
+			t.Errorf("the server's message came %v after its Finished, want %v: it left when that arrived", d, delay)
+		}
+	})
+}
+
+// A busy association has always one more message for a reader who does not wait.
+type busyAssociation struct {
+	*memAssociation
+	more func()
+}
+
+func (b *busyAssociation) Recv(buf stream.Buffer, wait bool) (stream.Part, error) {
+	if !wait && b.more != nil {
+		b.more()
+	}
+	return b.memAssociation.Recv(buf, wait)
+}
+
+// A peer that sends as fast as this end reads cannot keep it from changing keys, and loses nothing:
+// requirement 1.40, attack H9.
+func TestAttackH9EndlessDrain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := renegotiating(t, assoctest.Options{})
+		b := &busyAssociation{memAssociation: p.client.assoc.(*memAssociation)}
+		p.client.assoc, p.client.messages = b, stream.NewReader(b)
+		end := reader(p.server)
+		sent := uint32(0)
+		b.more = func() {
+			record, err := p.server.core.Seal(nil, binary.BigEndian.AppendUint32(nil, sent))
+			if err != nil {
+				return // the server has closed
+			}
+			p.clientSCTP.InjectPart(record, stream.Info{Stream: 1}, true)
+			sent++
+		}
+		ctx := t.Context()
+		done := make(chan error, 1)
+		go func() { done <- p.client.Renegotiate(ctx) }()
+		buf := make([]byte, 10)
+		for i := uint32(0); ; i++ {
+			if len(done) > 0 {
+				break
+			}
+			if n, _, err := p.client.ReadMessage(buf); err != nil || n != 4 || binary.BigEndian.Uint32(buf) != i {
+				t.Fatalf("message %d: %x, %v", i, buf[:n], err)
+			}
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		b.more = nil
+		if most := uint32(5 * maxDrained / messageOverhead); sent > most {
+			t.Errorf("%d messages were read, want no more than %d", sent, most)
+		}
+		p.client.Abort()
+		p.server.Abort()
+		<-end
+	})
+}
