@@ -54,6 +54,51 @@ func TestOptionalClientCertificate13(t *testing.T) {
 	}
 }
 
+// A3, A4: nothing comes before its time.
+func TestAttackA3A4WrongOrder13(t *testing.T) {
+	client := map[string]func(s *script13){
+		"CertificateVerify without Certificate": func(s *script13) { s.verify() },
+		"Finished before Certificate":           func(s *script13) { s.finished() },
+		"Finished before CertificateVerify":     func(s *script13) { s.certificate(); s.finished() },
+		"Certificate after Finished": func(s *script13) {
+			s.certificate()
+			s.verify()
+			s.finished()
+			s.certificate()
+		},
+	}
+	for name, play := range client {
+		t.Run("client's "+name, func(t *testing.T) {
+			s := newScriptedClient13(t, testServerConfig13(tls.RequireAndVerifyClientCert))
+			s.clientHello()
+			s.serverFlight()
+			play(s)
+			s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
+		})
+	}
+	t.Run("client's Finished without keys", func(t *testing.T) {
+		s := newScriptedClient13(t, testServerConfig13(tls.NoClientCert))
+		s.clientHello()
+		plain := &writeEpoch{sealer: noProtection{}, limits: usageLimits{records: maxSequence}}
+		s.under.receive(testRecord{must(plain.seal(nil, contentHandshake, must(appendMessage(nil, 1, &finished{make([]byte, 32)})))), true})
+		s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
+	})
+	server := map[string]func(s *script13){
+		"Finished":          func(s *script13) { s.finished() },
+		"Certificate":       func(s *script13) { s.certificate() },
+		"CertificateVerify": func(s *script13) { s.encryptedExtensions(); s.verify() },
+	}
+	for name, play := range server {
+		t.Run("server's early "+name, func(t *testing.T) {
+			s := newScriptedServer13(t, testClientConfig13())
+			s.readClientHello()
+			s.serverHello()
+			play(s)
+			s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
+		})
+	}
+}
+
 func TestAttackA5ServerWithoutProof13(t *testing.T) {
 	t.Run("Certificate without CertificateVerify", func(t *testing.T) {
 		s := newScriptedServer13(t, testClientConfig13())
@@ -154,7 +199,7 @@ func TestAttackA7Twice13(t *testing.T) {
 }
 
 // A9, A10: what a signature must not be, on both sides.
-func TestAttackA9Signature13(t *testing.T) {
+func TestAttackA8A9A10Signature13(t *testing.T) {
 	resign := func(cert tls.Certificate, scheme tls.SignatureScheme) func(s *script13, m *certificateVerify) {
 		return func(s *script13, m *certificateVerify) {
 			m.scheme = scheme

@@ -74,7 +74,7 @@ func TestAttackC1DataWithoutKeys13(t *testing.T) {
 }
 
 // Requirements 3.7, 3.9; attacks C2, E4.
-func TestAttackC2EarlyDataIsHeld13(t *testing.T) {
+func TestAttackC2E4EarlyDataIsHeld13(t *testing.T) {
 	t.Run("delivered in order after Finished", func(t *testing.T) {
 		s, application := waitFinished13(t)
 		s.sendDataIn(application, "1")
@@ -491,7 +491,7 @@ func TestAttackH8AnyOrder13(t *testing.T) {
 }
 
 // D9, D10, E10, G7: floods of what changes nothing are cut off.
-func TestAttackD9Floods13(t *testing.T) {
+func TestAttackD9D10E10Floods13(t *testing.T) {
 	tests := map[string]struct {
 		send  func(s *script13)
 		limit int

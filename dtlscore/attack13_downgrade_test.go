@@ -43,7 +43,7 @@ func TestVersionNegotiation(t *testing.T) {
 }
 
 // Requirement 3.21, both sides.
-func TestAttackB1DowngradeMarker13(t *testing.T) {
+func TestAttackB1DowngradeMarker(t *testing.T) {
 	for _, marker := range []string{downgradeTLS12, downgradeTLS11} {
 		client, _ := bothVersions()
 		s := newScriptedServer(t, client)
@@ -78,7 +78,7 @@ func TestAttackB1DowngradeMarker13(t *testing.T) {
 	wantDead(t, p.client, AlertIllegalParameter, ErrPeerMisbehaved)
 }
 
-func TestAttackB2OnlyOneVersion13(t *testing.T) {
+func TestAttackB2OnlyOneVersion(t *testing.T) {
 	t.Run("1.2 for a client of 1.3", func(t *testing.T) {
 		s := newScriptedServer(t, testClientConfig13())
 		s.readClientHello()
@@ -127,7 +127,7 @@ func TestAttackB2OnlyOneVersion13(t *testing.T) {
 	})
 }
 
-func TestAttackB3Fallback13(t *testing.T) {
+func TestAttackB3Fallback(t *testing.T) {
 	_, server := bothVersions()
 	s := newScriptedClient(t, server)
 	s.clientHello(func(m *clientHello) { m.suites = append(m.suites, scsvFallback) })
@@ -298,7 +298,7 @@ func TestAttackB6RetryOfClient13(t *testing.T) {
 }
 
 // B7, D5, I4, I6: what a ServerHello must not say.
-func TestAttackB7ServerHello13(t *testing.T) {
+func TestAttackB7D5ServerHello13(t *testing.T) {
 	tests := []struct {
 		name   string
 		change func(m *serverHello)
@@ -405,7 +405,7 @@ func TestAttackI4Extensions13(t *testing.T) {
 }
 
 // I6, 3.18, 4.40: what a ClientHello must have, and not have.
-func TestAttackI6ClientHello13(t *testing.T) {
+func TestAttackE13I6ClientHello13(t *testing.T) {
 	tests := []struct {
 		name   string
 		change func(m *clientHello)

@@ -119,7 +119,7 @@ func TestAttackD8Interleaving13(t *testing.T) {
 
 // D12, D13: a message that was handled is dropped when it comes again,
 // whatever is in it, and brings no answer.
-func TestAttackD12RepeatedMessages13(t *testing.T) {
+func TestAttackD12D13RepeatedMessages13(t *testing.T) {
 	s := newScriptedClient13(t, testServerConfig13(tls.RequireAnyClientCert))
 	s.clientHello()
 	s.serverFlight()

@@ -64,7 +64,7 @@ func (s *script) sendData(data string) {
 }
 
 // Requirements 1.42, 1.43; attacks C2, E4.
-func TestAttackC2EarlyDataIsHeld(t *testing.T) {
+func TestAttackC2E4EarlyDataIsHeld(t *testing.T) {
 	t.Run("delivered in order after Finished", func(t *testing.T) {
 		s := waitFinished(t)
 		old := s.conn.written

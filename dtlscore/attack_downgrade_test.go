@@ -26,12 +26,23 @@ var weakSuites = []uint16{
 	0xc0b4, // integrity only
 }
 
-func TestAttackB4F1F2E13WeakSuites(t *testing.T) {
+func TestAttackB4E13F1F2WeakSuites(t *testing.T) {
+	weak := func(m *clientHello) { m.suites = weakSuites }
 	s := newScriptedClient(t, testServerConfig(tls.NoClientCert))
-	s.clientHello(func(m *clientHello) { m.suites = weakSuites })
+	s.clientHello(weak)
 	s.wantAlert(AlertHandshakeFailure, ErrPeerIncompatible)
+	s13 := newScriptedClient13(t, testServerConfig13(tls.NoClientCert))
+	s13.clientHello(weak)
+	s13.wantAlert(AlertHandshakeFailure, ErrPeerIncompatible)
 
-	s = newScriptedServer(t, testClientConfig())
+	for _, v := range eachVersion {
+		t.Run(v.name, func(t *testing.T) { wantNothingWeakOffered(t, v) })
+	}
+}
+
+func wantNothingWeakOffered(t *testing.T, v testVersion) {
+	client, _ := v.configs(tls.NoClientCert)
+	s := newScriptedServer(t, client)
 	s.readClientHello()
 	for _, id := range weakSuites {
 		if slices.Contains(s.offer.suites, id) {
@@ -117,7 +128,7 @@ func TestAttackD5ServerHelloChoosesWhatWasNotOffered(t *testing.T) {
 }
 
 // What a ClientHello must have, and not have.
-func TestClientHelloRefused(t *testing.T) {
+func TestAttackB2G1G2I6ClientHello(t *testing.T) {
 	tests := []struct {
 		name   string
 		change func(m *clientHello)
@@ -141,6 +152,49 @@ func TestClientHelloRefused(t *testing.T) {
 			s.wantAlert(test.alert, test.fault)
 		})
 	}
+}
+
+// G2, RFC 7627, Section 5: without the extended master secret there is no secret
+// for anything, nor is a session resumed, which always has it.
+func TestAttackG2ExtendedMasterSecret(t *testing.T) {
+	wantNoSecret := func(t *testing.T, s *script) {
+		t.Helper()
+		s.wantAlert(AlertHandshakeFailure, ErrPeerIncompatible)
+		if len(s.under.secrets) > 0 || slices.Contains(s.under.story, "Secret") {
+			t.Errorf("a secret was given away: %q", s.under.story)
+		}
+	}
+	client, server := resumingConfigs(tls.NoClientCert)
+	newTestPair(t, client, server).handshake()
+
+	t.Run("client", func(t *testing.T) {
+		for _, resuming := range []bool{false, true} {
+			s := newScriptedClient(t, server)
+			s.clientHello(func(m *clientHello) {
+				if m.extendedMasterSecret = false; resuming {
+					data, _ := client.SessionCache.Get(testName)
+					m.sessionTicket, m.sessionID = parseSession(data).ticket, make([]byte, maxSessionIDLen)
+				}
+			})
+			wantNoSecret(t, s)
+		}
+	})
+	t.Run("server", func(t *testing.T) {
+		for _, resuming := range []bool{false, true} {
+			s := newScriptedServer(t, client)
+			s.readClientHello()
+			if len(s.offer.sessionTicket) == 0 && resuming {
+				t.Fatal("no session is offered")
+			}
+			s.serverHello(func(m *serverHello) {
+				if m.extendedMasterSecret = false; resuming {
+					m.sessionID = s.offer.sessionID
+				}
+			})
+			wantNoSecret(t, s)
+			newTestPair(t, client, server).handshake() // for another session in the cache
+		}
+	})
 }
 
 // What a ClientHello may have.
@@ -208,6 +262,18 @@ func TestAttackI5Grease(t *testing.T) {
 func greaseInto(raw []byte, hello *clientHello) int {
 	fixed := 2 + randomLen + 1 + len(hello.sessionID) + 1 + len(hello.cookie) + 2 + 2*len(hello.suites) + 1 + len(hello.compressionMethods) + 2
 	return len(raw) - fixed
+}
+
+// I7: the version in record headers without protection, once it is agreed.
+func TestAttackI7RecordVersion13(t *testing.T) {
+	for _, version := range []uint16{versionDTLS10, VersionDTLS13, tls.VersionTLS12} {
+		s := newScriptedClient13(t, testServerConfig13(tls.NoClientCert))
+		s.clientHello()
+		record := noProtection{}.seal(nil, contentAlert, 7, appendAlert(nil, levelFatal, AlertInternalError))
+		record[1], record[2] = byte(version>>8), byte(version)
+		s.under.receive(testRecord{record, true})
+		s.wantAlert(AlertProtocolVersion, ErrPeerMisbehaved)
+	}
 }
 
 // I7: the version in record headers.

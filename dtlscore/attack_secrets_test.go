@@ -3,7 +3,6 @@ package dtlscore
 import (
 	"bytes"
 	"crypto/tls"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"go/ast"
@@ -66,45 +65,55 @@ func TestAttackF10ConstantTimeComparison(t *testing.T) {
 
 // F13: no error text and no printed state tells a secret, and a connection that has ended keeps none.
 func TestAttackF13SecretsStaySecret(t *testing.T) {
-	for _, ending := range []string{"close", "failure"} {
-		t.Run(ending, func(t *testing.T) {
-			var log bytes.Buffer
-			client := testClientConfig()
-			client.KeyLogWriter = &log
-			client.MaxVersion = VersionDTLS12
-			p := newTestPair(t, client, testServerConfig(tls.NoClientCert))
-			p.start()
-			p.run()
-			master := strings.Fields(log.String())[2]
-			if raw, err := hex.DecodeString(master); err != nil || len(raw) != 48 {
-				t.Fatalf("key log: %q", log.String())
-			}
-			conn := p.client.conn
-			if ending == "failure" {
-				record := []byte{23, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, 9, 0, 24}
-				_, err := conn.Receive(append(record, make([]byte, 24)...), true)
-				if _, ok := errors.AsType[*AlertError](err); !ok {
-					t.Fatalf("a record that does not open: %v", err)
-				}
-				if strings.Contains(fmt.Sprintf("%+v", err), master[:16]) {
-					t.Errorf("the error tells the master secret: %+v", err)
-				}
-				if conn.in.read != nil || conn.in.next != nil || conn.app.Load() != nil || conn.agreed.export != nil {
-					t.Error("keys are left")
-				}
-			} else {
-				conn.Close()
-				if conn.app.Load() != nil {
-					t.Error("keys for application data are left")
-				}
-			}
-			if _, err := conn.Seal(nil, []byte("x")); !errors.Is(err, ErrNotOpen) {
-				t.Errorf("Seal after the end: %v", err)
-			}
-			state := conn.ConnectionState()
-			if s := fmt.Sprintf("%+v", state); strings.Contains(s, master[:16]) {
-				t.Error("the printed state tells the master secret")
-			}
-		})
+	for _, v := range eachVersion {
+		for _, ending := range []string{"close", "failure"} {
+			t.Run(v.name+"/"+ending, func(t *testing.T) { testSecrets(t, v, ending == "failure") })
+		}
 	}
+}
+
+func testSecrets(t *testing.T, v testVersion, failure bool) {
+	var log bytes.Buffer
+	client, server := v.configs(tls.NoClientCert)
+	client.KeyLogWriter = &log
+	p := newTestPair(t, client, server)
+	p.start()
+	p.run()
+	var secrets []string
+	for line := range strings.Lines(log.String()) {
+		secrets = append(secrets, strings.Fields(line)[2])
+	}
+	if want := map[uint16]int{VersionDTLS12: 1, VersionDTLS13: 5}[v.number]; len(secrets) != want {
+		t.Fatalf("key log: %q", log.String())
+	}
+	wantNoSecret := func(what, text string) {
+		for _, secret := range secrets {
+			if strings.Contains(text, secret[:16]) {
+				t.Errorf("%s tells a secret: %s", what, text)
+			}
+		}
+	}
+	conn := p.client.conn
+	if failure {
+		record := must(p.server.conn.Seal(nil, []byte("data")))
+		record[len(record)-1] ^= 1
+		_, err := conn.Receive(record, true)
+		if _, ok := errors.AsType[*AlertError](err); !ok {
+			t.Fatalf("a record that does not open: %v", err)
+		}
+		wantNoSecret("the error", fmt.Sprintf("%+v", err))
+		if conn.in.read != nil || conn.in.next != nil || conn.in.v13.epochs != nil || conn.state != nil || conn.app.Load() != nil || conn.agreed.export != nil {
+			t.Error("keys are left")
+		}
+	} else {
+		conn.Close()
+		if conn.app.Load() != nil {
+			t.Error("keys for application data are left")
+		}
+	}
+	if _, err := conn.Seal(nil, []byte("x")); !errors.Is(err, ErrNotOpen) {
+		t.Errorf("Seal after the end: %v", err)
+	}
+	state := conn.ConnectionState()
+	wantNoSecret("the printed state", fmt.Sprintf("%+v", state))
 }

@@ -2,11 +2,38 @@ package dtlscore
 
 import (
 	"bytes"
+	"os"
+	"strings"
 	"testing"
 )
 
 // The corpora in testdata/fuzz have messages and records of the recorded
 // connections; the samples are added to them.
+
+// I2: every parser and the whole state machine have a fuzz target, with captured
+// messages in its corpus or with the samples of this package as seeds.
+func TestAttackI2FuzzTargets(t *testing.T) {
+	source := ""
+	for _, name := range []string{"fuzz_test.go", "fuzz_conn_test.go", "fuzz_session_test.go"} {
+		source += string(must(os.ReadFile(name)))
+	}
+	for name, seeds := range map[string]string{
+		"FuzzRecord": "", "FuzzUnifiedHeader": "", "FuzzOpen": "", "FuzzAlert": "", "FuzzACK": "", "FuzzFragment": "",
+		"FuzzClientHello": "", "FuzzServerHello": "", "FuzzMessage12": "", "FuzzMessage13": "", "FuzzReassembly": "f.Add",
+		"FuzzSession": "f.Add", "FuzzTicket": "f.Add", "FuzzCachedSession": "f.Add",
+		"FuzzClient12": "", "FuzzServer12": "", "FuzzClient13": "", "FuzzServer13": "",
+	} {
+		_, body, ok := strings.Cut(source, "\nfunc "+name+"(f *testing.F)")
+		if !ok {
+			t.Errorf("there is no %s", name)
+			continue
+		}
+		body, _, _ = strings.Cut(body, "\n}\n")
+		if entries, err := os.ReadDir("testdata/fuzz/" + name); (err != nil || len(entries) == 0) && (seeds == "" || !strings.Contains(body, seeds)) {
+			t.Errorf("%s begins with nothing: %v", name, err)
+		}
+	}
+}
 
 func FuzzRecord(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {

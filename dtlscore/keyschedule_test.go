@@ -252,7 +252,7 @@ func TestExporter13(t *testing.T) { // 3.36, 4.49, G4
 }
 
 // TLS and DTLS have nothing in common. F12
-func TestAttackF12Prefix(t *testing.T) {
+func TestAttackF12Prefix13(t *testing.T) {
 	dtls, spaced := newKeySchedule(crypto.SHA256), keySchedule{crypto.SHA256, "dtls13 "}
 	tlsSchedule := keySchedule{crypto.SHA256, "tls13 "}
 	secret := testBytes(1, 32)

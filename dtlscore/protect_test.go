@@ -202,7 +202,7 @@ func TestAttackF5Nonces(t *testing.T) { // 4.11, 4.16
 
 // The mask is that of the first 16 bytes of ciphertext: whoever has the same
 // key and the same sample gets the same mask. F7, 3.15
-func TestAttackF7RecordNumberMask(t *testing.T) {
+func TestAttackF7RecordNumberMask13(t *testing.T) {
 	// A record with an 8-bit number and without a length, as others send it.
 	for name, kind := range aeadKinds {
 		t.Run(name, func(t *testing.T) {
@@ -241,7 +241,7 @@ func seal13(p *protection13, sequence uint64, inner []byte) []byte {
 	return record
 }
 
-func TestAttackF8InnerPlaintext(t *testing.T) { // 4.47
+func TestAttackF8InnerPlaintext13(t *testing.T) { // 4.47
 	p := testProtection13(t, aeadAES128GCM, 3)
 	padded := append([]byte("content\x17"), make([]byte, 50)...)
 	if typ, content, err := p.opener()(seal13(p, 0, padded)); err != nil || typ != contentApplicationData || string(content) != "content" {
@@ -268,7 +268,7 @@ func TestAttackF8InnerPlaintext(t *testing.T) { // 4.47
 	}
 }
 
-func TestAttackF8Plaintext12(t *testing.T) { // 4.14
+func TestAttackF8Plaintext(t *testing.T) { // 4.14
 	p := testProtection12(t, aeadChaCha20Poly1305, 1)
 	record := p.seal(nil, contentApplicationData, 0, make([]byte, maxPlaintext+1))
 	if _, _, err := p.opener()(record); alertOf(err) != AlertRecordOverflow {

@@ -1,6 +1,10 @@
 package dtlscore
 
-import "crypto/rand"
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/rand"
+)
 
 // Sizes of pre-shared keys and their names in bytes. Keys below 128 bits can
 // be guessed (RFC 9257, Section 4.2), and an empty one is none.
@@ -41,13 +45,33 @@ func (c *Config) clientPSK(hint []byte) (*PSK, error) {
 // serverPSK returns the key of a client. If there is none it is a random one,
 // so that an identity cannot be told from a key that is wrong. Attack A12.
 func (c *Config) serverPSK(identity []byte) (*PSK, error) {
+	psk, err := c.lookupPSK(identity)
+	if psk == nil && err == nil {
+		psk = &PSK{Key: make([]byte, 32)}
+		rand.Read(psk.Key)
+	}
+	return psk, err
+}
+
+// lookupPSK returns the key of a client, nil if there is none. One that we use
+// as a client ourselves proves nothing: its user may be us, whose messages
+// somebody sends back. That is the Selfie attack, A13; see RFC 9257, Section 4.
+func (c *Config) lookupPSK(identity []byte) (*PSK, error) {
 	psk, err := c.LookupPSK(identity)
 	if err != nil {
 		return nil, misuse("Config.LookupPSK: %w", err)
 	}
 	if psk == nil {
-		psk = &PSK{Key: make([]byte, 32)}
-		rand.Read(psk.Key)
+		return nil, nil
+	}
+	if c.GetPSK != nil {
+		own, err := c.GetPSK(nil)
+		if err != nil {
+			return nil, misuse("Config.GetPSK: %w", err)
+		}
+		if own != nil && bytes.Equal(own.Identity, identity) && hmac.Equal(own.Key, psk.Key) {
+			return nil, misuse("pre-shared key %q is for both roles: each needs one of its own", identity)
+		}
 	}
 	return psk, psk.check()
 }

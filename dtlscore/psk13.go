@@ -181,14 +181,11 @@ func (s *serverHandshake13) lookupPSK(c *Conn, identity []byte) (*offeredPSK, er
 	if c.config.LookupPSK == nil {
 		return nil, nil
 	}
-	psk, err := c.config.LookupPSK(identity)
-	if err != nil {
-		return nil, misuse("Config.LookupPSK: %w", err)
+	psk, err := c.config.lookupPSK(identity)
+	if psk == nil || err != nil {
+		return nil, err
 	}
-	if psk == nil {
-		return nil, nil
-	}
-	return &offeredPSK{key: psk.Key, hash: externalPSKHash, identity: identity}, psk.check()
+	return &offeredPSK{key: psk.Key, hash: externalPSKHash, identity: identity}, nil
 }
 
 // sessionOf returns the session in a ticket, if it may be resumed.

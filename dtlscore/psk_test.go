@@ -210,3 +210,49 @@ func TestPSKVerifyConnection(t *testing.T) {
 	p.run()
 	wantDead(t, p.server, AlertBadCertificate, no)
 }
+
+// A13: who is both client and server with one key would talk to itself if its
+// messages were sent back to it. A key for each role is fine.
+func TestAttackA13Selfie(t *testing.T) {
+	for _, v := range eachVersion {
+		t.Run(v.name, func(t *testing.T) {
+			own, other := testPSK, PSK{Identity: []byte("client 2"), Key: bytes.Repeat([]byte{0x5a}, minPSKLen)}
+			both := &Config{Time: testNow,
+				GetPSK: func([]byte) (*PSK, error) { return &own, nil },
+				LookupPSK: func(identity []byte) (*PSK, error) {
+					for _, psk := range []*PSK{&own, &other} {
+						if bytes.Equal(psk.Identity, identity) {
+							return psk, nil
+						}
+					}
+					return nil, nil
+				}}
+			v.set(both)
+			p := newTestPair(t, both, both)
+			p.start()
+			p.run()
+			wantDead(t, p.server, AlertInternalError, ErrMisuse)
+
+			peer := &Config{Time: testNow, GetPSK: func([]byte) (*PSK, error) { return &other, nil }}
+			v.set(peer)
+			newTestPair(t, peer, both).handshake()
+
+			no := errors.New("no")
+			both.GetPSK = func([]byte) (*PSK, error) { return nil, no }
+			p = newTestPair(t, peer, both)
+			p.start()
+			p.run()
+			wantDead(t, p.server, AlertInternalError, no)
+		})
+	}
+	t.Run("own hello", func(t *testing.T) {
+		for _, v := range eachVersion {
+			client, server := v.configs(tls.NoClientCert)
+			p := newTestPair(t, client, server)
+			p.client.peer = p.client // a mirror
+			p.start()
+			p.run()
+			wantDead(t, p.client, AlertUnexpectedMessage, ErrPeerMisbehaved)
+		}
+	})
+}

@@ -98,7 +98,7 @@ func wellFormedMessages13() map[handshakeType]message {
 // D1, D3, A1, A5, A7: every state times every message. What is not allowed
 // ends with unexpected_message; so do ChangeCipherSpec and messages that only
 // DTLS 1.2 has (3.19, 4.50).
-func TestAttackD1StateTable13(t *testing.T) {
+func TestAttackD1D2D3StateTable13(t *testing.T) {
 	messages := wellFormedMessages13()
 	for _, c := range stateCases13 {
 		t.Run(strings.TrimSpace(c.state+" "+c.how), func(t *testing.T) {
