@@ -1,0 +1,406 @@
+//go:build kernel
+
+package netns
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
+	"golang.org/x/sys/unix"
+)
+
+// newTwoLinks makes two hosts with certificates, joined by two links:
+//
+//	client eth0 10.0.0.1, fd00::1 ────────── 10.0.0.2, fd00::2 eth0 server
+//	       eth1 10.0.1.1, fd00:0:0:1::1 ──── 10.0.1.2, fd00:0:0:1::2 eth1
+func newTwoLinks(t *testing.T) *opensslPair {
+	t.Helper()
+	p := &opensslPair{certs: t.TempDir()}
+	p.client, p.server = NewPair(t)
+	Join(t, p.client, p.server)
+	for _, h := range []*Host{p.client, p.server} {
+		// A link that is down keeps its addresses of both families.
+		h.Sysctl(t, "net.ipv6.conf.eth0.keep_addr_on_down", "1")
+	}
+	p.server.Run(t, "sctp-echo", "certs", "-host", p.server.Addrs[0].String(), p.certs)
+	return p
+}
+
+// address is “a/b:port”.
+func address(port string, addrs ...netip.Addr) string {
+	var list []string
+	for _, a := range addrs {
+		if a.Is6() {
+			list = append(list, "["+a.String()+"]")
+		} else {
+			list = append(list, a.String())
+		}
+	}
+	return strings.Join(list, "/") + ":" + port
+}
+
+func resolve(t *testing.T, address string) *sctpdtls.Addr {
+	t.Helper()
+	a, err := sctpdtls.ResolveAddr(context.Background(), "sctp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// A route is a connection between the two hosts, over the addresses that a test chooses.
+type route struct {
+	client, server             *sctpdtls.Conn
+	clientEvents, serverEvents chan sctpdtls.Event
+}
+
+// connect dials from and to all of the addresses given.
+func (p *opensslPair) connect(t *testing.T, from, to string, change func(role string, c *sctpdtls.Config)) *route {
+	t.Helper()
+	config := func(role string, events chan sctpdtls.Event) *sctpdtls.Config {
+		c := p.config(t, role, nil)
+		c.ServerName = p.server.Addrs[0].String()
+		c.Trace = &sctpdtls.Trace{Event: func(_ *sctpdtls.Conn, ev sctpdtls.Event) {
+			select {
+			case events <- ev:
+			default: // nobody asks
+			}
+		}}
+		change(role, c)
+		return c
+	}
+	r := &route{clientEvents: make(chan sctpdtls.Event, 1000), serverEvents: make(chan sctpdtls.Event, 1000)}
+	var ln *sctpdtls.Listener
+	p.server.Do(t, func() {
+		var err error
+		if ln, err = sctpdtls.Listen("sctp", to, config("server", r.serverEvents)); err != nil {
+			t.Fatal(err)
+		}
+	})
+	defer ln.Close()
+	local := resolve(t, from)
+	p.client.Do(t, func() {
+		c, err := (&sctpdtls.Dialer{Config: config("client", r.clientEvents), LocalAddr: local}).DialContext(t.Context(), "sctp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.client = c.(*sctpdtls.Conn)
+	})
+	t.Cleanup(func() { r.client.Abort() })
+	ctx, cancel := context.WithTimeout(t.Context(), Patience)
+	defer cancel()
+	var err error
+	if r.server, err = ln.AcceptConn(ctx); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.server.Abort() })
+	return r
+}
+
+// traffic sends messages on four streams, a few at a time, which come back until stop is called. That checks that
+// none was lost or out of order and ends the connection. more waits for so many to come back from now on.
+func (r *route) traffic(t *testing.T) (more func(n int), stop func()) {
+	t.Helper()
+	const streams, window = 4, 5
+	var all sync.WaitGroup
+	all.Go(func() {
+		buf := make([]byte, sctpdtls.MaxMessageSize)
+		for {
+			n, info, err := r.server.ReadMessage(buf)
+			if err == nil {
+				err = r.server.WriteMessage(buf[:n], info)
+			}
+			if err != nil {
+				r.server.Close()
+				return
+			}
+		}
+	})
+	var stopped atomic.Bool
+	given := make(chan struct{}) // closed when the test has given up
+	var written [streams]atomic.Uint32
+	var room [streams]chan struct{}
+	var writers sync.WaitGroup
+	for stream := range room {
+		room[stream] = make(chan struct{}, window)
+		writers.Go(func() {
+			msg := make([]byte, 500)
+			for !stopped.Load() {
+				select {
+				case room[stream] <- struct{}{}:
+				case <-given:
+					return
+				}
+				binary.BigEndian.PutUint32(msg, written[stream].Load())
+				written[stream].Add(1) // first, for its echo is quick
+				if err := r.client.WriteMessage(msg, sctpdtls.MessageInfo{Stream: uint16(stream)}); err != nil {
+					t.Errorf("stream %d: %v", stream, err)
+					return
+				}
+			}
+		})
+	}
+	echoed := make(chan struct{}, 1<<20)
+	var read [streams]uint32 // of the reader, and valid when it has ended
+	all.Go(func() {
+		buf := make([]byte, sctpdtls.MaxMessageSize)
+		for {
+			_, info, err := r.client.ReadMessage(buf)
+			if err != nil {
+				if !errors.Is(err, net.ErrClosed) {
+					t.Errorf("client: %v", err)
+				}
+				return
+			}
+			if got := binary.BigEndian.Uint32(buf); got != read[info.Stream] {
+				t.Errorf("stream %d: message %d, want %d", info.Stream, got, read[info.Stream])
+			}
+			read[info.Stream]++
+			<-room[info.Stream]
+			echoed <- struct{}{}
+		}
+	})
+	t.Cleanup(func() { // nothing goes on after a test that has failed
+		close(given)
+		r.client.Abort()
+		r.server.Abort()
+		writers.Wait()
+		all.Wait()
+	})
+	await := func(n int) bool {
+		timeout := time.After(Patience)
+		for range n {
+			select {
+			case <-echoed:
+			case <-timeout:
+				return false
+			}
+		}
+		return true
+	}
+	more = func(n int) {
+		t.Helper()
+		for len(echoed) > 0 {
+			<-echoed
+		}
+		if !await(n) {
+			t.Fatal("messages do not come back any more")
+		}
+	}
+	stop = func() {
+		t.Helper()
+		stopped.Store(true)
+		writers.Wait()
+		for stream := range room { // filled again only when all is back
+			for range window {
+				select {
+				case room[stream] <- struct{}{}:
+				case <-time.After(Patience):
+					t.Fatalf("stream %d: messages were lost", stream)
+				}
+			}
+		}
+		if err := r.client.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+		all.Wait()
+		total := uint32(0)
+		for stream := range read {
+			if sent := written[stream].Load(); sent != read[stream] {
+				t.Errorf("stream %d: %d messages came back of %d", stream, read[stream], sent)
+			}
+			total += read[stream]
+		}
+		t.Logf("%d messages came back in their order", total)
+	}
+	return more, stop
+}
+
+// wantPathChange waits for what happens to the path to an address.
+func wantPathChange(t *testing.T, events chan sctpdtls.Event, addr netip.Addr, change sctpdtls.PathChange) {
+	t.Helper()
+	timeout := time.After(Patience)
+	for {
+		select {
+		case ev := <-events:
+			if ev == (sctpdtls.PeerAddrChange{Addr: addr, Change: change}) {
+				return
+			}
+		case <-timeout:
+			t.Fatalf("%v is not %v", addr, change)
+		}
+	}
+}
+
+// wantPath looks at the path to an address.
+func wantPath(t *testing.T, c *sctpdtls.Conn, addr netip.Addr, state sctpdtls.PathState, primary bool) {
+	t.Helper()
+	paths, err := c.Paths()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range paths {
+		if p.Addr == addr {
+			if p.State != state || p.Primary != primary {
+				t.Errorf("path %+v, want it to be %v, primary %t", p, state, primary)
+			}
+			return
+		}
+	}
+	t.Errorf("no path to %v in %+v", addr, paths)
+}
+
+// quick makes a path fail and recover soon.
+func quick(_ string, c *sctpdtls.Config) {
+	c.SCTP.RTOInitial, c.SCTP.RTOMin, c.SCTP.RTOMax = 200*time.Millisecond, 100*time.Millisecond, 400*time.Millisecond
+	c.SCTP.PathMaxRetrans, c.SCTP.Heartbeat = 1, 200*time.Millisecond
+	c.RekeyAfter = sctpdtls.RekeyPolicy{Records: 200} // paths do not matter to keys, nor keys to paths
+}
+
+// TestFailover takes the primary link down while messages flow, and up again. Nothing is lost or out of
+// order, keys go on changing, and both ends are told: requirement 1.67, attack H10.
+func TestFailover(t *testing.T) {
+	p := newTwoLinks(t)
+	for _, tt := range []struct {
+		name     string
+		from, to []netip.Addr
+	}{
+		{"IPv4", p.client.Addrs, p.server.Addrs},
+		{"IPv6", p.client.Addrs6, p.server.Addrs6},
+		{"mixed", []netip.Addr{p.client.Addrs[0], p.client.Addrs6[1]}, []netip.Addr{p.server.Addrs[0], p.server.Addrs6[1]}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := p.connect(t, address("0", tt.from...), address("5868", tt.to...), quick)
+			if got, want := r.client.RemoteAddr().String(), address("5868", tt.to...); got != want {
+				t.Errorf("the peer is %s, want %s", got, want)
+			}
+			first, second := tt.to[0], tt.to[1]
+			more, stop := r.traffic(t)
+			more(200)
+			wantPathChange(t, r.serverEvents, tt.from[1], sctpdtls.PathConfirmed) // the client has named its own
+			wantPath(t, r.client, first, sctpdtls.PathActive, true)
+			wantPath(t, r.client, second, sctpdtls.PathActive, false)
+
+			p.client.SetLink(t, 0, "down")
+			wantPathChange(t, r.clientEvents, first, sctpdtls.PathNowUnreachable)
+			wantPathChange(t, r.serverEvents, tt.from[0], sctpdtls.PathNowUnreachable)
+			wantPath(t, r.client, first, sctpdtls.PathInactive, true)
+			more(500)
+
+			p.client.SetLink(t, 0, "up")
+			wantPathChange(t, r.clientEvents, first, sctpdtls.PathNowAvailable)
+			if err := r.client.SetPrimary(second); err != nil {
+				t.Error(err)
+			}
+			wantPath(t, r.client, second, sctpdtls.PathActive, true)
+			more(200)
+			st, err := r.client.Stats()
+			if err != nil || st.Retransmitted == 0 || st.Primary.Addr != second || st.Primary.RTT <= 0 {
+				t.Errorf("counted %+v, %v", st, err)
+			}
+			if st.Epoch < 5 { // the first is 3, and there were five updates at least
+				t.Errorf("epoch %d: keys did not change", st.Epoch)
+			}
+			stop()
+		})
+	}
+}
+
+// TestChangeOfAddresses moves a connection from one link to the other while messages flow, by ASCONF:
+// requirements 1.67, 5.38, attack H10.
+func TestChangeOfAddresses(t *testing.T) {
+	p := newTwoLinks(t)
+	r := p.connect(t, address("0", p.client.Addrs[0]), address("5868", p.server.Addrs...), func(role string, c *sctpdtls.Config) {
+		quick(role, c)
+		c.SCTP.AddressChanges = true
+	})
+	before := r.client.ConnectionState()
+	more, stop := r.traffic(t)
+	more(100)
+	if err := r.client.BindAdd(p.client.Addrs[1]); err != nil {
+		t.Fatal(err)
+	}
+	wantPathChange(t, r.serverEvents, p.client.Addrs[1], sctpdtls.PathAdded)
+	wantPathChange(t, r.serverEvents, p.client.Addrs[1], sctpdtls.PathConfirmed)
+	if err := r.client.SetPrimary(p.server.Addrs[1]); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.server.SetPrimary(p.client.Addrs[1]); err != nil {
+		t.Fatal(err)
+	}
+	more(100)
+	if err := r.client.BindRemove(p.client.Addrs[0]); err != nil {
+		t.Fatal(err)
+	}
+	wantPathChange(t, r.serverEvents, p.client.Addrs[0], sctpdtls.PathRemoved)
+	p.client.SetLink(t, 0, "down")
+	more(300)
+	if got, want := r.server.RemoteAddr().(*sctpdtls.Addr).IPAddrs, p.client.Addrs[1].String(); len(got) != 1 || got[0].String() != want {
+		t.Errorf("the client is at %v, want %v", got, want)
+	}
+	after := r.client.ConnectionState()
+	if after.Handshakes != before.Handshakes || after.AuthKeyID != before.AuthKeyID {
+		t.Errorf("the state went from %+v to %+v", before, after)
+	}
+	stop()
+}
+
+// TestUDPEncapsulation has all of a connection go inside UDP: requirement 5.40.
+func TestUDPEncapsulation(t *testing.T) {
+	const port = "9899"
+	p := newTwoLinks(t)
+	for _, h := range []*Host{p.client, p.server} {
+		h.Sysctl(t, "net.sctp.udp_port", port)
+	}
+	for _, tt := range []struct {
+		name     string
+		from, to []netip.Addr
+		plain    bool // without encapsulation: shows that the test would see it
+	}{
+		{"none", p.client.Addrs, p.server.Addrs, true},
+		{"IPv4", p.client.Addrs, p.server.Addrs, false},
+		{"IPv6", p.client.Addrs6, p.server.Addrs6, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			raw := rawSCTP(t, p.server, tt.from[0].Is6())
+			r := p.connect(t, address("0", tt.from...), address("5868", tt.to...), func(role string, c *sctpdtls.Config) {
+				if role == "client" && !tt.plain {
+					c.SCTP.UDPEncapPort = 9899
+				}
+			})
+			more, stop := r.traffic(t)
+			more(200)
+			stop()
+			n, err := unix.Read(raw, make([]byte, 1500))
+			if seen := err == nil; seen != tt.plain {
+				t.Errorf("plain SCTP was seen: %t (%d bytes, %v), want %t", seen, n, err, tt.plain)
+			}
+		})
+	}
+}
+
+// rawSCTP returns a socket that gets what reaches the host as plain SCTP.
+func rawSCTP(t *testing.T, h *Host, v6 bool) (fd int) {
+	t.Helper()
+	family := unix.AF_INET
+	if v6 {
+		family = unix.AF_INET6
+	}
+	h.Do(t, func() {
+		var err error
+		if fd, err = unix.Socket(family, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_SCTP); err != nil {
+			t.Fatal(err)
+		}
+	})
+	t.Cleanup(func() { unix.Close(fd) })
+	return fd
+}
