@@ -2,6 +2,8 @@ package sctpdtls
 
 import (
 	"errors"
+	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
@@ -52,6 +54,42 @@ func TestSCTPOptionErrors(t *testing.T) {
 	s.SCTP.ReadBuffer = 1
 	if _, err := Listen("sctp", "127.0.0.1:0", s); !isOptionError(err) {
 		t.Errorf("Listen: %v", err)
+	}
+}
+
+// Every option reaches the socket.
+func TestSCTPOptionsArePassedOn(t *testing.T) {
+	elsewhere := []string{"RefuseRestart"} // set when there is an association
+	for field := range reflect.TypeFor[SCTPOptions]().Fields() {
+		if slices.Contains(elsewhere, field.Name) {
+			continue
+		}
+		var c Config
+		value := reflect.ValueOf(&c.SCTP).Elem().FieldByIndex(field.Index)
+		switch value.Kind() {
+		case reflect.Pointer:
+			value.Set(reflect.New(field.Type.Elem()))
+			value.Elem().SetInt(54321)
+		case reflect.Func:
+			value.Set(reflect.ValueOf(RequestAuth))
+		case reflect.Bool:
+			value.SetBool(true)
+		default:
+			value.Set(reflect.ValueOf(54321 & (1<<(field.Type.Bits()-1) - 1)).Convert(field.Type))
+		}
+		o, err := c.socket()
+		if err != nil {
+			t.Errorf("%s: %v", field.Name, err)
+			continue
+		}
+		got := reflect.ValueOf(o).Elem().FieldByName(field.Name)
+		if field.Type.Kind() == reflect.Func {
+			if got.IsNil() {
+				t.Errorf("%s is not passed on", field.Name)
+			}
+		} else if !got.Equal(value) {
+			t.Errorf("%s of %v is passed on as %v", field.Name, value, got)
+		}
 	}
 }
 

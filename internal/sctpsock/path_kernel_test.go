@@ -69,7 +69,7 @@ func TestPaths(t *testing.T) {
 			t.Error("no end")
 		}
 	}
-	for _, err := range []error{second(s.Paths()), second(s.Stats())} {
+	for _, err := range []error{second(s.Paths()), second(s.Stats()), s.SetPrimary(loopback[0].Addr()), s.BindAdd(loopback[0].Addr())} {
 		if _, ok := errors.AsType[*AssociationError](err); !ok {
 			t.Errorf("after the end: %v", err)
 		}
@@ -77,6 +77,26 @@ func TestPaths(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+// A listener on all addresses says so; its associations have addresses of their own.
+func TestWildcard(t *testing.T) {
+	l, err := Listen([]netip.AddrPort{netip.MustParseAddrPort("[::]:0")}, nil)
+	must(t, err)
+	t.Cleanup(func() { l.Close() })
+	l.SetDeadline(time.Now().Add(patience))
+	addrs := l.Addrs()
+	if len(addrs) != 1 || addrs[0].Addr() != netip.IPv6Unspecified() || addrs[0].Port() == 0 {
+		t.Fatalf("it listens on %v", addrs)
+	}
+	c, err := Dial(t.Context(), nil, []netip.AddrPort{netip.AddrPortFrom(loopback[0].Addr(), addrs[0].Port())}, nil)
+	must(t, err)
+	t.Cleanup(func() { c.Abort() })
+	for _, a := range accept(t, l).LocalAddrs() {
+		if a.Addr().IsUnspecified() || a.Port() != addrs[0].Port() {
+			t.Errorf("the association is at %v", a)
+		}
+	}
+}
 
 func TestAddressChanges(t *testing.T) { // 5.38
 	o := withAuth()

@@ -106,6 +106,9 @@ func (s *Socket) SetPrimary(addr netip.Addr) error {
 	}
 	err := s.control(func(fd int) error { return setOpt(fd, solSCTP, optPrimaryAddr, &p) })
 	if err == unix.EINVAL {
+		if _, err := s.status(); err != nil {
+			return err
+		}
 		return fmt.Errorf("sctp: %v is no address of the peer: %w", addr, err)
 	}
 	return os.NewSyscallError("SCTP_PRIMARY_ADDR", err)
@@ -123,6 +126,9 @@ func (s *Socket) BindRemove(addr netip.Addr) error {
 }
 
 func (s *Socket) rebind(name string, opt int, addr netip.Addr) error {
+	if _, err := s.status(); err != nil {
+		return err
+	}
 	// The kernel would go ahead alone, and say nothing to the peer.
 	agreed, err := s.flag(optASCONFSupported)
 	if err != nil && !errors.Is(err, unix.ENOPROTOOPT) {
