@@ -1,10 +1,13 @@
 package sctpdtls
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/stream"
@@ -47,6 +50,66 @@ func (c *Conn) Abort() error {
 	c.giveUp(net.ErrClosed)
 	c.messages.Release()
 	return c.closeErr
+}
+
+// A halfClose is the call of CloseWrite, however often that is called.
+type halfClose struct {
+	begun bool          // guarded by Conn.reading, as is err
+	done  chan struct{} // closed when close_notify has gone, or never will
+	once  sync.Once
+	err   error // valid then
+}
+
+// CloseWrite ends what this end writes: it waits until the peer has acknowledged all of it, and sends
+// close_notify (RFC 6083, Section 4.9). Further writes return net.ErrClosed. Reads go on up to the peer's
+// close_notify. A peer answers as soon as it has read everything before: RFC 5246, Section 7.2.1, demands it
+// of DTLS 1.2, and this package does so in DTLS 1.3 too, where others may go on writing. Close is
+// to be called afterwards, as ever.
+//
+// It takes at most [Config].CloseTimeout. An error that matches os.ErrDeadlineExceeded means that the peer has not
+// acknowledged everything yet; whoever reads brings that about. It does the work itself if nobody reads.
+func (c *Conn) CloseWrite() error {
+	if err := c.HandshakeContext(context.Background()); err != nil {
+		return err
+	}
+	if c.closing.Load() {
+		return net.ErrClosed
+	}
+	c.half.CompareAndSwap(nil, &halfClose{done: make(chan struct{})})
+	h := c.half.Load()
+	c.gate.poke() // for writers who wait
+	ctx, cancel := context.WithTimeout(context.Background(), c.config.closeTimeout())
+	defer cancel()
+	if c.await(ctx, h.done) != nil {
+		return fmt.Errorf("sctpdtls: the peer has not acknowledged all messages yet: %w", os.ErrDeadlineExceeded)
+	}
+	return h.err
+}
+
+// beginCloseWrite begins what CloseWrite waits for, with reading held.
+func (c *Conn) beginCloseWrite() {
+	h := c.half.Load()
+	switch {
+	case h == nil || h.begun:
+	case c.told: // and so the answer has gone, or goes next
+		h.begun = true
+		c.closedWrite(nil)
+	case c.ended != nil:
+		c.closedWrite(*c.writeEnd.Load())
+	default:
+		h.begun = true
+		c.core.Close()
+	}
+}
+
+// closedWrite tells whoever waits in CloseWrite, with reading held.
+func (c *Conn) closedWrite(err error) {
+	if h := c.half.Load(); h != nil && (h.begun || err != nil) {
+		h.once.Do(func() {
+			h.begun, h.err = true, err
+			close(h.done)
+		})
+	}
 }
 
 // interrupt wakes all who read or write; closing is set.

@@ -65,6 +65,7 @@ type Conn struct {
 
 	meter    meter // of what this end sends
 	counted  counters
+	half     atomic.Pointer[halfClose] // nil as long as CloseWrite was not called
 	closing  atomic.Bool
 	closed   chan struct{} // closed when Close is through
 	closeErr error         // valid once closed is closed
@@ -263,4 +264,7 @@ func (c *Conn) end(err error) {
 	c.writeEnd.CompareAndSwap(nil, &werr)
 	c.gate.poke()
 	c.renegotiated(werr)
+	if err != io.EOF { // after the peer's close_notify this end's may still go out
+		c.closedWrite(werr)
+	}
 }

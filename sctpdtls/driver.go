@@ -35,6 +35,7 @@ func (c *Conn) obey() error {
 		if c.doing.Kind == dtlscore.EventNone {
 			if c.doing = c.core.NextEvent(); c.doing.Kind == dtlscore.EventNone {
 				c.tellKeys()
+				c.closedWrite(c.core.Err())
 				return c.core.Err()
 			}
 		}

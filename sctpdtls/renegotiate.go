@@ -60,6 +60,7 @@ func (c *Conn) wantRenegotiation() *renegotiation {
 func (c *Conn) begin() {
 	c.beginUpkeep()
 	c.beginUpdate()
+	c.beginCloseWrite()
 	r := c.wanted.Load()
 	if r == nil {
 		return

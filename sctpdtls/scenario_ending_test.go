@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"time"
 
@@ -130,6 +131,85 @@ var orderlyEndings = []scenario{
 			s.send(c, 0, 100)
 		}
 		s.wantClosed(s.closeAll())
+	}},
+	{name: "half closed", run: func(s *stage) { // what the peer has written before it answers is read
+		for _, side := range bothSides {
+			s.connect()
+			c := side.of(s)
+			other := s.other(c)
+			s.send(c, 0, 40)
+			s.send(other, 0, 40)
+			s.within(scenarioCloseTimeout, "CloseWrite", func() { must(s.T, c.CloseWrite(), c.CloseWrite()) })
+			want(s.T, "WriteMessage", c.WriteMessage([]byte("x"), MessageInfo{}), net.ErrClosed)
+			s.receive(other, 0, 20)
+			s.send(other, 40, 60)
+			s.receive(other, 20, 40)
+			s.wantEnd(other, "io.EOF", isAny(io.EOF))
+			s.receive(c, 0, 60)
+			s.wantEnd(c, "io.EOF", isAny(io.EOF))
+			must(s.T, c.CloseWrite(), other.CloseWrite())
+			s.wantClosed(s.closeAll())
+			want(s.T, "CloseWrite after Close", c.CloseWrite(), net.ErrClosed)
+		}
+	}},
+	{name: "half closed by both while others read and write", run: func(s *stage) {
+		s.connect()
+		read, wrote := make(chan error), make(chan error)
+		for _, c := range s.ends() {
+			go func() { read <- s.readToEnd(c) }()
+			go func() {
+				var err error
+				for err == nil {
+					err = c.WriteMessage(make([]byte, 100), MessageInfo{})
+				}
+				wrote <- err
+			}()
+		}
+		done := make(chan error)
+		for _, c := range s.ends() {
+			s.until("messages have gone", func() bool { n, _ := c.core.KeyUsage(); return n > 20 })
+			go func() { done <- c.CloseWrite() }()
+		}
+		for range s.ends() {
+			if err := <-done; err != nil {
+				s.Errorf("CloseWrite: %v", err)
+			}
+			want(s.T, "WriteMessage", <-wrote, net.ErrClosed)
+			if err := <-read; err != io.EOF {
+				s.Errorf("reading: %v, want io.EOF", err)
+			}
+		}
+		s.wantClosed(s.closeAll())
+	}},
+	{name: "half closed against a peer that does not read", run: func(s *stage) {
+		s.connect()
+		fillUp(s, s.client)
+		s.within(scenarioCloseTimeout, "CloseWrite", func() {
+			want(s.T, "CloseWrite", s.client.CloseWrite(), os.ErrDeadlineExceeded)
+		})
+		done := make(chan error)
+		go func() { done <- s.readToEnd(s.client) }()
+		if err := s.readToEnd(s.server); err != io.EOF {
+			s.Errorf("the peer then reads %v, want io.EOF", err)
+		}
+		if err := <-done; err != io.EOF {
+			s.Errorf("reading: %v, want io.EOF", err)
+		}
+		s.wantClosed(s.closeAll())
+	}},
+	{name: "half closed when the host is gone", run: func(s *stage) {
+		s.connect()
+		s.send(s.client, 0, 1)
+		s.cut()
+		s.send(s.client, 1, 2)
+		s.within(lostAfter, "CloseWrite", func() {
+			if s.client.CloseWrite() == nil {
+				s.Error("CloseWrite: no error")
+			}
+		})
+		s.wantTruncation(s.client)
+		s.closeAll()
+		s.mend()
 	}},
 	{name: "closed while others read and write", run: func(s *stage) {
 		s.connect()

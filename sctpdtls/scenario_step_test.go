@@ -186,8 +186,9 @@ func (s *stage) wantBadEnd(what string, err error, others ...error) {
 
 // readToEnd reads until there is an error.
 func (s *stage) readToEnd(c *Conn) (err error) {
+	buf := make([]byte, MaxMessageSize)
 	for err == nil {
-		_, _, err = c.ReadMessage(make([]byte, 100))
+		_, _, err = c.ReadMessage(buf)
 	}
 	return err
 }

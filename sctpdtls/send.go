@@ -56,7 +56,7 @@ func (c *Conn) send(p *party, b []byte, m *MessageInfo) error {
 func (c *Conn) waitForSpace(p *party) error {
 	for {
 		changed := c.gate.changed() // before looking
-		if err := c.mayUse(p); err != nil {
+		if err := c.mayWrite(p); err != nil {
 			return err
 		}
 		select {
@@ -70,6 +70,13 @@ func (c *Conn) waitForSpace(p *party) error {
 	}
 }
 
+func (c *Conn) mayWrite(p *party) error {
+	if c.half.Load() != nil {
+		return net.ErrClosed
+	}
+	return c.mayUse(p)
+}
+
 // sealAndSend makes a record and sends it. If there is no space for it, it waits, with space held, or
 // returns stream.ErrWouldBlock. A record that was not sent is made again: keys may have changed.
 func (c *Conn) sealAndSend(p *party, buf *[stream.MaxMessageSize]byte, b []byte, info stream.Info, wait bool) error {
@@ -77,7 +84,7 @@ func (c *Conn) sealAndSend(p *party, buf *[stream.MaxMessageSize]byte, b []byte,
 		if wait {
 			c.writeDeadline.unpoke() // before looking
 		}
-		if err := c.mayUse(p); err != nil {
+		if err := c.mayWrite(p); err != nil {
 			return err
 		}
 		if p.write.passed() {
@@ -135,7 +142,7 @@ func (c *Conn) waitWhile(blocked func() bool, p *party) error {
 	if end := c.writeEnd.Load(); end != nil {
 		return *end
 	}
-	if p.isClosed() {
+	if p.isClosed() || c.half.Load() != nil {
 		return net.ErrClosed
 	}
 	select {
@@ -164,7 +171,7 @@ func (c *Conn) waitWhile(blocked func() bool, p *party) error {
 // writeError says what err of a write means. What ended the connection can be read, an alert among it.
 func (c *Conn) writeError(err error, p *party) error {
 	switch {
-	case c.closing.Load():
+	case c.closing.Load(), c.half.Load() != nil:
 		return net.ErrClosed
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, dtlscore.ErrKeysUsedUp):
 		return err

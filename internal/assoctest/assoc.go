@@ -47,6 +47,7 @@ type Assoc struct {
 	queue    []item   // received, not yet read
 	unread   int      // bytes in queue
 	inFlight []packet // sent and not acknowledged, in order
+	buffered int      // bytes in inFlight
 	askDry   bool
 	ended    error // what Recv returns when queue is empty; nil while up
 	reported error // what it has returned so, and goes on returning
@@ -194,7 +195,7 @@ func (a *Assoc) send(b []byte, info stream.Info, wait bool) error {
 		if wait && a.write.passed {
 			return os.ErrDeadlineExceeded
 		}
-		if a.buffered() < a.options.Buffer {
+		if a.buffered < a.options.Buffer {
 			break // any space is enough for any message
 		}
 		if !wait {
@@ -206,14 +207,6 @@ func (a *Assoc) send(b []byte, info stream.Info, wait bool) error {
 	a.sent = append(a.sent, Sent{data, info, a.active})
 	a.transmit(data, info)
 	return nil
-}
-
-// buffered is how much the send buffer holds.
-func (a *Assoc) buffered() (n int) {
-	for _, p := range a.inFlight {
-		n += p.size
-	}
-	return n
 }
 
 func (a *Assoc) dry() {

@@ -162,7 +162,7 @@ func (a *Assoc) Restart() *Assoc {
 	a.ended, a.sendErr = net.ErrClosed, net.ErrClosed
 	r := newAssoc(a.network, a.options, a.name)
 	r.peer, a.peer.peer = a.peer, r
-	r.peer.inFlight = nil
+	r.peer.inFlight, r.peer.buffered = nil, 0
 	r.peer.queue = append(r.peer.queue, item{event: stream.Restarted{}})
 	a.cond.Broadcast()
 	return r

@@ -14,13 +14,15 @@ type packet struct {
 	secret  []byte
 	due     time.Time // when it arrives, or would
 	expires time.Time // after which it is not transmitted again; never if zero
-	givenUp bool      // when it is due (RFC 3758)
+	again   int       // how often it may be transmitted again
+	givenUp bool      // when it is due (RFC 3758, RFC 7496)
 }
 
-// again is called when a transmission has failed: the next one is due later.
-func (p *packet) again(sent time.Time, o *Options) {
+// failed is called when a transmission has failed: the next one is due later.
+func (p *packet) failed(sent time.Time, o *Options) {
 	next := sent.Add(o.RTO)
-	p.due, p.givenUp = next.Add(o.Delay), !p.expires.IsZero() && next.After(p.expires)
+	p.due, p.givenUp = next.Add(o.Delay), p.again == 0 || !p.expires.IsZero() && next.After(p.expires)
+	p.again--
 }
 
 // soon runs f when it has crossed the network.
@@ -57,12 +59,17 @@ func (a *Assoc) transmit(data []byte, info stream.Info) {
 	if info.Lifetime > 0 {
 		p.expires = now.Add(info.Lifetime)
 	}
-	for a.options.Loss > 0 && a.fate.Float64() < a.options.Loss && !p.givenUp {
-		p.again(p.due.Add(-a.options.Delay), &a.options)
+	p.again = -1 // no limit
+	if info.Retransmissions > 0 {
+		p.again = int(info.Retransmissions)
 	}
-	info.SackImmediately, info.Lifetime = false, 0 // nobody tells the receiver
+	for a.options.Loss > 0 && a.fate.Float64() < a.options.Loss && !p.givenUp {
+		p.failed(p.due.Add(-a.options.Delay), &a.options)
+	}
+	info.SackImmediately, info.Lifetime, info.Retransmissions = false, 0, 0 // nobody tells the receiver
 	p.info = info
 	a.inFlight = append(a.inFlight, p)
+	a.buffered += p.size
 	if takes := p.due.Sub(now); takes > 0 {
 		a.after(takes, a.arrive)
 	} else {
@@ -84,7 +91,8 @@ func (a *Assoc) arrive() {
 	now := time.Now()
 	late := map[uint16]bool{} // streams on which something is missing
 	full := false
-	var left []packet
+	left := a.inFlight[:0]
+	a.buffered = 0
 	for _, p := range a.inFlight {
 		have, ok := a.peer.keys[p.key]
 		full = full || a.peer.unread > 0 && a.peer.unread+p.size > a.options.Window
@@ -93,11 +101,11 @@ func (a *Assoc) arrive() {
 			continue
 		case full, !due, late[p.info.Stream] && !p.info.Unordered:
 		case a.cut:
-			p.again(now, &a.options)
+			p.failed(now, &a.options)
 			a.after(p.due.Sub(now), a.arrive)
 		case !ok || !bytes.Equal(have, p.secret):
 			a.peer.dropped++
-			p.again(now, &a.options)
+			p.failed(now, &a.options)
 			a.after(p.due.Sub(now), a.arrive)
 		case a.peer.closed:
 			continue // acknowledged and thrown away
@@ -110,6 +118,7 @@ func (a *Assoc) arrive() {
 			late[p.info.Stream] = true
 		}
 		left = append(left, p)
+		a.buffered += p.size
 	}
 	a.inFlight = left
 	a.dry()
