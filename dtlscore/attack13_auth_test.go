@@ -252,52 +252,6 @@ func TestAttackA8A9A10Signature13(t *testing.T) {
 	}
 }
 
-// A11, requirement 4.43: the alerts of verification.
-func TestAttackA11A14Verification13(t *testing.T) {
-	no := newTestAuthority("other")
-	t.Run("server", func(t *testing.T) {
-		client := testClientConfig13()
-		client.RootCAs = no.pool()
-		p := newTestPair(t, client, testServerConfig13(tls.NoClientCert))
-		p.start()
-		p.run()
-		wantDead(t, p.client, AlertUnknownCA, ErrPeerUntrusted)
-		wantPeerAlert(t, p.server, AlertUnknownCA)
-	})
-	t.Run("client", func(t *testing.T) {
-		server := testServerConfig13(tls.RequireAndVerifyClientCert)
-		server.ClientCAs = no.pool()
-		p := newTestPair(t, testClientConfig13(), server)
-		p.start()
-		p.run()
-		wantDead(t, p.server, AlertUnknownCA, ErrPeerUntrusted)
-		wantPeerAlert(t, p.client, AlertUnknownCA) // in epoch 3, for the client has complete it
-	})
-	for _, side := range []string{"client", "server"} {
-		t.Run("VerifyConnection of the "+side, func(t *testing.T) {
-			client, server := testClientConfig13(), testServerConfig13(tls.RequireAndVerifyClientCert)
-			refuse := func(s ConnectionState) error {
-				if s.HandshakeComplete || len(s.PeerCertificates) != 1 {
-					t.Errorf("%+v", s)
-				}
-				if _, err := s.ExportKeyingMaterial("EXPORTER_x", nil, 1); err == nil { // G4
-					t.Error("keying material before the handshake is complete")
-				}
-				return &AlertError{Alert: AlertAccessDenied}
-			}
-			p := newTestPair(t, client, server)
-			e := p.client
-			if client.VerifyConnection = refuse; side == "server" {
-				client.VerifyConnection, server.VerifyConnection, e = nil, refuse, p.server
-			}
-			p.start()
-			p.run()
-			wantDead(t, e, AlertAccessDenied, ErrPeerUntrusted)
-			wantPeerAlert(t, e.peer, AlertAccessDenied)
-		})
-	}
-}
-
 // D6: who was not asked shows nothing.
 func TestAttackD6UnrequestedCertificate13(t *testing.T) {
 	p := newTestPair(t, testClientConfig13(), testServerConfig13(tls.NoClientCert))

@@ -25,11 +25,11 @@ func (s *secrets12) export(label string, context []byte, length int) ([]byte, er
 // handshake12 is what both sides of a DTLS 1.2 handshake agree on.
 type handshake12 struct {
 	*secrets12
-	transcript *transcript
-	prf        prf12 // with the master secret
-	keys       keyBlock
-	resumed    bool
-	finished   finishedPair
+	*transcript
+	prf      prf12 // with the master secret
+	keys     keyBlock
+	resumed  bool
+	finished finishedPair
 
 	state ConnectionState // becomes the connection's when the handshake is complete
 }
@@ -55,21 +55,6 @@ func (hs *handshake12) hellos(c *Conn, client *clientHello, server *serverHello,
 	}
 	hs.transcript.choose(VersionDTLS12, suite.hash)
 	c.form = messageForm{version: VersionDTLS12, kx: suite.kx}
-}
-
-// received takes a message of the peer into the transcript.
-func (hs *handshake12) received(raw handshakeMessage) {
-	hs.transcript.addMessages(raw.whole)
-}
-
-// send queues a message, and takes it into the transcript.
-func (hs *handshake12) send(c *Conn, m message) error {
-	raw, err := c.send(m)
-	if err != nil {
-		return err
-	}
-	hs.transcript.addMessages(raw)
-	return nil
 }
 
 // deriveMaster makes the master secret from the handshake up to

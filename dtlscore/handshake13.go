@@ -9,7 +9,7 @@ import (
 // Section 5; RFC 8446, Section 7.1.
 type handshake13 struct {
 	keySchedule
-	transcript   *transcript
+	*transcript
 	suite        *cipherSuite
 	clientRandom [randomLen]byte
 
@@ -46,21 +46,6 @@ func (hs *handshake13) choose(c *Conn, client *clientHello, suite *cipherSuite) 
 func (hs *handshake13) agree(client *clientHello, suite *cipherSuite) {
 	hs.state.Version, hs.state.CipherSuite = VersionDTLS13, suite.id
 	hs.state.ServerName = client.serverName
-}
-
-// received takes a message of the peer into the transcript.
-func (hs *handshake13) received(raw handshakeMessage) {
-	hs.transcript.addMessages(raw.whole)
-}
-
-// send queues a message, and takes it into the transcript.
-func (hs *handshake13) send(c *Conn, m message) error {
-	raw, err := c.send(m)
-	if err != nil {
-		return err
-	}
-	hs.transcript.addMessages(raw)
-	return nil
 }
 
 // deriveHandshake goes from the hellos to epoch 2, in both directions. shared

@@ -45,6 +45,19 @@ func (t *transcript) addMessages(b []byte) {
 	}
 }
 
+// received takes in a message of the peer.
+func (t *transcript) received(raw handshakeMessage) { t.addMessages(raw.whole) }
+
+// send queues a message, and takes it in.
+func (t *transcript) send(c *Conn, m message) error {
+	raw, err := c.send(m)
+	if err != nil {
+		return err
+	}
+	t.addMessages(raw)
+	return nil
+}
+
 // cutMessage takes an unfragmented message, with its header, off the front of b.
 func cutMessage(b []byte) (m, rest []byte) {
 	n := handshakeHeaderLen + int(binary.BigEndian.Uint32(b)&0xffffff)
