@@ -11,7 +11,7 @@ export GOTOOLCHAIN := auto
 FUZZTIME ?= 10s
 
 help: ## list what can be made
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 8
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 demo: go ## two hosts hold a connection; tells what that proved
 	CGO_ENABLED=0 go build -o bin/ ./cmd/sctp-echo
@@ -40,10 +40,13 @@ model: ## spin looks for an order of events in which a rekey or a close goes wro
 fuzz: go ## each fuzz target for FUZZTIME (10s)
 	scripts/fuzz $(FUZZTIME)
 
-bench: go ## the benchmarks that need no SCTP
-	go test -run '^$$' -bench . -benchmem ./...
+bench: go ## all measurements, beside OpenSSL and others; writes docs/performance.md and docs/bench
+	bench/run
+
+bench-check: go ## the same, compared with the kept baseline; fails if a ratio has become worse
+	bench/run check
 
 go:
 	@netns-tests/setup go
 
-.PHONY: help demo test check race netns interop model fuzz bench go
+.PHONY: help demo test check race netns interop model fuzz bench bench-check go

@@ -1,0 +1,162 @@
+// Package association measures what goes over an association of the kernel, between two
+// processes in two network namespaces with a cable of MTU 1500 between them: DTLS with
+// package sctpdtls and with OpenSSL, and bare SCTP, with AUTH and without.
+package association
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/bench/measure"
+)
+
+// Sizes are those of the messages.
+var Sizes = []int{64, 256, 1024, 4096, 16384}
+
+// A Program is one that is compared with others: both ends of it.
+type Program struct {
+	Name      string
+	C         bool   // it is cpeer
+	Kind      string // the rest is what the peer is told
+	HMAC      int
+	SACKDelay int
+	Version   string
+	Batch     int
+}
+
+const (
+	sha1   = 1
+	sha256 = 3
+)
+
+// The programs, under the names that they have in results. As OpenSSL does, all authenticate by SHA-1
+// unless the name says otherwise, and acknowledge as they do by default.
+var (
+	dtls         = Program{Name: "dtls1.2", Kind: "dtls", HMAC: sha1, SACKDelay: -1, Version: "1.2"}
+	dtls13       = Program{Name: "dtls1.3", Kind: "dtls", HMAC: sha1, SACKDelay: -1, Version: "1.3"}
+	dtls256      = Program{Name: "dtls1.2 SHA-256", Kind: "dtls", HMAC: sha256, SACKDelay: -1, Version: "1.2"}
+	openssl      = Program{Name: "openssl", Kind: "openssl", C: true, HMAC: sha1, SACKDelay: -1}
+	openssl256   = Program{Name: "openssl SHA-256", Kind: "openssl", C: true, HMAC: sha256, SACKDelay: -1}
+	openssl0     = Program{Name: "openssl no delay", Kind: "openssl", C: true, HMAC: sha1, SACKDelay: 0}
+	authC        = Program{Name: "auth in C", Kind: "auth", C: true, HMAC: sha1, SACKDelay: -1}
+	authGo       = Program{Name: "auth in Go", Kind: "auth", HMAC: sha1, SACKDelay: -1}
+	plainC       = Program{Name: "plain in C", Kind: "plain", C: true, SACKDelay: -1}
+	plainGo      = Program{Name: "plain in Go", Kind: "plain", SACKDelay: -1}
+	everything   = []Program{dtls, dtls13, dtls256, openssl, openssl256, authC, authGo, plainC, plainGo}
+	selected     = []Program{dtls, openssl, authC, authGo}
+	inHandshakes = []Program{dtls, dtls13, openssl0, authGo}
+)
+
+// A shape is how many associations and streams carry messages of which sizes.
+type shape struct {
+	associations, streams int
+	sizes                 []int
+	programs              []Program
+	rounds                int
+}
+
+var shapes = []shape{
+	{1, 1, Sizes, everything, 5},
+	{1, 16, Sizes, selected, 3},
+	{64, 1, Sizes, selected, 2},
+	{64, 16, Sizes, selected, 2},
+}
+
+func (s shape) String() string { return fmt.Sprintf("%dx%d", s.associations, s.streams) }
+
+// Parts are the names of what Run can measure.
+func Parts() []string {
+	parts := []string{"handshakes"}
+	for _, s := range shapes {
+		parts = append(parts, s.String())
+	}
+	return parts
+}
+
+// Run holds the contests of the parts, with at most so many rounds; d is the time of a turn. Programs in C are left out
+// unless n has them. It calls save when there is something new.
+func Run(r *measure.Report, n *Network, parts []string, d time.Duration, rounds int, save func() error) error {
+	var failed []error
+	if slices.Contains(parts, "handshakes") {
+		failed = append(failed, handshakes(r, n, d, rounds), save())
+	}
+	for _, s := range shapes {
+		if slices.Contains(parts, s.String()) {
+			failed = append(failed, s.run(r, n, d, min(s.rounds, rounds)), save())
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// Try runs a little of all for a short time, to show that it works.
+func Try(r *measure.Report, n *Network, d time.Duration) error {
+	return errors.Join(
+		shapes[0].run(r, n, d, 1),
+		handshakes(r, n, d, 1),
+		Scale(r, n, 10, d),
+	)
+}
+
+func (s shape) run(r *measure.Report, n *Network, d time.Duration, rounds int) error {
+	var clients []*process
+	defer func() {
+		for _, c := range clients {
+			c.end()
+		}
+	}()
+	var contestants []measure.Contestant
+	var failed []error
+	command := "" // of the contest
+	for _, p := range n.able(s.programs) {
+		c, err := n.client(p, s.associations, s.streams)
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		clients = append(clients, c)
+		contestants = append(contestants, measure.Contestant{Name: p.Name, Run: func(d time.Duration) (measure.Sample, error) {
+			rate, err := c.ask(fmt.Sprintf("%s %d", command, d.Milliseconds()))
+			return measure.Sample{"messages/s": rate}, err
+		}})
+	}
+	for _, kind := range []string{"discard", "echo1", "echo32"} {
+		for _, size := range s.sizes {
+			contest := measure.Contest{
+				Name:        fmt.Sprintf("%s/%d/%d associations/%d streams", kind, size, s.associations, s.streams),
+				Contestants: contestants,
+			}
+			command = fmt.Sprintf("discard %d", size)
+			if kind != "discard" {
+				command = fmt.Sprintf("echo %d %s", size, kind[len("echo"):])
+			}
+			for _, c := range contestants {
+				c.Run(d / 8) // so that the path and the programs are warm; an error comes again
+			}
+			failed = append(failed, r.Run(n.progress, []measure.Contest{contest}, rounds, d))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// handshakes are made one after another. OpenSSL takes 200 ms for each unless
+// acknowledgements are not delayed, so that it has few turns otherwise.
+func handshakes(r *measure.Report, n *Network, d time.Duration, rounds int) error {
+	contest := measure.Contest{Name: "handshakes"}
+	var failed []error
+	for _, p := range n.able(append(inHandshakes, openssl)) {
+		c, err := n.client(p, 0, 1)
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		defer c.end()
+		contest.Contestants = append(contest.Contestants, measure.Contestant{Name: p.Name, Run: func(d time.Duration) (measure.Sample, error) {
+			rate, err := c.ask(fmt.Sprintf("handshakes %d", d.Milliseconds()))
+			return measure.Sample{"connections/s": rate}, err
+		}})
+	}
+	failed = append(failed, r.Run(n.progress, []measure.Contest{contest}, rounds, 2*d))
+	return errors.Join(failed...)
+}

@@ -1,0 +1,187 @@
+package association
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/bench/certs"
+)
+
+// A Network is two hosts, and the servers that run on one of them.
+//
+//	client 10.0.0.1 eth0 ──── eth0 10.0.0.2 server
+type Network struct {
+	self     []string // the command that is a peer in Go
+	cpeer    string   // that in C, or ""
+	folder   string   // of the certificates
+	progress io.Writer
+	servers  map[string]*process
+	port     int
+}
+
+// buffer is the size of the sockets' buffers. With the kernel's own, floods of small messages come to a halt
+// now and then, until a timer has run out.
+const buffer = 4 << 20
+
+// NewNetwork makes a network. The caller must be root of a kernel with SCTP.
+func NewNetwork(self []string, cpeer string, progress io.Writer) (*Network, error) {
+	folder, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		return nil, err
+	}
+	set, err := certs.New()
+	if err != nil {
+		return nil, err
+	}
+	n := &Network{self: self, cpeer: cpeer, folder: folder, progress: progress, servers: make(map[string]*process), port: 7000}
+	if err := set.Write(folder); err != nil {
+		return nil, err
+	}
+	for _, command := range []string{
+		"ip netns add client",
+		"ip netns add server",
+		"ip link add eth0 netns client type veth peer name eth0 netns server",
+		"ip -n client addr add 10.0.0.1/24 dev eth0",
+		"ip -n server addr add 10.0.0.2/24 dev eth0",
+		"ip -n client link set eth0 up",
+		"ip -n server link set eth0 up",
+		// OpenSSL does not switch SCTP-AUTH on by itself.
+		"ip netns exec client sh -c 'echo 1 >/proc/sys/net/sctp/auth_enable'",
+		"ip netns exec server sh -c 'echo 1 >/proc/sys/net/sctp/auth_enable'",
+		fmt.Sprintf("echo %d >/proc/sys/net/core/rmem_max", buffer),
+		fmt.Sprintf("echo %d >/proc/sys/net/core/wmem_max", buffer),
+		// Many associations fill the queue of a processor, and what is dropped costs them a timeout.
+		"echo 100000 >/proc/sys/net/core/netdev_max_backlog",
+		"echo '20000 65000' >/proc/sys/net/ipv4/ip_local_port_range",
+	} {
+		if out, err := exec.Command("sh", "-c", command).CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("%s: %w\n%s", command, err, out)
+		}
+	}
+	return n, nil
+}
+
+// Close ends the servers and takes the network down.
+func (n *Network) Close() error {
+	for _, s := range n.servers {
+		s.end()
+	}
+	return errors.Join(
+		exec.Command("ip", "netns", "del", "client").Run(),
+		exec.Command("ip", "netns", "del", "server").Run(),
+		os.RemoveAll(n.folder),
+	)
+}
+
+// able returns the programs that there are.
+func (n *Network) able(programs []Program) []Program {
+	return slices.DeleteFunc(slices.Clone(programs), func(p Program) bool { return p.C && n.cpeer == "" })
+}
+
+// command returns a peer's command line.
+func (n *Network) command(p Program, role string, port, associations, streams, buffer int) []string {
+	address := "10.0.0.2"
+	itoa := strconv.Itoa
+	if p.C {
+		return []string{n.cpeer, role, p.Kind, address, itoa(port), n.folder, itoa(associations), itoa(streams), itoa(buffer), itoa(p.HMAC), itoa(p.SACKDelay)}
+	}
+	return append(slices.Clone(n.self), "-role", role, "-kind", p.Kind, "-address", address+":"+itoa(port), "-certificates", n.folder,
+		"-associations", itoa(associations), "-streams", itoa(streams), "-buffer", itoa(buffer),
+		"-hmac", itoa(p.HMAC), "-sack-delay", itoa(p.SACKDelay), "-dtls", p.Version, "-batch", itoa(max(p.Batch, 1)))
+}
+
+// client starts a client, and a server for its kind of program if there is none yet.
+func (n *Network) client(p Program, associations, streams int) (*process, error) {
+	size := buffer
+	if associations > 1 {
+		size /= 8 // all of them have to fit into the memory that SCTP may have
+	}
+	key := fmt.Sprint(p.Name, size)
+	s := n.servers[key]
+	if s == nil {
+		n.port++
+		var err error
+		if s, err = start("server", n.command(p, "server", n.port, 0, 1024, size)); err != nil {
+			return nil, fmt.Errorf("%s: %w", p.Name, err)
+		}
+		s.port = n.port
+		n.servers[key] = s
+	}
+	c, err := start("client", n.command(p, "client", s.port, associations, streams, size))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", p.Name, err)
+	}
+	return c, nil
+}
+
+// A process is a peer that takes commands.
+type process struct {
+	cmd  *exec.Cmd
+	in   io.WriteCloser
+	out  *bufio.Reader
+	port int
+}
+
+// start starts a peer on a host and waits until it is ready.
+func start(host string, command []string) (*process, error) {
+	cmd := exec.Command("ip", append([]string{"netns", "exec", host}, command...)...)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	p := &process{cmd: cmd, in: in, out: bufio.NewReader(out)}
+	line, err := p.line()
+	if err == nil && line != "ready" {
+		err = fmt.Errorf("%s says %q", filepath.Base(command[0]), line)
+	}
+	if err != nil {
+		p.end()
+		return nil, err
+	}
+	return p, nil
+}
+
+// answerTime is how long a peer may take to answer, lest a measurement hangs.
+const answerTime = 30 * time.Second
+
+func (p *process) line() (string, error) {
+	late := time.AfterFunc(answerTime, func() { p.cmd.Process.Kill() })
+	defer late.Stop()
+	line, err := p.out.ReadString('\n')
+	return strings.TrimSpace(line), err
+}
+
+// ask gives a command and returns the answer, which is a number.
+func (p *process) ask(command string) (float64, error) {
+	if _, err := fmt.Fprintln(p.in, command); err != nil {
+		return 0, err
+	}
+	line, err := p.line()
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseFloat(line, 64)
+}
+
+func (p *process) end() {
+	p.in.Close()
+	p.cmd.Process.Kill()
+	p.cmd.Wait()
+}

@@ -1,0 +1,144 @@
+// Package core measures what needs no network: the protection of records, and handshakes, of
+// package dtlscore beside crypto/tls, pion/dtls and the bare AEAD.
+package core
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/seed-41f70523/dtls-sctp/bench/certs"
+	"github.com/seed-41f70523/dtls-sctp/bench/measure"
+	"github.com/seed-41f70523/dtls-sctp/dtlscore"
+)
+
+// Sizes are those of the messages.
+var Sizes = []int{64, 256, 1024, 4096, 16384}
+
+// Contests returns all of them.
+func Contests() ([]measure.Contest, error) {
+	set, err := certs.New()
+	if err != nil {
+		return nil, err
+	}
+	contests, err := records(set)
+	return append(contests, handshakes(set)...), err
+}
+
+// dtlsPair is two ends of package dtlscore.
+type dtlsPair struct {
+	ends  [2]*dtlscore.Conn
+	inbox [2][][]byte
+	done  int // handshakes
+}
+
+// connectDTLS does a handshake, with as little around it as can be, and goes on until
+// nothing is on its way.
+func connectDTLS(client, server *dtlscore.Config) (*dtlsPair, error) {
+	p := new(dtlsPair)
+	var failed [2]error
+	p.ends[0], failed[0] = dtlscore.Client(client)
+	p.ends[1], failed[1] = dtlscore.Server(server)
+	if err := errors.Join(failed[:]...); err != nil {
+		return nil, err
+	}
+	for _, end := range p.ends {
+		if err := end.Start(); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.settle(); err != nil {
+		return nil, err
+	}
+	if p.done != 2 {
+		return nil, errors.New("the handshake has come to a halt")
+	}
+	return p, nil
+}
+
+// settle does what both ends want, until nothing is on its way.
+func (p *dtlsPair) settle() error {
+	for i := range p.ends {
+		if err := p.obey(i); err != nil {
+			return err
+		}
+	}
+	for len(p.inbox[0])+len(p.inbox[1]) > 0 {
+		for i := range p.ends {
+			if err := p.receive(i, true); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (p *dtlsPair) receive(i int, obey bool) error {
+	for len(p.inbox[i]) > 0 {
+		record := p.inbox[i][0]
+		p.inbox[i] = p.inbox[i][1:]
+		if _, err := p.ends[i].Receive(record, true); err != nil {
+			return err
+		}
+		if !obey {
+			continue
+		}
+		if err := p.obey(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *dtlsPair) obey(i int) error {
+	for {
+		switch e := p.ends[i].NextEvent(); e.Kind {
+		case dtlscore.EventNone:
+			return nil
+		case dtlscore.EventSend:
+			p.inbox[1-i] = append(p.inbox[1-i], e.Data)
+		case dtlscore.EventDrain:
+			if err := p.receive(i, false); err != nil {
+				return err
+			}
+			if err := p.ends[i].Drained(); err != nil {
+				return err
+			}
+		case dtlscore.EventHandshakeComplete:
+			p.done++
+		}
+	}
+}
+
+// onProcessors calls f while Go has n processors.
+func onProcessors(n int, f func() (measure.Sample, error)) (measure.Sample, error) {
+	before := runtime.GOMAXPROCS(n)
+	defer runtime.GOMAXPROCS(before)
+	return f()
+}
+
+// repeat calls f for about d and returns the time of a call.
+func repeat(d time.Duration, f func() error) (nanoseconds float64, err error) {
+	start := processorTime()
+	n := 0
+	for processorTime()-start < d {
+		if err := f(); err != nil {
+			return 0, fmt.Errorf("call %d: %w", n, err)
+		}
+		n++
+	}
+	return float64((processorTime() - start).Nanoseconds()) / float64(n), nil
+}
+
+// processorTime is the time that all threads of this process have been running. Unlike that on the
+// wall it does not go on while others have the processor.
+func processorTime() time.Duration {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &t); err != nil {
+		panic(err) // no Linux is without
+	}
+	return time.Duration(t.Nano())
+}

@@ -1,0 +1,310 @@
+package core
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pion/dtls/v3"
+
+	"github.com/seed-41f70523/dtls-sctp/bench/certs"
+	"github.com/seed-41f70523/dtls-sctp/bench/measure"
+	"github.com/seed-41f70523/dtls-sctp/dtlscore"
+)
+
+// A protector has two ends with the same keys. It seals messages of one size, and
+// then opens them in the same order.
+type protector interface {
+	seal(i int) error
+	open(i int) error
+	turn() // between the two
+	close()
+}
+
+// All of them use AES-128-GCM.
+var protectors = []struct {
+	name string
+	new  func(set *certs.Set, size, batch int) (protector, error)
+}{
+	{"aead", newBare},
+	{"dtls1.2", func(s *certs.Set, size, batch int) (protector, error) {
+		return newDTLS(s, dtlscore.VersionDTLS12, size, batch)
+	}},
+	{"dtls1.3", func(s *certs.Set, size, batch int) (protector, error) {
+		return newDTLS(s, dtlscore.VersionDTLS13, size, batch)
+	}},
+	{"crypto/tls 1.2", func(s *certs.Set, size, _ int) (protector, error) { return newTLS(s, tls.VersionTLS12, size) }},
+	{"crypto/tls 1.3", func(s *certs.Set, size, _ int) (protector, error) { return newTLS(s, tls.VersionTLS13, size) }},
+	{"pion/dtls", newPion},
+}
+
+// pionLimit is the size of the buffer into which pion/dtls receives; larger records are lost.
+const pionLimit = 8 << 10
+
+func records(set *certs.Set) ([]measure.Contest, error) {
+	var contests []measure.Contest
+	for _, size := range Sizes {
+		c := measure.Contest{Name: fmt.Sprintf("record/%d", size)}
+		// What is sealed before it is opened stays in the nearer caches.
+		batch := min(max(64<<10/size, 4), 512)
+		for _, p := range protectors {
+			if p.name == "pion/dtls" && size > pionLimit {
+				continue
+			}
+			run := func(d time.Duration) (measure.Sample, error) {
+				p, err := p.new(set, size, batch) // anew, lest it runs out of sequence numbers
+				if err != nil {
+					return nil, err
+				}
+				defer p.close()
+				return measureProtector(p, batch, d)
+			}
+			c.Contestants = append(c.Contestants, measure.Contestant{
+				Name: p.name,
+				Run: func(d time.Duration) (measure.Sample, error) {
+					return onProcessors(1, func() (measure.Sample, error) { return run(d) })
+				},
+			})
+		}
+		contests = append(contests, c)
+	}
+	for _, size := range Sizes {
+		c := measure.Contest{Name: fmt.Sprintf("parallel/%d", size)}
+		for writers := 1; writers <= 2; writers++ {
+			c.Contestants = append(c.Contestants, measure.Contestant{
+				Name: fmt.Sprintf("%d", writers),
+				Run: func(d time.Duration) (measure.Sample, error) {
+					return onProcessors(2, func() (measure.Sample, error) { return sealParallel(set, size, writers, d) })
+				},
+			})
+		}
+		contests = append(contests, c)
+	}
+	return contests, nil
+}
+
+// measureProtector returns the time of each record, in nanoseconds.
+func measureProtector(p protector, batch int, d time.Duration) (measure.Sample, error) {
+	sealAll := func() error {
+		for i := range batch {
+			if err := p.seal(i); err != nil {
+				return err
+			}
+		}
+		p.turn()
+		return nil
+	}
+	openAll := func() error {
+		for i := range batch {
+			if err := p.open(i); err != nil {
+				return err
+			}
+		}
+		p.turn()
+		return nil
+	}
+	var sealing, opening time.Duration
+	n := 0
+	for warm := true; warm || sealing+opening < d; {
+		start := processorTime()
+		if err := sealAll(); err != nil {
+			return nil, err
+		}
+		between := processorTime()
+		if err := openAll(); err != nil {
+			return nil, err
+		}
+		if warm {
+			warm = false
+			continue
+		}
+		sealing += between - start
+		opening += processorTime() - between
+		n += batch
+	}
+	var err error
+	allocs := testing.AllocsPerRun(4, func() {
+		if err == nil {
+			err = sealAll()
+		}
+		if err == nil {
+			err = openAll()
+		}
+	})
+	per := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / float64(n) }
+	return measure.Sample{
+		"seal ns": per(sealing), "open ns": per(opening), "both ns": per(sealing + opening),
+		"allocations": allocs / float64(batch),
+	}, err
+}
+
+// bare is the AEAD without anything around it.
+type bare struct {
+	aead      cipher.AEAD
+	nonce     [12]byte
+	header    [13]byte
+	plaintext []byte
+	records   [][]byte
+}
+
+func newBare(_ *certs.Set, size, batch int) (protector, error) {
+	block, err := aes.NewCipher(make([]byte, 16))
+	if err != nil {
+		return nil, err
+	}
+	aead, err := cipher.NewGCM(block)
+	return &bare{aead: aead, plaintext: make([]byte, size), records: buffers(batch, size)}, err
+}
+
+func buffers(n, size int) [][]byte {
+	b := make([][]byte, n)
+	for i := range b {
+		b[i] = make([]byte, 0, size+dtlscore.MaxOverhead)
+	}
+	return b
+}
+
+func (b *bare) seal(i int) error {
+	b.records[i] = b.aead.Seal(b.records[i][:0], b.nonce[:], b.plaintext, b.header[:])
+	return nil
+}
+
+func (b *bare) open(i int) error {
+	_, err := b.aead.Open(b.records[i][:0], b.nonce[:], b.records[i], b.header[:])
+	return err
+}
+
+func (b *bare) turn()  {}
+func (b *bare) close() {}
+
+// ours is package dtlscore.
+type ours struct {
+	*dtlsPair
+	plaintext []byte
+	records   [][]byte
+}
+
+func newDTLS(set *certs.Set, version uint16, size, batch int) (protector, error) {
+	client, server := dtlsConfigs(set, version, false)
+	pair, err := connectDTLS(client, server)
+	return &ours{pair, make([]byte, size), buffers(batch, size)}, err
+}
+
+func (o *ours) seal(i int) (err error) {
+	o.records[i], err = o.sealed(o.records[i], o.plaintext)
+	return err
+}
+
+// sealed is Seal, with the halt that DTLS 1.3 wants now and then.
+func (p *dtlsPair) sealed(b, plaintext []byte) ([]byte, error) {
+	record, err := p.ends[0].Seal(b[:0], plaintext)
+	if errors.Is(err, dtlscore.ErrUpkeepDue) {
+		if err := p.ends[0].Upkeep(); err != nil {
+			return nil, err
+		}
+		if err := p.settle(); err != nil {
+			return nil, err
+		}
+		record, err = p.ends[0].Seal(b[:0], plaintext)
+	}
+	return record, err
+}
+
+func (o *ours) open(i int) error {
+	_, err := o.ends[1].Receive(o.records[i], false)
+	return err
+}
+
+func (o *ours) turn()  {}
+func (o *ours) close() {}
+
+// conns are two ends that read and write, over a pipe in memory.
+type conns struct {
+	client, server interface {
+		io.ReadWriter
+		Close() error
+	}
+	arriving     *queue // at the server
+	holding      bool
+	plaintext, b []byte
+}
+
+func newTLS(set *certs.Set, version uint16, size int) (protector, error) {
+	client, server := tlsConfigs(set, version, false)
+	client.DynamicRecordSizingDisabled = true
+	c, s, err := connectTLS(client, server)
+	if err != nil {
+		return nil, err
+	}
+	q := c.NetConn().(streamPipe).out
+	return &conns{client: c, server: s, arriving: q, plaintext: make([]byte, size), b: make([]byte, size)}, nil
+}
+
+func newPion(set *certs.Set, size, _ int) (protector, error) {
+	a, b := newPipe()
+	client, server := pionOptions(set, false, nil, nil)
+	c, s, err := connectPion(a, b, client, server)
+	if err != nil {
+		return nil, err
+	}
+	// Its goroutine that reads would open while this one seals.
+	a.out.hold(true)
+	return &conns{client: c, server: s, arriving: a.out, holding: true, plaintext: make([]byte, size), b: make([]byte, size)}, nil
+}
+
+func (c *conns) seal(int) error { _, err := c.client.Write(c.plaintext); return err }
+func (c *conns) open(int) error { _, err := io.ReadFull(c.server, c.b); return err }
+
+func (c *conns) turn() {
+	if _, ok := c.client.(*dtls.Conn); ok {
+		c.holding = !c.holding
+		c.arriving.hold(c.holding)
+	}
+}
+
+func (c *conns) close() {
+	c.arriving.close()
+	c.client.Close()
+	c.server.Close()
+}
+
+// sealParallel returns how many records a second several writers seal for one connection.
+func sealParallel(set *certs.Set, size, writers int, d time.Duration) (measure.Sample, error) {
+	client, server := dtlsConfigs(set, dtlscore.VersionDTLS12, false)
+	pair, err := connectDTLS(client, server)
+	if err != nil {
+		return nil, err
+	}
+	var wait sync.WaitGroup
+	sealed, failed := make([]int, writers), make([]error, writers)
+	start := time.Now()
+	for w := range writers {
+		wait.Go(func() {
+			plaintext, b := make([]byte, size), make([]byte, 0, size+dtlscore.MaxOverhead)
+			n := 0
+			for ok := true; ok && failed[w] == nil; ok = time.Since(start) < d {
+				for range 16 {
+					_, failed[w] = pair.ends[0].Seal(b, plaintext)
+				}
+				n += 16
+			}
+			sealed[w] = n
+		})
+	}
+	wait.Wait()
+	elapsed := time.Since(start).Seconds()
+	total := 0
+	for w := range writers {
+		if failed[w] != nil {
+			return nil, failed[w]
+		}
+		total += sealed[w]
+	}
+	return measure.Sample{"records/s": float64(total) / elapsed}, nil
+}

@@ -1,0 +1,57 @@
+//go:build kernel
+
+package main
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/bench/association"
+	"github.com/seed-41f70523/dtls-sctp/bench/measure"
+)
+
+// TestMain lets this program be the peers of its network.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "peer" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// TestAssociation runs what measures associations, but for OpenSSL, for so short a time that the figures mean nothing.
+func TestAssociation(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := association.NewNetwork([]string{self, "peer"}, "", os.Stderr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	var r measure.Report
+	if err := association.Try(&r, n, 5*time.Millisecond); err != nil {
+		t.Error(err)
+	}
+	for _, contest := range []string{"discard/1024/1 associations/1 streams", "echo1/64/1 associations/1 streams", "handshakes", "scale/10 associations"} {
+		for _, result := range r.Results {
+			if result.Contest == contest && result.Values[0] <= 0 {
+				t.Errorf("%s, %s, %s: %v", contest, result.Contestant, result.Figure, result.Values[0])
+			}
+		}
+		if !measured(&r, contest) {
+			t.Errorf("%s was not measured", contest)
+		}
+	}
+}
+
+func measured(r *measure.Report, contest string) bool {
+	for _, result := range r.Results {
+		if result.Contest == contest {
+			return true
+		}
+	}
+	return false
+}

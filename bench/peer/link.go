@@ -1,0 +1,190 @@
+package peer
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net/netip"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/seed-41f70523/dtls-sctp/authchunk"
+	"github.com/seed-41f70523/dtls-sctp/bench/certs"
+	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
+)
+
+// A link is an association, with DTLS or without.
+type link interface {
+	send(b []byte, stream uint16, ppid uint32) error
+	receive(b []byte) (n int, stream uint16, ppid uint32, err error)
+	close() error
+}
+
+type dtlsLink struct{ *sctpdtls.Conn }
+
+func (l dtlsLink) send(b []byte, stream uint16, ppid uint32) error {
+	return l.WriteMessage(b, sctpdtls.MessageInfo{Stream: stream, PPID: ppid})
+}
+
+func (l dtlsLink) receive(b []byte) (int, uint16, uint32, error) {
+	n, info, err := l.ReadMessage(b)
+	return n, info.Stream, info.PPID, err
+}
+
+func (l dtlsLink) close() error { return l.Close() }
+
+// A socketLink is bare SCTP, driven as package sctpdtls does.
+type socketLink struct{ *sctpsock.Socket }
+
+func (l socketLink) send(b []byte, stream uint16, ppid uint32) error {
+	return l.Send(b, sctpsock.SendInfo{Stream: stream, PPID: ppid})
+}
+
+func (l socketLink) receive(b []byte) (n int, stream uint16, ppid uint32, err error) {
+	for {
+		part, err := l.Recv(b[n:], true)
+		if err != nil {
+			return 0, 0, 0, err
+		}
+		if part.Event != nil {
+			continue
+		}
+		n += part.N
+		if part.End {
+			return n, part.Info.Stream, part.Info.PPID, nil
+		}
+	}
+}
+
+func (l socketLink) close() error { return errors.Join(l.Shutdown(), l.Close()) }
+
+// Options are what a peer is told.
+type Options struct {
+	Kind         string // "dtls", "auth" or "plain"
+	Address      netip.AddrPort
+	Folder       string // of the certificates
+	Associations int
+	Streams      int
+	Buffer       int    // of the socket, in bytes
+	HMAC         int    // 1 for SHA-1, 3 for SHA-256, 0 for the default
+	SACKDelay    int    // in milliseconds, -1 for the default
+	Version      uint16 // of DTLS
+	Hold         bool   // a server reads nothing
+	Batch        int    // messages that are sent together
+}
+
+func (o *Options) sackDelay() *time.Duration {
+	if o.SACKDelay < 0 {
+		return nil
+	}
+	d := time.Duration(o.SACKDelay) * time.Millisecond
+	return &d
+}
+
+// hmacs are the identifiers to offer. SHA-1 must be among them.
+func (o *Options) hmacs() []uint16 {
+	switch o.HMAC {
+	case 0:
+		return nil
+	case hmacSHA1:
+		return []uint16{hmacSHA1}
+	}
+	return []uint16{uint16(o.HMAC), hmacSHA1}
+}
+
+const hmacSHA1 = 1
+
+// socket returns the options of bare SCTP: those that package sctpdtls would set.
+func (o *Options) socket() *sctpsock.Options {
+	s := &sctpsock.Options{
+		OutStreams: uint16(o.Streams), MaxInStreams: uint16(o.Streams),
+		ReadBuffer: o.Buffer, WriteBuffer: o.Buffer, SACKDelay: o.sackDelay(),
+	}
+	if s.SACKDelay == nil {
+		s.SACKDelay = new(time.Duration)
+	}
+	if o.Kind == "auth" {
+		s.AuthChunks, s.HMACs = authchunk.DefaultChunks(), o.hmacs()
+	}
+	return s
+}
+
+func (o *Options) config(own func(*certs.Set) tls.Certificate) (*sctpdtls.Config, error) {
+	set, err := certs.Read(o.Folder)
+	if err != nil {
+		return nil, err
+	}
+	return &sctpdtls.Config{
+		Certificates: []tls.Certificate{own(set)},
+		RootCAs:      set.CA, ClientCAs: set.CA, ServerName: certs.Name, ClientAuth: tls.RequireAndVerifyClientCert,
+		MinVersion: o.Version, MaxVersion: o.Version, CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256},
+		SCTP: sctpdtls.SCTPOptions{
+			OutStreams: uint16(o.Streams), MaxInStreams: uint16(o.Streams), SACKDelay: o.sackDelay(),
+			ReadBuffer: o.Buffer, WriteBuffer: o.Buffer, Control: o.control,
+		},
+	}, nil
+}
+
+// control chooses the HMAC, for which SCTPOptions has no field.
+func (o *Options) control(_, _ string, c syscall.RawConn) (err error) {
+	ids := o.hmacs()
+	if ids == nil {
+		return nil
+	}
+	list := struct {
+		n   uint32
+		ids [2]uint16
+	}{n: uint32(len(ids))}
+	copy(list.ids[:], ids)
+	return errors.Join(c.Control(func(fd uintptr) {
+		const hmacIdent = 22
+		_, _, errno := unix.Syscall6(unix.SYS_SETSOCKOPT, fd, unix.IPPROTO_SCTP, hmacIdent,
+			uintptr(unsafe.Pointer(&list)), uintptr(4+2*len(ids)), 0)
+		if errno != 0 {
+			err = errno
+		}
+	}), err)
+}
+
+// dialer returns what makes links.
+func (o *Options) dialer() (func() (link, error), error) {
+	if o.Kind != "dtls" {
+		options := o.socket()
+		return func() (link, error) {
+			s, err := sctpsock.Dial(context.Background(), nil, []netip.AddrPort{o.Address}, options)
+			return socketLink{s}, err
+		}, nil
+	}
+	config, err := o.config(func(s *certs.Set) tls.Certificate { return s.Client })
+	if err != nil {
+		return nil, err
+	}
+	return func() (link, error) {
+		c, err := sctpdtls.Dial("sctp4", o.Address.String(), config)
+		return dtlsLink{c}, err
+	}, nil
+}
+
+// listen returns what accepts links.
+func (o *Options) listen() (accept func() (link, error), err error) {
+	if o.Kind != "dtls" {
+		l, err := sctpsock.Listen([]netip.AddrPort{o.Address}, o.socket())
+		return func() (link, error) {
+			s, err := l.Accept()
+			return socketLink{s}, err
+		}, err
+	}
+	config, err := o.config(func(s *certs.Set) tls.Certificate { return s.Server })
+	if err != nil {
+		return nil, err
+	}
+	l, err := sctpdtls.Listen("sctp4", o.Address.String(), config)
+	return func() (link, error) {
+		c, err := l.AcceptConn(context.Background())
+		return dtlsLink{c}, err
+	}, err
+}

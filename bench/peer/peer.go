@@ -1,0 +1,242 @@
+// Package peer is one end of the associations that are measured: DTLS over SCTP with package
+// sctpdtls, and bare SCTP with AUTH or without, driven in the same way. The program cpeer
+// does the same in C.
+package peer
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/seed-41f70523/dtls-sctp/stream"
+)
+
+// A server drops messages of the first PPID, and sends those of the second back.
+const (
+	discarded = 1
+	echoed    = 2
+)
+
+// Serve is a server. It says “ready” when it can be reached, and goes on until it is
+// killed. It answers the commands “memory” and “cpu”, as a client does.
+func Serve(o *Options, in io.Reader, out io.Writer) error {
+	accept, err := o.listen()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "ready")
+	go answer(in, out, usage)
+	var held []link
+	defer func() { runtime.KeepAlive(held) }()
+	for {
+		l, err := accept()
+		if err != nil {
+			return err
+		}
+		if o.Hold {
+			held = append(held, l)
+		} else {
+			go serve(l)
+		}
+	}
+}
+
+// answer answers each command with a number.
+func answer(in io.Reader, out io.Writer, command func(line string) (float64, error)) error {
+	for lines := bufio.NewScanner(in); lines.Scan(); {
+		v, err := command(lines.Text())
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "%g\n", v)
+	}
+	return nil
+}
+
+// usage tells what this process uses: bytes of memory that it needs, or seconds of the processor.
+func usage(command string) (float64, error) {
+	switch command {
+	case "memory":
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return float64(m.HeapAlloc + m.StackInuse), nil
+	case "cpu":
+		var u unix.Rusage
+		err := unix.Getrusage(unix.RUSAGE_SELF, &u)
+		return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds(), err
+	}
+	return 0, fmt.Errorf("no such command: %s", command)
+}
+
+func serve(l link) {
+	defer l.close()
+	b := make([]byte, stream.MaxMessageSize)
+	for {
+		n, stream, ppid, err := l.receive(b)
+		if err != nil {
+			return
+		}
+		if ppid == echoed {
+			if err := l.send(b[:n], stream, ppid); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Client makes the associations, says “ready”, and answers each command that it reads
+// with one line: how many messages, or connections, a second.
+func Client(o *Options, in io.Reader, out io.Writer) error {
+	dial, err := o.dialer()
+	if err != nil {
+		return err
+	}
+	c := &client{options: o, dial: dial}
+	for range o.Associations {
+		l, err := dial()
+		if err != nil {
+			return err
+		}
+		c.links = append(c.links, l)
+	}
+	fmt.Fprintln(out, "ready")
+	err = answer(in, out, c.command)
+	for _, l := range c.links {
+		l.close()
+	}
+	return err
+}
+
+type client struct {
+	options *Options
+	dial    func() (link, error)
+	links   []link
+}
+
+func (c *client) command(line string) (rate float64, err error) {
+	var size, window, ms int
+	if n, _ := fmt.Sscanf(line, "discard %d %d", &size, &ms); n == 2 {
+		return c.onAll(func(l link, end time.Time) (int, error) { return c.sendAll(l, size, end) }, ms)
+	}
+	if n, _ := fmt.Sscanf(line, "echo %d %d %d", &size, &window, &ms); n == 3 {
+		return c.onAll(func(l link, end time.Time) (int, error) { return c.sendAndAwait(l, size, window, end) }, ms)
+	}
+	if n, _ := fmt.Sscanf(line, "handshakes %d", &ms); n == 1 {
+		return c.handshakes(time.Duration(ms) * time.Millisecond)
+	}
+	if n, _ := fmt.Sscanf(line, "grow %d", &size); n == 1 {
+		return c.grow(size)
+	}
+	return usage(line)
+}
+
+// grow makes associations, some at the same time, until there are n, and returns how many a second.
+func (c *client) grow(n int) (rate float64, err error) {
+	begin, before := time.Now(), len(c.links)
+	more := make([]link, n-before)
+	failed := make([]error, len(more))
+	var wait sync.WaitGroup
+	slots := make(chan struct{}, 16)
+	for i := range more {
+		slots <- struct{}{}
+		wait.Go(func() {
+			more[i], failed[i] = c.dial()
+			<-slots
+		})
+	}
+	wait.Wait()
+	c.links = append(c.links, more...)
+	return float64(n-before) / time.Since(begin).Seconds(), errors.Join(failed...)
+}
+
+// onAll returns how many messages a second all associations have carried.
+func (c *client) onAll(work func(link, time.Time) (int, error), ms int) (float64, error) {
+	var wait sync.WaitGroup
+	counts, failed := make([]int, len(c.links)), make([]error, len(c.links))
+	begin := time.Now()
+	end := begin.Add(time.Duration(ms) * time.Millisecond)
+	for i, l := range c.links {
+		wait.Go(func() { counts[i], failed[i] = work(l, end) })
+	}
+	wait.Wait()
+	total := 0
+	for i, n := range counts {
+		if failed[i] != nil {
+			return 0, failed[i]
+		}
+		total += n
+	}
+	return float64(total) / time.Since(begin).Seconds(), nil
+}
+
+// turns is how often something is done between two looks at the clock, which may be a system call.
+const turns = 32
+
+func (c *client) sendAll(l link, size int, end time.Time) (n int, err error) {
+	b := make([]byte, max(size, stream.MaxMessageSize))
+	for ok := true; ok; ok = time.Now().Before(end) {
+		for range turns {
+			if err := l.send(b[:size], uint16(n%c.options.Streams), discarded); err != nil {
+				return 0, err
+			}
+			n++
+		}
+	}
+	if err := l.send(b[:1], 0, echoed); err != nil {
+		return 0, err
+	}
+	return n, await(l, b, 1)
+}
+
+// await receives messages. One that is echoed shows that all before it were received.
+func await(l link, b []byte, expected int) error {
+	for range expected {
+		if _, _, _, err := l.receive(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *client) sendAndAwait(l link, size, window int, end time.Time) (n int, err error) {
+	b, message := make([]byte, stream.MaxMessageSize), make([]byte, size)
+	for ; n < window; n++ {
+		if err := l.send(message, uint16(n%c.options.Streams), echoed); err != nil {
+			return 0, err
+		}
+	}
+	for ok := true; ok; ok = time.Now().Before(end) {
+		for range turns {
+			if err := await(l, b, 1); err != nil {
+				return 0, err
+			}
+			if err := l.send(message, uint16(n%c.options.Streams), echoed); err != nil {
+				return 0, err
+			}
+			n++
+		}
+	}
+	return n, await(l, b, window)
+}
+
+func (c *client) handshakes(d time.Duration) (float64, error) {
+	var spent time.Duration
+	n := 0
+	for ; spent < d; n++ {
+		begin := time.Now()
+		l, err := c.dial()
+		spent += time.Since(begin)
+		if err != nil {
+			return 0, err
+		}
+		l.close()
+	}
+	return float64(n) / spent.Seconds(), nil
+}
