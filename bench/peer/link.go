@@ -38,7 +38,18 @@ func (l dtlsLink) receive(b []byte) (int, uint16, uint32, error) {
 func (l dtlsLink) close() error { return l.Close() }
 
 // A socketLink is bare SCTP, driven as package sctpdtls does.
-type socketLink struct{ *sctpsock.Socket }
+type socketLink struct {
+	*sctpsock.Socket
+	buffer *buffer
+}
+
+// A buffer is lent to the socket when there may be something to read.
+type buffer []byte
+
+func (b *buffer) Get() []byte { return *b }
+func (b *buffer) Put()        {}
+
+func newSocketLink(s *sctpsock.Socket) socketLink { return socketLink{s, new(buffer)} }
 
 func (l socketLink) send(b []byte, stream uint16, ppid uint32) error {
 	return l.Send(b, sctpsock.SendInfo{Stream: stream, PPID: ppid})
@@ -46,7 +57,8 @@ func (l socketLink) send(b []byte, stream uint16, ppid uint32) error {
 
 func (l socketLink) receive(b []byte) (n int, stream uint16, ppid uint32, err error) {
 	for {
-		part, err := l.Recv(b[n:], true)
+		*l.buffer = b[n:]
+		part, err := l.RecvBuffer(l.buffer, true)
 		if err != nil {
 			return 0, 0, 0, err
 		}
@@ -156,7 +168,7 @@ func (o *Options) dialer() (func() (link, error), error) {
 		options := o.socket()
 		return func() (link, error) {
 			s, err := sctpsock.Dial(context.Background(), nil, []netip.AddrPort{o.Address}, options)
-			return socketLink{s}, err
+			return newSocketLink(s), err
 		}, nil
 	}
 	config, err := o.config(func(s *certs.Set) tls.Certificate { return s.Client })
@@ -175,7 +187,7 @@ func (o *Options) listen() (accept func() (link, error), err error) {
 		l, err := sctpsock.Listen([]netip.AddrPort{o.Address}, o.socket())
 		return func() (link, error) {
 			s, err := l.Accept()
-			return socketLink{s}, err
+			return newSocketLink(s), err
 		}, err
 	}
 	config, err := o.config(func(s *certs.Set) tls.Certificate { return s.Server })

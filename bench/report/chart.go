@@ -86,6 +86,6 @@ func (c *chart) draw(r *measure.Report, file string) error {
 		return err
 	}
 	p.Legend.Top = true
-	p.Legend.Left = false
+	p.X.Max = 8 * float64(c.at[len(c.at)-1]) // room for the legend
 	return p.Save(16*vg.Centimeter, 10*vg.Centimeter, file)
 }
