@@ -21,7 +21,7 @@ var mayImport = map[string][]string{
 	"internal/sctpsock":         {"golang.org/x/sys/"},
 	"internal/assoctest":        {module + "stream"},
 	"sctpdtls":                  {module + "dtlscore", module + "authchunk", module + "stream", module + "internal/sctpsock", "github.com/ishidawataru/sctp"},
-	"cmd/sctp-echo":             {module + "sctpdtls", "github.com/urfave/cli/v3"},
+	"cmd/sctp-echo":             {module + "sctpdtls", "github.com/fatih/color", "github.com/urfave/cli/v3"},
 	".":                         {},
 }
 

@@ -1,6 +1,8 @@
 // Sctp-echo tries out DTLS over SCTP (RFC 6083): a server that echoes messages,
 // a client that sends them and measures, and a maker of test certificates.
 //
+// It also says what a machine lacks: sctp-echo doctor.
+//
 // For a first look, on one machine or on two:
 //
 //	sctp-echo certs demo
@@ -19,7 +21,7 @@
 //	0  every echo came back right; or the server was ended by a signal or by -once
 //	1  an echo was lost or wrong, or the connection broke
 //	2  a flag, an argument or a file is wrong; nothing was sent
-//	3  no connection came about: SCTP, SCTP-AUTH, the handshake or the port
+//	3  no connection came about: SCTP, SCTP-AUTH, the handshake or the port; or doctor found why
 //
 // Whatever goes wrong is told in one line on standard error, with the remedy.
 //

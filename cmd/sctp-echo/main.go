@@ -28,7 +28,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal asks for a graceful end; the second one must not wait for it.
 	context.AfterFunc(ctx, stop)
-	p := &program{stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, dial: dialSCTP, listen: listenSCTP}
+	p := &program{stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, dial: dialSCTP, listen: listenSCTP, machine: thisMachine}
 	os.Exit(p.run(ctx, os.Args))
 }
 
@@ -38,6 +38,7 @@ type program struct {
 	getenv         func(string) string
 	dial           dialFunc
 	listen         listenFunc
+	machine        func() machine
 
 	mu sync.Mutex // guards writing to stdout and stderr, so that lines stay whole
 }
@@ -68,6 +69,7 @@ func (p *program) command() *cli.Command {
 		// run prints errors and chooses the status.
 		ExitErrHandler: func(context.Context, *cli.Command, error) {},
 		Description: `Examples:
+   sctp-echo doctor
    sctp-echo certs demo
    sctp-echo serve -cert demo/server.pem -key demo/server-key.pem -ca demo/ca.pem :5868
    sctp-echo connect -cert demo/client.pem -key demo/client-key.pem -ca demo/ca.pem localhost:5868
@@ -76,7 +78,7 @@ Exit status:
    0  every echo came back right; the server was ended by a signal or by -once
    1  an echo was lost or wrong, or the connection broke
    2  a flag, an argument or a file is wrong; nothing was sent
-   3  no connection came about: SCTP, SCTP-AUTH, the handshake or the port
+   3  no connection came about: SCTP, SCTP-AUTH, the handshake or the port; or doctor found why
 
 SSLKEYLOGFILE names a file to which the secrets of each connection are appended.`,
 		Action: func(_ context.Context, c *cli.Command) error {
@@ -85,7 +87,7 @@ SSLKEYLOGFILE names a file to which the secrets of each connection are appended.
 			}
 			return cli.ShowAppHelp(c)
 		},
-		Commands: []*cli.Command{p.certsCommand(), p.serveCommand(), p.connectCommand()},
+		Commands: []*cli.Command{p.certsCommand(), p.serveCommand(), p.connectCommand(), p.doctorCommand()},
 	}
 	for _, c := range append(root.Commands, root) {
 		c.OnUsageError = func(_ context.Context, c *cli.Command, err error, _ bool) error {

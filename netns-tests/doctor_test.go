@@ -1,0 +1,34 @@
+//go:build kernel
+
+package netns
+
+import (
+	"strings"
+	"testing"
+)
+
+// sctp-echo doctor, where all is well and where no server is.
+func TestDoctor(t *testing.T) {
+	e := newEchoPair(t)
+	e.serve(t)
+	out := e.client.Run(t, "sctp-echo", append(append([]string{"doctor"}, flags(e.certs, "client")...), e.addr())...)
+	for _, want := range []string{
+		"ok    SCTP          the kernel makes SCTP sockets",
+		"ok    loopback      a mutual connection in ",
+		"ok    certificates  ",
+		"ok    server        " + e.addr() + ": connected in ",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing", want)
+		}
+	}
+	if strings.Contains(out, "FAIL") {
+		t.Error("a check failed")
+	}
+
+	p := e.client.Start(t, "sctp-echo", "doctor", "127.0.0.1:9")
+	if err := p.Wait(); err == nil || !strings.Contains(p.Output(), "FAIL  server        127.0.0.1:9: ") {
+		t.Errorf("without a server: %v", err)
+	}
+	t.Log(out)
+}
