@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -12,12 +14,25 @@ import (
 
 type connectOptions struct {
 	commonOptions
+	clientOptions
 	count     int
 	size      int
 	unordered bool
 	interval  time.Duration
-	name      string
-	insecure  bool
+}
+
+// clientOptions are those of everybody who dials.
+type clientOptions struct {
+	name, local string
+	insecure    bool
+}
+
+func (o *clientOptions) flags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "name", Usage: "`HOST` to find in the server's certificate (default: the host of ADDR)", Destination: &o.name},
+		&cli.StringFlag{Name: "local", Usage: "dial from `ADDR`, such as 192.0.2.1/198.51.100.1:0 on two addresses", Destination: &o.local},
+		&cli.BoolFlag{Name: "insecure", Usage: "do not verify the server's certificate: anyone may then pose as the server", Destination: &o.insecure},
+	}
 }
 
 func (p *program) connectCommand() *cli.Command {
@@ -35,7 +50,7 @@ Examples:
    sctp-echo connect -ca demo/ca.pem -cert demo/client.pem -key demo/client-key.pem localhost:5868
    sctp-echo connect -ca demo/ca.pem -streams 4 -count 100 -size 1024 localhost:5868
    sctp-echo connect -ca demo/ca.pem -name amf.example.org -ppid 66 192.0.2.1/198.51.100.1:38412`,
-		Flags: append(o.flags(
+		Flags: append(append(o.commonOptions.flags(
 			"certificate chain of this client in PEM `FILE`",
 			"CA certificates that may have signed the server's, in PEM `FILE` (default: those of the system)",
 			"send on streams 0 to `N`-1 in turn",
@@ -45,9 +60,7 @@ Examples:
 			&cli.IntFlag{Name: "size", Usage: "of `N` bytes each", Value: 64, Destination: &o.size, Validator: atLeast(1)},
 			&cli.BoolFlag{Name: "unordered", Usage: "let messages of a stream overtake each other", Destination: &o.unordered},
 			&cli.DurationFlag{Name: "interval", Usage: "send a message every `TIME` (default: when the last echo is back)", HideDefault: true, Destination: &o.interval, Validator: atLeast[time.Duration](0)},
-			&cli.StringFlag{Name: "name", Usage: "`HOST` to find in the server's certificate (default: the host of ADDR)", Destination: &o.name},
-			&cli.BoolFlag{Name: "insecure", Usage: "do not verify the server's certificate: anyone may then pose as the server", Destination: &o.insecure},
-		),
+		), o.clientOptions.flags()...),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			addr, err := onlyArg(c)
 			if err != nil {
@@ -69,20 +82,17 @@ func (p *program) connect(ctx context.Context, addr string, o connectOptions) er
 	if keyLog != nil {
 		defer keyLog.Close()
 	}
-	config, cas, err := o.config(keyLog)
+	config, err := p.clientConfig(&o.commonOptions, &o.clientOptions, keyLog)
 	if err != nil {
 		return err
 	}
-	config.RootCAs = cas
-	config.InsecureSkipVerify = o.insecure
-	config.ServerName = o.name // without, sctpdtls takes the host of addr
 
 	start := time.Now()
 	dialCtx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
-	s, err := p.dial(dialCtx, addr, config)
+	s, err := p.dial(dialCtx, o.local, addr, config)
 	if err != nil {
-		return &statusError{exitNoConnection, &connectError{err, o.cert != ""}}
+		return noConnection(err, &o.commonOptions)
 	}
 	defer s.Close()
 	state := s.ConnectionState()
@@ -115,6 +125,26 @@ func (p *program) connect(ctx context.Context, addr string, o connectOptions) er
 		err = fmt.Errorf("closing the connection: %w", closeErr)
 	}
 	return err
+}
+
+func (p *program) clientConfig(o *commonOptions, c *clientOptions, keyLog *os.File) (*sctpdtls.Config, error) {
+	config, cas, err := o.config(keyLog)
+	if err != nil {
+		return nil, err
+	}
+	config.RootCAs = cas
+	config.InsecureSkipVerify = c.insecure
+	config.ServerName = c.name // without, sctpdtls takes the host of the address
+	config.Logger = p.logger(o)
+	return config, nil
+}
+
+// noConnection is err of dialling, unless it is the user's.
+func noConnection(err error, o *commonOptions) error {
+	if _, ok := errors.AsType[*statusError](err); ok {
+		return err
+	}
+	return &statusError{exitNoConnection, &connectError{err, o.cert != ""}}
 }
 
 // A connectError says why no connection came about.

@@ -268,7 +268,7 @@ func (p *program) loopback(ctx context.Context, timeout time.Duration) finding {
 		echo(&traffic{session: s, timeout: timeout})
 	}()
 	start := time.Now()
-	s, err := p.dial(ctx, l.Addr().String(), config("client"))
+	s, err := p.dial(ctx, "", l.Addr().String(), config("client"))
 	if err != nil {
 		return bad("", "%s", oneLine(explain(err)))
 	}
@@ -298,7 +298,7 @@ func (p *program) reach(ctx context.Context, addr string, o doctorOptions) findi
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
 	start := time.Now()
-	s, err := p.dial(ctx, addr, config)
+	s, err := p.dial(ctx, "", addr, config)
 	if err != nil {
 		err = &connectError{err, common.cert != ""}
 		return bad(remedy(err), "%s: %s", addr, oneLine(err.Error()))

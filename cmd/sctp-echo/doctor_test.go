@@ -84,7 +84,7 @@ func doctorOn(t *testing.T, m machine, args ...string) (status int, stdout strin
 	p := &program{stdout: new(bytes.Buffer), stderr: new(bytes.Buffer), getenv: func(string) string { return "" },
 		machine: func() machine { return m },
 		listen:  func(string, *sctpdtls.Config) (listener, error) { return nil, nobody },
-		dial:    func(context.Context, string, *sctpdtls.Config) (session, error) { return nil, nobody }}
+		dial:    func(context.Context, string, string, *sctpdtls.Config) (session, error) { return nil, nobody }}
 	status = p.run(t.Context(), append([]string{"sctp-echo", "doctor"}, args...))
 	return status, p.stdout.(*bytes.Buffer).String()
 }

@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/hex"
 	"fmt"
+	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -20,8 +23,10 @@ type commonOptions struct {
 	groups        []string
 	suites        []string
 	min, max      string
+	psk, identity string
 	streams       int
 	ppid          uint32
+	udpEncap      uint32
 	legacyLabel   bool
 	timeout       time.Duration
 	verbose       bool
@@ -34,6 +39,8 @@ func (o *commonOptions) flags(certUsage, caUsage, streamsUsage, ppidUsage, timeo
 		&cli.StringFlag{Name: "cert", Usage: certUsage, TakesFile: true, Destination: &o.cert},
 		&cli.StringFlag{Name: "key", Usage: "private key of -cert in PEM `FILE` (default: the file of -cert)", TakesFile: true, Destination: &o.key},
 		&cli.StringFlag{Name: "ca", Usage: caUsage, TakesFile: true, Destination: &o.ca},
+		&cli.StringFlag{Name: "psk", Usage: "pre-shared key, `HEX` digits for 16 bytes or more, or @FILE that holds them", Destination: &o.psk},
+		&cli.StringFlag{Name: "psk-identity", Usage: "`NAME` of the pre-shared key", Value: "Client_identity", Destination: &o.identity},
 		&cli.IntFlag{Name: "streams", Usage: streamsUsage, Value: streams, Destination: &o.streams, Validator: between(1, 65535)},
 		&cli.Uint32Flag{Name: "ppid", Usage: ppidUsage, Destination: &o.ppid},
 		&cli.StringSliceFlag{Name: "alpn", Usage: "application `PROTOCOL` to negotiate, most wanted first; may be repeated", Destination: &o.alpn},
@@ -41,9 +48,10 @@ func (o *commonOptions) flags(certUsage, caUsage, streamsUsage, ppidUsage, timeo
 		&cli.StringSliceFlag{Name: "suite", Usage: "cipher `SUITE` by its IANA name or as 0xNNNN; may be repeated", Destination: &o.suites},
 		&cli.StringFlag{Name: "min", Usage: "lowest DTLS `VERSION`: 1.2 or 1.3", Destination: &o.min},
 		&cli.StringFlag{Name: "max", Usage: "highest DTLS `VERSION`: 1.2 or 1.3", Destination: &o.max},
+		&cli.Uint32Flag{Name: "udp-encap", Usage: "send SCTP in UDP (RFC 6951) to this `PORT` of the peer; the sysctl net.sctp.udp_port opens the own one", Destination: &o.udpEncap, Validator: between[uint32](0, 65535)},
 		&cli.BoolFlag{Name: "legacy-label", Usage: "derive SCTP-AUTH keys as OpenSSL did before it followed RFC 6083 (its -sctp_label_bug)", Destination: &o.legacyLabel},
 		&cli.DurationFlag{Name: "timeout", Usage: timeoutUsage, Value: 10 * time.Second, Destination: &o.timeout, Validator: atLeast(time.Millisecond)},
-		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "tell more", Destination: &o.verbose},
+		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "tell more: each message, and what happens to the connection and its keys", Destination: &o.verbose},
 	}
 }
 
@@ -60,7 +68,11 @@ func (o *commonOptions) config(keyLog *os.File) (*sctpdtls.Config, *x509.CertPoo
 		config.KeyLogWriter = keyLog
 	}
 	config.SCTP.OutStreams = uint16(o.streams)
+	config.SCTP.UDPEncapPort = uint16(o.udpEncap)
 
+	if err := o.usePSK(config); err != nil {
+		return nil, nil, err
+	}
 	if o.key != "" && o.cert == "" {
 		return nil, nil, usagef("-key needs -cert")
 	}
@@ -112,6 +124,53 @@ func (o *commonOptions) config(keyLog *os.File) (*sctpdtls.Config, *x509.CertPoo
 	}
 	return config, cas, nil
 }
+
+// usePSK has both roles use the key of -psk. A server has it beside its certificates.
+func (o *commonOptions) usePSK(config *sctpdtls.Config) error {
+	if o.psk == "" {
+		return nil
+	}
+	digits := o.psk
+	if name, ok := strings.CutPrefix(o.psk, "@"); ok { // a command line can be seen by others
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return usagef("-psk: %w", err)
+		}
+		digits = strings.TrimSpace(string(b))
+	}
+	key, err := hex.DecodeString(digits)
+	if err != nil {
+		return usagef("-psk: not hexadecimal digits") // err would show some of them
+	}
+	if len(key) < 16 {
+		return usagef("-psk: %d bytes are too few, give 16 or more: openssl rand -hex 32", len(key))
+	}
+	psk := &sctpdtls.PSK{Identity: []byte(o.identity), Key: key}
+	config.GetPSK = func([]byte) (*sctpdtls.PSK, error) { return psk, nil }
+	config.LookupPSK = func(identity []byte) (*sctpdtls.PSK, error) {
+		if string(identity) != o.identity {
+			return nil, nil
+		}
+		return psk, nil
+	}
+	return nil
+}
+
+// logger returns one for -v, which tells what happens on standard error.
+func (p *program) logger(o *commonOptions) *slog.Logger {
+	if !o.verbose {
+		return nil
+	}
+	return slog.New(slog.NewTextHandler(writerFunc(func(b []byte) (int, error) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.stderr.Write(b)
+	}), &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
 // openKeyLog opens the file that SSLKEYLOGFILE names for appending, or returns
 // nil if it names none. Only the user may read what is in it.

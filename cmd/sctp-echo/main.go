@@ -87,7 +87,7 @@ SSLKEYLOGFILE names a file to which the secrets of each connection are appended.
 			}
 			return cli.ShowAppHelp(c)
 		},
-		Commands: []*cli.Command{p.certsCommand(), p.serveCommand(), p.connectCommand(), p.doctorCommand()},
+		Commands: []*cli.Command{p.certsCommand(), p.serveCommand(), p.connectCommand(), p.benchCommand(), p.doctorCommand()},
 	}
 	for _, c := range append(root.Commands, root) {
 		c.OnUsageError = func(_ context.Context, c *cli.Command, err error, _ bool) error {

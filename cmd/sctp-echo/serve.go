@@ -66,8 +66,8 @@ Examples:
 }
 
 func (p *program) serve(ctx context.Context, addr string, o serveOptions) error {
-	if o.cert == "" {
-		return usagef("a server needs -cert and -key: sctp-echo certs DIR makes some")
+	if o.cert == "" && o.psk == "" {
+		return usagef("a server needs -cert and -key: sctp-echo certs DIR makes some; or -psk")
 	}
 	keyLog, err := p.openKeyLog()
 	if err != nil {
@@ -81,6 +81,7 @@ func (p *program) serve(ctx context.Context, addr string, o serveOptions) error 
 		return err
 	}
 	config.SCTP.MaxInStreams = uint16(o.streams)
+	config.Logger = p.logger(&o.commonOptions)
 	if cas != nil {
 		config.ClientCAs = cas
 		config.ClientAuth = tls.RequireAndVerifyClientCert

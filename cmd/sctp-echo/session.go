@@ -28,16 +28,24 @@ type listener interface {
 }
 
 type (
-	dialFunc   func(ctx context.Context, address string, config *sctpdtls.Config) (session, error)
+	// local, if not empty, is where to dial from.
+	dialFunc   func(ctx context.Context, local, address string, config *sctpdtls.Config) (session, error)
 	listenFunc func(address string, config *sctpdtls.Config) (listener, error)
 )
 
-func dialSCTP(ctx context.Context, address string, config *sctpdtls.Config) (session, error) {
-	c, err := sctpdtls.DialContext(ctx, "sctp", address, config)
-	if err != nil {
-		return nil, err // not c: a nil *Conn in a session would not be nil
+func dialSCTP(ctx context.Context, local, address string, config *sctpdtls.Config) (session, error) {
+	d := sctpdtls.Dialer{Config: config}
+	if local != "" {
+		var err error
+		if d.LocalAddr, err = sctpdtls.ResolveAddr(ctx, "sctp", local); err != nil {
+			return nil, usagef("-local: %w", err)
+		}
 	}
-	return c, nil
+	c, err := d.DialContext(ctx, "sctp", address)
+	if err != nil {
+		return nil, err
+	}
+	return c.(*sctpdtls.Conn), nil
 }
 
 func listenSCTP(address string, config *sctpdtls.Config) (listener, error) {
