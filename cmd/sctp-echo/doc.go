@@ -29,4 +29,6 @@
 //
 // SSLKEYLOGFILE names a file to which the secrets of each connection are
 // appended, in NSS key log format, for Wireshark. Who reads that file reads the connection.
+//
+// NO_COLOR switches colours off, which only terminals get anyway.
 package main

@@ -80,14 +80,21 @@ Exit status:
    2  a flag, an argument or a file is wrong; nothing was sent
    3  no connection came about: SCTP, SCTP-AUTH, the handshake or the port; or doctor found why
 
-SSLKEYLOGFILE names a file to which the secrets of each connection are appended.`,
+SSLKEYLOGFILE names a file to which the secrets of each connection are appended.
+NO_COLOR switches colours off, which only terminals get anyway.
+
+Shell completion:
+   source <(sctp-echo completion bash)
+
+Manual page:
+   sctp-echo man | man -l -`,
 		Action: func(_ context.Context, c *cli.Command) error {
 			if c.Args().Present() {
 				return usagef("no command %q: see sctp-echo help", c.Args().First())
 			}
 			return cli.ShowAppHelp(c)
 		},
-		Commands: []*cli.Command{p.certsCommand(), p.serveCommand(), p.connectCommand(), p.benchCommand(), p.doctorCommand()},
+		Commands: []*cli.Command{p.certsCommand(), p.serveCommand(), p.connectCommand(), p.benchCommand(), p.doctorCommand(), p.manCommand()},
 	}
 	for _, c := range append(root.Commands, root) {
 		c.OnUsageError = func(_ context.Context, c *cli.Command, err error, _ bool) error {
