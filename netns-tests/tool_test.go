@@ -10,6 +10,8 @@ import (
 
 // What sctp-echo can do besides echoes with certificates.
 
+// Two sides with different keys have different SCTP-AUTH keys as well, so that the one who is wrong hears nothing at all until its time is up.
+
 func TestPreSharedKey(t *testing.T) {
 	const key, otherKey = "000102030405060708090a0b0c0d0e0f", "f00102030405060708090a0b0c0d0e0f"
 	for _, version := range []string{"1.2", "1.3"} {
@@ -18,7 +20,7 @@ func TestPreSharedKey(t *testing.T) {
 			server := e.server.Start(t, "sctp-echo", "serve", "-psk", key, "-psk-identity", "hss", e.addr())
 			server.WaitFor("listening on ")
 			connect := func(key, identity string) (string, error) {
-				p := e.client.Start(t, "sctp-echo", "connect", "-psk", key, "-psk-identity", identity, "-min", version, "-max", version, e.addr())
+				p := e.client.Start(t, "sctp-echo", "connect", "-psk", key, "-psk-identity", identity, "-timeout", "3s", "-min", version, "-max", version, e.addr())
 				err := p.Wait()
 				return p.Output(), err
 			}

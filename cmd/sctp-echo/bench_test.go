@@ -31,7 +31,7 @@ func benchWith(t *testing.T, mode string, args ...string) (status int, stdout, s
 }
 
 func TestBenchEcho(t *testing.T) {
-	status, stdout, stderr := benchWith(t, "echo", "-time", "2s", "-size", "64", "-size", "1024", "-window", "4", "-connections", "3", "-streams", "2")
+	status, stdout, stderr := benchWith(t, "echo", "-time", "1999ms", "-size", "64", "-size", "1024", "-window", "4", "-connections", "3", "-streams", "2")
 	if status != exitOK || stderr != "" {
 		t.Fatalf("status %d, %s", status, stderr)
 	}

@@ -19,7 +19,7 @@ func TestManPage(t *testing.T) {
 			t.Errorf("%q is missing", want)
 		}
 	}
-	if strings.Contains(page, "<no value>") || strings.Contains(page, "sctp-echo man") {
+	if strings.Contains(page, "<no value>") || strings.Contains(page, ".SS sctp-echo man") {
 		t.Error("a hole, or the hidden command")
 	}
 }
