@@ -1,11 +1,14 @@
 package dtlssctp
 
 import (
+	"bytes"
+	"flag"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -14,20 +17,16 @@ import (
 	"testing"
 )
 
-// The attacks on what carries DTLS that a test must name. Those on DTLS itself are package dtlscore's to name.
-var attacksOnSCTP = []string{
-	"B8", "B9", "B10", "C6", "C7", "D11", "E4", "E12", "E14", "E15",
-	"H1", "H2", "H3", "H4", "H5", "H6", "H7", "H8", "H9", "H10", "H11", "H12", "H13",
-}
+var update = flag.Bool("update", false, "write docs/attacks.md anew")
 
 // The requirements of RFC 6083 that a test must name: streams (1.22 to 1.28), authenticated chunks (to 1.36), handshakes
 // (to 1.48), keys (to 1.61), and the end (to 1.66).
 const firstRequirement, lastRequirement = 22, 66
 
-// TestNamedTests fails when an attack or a requirement has no test. A test names an attack in its own name, TestAttackH4…, and
-// a requirement by its number in a comment of its own: “1.62 to 1.64”.
+// TestNamedTests fails when an attack or a requirement has no test, or docs/attacks.md does not tell of one. A test names attacks in
+// its own name, TestAttackH4…, and a requirement by its number in a comment of its own: “1.62 to 1.64”.
 func TestNamedTests(t *testing.T) {
-	attacks, requirements := map[string]bool{}, map[int]bool{}
+	attacks, requirements := map[string][]string{}, map[int]bool{}
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() && d.Name() == "testdata" {
 			return errOrSkip(err)
@@ -40,10 +39,17 @@ func TestNamedTests(t *testing.T) {
 			return err
 		}
 		for _, decl := range file.Decls {
-			if f, ok := decl.(*ast.FuncDecl); ok && strings.HasPrefix(f.Name.Name, "Test") {
-				for _, id := range attackIDs.FindAllStringSubmatch(f.Name.Name, -1) {
-					attacks[id[1]] = true
-				}
+			f, ok := decl.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			name := attackTest.FindStringSubmatch(f.Name.Name)
+			if name == nil {
+				continue
+			}
+			test := fmt.Sprintf("[%s](../%s)", strings.TrimPrefix(f.Name.Name, "Test"), filepath.ToSlash(path))
+			for _, id := range attackID.FindAllString(name[1], -1) {
+				attacks[id] = append(attacks[id], test)
 			}
 		}
 		for _, c := range file.Comments {
@@ -54,16 +60,49 @@ func TestNamedTests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, id := range attacksOnSCTP {
-		if !attacks[id] {
-			t.Errorf("no test names attack %s: func TestAttack%s…", id, id)
+	page := attacksPage(t, attacks)
+	for id := range attacks {
+		t.Errorf("tests name attack %s, which is not in the list: %s", id, attacks[id])
+	}
+	if *update {
+		if err := os.WriteFile("docs/attacks.md", page, 0o666); err != nil {
+			t.Fatal(err)
 		}
+	}
+	if have, err := os.ReadFile("docs/attacks.md"); err != nil || !bytes.Equal(have, page) {
+		t.Errorf("docs/attacks.md is not what the tests say: go test . -update (%v)", err)
 	}
 	for n := firstRequirement; n <= lastRequirement; n++ {
 		if !requirements[n] {
 			t.Errorf("no test names requirement 1.%d", n)
 		}
 	}
+}
+
+// attacksPage is docs/attacks.md. It takes out of tests what it tells of.
+func attacksPage(t *testing.T, tests map[string][]string) []byte {
+	var page bytes.Buffer
+	page.WriteString(`# Known attacks, and where they are tried
+
+Made from the names of the tests by ` + "`go test . -update`" + `; a test fails when it is not up to date, or a line has neither test
+nor reason. What a line means in detail, its tests say. Their kernel parts run in ` + "`make netns`" + `.
+`)
+	for _, g := range attackList {
+		fmt.Fprintf(&page, "\n## %s\n\n| id | attack | tests |\n|---|---|---|\n", g.group)
+		for _, a := range g.attacks {
+			where := tests[a.id]
+			delete(tests, a.id)
+			slices.Sort(where)
+			if a.where != "" {
+				where = append(where, a.where)
+			}
+			if len(where) == 0 {
+				t.Errorf("attack %s has neither a test, func TestAttack%s…, nor a reason", a.id, a.id)
+			}
+			fmt.Fprintf(&page, "| %s | %s | %s |\n", a.id, a.what, strings.Join(where, "<br>"))
+		}
+	}
+	return page.Bytes()
 }
 
 func errOrSkip(err error) error {
@@ -74,7 +113,8 @@ func errOrSkip(err error) error {
 }
 
 var (
-	attackIDs          = regexp.MustCompile(`Attack([A-I][0-9]+)`)
+	attackTest         = regexp.MustCompile(`^Test[A-Za-z0-9]*?Attack((?:[A-I][0-9]+)+)[A-Z]`)
+	attackID           = regexp.MustCompile(`[A-I][0-9]+`)
 	requirementNumbers = regexp.MustCompile(`\b1\.([0-9]{2})a?\b(?: to 1\.([0-9]{2})\b)?`)
 )
 
