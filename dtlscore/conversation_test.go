@@ -386,7 +386,7 @@ func becomeRogue(c *Config) {
 	if c.RawKey != nil {
 		c.RawKey = impostor{c.RawKey}
 	}
-	wrong := &PSK{testPSK.Identity, bytes.Repeat([]byte{9}, minPSKLen)}
+	wrong := &PSK{Identity: testPSK.Identity, Key: bytes.Repeat([]byte{9}, minPSKLen)}
 	if c.GetPSK != nil {
 		c.GetPSK = func([]byte) (*PSK, error) { return wrong, nil }
 	}

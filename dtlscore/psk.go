@@ -2,6 +2,7 @@ package dtlscore
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/hmac"
 	"crypto/rand"
 )
@@ -18,11 +19,26 @@ const (
 type PSK struct {
 	Identity []byte // the name of the key, sent without protection
 	Key      []byte // 16 bytes or more, from a random source
+
+	// Hash is that of the cipher suites that DTLS 1.3 may use the key with:
+	// SHA-256, which 0 means too, or SHA-384. It has to be agreed on with the
+	// key. RFC 8446, Section 4.2.11.
+	Hash crypto.Hash
+}
+
+func (p *PSK) hash() crypto.Hash {
+	if p.Hash == 0 {
+		return crypto.SHA256
+	}
+	return p.Hash
 }
 
 func (p *PSK) check() error {
 	if len(p.Key) < minPSKLen || len(p.Key) > maxPSKLen {
 		return misuse("a pre-shared key has %d bytes, not %d or more", len(p.Key), minPSKLen)
+	}
+	if h := p.hash(); h != crypto.SHA256 && h != crypto.SHA384 {
+		return misuse("a pre-shared key cannot be used with %v", h)
 	}
 	if len(p.Identity) > maxIdentityLen {
 		return misuse("the identity of a pre-shared key has %d bytes", len(p.Identity))

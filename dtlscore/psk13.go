@@ -11,10 +11,6 @@ import (
 // maxOfferedPSKs is how many identities of a client are looked at.
 const maxOfferedPSKs = 5
 
-// externalPSKHash is what a pre-shared key from outside is used with: RFC 8446,
-// Section 4.2.11.
-const externalPSKHash = crypto.SHA256
-
 // An offeredPSK is a pre-shared key in a ClientHello of version 1.3: one from
 // outside, or the key of a ticket. RFC 8446, Section 4.2.11.
 type offeredPSK struct {
@@ -70,7 +66,7 @@ func (s *clientWaitServerHello) offerPSKs(c *Conn) error {
 			if err := psk.check(); err != nil {
 				return err
 			}
-			s.psks = append(s.psks, &offeredPSK{key: psk.Key, hash: externalPSKHash, identity: psk.Identity})
+			s.psks = append(s.psks, &offeredPSK{key: psk.Key, hash: psk.hash(), identity: psk.Identity})
 		}
 	}
 	// An identity cannot be empty here, as it can in version 1.2.
@@ -185,7 +181,7 @@ func (s *serverHandshake13) lookupPSK(c *Conn, identity []byte) (*offeredPSK, er
 	if psk == nil || err != nil {
 		return nil, err
 	}
-	return &offeredPSK{key: psk.Key, hash: externalPSKHash, identity: identity}, nil
+	return &offeredPSK{key: psk.Key, hash: psk.hash(), identity: identity}, nil
 }
 
 // sessionOf returns the session in a ticket, if it may be resumed.

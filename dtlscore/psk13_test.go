@@ -40,15 +40,40 @@ func TestPSK13(t *testing.T) {
 	}
 }
 
-// The hash of a key from outside is SHA-256: the suite has to fit, whatever is
-// preferred.
+// A key has a hash, which the suite has to fit, whatever is preferred.
 func TestPSKHash13(t *testing.T) {
-	client, server := pskConfigs13()
-	server.CipherSuites = []uint16{TLS_AES_256_GCM_SHA384, TLS_CHACHA20_POLY1305_SHA256}
-	p := newTestPair(t, client, server)
-	p.handshake()
-	if s := p.client.conn.ConnectionState(); s.CipherSuite != TLS_CHACHA20_POLY1305_SHA256 {
-		t.Errorf("suite %#04x", s.CipherSuite)
+	for _, test := range []struct {
+		client, server crypto.Hash
+		suite          uint16 // 0: the key cannot be used
+	}{
+		{0, 0, TLS_CHACHA20_POLY1305_SHA256},
+		{crypto.SHA256, 0, TLS_CHACHA20_POLY1305_SHA256},
+		{crypto.SHA384, crypto.SHA384, TLS_AES_256_GCM_SHA384},
+		{crypto.SHA256, crypto.SHA384, 0},
+	} {
+		client, server := pskConfigs13()
+		known := func(h crypto.Hash) func([]byte) (*PSK, error) {
+			return func([]byte) (*PSK, error) { return &PSK{Identity: testPSK.Identity, Key: testPSK.Key, Hash: h}, nil }
+		}
+		client.GetPSK, server.LookupPSK = known(test.client), known(test.server)
+		server.CipherSuites = []uint16{TLS_AES_256_GCM_SHA384, TLS_CHACHA20_POLY1305_SHA256}
+		p := newTestPair(t, client, server)
+		p.start()
+		p.run()
+		if test.suite == 0 {
+			wantDead(t, p.server, AlertDecryptError, ErrPeerUntrusted)
+			continue
+		}
+		if s := p.client.conn.ConnectionState(); p.client.err != nil || s.CipherSuite != test.suite {
+			t.Errorf("%v and %v: suite %#04x, %v", test.client, test.server, s.CipherSuite, p.client.err)
+		}
+	}
+	client, _ := pskConfigs13()
+	client.GetPSK = func([]byte) (*PSK, error) {
+		return &PSK{Identity: testPSK.Identity, Key: testPSK.Key, Hash: crypto.SHA1}, nil
+	}
+	if err := must(Client(client)).Start(); !errors.Is(err, ErrMisuse) {
+		t.Errorf("SHA-1: %v", err)
 	}
 }
 
@@ -102,18 +127,18 @@ func TestPSKRefused13(t *testing.T) {
 	}{
 		{"GetPSK fails", func(c, s *Config) { c.GetPSK = func([]byte) (*PSK, error) { return nil, no } }, true, AlertInternalError, ErrMisuse},
 		{"4.39: GetPSK gives a short key", func(c, s *Config) {
-			c.GetPSK = func([]byte) (*PSK, error) { return &PSK{testPSK.Identity, testPSK.Key[1:]}, nil }
+			c.GetPSK = func([]byte) (*PSK, error) { return &PSK{Identity: testPSK.Identity, Key: testPSK.Key[1:]}, nil }
 		}, true, AlertInternalError, ErrMisuse},
 		{"LookupPSK fails", func(c, s *Config) { s.LookupPSK = func([]byte) (*PSK, error) { return nil, no } }, false, AlertInternalError, ErrMisuse},
 		{"4.39: LookupPSK gives a short key", func(c, s *Config) {
-			s.LookupPSK = func([]byte) (*PSK, error) { return &PSK{testPSK.Identity, testPSK.Key[1:]}, nil }
+			s.LookupPSK = func([]byte) (*PSK, error) { return &PSK{Identity: testPSK.Identity, Key: testPSK.Key[1:]}, nil }
 		}, false, AlertInternalError, ErrMisuse},
 		{"client has certificates only", func(c, s *Config) { *c = *testClientConfig13() }, false, AlertHandshakeFailure, ErrPeerIncompatible},
 		{"client has no key for this server", func(c, s *Config) {
 			c.GetPSK = func([]byte) (*PSK, error) { return nil, nil }
 		}, false, AlertHandshakeFailure, ErrPeerIncompatible},
 		{"empty identity", func(c, s *Config) {
-			c.GetPSK = func([]byte) (*PSK, error) { return &PSK{nil, testPSK.Key}, nil }
+			c.GetPSK = func([]byte) (*PSK, error) { return &PSK{Identity: nil, Key: testPSK.Key}, nil }
 		}, false, AlertHandshakeFailure, ErrPeerIncompatible},
 		{"server has certificates only", func(c, s *Config) { *s = *testServerConfig13(tls.NoClientCert) }, true, AlertHandshakeFailure, ErrPeerIncompatible},
 		{"no suite that fits", func(c, s *Config) { s.CipherSuites = []uint16{TLS_AES_256_GCM_SHA384} }, false, AlertDecryptError, ErrPeerUntrusted},
