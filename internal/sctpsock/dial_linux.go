@@ -39,6 +39,33 @@ func dial(ctx context.Context, local, remote []netip.AddrPort, o *Options) (*Soc
 	if err := ctx.Err(); err != nil {
 		return nil, contextError(err)
 	}
+	wait := defaultRTOInitial
+	if o != nil && o.RTOInitial > 0 {
+		wait = o.RTOInitial
+	}
+	for range dialAttempts - 1 {
+		wait += wait / 4
+		try, cancel := context.WithTimeout(ctx, wait)
+		s, err := dialOnce(try, local, remote, o)
+		over := try.Err() != nil && ctx.Err() == nil
+		cancel()
+		if err == nil || !over {
+			return s, err
+		}
+		wait *= 2
+	}
+	return dialOnce(ctx, local, remote, o)
+}
+
+// An association that is not there after the first retransmission of what sets it up is begun anew, so many times.
+// On Linux 7.2 an association whose COOKIE ACK is lost never comes up once the server has accepted it. It seems that the kernel checks
+// the cookie that comes again with the key of the accepted socket, which is not the listener's that made it.
+const (
+	dialAttempts      = 4
+	defaultRTOInitial = 3 * time.Second // Linux
+)
+
+func dialOnce(ctx context.Context, local, remote []netip.AddrPort, o *Options) (*Socket, error) {
 	f, rc, err := prepare(local, remote, o)
 	if err != nil {
 		return nil, err
