@@ -152,6 +152,9 @@ type Config struct {
 	// MaxHandshakes bounds the handshakes that a Listener does at the same time, together with the
 	// connections that wait for Accept; 0 is 1024. Further associations wait in the kernel.
 	MaxHandshakes int
+	// MaxHandshakesPerHost bounds those with one host, an IPv4 address or an IPv6 /64, so that it cannot keep others out; 0 is
+	// a quarter of MaxHandshakes. Its further associations are aborted.
+	MaxHandshakesPerHost int
 
 	SCTP  SCTPOptions
 	Trace *Trace
@@ -180,6 +183,9 @@ func (c *Config) handshakeTimeout() time.Duration {
 func (c *Config) closeTimeout() time.Duration { return orDefault(c.CloseTimeout, 5*time.Second) }
 func (c *Config) readQueue() int              { return orDefault(c.ReadQueue, 1<<20) }
 func (c *Config) maxHandshakes() int          { return orDefault(c.MaxHandshakes, 1024) }
+func (c *Config) maxHandshakesPerHost() int {
+	return orDefault(c.MaxHandshakesPerHost, max(1, c.maxHandshakes()/4))
+}
 
 func orDefault[T int | time.Duration](v, d T) T {
 	if v <= 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 	"time"
@@ -18,9 +19,11 @@ type Listener struct {
 	socket kernelListener
 	addr   net.Addr
 	config *Config
+	core   *dtlscore.Config // of all connections
 
 	ready chan *Conn    // handshakes that succeeded
 	slots chan struct{} // one for each handshake under way
+	crowd *crowd        // how many of those each host has
 	ctx   context.Context
 	stop  context.CancelFunc
 	done  sync.WaitGroup
@@ -71,8 +74,10 @@ func newListener(socket kernelListener, config *Config) *Listener {
 		socket:  socket,
 		addr:    socket.Addr(),
 		config:  config,
+		core:    config.core(),
 		ready:   make(chan *Conn),
 		slots:   make(chan struct{}, config.maxHandshakes()),
+		crowd:   newCrowd(config.maxHandshakesPerHost()),
 		ctx:     ctx,
 		stop:    stop,
 		changed: make(chan struct{}),
@@ -120,13 +125,16 @@ func (l *Listener) run() {
 
 // serve does one handshake and waits for Accept to take the connection.
 func (l *Listener) serve(a association) {
-	c, err := l.begin(a)
+	host := hostOfPeer(a.RemoteAddr())
+	c, err := l.begin(a, host)
 	if err != nil {
 		a.Abort()
 		l.config.handshakeDone(a.RemoteAddr(), ConnectionState{}, err)
 		return
 	}
-	if c.HandshakeContext(l.ctx) != nil { // which tells why
+	err = c.HandshakeContext(l.ctx) // which tells why
+	l.crowd.leave(host)
+	if err != nil {
 		return
 	}
 	select {
@@ -136,12 +144,17 @@ func (l *Listener) serve(a association) {
 	}
 }
 
-func (l *Listener) begin(a association) (*Conn, error) {
-	core, err := dtlscore.Server(l.config.core())
+// begin makes a connection for the crowd of its host, which it leaves after the handshake.
+func (l *Listener) begin(a association, host netip.Prefix) (*Conn, error) {
+	core, err := dtlscore.Server(l.core)
 	if err != nil {
 		return nil, err
 	}
-	return newConn(a, l.config, core)
+	c, err := newConn(a, l.config, core)
+	if err == nil && !l.crowd.enter(host) {
+		return nil, errCrowded
+	}
+	return c, err
 }
 
 // Accept waits for the next connection whose handshake succeeded: a *[Conn].

@@ -1,0 +1,96 @@
+package sctpdtls
+
+import (
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/dtlscore"
+	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
+)
+
+func TestHostOfPeer(t *testing.T) {
+	tests := []struct {
+		addr net.Addr
+		want string
+	}{
+		{&Addr{IPAddrs: []net.IPAddr{{IP: net.ParseIP("192.0.2.1")}, {IP: net.ParseIP("192.0.2.2")}}}, "192.0.2.1/32"},
+		{&Addr{IPAddrs: []net.IPAddr{{IP: net.ParseIP("2001:db8:0:1:2:3:4:5")}}}, "2001:db8:0:1::/64"},
+		{&Addr{IPAddrs: []net.IPAddr{{IP: net.ParseIP("fe80::1"), Zone: "eth0"}}}, "fe80::/64"},
+		{new(Addr), "invalid Prefix"},
+		{new(net.IPAddr), "invalid Prefix"},
+	}
+	for _, test := range tests {
+		if got := hostOfPeer(test.addr).String(); got != test.want {
+			t.Errorf("%v: host %s, want %s", test.addr, got, test.want)
+		}
+	}
+}
+
+// A hostAssociation comes from a host.
+type hostAssociation struct {
+	*memAssociation
+	host net.IP
+}
+
+func (h *hostAssociation) RemoteAddr() net.Addr {
+	return &Addr{IPAddrs: []net.IPAddr{{IP: h.host}}, Port: 1}
+}
+
+// A host that stalls in very many handshakes has a part of them ended, and others are served.
+func TestAttackE12OneHostIsACrowd(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		config := serverConfig()
+		config.MaxHandshakes, config.MaxHandshakesPerHost = 8, 3
+		refused := 0
+		config.Trace = &Trace{HandshakeDone: func(_ net.Addr, _ ConnectionState, err error) {
+			if err == errCrowded {
+				refused++
+			}
+		}}
+		socket := newFakeListener()
+		l := newListener(socket, config)
+		from := func(host string) *Conn {
+			a, b := assoctest.Pair(assoctest.Options{Delay: time.Millisecond})
+			socket.assocs <- &hostAssociation{&memAssociation{Assoc: b}, net.ParseIP(host)}
+			synctest.Wait()
+			core, err := dtlscore.Client(clientConfig().core())
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := newConn(&memAssociation{Assoc: a}, clientConfig(), core)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c
+		}
+		for range 100 {
+			from("192.0.2.1")
+		}
+		if refused != 97 {
+			t.Errorf("%d were refused, want 97", refused)
+		}
+		served := func(host string) {
+			t.Helper()
+			c := from(host)
+			done := make(chan error)
+			go func() { done <- c.Handshake() }()
+			s, err := l.AcceptConn(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+			s.Abort()
+			c.Abort()
+		}
+		for range 5 {
+			served("192.0.2.2")
+		}
+		time.Sleep(11 * time.Second) // the others have timed out
+		served("192.0.2.1")
+		l.Close()
+	})
+}
