@@ -37,6 +37,12 @@ interop: go ## OpenSSL as the peer; builds it with SCTP the first time
 model: ## spin looks for an order of events in which a rekey or a close goes wrong
 	scripts/model full
 
+storm: go ## minutes of traffic, loss, failing paths and new keys; handshakes with OpenSSL at 5 % loss
+	netns-tests/kernel-test -t 1800 netns-tests -test.v -test.run 'Storm|UnderLoss|E12Many' -storm 60s -handshakes 500
+
+soak: go ## half an hour of the same for each version, with samples of memory
+	netns-tests/kernel-test -t 4500 netns-tests -test.v -test.run Storm -storm 30m
+
 fuzz: go ## each fuzz target for FUZZTIME (10s)
 	scripts/fuzz $(FUZZTIME)
 
@@ -49,4 +55,4 @@ bench-check: go ## the same, compared with the kept baseline; fails if a ratio h
 go:
 	@netns-tests/setup go
 
-.PHONY: help demo test check race netns interop model fuzz bench bench-check go
+.PHONY: help demo test check race netns interop storm soak model fuzz bench bench-check go

@@ -50,15 +50,16 @@ func (d *Dialer) dial(ctx context.Context, network, address string) (*Conn, erro
 		return nil, opError
 	}
 
-	var config Config
-	if d.Config != nil {
-		config = *d.Config
+	config := d.Config
+	if config == nil {
+		config = new(Config)
 	}
-	if config.ServerName == "" {
-		config.ServerName = hostOf(address)
+	coreConfig := config.core()
+	if coreConfig.ServerName == "" {
+		coreConfig.ServerName = hostOf(address)
 	}
 	// The configuration first: it costs the peer nothing.
-	core, err := dtlscore.Client(config.core())
+	core, err := dtlscore.Client(coreConfig)
 	if err != nil {
 		return fail(err)
 	}
@@ -67,11 +68,11 @@ func (d *Dialer) dial(ctx context.Context, network, address string) (*Conn, erro
 		return fail(err)
 	}
 	opError.Addr = addr
-	a, err := dialKernel(ctx, network, d.LocalAddr, addr, &config)
+	a, err := dialKernel(ctx, network, d.LocalAddr, addr, config)
 	if err != nil {
 		return fail(err)
 	}
-	c, err := newConn(a, &config, core)
+	c, err := newConn(a, config, core)
 	if err != nil {
 		a.Abort()
 		return fail(err)

@@ -1,0 +1,236 @@
+//go:build kernel
+
+package netns
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
+)
+
+// How long each storm lasts: kernel-test passes flags on. "make storm" gives it the full minute, "make soak" half an hour.
+var stormTime = flag.Duration("storm", 12*time.Second, "how long TestStorm sends, for each version")
+
+// TestStorm sends over 16 streams both ways, one of them unordered, as fast as it goes, while the network loses 2 % of
+// the packets each way and reorders some, the primary path fails for a time, and every second new keys are made: a renegotiation of
+// DTLS 1.2 or a KeyUpdate of 1.3, begun by the client, by the server, and by both at once, in turn.
+// None may be lost, come twice, or out of order within its stream: requirements 1.37 to 1.43, 1.49 to 1.61, 3.8, 3.9; attacks H9, D11.
+//
+//	       ┌ eth0 10.0.0.1 ──── 10.0.0.2 eth0 ┐
+//	client ┤                                  ├ server
+//	       └ eth1 10.0.1.1 ──── 10.0.1.2 eth1 ┘
+func TestStorm(t *testing.T) {
+	for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {
+		t.Run(versionName(version), func(t *testing.T) {
+			const streams = 16
+			p := newOpenSSLPair(t) // hosts and certificates; there is no OpenSSL here
+			Join(t, p.client, p.server)
+			for _, h := range []*Host{p.client, p.server} {
+				for link := range 2 {
+					h.Netem(t, link, "delay 1ms loss 2% reorder 98% 25%")
+				}
+			}
+			config := func(role string) *sctpdtls.Config {
+				c := p.config(t, role, nil)
+				c.MinVersion, c.MaxVersion = version, version
+				c.Renegotiation = sctpdtls.RenegotiateFreely
+				c.SCTP = sctpdtls.SCTPOptions{
+					OutStreams:     streams,
+					RTOInitial:     time.Second,
+					RTOMin:         50 * time.Millisecond, // what is lost at the end of a flush would cost a second
+					PathMaxRetrans: 2,
+					Heartbeat:      time.Second,
+				}
+				return c
+			}
+			client, server := p.bothEnds(t, config)
+
+			f := startTraffic(t, streams, client, server)
+			keys := startRekeys(t, client, server)
+			memory := startMemory(*stormTime / 24)
+			rest := time.Now().Add(*stormTime)
+			time.Sleep(*stormTime / 3)
+			before := f.delivered()
+			p.server.SetLink(t, 0, "down")
+			time.Sleep(min(*stormTime/3, 10*time.Second))
+			during := f.delivered() - before
+			p.server.SetLink(t, 0, "up")
+			time.Sleep(time.Until(rest))
+			rekeys := keys.finish()
+			memory.finish()
+			if !f.finish() {
+				return
+			}
+			closeBoth(t, client, server)
+			t.Logf("%v; %d of them with a link down; %v", f, during, rekeys)
+			memory.check(t)
+			if during == 0 {
+				t.Error("nothing came while one of two paths was down")
+			}
+		})
+	}
+}
+
+func versionName(version uint16) string {
+	if version == sctpdtls.VersionDTLS12 {
+		return "DTLS 1.2"
+	}
+	return "DTLS 1.3"
+}
+
+// bothEnds makes a connection between both hosts, over all links they have.
+func (p *opensslPair) bothEnds(t *testing.T, config func(role string) *sctpdtls.Config) (client, server *sctpdtls.Conn) {
+	t.Helper()
+	address := address("4433", p.server.Addrs...)
+	var ln *sctpdtls.Listener
+	var err error
+	p.server.Do(t, func() { ln, err = sctpdtls.Listen("sctp4", address, config("server")) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	p.client.Do(t, func() { client, err = sctpdtls.Dial("sctp4", address, config("client")) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Abort() })
+	ctx, cancel := context.WithTimeout(t.Context(), Patience)
+	defer cancel()
+	if server, err = ln.AcceptConn(ctx); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Abort() })
+	return client, server
+}
+
+func closeBoth(t testing.TB, conns ...*sctpdtls.Conn) {
+	t.Helper()
+	var ends sync.WaitGroup
+	for _, c := range conns {
+		ends.Go(func() {
+			if err := c.Close(); err != nil {
+				t.Errorf("Close: %v", err)
+			}
+		})
+	}
+	ends.Wait()
+}
+
+// rekeys makes new keys every second, begun by one end, by the other, by both at once.
+type rekeys struct {
+	t     testing.TB
+	ends  [2]*sctpdtls.Conn
+	quit  chan struct{}
+	done  chan struct{}
+	begun [3]int        // by the first end, by the second, by both
+	most  time.Duration // that one took
+}
+
+func startRekeys(t testing.TB, a, b *sctpdtls.Conn) *rekeys {
+	r := &rekeys{t: t, ends: [2]*sctpdtls.Conn{a, b}, quit: make(chan struct{}), done: make(chan struct{})}
+	go r.run()
+	return r
+}
+
+func (r *rekeys) finish() *rekeys {
+	close(r.quit)
+	<-r.done
+	return r
+}
+
+func (r *rekeys) String() string {
+	return fmt.Sprintf("new keys %d times (begun by the client %d, the server %d, both %d), the slowest in %v",
+		r.begun[0]+r.begun[1]+r.begun[2], r.begun[0], r.begun[1], r.begun[2], r.most.Round(time.Millisecond))
+}
+
+func (r *rekeys) run() {
+	defer close(r.done)
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for who := 0; ; who = (who + 1) % 3 {
+		select {
+		case <-tick.C:
+		case <-r.quit:
+			return
+		}
+		start := time.Now()
+		var both sync.WaitGroup
+		for i, c := range r.ends {
+			if who == i || who == 2 {
+				both.Go(func() { r.rekey(c) })
+			}
+		}
+		both.Wait()
+		r.begun[who]++
+		r.most = max(r.most, time.Since(start))
+	}
+}
+
+func (r *rekeys) rekey(c *sctpdtls.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	var err error
+	if c.ConnectionState().Version == sctpdtls.VersionDTLS12 {
+		err = c.Renegotiate(ctx)
+	} else {
+		err = c.KeyUpdate(ctx, true)
+	}
+	if err != nil {
+		r.t.Errorf("new keys: %v", err)
+	}
+}
+
+// memory is samples of the heap in use.
+type memory struct {
+	quit, done chan struct{}
+	samples    []uint64 // bytes, after a collection
+}
+
+func startMemory(interval time.Duration) *memory {
+	m := &memory{quit: make(chan struct{}), done: make(chan struct{})}
+	go func() {
+		defer close(m.done)
+		tick := time.NewTicker(interval)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+			case <-m.quit:
+				return
+			}
+			var stats runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&stats)
+			m.samples = append(m.samples, stats.HeapAlloc)
+		}
+	}()
+	return m
+}
+
+func (m *memory) finish() {
+	close(m.quit)
+	<-m.done
+}
+
+// check wants the memory not to grow in the second half. Messages that wait for their reader go up and down with the load.
+func (m *memory) check(t testing.TB) {
+	t.Helper()
+	const waiting = 16 << 20 // bytes, at both ends
+	var kib []uint64
+	var halves [2]uint64 // the most in each
+	for i, n := range m.samples {
+		kib = append(kib, n>>10)
+		half := &halves[2*i/len(m.samples)]
+		*half = max(*half, n)
+	}
+	t.Logf("KiB of heap in the course of it: %d", kib)
+	if halves[1] > halves[0]+waiting {
+		t.Errorf("the heap grows: %d bytes at most in the first half, %d in the second", halves[0], halves[1])
+	}
+}
