@@ -13,7 +13,9 @@ import (
 // A sendCall is one sendmsg, a recvCall one recvmsg. Both keep what the kernel reads and
 // writes, and the function that the poller calls, so that a message costs no
 // allocation; they are pooled, so that an idle socket holds none.
-// x/sys is not used for the calls, because it adds a byte to an empty message.
+// x/sys is not used for the calls, because it adds a byte to an empty message. They never wait, so Go's
+// scheduler is not told of them (RawSyscall): if it were, it would hand the processor to another
+// thread whenever the kernel takes some time over a message, which can cost more than the message does.
 type sendCall struct {
 	hdr   unix.Msghdr
 	iov   unix.Iovec
@@ -83,7 +85,7 @@ func (c *sendCall) release() {
 
 func (c *sendCall) send(fd uintptr) (done bool) {
 	for {
-		_, _, c.errno = unix.Syscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&c.hdr)), unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
+		_, _, c.errno = unix.RawSyscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&c.hdr)), unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
 		if c.errno != unix.EINTR {
 			return c.errno != unix.EAGAIN
 		}
@@ -131,7 +133,7 @@ func (c *recvCall) recv(fd uintptr) (done bool) {
 	c.iov.SetLen(len(c.b))
 	for {
 		c.hdr.SetControllen(int(unsafe.Sizeof(c.ctl)))
-		n, _, errno := unix.Syscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&c.hdr)), unix.MSG_DONTWAIT)
+		n, _, errno := unix.RawSyscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&c.hdr)), unix.MSG_DONTWAIT)
 		c.n, c.errno = int(n), errno
 		if errno != unix.EINTR {
 			break
