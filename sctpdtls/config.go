@@ -45,6 +45,9 @@ func NewSessionCache(capacity int) SessionCache { return dtlscore.NewSessionCach
 // A Config says how connections are made. It has the names, types and meanings of
 // [tls.Config] wherever both have a field. The zero value is a usable client once
 // ServerName is set ([Dial] sets it). It must not be changed once in use, and may be shared.
+//
+// Its functions are called by whoever brings a handshake on, which waits for them. They must not wait for that connection,
+// as its Close does: a function that does not want it returns an error.
 type Config struct {
 	// Certificates are those that this end shows, the first that fits. A server needs one.
 	Certificates []tls.Certificate
@@ -117,7 +120,7 @@ type Config struct {
 	RekeyAfter RekeyPolicy
 	// OnKeyLife is called once, in a goroutine of its own, when three quarters of what the key of SCTP-AUTH may
 	// authenticate were sent: some 1.6 thousand million messages of one chunk. In DTLS 1.3 the
-	// key cannot be changed; it is time to dial a successor. In DTLS 1.2 [Conn.Renegotiate] changes it.
+	// key cannot be changed; it is time to dial a successor, for which there is [Relay]. In DTLS 1.2 [Conn.Renegotiate] changes it.
 	OnKeyLife func(*Conn)
 
 	// LegacyLabel makes the SCTP-AUTH keys of DTLS 1.2 as OpenSSL before 1.1.1b does, whose

@@ -1,0 +1,185 @@
+package sctpdtls
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+)
+
+// A Relay carries messages over one connection after the other, and loses none when it changes over. In DTLS 1.3
+// that is how the key of SCTP-AUTH is renewed: see [Config].OnKeyLife.
+//
+// Both ends need one. The end that dials, always the same, calls Redial, and the other one, when it has
+// accepted the new connection, calls Take. From then on messages are written to the new connection,
+// and they are read from it when the old one has been read to its end. So the messages of a
+// stream stay in their order, and those that are under way in both directions arrive. How the accepting end knows which
+// connection is the successor of which is left to the application: by the peer's certificate, say.
+//
+// All methods may be called at the same time by any goroutine. Both ends have to read, or the change is not
+// completed. The connections must not be read, written or closed in another way meanwhile, nor may they have Streams.
+type Relay struct {
+	out atomic.Pointer[Conn] // is written to
+	in  atomic.Pointer[Conn] // is read from
+
+	mu      sync.Mutex // guards the following
+	next    []*Conn    // are read after in
+	dialing int        // calls of Redial that have no connection yet
+	closed  bool
+	change  chan struct{} // closed when any of it changes
+
+	leaving sync.WaitGroup // connections that are being closed
+}
+
+// NewRelay returns a Relay that begins with c.
+func NewRelay(c *Conn) *Relay {
+	r := &Relay{change: make(chan struct{})}
+	r.out.Store(c)
+	r.in.Store(c)
+	return r
+}
+
+// Conn returns the connection that is written to.
+func (r *Relay) Conn() *Conn { return r.out.Load() }
+
+// Redial has dial make a successor, and changes over to it. It returns when the peer has changed over too, or
+// with an error that matches os.ErrDeadlineExceeded when ctx is done before. Messages may be read and written all the time.
+// An error of dial leaves everything as it was.
+func (r *Relay) Redial(ctx context.Context, dial func(context.Context) (*Conn, error)) error {
+	// The peer may have changed over before dial returns: whoever finds the old connection closed waits.
+	r.update(func() { r.dialing++ })
+	next, err := dial(ctx)
+	var old *Conn
+	r.update(func() {
+		r.dialing--
+		if err == nil {
+			old, err = r.append(next)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return old.awaitGoodbye(ctx)
+}
+
+// Take changes over to next, which the peer's Redial has dialled. It returns when all that was written
+// to the connection before is acknowledged and close_notify is sent, or after [Config].CloseTimeout with an
+// error that matches os.ErrDeadlineExceeded; then Relay's ReadMessage brings that to its end.
+func (r *Relay) Take(next *Conn) error {
+	var old *Conn
+	var err error
+	r.update(func() { old, err = r.append(next) })
+	if err != nil {
+		return err
+	}
+	return old.CloseWrite()
+}
+
+// append makes next the connection that is written to. It runs with mu held.
+func (r *Relay) append(next *Conn) (old *Conn, err error) {
+	if r.closed {
+		r.leave(next)
+		return nil, net.ErrClosed
+	}
+	r.next = append(r.next, next)
+	return r.out.Swap(next), nil
+}
+
+// update changes what mu guards, and wakes who waits for that.
+func (r *Relay) update(f func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f()
+	close(r.change)
+	r.change = make(chan struct{})
+}
+
+// leave closes a connection that nobody uses any more, beside everything else.
+func (r *Relay) leave(c *Conn) { r.leaving.Go(func() { c.Close() }) }
+
+// WriteMessage is [Conn.WriteMessage] of the newest connection.
+func (r *Relay) WriteMessage(b []byte, info MessageInfo) error {
+	for {
+		c := r.out.Load()
+		// Exactly this error: the peer has closed, and nothing of b was sent. An end by accident is for the caller.
+		if err := c.WriteMessage(b, info); err != net.ErrClosed || !r.settled(func() bool { return r.out.Load() != c }) {
+			return err
+		}
+	}
+}
+
+// ReadMessage is [Conn.ReadMessage] of the oldest connection that has not been read to its end. It returns
+// io.EOF at the end of the newest.
+func (r *Relay) ReadMessage(b []byte) (n int, info MessageInfo, err error) {
+	for {
+		c := r.in.Load()
+		if n, info, err = c.ReadMessage(b); err != io.EOF {
+			return n, info, err
+		}
+		if !r.settled(func() bool {
+			if r.in.Load() == c && len(r.next) > 0 {
+				r.in.Store(r.next[0])
+				r.next = r.next[1:]
+				r.leave(c)
+			}
+			return r.in.Load() != c
+		}) {
+			return n, info, err
+		}
+	}
+}
+
+// settled reports whether there is a successor, and waits while one is being dialled. found is called with mu held.
+func (r *Relay) settled(found func() bool) bool {
+	for {
+		r.mu.Lock()
+		ok, wait, change := found(), r.dialing > 0 && !r.closed, r.change
+		r.mu.Unlock()
+		if ok || !wait {
+			return ok
+		}
+		<-change
+	}
+}
+
+// Close closes all connections, as [Conn.Close] does, and returns the error of the newest.
+func (r *Relay) Close() error {
+	var all []*Conn
+	r.update(func() {
+		r.closed = true
+		all = append([]*Conn{r.in.Load()}, r.next...)
+	})
+	newest := all[len(all)-1]
+	for _, c := range all[:len(all)-1] {
+		r.leave(c)
+	}
+	err := newest.Close()
+	r.leaving.Wait()
+	return err
+}
+
+// awaitGoodbye waits for the peer's close_notify, and does what there is to do until then if nobody reads.
+func (c *Conn) awaitGoodbye(ctx context.Context) error {
+	for {
+		changed := c.gate.changed() // before looking
+		if end := c.writeEnd.Load(); end != nil {
+			if *end == net.ErrClosed {
+				return nil
+			}
+			return *end
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), os.ErrDeadlineExceeded)
+		case c.turn() <- struct{}{}:
+			stop := context.AfterFunc(ctx, c.readDeadline.poke)
+			c.drive(func() bool { return ctx.Err() != nil })
+			stop()
+			c.reading.unlock()
+		}
+	}
+}
