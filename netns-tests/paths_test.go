@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -87,8 +88,8 @@ func (p *opensslPair) connect(t *testing.T, from, to string, change func(role st
 		}
 	})
 	defer ln.Close()
-	local := resolve(t, from)
 	p.client.Do(t, func() {
+		local := resolve(t, from) // a zone is one of this host
 		c, err := (&sctpdtls.Dialer{Config: config("client", r.clientEvents), LocalAddr: local}).DialContext(t.Context(), "sctp", ln.Addr().String())
 		if err != nil {
 			t.Fatal(err)
@@ -352,6 +353,31 @@ func TestChangeOfAddresses(t *testing.T) {
 		t.Errorf("the state went from %+v to %+v", before, after)
 	}
 	stop()
+}
+
+// TestZones dials an address that has a meaning on one link only, and shows it with its link; other
+// IPv6 addresses are shown without.
+func TestZones(t *testing.T) {
+	p := newTwoLinks(t)
+	for i, h := range []*Host{p.client, p.server} {
+		ip(t, fmt.Sprintf("-n %s addr add fe80::%d/64 dev eth1 nodad", h.Name, i+1))
+	}
+	for _, tt := range []struct{ from, to string }{
+		{"[fe80::1%eth1]:7000", "[fe80::2%eth1]:5868"},
+		{"[fd00:0:0:1::1]:7000", "[fd00:0:0:1::2]:5868"},
+	} {
+		r := p.connect(t, tt.from, tt.to, func(string, *sctpdtls.Config) {})
+		for _, shown := range []struct{ got, want string }{
+			{r.client.LocalAddr().String(), tt.from},
+			{r.client.RemoteAddr().String(), tt.to},
+		} {
+			if shown.got != shown.want {
+				t.Errorf("an end is shown as %s, want %s", shown.got, shown.want)
+			}
+		}
+		_, stop := r.traffic(t)
+		stop()
+	}
 }
 
 // TestUDPEncapsulation has all of a connection go inside UDP: requirement 5.40.

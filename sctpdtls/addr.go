@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"github.com/ishidawataru/sctp"
@@ -45,11 +46,12 @@ func ResolveAddr(ctx context.Context, network, address string) (*Addr, error) {
 		if h == "" {
 			return nil, fail("an address is missing between the slashes")
 		}
-		if _, zone, ok := strings.Cut(h, "%"); ok {
-			// A zone that is no interface would silently become none.
-			if _, err := net.InterfaceByName(zone); err != nil {
+		if ip, zone, ok := strings.Cut(h, "%"); ok {
+			ifi, err := interfaceOf(zone)
+			if err != nil { // it would silently become no zone
 				return nil, fail(fmt.Sprintf("no interface is called %q", zone))
 			}
+			h = ip + "%" + ifi.Name
 		}
 		ip, err := lookup(ctx, family, h)
 		if err != nil {
@@ -58,6 +60,17 @@ func ResolveAddr(ctx context.Context, network, address string) (*Addr, error) {
 		addr.IPAddrs = append(addr.IPAddrs, net.IPAddr{IP: ip.WithZone("").AsSlice(), Zone: ip.Zone()})
 	}
 	return addr, nil
+}
+
+// interfaceOf finds the interface of a zone, by name or number (RFC 4007, Section 11.2).
+func interfaceOf(zone string) (*net.Interface, error) {
+	ifi, err := net.InterfaceByName(zone)
+	if err != nil {
+		if n, nerr := strconv.Atoi(zone); nerr == nil {
+			return net.InterfaceByIndex(n)
+		}
+	}
+	return ifi, err
 }
 
 // lookup returns an address of host in the family “ip”, “ip4” or “ip6”.

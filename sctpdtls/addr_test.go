@@ -2,10 +2,15 @@ package sctpdtls
 
 import (
 	"context"
+	"net"
 	"testing"
 )
 
 func TestResolveAddr(t *testing.T) {
+	lo, err := net.InterfaceByIndex(1)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct {
 		network, address, want string // want is "" for an error
 	}{
@@ -23,6 +28,9 @@ func TestResolveAddr(t *testing.T) {
 		{"sctp4", "[2001:db8::1]:5868", ""},
 		{"sctp6", "192.0.2.1:5868", ""},
 		{"sctp", "[fe80::1%nosuchinterface]:5868", ""},
+		{"sctp", "[fe80::1%" + lo.Name + "]/192.0.2.1:5868", "[fe80::1%" + lo.Name + "]/192.0.2.1:5868"},
+		{"sctp6", "[fe80::1%1]:5868", "[fe80::1%" + lo.Name + "]:5868"},
+		{"sctp6", "[fe80::1%4242424]:5868", ""},
 	} {
 		a, err := ResolveAddr(context.Background(), test.network, test.address)
 		got := ""

@@ -161,9 +161,14 @@ type Config struct {
 
 	SCTP  SCTPOptions
 	Trace *Trace
-	// Logger is told what [Trace] is told, and never a secret; nil: nobody. Handshakes and changes of paths are of level
-	// Info; failed handshakes, fatal alerts, lost paths and associations Warn; keys and single messages Debug. The
-	// attribute “peer” is the peer's addresses; the others are named after the fields of what is told.
+	// Logger is told what [Trace] is told, and never a secret; nil: nobody. Attributes stand in brackets; “peer”, the peer's
+	// addresses, is one of each record but “cannot accept”.
+	//
+	//   - Warn: “handshake failed” (err), “cannot accept” (err), “fatal alert” (alert, local, err), “association” that
+	//     was lost or restarted (state, cause), “path” that has failed, perhaps (addr, change), “error of the peer” (cause);
+	//   - Info: “handshake done” (version, suite, resumed, outStreams, inStreams), other “association” and “path”, “the peer
+	//     shuts the association down”;
+	//   - Debug: “new keys” (epoch), “key of SCTP-AUTH” (id, what), “message not delivered” (stream, ppid, sent).
 	Logger *slog.Logger
 	// KeyLogWriter receives the secrets of connections in the format of SSLKEYLOGFILE, so that
 	// captures can be decrypted. It ends all security. Writes are not concurrent.

@@ -44,7 +44,8 @@ type SCTPOptions struct {
 
 	// UDPEncapPort is the peer's UDP port for SCTP inside UDP (RFC 6951; 9899 is registered). A client sets it. Both
 	// hosts need the sysctl net.sctp.udp_port, in each network namespace, which opens their own port; a server
-	// learns the client's. Without it at the peer Dial ends with syscall.ETIMEDOUT.
+	// learns the client's. Without it at the peer Dial ends with syscall.ETIMEDOUT. (The sysctl net.sctp.encap_port
+	// is this option for every socket.)
 	UDPEncapPort uint16
 
 	// RefuseRestart makes the kernel drop INIT chunks for an association that exists, so that nobody can restart it.

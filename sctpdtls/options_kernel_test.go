@@ -70,6 +70,15 @@ func TestKernelOptions(t *testing.T) {
 	if state := c.ConnectionState(); state.OutStreams != 3 {
 		t.Errorf("%d streams", state.OutStreams)
 	}
+	raw, err := s.assoc.(*kernelAssociation).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.Control(func(fd uintptr) { // only what is there can be taken away
+		if err := syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_DETACH_FILTER, 0); err != nil {
+			t.Errorf("no filter refuses restarts: %v", err)
+		}
+	})
 	if err := s.SetStreamPriority(2, 5); err != nil {
 		t.Error(err)
 	}

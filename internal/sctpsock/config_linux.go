@@ -166,11 +166,17 @@ func setRTO(fd int, initial, least, most time.Duration) error {
 }
 
 func (o *Options) setPaths(fd int) error {
-	if o.AssocMaxRetrans != 0 {
-		if err := set(fd, "SCTP_ASSOCINFO", optAssocInfo, &assocParams{MaxRetrans: o.AssocMaxRetrans}); err != nil {
-			return err
-		}
+	if err := o.setPath(fd); err != nil || o.AssocMaxRetrans == 0 {
+		return err
 	}
+	err := setOpt(fd, solSCTP, optAssocInfo, &assocParams{MaxRetrans: o.AssocMaxRetrans})
+	if err == unix.EINVAL { // of an association with several paths
+		return &OptionError{"AssocMaxRetrans", o.AssocMaxRetrans, "all paths together have fewer: raise PathMaxRetrans"}
+	}
+	return os.NewSyscallError("SCTP_ASSOCINFO", err)
+}
+
+func (o *Options) setPath(fd int) error {
 	p := peerAddrParams{PathMaxRetrans: o.PathMaxRetrans}
 	var err error
 	switch {

@@ -1,0 +1,28 @@
+package sctpdtls_test
+
+import (
+	"fmt"
+	"log"
+	"log/slog"
+
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
+)
+
+// Paths that fail are reported, and everything else is logged.
+func ExampleTrace() {
+	config := &sctpdtls.Config{
+		Logger: slog.Default(),
+		Trace: &sctpdtls.Trace{
+			Event: func(c *sctpdtls.Conn, ev sctpdtls.Event) {
+				if e, ok := ev.(sctpdtls.PeerAddrChange); ok && e.Change == sctpdtls.PathNowUnreachable {
+					fmt.Printf("%v cannot be reached at %v\n", c.RemoteAddr(), e.Addr)
+				}
+			},
+		},
+	}
+	conn, err := sctpdtls.Dial("sctp", "192.0.2.1/198.51.100.1:5868", config)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
+}
