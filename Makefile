@@ -40,8 +40,13 @@ model: ## spin looks for an order of events in which a rekey or a close goes wro
 storm: go ## minutes of traffic, loss, failing paths and new keys; handshakes with OpenSSL at 5 % loss
 	netns-tests/kernel-test -t 1800 netns-tests -test.v -test.run 'Storm|UnderLoss|E12Many' -storm 60s -handshakes 500
 
-soak: go ## half an hour of the same for each version, with samples of memory
+soak: go ## half an hour of the same for each version, with samples of memory; a day of new keys on a false clock
+	go test ./sctpdtls -run DayOfRekeys -day 24h -timeout 30m -v
 	netns-tests/kernel-test -t 4500 netns-tests -test.v -test.run Storm -storm 30m
+
+faults: go ## what the network, the machine and the peer can do to a connection; makes docs/faults.md
+	netns-tests/kernel-test -t 1200 netns-tests -test.v -test.run Faults -fault 5s
+	cp $(CACHE)/left/netns-tests/faults.md docs/faults.md
 
 fuzz: go ## each fuzz target for FUZZTIME (10s)
 	scripts/fuzz $(FUZZTIME)
@@ -55,4 +60,4 @@ bench-check: go ## the same, compared with the kept baseline; fails if a ratio h
 go:
 	@netns-tests/setup go
 
-.PHONY: help demo test check race netns interop storm soak model fuzz bench bench-check go
+.PHONY: help demo test check race netns interop storm soak faults model fuzz bench bench-check go
