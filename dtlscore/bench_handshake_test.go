@@ -75,11 +75,22 @@ func benchmarkHandshakes(b *testing.B, version uint16, group tls.CurveID) {
 			ours()
 			theirs()
 			first = false
-			us, best := compare(b, "us", time.Microsecond, contender{"dtlscore", ours}, contender{"crypto-tls", theirs}, contender{"floor", floor})
-			b.ReportMetric(best[0]-best[2], "us-over-floor")
-			b.ReportMetric(best[1]-best[2], "us-over-floor/crypto-tls")
-			b.ReportMetric(us[0]/us[1], "x-crypto-tls")
+			us := compare(b, "us", time.Microsecond, contender{"dtlscore", ours}, contender{"crypto-tls", theirs}, contender{"floor", floor})
+			b.ReportMetric(us.difference(0, 2), "us-over-floor")
+			b.ReportMetric(us.difference(1, 2), "us-over-floor/crypto-tls")
+			b.ReportMetric(us.ratio(0, 1), "x-crypto-tls")
 		})
+	}
+}
+
+// What a full mutual handshake may allocate, both ends together.
+func TestHandshakeAllocations(t *testing.T) {
+	for i, limit := range []float64{700, 1000} {
+		client, server := eachVersion[i].configs(tls.RequireAndVerifyClientCert)
+		client.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP256}
+		if n := testing.AllocsPerRun(20, func() { newBenchmarkPair(t, client, server) }); n > limit {
+			t.Errorf("%s: %v allocations", eachVersion[i].name, n)
+		}
 	}
 }
 

@@ -17,19 +17,16 @@ type contender struct {
 	run  func()
 }
 
+// A comparison is the times of contenders, round by round.
+type comparison [][]float64
+
 // compare measures contenders in turn, so that whatever else the machine does
 // disturbs all of them alike, and reports the median of each and the best. The
-// first is for ratios; the second, in which there is neither garbage collection
-// nor another process, is for differences. The unit is what the name of the
-// metric says, such as "us".
-func compare(b *testing.B, unitName string, unit time.Duration, contenders ...contender) (medians, best []float64) {
+// second, in which there is neither garbage collection nor another process, is for
+// differences. The unit is what the name of the metric says, such as "us".
+func compare(b *testing.B, unitName string, unit time.Duration, contenders ...contender) comparison {
 	oneProcessor(b)
-	for _, c := range contenders {
-		allocations, bytes := allocationsOf(c.run)
-		b.ReportMetric(allocations, "allocs/"+c.name)
-		b.ReportMetric(bytes/1000, "kB/"+c.name)
-	}
-	samples := make([][]float64, len(contenders))
+	samples := make(comparison, len(contenders))
 	for round := 0; b.Loop(); round++ {
 		for i := range contenders {
 			i = (i + round) % len(contenders)
@@ -40,14 +37,29 @@ func compare(b *testing.B, unitName string, unit time.Duration, contenders ...co
 	}
 	b.ReportMetric(0, "ns/op") // the sum tells nothing
 	for i, c := range contenders {
-		slices.Sort(samples[i])
-		best = append(best, samples[i][0])
-		medians = append(medians, samples[i][len(samples[i])/2])
-		b.ReportMetric(medians[i], unitName+"/"+c.name)
-		b.ReportMetric(best[i], "best-"+unitName+"/"+c.name)
+		b.ReportMetric(median(samples[i]), unitName+"/"+c.name)
+		b.ReportMetric(slices.Min(samples[i]), "best-"+unitName+"/"+c.name)
+		allocations, bytes := allocationsOf(c.run)
+		b.ReportMetric(allocations, "allocs/"+c.name)
+		b.ReportMetric(bytes/1000, "kB/"+c.name)
 	}
-	return medians, best
+	return samples
 }
+
+// ratio is the median of the ratios of each round: two that were measured one
+// after the other had the same machine.
+func (c comparison) ratio(i, j int) float64 {
+	ratios := make([]float64, len(c[i]))
+	for round := range ratios {
+		ratios[round] = c[i][round] / c[j][round]
+	}
+	return median(ratios)
+}
+
+// difference is that of the best.
+func (c comparison) difference(i, j int) float64 { return slices.Min(c[i]) - slices.Min(c[j]) }
+
+func median(values []float64) float64 { return slices.Sorted(slices.Values(values))[len(values)/2] }
 
 // oneProcessor keeps the time that goroutines wait for each other out of the
 // comparison.
@@ -75,7 +87,7 @@ type benchmarkPair struct {
 	inbox [2][][]byte
 }
 
-func newBenchmarkPair(b *testing.B, client, server *Config) *benchmarkPair {
+func newBenchmarkPair(b testing.TB, client, server *Config) *benchmarkPair {
 	p := &benchmarkPair{ends: [2]*Conn{must(Client(client)), must(Server(server))}}
 	for i, c := range p.ends {
 		if err := c.Start(); err != nil {
@@ -99,7 +111,7 @@ func newBenchmarkPair(b *testing.B, client, server *Config) *benchmarkPair {
 	return p
 }
 
-func (p *benchmarkPair) receive(b *testing.B, i int) {
+func (p *benchmarkPair) receive(b testing.TB, i int) {
 	record := p.inbox[i][0]
 	p.inbox[i] = p.inbox[i][1:]
 	if _, err := p.ends[i].Receive(record, true); err != nil {
@@ -107,7 +119,7 @@ func (p *benchmarkPair) receive(b *testing.B, i int) {
 	}
 }
 
-func (p *benchmarkPair) obey(b *testing.B, i int) {
+func (p *benchmarkPair) obey(b testing.TB, i int) {
 	for e := p.ends[i].NextEvent(); e.Kind != EventNone; e = p.ends[i].NextEvent() {
 		switch e.Kind {
 		case EventSend:
