@@ -26,6 +26,9 @@ type association interface {
 	// Handshaking is called with true before the first handshake and in the middle of others, when what is
 	// lost should be sent again soon, and with false before ChangeCipherSpec.
 	Handshaking(on bool) error
+
+	// Pause waits for d, to some microseconds.
+	Pause(d time.Duration)
 }
 
 // A Conn is one DTLS connection over one SCTP association. It is a net.Conn
@@ -72,24 +75,26 @@ type Conn struct {
 
 	// reading is held by the one goroutine that reads from the association and obeys
 	// the core. It guards the following.
-	reading  token
-	messages *stream.Reader
-	who      *party              // whose reader it is, or nil
-	asks     ask                 // what for
-	ended    error               // what readers get when no message is left
-	doing    dtlscore.Event      // what the core wants next, and is not done yet
-	asked    bool                // doing is a flush, and a dry event will come
-	drained  int                 // bytes read by a drain that is not at its end
-	holding  bool                // the gate is shut, the write deadline is the driver's
-	brief    bool                // only for a control record
-	told     bool                // the peer's close_notify has come
-	down     error               // what the end of the association means, nil while it exists
-	cause    uint16              // of the ABORT that ended it
-	switched bool                // something was sent under a key made by a handshake
-	sentAt   time.Time           // of the last control record
-	keyTime  time.Duration       // that it took from there to compute and install a key
-	epoch    uint64              // that Trace was told of
-	held     map[int]stream.Info // of the messages that the core holds, by its numbers
+	reading    token
+	messages   *stream.Reader
+	who        *party              // whose reader it is, or nil
+	asks       ask                 // what for
+	ended      error               // what readers get when no message is left
+	doing      dtlscore.Event      // what the core wants next, and is not done yet
+	asked      bool                // doing is a flush, and a dry event will come
+	drained    int                 // bytes read by a drain that is not at its end
+	holding    bool                // the gate is shut, the write deadline is the driver's
+	brief      bool                // only for a control record
+	told       bool                // the peer's close_notify has come
+	down       error               // what the end of the association means, nil while it exists
+	cause      uint16              // of the ABORT that ended it
+	switched   bool                // something was sent under a key made by a handshake
+	sentAt     time.Time           // of the last control record
+	answerTime time.Duration       // from the first of them to what followed the peer's answer
+	askedAt    time.Time           // when the one was sent from which the peer makes its key
+	keyTime    time.Duration       // that it took from there to compute and install a key
+	epoch      uint64              // that Trace was told of
+	held       map[int]stream.Info // of the messages that the core holds, by its numbers
 }
 
 // A token is a mutex that testing/synctest can see somebody wait for.

@@ -62,7 +62,7 @@ func (c *Conn) do(ev dtlscore.Event) error {
 			clear(c.held) // of the handshake before
 		}
 		err := c.keys.install(ev.Data)
-		c.keyTime = time.Since(c.sentAt)
+		c.askedAt, c.keyTime = c.sentAt, time.Since(c.sentAt)
 		if err == nil && c.state.Load() != nil { // a renegotiation
 			err = c.assoc.Handshaking(true)
 		}
@@ -126,6 +126,9 @@ func (c *Conn) boundAnswer() {
 // space just as well, so it goes on reading until there is. Writers wait until then, also when
 // this is interrupted: they would take the space.
 func (c *Conn) sendControl(record []byte) error {
+	if c.answerTime == 0 && !c.sentAt.IsZero() {
+		c.answerTime = time.Since(c.sentAt)
+	}
 	err := c.assoc.TrySend(record, controlInfo)
 	if errors.Is(err, stream.ErrWouldBlock) {
 		c.brief = c.brief || !c.holding
@@ -159,12 +162,13 @@ func (c *Conn) gone(err error) error {
 // awaitPeerKey gives the peer time to install the key that this end is about to
 // use. The peer drops in silence what comes before, and gets it again only when a timer
 // has run out. Nothing in DTLS 1.2 tells a client that the server is ready, and the
-// acknowledgements of the flush before come from its kernel, not from its program. But it
-// computes what this end has just computed, from the same message: twice that time is
-// enough unless it is busy, and then the timer is a short one (handshakeRTO).
+// acknowledgements of the flush before come from its kernel, not from its program. But it has as much
+// to do as it had for its first answer, and computes what this end has just computed, from the
+// same message. That time is enough unless it is busier than before, and then the timer is a short one
+// (handshakeRTO). Where the network takes longer than the peer, the flush has taken it already.
 func (c *Conn) awaitPeerKey() {
 	if !c.keys.peerHasKey() {
-		time.Sleep(min(2*c.keyTime, maxKeyTime) - time.Since(c.sentAt))
+		c.assoc.Pause(min(max(c.answerTime, 3*c.keyTime), maxKeyTime) - time.Since(c.askedAt))
 	}
 }
 

@@ -101,6 +101,8 @@ func (m *memAssociation) TrySend(b []byte, info stream.Info) error {
 
 func (*memAssociation) Handshaking(bool) error { return nil }
 
+func (*memAssociation) Pause(d time.Duration) { time.Sleep(d) }
+
 func (*memAssociation) AuthAgreement() (authchunk.Agreement, error) {
 	return authchunk.Agreement{Supported: true, Local: authchunk.DefaultChunks(), Peer: authchunk.DefaultChunks()}, nil
 }

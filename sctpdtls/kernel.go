@@ -175,5 +175,7 @@ func (k *kernelAssociation) Handshaking(on bool) error {
 	return k.SetRTO(0, min(handshakeRTO, k.rto[1]), 0)
 }
 
+func (k *kernelAssociation) Pause(d time.Duration) { sctpsock.Pause(d) }
+
 func (k *kernelAssociation) LocalAddr() net.Addr  { return fromAddrPorts(k.LocalAddrs()) }
 func (k *kernelAssociation) RemoteAddr() net.Addr { return fromAddrPorts(k.RemoteAddrs()) }

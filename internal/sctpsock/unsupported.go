@@ -16,6 +16,9 @@ import (
 
 var errNoSCTP = &NoSCTPError{Err: errors.ErrUnsupported}
 
+// Pause waits for d.
+func Pause(d time.Duration) { time.Sleep(d) }
+
 // A Socket is one SCTP association.
 type Socket struct{}
 
