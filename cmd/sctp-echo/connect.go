@@ -132,6 +132,13 @@ func (p *program) clientConfig(o *commonOptions, c *clientOptions, keyLog *os.Fi
 	if err != nil {
 		return nil, err
 	}
+	psk, err := o.preSharedKey()
+	if err != nil {
+		return nil, err
+	}
+	if psk != nil {
+		config.GetPSK = func([]byte) (*sctpdtls.PSK, error) { return psk, nil }
+	}
 	config.RootCAs = cas
 	config.InsecureSkipVerify = c.insecure
 	config.ServerName = c.name // without, sctpdtls takes the host of the address

@@ -70,9 +70,6 @@ func (o *commonOptions) config(keyLog *os.File) (*sctpdtls.Config, *x509.CertPoo
 	config.SCTP.OutStreams = uint16(o.streams)
 	config.SCTP.UDPEncapPort = uint16(o.udpEncap)
 
-	if err := o.usePSK(config); err != nil {
-		return nil, nil, err
-	}
 	if o.key != "" && o.cert == "" {
 		return nil, nil, usagef("-key needs -cert")
 	}
@@ -125,35 +122,27 @@ func (o *commonOptions) config(keyLog *os.File) (*sctpdtls.Config, *x509.CertPoo
 	return config, cas, nil
 }
 
-// usePSK has both roles use the key of -psk. A server has it beside its certificates.
-func (o *commonOptions) usePSK(config *sctpdtls.Config) error {
+// preSharedKey returns that of -psk, nil without it.
+func (o *commonOptions) preSharedKey() (*sctpdtls.PSK, error) {
 	if o.psk == "" {
-		return nil
+		return nil, nil
 	}
 	digits := o.psk
 	if name, ok := strings.CutPrefix(o.psk, "@"); ok { // a command line can be seen by others
 		b, err := os.ReadFile(name)
 		if err != nil {
-			return usagef("-psk: %w", err)
+			return nil, usagef("-psk: %w", err)
 		}
 		digits = strings.TrimSpace(string(b))
 	}
 	key, err := hex.DecodeString(digits)
 	if err != nil {
-		return usagef("-psk: not hexadecimal digits") // err would show some of them
+		return nil, usagef("-psk: not hexadecimal digits") // err would show some of them
 	}
 	if len(key) < 16 {
-		return usagef("-psk: %d bytes are too few, give 16 or more: openssl rand -hex 32", len(key))
+		return nil, usagef("-psk: %d bytes are too few, give 16 or more: openssl rand -hex 32", len(key))
 	}
-	psk := &sctpdtls.PSK{Identity: []byte(o.identity), Key: key}
-	config.GetPSK = func([]byte) (*sctpdtls.PSK, error) { return psk, nil }
-	config.LookupPSK = func(identity []byte) (*sctpdtls.PSK, error) {
-		if string(identity) != o.identity {
-			return nil, nil
-		}
-		return psk, nil
-	}
-	return nil
+	return &sctpdtls.PSK{Identity: []byte(o.identity), Key: key}, nil
 }
 
 // logger returns one for -v, which tells what happens on standard error.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -79,6 +80,18 @@ func (p *program) serve(ctx context.Context, addr string, o serveOptions) error 
 	config, cas, err := o.config(keyLog)
 	if err != nil {
 		return err
+	}
+	psk, err := o.preSharedKey()
+	if err != nil {
+		return err
+	}
+	if psk != nil {
+		config.LookupPSK = func(identity []byte) (*sctpdtls.PSK, error) {
+			if !bytes.Equal(identity, psk.Identity) {
+				return nil, nil
+			}
+			return psk, nil
+		}
 	}
 	config.SCTP.MaxInStreams = uint16(o.streams)
 	config.Logger = p.logger(&o.commonOptions)
