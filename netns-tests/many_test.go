@@ -32,7 +32,7 @@ func TestAttackE12ManyAssociations(t *testing.T) {
 	var failed atomic.Int32
 	config := p.config(t, "server", nil)
 	config.HandshakeTimeout = time.Hour // the test ends it
-	config.MaxHandshakes = 2 * stalling
+	config.MaxHandshakes, config.MaxHandshakesPerHost = 2*stalling, 2*stalling
 	config.Trace = &sctpdtls.Trace{HandshakeDone: func(peer net.Addr, _ sctpdtls.ConnectionState, err error) {
 		if err != nil {
 			failed.Add(1)
