@@ -45,7 +45,7 @@ soak: go ## half an hour of the same for each version, with samples of memory; a
 	netns-tests/kernel-test -t 4500 netns-tests -test.v -test.run Storm -storm 30m
 
 faults: go ## what the network, the machine and the peer can do to a connection; makes docs/faults.md
-	netns-tests/kernel-test -t 1200 netns-tests -test.v -test.run Faults -fault 5s
+	netns-tests/kernel-test -t 1200 netns-tests -test.v -test.run Faults -faults -fault 1500ms
 	cp $(CACHE)/left/netns-tests/faults.md docs/faults.md
 
 fuzz: go ## each fuzz target for FUZZTIME (10s)
