@@ -20,6 +20,17 @@ type stepEnding struct {
 	do    func(s *stage, c *Conn, cancel func())
 }
 
+// restarted is an ending after which the client's end knows nothing.
+const restarted = "restarted"
+
+// other returns what may be read at the other end, if not that it was cut off.
+func (e stepEnding) other() []error {
+	if e.name == restarted {
+		return []error{net.ErrClosed}
+	}
+	return []error{io.EOF}
+}
+
 var stepEndings = []stepEnding{
 	{"Close", true, func(s *stage, c *Conn, _ func()) {
 		go c.Close()
@@ -37,6 +48,11 @@ var stepEndings = []stepEnding{
 	{"ABORT", false, func(_ *stage, c *Conn, _ func()) { under(c).Abort() }},
 	{"SHUTDOWN", false, func(_ *stage, c *Conn, _ func()) { under(c).Shutdown() }},
 	{"killed", false, func(_ *stage, c *Conn, _ func()) { under(c).Close() }},
+	{restarted, false, func(s *stage, _ *Conn, _ func()) {
+		if a := s.restart(s.T, under(s.client)); a != nil {
+			s.newer = append(s.newer, a)
+		}
+	}},
 	{"host gone", false, func(s *stage, _ *Conn, _ func()) { s.cut() }},
 }
 
@@ -44,7 +60,7 @@ func stepScenarios() (out []scenario) {
 	for _, e := range stepEndings {
 		for _, side := range bothSides {
 			out = append(out, scenario{name: fmt.Sprintf("%s at each step of the handshake, %s", e.name, side.name), run: func(s *stage) {
-				for n, more := 1, true; more; n += s.stride() {
+				for n, more := 1, true; more; n += s.stride(e) {
 					more = s.endHandshake(n, e, side.of)
 				}
 			}})
@@ -53,7 +69,7 @@ func stepScenarios() (out []scenario) {
 			}
 			for _, begins := range bothSides {
 				out = append(out, scenario{name: fmt.Sprintf("%s at each step of new keys, %s, begun by the %s", e.name, side.name, begins.name), run: func(s *stage) {
-					for n, more := 1, true; more; n += s.stride() {
+					for n, more := 1, true; more; n += s.stride(e) {
 						more = s.endRekey(n, e, side.of, begins.of)
 					}
 				}})
@@ -63,10 +79,13 @@ func stepScenarios() (out []scenario) {
 	return out
 }
 
-// stride is how many steps are left out: a kernel takes its time.
-func (s *stage) stride() int {
+// stride is how far it is from one step that is tried to the next: a kernel takes its time.
+func (s *stage) stride(e stepEnding) int {
 	if _, inMemory := s.world.(*memoryWorld); inMemory {
 		return 1
+	}
+	if e.name == "host gone" { // which takes long to notice
+		return 11
 	}
 	return 5
 }
@@ -102,7 +121,7 @@ func (s *stage) endHandshake(n int, e stepEnding, side func(*stage) *Conn) (more
 		if oerr == nil {
 			oerr = s.readToEnd(other)
 		}
-		s.wantBadEnd(at+", the other end", oerr, io.EOF)
+		s.wantBadEnd(at+", the other end", oerr, e.other()...)
 		if oerr == io.EOF && !e.clean {
 			s.Errorf("%s, the other end: io.EOF without a close_notify", at)
 		}
@@ -144,11 +163,11 @@ func (s *stage) endRekey(n int, e stepEnding, side, begins func(*stage) *Conn) (
 			s.wantBadEnd(at, <-ended, net.ErrClosed)
 			err = <-read
 		})
-		s.wantBadEnd(at+", the other end", err, io.EOF)
+		s.wantBadEnd(at+", the other end", err, e.other()...)
 		if (err == io.EOF) != e.clean {
 			s.Errorf("%s: the other end reads %v", at, err)
 		}
-		if got != messages { // they had been acknowledged
+		if got != messages && e.name != restarted { // they had been acknowledged
 			s.Errorf("%s: the other end has read %d messages of %d", at, got, messages)
 		}
 	}
@@ -169,6 +188,10 @@ func (s *stage) cleanUp() {
 	s.Helper()
 	s.closeAll()
 	s.mend()
+	for _, a := range s.newer {
+		a.Abort()
+	}
+	s.newer = nil
 	for _, c := range s.ends() {
 		s.wantNothingLeft(c)
 	}

@@ -99,7 +99,8 @@ type stage struct {
 	world
 	setUp          func(client, server *Config)
 	client, server *Conn
-	all            []*Conn // that there ever were
+	all            []*Conn       // that there ever were
+	newer          []association // that somebody began in place of others
 }
 
 // play runs a scenario in w and looks for what is left.

@@ -256,7 +256,11 @@ func (a addr) String() string { return string(a) }
 func (a *Assoc) LocalAddr() net.Addr { return addr(a.name) }
 
 // RemoteAddr implements stream.Association.
-func (a *Assoc) RemoteAddr() net.Addr { return addr(a.peer.name) }
+func (a *Assoc) RemoteAddr() net.Addr {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return addr(a.peer.name)
+}
 
 // Sent returns what this end has sent.
 func (a *Assoc) Sent() []Sent {

@@ -1,0 +1,75 @@
+//go:build kernel
+
+package sctpdtls
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+)
+
+const peerToKill = "SCTPDTLS_PEER_TO_KILL" // the address that it dials
+
+// A peer whose process is killed is seen at once, for its kernel ends the association: as a truncation, by
+// SHUTDOWN, or by an ABORT if it had not read all. Requirement 1.65; attacks C6, H11. The scenarios
+// called “killed” close the descriptor, which is the same to the kernel.
+func TestKernelAttackH11KilledPeer(t *testing.T) {
+	if addr := os.Getenv(peerToKill); addr != "" {
+		waitToBeKilled(t, addr)
+		return
+	}
+	w := &kernelWorld{t: t}
+	for _, unread := range []bool{false, true} {
+		config := serverConfig() // another process has another authority
+		config.ClientAuth = tls.NoClientCert
+		ln, err := Listen("sctp", "127.0.0.1:0", config)
+		must(t, err)
+		peer := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+		peer.Env = append(os.Environ(), peerToKill+"="+ln.Addr().String())
+		must(t, peer.Start())
+		c, err := ln.AcceptConn(t.Context())
+		must(t, err)
+		buf := make([]byte, 100)
+		n, _, err := c.ReadMessage(buf)
+		if err != nil || string(buf[:n]) != "ready" {
+			t.Fatalf("ReadMessage = %q, %v", buf[:n], err)
+		}
+		if unread {
+			must(t, c.WriteMessage([]byte("nobody reads this"), MessageInfo{}))
+			for w.outstanding(c.assoc) {
+				time.Sleep(time.Millisecond)
+			}
+		}
+		must(t, peer.Process.Kill())
+		start := time.Now()
+		_, _, err = c.ReadMessage(buf)
+		e, ok := errors.AsType[*AssociationError](err)
+		if !ok || !errors.Is(err, io.ErrUnexpectedEOF) || e.End != AssociationShutdown && e.End != AssociationAborted ||
+			unread && e.End != AssociationAborted {
+			t.Errorf("unread %v: ReadMessage: %v", unread, err)
+		}
+		if d := time.Since(start); d > patience/2 {
+			t.Errorf("it took %v", d)
+		}
+		peer.Wait() // it was killed
+		c.Close()
+		must(t, ln.Close())
+		for limit := time.Now().Add(patience); w.left() != ""; time.Sleep(time.Millisecond) {
+			if time.Now().After(limit) {
+				t.Fatalf("left over: %s", w.left())
+			}
+		}
+	}
+}
+
+// waitToBeKilled is what the peer does.
+func waitToBeKilled(t *testing.T, addr string) {
+	c, err := Dial("sctp", addr, &Config{InsecureSkipVerify: true})
+	must(t, err)
+	must(t, c.WriteMessage([]byte("ready"), MessageInfo{}))
+	select {}
+}
