@@ -3,7 +3,9 @@ package sctpdtls
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"net"
 	"os"
@@ -60,18 +62,14 @@ func stepScenarios() (out []scenario) {
 	for _, e := range stepEndings {
 		for _, side := range bothSides {
 			out = append(out, scenario{name: fmt.Sprintf("%s at each step of the handshake, %s", e.name, side.name), run: func(s *stage) {
-				for n, more := 1, true; more; n += s.stride(e) {
-					more = s.endHandshake(n, e, side.of)
-				}
+				s.steps(func(n int) bool { return s.endHandshake(n, e, side.of) })
 			}})
 			if e.name == "cancelled" {
 				continue // it ends the call, and not the connection
 			}
 			for _, begins := range bothSides {
 				out = append(out, scenario{name: fmt.Sprintf("%s at each step of new keys, %s, begun by the %s", e.name, side.name, begins.name), run: func(s *stage) {
-					for n, more := 1, true; more; n += s.stride(e) {
-						more = s.endRekey(n, e, side.of, begins.of)
-					}
+					s.steps(func(n int) bool { return s.endRekey(n, e, side.of, begins.of) })
 				}})
 			}
 		}
@@ -79,16 +77,20 @@ func stepScenarios() (out []scenario) {
 	return out
 }
 
-// stride is how far it is from one step that is tried to the next: a kernel takes its time.
-func (s *stage) stride(e stepEnding) int {
-	if _, inMemory := s.world.(*memoryWorld); inMemory {
-		return 1
+// steps tries every step until there are no more; over a kernel, which takes its time, only one of
+// them, another for each scenario, unless the flag -every-step is given.
+func (s *stage) steps(try func(n int) (more bool)) {
+	if _, inMemory := s.world.(*memoryWorld); inMemory || *everyStep {
+		for n := 1; try(n); n++ {
+		}
+		return
 	}
-	if e.name == "host gone" { // which takes long to notice
-		return 11
-	}
-	return 5
+	h := fnv.New32()
+	h.Write([]byte(s.Name()))
+	try(1 + int(h.Sum32()%17))
 }
+
+var everyStep = flag.Bool("every-step", false, "end connections at every step over a kernel too")
 
 // endHandshake ends the handshake at step n of one side, and reports whether it had so many.
 func (s *stage) endHandshake(n int, e stepEnding, side func(*stage) *Conn) (more bool) {
