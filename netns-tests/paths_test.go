@@ -367,15 +367,13 @@ func TestZones(t *testing.T) {
 		{"[fd00:0:0:1::1]:7000", "[fd00:0:0:1::2]:5868"},
 	} {
 		r := p.connect(t, tt.from, tt.to, func(string, *sctpdtls.Config) {})
-		for _, shown := range []struct{ got, want string }{
-			{r.client.LocalAddr().String(), tt.from},
-			{r.client.RemoteAddr().String(), tt.to},
-		} {
-			if shown.got != shown.want {
-				t.Errorf("an end is shown as %s, want %s", shown.got, shown.want)
+		p.client.Do(t, func() { // where the link has its name
+			if from, to := r.client.LocalAddr().String(), r.client.RemoteAddr().String(); from != tt.from || to != tt.to {
+				t.Errorf("the ends are shown as %s and %s, want %s and %s", from, to, tt.from, tt.to)
 			}
-		}
-		_, stop := r.traffic(t)
+		})
+		more, stop := r.traffic(t)
+		more(10)
 		stop()
 	}
 }
