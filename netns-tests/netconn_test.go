@@ -18,6 +18,18 @@ import (
 // A Conn over the kernel's SCTP passes what every net.Conn has to: deadlines in the past and in
 // the future, changed while calls wait, Close that wakes them, methods called at the same time.
 func TestConnIsANetConn(t *testing.T) {
+	dial := connections(t)
+	nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
+		client, server, err := dial()
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		return client, server, func() { closeEnds(client, server) }, nil
+	})
+}
+
+// connections returns a function that makes both ends of a connection over the loopback.
+func connections(t *testing.T) func() (client, server *sctpdtls.Conn, err error) {
 	certs := filepath.Join(t.TempDir(), "certs")
 	if out, err := exec.Command("sctp-echo", "certs", "-host", "127.0.0.1", certs).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -40,20 +52,20 @@ func TestConnIsANetConn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
-	client := config("client")
-	nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
-		if c1, err = sctpdtls.Dial("sctp", ln.Addr().String(), client); err != nil {
-			return nil, nil, nil, err
+	t.Cleanup(func() { ln.Close() })
+	to := config("client")
+	return func() (client, server *sctpdtls.Conn, err error) {
+		if client, err = sctpdtls.Dial("sctp", ln.Addr().String(), to); err == nil {
+			server, err = ln.AcceptConn(t.Context())
 		}
-		if c2, err = ln.Accept(); err != nil {
-			return nil, nil, nil, err
-		}
-		return c1, c2, func() {
-			done := make(chan error)
-			go func() { done <- c1.Close() }()
-			c2.Close()
-			<-done
-		}, nil
-	})
+		return client, server, err
+	}
+}
+
+// closeEnds closes both ends at the same time, for each waits for the other.
+func closeEnds(c1, c2 net.Conn) {
+	done := make(chan error)
+	go func() { done <- c1.Close() }()
+	c2.Close()
+	<-done
 }
