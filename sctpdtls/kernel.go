@@ -130,6 +130,16 @@ func (k *kernelAssociation) TrySend(b []byte, info stream.Info) error {
 	return wouldBlock(k.Socket.TrySend(b, sctpsock.SendInfo(info)))
 }
 
+// TrySendAll is that of the socket.
+func (k *kernelAssociation) TrySendAll(records [][]byte, infos []stream.Info) (n int, err error) {
+	var out [sctpsock.MaxBatch]sctpsock.SendInfo
+	for i, info := range infos {
+		out[i] = sctpsock.SendInfo(info)
+	}
+	n, err = k.Socket.TrySendAll(records, out[:len(infos)])
+	return n, wouldBlock(err)
+}
+
 func (k *kernelAssociation) AuthAgreement() (a authchunk.Agreement, err error) {
 	if a.Supported, err = k.AuthSupported(); err != nil {
 		return a, err

@@ -34,7 +34,7 @@ func (c *Conn) send(p *party, b []byte, m *MessageInfo) error {
 	if s := c.state.Load(); m.Stream >= s.OutStreams {
 		return &StreamError{m.Stream, s.OutStreams}
 	}
-	info := stream.Info{Stream: m.Stream, PPID: m.PPID, Unordered: m.Unordered, Lifetime: m.Lifetime, Retransmissions: m.Retransmissions}
+	info := m.info()
 	buf := records.Get().(*[stream.MaxMessageSize]byte)
 	defer records.Put(buf)
 	if c.crowd.Load() == 0 {
@@ -50,6 +50,10 @@ func (c *Conn) send(p *party, b []byte, m *MessageInfo) error {
 	defer c.space.unlock()
 	c.writeDeadline.use(&p.write)
 	return c.sealAndSend(p, buf, b, info, true)
+}
+
+func (m *MessageInfo) info() stream.Info {
+	return stream.Info{Stream: m.Stream, PPID: m.PPID, Unordered: m.Unordered, Lifetime: m.Lifetime, Retransmissions: m.Retransmissions}
 }
 
 // waitForSpace waits until the caller holds space.

@@ -19,7 +19,7 @@ import (
 func kernelEnds(t *testing.T) (client, server *Conn) {
 	t.Helper()
 	sc, cc := serverConfig(), clientConfig()
-	sc.ReadQueue, cc.ReadQueue = 256<<10, 256<<10
+	sc.ReadQueue, cc.ReadQueue = 128<<10, 128<<10
 	ln, err := Listen("sctp", "127.0.0.1:0", sc)
 	if err != nil {
 		t.Fatal(err)
@@ -140,7 +140,7 @@ func TestKernelPartialReliability(t *testing.T) {
 // bound holds the peer back, and nothing is lost.
 func TestKernelStreams(t *testing.T) {
 	client, server := kernelEnds(t)
-	const messages = 300
+	const messages = 120
 	var all sync.WaitGroup
 	late := make(chan struct{})
 	for _, c := range []*Conn{client, server} {

@@ -23,6 +23,9 @@ type SendInfo struct {
 	Retransmissions int
 }
 
+// MaxBatch is the largest number of messages that [Socket.TrySendAll] takes.
+const MaxBatch = 32
+
 // A RecvInfo comes with a message that is received (RFC 6458, Section 5.3.5).
 type RecvInfo struct {
 	Stream    uint16

@@ -42,10 +42,14 @@ var sendCalls = sync.Pool{New: func() any {
 	c.hdr.SetIovlen(1)
 	c.hdr.Control = (*byte)(unsafe.Pointer(&c.ctl))
 	c.hdr.SetControllen(int(unsafe.Sizeof(c.ctl)))
-	c.ctl.sndHdr = cmsgHeader(cmsgSndInfo, unsafe.Sizeof(c.ctl.snd))
-	c.ctl.prHdr = cmsgHeader(cmsgPRInfo, unsafe.Sizeof(c.ctl.pr))
+	c.ctl.init()
 	return c
 }}
+
+func (c *sendControl) init() {
+	c.sndHdr = cmsgHeader(cmsgSndInfo, unsafe.Sizeof(c.snd))
+	c.prHdr = cmsgHeader(cmsgPRInfo, unsafe.Sizeof(c.pr))
+}
 
 func cmsgHeader(kind int32, size uintptr) (h unix.Cmsghdr) {
 	h.Level = solSCTP
@@ -58,24 +62,28 @@ func newSendCall(b []byte, info *SendInfo) *sendCall {
 	c := sendCalls.Get().(*sendCall)
 	c.iov.Base = unsafe.SliceData(b)
 	c.iov.SetLen(len(b))
-	c.ctl.snd = sndInfo{Stream: info.Stream}
-	binary.BigEndian.PutUint32(c.ctl.snd.PPID[:], info.PPID)
+	c.ctl.set(info)
+	return c
+}
+
+func (c *sendControl) set(info *SendInfo) {
+	c.snd = sndInfo{Stream: info.Stream}
+	binary.BigEndian.PutUint32(c.snd.PPID[:], info.PPID)
 	if info.Unordered {
-		c.ctl.snd.Flags |= flagUnordered
+		c.snd.Flags |= flagUnordered
 	}
 	if info.SackImmediately {
-		c.ctl.snd.Flags |= flagSACKImmediately
+		c.snd.Flags |= flagSACKImmediately
 	}
 	// Stated for reliable messages, too: without it the socket's default
 	// applies, whatever that is by now.
-	c.ctl.pr = prInfo{Policy: policyNone}
+	c.pr = prInfo{Policy: policyNone}
 	switch {
 	case info.Lifetime > 0:
-		c.ctl.pr = prInfo{Policy: policyTTL, Value: uint32(min(milliseconds(info.Lifetime), 1<<32-1))}
+		c.pr = prInfo{Policy: policyTTL, Value: uint32(min(milliseconds(info.Lifetime), 1<<32-1))}
 	case info.Retransmissions != 0:
-		c.ctl.pr = prInfo{Policy: policyRTX, Value: uint32(min(max(info.Retransmissions, 0), 1<<32-1))}
+		c.pr = prInfo{Policy: policyRTX, Value: uint32(min(max(info.Retransmissions, 0), 1<<32-1))}
 	}
-	return c
 }
 
 func (c *sendCall) release() {
@@ -100,6 +108,7 @@ type recvCall struct {
 	b      []byte
 	n      int
 	errno  syscall.Errno
+	waited bool
 	try    func(fd uintptr) (done bool) // c.recv
 	once   func(fd uintptr)             // the same without waiting
 }
@@ -116,7 +125,7 @@ var recvCalls = sync.Pool{New: func() any {
 
 func newRecvCall(b []byte, buffer Buffer) *recvCall {
 	c := recvCalls.Get().(*recvCall)
-	c.b, c.buffer = b, buffer
+	c.b, c.buffer, c.waited = b, buffer, false
 	return c
 }
 
@@ -139,18 +148,26 @@ func (c *recvCall) recv(fd uintptr) (done bool) {
 			break
 		}
 	}
-	if c.errno == unix.EAGAIN && c.buffer != nil {
+	if c.errno != unix.EAGAIN {
+		return true
+	}
+	c.waited = true
+	if c.buffer != nil {
 		c.b, c.iov.Base = nil, nil
 		c.buffer.Put()
 	}
-	return c.errno != unix.EAGAIN
+	return false
 }
 
 var errNoRcvInfo = errors.New("sctp: the kernel delivered a message without SCTP_RCVINFO")
 
 // info finds the RCVINFO of the message.
 func (c *recvCall) info() (info RecvInfo, err error) {
-	b := unsafe.Slice((*byte)(unsafe.Pointer(&c.ctl)), int(c.hdr.Controllen))
+	return findRcvInfo(unsafe.Slice((*byte)(unsafe.Pointer(&c.ctl)), int(c.hdr.Controllen)))
+}
+
+// findRcvInfo finds it among control messages.
+func findRcvInfo(b []byte) (info RecvInfo, err error) {
 	for len(b) >= unix.SizeofCmsghdr {
 		hdr, data, rest, err := unix.ParseOneSocketControlMessage(b)
 		if err != nil {

@@ -25,13 +25,15 @@ type Socket struct {
 
 	blocking  bool // was, before it was adopted
 	restarted atomic.Bool
-	taken     atomic.Uintptr // the last error of the association, if Send got it: the kernel tells it once
+	taken     atomic.Uintptr // the last error of the association, if Send or recvmmsg got it: the kernel tells it once
 
 	// The following belong to Recv.
-	note []byte            // the notification that is being read in parts, or nil
-	lost *AssociationError // after Down{Clean: false}; the error follows
-	down bool              // after Down
-	end  error             // what every further Recv returns
+	note  []byte            // the notification that is being read in parts, or nil
+	busy  bool              // there was something to read without waiting, and may be more
+	batch *recvBatch        // what was read of it, or nil
+	lost  *AssociationError // after Down{Clean: false}; the error follows
+	down  bool              // after Down
+	end   error             // what every further Recv returns
 
 	dry dryWait
 }
@@ -109,21 +111,26 @@ func (s *Socket) send(b []byte, info SendInfo, wait bool) error {
 	if err != nil {
 		return pollError(err)
 	}
+	return s.sendError(errno, len(b), info.Stream)
+}
+
+// sendError is what errno means of a message with size bytes that was sent on stream.
+func (s *Socket) sendError(errno syscall.Errno, size int, stream uint16) error {
 	switch errno {
 	case 0:
 		return nil
 	case unix.EAGAIN:
 		return ErrWouldBlock
 	case unix.EMSGSIZE:
-		return &MessageSizeError{Size: len(b)}
+		return &MessageSizeError{Size: size}
 	case unix.ECONNRESET, unix.ETIMEDOUT:
 		s.taken.Store(uintptr(errno))
 		return &AssociationError{Err: errno}
 	case unix.EPIPE, unix.ENOTCONN, unix.ESHUTDOWN:
 		return &AssociationError{Err: errno}
 	case unix.EINVAL:
-		if info.Stream >= s.outStreams {
-			return &StreamError{Stream: info.Stream, Streams: s.outStreams}
+		if stream >= s.outStreams {
+			return &StreamError{Stream: stream, Streams: s.outStreams}
 		}
 	}
 	return os.NewSyscallError("sendmsg", errno)
@@ -154,10 +161,13 @@ func (s *Socket) RecvBuffer(b Buffer, wait bool) (Part, error) {
 
 func (s *Socket) recv(c *recvCall, wait bool) (Part, error) {
 	defer c.release()
-	if s.end != nil {
-		return Part{}, s.end
-	}
-	for {
+	for s.end == nil {
+		if c.buffer != nil && (s.batch != nil || s.busy) {
+			part, ok, err := s.recvMany(c.buffer)
+			if ok || err != nil {
+				return part, err
+			}
+		}
 		// After Down there may be a last error, or nothing at all for ever.
 		var err error
 		if wait && !s.down {
@@ -165,6 +175,7 @@ func (s *Socket) recv(c *recvCall, wait bool) (Part, error) {
 		} else {
 			err = s.rc.Control(c.once)
 		}
+		s.busy = err == nil && c.errno == 0 && !c.waited && c.n <= recvSlot
 		switch {
 		case err != nil:
 			return Part{}, pollError(err)
@@ -172,7 +183,6 @@ func (s *Socket) recv(c *recvCall, wait bool) (Part, error) {
 			return Part{}, ErrWouldBlock
 		case c.errno != 0 || c.n == 0:
 			s.end = s.ending(c.errno)
-			return Part{}, s.end
 		case c.hdr.Flags&msgNotification != 0:
 			if event := s.notified(c.b[:c.n], c.hdr.Flags&msgEOR != 0); event != nil {
 				return Part{Event: event}, nil
@@ -186,6 +196,7 @@ func (s *Socket) recv(c *recvCall, wait bool) (Part, error) {
 			return Part{N: c.n, Info: info, End: c.hdr.Flags&msgEOR != 0}, nil
 		}
 	}
+	return Part{}, s.end
 }
 
 // ending is the error for the end that recvmsg reports by errno, or by

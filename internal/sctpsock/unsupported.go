@@ -50,6 +50,7 @@ func (*Socket) Send([]byte, SendInfo) error                     { return errNoSC
 func (*Socket) Recv([]byte, bool) (Part, error)                 { return Part{}, errNoSCTP }
 func (*Socket) RecvBuffer(Buffer, bool) (Part, error)           { return Part{}, errNoSCTP }
 func (*Socket) TrySend([]byte, SendInfo) error                  { return errNoSCTP }
+func (*Socket) TrySendAll([][]byte, []SendInfo) (int, error)    { return 0, errNoSCTP }
 func (*Socket) AskDry() error                                   { return errNoSCTP }
 func (*Socket) Subscribe(EventType, bool) error                 { return errNoSCTP }
 func (*Socket) SetReadDeadline(time.Time) error                 { return errNoSCTP }

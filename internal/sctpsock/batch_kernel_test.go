@@ -1,0 +1,129 @@
+//go:build kernel && linux
+
+package sctpsock
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Messages sent together are messages all the same, and the first that cannot be sent ends it.
+func TestSendAll(t *testing.T) {
+	c, s := pair(t, withAuth(), withAuth())
+	var msgs [][]byte
+	var infos []SendInfo
+	for i := range MaxBatch {
+		msgs = append(msgs, fmt.Append(nil, "message ", i))
+		infos = append(infos, SendInfo{Stream: uint16(i % 10), PPID: uint32(i)})
+	}
+	if n, err := c.TrySendAll(msgs, infos); n != MaxBatch || err != nil {
+		t.Fatalf("TrySendAll = %d, %v", n, err)
+	}
+	for i, m := range msgs {
+		if info := wantMessage(t, s, string(m)); info != (RecvInfo{Stream: infos[i].Stream, PPID: infos[i].PPID}) {
+			t.Errorf("message %d came with %+v", i, info)
+		}
+	}
+
+	infos[3].Stream = 77
+	n, err := c.TrySendAll(msgs, infos)
+	if e, ok := errors.AsType[*StreamError](err); n != 3 || !ok || e.Stream != 77 {
+		t.Errorf("with a wrong stream at 3: %d, %v", n, err)
+	}
+	for _, m := range msgs[:n] {
+		wantMessage(t, s, string(m))
+	}
+
+	fill(t, c)
+	if n, err := c.TrySendAll(msgs[:3], infos[:3]); n != 0 || err != ErrWouldBlock {
+		t.Errorf("without space: %d, %v", n, err)
+	}
+	s.Abort()
+	c.SetReadDeadline(time.Now().Add(patience))
+	for err := error(nil); err == nil; {
+		_, err = c.Recv(make([]byte, 100), true)
+	}
+	n, err = c.TrySendAll(msgs[:3], infos[:3])
+	if _, ok := errors.AsType[*AssociationError](err); n != 0 || !ok {
+		t.Errorf("after an ABORT: %d, %v", n, err)
+	}
+}
+
+// A room is a Buffer that always has room for a message.
+type room []byte
+
+func (l room) Get() []byte { return l }
+func (l room) Put()        {}
+
+// Messages that are there together are read with few calls: all that came before the end, whole,
+// in their order, and then how it ended.
+func TestRecvMany(t *testing.T) {
+	for _, how := range []string{"ABORT", "SHUTDOWN"} {
+		c, s := pair(t, withAuth(), withAuth())
+		c.SetWriteDeadline(time.Now().Add(patience))
+		s.SetReadDeadline(time.Now().Add(patience))
+		sizes := []int{1, 100, 2047, 2048, 2049, 5000, largestRecord}
+		const rounds = 10
+		sent := make(chan bool)
+		go func() {
+			defer close(sent)
+			for i := range rounds * len(sizes) {
+				msg := bytes.Repeat([]byte{byte(i)}, sizes[i%len(sizes)])
+				if err := c.Send(msg, SendInfo{Stream: uint16(i % 10), PPID: uint32(i)}); err != nil {
+					t.Error(err)
+				}
+			}
+		}()
+		buf := room(make([]byte, largestRecord))
+		read := func(i int) {
+			t.Helper()
+			var got []byte
+			for {
+				p, err := s.RecvBuffer(buf, true)
+				if err != nil || p.Event != nil || p.Info != (RecvInfo{Stream: uint16(i % 10), PPID: uint32(i)}) {
+					t.Fatalf("message %d: %+v, %v", i, p, err)
+				}
+				if got = append(got, buf[:p.N]...); p.End {
+					break
+				}
+			}
+			if !bytes.Equal(got, bytes.Repeat([]byte{byte(i)}, sizes[i%len(sizes)])) {
+				t.Fatalf("message %d came as %d bytes", i, len(got))
+			}
+		}
+		const last = 3 * 7 // that many are there when it ends
+		for i := range rounds*len(sizes) - last {
+			read(i)
+		}
+		<-sent
+		askDry(t, c)
+		wantEvent[Dry](t, c)
+		if how == "ABORT" {
+			c.Abort()
+		} else {
+			c.Shutdown()
+		}
+		time.Sleep(100 * time.Millisecond)
+		for i := range last {
+			read(rounds*len(sizes) - last + i)
+		}
+		var err error
+		for err == nil {
+			var p Part
+			if p, err = s.RecvBuffer(buf, true); p.N > 0 {
+				t.Errorf("%d bytes after the last message", p.N)
+			}
+		}
+		if how == "ABORT" && !errors.Is(err, syscall.ECONNRESET) || how == "SHUTDOWN" && err != io.EOF {
+			t.Errorf("after %s: %v", how, err)
+		}
+		if _, again := s.RecvBuffer(buf, true); again != err {
+			t.Errorf("and then: %v", again)
+		}
+	}
+}

@@ -1,0 +1,196 @@
+package sctpsock
+
+import (
+	"sync"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A sendBatch is one sendmmsg, pooled as a sendCall is.
+type sendBatch struct {
+	hdrs     [MaxBatch]mmsghdr
+	iovs     [MaxBatch]unix.Iovec
+	ctls     [MaxBatch]sendControl
+	n, taken int
+	errno    syscall.Errno
+	once     func(fd uintptr) // b.send
+}
+
+// mmsghdr is struct mmsghdr of linux/socket.h.
+type mmsghdr struct {
+	hdr unix.Msghdr
+	n   uint32
+}
+
+var sendBatches = sync.Pool{New: func() any {
+	b := new(sendBatch)
+	b.once = b.send
+	for i := range b.hdrs {
+		h := &b.hdrs[i].hdr
+		h.Iov = &b.iovs[i]
+		h.SetIovlen(1)
+		h.Control = (*byte)(unsafe.Pointer(&b.ctls[i]))
+		h.SetControllen(int(unsafe.Sizeof(b.ctls[i])))
+		b.ctls[i].init()
+	}
+	return b
+}}
+
+// send goes on until the kernel does not take a message: sendmmsg says only the next time why.
+func (b *sendBatch) send(fd uintptr) {
+	for b.taken, b.errno = 0, 0; b.taken < b.n && b.errno == 0; {
+		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&b.hdrs[b.taken])), uintptr(b.n-b.taken), unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, 0, 0)
+		switch errno {
+		case 0:
+			b.taken += int(n)
+		case unix.EINTR:
+		default:
+			b.errno = errno
+		}
+	}
+}
+
+// TrySendAll is [Socket.TrySend] of several messages, at most [MaxBatch], in their order, with one system
+// call if all goes well. It returns how many the kernel has taken, and why it did not take the next one.
+func (s *Socket) TrySendAll(msgs [][]byte, infos []SendInfo) (n int, err error) {
+	if s.restarted.Load() {
+		return 0, ErrRestarted
+	}
+	b := sendBatches.Get().(*sendBatch)
+	defer b.release()
+	b.n = len(msgs)
+	for i, m := range msgs {
+		if len(m) == 0 {
+			return 0, ErrEmptyMessage
+		}
+		b.iovs[i].Base = unsafe.SliceData(m)
+		b.iovs[i].SetLen(len(m))
+		b.ctls[i].set(&infos[i])
+	}
+	if err := s.rc.Control(b.once); err != nil {
+		return 0, pollError(err)
+	}
+	if b.taken == b.n {
+		return b.n, nil
+	}
+	return b.taken, s.sendError(b.errno, len(msgs[b.taken]), infos[b.taken].Stream)
+}
+
+func (b *sendBatch) release() {
+	clear(b.iovs[:b.n]) // forget the messages
+	sendBatches.Put(b)
+}
+
+// A recvBatch is one recvmmsg, which never waits either: messages, or parts of them, that are there when there is more than one. It is
+// pooled, and small: the parts of a large message take several slots.
+type recvBatch struct {
+	hdrs  [recvSlots]mmsghdr
+	iovs  [recvSlots]unix.Iovec
+	ctls  [recvSlots][16]uint64
+	slots [recvSlots][recvSlot]byte
+	n     int // slots that are filled
+	next  int // slot to be read
+	at    int // bytes of it that have been read
+	errno syscall.Errno
+	once  func(fd uintptr) // b.recv
+}
+
+const (
+	recvSlots = 16
+	recvSlot  = 2048 // bytes; large messages gain nothing, and are read one by one
+)
+
+var recvBatches = sync.Pool{New: func() any {
+	b := new(recvBatch)
+	b.once = b.recv
+	for i := range b.hdrs {
+		h := &b.hdrs[i].hdr
+		h.Iov = &b.iovs[i]
+		h.SetIovlen(1)
+		h.Control = (*byte)(unsafe.Pointer(&b.ctls[i]))
+		b.iovs[i].Base = &b.slots[i][0]
+		b.iovs[i].SetLen(len(b.slots[i]))
+	}
+	return b
+}}
+
+func (b *recvBatch) recv(fd uintptr) {
+	for i := range b.hdrs {
+		b.hdrs[i].hdr.SetControllen(int(unsafe.Sizeof(b.ctls[i])))
+	}
+	for {
+		n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&b.hdrs)), recvSlots, unix.MSG_DONTWAIT, 0, 0)
+		b.n, b.errno = int(n), errno
+		if errno != unix.EINTR {
+			break
+		}
+	}
+	if b.errno != 0 {
+		b.n = 0
+	}
+	b.next, b.at = 0, 0
+}
+
+// recvMany is recv from a batch, which it reads if there is none. It never waits; ok is false if there is nothing.
+func (s *Socket) recvMany(buffer Buffer) (part Part, ok bool, err error) {
+	if s.batch == nil {
+		b := recvBatches.Get().(*recvBatch)
+		if err := s.rc.Control(b.once); err != nil {
+			recvBatches.Put(b)
+			return part, false, pollError(err)
+		}
+		if b.n == 0 {
+			s.busy = false
+			if b.errno != unix.EAGAIN {
+				// Unlike recvmsg, it tells what ended the association ahead of what can still be read.
+				s.taken.Store(uintptr(b.errno))
+			}
+			recvBatches.Put(b)
+			return part, false, nil
+		}
+		s.batch = b
+	}
+	b := s.batch
+	for b.next < b.n {
+		h := &b.hdrs[b.next]
+		data := b.slots[b.next][b.at:h.n]
+		switch {
+		case h.n == 0: // the end, and so are all that follow
+			s.end = s.ending(0)
+			s.endBatch()
+			return part, false, s.end
+		case h.hdr.Flags&msgNotification != 0:
+			b.next++
+			if part.Event = s.notified(data, h.hdr.Flags&msgEOR != 0); part.Event != nil {
+				s.endBatch()
+				return part, true, nil
+			}
+		default:
+			part.Info, err = findRcvInfo(unsafe.Slice((*byte)(unsafe.Pointer(&b.ctls[b.next])), int(h.hdr.Controllen)))
+			if err != nil {
+				s.end = err
+				return part, false, err
+			}
+			part.N = copy(buffer.Get(), data)
+			if b.at += part.N; part.N == len(data) {
+				b.next, b.at = b.next+1, 0
+				part.End = h.hdr.Flags&msgEOR != 0
+				s.busy = part.End // else it is a large one
+			}
+			s.endBatch()
+			return part, true, nil
+		}
+	}
+	s.endBatch()
+	return part, false, nil
+}
+
+// endBatch gives the batch back when it has been read.
+func (s *Socket) endBatch() {
+	if s.batch.next >= s.batch.n || s.end != nil {
+		recvBatches.Put(s.batch)
+		s.batch = nil
+	}
+}

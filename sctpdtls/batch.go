@@ -1,0 +1,104 @@
+package sctpdtls
+
+import (
+	"sync"
+
+	"github.com/seed-41f70523/dtls-sctp/dtlscore"
+	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
+	"github.com/seed-41f70523/dtls-sctp/stream"
+)
+
+// A Message is one of several for [Conn.WriteMessages].
+type Message struct {
+	Data []byte
+	MessageInfo
+}
+
+// WriteMessages sends several messages in their order, as [Conn.WriteMessage] does one, with fewer system
+// calls: it pays where messages are small. It returns how many were sent; if that is not all
+// of them, err is what WriteMessage says of the next one, and those behind it were not tried.
+func (c *Conn) WriteMessages(msgs []Message) (n int, err error) {
+	size := maxBatch
+	for n < len(msgs) {
+		sent := 0
+		if rest := msgs[n:]; len(rest) > 1 {
+			sent = c.sendBatch(rest[:min(size, len(rest))])
+		}
+		if n += sent; sent == size {
+			size = min(2*size, maxBatch)
+			continue
+		}
+		if n == len(msgs) {
+			break
+		}
+		// No space, most likely. This waits for it, and knows what is wrong else. What was
+		// encrypted in vain would be so again, so go carefully while it is tight.
+		size = max(2, sent)
+		if err := c.send(&c.own, msgs[n].Data, &msgs[n].MessageInfo); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+const maxBatch = sctpsock.MaxBatch
+
+// batchSender is an association that sends several messages at once; both slices have the same length, of
+// at most maxBatch. n is how many it has sent.
+type batchSender interface {
+	TrySendAll(records [][]byte, infos []stream.Info) (n int, err error)
+}
+
+// A batch is records on their way, pooled.
+type batch struct {
+	buf     [4 * stream.MaxMessageSize]byte
+	records [maxBatch][]byte
+	infos   [maxBatch]stream.Info
+}
+
+var batches = sync.Pool{New: func() any { return new(batch) }}
+
+// sendBatch sends as many messages as go without waiting, at most maxBatch, and returns how many.
+func (c *Conn) sendBatch(msgs []Message) (sent int) {
+	sender, ok := c.assoc.(batchSender)
+	s := c.state.Load()
+	if !ok || s == nil || c.crowd.Load() > 0 || c.mayUse(&c.own) != nil || c.own.write.passed() || !c.gate.enter() {
+		return 0
+	}
+	b := batches.Get().(*batch)
+	defer batches.Put(b)
+	if c.writeEnd.Load() == nil {
+		if n := b.seal(c.core, msgs, s.OutStreams); n > 0 {
+			sent, _ = sender.TrySendAll(b.records[:n], b.infos[:n])
+		}
+	}
+	c.gate.leave()
+	for _, m := range msgs[:sent] {
+		c.written(len(m.Data))
+	}
+	return sent
+}
+
+// seal encrypts messages as long as there is room and nothing is wrong with them, and returns how many.
+func (b *batch) seal(core *dtlscore.Conn, msgs []Message, streams uint16) (n int) {
+	at := 0
+	for i := range msgs {
+		m := &msgs[i]
+		if len(m.Data) > MaxMessageSize || len(b.buf)-at < len(m.Data)+maxOverhead || m.Stream >= streams || m.Lifetime != 0 && m.Retransmissions != 0 {
+			break
+		}
+		record, err := core.Seal(b.buf[at:at], m.Data)
+		if err != nil {
+			break
+		}
+		at += len(record)
+		b.records[n] = record
+		b.infos[n] = m.info()
+		n++
+	}
+	return n
+}
+
+// maxOverhead is at least what a record is longer than its message: requirement 1.9.
+const maxOverhead = 256 + 13

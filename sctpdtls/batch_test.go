@@ -1,0 +1,122 @@
+package sctpdtls
+
+import (
+	"encoding/binary"
+	"errors"
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
+	"github.com/seed-41f70523/dtls-sctp/stream"
+)
+
+// A batching association sends several messages at once, as the kernel's do.
+type batching struct {
+	*memAssociation
+	calls int
+}
+
+func (a *batching) TrySendAll(records [][]byte, infos []stream.Info) (n int, err error) {
+	a.calls++
+	for n < len(records) && err == nil {
+		if err = a.TrySend(records[n], infos[n]); err == nil {
+			n++
+		}
+	}
+	return n, err
+}
+
+// Messages sent together come in their order, whole, and with their own streams and so on, whatever
+// space there is: requirement 1.27.
+func TestWriteMessages(t *testing.T) {
+	for _, buffer := range []int{1 << 20, 50000, 100} {
+		bubble(t, func(t *testing.T) {
+			p := connected(t, assoctest.Options{Buffer: buffer})
+			b := &batching{memAssociation: p.client.assoc.(*memAssociation)}
+			p.client.assoc = b
+			msgs := make([]Message, 200)
+			for i := range msgs {
+				size := []int{0, 4, 100, 16384, 5000}[i%5]
+				msgs[i] = Message{make([]byte, size), MessageInfo{Stream: uint16(i % 10), PPID: uint32(i), Unordered: i%3 == 0}}
+				if size > 0 {
+					binary.BigEndian.PutUint32(msgs[i].Data, uint32(i))
+				}
+			}
+			done := make(chan error)
+			go func() {
+				n, err := p.client.WriteMessages(msgs)
+				if n != len(msgs) {
+					t.Errorf("%d messages were sent", n)
+				}
+				done <- err
+			}()
+			buf := make([]byte, MaxMessageSize)
+			for i, m := range msgs {
+				m.Length = len(m.Data)
+				n, info, err := p.server.ReadMessage(buf)
+				if err != nil || info != m.MessageInfo || string(buf[:n]) != string(m.Data) {
+					t.Fatalf("message %d came as %d bytes with %+v, %v", i, n, info, err)
+				}
+			}
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+			if buffer == 1<<20 && b.calls > 60 { // four of the large ones fit into one batch
+				t.Errorf("%d calls", b.calls)
+			}
+			p.close()
+		})
+	}
+}
+
+// What cannot be sent ends it, and all before that has been sent.
+func TestWriteMessagesInPart(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := connected(t, assoctest.Options{})
+		p.client.assoc = &batching{memAssociation: p.client.assoc.(*memAssociation)}
+		good := Message{[]byte("good"), MessageInfo{Stream: 1}}
+		for _, bad := range []struct {
+			Message
+			is func(error) bool
+		}{
+			{Message{make([]byte, MaxMessageSize+1), MessageInfo{}}, func(err error) bool { _, ok := errors.AsType[*MessageTooLargeError](err); return ok }},
+			{Message{nil, MessageInfo{Stream: 10}}, func(err error) bool { _, ok := errors.AsType[*StreamError](err); return ok }},
+			{Message{nil, MessageInfo{Lifetime: 1, Retransmissions: 1}}, func(err error) bool { return err == errTwoLimits }},
+		} {
+			for at := range 4 {
+				msgs := []Message{good, good, good, good}
+				msgs[at] = bad.Message
+				if n, err := p.client.WriteMessages(msgs); n != at || !bad.is(err) {
+					t.Errorf("WriteMessages with a bad one at %d = %d, %v", at, n, err)
+				}
+				for range at {
+					wantRead(t, p.server, "good", 1)
+				}
+			}
+		}
+		if n, err := p.client.WriteMessages(nil); n != 0 || err != nil {
+			t.Errorf("WriteMessages of none = %d, %v", n, err)
+		}
+
+		many := make([]Message, 100)
+		for i := range many {
+			many[i].Data = make([]byte, 10000)
+		}
+		p.client.SetWriteDeadline(time.Now().Add(time.Second))
+		n, err := p.client.WriteMessages(many)
+		want(t, "WriteMessages without space", err, os.ErrDeadlineExceeded)
+		p.client.SetWriteDeadline(time.Time{})
+		for range n {
+			if _, _, err := p.server.ReadMessage(make([]byte, MaxMessageSize)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		mustWrite(t, p.client, "next", MessageInfo{})
+		wantRead(t, p.server, "next", 0)
+		p.close()
+		_, err = p.client.WriteMessages(many)
+		want(t, "WriteMessages after Close", err, net.ErrClosed)
+	})
+}
