@@ -29,6 +29,8 @@ type Program struct {
 const (
 	sha1   = 1
 	sha256 = 3
+
+	batch = 32 // messages
 )
 
 // The programs, under the names that they have in results. As OpenSSL does, all authenticate by SHA-1
@@ -44,24 +46,29 @@ var (
 	authGo       = Program{Name: "auth in Go", Kind: "auth", HMAC: sha1, SACKDelay: -1}
 	plainC       = Program{Name: "plain in C", Kind: "plain", C: true, SACKDelay: -1}
 	plainGo      = Program{Name: "plain in Go", Kind: "plain", SACKDelay: -1}
-	everything   = []Program{dtls, dtls13, dtls256, openssl, openssl256, authC, authGo, plainC, plainGo}
-	selected     = []Program{dtls, openssl, authC, authGo}
+	dtlsBatch    = Program{Name: "dtls1.2 batch", Kind: "dtls", HMAC: sha1, SACKDelay: -1, Version: "1.2", Batch: batch}
+	dtls256Batch = Program{Name: "dtls1.2 SHA-256 batch", Kind: "dtls", HMAC: sha256, SACKDelay: -1, Version: "1.2", Batch: batch}
+	authGoBatch  = Program{Name: "auth in Go batch", Kind: "auth", HMAC: sha1, SACKDelay: -1, Batch: batch}
+	plainGoBatch = Program{Name: "plain in Go batch", Kind: "plain", SACKDelay: -1, Batch: batch}
+	everything   = []Program{dtls, dtlsBatch, dtls13, dtls256, dtls256Batch, openssl, openssl256, authC, authGo, authGoBatch, plainC, plainGo, plainGoBatch}
+	selected     = []Program{dtls, dtlsBatch, openssl, authC, authGo}
 	inHandshakes = []Program{dtls, dtls13, openssl0, authGo}
 )
 
-// A shape is how many associations and streams carry messages of which sizes.
+// A shape is how many associations and streams carry messages, and what is done.
 type shape struct {
 	associations, streams int
-	sizes                 []int
+	kinds                 []string
 	programs              []Program
 	rounds                int
 }
 
+// Many associations have many messages under way with a window of 1 already.
 var shapes = []shape{
-	{1, 1, Sizes, everything, 5},
-	{1, 16, Sizes, selected, 3},
-	{64, 1, Sizes, selected, 2},
-	{64, 16, Sizes, selected, 2},
+	{1, 1, []string{"discard", "echo1", "echo32"}, everything, 5},
+	{1, 16, []string{"discard", "echo1", "echo32"}, selected, 3},
+	{64, 1, []string{"discard", "echo1"}, selected, 2},
+	{64, 16, []string{"discard", "echo1"}, selected, 2},
 }
 
 func (s shape) String() string { return fmt.Sprintf("%dx%d", s.associations, s.streams) }
@@ -107,6 +114,7 @@ func (s shape) run(r *measure.Report, n *Network, d time.Duration, rounds int) e
 		}
 	}()
 	var contestants []measure.Contestant
+	var batches []measure.Contestant // for one way; an echo answers one by one
 	var failed []error
 	command := "" // of the contest
 	for _, p := range n.able(s.programs) {
@@ -116,22 +124,27 @@ func (s shape) run(r *measure.Report, n *Network, d time.Duration, rounds int) e
 			continue
 		}
 		clients = append(clients, c)
-		contestants = append(contestants, measure.Contestant{Name: p.Name, Run: func(d time.Duration) (measure.Sample, error) {
+		where := &contestants
+		if p.Batch > 0 {
+			where = &batches
+		}
+		*where = append(*where, measure.Contestant{Name: p.Name, Run: func(d time.Duration) (measure.Sample, error) {
 			rate, err := c.ask(fmt.Sprintf("%s %d", command, d.Milliseconds()))
 			return measure.Sample{"messages/s": rate}, err
 		}})
 	}
-	for _, kind := range []string{"discard", "echo1", "echo32"} {
-		for _, size := range s.sizes {
+	for _, kind := range s.kinds {
+		for _, size := range Sizes {
 			contest := measure.Contest{
 				Name:        fmt.Sprintf("%s/%d/%d associations/%d streams", kind, size, s.associations, s.streams),
-				Contestants: contestants,
+				Contestants: slices.Concat(contestants, batches),
 			}
 			command = fmt.Sprintf("discard %d", size)
 			if kind != "discard" {
+				contest.Contestants = contestants
 				command = fmt.Sprintf("echo %d %s", size, kind[len("echo"):])
 			}
-			for _, c := range contestants {
+			for _, c := range contest.Contestants {
 				c.Run(d / 8) // so that the path and the programs are warm; an error comes again
 			}
 			failed = append(failed, r.Run(n.progress, []measure.Contest{contest}, rounds, d))

@@ -23,7 +23,7 @@ func Scale(r *measure.Report, n *Network, most int, d time.Duration) error {
 		return fmt.Errorf("setrlimit: %w", err)
 	}
 	var failed []error
-	for _, p := range []Program{dtls, dtls13, authGo} {
+	for _, p := range []Program{dtls, authGo} {
 		failed = append(failed, scaleAssociations(r, n, p, most))
 	}
 	return errors.Join(append(failed, scaleStreams(r, n, d))...)

@@ -20,6 +20,8 @@ import (
 // A link is an association, with DTLS or without.
 type link interface {
 	send(b []byte, stream uint16, ppid uint32) error
+	// sender returns what sends n messages together, each of them b, over so many streams in turn.
+	sender(b []byte, n, streams int, ppid uint32) func() error
 	receive(b []byte) (n int, stream uint16, ppid uint32, err error)
 	close() error
 }
@@ -28,6 +30,17 @@ type dtlsLink struct{ *sctpdtls.Conn }
 
 func (l dtlsLink) send(b []byte, stream uint16, ppid uint32) error {
 	return l.WriteMessage(b, sctpdtls.MessageInfo{Stream: stream, PPID: ppid})
+}
+
+func (l dtlsLink) sender(b []byte, n, streams int, ppid uint32) func() error {
+	messages := make([]sctpdtls.Message, n)
+	for i := range messages {
+		messages[i] = sctpdtls.Message{Data: b, MessageInfo: sctpdtls.MessageInfo{Stream: uint16(i % streams), PPID: ppid}}
+	}
+	return func() error {
+		_, err := l.WriteMessages(messages)
+		return err
+	}
 }
 
 func (l dtlsLink) receive(b []byte) (int, uint16, uint32, error) {
@@ -53,6 +66,26 @@ func newSocketLink(s *sctpsock.Socket) socketLink { return socketLink{s, new(buf
 
 func (l socketLink) send(b []byte, stream uint16, ppid uint32) error {
 	return l.Send(b, sctpsock.SendInfo{Stream: stream, PPID: ppid})
+}
+
+func (l socketLink) sender(b []byte, n, streams int, ppid uint32) func() error {
+	n = min(n, sctpsock.MaxBatch)
+	messages, infos := make([][]byte, n), make([]sctpsock.SendInfo, n)
+	for i := range messages {
+		messages[i], infos[i] = b, sctpsock.SendInfo{Stream: uint16(i % streams), PPID: ppid}
+	}
+	return func() error {
+		for sent := 0; sent < n; sent++ {
+			more, _ := l.TrySendAll(messages[sent:], infos[sent:])
+			if sent += more; sent == n {
+				return nil
+			}
+			if err := l.Send(messages[sent], infos[sent]); err != nil { // waits
+				return err
+			}
+		}
+		return nil
+	}
 }
 
 func (l socketLink) receive(b []byte) (n int, stream uint16, ppid uint32, err error) {

@@ -181,7 +181,16 @@ const turns = 32
 
 func (c *client) sendAll(l link, size int, end time.Time) (n int, err error) {
 	b := make([]byte, max(size, stream.MaxMessageSize))
-	for ok := true; ok; ok = time.Now().Before(end) {
+	if batch := c.options.Batch; batch > 1 {
+		send := l.sender(b[:size], batch, c.options.Streams, discarded)
+		for ok := true; ok; ok = time.Now().Before(end) {
+			if err := send(); err != nil {
+				return 0, err
+			}
+			n += batch
+		}
+	}
+	for ok := n == 0; ok; ok = time.Now().Before(end) {
 		for range turns {
 			if err := l.send(b[:size], uint16(n%c.options.Streams), discarded); err != nil {
 				return 0, err

@@ -34,8 +34,8 @@ func Charts(folder string, r *measure.Report) error {
 	}
 	many := func(n int) string { return fmt.Sprintf("scale/%d associations", n) }
 	counts := []int{10, 100, 1000, 10000}
-	programs := []string{"dtls1.2", "openssl", "auth in Go", "auth in C", "plain in Go", "plain in C"}
-	scaled := []string{"dtls1.2", "dtls1.3", "auth in Go"}
+	programs := []string{"dtls1.2", "dtls1.2 batch", "openssl", "auth in Go", "auth in C", "plain in Go", "plain in C"}
+	scaled := []string{"dtls1.2", "auth in Go"}
 	var failed []error
 	for name, c := range map[string]chart{
 		"records": {"A record sealed and opened", "bytes", "ns", core.Sizes, record, "both ns", 1,

@@ -30,6 +30,9 @@ func Tables(r *measure.Report) map[string]string {
 	for name, shape := range map[string]string{"discard16": "1 associations/16 streams", "discard64": "64 associations/1 streams", "discard64x16": "64 associations/16 streams"} {
 		tables[name] = messages(r, "discard", shape)
 	}
+	for name, shape := range map[string]string{"echo16": "1 associations/16 streams", "echo64": "64 associations/1 streams", "echo64x16": "64 associations/16 streams"} {
+		tables[name] = messages(r, "echo1", shape)
+	}
 	return tables
 }
 
