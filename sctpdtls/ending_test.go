@@ -164,6 +164,23 @@ func TestAttackE12HandshakeTimeout(t *testing.T) {
 	})
 }
 
+// A context that is done before the handshake begins ends the connection just as well: a Listener that is closed
+// between accept and handshake leaves no association behind. Attack E12.
+func TestHandshakeWithContextDone(t *testing.T) {
+	for range 20 { // either branch of a select would be taken at times
+		bubble(t, func(t *testing.T) {
+			p := newTestPair(t, assoctest.Options{}, clientConfig(), serverConfig())
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			want(t, "HandshakeContext", p.server.HandshakeContext(ctx), context.Canceled)
+			if _, _, closed, aborted := p.sctp.State(); !closed || !aborted {
+				t.Errorf("the association is closed: %v, aborted: %v", closed, aborted)
+			}
+			p.client.Abort()
+		})
+	}
+}
+
 // Keys that differ show only as silence, and the error says what it may be: requirements 2.4 to 2.6.
 func TestLegacyLabelMismatch(t *testing.T) {
 	for _, both := range []bool{false, true} {
