@@ -1,6 +1,7 @@
 package dtlscore
 
 import (
+	"bytes"
 	"crypto/tls"
 	"fmt"
 	"testing"
@@ -56,5 +57,60 @@ func TestHandshake(t *testing.T) {
 			}
 			p.exchangeData()
 		})
+	}
+}
+
+// A resumed connection knows as much of the peer as the first one did, and has
+// other secrets. Requirement 1.60. In 1.3 there is a new ticket each time: RFC
+// 8446, Appendix C.4.
+func TestResumption(t *testing.T) {
+	for _, v := range eachVersion {
+		t.Run(v.name, func(t *testing.T) { testResumption(t, v) })
+	}
+}
+
+func testResumption(t *testing.T, v testVersion) {
+	group := map[uint16]tls.CurveID{VersionDTLS13: tls.X25519MLKEM768}[v.number] // none in 1.2
+	for _, auth := range []tls.ClientAuthType{tls.NoClientCert, tls.RequestClientCert, tls.RequireAndVerifyClientCert} {
+		client, server := resumingConfigs(auth)
+		v.set(client, server)
+		client.NextProtos, server.NextProtos = []string{"p"}, []string{"p"}
+		server.Certificates[0].OCSPStaple = []byte("staple")
+		verified := 0
+		count := func(s ConnectionState) error { verified++; return nil }
+		client.VerifyConnection, server.VerifyConnection = count, count
+		first := newTestPair(t, client, server)
+		first.handshake()
+		ticket := func() []byte { data, _ := client.SessionCache.Get(testName); return parseSession(data).ticket }
+		before := ticket()
+		second := newTestPair(t, client, server)
+		second.handshake()
+		third := newTestPair(t, client, server)
+		third.handshake()
+		if verified != 6 {
+			t.Errorf("VerifyConnection was called %d times", verified)
+		}
+		if again := bytes.Equal(before, ticket()); again != (v.number == VersionDTLS12) {
+			t.Errorf("the same ticket again: %v", again)
+		}
+		for _, ends := range [][2]*testEnd{{first.client, third.client}, {first.server, third.server}} {
+			a, b := ends[0].conn.ConnectionState(), ends[1].conn.ConnectionState()
+			if a.DidResume || !b.DidResume || !b.HandshakeComplete || b.CurveID != group {
+				t.Errorf("%v, %s: %+v", auth, ends[0].name, b)
+			}
+			if a.identity() != b.identity() || len(a.PeerCertificates) != len(b.PeerCertificates) ||
+				len(a.VerifiedChains) != len(b.VerifiedChains) || a.ServerName != b.ServerName ||
+				a.NegotiatedProtocol != b.NegotiatedProtocol || a.CipherSuite != b.CipherSuite ||
+				!bytes.Equal(a.OCSPResponse, b.OCSPResponse) {
+				t.Errorf("%v, %s:\n%+v\n%+v", auth, ends[0].name, a, b)
+			}
+			if bytes.Equal(ends[0].secrets[0], ends[1].secrets[0]) {
+				t.Error("the endpoint pair secret is the same again")
+			}
+		}
+		if !bytes.Equal(third.client.secrets[0], third.server.secrets[0]) {
+			t.Error("endpoint pair secrets differ")
+		}
+		third.exchangeData()
 	}
 }

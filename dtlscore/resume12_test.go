@@ -64,45 +64,6 @@ func resumed(t *testing.T, client, server *Config, change func()) *testPair {
 	return p
 }
 
-// The resumed connection knows as much of the peer as the first one did, and
-// has other secrets. Requirement 1.60.
-func TestResumption12(t *testing.T) {
-	for _, auth := range []tls.ClientAuthType{tls.NoClientCert, tls.RequestClientCert, tls.RequireAndVerifyClientCert} {
-		client, server := resumingConfigs(auth)
-		client.NextProtos, server.NextProtos = []string{"p"}, []string{"p"}
-		server.Certificates[0].OCSPStaple = []byte("staple")
-		verified := 0
-		count := func(s ConnectionState) error { verified++; return nil }
-		client.VerifyConnection, server.VerifyConnection = count, count
-		first := newTestPair(t, client, server)
-		first.handshake()
-		second := newTestPair(t, client, server)
-		second.handshake()
-		if verified != 4 {
-			t.Errorf("VerifyConnection was called %d times", verified)
-		}
-		for _, ends := range [][2]*testEnd{{first.client, second.client}, {first.server, second.server}} {
-			a, b := ends[0].conn.ConnectionState(), ends[1].conn.ConnectionState()
-			if a.DidResume || !b.DidResume || !b.HandshakeComplete || b.CurveID != 0 {
-				t.Errorf("%v, %s: %+v", auth, ends[0].name, b)
-			}
-			if a.identity() != b.identity() || len(a.PeerCertificates) != len(b.PeerCertificates) ||
-				len(a.VerifiedChains) != len(b.VerifiedChains) || a.ServerName != b.ServerName ||
-				a.NegotiatedProtocol != b.NegotiatedProtocol || a.CipherSuite != b.CipherSuite ||
-				!bytes.Equal(a.OCSPResponse, b.OCSPResponse) {
-				t.Errorf("%v, %s:\n%+v\n%+v", auth, ends[0].name, a, b)
-			}
-			if bytes.Equal(ends[0].secrets[0], ends[1].secrets[0]) {
-				t.Error("the endpoint pair secret is the same again")
-			}
-		}
-		if !bytes.Equal(second.client.secrets[0], second.server.secrets[0]) {
-			t.Error("endpoint pair secrets differ")
-		}
-		second.exchangeData()
-	}
-}
-
 func TestResumptionWithRawPublicKeys(t *testing.T) {
 	client, server := rawKeyConfigs()
 	client.SessionCache, client.ServerName, server.TicketKeys = NewSessionCache(1), "name", new(TicketKeys)

@@ -1,7 +1,6 @@
 package dtlscore
 
 import (
-	"bytes"
 	"crypto/tls"
 	"slices"
 	"testing"
@@ -50,49 +49,6 @@ func TestEventOrderResumption13(t *testing.T) {
 		"PeerFinished", "Activate", "Send ack", "Send NewSessionTicket", "HandshakeComplete",
 	})
 	p.exchangeData()
-}
-
-// The resumed connection knows as much of the peer as the first one did, has
-// other secrets, and there is a new ticket each time: RFC 8446, Appendix C.4.
-func TestResumption13(t *testing.T) {
-	for _, auth := range []tls.ClientAuthType{tls.NoClientCert, tls.RequestClientCert, tls.RequireAndVerifyClientCert} {
-		client, server := resumingConfigs13(auth)
-		client.NextProtos, server.NextProtos = []string{"p"}, []string{"p"}
-		server.Certificates[0].OCSPStaple = []byte("staple")
-		verified := 0
-		count := func(s ConnectionState) error { verified++; return nil }
-		client.VerifyConnection, server.VerifyConnection = count, count
-		first := newTestPair(t, client, server)
-		first.handshake()
-		ticket := func() []byte { data, _ := client.SessionCache.Get(testName); return parseSession(data).ticket }
-		before := ticket()
-		second := newTestPair(t, client, server)
-		second.handshake()
-		third := newTestPair(t, client, server)
-		third.handshake()
-		if verified != 6 {
-			t.Errorf("VerifyConnection was called %d times", verified)
-		}
-		if bytes.Equal(before, ticket()) {
-			t.Error("the same ticket again")
-		}
-		for _, ends := range [][2]*testEnd{{first.client, third.client}, {first.server, third.server}} {
-			a, b := ends[0].conn.ConnectionState(), ends[1].conn.ConnectionState()
-			if a.DidResume || !b.DidResume || !b.HandshakeComplete || b.CurveID != tls.X25519MLKEM768 {
-				t.Errorf("%v, %s: %+v", auth, ends[0].name, b)
-			}
-			if a.identity() != b.identity() || len(a.PeerCertificates) != len(b.PeerCertificates) ||
-				len(a.VerifiedChains) != len(b.VerifiedChains) || a.ServerName != b.ServerName ||
-				a.NegotiatedProtocol != b.NegotiatedProtocol || a.CipherSuite != b.CipherSuite ||
-				!bytes.Equal(a.OCSPResponse, b.OCSPResponse) {
-				t.Errorf("%v, %s:\n%+v\n%+v", auth, ends[0].name, a, b)
-			}
-			if bytes.Equal(ends[0].secrets[0], ends[1].secrets[0]) {
-				t.Error("the endpoint pair secret is the same again")
-			}
-		}
-		third.exchangeData()
-	}
 }
 
 // A day after the certificates were verified they have to be verified again,
