@@ -64,18 +64,17 @@ func newHSS(t *testing.T) *hss {
 		watchdogs:    make(chan uint, 100),
 	}
 	h.HandleIdx(diam.CommandIndex{AppID: diam.TGPP_S6A_APP_ID, Code: diam.UpdateLocation, Request: true}, diam.HandlerFunc(h.updateLocation))
-	server := &diam.Server{Handler: diam.HandlerFunc(h.serve)}
-	go func() { h.served <- server.Serve(h) }()
+	go func() { h.served <- (&diam.Server{Handler: h}).Serve(h) }()
 	t.Cleanup(func() { h.Close() })
 	return h
 }
 
-// serve sees all before the state machine does, which has handlers of its own for the base protocol.
-func (h *hss) serve(c diam.Conn, m *diam.Message) {
+// ServeDIAM sees all before the state machine does, which has handlers of its own for the base protocol.
+func (h *hss) ServeDIAM(c diam.Conn, m *diam.Message) {
 	if m.Header.CommandCode == diam.DeviceWatchdog {
 		h.watchdogs <- m.MessageStream()
 	}
-	h.ServeDIAM(c, m)
+	h.StateMachine.ServeDIAM(c, m)
 }
 
 func (h *hss) updateLocation(c diam.Conn, m *diam.Message) {
