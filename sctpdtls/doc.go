@@ -30,8 +30,8 @@
 //
 // # Coming from crypto/tls
 //
-// [Config] and [ConnectionState] have the names, types and meanings of crypto/tls. What is
-// different: [Listener.Accept] returns connections whose handshake is done; there are
+// [Config] and [ConnectionState] have the names, types and meanings of crypto/tls, and [FromTLS] takes over a
+// configuration. What is different: [Listener.Accept] returns connections whose handshake is done; there are
 // messages, of at most [MaxMessageSize] bytes; whoever reads also does what the peer begins,
 // its close among it, so a connection that nobody reads does not end before it is closed here.
 //
