@@ -1,0 +1,46 @@
+#!/bin/bash
+# two-hosts.sh - runs the examples between two hosts. The test of this folder has it run as root of a
+# kernel with SCTP; the folder bin has the examples, sctp-echo and wirecheck.
+#
+#   client 10.0.0.1 eth0 ──── eth0 10.0.0.2 server
+set -euo pipefail
+trap 'echo "failed in line $LINENO of two-hosts.sh" >&2' ERR
+
+for host in client server; do ip netns add $host; done
+ip link add eth0 netns client type veth peer name eth0 netns server
+ip -n client addr add 10.0.0.1/24 dev eth0
+ip -n server addr add 10.0.0.2/24 dev eth0
+# Whoever captures makes the kernel join larger packets, which breaks SCTP-AUTH.
+for host in client server; do ip -n $host link set eth0 up gso_max_size 1500; done
+sctp-echo certs -host 10.0.0.2 certs >/dev/null
+
+# between SERVER CLIENT NAME runs both programs and keeps what was captured and logged as NAME.
+between() {
+	local line
+	echo "== $3"
+	mkfifo "$3.out"
+	ip netns exec server "$1" certs 10.0.0.2:5868 >"$3.out" 2>&1 &
+	local server=$!
+	exec 3<"$3.out"
+	read -r line <&3 # what it prints once it can be reached
+	echo "$line"
+	SSLKEYLOGFILE=$OUT/$3.keys ip netns exec client wirecheck -keylog "$OUT/$3.keys" -pcap "$OUT/$3.pcap" eth0 "$2" certs 10.0.0.2:5868
+	kill -TERM $server
+	cat <&3
+	wait $server || true
+}
+
+DTLS_MAX=1.2 between diameter-server diameter-client diameter-1.2
+between diameter-server diameter-client diameter-1.3
+between ngap-amf ngap-gnb ngap
+
+echo "== metrics"
+mkfifo metrics.out
+ip netns exec server metrics certs 10.0.0.2:5868 10.0.0.2:9090 >metrics.out 2>&1 &
+exec 3<metrics.out
+read -r line <&3
+echo "$line"
+as_client=(-cert certs/client.pem -key certs/client-key.pem -ca certs/ca.pem)
+ip netns exec client sctp-echo connect "${as_client[@]}" -count 7 -size 100 10.0.0.2:5868 >/dev/null
+ip netns exec client sctp-echo connect -ca certs/ca.pem -max 1.2 -count 1 10.0.0.2:5868 >/dev/null 2>&1 || echo "a client without a certificate was refused"
+ip netns exec client bash -c 'exec 4<>/dev/tcp/10.0.0.2/9090; printf "GET /metrics HTTP/1.0\r\n\r\n" >&4; grep "^dtls_sctp" <&4'
