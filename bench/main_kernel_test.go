@@ -35,7 +35,7 @@ func TestAssociation(t *testing.T) {
 	if err := association.Try(&r, n, 5*time.Millisecond); err != nil {
 		t.Error(err)
 	}
-	for _, contest := range []string{"discard/1024/1 associations/1 streams", "echo1/64/1 associations/1 streams", "handshakes", "scale/10 associations"} {
+	for _, contest := range []string{"discard/16384/1 associations/2 streams", "echo32/64/1 associations/2 streams", "handshakes", "scale/10 associations"} {
 		for _, result := range r.Results {
 			if result.Contest == contest && result.Values[0] <= 0 {
 				t.Errorf("%s, %s, %s: %v", contest, result.Contestant, result.Figure, result.Values[0])

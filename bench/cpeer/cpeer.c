@@ -219,7 +219,7 @@ static void server(void) {
 
 static struct link *links;
 static int associations;
-static int size, window;
+static int size, window, turns;
 static double end_time;
 
 static void open_link(struct link *l) {
@@ -242,7 +242,7 @@ static void *send_all(void *argument) {
 	struct link *l = argument;
 	long n = 0;
 	do
-		for (int i = 0; i < 32; i++, n++)
+		for (int i = 0; i < turns; i++, n++)
 			send_message(l, n % streams, discarded, size);
 	while (now() < end_time);
 	send_message(l, 0, echoed, 1);
@@ -256,7 +256,7 @@ static void *send_and_await(void *argument) {
 	for (int i = 0; i < window; i++)
 		send_message(l, i % streams, echoed, size);
 	do
-		for (int i = 0; i < 32; i++, n++) {
+		for (int i = 0; i < turns; i++, n++) {
 			await(l, 1);
 			send_message(l, n % streams, echoed, size);
 		}
@@ -298,6 +298,7 @@ static void client(void) {
 	char line[100];
 	int milliseconds;
 	links = calloc(associations, sizeof *links);
+	turns = associations < 32 ? 32 / (associations + !associations) : 1; // between two looks at the clock
 	for (int i = 0; i < associations; i++)
 		open_link(&links[i]);
 	puts("ready");

@@ -177,7 +177,7 @@ func (c *client) onAll(work func(link, time.Time) (int, error), ms int) (float64
 }
 
 // turns is how often something is done between two looks at the clock, which may be a system call.
-const turns = 32
+func (c *client) turns() int { return max(1, 32/len(c.links)) }
 
 func (c *client) sendAll(l link, size int, end time.Time) (n int, err error) {
 	b := make([]byte, max(size, stream.MaxMessageSize))
@@ -191,7 +191,7 @@ func (c *client) sendAll(l link, size int, end time.Time) (n int, err error) {
 		}
 	}
 	for ok := n == 0; ok; ok = time.Now().Before(end) {
-		for range turns {
+		for range c.turns() {
 			if err := l.send(b[:size], uint16(n%c.options.Streams), discarded); err != nil {
 				return 0, err
 			}
@@ -222,7 +222,7 @@ func (c *client) sendAndAwait(l link, size, window int, end time.Time) (n int, e
 		}
 	}
 	for ok := true; ok; ok = time.Now().Before(end) {
-		for range turns {
+		for range c.turns() {
 			if err := await(l, b, 1); err != nil {
 				return 0, err
 			}
