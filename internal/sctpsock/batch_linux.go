@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A sendBatch is one sendmmsg, pooled as a sendCall is.
+// A sendBatch is one sendmmsg, pooled as a sendCall is. It does not wait either.
 type sendBatch struct {
 	hdrs     [MaxBatch]mmsghdr
 	iovs     [MaxBatch]unix.Iovec
@@ -41,7 +41,7 @@ var sendBatches = sync.Pool{New: func() any {
 // send goes on until the kernel does not take a message: sendmmsg says only the next time why.
 func (b *sendBatch) send(fd uintptr) {
 	for b.taken, b.errno = 0, 0; b.taken < b.n && b.errno == 0; {
-		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&b.hdrs[b.taken])), uintptr(b.n-b.taken), unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, 0, 0)
+		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&b.hdrs[b.taken])), uintptr(b.n-b.taken), unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, 0, 0)
 		switch errno {
 		case 0:
 			b.taken += int(n)
