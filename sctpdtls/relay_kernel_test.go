@@ -1,0 +1,61 @@
+//go:build kernel
+
+package sctpdtls
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+)
+
+// The ends change over to one successor after the other while both write on 16 streams as fast as they can, and lose
+// nothing: requirement 1.70.
+func TestKernelRelay(t *testing.T) {
+	client, server := clientConfig(), serverConfig()
+	client.SCTP.OutStreams, server.SCTP.OutStreams = 16, 16
+	ln, err := Listen("sctp", "127.0.0.1:0", server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	dial := func(ctx context.Context) (*Conn, error) { return DialContext(ctx, "sctp", ln.Addr().String(), client) }
+	first, err := dial(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepted, err := ln.AcceptConn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ends := [2]*Relay{NewRelay(first), NewRelay(accepted)}
+	finish := relayTraffic(t, ends, func() {})
+	for range 3 {
+		taken := make(chan error, 1)
+		go func() {
+			next, err := ln.AcceptConn(t.Context())
+			if err == nil {
+				err = ends[1].Take(next)
+			}
+			taken <- err
+		}()
+		start := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		err := ends[0].Redial(ctx, dial)
+		cancel()
+		if err := errors.Join(err, <-taken); err != nil {
+			t.Error(err)
+		}
+		t.Logf("changed over in %v", time.Since(start).Round(time.Millisecond))
+		time.Sleep(100 * time.Millisecond)
+	}
+	finish()
+	closed := make(chan error, 1)
+	go func() { closed <- ends[1].Close() }()
+	if err := errors.Join(ends[0].Close(), <-closed); err != nil {
+		t.Error(err)
+	}
+	if s := ends[0].Conn(); s == first {
+		t.Error("nothing has changed")
+	}
+}
