@@ -18,7 +18,8 @@ import (
 // log alone:
 //
 //   - DATA chunks of the handshake come under key identifier 0, all after it
-//     under 1, each with the right HMAC,
+//     under 1, each with the right HMAC; in DTLS 1.3 the client's second flight
+//     belongs to what is after it,
 //   - each message is one record, which opens, and the applications said what
 //     they should have said, none of it in clear,
 //   - nobody waited for a timer in the handshake and at the end.
@@ -26,7 +27,7 @@ import (
 // The hosts:
 //
 //	client ──── server, captured at the server
-func TestWireEcho(t *testing.T) { // 1.11, 1.22, 1.28, 1.49 to 1.54, 1.62 to 1.64
+func TestWireEcho(t *testing.T) { // 1.11, 1.22, 1.28, 1.49 to 1.54, 1.62 to 1.64, 3.31
 	client, server := NewPair(t)
 	certs := t.TempDir()
 	client.Run(t, "sctp-echo", "certs", "-host", server.Addrs[0].String(), certs)
@@ -42,9 +43,16 @@ func TestWireEcho(t *testing.T) { // 1.11, 1.22, 1.28, 1.49 to 1.54, 1.62 to 1.6
 		{"ChaCha20-Poly1305", 0xcca9, 20, 4, 100, []string{"-ppid", "47", "-group", "P-256"}},
 		{"largest messages", 0xc02b, 8, 2, 16384, nil},
 		{"one message", 0xc02b, 1, 1, 17, nil},
+		{"DTLS 1.3", 0x1301, 20, 4, 64, nil},
+		{"DTLS 1.3, other groups", 0x1302, 20, 4, 100, []string{"-unordered", "-group", "P-384"}},
+		{"DTLS 1.3, largest messages", 0x1303, 8, 2, 16384, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			arguments := append([]string{"-max", "1.2", "-suite", fmt.Sprintf("%#04x", tt.suite),
+			version := "1.2"
+			if tt.suite>>8 == 0x13 { // RFC 8446, Appendix B.4
+				version = "1.3"
+			}
+			arguments := append([]string{"-min", version, "-max", version, "-suite", fmt.Sprintf("%#04x", tt.suite),
 				"-count", fmt.Sprint(tt.count), "-streams", fmt.Sprint(tt.streams), "-size", fmt.Sprint(tt.size)},
 				tt.arguments...)
 			frames, keyLog := captureEcho(t, client, server, certs, arguments)
@@ -83,7 +91,7 @@ func captureEcho(t *testing.T, client, server *Host, certs string, arguments []s
 }
 
 // checkKeys: 0 for the handshake, 1 for ChangeCipherSpec, Finished and all
-// that follows.
+// that follows. In DTLS 1.3, 1 for all that follows the server's Finished.
 func checkKeys(t *testing.T, a *wire.Association) {
 	t.Helper()
 	want := map[wire.Stage]int{wire.Before: 0, wire.Switching: 1, wire.After: 1}
