@@ -31,6 +31,9 @@ race: go ## the tests that need no SCTP, with the race detector
 netns: go ## the tests in a kernel with SCTP, wherever we are
 	scripts/test kernel
 
+load: go ## a million messages over a link that loses some, while keys change
+	netns-tests/kernel-test -t 36000 netns-tests -test.v -test.run TestLoadKeyUpdates -messages 1000000
+
 interop: go ## OpenSSL as the peer; builds it with SCTP the first time
 	scripts/test interop
 
@@ -60,4 +63,4 @@ bench-check: go ## the same, compared with the kept baseline; fails if a ratio h
 go:
 	@netns-tests/setup go
 
-.PHONY: help demo test check race netns interop storm soak faults model fuzz bench bench-check go
+.PHONY: help demo test check race netns load interop storm soak faults model fuzz bench bench-check go
