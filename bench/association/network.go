@@ -46,6 +46,7 @@ func NewNetwork(self []string, cpeer string, progress io.Writer) (*Network, erro
 	if err := set.Write(folder); err != nil {
 		return nil, err
 	}
+	// Not sh: that of busybox would take its own ip.
 	for _, command := range []string{
 		"ip netns add client",
 		"ip netns add server",
@@ -63,7 +64,7 @@ func NewNetwork(self []string, cpeer string, progress io.Writer) (*Network, erro
 		"echo 100000 >/proc/sys/net/core/netdev_max_backlog",
 		"echo '20000 65000' >/proc/sys/net/ipv4/ip_local_port_range",
 	} {
-		if out, err := exec.Command("sh", "-c", command).CombinedOutput(); err != nil {
+		if out, err := exec.Command("bash", "-c", command).CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("%s: %w\n%s", command, err, out)
 		}
 	}

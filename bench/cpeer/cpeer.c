@@ -126,13 +126,12 @@ static void end(struct link *l) {
 	free(l->message);
 }
 
-static void send_message(struct link *l, int stream, int ppid, int size) {
+// send_message reports whether that was possible.
+static int send_message(struct link *l, int stream, int ppid, int size) {
 	if (l->ssl != NULL) {
 		struct bio_dgram_sctp_sndinfo info = {.snd_sid = stream, .snd_ppid = htonl(ppid)};
 		BIO_ctrl(l->bio, BIO_CTRL_DGRAM_SCTP_SET_SNDINFO, sizeof info, &info);
-		if (SSL_write(l->ssl, l->message, size) != size)
-			die("SSL_write");
-		return;
+		return SSL_write(l->ssl, l->message, size) == size;
 	}
 	char control[CMSG_SPACE(sizeof(struct sctp_sndinfo))] = {0};
 	struct iovec io = {l->message, size};
@@ -143,19 +142,15 @@ static void send_message(struct link *l, int stream, int ppid, int size) {
 	c->cmsg_len = CMSG_LEN(sizeof(struct sctp_sndinfo));
 	struct sctp_sndinfo info = {.snd_sid = stream, .snd_ppid = htonl(ppid)};
 	memcpy(CMSG_DATA(c), &info, sizeof info);
-	if (sendmsg(l->fd, &m, MSG_NOSIGNAL) != size)
-		die("sendmsg");
+	return sendmsg(l->fd, &m, MSG_NOSIGNAL) == size;
 }
 
-// receive_message returns the size of the next message, 0 at the end.
+// receive_message returns the size of the next message, 0 at the end, however that came.
 static int receive_message(struct link *l, int *stream, int *ppid) {
 	if (l->ssl != NULL) {
 		int n = SSL_read(l->ssl, l->message, largest);
-		if (n <= 0) {
-			if (SSL_get_error(l->ssl, n) == SSL_ERROR_ZERO_RETURN)
-				return 0;
-			die("SSL_read");
-		}
+		if (n <= 0)
+			return 0;
 		struct bio_dgram_sctp_rcvinfo info = {0};
 		BIO_ctrl(l->bio, BIO_CTRL_DGRAM_SCTP_GET_RCVINFO, sizeof info, &info);
 		*stream = info.rcv_sid;
@@ -168,10 +163,8 @@ static int receive_message(struct link *l, int *stream, int *ppid) {
 		struct iovec io = {l->message + n, largest - n};
 		struct msghdr m = {.msg_iov = &io, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
 		int got = recvmsg(l->fd, &m, 0);
-		if (got == 0)
+		if (got <= 0)
 			return 0;
-		if (got < 0)
-			die("recvmsg");
 		for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c != NULL; c = CMSG_NXTHDR(&m, c))
 			if (c->cmsg_level == IPPROTO_SCTP && c->cmsg_type == SCTP_RCVINFO) {
 				struct sctp_rcvinfo info;
@@ -192,8 +185,8 @@ static void *serve(void *argument) {
 	int stream, ppid, n;
 	start(&l, (int)(long)argument, 1);
 	while ((n = receive_message(&l, &stream, &ppid)) > 0)
-		if (ppid == echoed)
-			send_message(&l, stream, ppid, n);
+		if (ppid == echoed && !send_message(&l, stream, ppid, n))
+			break;
 	end(&l);
 	return NULL;
 }
@@ -230,6 +223,11 @@ static void open_link(struct link *l) {
 	start(l, fd, 0);
 }
 
+static void must_send(struct link *l, int stream, int ppid) {
+	if (!send_message(l, stream, ppid, size))
+		die("send");
+}
+
 // A message that is echoed shows that all before it were received.
 static void await(struct link *l, int expected) {
 	int stream, ppid;
@@ -243,9 +241,9 @@ static void *send_all(void *argument) {
 	long n = 0;
 	do
 		for (int i = 0; i < turns; i++, n++)
-			send_message(l, n % streams, discarded, size);
+			must_send(l, n % streams, discarded);
 	while (now() < end_time);
-	send_message(l, 0, echoed, 1);
+	must_send(l, 0, echoed);
 	await(l, 1);
 	return (void *)n;
 }
@@ -254,11 +252,11 @@ static void *send_and_await(void *argument) {
 	struct link *l = argument;
 	long n = 0;
 	for (int i = 0; i < window; i++)
-		send_message(l, i % streams, echoed, size);
+		must_send(l, i % streams, echoed);
 	do
 		for (int i = 0; i < turns; i++, n++) {
 			await(l, 1);
-			send_message(l, n % streams, echoed, size);
+			must_send(l, n % streams, echoed);
 		}
 	while (now() < end_time);
 	await(l, window);
