@@ -41,7 +41,7 @@ model: ## spin looks for an order of events in which a rekey or a close goes wro
 	scripts/model full
 
 storm: go ## minutes of traffic, loss, failing paths and new keys; handshakes with OpenSSL at 5 % loss
-	netns-tests/kernel-test -t 1800 netns-tests -test.v -test.run 'Storm|UnderLoss|E12Many' -storm 60s -handshakes 500
+	netns-tests/kernel-test -t 1800 netns-tests -test.v -test.run 'Storm|UnderLoss|E12Many' -storm 60s -handshakes 500 -associations 1000
 
 soak: go ## half an hour of the same for each version, with samples of memory; a day of new keys on a false clock
 	go test ./sctpdtls -run DayOfRekeys -day 24h -timeout 30m -v

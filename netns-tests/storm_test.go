@@ -15,7 +15,7 @@ import (
 )
 
 // How long each storm lasts: kernel-test passes flags on. "make storm" gives it the full minute, "make soak" half an hour.
-var stormTime = flag.Duration("storm", 12*time.Second, "how long TestStorm sends, for each version")
+var stormTime = flag.Duration("storm", 8*time.Second, "how long TestStorm sends, for each version")
 
 // TestStorm sends over 16 streams both ways, one of them unordered, as fast as it goes, while the network loses 2 % of
 // the packets each way and reorders some, the primary path fails for a time, and every second new keys are made: a renegotiation of
