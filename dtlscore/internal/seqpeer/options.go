@@ -149,12 +149,15 @@ func (o *options) maybeECDSA12() bool {
 func (o *options) identities(c *dtlscore.Config) error {
 	if o.psk != nil {
 		psk := &dtlscore.PSK{Identity: []byte(o.pskIdentity), Key: o.psk}
-		c.GetPSK = func([]byte) (*dtlscore.PSK, error) { return psk, nil }
-		c.LookupPSK = func(identity []byte) (*dtlscore.PSK, error) {
-			if string(identity) != o.pskIdentity {
-				return nil, nil
+		if o.client {
+			c.GetPSK = func([]byte) (*dtlscore.PSK, error) { return psk, nil }
+		} else {
+			c.LookupPSK = func(identity []byte) (*dtlscore.PSK, error) {
+				if string(identity) != o.pskIdentity {
+					return nil, nil
+				}
+				return psk, nil
 			}
-			return psk, nil
 		}
 	}
 	if o.cert != "" {
