@@ -67,6 +67,9 @@ func TestStorm(t *testing.T) {
 			if !f.finish() {
 				return
 			}
+			if st, err := client.Stats(); err != nil || st.Retransmitted == 0 {
+				t.Errorf("at 2 %% loss, %d chunks were sent again (%v)", st.Retransmitted, err)
+			}
 			closeBoth(t, client, server)
 			t.Logf("%v; %d of them with a link down; %v", f, during, rekeys)
 			memory.check(t)
