@@ -305,7 +305,7 @@ func TestFailover(t *testing.T) {
 			wantPath(t, r.client, second, sctpdtls.PathActive, true)
 			more(200)
 			st, err := r.client.Stats()
-			if err != nil || st.Primary.Addr != second || st.Primary.RTT <= 0 {
+			if err != nil || st.Retransmitted == 0 || st.Primary.Addr != second || st.Primary.RTO <= 0 {
 				t.Errorf("counted %+v, %v", st, err)
 			}
 			if st.Epoch < 5 { // the first is 3, and there were five updates at least

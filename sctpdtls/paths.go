@@ -16,7 +16,7 @@ type Path struct {
 	Addr    netip.Addr // of the peer
 	State   PathState
 	Primary bool
-	RTT     time.Duration // smoothed; 0 before the first measurement
+	RTT     time.Duration // smoothed; 0 before the first measurement, and below a tick of the kernel (1 to 10 ms)
 	RTO     time.Duration // retransmission timeout now
 	Window  int           // congestion window, in bytes
 	MTU     int           // in bytes

@@ -10,7 +10,7 @@ type Path struct {
 	Addr    netip.AddrPort
 	State   PathState
 	Primary bool          // used as long as it is active
-	SRTT    time.Duration // smoothed round-trip time; 0 before the first measurement
+	SRTT    time.Duration // smoothed round-trip time; 0 before the first measurement, and below a tick of the kernel
 	RTO     time.Duration // retransmission timeout
 	Cwnd    int           // congestion window in bytes
 	MTU     int           // in bytes
