@@ -22,6 +22,9 @@ import (
 // network of its own, which loses and delays what tc-netem(8) is told.
 func TestKernelScenarios(t *testing.T) {
 	for _, sc := range scenarios() {
+		if sc.memoryOnly {
+			continue
+		}
 		t.Run(sc.name, func(t *testing.T) {
 			before := countOf(t)
 			w := &kernelWorld{t: t, weather: sc.net}

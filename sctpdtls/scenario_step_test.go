@@ -58,33 +58,35 @@ var stepEndings = []stepEnding{
 	{"host gone", false, func(s *stage, _ *Conn, _ func()) { s.cut() }},
 }
 
+// stepScenarios are in memory only where an association restarts: a kernel can take longer for that than a
+// handshake may, and it then meets the listener instead. The scenarios after the handshake have it.
 func stepScenarios() (out []scenario) {
 	for _, e := range stepEndings {
+		first := len(out)
 		for _, side := range bothSides {
 			out = append(out, scenario{name: fmt.Sprintf("%s at each step of the handshake, %s", e.name, side.name), run: func(s *stage) {
-				s.steps(e, func(n int) bool { return s.endHandshake(n, e, side.of) })
+				s.steps(func(n int) bool { return s.endHandshake(n, e, side.of) })
 			}})
 			if e.name == "cancelled" {
 				continue // it ends the call, and not the connection
 			}
 			for _, begins := range bothSides {
 				out = append(out, scenario{name: fmt.Sprintf("%s at each step of new keys, %s, begun by the %s", e.name, side.name, begins.name), run: func(s *stage) {
-					s.steps(e, func(n int) bool { return s.endRekey(n, e, side.of, begins.of) })
+					s.steps(func(n int) bool { return s.endRekey(n, e, side.of, begins.of) })
 				}})
 			}
+		}
+		for i := range out[first:] {
+			out[first+i].memoryOnly = e.name == restarted
 		}
 	}
 	return out
 }
 
 // steps tries every step until there are no more; over a kernel, which takes its time, only one of
-// them, another for each scenario, unless the flag -every-step is given. A restart of a kernel's association can take
-// longer than a handshake may, and then meets the listener instead; the scenarios after the handshake have it.
-func (s *stage) steps(e stepEnding, try func(n int) (more bool)) {
+// them, another for each scenario, unless the flag -every-step is given.
+func (s *stage) steps(try func(n int) (more bool)) {
 	_, inMemory := s.world.(*memoryWorld)
-	if e.name == restarted && !inMemory {
-		return
-	}
 	if inMemory || *everyStep {
 		for n := 1; try(n); n++ {
 		}

@@ -25,6 +25,8 @@ type scenario struct {
 	net   weather
 	setUp func(client, server *Config) // if not nil, changes the configurations
 	run   func(s *stage)
+
+	memoryOnly bool // a kernel cannot be brought to it in time
 }
 
 // scenarios is the table. Those that must be seen in each version of DTLS are in versioned.
