@@ -120,9 +120,7 @@ func (p *program) bench(ctx context.Context, addr string, o benchOptions) error 
 	if err != nil {
 		return err
 	}
-	if keyLog != nil {
-		defer keyLog.Close()
-	}
+	defer keyLog.Close()
 	config, err := p.clientConfig(&o.commonOptions, &o.clientOptions, keyLog)
 	if err != nil {
 		return err
@@ -154,11 +152,9 @@ func (p *program) measure(ctx context.Context, addr string, config *sctpdtls.Con
 	runs := make([]*benchRun, o.connections)
 	start := time.Now()
 	for i := range runs {
-		dialCtx, cancel := context.WithTimeout(ctx, o.timeout)
-		s, err := p.dial(dialCtx, o.local, addr, config)
-		cancel()
+		s, err := p.dialServer(ctx, addr, config, &o.commonOptions, &o.clientOptions)
 		if err != nil {
-			return m, noConnection(err, &o.commonOptions)
+			return m, err
 		}
 		defer s.Close()
 		state := s.ConnectionState()

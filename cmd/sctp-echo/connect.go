@@ -79,20 +79,16 @@ func (p *program) connect(ctx context.Context, addr string, o connectOptions) er
 	if err != nil {
 		return err
 	}
-	if keyLog != nil {
-		defer keyLog.Close()
-	}
+	defer keyLog.Close()
 	config, err := p.clientConfig(&o.commonOptions, &o.clientOptions, keyLog)
 	if err != nil {
 		return err
 	}
 
 	start := time.Now()
-	dialCtx, cancel := context.WithTimeout(ctx, o.timeout)
-	defer cancel()
-	s, err := p.dial(dialCtx, o.local, addr, config)
+	s, err := p.dialServer(ctx, addr, config, &o.commonOptions, &o.clientOptions)
 	if err != nil {
-		return noConnection(err, &o.commonOptions)
+		return err
 	}
 	defer s.Close()
 	state := s.ConnectionState()
@@ -146,12 +142,15 @@ func (p *program) clientConfig(o *commonOptions, c *clientOptions, keyLog *os.Fi
 	return config, nil
 }
 
-// noConnection is err of dialling, unless it is the user's.
-func noConnection(err error, o *commonOptions) error {
-	if _, ok := errors.AsType[*statusError](err); ok {
-		return err
+// dialServer makes a connection in the time of -timeout. Its errors decide the exit status.
+func (p *program) dialServer(ctx context.Context, addr string, config *sctpdtls.Config, o *commonOptions, c *clientOptions) (session, error) {
+	ctx, cancel := context.WithTimeout(ctx, o.timeout)
+	defer cancel()
+	s, err := p.dial(ctx, c.local, addr, config)
+	if _, ok := errors.AsType[*statusError](err); err != nil && !ok { // else it is the user's
+		err = &statusError{exitNoConnection, &connectError{err, o.cert != ""}}
 	}
-	return &statusError{exitNoConnection, &connectError{err, o.cert != ""}}
+	return s, err
 }
 
 // A connectError says why no connection came about.

@@ -290,17 +290,13 @@ func (p *program) reach(ctx context.Context, addr string, o doctorOptions) findi
 	if o.server {
 		common.cert, common.key = "", ""
 	}
-	config, cas, err := common.config(nil)
+	config, err := p.clientConfig(&common, &clientOptions{}, nil)
 	if err != nil {
 		return bad("", "%v", err)
 	}
-	config.RootCAs = cas
-	ctx, cancel := context.WithTimeout(ctx, o.timeout)
-	defer cancel()
 	start := time.Now()
-	s, err := p.dial(ctx, "", addr, config)
+	s, err := p.dialServer(ctx, addr, config, &common, &clientOptions{})
 	if err != nil {
-		err = &connectError{err, common.cert != ""}
 		return bad(remedy(err), "%s: %s", addr, oneLine(err.Error()))
 	}
 	defer s.Close()

@@ -15,13 +15,9 @@ const soon = 30 * 24 * time.Hour
 func checkCertificates(o doctorOptions, now time.Time) (found []finding) {
 	var cas *x509.CertPool
 	if o.ca != "" {
-		pem, err := os.ReadFile(o.ca)
-		if err != nil {
-			return append(found, bad("", "-ca: %v", err))
-		}
-		cas = x509.NewCertPool()
-		if !cas.AppendCertsFromPEM(pem) {
-			return append(found, bad("give a file of certificates in PEM form", "-ca: %s holds no certificate", o.ca))
+		var err error
+		if cas, err = loadCAs(o.ca); err != nil {
+			return append(found, bad("give a file of certificates in PEM form", "%v", err))
 		}
 	}
 	if o.cert == "" {

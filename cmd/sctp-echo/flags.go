@@ -82,13 +82,9 @@ func (o *commonOptions) config(keyLog *os.File) (*sctpdtls.Config, *x509.CertPoo
 	}
 	var cas *x509.CertPool
 	if o.ca != "" {
-		pem, err := os.ReadFile(o.ca)
-		if err != nil {
-			return nil, nil, usagef("-ca: %w", err)
-		}
-		cas = x509.NewCertPool()
-		if !cas.AppendCertsFromPEM(pem) {
-			return nil, nil, usagef("-ca: %s holds no certificate in PEM form", o.ca)
+		var err error
+		if cas, err = loadCAs(o.ca); err != nil {
+			return nil, nil, &statusError{exitUsage, err}
 		}
 	}
 
@@ -120,6 +116,19 @@ func (o *commonOptions) config(keyLog *os.File) (*sctpdtls.Config, *x509.CertPoo
 		config.CipherSuites = append(config.CipherSuites, s)
 	}
 	return config, cas, nil
+}
+
+// loadCAs reads the file of -ca.
+func loadCAs(name string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("-ca: %w", err)
+	}
+	cas := x509.NewCertPool()
+	if !cas.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("-ca: %s holds no certificate in PEM form", name)
+	}
+	return cas, nil
 }
 
 // preSharedKey returns that of -psk, nil without it.
@@ -162,7 +171,7 @@ type writerFunc func([]byte) (int, error)
 func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
 // openKeyLog opens the file that SSLKEYLOGFILE names for appending, or returns
-// nil if it names none. Only the user may read what is in it.
+// nil, which can be closed as well, if it names none. Only the user may read what is in it.
 func (p *program) openKeyLog() (*os.File, error) {
 	name := p.getenv("SSLKEYLOGFILE")
 	if name == "" {

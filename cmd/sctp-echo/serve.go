@@ -74,9 +74,7 @@ func (p *program) serve(ctx context.Context, addr string, o serveOptions) error 
 	if err != nil {
 		return err
 	}
-	if keyLog != nil {
-		defer keyLog.Close()
-	}
+	defer keyLog.Close()
 	config, cas, err := o.config(keyLog)
 	if err != nil {
 		return err
