@@ -114,7 +114,9 @@ func newMME(t *testing.T, h *hss) (diam.Conn, *sm.Client, chan *diam.Message) {
 	}))
 	client := &sm.Client{
 		Handler:            machine,
-		RetransmitInterval: patience,
+		// go-diameter drops a DWA that comes before it waits for one; then the next DWR has to be sent again.
+		RetransmitInterval: patience / 6,
+		MaxRetransmits:     5,
 		EnableWatchdog:     true,
 		WatchdogInterval:   50 * time.Millisecond,
 		WatchdogStream:     3,
