@@ -152,7 +152,11 @@ func (c *Config) trustsClientOf(n *session, s *ConnectionState) bool {
 			return false
 		}
 	}
-	return len(n.peer) == 0 || c.stillTrusted(s, c.ClientCAs, c.ClientAuth >= tls.VerifyClientCertIfGiven)
+	verify := c.ClientAuth >= tls.VerifyClientCertIfGiven
+	if verify && len(n.peer) > 0 && !n.rawKey && c.ClientCAs == nil {
+		return false // raw public keys alone are verified here; another Config took certificates
+	}
+	return len(n.peer) == 0 || c.stillTrusted(s, c.ClientCAs, verify)
 }
 
 // resume answers a ClientHello with a session that goes on. RFC 5077, Section

@@ -396,7 +396,7 @@ func TestAttackA15TicketKeys(t *testing.T) {
 		}
 	}
 	// Tickets of two servers that have set nothing have nothing in common.
-	n := &session{version: VersionDTLS12, secret: make([]byte, masterSecretLen)}
+	n := &session{version: VersionDTLS12, suite: TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, secret: make([]byte, masterSecretLen)}
 	ticket := must(keys.seal(n, testTime))
 	if got, _ := keys.open(ticket, testTime); got == nil {
 		t.Error("ticket does not open")

@@ -105,10 +105,7 @@ func (c *Config) stillTrusted(s *ConnectionState, roots *x509.CertPool, verify b
 			return false
 		}
 	}
-	if roots == nil {
-		return true // the host's, which it is not asked about
-	}
-	// What is in the pool itself is found without looking at a signature.
+	// What is in the pool itself, or in the host's for nil, is found without looking at a signature.
 	_, err := chain[len(chain)-1].Verify(x509.VerifyOptions{
 		Roots: roots, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
 	})
@@ -160,7 +157,10 @@ func parseSession(data []byte) *session {
 	}
 	n.created, n.serverName, n.protocol, n.rawKey = int64(created), string(serverName), string(protocol), rawKey == 1
 	n.received = int64(received)
-	if rawKey > 1 || n.rawKey && len(n.peer) != 1 {
+	if rawKey > 1 || n.rawKey && len(n.peer) != 1 || len(n.chain) > 0 && (n.rawKey || len(n.peer) == 0) {
+		return nil
+	}
+	if suiteByID(n.suite, n.version) == nil {
 		return nil
 	}
 	return n
