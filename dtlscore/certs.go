@@ -71,6 +71,28 @@ func (c *Config) verifyClient(p *peerCredential, s *ConnectionState) error {
 	return c.verifyPeerCertificate(s)
 }
 
+// maxAuthorities is how many bytes of names a CertificateRequest has at most, so that it is one record.
+const maxAuthorities = 1 << 13
+
+// authorities are the names of those whose certificates a server takes, by which a client chooses among
+// its own. None stands for any, RFC 5246, Section 7.4.4; so it does for a pool as large as that of a host.
+func (c *Config) authorities() [][]byte {
+	if c.ClientCAs == nil {
+		return nil
+	}
+	// Subjects is deprecated, since on other systems than Linux the host's pool does not list all it has.
+	// There is nothing else to ask, and crypto/tls does the same.
+	var pool interface{ Subjects() [][]byte } = c.ClientCAs
+	names, size := pool.Subjects(), 0
+	for _, name := range names {
+		size += 2 + len(name)
+	}
+	if size > maxAuthorities {
+		return nil
+	}
+	return names
+}
+
 // verifyRawKey is all there is to verify of a raw public key: RFC 7250,
 // Section 6. It is not agreed on without Config.VerifyRawKey.
 func (c *Config) verifyRawKey(p *peerCredential) error {

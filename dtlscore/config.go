@@ -51,7 +51,9 @@ type Config struct {
 	// has to be valid for. A name is also sent to the server, as SNI.
 	ServerName string
 
-	// ClientCAs are what a server trusts to issue the certificates of clients.
+	// ClientCAs are what a server trusts to issue the certificates of clients. It tells clients their names
+	// (in DTLS 1.2 without protection), unless they have more than 8192 bytes, so that a client with several certificates shows
+	// the right one.
 	ClientCAs *x509.CertPool
 
 	// ClientAuth is what a server asks of its clients, unless a pre-shared key

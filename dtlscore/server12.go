@@ -216,11 +216,16 @@ func (s *serverHandshake12) sendFlight(c *Conn) (state, error) {
 		}
 		flight = append(flight, exchange)
 	}
+	rawKey := slices.Equal(s.hello.clientCertificateTypes, []uint8{certTypeRawPublicKey})
 	if s.asks {
-		flight = append(flight, &certificateRequest12{
+		request := &certificateRequest12{
 			types:   []uint8{certRequestECDSASign, certRequestRSASign},
 			schemes: defaultSignatureAlgorithms(),
-		})
+		}
+		if !rawKey {
+			request.authorities = c.config.authorities()
+		}
+		flight = append(flight, request)
 	}
 	for _, m := range append(flight, new(serverHelloDone)) {
 		if err := s.send(c, m); err != nil {
@@ -228,7 +233,7 @@ func (s *serverHandshake12) sendFlight(c *Conn) (state, error) {
 		}
 	}
 	if s.asks {
-		c.form.rawPublicKeys = slices.Equal(s.hello.clientCertificateTypes, []uint8{certTypeRawPublicKey})
+		c.form.rawPublicKeys = rawKey
 		return &server12WaitCertificate{s}, nil
 	}
 	s.transcript.release()

@@ -258,6 +258,9 @@ func (s *serverHandshake13) answer(c *Conn, group tls.CurveID, share []byte, raw
 	if s.asks {
 		request := new(certificateRequest13)
 		request.signatureAlgorithms = defaultSignatureAlgorithms()
+		if !s.peerRawKey {
+			request.certificateAuthorities = c.config.authorities()
+		}
 		if err := s.send(c, request); err != nil {
 			return nil, err
 		}

@@ -67,7 +67,8 @@ type Config struct {
 	RootCAs *x509.CertPool
 	// ServerName is the name that the server's certificate must have, also sent as SNI.
 	ServerName string
-	// ClientCAs are the authorities a server trusts for clients.
+	// ClientCAs are the authorities a server trusts for clients. Clients are told their names, if they have
+	// at most 8192 bytes, so that one with several certificates shows the right one.
 	ClientCAs *x509.CertPool
 	// ClientAuth is what a server asks of clients. Telecom profiles want
 	// tls.RequireAndVerifyClientCert (RFC 6733, Section 13.1; 3GPP TS 33.501).
