@@ -113,7 +113,7 @@ func newMME(t *testing.T, h *hss) (diam.Conn, *sm.Client, chan *diam.Message) {
 		answers <- m
 	}))
 	client := &sm.Client{
-		Handler:            machine,
+		Handler: machine,
 		// go-diameter drops a DWA that comes before it waits for one; then the next DWR has to be sent again.
 		RetransmitInterval: patience / 6,
 		MaxRetransmits:     5,
