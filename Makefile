@@ -54,6 +54,9 @@ faults: go ## what the network, the machine and the peer can do to a connection;
 fuzz: go ## each fuzz target for FUZZTIME (10s)
 	scripts/fuzz $(FUZZTIME)
 
+fuzz-nightly: go ## each fuzz target for ten minutes
+	scripts/fuzz 10m
+
 bench: go ## all measurements, beside OpenSSL and others; writes docs/performance.md and docs/bench
 	bench/run
 
@@ -63,4 +66,4 @@ bench-check: go ## the same, compared with the kept baseline; fails if a ratio h
 go:
 	@netns-tests/setup go
 
-.PHONY: help demo test check race netns load interop storm soak faults model fuzz bench bench-check go
+.PHONY: help demo test check race netns load interop storm soak faults model fuzz fuzz-nightly bench bench-check go

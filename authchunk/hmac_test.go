@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"testing"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/fuzzcount"
 )
 
 func unhex(t testing.TB, s string) []byte {
@@ -162,9 +164,13 @@ func FuzzParseAuth(f *testing.F) {
 	f.Add(append(AppendAuth(nil, HMACSHA256, 0, key, data), data...))
 	f.Add(append(AppendAuth(nil, HMACSHA1, 65535, key, data), data...))
 	f.Fuzz(func(t *testing.T, chunks []byte) {
+		fuzzcount.Input(len(chunks))
 		a, err := ParseAuth(chunks)
 		if err != nil {
 			return
+		}
+		if VerifyAuth(chunks, append(key, 0)) == nil {
+			t.Fatalf("AUTH chunk % x is good under another key", chunks)
 		}
 		rest := chunks[authHeaderLen+len(a.MAC):]
 		made := AppendAuth(nil, a.HMAC, a.KeyID, key, rest)

@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/fuzzcount"
 )
 
 // initParams is the tail of an INIT chunk as Linux sends it: supported address
@@ -97,6 +99,7 @@ func FuzzParseParams(f *testing.F) {
 	f.Add(unhex(f, vectorA))
 	f.Add(unhex(f, vectorA[:72]+"80030004"+vectorA[84:]))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		fuzzcount.Input(len(b))
 		p, err := ParseParams(b)
 		if err != nil {
 			return

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"testing"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/fuzzcount"
 )
 
 // The whole state machine, attack I2. An input is a script: one byte for the
@@ -58,6 +60,7 @@ func fuzzConversation(f *testing.F, version uint16, victimIsClient bool) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, script []byte) {
+		fuzzcount.Input(len(script))
 		if len(script) == 0 {
 			return
 		}

@@ -5,6 +5,8 @@ import (
 	"crypto/subtle"
 	"sync"
 	"testing"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/fuzzcount"
 )
 
 // fuzzSessions are what clients and servers really keep, one of each kind.
@@ -34,6 +36,7 @@ func FuzzSession(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
+		fuzzcount.Input(len(data))
 		n := parseSession(data)
 		if n == nil {
 			return
@@ -67,6 +70,7 @@ func FuzzTicket(f *testing.F) {
 	f.Add(uint8(1), []byte{0, 0, 0, 1})
 	f.Add(uint8(2), bytes.Repeat([]byte{0}, 2000))
 	f.Fuzz(func(t *testing.T, which uint8, input []byte) {
+		fuzzcount.Input(1 + len(input))
 		ticket := made[int(which)%len(made)]
 		changed := make([]byte, max(len(ticket), len(input)))
 		copy(changed, ticket)
@@ -91,6 +95,7 @@ func FuzzCachedSession(f *testing.F) {
 		f.Add(false, s)
 	}
 	f.Fuzz(func(t *testing.T, is12 bool, data []byte) {
+		fuzzcount.Input(1 + len(data))
 		version := uint16(VersionDTLS13)
 		if is12 {
 			version = VersionDTLS12

@@ -5,6 +5,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/fuzzcount"
 )
 
 // The corpora in testdata/fuzz have messages and records of the recorded
@@ -37,6 +39,7 @@ func TestAttackI2FuzzTargets(t *testing.T) {
 
 func FuzzRecord(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
+		fuzzcount.Input(len(b))
 		h, fragment, err := parseRecord(b)
 		if err != nil {
 			return
@@ -49,6 +52,7 @@ func FuzzRecord(f *testing.F) {
 
 func FuzzUnifiedHeader(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
+		fuzzcount.Input(len(b))
 		h, err := parseUnified(b)
 		if err != nil {
 			return
@@ -62,6 +66,7 @@ func FuzzUnifiedHeader(f *testing.F) {
 // Nothing opens that was not sealed with the key.
 func FuzzOpen(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
+		fuzzcount.Input(len(b))
 		for name, kind := range aeadKinds {
 			for _, open := range []opener{testProtection12(t, kind, 1).opener(), testProtection13(t, kind, 3).opener()} {
 				if _, content, err := open(bytes.Clone(b)); err == nil || content != nil {
@@ -74,6 +79,7 @@ func FuzzOpen(f *testing.F) {
 
 func FuzzAlert(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
+		fuzzcount.Input(len(b))
 		level, a, err := parseAlert(b)
 		if (err == nil) != (len(b) == 2) || err == nil && (byte(a) != b[1] || level != levelWarning && level != levelFatal) {
 			t.Errorf("%x read as %v %v, %v", b, level, a, err)
@@ -83,6 +89,7 @@ func FuzzAlert(f *testing.F) {
 
 func FuzzACK(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
+		fuzzcount.Input(len(b))
 		records, err := parseACK(b)
 		if err != nil {
 			return
@@ -95,6 +102,7 @@ func FuzzACK(f *testing.F) {
 
 func FuzzFragment(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
+		fuzzcount.Input(len(b))
 		for len(b) > 0 {
 			h, fragment, rest, err := parseFragment(b)
 			if err != nil {
@@ -128,7 +136,10 @@ func fuzzHello(f *testing.F, typ handshakeType) {
 			f.Add(s.body.bytes())
 		}
 	}
-	f.Fuzz(func(t *testing.T, body []byte) { fuzzMessage(t, typ, body, messageForm{}) })
+	f.Fuzz(func(t *testing.T, body []byte) {
+		fuzzcount.Input(len(body))
+		fuzzMessage(t, typ, body, messageForm{})
+	})
 }
 
 func FuzzMessage12(f *testing.F) {
@@ -138,6 +149,7 @@ func FuzzMessage12(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, typ, kx byte, rawPublicKeys bool, body []byte) {
+		fuzzcount.Input(3 + len(body))
 		fuzzMessage(t, handshakeType(typ), body, messageForm{VersionDTLS12, keyExchange(kx) % (kxPSK + 1), rawPublicKeys})
 	})
 }
@@ -148,7 +160,10 @@ func FuzzMessage13(f *testing.F) {
 			f.Add(byte(s.m.typ()), s.body.bytes())
 		}
 	}
-	f.Fuzz(func(t *testing.T, typ byte, body []byte) { fuzzMessage(t, handshakeType(typ), body, form13) })
+	f.Fuzz(func(t *testing.T, typ byte, body []byte) {
+		fuzzcount.Input(1 + len(body))
+		fuzzMessage(t, handshakeType(typ), body, form13)
+	})
 }
 
 // FuzzReassembly sends fragments of three messages, as the input says, and
@@ -157,6 +172,7 @@ func FuzzReassembly(f *testing.F) {
 	f.Add([]byte{0, 0, 255, 1, 0, 255, 2, 0, 255})
 	f.Add([]byte{2, 100, 255, 2, 0, 100, 1, 0, 255, 0, 5, 10, 0, 0, 6, 0, 14, 255})
 	f.Fuzz(func(t *testing.T, script []byte) {
+		fuzzcount.Input(len(script))
 		bodies := [][]byte{testBytes(0, 50), testBytes(1, 200), testBytes(2, blockLen+50)}
 		var have [3][blockLen + 50]bool
 		missing := []int{50, 200, blockLen + 50}

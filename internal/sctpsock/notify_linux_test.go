@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/fuzzcount"
 )
 
 // note builds a notification of 32-bit and 16-bit fields in host byte order,
@@ -102,6 +104,7 @@ func FuzzNotification(f *testing.F) {
 		f.Add(tt.raw, 9)
 	}
 	f.Fuzz(func(t *testing.T, b []byte, cut int) {
+		fuzzcount.Input(len(b) + 1)
 		var whole, parts Socket
 		want := whole.notified(b, true)
 		cut = int(uint(cut) % uint(len(b)+1))

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/fuzzcount"
 )
 
 func TestPcap(t *testing.T) {
@@ -112,6 +114,7 @@ func FuzzCheck(f *testing.F) {
 	log := r.keyLog(f)
 	f.Add(file.Bytes())
 	f.Fuzz(func(t *testing.T, b []byte) {
+		fuzzcount.Input(len(b))
 		frames, err := ReadPcap(bytes.NewReader(b))
 		if err != nil {
 			return
@@ -133,6 +136,7 @@ func FuzzParseRecord(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, m []byte) {
+		fuzzcount.Input(len(m))
 		r, err := parseRecord(m)
 		if err != nil {
 			return
