@@ -201,7 +201,7 @@ func parseServerName(e *extensions, in place, s *cryptobyte.String) error {
 
 func addStatusRequest(e *extensions, in place, b *cryptobyte.Builder) {
 	switch in {
-	case inServerHello12: // empty
+	case inServerHello12, inCertificateRequest: // empty: RFC 6066, Section 8; RFC 8446, Section 4.4.2.1
 	case inCertificate:
 		b.AddUint8(statusTypeOCSP)
 		addVector24(b, e.ocspResponse)
@@ -215,7 +215,7 @@ func addStatusRequest(e *extensions, in place, b *cryptobyte.Builder) {
 func parseStatusRequest(e *extensions, in place, s *cryptobyte.String) error {
 	var statusType uint8
 	switch in {
-	case inServerHello12:
+	case inServerHello12, inCertificateRequest:
 		e.statusRequest = true
 		return nil
 	case inCertificate:

@@ -16,13 +16,14 @@ import (
 // messages in its corpus or with the samples of this package as seeds.
 func TestAttackI2FuzzTargets(t *testing.T) {
 	source := ""
-	for _, name := range []string{"fuzz_test.go", "fuzz_conn_test.go", "fuzz_session_test.go"} {
+	for _, name := range []string{"fuzz_test.go", "fuzz_conn_test.go", "fuzz_session_test.go", "fuzz_tls_test.go"} {
 		source += string(must(os.ReadFile(name)))
 	}
 	for name, seeds := range map[string]string{
 		"FuzzRecord": "", "FuzzUnifiedHeader": "", "FuzzOpen": "", "FuzzAlert": "", "FuzzACK": "", "FuzzFragment": "",
 		"FuzzClientHello": "", "FuzzServerHello": "", "FuzzMessage12": "", "FuzzMessage13": "", "FuzzReassembly": "f.Add",
 		"FuzzSession": "f.Add", "FuzzTicket": "f.Add", "FuzzCachedSession": "f.Add",
+		"FuzzTLSClientHello": "f.Add", "FuzzTLSMessage12": "fuzzTLSMessage(", "FuzzTLSMessage13": "",
 		"FuzzClient12": "", "FuzzServer12": "", "FuzzClient13": "", "FuzzServer13": "",
 	} {
 		_, body, ok := strings.Cut(source, "\nfunc "+name+"(f *testing.F)")

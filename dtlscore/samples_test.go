@@ -259,7 +259,7 @@ func samples() []sample {
 			signatureAlgorithms:     []tls.SignatureScheme{tls.Ed25519},
 			signatureAlgorithmsCert: []tls.SignatureScheme{tls.PKCS1WithSHA256},
 			certificateAuthorities:  [][]byte{der},
-		}}, vec(0, opaque(1, "09"), vec(2, ext("0005", "01", opaque(2, ""), opaque(2, "")),
+		}}, vec(0, opaque(1, "09"), vec(2, ext("0005"),
 			ext("000d", vec(2, "0807")), ext("0032", vec(2, "0401")), ext("002f", vec(2, opaque(2, "3003020107")))))},
 		{"CertificateVerify", form13, &certificateVerify{tls.Ed25519, []byte{1, 2}}, vec(0, "0807", opaque(2, "0102"))},
 		{"ServerHelloDone", form12, &serverHelloDone{}, vec(0)},
