@@ -44,8 +44,8 @@ their way and takes the time of each; with discard it sends as fast as it can. H
 told every second, and at the end in a table; with -json as one JSON object for each size, and nothing else.
 
 Examples:
-   sctp-echo bench -ca demo/ca.pem -time 5s localhost:5868
-   sctp-echo bench -ca demo/ca.pem -mode discard -size 64 -size 16384 -connections 4 -streams 16 localhost:5868`,
+   sctp-echo bench -cert demo/client.pem -key demo/client-key.pem -ca demo/ca.pem -time 1s localhost:5868
+   sctp-echo bench -ca demo/ca.pem -mode discard -time 1s -size 64 -size 16384 -connections 4 -streams 16 localhost:5869`,
 		Flags: append(append(o.commonOptions.flags(
 			"certificate chain of this client in PEM `FILE`",
 			"CA certificates that may have signed the server's, in PEM `FILE` (default: those of the system)",

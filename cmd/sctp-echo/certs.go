@@ -42,7 +42,7 @@ These certificates are for trying things out. Production needs a real CA.
 
 Examples:
    sctp-echo certs demo
-   sctp-echo certs -host amf.example.org -host 192.0.2.1 -days 7 demo`,
+   sctp-echo certs -host amf.example.org -host 192.0.2.1 -days 7 amf`,
 		Flags: []cli.Flag{
 			&cli.StringSliceFlag{Name: "host", Usage: "`NAME` or IP address that the server's certificate is for; may be repeated",
 				Value: []string{"localhost", "127.0.0.1", "::1"}, Destination: &o.hosts},

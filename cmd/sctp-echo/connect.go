@@ -47,9 +47,9 @@ Each echo must come back byte for byte, on its stream, with its PPID. Of many ec
 only a sample is printed, unless -v is given or -interval leaves time to read.
 
 Examples:
-   sctp-echo connect -ca demo/ca.pem -cert demo/client.pem -key demo/client-key.pem localhost:5868
-   sctp-echo connect -ca demo/ca.pem -streams 4 -count 100 -size 1024 localhost:5868
-   sctp-echo connect -ca demo/ca.pem -name amf.example.org -ppid 66 192.0.2.1/198.51.100.1:38412`,
+   sctp-echo connect -cert demo/client.pem -key demo/client-key.pem -ca demo/ca.pem localhost:5868
+   sctp-echo connect -cert demo/client.pem -key demo/client-key.pem -ca demo/ca.pem -streams 4 -count 100 -size 1024 localhost:5868
+   sctp-echo connect -ca amf/ca.pem -name amf.example.org -ppid 66 192.0.2.1/198.51.100.1:38412`,
 		Flags: append(append(o.commonOptions.flags(
 			"certificate chain of this client in PEM `FILE`",
 			"CA certificates that may have signed the server's, in PEM `FILE` (default: those of the system)",

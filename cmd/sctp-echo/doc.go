@@ -7,7 +7,7 @@
 //
 //	sctp-echo certs demo
 //	sctp-echo serve -cert demo/server.pem -key demo/server-key.pem -ca demo/ca.pem :5868
-//	sctp-echo connect -cert demo/client.pem -key demo/client-key.pem -ca demo/ca.pem -streams 4 localhost:5868
+//	sctp-echo connect -cert demo/client.pem -key demo/client-key.pem -ca demo/ca.pem localhost:5868
 //
 // # Addresses
 //

@@ -41,7 +41,7 @@ Exit status: 0 if all is well, warnings included; 3 otherwise.
 
 Examples:
    sctp-echo doctor
-   sctp-echo doctor -cert demo/client.pem -key demo/client-key.pem -ca demo/ca.pem hss.example:5868`,
+   sctp-echo doctor -cert demo/client.pem -key demo/client-key.pem -ca demo/ca.pem localhost:5868`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "cert", Usage: "certificate chain to check, in PEM `FILE`", TakesFile: true, Destination: &o.cert},
 			&cli.StringFlag{Name: "key", Usage: "its private key in PEM `FILE` (default: the file of -cert)", TakesFile: true, Destination: &o.key},
@@ -153,7 +153,7 @@ var least = []int{5, 4}
 
 func (m machine) kernel() finding {
 	if m.system != "Linux" {
-		return bad("run it on Linux: \"make demo\" has a virtual machine for that, and Vagrantfile another", "%s has no SCTP that this library can use", m.system)
+		return bad("run it on Linux: the Vagrantfile in this program's repository makes a machine that has SCTP", "%s has no SCTP that this library can use", m.system)
 	}
 	var version []int
 	for _, s := range strings.FieldsFunc(m.release, func(r rune) bool { return r < '0' || r > '9' })[:2] {
@@ -178,7 +178,7 @@ func (m machine) sctp() finding {
 	if _, err := fs.Stat(m.root, "lib/modules/"+m.release); err != nil {
 		return bad("if this is a container, load the module on its host: modprobe sctp\n"+
 			"otherwise this kernel has none: boot one of a distribution\n"+
-			"to try it without: make demo boots such a kernel in QEMU", "the kernel has no SCTP, and there are no modules for it here")
+			"to try it without: netns-tests/run COMMAND, in this program's repository, boots such a kernel in QEMU", "the kernel has no SCTP, and there are no modules for it here")
 	}
 	if m.hasModule("sctp") {
 		return bad("as root: modprobe sctp\n"+

@@ -52,7 +52,7 @@ func TestMachine(t *testing.T) {
 		{"SCTP", machine.sctp, aMachine(nil), well, "SCTP sockets"},
 		{"module not loaded", machine.sctp, aMachine(noSCTP, "lib/modules/6.1.0-9-amd64/kernel/net/sctp/sctp.ko.xz", ""), ill, "not loaded...modprobe sctp...modules-load.d"},
 		{"no module", machine.sctp, aMachine(noSCTP, "lib/modules/6.1.0-9-amd64/kernel/net/sctp_diag.ko", ""), ill, "no module sctp...linux-modules-extra-6.1.0-9-amd64"},
-		{"no modules", machine.sctp, container, ill, "no modules...on its host...make demo"},
+		{"no modules", machine.sctp, container, ill, "no modules...on its host...netns-tests/run"},
 		{"forbidden", machine.sctp, aMachine(syscall.EPERM), ill, "operation not permitted...seccomp"},
 		{"AUTH on", machine.auth, aMachine(nil), well, "on for all"},
 		{"AUTH off", machine.auth, aMachine(nil, "proc/sys/net/sctp/auth_enable", "0\n"), worth, "switches it on...OpenSSL needs: sysctl"},
