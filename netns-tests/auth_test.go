@@ -35,7 +35,8 @@ func TestWireKernelAuth(t *testing.T) { // 7.6
 
 func testKernelAuth(t *testing.T, client, server *Host, hmacs []uint16) {
 	c := startCapture(t, server)
-	a, b := connectSockets(t, client, server, hmacs)
+	list := []byte{0, 0xc0}
+	a, b := connectSockets(t, client, server, &sctpsock.Options{AuthChunks: list, HMACs: hmacs}, &sctpsock.Options{AuthChunks: list})
 	secrets := map[uint16][]byte{1: bytes.Repeat([]byte{0x11}, 64), 2: []byte("short")}
 
 	var sent []string // by whom, and under which key
@@ -95,14 +96,13 @@ func testKernelAuth(t *testing.T, client, server *Host, hmacs []uint16) {
 	}
 }
 
-// connectSockets returns both ends of an association with SCTP-AUTH.
-func connectSockets(t *testing.T, client, server *Host, hmacs []uint16) (a, b *sctpsock.Socket) {
+// connectSockets returns both ends of an association without DTLS.
+func connectSockets(t *testing.T, client, server *Host, ofClient, ofServer *sctpsock.Options) (a, b *sctpsock.Socket) {
 	t.Helper()
-	o := &sctpsock.Options{AuthChunks: []byte{0, 0xc0}}
 	var l *sctpsock.Listener
 	server.Do(t, func() {
 		var err error
-		if l, err = sctpsock.Listen([]netip.AddrPort{netip.AddrPortFrom(server.Addrs[0], 5868)}, o); err != nil {
+		if l, err = sctpsock.Listen([]netip.AddrPort{netip.AddrPortFrom(server.Addrs[0], 5868)}, ofServer); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -111,8 +111,7 @@ func connectSockets(t *testing.T, client, server *Host, hmacs []uint16) (a, b *s
 	defer cancel()
 	client.Do(t, func() {
 		var err error
-		o := &sctpsock.Options{AuthChunks: o.AuthChunks, HMACs: hmacs}
-		if a, err = sctpsock.Dial(ctx, nil, l.Addrs(), o); err != nil {
+		if a, err = sctpsock.Dial(ctx, nil, l.Addrs(), ofClient); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -54,9 +54,10 @@ func Join(t testing.TB, a, b *Host) {
 	for i, h := range []*Host{a, b} {
 		addr := netip.AddrFrom4([4]byte{10, 0, byte(n), byte(i + 1)})
 		addr6 := netip.MustParseAddr(fmt.Sprintf("fd00:0:0:%x::%d", n, i+1))
-		ip(t, fmt.Sprintf("-n %s addr add %s/24 dev %s", h.Name, addr, dev))
-		ip(t, fmt.Sprintf("-n %s addr add %s/64 dev %s nodad", h.Name, addr6, dev))
-		ip(t, fmt.Sprintf("-n %s link set %s up gso_max_size 1500", h.Name, dev))
+		h.ip(t,
+			fmt.Sprintf("addr add %s/24 dev %s", addr, dev),
+			fmt.Sprintf("addr add %s/64 dev %s nodad", addr6, dev),
+			fmt.Sprintf("link set %s up gso_max_size 1500", dev))
 		h.Addrs = append(h.Addrs, addr)
 		h.Addrs6 = append(h.Addrs6, addr6)
 	}
@@ -121,6 +122,16 @@ func (h *Host) enter() error {
 	}
 	defer ns.Close()
 	return unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET)
+}
+
+// ip has one ip(8) execute several commands on the host: to start a program takes long in an emulated machine.
+func (h *Host) ip(t testing.TB, commands ...string) {
+	t.Helper()
+	cmd := exec.Command("ip", "-n", h.Name, "-batch", "-")
+	cmd.Stdin = strings.NewReader(strings.Join(commands, "\n") + "\n")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("ip of %s, %q: %v\n%s", h.Name, commands, err, out)
+	}
 }
 
 // ip runs ip(8) with the words of args.

@@ -122,10 +122,10 @@ func (a *Association) sender(p *Packet) (Side, bool) {
 		return 0, false
 	}
 	switch first := p.Chunks[0]; first.Type {
-	case chunkInit:
+	case ChunkInit:
 		init, err := first.asInit()
 		return from, err == nil && from == Initiator && init.tag == a.tag[Initiator]
-	case chunkAbort, chunkShutdownComplete:
+	case ChunkAbort, ChunkShutdownComplete:
 		if first.Flags&1 != 0 { // the T bit: the tag is reflected
 			return from, p.Tag == a.tag[from]
 		}
@@ -140,7 +140,7 @@ func (a *Association) sender(p *Packet) (Side, bool) {
 // tag: a responder keeps no state, so it answers each INIT with new values.
 func (a *Association) acceptInitAck(tag uint32) bool {
 	for _, p := range a.Packets {
-		if p.Chunks[0].Type != chunkInitAck {
+		if p.Chunks[0].Type != ChunkInitAck {
 			continue
 		}
 		if init, err := p.Chunks[0].asInit(); err == nil && init.tag == tag {
@@ -157,26 +157,26 @@ func (a *Association) take(from Side, p *Packet) {
 	p.auth = authStateOf(p, &a.found)
 	for i, c := range p.Chunks {
 		switch c.Type {
-		case chunkInitAck:
+		case ChunkInitAck:
 			if !a.established {
 				if err := a.setInit(Responder, c); err != nil {
 					a.found.add(Malformed, p.Number, "%v", err)
 				}
 			}
-		case chunkCookieEcho:
+		case ChunkCookieEcho:
 			a.established = true
-		case chunkData:
+		case ChunkData:
 			d, err := c.asData()
 			if err != nil {
 				a.found.add(Malformed, p.Number, "%v", err)
 				continue
 			}
 			a.takeData(p, d, p.auth.keyOf(i))
-		case chunkForwardTSN:
+		case ChunkForwardTSN:
 			if tsn, ok := c.cumulativeTSN(); ok {
 				a.abandon(from, tsn, p)
 			}
-		case chunkIData:
+		case ChunkIData:
 			a.found.add(Malformed, p.Number, "I-DATA chunk: message interleaving is not followed here")
 		}
 	}

@@ -15,7 +15,7 @@ type authState struct {
 func authStateOf(p *Packet, found *defects) authState {
 	s := authState{index: -1}
 	for i, c := range p.Chunks {
-		if c.Type != chunkAuth {
+		if c.Type != ChunkAuth {
 			continue
 		}
 		if s.index >= 0 {
@@ -82,7 +82,7 @@ func (a *Association) checkHMAC(p *Packet, keys map[uint16][]byte) {
 // user data (RFC 6083, Section 4.5), and what the receiver asked for.
 func (a *Association) checkCovered(p *Packet) {
 	for i, c := range p.Chunks {
-		must := c.Type == chunkData || c.Type == chunkForwardTSN || c.Type == chunkIData
+		must := c.Type == ChunkData || c.Type == ChunkForwardTSN || c.Type == ChunkIData
 		if (must || a.Auth[p.From.peer()].Demands(c.Type)) && p.auth.keyOf(i) == Unsigned {
 			a.found.add(Unauthenticated, p.Number, "%s from the %s", c, p.From)
 		}

@@ -188,5 +188,5 @@ func (c *Capture) close() error {
 // chunk of an association, SHUTDOWN-COMPLETE or ABORT.
 func EndsAssociation(f Frame) bool {
 	p, err := decodeFrame(0, f)
-	return err == nil && p != nil && (p.has(chunkShutdownComplete) || p.has(chunkAbort))
+	return err == nil && p != nil && (p.has(ChunkShutdownComplete) || p.has(ChunkAbort))
 }

@@ -81,7 +81,7 @@ func follow(frames []Frame) ([]*Association, error) {
 		if p == nil || len(p.Chunks) == 0 {
 			continue
 		}
-		if !deliver(all, p) && p.Chunks[0].Type == chunkInit {
+		if !deliver(all, p) && p.Chunks[0].Type == ChunkInit {
 			a, err := newAssociation(p, p.Chunks[0])
 			if err != nil {
 				a.found.add(Malformed, p.Number, "%v", err)

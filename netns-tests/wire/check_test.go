@@ -160,7 +160,7 @@ func TestDefects(t *testing.T) {
 		{
 			name: "the application's data inside another chunk", want: []Kind{Plaintext},
 			synth: func(s *synth) {
-				s.packet(Initiator, Unsigned, chunk(chunkHeartbeat, 0, clientMessage(0, 40)))
+				s.packet(Initiator, Unsigned, chunk(ChunkHeartbeat, 0, clientMessage(0, 40)))
 			},
 		},
 		{
@@ -175,20 +175,20 @@ func TestDefects(t *testing.T) {
 			name: "HMAC made with another secret", want: []Kind{WrongHMAC},
 			synth: func(s *synth) {
 				s.secrets = map[uint16][]byte{1: bytes.Repeat([]byte{1}, 64)}
-				s.packet(Initiator, 1, chunk(chunkHeartbeat, 0, make([]byte, 40)))
+				s.packet(Initiator, 1, chunk(ChunkHeartbeat, 0, make([]byte, 40)))
 			},
 		},
 		{
 			name: "HMAC-SHA-1 although the peer prefers SHA-256", want: []Kind{WrongAlgorithm},
 			synth: func(s *synth) {
 				s.hmac = authchunk.HMACSHA1
-				s.packet(Initiator, 1, chunk(chunkHeartbeat, 0, make([]byte, 40)))
+				s.packet(Initiator, 1, chunk(ChunkHeartbeat, 0, make([]byte, 40)))
 			},
 		},
 		{
 			name: "two AUTH chunks", want: []Kind{Malformed},
 			synth: func(s *synth) {
-				body := chunk(chunkHeartbeat, 0, make([]byte, 40))
+				body := chunk(ChunkHeartbeat, 0, make([]byte, 40))
 				body = append(s.auth(1, body), body...)
 				s.packet(Initiator, 1, body)
 			},
@@ -197,14 +197,14 @@ func TestDefects(t *testing.T) {
 			name: "DATA chunk before the AUTH chunk", want: []Kind{Unauthenticated},
 			synth: func(s *synth) {
 				m := send{from: Initiator, data: unhex(t, r.Records[atServerCloseNotify-1][1])}
-				data, heartbeat := s.chunks(m)[0], chunk(chunkHeartbeat, 0, make([]byte, 40))
+				data, heartbeat := s.chunks(m)[0], chunk(ChunkHeartbeat, 0, make([]byte, 40))
 				s.packet(Initiator, Unsigned, data, s.auth(1, heartbeat), heartbeat)
 			},
 		},
 		{
 			name: "FORWARD-TSN without AUTH", want: []Kind{Unauthenticated},
 			synth: func(s *synth) {
-				s.packet(Initiator, Unsigned, chunk(chunkForwardTSN, 0, []byte{0, 0, 0, 0}))
+				s.packet(Initiator, Unsigned, chunk(ChunkForwardTSN, 0, []byte{0, 0, 0, 0}))
 			},
 		},
 		{

@@ -6,43 +6,43 @@ import (
 	"fmt"
 )
 
-// Chunk types. RFC 9260, Section 3.2, and the RFCs named.
+// Types of chunks. RFC 9260, Section 3.2, and the RFCs named.
 const (
-	chunkData             = 0
-	chunkInit             = 1
-	chunkInitAck          = 2
-	chunkSack             = 3
-	chunkHeartbeat        = 4
-	chunkHeartbeatAck     = 5
-	chunkAbort            = 6
-	chunkShutdown         = 7
-	chunkShutdownAck      = 8
-	chunkError            = 9
-	chunkCookieEcho       = 10
-	chunkCookieAck        = 11
-	chunkShutdownComplete = 14
-	chunkAuth             = 15   // RFC 4895
-	chunkIData            = 0x40 // RFC 8260
-	chunkForwardTSN       = 0xc0 // RFC 3758
+	ChunkData             = 0
+	ChunkInit             = 1
+	ChunkInitAck          = 2
+	ChunkSack             = 3
+	ChunkHeartbeat        = 4
+	ChunkHeartbeatAck     = 5
+	ChunkAbort            = 6
+	ChunkShutdown         = 7
+	ChunkShutdownAck      = 8
+	ChunkError            = 9
+	ChunkCookieEcho       = 10
+	ChunkCookieAck        = 11
+	ChunkShutdownComplete = 14
+	ChunkAuth             = 15   // RFC 4895
+	ChunkIData            = 0x40 // RFC 8260
+	ChunkForwardTSN       = 0xc0 // RFC 3758
 )
 
 var chunkNames = map[byte]string{
-	chunkData:             "DATA",
-	chunkInit:             "INIT",
-	chunkInitAck:          "INIT-ACK",
-	chunkSack:             "SACK",
-	chunkHeartbeat:        "HEARTBEAT",
-	chunkHeartbeatAck:     "HEARTBEAT-ACK",
-	chunkAbort:            "ABORT",
-	chunkShutdown:         "SHUTDOWN",
-	chunkShutdownAck:      "SHUTDOWN-ACK",
-	chunkError:            "ERROR",
-	chunkCookieEcho:       "COOKIE-ECHO",
-	chunkCookieAck:        "COOKIE-ACK",
-	chunkShutdownComplete: "SHUTDOWN-COMPLETE",
-	chunkAuth:             "AUTH",
-	chunkIData:            "I-DATA",
-	chunkForwardTSN:       "FORWARD-TSN",
+	ChunkData:             "DATA",
+	ChunkInit:             "INIT",
+	ChunkInitAck:          "INIT-ACK",
+	ChunkSack:             "SACK",
+	ChunkHeartbeat:        "HEARTBEAT",
+	ChunkHeartbeatAck:     "HEARTBEAT-ACK",
+	ChunkAbort:            "ABORT",
+	ChunkShutdown:         "SHUTDOWN",
+	ChunkShutdownAck:      "SHUTDOWN-ACK",
+	ChunkError:            "ERROR",
+	ChunkCookieEcho:       "COOKIE-ECHO",
+	ChunkCookieAck:        "COOKIE-ACK",
+	ChunkShutdownComplete: "SHUTDOWN-COMPLETE",
+	ChunkAuth:             "AUTH",
+	ChunkIData:            "I-DATA",
+	ChunkForwardTSN:       "FORWARD-TSN",
 }
 
 // A Chunk is a chunk of an SCTP packet. RFC 9260, Section 3.2.
@@ -81,15 +81,15 @@ func chunkName(typ byte) string {
 
 func (c Chunk) String() string {
 	switch c.Type {
-	case chunkData:
+	case ChunkData:
 		if d, err := c.asData(); err == nil {
 			return d.String()
 		}
-	case chunkSack, chunkShutdown:
+	case ChunkSack, ChunkShutdown:
 		if tsn, ok := c.cumulativeTSN(); ok {
 			return fmt.Sprintf("%s(%d)", chunkName(c.Type), tsn)
 		}
-	case chunkAuth:
+	case ChunkAuth:
 		if len(c.Value) >= 2 {
 			return fmt.Sprintf("AUTH(key %d)", binary.BigEndian.Uint16(c.Value))
 		}
@@ -161,7 +161,7 @@ func (d dataChunk) String() string {
 // chunk: everything up to it has been received, or given up.
 func (c Chunk) cumulativeTSN() (uint32, bool) {
 	switch c.Type {
-	case chunkSack, chunkShutdown, chunkForwardTSN:
+	case ChunkSack, ChunkShutdown, ChunkForwardTSN:
 		if len(c.Value) >= 4 {
 			return binary.BigEndian.Uint32(c.Value), true
 		}

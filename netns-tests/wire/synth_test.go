@@ -109,7 +109,7 @@ func newSynth(secrets map[uint16][]byte) *synth {
 	for side := range s.params {
 		s.params[side] = authchunk.Params{
 			Random: bytes.Repeat([]byte{byte(0xa0 + side)}, 32),
-			Chunks: []byte{chunkData, chunkForwardTSN},
+			Chunks: []byte{ChunkData, ChunkForwardTSN},
 			HMACs:  []authchunk.HMACID{authchunk.HMACSHA256, authchunk.HMACSHA1},
 		}
 	}
@@ -126,7 +126,7 @@ func (s *synth) packet(from Side, keyID int, chunks ...[]byte) {
 		body = append(s.auth(uint16(keyID), body), body...)
 	}
 	tag := s.tag[from.peer()]
-	if body[0] == chunkInit {
+	if body[0] == ChunkInit {
 		tag = 0
 	}
 	s.frame(from, tag, body)
@@ -172,10 +172,10 @@ func (s *synth) initChunk(typ byte, from Side) []byte {
 
 // setup is the four-way handshake of SCTP.
 func (s *synth) setup() {
-	s.packet(Initiator, Unsigned, s.initChunk(chunkInit, Initiator))
-	s.packet(Responder, Unsigned, s.initChunk(chunkInitAck, Responder))
-	s.packet(Initiator, Unsigned, chunk(chunkCookieEcho, 0, make([]byte, 50)))
-	s.packet(Responder, Unsigned, chunk(chunkCookieAck, 0, nil))
+	s.packet(Initiator, Unsigned, s.initChunk(ChunkInit, Initiator))
+	s.packet(Responder, Unsigned, s.initChunk(ChunkInitAck, Responder))
+	s.packet(Initiator, Unsigned, chunk(ChunkCookieEcho, 0, make([]byte, 50)))
+	s.packet(Responder, Unsigned, chunk(ChunkCookieAck, 0, nil))
 }
 
 // A send is one user message as it goes out.
@@ -204,7 +204,7 @@ func (s *synth) chunks(m send) [][]byte {
 			flags |= unordered
 		}
 		if len(rest) > s.mtu {
-			out = append(out, chunk(chunkData, flags, append(b, rest[:s.mtu]...)))
+			out = append(out, chunk(ChunkData, flags, append(b, rest[:s.mtu]...)))
 			flags = 0
 			continue
 		}
@@ -213,7 +213,7 @@ func (s *synth) chunks(m send) [][]byte {
 			flags |= sackNow
 		}
 		s.ssn[m.from][m.stream]++
-		return append(out, chunk(chunkData, flags, append(b, rest...)))
+		return append(out, chunk(ChunkData, flags, append(b, rest...)))
 	}
 }
 
@@ -228,13 +228,13 @@ func (s *synth) send(m send) {
 // sack acknowledges all that the other side has sent.
 func (s *synth) sack(from Side) {
 	b := binary.BigEndian.AppendUint32(nil, s.tsn[from.peer()]-1)
-	s.packet(from, Unsigned, chunk(chunkSack, 0, append(b, 0, 1, 0, 0, 0, 0, 0, 0)))
+	s.packet(from, Unsigned, chunk(ChunkSack, 0, append(b, 0, 1, 0, 0, 0, 0, 0, 0)))
 }
 
 func (s *synth) shutdown() {
-	s.packet(Initiator, Unsigned, chunk(chunkShutdown, 0, binary.BigEndian.AppendUint32(nil, s.tsn[1]-1)))
-	s.packet(Responder, Unsigned, chunk(chunkShutdownAck, 0, nil))
-	s.packet(Initiator, Unsigned, chunk(chunkShutdownComplete, 0, nil))
+	s.packet(Initiator, Unsigned, chunk(ChunkShutdown, 0, binary.BigEndian.AppendUint32(nil, s.tsn[1]-1)))
+	s.packet(Responder, Unsigned, chunk(ChunkShutdownAck, 0, nil))
+	s.packet(Initiator, Unsigned, chunk(ChunkShutdownComplete, 0, nil))
 }
 
 // plan returns the recording's records as messages that obey RFC 6083:

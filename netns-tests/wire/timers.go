@@ -82,7 +82,7 @@ func (a *Association) retransmitted(i int) *Packet {
 	p := a.Packets[i]
 	for _, c := range p.Chunks {
 		switch c.Type {
-		case chunkData:
+		case ChunkData:
 			d, err := c.asData()
 			if err != nil {
 				continue
@@ -90,7 +90,7 @@ func (a *Association) retransmitted(i int) *Packet {
 			if first := a.flow[p.From].seen[d.tsn].packet; first != nil && first != p {
 				return first
 			}
-		case chunkInit, chunkCookieEcho, chunkShutdown, chunkShutdownAck:
+		case ChunkInit, ChunkCookieEcho, ChunkShutdown, ChunkShutdownAck:
 			for _, q := range a.Packets[:i] {
 				if q.From == p.From && q.has(c.Type) {
 					return q
@@ -112,12 +112,12 @@ func (a *Association) findDelayedSACKs() {
 		sender := p.From.peer() // of the data
 		for _, c := range p.Chunks {
 			tsn, ok := c.cumulativeTSN()
-			if !ok || c.Type != chunkSack || !before(acked[sender], tsn) {
+			if !ok || c.Type != ChunkSack || !before(acked[sender], tsn) {
 				continue
 			}
 			since := newestData(a.Packets[:i], sender, acked[sender], tsn)
 			acked[sender] = tsn
-			if since != nil && !p.has(chunkData) && p.Time.Sub(since.Time) >= delayedSACK {
+			if since != nil && !p.has(ChunkData) && p.Time.Sub(since.Time) >= delayedSACK {
 				a.addTimer(DelayedSACK, since, p, a.actsPromptly(i))
 			}
 		}
@@ -131,7 +131,7 @@ func newestData(packets []*Packet, from Side, acked, tsn uint32) *Packet {
 	for _, p := range slices.Backward(packets) {
 		covered, atOnce := false, false
 		for _, c := range p.Chunks {
-			if d, err := c.asData(); c.Type == chunkData && err == nil {
+			if d, err := c.asData(); c.Type == ChunkData && err == nil {
 				covered = covered || before(acked, d.tsn) && !before(tsn, d.tsn)
 				atOnce = atOnce || d.sackImmediately
 			}
@@ -157,7 +157,7 @@ func (a *Association) actsPromptly(i int) bool {
 		}
 		for _, c := range p.Chunks {
 			switch c.Type {
-			case chunkSack, chunkAuth, chunkHeartbeat, chunkHeartbeatAck:
+			case ChunkSack, ChunkAuth, ChunkHeartbeat, ChunkHeartbeatAck:
 			default:
 				return p.From != ack.From
 			}

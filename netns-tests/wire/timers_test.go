@@ -131,7 +131,7 @@ func TestTimers(t *testing.T) { // 1.28, 1.54
 			name: "COOKIE-ECHO sent again",
 			capture: func(s *synth, plan []send) {
 				s.wait(3 * time.Second)
-				s.packet(Initiator, Unsigned, chunk(chunkCookieEcho, 0, make([]byte, 50)))
+				s.packet(Initiator, Unsigned, chunk(ChunkCookieEcho, 0, make([]byte, 50)))
 				for _, m := range plan {
 					s.send(m)
 				}

@@ -1,0 +1,203 @@
+//go:build kernel
+
+package netns
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/netns-tests/wire"
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
+)
+
+// endings are how an attacker ends an association for the server, in the name of the client. Nothing in SCTP stops it,
+// so it is to be told.
+var endings = []struct {
+	name  string
+	forge func(a *Attacker) *wire.Packet
+	want  sctpdtls.AssociationEnd
+}{
+	{"ABORT", func(a *Attacker) *wire.Packet {
+		return a.Forge(wire.Initiator, wire.Chunk{Type: wire.ChunkAbort})
+	}, sctpdtls.AssociationAborted},
+	{"SHUTDOWN", func(a *Attacker) *wire.Packet {
+		all := a.End(wire.Responder).Next - 1 // that the server has sent
+		return a.Forge(wire.Initiator, wire.Chunk{Type: wire.ChunkShutdown, Value: binary.BigEndian.AppendUint32(nil, all)})
+	}, sctpdtls.AssociationShutdown},
+	{"restart", func(a *Attacker) *wire.Packet { return forgedInit(a, wire.Initiator) }, sctpdtls.AssociationRestarted},
+}
+
+// An ender puts a forgery before one packet of the client, and goes through with it if it is a restart.
+type ender struct {
+	*Attacker
+	forge func(*Attacker) *wire.Packet
+
+	mu        sync.Mutex // guards the following
+	after     int        // packets, counted down; 0 if it is not wanted yet, or done
+	control   bool       // it has to be one of a control record
+	serverTag uint32     // after a restart
+}
+
+// arm has it done before the n-th packet of the client with a DATA chunk, or with one of a control record.
+func (e *ender) arm(n int, control bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.after, e.control = n, control
+}
+
+func (e *ender) intercept(p *wire.Packet) []*wire.Packet {
+	if p.Tag == forgedTag {
+		return e.restart(p.Chunks[0])
+	}
+	c, ok := p.Find(wire.ChunkData)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !ok || p.From != wire.Initiator || e.control && Stream(c) != 0 || e.after == 0 {
+		return pass(p)
+	}
+	if e.after--; e.after > 0 {
+		return pass(p)
+	}
+	return []*wire.Packet{e.forge(e.Attacker), p}
+}
+
+// restart answers the server, so that a new association takes the place of the old one, and sends what the client has sent
+// last: its record would open again.
+func (e *ender) restart(c wire.Chunk) []*wire.Packet {
+	var next wire.Chunk
+	switch c.Type {
+	case wire.ChunkInitAck:
+		e.serverTag = binary.BigEndian.Uint32(c.Value)
+		next = wire.Chunk{Type: wire.ChunkCookieEcho, Value: cookie(c)}
+	case wire.ChunkCookieAck:
+		old, _ := e.End(wire.Initiator).Data.Find(wire.ChunkData)
+		next = DataChunk(forgedTSN, Stream(old), old.Value[12:])
+	default:
+		return nil
+	}
+	p := e.Forge(wire.Initiator, next)
+	p.Tag = e.serverTag
+	return []*wire.Packet{p}
+}
+
+// cookie returns the State Cookie of an INIT ACK: RFC 9260, Section 3.3.3.1.
+func cookie(initAck wire.Chunk) []byte {
+	const stateCookie = 7
+	for b := initAck.Value[16:]; len(b) >= 4; {
+		n := int(binary.BigEndian.Uint16(b[2:]))
+		if binary.BigEndian.Uint16(b) == stateCookie {
+			return b[4:n]
+		}
+		b = b[min(n+-n&3, len(b)):]
+	}
+	return nil
+}
+
+// TestAttackC6H1H11EndFromOutside ends associations in each state of a connection. Who reads is told how it ended, which is never an
+// io.EOF, and has nothing delivered that the peer has not sent.
+func TestAttackC6H1H11EndFromOutside(t *testing.T) { // 1.15, 1.65
+	p, a := newAttackedPair(t)
+	for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {
+		config := func(role string) *sctpdtls.Config { return p.attackedConfig(t, role, version) }
+		for _, ending := range endings {
+			start := func(t *testing.T) (*ender, *talk) {
+				e := &ender{Attacker: a, forge: ending.forge}
+				a.Intercept(e.intercept)
+				client, server := p.bothEnds(t, config)
+				talk := startTalk(t, client, server)
+				talk.more(2)
+				return e, talk
+			}
+			t.Run(versionName(version)+"/"+ending.name, func(t *testing.T) {
+				t.Run("handshake", func(t *testing.T) {
+					e := &ender{Attacker: a, forge: ending.forge}
+					a.Intercept(e.intercept)
+					e.arm(2, true)
+
+					_, err := p.refusedHandshake(t, config)
+					wantEnd(t, err, ending.want)
+				})
+				for _, state := range []struct {
+					name    string
+					control bool
+					action  func(*talk) error // that the attack is in the middle of
+				}{
+					{"established", false, func(k *talk) error { return k.ask() }},
+					{"new keys", true, func(k *talk) error { return newKeys(t.Context(), k.client) }},
+					{"close", true, func(k *talk) error { return k.client.Close() }},
+				} {
+					t.Run(state.name, func(t *testing.T) {
+						e, talk := start(t)
+						e.arm(1, state.control)
+						done := make(chan error)
+						go func() { done <- state.action(talk) }()
+						wantEnd(t, <-talk.served, ending.want)
+						// The attacker may keep from the client what has become of its association.
+						t.Logf("client: %v", talk.abandon(done))
+					})
+				}
+			})
+		}
+	}
+}
+
+// newKeys makes new ones, as the version has it.
+func newKeys(ctx context.Context, c *sctpdtls.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, Patience)
+	defer cancel()
+	if c.ConnectionState().Version == sctpdtls.VersionDTLS12 {
+		return c.Renegotiate(ctx)
+	}
+	return c.KeyUpdate(ctx, true)
+}
+
+func wantEnd(t *testing.T, err error, want sctpdtls.AssociationEnd) {
+	t.Helper()
+	end, ok := errors.AsType[*sctpdtls.AssociationError](err)
+	if !ok || end.End != want || !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("the server's end: %v, want an AssociationError %d", err, want)
+	}
+}
+
+// abandon aborts the client's end after a moment in which it may find out by itself, and returns what its action, which done tells of, came to.
+func (k *talk) abandon(done <-chan error) error {
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(100 * time.Millisecond):
+		k.client.Abort()
+		return <-done
+	}
+}
+
+// A restart that is refused, or begun and not gone through with, changes nothing: see the forgeries of INIT, too.
+func TestAttackH1H12RefusedRestart(t *testing.T) {
+	p, a := newAttackedPair(t)
+	e := &ender{Attacker: a, forge: func(a *Attacker) *wire.Packet { return forgedInit(a, wire.Initiator) }}
+	a.Intercept(e.intercept)
+	client, server := p.bothEnds(t, func(role string) *sctpdtls.Config {
+		c := p.attackedConfig(t, role, sctpdtls.VersionDTLS13)
+		c.SCTP.RefuseRestart = true
+		return c
+	})
+	talk := startTalk(t, client, server)
+	talk.more(2)
+	for _, control := range []bool{false, true} {
+		e.arm(1, control)
+		if control {
+			if err := newKeys(t.Context(), client); err != nil {
+				t.Error(err)
+			}
+		}
+		talk.more(2)
+	}
+	if e.serverTag != 0 {
+		t.Error("the server has answered an INIT")
+	}
+	talk.end()
+}
