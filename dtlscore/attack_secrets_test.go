@@ -94,6 +94,7 @@ func testSecrets(t *testing.T, v testVersion, failure bool) {
 		}
 	}
 	conn := p.client.conn
+	before := conn.ConnectionState()
 	if failure {
 		record := must(p.server.conn.Seal(nil, []byte("data")))
 		record[len(record)-1] ^= 1
@@ -102,14 +103,21 @@ func testSecrets(t *testing.T, v testVersion, failure bool) {
 			t.Fatalf("a record that does not open: %v", err)
 		}
 		wantNoSecret("the error", fmt.Sprintf("%+v", err))
-		if conn.in.read != nil || conn.in.next != nil || conn.in.v13.epochs != nil || conn.state != nil || conn.app.Load() != nil || conn.agreed.export != nil {
-			t.Error("keys are left")
-		}
 	} else {
 		conn.Close()
 		if conn.app.Load() != nil {
 			t.Error("keys for application data are left")
 		}
+		conn.Forget() // as the transport is gone
+		if event := conn.NextEvent(); event.Kind != EventNone {
+			t.Errorf("event %v of a connection that was forgotten", event.Kind)
+		}
+	}
+	if conn.in.read != nil || conn.in.next != nil || conn.in.v13.epochs != nil || conn.state != nil || conn.app.Load() != nil || conn.agreed.export != nil {
+		t.Error("keys are left")
+	}
+	if _, err := before.ExportKeyingMaterial("EXPORTER_x", nil, 32); !errors.Is(err, ErrNotOpen) {
+		t.Errorf("a state of before exports something: %v", err)
 	}
 	if _, err := conn.Seal(nil, []byte("x")); !errors.Is(err, ErrNotOpen) {
 		t.Errorf("Seal after the end: %v", err)

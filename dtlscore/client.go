@@ -80,6 +80,9 @@ func sniName(name string) string {
 	return strings.TrimSuffix(name, ".")
 }
 
+// forget implements [forgetter].
+func (s *clientWaitServerHello) forget() { s.session.forget() }
+
 // clientWaitServerHello is where the version is chosen.
 type clientWaitServerHello struct {
 	hello      *clientHello

@@ -65,6 +65,7 @@ func startClient12(c *Conn, offered *clientWaitServerHello, m *serverHello, raw 
 	if len(m.sessionID) > 0 && slices.Equal(m.sessionID, offer.sessionID) {
 		return hs.resume(c)
 	}
+	offered.session.forget()
 	if suite.kx.hasPSK() {
 		return &client12WaitServerKeyExchange{hs}, nil
 	}

@@ -52,6 +52,9 @@ func startClient13(c *Conn, offered *clientWaitServerHello, m *serverHello, raw 
 		handshake13: handshake13{transcript: offered.transcript},
 		offer:       offered.hello, offered: offered.psks, keys: offered.keys,
 	}
+	if offered.session != nil && offered.session.version != VersionDTLS13 {
+		offered.session.forget()
+	}
 	if err := hs.checkServerHello(m); err != nil {
 		return nil, err
 	}

@@ -22,6 +22,7 @@ type Conn struct {
 	nextSendSeq uint16 // message_seq of our next handshake message
 	started     bool
 	handshaking bool
+	making      forgetter       // the handshake that is under way
 	asked       bool            // as a server: a HelloRequest has no answer yet
 	resuming    string          // as a client: the key of the session that is offered
 	agreed      ConnectionState // of the last complete handshake
@@ -56,7 +57,7 @@ func newConn(config *Config, isClient bool) (*Conn, error) {
 	if err := config.check(isClient); err != nil {
 		return nil, fmt.Errorf("dtls: %w", err)
 	}
-	plain := &writeEpoch{sealer: noProtection{}, limits: usageLimits{records: maxSequence}}
+	plain := newPlainEpoch()
 	return &Conn{config: config, isClient: isClient, written: plain, sent: plain}, nil
 }
 
@@ -134,16 +135,12 @@ func (c *Conn) fail(err error) error {
 	return c.err
 }
 
-// end lets go of everything, secrets first, and queues our alert. Events that
+// end lets go of everything and queues our alert. Events that
 // the driver has not taken are dropped: nothing is sent or delivered after a
 // fatal alert, whoever sent it. RFC 5246, Section 7.2.2.
 func (c *Conn) end(alert *AlertError) {
-	c.app.Store(nil)
 	c.err = alert
-	c.state = nil
-	c.agreed.export = nil
-	c.in = inbound{}
-	c.queue = nil
+	c.forget()
 	if c.resuming != "" {
 		c.config.SessionCache.Put(c.resuming, nil) // RFC 5246, Section 7.2.2
 	}

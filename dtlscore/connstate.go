@@ -37,7 +37,7 @@ type ConnectionState struct {
 	// Handshakes counts the handshakes that were completed.
 	Handshakes int
 
-	export exporter // nil until the handshake is complete
+	export *exporter // nil until the handshake is complete, and after the end
 }
 
 // identity names who the peer proved to be, empty if it proved nothing.
@@ -60,20 +60,17 @@ func (s *ConnectionState) identity() string {
 // ConnectionState returns what is agreed so far.
 func (c *Conn) ConnectionState() ConnectionState { return c.agreed }
 
-// An exporter derives length bytes from the secrets of a handshake.
-type exporter func(label string, context []byte, length int) ([]byte, error)
-
 // ExportKeyingMaterial returns length bytes that only the two ends of the
 // connection know, different for each label, context and handshake. In DTLS
 // 1.2 a nil context and an empty one are different (RFC 5705, Section 4), in
 // DTLS 1.3 they are the same (RFC 8446, Section 7.5). It fails with
-// [ErrMisuse] before the handshake is complete. It may be called by any
-// goroutine, also when the connection is over.
+// [ErrMisuse] before the handshake is complete, and with [ErrNotOpen] when the connection is over or
+// another handshake has taken the place of this one. It may be called by any goroutine.
 func (s *ConnectionState) ExportKeyingMaterial(label string, context []byte, length int) ([]byte, error) {
 	if s.export == nil {
 		return nil, misuse("keying material was asked for before the handshake was complete")
 	}
-	return s.export(label, context, length)
+	return s.export.export(label, context, length)
 }
 
 // ExportKeyingMaterial is that of the [ConnectionState], while the connection lives.

@@ -32,6 +32,11 @@ type writeEpoch struct {
 
 const cacheLine = 64
 
+// newPlainEpoch is epoch 0.
+func newPlainEpoch() *writeEpoch {
+	return &writeEpoch{sealer: noProtection{}, limits: usageLimits{records: maxSequence}}
+}
+
 func newWriteEpoch12(suite *cipherSuite, number uint64, key, iv []byte) (*writeEpoch, error) {
 	p, err := newProtection12(suite.aead, uint16(number), key, iv)
 	if err != nil {

@@ -94,6 +94,7 @@ func (k *ephemeralKey) agree(peer []byte) ([]byte, error) {
 		return nil, illegal("key share of %d bytes for group %v", len(peer), k.group)
 	}
 	first, err := k.kem.Decapsulate(peer[:mlkem.CiphertextSize768])
+	defer clear(first)
 	if err != nil {
 		return nil, illegal("key share for group %v: %w", k.group, err)
 	}
@@ -101,7 +102,8 @@ func (k *ephemeralKey) agree(peer []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(first, second...), nil
+	defer clear(second)
+	return slices.Concat(first, second), nil
 }
 
 func (k *ephemeralKey) agreeECDH(peer []byte) ([]byte, error) {
@@ -143,5 +145,7 @@ func respond(g tls.CurveID, client []byte) (share, secret []byte, err error) {
 		return nil, nil, err
 	}
 	first, ciphertext := kem.Encapsulate()
-	return append(ciphertext, k.share()...), append(first, second...), nil
+	defer clear(first)
+	defer clear(second)
+	return append(ciphertext, k.share()...), slices.Concat(first, second), nil
 }

@@ -18,8 +18,12 @@ type secrets12 struct {
 	master       []byte
 }
 
-func (s *secrets12) export(label string, context []byte, length int) ([]byte, error) {
-	return export12(newPRF12(s.suite.hash, s.master), &s.clientRandom, &s.serverRandom, label, context, length)
+// exporter takes the master secret over.
+func (s *secrets12) exporter() *exporter {
+	hash, client, server := s.suite.hash, s.clientRandom, s.serverRandom
+	return &exporter{secret: s.master, derive: func(master []byte, label string, context []byte, length int) ([]byte, error) {
+		return export12(newPRF12(hash, master), &client, &server, label, context, length)
+	}}
 }
 
 // handshake12 is what both sides of a DTLS 1.2 handshake agree on.
@@ -40,6 +44,13 @@ type finishedPair struct{ client, server []byte }
 
 func (f finishedPair) both() []byte { return slices.Concat(f.client, f.server) }
 
+// forget implements [forgetter].
+func (hs *handshake12) forget() {
+	clear(hs.master)
+	clear(hs.keys.whole)
+	hs.prf = prf12{}
+}
+
 func newHandshake12(t *transcript) handshake12 {
 	return handshake12{secrets12: new(secrets12), transcript: t}
 }
@@ -54,6 +65,7 @@ func (hs *handshake12) hellos(c *Conn, client *clientHello, server *serverHello,
 		hs.state.NegotiatedProtocol = server.alpn[0]
 	}
 	hs.transcript.choose(VersionDTLS12, suite.hash)
+	c.making = hs
 	c.form = messageForm{version: VersionDTLS12, kx: suite.kx}
 }
 
@@ -99,6 +111,7 @@ func (hs *handshake12) finish(c *Conn) error {
 		key, iv = hs.keys.serverKey, hs.keys.serverIV
 	}
 	epoch, err := newWriteEpoch12(hs.suite, c.written.number+1, key, iv)
+	clear(hs.keys.whole) // those of the other direction are in use already
 	if err != nil {
 		return err
 	}
@@ -185,8 +198,9 @@ func (hs *handshake12) complete(c *Conn) {
 		hs.state.HandshakeComplete = true
 		hs.state.Handshakes = c.agreed.Handshakes + 1
 		hs.state.DidResume = hs.resumed
-		hs.state.export = hs.secrets12.export
-		c.agreed, c.finished = hs.state, hs.finished
+		hs.state.export = hs.exporter()
+		c.agreed.export.forget()
+		c.agreed, c.finished, c.making = hs.state, hs.finished, nil
 		return c.completeHandshake()
 	})
 }

@@ -19,13 +19,18 @@ type handshake13 struct {
 	traffic   trafficPair // of epoch 2
 
 	application trafficPair // of epoch 3
-	export      exporter
+	export      *exporter
 
 	state ConnectionState // becomes the connection's when the handshake is complete
 }
 
 // A trafficPair is the traffic secrets of both directions.
 type trafficPair struct{ client, server []byte }
+
+func (p *trafficPair) forget() {
+	clear(p.client)
+	clear(p.server)
+}
 
 func (p *trafficPair) of(client bool) []byte {
 	if client {
@@ -34,11 +39,27 @@ func (p *trafficPair) of(client bool) []byte {
 	return p.server
 }
 
+// forget implements [forgetter].
+func (hs *handshake13) forget() {
+	hs.forgetStages()
+	hs.application.forget()
+	hs.export.forget()
+}
+
+// forgetStages overwrites what nothing is derived from after the handshake.
+func (hs *handshake13) forgetStages() {
+	hs.psk.forget()
+	hs.handshake.forget()
+	hs.master.forget()
+	hs.traffic.forget()
+}
+
 // choose takes what the first answer of the server settles.
 func (hs *handshake13) choose(c *Conn, client *clientHello, suite *cipherSuite) {
 	hs.suite, hs.keySchedule = suite, newKeySchedule(suite.hash)
 	hs.clientRandom = client.random
 	hs.agree(client, suite)
+	c.making = hs
 	hs.transcript.choose(VersionDTLS13, suite.hash)
 	c.form = messageForm{version: VersionDTLS13}
 }
@@ -51,7 +72,9 @@ func (hs *handshake13) agree(client *clientHello, suite *cipherSuite) {
 // deriveHandshake goes from the hellos to epoch 2, in both directions. shared
 // is the result of the key agreement.
 func (hs *handshake13) deriveHandshake(c *Conn, shared []byte) error {
-	hs.handshake = hs.early(hs.psk.secret()).handshake(shared)
+	early := hs.early(hs.psk.secret())
+	hs.handshake = early.handshake(shared)
+	early.forget()
 	clear(shared)
 	sum := hs.transcript.sum()
 	hs.traffic = trafficPair{hs.handshake.clientTraffic(sum), hs.handshake.serverTraffic(sum)}
@@ -80,7 +103,9 @@ func (hs *handshake13) deriveHandshake(c *Conn, shared []byte) error {
 
 // readEpoch makes the keys with which the peer writes in an epoch.
 func (hs *handshake13) readEpoch(c *Conn, number uint64) (*protection13, error) {
-	p, err := newProtection13(hs.suite.aead, number, hs.epochKeys(number, !c.isClient))
+	keys := hs.epochKeys(number, !c.isClient)
+	defer keys.forget()
+	p, err := newProtection13(hs.suite.aead, number, keys)
 	if err != nil {
 		return nil, misuse("%w", err)
 	}
@@ -89,7 +114,9 @@ func (hs *handshake13) readEpoch(c *Conn, number uint64) (*protection13, error) 
 
 // writeEpoch makes the keys with which we write in an epoch.
 func (hs *handshake13) writeEpoch(c *Conn, number uint64) (*writeEpoch, error) {
-	return newWriteEpoch13(hs.suite, number, hs.epochKeys(number, c.isClient))
+	keys := hs.epochKeys(number, c.isClient)
+	defer keys.forget()
+	return newWriteEpoch13(hs.suite, number, keys)
 }
 
 func (hs *handshake13) epochKeys(number uint64, ofClient bool) trafficKeys {
@@ -134,6 +161,7 @@ func (hs *handshake13) peerFinished(c *Conn, m message, raw handshakeMessage) er
 // Finished. RFC 6083, Section 4.8.
 func (hs *handshake13) deriveMaster(c *Conn) error {
 	hs.master = hs.handshake.master()
+	hs.handshake.forget()
 	sum := hs.transcript.sum()
 	hs.application = trafficPair{hs.master.clientTraffic(sum), hs.master.serverTraffic(sum)}
 	if err := hs.log(c, "CLIENT_TRAFFIC_SECRET_0", hs.application.client); err != nil {
@@ -142,14 +170,11 @@ func (hs *handshake13) deriveMaster(c *Conn) error {
 	if err := hs.log(c, "SERVER_TRAFFIC_SECRET_0", hs.application.server); err != nil {
 		return err
 	}
-	schedule, exporter := hs.keySchedule, hs.master.exporter(sum)
-	hs.export = func(label string, context []byte, length int) ([]byte, error) {
-		return schedule.export13(exporter, label, context, length)
-	}
-	if err := hs.log(c, "EXPORTER_SECRET", exporter); err != nil {
+	hs.export = &exporter{secret: hs.master.exporter(sum), derive: hs.keySchedule.export13}
+	if err := hs.log(c, "EXPORTER_SECRET", hs.export.secret); err != nil {
 		return err
 	}
-	endpoint, err := hs.export(c.config.endpointSecretLabel(VersionDTLS13), nil, endpointSecretLen)
+	endpoint, err := hs.export.export(c.config.endpointSecretLabel(VersionDTLS13), nil, endpointSecretLen)
 	if err != nil {
 		return err
 	}
@@ -202,7 +227,9 @@ func (m *certificate13) chain(rawKey bool, requested *extensions, in place) (*pe
 // complete queues the end of the handshake: what is agreed holds from when all
 // of our part has been handed out.
 func (hs *handshake13) complete(c *Conn) {
+	hs.forgetStages()
 	c.pushThen(func() error {
+		c.making = nil
 		hs.state.HandshakeComplete = true
 		hs.state.Handshakes = 1
 		hs.state.export = hs.export

@@ -13,6 +13,8 @@ func (c *Config) logSecret(label string, clientRandom, secret []byte) error {
 	line = hex.AppendEncode(line, clientRandom)
 	line = append(line, ' ')
 	line = hex.AppendEncode(line, secret)
-	_, err := c.KeyLogWriter.Write(append(line, '\n'))
+	line = append(line, '\n')
+	defer clear(line)
+	_, err := c.KeyLogWriter.Write(line)
 	return err
 }

@@ -45,6 +45,14 @@ func (k keySchedule) keyed(secret []byte) *expander {
 	return &expander{keySchedule: k, secret: secret, mac: hmac.New(k.hash.New, secret)}
 }
 
+// forget implements [forgetter].
+func (x *expander) forget() {
+	if x != nil {
+		clear(x.secret)
+		x.mac = nil
+	}
+}
+
 // expandLabel is HKDF-Expand-Label.
 func (x *expander) expandLabel(label string, context []byte, n int) []byte {
 	info := make([]byte, 0, 5+len(x.prefix)+len(label)+len(context))
@@ -106,6 +114,7 @@ func (s earlySecret) binderKey(external bool) []byte {
 // handshake goes on with the result of the key agreement, nil if there was none.
 func (s earlySecret) handshake(shared []byte) handshakeSecret {
 	salt := s.deriveSecret("derived", s.emptyHash())
+	defer clear(salt)
 	return handshakeSecret{s.keyed(s.extract(salt, shared))}
 }
 
@@ -122,6 +131,7 @@ func (s handshakeSecret) serverTraffic(transcriptHash []byte) []byte {
 // master goes on to the last stage.
 func (s handshakeSecret) master() masterSecret {
 	salt := s.deriveSecret("derived", s.emptyHash())
+	defer clear(salt)
 	return masterSecret{s.keyed(s.extract(salt, nil))}
 }
 
@@ -157,6 +167,12 @@ func (k keySchedule) nextTraffic(traffic []byte) []byte {
 // trafficKeys protect the records of one direction in one epoch.
 type trafficKeys struct{ key, iv, sn []byte }
 
+func (k *trafficKeys) forget() {
+	clear(k.key)
+	clear(k.iv)
+	clear(k.sn)
+}
+
 // trafficKeys is RFC 8446, Section 7.3, and RFC 9147, Section 4.2.3.
 func (k keySchedule) trafficKeys(kind aeadKind, traffic []byte) trafficKeys {
 	x := k.keyed(traffic)
@@ -170,7 +186,9 @@ func (k keySchedule) trafficKeys(kind aeadKind, traffic []byte) trafficKeys {
 // finished13 is the content of Finished, or a binder. baseKey is the traffic
 // secret of the sender in the handshake, or a binderKey. RFC 8446, Section 4.4.4.
 func (k keySchedule) finished13(baseKey, transcriptHash []byte) []byte {
-	mac := hmac.New(k.hash.New, k.keyed(baseKey).expandLabel("finished", nil, k.hash.Size()))
+	key := k.keyed(baseKey).expandLabel("finished", nil, k.hash.Size())
+	defer clear(key)
+	mac := hmac.New(k.hash.New, key)
 	mac.Write(transcriptHash)
 	return mac.Sum(nil)
 }
@@ -186,5 +204,6 @@ func (k keySchedule) export13(exporter []byte, label string, context []byte, n i
 	h := k.hash.New()
 	h.Write(context)
 	secret := k.keyed(exporter).deriveSecret(label, k.emptyHash())
+	defer clear(secret)
 	return k.keyed(secret).expandLabel("exporter", h.Sum(nil), n), nil
 }

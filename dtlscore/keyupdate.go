@@ -71,6 +71,13 @@ func (s *open13) update(c *Conn, ask bool) error {
 	return nil
 }
 
+// advance puts the next traffic secret in the place of one.
+func (s *open13) advance(traffic *[]byte) {
+	next := s.nextTraffic(*traffic)
+	clear(*traffic)
+	*traffic = next
+}
+
 // acknowledged takes an ACK, and reports whether it was the one for our
 // KeyUpdate: from here on the new keys are used.
 func (s *open13) acknowledged(c *Conn, records []recordNumber) (bool, error) {
@@ -78,8 +85,10 @@ func (s *open13) acknowledged(c *Conn, records []recordNumber) (bool, error) {
 	if !u.pending || u.sentIn.epoch == 0 || !slices.Contains(records, u.sentIn) {
 		return false, nil
 	}
-	s.write = s.nextTraffic(s.write)
-	e, err := newWriteEpoch13(s.suite, c.written.number+1, s.trafficKeys(s.suite.aead, s.write))
+	s.advance(&s.write)
+	keys := s.trafficKeys(s.suite.aead, s.write)
+	defer keys.forget()
+	e, err := newWriteEpoch13(s.suite, c.written.number+1, keys)
 	if err != nil {
 		return false, err
 	}
@@ -111,8 +120,10 @@ func (s *open13) peerUpdates(c *Conn, m *keyUpdate) error {
 	if last.epoch == math.MaxUint64 {
 		return unexpected("KeyUpdate in the last epoch")
 	}
-	s.read = s.nextTraffic(s.read)
-	next, err := newProtection13(s.suite.aead, last.epoch+1, s.trafficKeys(s.suite.aead, s.read))
+	s.advance(&s.read)
+	keys := s.trafficKeys(s.suite.aead, s.read)
+	defer keys.forget()
+	next, err := newProtection13(s.suite.aead, last.epoch+1, keys)
 	if err != nil {
 		return misuse("%w", err)
 	}

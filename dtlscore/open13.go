@@ -33,6 +33,13 @@ func (hs *handshake13) open(c *Conn) open13 {
 	return s
 }
 
+// forget implements [forgetter].
+func (s *open13) forget() {
+	clear(s.read)
+	clear(s.write)
+	clear(s.resumption)
+}
+
 func (s *open13) handle(c *Conn, m message, _ handshakeMessage) (state, error) {
 	switch m := m.(type) {
 	case *keyUpdate:

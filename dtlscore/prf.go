@@ -55,6 +55,7 @@ func pskPreMaster(shared, psk []byte) []byte {
 	if shared == nil {
 		shared = make([]byte, len(psk))
 	}
+	defer clear(shared)
 	b := make([]byte, 0, 4+len(shared)+len(psk))
 	b = binary.BigEndian.AppendUint16(b, uint16(len(shared)))
 	b = append(b, shared...)
@@ -64,6 +65,7 @@ func pskPreMaster(shared, psk []byte) []byte {
 
 // keyBlock is RFC 5246, Section 6.3, for a suite without MAC keys.
 type keyBlock struct {
+	whole                []byte
 	clientKey, serverKey []byte
 	clientIV, serverIV   []byte
 }
@@ -71,11 +73,12 @@ type keyBlock struct {
 func newKeyBlock(s *cipherSuite, master prf12, clientRandom, serverRandom *[randomLen]byte) keyBlock {
 	k, iv := s.aead.keyLen(), s.aead.fixedIVLen()
 	b := master.expand("key expansion", 2*(k+iv), serverRandom[:], clientRandom[:])
+	whole := b
 	take := func(n int) (v []byte) {
 		v, b = b[:n:n], b[n:]
 		return v
 	}
-	return keyBlock{take(k), take(k), take(iv), take(iv)}
+	return keyBlock{whole, take(k), take(k), take(iv), take(iv)}
 }
 
 // finished12 is the content of Finished of the client or of the server.

@@ -29,11 +29,22 @@ func (p *offeredPSK) secret() []byte {
 	return p.key
 }
 
+// forget overwrites the key of a ticket. One from outside is the caller's.
+func (p *offeredPSK) forget() {
+	if p != nil && p.session != nil {
+		p.session.forget()
+	}
+}
+
 // binder proves that the client knows the key. transcriptHash goes up to where
 // the binders stand.
 func (p *offeredPSK) binder(transcriptHash []byte) []byte {
 	k := newKeySchedule(p.hash)
-	return k.finished13(k.early(p.key).binderKey(p.session == nil), transcriptHash)
+	early := k.early(p.key)
+	key := early.binderKey(p.session == nil)
+	defer early.forget()
+	defer clear(key)
+	return k.finished13(key, transcriptHash)
 }
 
 // use takes what the key says about the peer into the state.
@@ -112,6 +123,13 @@ func (s *clientHandshake13) rebind(c *Conn) error {
 
 // acceptPSK handles the server's choice.
 func (s *clientHandshake13) acceptPSK(m *serverHello) error {
+	defer func() {
+		for _, p := range s.offered {
+			if p != s.psk {
+				p.forget()
+			}
+		}
+	}()
 	if !m.pskSelected {
 		return nil
 	}
@@ -149,6 +167,7 @@ func (s *serverHandshake13) choosePSK(c *Conn, raw handshakeMessage, hashes ...c
 			chosen.position = uint16(i)
 			break
 		}
+		p.forget()
 	}
 	if chosen == nil && len(s.offer.identities) > 0 && !c.config.hasCertificates() && c.config.RawKey == nil {
 		// There is nothing else for the client. Whether it named an unknown key
@@ -195,6 +214,7 @@ func (s *serverHandshake13) sessionOf(c *Conn, ticket []byte) *session {
 	if n == nil || n.version != VersionDTLS13 || suiteByID(n.suite, VersionDTLS13) == nil || n.expired(now) ||
 		n.serverName != s.offer.serverName || n.protocol != s.state.NegotiatedProtocol ||
 		n.restore(&state) != nil || !c.config.trustsClientOf(n, &state) {
+		n.forget()
 		return nil
 	}
 	return n

@@ -40,6 +40,7 @@ func (c *Conn) offerSession(hello *clientHello) *session {
 	n := parseSession(data)
 	if n == nil || !slices.Contains(versions, n.version) || !slices.Contains(hello.suites, n.suite) ||
 		n.serverName != hello.serverName || n.expired(c.config.time()) || !c.config.trustsServerOf(n) {
+		n.forget()
 		c.config.SessionCache.Put(key, nil)
 		return nil
 	}
@@ -122,10 +123,12 @@ func (s *serverHandshake12) sessionToResume(c *Conn) *session {
 	if n == nil || n.version != VersionDTLS12 || n.expired(now) || n.serverName != s.offer.serverName ||
 		n.protocol != s.hello.protocol() || !slices.Contains(s.offer.suites, n.suite) ||
 		!slices.Contains(c.config.suites(VersionDTLS12, false), n.suite) {
+		n.forget()
 		return nil
 	}
 	if n.restore(&s.state) != nil || !c.config.trustsClientOf(n, &s.state) {
 		s.state = ConnectionState{}
+		n.forget()
 		return nil
 	}
 	if renew {

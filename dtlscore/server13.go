@@ -39,6 +39,7 @@ func startServer13(c *Conn, offer *clientHello, info *tls.ClientHelloInfo, raw h
 	}
 	c.in.v13.earlyData = offer.earlyData
 	hs := &serverHandshake13{handshake13: handshake13{transcript: newTranscript()}, offer: offer, info: info}
+	c.making = hs
 	protocol, err := c.config.chooseProtocol(offer.alpn)
 	if err != nil {
 		return nil, err
@@ -171,6 +172,7 @@ func (s *server13WaitClientHello) handle(c *Conn, m message, raw handshakeMessag
 	}
 	s.offer = offer
 	// The binders are new.
+	s.psk.forget()
 	s.psk, s.state = nil, ConnectionState{NegotiatedProtocol: s.state.NegotiatedProtocol}
 	if err := s.choosePSK(c, raw, s.suite.hash); err != nil {
 		return nil, err
@@ -393,6 +395,7 @@ func (s *server13WaitFinished) handle(c *Conn, m message, raw handshakeMessage) 
 	if err := s.sendTicket(c, &open); err != nil {
 		return nil, err
 	}
+	clear(open.resumption) // there is no other ticket
 	s.complete(c)
 	return &open, nil
 }

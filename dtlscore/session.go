@@ -56,6 +56,13 @@ func newSession(s *ConnectionState, secret []byte, now time.Time) (*session, err
 	return n, nil
 }
 
+// forget overwrites the secret, of a session that was parsed or is to be.
+func (n *session) forget() {
+	if n != nil {
+		clear(n.secret)
+	}
+}
+
 func rawCertificates(chain []*x509.Certificate) (der [][]byte) {
 	for _, cert := range chain {
 		der = append(der, cert.Raw)

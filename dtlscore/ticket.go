@@ -39,6 +39,7 @@ const (
 
 func newTicketKey(secret []byte, now time.Time) (*ticketKey, error) {
 	b, err := hkdf.Key(sha256.New, secret, nil, "session ticket key", ticketKeyNameLen+ticketKeyLen)
+	defer clear(b)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +67,9 @@ func (t *TicketKeys) Set(keys ...[ticketKeyLen]byte) error {
 		if subtle.ConstantTimeCompare(keys[i][:], make([]byte, ticketKeyLen)) == 1 {
 			return misuse("TicketKeys.Set with a key of zeros")
 		}
-		k, err := newTicketKey(keys[i][:], time.Time{})
+		secret := slices.Clone(keys[i][:]) // so that the caller's need not be on the heap
+		k, err := newTicketKey(secret, time.Time{})
+		clear(secret)
 		if err != nil {
 			return misuse("TicketKeys.Set: %w", err)
 		}
@@ -94,6 +97,7 @@ func (t *TicketKeys) current(now time.Time) ([]*ticketKey, error) {
 	}
 	var secret [ticketKeyLen]byte
 	rand.Read(secret[:])
+	defer clear(secret[:])
 	k, err := newTicketKey(secret[:], now)
 	if err != nil {
 		return nil, misuse("ticket key: %w", err)
@@ -115,6 +119,7 @@ func (t *TicketKeys) seal(n *session, now time.Time) ([]byte, error) {
 	if err != nil {
 		return nil, misuse("session: %w", err)
 	}
+	defer clear(plaintext)
 	name := keys[0].name[:]
 	return keys[0].aead.Seal(slices.Clip(name), nil, plaintext, name), nil
 }
@@ -136,6 +141,7 @@ func (t *TicketKeys) open(ticket []byte, now time.Time) (n *session, renew bool)
 		if err != nil {
 			return nil, false
 		}
+		defer clear(plaintext)
 		return parseSession(plaintext), i > 0
 	}
 	return nil, false

@@ -26,6 +26,7 @@ func (s *serverHandshake13) sendTicket(c *Conn, open *open13) error {
 	}
 	left := sessionLifetime - now.Sub(time.Unix(n.created, 0))
 	m := &newSessionTicket13{lifetime: uint32(left / time.Second), nonce: ticketNonce}
+	defer n.forget()
 	if m.ticket, err = c.config.TicketKeys.seal(n, now); err != nil {
 		return err
 	}
@@ -50,6 +51,7 @@ func (s *open13) keepTicket(c *Conn, m *newSessionTicket13) {
 	if err != nil {
 		return
 	}
+	defer n.forget()
 	if s.resumed != nil {
 		n.created = s.resumed.created
 	}

@@ -32,6 +32,7 @@ func (c *Conn) Close() error {
 	c.closeErr = c.close()
 	c.keys.stop()
 	c.end(net.ErrClosed)
+	c.forget()
 	c.messages.Release()
 	return c.closeErr
 }

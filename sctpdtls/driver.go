@@ -407,9 +407,17 @@ func (c *Conn) fail(err error) error {
 func (c *Conn) giveUp(err error) error {
 	c.end(err)
 	c.keys.stop()
-	c.core.Fail(dtlscore.AlertInternalError, err) // forgets the secrets
+	c.core.Fail(dtlscore.AlertInternalError, err)
+	c.forget()
 	c.assoc.Abort()
 	return c.ended
+}
+
+// forget overwrites the secrets of a connection that sends and receives nothing any more.
+func (c *Conn) forget() {
+	clear(c.doing.Data) // it may be a key of SCTP-AUTH
+	c.doing = dtlscore.Event{}
+	c.core.Forget()
 }
 
 // lastWords sends what the core still has to say, and waits a little for it to arrive,
