@@ -75,10 +75,9 @@ func interfaceOf(zone string) (*net.Interface, error) {
 
 // lookup returns an address of host in the family “ip”, “ip4” or “ip6”.
 func lookup(ctx context.Context, family, host string) (netip.Addr, error) {
-	if ip, err := netip.ParseAddr(host); err == nil && family == "ip" {
-		return ip, nil // the resolver would forget the zone
-	} else if err == nil && ip.Is4() == (family == "ip4") {
-		return ip, nil
+	// The resolver would forget the zone. An IPv4 address in the form of IPv6 is the IPv4 address.
+	if ip, err := netip.ParseAddr(host); err == nil && (family == "ip" || ip.Unmap().Is4() == (family == "ip4")) {
+		return ip.Unmap(), nil
 	}
 	ips, err := net.DefaultResolver.LookupNetIP(ctx, family, host)
 	if err != nil {
