@@ -2,6 +2,7 @@ package dtlscore
 
 import (
 	"bytes"
+	"encoding/binary"
 	"os"
 	"strings"
 	"testing"
@@ -48,6 +49,11 @@ func FuzzRecord(f *testing.F) {
 		if again := append(h.append(nil), fragment...); !bytes.Equal(again, b) {
 			t.Errorf("%x written as %x", b, again)
 		}
+		// By the drawing of RFC 6347, Section 4.1.
+		if byte(h.typ) != b[0] || h.version != uint16(b[1])<<8|uint16(b[2]) || h.epoch != uint16(b[3])<<8|uint16(b[4]) ||
+			h.sequence != binary.BigEndian.Uint64(append([]byte{0, 0}, b[5:11]...)) || 13+h.length != len(b) || len(fragment) != h.length {
+			t.Errorf("%x read as %+v", b, h)
+		}
 	})
 }
 
@@ -58,7 +64,14 @@ func FuzzUnifiedHeader(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if !isUnified(b[0]) || len(b)-h.headerLen < recordNumberSample || h.headerLen < 1+h.sequenceLen {
+		// By the drawing of RFC 9147, Section 4: 001CSLEE, the sequence number, the length.
+		header, length := 1+int(b[0]>>3&1)+1, len(b)
+		if b[0]>>2&1 == 1 {
+			header += 2
+			length = header + int(binary.BigEndian.Uint16(b[header-2:]))
+		}
+		if b[0]>>4 != 2 || h.epoch != b[0]&3 || h.headerLen != header || length != len(b) ||
+			h.sequenceLen != 1+int(b[0]>>3&1) || len(b)-header < recordNumberSample {
 			t.Errorf("%x read as %+v", b, h)
 		}
 	})

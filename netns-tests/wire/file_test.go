@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"reflect"
 	"slices"
 	"testing"
@@ -146,6 +147,28 @@ func FuzzParseRecord(f *testing.F) {
 		}
 		if r.Handshake == ClientHello || r.Handshake == ServerHello {
 			parseHello(r.Payload)
+		}
+	})
+}
+
+// FuzzKeyLog: what was read is in the lines that it is written as.
+func FuzzKeyLog(f *testing.F) {
+	f.Add(recordingNamed(f, plainRecording).keyLog(f))
+	f.Add([]byte("# comment\n\nCLIENT_RANDOM 00 11\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		fuzzcount.Input(len(text))
+		log, err := parseKeyLog(text)
+		if err != nil {
+			return
+		}
+		var again []byte
+		for random, secrets := range log {
+			for label, secret := range secrets {
+				again = fmt.Appendf(again, "%s %x %X\n", label, random, secret)
+			}
+		}
+		if log2, err := parseKeyLog(again); err != nil || !reflect.DeepEqual(log, log2) {
+			t.Fatalf("%q written as %q and read as %v, %v", text, again, log2, err)
 		}
 	})
 }
