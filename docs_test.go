@@ -62,24 +62,79 @@ func TestDocumentsNameTests(t *testing.T) {
 	}
 }
 
-// TestMovingIsCompiled: each line of Go in docs/moving.md is one of an example that is compiled, spaces aside.
-func TestMovingIsCompiled(t *testing.T) {
+// tried says who has run or compiled each block of a document, by its first line: a test, which reads the document itself, or a reason
+// why there is none. Blocks of Go need no entry where every line is in a Go file too.
+var tried = map[string]string{
+	"README.md: make demo    #":            "scripts/test runs the first and is the second",
+	"README.md: mkdir hello && cd hello":   "TestReadmeProgram",
+	"README.md: package main":              "TestReadmeProgram",
+	"README.md: func call(":                "TestReadmeProgram",
+	"README.md: func main() {":             "TestReadmeProgram",
+	"README.md: go mod tidy && go build":   "TestReadmeProgram",
+	"README.md: go install ":               "TestReadmeCommands",
+	"docs/operating.md: sctp-echo certs":   "TestOperatingCommands",
+	"docs/operating.md: $ ":                "TestOperatingCommands",
+	"docs/operating.md: apiVersion: v1":    "TestKubernetes",
+	"docs/operating.md: tshark -r capture": "TestTshark",
+}
+
+// TestBlocksOfDocuments: what a document shows to be typed has been run, and its Go compiled.
+func TestBlocksOfDocuments(t *testing.T) {
 	plain := func(line string) string { return strings.Join(strings.Fields(line), " ") }
 	have := make(map[string]bool)
+	reads := make(map[string]string) // the files that have each test
 	for _, code := range goFiles(t) {
 		for line := range strings.Lines(code) {
 			have[plain(line)] = true
 		}
+		for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(code, -1) {
+			reads[m[1]] += code
+		}
 	}
-	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(readDoc(t, "docs/moving.md"), -1)
-	if len(blocks) == 0 {
-		t.Error("no Go in docs/moving.md")
+	docs, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, m := range blocks {
-		for line := range strings.Lines(m[1]) {
-			if !have[plain(line)] {
-				t.Errorf("no example has this line of docs/moving.md: %s", line)
+	used := make(map[string]bool)
+	for _, doc := range append(docs, "README.md", "SECURITY.md", "CHANGELOG.md") {
+		for _, b := range blocks(readDoc(t, doc)) {
+			first, _, _ := strings.Cut(b.text, "\n")
+			by := ""
+			for key, test := range tried {
+				if strings.HasPrefix(doc+": "+first, key) {
+					by, used[key] = test, true
+				}
+			}
+			if name := filepath.Base(doc); strings.HasPrefix(by, "Test") && !strings.Contains(reads[by], name) {
+				t.Errorf("%s: %s is no test that reads %s", doc, by, name)
+			}
+			if by != "" {
+				continue
+			}
+			if b.language != "go" {
+				t.Errorf("%s: which test runs this?\n%s", doc, b.text)
+				continue
+			}
+			for line := range strings.Lines(b.text) {
+				if !have[plain(line)] {
+					t.Errorf("%s: no Go file has this line: %s", doc, line)
+				}
 			}
 		}
 	}
+	for key := range tried {
+		if !used[key] {
+			t.Errorf("there is no block %q", key)
+		}
+	}
+}
+
+// A block is what a document sets in a typewriter's letters: between fences, or indented by four spaces.
+type block struct{ language, text string }
+
+func blocks(doc string) (all []block) {
+	for _, m := range regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$|((?:^    [^\n]*\n)+)").FindAllStringSubmatch(doc, -1) {
+		all = append(all, block{m[1], strings.TrimLeft(m[2]+m[3], " ")})
+	}
+	return all
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
 )
 
@@ -74,13 +73,13 @@ func TestFIPS140Handshake(t *testing.T) {
 }
 
 // fipsConfig leaves only what FIPS 140-3 approves: docs/fips.md has the same.
-func fipsConfig(c *Config, version uint16) *Config {
-	c.MinVersion, c.MaxVersion = version, version
-	c.CurvePreferences = []tls.CurveID{tls.CurveP256, tls.CurveP384}
-	c.CipherSuites = []uint16{
-		dtlscore.TLS_AES_128_GCM_SHA256, dtlscore.TLS_AES_256_GCM_SHA384,
-		dtlscore.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, dtlscore.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-		dtlscore.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, dtlscore.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+func fipsConfig(config *Config, version uint16) *Config {
+	config.MinVersion, config.MaxVersion = version, version
+	config.CurvePreferences = []tls.CurveID{tls.CurveP256, tls.CurveP384}
+	config.CipherSuites = []uint16{
+		tls.TLS_AES_128_GCM_SHA256, tls.TLS_AES_256_GCM_SHA384,
+		tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+		tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
 	}
-	return c
+	return config
 }

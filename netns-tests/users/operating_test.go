@@ -9,20 +9,22 @@ import (
 	"testing"
 )
 
-// prelude is the server that docs/operating.md says is at hand.
-const prelude = `set -euo pipefail
-sctp-echo certs certs >/dev/null
-sctp-echo serve -cert certs/server.pem -key certs/server-key.pem -ca certs/ca.pem 127.0.0.1/127.0.0.2:5868 >server.out 2>&1 &
-until grep -q listening server.out; do kill -0 $!; done
+// filter is the table that distributions begin with in /etc/nftables.conf, but for what it lets through. The folders may be everybody's.
+const filter = `set -euo pipefail
+for folder in /etc/modules-load.d /etc/sysctl.d; do mkdir -p $folder && mount -t tmpfs own $folder; done
+nft add table inet filter
+nft add chain inet filter input '{ type filter hook input priority filter; policy drop; }'
 `
 
-// TestOperatingCommands runs the commands of docs/operating.md that begin with “$”.
+// TestOperatingCommands runs the commands of docs/operating.md that begin with “$”, after the server that it says is at hand.
 func TestOperatingCommands(t *testing.T) {
 	doc, err := os.ReadFile("../../docs/operating.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	script := prelude
+	server := regexp.MustCompile("(?s)```sh\n(.*?)```").FindSubmatch(doc)
+	script := filter + serving(string(server[1]))
+	script += "sctp-echo connect -cert certs/client.pem -key certs/client-key.pem -ca certs/ca.pem -timeout 1s 127.0.0.1:5868 || echo filtered\n"
 	commands := regexp.MustCompile(`(?m)^\$ (.*)$`).FindAllStringSubmatch(string(doc), -1)
 	for _, m := range commands {
 		script += "echo '$' '" + strings.ReplaceAll(m[1], "'", `'\''`) + "'\n" + m[1] + "\n"
@@ -31,12 +33,17 @@ func TestOperatingCommands(t *testing.T) {
 	if err := os.WriteFile(file, []byte(script), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	output, _, err := inside(file)
+	output, _, err := inside(file, "-f", "/usr/sbin/nft:bin/nft") // netns-tests/setup nftables installs it
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("%d commands\n%s", len(commands), output)
 
+	for _, end := range []string{"d", "s"} {
+		if !regexp.MustCompile(`filtered\n(?s:.*)sctp ` + end + `port \{ 5868, 38412 \} counter packets \d+`).MatchString(output) {
+			t.Errorf("no rule for SCTP's %sport", end)
+		}
+	}
 	if !strings.Contains(output, "3 sent, 3 received") {
 		t.Error("no echo over several addresses")
 	}

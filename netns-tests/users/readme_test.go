@@ -83,10 +83,8 @@ func TestReadmeCommands(t *testing.T) {
 	bin := filepath.Join(t.TempDir(), "bin")
 	bash(t, "../..", build, "GOBIN="+bin, "CGO_ENABLED=0")
 
-	// The server has a terminal of its own, and whoever reads its output types the next command when it listens.
-	use = regexp.MustCompile(`(?m)^sctp-echo serve .*`).ReplaceAllString(use, "$0 >server.out 2>&1 &\nuntil grep -q listening server.out; do kill -0 $$!; done")
 	script := filepath.Join(t.TempDir(), "readme")
-	if err := os.WriteFile(script, []byte("set -eux\nsctp-echo doctor\nsctp-echo help\n"+use), 0o666); err != nil {
+	if err := os.WriteFile(script, []byte("set -eux\nsctp-echo doctor\nsctp-echo help\n"+serving(use)), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	out := bash(t, ".", `../run -t 200 -f "$bin:bin" -f "$script:script" -- bash script`, "bin="+bin, "script="+script)

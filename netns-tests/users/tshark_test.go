@@ -2,6 +2,7 @@ package users
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -45,12 +46,18 @@ func TestTshark(t *testing.T) {
 	}
 }
 
-// diameterIn lists the Diameter messages that tshark finds in a capture.
+// diameterIn lists the Diameter messages that tshark finds in a capture, by the command in docs/operating.md.
 func diameterIn(t *testing.T, name string) (messages []string) {
 	t.Helper()
 	file := filepath.Join(examples().left, name)
-	cmd := exec.Command("tshark", "-r", file+".pcap", "-o", "tls.keylog_file:"+file+".keys", "-Y", "diameter",
-		"-T", "fields", "-E", "separator= ", "-e", "diameter.cmd.code", "-e", "diameter.flags.request", "-e", "sctp.data_payload_proto_id", "-e", "sctp.data_sid")
+	doc, err := os.ReadFile("../../docs/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := regexp.MustCompile(`(?m)^tshark .*-Y diameter$`).FindString(string(doc))
+	command = strings.NewReplacer("capture.pcap", "$0.pcap", "secrets", "$0.keys").Replace(command)
+	command += " -T fields -E 'separator= ' -e diameter.cmd.code -e diameter.flags.request -e sctp.data_payload_proto_id -e sctp.data_sid"
+	cmd := exec.Command("bash", "-c", command, file)
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("tshark: %v", err)

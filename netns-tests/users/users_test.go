@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -39,8 +40,8 @@ var programs = sync.OnceValues(func() (bin string, err error) {
 })
 
 // inside runs a script as root of a kernel with SCTP, with the programs in its PATH. It returns what
-// the script printed, and the folder with what it left in $OUT.
-func inside(script string) (output, left string, err error) {
+// the script printed, and the folder with what it left in $OUT. More are options for the script run.
+func inside(script string, more ...string) (output, left string, err error) {
 	bin, err := programs()
 	if err != nil {
 		return "", "", err
@@ -48,11 +49,18 @@ func inside(script string) (output, left string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	left = filepath.Join(work, "left-"+filepath.Base(script))
-	out, err := exec.CommandContext(ctx, "../run", "-t", "200", "-f", bin+":bin", "-f", script+":script", "-o", left, "--", "bash", "script").CombinedOutput()
+	args := append([]string{"-t", "200", "-f", bin + ":bin", "-f", script + ":script", "-o", left}, more...)
+	out, err := exec.CommandContext(ctx, "../run", append(args, "--", "bash", "script")...).CombinedOutput()
 	if err != nil {
 		err = fmt.Errorf("%s: %v\n%s", script, err, out)
 	}
 	return string(out), left, err
+}
+
+// serving puts the servers of a script into the background, as if each had a terminal of its own, and waits until they listen.
+func serving(script string) string {
+	serve := regexp.MustCompile(`(?m)^(sctp-echo serve .*)$`)
+	return serve.ReplaceAllString(script, "$1 >server.out 2>&1 &\nuntil grep -q listening server.out; do kill -0 $$!; done")
 }
 
 // examples is what two-hosts.sh has printed and left, run once.
