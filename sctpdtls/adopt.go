@@ -77,7 +77,7 @@ func adopt(socket Socket, config *Config, core *dtlscore.Conn) (*Conn, error) {
 	if config.SCTP.RefuseRestart {
 		err = s.RefuseRestart()
 	}
-	a := &adopted{kernelAssociation: kernelAssociation{Socket: s}, owner: socket}
+	a := &adopted{kernelAssociation: kernelAssociation{Socket: s, sacks: config.SCTP.sackPolicy()}, owner: socket}
 	var c *Conn
 	if err == nil {
 		c, err = newConn(a, config, core)

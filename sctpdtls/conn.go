@@ -24,8 +24,10 @@ type association interface {
 	AuthAgreement() (authchunk.Agreement, error)
 
 	// Handshaking is called with true before the first handshake and in the middle of others, when what is
-	// lost should be sent again soon, and with false before ChangeCipherSpec.
+	// lost should be sent again soon and the peer may wait for acknowledgements, and with false before ChangeCipherSpec.
 	Handshaking(on bool) error
+	// Settled is called when a handshake is complete: the peer waits no more.
+	Settled() error
 
 	// Pause waits for d, to some microseconds.
 	Pause(d time.Duration)

@@ -383,7 +383,7 @@ func (c *Conn) handshakeComplete() error {
 	c.keys.retireLater()
 	c.letGo()
 	c.renegotiated(nil)
-	return nil
+	return c.gone(c.assoc.Settled())
 }
 
 // alertTime is how long a dying connection waits for the peer to acknowledge the alert.

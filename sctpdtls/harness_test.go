@@ -100,6 +100,7 @@ func (m *memAssociation) TrySend(b []byte, info stream.Info) error {
 }
 
 func (*memAssociation) Handshaking(bool) error { return nil }
+func (*memAssociation) Settled() error         { return nil }
 
 func (*memAssociation) Pause(d time.Duration) { time.Sleep(d) }
 

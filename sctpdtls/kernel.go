@@ -16,6 +16,27 @@ type kernelAssociation struct {
 	*sctpsock.Socket
 	rto   [3]time.Duration // initial, least, most, as they are outside of handshakes
 	brisk bool             // during a handshake
+	sacks sackPolicy
+}
+
+// A sackPolicy says when acknowledgements go out. A peer that wants to change keys waits for them, and may not ask
+// for them at once (RFC 7053); one that sends messages only pays for more packets.
+type sackPolicy uint8
+
+const (
+	sackAsTold  sackPolicy = iota // by SCTPOptions.SACKDelay
+	sackAtOnce                    // a handshake is under way
+	sackDelayed                   // as every SCTP does
+)
+
+// usualSACKDelay is what RFC 9260, Section 6.2, recommends, and Linux's own.
+const usualSACKDelay = 200 * time.Millisecond
+
+func (o *SCTPOptions) sackPolicy() sackPolicy {
+	if o.SACKDelay == nil {
+		return sackAtOnce
+	}
+	return sackAsTold
 }
 
 // newKernelAssociation does what can be done only when there is an association.
@@ -26,7 +47,7 @@ func newKernelAssociation(s *sctpsock.Socket, o *SCTPOptions) (association, erro
 			return nil, err
 		}
 	}
-	return &kernelAssociation{Socket: s}, nil
+	return &kernelAssociation{Socket: s, sacks: o.sackPolicy()}, nil
 }
 
 func dialKernel(ctx context.Context, network string, local, remote *Addr, config *Config) (association, error) {
@@ -178,11 +199,25 @@ func (k *kernelAssociation) Handshaking(on bool) error {
 	if !on {
 		return k.SetRTO(k.rto[0], k.rto[1], k.rto[2])
 	}
+	if k.sacks == sackDelayed {
+		k.sacks = sackAtOnce
+		if err := k.SetSACKDelay(0); err != nil {
+			return err
+		}
+	}
 	var err error
 	if k.rto[0], k.rto[1], k.rto[2], err = k.RTO(); err != nil {
 		return err
 	}
 	return k.SetRTO(0, min(handshakeRTO, k.rto[1]), 0)
+}
+
+func (k *kernelAssociation) Settled() error {
+	if k.sacks != sackAtOnce {
+		return nil
+	}
+	k.sacks = sackDelayed
+	return k.SetSACKDelay(usualSACKDelay)
 }
 
 func (k *kernelAssociation) Pause(d time.Duration) { sctpsock.Pause(d) }

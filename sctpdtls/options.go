@@ -26,8 +26,8 @@ type SCTPOptions struct {
 	AssocMaxRetrans uint16        // in a row before the peer is lost; Linux: 10 (8.1.2)
 	PathMaxRetrans  uint16        // in a row before a path has failed; Linux: 5 (8.1.12)
 
-	// SACKDelay is how long acknowledgements wait for data to go with, up to 500 ms; nil: they do not. Linux has
-	// 200 ms, but cannot put an acknowledgement into a packet of authenticated data (8.1.19).
+	// SACKDelay is how long acknowledgements wait for data to go with or for a second packet, up to 500 ms; 0: they do
+	// not (8.1.19). nil: they do not during a handshake, when the peer waits for them, and wait 200 ms otherwise.
 	SACKDelay *time.Duration
 
 	// ReadBuffer and WriteBuffer are those of the socket, in bytes, 16384 at least; 0 is 256 KiB. The kernel
@@ -116,9 +116,7 @@ func (c *Config) socket() (*sctpsock.Options, error) {
 	}, nil
 }
 
-// sackDelay is 0 by default. Linux cannot put an acknowledgement, which is not authenticated,
-// into a packet with data that is, so there is no company to wait for. But who wants to
-// change keys or to close waits until all that he has sent is acknowledged.
+// sackDelay is that of the first handshake.
 func (o *SCTPOptions) sackDelay() *time.Duration {
 	if o.SACKDelay == nil {
 		return new(time.Duration)

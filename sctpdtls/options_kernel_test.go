@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 // The short retransmission timeout of a handshake does not last, whatever the user's is.
@@ -45,6 +46,67 @@ func TestKernelHandshakeRestoresRTO(t *testing.T) {
 		if err := c.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// Acknowledgements are sent at once during a handshake only, or as the user says.
+func TestKernelSACKDelay(t *testing.T) { // 1.54
+	forty, none := 40*time.Millisecond, time.Duration(0)
+	for name, test := range map[string]struct {
+		option                *time.Duration
+		handshake, afterwards uint32 // milliseconds
+	}{
+		"default": {nil, 0, 200},
+		"40 ms":   {&forty, 40, 40}, // a whole number of ticks of the kernel's clock
+		"none":    {&none, 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client, server := clientConfig(), serverConfig()
+			client.SCTP.SACKDelay, server.SCTP.SACKDelay = test.option, test.option
+			ln := echoServer(t, server)
+			c, err := Dial("sctp", ln.Addr().String(), client)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			k := c.assoc.(*kernelAssociation)
+			wantSACKDelay(t, k, "after the handshake", test.afterwards)
+			if err := k.Handshaking(true); err != nil {
+				t.Fatal(err)
+			}
+			wantSACKDelay(t, k, "during another", test.handshake)
+			if err := errors.Join(k.Handshaking(false), k.Settled()); err != nil {
+				t.Fatal(err)
+			}
+			wantSACKDelay(t, k, "after that", test.afterwards)
+		})
+	}
+}
+
+func wantSACKDelay(t *testing.T, k *kernelAssociation, when string, want uint32) {
+	t.Helper()
+	raw, err := k.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const delayedSACK = 16 // struct sctp_sack_info
+	var info struct {
+		id           int32
+		delay, every uint32
+	}
+	size := uint32(unsafe.Sizeof(info))
+	raw.Control(func(fd uintptr) {
+		_, _, errno := syscall.Syscall6(syscall.SYS_GETSOCKOPT, fd, syscall.IPPROTO_SCTP, delayedSACK,
+			uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+		if errno != 0 {
+			t.Fatal(errno)
+		}
+	})
+	if info.every == 1 {
+		info.delay = 0
+	}
+	if info.delay != want {
+		t.Errorf("%s: acknowledgements wait %d ms, want %d", when, info.delay, want)
 	}
 }
 

@@ -149,9 +149,6 @@ func (o *Options) socket() *sctpsock.Options {
 		OutStreams: uint16(o.Streams), MaxInStreams: uint16(o.Streams),
 		ReadBuffer: o.Buffer, WriteBuffer: o.Buffer, SACKDelay: o.sackDelay(),
 	}
-	if s.SACKDelay == nil {
-		s.SACKDelay = new(time.Duration)
-	}
 	if o.Kind == "auth" {
 		s.AuthChunks, s.HMACs = authchunk.DefaultChunks(), o.hmacs()
 	}

@@ -137,13 +137,17 @@ func (o *Options) setTimers(fd int) error {
 	if o.SACKDelay == nil {
 		return nil
 	}
-	delay, err := fieldMS[uint32]("SACKDelay", *o.SACKDelay)
+	return setSACKDelay(fd, *o.SACKDelay)
+}
+
+func setSACKDelay(fd int, d time.Duration) error {
+	delay, err := fieldMS[uint32]("SACKDelay", d)
 	if err != nil {
 		return err
 	}
-	info := sackInfo{Delay: delay}
+	info := sackInfo{Delay: delay, Freq: 2} // every second packet at the latest: RFC 9260, Section 6.2
 	if delay == 0 {
-		info.Freq = 1 // every packet
+		info.Freq = 1
 	}
 	return set(fd, "SCTP_DELAYED_SACK", optDelayedSACK, &info)
 }
@@ -237,6 +241,11 @@ func (o *Options) setUDPEncaps(fd int) error {
 // SetRTO changes the bounds of the retransmission timeout; 0 leaves one as it is.
 func (s *Socket) SetRTO(initial, least, most time.Duration) error {
 	return s.control(func(fd int) error { return setRTO(fd, initial, least, most) })
+}
+
+// SetSACKDelay changes [Options].SACKDelay.
+func (s *Socket) SetSACKDelay(d time.Duration) error {
+	return s.control(func(fd int) error { return setSACKDelay(fd, d) })
 }
 
 // RTO returns the bounds of the retransmission timeout.

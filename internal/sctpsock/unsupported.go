@@ -60,6 +60,7 @@ func (*Socket) LocalAddrs() []netip.AddrPort                    { return nil }
 func (*Socket) RemoteAddrs() []netip.AddrPort                   { return nil }
 func (*Socket) SyscallConn() (syscall.RawConn, error)           { return nil, errNoSCTP }
 func (*Socket) SetRTO(initial, least, most time.Duration) error { return errNoSCTP }
+func (*Socket) SetSACKDelay(time.Duration) error                { return errNoSCTP }
 func (*Socket) RTO() (initial, least, most time.Duration, err error) {
 	return 0, 0, 0, errNoSCTP
 }
