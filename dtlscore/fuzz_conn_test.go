@@ -1,6 +1,7 @@
 package dtlscore
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -280,10 +281,16 @@ func (c *conversation) seal(t contentType, content []byte) {
 	if err != nil {
 		return
 	}
+	sealedAs := t
+	if c.peer.conn.form.version == VersionDTLS13 && t == 0 { // padding, and the type is before it: RFC 8446, Section 5.4
+		if content = bytes.TrimRight(content, "\x00"); len(content) > 0 {
+			t, content = contentType(content[len(content)-1]), content[:len(content)-1]
+		}
+	}
 	if t == contentApplicationData && epoch.number > 0 {
 		c.peer.wrote[string(content)]++
 	}
-	c.arrive(testRecord{record, t != contentApplicationData})
+	c.arrive(testRecord{record, sealedAs != contentApplicationData})
 }
 
 // message sends one with the message_seq that the victim waits for.

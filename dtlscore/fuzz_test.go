@@ -4,8 +4,12 @@ import (
 	"bytes"
 	"encoding/binary"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/crypto/cryptobyte"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/fuzzcount"
 )
@@ -39,7 +43,29 @@ func TestAttackI2FuzzTargets(t *testing.T) {
 	}
 }
 
+// Each kind of input has one of about the largest size among its seeds, so that time and memory show there too.
+var (
+	largestRecord = slices.Concat(recordHeader{typ: contentHandshake, version: VersionDTLS12, length: maxPlaintext}.append(nil), make([]byte, maxPlaintext))
+	largestHello  = func() []byte {
+		b := cryptobyte.NewBuilder(nil)
+		m := &clientHello{version: VersionDTLS12, compressionMethods: []byte{compressionNull}}
+		for i := range 10000 {
+			m.suites = append(m.suites, uint16(i))
+			m.alpn = append(m.alpn, strconv.Itoa(i))
+		}
+		m.marshal(b)
+		return b.BytesOrPanic()
+	}()
+	largestChain = func() (certs [][]byte) {
+		for i := range 10 {
+			certs = append(certs, testBytes(byte(i), 3000))
+		}
+		return certs
+	}()
+)
+
 func FuzzRecord(f *testing.F) {
+	f.Add(largestRecord)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		fuzzcount.Input(len(b))
 		h, fragment, err := parseRecord(b)
@@ -102,6 +128,7 @@ func FuzzAlert(f *testing.F) {
 }
 
 func FuzzACK(f *testing.F) {
+	f.Add(must(appendACK(nil, make([]recordNumber, maxACKed))))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		fuzzcount.Input(len(b))
 		records, err := parseACK(b)
@@ -115,6 +142,11 @@ func FuzzACK(f *testing.F) {
 }
 
 func FuzzFragment(f *testing.F) {
+	var many []byte
+	for i := range 1000 {
+		many = append(handshakeHeader{typ: typeCertificate, length: 4000, fragmentOffset: 4 * i, fragmentLength: 4}.append(many), 1, 2, 3, 4)
+	}
+	f.Add(many)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		fuzzcount.Input(len(b))
 		for len(b) > 0 {
@@ -145,6 +177,9 @@ func FuzzClientHello(f *testing.F) { fuzzHello(f, typeClientHello) }
 func FuzzServerHello(f *testing.F) { fuzzHello(f, typeServerHello) }
 
 func fuzzHello(f *testing.F, typ handshakeType) {
+	if typ == typeClientHello {
+		f.Add(largestHello)
+	}
 	for _, s := range samples() {
 		if s.m.typ() == typ {
 			f.Add(s.body.bytes())
@@ -157,6 +192,8 @@ func fuzzHello(f *testing.F, typ handshakeType) {
 }
 
 func FuzzMessage12(f *testing.F) {
+	chain := must(appendMessage(nil, 0, &certificate12{chain: largestChain}))
+	f.Add(byte(typeCertificate), byte(kxECDHEECDSA), false, chain[handshakeHeaderLen:])
 	for _, s := range samples() {
 		if s.form.version == VersionDTLS12 {
 			f.Add(byte(s.m.typ()), byte(s.form.kx), s.form.rawPublicKeys, s.body.bytes())
@@ -169,6 +206,11 @@ func FuzzMessage12(f *testing.F) {
 }
 
 func FuzzMessage13(f *testing.F) {
+	m := new(certificate13)
+	for _, cert := range largestChain {
+		m.entries = append(m.entries, certificateEntry{data: cert})
+	}
+	f.Add(byte(typeCertificate), must(appendMessage(nil, 0, m))[handshakeHeaderLen:])
 	for _, s := range samples() {
 		if s.form.version == VersionDTLS13 {
 			f.Add(byte(s.m.typ()), s.body.bytes())

@@ -23,6 +23,7 @@ import (
 // which are well formed, and on what is in a ClientHello. differences says where they need not.
 
 func FuzzTLSClientHello(f *testing.F) {
+	f.Add(largestHello)
 	for _, s := range samples() {
 		if s.m.typ() == typeClientHello {
 			f.Add(s.body.bytes())
