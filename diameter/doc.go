@@ -9,6 +9,10 @@
 // # What go-diameter's users should know
 //
 //   - Messages are sent with payload protocol identifier 47 (RFC 6733, Section 11.4), and taken with any.
+//   - RFC 6733, Section 2.1.1 recommends to send everything unordered on stream 0, so that no message waits for another that was lost, and
+//     wants messages taken on any stream. Here they are taken on any, ordered or not. What is sent is ordered, for diam.MultistreamConn has no
+//     way to say otherwise; what should not wait for each other goes on different streams, as go-diameter does it without DTLS too. So nothing
+//     overtakes the CER or CEA on its stream, and not the records of DTLS's handshake, which are on stream 0 (RFC 6083, Section 4.4).
 //   - A Diameter message has at most 16,384 bytes here (RFC 6083, Section 1.1). WriteTo returns a
 //     [sctpdtls.MessageTooLargeError] for a larger one; nothing of it was sent, and the connection goes on. A server answers
 //     such a request with DIAMETER_UNABLE_TO_COMPLY.

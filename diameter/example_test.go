@@ -28,11 +28,11 @@ func ExampleListen() {
 }
 
 func ExampleDial() {
-	nc, err := diameter.Dial("sctp", "hss.example:5868", config)
+	nc, err := diameter.Dial("sctp", "localhost:5868", config)
 	if err != nil {
 		log.Fatal(err)
 	}
-	c, err := client.NewConn(nc, "hss.example:5868") // was client.DialNetwork("sctp", "hss.example:3868")
+	c, err := client.NewConn(nc, "localhost:5868") // was client.DialNetwork("sctp", "localhost:3868")
 	if err != nil {
 		log.Fatal(err)
 	}

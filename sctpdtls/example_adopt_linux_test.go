@@ -2,7 +2,6 @@ package sctpdtls_test
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"log"
 
@@ -12,9 +11,7 @@ import (
 
 // An association that another library has set up is protected. Its socket has to ask for SCTP-AUTH first.
 func ExampleServer() {
-	var cert tls.Certificate // from files
-	var roots *x509.CertPool
-
+	cert, roots := credentials("server.pem", "server-key.pem")
 	addr, err := sctp.ResolveSCTPAddr("sctp", "192.0.2.1/198.51.100.1:38412")
 	if err != nil {
 		log.Fatal(err)

@@ -6,48 +6,128 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
 	"os"
+	"os/exec"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
 // The examples, with a real kernel: those that dial talk to that which listens.
 func TestKernelExamples(t *testing.T) {
 	t.Chdir(t.TempDir())
 	writeCertificates(t)
-	go ExampleListen()
-	for { // until it listens
-		ports, err := os.ReadFile("/proc/net/sctp/eps")
+	for _, addr := range []string{"192.0.2.1/32", "198.51.100.1/32"} {
+		if out, err := exec.Command("ip", "address", "add", addr, "dev", "lo").CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+
+	t.Run("FromTLS", func(t *testing.T) { // has the port of Listen
+		var client sync.WaitGroup
+		client.Go(func() {
+			listens(t, 5868)
+			dial(t, "localhost:5868").Close()
+		})
+		if got := printed(t, ExampleFromTLS); got != "from CN=client\n" {
+			t.Errorf("printed %q", got)
+		}
+		client.Wait()
+	})
+	t.Run("Relay", func(t *testing.T) {
+		cert, roots := credentials("server.pem", "server-key.pem")
+		ln, err := sctpdtls.Listen("sctp", "localhost:38412", &sctpdtls.Config{Certificates: []tls.Certificate{cert}, ClientCAs: roots, ClientAuth: tls.RequireAndVerifyClientCert})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if strings.Contains(string(ports), " 5868 ") {
-			break
+		defer ln.Close()
+		var server sync.WaitGroup
+		server.Go(func() {
+			conn, err := ln.AcceptConn(t.Context())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close()
+			buf := make([]byte, 100)
+			if err := conn.WriteMessage([]byte("ping"), sctpdtls.MessageInfo{}); err != nil {
+				t.Error(err)
+			}
+			if n, _, err := conn.ReadMessage(buf); string(buf[:n]) != "ping" {
+				t.Errorf("%q, %v", buf[:n], err)
+			}
+		})
+		ExampleRelay()
+		server.Wait()
+	})
+	t.Run("Server", func(t *testing.T) {
+		go ExampleServer()
+		listens(t, 38412)
+		conn := dial(t, "192.0.2.1/198.51.100.1:38412")
+		defer conn.Close()
+		buf := make([]byte, 100)
+		if n, err := conn.Read(buf); string(buf[:n]) != "the handshake comes first" {
+			t.Errorf("%q, %v", buf[:n], err)
 		}
-	}
+	})
+
+	go ExampleListen()
+	listens(t, 5868)
 	for _, tt := range []struct {
 		name    string
 		example func()
 		want    string
 	}{
 		{"Dial", ExampleDial, "stream 3: ping\n"},
+		{"AcceptStream", ExampleConn_AcceptStream, "stream 0: ping <nil>\nstream 1: ping <nil>\nstream 2: ping <nil>\n"},
+		{"Trace", ExampleTrace, ""},
 		{"PSK", ExamplePSK, "the client has the key of enb-17\n"},
 		{"Stream", ExampleConn_Stream, "stream 1: request 1\nstream 2: request 2\nstream 3: request 3\n"},
 		{"KeyLogWriter", ExampleConfig_keyLogWriter, "secrets logged: true <nil>\n"},
 		{"GetCertificate", ExampleConfig_getCertificate, "certificate: CN=server\n"},
 		{"KeyUpdate", ExampleConn_KeyUpdate, "epochs of keys since: 1\n"},
 	} {
-		if got := printed(t, tt.example); got != tt.want {
-			t.Errorf("%s printed %q, want %q", tt.name, got, tt.want)
+		got := slices.Sorted(strings.Lines(printed(t, tt.example))) // of several goroutines, perhaps
+		if want := slices.Sorted(strings.Lines(tt.want)); !slices.Equal(got, want) {
+			t.Errorf("%s printed %q, want %q", tt.name, got, want)
 		}
 	}
+}
+
+// listens waits until something listens on a port.
+func listens(t *testing.T, port int) {
+	for {
+		ports, err := os.ReadFile("/proc/net/sctp/eps")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if strings.Contains(string(ports), fmt.Sprintf(" %d ", port)) {
+			return
+		}
+	}
+}
+
+// dial is another end for an example that listens.
+func dial(t *testing.T, addr string) *sctpdtls.Conn {
+	cert, roots := credentials("client.pem", "client-key.pem")
+	conn, err := sctpdtls.Dial("sctp", addr, &sctpdtls.Config{Certificates: []tls.Certificate{cert}, RootCAs: roots})
+	if err != nil {
+		panic(err) // the example waits
+	}
+	return conn
 }
 
 // printed returns what f prints.
@@ -108,7 +188,7 @@ func writeCertificates(t *testing.T) {
 			NotBefore:    ca.NotBefore,
 			NotAfter:     ca.NotAfter,
 			DNSNames:     []string{"localhost"},
-			IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+			IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback, net.IPv4(192, 0, 2, 1)},
 			KeyUsage:     x509.KeyUsageDigitalSignature,
 			ExtKeyUsage:  []x509.ExtKeyUsage{usage},
 		}

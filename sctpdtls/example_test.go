@@ -5,9 +5,9 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"io"
 	"log"
 	"os"
+	"sync"
 
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
@@ -89,13 +89,25 @@ func ExampleConn_AcceptStream() {
 		log.Fatal(err)
 	}
 	defer conn.Close()
-	for {
-		s, err := conn.AcceptStream(context.Background())
-		if err != nil {
-			return // io.EOF after the peer's close_notify
+	for id := range uint16(3) {
+		// The peer answers on the same stream.
+		if err := conn.WriteMessage([]byte("ping"), sctpdtls.MessageInfo{Stream: id}); err != nil {
+			log.Fatal(err)
 		}
-		go io.Copy(s, s) // until the connection ends
 	}
+	var streams sync.WaitGroup
+	for range 3 {
+		s, err := conn.AcceptStream(context.Background()) // the next on which something has come
+		if err != nil {
+			log.Fatal(err) // io.EOF after the peer's close_notify
+		}
+		streams.Go(func() {
+			buf := make([]byte, 100)
+			n, err := s.Read(buf) // and so on, until the connection ends
+			fmt.Printf("stream %d: %s %v\n", s.ID(), buf[:n], err)
+		})
+	}
+	streams.Wait()
 }
 
 // A client that keeps a connection of DTLS 1.3 for years: before the key of SCTP-AUTH has served
@@ -109,7 +121,7 @@ func ExampleRelay() {
 		OnKeyLife:    func(*sctpdtls.Conn) { old <- struct{}{} },
 	}
 	dial := func(ctx context.Context) (*sctpdtls.Conn, error) {
-		return sctpdtls.DialContext(ctx, "sctp", "amf.example.org:38412", config)
+		return sctpdtls.DialContext(ctx, "sctp", "localhost:38412", config)
 	}
 	conn, err := dial(context.Background())
 	if err != nil {

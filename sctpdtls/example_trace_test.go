@@ -1,6 +1,7 @@
 package sctpdtls_test
 
 import (
+	"crypto/tls"
 	"fmt"
 	"log"
 	"log/slog"
@@ -10,8 +11,11 @@ import (
 
 // Paths that fail are reported, and everything else is logged.
 func ExampleTrace() {
+	cert, roots := credentials("client.pem", "client-key.pem")
 	config := &sctpdtls.Config{
-		Logger: slog.Default(),
+		Certificates: []tls.Certificate{cert},
+		RootCAs:      roots,
+		Logger:       slog.Default(),
 		Trace: &sctpdtls.Trace{
 			Event: func(c *sctpdtls.Conn, ev sctpdtls.Event) {
 				if e, ok := ev.(sctpdtls.PeerAddrChange); ok && e.Change == sctpdtls.PathNowUnreachable {

@@ -142,7 +142,12 @@ func ExampleConn_KeyUpdate() {
 }
 
 func ExampleFromTLS() {
-	var tlsConfig *tls.Config // as it is used over TCP
+	cert, roots := credentials("server.pem", "server-key.pem")
+	tlsConfig := &tls.Config{ // as it is used over TCP
+		Certificates: []tls.Certificate{cert},
+		ClientCAs:    roots,
+		ClientAuth:   tls.RequireAndVerifyClientCert,
+	}
 	config, err := sctpdtls.FromTLS(tlsConfig)
 	if err != nil {
 		log.Fatal(err) // names the field that means nothing here
@@ -151,9 +156,11 @@ func ExampleFromTLS() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	defer ln.Close()
 	conn, err := ln.Accept()
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(conn.RemoteAddr())
+	defer conn.Close()
+	fmt.Println("from", conn.(*sctpdtls.Conn).ConnectionState().PeerCertificates[0].Subject)
 }

@@ -34,6 +34,17 @@ DTLS_MAX=1.2 between diameter-server diameter-client diameter-1.2
 between diameter-server diameter-client diameter-1.3
 between ngap-amf ngap-gnb ngap
 
+echo "== tracing"
+mkfifo echo.out
+ip netns exec server sctp-echo serve -cert certs/server.pem -key certs/server-key.pem -ca certs/ca.pem 10.0.0.2:5868 >echo.out 2>&1 &
+echo=$!
+exec 5<echo.out
+read -r line <&5
+echo "$line"
+ip netns exec client tracing certs 10.0.0.2:5868
+kill -TERM $echo
+wait $echo || true
+
 echo "== metrics"
 mkfifo metrics.out
 ip netns exec server metrics certs 10.0.0.2:5868 10.0.0.2:9090 >metrics.out 2>&1 &

@@ -93,7 +93,7 @@ func printed(t *testing.T, name string) string {
 }
 
 // The examples between two hosts: a Diameter client and server with both versions, a gNB with its AMF, where the wire was
-// checked too, by wirecheck; and what Prometheus would see of a server.
+// checked too, by wirecheck; the spans of a client; and what Prometheus would see of a server.
 func TestExamplePrograms(t *testing.T) { // 1.17, 1.22, 6.19
 	diameter := []string{
 		"listening on 10.0.0.2:5868",
@@ -108,6 +108,10 @@ func TestExamplePrograms(t *testing.T) { // 1.17, 1.22, 6.19
 			"stream 0: for the gNB: NG setup", "stream 1: for a UE: UE 1", "stream 2: for a UE: UE 2", "stream 3: for a UE: UE 3",
 			"CN=sctp-echo client has closed",
 			"DATA chunks authenticated under key 1: ",
+		},
+		"tracing": {
+			`"Name":"dtls.handshake"`, `"Key":"tls.protocol.version","Value":{"Type":"STRING","Value":"1.3"}`, `"Key":"tls.cipher"`,
+			`"Name":"dtls.rekey"`, `"Key":"dtls.epoch","Value":{"Type":"INT64","Value":4}`,
 		},
 		"metrics": {
 			"a client without a certificate was refused",

@@ -39,6 +39,7 @@ var made = sync.OnceValues(func() (tls.Certificate, *x509.CertPool) {
 		Subject:               pkix.Name{CommonName: "diameter test"},
 		NotBefore:             time.Now().Add(-time.Hour),
 		NotAfter:              time.Now().Add(24 * time.Hour),
+		DNSNames:              []string{"localhost"},
 		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1)},
 		IsCA:                  true,
 		BasicConstraintsValid: true,
