@@ -30,6 +30,7 @@ type (
 // A RenegotiationSupport says whether a connection of DTLS 1.2 may have further handshakes.
 type RenegotiationSupport = dtlscore.RenegotiationSupport
 
+// What [Config].Renegotiation can be; the zero value is RenegotiateNever.
 const (
 	// RenegotiateNever answers the peer's wish with no_renegotiation.
 	RenegotiateNever = dtlscore.RenegotiateNever

@@ -55,6 +55,16 @@
 // association lives. Who the peer is does not depend on its addresses. [Conn.LocalAddr] and
 // [Conn.RemoteAddr] list all that the association has, [Listener.Addr] what Listen was given.
 //
+// # Errors
+//
+// Errors say whose fault it was and what to do, and are told apart with errors.As and errors.Is:
+//
+//   - before a connection: [NoSCTPError], [OptionError], [AuthUnsupportedError], [HandshakeTimeoutError], and an [AlertError] for all
+//     that a handshake can disagree on, in which there is a *tls.CertificateVerificationError if this end does not trust the peer;
+//   - which end a connection: io.EOF, the peer's close_notify; [AssociationError], the end without that; AlertError;
+//     net.ErrClosed, this end's Close;
+//   - after which it goes on: os.ErrDeadlineExceeded, io.ErrShortBuffer, [MessageTooLargeError], [StreamError].
+//
 // # What can be seen
 //
 // [Config].Trace is told of handshakes, alerts, keys and of what SCTP notifies, and [Config].Logger of the same;

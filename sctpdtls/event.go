@@ -74,6 +74,7 @@ func (s AssocState) String() string {
 // A PathChange is what has happened to a path.
 type PathChange uint8
 
+// What happens to paths (RFC 6458, Section 6.1.2).
 const (
 	PathNowAvailable         = PathChange(sctpsock.PathAvailable)
 	PathNowUnreachable       = PathChange(sctpsock.PathUnreachable)

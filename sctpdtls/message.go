@@ -8,7 +8,7 @@ const MaxMessageSize = 1 << 14
 // MessageInfo is what SCTP carries beside a message. All of it crosses the
 // network in clear; SCTP-AUTH protects it from change (RFC 6083, Section 6).
 type MessageInfo struct {
-	Stream    uint16
+	Stream    uint16 // from 0 to ConnectionState.OutStreams-1
 	PPID      uint32 // payload protocol identifier, in host byte order
 	Unordered bool   // may overtake other messages of its stream
 
@@ -24,14 +24,14 @@ type MessageInfo struct {
 
 // ReadMessage waits for the next message, of any stream that has no [Stream], and puts it into b. When b is
 // too short it returns io.ErrShortBuffer and info.Length; the message stays
-// for the next call. It returns io.EOF after the peer's close_notify; an
+// for the next call. ([MaxMessageSize] bytes are always enough.) It returns io.EOF after the peer's close_notify; an
 // [AssociationError], which is an io.ErrUnexpectedEOF, when the association ended without.
 func (c *Conn) ReadMessage(b []byte) (n int, info MessageInfo, err error) {
 	return c.recv(&c.own, b, aMessage)
 }
 
 // Read reads the bytes of messages, of all streams that have no [Stream], as they come. It never
-// puts bytes of two messages into b; what does not fit stays for the next call of Read.
+// puts bytes of two messages into b; what does not fit stays for the next call of Read. Errors are those of [Conn.ReadMessage].
 func (c *Conn) Read(b []byte) (n int, err error) {
 	if len(b) == 0 {
 		return 0, c.Handshake()
@@ -42,8 +42,12 @@ func (c *Conn) Read(b []byte) (n int, err error) {
 
 // WriteMessage sends b as one message, which is one record, as info says. It waits for
 // buffer space, and while a handshake changes keys. b must not be longer than
-// [MaxMessageSize]. It keeps no reference to b. Any number of goroutines may write at
+// [MaxMessageSize]. It neither changes b nor keeps a reference to it. Any number of goroutines may write at
 // once; each encrypts for itself.
+//
+// It returns when the kernel has taken the message; what was not acknowledged before the connection ends may be lost, and
+// [Conn.Close] tells. After a [MessageTooLargeError], a [StreamError] or os.ErrDeadlineExceeded nothing of the message was
+// sent, and the connection goes on, as after an info with two limits. After the end of the connection the error says how it ended.
 func (c *Conn) WriteMessage(b []byte, info MessageInfo) error { return c.send(&c.own, b, &info) }
 
 // Write sends b as one message on [Config].DefaultStream with [Config].PPID. A b of more than [MaxMessageSize]

@@ -62,6 +62,7 @@ type SCTPOptions struct {
 // A StreamScheduler is one of the orders of RFC 8260, Section 3.
 type StreamScheduler = sctpsock.Scheduler
 
+// Schedulers for [SCTPOptions].
 const (
 	SchedulerFCFS          = sctpsock.SchedulerFCFS          // first come, first served: the zero value
 	SchedulerPriority      = sctpsock.SchedulerPriority      // the least value of [Conn.SetStreamPriority] first

@@ -25,6 +25,7 @@ type Path struct {
 // A PathState says whether a path can be used.
 type PathState uint8
 
+// What a path can be.
 const (
 	PathInactive          = PathState(sctpsock.StateInactive)          // it has failed
 	PathPotentiallyFailed = PathState(sctpsock.StatePotentiallyFailed) // something was lost on it lately (RFC 7829)
