@@ -27,7 +27,7 @@ func TestOperatingCommands(t *testing.T) {
 	script += "sctp-echo connect -cert certs/client.pem -key certs/client-key.pem -ca certs/ca.pem -timeout 1s 127.0.0.1:5868 || echo filtered\n"
 	commands := regexp.MustCompile(`(?m)^\$ (.*)$`).FindAllStringSubmatch(string(doc), -1)
 	for _, m := range commands {
-		script += "echo '$' '" + strings.ReplaceAll(m[1], "'", `'\''`) + "'\n" + m[1] + "\n"
+		script += "echo '$' '" + strings.ReplaceAll(m[1], "'", `'\''`) + "'\n" + serving(m[1]) + "\n"
 	}
 	file := filepath.Join(work, "operating")
 	if err := os.WriteFile(file, []byte(script), 0o666); err != nil {

@@ -84,7 +84,7 @@ func TestReadmeCommands(t *testing.T) {
 	bash(t, "../..", build, "GOBIN="+bin, "CGO_ENABLED=0")
 
 	script := filepath.Join(t.TempDir(), "readme")
-	if err := os.WriteFile(script, []byte("set -eux\nsctp-echo doctor\nsctp-echo help\n"+serving(use)), 0o666); err != nil {
+	if err := os.WriteFile(script, []byte(serving("set -eux\nsctp-echo doctor\nsctp-echo help\n"+use)), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	out := bash(t, ".", `../run -t 200 -f "$bin:bin" -f "$script:script" -- bash script`, "bin="+bin, "script="+script)

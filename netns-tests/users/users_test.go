@@ -57,8 +57,18 @@ func inside(script string, more ...string) (output, left string, err error) {
 	return string(out), left, err
 }
 
-// serving puts the servers of a script into the background, as if each had a terminal of its own, and waits until they listen.
+// serving puts the servers of a script into the background, as if each had a terminal of its own, and waits until they listen. All commands
+// get time: the machine may be busy.
 func serving(script string) string {
+	var lines []string
+	command := regexp.MustCompile(`\bsctp-echo (serve|connect|bench|doctor)\b`)
+	for line := range strings.Lines(script) {
+		if !strings.Contains(line, "-timeout") {
+			line = command.ReplaceAllString(line, "$0 -timeout 60s")
+		}
+		lines = append(lines, line)
+	}
+	script = strings.Join(lines, "")
 	serve := regexp.MustCompile(`(?m)^(sctp-echo serve .*)$`)
 	return serve.ReplaceAllString(script, "$1 >server.out 2>&1 &\nuntil grep -q listening server.out; do kill -0 $$!; done")
 }
