@@ -241,7 +241,9 @@ func (c *memoryChildProcess) nextPhase(want string) {
 		}
 		c.secrets[name] = value
 		if name == "CLIENT_RANDOM" { // a key log has both
-			c.secrets["random"], err = hex.DecodeString(field[1])
+			if c.secrets["random"], err = hex.DecodeString(field[1]); err != nil {
+				c.t.Fatalf("%q: %v", line, err)
+			}
 		}
 	}
 	c.t.Fatalf("the child ended before it was %s: %v", want, c.stdout.Err())

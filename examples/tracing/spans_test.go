@@ -59,7 +59,7 @@ func TestSpans(t *testing.T) {
 				var attributes strings.Builder
 				for _, a := range span.Attributes() {
 					if slices.Contains([]string{"tls.protocol.version", "sctp.auth_key", "dtls.epoch"}, string(a.Key)) {
-						fmt.Fprintf(&attributes, "%s=%s ", a.Key, a.Value.Emit())
+						fmt.Fprintf(&attributes, "%s=%s ", a.Key, a.Value.String())
 					}
 				}
 				got = append(got, fmt.Sprintf("%s: %sevents %d links %d %v", span.Name(), &attributes, len(span.Events()), len(span.Links()), span.Status().Code))

@@ -82,6 +82,7 @@ func TestReadmeCommands(t *testing.T) {
 	}
 	bin := filepath.Join(t.TempDir(), "bin")
 	bash(t, "../..", build, "GOBIN="+bin, "CGO_ENABLED=0")
+	bash(t, bin, "set +u; source <(./sctp-echo completion bash); complete -p sctp-echo") // what help says of the shell
 
 	script := filepath.Join(t.TempDir(), "readme")
 	if err := os.WriteFile(script, []byte(serving("set -eux\nsctp-echo doctor\nsctp-echo help\n"+use)), 0o666); err != nil {
