@@ -316,6 +316,30 @@ func TestFailover(t *testing.T) {
 	}
 }
 
+// An address that nobody answers for, of which ICMP tells before the association is up, does not keep Dial from the others.
+func TestDialPastUnreachableAddress(t *testing.T) {
+	p := newTwoLinks(t)
+	// The kernel gives up to look for the address long before INIT is sent again, to the next one.
+	p.client.Sysctl(t, "net.ipv4.neigh.eth0.mcast_solicit", "1")
+	p.client.Sysctl(t, "net.ipv4.neigh.eth0.retrans_time_ms", "50")
+	ln := p.listen(t, p.config(t, "server", nil))
+	go serveEcho(t.Context(), ln)
+	nobody := netip.MustParseAddr("10.0.0.77")
+	config := p.config(t, "client", nil)
+	config.ServerName = p.server.Addrs[0].String()
+	config.SCTP.RTOInitial = time.Second
+	var conn *sctpdtls.Conn
+	var err error
+	p.client.Do(t, func() { conn, err = sctpdtls.Dial("sctp4", address("4433", nobody, p.server.Addrs[1]), config) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Abort()
+	if err := echo(conn, 1); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestChangeOfAddresses moves a connection from one link to the other while messages flow, by ASCONF:
 // requirements 1.67, 5.38, attack H10.
 func TestChangeOfAddresses(t *testing.T) {

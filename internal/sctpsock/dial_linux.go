@@ -157,7 +157,7 @@ func (s *Socket) connect(ctx context.Context, remote []netip.AddrPort) error {
 	waitErr := s.rc.Write(func(fd uintptr) (done bool) {
 		// Look first, always: an association that came up before the poller
 		// began to watch does not wake it again.
-		done, err = established(int(fd))
+		done, err = established(int(fd), len(remote))
 		return done
 	})
 	if !stop() {
@@ -171,15 +171,20 @@ func (s *Socket) connect(ctx context.Context, remote []netip.AddrPort) error {
 }
 
 // established reports whether the setting up of an association has ended, and how.
-func established(fd int) (done bool, err error) {
+func established(fd int, addresses int) (done bool, err error) {
 	errno, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	if err != nil {
 		return true, os.NewSyscallError("getsockopt", err)
 	}
-	if errno != 0 {
-		return true, withRemedy("connectx", syscall.Errno(errno))
-	}
 	// There is no peer until the association is up, but one for ever after.
 	_, err = unix.Getpeername(fd)
-	return err == nil, nil
+	up := err == nil
+	switch err := syscall.Errno(errno); {
+	case err == 0:
+	case (err == unix.EHOSTUNREACH || err == unix.ENETUNREACH) && (up || addresses > 1):
+		// ICMP said so of one address, which SCTP minds no more than a lost packet: it tries again, and the others.
+	default:
+		return true, withRemedy("connectx", err)
+	}
+	return up, nil
 }
