@@ -31,8 +31,8 @@ race: go ## the tests that need no SCTP, with the race detector
 netns: go ## the tests in a kernel with SCTP, wherever we are
 	scripts/test kernel
 
-load: go ## a million messages over a link that loses some, while keys change
-	netns-tests/kernel-test -t 36000 netns-tests -test.v -test.run TestLoadKeyUpdates -messages 1000000
+load: go ## 10,000 associations, floods, slow readers, a million messages while keys change; fills docs/load.md
+	scripts/load many flood slow messages
 
 interop: go ## OpenSSL as the peer; builds it with SCTP the first time
 	scripts/test interop
@@ -43,9 +43,9 @@ model: ## spin looks for an order of events in which a rekey or a close goes wro
 storm: go ## minutes of traffic, loss, failing paths and new keys; handshakes with OpenSSL at 5 % loss
 	netns-tests/kernel-test -t 1800 netns-tests -test.v -test.run 'Storm|UnderLoss|E12Many' -storm 60s -handshakes 500 -associations 1000
 
-soak: go ## half an hour of the same for each version, with samples of memory; a day of new keys on a false clock
+soak: go ## half an hour of all that happens, memory sampled: docs/soak.svg; a day of new keys on a false clock
 	go test ./sctpdtls -run DayOfRekeys -day 24h -timeout 30m -v
-	netns-tests/kernel-test -t 4500 netns-tests -test.v -test.run Storm -storm 30m
+	scripts/load soak
 
 faults: go ## what the network, the machine and the peer can do to a connection; makes docs/faults.md
 	netns-tests/kernel-test -t 1200 netns-tests -test.v -test.run Faults -faults -fault 1500ms

@@ -6,6 +6,8 @@
 //	bench peer OPTION...            one end of an association; the above call it
 //	bench report FOLDER DOCUMENT FILE...
 //	                                puts results together: JSON and charts in FOLDER, tables in DOCUMENT
+//	bench load FOLDER DOCUMENT CHART
+//	                                puts what the tests of load left in FOLDER into DOCUMENT, and draws the soak
 //	bench baseline BASELINE FILE... keeps the ratios of results
 //	bench check BASELINE FILE...    fails if results are worse than that
 package main
@@ -33,11 +35,11 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fail(errors.New("usage: bench core|association|scale|peer|report|baseline|check, and what each wants"))
+		fail(errors.New("usage: bench core|association|scale|peer|report|load|baseline|check, and what each wants"))
 	}
 	commands := map[string]func([]string) error{
 		"core": runCore, "association": runAssociation, "scale": runScale, "peer": runPeer,
-		"report": runReport, "baseline": runBaseline, "check": runCheck,
+		"report": runReport, "load": runLoad, "baseline": runBaseline, "check": runCheck,
 	}
 	command, ok := commands[os.Args[1]]
 	if !ok {
@@ -187,6 +189,13 @@ func runReport(args []string) error {
 		report.Charts(folder, r),
 		report.Fill(document, tables),
 	)
+}
+
+func runLoad(args []string) error {
+	if len(args) != 3 {
+		return errors.New("usage: bench load FOLDER DOCUMENT CHART")
+	}
+	return report.Load(args[0], args[1], args[2])
 }
 
 func runBaseline(args []string) error {

@@ -3,93 +3,187 @@
 package netns
 
 import (
-	"context"
+	"errors"
+	"flag"
 	"fmt"
+	"maps"
 	"net"
-	"net/netip"
-	"sync"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// One host begins handshakes as fast as it can and ends none of them. What it has more than its part
-// is refused, and another host is served meanwhile. Attack E12.
-//
-//	client eth0 10.0.0.1 ──── 10.0.0.2 eth0 server eth1 10.0.1.1 ──── 10.0.1.2 eth1 other
-func TestAttackE12Flood(t *testing.T) {
-	const served = 10
-	raiseFileLimit(t, 10_000)
-	p := newOpenSSLPair(t) // hosts and certificates; there is no OpenSSL here
-	other := NewHost(t, "other")
-	Join(t, p.server, other)
-	var failed atomic.Int64
-	config := p.config(t, "server", nil)
-	config.MaxHandshakes = 64
-	config.Trace = &sctpdtls.Trace{HandshakeDone: func(_ net.Addr, s sctpdtls.ConnectionState, err error) {
-		if err != nil {
-			failed.Add(1)
-		}
-	}}
-	ln := p.listen(t, config)
-	go serveEcho(t.Context(), ln)
+var floodTime = flag.Duration("flood", time.Second, "how long each flood of TestAttackE12Flood goes on")
 
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	var flooders sync.WaitGroup
-	var begun atomic.Int64
-	start := time.Now()
-	for range 4 {
-		flooders.Go(func() { p.flood(t, ctx, &begun) })
+// One host begins handshakes, very many in a second, and ends none of them. What it has more than its part is refused,
+// nobody else waits for it, and nothing grows. Attack E12.
+//
+//	attacker eth0 10.0.0.1 ──── 10.0.0.2 eth0 server eth1 10.0.1.1 ──── 10.0.1.2 eth1 other
+func TestAttackE12Flood(t *testing.T) {
+	raiseFileLimit(t, 10_000)
+	f := newFlooded(t)
+	rows := []string{"| one host sends | how many | a second | came to the listener | refused by MaxHandshakesPerHost | failed otherwise | under way at the end | most descriptors of the server | another host meanwhile: connections with an echo | |\n|---|---|---|---|---|---|---|---|---|---|"}
+	idle, row := f.serve(t, "")
+	rows = append(rows, row)
+	for _, kind := range slices.Sorted(maps.Keys(floods)) {
+		t.Run(kind, func(t *testing.T) {
+			took, row := f.serve(t, kind)
+			rows = append(rows, row)
+			if half := took.percent(50); half > 100*idle.percent(50)+2*time.Second {
+				t.Errorf("another host waits for half of its connections %v and more, without a flood %v", half, idle.percent(50))
+			}
+			switch refused, alerts := f.refused.Load(), f.alerts.Load(); {
+			case (strings.HasSuffix(kind, "silence") || strings.HasSuffix(kind, "silent")) && refused == 0:
+				t.Error("nothing was refused")
+			case strings.HasPrefix(kind, "garbage") && alerts == 0:
+				t.Error("no alert")
+			}
+		})
 	}
-	for failed.Load() == 0 && !t.Failed() { // until the server has as many as it wants
-		time.Sleep(time.Millisecond)
-	}
-	address := fmt.Sprintf("%v:4433", p.server.Addrs[1])
-	config = p.config(t, "client", nil)
-	config.ServerName = p.server.Addrs[0].String()
-	var took durations
-	for i := range served {
-		begin := time.Now()
-		var conn *sctpdtls.Conn
-		var err error
-		other.Do(t, func() { conn, err = sctpdtls.Dial("sctp4", address, config) })
-		if err != nil {
-			t.Fatalf("another host is not served: %v", err)
-		}
-		if err := echo(conn, i); err != nil {
-			t.Errorf("another host: %v", err)
-		}
-		conn.Abort()
-		took.add(time.Since(begin))
-	}
-	stop()
-	flooders.Wait()
-	rate := float64(begun.Load()) / time.Since(start).Seconds()
-	t.Logf("%.0f associations a second from one host, %d of %d were refused or gave up; meanwhile %d handshakes with another: %v",
-		rate, failed.Load(), begun.Load(), served, &took)
+	leave(t, "flood.md", fmt.Sprintf("Each for %v; MaxHandshakes is %d, MaxHandshakesPerHost %d.\n\n%s\n",
+		*floodTime, f.config.MaxHandshakes, f.config.MaxHandshakesPerHost, strings.Join(rows, "\n")))
 }
 
-// flood makes associations that say nothing and stay, until ctx is done.
-func (p *opensslPair) flood(t *testing.T, ctx context.Context, begun *atomic.Int64) {
-	server := []netip.AddrPort{netip.AddrPortFrom(p.server.Addrs[0], 4433)}
-	var all []*sctpsock.Socket
-	defer func() {
-		for _, s := range all {
-			s.Abort()
+// A flooded server counts how handshakes end.
+type flooded struct {
+	*opensslPair
+	other  *Host
+	config *sctpdtls.Config // of the server
+
+	refused, alerts, failed atomic.Int64
+}
+
+func newFlooded(t *testing.T) *flooded {
+	f := &flooded{opensslPair: newOpenSSLPair(t), other: NewHost(t, "other")} // hosts and certificates; there is no OpenSSL here
+	Join(t, f.server, f.other)
+	f.config = f.opensslPair.config(t, "server", nil)
+	f.config.MaxHandshakes, f.config.MaxHandshakesPerHost = 256, 64
+	f.config.Trace = &sctpdtls.Trace{HandshakeDone: func(_ net.Addr, _ sctpdtls.ConnectionState, err error) {
+		if err == nil {
+			return
 		}
-	}()
-	p.client.Do(t, func() {
-		for ctx.Err() == nil && len(all) < 2000 {
-			s, err := sctpsock.Dial(ctx, nil, server, &sctpsock.Options{AuthChunks: []byte{0, 0xc0}})
+		f.failed.Add(1)
+		if _, ok := errors.AsType[*sctpdtls.HandshakeLimitError](err); ok {
+			f.refused.Add(1)
+		}
+		if alert, ok := errors.AsType[*sctpdtls.AlertError](err); ok && alert.Local {
+			f.alerts.Add(1)
+		}
+	}}
+	// Answers to the address in whose name the attacker sends raw packets find their way to his host.
+	link := f.client.Run(t, "cat", "/sys/class/net/eth0/address")
+	ip(t, fmt.Sprintf("-n %s neigh add %v lladdr %s dev eth0", f.server.Name, forged, strings.TrimSpace(link)))
+	ln := f.listen(t, f.config)
+	go serveEcho(t.Context(), ln)
+	return f
+}
+
+// serve serves the other host for the time of a flood, and returns what one connection after another took.
+func (f *flooded) serve(t *testing.T, kind string) (took *durations, row string) {
+	f.failed.Store(0)
+	f.refused.Store(0)
+	f.alerts.Store(0)
+	var attacker *Process
+	before := f.counters(t)
+	descriptors := takeSample().descriptors
+	if kind != "" {
+		self, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		attacker = f.client.Start(t, self, "-flooder", kind, "-target", f.address(), "-rate", fmt.Sprint(*floodRate))
+		attacker.WaitFor("flooding")
+	}
+	start := time.Now()
+	memory := startMemory(*floodTime/16, func() uint64 { return 0 })
+	took = new(durations)
+	address := fmt.Sprintf("%v:4433", f.server.Addrs[1])
+	config := f.opensslPair.config(t, "client", nil)
+	config.ServerName = f.server.Addrs[0].String()
+	config.SCTP.RTOInitial = 300 * time.Millisecond // whoever has a busy server does not wait for 3 s if a packet is lost
+	f.other.Do(t, func() {
+		for i := 0; i < 3 || time.Since(start) < *floodTime; i++ {
+			begin := time.Now()
+			conn, err := sctpdtls.Dial("sctp4", address, config)
 			if err != nil {
-				continue // aborted before it was there
+				t.Fatalf("another host is not served: %v", err)
 			}
-			begun.Add(1)
-			all = append(all, s)
+			if err := echo(conn, i, Patience); err != nil {
+				t.Errorf("another host: %v", err)
+			}
+			took.add(time.Since(begin))
+			if err := conn.Close(); err != nil {
+				t.Errorf("another host: Close: %v", err)
+			}
 		}
 	})
+	memory.finish()
+	begun := []string{"", "0", "0"}
+	seconds := 1.0
+	if attacker != nil {
+		attacker.EndInput()
+		begun = attacker.WaitFor(`begun ([0-9]+) in ([0-9.]+) s`)
+		seconds, _ = strconv.ParseFloat(begun[2], 64)
+	}
+	came := f.counters(t)["SctpPassiveEstabs"] - before["SctpPassiveEstabs"] - uint64(len(took.all))
+	underWay := f.settle(t, descriptors)
+	failed, refused := f.failed.Load(), f.refused.Load()
+	const waiting = 16 << 20 // bytes of those under way
+	heap := func(s sample) uint64 { return s.heap }
+	if second, last := memory.quarter(1, heap), memory.quarter(3, heap); last > second+waiting {
+		t.Errorf("the heap grows: %d bytes in the second quarter, %d in the last", second, last)
+	}
+	var most uint64
+	for _, s := range memory.samples {
+		most = max(most, s.descriptors)
+	}
+	if limit := descriptors + uint64(f.config.MaxHandshakes) + 32; most > limit {
+		t.Errorf("the server has %d descriptors, want %d at most", most, limit)
+	}
+	name := kind
+	if kind == "" {
+		name = "nothing"
+	}
+	number, _ := strconv.ParseFloat(begun[1], 64)
+	return took, fmt.Sprintf("| %s | %s | %.0f | %d | %d | %d | %d | %d | %d | %v |", name, begun[1], number/seconds,
+		came, refused, failed-refused, underWay, most, len(took.all), took)
+}
+
+// settle waits until the server is through with what came, but for those that stall, and returns how many those are.
+func (f *flooded) settle(t *testing.T, descriptors uint64) int64 {
+	deadline := time.Now().Add(2 * Patience)
+	for failed := int64(-1); ; time.Sleep(time.Second) {
+		underWay := max(0, int64(takeSample().descriptors)-int64(descriptors))
+		if f.failed.Load() == failed && underWay <= int64(f.config.MaxHandshakesPerHost) {
+			return underWay
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("%d are under way still, of one host", underWay)
+			return underWay
+		}
+		failed = f.failed.Load()
+	}
+}
+
+// counters are those of the kernel for the server's SCTP.
+func (f *flooded) counters(t *testing.T) map[string]uint64 {
+	counters := make(map[string]uint64)
+	f.server.Do(t, func() {
+		text, err := os.ReadFile("/proc/thread-self/net/sctp/snmp")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if f := strings.Fields(line); len(f) == 2 {
+				counters[f[0]], _ = strconv.ParseUint(f[1], 10, 64)
+			}
+		}
+	})
+	return counters
 }

@@ -6,9 +6,9 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"net"
 	"net/netip"
-	"runtime"
+	"os"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -20,79 +20,74 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-var associations = flag.Int("associations", 400, "how many associations TestAttackE12ManyAssociations has")
+var associations = flag.Int("associations", 200, "how many associations TestAttackE12ManyAssociations has")
 
-// Many associations to one listener, all at the same time, and each echoes. A tenth as many peers
+// Many associations to one listener, all at the same time in one process, and each echoes twice. A tenth as many peers
 // stall in the handshake, half of them before they have said a word, the others after their
-// ClientHello: they delay nobody. Attack E12.
+// ClientHello: they delay nobody. Attack E12. “make load” has 10,000.
 func TestAttackE12ManyAssociations(t *testing.T) {
 	total, stalling := *associations, *associations/10
-	raiseFileLimit(t, 3*total+1000)
+	raiseFileLimit(t, 2*total+1000)
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	limitGarbage()
 	p := newOpenSSLPair(t) // hosts and certificates; there is no OpenSSL here
-	var failed atomic.Int32
 	config := p.config(t, "server", nil)
 	config.HandshakeTimeout = time.Hour // the test ends it
-	config.MaxHandshakes, config.MaxHandshakesPerHost = 2*stalling, 2*stalling
-	config.Trace = &sctpdtls.Trace{HandshakeDone: func(peer net.Addr, _ sctpdtls.ConnectionState, err error) {
-		if err != nil {
-			failed.Add(1)
-		}
-	}}
+	config.MaxHandshakes, config.MaxHandshakesPerHost = 2*stalling+dialers, 2*stalling+dialers
 	ln := p.listen(t, config)
 	go serveEcho(t.Context(), ln)
 	stallers := p.stall(t, stalling)
 
-	var before, after runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
-	conns := make([]*sctpdtls.Conn, total)
-	var took durations
-	start := time.Now()
-	config = p.config(t, "client", nil)
-	atOnce(total, 32, func(i int) {
-		begin := time.Now()
-		conn, err := p.dial(t, config)
-		if err == nil {
-			err = echo(conn, i)
-		}
-		if err != nil {
-			t.Errorf("association %d: %v", i, err)
-			return
-		}
-		took.add(time.Since(begin))
-		conns[i] = conn
-	})
-	if t.Failed() {
-		return
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Logf("%d associations made, each with an echo, in %v: %v; %d peers stall meanwhile", total, time.Since(start).Round(time.Millisecond), &took, len(stallers))
-	if n := failed.Load(); n > 0 {
-		t.Errorf("%d handshakes failed: those that stall were to be there all the time", n)
+	before := takeSample()
+	peers := p.client.Start(t, self, "-peers", fmt.Sprint(total), "-target", p.address(), "-certificates", p.certs)
+	var told []string
+	step := func(what string) {
+		for n := peersTell; n <= total; n += peersTell {
+			peers.WaitFor(fmt.Sprintf(`%s: %d\n`, what, n))
+		}
+		told = append(told, peers.WaitFor(what + `: all, (.*)\n`)[1])
 	}
-	runtime.GC()
-	runtime.ReadMemStats(&after)
-	t.Logf("%.0f bytes of heap and %.0f of stack for each end, with the goroutine of the server's echo",
-		float64(after.HeapAlloc-before.HeapAlloc)/float64(2*total), float64(after.StackInuse-before.StackInuse)/float64(2*total))
-
-	start = time.Now()
-	atOnce(total, total, func(i int) {
-		if err := echo(conns[i], i); err != nil {
-			t.Errorf("association %d: %v", i, err)
+	step("made")
+	after := takeSample()
+	peers.Type("\n")
+	step("echoed again")
+	peers.Type("\n")
+	step("closed")
+	peers.Type("\n")
+	if err := peers.Wait(); err != nil {
+		t.Error(err)
+	}
+	for i, s := range stallers {
+		if _, err := s.Stats(); err != nil {
+			t.Errorf("the association %d that stalls was to be there all the time: %v", i, err)
 		}
-	})
-	t.Logf("all echo again, at once, in %v", time.Since(start).Round(time.Millisecond))
-	atOnce(total, 64, func(i int) {
-		if err := conns[i].Close(); err != nil {
-			t.Errorf("association %d: Close: %v", i, err)
-		}
-	})
+	}
+	each := func(value func(sample) uint64) float64 {
+		return float64(value(after)-value(before)) / float64(total) / 1024
+	}
+	leave(t, "many.md", fmt.Sprintf(`| associations at the same time in one process | %d |
+|---|---|
+| that stall in the handshake meanwhile, and are still there at the end | %d |
+| handshakes with an echo, %d at a time | %s |
+| echoes again, all at once, none lost | %s |
+| close_notify both ways | %s |
+| heap of each in the server, with the goroutine of its echo | %.1f KiB |
+| resident | %.1f KiB |
+| kernel, for both ends | %.1f KiB |
+| descriptors of the server | %d |
+`, total, len(stallers), dialers, told[0], told[1], told[2],
+		each(func(s sample) uint64 { return s.heap }), each(func(s sample) uint64 { return s.resident }),
+		each(func(s sample) uint64 { return s.kernel }), after.descriptors))
 }
 
 // raiseFileLimit lets this process have n descriptors.
 func raiseFileLimit(t *testing.T, n int) {
 	t.Helper()
-	limit := unix.Rlimit{Cur: uint64(n), Max: uint64(n)}
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, fileLimit(n)); err != nil {
 		t.Fatalf("%d descriptors: %v", n, err)
 	}
 }
@@ -131,9 +126,9 @@ func serveEcho(ctx context.Context, ln *sctpdtls.Listener) {
 	}
 }
 
-// echo sends a message and expects it back.
-func echo(conn *sctpdtls.Conn, i int) error {
-	conn.SetDeadline(time.Now().Add(Patience))
+// echo sends a message and expects it back within some time.
+func echo(conn *sctpdtls.Conn, i int, patience time.Duration) error {
+	conn.SetDeadline(time.Now().Add(patience))
 	msg := fmt.Sprintf("message of association %d", i)
 	if err := conn.WriteMessage([]byte(msg), sctpdtls.MessageInfo{Stream: 1}); err != nil {
 		return err
@@ -152,28 +147,28 @@ func (p *opensslPair) stall(t *testing.T, n int) []*sctpsock.Socket {
 	server := netip.AddrPortFrom(p.server.Addrs[0], 4433)
 	config := &dtlscore.Config{ServerName: server.Addr().String()}
 	all := make([]*sctpsock.Socket, n)
-	for i := range all {
-		p.client.Do(t, func() {
+	p.client.Do(t, func() {
+		for i := range all {
 			var err error
 			all[i], err = sctpsock.Dial(t.Context(), nil, []netip.AddrPort{server}, &sctpsock.Options{AuthChunks: []byte{0, 0xc0}})
 			if err != nil {
 				t.Fatal(err)
 			}
-		})
-		t.Cleanup(func() { all[i].Abort() })
-		if i%2 == 0 {
-			continue
+			t.Cleanup(func() { all[i].Abort() })
+			if i%2 == 0 {
+				continue
+			}
+			core, err := dtlscore.Client(config)
+			if err == nil {
+				err = core.Start()
+			}
+			if err == nil {
+				err = all[i].Send(core.NextEvent().Data, sctpsock.SendInfo{})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
 		}
-		core, err := dtlscore.Client(config)
-		if err == nil {
-			err = core.Start()
-		}
-		if err == nil {
-			err = all[i].Send(core.NextEvent().Data, sctpsock.SendInfo{})
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	})
 	return all
 }

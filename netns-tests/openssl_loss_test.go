@@ -145,15 +145,17 @@ func (d *durations) add(t time.Duration) {
 	d.all = append(d.all, t)
 }
 
-func (d *durations) String() string {
+// percent returns what so many of them in a hundred did not exceed.
+func (d *durations) percent(n int) time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.all) == 0 {
-		return "none"
+		return 0
 	}
 	slices.Sort(d.all)
-	at := func(percent int) time.Duration {
-		return d.all[(len(d.all)-1)*percent/100].Round(time.Millisecond)
-	}
-	return fmt.Sprintf("half within %v, 90 %% within %v, the slowest in %v", at(50), at(90), at(100))
+	return d.all[(len(d.all)-1)*n/100].Round(time.Millisecond)
+}
+
+func (d *durations) String() string {
+	return fmt.Sprintf("half within %v, 90 %% within %v, the slowest in %v", d.percent(50), d.percent(90), d.percent(100))
 }

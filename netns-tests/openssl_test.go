@@ -59,13 +59,23 @@ func (p *opensslPair) openssl(t *testing.T, role string, args ...string) *Proces
 // config is ours in a role, with the peer verified; the secrets go to keyLog.
 func (p *opensslPair) config(t *testing.T, role string, keyLog io.Writer) *sctpdtls.Config {
 	t.Helper()
-	cert, err := tls.LoadX509KeyPair(filepath.Join(p.certs, role+".pem"), filepath.Join(p.certs, role+"-key.pem"))
+	c, err := endConfig(p.certs, role)
 	if err != nil {
 		t.Fatal(err)
 	}
-	pem, err := os.ReadFile(filepath.Join(p.certs, "ca.pem"))
+	c.KeyLogWriter = keyLog
+	return c
+}
+
+// endConfig is that of one end, with the certificates of a folder.
+func endConfig(certs, role string) (*sctpdtls.Config, error) {
+	cert, err := tls.LoadX509KeyPair(filepath.Join(certs, role+".pem"), filepath.Join(certs, role+"-key.pem"))
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
+	}
+	pem, err := os.ReadFile(filepath.Join(certs, "ca.pem"))
+	if err != nil {
+		return nil, err
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(pem)
@@ -74,11 +84,10 @@ func (p *opensslPair) config(t *testing.T, role string, keyLog io.Writer) *sctpd
 		RootCAs:      roots,
 		ClientCAs:    roots,
 		ClientAuth:   tls.RequireAndVerifyClientCert,
-		KeyLogWriter: keyLog,
 
 		HandshakeTimeout: Patience,
 		CloseTimeout:     Patience,
-	}
+	}, nil
 }
 
 // dial connects from the client's host.

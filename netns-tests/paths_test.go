@@ -335,7 +335,7 @@ func TestDialPastUnreachableAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Abort()
-	if err := echo(conn, 1); err != nil {
+	if err := echo(conn, 1, Patience); err != nil {
 		t.Error(err)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -14,7 +13,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// How long each storm lasts: kernel-test passes flags on. "make storm" gives it the full minute, "make soak" half an hour.
+// How long each storm lasts: kernel-test passes flags on. "make storm" gives it the full minute.
 var stormTime = flag.Duration("storm", 8*time.Second, "how long TestStorm sends, for each version")
 
 // TestStorm sends over 16 streams both ways, one of them unordered, as fast as it goes, while the network loses 2 % of
@@ -28,32 +27,12 @@ var stormTime = flag.Duration("storm", 8*time.Second, "how long TestStorm sends,
 func TestStorm(t *testing.T) {
 	for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {
 		t.Run(versionName(version), func(t *testing.T) {
-			const streams = 16
-			p := newOpenSSLPair(t) // hosts and certificates; there is no OpenSSL here
-			Join(t, p.client, p.server)
-			for _, h := range []*Host{p.client, p.server} {
-				for link := range 2 {
-					h.Netem(t, link, "delay 1ms loss 2% reorder 98% 25%")
-				}
-			}
-			config := func(role string) *sctpdtls.Config {
-				c := p.config(t, role, nil)
-				c.MinVersion, c.MaxVersion = version, version
-				c.Renegotiation = sctpdtls.RenegotiateFreely
-				c.SCTP = sctpdtls.SCTPOptions{
-					OutStreams:     streams,
-					RTOInitial:     time.Second,
-					RTOMin:         50 * time.Millisecond, // what is lost at the end of a flush would cost a second
-					PathMaxRetrans: 2,
-					Heartbeat:      time.Second,
-				}
-				return c
-			}
-			client, server := p.bothEnds(t, config)
+			p := newStormPair(t)
+			client, server := p.bothEnds(t, func(role string) *sctpdtls.Config { return p.stormConfig(t, role, version) })
 
-			f := startTraffic(t, streams, client, server)
+			f := startTraffic(t, stormStreams, client, server)
 			keys := startRekeys(t, client, server)
-			memory := startMemory(*stormTime / 24)
+			memory := startMemory(*stormTime/24, f.delivered)
 			rest := time.Now().Add(*stormTime)
 			time.Sleep(*stormTime / 3)
 			before := f.delivered()
@@ -78,6 +57,34 @@ func TestStorm(t *testing.T) {
 			}
 		})
 	}
+}
+
+const stormStreams = 16
+
+// newStormPair makes two hosts and certificates; there is no OpenSSL here.
+func newStormPair(t *testing.T) *opensslPair {
+	p := newOpenSSLPair(t)
+	Join(t, p.client, p.server)
+	for _, h := range []*Host{p.client, p.server} {
+		for link := range 2 {
+			h.Netem(t, link, "delay 1ms loss 2% reorder 98% 25%")
+		}
+	}
+	return p
+}
+
+func (p *opensslPair) stormConfig(t *testing.T, role string, version uint16) *sctpdtls.Config {
+	c := p.config(t, role, nil)
+	c.MinVersion, c.MaxVersion = version, version
+	c.Renegotiation = sctpdtls.RenegotiateFreely
+	c.SCTP = sctpdtls.SCTPOptions{
+		OutStreams:     stormStreams,
+		RTOInitial:     time.Second,
+		RTOMin:         50 * time.Millisecond, // what is lost at the end of a flush would cost a second
+		PathMaxRetrans: 2,
+		Heartbeat:      time.Second,
+	}
+	return c
 }
 
 func versionName(version uint16) string {
@@ -147,9 +154,11 @@ func (r *rekeys) finish() *rekeys {
 	return r
 }
 
+func (r *rekeys) times() int { return r.begun[0] + r.begun[1] + r.begun[2] }
+
 func (r *rekeys) String() string {
 	return fmt.Sprintf("new keys %d times (begun by the client %d, the server %d, both %d), the slowest in %v",
-		r.begun[0]+r.begun[1]+r.begun[2], r.begun[0], r.begun[1], r.begun[2], r.most.Round(time.Millisecond))
+		r.times(), r.begun[0], r.begun[1], r.begun[2], r.most.Round(time.Millisecond))
 }
 
 func (r *rekeys) run() {
@@ -186,54 +195,5 @@ func (r *rekeys) rekey(c *sctpdtls.Conn) {
 	}
 	if err != nil {
 		r.t.Errorf("new keys: %v", err)
-	}
-}
-
-// memory is samples of the heap in use.
-type memory struct {
-	quit, done chan struct{}
-	samples    []uint64 // bytes, after a collection
-}
-
-func startMemory(interval time.Duration) *memory {
-	m := &memory{quit: make(chan struct{}), done: make(chan struct{})}
-	go func() {
-		defer close(m.done)
-		tick := time.NewTicker(interval)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-			case <-m.quit:
-				return
-			}
-			var stats runtime.MemStats
-			runtime.GC()
-			runtime.ReadMemStats(&stats)
-			m.samples = append(m.samples, stats.HeapAlloc)
-		}
-	}()
-	return m
-}
-
-func (m *memory) finish() {
-	close(m.quit)
-	<-m.done
-}
-
-// check wants the memory not to grow in the second half. Messages that wait for their reader go up and down with the load.
-func (m *memory) check(t testing.TB) {
-	t.Helper()
-	const waiting = 16 << 20 // bytes, at both ends
-	var kib []uint64
-	var halves [2]uint64 // the most in each
-	for i, n := range m.samples {
-		kib = append(kib, n>>10)
-		half := &halves[2*i/len(m.samples)]
-		*half = max(*half, n)
-	}
-	t.Logf("KiB of heap in the course of it: %d", kib)
-	if halves[1] > halves[0]+waiting {
-		t.Errorf("the heap grows: %d bytes at most in the first half, %d in the second", halves[0], halves[1])
 	}
 }

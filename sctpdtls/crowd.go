@@ -1,7 +1,7 @@
 package sctpdtls
 
 import (
-	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"sync"
@@ -16,22 +16,32 @@ type crowd struct {
 	hosts map[netip.Prefix]int // handshakes under way
 }
 
-var errCrowded = errors.New("sctpdtls: this host has too many handshakes under way (Config.MaxHandshakesPerHost)")
+// A HandshakeLimitError means that a [Listener] has aborted an association because so many handshakes were under way with its
+// Host, which is [Config].MaxHandshakesPerHost. [Trace].HandshakeDone is told. It is the peer's fault, unless
+// many peers share an address.
+type HandshakeLimitError struct {
+	Host  netip.Prefix // an IPv4 address, or the /64 of an IPv6 address
+	Limit int
+}
+
+func (e *HandshakeLimitError) Error() string {
+	return fmt.Sprintf("sctpdtls: %v has %d handshakes under way: no more are begun with it (Config.MaxHandshakesPerHost)", e.Host, e.Limit)
+}
 
 func newCrowd(most int) *crowd { return &crowd{most: most, hosts: make(map[netip.Prefix]int)} }
 
-// enter reports whether host may have one more. The caller must leave if so.
-func (c *crowd) enter(host netip.Prefix) bool {
+// enter returns a [HandshakeLimitError] if host may not have one more. The caller must leave otherwise.
+func (c *crowd) enter(host netip.Prefix) error {
 	if !host.IsValid() {
-		return true
+		return nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.hosts[host] >= c.most {
-		return false
+		return &HandshakeLimitError{Host: host, Limit: c.most}
 	}
 	c.hosts[host]++
-	return true
+	return nil
 }
 
 func (c *crowd) leave(host netip.Prefix) {

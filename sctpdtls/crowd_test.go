@@ -1,6 +1,7 @@
 package sctpdtls
 
 import (
+	"errors"
 	"net"
 	"testing"
 	"testing/synctest"
@@ -45,7 +46,7 @@ func TestAttackE12OneHostIsACrowd(t *testing.T) {
 		config.MaxHandshakes, config.MaxHandshakesPerHost = 8, 3
 		refused := 0
 		config.Trace = &Trace{HandshakeDone: func(_ net.Addr, _ ConnectionState, err error) {
-			if err == errCrowded {
+			if e, ok := errors.AsType[*HandshakeLimitError](err); ok && e.Limit == 3 && e.Host.String() == "192.0.2.1/32" {
 				refused++
 			}
 		}}

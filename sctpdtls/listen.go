@@ -125,17 +125,9 @@ func (l *Listener) run() {
 
 // serve does one handshake and waits for Accept to take the connection.
 func (l *Listener) serve(a association) {
-	host := hostOfPeer(a.RemoteAddr())
-	c, err := l.begin(a, host)
+	c, err := l.handshake(a, hostOfPeer(a.RemoteAddr()))
 	if err != nil {
-		a.Abort()
-		l.config.handshakeDone(a.RemoteAddr(), ConnectionState{}, err)
-		return
-	}
-	err = c.HandshakeContext(l.ctx) // which tells why
-	l.crowd.leave(host)
-	if err != nil {
-		return
+		return // Trace was told
 	}
 	select {
 	case l.ready <- c:
@@ -144,17 +136,27 @@ func (l *Listener) serve(a association) {
 	}
 }
 
-// begin makes a connection for the crowd of its host, which it leaves after the handshake.
-func (l *Listener) begin(a association, host netip.Prefix) (*Conn, error) {
+// handshake makes a connection of an association with host.
+func (l *Listener) handshake(a association, host netip.Prefix) (*Conn, error) {
+	if err := l.crowd.enter(host); err != nil { // a flood is refused before it costs anything
+		return nil, l.refuse(a, err)
+	}
+	defer l.crowd.leave(host)
 	core, err := dtlscore.Server(l.core)
 	if err != nil {
-		return nil, err
+		return nil, l.refuse(a, err)
 	}
 	c, err := newConn(a, l.config, core)
-	if err == nil && !l.crowd.enter(host) {
-		return nil, errCrowded
+	if err != nil {
+		return nil, l.refuse(a, err)
 	}
-	return c, err
+	return c, c.HandshakeContext(l.ctx) // which tells why
+}
+
+func (l *Listener) refuse(a association, err error) error {
+	a.Abort()
+	l.config.handshakeDone(a.RemoteAddr(), ConnectionState{}, err)
+	return err
 }
 
 // Accept waits for the next connection whose handshake succeeded: a *[Conn].

@@ -1,0 +1,129 @@
+//go:build kernel
+
+package netns
+
+import (
+	"context"
+	"crypto/rand"
+	"flag"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/dtlscore"
+	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
+	"golang.org/x/sys/unix"
+)
+
+// This program is also what is at the other end: an attacker and very many peers have processes of their own.
+var (
+	floodKind  = flag.String("flooder", "", "be an attacker: one of floods")
+	peerCount  = flag.Int("peers", 0, "be so many peers of TestAttackE12ManyAssociations")
+	peerTarget = flag.String("target", "", "of the attacker or the peers: ADDRESS:PORT")
+	peerCerts  = flag.String("certificates", "", "folder of those that the peers have")
+	floodRate  = flag.Float64("rate", 100, "of TestAttackE12Flood: what an attacker begins in a second")
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	var err error
+	switch {
+	case *floodKind != "":
+		err = runFlooder()
+	case *peerCount > 0:
+		err = runPeers(*peerCount, *peerTarget, *peerCerts)
+	default:
+		os.Exit(m.Run())
+	}
+	if err != nil {
+		fmt.Println("failed:", err)
+		os.Exit(1)
+	}
+}
+
+// floods are what an attacker does each time. None of it ends a handshake, and all of it is cheap.
+var floods = map[string]func(*flooder) error{
+	"INIT, and nothing else":       func(f *flooder) error { return f.raw.init() },
+	"associations that are silent": func(f *flooder) error { f.cookies.Do(func() { go f.raw.answer() }); return f.raw.init() },
+	"ClientHello, and silence":     func(f *flooder) error { return f.associate(f.hello) },
+	"garbage on stream 0":          func(f *flooder) error { return f.associate(f.garbage) },
+}
+
+type flooder struct {
+	server         netip.AddrPort
+	hello, garbage []byte
+	raw            *rawFlooder
+	cookies        sync.Once // are sent back from then on
+
+	mu   sync.Mutex         // guards the following
+	held []*sctpsock.Socket // oldest first
+}
+
+// runFlooder goes on until standard input ends.
+func runFlooder() error {
+	once := floods[*floodKind]
+	server, err := netip.ParseAddrPort(*peerTarget)
+	if once == nil || err != nil {
+		return fmt.Errorf("no such flood: %q of %q", *floodKind, *peerTarget)
+	}
+	const held = 10_000
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: held + 1000, Max: held + 1000}); err != nil {
+		return err
+	}
+	f := &flooder{server: server, garbage: make([]byte, 300), held: make([]*sctpsock.Socket, 0, held)}
+	rand.Read(f.garbage)
+	core, err := dtlscore.Client(&dtlscore.Config{ServerName: server.Addr().String()})
+	if err == nil {
+		err = core.Start()
+	}
+	if err != nil {
+		return err
+	}
+	f.hello = core.NextEvent().Data
+	if f.raw, err = newRawFlooder(server); err != nil {
+		return err
+	}
+
+	var begun atomic.Int64
+	ctx, stop := context.WithCancel(context.Background())
+	var workers sync.WaitGroup
+	start := time.Now()
+	for range 32 {
+		workers.Go(func() {
+			for ctx.Err() == nil {
+				n := begun.Add(1)
+				time.Sleep(time.Until(start.Add(time.Duration(float64(n) / *floodRate * float64(time.Second)))))
+				once(f) // many fail: what is refused is aborted
+			}
+		})
+	}
+	fmt.Println("flooding")
+	io.Copy(io.Discard, os.Stdin)
+	stop()
+	fmt.Printf("begun %d in %.1f s\n", begun.Load(), time.Since(start).Seconds())
+	return nil
+}
+
+// associate makes an association, says one thing, and stays.
+func (f *flooder) associate(message []byte) error {
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	s, err := sctpsock.Dial(ctx, nil, []netip.AddrPort{f.server}, &sctpsock.Options{AuthChunks: []byte{0, 0xc0}})
+	if err != nil {
+		return err
+	}
+	err = s.Send(message, sctpsock.SendInfo{})
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.held) == cap(f.held) { // the oldest have been given up by the server long ago
+		f.held[0].Abort()
+		f.held = f.held[:copy(f.held, f.held[1:])]
+	}
+	f.held = append(f.held, s)
+	return err
+}
