@@ -1,8 +1,7 @@
 /*
  * KeyUpdate of DTLS 1.3 over SCTP, and close, for spin(1). RFC 9147, Section 8.
  *
- * Handshake records, ACKs and alerts go on stream 0, application data on another one that is in no
- * order with it. SCTP loses nothing, so that an ACK tells only that the peer has the
+ * SCTP, that of network.pml, loses nothing, so that an ACK tells only that the peer has the
  * new keys, and what was sent in the epoch before must have arrived before
  * the peer may forget that epoch: hence the flush before each KeyUpdate. It must also have
  * been read before: the kernel has one queue for all streams, in order of arrival.
@@ -31,7 +30,6 @@
 #define ROUNDS UPDATES
 #endif
 
-#define other(p) (1 - (p))
 #define CHUNKS (2 * ROUNDS + MESSAGES + 1)
 
 mtype = { key_update, key_update_requested, ack, data, close_notify }
@@ -39,15 +37,6 @@ mtype = { key_update, key_update_requested, ack, data, close_notify }
 typedef Chunk {
 	mtype type;
 	byte epoch
-}
-
-/* What one side has sent. */
-typedef Direction {
-	Chunk chunk[CHUNKS];
-	byte sent;
-	byte next0;    /* the next one of stream 0 that has not arrived */
-	byte next1;    /* the next one of the other stream */
-	byte acked     /* so many, without a gap, SCTP has acknowledged */
 }
 
 typedef Peer {
@@ -63,32 +52,12 @@ typedef Peer {
 	byte written, delivered
 }
 
-Direction from[2];
 Peer peer[2];
 
-/* What the kernel has for the program. */
-chan inbox0[2] = [CHUNKS] of { byte };
-#ifdef TWO_QUEUES
-chan inbox1[2] = [MESSAGES] of { byte };
-#else
-#define inbox1 inbox0
-#endif
-
-#define got(p, i) from[other(p)].chunk[i]
-#define dry(p) (from[p].acked == from[p].sent)
-#define whole(p) (from[p].next0 < from[p].next1 -> from[p].next0 : from[p].next1)
-
-inline advance(p) {
-	do
-	:: from[p].next0 < from[p].sent && from[p].chunk[from[p].next0].type == data -> from[p].next0++
-	:: else -> break
-	od;
-	do
-	:: from[p].next1 < from[p].sent && from[p].chunk[from[p].next1].type != data -> from[p].next1++
-	:: else -> break
-	od;
-	skip /* a d_step must not end with a break */
-}
+#define takes(p, c) true
+#define repeats(p) true
+#define overtakes(p) skip
+#include "network.pml"
 
 inline send(p, t) {
 	assert(from[p].sent < CHUNKS);
@@ -96,14 +65,6 @@ inline send(p, t) {
 	from[p].chunk[from[p].sent].epoch = peer[p].write;
 	from[p].sent++;
 	advance(p)
-}
-
-proctype Network(bit p) {
-end:	do
-	:: d_step { from[p].next0 < from[p].sent -> inbox0[other(p)]!from[p].next0; from[p].next0++; advance(p) }
-	:: d_step { from[p].next1 < from[p].sent -> inbox1[other(p)]!from[p].next1; from[p].next1++; advance(p) }
-	:: d_step { from[p].acked < whole(p) -> from[p].acked = whole(p) }
-	od
 }
 
 /* update begins one, or has it follow the one that is under way. */

@@ -4,12 +4,9 @@
  * "make model" asks spin for every order of events in which a message is lost, comes where it
  * must not, or nothing can go on any more. The names are those of the RFCs and of package sctpdtls.
  *
- * SCTP is what it is in the kernel: stream 0 for the handshake and another one for
- * application data, each ordered in itself, neither in order with the other. A chunk is
- * bound to the SCTP-AUTH key with which it was sent first, also when it is sent again. A
- * receiver without that key drops it in silence: no acknowledgement either. A lost packet is
- * one that arrives later, a lost SACK an acknowledgement that comes later, if anything under a key
- * that the receiver has is sent (again) to bring it about.
+ * SCTP is that of network.pml, with SCTP-AUTH as it is in the kernel. A chunk is bound to the key with
+ * which it was sent first, also when it is sent again. A receiver without that key drops it in silence: no
+ * acknowledgement either, nor again of what came before, unless anything under a key that it has is sent (again) to bring it about.
  *
  * What may be changed, by -D:
  *   FIRST             the first handshake of an association; otherwise it is open
@@ -22,6 +19,7 @@
  *   NO_FLUSH          ChangeCipherSpec does not wait for the acknowledgements (Section 4.7)
  *   NO_DRAIN          nor its receiver for what came before (Section 4.7)
  *   OPEN_GATE         a writer that has sealed a record may send it at any time
+ *   NO_LAST_FLUSH     data follows the last Finished before that is acknowledged, and may overtake it
  *   NO_HOLD           data of the new epoch is not kept until Finished
  *   LATE_KEY          a server computes its key when ChangeCipherSpec comes
  *   EARLY_DELETE      the old key goes when the own Finished was sent
@@ -39,7 +37,6 @@
 
 #define CLIENT 0
 #define SERVER 1
-#define other(p) (1 - (p))
 
 #ifdef FIRST
 #define EPOCH 0 /* key 0 is the empty one: Section 4.8 */
@@ -54,7 +51,7 @@
 mtype = { hello_request, hello, key_exchange, change_cipher_spec, finished, data, close_notify }
 
 /* Where a peer is in a handshake. */
-mtype = { open, wait_hello, wait_key_exchange, finishing, wait_change, wait_finished }
+mtype = { open, wait_hello, wait_key_exchange, finishing, wait_change, wait_finished, confirming }
 
 /* Why it reads everything before it goes on. */
 mtype = { no_drain, drain_change, drain_close }
@@ -63,15 +60,6 @@ typedef Chunk {
 	mtype type;
 	byte epoch;       /* of DTLS */
 	byte key          /* of SCTP-AUTH */
-}
-
-/* What one side has sent. */
-typedef Direction {
-	Chunk chunk[CHUNKS];
-	byte sent;
-	byte next0;       /* the next one of stream 0 that has not arrived */
-	byte next1;       /* the next one of the other stream */
-	byte acked        /* so many, without a gap, are acknowledged */
 }
 
 typedef Peer {
@@ -99,30 +87,28 @@ typedef Peer {
 	byte delivered    /* messages that the application of this side got */
 }
 
-Direction from[2];
 Peer peer[2];
-
-/* What the kernel has for the program, which may look at either stream first. */
-chan inbox0[2] = [CHUNKS] of { byte };
-chan inbox1[2] = [MESSAGES] of { byte };
 byte begun, asked;
 
-#define dry(p) (from[p].acked == from[p].sent)
 #define has(p, k) (peer[p].oldest <= k && k <= peer[p].newest)
 #define last(p) from[p].chunk[from[p].sent - 1]
 
-/* advance lets next0 and next1 point at chunks of their stream, or behind all. */
-inline advance(p) {
-	do
-	:: from[p].next0 < from[p].sent && from[p].chunk[from[p].next0].type == data -> from[p].next0++
-	:: else -> break
-	od;
-	do
-	:: from[p].next1 < from[p].sent && from[p].chunk[from[p].next1].type != data -> from[p].next1++
-	:: else -> break
-	od;
-	skip /* a d_step must not end with a break */
-}
+#define takes(p, c) has(other(p), c.key)
+
+/* One of the chunks that are sent (again) must be under a key that the receiver has. Keys
+   are made and deleted in order, so that it is enough to look at the first and the last. */
+#define repeats(p) (from[p].chunk[from[p].acked].key <= peer[other(p)].newest && last(p).key >= peer[other(p)].oldest)
+
+/* Data that overtakes Finished has to be kept by a receiver that knows no end of it. OpenSSL's server lets it. */
+#ifdef OPENSSL_SERVER
+#define ours(p) (p == CLIENT)
+#else
+#define ours(p) true
+#endif
+#define overtakes(p) assert(!ours(p) || from[p].next1 < from[p].next0 || from[p].next0 == from[p].sent || (from[p].chunk[from[p].next0].type != change_cipher_spec && from[p].chunk[from[p].next0].type != finished))
+
+#define TWO_QUEUES
+#include "network.pml"
 
 inline send(p, t) {
 	assert(from[p].sent < CHUNKS);
@@ -134,26 +120,6 @@ inline send(p, t) {
 #endif
 	from[p].sent++;
 	advance(p)
-}
-
-/* ---- The kernels, and the network between them ---- */
-
-/* Before this chunk all of the same direction have arrived. */
-#define whole(p) (from[p].next0 < from[p].next1 -> from[p].next0 : from[p].next1)
-
-#define arrives0(p) (from[p].next0 < from[p].sent && has(other(p), from[p].chunk[from[p].next0].key))
-#define arrives1(p) (from[p].next1 < from[p].sent && has(other(p), from[p].chunk[from[p].next1].key))
-
-/* Of the chunks that are sent (again), one must be under a key that the receiver has. Keys
-   are made and deleted in order, so that it is enough to look at the first and the last. */
-#define acknowledges(p) (from[p].acked < whole(p) && from[p].chunk[from[p].acked].key <= peer[other(p)].newest && last(p).key >= peer[other(p)].oldest)
-
-proctype Network(bit p) {
-end:	do
-	:: d_step { arrives0(p) -> inbox0[other(p)]!from[p].next0; from[p].next0++; advance(p) }
-	:: d_step { arrives1(p) -> inbox1[other(p)]!from[p].next1; from[p].next1++; advance(p) }
-	:: d_step { acknowledges(p) -> from[p].acked = whole(p) }
-	od
 }
 
 /* ---- SCTP-AUTH keys ---- */
@@ -219,7 +185,11 @@ inline finish_now(p) {
 #endif
 	if
 	:: p == CLIENT -> peer[p].state = wait_change
+#if defined(NO_LAST_FLUSH) || defined(OPENSSL_SERVER)
 	:: else -> complete(p)
+#else
+	:: else -> peer[p].state = confirming
+#endif
 	fi
 }
 
@@ -259,8 +229,6 @@ inline close_told(p) {
 	peer[p].closing = true;
 	peer[p].shut = true
 }
-
-#define got(p, i) from[other(p)].chunk[i]
 
 inline receive_data(p, i) {
 	if
@@ -349,9 +317,9 @@ inline receive(p, i) {
 #endif
 
 #ifdef CLOSE_NO_FLUSH
-#define close_due(p) (peer[p].closing && !peer[p].said && peer[p].state != finishing)
+#define close_due(p) (peer[p].closing && !peer[p].said && peer[p].state != finishing && peer[p].state != confirming)
 #else
-#define close_due(p) (peer[p].closing && !peer[p].said && peer[p].state != finishing && dry(p))
+#define close_due(p) (peer[p].closing && !peer[p].said && peer[p].state != finishing && peer[p].state != confirming && dry(p))
 #endif
 
 proctype Program(bit p) {
@@ -369,11 +337,12 @@ proctype Program(bit p) {
 	:: d_step { peer[p].write > 0 && !peer[p].closing -> peer[p].closing = true; peer[p].shut = true }
 
 	/* What the connection wants. */
-	:: d_step { nempty(inbox0[p]) -> inbox0[p]?i; receive(p, i); i = 0 }
+	:: d_step { peer[p].state != confirming && nempty(inbox0[p]) -> inbox0[p]?i; receive(p, i); i = 0 }
 	:: d_step { nempty(inbox1[p]) -> inbox1[p]?i; receive_data(p, i); i = 0 }
 	:: d_step { peer[p].drain == drain_change && drained(p) -> change(p) }
 	:: d_step { peer[p].drain == drain_close && drained(p) -> close_told(p) }
 	:: d_step { finish_due(p) -> finish_now(p) }
+	:: d_step { peer[p].state == confirming && dry(p) -> complete(p) }
 	:: d_step { close_due(p) -> send(p, close_notify); peer[p].said = true }
 	:: d_step { may_delete(p) -> delete(p) }
 
