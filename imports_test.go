@@ -20,6 +20,7 @@ var mayImport = map[string][]string{
 	"stream":                    {},
 	"internal/sctpsock":         {"golang.org/x/sys/"},
 	"internal/assoctest":        {module + "stream"},
+	"internal/leaktest":         {},
 	"internal/fuzzcount":        {},
 	"sctpdtls":                  {module + "dtlscore", module + "authchunk", module + "stream", module + "internal/sctpsock", "github.com/ishidawataru/sctp"},
 	"cmd/sctp-echo":             {module + "sctpdtls", "github.com/fatih/color", "github.com/urfave/cli/v3"},

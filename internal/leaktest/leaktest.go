@@ -1,0 +1,77 @@
+// Package leaktest finds goroutines and file descriptors that the tests of a package leave behind.
+package leaktest
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// patience is for goroutines that have done their work and are about to end.
+const patience = 30 * time.Second
+
+// Run runs the tests of m, a *testing.M, and returns their exit status; 1 if they pass and leave something behind. It
+// is for TestMain:
+//
+//	func TestMain(m *testing.M) { os.Exit(leaktest.Run(m)) }
+func Run(m interface{ Run() int }) int {
+	before := descriptors()
+	status := m.Run()
+	if f := flag.Lookup("test.fuzz"); status != 0 || f != nil && f.Value.String() != "" {
+		return status // what failed may leave anything, and package internal/fuzz does
+	}
+	left := leaks(before)
+	for until := time.Now().Add(patience); len(left) > 0 && time.Now().Before(until); left = leaks(before) {
+		time.Sleep(10 * time.Millisecond) // nothing tells when a goroutine has ended
+	}
+	for _, what := range left {
+		fmt.Fprintf(os.Stderr, "left behind by the tests: %s\n", what)
+	}
+	return min(len(left), 1)
+}
+
+func leaks(before map[string]string) []string {
+	left := goroutines()
+	for _, fd := range slices.Sorted(maps.Keys(descriptors())) {
+		if now := descriptors()[fd]; now != before[fd] {
+			left = append(left, "descriptor "+fd+": "+now)
+		}
+	}
+	return left
+}
+
+// goroutines returns the stacks of all goroutines but this one and those of the standard library that never end.
+func goroutines() (stacks []string) {
+	buf := make([]byte, 1<<16)
+	n := runtime.Stack(buf, true)
+	for n == len(buf) {
+		buf = make([]byte, 2*len(buf))
+		n = runtime.Stack(buf, true)
+	}
+	for _, stack := range strings.Split(string(buf[:n]), "\n\n")[1:] { // the first is ours
+		if !strings.Contains(stack, "os/signal.loop") {
+			stacks = append(stacks, stack)
+		}
+	}
+	return stacks
+}
+
+// descriptors returns what the open ones are, by their numbers; nothing where there is no /proc. The poller of
+// the runtime is opened when it is needed first, and stays.
+func descriptors() map[string]string {
+	open := make(map[string]string)
+	links, _ := filepath.Glob("/proc/self/fd/*")
+	for _, link := range links {
+		target, err := os.Readlink(link)
+		if err == nil && target != "anon_inode:[eventpoll]" && target != "anon_inode:[eventfd]" {
+			open[filepath.Base(link)] = target
+		}
+	}
+	return open
+}
