@@ -76,6 +76,9 @@ var tried = map[string]string{
 	"docs/operating.md: $ ":                "TestOperatingCommands",
 	"docs/operating.md: apiVersion: v1":    "TestKubernetes",
 	"docs/operating.md: tshark -r capture": "TestTshark",
+	"docs/release.md: make check && make":  "scripts/check reproducible makes a release; the tag was tried by hand",
+	"docs/release.md: scripts/release v":   "scripts/check reproducible",
+	"docs/release.md: echo 'maintainers":   "scripts/check reproducible verifies the signature; the tag's was tried by hand",
 }
 
 // TestBlocksOfDocuments: what a document shows to be typed has been run, and its Go compiled.
