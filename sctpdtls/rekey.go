@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"sync/atomic"
 	"time"
@@ -92,6 +93,8 @@ func (c *Conn) beginUpdate() {
 	case u == nil:
 	case c.ended != nil:
 		c.updated(c.ended)
+	case !u.begun && c.closing.Load():
+		c.updated(net.ErrClosed) // it came at the same time
 	case !u.begun:
 		u.begun = true
 		if err := c.core.KeyUpdate(u.ask); err != nil {
