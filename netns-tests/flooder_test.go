@@ -26,7 +26,7 @@ var (
 	peerCount  = flag.Int("peers", 0, "be so many peers of TestAttackE12ManyAssociations")
 	peerTarget = flag.String("target", "", "of the attacker or the peers: ADDRESS:PORT")
 	peerCerts  = flag.String("certificates", "", "folder of those that the peers have")
-	floodRate  = flag.Float64("rate", 100, "of TestAttackE12Flood: what an attacker begins in a second")
+	floodRate  = flag.Float64("rate", 20, "of TestAttackE12Flood: what an attacker begins in a second")
 )
 
 func TestMain(m *testing.M) {
@@ -89,15 +89,16 @@ func runFlooder() error {
 		return err
 	}
 
-	var begun atomic.Int64
+	var planned, begun atomic.Int64
 	ctx, stop := context.WithCancel(context.Background())
 	var workers sync.WaitGroup
 	start := time.Now()
 	for range 32 {
 		workers.Go(func() {
 			for ctx.Err() == nil {
-				n := begun.Add(1)
+				n := planned.Add(1)
 				time.Sleep(time.Until(start.Add(time.Duration(float64(n) / *floodRate * float64(time.Second)))))
+				begun.Add(1)
 				once(f) // many fail: what is refused is aborted
 			}
 		})

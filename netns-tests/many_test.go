@@ -20,7 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-var associations = flag.Int("associations", 200, "how many associations TestAttackE12ManyAssociations has")
+var associations = flag.Int("associations", 100, "how many associations TestAttackE12ManyAssociations has")
 
 // Many associations to one listener, all at the same time in one process, and each echoes twice. A tenth as many peers
 // stall in the handshake, half of them before they have said a word, the others after their

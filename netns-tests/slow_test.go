@@ -74,7 +74,7 @@ func TestAttackE14SlowReaders(t *testing.T) {
 }
 
 const (
-	readersOfAKind = 4
+	readersOfAKind = 3
 	slowSize       = 200 // bytes of each message
 )
 

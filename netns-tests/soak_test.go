@@ -18,7 +18,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-var soakTime = flag.Duration("soak", 4*time.Second, "how long TestSoak goes on")
+var soakTime = flag.Duration("soak", 3*time.Second, "how long TestSoak goes on")
 
 // TestSoak has all that happens in the life of a server, for long: a connection of DTLS 1.2 and one of 1.3 that carry as
 // much as goes over 16 streams both ways and get new keys every second, while others come and go and some of
