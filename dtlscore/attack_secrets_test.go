@@ -18,7 +18,7 @@ import (
 func TestAttackF10ConstantTimeComparison(t *testing.T) {
 	secret := func(name string) bool {
 		name = strings.ToLower(name)
-		for _, word := range []string{"verifydata", "binder", "tag", "master", "secret", "cookie", "mac"} {
+		for _, word := range []string{"verifydata", "binder", "tag", "master", "secret", "cookie", "mac", "psk", "previous"} {
 			if strings.Contains(name, word) {
 				return true
 			}
@@ -27,8 +27,18 @@ func TestAttackF10ConstantTimeComparison(t *testing.T) {
 	}
 	set := token.NewFileSet()
 	names, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
+	others, _ := filepath.Glob("../authchunk/*.go")
+	if names = append(names, others...); err != nil || len(others) == 0 {
+		t.Fatal(err, others)
+	}
+	nameOf := func(n ast.Expr) string {
+		switch n := n.(type) {
+		case *ast.SelectorExpr:
+			return n.Sel.Name
+		case *ast.Ident:
+			return n.Name
+		}
+		return ""
 	}
 	looked := 0
 	for _, name := range names {
@@ -40,6 +50,14 @@ func TestAttackF10ConstantTimeComparison(t *testing.T) {
 			t.Fatal(err)
 		}
 		ast.Inspect(file, func(n ast.Node) bool {
+			if compare, ok := n.(*ast.BinaryExpr); ok && (compare.Op == token.EQL || compare.Op == token.NEQ) {
+				for _, side := range []ast.Expr{compare.X, compare.Y} { // string(a) == string(b)
+					call, ok := side.(*ast.CallExpr)
+					if ok && len(call.Args) == 1 && nameOf(call.Fun) == "string" && secret(nameOf(call.Args[0])) {
+						t.Errorf("%v: %s is compared as a string", set.Position(call.Pos()), nameOf(call.Args[0]))
+					}
+				}
+			}
 			call, ok := n.(*ast.CallExpr)
 			if !ok {
 				return true
@@ -51,8 +69,8 @@ func TestAttackF10ConstantTimeComparison(t *testing.T) {
 			looked++
 			pkg, _ := f.X.(*ast.Ident)
 			for _, arg := range call.Args {
-				if s, ok := arg.(*ast.SelectorExpr); ok && secret(s.Sel.Name) && (pkg == nil || pkg.Name != "hmac" && pkg.Name != "subtle") {
-					t.Errorf("%v: %s is not compared in constant time", set.Position(call.Pos()), s.Sel.Name)
+				if name := nameOf(arg); secret(name) && (pkg == nil || pkg.Name != "hmac" && pkg.Name != "subtle") {
+					t.Errorf("%v: %s is not compared in constant time", set.Position(call.Pos()), name)
 				}
 			}
 			return true

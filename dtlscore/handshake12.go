@@ -1,7 +1,6 @@
 package dtlscore
 
 import (
-	"bytes"
 	"crypto/hmac"
 	"crypto/tls"
 	"slices"
@@ -208,7 +207,7 @@ func (hs *handshake12) complete(c *Conn) {
 // boundTo checks renegotiation_info of the peer against the handshake before,
 // which is none at first. RFC 5746, Sections 3.4 to 3.7.
 func boundTo(previous, info []byte) error {
-	if !bytes.Equal(previous, info) {
+	if !hmac.Equal(previous, info) {
 		return misbehaved(AlertHandshakeFailure, "renegotiation_info does not fit the handshake before")
 	}
 	return nil
