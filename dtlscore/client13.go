@@ -270,7 +270,7 @@ func (s *client13WaitFinished) handle(c *Conn, m message, raw handshakeMessage) 
 		}
 	}
 	open := new(open13)
-	c.pushThen(func() error { return s.finish(c, open) })
+	c.pushStep(func() error { return s.finish(c, open) })
 	return open, nil
 }
 

@@ -66,8 +66,13 @@ const (
 // Data is owned by the driver from the moment that [Conn.NextEvent] returns it.
 //
 // Held is set for EventData: which of the records that Receive kept it was, counted from 1.
+//
+// More is set for EventSend in the middle of a flight: the peer gains nothing by having this
+// record before the next, so both can be sent together, after an EventSecret that is between them.
+// It says nothing of what comes next.
 type Event struct {
 	Kind EventKind
 	Data []byte
 	Held int
+	More bool
 }

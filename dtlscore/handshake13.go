@@ -182,8 +182,7 @@ func (hs *handshake13) deriveMaster(c *Conn) error {
 	return nil
 }
 
-// prove sends Certificate and CertificateVerify. The peer has the first to
-// work on while we sign. RFC 8446, Section 4.4.
+// prove sends Certificate and CertificateVerify. RFC 8446, Section 4.4.
 func (hs *handshake13) prove(c *Conn, own *credential, scheme tls.SignatureScheme, withStaple bool, context string) error {
 	shown := new(certificate13)
 	for _, der := range own.chain {
@@ -195,7 +194,7 @@ func (hs *handshake13) prove(c *Conn, own *credential, scheme tls.SignatureSchem
 	if err := hs.send(c, shown); err != nil {
 		return err
 	}
-	c.pushThen(func() error {
+	c.pushStep(func() error {
 		signature, err := sign(own.signer, scheme, signed13(context, hs.transcript.sum()))
 		if err != nil {
 			return err

@@ -17,6 +17,7 @@ type action struct {
 
 	// then, if not nil, is done in place of an event. It may queue more.
 	then func() error
+	step bool // then is in the middle of a flight
 }
 
 func (c *Conn) push(kind EventKind) { c.queue = append(c.queue, action{kind: kind}) }
@@ -33,6 +34,10 @@ func (c *Conn) pushRecord(t contentType, content []byte) {
 // pushThen queues work that can wait until the events before it are handed
 // out, so that the peer need not wait for it.
 func (c *Conn) pushThen(f func() error) { c.queue = append(c.queue, action{then: f}) }
+
+// pushStep queues work in the middle of a flight, which goes out as a whole: waking the peer for
+// a part of it costs more than the peer could do meanwhile.
+func (c *Conn) pushStep(f func() error) { c.queue = append(c.queue, action{then: f, step: true}) }
 
 // NextEvent returns the next instruction to the driver, of kind [EventNone] if
 // there is none for now.
@@ -57,7 +62,7 @@ func (c *Conn) NextEvent() Event {
 			if c.sent = a.epoch; a.content == contentChangeCipherSpec {
 				c.sent = c.written // the peer takes nothing else after it
 			}
-			return Event{Kind: EventSend, Data: record}
+			return Event{Kind: EventSend, Data: record, More: c.inFlight()}
 		case EventHandshakeComplete:
 			if !c.closing {
 				c.app.Store(a.epoch)
@@ -65,6 +70,11 @@ func (c *Conn) NextEvent() Event {
 		}
 		return Event{Kind: a.kind, Data: a.data, Held: a.held}
 	}
+}
+
+// inFlight reports whether what is queued next belongs to the flight of the record before.
+func (c *Conn) inFlight() bool {
+	return len(c.queue) > 0 && (c.queue[0].step || c.queue[0].kind == EventSend)
 }
 
 // work does what was left until the events before it were handed out.

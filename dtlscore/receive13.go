@@ -195,5 +195,5 @@ func (c *Conn) sendACK() error {
 // writeIn makes e the epoch of everything that is queued from here on.
 func (c *Conn) writeIn(e *writeEpoch) {
 	c.written = e
-	c.pushThen(func() error { c.sent = e; return nil })
+	c.pushStep(func() error { c.sent = e; return nil })
 }

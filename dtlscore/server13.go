@@ -273,7 +273,7 @@ func (s *serverHandshake13) answer(c *Conn, group tls.CurveID, share []byte, raw
 		}
 	}
 	// 4. Finished.
-	c.pushThen(func() error { return s.finish(c) })
+	c.pushStep(func() error { return s.finish(c) })
 	if s.asks {
 		return &server13WaitCertificate{s}, nil
 	}

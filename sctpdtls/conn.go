@@ -83,6 +83,7 @@ type Conn struct {
 	asks       ask                 // what for
 	ended      error               // what readers get when no message is left
 	doing      dtlscore.Event      // what the core wants next, and is not done yet
+	flight     [][]byte            // records to be sent before doing, at most maxBatch
 	asked      bool                // doing is a flush, and a dry event will come
 	drained    int                 // bytes read by a drain that is not at its end
 	holding    bool                // the gate is shut, the write deadline is the driver's

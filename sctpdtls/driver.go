@@ -18,9 +18,8 @@ import (
 // Conn.reading held.
 
 // controlInfo is how handshake, alert and ChangeCipherSpec records travel: stream 0, ordered,
-// reliable (RFC 6083, Section 4.4). There is no PPID for them (Section 4.3). The peer
-// is asked not to delay its acknowledgement, for the next flush waits for it.
-var controlInfo = stream.Info{Stream: 0, PPID: 0, SackImmediately: true}
+// reliable (RFC 6083, Section 4.4). There is no PPID for them (Section 4.3).
+var controlInfo = stream.Info{Stream: 0, PPID: 0}
 
 // errPending says that messages have to be taken before it can go on.
 var errPending = errors.New("sctpdtls: messages are waiting")
@@ -33,11 +32,17 @@ func (c *Conn) mustPause() bool { return c.served() || c.mux.Full() }
 func (c *Conn) obey() error {
 	for {
 		if c.doing.Kind == dtlscore.EventNone {
-			if c.doing = c.core.NextEvent(); c.doing.Kind == dtlscore.EventNone {
-				c.tellKeys()
-				c.closedWrite(c.core.Err())
-				return c.core.Err()
+			c.doing = c.next()
+		}
+		if c.doing.Kind != dtlscore.EventSecret { // which need not wait for what is sent before it
+			if err := c.sendFlight(); err != nil {
+				return err
 			}
+		}
+		if c.doing.Kind == dtlscore.EventNone {
+			c.tellKeys()
+			c.closedWrite(c.core.Err())
+			return c.core.Err()
 		}
 		if err := c.do(c.doing); err != nil {
 			return err
@@ -46,10 +51,24 @@ func (c *Conn) obey() error {
 	}
 }
 
+// next takes the event that is to be obeyed next. Records that may be sent together it collects.
+func (c *Conn) next() dtlscore.Event {
+	for {
+		ev := c.core.NextEvent()
+		if ev.Kind == dtlscore.EventSend {
+			c.flight = append(c.flight, ev.Data)
+			if ev.More && len(c.flight) < maxBatch {
+				continue
+			}
+		}
+		return ev
+	}
+}
+
 func (c *Conn) do(ev dtlscore.Event) error {
 	switch ev.Kind {
 	case dtlscore.EventSend:
-		return c.sendControl(ev.Data)
+		return nil // sendFlight has sent it
 	case dtlscore.EventFlush:
 		return c.flush()
 	case dtlscore.EventDrain:
@@ -122,29 +141,55 @@ func (c *Conn) boundAnswer() {
 	}
 }
 
-// sendControl sends one record. When there is no space for it, the peer may be waiting for
+// sendFlight sends the records that were collected. When there is no space for them, the peer may be waiting for
 // space just as well, so it goes on reading until there is. Writers wait until then, also when
 // this is interrupted: they would take the space.
-func (c *Conn) sendControl(record []byte) error {
+func (c *Conn) sendFlight() error {
+	if len(c.flight) == 0 {
+		return nil
+	}
 	if c.answerTime == 0 && !c.sentAt.IsZero() {
 		c.answerTime = time.Since(c.sentAt)
 	}
-	err := c.assoc.TrySend(record, controlInfo)
-	if errors.Is(err, stream.ErrWouldBlock) {
+	err := c.trySendFlight()
+	for errors.Is(err, stream.ErrWouldBlock) {
 		c.brief = c.brief || !c.holding
 		flushed := c.flush()
 		c.asked = false // if it was interrupted, the next flush asks for itself
 		if flushed != nil {
 			return flushed
 		}
-		err = c.assoc.TrySend(record, controlInfo)
+		err = c.trySendFlight()
 	}
+	c.flight = nil // an idle connection keeps nothing
 	if c.brief {
 		c.brief = false
 		c.letGo()
 	}
 	c.sentAt = time.Now()
 	return c.gone(err)
+}
+
+// trySendFlight sends as many records as there is space for.
+func (c *Conn) trySendFlight() (err error) {
+	var infos [maxBatch]stream.Info
+	for i := range c.flight {
+		infos[i] = controlInfo
+	}
+	// The next flush, or the peer's, waits for the acknowledgement of the last.
+	infos[len(c.flight)-1].SackImmediately = true
+	n := 0
+	if sender, ok := c.assoc.(batchSender); ok && len(c.flight) > 1 {
+		n, err = sender.TrySendAll(c.flight, infos[:len(c.flight)])
+	} else {
+		for n < len(c.flight) && err == nil {
+			if err = c.assoc.TrySend(c.flight[n], infos[n]); err == nil {
+				n++
+			}
+		}
+	}
+	c.flight = c.flight[n:]
+	return err
 }
 
 // gone says what err means, of a call that fails only when the association is over.
@@ -319,7 +364,7 @@ func (c *Conn) step() (data []byte, info stream.Info, err error) {
 		return nil, info, err
 	}
 	if data != nil {
-		if c.doing = c.core.NextEvent(); c.doing.Kind != dtlscore.EventNone {
+		if c.doing = c.next(); c.doing.Kind != dtlscore.EventNone || len(c.flight) > 0 {
 			// What follows may read, and so overwrite the message.
 			c.queue(data, m.Info)
 			data = nil
@@ -426,11 +471,15 @@ func (c *Conn) lastWords(err error) {
 	c.hold()
 	c.doing, c.asked = dtlscore.Event{}, false
 	c.core.Fail(dtlscore.AlertInternalError, err) // unless it was the core that failed
+	if len(c.flight) > 0 {
+		c.trySendFlight() // the alert may be in keys that it has brought
+	}
+	c.flight = nil
 	said := false
 	for ev := c.core.NextEvent(); ev.Kind != dtlscore.EventNone; ev = c.core.NextEvent() {
 		if ev.Kind == dtlscore.EventSend {
 			c.writeDeadline.take(time.Now().Add(alertTime))
-			said = c.assoc.Send(ev.Data, controlInfo) == nil
+			said = c.assoc.Send(ev.Data, stream.Info{SackImmediately: true}) == nil
 		}
 	}
 	if !said || c.assoc.AskDry() != nil {

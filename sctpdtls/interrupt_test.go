@@ -270,7 +270,8 @@ func TestControlRecordsWhenBuffersAreFull(t *testing.T) {
 				record, err := c.core.Seal(nil, []byte("control"))
 				if err == nil {
 					c.reading.lock()
-					err = c.sendControl(record)
+					c.flight = [][]byte{record}
+					err = c.sendFlight()
 					c.reading.unlock()
 				}
 				if err != nil {

@@ -142,7 +142,7 @@ func (s *Socket) recvMany(buffer Buffer) (part Part, ok bool, err error) {
 			return part, false, pollError(err)
 		}
 		if b.n == 0 {
-			s.busy = false
+			s.busy, s.empty = false, b.errno == unix.EAGAIN
 			if b.errno != unix.EAGAIN {
 				// Unlike recvmsg, it tells what ended the association ahead of what can still be read.
 				s.taken.Store(uintptr(b.errno))
@@ -150,7 +150,7 @@ func (s *Socket) recvMany(buffer Buffer) (part Part, ok bool, err error) {
 			recvBatches.Put(b)
 			return part, false, nil
 		}
-		s.batch = b
+		s.batch, s.empty = b, false
 	}
 	b := s.batch
 	for b.next < b.n {

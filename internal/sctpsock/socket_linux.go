@@ -29,6 +29,7 @@ type Socket struct {
 
 	// The following belong to Recv.
 	note  []byte            // the notification that is being read in parts, or nil
+	empty bool              // there was nothing in the last batch
 	busy  bool              // there was something to read without waiting, and may be more
 	batch *recvBatch        // what was read of it, or nil
 	lost  *AssociationError // after Down{Clean: false}; the error follows
@@ -162,10 +163,16 @@ func (s *Socket) RecvBuffer(b Buffer, wait bool) (Part, error) {
 func (s *Socket) recv(c *recvCall, wait bool) (Part, error) {
 	defer c.release()
 	for s.end == nil {
+		if s.dry.now.Swap(false) {
+			return Part{Event: Dry{}}, nil
+		}
 		if c.buffer != nil && (s.batch != nil || s.busy) {
 			part, ok, err := s.recvMany(c.buffer)
 			if ok || err != nil {
 				return part, err
+			}
+			if s.empty && !wait && !s.down {
+				return Part{}, ErrWouldBlock
 			}
 		}
 		// After Down there may be a last error, or nothing at all for ever.
@@ -322,17 +329,24 @@ func closeFile(f *os.File) error {
 
 // A dryWait guards against notifications of the past (see AskDry).
 type dryWait struct {
+	now atomic.Bool // AskDry is to be answered at once
+
 	sync.Mutex // not on the data path: taken for dry notifications only
 	asked      bool
 }
 
 // AskDry asks for one [Dry] event, which Recv returns when the peer has
-// acknowledged everything that was sent before the call. Nothing may be sent meanwhile.
+// acknowledged everything that was sent before the call. Nothing may be sent meanwhile, and no Recv
+// may be waiting.
 func (s *Socket) AskDry() error {
+	if s.isDry() { // as a rule, where the network is faster than the program
+		s.dry.now.Store(true)
+		return nil
+	}
 	s.dry.Lock()
 	defer s.dry.Unlock()
 	s.dry.asked = true
-	// The kernel notifies at once if nothing is outstanding.
+	// The kernel notifies at once if nothing is outstanding by now.
 	return s.Subscribe(EventSenderDry, true)
 }
 
@@ -345,17 +359,19 @@ func (s *Socket) AskDry() error {
 func (s *Socket) dryNow() bool {
 	s.dry.Lock()
 	defer s.dry.Unlock()
-	if !s.dry.asked {
-		return false
-	}
-	var mem [9]uint32
-	err := s.control(func(fd int) error { return getOpt(fd, unix.SOL_SOCKET, unix.SO_MEMINFO, &mem) })
-	if err != nil || mem[memInfoWmemQueued] != 0 {
+	if !s.dry.asked || !s.isDry() {
 		return false
 	}
 	s.dry.asked = false
 	s.Subscribe(EventSenderDry, false)
 	return true
+}
+
+// isDry reports whether there is nothing in the send buffer, where everything stays until it is acknowledged.
+func (s *Socket) isDry() bool {
+	var mem [9]uint32
+	err := s.control(func(fd int) error { return getOpt(fd, unix.SOL_SOCKET, unix.SO_MEMINFO, &mem) })
+	return err == nil && mem[memInfoWmemQueued] == 0
 }
 
 // Subscribe switches one type of notification on or off. One that is queued
