@@ -162,8 +162,13 @@ func (k *kernelAssociation) TrySendAll(records [][]byte, infos []stream.Info) (n
 }
 
 func (k *kernelAssociation) AuthAgreement() (a authchunk.Agreement, err error) {
-	if a.Supported, err = k.AuthSupported(); err != nil {
+	if a.Peer, err = k.PeerAuthChunks(); err != nil {
 		return a, err
+	}
+	if a.Supported = len(a.Peer) > 0; !a.Supported {
+		if a.Supported, err = k.AuthSupported(); err != nil {
+			return a, err
+		}
 	}
 	if !a.Supported {
 		// The kernel shows no lists then, not even ours, though we have asked.
@@ -174,10 +179,7 @@ func (k *kernelAssociation) AuthAgreement() (a authchunk.Agreement, err error) {
 		return a, err
 	}
 	// Interleaving is never negotiated: see package sctpsock.
-	if a.Local, err = k.LocalAuthChunks(); err != nil {
-		return a, err
-	}
-	a.Peer, err = k.PeerAuthChunks()
+	a.Local, err = k.LocalAuthChunks()
 	return a, err
 }
 

@@ -78,6 +78,7 @@ func (o *Options) takeOver(fd int) error {
 		return os.NewSyscallError("SCTP_EVENTS", err)
 	}
 	return errors.Join(
+		setInt(fd, solSCTP, optFragmentInterleave, 0),
 		adoptable(fd, o),
 		o.setTimers(fd),
 		o.setPaths(fd),

@@ -9,6 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+const chunkDATA = 0 // RFC 9260, Section 3.3.1
+
 // Chunk types of RFC 5061, which requires that they are authenticated.
 const (
 	chunkASCONFAck = 0x80
@@ -46,6 +48,18 @@ func setAuth(fd int, o *Options) error {
 		b = binary.NativeEndian.AppendUint16(b, id)
 	}
 	return authError("SCTP_HMAC_IDENT", setOptBytes(fd, solSCTP, optHMACIdent, b))
+}
+
+// setAuthAgain makes the least settings that keep SCTP-AUTH on in an accepted socket whose association restarts.
+func setAuthAgain(fd int, o *Options) error {
+	if len(o.AuthChunks) == 0 {
+		return nil
+	}
+	err := setOpt(fd, solSCTP, optAuthSupported, &assocValue{Value: 1})
+	if err != nil && err != unix.ENOPROTOOPT {
+		return &AuthUnavailableError{Err: os.NewSyscallError("SCTP_AUTH_SUPPORTED", err)}
+	}
+	return authError("SCTP_AUTH_CHUNK", setOptBytes(fd, solSCTP, optAuthChunk, []byte{chunkDATA}))
 }
 
 // authError tells a kernel without AUTH from an option with a wrong argument.

@@ -86,7 +86,6 @@ func adoptable(fd int, o *Options) error {
 		setBuffer(fd, unix.SO_SNDBUF, o.WriteBuffer),
 		setInt(fd, solSCTP, optNoDelay, boolInt(!o.Nagle)),
 		setInt(fd, solSCTP, optRecvRcvInfo, 1),
-		setInt(fd, solSCTP, optFragmentInterleave, 0),
 		subscribe(fd, EventAssocChange, true),
 		subscribe(fd, EventShutdown, true),
 		subscribe(fd, EventPartialDelivery, true),
@@ -96,16 +95,19 @@ func adoptable(fd int, o *Options) error {
 	if err := refuseInterleaving(fd); err != nil {
 		return err
 	}
-	size, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF)
-	if err != nil {
-		return os.NewSyscallError("getsockopt", err)
+	err := unix.SetsockoptInt(fd, solSCTP, optPartialDeliveryPoint, partialDeliveryPoint)
+	if err == unix.EINVAL { // for a smaller receive buffer
+		var size int
+		if size, err = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF); err == nil {
+			err = unix.SetsockoptInt(fd, solSCTP, optPartialDeliveryPoint, min(partialDeliveryPoint, size/2))
+		}
 	}
-	return setInt(fd, solSCTP, optPartialDeliveryPoint, min(partialDeliveryPoint, size/2))
+	return os.NewSyscallError("setsockopt", err)
 }
 
 // refuseInterleaving makes sure that RFC 8260 is not negotiated: together
 // with SCTP-AUTH it is unsafe in Linux. It cannot be on unless
-// somebody has set FRAGMENT_INTERLEAVE, and while that is 0 the kernel refuses to change it.
+// somebody has set FRAGMENT_INTERLEAVE, which is 0 in a new socket.
 func refuseInterleaving(fd int) error {
 	var v assocValue
 	err := getOpt(fd, solSCTP, optInterleavingSupported, &v)
@@ -118,21 +120,23 @@ func refuseInterleaving(fd int) error {
 	if v.Value != 0 {
 		return errors.New("sctp: message interleaving (RFC 8260) is on, which is unsafe together with SCTP-AUTH")
 	}
-	setOpt(fd, solSCTP, optInterleavingSupported, &v)
 	return nil
 }
 
 func (o *Options) setInit(fd int) error {
 	timeout, err := fieldMS[uint16]("InitTimeout", o.InitTimeout)
-	if err != nil {
+	m := initMsg{o.OutStreams, o.MaxInStreams, o.MaxInitAttempts, timeout}
+	if err != nil || m == (initMsg{}) {
 		return err
 	}
-	return set(fd, "SCTP_INITMSG", optInitMsg, &initMsg{o.OutStreams, o.MaxInStreams, o.MaxInitAttempts, timeout})
+	return set(fd, "SCTP_INITMSG", optInitMsg, &m)
 }
 
 func (o *Options) setTimers(fd int) error {
-	if err := setRTO(fd, o.RTOInitial, o.RTOMin, o.RTOMax); err != nil {
-		return err
+	if o.RTOInitial != 0 || o.RTOMin != 0 || o.RTOMax != 0 {
+		if err := setRTO(fd, o.RTOInitial, o.RTOMin, o.RTOMax); err != nil {
+			return err
+		}
 	}
 	if o.SACKDelay == nil {
 		return nil

@@ -76,10 +76,15 @@ func (l *Listener) accept() (*Socket, error) {
 		var err error
 		perr := l.rc.Read(func(lfd uintptr) (done bool) {
 			for {
-				fd, _, err = unix.Accept4(int(lfd), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+				// It never waits. (Accept4 of x/sys asks for the peer's address, and for the protocol.)
+				r, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, lfd, 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
 				// An association that ended while it waited is none of our caller's concern.
-				if err != unix.EINTR && err != unix.ECONNABORTED {
-					return err != unix.EAGAIN
+				if errno != unix.EINTR && errno != unix.ECONNABORTED {
+					fd, err = int(r), nil
+					if errno != 0 {
+						err = errno
+					}
+					return errno != unix.EAGAIN
 				}
 			}
 		})
@@ -95,8 +100,9 @@ func (l *Listener) accept() (*Socket, error) {
 		}
 		s := &Socket{f: f, rc: rc}
 		// The association has the listener's AUTH settings, but its socket has not,
-		// and would take part in a restart without AUTH.
-		err = s.control(func(fd int) error { return setAuth(fd, &l.opts) })
+		// and would take part in a restart without AUTH. That is the end of the association for us, so that
+		// DATA is all that has to be authenticated until its Recv says so.
+		err = s.control(func(fd int) error { return setAuthAgain(fd, &l.opts) })
 		if err == nil {
 			err = s.start()
 		}
