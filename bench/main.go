@@ -149,6 +149,7 @@ func runPeer(args []string) error {
 	flags.IntVar(&o.HMAC, "hmac", 0, "1 SHA-1, 3 SHA-256")
 	flags.IntVar(&o.Batch, "batch", 1, "messages that are sent together")
 	flags.BoolVar(&o.Hold, "hold", false, "a server does not read")
+	flags.BoolVar(&o.Resume, "resume", false, "sessions")
 	flags.IntVar(&o.SACKDelay, "sack-delay", -1, "in milliseconds")
 	flags.Parse(args)
 	var err error

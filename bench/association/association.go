@@ -24,6 +24,7 @@ type Program struct {
 	SACKDelay int
 	Version   string
 	Batch     int
+	Resume    bool // sessions, in handshakes
 }
 
 const (
@@ -52,7 +53,9 @@ var (
 	plainGoBatch = Program{Name: "plain in Go batch", Kind: "plain", SACKDelay: -1, Batch: batch}
 	everything   = []Program{dtls, dtlsBatch, dtls13, dtls256, dtls256Batch, openssl, openssl256, authC, authGo, authGoBatch, plainC, plainGo, plainGoBatch}
 	selected     = []Program{dtls, dtlsBatch, openssl, authC, authGo}
-	inHandshakes = []Program{dtls, dtls13, openssl0, authGo}
+	dtlsResumed  = Program{Name: "dtls1.2 resumed", Kind: "dtls", HMAC: sha1, SACKDelay: -1, Version: "1.2", Resume: true}
+	dtls13Resume = Program{Name: "dtls1.3 resumed", Kind: "dtls", HMAC: sha1, SACKDelay: -1, Version: "1.3", Resume: true}
+	inHandshakes = []Program{dtls, dtls13, dtlsResumed, dtls13Resume, openssl0, authGo}
 )
 
 // A shape is how many associations and streams carry messages, and what is done.
@@ -155,6 +158,9 @@ func (s shape) run(r *measure.Report, n *Network, d time.Duration, rounds int) e
 	return errors.Join(failed...)
 }
 
+// HandshakeFigures are what a peer tells of handshakes: how many, and how long each took.
+var HandshakeFigures = []string{"connections/s", "ms, median", "ms, 95 %", "ms, 99 %"}
+
 // handshakes are made one after another. OpenSSL takes 200 ms for each unless
 // acknowledgements are not delayed, so that it has few turns otherwise.
 func handshakes(r *measure.Report, n *Network, d time.Duration, rounds int) error {
@@ -168,8 +174,12 @@ func handshakes(r *measure.Report, n *Network, d time.Duration, rounds int) erro
 		}
 		defer c.end()
 		contest.Contestants = append(contest.Contestants, measure.Contestant{Name: p.Name, Run: func(d time.Duration) (measure.Sample, error) {
-			rate, err := c.ask(fmt.Sprintf("handshakes %d", d.Milliseconds()))
-			return measure.Sample{"connections/s": rate}, err
+			v, err := c.askAll(fmt.Sprintf("handshakes %d", d.Milliseconds()), len(HandshakeFigures))
+			sample := measure.Sample{}
+			for i := range v {
+				sample[HandshakeFigures[i]] = v[i]
+			}
+			return sample, err
 		}})
 	}
 	failed = append(failed, r.Run(n.progress, []measure.Contest{contest}, rounds, 2*d))

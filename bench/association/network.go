@@ -97,7 +97,7 @@ func (n *Network) command(p Program, role string, port, associations, streams, b
 	}
 	return append(slices.Clone(n.self), "-role", role, "-kind", p.Kind, "-address", address+":"+itoa(port), "-certificates", n.folder,
 		"-associations", itoa(associations), "-streams", itoa(streams), "-buffer", itoa(buffer),
-		"-hmac", itoa(p.HMAC), "-sack-delay", itoa(p.SACKDelay), "-dtls", p.Version, "-batch", itoa(max(p.Batch, 1)))
+		"-hmac", itoa(p.HMAC), "-sack-delay", itoa(p.SACKDelay), "-dtls", p.Version, "-batch", itoa(max(p.Batch, 1)), fmt.Sprintf("-resume=%v", p.Resume))
 }
 
 // client starts a client, and a server for its kind of program if there is none yet.
@@ -171,14 +171,33 @@ func (p *process) line() (string, error) {
 
 // ask gives a command and returns the answer, which is a number.
 func (p *process) ask(command string) (float64, error) {
-	if _, err := fmt.Fprintln(p.in, command); err != nil {
-		return 0, err
-	}
-	line, err := p.line()
+	numbers, err := p.askAll(command, 1)
 	if err != nil {
 		return 0, err
 	}
-	return strconv.ParseFloat(line, 64)
+	return numbers[0], nil
+}
+
+// askAll gives a command and returns the answer, which is n numbers.
+func (p *process) askAll(command string, n int) ([]float64, error) {
+	if _, err := fmt.Fprintln(p.in, command); err != nil {
+		return nil, err
+	}
+	line, err := p.line()
+	if err != nil {
+		return nil, err
+	}
+	words := strings.Fields(line)
+	if len(words) != n {
+		return nil, fmt.Errorf("%q answers %q", command, line)
+	}
+	numbers := make([]float64, n)
+	for i, w := range words {
+		if numbers[i], err = strconv.ParseFloat(w, 64); err != nil {
+			return nil, err
+		}
+	}
+	return numbers, nil
 }
 
 func (p *process) end() {

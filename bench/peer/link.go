@@ -120,6 +120,7 @@ type Options struct {
 	Version      uint16 // of DTLS
 	Hold         bool   // a server reads nothing
 	Batch        int    // messages that are sent together
+	Resume       bool   // sessions, after the first
 }
 
 func (o *Options) sackDelay() *time.Duration {
@@ -160,7 +161,7 @@ func (o *Options) config(own func(*certs.Set) tls.Certificate) (*sctpdtls.Config
 	if err != nil {
 		return nil, err
 	}
-	return &sctpdtls.Config{
+	config := &sctpdtls.Config{
 		Certificates: []tls.Certificate{own(set)},
 		RootCAs:      set.CA, ClientCAs: set.CA, ServerName: certs.Name, ClientAuth: tls.RequireAndVerifyClientCert,
 		MinVersion: o.Version, MaxVersion: o.Version, CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256},
@@ -168,7 +169,11 @@ func (o *Options) config(own func(*certs.Set) tls.Certificate) (*sctpdtls.Config
 			OutStreams: uint16(o.Streams), MaxInStreams: uint16(o.Streams), SACKDelay: o.sackDelay(),
 			ReadBuffer: o.Buffer, WriteBuffer: o.Buffer, Control: o.control,
 		},
-	}, nil
+	}
+	if o.Resume {
+		config.SessionCache, config.TicketKeys = sctpdtls.NewSessionCache(1), new(sctpdtls.TicketKeys)
+	}
+	return config, nil
 }
 
 // control chooses the HMAC, for which SCTPOptions has no field.

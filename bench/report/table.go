@@ -190,9 +190,13 @@ func handshakes(r *measure.Report) string {
 		}
 	}
 	var over table
-	over.row("over SCTP, one after another", "connections/s")
+	over.row(append([]string{"over SCTP, one after another"}, association.HandshakeFigures...)...)
 	for _, who := range contestants(r, "handshakes") {
-		over.row(who, value(r, "handshakes", who, "connections/s", 1))
+		row := []string{who}
+		for _, figure := range association.HandshakeFigures {
+			row = append(row, value(r, "handshakes", who, figure, 1))
+		}
+		over.row(row...)
 	}
 	return t.String() + "\n" + over.String()
 }
