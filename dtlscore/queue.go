@@ -74,7 +74,11 @@ func (c *Conn) NextEvent() Event {
 
 // inFlight reports whether what is queued next belongs to the flight of the record before.
 func (c *Conn) inFlight() bool {
-	return len(c.queue) > 0 && (c.queue[0].step || c.queue[0].kind == EventSend)
+	rest := c.queue
+	if len(rest) > 0 && rest[0].kind == EventSecret {
+		rest = rest[1:]
+	}
+	return len(rest) > 0 && (rest[0].step || rest[0].kind == EventSend)
 }
 
 // work does what was left until the events before it were handed out.

@@ -29,6 +29,8 @@ type testEnd struct {
 	done    int // handshakes completed
 	closed  bool
 	err     error
+	flights []int // records that were sent together
+	joined  bool  // the next record goes with the last
 
 	// tamper, if not nil, may change or drop (nil) a record before it is sent.
 	tamper func(kind string, record []byte) []byte
@@ -131,6 +133,10 @@ func (e *testEnd) obey() {
 		e.story = append(e.story, kind)
 		switch event.Kind {
 		case EventSend:
+			if !e.joined {
+				e.flights = append(e.flights, 0)
+			}
+			e.flights[len(e.flights)-1]++
 			e.send(kind, testRecord{event.Data, true})
 		case EventDrain:
 			for len(e.inbox) > 0 {
@@ -150,7 +156,9 @@ func (e *testEnd) obey() {
 		case EventPeerClosed:
 			e.closed = true
 		}
+		e.joined = event.More || e.joined && event.Kind == EventSecret
 	}
+	e.joined = false
 	if err := e.conn.Err(); err != nil {
 		e.err = err
 	}

@@ -163,7 +163,8 @@ func (s *Socket) RecvBuffer(b Buffer, wait bool) (Part, error) {
 func (s *Socket) recv(c *recvCall, wait bool) (Part, error) {
 	defer c.release()
 	for s.end == nil {
-		if s.dry.now.Swap(false) {
+		if s.dry.now.Load() {
+			s.dry.now.Store(false)
 			return Part{Event: Dry{}}, nil
 		}
 		if c.buffer != nil && (s.batch != nil || s.busy) {
