@@ -213,12 +213,16 @@ func (c *Conn) gone(err error) error {
 // (handshakeRTO). Where the network takes longer than the peer, the flush has taken it already.
 func (c *Conn) awaitPeerKey() {
 	if !c.keys.peerHasKey() {
-		c.assoc.Pause(min(max(c.answerTime, 3*c.keyTime), maxKeyTime) - time.Since(c.askedAt))
+		c.assoc.Pause(min(max(c.answerTime, 3*c.keyTime, minKeyTime), maxKeyTime) - time.Since(c.askedAt))
 	}
 }
 
-// maxKeyTime bounds the wait for the peer's key, lest our own slowness be taken for the peer's.
-const maxKeyTime = 50 * time.Millisecond
+// The wait for the peer's key is at least the time in which a program may be woken, on a processor that it shares with
+// others, and bounded lest our own slowness be taken for the peer's.
+const (
+	minKeyTime = time.Millisecond
+	maxKeyTime = 50 * time.Millisecond
+)
 
 // hold keeps writers out. One that waits for buffer space is sent away to try again
 // later, for it could wait as long as the peer does not read, and the peer for us.

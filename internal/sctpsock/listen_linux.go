@@ -76,7 +76,12 @@ func (l *Listener) accept() (*Socket, error) {
 		var err error
 		perr := l.rc.Read(func(lfd uintptr) (done bool) {
 			for {
-				// It never waits. (Accept4 of x/sys asks for the peer's address, and for the protocol.)
+				// Where there is nothing to accept, accept4 of Linux's SCTP sleeps until the next tick of the kernel's
+				// clock before it says so, whatever the descriptor is set to, and this thread with it.
+				if !readable(int(lfd)) {
+					return false
+				}
+				// So it does not wait now. (Accept4 of x/sys asks for the peer's address, and for the protocol.)
 				r, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, lfd, 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
 				// An association that ended while it waited is none of our caller's concern.
 				if errno != unix.EINTR && errno != unix.ECONNABORTED {
@@ -114,6 +119,13 @@ func (l *Listener) accept() (*Socket, error) {
 			return nil, err
 		}
 	}
+}
+
+// readable reports whether the poller would say that there is something to read, or an error.
+func readable(fd int) bool {
+	list := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	n, err := unix.Poll(list, 0)
+	return n > 0 || err != nil // which accept4 will tell, or nothing but a signal
 }
 
 // SetDeadline sets the time after which Accept fails with
