@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/netns-tests/wire"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
@@ -32,7 +33,7 @@ func TestAttackH4KeyZero(t *testing.T) { // 1.57
 				c.Value[len(c.Value)-1] ^= 1
 				return []*wire.Packet{a.Sign(p.From, 0, nil, c), p}
 			})
-			cerr, serr := p.refusedHandshake(t, config)
+			cerr, serr := p.refusedHandshake(t, config, Patience)
 			for end, err := range map[string]error{"client": cerr, "server": serr} {
 				if _, ok := errors.AsType[*sctpdtls.AlertError](err); !ok {
 					t.Errorf("the handshake of the %s ended with %v", end, err)
@@ -63,25 +64,34 @@ func TestAttackH4KeyZero(t *testing.T) { // 1.57
 	}
 }
 
-// refusedHandshake has both ends try a handshake, and returns what their errors are.
-func (p *opensslPair) refusedHandshake(t *testing.T, config func(role string) *sctpdtls.Config) (client, server error) {
+// refusedHandshake has both ends try a handshake, and returns what their errors are. After the server's has ended, the client's
+// has a moment to do so by itself.
+func (p *opensslPair) refusedHandshake(t *testing.T, config func(role string) *sctpdtls.Config, moment time.Duration) (client, server error) {
 	t.Helper()
 	done := make(chan error, 1)
-	served := config("server")
-	served.Trace = &sctpdtls.Trace{HandshakeDone: func(_ net.Addr, _ sctpdtls.ConnectionState, err error) { done <- err }}
-	ln := p.listen(t, served)
-	c, client := p.dial(t, config("client"))
-	if client == nil {
-		// In DTLS 1.3 the client may be through before it is refused.
-		_, _, client = c.ReadMessage(nil)
-	}
 	ctx, cancel := context.WithTimeout(t.Context(), Patience)
 	defer cancel()
+	served := config("server")
+	served.Trace = &sctpdtls.Trace{HandshakeDone: func(_ net.Addr, _ sctpdtls.ConnectionState, err error) {
+		done <- err
+		time.AfterFunc(moment, cancel)
+	}}
+	ln := p.listen(t, served)
+	defer ln.Close()
+	var c net.Conn
+	p.client.Do(t, func() {
+		c, client = (&sctpdtls.Dialer{Config: config("client")}).DialContext(ctx, "sctp4", p.address())
+	})
+	if client == nil {
+		// In DTLS 1.3 the client may be through before it is refused.
+		defer c.(*sctpdtls.Conn).Abort()
+		defer context.AfterFunc(ctx, func() { c.(*sctpdtls.Conn).Abort() })()
+		_, client = c.Read(make([]byte, 1))
+	}
 	select {
 	case server = <-done:
-	case <-ctx.Done():
+	case <-time.After(Patience):
 		t.Fatal("the server's handshake does not end")
 	}
-	ln.Close()
 	return client, server
 }
