@@ -16,10 +16,18 @@ import (
 type batching struct {
 	*memAssociation
 	calls int
+	asks  int // for an immediate SACK
 }
 
 func (a *batching) TrySendAll(records [][]byte, infos []stream.Info) (n int, err error) {
 	a.calls++
+	for i, info := range infos {
+		if info.SackImmediately && i == len(infos)-1 {
+			a.asks++
+		} else if info.SackImmediately {
+			return 0, errors.New("an immediate SACK is asked for in the middle")
+		}
+	}
 	for n < len(records) && err == nil {
 		if err = a.TrySend(records[n], infos[n]); err == nil {
 			n++
@@ -65,6 +73,9 @@ func TestWriteMessages(t *testing.T) {
 			}
 			if buffer == 1<<20 && b.calls > 60 { // four of the large ones fit into one batch
 				t.Errorf("%d calls", b.calls)
+			}
+			if b.asks != b.calls {
+				t.Errorf("%d of %d calls end with a message that is to be acknowledged at once", b.asks, b.calls)
 			}
 			p.close()
 		})

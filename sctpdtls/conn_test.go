@@ -77,7 +77,7 @@ func TestAttackH4KeysOfTheHandshake(t *testing.T) {
 					}
 					want := stream.Info{SackImmediately: s.Info.SackImmediately}
 					if a == p.clientSCTP && i == test.clientHas-1 {
-						want = stream.Info{Stream: 3, PPID: 66}
+						want = stream.Info{Stream: 3, PPID: 66, SackImmediately: true}
 					}
 					if s.Info != want {
 						t.Errorf("%v: record %d of type %#x went with %+v, want %+v", a.LocalAddr(), i, s.Data[0], s.Info, want)

@@ -400,7 +400,7 @@ func TestPartialReliability(t *testing.T) {
 			mustWrite(t, p.client, "x", m)
 			sent := p.clientSCTP.Sent()
 			last := sent[len(sent)-1].Info
-			if want := (stream.Info{Lifetime: m.Lifetime, Retransmissions: m.Retransmissions}); last != want {
+			if want := (stream.Info{SackImmediately: true, Lifetime: m.Lifetime, Retransmissions: m.Retransmissions}); last != want {
 				t.Errorf("sent with %+v, want %+v", last, want)
 			}
 		}
