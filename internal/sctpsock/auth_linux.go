@@ -24,11 +24,8 @@ func setAuth(fd int, o *Options) error {
 	if len(o.AuthChunks) == 0 {
 		return nil
 	}
-	// A kernel that does not know the option has AUTH if the sysctl says so;
-	// then what follows works, else it fails with EACCES.
-	err := setOpt(fd, solSCTP, optAuthSupported, &assocValue{Value: 1})
-	if err != nil && err != unix.ENOPROTOOPT {
-		return &AuthUnavailableError{Err: os.NewSyscallError("SCTP_AUTH_SUPPORTED", err)}
+	if err := switchAuthOn(fd); err != nil {
+		return err
 	}
 	chunks := o.AuthChunks
 	if o.AddressChanges {
@@ -55,11 +52,20 @@ func setAuthAgain(fd int, o *Options) error {
 	if len(o.AuthChunks) == 0 {
 		return nil
 	}
+	if err := switchAuthOn(fd); err != nil {
+		return err
+	}
+	return authError("SCTP_AUTH_CHUNK", setOptBytes(fd, solSCTP, optAuthChunk, []byte{chunkDATA}))
+}
+
+func switchAuthOn(fd int) error {
+	// A kernel that does not know the option has AUTH if the sysctl says so;
+	// then what follows works, else it fails with EACCES.
 	err := setOpt(fd, solSCTP, optAuthSupported, &assocValue{Value: 1})
 	if err != nil && err != unix.ENOPROTOOPT {
 		return &AuthUnavailableError{Err: os.NewSyscallError("SCTP_AUTH_SUPPORTED", err)}
 	}
-	return authError("SCTP_AUTH_CHUNK", setOptBytes(fd, solSCTP, optAuthChunk, []byte{chunkDATA}))
+	return nil
 }
 
 // authError tells a kernel without AUTH from an option with a wrong argument.
