@@ -133,8 +133,15 @@ func (s shape) run(r *measure.Report, n *Network, d time.Duration, rounds int) e
 		if p.Batch > 0 {
 			where = &batches
 		}
-		*where = append(*where, measure.Contestant{Name: p.Name, Run: func(d time.Duration) (measure.Sample, error) {
-			rate, err := c.ask(fmt.Sprintf("%s %d", command, d.Milliseconds()))
+		mine := len(clients) - 1
+		*where = append(*where, measure.Contestant{Name: p.Name, Foreign: p.C, Run: func(d time.Duration) (measure.Sample, error) {
+			rate, err := clients[mine].ask(fmt.Sprintf("%s %d", command, d.Milliseconds()))
+			if err != nil { // a new one for the next contest
+				if again, err := n.client(p, s.associations, s.streams); err == nil {
+					clients[mine].end()
+					clients[mine] = again
+				}
+			}
 			return measure.Sample{"messages/s": rate}, err
 		}})
 	}

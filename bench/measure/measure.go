@@ -20,8 +20,9 @@ type Contest struct {
 
 // A Contestant does it for about the time d, and tells how fast it was.
 type Contestant struct {
-	Name string
-	Run  func(d time.Duration) (Sample, error)
+	Name    string
+	Foreign bool // not ours: that it fails is told, and no error
+	Run     func(d time.Duration) (Sample, error)
 }
 
 // A Sample is what was measured in one turn. The name of each figure says its unit:
@@ -44,7 +45,7 @@ type Report struct {
 
 // Run holds the contests, each in so many rounds; in each round all contestants have one turn
 // of time d, one after another. It tells w how far it is. Who fails is out of that contest, and
-// the errors of all are returned at the end.
+// the errors of all are returned at the end, but for those of foreign ones.
 func (r *Report) Run(w io.Writer, contests []Contest, rounds int, d time.Duration) error {
 	var failed []error
 	for _, c := range contests {
@@ -57,7 +58,12 @@ func (r *Report) Run(w io.Writer, contests []Contest, rounds int, d time.Duratio
 				}
 				sample, err := who.Run(d)
 				if err != nil {
-					failed = append(failed, fmt.Errorf("%s, %s: %w", c.Name, who.Name, err))
+					err = fmt.Errorf("%s, %s: %w", c.Name, who.Name, err)
+					if who.Foreign {
+						fmt.Fprintln(w, err)
+					} else {
+						failed = append(failed, err)
+					}
 					out[who.Name] = true
 					continue
 				}
