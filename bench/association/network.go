@@ -160,7 +160,7 @@ func start(host string, command []string) (*process, error) {
 }
 
 // answerTime is how long a peer may take to answer, lest a measurement hangs.
-const answerTime = 30 * time.Second
+const answerTime = 5 * time.Minute
 
 func (p *process) line() (string, error) {
 	late := time.AfterFunc(answerTime, func() { p.cmd.Process.Kill() })
