@@ -19,7 +19,11 @@ import (
 
 // controlInfo is how handshake, alert and ChangeCipherSpec records travel: stream 0, ordered,
 // reliable (RFC 6083, Section 4.4). There is no PPID for them (Section 4.3).
-var controlInfo = stream.Info{Stream: 0, PPID: 0}
+// The last record of a flight asks for its acknowledgement at once, because a flush waits for that.
+var (
+	controlInfo     = stream.Info{Stream: 0, PPID: 0}
+	lastControlInfo = stream.Info{Stream: 0, PPID: 0, SackImmediately: true}
+)
 
 // errPending says that messages have to be taken before it can go on.
 var errPending = errors.New("sctpdtls: messages are waiting")
@@ -176,8 +180,7 @@ func (c *Conn) trySendFlight() (err error) {
 	for i := range c.flight {
 		infos[i] = controlInfo
 	}
-	// The next flush, or the peer's, waits for the acknowledgement of the last.
-	infos[len(c.flight)-1].SackImmediately = true
+	infos[len(c.flight)-1] = lastControlInfo
 	n := 0
 	if sender, ok := c.assoc.(batchSender); ok && len(c.flight) > 1 {
 		n, err = sender.TrySendAll(c.flight, infos[:len(c.flight)])
@@ -483,7 +486,7 @@ func (c *Conn) lastWords(err error) {
 	for ev := c.core.NextEvent(); ev.Kind != dtlscore.EventNone; ev = c.core.NextEvent() {
 		if ev.Kind == dtlscore.EventSend {
 			c.writeDeadline.take(time.Now().Add(alertTime))
-			said = c.assoc.Send(ev.Data, stream.Info{SackImmediately: true}) == nil
+			said = c.assoc.Send(ev.Data, lastControlInfo) == nil
 		}
 	}
 	if !said || c.assoc.AskDry() != nil {

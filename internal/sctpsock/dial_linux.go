@@ -171,7 +171,7 @@ func (s *Socket) connect(ctx context.Context, remote []netip.AddrPort) error {
 }
 
 // established reports whether the setting up of an association has ended, and how.
-func established(fd int, addresses int) (done bool, err error) {
+func established(fd, addresses int) (done bool, err error) {
 	errno, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	if err != nil {
 		return true, os.NewSyscallError("getsockopt", err)
