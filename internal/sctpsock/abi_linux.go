@@ -213,6 +213,10 @@ const (
 // memInfoWmemQueued is the index of SK_MEMINFO_WMEM_QUEUED in SO_MEMINFO.
 const memInfoWmemQueued = 5
 
+// No system call of this package waits for anybody, so Go's scheduler is not told of them (RawSyscall). To be told costs more than most of
+// them: it wakes the scheduler's monitor thread when the program has been idle, as between the flights of a handshake, and
+// that looks around every 20 µs for a while.
+
 // setOpt sets an option whose argument is the memory of v.
 func setOpt[T any](fd, level, opt int, v *T) error {
 	return setOptBytes(fd, level, opt, unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v)))
@@ -222,7 +226,7 @@ func setOpt[T any](fd, level, opt int, v *T) error {
 // knows a shorter structure leaves the rest alone.
 func getOpt[T any](fd, level, opt int, v *T) error {
 	n := uint32(unsafe.Sizeof(*v))
-	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), uintptr(level), uintptr(opt),
+	_, _, errno := unix.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(fd), uintptr(level), uintptr(opt),
 		uintptr(unsafe.Pointer(v)), uintptr(unsafe.Pointer(&n)), 0)
 	if errno != 0 {
 		return errno
@@ -232,7 +236,7 @@ func getOpt[T any](fd, level, opt int, v *T) error {
 
 // setOptBytes sets an option whose argument is b, which must not be empty.
 func setOptBytes(fd, level, opt int, b []byte) error {
-	_, _, errno := unix.Syscall6(unix.SYS_SETSOCKOPT, uintptr(fd), uintptr(level), uintptr(opt),
+	_, _, errno := unix.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), uintptr(level), uintptr(opt),
 		uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), 0)
 	if errno != 0 {
 		return errno

@@ -24,14 +24,16 @@ const (
 
 // open makes a socket of one of the two families and configures it.
 func open(family int, o *Options) (*os.File, syscall.RawConn, error) {
-	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_SCTP)
-	if err != nil {
-		if err == unix.EPROTONOSUPPORT || err == unix.ESOCKTNOSUPPORT {
-			return nil, nil, &NoSCTPError{Err: err}
-		}
-		return nil, nil, os.NewSyscallError("socket", err)
+	// It waits only if the kernel has to load its module first, which is once.
+	fd, _, errno := unix.RawSyscall(unix.SYS_SOCKET, uintptr(family), unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_SCTP)
+	switch errno {
+	case 0:
+	case unix.EPROTONOSUPPORT, unix.ESOCKTNOSUPPORT:
+		return nil, nil, &NoSCTPError{Err: errno}
+	default:
+		return nil, nil, os.NewSyscallError("socket", errno)
 	}
-	f, rc, err := newFile(fd)
+	f, rc, err := newFile(int(fd))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -95,11 +97,13 @@ func adoptable(fd int, o *Options) error {
 	if err := refuseInterleaving(fd); err != nil {
 		return err
 	}
-	err := unix.SetsockoptInt(fd, solSCTP, optPartialDeliveryPoint, partialDeliveryPoint)
+	point := int32(partialDeliveryPoint)
+	err := setOpt(fd, solSCTP, optPartialDeliveryPoint, &point)
 	if err == unix.EINVAL { // for a smaller receive buffer
-		var size int
-		if size, err = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF); err == nil {
-			err = unix.SetsockoptInt(fd, solSCTP, optPartialDeliveryPoint, min(partialDeliveryPoint, size/2))
+		var size int32
+		if err = getOpt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, &size); err == nil {
+			point = min(point, size/2)
+			err = setOpt(fd, solSCTP, optPartialDeliveryPoint, &point)
 		}
 	}
 	return os.NewSyscallError("setsockopt", err)
@@ -281,7 +285,8 @@ func setBuffer(fd, opt, size int) error {
 }
 
 func setInt(fd, level, opt, value int) error {
-	return os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, level, opt, value))
+	v := int32(value)
+	return os.NewSyscallError("setsockopt", setOpt(fd, level, opt, &v))
 }
 
 // set sets an SCTP option whose name helps whoever chose the value.

@@ -172,8 +172,8 @@ func (s *Socket) connect(ctx context.Context, remote []netip.AddrPort) error {
 
 // established reports whether the setting up of an association has ended, and how.
 func established(fd, addresses int) (done bool, err error) {
-	errno, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
-	if err != nil {
+	var errno int32
+	if err := getOpt(fd, unix.SOL_SOCKET, unix.SO_ERROR, &errno); err != nil {
 		return true, os.NewSyscallError("getsockopt", err)
 	}
 	// There is no peer until the association is up, but one for ever after.

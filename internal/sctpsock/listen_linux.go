@@ -7,6 +7,7 @@ import (
 	"os"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -123,9 +124,9 @@ func (l *Listener) accept() (*Socket, error) {
 
 // readable reports whether the poller would say that there is something to read, or an error.
 func readable(fd int) bool {
-	list := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	n, err := unix.Poll(list, 0)
-	return n > 0 || err != nil // which accept4 will tell, or nothing but a signal
+	poll, now := unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}, unix.Timespec{}
+	n, _, errno := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&poll)), 1, uintptr(unsafe.Pointer(&now)), 0, 0, 0)
+	return n > 0 || errno != 0 // which accept4 will tell, or nothing but a signal
 }
 
 // SetDeadline sets the time after which Accept fails with

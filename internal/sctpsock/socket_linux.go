@@ -295,11 +295,13 @@ func addrs(rc syscall.RawConn, opt int) ([]netip.AddrPort, error) {
 // Section 9.2), without waiting. What the peer has sent can still be read; Recv goes
 // on to io.EOF.
 func (s *Socket) Shutdown() error {
-	err := s.control(func(fd int) error { return unix.Shutdown(fd, unix.SHUT_WR) })
-	if err == unix.ENOTCONN {
-		return nil // it has ended already
-	}
-	return err
+	return s.control(func(fd int) error {
+		_, _, errno := unix.RawSyscall(unix.SYS_SHUTDOWN, uintptr(fd), unix.SHUT_WR, 0)
+		if errno == 0 || errno == unix.ENOTCONN { // it has ended already
+			return nil
+		}
+		return errno
+	})
 }
 
 // Abort ends the association at once with an ABORT, and closes the socket.
@@ -312,7 +314,7 @@ func (s *Socket) Abort() error {
 // descriptor is closed. On one-to-one sockets there is no other way.
 func abortOnClose(rc syscall.RawConn) {
 	control(rc, func(fd int) error {
-		return unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+		return setOpt(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	})
 }
 
