@@ -82,7 +82,7 @@ func (c *sendControl) set(info *SendInfo) {
 	case info.Lifetime > 0:
 		c.pr = prInfo{Policy: policyTTL, Value: uint32(min(milliseconds(info.Lifetime), 1<<32-1))}
 	case info.Retransmissions != 0:
-		c.pr = prInfo{Policy: policyRTX, Value: uint32(min(max(info.Retransmissions, 0), 1<<32-1))}
+		c.pr = prInfo{Policy: policyRTX, Value: uint32(min(uint64(max(info.Retransmissions, 0)), 1<<32-1))}
 	}
 }
 
