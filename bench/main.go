@@ -57,7 +57,7 @@ func fail(err error) {
 
 func runCore(args []string) error {
 	flags := flag.NewFlagSet("core", flag.ExitOnError)
-	rounds := flags.Int("rounds", 11, "how often each has its turn")
+	rounds := flags.Int("rounds", 31, "how often each has its turn")
 	turn := flags.Duration("turn", 20*time.Millisecond, "time of a turn")
 	flags.Parse(args)
 	contests, err := core.Contests()
@@ -92,9 +92,19 @@ func kernel() (string, error) {
 	return fmt.Sprintf("Linux %s, processor: %s", unix.ByteSliceToString(u.Release[:]), processor()), nil
 }
 
+// perCall returns what f takes, which is less than a millisecond.
+func perCall(f func()) string {
+	const times = 1000
+	begin := time.Now()
+	for range times {
+		f()
+	}
+	return fmt.Sprintf("%.1f µs", time.Since(begin).Seconds()*1e6/times)
+}
+
 func runAssociation(args []string) error {
 	flags := flag.NewFlagSet("association", flag.ExitOnError)
-	rounds := flags.Int("rounds", 5, "how often each has its turn, at most")
+	rounds := flags.Int("rounds", 9, "how often each has its turn, at most")
 	turn := flags.Duration("turn", 200*time.Millisecond, "time of a turn")
 	cpeer := flags.String("cpeer", "", "the peer in C")
 	parts := flags.String("parts", strings.Join(association.Parts(), ","), "what to measure: ASSOCIATIONSxSTREAMS, or handshakes")
@@ -112,7 +122,11 @@ func runAssociation(args []string) error {
 	if err != nil {
 		return err
 	}
-	r := measure.Report{About: map[string]string{"kernel": k}}
+	r := measure.Report{About: map[string]string{
+		"kernel":              k,
+		"a system call there": perCall(func() { unix.RawSyscall(unix.SYS_GETPID, 0, 0, 0) }),
+		"time.Now there":      perCall(func() { time.Now() }),
+	}}
 	return association.Run(&r, n, strings.Split(*parts, ","), *turn, *rounds, func() error { return r.Write(flags.Arg(0)) })
 }
 

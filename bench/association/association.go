@@ -35,7 +35,7 @@ const (
 )
 
 // The programs, under the names that they have in results. As OpenSSL does, all authenticate by SHA-1
-// unless the name says otherwise, and acknowledge as they do by default.
+// unless the name says otherwise, and acknowledge as they do by default. Those that are compared take turns close together.
 var (
 	dtls         = Program{Name: "dtls1.2", Kind: "dtls", HMAC: sha1, SACKDelay: -1, Version: "1.2"}
 	dtls13       = Program{Name: "dtls1.3", Kind: "dtls", HMAC: sha1, SACKDelay: -1, Version: "1.3"}
@@ -51,8 +51,8 @@ var (
 	dtls256Batch = Program{Name: "dtls1.2 SHA-256 batch", Kind: "dtls", HMAC: sha256, SACKDelay: -1, Version: "1.2", Batch: batch}
 	authGoBatch  = Program{Name: "auth in Go batch", Kind: "auth", HMAC: sha1, SACKDelay: -1, Batch: batch}
 	plainGoBatch = Program{Name: "plain in Go batch", Kind: "plain", SACKDelay: -1, Batch: batch}
-	everything   = []Program{dtls, dtlsBatch, dtls13, dtls256, dtls256Batch, openssl, openssl256, authC, authGo, authGoBatch, plainC, plainGo, plainGoBatch}
-	selected     = []Program{dtls, dtlsBatch, openssl, authC, authGo}
+	everything   = []Program{openssl, dtlsBatch, authGoBatch, dtls, authGo, authC, dtls13, openssl256, dtls256Batch, dtls256, plainC, plainGo, plainGoBatch}
+	selected     = []Program{openssl, dtlsBatch, dtls, authGo, authC}
 	dtlsResumed  = Program{Name: "dtls1.2 resumed", Kind: "dtls", HMAC: sha1, SACKDelay: -1, Version: "1.2", Resume: true}
 	dtls13Resume = Program{Name: "dtls1.3 resumed", Kind: "dtls", HMAC: sha1, SACKDelay: -1, Version: "1.3", Resume: true}
 	inHandshakes = []Program{dtls, dtls13, dtlsResumed, dtls13Resume, openssl0, authGo}
@@ -69,7 +69,7 @@ type shape struct {
 
 // Many associations have many messages under way with a window of 1 already.
 var shapes = []shape{
-	{1, 1, []string{"discard", "echo1", "echo32"}, Sizes, everything, 5},
+	{1, 1, []string{"discard", "echo1", "echo32"}, Sizes, everything, 9},
 	{1, 16, []string{"discard", "echo1", "echo32"}, Sizes, selected, 3},
 	{64, 1, []string{"discard", "echo1"}, Sizes, selected, 2},
 	{64, 16, []string{"discard", "echo1"}, Sizes, selected, 2},
@@ -118,8 +118,7 @@ func (s shape) run(r *measure.Report, n *Network, d time.Duration, rounds int) e
 			c.end()
 		}
 	}()
-	var contestants []measure.Contestant
-	var batches []measure.Contestant // for one way; an echo answers one by one
+	var all, single []measure.Contestant // an echo answers one by one, so that batches are for one way
 	var failed []error
 	command := "" // of the contest
 	for _, p := range n.able(s.programs) {
@@ -129,12 +128,8 @@ func (s shape) run(r *measure.Report, n *Network, d time.Duration, rounds int) e
 			continue
 		}
 		clients = append(clients, c)
-		where := &contestants
-		if p.Batch > 0 {
-			where = &batches
-		}
 		mine := len(clients) - 1
-		*where = append(*where, measure.Contestant{Name: p.Name, Foreign: p.C, Run: func(d time.Duration) (measure.Sample, error) {
+		contestant := measure.Contestant{Name: p.Name, Foreign: p.C, Run: func(d time.Duration) (measure.Sample, error) {
 			rate, err := clients[mine].ask(fmt.Sprintf("%s %d", command, d.Milliseconds()))
 			if err != nil { // a new one for the next contest
 				if again, err := n.client(p, s.associations, s.streams); err == nil {
@@ -143,17 +138,21 @@ func (s shape) run(r *measure.Report, n *Network, d time.Duration, rounds int) e
 				}
 			}
 			return measure.Sample{"messages/s": rate}, err
-		}})
+		}}
+		all = append(all, contestant)
+		if p.Batch == 0 {
+			single = append(single, contestant)
+		}
 	}
 	for _, kind := range s.kinds {
 		for _, size := range s.sizes {
 			contest := measure.Contest{
 				Name:        fmt.Sprintf("%s/%d/%d associations/%d streams", kind, size, s.associations, s.streams),
-				Contestants: slices.Concat(contestants, batches),
+				Contestants: all,
 			}
 			command = fmt.Sprintf("discard %d", size)
 			if kind != "discard" {
-				contest.Contestants = contestants
+				contest.Contestants = single
 				command = fmt.Sprintf("echo %d %s", size, kind[len("echo"):])
 			}
 			for _, c := range contest.Contestants {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -28,12 +29,14 @@ type protector interface {
 	close()
 }
 
-// All of them use AES-128-GCM.
+// All of them use AES-128-GCM. The bare AEAD is there with what each version has it protect: the header of a record, and the
+// message, in DTLS 1.3 with its type behind it, which at some sizes is one block more.
 var protectors = []struct {
 	name string
 	new  func(set *certs.Set, size, batch int) (protector, error)
 }{
-	{"aead", newBare},
+	{"aead", func(_ *certs.Set, size, batch int) (protector, error) { return newBare(size, 13, batch) }},
+	{"aead 1.3", func(_ *certs.Set, size, batch int) (protector, error) { return newBare(size+1, 5, batch) }},
 	{"dtls1.2", func(s *certs.Set, size, batch int) (protector, error) {
 		return newDTLS(s, dtlscore.VersionDTLS12, size, batch)
 	}},
@@ -77,11 +80,16 @@ func records(set *certs.Set) ([]measure.Contest, error) {
 	}
 	for _, size := range Sizes {
 		c := measure.Contest{Name: fmt.Sprintf("parallel/%d", size)}
-		for writers := 1; writers <= 2; writers++ {
+		for _, who := range []struct {
+			name                 string
+			connections, writers int // writers of each
+		}{{"1", 1, 1}, {"2", 1, 2}, {"2 apart", 2, 1}} {
 			c.Contestants = append(c.Contestants, measure.Contestant{
-				Name: fmt.Sprintf("%d", writers),
+				Name: who.name,
 				Run: func(d time.Duration) (measure.Sample, error) {
-					return onProcessors(2, func() (measure.Sample, error) { return sealParallel(set, size, writers, d) })
+					return onProcessors(2, func() (measure.Sample, error) {
+						return sealParallel(set, size, who.connections, who.writers, d)
+					})
 				},
 			})
 		}
@@ -149,18 +157,18 @@ func measureProtector(p protector, batch int, d time.Duration) (measure.Sample, 
 type bare struct {
 	aead      cipher.AEAD
 	nonce     [12]byte
-	header    [13]byte
+	header    []byte
 	plaintext []byte
 	records   [][]byte
 }
 
-func newBare(_ *certs.Set, size, batch int) (protector, error) {
+func newBare(size, header, batch int) (protector, error) {
 	block, err := aes.NewCipher(make([]byte, 16))
 	if err != nil {
 		return nil, err
 	}
 	aead, err := cipher.NewGCM(block)
-	return &bare{aead: aead, plaintext: make([]byte, size), records: buffers(batch, size)}, err
+	return &bare{aead: aead, header: make([]byte, header), plaintext: make([]byte, size), records: buffers(batch, size)}, err
 }
 
 func buffers(n, size int) [][]byte {
@@ -172,12 +180,12 @@ func buffers(n, size int) [][]byte {
 }
 
 func (b *bare) seal(i int) error {
-	b.records[i] = b.aead.Seal(b.records[i][:0], b.nonce[:], b.plaintext, b.header[:])
+	b.records[i] = b.aead.Seal(b.records[i][:0], b.nonce[:], b.plaintext, b.header)
 	return nil
 }
 
 func (b *bare) open(i int) error {
-	_, err := b.aead.Open(b.records[i][:0], b.nonce[:], b.records[i], b.header[:])
+	_, err := b.aead.Open(b.records[i][:0], b.nonce[:], b.records[i], b.header)
 	return err
 }
 
@@ -275,26 +283,31 @@ func (c *conns) close() {
 	c.server.Close()
 }
 
-// sealParallel returns how many records a second several writers seal for one connection.
-func sealParallel(set *certs.Set, size, writers int, d time.Duration) (measure.Sample, error) {
+// sealParallel returns how many records a second several writers of each connection seal, all together. Those of several
+// connections share nothing, so that they show what the machine can do.
+func sealParallel(set *certs.Set, size, connections, writers int, d time.Duration) (measure.Sample, error) {
 	client, server := dtlsConfigs(set, dtlscore.VersionDTLS12, false)
-	pair, err := connectDTLS(client, server)
-	if err != nil {
-		return nil, err
+	var sealing []*dtlscore.Conn // one for each writer
+	for range connections {
+		pair, err := connectDTLS(client, server)
+		if err != nil {
+			return nil, err
+		}
+		sealing = append(sealing, slices.Repeat([]*dtlscore.Conn{pair.ends[0]}, writers)...)
 	}
 	var wait sync.WaitGroup
 	var running atomic.Int32
-	rates, failed := make([]float64, writers), make([]error, writers)
-	for w := range writers {
+	rates, failed := make([]float64, len(sealing)), make([]error, len(sealing))
+	for w, conn := range sealing {
 		wait.Go(func() {
 			plaintext, b := make([]byte, size), make([]byte, 0, size+dtlscore.MaxOverhead)
 			running.Add(1)
-			for running.Load() < int32(writers) { // a thread takes its time to start
+			for running.Load() < int32(len(sealing)) { // a thread takes its time to start
 			}
 			start, n := time.Now(), 0
 			for ok := true; ok && failed[w] == nil; ok = time.Since(start) < d {
 				for range 16 {
-					_, failed[w] = pair.ends[0].Seal(b, plaintext)
+					_, failed[w] = conn.Seal(b, plaintext)
 				}
 				n += 16
 			}
