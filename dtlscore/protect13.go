@@ -106,8 +106,9 @@ func (p *protection13) open(h unifiedHeader, record []byte) (typ contentType, se
 func (p *protection13) nonce(scratch []byte, sequence uint64) []byte {
 	nonce := scratch[:aeadNonceLen]
 	copy(nonce, p.iv[:])
-	tail := nonce[aeadNonceLen-8:]
-	binary.BigEndian.PutUint64(tail, binary.BigEndian.Uint64(tail)^sequence)
+	// What was just copied is not read back, which would wait for it.
+	const tail = aeadNonceLen - 8
+	binary.BigEndian.PutUint64(nonce[tail:], binary.BigEndian.Uint64(p.iv[tail:])^sequence)
 	return nonce
 }
 
