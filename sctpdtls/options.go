@@ -28,7 +28,8 @@ type SCTPOptions struct {
 
 	// SACKDelay is how long acknowledgements wait for data to go with or for a second packet, up to 500 ms; 0: they do
 	// not (8.1.19). nil: they do not during a handshake, when the peer waits for them, and wait 200 ms otherwise.
-	// What this package sends asks for one at once (RFC 7053) with each message that may be the last.
+	// What this package sends asks for one at once (RFC 7053) with each message that may be the last, unless it
+	// is one of many that go one way.
 	SACKDelay *time.Duration
 
 	// ReadBuffer and WriteBuffer are those of the socket, in bytes, 16384 at least; 0 is 256 KiB. The kernel

@@ -35,7 +35,7 @@ func (c *Conn) send(p *party, b []byte, m *MessageInfo) error {
 		return &StreamError{m.Stream, s.OutStreams}
 	}
 	info := m.info()
-	info.SackImmediately = true // it may be the last before a flush, which must not take 200 ms
+	info.SackImmediately = !c.counted.oneWay() // it may be the last before a flush, which must not take 200 ms
 	buf := records.Get().(*[stream.MaxMessageSize]byte)
 	defer records.Put(buf)
 	if c.crowd.Load() == 0 {

@@ -70,6 +70,11 @@ func (n *counters) sent(bytes int) {
 	n.bytesSent.Add(uint64(bytes))
 }
 
+// oneWay reports whether so much more was sent than received that an acknowledgement of each message would be one
+// packet for each that nobody waits for, where SCTP sends half as many by itself. The flush at the end, of so
+// many messages, may take 200 ms then.
+func (n *counters) oneWay() bool { return n.messagesSent.Load() > n.messagesReceived.Load()+64 }
+
 func (n *counters) received(bytes int) {
 	n.messagesReceived.Add(1)
 	n.bytesReceived.Add(uint64(bytes))

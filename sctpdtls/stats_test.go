@@ -37,6 +37,35 @@ func TestStats(t *testing.T) {
 	})
 }
 
+// A message asks for its acknowledgement at once while about as many are sent as received, and one of many that go one
+// way does not.
+func TestAcknowledgementsOfOneWay(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := connected(t, assoctest.Options{})
+		handshake := len(p.clientSCTP.Sent())
+		buf := make([]byte, MaxMessageSize)
+		move := func(from, to *Conn, n int) {
+			for range n {
+				if err := from.WriteMessage([]byte("message"), MessageInfo{}); err != nil {
+					t.Fatal(err)
+				}
+				if _, _, err := to.ReadMessage(buf); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		move(p.client, p.server, 100)
+		move(p.server, p.client, 36)
+		move(p.client, p.server, 1)
+		for i, s := range p.clientSCTP.Sent()[handshake:] {
+			if asks := i <= 64 || i == 100; s.Info.SackImmediately != asks {
+				t.Errorf("message %d: SackImmediately is %v, want %v", i, s.Info.SackImmediately, asks)
+			}
+		}
+		p.close()
+	})
+}
+
 func TestSCTPOptionErrors(t *testing.T) {
 	for _, o := range []SCTPOptions{{ReadBuffer: 100}, {WriteBuffer: 16383}, {WriteBuffer: -1}} {
 		_, err := (&Config{SCTP: o}).socket()
