@@ -8,7 +8,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
 )
 
-// idleLimit is what an idle connection may take of the Go heap and of stacks, in bytes.
+// idleLimit is what an idle connection may take of the Go heap, in bytes. Of stacks it takes nothing, without a goroutine
+// of its own: what is measured of them is what other tests have left or given back.
 const idleLimit = 8 << 10
 
 // BenchmarkIdle is the memory of a connection that does nothing, after its handshake; half of them are
@@ -48,7 +49,7 @@ func (m idleMemory) String() string {
 func (m idleMemory) check(t *testing.T) {
 	t.Helper()
 	t.Log(m)
-	if m.heap+m.stack > idleLimit {
+	if m.heap > idleLimit {
 		t.Errorf("that is more than %d", idleLimit)
 	}
 	if m.goroutines > 0 {
