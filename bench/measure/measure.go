@@ -103,7 +103,7 @@ func (r *Report) Value(contest, contestant, figure string) (median float64, ok b
 	return quantile(f.Values, 0.5), true
 }
 
-// Write writes the report into file; Read adds what is in one.
+// Write writes the report into file; Read adds what is in one, as further rounds of what the report has already.
 func (r *Report) Write(file string) error {
 	slices.SortStableFunc(r.Results, func(a, b Result) int { return compareNames(a, b) })
 	b, err := json.MarshalIndent(r, "", "\t")
@@ -129,6 +129,10 @@ func (r *Report) Read(file string) error {
 	for k, v := range more.About {
 		r.About[k] = v
 	}
-	r.Results = append(r.Results, more.Results...)
+	for _, f := range more.Results {
+		for _, value := range f.Values {
+			r.Add(f.Contest, f.Contestant, f.Figure, value)
+		}
+	}
 	return nil
 }
