@@ -70,7 +70,7 @@ func (c *Conn) sendBatch(msgs []Message) (sent int) {
 	defer batches.Put(b)
 	if c.writeEnd.Load() == nil {
 		if n := b.seal(c.core, msgs, s.OutStreams); n > 0 {
-			b.infos[n-1].SackImmediately = true // as send does
+			b.infos[n-1].SackImmediately = !c.counted.oneWay() // as send does
 			sent, _ = sender.TrySendAll(b.records[:n], b.infos[:n])
 		}
 	}

@@ -74,7 +74,7 @@ func TestWriteMessages(t *testing.T) {
 			if buffer == 1<<20 && b.calls > 60 { // four of the large ones fit into one batch
 				t.Errorf("%d calls", b.calls)
 			}
-			if b.asks != b.calls {
+			if buffer == 1<<20 && (b.asks == 0 || b.asks == b.calls) { // until they are many that go one way
 				t.Errorf("%d of %d calls end with a message that is to be acknowledged at once", b.asks, b.calls)
 			}
 			p.close()
