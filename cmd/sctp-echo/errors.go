@@ -86,7 +86,7 @@ func alertRemedy(alert *sctpdtls.AlertError, err error) string {
 	if alert.Local {
 		switch alert.Alert {
 		case alertHandshakeFailure, alertCertificateRequired:
-			return "with -ca here the client must have -cert and -key; both must share a suite, a group and a kind of signature"
+			return "with -ca here the client must have -cert and -key, of a CA that it holds; both must share a suite, a group and a kind of signature"
 		case alertProtocolVersion:
 			return "compare -min and -max of both"
 		case alertNoApplicationProtocol:
@@ -98,13 +98,13 @@ func alertRemedy(alert *sctpdtls.AlertError, err error) string {
 	noCertificate := connect != nil && !connect.haveCertificate
 	switch alert.Alert {
 	case alertCertificateRequired:
-		return "the server wants a certificate of its client: give -cert and -key"
+		return "the server wants a certificate of its client: give -cert and -key, of a CA that its -ca holds"
 	case alertHandshakeFailure, alertBadCertificate:
 		if noCertificate {
 			return "the server may want a certificate of its client: give -cert and -key"
 		}
 		if alert.Alert == alertHandshakeFailure {
-			return "both must share a suite, a group and a kind of signature: compare -suite and -group"
+			return "both must share a suite, a group and a kind of signature: compare -suite and -group; and the CA of -cert must be in the server's -ca"
 		}
 		return "the peer refuses our certificate, its log says why"
 	case alertUnknownCA:
