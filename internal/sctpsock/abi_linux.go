@@ -213,8 +213,8 @@ const (
 // memInfoWmemQueued is the index of SK_MEMINFO_WMEM_QUEUED in SO_MEMINFO.
 const memInfoWmemQueued = 5
 
-// No system call of this package waits for anybody, so Go's scheduler is not told of them (RawSyscall). To be told costs more than most of
-// them: it wakes the scheduler's monitor thread when the program has been idle, as between the flights of a handshake, and
+// The system calls for an association wait for nobody, so Go's scheduler is not told of them (RawSyscall), except of those that
+// come with a descriptor of other code, and of close. To be told costs more than most of them: it wakes the scheduler's monitor thread when the program has been idle, as between the flights of a handshake, and
 // that looks around every 20 µs for a while.
 
 // setOpt sets an option whose argument is the memory of v.

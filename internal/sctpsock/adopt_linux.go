@@ -104,23 +104,23 @@ func RequestAuth(c syscall.RawConn, o *Options) error {
 
 // oneToOne checks that fd is an SCTP socket with one association.
 func oneToOne(fd int) error {
-	protocol, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PROTOCOL)
+	protocol, err := getInt(fd, unix.SOL_SOCKET, unix.SO_PROTOCOL)
 	if err != nil {
-		return os.NewSyscallError("getsockopt", err)
+		return err
 	}
 	if protocol != unix.IPPROTO_SCTP {
 		return errors.New("it is not an SCTP socket")
 	}
-	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
+	kind, err := getInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
 	if err != nil {
-		return os.NewSyscallError("getsockopt", err)
+		return err
 	}
 	if kind != unix.SOCK_STREAM {
 		return errors.New("it is a one-to-many socket; peel the association off first")
 	}
-	listening, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+	listening, err := getInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
 	if err != nil {
-		return os.NewSyscallError("getsockopt", err)
+		return err
 	}
 	if listening != 0 {
 		return errors.New("it is a listener")

@@ -97,16 +97,14 @@ func adoptable(fd int, o *Options) error {
 	if err := refuseInterleaving(fd); err != nil {
 		return err
 	}
-	point := int32(partialDeliveryPoint)
-	err := setOpt(fd, solSCTP, optPartialDeliveryPoint, &point)
-	if err == unix.EINVAL { // for a smaller receive buffer
-		var size int32
-		if err = getOpt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, &size); err == nil {
-			point = min(point, size/2)
-			err = setOpt(fd, solSCTP, optPartialDeliveryPoint, &point)
+	err := setInt(fd, solSCTP, optPartialDeliveryPoint, partialDeliveryPoint)
+	if errors.Is(err, unix.EINVAL) { // for a smaller receive buffer
+		var size int
+		if size, err = getInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF); err == nil {
+			err = setInt(fd, solSCTP, optPartialDeliveryPoint, min(partialDeliveryPoint, size/2))
 		}
 	}
-	return os.NewSyscallError("setsockopt", err)
+	return err
 }
 
 // refuseInterleaving makes sure that RFC 8260 is not negotiated: together
@@ -287,6 +285,12 @@ func setBuffer(fd, opt, size int) error {
 func setInt(fd, level, opt, value int) error {
 	v := int32(value)
 	return os.NewSyscallError("setsockopt", setOpt(fd, level, opt, &v))
+}
+
+func getInt(fd, level, opt int) (int, error) {
+	var v int32
+	err := getOpt(fd, level, opt, &v)
+	return int(v), os.NewSyscallError("getsockopt", err)
 }
 
 // set sets an SCTP option whose name helps whoever chose the value.

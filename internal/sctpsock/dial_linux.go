@@ -172,9 +172,9 @@ func (s *Socket) connect(ctx context.Context, remote []netip.AddrPort) error {
 
 // established reports whether the setting up of an association has ended, and how.
 func established(fd, addresses int) (done bool, err error) {
-	var errno int32
-	if err := getOpt(fd, unix.SOL_SOCKET, unix.SO_ERROR, &errno); err != nil {
-		return true, os.NewSyscallError("getsockopt", err)
+	errno, err := getInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	if err != nil {
+		return true, err
 	}
 	// There is no peer until the association is up, but one for ever after.
 	_, err = unix.Getpeername(fd)
