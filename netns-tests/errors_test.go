@@ -43,6 +43,21 @@ func newEchoPair(t *testing.T) *echoPair {
 	return e
 }
 
+// caName is the name of the CA of e.certs.
+func (e *echoPair) caName(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(e.certs, "ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(text)
+	ca, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ca.Subject.CommonName
+}
+
 // makeCerts makes a CA, and certificates of it for the server's address and a client.
 func (e *echoPair) makeCerts(t *testing.T) (dir string) {
 	t.Helper()
@@ -124,6 +139,7 @@ func TestEcho(t *testing.T) {
 func TestErrorsOfClients(t *testing.T) {
 	e := newEchoPair(t)
 	other, expired := e.makeCerts(t), expiredCert(t, e.client.Addrs[0])
+	impostor := newCert(t, e.client.Addrs[0], e.caName(t), time.Now().Add(time.Hour))
 	for _, tt := range []struct {
 		name   string
 		serve  []string
@@ -145,6 +161,13 @@ func TestErrorsOfClients(t *testing.T) {
 			status: 3,
 			want:   `(handshake_failure|certificate_required).*-cert.*-ca`, // it has none of the CAs that the server names
 			server: `no connection: .*client sent no certificate.*-ca.*-cert`,
+		},
+		{
+			name:   "wrong CA of the client, of the right name",
+			client: []string{"-cert", impostor.cert, "-key", impostor.key},
+			status: 3,
+			want:   `unknown_ca.*-cert.*-ca`,
+			server: `no connection: .*signed by unknown authority.*-ca`,
 		},
 		{
 			name:   "wrong name",
@@ -314,18 +337,23 @@ func (h *Host) plainSocket(t *testing.T, auth bool) (fd int) {
 // certFiles are the names of PEM files.
 type certFiles struct{ ca, cert, key string }
 
-// expiredCert makes a CA and a certificate of it for addr, good for both roles, that
-// was valid until an hour ago.
-func expiredCert(t *testing.T, addr netip.Addr) (f certFiles) {
+// expiredCert makes a CA and a certificate that was valid until an hour ago.
+func expiredCert(t *testing.T, addr netip.Addr) certFiles {
+	t.Helper()
+	return newCert(t, addr, "test CA", time.Now().Add(-time.Hour))
+}
+
+// newCert makes a CA and a certificate of it for addr, good for both roles, that is valid until then.
+func newCert(t *testing.T, addr netip.Addr, caName string, until time.Time) (f certFiles) {
 	t.Helper()
 	caKey, key := newKey(t), newKey(t)
 	now := time.Now()
 	ca := &x509.Certificate{
-		Subject: pkix.Name{CommonName: "test CA"}, NotBefore: now.AddDate(0, -1, 0), NotAfter: now.AddDate(0, 1, 0),
+		Subject: pkix.Name{CommonName: caName}, NotBefore: now.AddDate(0, -1, 0), NotAfter: now.AddDate(0, 1, 0),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
 	leaf := &x509.Certificate{
-		Subject: pkix.Name{CommonName: "expired"}, NotBefore: now.AddDate(0, 0, -2), NotAfter: now.Add(-time.Hour),
+		Subject: pkix.Name{CommonName: "test"}, NotBefore: now.AddDate(0, 0, -2), NotAfter: until,
 		IPAddresses: []net.IP{addr.AsSlice()},
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},

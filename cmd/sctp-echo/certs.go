@@ -92,10 +92,8 @@ func makeCerts(o certsOptions, now time.Time) ([]certFile, error) {
 	m := certMaker{notBefore: now.Add(-time.Hour), notAfter: now.AddDate(0, 0, o.days), rsa: o.rsa}
 
 	// Two CAs made in the same second do not have the same name: a client goes by the names that a server knows.
-	which := make([]byte, 4)
-	rand.Read(which)
 	ca := &x509.Certificate{
-		Subject:               pkix.Name{CommonName: fmt.Sprintf("sctp-echo test CA %s %x", now.UTC().Format(time.DateTime), which)},
+		Subject:               pkix.Name{CommonName: fmt.Sprintf("sctp-echo test CA %s %s", now.UTC().Format(time.DateTime), rand.Text()[:8])},
 		IsCA:                  true,
 		BasicConstraintsValid: true,
 		MaxPathLenZero:        true,
