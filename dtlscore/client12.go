@@ -182,7 +182,7 @@ func (s *clientHandshake12) sendFlight(c *Conn) (state, error) {
 	var scheme tls.SignatureScheme
 	if s.request != nil {
 		var err error
-		if own, err = c.config.clientCredential(s.rawKey, requestInfo12(s.request)); err != nil {
+		if own, err = c.clientCredential(s.rawKey, requestInfo12(s.request)); err != nil {
 			return nil, err
 		}
 		shown := new(certificate12)

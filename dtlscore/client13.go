@@ -94,6 +94,7 @@ func (s *clientHandshake13) retry(c *Conn, m *serverHello, raw handshakeMessage)
 	}
 	s.transcript.retry()
 	s.received(raw)
+	s.state.HelloRetryRequest = true
 	if m.keyShares != nil {
 		group := m.keyShares[0].group
 		if !slices.Contains(s.offer.supportedGroups, group) || !groupInVersion(group, VersionDTLS13) {
@@ -300,7 +301,7 @@ func (s *clientHandshake13) finish(c *Conn, open *open13) error {
 
 // certify sends what the server asked us to show, which may be nothing.
 func (s *clientHandshake13) certify(c *Conn) error {
-	own, err := c.config.clientCredential(s.rawKey, &tls.CertificateRequestInfo{
+	own, err := c.clientCredential(s.rawKey, &tls.CertificateRequestInfo{
 		AcceptableCAs:    s.request.certificateAuthorities,
 		SignatureSchemes: s.request.signatureAlgorithms,
 		Version:          tls.VersionTLS13,

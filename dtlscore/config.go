@@ -21,13 +21,17 @@ const EndpointSecretLabel = "EXPORTER_DTLS_OVER_SCTP"
 // A callback chooses the alert that tells the peer about its error, if there is
 // an [AlertError] in it.
 type Config struct {
-	// Certificates are offered to the peer. A server takes the first that the
-	// client can use, a client the first that the server's request allows.
+	// Certificates are offered to the peer. A client takes the first that the server's request allows. A
+	// server takes the first among those that the client can use with the version and a cipher
+	// suite that both have: rather one for the name in server_name, and among those rather one that was issued
+	// by an authority that the client names (RFC 8446, Section 4.2.4).
 	Certificates []tls.Certificate
 
 	// GetCertificate, if not nil, chooses the certificate of a server for each
-	// handshake, so that it can be renewed without a restart. If it returns
-	// neither a certificate nor an error, Certificates are used.
+	// handshake, so that it can be renewed without a restart. As in crypto/tls it is called only if
+	// the client sends server_name or Certificates is empty. If it returns
+	// neither a certificate nor an error, Certificates are used. [AcceptableCAs] returns the
+	// authorities that the client names.
 	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 
 	// GetClientCertificate, if not nil, chooses the certificate of a client
@@ -103,7 +107,8 @@ type Config struct {
 	CipherSuites []uint16
 
 	// CurvePreferences are the groups for the key exchange, most preferred
-	// first. Nil means a safe default.
+	// first. None means a safe default. A client of DTLS 1.2 also says by them on which curves it takes
+	// certificates (RFC 8422, Section 5.1).
 	CurvePreferences []tls.CurveID
 
 	// NextProtos are the application protocols for ALPN (RFC 7301), most
@@ -183,18 +188,25 @@ var implementedVersions = []uint16{VersionDTLS13, VersionDTLS12}
 // numbers count downwards.
 func (c *Config) versions(isClient bool) []uint16 {
 	return slices.DeleteFunc(slices.Clone(implementedVersions), func(v uint16) bool {
-		return c.MinVersion != 0 && v > c.MinVersion || c.MaxVersion != 0 && v < c.MaxVersion ||
-			len(c.suites(v, isClient)) == 0 || len(c.groups(v)) == 0
+		return !c.allowsVersion(v) || len(c.suites(v, isClient)) == 0 || len(c.groups(v)) == 0
 	})
+}
+
+// allowsVersion reports whether a version is within MinVersion and MaxVersion.
+func (c *Config) allowsVersion(v uint16) bool {
+	return (c.MinVersion == 0 || v <= c.MinVersion) && (c.MaxVersion == 0 || v >= c.MaxVersion)
+}
+
+func (c *Config) wantedSuites() []uint16 {
+	if c.CipherSuites == nil {
+		return defaultCipherSuites
+	}
+	return c.CipherSuites
 }
 
 // suites returns the cipher suites of a version that may be negotiated.
 func (c *Config) suites(version uint16, isClient bool) (ids []uint16) {
-	wanted := c.CipherSuites
-	if wanted == nil {
-		wanted = defaultCipherSuites
-	}
-	for _, id := range wanted {
+	for _, id := range c.wantedSuites() {
 		if s := suiteByID(id, version); s != nil && c.authenticates(s, isClient) {
 			ids = append(ids, id)
 		}
@@ -223,7 +235,7 @@ func (c *Config) hasCertificates() bool { return len(c.Certificates) > 0 || c.Ge
 // groups returns the groups of a version that may be negotiated.
 func (c *Config) groups(version uint16) (groups []tls.CurveID) {
 	wanted := c.CurvePreferences
-	if wanted == nil {
+	if len(wanted) == 0 {
 		wanted = defaultGroups
 	}
 	for _, g := range wanted {

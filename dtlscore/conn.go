@@ -1,8 +1,10 @@
 package dtlscore
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync/atomic"
 )
 
@@ -27,6 +29,9 @@ type Conn struct {
 	resuming    string          // as a client: the key of the session that is offered
 	agreed      ConnectionState // of the last complete handshake
 	finished    finishedPair    // likewise
+
+	callbackContext context.Context // see SetContext
+	callbackConn    net.Conn
 
 	// To the peer.
 	queue   []action    // what the driver has not taken yet, in order

@@ -17,6 +17,7 @@ type ConnectionState struct {
 	// asks and that keys are confirmed.
 	HandshakeComplete bool
 	DidResume         bool
+	HelloRetryRequest bool // a server of DTLS 1.3 asked for another ClientHello
 
 	NegotiatedProtocol string // ALPN; empty if none
 	ServerName         string // SNI: what the client sent

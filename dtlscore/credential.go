@@ -40,13 +40,15 @@ func (c *credential) chooseSignature(peer []tls.SignatureScheme, version uint16)
 	return chooseSignature(c.signer.Public(), c.schemes, peer, version)
 }
 
-// serverCredential chooses what a server shows to a client.
-func (c *Config) serverCredential(rawKey bool, info *tls.ClientHelloInfo) (*credential, error) {
+// serverCredential chooses what a server shows to a client. Callers check whether the client can use it.
+// retried says that offer answers a HelloRetryRequest.
+func (c *Conn) serverCredential(rawKey bool, needs *certificateNeeds, offer *clientHello, retried bool) (*credential, error) {
+	config := c.config
 	if rawKey {
-		return newRawKeyCredential(c.RawKey)
+		return newRawKeyCredential(config.RawKey)
 	}
-	if c.GetCertificate != nil {
-		cert, err := c.GetCertificate(info)
+	if config.GetCertificate != nil && (len(config.Certificates) == 0 || offer.serverName != "") {
+		cert, err := config.GetCertificate(c.clientHelloInfo(offer, retried))
 		if err != nil {
 			return nil, misuse("Config.GetCertificate: %w", err)
 		}
@@ -54,24 +56,22 @@ func (c *Config) serverCredential(rawKey bool, info *tls.ClientHelloInfo) (*cred
 			return newCredential(cert)
 		}
 	}
-	if len(c.Certificates) == 0 {
-		return nil, misuse("no certificate for %q", info.ServerName)
+	if len(config.Certificates) == 0 {
+		return nil, misuse("no certificate for %q", offer.serverName)
 	}
-	i := 0
-	if len(c.Certificates) > 1 {
-		i = slices.IndexFunc(c.Certificates, func(cert tls.Certificate) bool { return info.SupportsCertificate(&cert) == nil })
-	}
-	return newCredential(&c.Certificates[max(i, 0)])
+	return newCredential(needs.choose(config.Certificates))
 }
 
 // clientCredential chooses what a client shows to a server that asked for it,
 // nil if there is nothing that the server would take.
-func (c *Config) clientCredential(rawKey bool, info *tls.CertificateRequestInfo) (*credential, error) {
+func (c *Conn) clientCredential(rawKey bool, info *tls.CertificateRequestInfo) (*credential, error) {
+	config := c.config
 	if rawKey {
-		return newRawKeyCredential(c.RawKey)
+		return newRawKeyCredential(config.RawKey)
 	}
-	if c.GetClientCertificate != nil {
-		cert, err := c.GetClientCertificate(info)
+	if config.GetClientCertificate != nil {
+		setHidden(info, "ctx", c.contextOfCallbacks())
+		cert, err := config.GetClientCertificate(info)
 		if err != nil {
 			return nil, misuse("Config.GetClientCertificate: %w", err)
 		}
@@ -80,9 +80,9 @@ func (c *Config) clientCredential(rawKey bool, info *tls.CertificateRequestInfo)
 		}
 		return newCredential(cert)
 	}
-	for i := range c.Certificates {
-		if info.SupportsCertificate(&c.Certificates[i]) == nil {
-			return newCredential(&c.Certificates[i])
+	for i := range config.Certificates {
+		if info.SupportsCertificate(&config.Certificates[i]) == nil {
+			return newCredential(&config.Certificates[i])
 		}
 	}
 	return nil, nil

@@ -119,7 +119,7 @@ func (s *open12) handle(c *Conn, m message, raw handshakeMessage) (state, error)
 			return nil, misbehaved(AlertProtocolVersion, "renegotiation of another version")
 		}
 		c.handshaking, c.asked = true, false
-		return startServer12(c, m, clientHelloInfo(m), raw)
+		return startServer12(c, m, raw)
 	case *helloRequest:
 		if !c.isClient {
 			break

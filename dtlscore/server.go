@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/hmac"
 	"crypto/rand"
-	"crypto/tls"
 	"slices"
 )
 
@@ -29,8 +28,7 @@ func (s *serverWaitClientHello) handle(c *Conn, m message, raw handshakeMessage)
 			return s.askForCookie(c, hello, raw.body())
 		}
 	}
-	info := clientHelloInfo(hello)
-	if err := c.chooseConfig(info); err != nil {
+	if err := c.chooseConfig(hello); err != nil {
 		return nil, err
 	}
 	version, err := c.serverVersion(hello)
@@ -38,9 +36,9 @@ func (s *serverWaitClientHello) handle(c *Conn, m message, raw handshakeMessage)
 		return nil, err
 	}
 	if version == VersionDTLS13 {
-		return startServer13(c, hello, info, raw)
+		return startServer13(c, hello, raw)
 	}
-	return startServer12(c, hello, info, raw)
+	return startServer12(c, hello, raw)
 }
 
 const cookieLen = 32
@@ -70,11 +68,11 @@ func withoutCookie(hello *clientHello, body []byte) []byte {
 }
 
 // chooseConfig lets the Config give another one for this client.
-func (c *Conn) chooseConfig(info *tls.ClientHelloInfo) error {
+func (c *Conn) chooseConfig(hello *clientHello) error {
 	if c.config.GetConfigForClient == nil {
 		return nil
 	}
-	config, err := c.config.GetConfigForClient(info)
+	config, err := c.config.GetConfigForClient(c.clientHelloInfo(hello, false))
 	if err != nil {
 		return misuse("Config.GetConfigForClient: %w", err)
 	}
@@ -88,27 +86,6 @@ func (c *Conn) chooseConfig(info *tls.ClientHelloInfo) error {
 		return misuse("Config.GetConfigForClient gave nothing to answer a client with")
 	}
 	return nil
-}
-
-// clientHelloInfo tells callbacks written for crypto/tls about the client.
-// Versions have the numbers of TLS there.
-func clientHelloInfo(hello *clientHello) *tls.ClientHelloInfo {
-	info := &tls.ClientHelloInfo{
-		CipherSuites:      hello.suites,
-		ServerName:        hello.serverName,
-		SupportedCurves:   hello.supportedGroups,
-		SupportedPoints:   hello.pointFormats,
-		SignatureSchemes:  hello.signatureAlgorithms,
-		SupportedProtos:   hello.alpn,
-		SupportedVersions: []uint16{tls.VersionTLS12},
-	}
-	for _, t := range hello.seen {
-		info.Extensions = append(info.Extensions, uint16(t))
-	}
-	if slices.Contains(hello.supportedVersions, VersionDTLS13) {
-		info.SupportedVersions = []uint16{tls.VersionTLS13, tls.VersionTLS12}
-	}
-	return info
 }
 
 // chooseProtocol is RFC 7301, Section 3.2: the first of ours that the client

@@ -1,7 +1,6 @@
 package dtlscore
 
 import (
-	"crypto/ecdsa"
 	"crypto/tls"
 	"slices"
 )
@@ -30,7 +29,7 @@ type serverHandshake12 struct {
 }
 
 // startServer12 answers the ClientHello of version 1.2.
-func startServer12(c *Conn, offer *clientHello, info *tls.ClientHelloInfo, raw handshakeMessage) (state, error) {
+func startServer12(c *Conn, offer *clientHello, raw handshakeMessage) (state, error) {
 	// 1. What makes the handshake safe is there. RFC 7627, Section 5.2, and
 	// RFC 5746, Sections 3.6 and 3.7.
 	if !offer.extendedMasterSecret {
@@ -75,14 +74,14 @@ func startServer12(c *Conn, offer *clientHello, info *tls.ClientHelloInfo, raw h
 	if session := hs.sessionToResume(c); session != nil {
 		return hs.resume(c, session)
 	}
-	if err := hs.choose(c, info); err != nil {
+	if err := hs.choose(c); err != nil {
 		return nil, err
 	}
 	return hs.sendFlight(c)
 }
 
 // choose settles the cipher suite, the group, and what we show of ourselves.
-func (s *serverHandshake12) choose(c *Conn, info *tls.ClientHelloInfo) error {
+func (s *serverHandshake12) choose(c *Conn) error {
 	group := c.config.chooseGroup12(s.offer)
 	var suites []*cipherSuite // in common
 	for _, id := range c.config.suites(VersionDTLS12, false) {
@@ -95,21 +94,24 @@ func (s *serverHandshake12) choose(c *Conn, info *tls.ClientHelloInfo) error {
 		return incompatible(AlertHandshakeFailure, "no cipher suite or no group in common with the client, which has %04x and %v",
 			s.offer.suites, s.offer.supportedGroups)
 	}
-	var suite *cipherSuite
+	var unfit error // why no certificate of ours will do
 	if slices.ContainsFunc(suites, func(suite *cipherSuite) bool { return !suite.kx.hasPSK() }) {
-		if err := s.chooseCredential(c, info); err != nil {
+		needs := &certificateNeeds{
+			version: VersionDTLS12, schemes: s.offer.signatureAlgorithms, serverName: s.offer.serverName,
+			authorities: s.offer.certificateAuthorities, suites: suites, groups: s.offer.supportedGroups,
+		}
+		if err := s.chooseCredential(c, needs); err != nil {
 			return err
 		}
+		unfit = needs.check(s.own)
 	}
-	for _, possible := range suites {
-		if possible.kx.hasPSK() || possible.kx.allowsKey(s.own.signer.Public()) {
-			suite = possible
-			break
-		}
+	i := slices.IndexFunc(suites, func(suite *cipherSuite) bool {
+		return suite.kx.hasPSK() || unfit == nil && suite.kx.allowsKey(s.own.signer.Public())
+	})
+	if i < 0 {
+		return unfit
 	}
-	if suite == nil {
-		return incompatible(AlertHandshakeFailure, "no cipher suite in common with the client for a %T", s.own.signer.Public())
-	}
+	suite := suites[i]
 	s.hello.suite = suite.id
 	if suite.kx.hasPSK() {
 		s.own = nil
@@ -128,21 +130,13 @@ func (s *serverHandshake12) choose(c *Conn, info *tls.ClientHelloInfo) error {
 }
 
 // chooseCredential settles what we show, which the cipher suite has to fit.
-func (s *serverHandshake12) chooseCredential(c *Conn, info *tls.ClientHelloInfo) error {
+func (s *serverHandshake12) chooseCredential(c *Conn, needs *certificateNeeds) error {
 	serverType, err := chooseType(s.offer.serverCertificateTypes, c.config.RawKey != nil, c.config.hasCertificates())
 	if err != nil {
 		return err
 	}
-	if s.own, err = c.config.serverCredential(serverType == certTypeRawPublicKey, info); err != nil {
-		return err
-	}
-	// RFC 8422, Section 5.1: the list is for the keys in certificates as well.
-	if key, ok := s.own.signer.Public().(*ecdsa.PublicKey); ok && s.offer.supportedGroups != nil {
-		if g := groupOf(key.Curve); g != 0 && !slices.Contains(s.offer.supportedGroups, g) {
-			return incompatible(AlertHandshakeFailure, "client has no group %v, which our certificate is for", g)
-		}
-	}
-	return nil
+	s.own, err = c.serverCredential(serverType == certTypeRawPublicKey, needs, s.offer, false)
+	return err
 }
 
 // chooseSignature settles what belongs to a handshake with certificates.

@@ -22,7 +22,6 @@ import (
 type serverHandshake13 struct {
 	handshake13
 	offer *clientHello
-	info  *tls.ClientHelloInfo
 
 	asks       bool // for a certificate of the client
 	peerRawKey bool // which has to be a raw public key
@@ -30,7 +29,7 @@ type serverHandshake13 struct {
 }
 
 // startServer13 answers the first ClientHello.
-func startServer13(c *Conn, offer *clientHello, info *tls.ClientHelloInfo, raw handshakeMessage) (state, error) {
+func startServer13(c *Conn, offer *clientHello, raw handshakeMessage) (state, error) {
 	if err := offer.check13(); err != nil {
 		return nil, err
 	}
@@ -38,7 +37,7 @@ func startServer13(c *Conn, offer *clientHello, info *tls.ClientHelloInfo, raw h
 		return nil, illegal("cookie in a first ClientHello") // RFC 9147, Section 5.1
 	}
 	c.in.v13.earlyData = offer.earlyData
-	hs := &serverHandshake13{handshake13: handshake13{transcript: newTranscript()}, offer: offer, info: info}
+	hs := &serverHandshake13{handshake13: handshake13{transcript: newTranscript()}, offer: offer}
 	c.making = hs
 	protocol, err := c.config.chooseProtocol(offer.alpn)
 	if err != nil {
@@ -173,7 +172,7 @@ func (s *server13WaitClientHello) handle(c *Conn, m message, raw handshakeMessag
 	s.offer = offer
 	// The binders are new.
 	s.psk.forget()
-	s.psk, s.state = nil, ConnectionState{NegotiatedProtocol: s.state.NegotiatedProtocol}
+	s.psk, s.state = nil, ConnectionState{NegotiatedProtocol: s.state.NegotiatedProtocol, HelloRetryRequest: true}
 	if err := s.choosePSK(c, raw, s.suite.hash); err != nil {
 		return nil, err
 	}
@@ -295,7 +294,11 @@ func (s *serverHandshake13) chooseCredential(c *Conn, ee *encryptedExtensions) (
 	if s.offer.serverCertificateTypes != nil {
 		ee.serverCertificateTypes = []uint8{serverType}
 	}
-	if own, err = c.config.serverCredential(serverType == certTypeRawPublicKey, s.info); err != nil {
+	needs := &certificateNeeds{
+		version: VersionDTLS13, schemes: s.offer.signatureAlgorithms,
+		serverName: s.offer.serverName, authorities: s.offer.certificateAuthorities,
+	}
+	if own, err = c.serverCredential(serverType == certTypeRawPublicKey, needs, s.offer, s.state.HelloRetryRequest); err != nil {
 		return nil, 0, err
 	}
 	if scheme, err = own.chooseSignature(s.offer.signatureAlgorithms, VersionDTLS13); err != nil {

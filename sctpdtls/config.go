@@ -50,10 +50,12 @@ func NewSessionCache(capacity int) SessionCache { return dtlscore.NewSessionCach
 // Its functions are called by whoever brings a handshake on, which waits for them. They must not wait for that connection,
 // as its Close does: a function that does not want it returns an error.
 type Config struct {
-	// Certificates are those that this end shows, the first that fits. A server needs one.
+	// Certificates are those that this end shows, the first that fits. A server needs one. Of several that the client
+	// can use, it shows rather one for the name in server_name, and rather one of an authority that the client names.
 	Certificates []tls.Certificate
 	// GetCertificate is asked for a server's certificate at each handshake before
-	// Certificates, so that it can be renewed without a restart.
+	// Certificates, so that it can be renewed without a restart. As in crypto/tls it is asked only if the client sends
+	// server_name or Certificates is empty. [AcceptableCAs] returns the authorities that the client names.
 	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	// GetClientCertificate is asked for a client's certificate, instead of Certificates.
 	GetClientCertificate func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
@@ -180,6 +182,12 @@ type Config struct {
 	// Time tells the time for certificates; nil is time.Now.
 	Time func() time.Time
 }
+
+// AcceptableCAs returns the certificate authorities that a client names in its ClientHello (RFC 8446,
+// Section 4.2.4), for [Config].GetCertificate and GetConfigForClient: the DER of their names, as in
+// [tls.CertificateRequestInfo].AcceptableCAs. It is nil for a client that names none, which takes any.
+// The caller must not change it.
+func AcceptableCAs(info *tls.ClientHelloInfo) [][]byte { return dtlscore.AcceptableCAs(info) }
 
 // draftLabel is draft-tuexen-tsvwg-rfc6083-bis-07, Section 3.6.
 const draftLabel = "EXPORTER_DTLS13_OVER_SCTP"
