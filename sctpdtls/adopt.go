@@ -20,7 +20,8 @@ type Socket interface {
 }
 
 // RequestAuth asks for SCTP-AUTH (RFC 4895) on a socket that is not bound yet, so that its associations can be taken over
-// by [Client] and [Server]. It has the form of the Control functions of other packages:
+// by [Client] and [Server], and for no partial reliability (RFC 3758); whoever needs that sets SCTP_PR_SUPPORTED to 1
+// after it. It has the form of the Control functions of other packages:
 //
 //	socket := sctp.SocketConfig{Control: sctpdtls.RequestAuth}
 //	conn, err := socket.Dial("sctp", nil, addr) // or Listen, for all that it accepts

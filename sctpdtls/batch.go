@@ -3,7 +3,6 @@ package sctpdtls
 import (
 	"sync"
 
-	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
@@ -69,7 +68,7 @@ func (c *Conn) sendBatch(msgs []Message) (sent int) {
 	b := batches.Get().(*batch)
 	defer batches.Put(b)
 	if c.writeEnd.Load() == nil {
-		if n := b.seal(c.core, msgs, s.OutStreams); n > 0 {
+		if n := b.seal(c, msgs, s.OutStreams); n > 0 {
 			b.infos[n-1].SackImmediately = !c.counted.oneWay() // as send does
 			sent, _ = sender.TrySendAll(b.records[:n], b.infos[:n])
 		}
@@ -82,14 +81,14 @@ func (c *Conn) sendBatch(msgs []Message) (sent int) {
 }
 
 // seal encrypts messages as long as there is room and nothing is wrong with them, and returns how many.
-func (b *batch) seal(core *dtlscore.Conn, msgs []Message, streams uint16) (n int) {
+func (b *batch) seal(c *Conn, msgs []Message, streams uint16) (n int) {
 	at := 0
 	for i := range msgs {
 		m := &msgs[i]
-		if len(m.Data) > MaxMessageSize || len(b.buf)-at < len(m.Data)+maxOverhead || m.Stream >= streams || m.Lifetime != 0 && m.Retransmissions != 0 {
+		if len(m.Data) > MaxMessageSize || len(b.buf)-at < len(m.Data)+maxOverhead || m.Stream >= streams || m.partial() && c.mayGiveUp(&m.MessageInfo) != nil {
 			break
 		}
-		record, err := core.Seal(b.buf[at:at], m.Data)
+		record, err := c.core.Seal(b.buf[at:at], m.Data)
 		if err != nil {
 			break
 		}

@@ -91,7 +91,7 @@ func TestWriteMessages(t *testing.T) {
 // What cannot be sent ends it, and all before that has been sent.
 func TestWriteMessagesInPart(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		p := connected(t, assoctest.Options{})
+		p := partiallyReliable(t, true, true)
 		p.client.assoc = &batching{memAssociation: p.client.assoc.(*memAssociation), counted: &p.client.counted}
 		good := Message{[]byte("good"), MessageInfo{Stream: 1}}
 		for _, bad := range []struct {

@@ -45,6 +45,8 @@ type Conn struct {
 	keys   *keyring
 	config *Config
 
+	partial bool // both ends have partial reliability (RFC 3758)
+
 	own                         party // of ReadMessage, WriteMessage and so on
 	readDeadline, writeDeadline deadline
 	mux                         *stream.Mux // messages that nobody has asked for yet
@@ -124,6 +126,7 @@ func newConn(a association, config *Config, core *dtlscore.Conn) (*Conn, error) 
 		space:    make(token, 1),
 		messages: stream.NewReader(a),
 		mux:      stream.NewMux(config.readQueue()),
+		partial:  agreement.PartialReliability,
 		holding:  true,
 		held:     make(map[int]stream.Info),
 	}

@@ -25,8 +25,9 @@
 // all streams, so a program that leaves one stream unread will in the end stop the others. A program that
 // does not care for a stream should not make a Stream of it, and use ReadMessage for all.
 //
-// Writes need no queue: each goes to the kernel when it has space; [Conn.WriteMessages] hands over several at once. A message may be given up by SCTP after a time or a number of
-// retransmissions, see [MessageInfo].Lifetime; all others arrive, or the connection ends with an error.
+// Writes need no queue: each goes to the kernel when it has space; [Conn.WriteMessages] hands over several at once. If both ends want that, a message may be
+// given up by SCTP after a time or a number of retransmissions, see [MessageInfo].Lifetime; all others arrive, or the
+// connection ends with an error.
 //
 // # Coming from crypto/tls
 //

@@ -39,6 +39,19 @@ func (e *StreamError) Error() string {
 	return fmt.Sprintf("sctpdtls: no stream %d: the association has outgoing streams 0 to %d; ask for more with SCTPOptions.OutStreams here and MaxInStreams at the peer", e.Stream, e.Streams-1)
 }
 
+// A PartialReliabilityError is returned for a message with a Lifetime or a limit of Retransmissions on an
+// association without partial reliability (RFC 3758). Nothing was sent.
+type PartialReliabilityError struct {
+	Peer bool // this end has asked for it, and the peer has not
+}
+
+func (e *PartialReliabilityError) Error() string {
+	if e.Peer {
+		return "sctpdtls: the peer has no partial reliability (RFC 3758), so that no message can be given up; set SCTPOptions.PartialReliability there"
+	}
+	return "sctpdtls: a message with a Lifetime or Retransmissions: set SCTPOptions.PartialReliability at both ends (RFC 3758)"
+}
+
 // An AssociationEnd says how an association ended.
 type AssociationEnd uint8
 

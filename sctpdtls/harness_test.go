@@ -82,7 +82,8 @@ func serverConfig() *Config {
 // memAssociation is an association in memory that says that both ends authenticate DATA.
 type memAssociation struct {
 	*assoctest.Assoc
-	before func() // if not nil, called before each call that may wait
+	before  func() // if not nil, called before each call that may wait
+	partial bool   // both ends have partial reliability
 }
 
 func (m *memAssociation) Recv(b stream.Buffer, wait bool) (stream.Part, error) {
@@ -104,8 +105,8 @@ func (*memAssociation) Settled() error         { return nil }
 
 func (*memAssociation) Pause(d time.Duration) { time.Sleep(d) }
 
-func (*memAssociation) AuthAgreement() (authchunk.Agreement, error) {
-	return authchunk.Agreement{Supported: true, Local: authchunk.DefaultChunks(), Peer: authchunk.DefaultChunks()}, nil
+func (m *memAssociation) AuthAgreement() (authchunk.Agreement, error) {
+	return authchunk.Agreement{Supported: true, Local: authchunk.DefaultChunks(), Peer: authchunk.DefaultChunks(), PartialReliability: m.partial}, nil
 }
 
 // A testPair is two connections over an association in memory.
@@ -130,10 +131,11 @@ func newTestPair(t testing.TB, o assoctest.Options, client, server *Config) *tes
 		t.Fatal(err)
 	}
 	p := &testPair{t: t, clientSCTP: a, sctp: b}
-	if p.client, err = newConn(&memAssociation{Assoc: a}, client, cc); err != nil {
+	partial := client.SCTP.PartialReliability && server.SCTP.PartialReliability
+	if p.client, err = newConn(&memAssociation{Assoc: a, partial: partial}, client, cc); err != nil {
 		t.Fatal(err)
 	}
-	if p.server, err = newConn(&memAssociation{Assoc: b}, server, sc); err != nil {
+	if p.server, err = newConn(&memAssociation{Assoc: b, partial: partial}, server, sc); err != nil {
 		t.Fatal(err)
 	}
 	return p

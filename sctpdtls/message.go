@@ -15,7 +15,8 @@ type MessageInfo struct {
 	// Lifetime and Retransmissions make a message partially reliable: SCTP gives it up when it could not
 	// be delivered in that time (RFC 3758), or when it has been sent again so often (RFC 7496, Section 3.1;
 	// negative: not once). What has been given up is never received, not even in part. Both 0 is
-	// reliable; only one may be set. ReadMessage does not set them.
+	// reliable; only one may be set, and only if both ends have [SCTPOptions].PartialReliability, else the
+	// error is a [PartialReliabilityError]. ReadMessage does not set them.
 	Lifetime        time.Duration
 	Retransmissions int
 
@@ -46,7 +47,7 @@ func (c *Conn) Read(b []byte) (n int, err error) {
 // once; each encrypts for itself.
 //
 // It returns when the kernel has taken the message; what was not acknowledged before the connection ends may be lost, and
-// [Conn.Close] tells. After a [MessageTooLargeError], a [StreamError] or os.ErrDeadlineExceeded nothing of the message was
+// [Conn.Close] tells. After a [MessageTooLargeError], a [StreamError], a [PartialReliabilityError] or os.ErrDeadlineExceeded nothing of the message was
 // sent, and the connection goes on, as after an info with two limits. After the end of the connection the error says how it ended.
 func (c *Conn) WriteMessage(b []byte, info MessageInfo) error { return c.send(&c.own, b, &info) }
 

@@ -40,6 +40,10 @@ type SCTPOptions struct {
 	// Handshakes and alerts are on stream 0 and wait like others.
 	Scheduler StreamScheduler
 
+	// PartialReliability lets messages have a [MessageInfo].Lifetime or limit of Retransmissions, if the peer
+	// asks for it too (RFC 3758). Without it no message can be given up, in either direction.
+	PartialReliability bool
+
 	// AddressChanges lets both ends change their addresses while the association lives, by
 	// [Conn.BindAdd] and [Conn.BindRemove] (RFC 5061). Both have to ask for it. SCTP-AUTH protects it.
 	AddressChanges bool
@@ -96,26 +100,27 @@ func (c *Config) socket() (*sctpsock.Options, error) {
 		return nil, err
 	}
 	return &sctpsock.Options{
-		OutStreams:      o.OutStreams,
-		MaxInStreams:    o.MaxInStreams,
-		MaxInitAttempts: o.MaxInitAttempts,
-		InitTimeout:     o.InitTimeout,
-		Nagle:           o.Nagle,
-		RTOInitial:      o.RTOInitial,
-		RTOMin:          o.RTOMin,
-		RTOMax:          o.RTOMax,
-		Heartbeat:       o.Heartbeat,
-		AssocMaxRetrans: o.AssocMaxRetrans,
-		PathMaxRetrans:  o.PathMaxRetrans,
-		SACKDelay:       o.sackDelay(),
-		ReadBuffer:      o.ReadBuffer,
-		WriteBuffer:     o.WriteBuffer,
-		Scheduler:       o.Scheduler,
-		AddressChanges:  o.AddressChanges,
-		Events:          c.events(),
-		UDPEncapPort:    o.UDPEncapPort,
-		Control:         o.Control,
-		AuthChunks:      authchunk.DefaultChunks(),
+		OutStreams:         o.OutStreams,
+		MaxInStreams:       o.MaxInStreams,
+		MaxInitAttempts:    o.MaxInitAttempts,
+		InitTimeout:        o.InitTimeout,
+		Nagle:              o.Nagle,
+		RTOInitial:         o.RTOInitial,
+		RTOMin:             o.RTOMin,
+		RTOMax:             o.RTOMax,
+		Heartbeat:          o.Heartbeat,
+		AssocMaxRetrans:    o.AssocMaxRetrans,
+		PathMaxRetrans:     o.PathMaxRetrans,
+		SACKDelay:          o.sackDelay(),
+		ReadBuffer:         o.ReadBuffer,
+		WriteBuffer:        o.WriteBuffer,
+		Scheduler:          o.Scheduler,
+		PartialReliability: o.PartialReliability,
+		AddressChanges:     o.AddressChanges,
+		Events:             c.events(),
+		UDPEncapPort:       o.UDPEncapPort,
+		Control:            o.Control,
+		AuthChunks:         authchunk.DefaultChunks(),
 	}, nil
 }
 

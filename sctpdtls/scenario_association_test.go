@@ -149,7 +149,7 @@ var associationScenarios = []scenario{
 		must(s.T, a.SetAuthKey(1, []byte("one")))
 		s.endRaw(a, b)
 	}},
-	{name: "partial reliability", run: func(s *stage) { // 1.22; attack H8
+	{name: "partial reliability", net: weather{partial: true}, run: func(s *stage) { // 1.22; attack H8
 		a, b := s.rawPair()
 		s.cut()
 		must(s.T, a.Send([]byte("given up"), stream.Info{Stream: 1, Lifetime: 10 * time.Millisecond}))

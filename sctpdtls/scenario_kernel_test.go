@@ -107,9 +107,10 @@ func (w *kernelWorld) mend() {
 }
 
 // scenarioSCTP makes the kernel notice soon that a peer has gone.
-func scenarioSCTP() SCTPOptions {
+func (w *kernelWorld) scenarioSCTP() SCTPOptions {
 	return SCTPOptions{
-		RTOInitial: 200 * time.Millisecond, RTOMin: 100 * time.Millisecond, RTOMax: 400 * time.Millisecond,
+		PartialReliability: w.partial,
+		RTOInitial:         200 * time.Millisecond, RTOMin: 100 * time.Millisecond, RTOMax: 400 * time.Millisecond,
 		AssocMaxRetrans: 4, PathMaxRetrans: 4, Heartbeat: 500 * time.Millisecond,
 	}
 }
@@ -120,7 +121,7 @@ func (w *kernelWorld) listen(t *testing.T) kernelListener {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln, err := listenKernel("sctp", addr, &Config{SCTP: scenarioSCTP()})
+	ln, err := listenKernel("sctp", addr, &Config{SCTP: w.scenarioSCTP()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +132,7 @@ func (w *kernelWorld) listen(t *testing.T) kernelListener {
 func (w *kernelWorld) dial(local *Addr, remote net.Addr) (association, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	return dialKernel(ctx, "sctp", local, remote.(*Addr), &Config{SCTP: scenarioSCTP()})
+	return dialKernel(ctx, "sctp", local, remote.(*Addr), &Config{SCTP: w.scenarioSCTP()})
 }
 
 func (w *kernelWorld) pair(t *testing.T) (client, server association) {

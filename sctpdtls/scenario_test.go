@@ -58,10 +58,11 @@ func versioned(all []scenario) (out []scenario) {
 	return out
 }
 
-// weather is what a network does to messages.
+// weather is what a network does to messages, and whether SCTP may give them up.
 type weather struct {
 	delay, jitter time.Duration
 	loss          float64
+	partial       bool // both ends ask for partial reliability
 }
 
 // A world makes associations, and does to them what only a network or a host can do.
@@ -365,7 +366,7 @@ func (w *memoryWorld) pair(*testing.T) (client, server association) {
 		Delay: max(w.delay, time.Millisecond), Jitter: w.jitter, Loss: w.loss, Seed: w.seed, RTO: 200 * time.Millisecond, GiveUp: lostAfter / 2,
 	})
 	w.pairs = append(w.pairs, a, b)
-	return &memAssociation{Assoc: a}, &memAssociation{Assoc: b}
+	return &memAssociation{Assoc: a, partial: w.partial}, &memAssociation{Assoc: b, partial: w.partial}
 }
 
 func (w *memoryWorld) listener(t *testing.T) (kernelListener, func() association) {

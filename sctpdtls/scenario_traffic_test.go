@@ -40,7 +40,7 @@ var trafficScenarios = []scenario{
 		}
 		s.wantClosed(s.closeAll())
 	}},
-	{name: "messages that were given up leave no gap", net: weather{delay: time.Millisecond, loss: 0.1}, setUp: patient, run: func(s *stage) {
+	{name: "messages that were given up leave no gap", net: weather{delay: time.Millisecond, loss: 0.1, partial: true}, setUp: givingUp, run: func(s *stage) {
 		s.connect()
 		const messages = 200
 		for i := range messages {
@@ -91,6 +91,12 @@ func patient(client, server *Config) {
 	for _, c := range []*Config{client, server} {
 		c.HandshakeTimeout, c.CloseTimeout = patienceOfAll, patienceOfAll
 	}
+}
+
+// givingUp is patient, and has messages given up.
+func givingUp(client, server *Config) {
+	patient(client, server)
+	client.SCTP.PartialReliability, server.SCTP.PartialReliability = true, true
 }
 
 const patienceOfAll = 30 * time.Second

@@ -25,8 +25,10 @@ func (c *Conn) send(p *party, b []byte, m *MessageInfo) error {
 	if len(b) > MaxMessageSize {
 		return &MessageTooLargeError{len(b)}
 	}
-	if m.Lifetime != 0 && m.Retransmissions != 0 {
-		return errTwoLimits
+	if m.partial() {
+		if err := c.mayGiveUp(m); err != nil {
+			return err
+		}
 	}
 	if err := c.HandshakeContext(context.Background()); err != nil {
 		return err
@@ -51,6 +53,22 @@ func (c *Conn) send(p *party, b []byte, m *MessageInfo) error {
 	defer c.space.unlock()
 	c.writeDeadline.use(&p.write)
 	return c.sealAndSend(p, buf, b, info, true)
+}
+
+// partial reports whether SCTP may give the message up.
+func (m *MessageInfo) partial() bool { return m.Lifetime != 0 || m.Retransmissions != 0 }
+
+// mayGiveUp says what is wrong with the limits of a message that has any.
+func (c *Conn) mayGiveUp(m *MessageInfo) error {
+	switch {
+	case !c.config.SCTP.PartialReliability:
+		return &PartialReliabilityError{}
+	case !c.partial:
+		return &PartialReliabilityError{Peer: true}
+	case m.Lifetime != 0 && m.Retransmissions != 0:
+		return errTwoLimits
+	}
+	return nil
 }
 
 func (m *MessageInfo) info() stream.Info {

@@ -16,9 +16,12 @@ import (
 )
 
 // kernelEnds returns both ends of a connection over the loopback, which end with the test.
-func kernelEnds(t *testing.T) (client, server *Conn) {
+func kernelEnds(t *testing.T) (client, server *Conn) { return kernelEndsWith(t, SCTPOptions{}) }
+
+func kernelEndsWith(t *testing.T, o SCTPOptions) (client, server *Conn) {
 	t.Helper()
 	sc, cc := serverConfig(), clientConfig()
+	sc.SCTP, cc.SCTP = o, o
 	sc.ReadQueue, cc.ReadQueue = 128<<10, 128<<10
 	ln, err := Listen("sctp", "127.0.0.1:0", sc)
 	if err != nil {
@@ -121,7 +124,7 @@ func TestKernelLossDelaysOneStreamOnly(t *testing.T) {
 // DTLS goes on without it, and what is reliable comes. Requirement 1.31.
 func TestKernelPartialReliability(t *testing.T) {
 	for _, info := range []MessageInfo{{Stream: 3, Retransmissions: -1}, {Stream: 3, Retransmissions: 1}, {Stream: 3, Lifetime: 20 * time.Millisecond}} {
-		client, server := kernelEnds(t)
+		client, server := kernelEndsWith(t, SCTPOptions{PartialReliability: true})
 		server.loseStream(t, 3)
 		mustWrite(t, client, "given up", info)
 		time.Sleep(50 * time.Millisecond)

@@ -392,10 +392,22 @@ func TestAttackE14UnreadStream(t *testing.T) {
 	})
 }
 
+// partiallyReliable returns both ends after their handshake; those that the arguments name ask for partial reliability.
+func partiallyReliable(t *testing.T, client, server bool) *testPair {
+	t.Helper()
+	c, s := clientConfig(), serverConfig()
+	c.SCTP.PartialReliability, s.SCTP.PartialReliability = client, server
+	p := newTestPair(t, assoctest.Options{}, c, s)
+	if cerr, serr := p.handshake(); cerr != nil || serr != nil {
+		t.Fatalf("handshake: client %v, server %v", cerr, serr)
+	}
+	return p
+}
+
 // One end has a message given up by a peer that asks for it: requirement 1.27.
 func TestPartialReliability(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		p := connected(t, assoctest.Options{})
+		p := partiallyReliable(t, true, true)
 		for _, m := range []MessageInfo{{Lifetime: time.Second}, {Retransmissions: 3}, {Retransmissions: -1}} {
 			mustWrite(t, p.client, "x", m)
 			sent := p.clientSCTP.Sent()
@@ -409,4 +421,35 @@ func TestPartialReliability(t *testing.T) {
 		}
 		p.close()
 	})
+}
+
+// Unless both ends have asked for it no message can be given up, and whoever wants that is told what to do.
+func TestPartialReliabilityNotAgreed(t *testing.T) {
+	for _, tt := range []struct{ client, server bool }{{false, false}, {true, false}, {false, true}} {
+		bubble(t, func(t *testing.T) {
+			p := partiallyReliable(t, tt.client, tt.server)
+			for _, m := range []MessageInfo{{Lifetime: time.Second}, {Retransmissions: 3}, {Retransmissions: -1}, {Lifetime: 1, Retransmissions: 1}} {
+				for end, c := range map[*Conn]*Conn{p.client: p.server, p.server: p.client} {
+					before, _ := end.Stats()
+					check := func(call string, err error) {
+						t.Helper()
+						e, ok := errors.AsType[*PartialReliabilityError](err)
+						if peer := end.config.SCTP.PartialReliability; !ok || e.Peer != peer {
+							t.Errorf("%s with %+v, asked for by client %v, server %v: %v", call, m, tt.client, tt.server, err)
+						}
+					}
+					check("WriteMessage", end.WriteMessage([]byte("x"), m))
+					n, err := end.WriteMessages([]Message{{[]byte("sent"), MessageInfo{}}, {[]byte("x"), m}})
+					if check("WriteMessages", err); n != 1 {
+						t.Errorf("WriteMessages has sent %d", n)
+					}
+					if after, _ := end.Stats(); after.MessagesSent != before.MessagesSent+1 {
+						t.Error("something was sent")
+					}
+					wantRead(t, c, "sent", 0)
+				}
+			}
+			p.close()
+		})
+	}
 }

@@ -97,9 +97,9 @@ func (s *Socket) GiveBack() error {
 }
 
 // RequestAuth asks for SCTP-AUTH on a socket of other code that is not bound yet, with the
-// AuthChunks and HMACs of o. An error is an [AuthUnavailableError].
+// AuthChunks and HMACs of o, and for its PartialReliability. An error is an [AuthUnavailableError].
 func RequestAuth(c syscall.RawConn, o *Options) error {
-	return control(c, func(fd int) error { return setAuth(fd, o) })
+	return control(c, func(fd int) error { return errors.Join(setAuth(fd, o), o.setPartialReliability(fd)) })
 }
 
 // oneToOne checks that fd is an SCTP socket with one association.

@@ -45,8 +45,21 @@ func TestAuthAgreed(t *testing.T) { // 1.32, 1.34, 1.35
 		if !supported || !bytes.Equal(local, tt.local) || !bytes.Equal(peer, tt.peer) {
 			t.Errorf("%s: AUTH %v, local %x, peer %x, want true, %x, %x", tt.name, supported, local, peer, tt.local, tt.peer)
 		}
-		if pr, err := tt.end.PartialReliability(); err != nil || !pr {
-			t.Errorf("%s: partial reliability %v, error %v", tt.name, pr, err)
+	}
+}
+
+// Partial reliability is there if both ends ask for it, whatever chunks are listed.
+func TestPartialReliabilityAgreed(t *testing.T) {
+	for _, client := range []bool{false, true} {
+		for _, server := range []bool{false, true} {
+			co, so := withAuth(), withAuth()
+			co.PartialReliability, so.PartialReliability = client, server
+			c, s := pair(t, co, so)
+			for name, end := range map[string]*Socket{"client": c, "server": s} {
+				if pr, err := end.PartialReliability(); err != nil || pr != (client && server) {
+					t.Errorf("asked for by client %v, server %v; %s: %v, error %v", client, server, name, pr, err)
+				}
+			}
 		}
 	}
 }

@@ -62,6 +62,7 @@ func configure(fd, family int, o *Options) error {
 		o.setTimers(fd),
 		o.setPaths(fd),
 		o.setScheduler(fd),
+		o.setPartialReliability(fd),
 		o.setAddressChanges(fd),
 		o.setUDPEncaps(fd),
 	); err != nil {
@@ -212,6 +213,12 @@ func (o *Options) setScheduler(fd int) error {
 	return nil
 }
 
+// setPartialReliability overrides the sysctl net.sctp.prsctp_enable, which is on.
+func (o *Options) setPartialReliability(fd int) error {
+	err := setOpt(fd, solSCTP, optPRSupported, &assocValue{Value: uint32(boolInt(o.PartialReliability))})
+	return os.NewSyscallError("SCTP_PR_SUPPORTED", err)
+}
+
 // setAddressChanges comes before setAuth, which has the kernel list the chunks of RFC 5061.
 func (o *Options) setAddressChanges(fd int) error {
 	if !o.AddressChanges {
@@ -262,8 +269,8 @@ func (s *Socket) RTO() (initial, least, most time.Duration, err error) {
 	return ms(info.Initial), ms(info.Min), ms(info.Max), os.NewSyscallError("getsockopt", err)
 }
 
-// PartialReliability reports whether the peer may skip messages (RFC 3758), so that it
-// must authenticate its FORWARD TSN chunks.
+// PartialReliability reports whether both ends may skip messages (RFC 3758), so that they
+// must authenticate their FORWARD TSN chunks.
 func (s *Socket) PartialReliability() (bool, error) {
 	return s.flag(optPRSupported)
 }

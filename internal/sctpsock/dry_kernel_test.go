@@ -95,7 +95,7 @@ func TestDryOfThePast(t *testing.T) { // 1.39: a stale event must not satisfy th
 }
 
 func TestDryAfterGivenUpMessage(t *testing.T) { // 5.37
-	c, s := pair(t, fast(), fast())
+	c, s := pair(t, partial(), partial())
 	deaf(t, s)
 	send(t, c, "given up", SendInfo{Lifetime: 1})
 	askDry(t, c)

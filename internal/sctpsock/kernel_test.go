@@ -36,6 +36,13 @@ func fast() *Options {
 	}
 }
 
+// partial is fast, and lets messages be given up.
+func partial() *Options {
+	o := fast()
+	o.PartialReliability = true
+	return o
+}
+
 func withAuth() *Options { return &Options{AuthChunks: authChunkList} }
 
 func listenLoopback(t testing.TB, o *Options) *Listener {

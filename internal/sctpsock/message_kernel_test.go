@@ -148,7 +148,7 @@ func TestReliableDespiteDefaults(t *testing.T) { // 1.23: a changed default does
 		Value   uint32
 		Policy  uint16
 	}
-	c, s := pair(t, fast(), fast())
+	c, s := pair(t, partial(), partial())
 	if err := c.control(func(fd int) error {
 		return setOpt(fd, solSCTP, optDefaultPRInfo, &defaultPRInfo{Value: 1, Policy: policyTTL})
 	}); err != nil {

@@ -52,6 +52,10 @@ type Options struct {
 	// Scheduler says whose turn it is when several streams have messages to send.
 	Scheduler Scheduler
 
+	// PartialReliability lets messages be given up, if both ends ask for it (RFC 3758). Without it
+	// the kernel ignores FORWARD TSN chunks.
+	PartialReliability bool
+
 	// AddressChanges allows both ends to change their addresses while the
 	// association lives (RFC 5061), if both ask for it. It needs AuthChunks, to which it
 	// adds ASCONF and ASCONF ACK.
