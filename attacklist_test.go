@@ -53,7 +53,7 @@ var attackList = []struct {
 		{"D6", "certificate that nobody asked for", ""},
 		{"D7", "a message that begins under one key and ends under another", ""},
 		{"D8", "other records between fragments; several messages in a record", ""},
-		{"D9", "empty records, one or a flood", ""},
+		{"D9", "empty records; a flood of those that change nothing (empty messages are messages like others)", ""},
 		{"D10", "alerts of another length or level", ""},
 		{"D11", "handshakes that both sides begin at once", ""},
 		{"D12", "message sequence numbers that repeat, jump or wrap", ""},

@@ -8,7 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // exchangeData sends messages of several sizes both ways, on other streams
@@ -181,6 +184,35 @@ func TestKeyLog(t *testing.T) {
 	if strings.Count(log.String(), "\n") != 1 {
 		t.Error("not one line")
 	}
+}
+
+// A soleWriter fails the test when two call it at once.
+type soleWriter struct {
+	t    *testing.T
+	busy atomic.Bool
+}
+
+func (w *soleWriter) Write(b []byte) (int, error) {
+	if w.busy.Swap(true) {
+		w.t.Error("two connections write their secrets at once")
+	}
+	time.Sleep(time.Millisecond) // so that others come meanwhile
+	w.busy.Store(false)
+	return len(b), nil
+}
+
+// Connections may share a KeyLogWriter, which need not be safe for concurrent use, as with crypto/tls.
+func TestKeyLogIsShared(t *testing.T) {
+	log := &soleWriter{t: t}
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			client, server := testClientConfig(), testServerConfig(tls.NoClientCert)
+			client.KeyLogWriter, server.KeyLogWriter = log, log
+			newTestPair(t, client, server).handshake()
+		})
+	}
+	all.Wait()
 }
 
 type failingWriter struct{}

@@ -322,6 +322,37 @@ func TestAttackE7KeyLimit13(t *testing.T) {
 	s.wantAlert(AlertBadRecordMAC, ErrPeerMisbehaved)
 }
 
+// Without new keys, for the numbers of handshake messages are used up, the old ones serve up to their limit, and
+// writers who come then are told so: nobody waits for keys that never come.
+func TestAttackE6NoMoreUpdates13(t *testing.T) {
+	p := openPair13(t)
+	c := p.client.conn
+	e := c.app.Load()
+	e.limits.records = 3 * maxWindow
+	c.nextSendSeq = math.MaxUint16
+	upkeeps := 0
+	for {
+		_, err := c.Seal(nil, nil)
+		if errors.Is(err, ErrKeysUsedUp) {
+			break
+		}
+		if err != nil {
+			t.Fatalf("record %d: %v", e.next.Load(), err)
+		}
+		if c.UpkeepDue() {
+			upkeeps++
+			if err := c.Upkeep(); err != nil {
+				t.Fatal(err)
+			}
+			p.client.obey()
+			p.run()
+		}
+	}
+	if n := e.next.Load(); n < e.limits.records-controlReserve || n > e.limits.records || upkeeps > 6 {
+		t.Errorf("used up after %d records of %d, with %d halts", n, e.limits.records, upkeeps)
+	}
+}
+
 // Requirements 3.12, 3.13: the window of record numbers.
 func TestUpkeepAnchor13(t *testing.T) {
 	p := openPair13(t)

@@ -6,7 +6,6 @@ import "slices"
 const (
 	maxHeldRecords = 4096    // of the next epoch, attack E4
 	maxHeldBytes   = 1 << 20 // about a large receive window
-	maxEmptyInARow = 32      // attack D9
 	maxWarnings    = 4       // until application data comes, attack E10
 )
 
@@ -25,7 +24,7 @@ type inbound struct {
 	heldBytes int
 	heldCount int // of all that were ever held
 
-	emptyInARow, warnings int
+	warnings int
 
 	v13 inbound13
 }
@@ -136,7 +135,8 @@ func (c *Conn) open(p *protection12, h recordHeader, content []byte) (data []byt
 		if p == nil {
 			return nil, unexpected("application data without protection")
 		}
-		return content, c.countData(content)
+		c.countData()
+		return content, nil
 	}
 	if c.in.drain == drainCloseNotify {
 		return nil, nil // control records come in order: this one was sent after close_notify
@@ -152,16 +152,11 @@ func (c *Conn) open(p *protection12, h recordHeader, content []byte) (data []byt
 	return nil, unexpected("%v in version 1.2", h.typ)
 }
 
-// countData is called for each record of application data. An empty one tells
-// nothing, and a few in a row are harmless.
-func (c *Conn) countData(content []byte) error {
-	if len(content) > 0 {
-		c.in.emptyInARow, c.in.warnings = 0, 0
-		c.in.v13.idleACKs, c.in.v13.progress = 0, true
-	} else if c.in.emptyInARow++; c.in.emptyInARow > maxEmptyInARow {
-		return unexpected("%d empty records in a row", c.in.emptyInARow)
-	}
-	return nil
+// countData is called for each record of application data. An empty one is progress too: it is a message like
+// others, which the peer's application has sent and ours is given (RFC 5246, Section 6.2.1; RFC 8446, Section 5.4).
+func (c *Conn) countData() {
+	c.in.warnings = 0
+	c.in.v13.idleACKs, c.in.v13.progress = 0, true
 }
 
 // receiveChangeCipherSpec has everything read that was sent before. The keys

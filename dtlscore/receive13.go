@@ -78,7 +78,8 @@ func (c *Conn) receive13(record []byte, control bool, number int) ([]byte, error
 		if p.epoch < epochApplication {
 			return nil, unexpected("application data in epoch %d", p.epoch)
 		}
-		return content, c.countData(content)
+		c.countData()
+		return content, nil
 	}
 	if !control {
 		return nil, unexpected("%v on another stream than 0, or unordered", typ)

@@ -1,5 +1,7 @@
 package dtlscore
 
+import "errors"
+
 // A record of DTLS 1.3 carries 16 bits of its sequence number, and the peer
 // takes the number that is nearest to the one that it expects next. So no
 // record may be 2^15 away from that, in whatever order records arrive. RFC
@@ -26,9 +28,14 @@ func (c *Conn) Upkeep() error {
 		return c.err
 	case e == nil:
 		return nil
-	case e.updateDue():
-		return c.KeyUpdate(false)
-	case e.anchorDue():
+	}
+	if e.updateDue() {
+		if err := c.KeyUpdate(false); !errors.Is(err, ErrKeysUsedUp) {
+			return err
+		}
+		e.updating.Store(true) // there will be none: these keys serve up to their limit
+	}
+	if e.anchorDue() {
 		c.anchor(e)
 	}
 	return nil
