@@ -234,6 +234,17 @@ func getOpt[T any](fd, level, opt int, v *T) error {
 	return nil
 }
 
+// getOptBytes reads an option whose value is as long as it fits into b, which must not be empty.
+func getOptBytes(fd, level, opt int, b []byte) error {
+	n := uint32(len(b))
+	_, _, errno := unix.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(fd), uintptr(level), uintptr(opt),
+		uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(unsafe.Pointer(&n)), 0)
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
 // setOptBytes sets an option whose argument is b, which must not be empty.
 func setOptBytes(fd, level, opt int, b []byte) error {
 	_, _, errno := unix.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), uintptr(level), uintptr(opt),

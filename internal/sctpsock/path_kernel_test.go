@@ -3,6 +3,7 @@
 package sctpsock
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"net/netip"
@@ -197,4 +198,38 @@ func TestAttackH10ForgedAddress(t *testing.T) { // 5.38
 			t.Errorf("paths %+v, %v", paths, err)
 		}
 	}
+}
+
+// More addresses than fit into one page of the kernel's answer are all known: 257 of IPv4 were not.
+func TestManyAddresses(t *testing.T) {
+	l := listenLoopback(t, withAuth())
+	var local []netip.AddrPort
+	for i := range 300 {
+		local = append(local, netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 1, byte(i >> 8), byte(i)}), 0))
+	}
+	port := freePort(t)
+	for i := range local {
+		local[i] = netip.AddrPortFrom(local[i].Addr(), port)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	c, err := Dial(ctx, local, l.Addrs(), withAuth())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Abort()
+	s := accept(t, l)
+	wantSameAddrs(t, "the client's addresses at the server", s.RemoteAddrs(), local)
+	wantSameAddrs(t, "the client's own addresses", c.LocalAddrs(), local)
+}
+
+// freePort returns a port that nobody has at the moment.
+func freePort(t *testing.T) uint16 {
+	t.Helper()
+	l, err := Listen(loopback, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addrs()[0].Port()
 }

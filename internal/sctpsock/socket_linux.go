@@ -1,6 +1,7 @@
 package sctpsock
 
 import (
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -285,10 +287,31 @@ func (s *Socket) RemoteAddrs() []netip.AddrPort {
 
 func addrs(rc syscall.RawConn, opt int) ([]netip.AddrPort, error) {
 	var list addrList
-	if err := control(rc, func(fd int) error { return getOpt(fd, solSCTP, opt, &list) }); err != nil {
+	err := control(rc, func(fd int) error { return getOpt(fd, solSCTP, opt, &list) })
+	if err == unix.ENOMEM {
+		return manyAddrs(rc, opt)
+	}
+	if err != nil {
 		return nil, os.NewSyscallError("getsockopt", err)
 	}
 	return parseSockaddrs(list.Addrs[:], int(list.N)), nil
+}
+
+// manyAddrs is addrs for more addresses than a few. An INIT chunk has room for some 8000.
+func manyAddrs(rc syscall.RawConn, opt int) ([]netip.AddrPort, error) {
+	for size := 4 * unsafe.Sizeof(addrList{}); ; size *= 2 {
+		b := make([]byte, size)
+		err := control(rc, func(fd int) error { return getOptBytes(fd, solSCTP, opt, b) })
+		if err == unix.ENOMEM && size < 1<<19 {
+			continue
+		}
+		if err != nil {
+			return nil, os.NewSyscallError("getsockopt", err)
+		}
+		var head addrList
+		at := unsafe.Offsetof(head.Addrs)
+		return parseSockaddrs(b[at:], int(binary.NativeEndian.Uint32(b[unsafe.Offsetof(head.N):]))), nil
+	}
 }
 
 // Shutdown sends what is queued and then ends the association in the orderly way (RFC 9260,
