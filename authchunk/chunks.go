@@ -103,7 +103,7 @@ type UnsupportedError struct {
 func (e *UnsupportedError) Error() string {
 	switch {
 	case e.Peer && len(e.Missing) == 0:
-		return "authchunk: the peer offers no SCTP-AUTH (is net.sctp.auth_enable set to 1 there, or SCTP_AUTH_SUPPORTED?)"
+		return "authchunk: the peer offers no SCTP-AUTH: does it speak plain SCTP on this port, without DTLS? If it speaks DTLS, set net.sctp.auth_enable to 1 there, or SCTP_AUTH_SUPPORTED"
 	case e.Peer:
 		return fmt.Sprintf("authchunk: the peer does not ask for authenticated %s chunks (its list of SCTP_AUTH_CHUNK lacks them)", chunkNames(e.Missing))
 	}
