@@ -54,6 +54,8 @@ func TestHostOf(t *testing.T) {
 	for address, want := range map[string]string{
 		"hss.example:5868": "hss.example", "192.0.2.1/198.51.100.1:5868": "192.0.2.1",
 		"[2001:db8::1]:5868": "2001:db8::1", "[2001:db8::1]/192.0.2.1:5868": "2001:db8::1", ":5868": "",
+		"[fe80::1%eth0]:5868": "fe80::1", "[fe80::1%1]/192.0.2.1:5868": "fe80::1", "[fe80::1%eth0]/[fe80::2%eth0]:5868": "fe80::1",
+		"a%b.example:5868": "a%b.example", // no address: the resolver says what is wrong with it
 	} {
 		if got := hostOf(address); got != want {
 			t.Errorf("hostOf(%q) = %q, want %q", address, got, want)

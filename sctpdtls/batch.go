@@ -2,6 +2,7 @@ package sctpdtls
 
 import (
 	"sync"
+	"syscall"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
 	"github.com/seed-41f70523/dtls-sctp/stream"
@@ -17,6 +18,9 @@ type Message struct {
 // calls: it pays where messages are small. It returns how many were sent; if that is not all
 // of them, err is what WriteMessage says of the next one, and those behind it were not tried.
 func (c *Conn) WriteMessages(msgs []Message) (n int, err error) {
+	if !c.ok() {
+		return 0, syscall.EINVAL
+	}
 	size := maxBatch
 	for n < len(msgs) {
 		sent := 0
@@ -62,7 +66,7 @@ var batches = sync.Pool{New: func() any { return new(batch) }}
 func (c *Conn) sendBatch(msgs []Message) (sent int) {
 	sender, ok := c.assoc.(batchSender)
 	s := c.state.Load()
-	if !ok || s == nil || c.crowd.Load() > 0 || c.mayUse(&c.own) != nil || c.own.write.passed() || !c.gate.enter() {
+	if !ok || s == nil || c.crowd.Load() > 0 || c.mayWrite(&c.own) != nil || c.own.write.passed() || !c.gate.enter() {
 		return 0
 	}
 	b := batches.Get().(*batch)
@@ -75,7 +79,7 @@ func (c *Conn) sendBatch(msgs []Message) (sent int) {
 	}
 	c.gate.leave()
 	for _, m := range msgs[:sent] {
-		c.written(len(m.Data))
+		c.written(&c.own, len(m.Data))
 	}
 	return sent
 }

@@ -132,6 +132,15 @@ func TestWriteMessagesInPart(t *testing.T) {
 		}
 		mustWrite(t, p.client, "next", MessageInfo{})
 		wantRead(t, p.server, "next", 0)
+		if err := p.client.CloseWrite(); err != nil {
+			t.Error(err)
+		}
+		sent := len(p.clientSCTP.Sent())
+		n, err = p.client.WriteMessages(many)
+		want(t, "WriteMessages after CloseWrite", err, net.ErrClosed)
+		if sent := len(p.clientSCTP.Sent()) - sent; sent != 0 || n != 0 {
+			t.Errorf("WriteMessages has sent %d messages after CloseWrite, and says %d", sent, n)
+		}
 		p.close()
 		_, err = p.client.WriteMessages(many)
 		want(t, "WriteMessages after Close", err, net.ErrClosed)

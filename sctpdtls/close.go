@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/stream"
@@ -19,6 +20,9 @@ import (
 // not all that was written could be delivered in that time, it aborts the association and returns an error. Reads and
 // writes that are waiting return net.ErrClosed. Further calls wait and return the same.
 func (c *Conn) Close() error {
+	if !c.ok() {
+		return syscall.EINVAL
+	}
 	if !c.closing.CompareAndSwap(false, true) {
 		<-c.closed
 		return c.closeErr
@@ -40,6 +44,9 @@ func (c *Conn) Close() error {
 // Abort ends the connection and the association at once, and tells the peer
 // nothing: it reads a truncation. It also ends a Close that is waiting.
 func (c *Conn) Abort() error {
+	if !c.ok() {
+		return syscall.EINVAL
+	}
 	if !c.closing.CompareAndSwap(false, true) {
 		return c.assoc.Abort()
 	}

@@ -175,7 +175,8 @@ type Config struct {
 	//   - Debug: “new keys” (epoch), “key of SCTP-AUTH” (id, what), “message not delivered” (stream, ppid, sent).
 	Logger *slog.Logger
 	// KeyLogWriter receives the secrets of connections in the format of SSLKEYLOGFILE, so that
-	// captures can be decrypted. It ends all security. Writes are not concurrent.
+	// captures can be decrypted. It ends all security. Connections write one
+	// at a time, whichever Config they have.
 	KeyLogWriter io.Writer
 	// Rand is the source of randomness; nil is crypto/rand.
 	Rand io.Reader

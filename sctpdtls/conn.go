@@ -8,6 +8,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/authchunk"
@@ -139,11 +140,18 @@ func newConn(a association, config *Config, core *dtlscore.Conn) (*Conn, error) 
 	return c, nil
 }
 
+// ok reports whether there is a connection at all. Methods of none return syscall.EINVAL, as those of package net do:
+// an error path may close what Dial did not return.
+func (c *Conn) ok() bool { return c != nil && c.assoc != nil }
+
 // HandshakeContext does the handshake if it has not been done yet. There is no need to
 // call it for connections from Dial and Listener. An error is final, unless ctx was done while
 // another goroutine did the handshake. The time limit is that of
 // ctx or [Config].HandshakeTimeout, whichever is shorter; the deadlines do not matter.
 func (c *Conn) HandshakeContext(ctx context.Context) error {
+	if !c.ok() {
+		return syscall.EINVAL
+	}
 	if c.state.Load() != nil {
 		return nil
 	}
@@ -216,31 +224,55 @@ func (c *Conn) Handshake() error { return c.HandshakeContext(context.Background(
 // ConnectionState returns what the last handshake agreed on; before the first is
 // complete, the zero value.
 func (c *Conn) ConnectionState() ConnectionState {
-	s := c.state.Load()
-	if s == nil {
-		return ConnectionState{}
+	if c.ok() {
+		if s := c.state.Load(); s != nil {
+			return *s
+		}
 	}
-	return *s
+	return ConnectionState{}
 }
 
 // LocalAddr returns the addresses of this end, an *[Addr].
-func (c *Conn) LocalAddr() net.Addr { return c.assoc.LocalAddr() }
+func (c *Conn) LocalAddr() net.Addr {
+	if !c.ok() {
+		return nil
+	}
+	return c.assoc.LocalAddr()
+}
 
 // RemoteAddr returns the addresses of the peer, an *[Addr]. Never take them for
 // the peer's identity (RFC 6083, Section 6).
-func (c *Conn) RemoteAddr() net.Addr { return c.assoc.RemoteAddr() }
+func (c *Conn) RemoteAddr() net.Addr {
+	if !c.ok() {
+		return nil
+	}
+	return c.assoc.RemoteAddr()
+}
 
 // SetDeadline sets both deadlines.
 func (c *Conn) SetDeadline(t time.Time) error {
-	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+	if err := c.SetReadDeadline(t); err != nil {
+		return err
+	}
+	return c.SetWriteDeadline(t)
 }
 
 // SetReadDeadline makes reads fail with os.ErrDeadlineExceeded after t. Nothing is lost by that.
 // Every [Stream] has deadlines of its own.
-func (c *Conn) SetReadDeadline(t time.Time) error { return c.setReadDeadline(&c.own, t) }
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	if !c.ok() {
+		return syscall.EINVAL
+	}
+	return c.setReadDeadline(&c.own, t)
+}
 
 // SetWriteDeadline makes writes fail with os.ErrDeadlineExceeded after t: nothing of the message was sent then.
-func (c *Conn) SetWriteDeadline(t time.Time) error { return c.setWriteDeadline(&c.own, t) }
+func (c *Conn) SetWriteDeadline(t time.Time) error {
+	if !c.ok() {
+		return syscall.EINVAL
+	}
+	return c.setWriteDeadline(&c.own, t)
+}
 
 func (c *Conn) setReadDeadline(p *party, t time.Time) error {
 	if c.closing.Load() || p.isClosed() {

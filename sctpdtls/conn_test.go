@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -144,6 +146,12 @@ func TestMessageTooLarge(t *testing.T) { // 1.7
 		if e, ok := errors.AsType[*MessageTooLargeError](err); !ok || e.Size != MaxMessageSize+1 {
 			t.Errorf("WriteMessage of 2^14+1 bytes: %v", err)
 		}
+		for name, w := range map[string]io.Writer{"Conn": p.client, "Stream": p.client.Stream(1)} {
+			n, err := w.Write(make([]byte, MaxMessageSize+1))
+			if e, ok := errors.AsType[*MessageTooLargeError](err); n != 0 || !ok || e.Size != MaxMessageSize+1 {
+				t.Errorf("Write of 2^14+1 bytes to a %s: %d, %v", name, n, err)
+			}
+		}
 		err = p.client.WriteMessage(make([]byte, 1), MessageInfo{Stream: 10})
 		if e, ok := errors.AsType[*StreamError](err); !ok || e.Stream != 10 || e.Streams != 10 {
 			t.Errorf("WriteMessage to stream 10 of 10: %v", err)
@@ -261,4 +269,84 @@ func TestConcurrentUse(t *testing.T) {
 		wg.Wait()
 		p.close()
 	})
+}
+
+// Any number of empty messages in a row arrives, and a reader of bytes, who is not woken by them, heeds its deadline.
+func TestEmptyMessages(t *testing.T) {
+	const messages = 1000
+	for _, version := range []uint16{VersionDTLS12, VersionDTLS13} {
+		bubble(t, func(t *testing.T) {
+			client := clientConfig()
+			client.MaxVersion = version
+			p := newTestPair(t, assoctest.Options{}, client, serverConfig())
+			if cerr, serr := p.handshake(); cerr != nil || serr != nil {
+				t.Fatal(cerr, serr)
+			}
+			for range messages {
+				if err := p.client.WriteMessage(nil, MessageInfo{Stream: 1}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for i := range messages {
+				if n, info, err := p.server.ReadMessage(nil); n != 0 || info.Stream != 1 || err != nil {
+					t.Fatalf("message %d: %d, %+v, %v", i, n, info, err)
+				}
+			}
+			stop := make(chan struct{})
+			go func() {
+				defer close(stop)
+				for range messages {
+					p.client.WriteMessage(nil, MessageInfo{})
+					time.Sleep(time.Millisecond)
+				}
+			}()
+			p.server.SetReadDeadline(time.Now().Add(messages / 2 * time.Millisecond))
+			start := time.Now()
+			_, err := p.server.Read(make([]byte, 10))
+			want(t, "Read", err, os.ErrDeadlineExceeded)
+			if d := time.Since(start); d > messages/2*time.Millisecond {
+				t.Errorf("Read came back after %v", d)
+			}
+			<-stop
+			p.close()
+		})
+	}
+}
+
+// What Dial did not return can be closed, as with package net: nothing panics.
+func TestNil(t *testing.T) {
+	var c *Conn
+	var s *Stream
+	var l *Listener
+	errs := map[string]error{
+		"Close": c.Close(), "Abort": c.Abort(), "CloseWrite": c.CloseWrite(), "Handshake": c.Handshake(), "HandshakeContext": c.HandshakeContext(t.Context()),
+		"SetDeadline": c.SetDeadline(time.Time{}), "SetReadDeadline": c.SetReadDeadline(time.Time{}), "SetWriteDeadline": c.SetWriteDeadline(time.Time{}),
+		"WriteMessage": c.WriteMessage(nil, MessageInfo{}), "KeyUpdate": c.KeyUpdate(t.Context(), true), "Renegotiate": c.Renegotiate(t.Context()),
+		"SetPrimary": c.SetPrimary(netip.Addr{}), "BindAdd": c.BindAdd(netip.Addr{}), "BindRemove": c.BindRemove(netip.Addr{}), "SetStreamPriority": c.SetStreamPriority(0, 0),
+		"Stream's Close": s.Close(), "Stream's WriteMessage": s.WriteMessage(nil, MessageInfo{}), "Stream's SetDeadline": s.SetDeadline(time.Time{}),
+		"Stream's SetReadDeadline": s.SetReadDeadline(time.Time{}), "Stream's SetWriteDeadline": s.SetWriteDeadline(time.Time{}),
+		"Listener's Close": l.Close(), "Listener's SetDeadline": l.SetDeadline(time.Time{}),
+	}
+	_, errs["Read"] = c.Read(nil)
+	_, _, errs["ReadMessage"] = c.ReadMessage(nil)
+	_, errs["Write"] = c.Write(nil)
+	_, errs["WriteMessages"] = c.WriteMessages(nil)
+	_, errs["Paths"] = c.Paths()
+	_, errs["Stats"] = c.Stats()
+	_, errs["AcceptStream"] = c.AcceptStream(t.Context())
+	_, errs["Stream's Read"] = s.Read(nil)
+	_, _, errs["Stream's ReadMessage"] = s.ReadMessage(nil)
+	_, errs["Stream's Write"] = s.Write(nil)
+	_, errs["Accept"] = l.Accept()
+	_, errs["AcceptConn"] = l.AcceptConn(t.Context())
+	errs["Close of the zero value"] = new(Conn).Close()
+	for call, err := range errs {
+		want(t, call, err, syscall.EINVAL)
+	}
+	if c.LocalAddr() != nil || c.RemoteAddr() != nil || s.LocalAddr() != nil || s.RemoteAddr() != nil || l.Addr() != nil {
+		t.Error("nothing has an address")
+	}
+	if c.Stream(1) != nil || s.Conn() != nil || s.ID() != 0 || c.ConnectionState().HandshakeComplete {
+		t.Error("nothing has a state")
+	}
 }

@@ -20,21 +20,22 @@ type crowd struct {
 // Host, which is [Config].MaxHandshakesPerHost. [Trace].HandshakeDone is told. It is the peer's fault, unless
 // many peers share an address.
 type HandshakeLimitError struct {
-	Host  netip.Prefix // an IPv4 address, or the /64 of an IPv6 address
+	Host  netip.Prefix // an IPv4 address, or the /64 of an IPv6 address; invalid: all whose address is unknown
 	Limit int
 }
 
 func (e *HandshakeLimitError) Error() string {
-	return fmt.Sprintf("sctpdtls: %v has %d handshakes under way: no more are begun with it (Config.MaxHandshakesPerHost)", e.Host, e.Limit)
+	host := "a host whose address is unknown"
+	if e.Host.IsValid() {
+		host = e.Host.String()
+	}
+	return fmt.Sprintf("sctpdtls: %s has %d handshakes under way: no more are begun with it (Config.MaxHandshakesPerHost)", host, e.Limit)
 }
 
 func newCrowd(most int) *crowd { return &crowd{most: most, hosts: make(map[netip.Prefix]int)} }
 
 // enter returns a [HandshakeLimitError] if host may not have one more. The caller must leave otherwise.
 func (c *crowd) enter(host netip.Prefix) error {
-	if !host.IsValid() {
-		return nil
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.hosts[host] >= c.most {
@@ -52,7 +53,8 @@ func (c *crowd) leave(host netip.Prefix) {
 	}
 }
 
-// hostOfPeer is what counts as one host: an IPv4 address, or the /64 of an IPv6 address, all of which a host may have.
+// hostOfPeer is what counts as one host: an IPv4 address, or the /64 of an IPv6 address, all of which a host may have. Of
+// several it is the first, from which the association was set up. Hosts without a known address are one, the zero Prefix.
 func hostOfPeer(addr net.Addr) netip.Prefix {
 	a, ok := addr.(*Addr)
 	if !ok || len(a.IPAddrs) == 0 {

@@ -3,6 +3,8 @@ package sctpdtls
 import (
 	"errors"
 	"net"
+	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -94,4 +96,20 @@ func TestAttackE12OneHostIsACrowd(t *testing.T) {
 		served("192.0.2.1")
 		l.Close()
 	})
+}
+
+// Hosts whose address is not known are one host, lest whoever hides its address may have any number of handshakes.
+func TestUnknownHostsAreOne(t *testing.T) {
+	c := newCrowd(2)
+	for i, host := range []netip.Prefix{{}, netip.MustParsePrefix("192.0.2.1/32"), {}, {}} {
+		err := c.enter(host)
+		e, refused := errors.AsType[*HandshakeLimitError](err)
+		if refused != (i == 3) || refused && (e.Limit != 2 || !strings.Contains(e.Error(), "unknown")) {
+			t.Errorf("handshake %d, with %v: %v", i, host, err)
+		}
+	}
+	c.leave(netip.Prefix{})
+	if err := c.enter(netip.Prefix{}); err != nil {
+		t.Error(err)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"strings"
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
@@ -83,15 +84,20 @@ func (d *Dialer) dial(ctx context.Context, network, address string) (*Conn, erro
 	return c, nil
 }
 
-// hostOf returns the first host of an address, which [ResolveAddr] checks.
+// hostOf returns the first host of an address, which [ResolveAddr] checks. A zone is no part of it: it says by which
+// interface this host reaches an address (RFC 4007, Section 6), and no certificate has one.
 func hostOf(address string) string {
-	first, _, several := strings.Cut(address, "/")
+	host, _, several := strings.Cut(address, "/")
 	if !several {
-		if host, _, err := net.SplitHostPort(address); err == nil {
-			return host
+		if h, _, err := net.SplitHostPort(address); err == nil {
+			host = h
 		}
 	}
-	return strings.TrimSuffix(strings.TrimPrefix(first, "["), "]")
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	if ip, err := netip.ParseAddr(host); err == nil && ip.Zone() != "" {
+		return ip.WithZone("").String()
+	}
+	return host
 }
 
 var errNoConfig = errors.New("sctpdtls: a server needs a Config with a certificate")

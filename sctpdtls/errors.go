@@ -3,7 +3,6 @@ package sctpdtls
 import (
 	"fmt"
 	"io"
-	"net"
 	"os"
 
 	"github.com/seed-41f70523/dtls-sctp/authchunk"
@@ -67,8 +66,8 @@ const (
 )
 
 // An AssociationError means that the association ended without the close_notify
-// that would have shown that nothing is missing. It matches io.ErrUnexpectedEOF and
-// net.ErrClosed with errors.Is, and unwraps to what the kernel said.
+// that would have shown that nothing is missing. It matches io.ErrUnexpectedEOF with
+// errors.Is, and unwraps to what the kernel said. It never matches net.ErrClosed, which stands for a Close of this end.
 type AssociationError struct {
 	End   AssociationEnd
 	Cause uint16 // error cause code of an ABORT (RFC 9260, Section 3.3.10), else 0
@@ -91,9 +90,7 @@ func (e *AssociationError) Error() string {
 func (e *AssociationError) Unwrap() error { return e.Err }
 
 // Is makes errors.Is recognise a truncation.
-func (e *AssociationError) Is(target error) bool {
-	return target == io.ErrUnexpectedEOF || target == net.ErrClosed
-}
+func (e *AssociationError) Is(target error) bool { return target == io.ErrUnexpectedEOF }
 
 // A HandshakeTimeoutError means that the handshake did not end before [Config].HandshakeTimeout or the
 // deadline of its context. It

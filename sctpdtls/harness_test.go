@@ -8,7 +8,9 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
+	"io"
 	"math/big"
+	"net"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -192,6 +194,14 @@ func want(t *testing.T, what string, err, target error) {
 	t.Helper()
 	if !errors.Is(err, target) {
 		t.Errorf("%s: error %v, want %v", what, err, target)
+	}
+}
+
+// wantPeersEnd wants the error of an end that was not this end's own. Programs take net.ErrClosed for their own Close.
+func wantPeersEnd(t *testing.T, what string, err error) {
+	t.Helper()
+	if !errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) {
+		t.Errorf("%s: error %v, want an io.ErrUnexpectedEOF that is no net.ErrClosed", what, err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
@@ -170,6 +171,9 @@ func (l *Listener) Accept() (net.Conn, error) {
 
 // AcceptConn is Accept, given up when ctx is done. After Close it returns an error that matches net.ErrClosed.
 func (l *Listener) AcceptConn(ctx context.Context) (*Conn, error) {
+	if l == nil {
+		return nil, syscall.EINVAL
+	}
 	fail := func(err error) (*Conn, error) {
 		return nil, &net.OpError{Op: "accept", Net: l.Addr().Network(), Addr: l.Addr(), Err: err}
 	}
@@ -201,10 +205,18 @@ func (l *Listener) AcceptConn(ctx context.Context) (*Conn, error) {
 }
 
 // Addr returns the addresses that are listened on, an *[Addr]: the unspecified one if that is all of the host.
-func (l *Listener) Addr() net.Addr { return l.addr }
+func (l *Listener) Addr() net.Addr {
+	if l == nil {
+		return nil
+	}
+	return l.addr
+}
 
 // SetDeadline makes Accept fail with os.ErrDeadlineExceeded after t.
 func (l *Listener) SetDeadline(t time.Time) error {
+	if l == nil {
+		return syscall.EINVAL
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.deadline = t
@@ -217,6 +229,9 @@ func (l *Listener) SetDeadline(t time.Time) error {
 // accepted, for which it waits as [Conn.Close] does. Connections that were accepted go on. It can
 // be called again.
 func (l *Listener) Close() error {
+	if l == nil {
+		return syscall.EINVAL
+	}
 	l.once.Do(func() {
 		l.stop()
 		l.err = l.socket.Close()

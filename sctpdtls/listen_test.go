@@ -108,7 +108,7 @@ func TestAttackE15ListenerSurvivesItsPeers(t *testing.T) {
 func TestAttackE12MaxHandshakes(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		config := serverConfig()
-		config.MaxHandshakes = 2
+		config.MaxHandshakes, config.MaxHandshakesPerHost = 2, 2
 		socket := newFakeListener()
 		l := newListener(socket, config)
 		for range 2 {
@@ -160,7 +160,7 @@ func TestListenerEnds(t *testing.T) {
 func TestListenerCloseWithReadyConnections(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		config := serverConfig()
-		config.MaxHandshakes = 2
+		config.MaxHandshakes, config.MaxHandshakesPerHost = 2, 2
 		socket := newFakeListener()
 		l := newListener(socket, config)
 		ready, stalled := socket.dial(t, clientConfig()), socket.dial(t, clientConfig())

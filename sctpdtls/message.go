@@ -1,6 +1,9 @@
 package sctpdtls
 
-import "time"
+import (
+	"syscall"
+	"time"
+)
 
 // MaxMessageSize is the size in bytes of the largest message: what one DTLS record holds (RFC 6083, Section 1.1).
 const MaxMessageSize = 1 << 14
@@ -28,13 +31,16 @@ type MessageInfo struct {
 // for the next call. ([MaxMessageSize] bytes are always enough.) It returns io.EOF after the peer's close_notify; an
 // [AssociationError], which is an io.ErrUnexpectedEOF, when the association ended without.
 func (c *Conn) ReadMessage(b []byte) (n int, info MessageInfo, err error) {
+	if !c.ok() {
+		return 0, info, syscall.EINVAL
+	}
 	return c.recv(&c.own, b, aMessage)
 }
 
 // Read reads the bytes of messages, of all streams that have no [Stream], as they come. It never
 // puts bytes of two messages into b; what does not fit stays for the next call of Read. Errors are those of [Conn.ReadMessage].
 func (c *Conn) Read(b []byte) (n int, err error) {
-	if len(b) == 0 {
+	if !c.ok() || len(b) == 0 {
 		return 0, c.Handshake()
 	}
 	n, _, err = c.recv(&c.own, b, someBytes)
@@ -49,22 +55,25 @@ func (c *Conn) Read(b []byte) (n int, err error) {
 // It returns when the kernel has taken the message; what was not acknowledged before the connection ends may be lost, and
 // [Conn.Close] tells. After a [MessageTooLargeError], a [StreamError], a [PartialReliabilityError] or os.ErrDeadlineExceeded nothing of the message was
 // sent, and the connection goes on, as after an info with two limits. After the end of the connection the error says how it ended.
-func (c *Conn) WriteMessage(b []byte, info MessageInfo) error { return c.send(&c.own, b, &info) }
+func (c *Conn) WriteMessage(b []byte, info MessageInfo) error {
+	if !c.ok() {
+		return syscall.EINVAL
+	}
+	return c.send(&c.own, b, &info)
+}
 
-// Write sends b as one message on [Config].DefaultStream with [Config].PPID. A b of more than [MaxMessageSize]
-// bytes becomes several messages, which a reader of messages cannot put together again.
+// Write sends b as one message on [Config].DefaultStream with [Config].PPID. More than [MaxMessageSize] bytes are a
+// [MessageTooLargeError]: a reader of messages could not put several together again. All else is as with WriteMessage.
 func (c *Conn) Write(b []byte) (n int, err error) {
+	if !c.ok() {
+		return 0, syscall.EINVAL
+	}
 	return c.write(&c.own, b, MessageInfo{Stream: c.config.DefaultStream, PPID: c.config.PPID})
 }
 
 func (c *Conn) write(p *party, b []byte, info MessageInfo) (n int, err error) {
-	for {
-		part := b[n:min(len(b), n+MaxMessageSize)]
-		if err := c.send(p, part, &info); err != nil {
-			return n, err
-		}
-		if n += len(part); n == len(b) {
-			return n, nil
-		}
+	if err := c.send(p, b, &info); err != nil {
+		return 0, err
 	}
+	return len(b), nil
 }

@@ -1,6 +1,7 @@
 package sctpdtls
 
 import (
+	"cmp"
 	"syscall"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 // that cannot be is an [OptionError] of [Dial], [Listen], [Client] or [Server]. Sections are those of RFC 6458.
 type SCTPOptions struct {
 	OutStreams      uint16        // streams asked for; Linux: 10 (8.1.3)
-	MaxInStreams    uint16        // streams that the peer may have; 0: as many as it likes (8.1.3)
+	MaxInStreams    uint16        // streams that the peer may have; 0: 256. Each costs the kernel 20 bytes (8.1.3)
 	MaxInitAttempts uint16        // INIT chunks before giving up; Linux: 8 (8.1.3)
 	InitTimeout     time.Duration // longest wait between them, up to 65.535 s; Linux: 60 s (8.1.3)
 	Nagle           bool          // collect small messages; costs up to 200 ms of delay (8.1.5)
@@ -83,6 +84,10 @@ type OptionError = sctpsock.OptionError
 // minBuffer is the least buffer that is asked for, which the kernel doubles: one record must fit.
 const minBuffer = 16 << 10
 
+// defaultInStreams is that of [SCTPOptions].MaxInStreams: more than telecom signalling uses. The kernel makes all
+// streams when an association is set up, before anybody is authenticated: 65535 are 1.3 MB for each stranger who asks.
+const defaultInStreams = 256
+
 // check finds what would not work with DTLS. The rest is for package sctpsock and the kernel to find.
 func (o *SCTPOptions) check() error {
 	for name, size := range map[string]int{"ReadBuffer": o.ReadBuffer, "WriteBuffer": o.WriteBuffer} {
@@ -101,7 +106,7 @@ func (c *Config) socket() (*sctpsock.Options, error) {
 	}
 	return &sctpsock.Options{
 		OutStreams:         o.OutStreams,
-		MaxInStreams:       o.MaxInStreams,
+		MaxInStreams:       cmp.Or(o.MaxInStreams, defaultInStreams),
 		MaxInitAttempts:    o.MaxInitAttempts,
 		InitTimeout:        o.InitTimeout,
 		Nagle:              o.Nagle,

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"syscall"
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
@@ -52,6 +53,9 @@ type multihomed interface {
 }
 
 func (c *Conn) kernel() (multihomed, error) {
+	if !c.ok() {
+		return nil, syscall.EINVAL
+	}
 	if k, ok := c.assoc.(multihomed); ok {
 		return k, nil
 	}

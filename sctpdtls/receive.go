@@ -154,6 +154,8 @@ func (c *Conn) readFor(p *party, b []byte, what ask) (n int, info MessageInfo, d
 				c.mux.Put(data, i)
 			} else if n, done = p.queue.Deliver(data, i, b, what == aMessage); done {
 				return n, messageInfo(i, len(data)), true, nil
+			} else if p.read.passed() { // where messages for others, or empty ones, come without end
+				return 0, info, true, os.ErrDeadlineExceeded
 			}
 		case err == nil, err == errPending:
 		case c.closing.Load():

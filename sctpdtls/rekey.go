@@ -124,10 +124,11 @@ func (c *Conn) updated(err error) {
 
 // A meter counts what was sent under the present keys.
 type meter struct {
-	bytes  atomic.Uint64 // of messages, since DTLS had new keys
-	since  atomic.Int64  // when that was, in nanoseconds of Unix time
-	chunks atomic.Uint64 // DATA chunks, or some more, since SCTP-AUTH had a new key
-	warned atomic.Bool   // OnKeyLife was called
+	records atomic.Uint64 // since DTLS had new keys or was asked for them, if the policy counts them
+	bytes   atomic.Uint64 // of messages, likewise
+	since   atomic.Int64  // when that was, in nanoseconds of Unix time
+	chunks  atomic.Uint64 // DATA chunks, or some more, since SCTP-AUTH had a new key
+	warned  atomic.Bool   // OnKeyLife was called
 }
 
 // keyLife is how many chunks one key of SCTP-AUTH may authenticate in each direction. Transmission
@@ -137,49 +138,62 @@ const keyLife = 1 << 31
 // chunkPayload is the least that a full DATA chunk carries: the path's MTU may be 512 bytes.
 const chunkPayload = 400
 
-func (m *meter) count(n int) {
+func (m *meter) count(n int, p *RekeyPolicy) {
+	if p.Records > 0 { // the core counts too, but not from the last attempt
+		m.records.Add(1)
+	}
 	m.bytes.Add(uint64(n))
 	m.chunks.Add(uint64(1 + n/chunkPayload))
 }
 
 // newKeys is called when DTLS has new keys, newAuthKey when SCTP-AUTH has.
-func (m *meter) newKeys()    { m.bytes.Store(0); m.since.Store(time.Now().UnixNano()) }
-func (m *meter) newAuthKey() { m.chunks.Store(0); m.warned.Store(false); m.newKeys() }
-
-// rekeyDue reports whether the policy, or the age of the key of SCTP-AUTH, wants new keys.
-func (c *Conn) rekeyDue() bool {
-	p := &c.config.RekeyAfter
-	if p.Bytes > 0 && c.meter.bytes.Load() >= p.Bytes {
-		return true
-	}
-	if p.Records > 0 {
-		if records, _ := c.core.KeyUsage(); records >= p.Records {
-			return true
-		}
-	}
-	return p.Age > 0 && time.Since(time.Unix(0, c.meter.since.Load())) >= p.Age
+func (m *meter) newKeys() {
+	m.records.Store(0)
+	m.bytes.Store(0)
+	m.since.Store(time.Now().UnixNano())
 }
 
-// written is called after each message that was sent.
-func (c *Conn) written(n int) {
-	c.meter.count(n)
+func (m *meter) newAuthKey() {
+	m.chunks.Store(0)
+	m.warned.Store(false)
+	m.newKeys()
+}
+
+// rekeyDue reports whether the policy wants new keys, and they can be had.
+func (c *Conn) rekeyDue() bool {
+	p := &c.config.RekeyAfter
+	return (p.Bytes > 0 && c.meter.bytes.Load() >= p.Bytes ||
+		p.Records > 0 && c.meter.records.Load() >= p.Records ||
+		p.Age > 0 && time.Since(time.Unix(0, c.meter.since.Load())) >= p.Age) && c.canRekey()
+}
+
+// canRekey reports whether this end may make new keys by itself.
+func (c *Conn) canRekey() bool {
+	s := c.state.Load()
+	return s != nil && (s.Version == VersionDTLS13 || c.config.Renegotiation != RenegotiateNever)
+}
+
+// written is called after each message of p that was sent.
+func (c *Conn) written(p *party, n int) {
+	c.meter.count(n, &c.config.RekeyAfter)
 	c.counted.sent(n)
 	if c.meter.chunks.Load() > keyLife/4*3 && !c.meter.warned.Swap(true) && c.config.OnKeyLife != nil {
 		go c.config.OnKeyLife(c) // it will dial, perhaps
 	}
 	if c.core.UpkeepDue() || c.rekeyDue() {
-		c.upkeep()
+		c.upkeep(p)
 	}
 }
 
-// upkeep has done what the connection needs from time to time, by the reader if there is one.
-func (c *Conn) upkeep() {
+// upkeep has done what the connection needs from time to time, by the reader if there is one, and else by the writer p
+// until its deadline. What is not done then goes on with the next call of any.
+func (c *Conn) upkeep(p *party) {
 	c.readDeadline.poke()
 	select {
 	case c.turn() <- struct{}{}:
 		defer c.reading.unlock()
 		begun := false
-		c.drive(func() bool { // once
+		c.driveFor(p, func() bool { // once
 			defer func() { begun = true }()
 			return begun && !c.holding
 		})
@@ -198,10 +212,10 @@ func (c *Conn) beginUpkeep() {
 	if !c.rekeyDue() {
 		return
 	}
-	c.meter.newKeys() // not again before these are there
+	c.meter.newKeys() // not again before so much was sent once more, whether it works or not
 	if c.state.Load().Version == VersionDTLS13 {
 		c.core.KeyUpdate(false)
-	} else if c.config.Renegotiation != RenegotiateNever {
+	} else {
 		c.core.Renegotiate()
 	}
 }

@@ -219,19 +219,19 @@ func TestRelay(t *testing.T) {
 func TestRelayEnds(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		for _, tt := range []struct {
-			name string
-			end  func(c *Conn)
-			want error
+			name        string
+			end         func(c *Conn)
+			want, write error
 		}{
-			{"Close", func(c *Conn) { c.Close() }, io.EOF},
-			{"Abort", func(c *Conn) { c.Abort() }, io.ErrUnexpectedEOF},
+			{"Close", func(c *Conn) { c.Close() }, io.EOF, net.ErrClosed},
+			{"Abort", func(c *Conn) { c.Abort() }, io.ErrUnexpectedEOF, io.ErrUnexpectedEOF},
 		} {
 			p := connected(t, assoctest.Options{})
 			r := NewRelay(p.client)
 			go tt.end(p.server)
 			_, _, err := r.ReadMessage(make([]byte, 10))
 			want(t, tt.name+": ReadMessage", err, tt.want)
-			want(t, tt.name+": WriteMessage", r.WriteMessage([]byte("x"), MessageInfo{}), net.ErrClosed)
+			want(t, tt.name+": WriteMessage", r.WriteMessage([]byte("x"), MessageInfo{}), tt.write)
 			r.Close()
 		}
 	})

@@ -125,7 +125,7 @@ func (c *Conn) sealAndSend(p *party, buf *[stream.MaxMessageSize]byte, b []byte,
 		c.gate.leave()
 		switch {
 		case err == nil:
-			c.written(len(b))
+			c.written(p, len(b))
 			return nil
 		case err == stream.ErrWouldBlock:
 			return err
@@ -177,18 +177,21 @@ func (c *Conn) waitWhile(blocked func() bool, p *party) error {
 	case c.turn() <- struct{}{}:
 		// Nobody reads, so that nobody would open the gate.
 		defer c.reading.unlock()
-		t := p.write.get()
-		if !t.IsZero() {
-			defer time.AfterFunc(time.Until(t), c.readDeadline.poke).Stop()
-		}
-		c.drive(func() bool {
-			return !blocked() || p.write.get() != t || p.write.passed() || p.isClosed()
-		})
+		c.driveFor(p, func() bool { return !blocked() })
 		if p.write.passed() {
 			return os.ErrDeadlineExceeded
 		}
 	}
 	return nil
+}
+
+// driveFor is drive for the writer p, who goes away when its deadline passes or is another one, and when it is closed.
+func (c *Conn) driveFor(p *party, done func() bool) {
+	t := p.write.get()
+	if !t.IsZero() {
+		defer time.AfterFunc(time.Until(t), c.readDeadline.poke).Stop()
+	}
+	c.drive(func() bool { return done() || p.write.get() != t || p.write.passed() || p.isClosed() })
 }
 
 // writeError says what err of a write means. What ended the connection can be read, an alert among it.

@@ -2,6 +2,7 @@ package sctpdtls
 
 import (
 	"sync/atomic"
+	"syscall"
 )
 
 // Stats are what was counted of a connection since its beginning.
@@ -31,6 +32,9 @@ type Stats struct {
 // Stats returns what was counted. It may be called at any time by any goroutine. After the end of the association
 // it returns this end's counts together with net.ErrClosed.
 func (c *Conn) Stats() (Stats, error) {
+	if !c.ok() {
+		return Stats{}, syscall.EINVAL
+	}
 	s := Stats{
 		MessagesSent:     c.counted.messagesSent.Load(),
 		BytesSent:        c.counted.bytesSent.Load(),

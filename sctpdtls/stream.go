@@ -3,6 +3,7 @@ package sctpdtls
 import (
 	"context"
 	"net"
+	"syscall"
 	"time"
 )
 
@@ -29,6 +30,9 @@ type Stream struct {
 // control records of DTLS, which travel there, are not seen. Writes fail with a [StreamError] if the association has no
 // such stream.
 func (c *Conn) Stream(id uint16) *Stream {
+	if !c.ok() {
+		return nil
+	}
 	c.streams.Lock()
 	defer c.streams.Unlock()
 	s := c.streams.open[id]
@@ -51,6 +55,9 @@ func (c *Conn) newStream(id uint16) *Stream {
 // is the first to be read. [Conn.ReadMessage] at the same time may take the message before. Errors are those of
 // ReadMessage, and that of ctx.
 func (c *Conn) AcceptStream(ctx context.Context) (*Stream, error) {
+	if !c.ok() {
+		return nil, syscall.EINVAL
+	}
 	p := &party{queue: c.mux.Rest()}
 	defer context.AfterFunc(ctx, func() {
 		p.read.set(past)
@@ -83,20 +90,33 @@ func (c *Conn) acceptKept() *Stream {
 }
 
 // ID returns the number of the stream.
-func (s *Stream) ID() uint16 { return s.id }
+func (s *Stream) ID() uint16 {
+	if s == nil {
+		return 0
+	}
+	return s.id
+}
 
 // Conn returns the connection that s is a stream of.
-func (s *Stream) Conn() *Conn { return s.conn }
+func (s *Stream) Conn() *Conn {
+	if s == nil {
+		return nil
+	}
+	return s.conn
+}
 
 // ReadMessage is [Conn.ReadMessage] for the messages of this stream.
 func (s *Stream) ReadMessage(b []byte) (n int, info MessageInfo, err error) {
+	if s == nil {
+		return 0, info, syscall.EINVAL
+	}
 	return s.conn.recv(&s.party, b, aMessage)
 }
 
 // Read is [Conn.Read] for the messages of this stream.
 func (s *Stream) Read(b []byte) (n int, err error) {
-	if len(b) == 0 {
-		return 0, s.conn.Handshake()
+	if s == nil || len(b) == 0 {
+		return 0, s.Conn().Handshake()
 	}
 	n, _, err = s.conn.recv(&s.party, b, someBytes)
 	return n, err
@@ -104,12 +124,18 @@ func (s *Stream) Read(b []byte) (n int, err error) {
 
 // WriteMessage is [Conn.WriteMessage] on this stream, whatever info.Stream says.
 func (s *Stream) WriteMessage(b []byte, info MessageInfo) error {
+	if s == nil {
+		return syscall.EINVAL
+	}
 	info.Stream = s.id
 	return s.conn.send(&s.party, b, &info)
 }
 
 // Write is [Conn.Write] on this stream, with [Config].PPID.
 func (s *Stream) Write(b []byte) (n int, err error) {
+	if s == nil {
+		return 0, syscall.EINVAL
+	}
 	return s.conn.write(&s.party, b, MessageInfo{Stream: s.id, PPID: s.conn.config.PPID})
 }
 
@@ -118,6 +144,9 @@ func (s *Stream) Write(b []byte) (n int, err error) {
 // read, and all that come later, go to [Conn.ReadMessage], [Conn.AcceptStream] or the next
 // [Conn.Stream] of that number; only the rest of a message that Read has begun is lost.
 func (s *Stream) Close() error {
+	if s == nil {
+		return syscall.EINVAL
+	}
 	c := s.conn
 	c.streams.Lock()
 	if s.isClosed() {
@@ -146,13 +175,23 @@ func (s *Stream) SetDeadline(t time.Time) error {
 }
 
 // SetReadDeadline is [Conn.SetReadDeadline] for this stream.
-func (s *Stream) SetReadDeadline(t time.Time) error { return s.conn.setReadDeadline(&s.party, t) }
+func (s *Stream) SetReadDeadline(t time.Time) error {
+	if s == nil {
+		return syscall.EINVAL
+	}
+	return s.conn.setReadDeadline(&s.party, t)
+}
 
 // SetWriteDeadline is [Conn.SetWriteDeadline] for this stream.
-func (s *Stream) SetWriteDeadline(t time.Time) error { return s.conn.setWriteDeadline(&s.party, t) }
+func (s *Stream) SetWriteDeadline(t time.Time) error {
+	if s == nil {
+		return syscall.EINVAL
+	}
+	return s.conn.setWriteDeadline(&s.party, t)
+}
 
 // LocalAddr returns that of the connection.
-func (s *Stream) LocalAddr() net.Addr { return s.conn.LocalAddr() }
+func (s *Stream) LocalAddr() net.Addr { return s.Conn().LocalAddr() }
 
 // RemoteAddr returns that of the connection.
-func (s *Stream) RemoteAddr() net.Addr { return s.conn.RemoteAddr() }
+func (s *Stream) RemoteAddr() net.Addr { return s.Conn().RemoteAddr() }

@@ -99,6 +99,7 @@ func (c *Conn) tellKeys() {
 		return
 	}
 	c.epoch = epoch
+	c.meter.newKeys()
 	if t := c.config.Trace; t != nil && t.KeysChanged != nil {
 		t.KeysChanged(c, epoch)
 	}

@@ -2,7 +2,10 @@ package sctpdtls
 
 import (
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
 )
@@ -51,6 +54,109 @@ func TestUpkeep(t *testing.T) {
 					t.Errorf("%d control records", halts)
 				}
 				p.close()
+			})
+		})
+	}
+}
+
+// A writer that has to see to new keys or record numbers heeds its deadline, and whatever ends it, though the peer does
+// not read: the flush before them never comes to its end.
+func TestUpkeepHeedsWriters(t *testing.T) {
+	for name, policy := range map[string]RekeyPolicy{"record numbers": {}, "RekeyAfter": {Records: 3}, "RekeyAfter bytes": {Bytes: 30000}} {
+		for call, interrupt := range map[string]func(c *Conn, s *Stream){
+			"deadline":         func(*Conn, *Stream) {}, // set before
+			"changed deadline": func(c *Conn, s *Stream) { c.SetWriteDeadline(past); s.SetWriteDeadline(past) },
+			"Close":            func(c *Conn, _ *Stream) { go c.Close() },
+			"CloseWrite":       func(c *Conn, _ *Stream) { go c.CloseWrite() },
+			"Abort":            func(c *Conn, _ *Stream) { go c.Abort() },
+			"Stream's Close":   func(c *Conn, s *Stream) { c.SetWriteDeadline(past); s.Close() },
+		} {
+			t.Run(name+", "+call, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					p := connected13(t, assoctest.Options{Window: 10000, Buffer: 1 << 20, GiveUp: 24 * time.Hour}, func(client, _ *Config) {
+						client.RekeyAfter, client.CloseTimeout = policy, time.Second
+					})
+					if name == "record numbers" { // they are due soon
+						for range 15_865 {
+							mustWrite(t, p.client, "x", MessageInfo{})
+							wantRead(t, p.server, "x", 0)
+						}
+					}
+					stream := p.client.Stream(1)
+					start := time.Now()
+					if call == "deadline" {
+						p.client.SetWriteDeadline(start.Add(time.Minute))
+						stream.SetWriteDeadline(start.Add(time.Minute))
+					}
+					var writers sync.WaitGroup
+					for _, write := range []func([]byte) error{
+						func(b []byte) error { _, err := stream.Write(b); return err },
+						func(b []byte) error { return p.client.WriteMessage(b, MessageInfo{}) },
+						func(b []byte) error { _, err := p.client.WriteMessages([]Message{{Data: b}, {Data: b}}); return err },
+					} {
+						writers.Go(func() {
+							for range 100 {
+								if err := write(make([]byte, 9000)); err != nil {
+									return
+								}
+							}
+							t.Error("all was written: nothing had to wait")
+						})
+					}
+					time.Sleep(time.Minute)
+					interrupt(p.client, stream)
+					writers.Wait()
+					if d := time.Since(start); d > time.Minute+2*time.Second {
+						t.Errorf("the writers came back after %v, want a minute", d)
+					}
+					p.client.Abort()
+					p.server.Abort()
+				})
+			})
+		}
+	}
+}
+
+// A policy that cannot be carried out wakes nobody: without renegotiation DTLS 1.2 has no new keys.
+func TestRekeyPolicyWakesSeldom(t *testing.T) {
+	const messages = 1000
+	for name, test := range map[string]struct {
+		version uint16
+		most    int32 // calls of Recv of the reader
+	}{"1.2": {VersionDTLS12, 3}, "1.3": {VersionDTLS13, 6 * messages / 100}} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				client := clientConfig()
+				client.MaxVersion = test.version
+				client.RekeyAfter = RekeyPolicy{Records: 100}
+				p := newTestPair(t, assoctest.Options{}, client, serverConfig())
+				if cerr, serr := p.handshake(); cerr != nil || serr != nil {
+					t.Fatal(cerr, serr)
+				}
+				var calls atomic.Int32
+				p.client.assoc.(*memAssociation).before = func() { calls.Add(1) }
+				go p.client.ReadMessage(nil)
+				go func() {
+					for range messages {
+						p.server.ReadMessage(make([]byte, 10))
+					}
+				}()
+				sent := len(p.clientSCTP.Sent())
+				for range messages {
+					if err := p.client.WriteMessage([]byte("x"), MessageInfo{}); err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(time.Second)
+				}
+				// Each message is a call too.
+				if n := calls.Load() - messages; n > test.most {
+					t.Errorf("the reader looked %d times for messages that did not come, want %d at most", n, test.most)
+				}
+				if n := len(p.clientSCTP.Sent()) - sent - messages; test.version == VersionDTLS13 && n < messages/100-1 {
+					t.Errorf("new keys were made %d times, want %d", n, messages/100)
+				}
+				p.client.Abort()
+				p.server.Abort()
 			})
 		})
 	}
