@@ -31,7 +31,8 @@ func TestAttackE8CookieOfSomebodyElse(t *testing.T) {
 		"255 bytes":       func(m *clientHello) { m.cookie = make([]byte, 255) },
 		"in other random": func(m *clientHello) { m.random[0] ^= 1 },
 		"in other suites": func(m *clientHello) { m.suites = m.suites[:len(m.suites)-1] },
-		"in another name": func(m *clientHello) { m.serverName = "other" },
+		"in a session":    func(m *clientHello) { m.sessionID = []byte{1} },
+		"in compression":  func(m *clientHello) { m.compressionMethods = []byte{0, 1} },
 	}
 	for name, change := range changes {
 		t.Run(name, func(t *testing.T) {
@@ -64,6 +65,48 @@ func TestAttackE8CookieOfSomebodyElse(t *testing.T) {
 	}
 	s.clientHello()
 	s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
+}
+
+// RFC 6347, Section 4.2.1: what has to come again with a cookie is version,
+// random, session_id, cipher_suites and compression_method, not extensions.
+func TestCookieWithOtherExtensions(t *testing.T) {
+	for name, change := range map[string]func(m *editedHello){
+		"in another order": func(m *editedHello) { slices.Reverse(m.extensions) },
+		"one more":         func(m *editedHello) { m.add(extGREASE, 1) },
+		"one less":         func(m *editedHello) { m.remove(extPointFormats) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScriptedClient(t, cookieConfig())
+			s.clientHello()
+			request := new(helloVerifyRequest)
+			s.read(request)
+			s.hs.transcript.restart()
+			s.offer.cookie = request.cookie
+			second := editHello(s.offer)
+			change(second)
+			s.send(second)
+			s.serverFlight()
+			s.keyExchange()
+			s.finish()
+			s.wantComplete()
+		})
+	}
+}
+
+// RFC 9147, Section 5.3: with the cookie of a HelloVerifyRequest there is no
+// version 1.3 any more.
+func TestCookieThenClientOffers13(t *testing.T) {
+	server := testServerConfig(tls.NoClientCert)
+	server.CookieExchange, server.MaxVersion = true, VersionDTLS13
+	s := newScriptedClient(t, server)
+	s.clientHello(func(m *clientHello) { m.suites = append(m.suites, TLS_AES_128_GCM_SHA256) })
+	request := new(helloVerifyRequest)
+	s.read(request)
+	s.offer.cookie = request.cookie
+	s.offer.supportedVersions = []uint16{VersionDTLS13}
+	s.offer.keyShares = []keyShare{newShare(tls.X25519)}
+	s.send(s.offer)
+	s.wantAlert(AlertIllegalParameter, ErrPeerMisbehaved)
 }
 
 // Who cannot do better than 1.0 is told so at once.

@@ -132,6 +132,7 @@ const (
 	extCertificateAuthorities  extensionType = 47     // RFC 8446, Section 4.2.4
 	extSignatureAlgorithmsCert extensionType = 50     // RFC 8446, Section 4.2.3
 	extKeyShare                extensionType = 51     // RFC 8446, Section 4.2.8
+	extEncryptedClientHello    extensionType = 0xfe0d // RFC 9849; ignored
 	extRenegotiationInfo       extensionType = 0xff01 // RFC 5746
 )
 

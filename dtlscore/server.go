@@ -9,8 +9,8 @@ import (
 
 // serverWaitClientHello is where the version is chosen.
 type serverWaitClientHello struct {
-	cookie []byte // of our last HelloVerifyRequest; nil if there was none
-	first  []byte // the ClientHello that it answered, without a cookie
+	cookie []byte       // of our last HelloVerifyRequest; nil if there was none
+	first  *clientHello // that it answered
 	asked  int
 }
 
@@ -19,13 +19,13 @@ func (s *serverWaitClientHello) handle(c *Conn, m message, raw handshakeMessage)
 	if !ok {
 		return nil, unexpectedMessage(m, typeClientHello)
 	}
-	if c.config.CookieExchange && !s.returns(hello, raw.body()) {
+	if c.config.CookieExchange && !s.returns(hello) {
 		version, err := c.serverVersion(hello)
 		if err != nil {
 			return nil, err
 		}
 		if version == VersionDTLS12 {
-			return s.askForCookie(c, hello, raw.body())
+			return s.askForCookie(c, hello)
 		}
 	}
 	if err := c.chooseConfig(hello); err != nil {
@@ -45,26 +45,25 @@ const cookieLen = 32
 
 // askForCookie sends a HelloVerifyRequest. A cookie that is not ours counts as
 // none. RFC 6347, Section 4.2.1.
-func (s *serverWaitClientHello) askForCookie(c *Conn, hello *clientHello, body []byte) (state, error) {
+func (s *serverWaitClientHello) askForCookie(c *Conn, hello *clientHello) (state, error) {
 	if s.asked == maxCookies {
 		return nil, unexpected("ClientHello without our cookie for the %dth time", s.asked+1)
 	}
-	next := &serverWaitClientHello{make([]byte, cookieLen), withoutCookie(hello, body), s.asked + 1}
+	next := &serverWaitClientHello{make([]byte, cookieLen), hello, s.asked + 1}
 	rand.Read(next.cookie)
 	// The version is 1.0 whatever will be chosen.
 	_, err := c.send(&helloVerifyRequest{versionDTLS10, next.cookie})
 	return next, err
 }
 
-// returns reports whether the client repeats its ClientHello with our cookie.
-func (s *serverWaitClientHello) returns(hello *clientHello, body []byte) bool {
-	return s.cookie != nil && hmac.Equal(s.cookie, hello.cookie) && bytes.Equal(s.first, withoutCookie(hello, body))
-}
-
-// withoutCookie cuts the cookie out of the body of a ClientHello.
-func withoutCookie(hello *clientHello, body []byte) []byte {
-	at := 2 + randomLen + 1 + len(hello.sessionID) // of the length of the cookie
-	return slices.Concat(body[:at], body[at+1+len(hello.cookie):])
+// returns reports whether the client sends our cookie, in a ClientHello with
+// the parameters of the one before. They are those that RFC 6347, Section
+// 4.2.1, names: extensions may change.
+func (s *serverWaitClientHello) returns(hello *clientHello) bool {
+	return s.cookie != nil && hmac.Equal(s.cookie, hello.cookie) &&
+		s.first.version == hello.version && s.first.random == hello.random &&
+		bytes.Equal(s.first.sessionID, hello.sessionID) && slices.Equal(s.first.suites, hello.suites) &&
+		bytes.Equal(s.first.compressionMethods, hello.compressionMethods)
 }
 
 // chooseConfig lets the Config give another one for this client.

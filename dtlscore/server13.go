@@ -1,14 +1,9 @@
 package dtlscore
 
 import (
-	"bytes"
 	"crypto"
-	"crypto/hmac"
-	"crypto/rand"
 	"crypto/tls"
 	"slices"
-
-	"golang.org/x/crypto/cryptobyte"
 )
 
 // serverHandshake13 is a server's side of a DTLS 1.3 handshake. The states:
@@ -123,95 +118,6 @@ func (c *Config) chooseGroup13(offer *clientHello) (tls.CurveID, []byte) {
 		}
 	}
 	return 0, nil
-}
-
-// retry sends a HelloRetryRequest, for a key share unless there is one. There
-// is a cookie in it only by choice: SCTP has verified the address of the
-// client. RFC 9147, Section 5.1.
-func (s *serverHandshake13) retry(c *Conn, group tls.CurveID, hasShare bool, raw handshakeMessage) (state, error) {
-	s.received(raw)
-	s.transcript.retry()
-	m := &serverHello{version: VersionDTLS12, random: helloRetryRandom, suite: s.suite.id}
-	m.supportedVersions = []uint16{VersionDTLS13}
-	if !hasShare {
-		m.keyShares = []keyShare{{group: group}}
-	}
-	if c.config.CookieExchange {
-		m.cookie13 = make([]byte, cookieLen)
-		rand.Read(m.cookie13)
-	}
-	return &server13WaitClientHello{s, group, hasShare, m.cookie13}, s.send(c, m)
-}
-
-// server13WaitClientHello waits for the ClientHello with what was asked for.
-type server13WaitClientHello struct {
-	*serverHandshake13
-	group    tls.CurveID
-	hasShare bool   // there was a key share before, which has to stay
-	cookie   []byte // nil if there was none
-}
-
-func (s *server13WaitClientHello) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
-	offer, ok := m.(*clientHello)
-	if !ok {
-		return nil, unexpectedMessage(m, typeClientHello)
-	}
-	if err := offer.check13(); err != nil {
-		return nil, err
-	}
-	if !offer.repeats(s.offer) {
-		return nil, illegal("client changed its ClientHello after a HelloRetryRequest")
-	}
-	if !hmac.Equal(offer.cookie13, s.cookie) {
-		return nil, illegal("not our cookie after a HelloRetryRequest")
-	}
-	share, err := s.share(offer)
-	if err != nil {
-		return nil, err
-	}
-	s.offer = offer
-	// The binders are new.
-	s.psk.forget()
-	s.psk, s.state = nil, ConnectionState{NegotiatedProtocol: s.state.NegotiatedProtocol, HelloRetryRequest: true}
-	if err := s.choosePSK(c, raw, s.suite.hash); err != nil {
-		return nil, err
-	}
-	s.agree(offer, s.suite)
-	return s.answer(c, s.group, share, raw)
-}
-
-// share returns the key share: the only one if it was asked for, and otherwise
-// one of those that were there before.
-func (s *server13WaitClientHello) share(offer *clientHello) ([]byte, error) {
-	same := func(a, b keyShare) bool { return a.group == b.group && bytes.Equal(a.data, b.data) }
-	switch {
-	case !s.hasShare && (len(offer.keyShares) != 1 || offer.keyShares[0].group != s.group):
-		return nil, illegal("no key share for group %v after a HelloRetryRequest", s.group)
-	case s.hasShare && !slices.EqualFunc(offer.keyShares, s.offer.keyShares, same):
-		return nil, illegal("client changed its key shares after a HelloRetryRequest that asked for none")
-	}
-	i := slices.IndexFunc(offer.keyShares, func(k keyShare) bool { return k.group == s.group })
-	return offer.keyShares[i].data, nil
-}
-
-// repeats reports whether a second ClientHello differs from the first only in
-// what may change. RFC 8446, Section 4.1.2.
-func (m *clientHello) repeats(first *clientHello) bool {
-	constant := func(m clientHello) []byte {
-		m.keyShares, m.cookie13, m.identities, m.binders = nil, nil, nil, nil
-		m.earlyData = false
-		b := cryptobyte.NewBuilder(nil)
-		m.marshal(b)
-		for _, t := range m.seen {
-			switch t {
-			case extKeyShare, extCookie, extPreSharedKey, extEarlyData, extPadding:
-			default:
-				b.AddUint16(uint16(t)) // for those that we do not know
-			}
-		}
-		return b.BytesOrPanic() // it was parsed
-	}
-	return !m.earlyData && bytes.Equal(constant(*m), constant(*first))
 }
 
 // answer sends our whole flight.
