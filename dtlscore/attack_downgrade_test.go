@@ -139,7 +139,6 @@ func TestAttackB2G1G2I6ClientHello(t *testing.T) {
 		{"TLS 1.2", func(m *clientHello) { m.version = tls.VersionTLS12 }, AlertProtocolVersion, ErrPeerIncompatible},
 		{"supported_versions without ours", func(m *clientHello) { m.supportedVersions = []uint16{versionDTLS10, 0x7f7f} }, AlertProtocolVersion, ErrPeerIncompatible},
 		{"G2: no extended master secret", func(m *clientHello) { m.extendedMasterSecret = false }, AlertHandshakeFailure, ErrPeerIncompatible},
-		{"G1: no renegotiation signal", func(m *clientHello) { m.renegotiationInfo = nil }, AlertHandshakeFailure, ErrPeerIncompatible},
 		{"G1: renegotiation_info not empty", func(m *clientHello) { m.renegotiationInfo = []byte{1} }, AlertHandshakeFailure, ErrPeerMisbehaved},
 		{"no signature algorithms", func(m *clientHello) { m.signatureAlgorithms = nil }, AlertHandshakeFailure, ErrPeerIncompatible},
 		{"4.28: no uncompressed points", func(m *clientHello) { m.pointFormats = []byte{1, 2} }, AlertIllegalParameter, ErrPeerMisbehaved},
@@ -200,6 +199,7 @@ func TestAttackG2ExtendedMasterSecret(t *testing.T) {
 // What a ClientHello may have.
 func TestClientHelloAccepted(t *testing.T) {
 	tests := map[string]func(m *clientHello){
+		"G1: no RFC 5746":          func(m *clientHello) { m.renegotiationInfo = nil },
 		"G1: signalling suite":     func(m *clientHello) { m.renegotiationInfo = nil; m.suites = append(m.suites, scsvRenegotiationInfo) },
 		"better version":           func(m *clientHello) { m.version = VersionDTLS13 },
 		"supported_versions":       func(m *clientHello) { m.supportedVersions = []uint16{0x1a1a, VersionDTLS12} },

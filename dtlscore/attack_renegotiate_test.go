@@ -58,6 +58,81 @@ func TestAttackG1RenegotiationNotBound(t *testing.T) {
 	}
 }
 
+// RFC 5746, Sections 3.6 and 4.4: a client that does not have it, such as
+// wolfSSL, may connect, is not answered with it, and cannot renegotiate.
+func TestAttackG1ClientWithoutRFC5746(t *testing.T) {
+	connected := func(t *testing.T) *script {
+		config := testServerConfig(tls.NoClientCert)
+		config.Renegotiation = RenegotiateFreely
+		s := newScriptedClient(t, config)
+		s.clientHello(func(m *clientHello) { m.renegotiationInfo = nil })
+		s.serverFlight()
+		s.keyExchange()
+		s.finish()
+		s.readFinished()
+		s.wantComplete()
+		return s
+	}
+	wantRefusal := func(t *testing.T, s *script) {
+		t.Helper()
+		if got := s.readRecord(contentAlert); !slices.Equal(got, appendAlert(nil, levelWarning, AlertNoRenegotiation)) {
+			t.Errorf("alert %x, want no_renegotiation", got)
+		}
+		s.wantAlive("the connection goes on as it was")
+	}
+	for name, change := range map[string]func(m *clientHello){
+		"without":           func(m *clientHello) { m.renegotiationInfo = nil },
+		"empty":             func(m *clientHello) { m.renegotiationInfo = []byte{} },
+		"bound":             func(m *clientHello) {},
+		"signalling suite ": func(m *clientHello) { m.renegotiationInfo, m.suites = nil, append(m.suites, scsvRenegotiationInfo) },
+	} {
+		t.Run("client begins: "+name, func(t *testing.T) {
+			s := connected(t)
+			s.again()
+			s.clientHello(change)
+			wantRefusal(t, s)
+		})
+	}
+	t.Run("server begins", func(t *testing.T) {
+		s := connected(t)
+		if err := s.under.conn.Renegotiate(); !errors.Is(err, ErrPeerIncompatible) {
+			t.Errorf("Renegotiate: %v", err)
+		}
+		s.wantAlive("the error does not end the connection")
+		// Nor does a client that begins as if it had been asked.
+		s.again()
+		s.clientHello()
+		wantRefusal(t, s)
+	})
+	t.Run("answer", func(t *testing.T) {
+		s := newScriptedClient(t, testServerConfig(tls.NoClientCert))
+		s.clientHello(func(m *clientHello) { m.renegotiationInfo = nil })
+		answer := new(serverHello)
+		s.read(answer)
+		if answer.renegotiationInfo != nil {
+			t.Error("the server answers with renegotiation_info, which was not asked for")
+		}
+	})
+}
+
+// A session goes on with a client that does not have RFC 5746.
+func TestResumptionWithoutRFC5746(t *testing.T) {
+	client, server := resumingConfigs(tls.NoClientCert)
+	newTestPair(t, client, server).handshake()
+	server.Renegotiation = RenegotiateFreely
+	data, _ := client.SessionCache.Get(testName)
+	s := newScriptedClient(t, server)
+	s.clientHello(func(m *clientHello) {
+		m.renegotiationInfo = nil
+		m.sessionTicket, m.sessionID = parseSession(data).ticket, make([]byte, maxSessionIDLen)
+	})
+	answer := new(serverHello)
+	s.read(answer)
+	if len(answer.sessionID) == 0 || answer.renegotiationInfo != nil {
+		t.Errorf("ServerHello with session %x and renegotiation_info %v", answer.sessionID, answer.renegotiationInfo)
+	}
+}
+
 // renegotiatingClient is led to its second ClientHello, which is read.
 func renegotiatingClient(t *testing.T) *script {
 	config := testClientConfig()

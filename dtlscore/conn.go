@@ -29,6 +29,7 @@ type Conn struct {
 	resuming    string          // as a client: the key of the session that is offered
 	agreed      ConnectionState // of the last complete handshake
 	finished    finishedPair    // likewise
+	unbound     bool            // likewise: no renegotiation can be bound to it
 
 	callbackContext context.Context // see SetContext
 	callbackConn    net.Conn

@@ -33,6 +33,7 @@ type handshake12 struct {
 	keys     keyBlock
 	resumed  bool
 	finished finishedPair
+	unbound  bool // the client does not have RFC 5746: there will be no renegotiation
 
 	state ConnectionState // becomes the connection's when the handshake is complete
 }
@@ -199,7 +200,7 @@ func (hs *handshake12) complete(c *Conn) {
 		hs.state.DidResume = hs.resumed
 		hs.state.export = hs.exporter()
 		c.agreed.export.forget()
-		c.agreed, c.finished, c.making = hs.state, hs.finished, nil
+		c.agreed, c.finished, c.making, c.unbound = hs.state, hs.finished, nil, hs.unbound
 		return c.completeHandshake()
 	})
 }

@@ -7,7 +7,8 @@ import (
 
 // A RenegotiationSupport says who may begin further handshakes on a connection of
 // DTLS 1.2, for new keys or new certificates. They are always bound
-// to the one before (RFC 5746), and have the extended master secret.
+// to the one before (RFC 5746), and have the extended master secret. With a client
+// that does not have RFC 5746 there are none, as in crypto/tls; a server must have it.
 type RenegotiationSupport uint8
 
 const (
@@ -54,7 +55,8 @@ func (l *rateLimit) allow(now time.Time, burst int, interval time.Duration) bool
 //
 // It fails with [ErrNotOpen] before the first handshake is complete and after
 // close_notify of either side; with [ErrMisuse] if the version is not 1.2 or
-// Config.Renegotiation does not allow it; and with [ErrKeysUsedUp] after 65535
+// Config.Renegotiation does not allow it; with [ErrPeerIncompatible] if the
+// client does not have RFC 5746; and with [ErrKeysUsedUp] after 65535
 // handshakes. Such errors do not end the connection.
 // If a handshake is going on there is nothing to do.
 func (c *Conn) Renegotiate() error {
@@ -67,6 +69,8 @@ func (c *Conn) Renegotiate() error {
 		return misuse("Renegotiate on a connection of another version than 1.2")
 	case c.config.Renegotiation == RenegotiateNever:
 		return misuse("Renegotiate, which Config.Renegotiation does not allow")
+	case c.unbound:
+		return incompatible(AlertHandshakeFailure, "client has no secure renegotiation: it has to connect again for new keys")
 	case c.epochsUsedUp():
 		return ErrKeysUsedUp
 	case c.handshaking || c.asked:
@@ -137,7 +141,7 @@ func (s *open12) handle(c *Conn, m message, raw handshakeMessage) (state, error)
 }
 
 func (c *Conn) mayRenegotiate() bool {
-	return (c.asked || c.config.Renegotiation == RenegotiateFreely) && !c.closing && !c.epochsUsedUp()
+	return (c.asked || c.config.Renegotiation == RenegotiateFreely) && !c.unbound && !c.closing && !c.epochsUsedUp()
 }
 
 // refuseRenegotiation ends the handshake that the peer wanted to begin, so that

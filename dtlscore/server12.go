@@ -36,7 +36,7 @@ func startServer12(c *Conn, offer *clientHello, raw handshakeMessage) (state, er
 		return nil, incompatible(AlertHandshakeFailure, "client has no extended master secret")
 	}
 	scsv := slices.Contains(offer.suites, scsvRenegotiationInfo)
-	if offer.renegotiationInfo == nil && (!scsv || c.agreed.HandshakeComplete) {
+	if c.agreed.HandshakeComplete && offer.renegotiationInfo == nil {
 		return nil, incompatible(AlertHandshakeFailure, "client has no secure renegotiation")
 	}
 	if scsv && c.agreed.HandshakeComplete {
@@ -46,12 +46,15 @@ func startServer12(c *Conn, offer *clientHello, raw handshakeMessage) (state, er
 		return nil, err
 	}
 	hs := &serverHandshake12{handshake12: newHandshake12(newTranscript()), offer: offer}
+	hs.unbound = offer.renegotiationInfo == nil && !scsv
 	hs.received(raw)
 
 	// 2. What does not depend on the keys.
 	hs.hello = &serverHello{version: VersionDTLS12}
 	hs.hello.extendedMasterSecret = true
-	hs.hello.renegotiationInfo = append([]byte{}, c.finished.both()...)
+	if !hs.unbound {
+		hs.hello.renegotiationInfo = append([]byte{}, c.finished.both()...)
+	}
 	hs.hello.serverNameUsed = offer.serverName != ""
 	if offer.pointFormats != nil {
 		hs.hello.pointFormats = []byte{pointFormatUncompressed}

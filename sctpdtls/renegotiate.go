@@ -24,7 +24,8 @@ var ErrRenegotiationRefused = errors.New("sctpdtls: the peer refuses to renegoti
 // matches os.ErrDeadlineExceeded, or the context's, does not end the connection, nor the
 // renegotiation, which whoever reads brings to its end: a server can only ask, and the client may take
 // its time. Other errors that leave the connection alive are [ErrRenegotiationRefused], and those
-// that match [github.com/seed-41f70523/dtls-sctp/dtlscore.ErrMisuse] or ErrKeysUsedUp of that package.
+// that match [github.com/seed-41f70523/dtls-sctp/dtlscore.ErrMisuse], ErrKeysUsedUp of that package, or
+// ErrPeerIncompatible: the client does not have RFC 5746, and has to connect again for new keys.
 func (c *Conn) Renegotiate(ctx context.Context) error {
 	if err := c.HandshakeContext(ctx); err != nil {
 		return err

@@ -1,8 +1,7 @@
 /*
  * A peer around wolfSSL. It cannot: DTLS 1.3, X25519MLKEM768 and key updates
  * (distributions build it without), renegotiation, the ECDHE_PSK suites with
- * AES-GCM, and as a client RFC 5746, so that not every server wants it. A server
- * always exchanges cookies. The MTU is built in: messages have at most some 1,350
+ * AES-GCM, and as a client RFC 5746. A server always exchanges cookies. The MTU is built in: messages have at most some 1,350
  * bytes, packets of more than 1,400 are not read, and long handshake messages come
  * in fragments. Timers are a matter of the callback that reads, so there are none.
  */
