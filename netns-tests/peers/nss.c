@@ -212,11 +212,15 @@ static void set_suite(void)
 
 static void set_groups(void)
 {
-	SSLNamedGroup list[4];
-	size_t n = 0;
-	for (const struct group **g = group_list(); *g; g++)
-		list[n++] = (*g)->id;
-	must(SSL_NamedGroupConfig(conn, list, n), opt.group->name);
+	/* without a choice: NSS 3.112 has the first, but not in its own list */
+	SSLNamedGroup list[4] = {0x11ec, 29, 23, 24};
+	size_t n = 4;
+	if (opt.group) {
+		n = 0;
+		for (const struct group **g = group_list(); *g; g++)
+			list[n++] = (*g)->id;
+	}
+	must(SSL_NamedGroupConfig(conn, list, n), "groups");
 }
 
 static void set_psk(void)
@@ -288,8 +292,7 @@ void peer_handshake(void)
 	set_options();
 	if (opt.suite)
 		set_suite();
-	if (opt.group)
-		set_groups();
+	set_groups();
 	set_certificates();
 	if (opt.server && opt.cookie)
 		must(SSL_HelloRetryRequestCallback(conn, on_hello, NULL), "cookie");
