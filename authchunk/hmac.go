@@ -12,7 +12,7 @@ import (
 	"slices"
 )
 
-// The kernel authenticates chunks. What follows is the same in user space, to
+// The kernel authenticates chunks. What follows is the same in user space, for sctpcore and to
 // check captured packets against. RFC 4895, Sections 4.1 and 6.
 
 // An HMACID is an HMAC identifier. RFC 4895, Section 3.3.
@@ -137,15 +137,11 @@ func ParseAuth(chunks []byte) (Auth, error) {
 // [AssociationKey] and keyID the identifier of the secret in it. It panics if
 // id is unknown. RFC 4895, Section 6.2.
 func AppendAuth(b []byte, id HMACID, keyID uint16, key, chunks []byte) []byte {
-	if id.Size() == 0 {
-		panic("authchunk: AppendAuth with " + id.String())
-	}
+	m := NewMAC(id, key)
 	start := len(b)
-	b = append(b, chunkAuth, 0)
-	b = binary.BigEndian.AppendUint16(b, uint16(authHeaderLen+id.Size()))
-	b = binary.BigEndian.AppendUint16(b, keyID)
-	b = binary.BigEndian.AppendUint16(b, uint16(id))
-	return appendMAC(b, id, key, b[start:], chunks)
+	b = append(m.AppendHeader(b, keyID), chunks...)
+	m.Sign(b[start:])
+	return b[:start+authHeaderLen+id.Size()]
 }
 
 // VerifyAuth checks the AUTH chunk at the beginning of chunks, which goes on
@@ -156,19 +152,59 @@ func VerifyAuth(chunks, key []byte) error {
 	if err != nil {
 		return err
 	}
-	want := appendMAC(nil, a.HMAC, key, chunks[:authHeaderLen], chunks[authHeaderLen+len(a.MAC):])
-	if !hmac.Equal(a.MAC, want) {
+	if !NewMAC(a.HMAC, key).Verify(chunks, a) {
 		return ErrMAC
 	}
 	return nil
 }
 
-// appendMAC computes the HMAC over the AUTH chunk, its HMAC field being all
-// zero, and the chunks after it. RFC 4895, Section 6.2.
-func appendMAC(b []byte, id HMACID, key, header, chunks []byte) []byte {
-	m := hmac.New(id.hash, key)
-	m.Write(header)
-	m.Write(make([]byte, id.Size()))
-	m.Write(chunks)
-	return m.Sum(b)
+// A MAC signs and verifies many packets under one key and allocates nothing for them. It must not be
+// used concurrently.
+type MAC struct {
+	id   HMACID
+	hash hash.Hash
+	sum  [sha256.Size]byte // here because what is passed to hash escapes
+}
+
+var zeros [sha256.Size]byte
+
+// NewMAC returns the MAC for an [AssociationKey]. It panics if id is unknown.
+func NewMAC(id HMACID, key []byte) *MAC {
+	if id.Size() == 0 {
+		panic("authchunk: NewMAC with " + id.String())
+	}
+	return &MAC{id: id, hash: hmac.New(id.hash, key)}
+}
+
+// AppendHeader appends an AUTH chunk whose HMAC is zero, for [MAC.Sign] to fill in once the chunks
+// behind it are there. RFC 4895, Section 6.2.
+func (m *MAC) AppendHeader(b []byte, keyID uint16) []byte {
+	b = append(b, chunkAuth, 0)
+	b = binary.BigEndian.AppendUint16(b, uint16(authHeaderLen+m.id.Size()))
+	b = binary.BigEndian.AppendUint16(b, keyID)
+	b = binary.BigEndian.AppendUint16(b, uint16(m.id))
+	return append(b, zeros[:m.id.Size()]...)
+}
+
+// Sign fills in the HMAC of the AUTH chunk at the beginning of chunks, which go on to the end of
+// the packet, paddings included.
+func (m *MAC) Sign(chunks []byte) {
+	copy(chunks[authHeaderLen:], m.compute(chunks))
+}
+
+// Verify reports whether the HMAC of a, the AUTH chunk at the beginning of chunks, is right.
+// Chunks go on to the end of the packet. RFC 4895, Section 6.3.
+func (m *MAC) Verify(chunks []byte, a Auth) bool {
+	return a.HMAC == m.id && hmac.Equal(a.MAC, m.compute(chunks))
+}
+
+// compute returns the HMAC over the AUTH chunk, its HMAC field being all zero, and the chunks
+// after it. RFC 4895, Section 6.2.
+func (m *MAC) compute(chunks []byte) []byte {
+	size := m.id.Size()
+	m.hash.Reset()
+	m.hash.Write(chunks[:authHeaderLen])
+	m.hash.Write(zeros[:size])
+	m.hash.Write(chunks[authHeaderLen+size:])
+	return m.hash.Sum(m.sum[:0])
 }
