@@ -17,6 +17,7 @@ var mayImport = map[string][]string{
 	"dtlscore/internal/bogo":    {module + "dtlscore"},
 	"dtlscore/internal/seqpeer": {module + "dtlscore"},
 	"authchunk":                 {},
+	"sctpcore":                  {module + "authchunk"},
 	"stream":                    {},
 	"internal/sctpsock":         {"golang.org/x/sys/"},
 	"internal/assoctest":        {module + "stream"},

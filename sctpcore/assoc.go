@@ -1,0 +1,308 @@
+package sctpcore
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// A State is the state of an association. RFC 9260, Section 4.
+type State uint8
+
+const (
+	StateClosed State = iota
+	StateCookieWait
+	StateCookieEchoed
+	StateEstablished
+	StateShutdownPending
+	StateShutdownSent
+	StateShutdownReceived
+	StateShutdownAckSent
+)
+
+// String returns the name that the RFC gives to the state.
+func (s State) String() string {
+	names := [...]string{"CLOSED", "COOKIE-WAIT", "COOKIE-ECHOED", "ESTABLISHED", "SHUTDOWN-PENDING",
+		"SHUTDOWN-SENT", "SHUTDOWN-RECEIVED", "SHUTDOWN-ACK-SENT"}
+	if int(s) < len(names) {
+		return names[s]
+	}
+	return fmt.Sprintf("State(%d)", uint8(s))
+}
+
+// never is the time of a timer that is not running.
+const never = time.Duration(math.MaxInt64)
+
+// An Assoc is one SCTP association as a state machine. Packets that arrive go to [Assoc.Receive],
+// messages to [Assoc.Send]; after each call the driver sends what [Assoc.NextPacket] returns, reads
+// [Assoc.NextEvent] and [Assoc.Read], and calls [Assoc.Timeout] when [Assoc.NextTimeout] has come.
+//
+// It must not be used concurrently.
+type Assoc struct {
+	config *Config
+	rand   io.Reader
+	key    *cookieKey
+
+	state State
+	err   error // what ended it
+	now   time.Duration
+
+	localPort, peerPort uint16
+	localTag, peerTag   uint32
+	outStreams          uint16
+	inStreams           uint16
+	random              [32]byte // of our RANDOM parameter
+	partial             bool     // both ends have partial reliability
+
+	shake  handshake
+	paths  []*path
+	main   *path // the primary path
+	in     inbound
+	out    outbound
+	auth   authState
+	events []Event
+
+	control  control
+	shutdown shutdownState
+	errors   int // transmissions in a row without an answer. RFC 9260, Section 8.1
+	round    uint32
+	stats    Stats
+}
+
+// Stats counts what an association has done since it began.
+type Stats struct {
+	PacketsSent, PacketsReceived   uint64
+	MessagesSent, MessagesReceived uint64
+	BytesSent, BytesReceived       uint64 // of messages
+	Retransmissions                uint64 // DATA chunks that were sent again
+	FastRetransmissions            uint64 // those of them without a timeout. RFC 9260, Section 7.2.4
+	Timeouts                       uint64 // of T3-rtx
+	Duplicates                     uint64 // DATA chunks that came again
+	Dropped                        uint64 // chunks dropped for want of buffer
+	AuthFailures                   uint64 // packets with an AUTH chunk that could not be verified
+	Unauthenticated                uint64 // chunks dropped because they came without AUTH
+}
+
+func newAssoc(config *Config, rand io.Reader, key *cookieKey) *Assoc {
+	a := &Assoc{config: config, rand: rand, key: key}
+	a.shake.timer, a.shutdown.timer, a.shutdown.guard, a.in.sackTimer = never, never, never, never
+	a.auth.keys = map[uint16]*sharedKey{}
+	if config.Auth { // RFC 4895, Section 5: the endpoint pair shared key 0 is empty
+		a.auth.active = &sharedKey{}
+		a.auth.keys[0] = a.auth.active
+	}
+	return a
+}
+
+// random32 returns a random number that is not 0, as tags must be. RFC 9260, Section 5.3.1.
+func random32(r io.Reader) (uint32, error) {
+	for {
+		var b [4]byte
+		if _, err := io.ReadFull(r, b[:]); err != nil {
+			return 0, fmt.Errorf("sctp: no random numbers: %w", err)
+		}
+		if n := binary.BigEndian.Uint32(b[:]); n != 0 {
+			return n, nil
+		}
+	}
+}
+
+// agree sets up everything that both INIT and INIT ACK say: ours is local. It is also how an
+// association begins anew. RFC 9260, Section 5.1.
+func (a *Assoc) agree(localTSN uint32, peer *initChunk) {
+	a.peerTag = peer.tag
+	a.outStreams = min(a.config.OutStreams, peer.in)
+	a.inStreams = min(a.config.MaxInStreams, peer.out)
+	a.partial = a.config.PartialReliability && peer.forwardTSN
+	a.in.begin(peer.tsn - 1)
+	a.out.begin(localTSN, peer.rwnd)
+	a.agreeAuth(peer)
+}
+
+// addPaths adds the peer's addresses: from is where it answers, and is confirmed thereby; what it lists is to be
+// verified first. RFC 9260, Sections 5.1.2 and 5.4.
+func (a *Assoc) addPaths(from netip.AddrPort, local netip.Addr, listed []netip.Addr) {
+	p := a.pathOf(from.Addr())
+	if p == nil {
+		p = a.addPath(from, PathActive)
+	}
+	p.local = local
+	if a.main == nil {
+		a.main = p
+	}
+	for _, addr := range listed {
+		if a.pathOf(addr) == nil && len(a.paths) < maxAddresses {
+			a.addPath(netip.AddrPortFrom(addr, from.Port()), PathUnconfirmed)
+		}
+	}
+}
+
+// up makes the association ESTABLISHED.
+func (a *Assoc) up(now time.Duration) {
+	a.state = StateEstablished
+	a.shake = handshake{timer: never}
+	a.errors = 0
+	a.startPaths(now)
+	a.event(Event{Kind: EventUp})
+	if a.config.Auth && !a.auth.agreed {
+		a.event(Event{Kind: EventNoAuth})
+	}
+}
+
+// startPaths begins with all paths once both ends have agreed.
+func (a *Assoc) startPaths(now time.Duration) {
+	for _, p := range a.paths {
+		p.congestion.begin(a.chunkMTU())
+		p.errors = 0
+		a.scheduleHeartbeat(p, now)
+	}
+}
+
+// end is the one exit: whatever ends the association passes here.
+func (a *Assoc) end(err error) {
+	if a.state == StateClosed && a.err != nil {
+		return
+	}
+	a.state, a.err = StateClosed, err
+	a.shake = handshake{timer: never}
+	a.shutdown.timer, a.shutdown.guard, a.in.sackTimer = never, never, never
+	for _, p := range a.paths {
+		p.t3, p.heartbeatAt = never, never
+	}
+	a.control = control{complete: a.control.complete, completeTo: a.control.completeTo, replies: a.control.replies}
+	a.releaseAll()
+	a.in.forget(a)
+	a.event(Event{Kind: EventDown, Err: err})
+}
+
+// fail ends the association with an ABORT that tells the peer why. RFC 9260, Section 9.1.
+func (a *Assoc) fail(abort *AbortError) {
+	if a.state == StateClosed {
+		return
+	}
+	if a.peerTag != 0 {
+		b := (header{a.localPort, a.peerPort, a.peerTag}).append(nil)
+		at := len(b)
+		if m := a.signer(a.auth.active); m != nil && a.peerDemands(chunkAbort) {
+			b = m.AppendHeader(b, a.auth.active.id)
+			b = appendAbort(b, abort)
+			m.Sign(b[at:])
+		} else {
+			b = appendAbort(b, abort)
+		}
+		putChecksum(b)
+		a.end(abort)
+		a.reply(a.sendPath(), b)
+		return
+	}
+	a.end(abort)
+}
+
+// Abort ends the association at once, and tells the peer why in reason, which may be empty and of
+// which at most 128 bytes are sent. RFC 9260, Section 10.1, ABORT.
+func (a *Assoc) Abort(reason string) {
+	a.round++
+	a.fail(&AbortError{Local: true, Cause: CauseUserInitiated, Info: []byte(reason)[:min(len(reason), 128)]})
+}
+
+// appendAbort appends an ABORT chunk. RFC 9260, Section 3.3.7.
+func appendAbort(b []byte, e *AbortError) []byte {
+	n := 0
+	if e.Cause != 0 {
+		n = paramHeaderLen + padded(len(e.Info))
+	}
+	b = appendChunkHeader(b, chunkAbort, 0, n)
+	if e.Cause != 0 {
+		b = appendParam(b, uint16(e.Cause), e.Info)
+	}
+	return b
+}
+
+// State returns the state of the association. RFC 9260, Section 4.
+func (a *Assoc) State() State { return a.state }
+
+// Err returns what ended the association, nil if nothing did.
+func (a *Assoc) Err() error { return a.err }
+
+// Streams returns the number of outgoing and incoming streams that were agreed on.
+func (a *Assoc) Streams() (out, in uint16) { return a.outStreams, a.inStreams }
+
+// PartialReliability reports whether both ends have it. RFC 3758, Section 3.3.
+func (a *Assoc) PartialReliability() bool { return a.partial }
+
+// Ports returns the SCTP ports of both ends.
+func (a *Assoc) Ports() (local, peer uint16) { return a.localPort, a.peerPort }
+
+// Stats returns what was counted so far.
+func (a *Assoc) Stats() Stats { return a.stats }
+
+// Missing returns the number of TSNs that have not arrived below the highest one that has: Linux
+// calls it sstat_penddata. It is not 0 after everything was read if somebody has acknowledged in our name what never came.
+func (a *Assoc) Missing() int { return a.in.missing() }
+
+// Unacknowledged returns the bytes of messages that have been sent and not been acknowledged.
+func (a *Assoc) Unacknowledged() int { return a.out.buffered }
+
+// pathOf returns the path to an address of the peer, nil if it is none.
+func (a *Assoc) pathOf(addr netip.Addr) *path {
+	for _, p := range a.paths {
+		if p.peer.Addr() == addr {
+			return p
+		}
+	}
+	return nil
+}
+
+// NextTimeout returns when [Assoc.Timeout] has to be called; it is math.MaxInt64 if not at all.
+func (a *Assoc) NextTimeout() time.Duration {
+	at := min(a.shake.timer, a.shutdown.timer, a.shutdown.guard, a.in.sackTimer)
+	for _, p := range a.paths {
+		at = min(at, p.t3, p.heartbeatAt)
+	}
+	return at
+}
+
+// Timeout does what is due by now. It may be called at any time.
+func (a *Assoc) Timeout(now time.Duration) {
+	a.now = now
+	a.round++
+	if now >= a.shake.timer {
+		a.initTimeout(now)
+	}
+	if now >= a.in.sackTimer {
+		a.in.sackTimer, a.in.sackNow = never, true
+	}
+	for _, p := range slices.Clone(a.paths) {
+		if now >= p.t3 {
+			a.t3Timeout(p, now)
+		}
+		if now >= p.heartbeatAt {
+			a.heartbeatTimeout(p, now)
+		}
+	}
+	if now >= a.shutdown.timer {
+		a.shutdownTimeout(now)
+	}
+	if now >= a.shutdown.guard {
+		a.fail(&AbortError{Local: true, Cause: CauseUserInitiated, Err: ErrTimeout})
+	}
+}
+
+// strike counts a transmission to p that was not answered. The association ends after too many
+// in a row on all paths together. RFC 9260, Sections 8.1 and 8.2.
+func (a *Assoc) strike(p *path) (alive bool) {
+	if p.state != PathUnconfirmed { // it may be no address of the peer at all
+		a.errors++
+	}
+	p.errors++
+	if a.errors > a.config.AssociationMaxRetrans {
+		a.fail(&AbortError{Local: true, Cause: CauseUserInitiated, Err: ErrTimeout})
+		return false
+	}
+	a.judge(p)
+	return true
+}

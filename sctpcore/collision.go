@@ -1,0 +1,161 @@
+package sctpcore
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"time"
+)
+
+// What follows is about INIT and COOKIE ECHO chunks that come while there is an association:
+// duplicates, collisions and restarts. RFC 9260, Section 5.2.
+
+// receiveInit answers an INIT for this association. RFC 9260, Sections 5.2.1 and 5.2.2.
+func (a *Assoc) receiveInit(now time.Duration, h header, from netip.AddrPort, local netip.Addr, value []byte) {
+	p := a.pathOf(from.Addr())
+	if p == nil || len(value) < initFixedLen {
+		return
+	}
+	if a.state == StateShutdownAckSent { // RFC 9260, Section 9.2
+		a.control.shutdownAck = true
+		return
+	}
+	if a.state > StateCookieEchoed && a.config.RefuseRestart {
+		return
+	}
+	if a.state != StateCookieWait {
+		if peer, f := parseInit(value); f == nil {
+			for _, addr := range peer.addrs {
+				if a.pathOf(addr) == nil {
+					a.refuseAddress(p, peer.tag, addr)
+					return
+				}
+			}
+		}
+	}
+	s := answer{config: a.config, key: a.key, localTag: a.localTag, localTSN: a.shake.tsn, random: a.random}
+	var err error
+	switch a.state {
+	case StateCookieWait:
+	case StateCookieEchoed:
+		s.tieLocal, s.tiePeer = a.localTag, a.peerTag
+	default:
+		s.tieLocal, s.tiePeer = a.localTag, a.peerTag
+		if s.localTag, err = random32(a.rand); err == nil {
+			s.localTSN, err = random32(a.rand)
+		}
+		if err != nil || fill(a.rand, s.random[:]) != nil {
+			return
+		}
+	}
+	if b := s.toInit(now, h, from, local, value); b != nil {
+		a.reply(p, b)
+	}
+}
+
+// refuseAddress answers an INIT that adds an address to an association that is there: somebody
+// else may want to take it over. RFC 9260, Section 5.2.2.
+func (a *Assoc) refuseAddress(p *path, tag uint32, addr netip.Addr) {
+	if tag == 0 {
+		return
+	}
+	typ := uint16(paramIPv6)
+	if addr.Is4() {
+		typ = paramIPv4
+	}
+	b := header{a.localPort, a.peerPort, tag}.append(nil)
+	b = appendAbort(b, &AbortError{Cause: CauseRestartNewAddresses, Info: appendParam(nil, typ, addr.AsSlice())})
+	putChecksum(b)
+	a.reply(p, b)
+}
+
+// A verdict says what a state cookie is worth.
+type verdict uint8
+
+const (
+	cookieBad verdict = iota
+	cookieStale
+	cookieGood
+)
+
+// check opens the cookie of a COOKIE ECHO chunk. RFC 9260, Section 5.1.5, steps 1 to 5.
+func (k *cookieKey) check(now time.Duration, h header, value []byte) (stateCookie, verdict) {
+	c, ok := k.open(value)
+	switch {
+	case !ok || h.tag != c.localTag || h.dst != c.localPort || h.src != c.peerPort:
+		return c, cookieBad
+	case now-c.created > c.life:
+		return c, cookieStale
+	}
+	return c, cookieGood
+}
+
+// staleError builds the packet that says how stale the cookie was, in microseconds. RFC 9260, Section 3.3.10.3.
+func staleError(now time.Duration, c *stateCookie) []byte {
+	late := min((now - c.created - c.life).Microseconds(), 1<<32-1)
+	b := header{c.localPort, c.peerPort, c.peer.tag}.append(nil)
+	b = appendChunkHeader(b, chunkError, 0, paramHeaderLen+4)
+	b = appendParam(b, uint16(CauseStaleCookie), binary.BigEndian.AppendUint32(nil, uint32(late)))
+	putChecksum(b)
+	return b
+}
+
+// receiveCookieEcho is the table of RFC 9260, Section 5.2.4. Goes on is set if the chunks behind
+// COOKIE ECHO belong to the association.
+func (a *Assoc) receiveCookieEcho(now time.Duration, h header, from netip.AddrPort, local netip.Addr, value []byte) (goesOn bool) {
+	c, v := a.key.check(now, h, value)
+	p := a.pathOf(from.Addr())
+	if v == cookieBad || p == nil {
+		return false
+	}
+	isLocal, isPeer := c.localTag == a.localTag, c.peer.tag == a.peerTag
+	isTie := c.tieLocal == a.localTag && c.tiePeer == a.peerTag && a.peerTag != 0
+	if v == cookieStale && !(isLocal && isPeer) {
+		a.reply(p, staleError(now, &c))
+		return false
+	}
+	switch {
+	case isLocal && isPeer: // D: our COOKIE ACK was lost, or both sides began
+		if a.state == StateCookieEchoed {
+			a.up(now)
+		}
+	case isLocal && (a.state == StateCookieWait || a.state == StateCookieEchoed): // B: both sides began
+		a.agree(a.shake.tsn, &c.peer)
+		a.main = p
+		a.addPaths(c.origin(from), local, c.peer.addrs)
+		a.up(now)
+	case !isLocal && !isPeer && isTie && a.state > StateCookieEchoed: // A: the peer has restarted
+		if a.auth.agreed && !c.peer.hasAuth {
+			return false // what was authenticated is not given up for what is not
+		}
+		if a.state == StateShutdownAckSent {
+			a.control.shutdownAck = true
+			a.reportError(CauseCookieInShutdown, nil)
+			return false
+		}
+		a.restart(now, from, local, &c)
+	default: // C: the cookie of a handshake that is over
+		return false
+	}
+	if a.state >= StateEstablished {
+		a.control.cookieAck, a.control.cookieTo = true, p
+	}
+	return a.state >= StateEstablished
+}
+
+// restart begins the association anew: what was sent and not acknowledged is lost, what has
+// arrived can still be read. RFC 9260, Section 5.2.4, action A.
+func (a *Assoc) restart(now time.Duration, from netip.AddrPort, local netip.Addr, c *stateCookie) {
+	a.releaseAll()
+	a.in.forget(a)
+	a.localTag, a.random = c.localTag, c.random
+	a.paths, a.main = nil, nil
+	a.control, a.shutdown = control{}, shutdownState{timer: never, guard: never, asked: a.shutdown.asked}
+	a.agree(c.localTSN, &c.peer)
+	a.addPaths(c.origin(from), local, c.peer.addrs)
+	a.event(Event{Kind: EventRestart})
+	a.state, a.errors = StateEstablished, 0
+	a.startPaths(now)
+	if a.shutdown.asked {
+		a.state = StateShutdownPending
+	}
+}

@@ -1,0 +1,107 @@
+package sctpcore
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"net/netip"
+	"time"
+)
+
+// A stateCookie is all that an association needs, signed and kept by the peer until COOKIE ECHO
+// brings it back, so that an INIT costs no memory here. RFC 9260, Section 5.1.3.
+type stateCookie struct {
+	created  time.Duration
+	life     time.Duration
+	localTag uint32
+	localTSN uint32
+	// The tags of an association that was there already, else 0. RFC 9260, Section 5.2.2.
+	tieLocal, tiePeer uint32
+	localPort         uint16
+	peerPort          uint16
+	from              netip.AddrPort // where INIT came from
+	local             netip.Addr     // where it went to; may be invalid
+	random            [32]byte       // of our RANDOM parameter
+	peer              initChunk      // the peer's INIT
+}
+
+const (
+	macLen         = sha256.Size
+	cookieFixedLen = macLen + 8 + 8 + 4*4 + 2*2 + 18 + 16 + 32
+)
+
+// A cookieKey signs cookies. It is as old as the [Endpoint] that made it.
+type cookieKey [32]byte
+
+func (k *cookieKey) sign(b []byte) []byte {
+	m := hmac.New(sha256.New, k[:])
+	m.Write(b)
+	return m.Sum(nil)
+}
+
+func appendAddr(b []byte, a netip.Addr) []byte {
+	raw := a.As16()
+	if !a.IsValid() {
+		raw = [16]byte{}
+	}
+	return append(b, raw[:]...)
+}
+
+func readAddr(b []byte) netip.Addr {
+	a := netip.AddrFrom16([16]byte(b)).Unmap()
+	if a.IsUnspecified() {
+		return netip.Addr{}
+	}
+	return a
+}
+
+// seal returns the cookie as it goes into INIT ACK.
+func (k *cookieKey) seal(c *stateCookie) []byte {
+	b := make([]byte, macLen, cookieFixedLen+256)
+	b = binary.BigEndian.AppendUint64(b, uint64(c.created))
+	b = binary.BigEndian.AppendUint64(b, uint64(c.life))
+	b = binary.BigEndian.AppendUint32(b, c.localTag)
+	b = binary.BigEndian.AppendUint32(b, c.localTSN)
+	b = binary.BigEndian.AppendUint32(b, c.tieLocal)
+	b = binary.BigEndian.AppendUint32(b, c.tiePeer)
+	b = binary.BigEndian.AppendUint16(b, c.localPort)
+	b = binary.BigEndian.AppendUint16(b, c.peerPort)
+	b = appendAddr(b, c.from.Addr())
+	b = binary.BigEndian.AppendUint16(b, c.from.Port())
+	b = appendAddr(b, c.local)
+	b = append(b, c.random[:]...)
+	b = c.peer.appendTo(b)
+	copy(b, k.sign(b[macLen:]))
+	return b
+}
+
+// open reads a cookie that seal made with this key; any other is not ok.
+func (k *cookieKey) open(b []byte) (c stateCookie, ok bool) {
+	if len(b) < cookieFixedLen || !hmac.Equal(b[:macLen], k.sign(b[macLen:])) {
+		return c, false
+	}
+	b = b[macLen:]
+	c.created = time.Duration(binary.BigEndian.Uint64(b))
+	c.life = time.Duration(binary.BigEndian.Uint64(b[8:]))
+	c.localTag = binary.BigEndian.Uint32(b[16:])
+	c.localTSN = binary.BigEndian.Uint32(b[20:])
+	c.tieLocal = binary.BigEndian.Uint32(b[24:])
+	c.tiePeer = binary.BigEndian.Uint32(b[28:])
+	c.localPort = binary.BigEndian.Uint16(b[32:])
+	c.peerPort = binary.BigEndian.Uint16(b[34:])
+	c.from = netip.AddrPortFrom(readAddr(b[36:52]), binary.BigEndian.Uint16(b[52:]))
+	c.local = readAddr(b[54:70])
+	c.random = [32]byte(b[70:102])
+	peer, f := parseInit(b[102:])
+	c.peer = peer
+	return c, f == nil
+}
+
+// origin is where INIT came from and INIT ACK went to: that is what COOKIE ECHO, which comes from
+// "from", has confirmed. RFC 9260, Section 5.4, rule 2.
+func (c *stateCookie) origin(from netip.AddrPort) netip.AddrPort {
+	if from.Addr().WithZone("") == c.from.Addr() {
+		return from
+	}
+	return c.from
+}

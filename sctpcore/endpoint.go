@@ -1,0 +1,347 @@
+package sctpcore
+
+import (
+	"fmt"
+	"io"
+	"net/netip"
+	"time"
+)
+
+// An Endpoint is the associations that share one network: it finds the one that a packet belongs to,
+// answers the packets that belong to none, and makes new ones. It keeps nothing of a peer before
+// that has shown with COOKIE ECHO that it is where it says. RFC 9260, Sections 5.1 and 8.4.
+//
+// It must not be used concurrently; an [Assoc] may meanwhile be used.
+type Endpoint struct {
+	rand      io.Reader
+	key       cookieKey
+	listeners map[uint16]*Config
+	byTag     map[uint32]*Assoc
+	byPlace   map[place]*Assoc
+	bound     map[*Assoc]binding
+	replies   []Packet
+}
+
+// A place is what identifies an association without a verification tag.
+type place struct {
+	peer                netip.AddrPort
+	localPort, peerPort uint16
+}
+
+// A binding is what an association is found by.
+type binding struct {
+	tag    uint32
+	places []place
+}
+
+// maxReplies bounds what waits to be sent for packets that belong to no association.
+const maxReplies = 64
+
+// NewEndpoint returns an Endpoint. All random numbers, those of tags and cookies too, come from
+// rand, which has to be unpredictable, and safe for concurrent use if associations are used concurrently:
+// crypto/rand's Reader.
+func NewEndpoint(rand io.Reader) (*Endpoint, error) {
+	e := &Endpoint{
+		rand:      rand,
+		listeners: map[uint16]*Config{},
+		byTag:     map[uint32]*Assoc{},
+		byPlace:   map[place]*Assoc{},
+		bound:     map[*Assoc]binding{},
+	}
+	return e, fill(rand, e.key[:])
+}
+
+func fill(r io.Reader, b []byte) error {
+	if _, err := io.ReadFull(r, b); err != nil {
+		return fmt.Errorf("sctp: no random numbers: %w", err)
+	}
+	return nil
+}
+
+// Listen has associations to an SCTP port accepted: [Endpoint.Receive] returns them.
+func (e *Endpoint) Listen(port uint16, config *Config) error {
+	c, err := config.prepare()
+	if err != nil {
+		return err
+	}
+	if e.listeners[port] != nil {
+		return fmt.Errorf("%w: somebody listens on %d", ErrInUse, port)
+	}
+	e.listeners[port] = c
+	return nil
+}
+
+// Unlisten ends Listen. Associations that are there go on.
+func (e *Endpoint) Unlisten(port uint16) { delete(e.listeners, port) }
+
+// Connect begins an association to an SCTP port of a peer, which has one or several addresses; their
+// ports are those of UDP. If localPort is 0, one is chosen from 49,152 up.
+func (e *Endpoint) Connect(now time.Duration, config *Config, localPort, peerPort uint16, peers ...netip.AddrPort) (*Assoc, error) {
+	c, err := config.prepare()
+	if err != nil {
+		return nil, err
+	}
+	if len(peers) == 0 || len(peers) > maxAddresses {
+		return nil, fmt.Errorf("%w: %d addresses of the peer are not from 1 to %d", ErrConfig, len(peers), maxAddresses)
+	}
+	for _, p := range peers {
+		if !usable(p.Addr()) {
+			return nil, fmt.Errorf("%w: %v is no address of a peer", ErrConfig, p)
+		}
+	}
+	a := newAssoc(c, e.rand, &e.key)
+	a.peerPort = peerPort
+	if a.localTag, err = e.newTag(); err != nil {
+		return nil, err
+	}
+	if a.localPort, err = e.choosePort(localPort, peerPort, peers); err != nil {
+		return nil, err
+	}
+	if err := a.connect(now, peers); err != nil {
+		return nil, err
+	}
+	e.Bind(a)
+	return a, nil
+}
+
+func (e *Endpoint) newTag() (uint32, error) {
+	for {
+		tag, err := random32(e.rand)
+		if err != nil || e.byTag[tag] == nil {
+			return tag, err
+		}
+	}
+}
+
+// choosePort finds a local port that has no association to any of the peers.
+func (e *Endpoint) choosePort(port, peerPort uint16, peers []netip.AddrPort) (uint16, error) {
+	free := func(port uint16) bool {
+		for _, p := range peers {
+			if e.byPlace[place{unmap(p), port, peerPort}] != nil {
+				return false
+			}
+		}
+		return true
+	}
+	if port != 0 {
+		if !free(port) {
+			return 0, fmt.Errorf("%w: local port %d", ErrInUse, port)
+		}
+		return port, nil
+	}
+	const first, count = 49152, 65536 - 49152
+	n, err := random32(e.rand)
+	if err != nil {
+		return 0, err
+	}
+	for i := range uint32(count) {
+		port := uint16(first + (n+i)%count)
+		if e.listeners[port] == nil && free(port) {
+			return port, nil
+		}
+	}
+	return 0, fmt.Errorf("%w: all local ports from %d up", ErrInUse, first)
+}
+
+func unmap(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
+
+// Bind has the association found by its present tag and addresses. It is to be called again after
+// [EventUp], [EventRestart] and [EventPath], when these may be others.
+func (e *Endpoint) Bind(a *Assoc) {
+	e.Forget(a)
+	if a.state == StateClosed {
+		return
+	}
+	b := binding{tag: a.localTag}
+	for _, p := range a.paths {
+		b.places = append(b.places, place{p.peer, a.localPort, a.peerPort})
+	}
+	e.bound[a] = b
+	e.byTag[b.tag] = a
+	for _, p := range b.places {
+		if e.byPlace[p] == nil {
+			e.byPlace[p] = a
+		}
+	}
+}
+
+// Forget has the association not found any more. It is to be called after [EventDown].
+func (e *Endpoint) Forget(a *Assoc) {
+	b, ok := e.bound[a]
+	if !ok {
+		return
+	}
+	delete(e.bound, a)
+	if e.byTag[b.tag] == a {
+		delete(e.byTag, b.tag)
+	}
+	for _, p := range b.places {
+		if e.byPlace[p] == a {
+			delete(e.byPlace, p)
+		}
+	}
+}
+
+// Find returns the association that a packet is for, whose [Assoc.Receive] is to be called. It is nil if
+// there is none, and the packet is for [Endpoint.Receive].
+func (e *Endpoint) Find(from netip.AddrPort, packet []byte) *Assoc {
+	if len(packet) < headerLen {
+		return nil
+	}
+	h := readHeader(packet)
+	if a := e.byTag[h.tag]; a != nil && h.tag != 0 && a.localPort == h.dst && a.peerPort == h.src {
+		return a
+	}
+	return e.byPlace[place{unmap(from), h.dst, h.src}]
+}
+
+// Receive takes a packet that belongs to no association. If it brings about a new one, that is
+// returned, established, and bound already. RFC 9260, Section 8.4.
+func (e *Endpoint) Receive(now time.Duration, from netip.AddrPort, local netip.Addr, packet []byte) *Assoc {
+	from = unmap(from)
+	h, chunks, ok := parsePacket(packet)
+	if !ok || !usable(from.Addr()) || from.Addr().IsMulticast() { // rule 1
+		return nil
+	}
+	first, rest, ok := nextChunk(chunks)
+	if !ok {
+		return nil
+	}
+	if first.typ == chunkAuth { // RFC 4895, Section 6.3: before COOKIE ECHO
+		if second, _, ok := nextChunk(rest); ok && second.typ == chunkCookieEcho {
+			first = second
+		}
+	}
+	config := e.listeners[h.dst]
+	switch {
+	case first.typ == chunkInit && h.tag != 0, has(chunks, chunkAbort): // rule 2; Section 8.5.1, A
+		return nil
+	case first.typ == chunkInit && config != nil: // rule 3
+		if len(rest) == 0 {
+			e.answerInit(now, config, h, from, local, first.value)
+		}
+		return nil
+	case first.typ == chunkInit: // nobody listens: Section 8.4, rule 3, and Section 5.1
+		if len(first.value) >= initFixedLen && len(rest) == 0 {
+			if peer, _ := parseInit(first.value); peer.tag != 0 {
+				e.reply(from, local, abortPacket(h, peer.tag, 0))
+			}
+		}
+		return nil
+	case first.typ == chunkCookieEcho && config != nil: // rule 4
+		return e.accept(now, config, h, from, local, packet, first.value)
+	case first.typ == chunkShutdownAck: // rule 5
+		e.reply(from, local, shutdownCompletePacket(h, h.tag, flagT))
+		return nil
+	case has(chunks, chunkShutdownComplete), has(chunks, chunkCookieAck), hasStaleCookie(chunks): // rules 6 and 7
+		return nil
+	}
+	e.reply(from, local, abortPacket(h, h.tag, flagT)) // rule 8
+	return nil
+}
+
+func (e *Endpoint) answerInit(now time.Duration, config *Config, h header, from netip.AddrPort, local netip.Addr, value []byte) {
+	s := answer{config: config, key: &e.key}
+	var err error
+	if s.localTag, err = e.newTag(); err == nil {
+		s.localTSN, err = random32(e.rand)
+	}
+	if err != nil || fill(e.rand, s.random[:]) != nil {
+		return
+	}
+	if b := s.toInit(now, h, from, local, value); b != nil {
+		e.reply(from, local, b)
+	}
+}
+
+// accept makes an association of the cookie in COOKIE ECHO. RFC 9260, Section 5.1.5.
+func (e *Endpoint) accept(now time.Duration, config *Config, h header, from netip.AddrPort, local netip.Addr, packet, value []byte) *Assoc {
+	c, v := e.key.check(now, h, value)
+	switch {
+	case v == cookieBad || e.byTag[c.localTag] != nil:
+		return nil
+	case v == cookieStale:
+		e.reply(from, local, staleError(now, &c))
+		return nil
+	case c.from.Addr() != from.Addr().WithZone("") && !listed(c.peer.addrs, from.Addr()):
+		return nil // COOKIE ECHO from a place that INIT did not name
+	}
+	a := newAssoc(config, e.rand, &e.key)
+	a.localPort, a.peerPort = c.localPort, c.peerPort
+	a.localTag, a.random = c.localTag, c.random
+	a.agree(c.localTSN, &c.peer)
+	a.addPaths(c.origin(from), local, c.peer.addrs)
+	a.now = now
+	if isAuth := packet[headerLen] == chunkAuth; isAuth && !a.verify(packet[headerLen:]) || !isAuth && a.demands(chunkCookieEcho) {
+		return nil // RFC 4895, Section 6.3
+	}
+	a.up(now)
+	e.Bind(a)
+	a.Receive(now, from, local, packet) // COOKIE ECHO once more, and what is behind it
+	return a
+}
+
+func listed(addrs []netip.Addr, a netip.Addr) bool {
+	for _, l := range addrs {
+		if l == a {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *Endpoint) reply(to netip.AddrPort, local netip.Addr, b []byte) {
+	if len(e.replies) < maxReplies {
+		e.replies = append(e.replies, Packet{b, to, local})
+	}
+}
+
+// NextPacket returns the next packet to send that belongs to no association, ok if there is one.
+func (e *Endpoint) NextPacket() (p Packet, ok bool) {
+	if len(e.replies) == 0 {
+		return Packet{}, false
+	}
+	p = e.replies[0]
+	if e.replies = e.replies[1:]; len(e.replies) == 0 {
+		e.replies = nil
+	}
+	return p, true
+}
+
+// abortPacket answers the packet with header h; with the T bit, tag is the one that it has.
+// RFC 9260, Section 8.5.1, B.
+func abortPacket(h header, tag uint32, flags byte) []byte {
+	b := header{h.dst, h.src, tag}.append(nil)
+	b = appendChunkHeader(b, chunkAbort, flags, 0)
+	putChecksum(b)
+	return b
+}
+
+// shutdownCompletePacket is the same with SHUTDOWN COMPLETE. RFC 9260, Section 8.5.1, C.
+func shutdownCompletePacket(h header, tag uint32, flags byte) []byte {
+	b := header{h.dst, h.src, tag}.append(nil)
+	b = appendChunkHeader(b, chunkShutdownComplete, flags, 0)
+	putChecksum(b)
+	return b
+}
+
+// has reports whether a chunk of that type is among them.
+func has(chunks []byte, typ byte) bool {
+	for len(chunks) > 0 {
+		c, rest, ok := nextChunk(chunks)
+		if !ok {
+			return false
+		}
+		if c.typ == typ {
+			return true
+		}
+		chunks = rest
+	}
+	return false
+}
+
+func hasStaleCookie(chunks []byte) bool {
+	c, _, _ := nextChunk(chunks)
+	cause, _, ok := nextParam(c.value)
+	return c.typ == chunkError && ok && Cause(cause.typ) == CauseStaleCookie
+}

@@ -1,0 +1,238 @@
+package sctpcore
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"time"
+)
+
+// inbound is what has arrived. RFC 9260, Section 6.2.
+type inbound struct {
+	cum     uint32   // Cumulative TSN: all up to it have arrived
+	highest uint32   // that has arrived
+	bits    []uint64 // which TSNs beyond cum have arrived; nil if none
+
+	duplicates []uint32 // to report in the next SACK
+	packets    int      // with DATA since the last SACK
+	got        bool     // the packet that is being read has DATA
+	sackNow    bool
+	sackTimer  time.Duration
+	sackTo     *path
+	advertised int // the window that the peer believes in
+
+	reassembly
+}
+
+const (
+	// tsnWindow is how far beyond cum a TSN may be, else it is dropped; Gap Ack Blocks can tell of twice as many.
+	tsnWindow = 1 << 15
+	// maxDuplicates is how many duplicate TSNs a SACK reports.
+	maxDuplicates = 16
+)
+
+func (in *inbound) begin(cum uint32) {
+	in.cum, in.highest, in.bits = cum, cum, nil
+	in.duplicates, in.got = nil, false
+	in.packets = 1 << 20 // the first DATA is acknowledged at once
+	in.sackNow, in.sackTimer, in.sackTo = false, never, nil
+	in.advertised = 0
+}
+
+func (in *inbound) word(tsn uint32) *uint64 { return &in.bits[tsn%tsnWindow/64] }
+
+// has reports whether a TSN has arrived.
+func (in *inbound) has(tsn uint32) bool {
+	if !before(in.cum, tsn) {
+		return true
+	}
+	return !before(in.highest, tsn) && in.bits != nil && *in.word(tsn)&(1<<(tsn%64)) != 0
+}
+
+// add notes that a TSN has arrived, which is not before the first one missing.
+func (in *inbound) add(tsn uint32) {
+	if before(in.highest, tsn) {
+		in.highest = tsn
+	}
+	if tsn == in.cum+1 {
+		in.cum = tsn
+		in.advance()
+		return
+	}
+	if in.bits == nil {
+		in.bits = make([]uint64, tsnWindow/64)
+	}
+	*in.word(tsn) |= 1 << (tsn % 64)
+}
+
+// advance moves cum on over what has arrived already.
+func (in *inbound) advance() {
+	for in.cum != in.highest && *in.word(in.cum + 1)&(1<<((in.cum+1)%64)) != 0 {
+		in.cum++
+		*in.word(in.cum) &^= 1 << (in.cum % 64)
+	}
+}
+
+// nextRun returns the first run of TSNs from tsn on that have arrived.
+func (in *inbound) nextRun(tsn uint32) (start, end uint32, ok bool) {
+	for ; !before(in.highest, tsn); tsn += 64 - tsn%64 {
+		w := *in.word(tsn) >> (tsn % 64)
+		if w == 0 {
+			continue
+		}
+		start = tsn + uint32(bits.TrailingZeros64(w))
+		for end = start; !before(in.highest, end); {
+			w := ^*in.word(end) >> (end % 64)
+			if w != 0 {
+				end += uint32(bits.TrailingZeros64(w))
+				break
+			}
+			end += 64 - end%64
+		}
+		return start, end - 1, true
+	}
+	return 0, 0, false
+}
+
+// missing is the number of TSNs between cum and the highest that have not arrived.
+func (in *inbound) missing() int {
+	n := int(in.highest - in.cum)
+	for tsn := in.cum + 1; n > 0; {
+		start, end, ok := in.nextRun(tsn)
+		if !ok {
+			break
+		}
+		n -= int(end-start) + 1
+		tsn = end + 1
+	}
+	return n
+}
+
+// receiveData takes a DATA chunk. RFC 9260, Sections 6.2, 6.5 and 6.9.
+func (a *Assoc) receiveData(p *path, c chunk) *fault {
+	const header = dataHeaderLen - chunkHeaderLen
+	if len(c.value) < header {
+		return violation("a DATA chunk of %d bytes", len(c.whole))
+	}
+	in := &a.in
+	d := inChunk{
+		flags:  c.flags,
+		tsn:    binary.BigEndian.Uint32(c.value),
+		stream: binary.BigEndian.Uint16(c.value[4:]),
+		ssn:    binary.BigEndian.Uint16(c.value[6:]),
+		ppid:   binary.BigEndian.Uint32(c.value[8:]),
+	}
+	data := c.value[header:]
+	if len(data) == 0 {
+		return newFault(CauseNoUserData, c.value[:4], "a DATA chunk without data")
+	}
+	in.got, in.sackTo = true, p
+	switch {
+	case in.has(d.tsn):
+		a.stats.Duplicates++
+		in.sackNow = true
+		if len(in.duplicates) < maxDuplicates {
+			in.duplicates = append(in.duplicates, d.tsn)
+		}
+		return nil
+	case d.tsn-in.cum > tsnWindow-64:
+		a.stats.Dropped++
+		return nil
+	}
+	if room, f := a.room(d.tsn, len(data)); f != nil || !room {
+		in.sackNow = true
+		a.stats.Dropped++
+		return f
+	}
+	in.sackNow = in.sackNow || d.flags&flagImmediate != 0 || a.state == StateShutdownSent
+	if d.stream >= a.inStreams { // acknowledged, and thrown away. RFC 9260, Section 6.5
+		in.add(d.tsn)
+		a.reportError(CauseInvalidStream, append(binary.BigEndian.AppendUint16(nil, d.stream), 0, 0))
+		return nil
+	}
+	in.advertised -= len(data)
+	if f := a.insert(&d, data); f != nil {
+		return f
+	}
+	in.add(d.tsn)
+	if a.window() == 0 {
+		in.openPartial()
+	}
+	return nil
+}
+
+// room reports whether there is room for a DATA chunk. What the user can read makes room by and
+// by; if there is nothing to read, the TSN that is missing first has to be taken. RFC 9260, Section 6.2.
+func (a *Assoc) room(tsn uint32, n int) (bool, *fault) {
+	in, window := &a.in, a.config.ReceiveWindow
+	if in.bytes+n <= window && in.memory <= 3*window {
+		return true, nil
+	}
+	if tsn != in.cum+1 || in.ready.first != nil {
+		return false, nil
+	}
+	if in.memory > 4*window {
+		return false, newFault(CauseOutOfResource, nil, "messages that can never be delivered")
+	}
+	return true, nil
+}
+
+// window is the a_rwnd to advertise. What takes more memory than its bytes counts for more, and less
+// than a packet is nothing, against silly windows. RFC 9260, Section 6.2.
+func (a *Assoc) window() int {
+	free := a.config.ReceiveWindow - max(a.in.bytes, a.in.memory/3)
+	if free < a.config.MTU {
+		return 0
+	}
+	return free
+}
+
+// acknowledge decides after each packet whether a SACK is due. RFC 9260, Section 6.2: for every
+// second packet, or within the delay; at once as long as something is missing.
+func (a *Assoc) acknowledge(now time.Duration) {
+	in := &a.in
+	if !in.got {
+		return
+	}
+	in.got = false
+	in.packets++
+	switch {
+	case in.highest != in.cum || in.packets >= a.config.SackFrequency:
+		in.sackNow = true
+	case in.sackTimer == never:
+		in.sackTimer = now + a.config.SackDelay
+	}
+}
+
+// appendSack appends a SACK in at most limit bytes. RFC 9260, Section 3.3.4.
+func (a *Assoc) appendSack(b []byte, limit int) []byte {
+	in := &a.in
+	in.packets, in.sackNow, in.sackTimer = 0, false, never
+	in.advertised = a.window()
+	at := len(b)
+	b = appendChunkHeader(b, chunkSack, 0, 0)
+	b = binary.BigEndian.AppendUint32(b, in.cum)
+	b = binary.BigEndian.AppendUint32(b, uint32(in.advertised))
+	b = append(b, 0, 0, 0, 0)
+	gaps := 0
+	for tsn := in.cum + 1; in.cum != in.highest && len(b)-at+4 <= limit; gaps++ {
+		start, end, ok := in.nextRun(tsn)
+		if !ok {
+			break
+		}
+		b = binary.BigEndian.AppendUint16(b, uint16(start-in.cum))
+		b = binary.BigEndian.AppendUint16(b, uint16(end-in.cum))
+		tsn = end + 1
+	}
+	duplicates := min(len(in.duplicates), (limit-(len(b)-at))/4)
+	for _, tsn := range in.duplicates[:duplicates] {
+		b = binary.BigEndian.AppendUint32(b, tsn)
+	}
+	in.duplicates = in.duplicates[:0]
+	if in.cum == in.highest {
+		in.bits = nil // a path without loss needs no map
+	}
+	binary.BigEndian.PutUint16(b[at+2:], uint16(len(b)-at))
+	binary.BigEndian.PutUint16(b[at+12:], uint16(gaps))
+	binary.BigEndian.PutUint16(b[at+14:], uint16(duplicates))
+	return b
+}

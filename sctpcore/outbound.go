@@ -1,0 +1,372 @@
+package sctpcore
+
+import (
+	"encoding/binary"
+	"time"
+)
+
+// An outChunk is a DATA chunk that is to be sent, or has been and is not acknowledged.
+type outChunk struct {
+	next *outChunk // in the queue of those not yet sent
+
+	flags       byte
+	stream, ssn uint16
+	tsn         uint32
+	ppid        uint32
+	data        []byte
+
+	message uint64 // its fragments have the same
+	key     *sharedKey
+	path    *path // where it was sent last
+
+	sent      int  // transmissions
+	inFlight  bool // counts in path.flight
+	acked     bool // by a Gap Ack Block, which can be taken back
+	again     bool // to be sent again
+	fast      bool // it has been, by fast retransmit
+	abandoned bool // given up. RFC 3758
+	misses    uint8
+
+	expires time.Duration // never, or when to give it up. RFC 3758
+	limit   int           // transmissions after which to give it up; 0 is none. RFC 7496
+}
+
+var outChunks pool[outChunk]
+
+// outbound is what is to be sent. RFC 9260, Section 6.1.
+type outbound struct {
+	// Not yet sent; TSNs and SSNs are given on the way out.
+	queue, queueEnd *outChunk
+	queued          int // chunks
+
+	outstanding ring[outChunk] // sent and not cumulatively acknowledged
+	acked       uint32         // Cumulative TSN Ack
+	next        uint32         // the next TSN
+	ssns        []uint16       // of each stream that was used so far
+
+	buffered int // bytes in queue and outstanding
+	inFlight int // of outstanding, on all paths
+	rwnd     int // what the peer's window takes beyond that. RFC 9260, Section 6.2.1
+	messages uint64
+
+	zeroWindow bool // the peer's last SACK had no window
+
+	agains   int    // chunks to be sent again
+	gaps     int    // chunks with acked set
+	highest  uint32 // of these
+	fastNow  bool   // one packet may go, whatever the congestion window. RFC 9260, Section 7.2.4
+	recovery bool   // Fast Recovery
+	exit     uint32 // its exit point
+
+	advanced    uint32 // Advanced.Peer.Ack.Point. RFC 3758, Section 3.5
+	sendForward bool
+	forwardAt   time.Duration // for T3-rtx of FORWARD TSN
+
+	dryAsked bool
+}
+
+func (o *outbound) begin(tsn, rwnd uint32) {
+	o.acked, o.next, o.advanced, o.highest = tsn-1, tsn, tsn-1, tsn-1
+	o.rwnd = int(min(rwnd, 1<<30))
+}
+
+// releaseAll drops what is to be sent: the association has ended, or begins anew.
+func (a *Assoc) releaseAll() {
+	o := &a.out
+	release := func(c *outChunk) {
+		a.unrefKey(c.key)
+		c.key, c.path = nil, nil
+		outChunks.put(c, cap(c.data))
+	}
+	for tsn := o.outstanding.low; o.outstanding.count > 0; tsn++ {
+		if c := o.outstanding.get(tsn); c != nil {
+			o.outstanding.remove(tsn)
+			release(c)
+		}
+	}
+	for o.queue != nil {
+		release(o.pop())
+	}
+	for _, p := range a.paths {
+		p.flight = 0
+	}
+	*o = outbound{}
+}
+
+// CanSend reports whether [Assoc.Send] would take a message.
+func (a *Assoc) CanSend() bool {
+	return a.state == StateEstablished && a.out.buffered < a.config.SendBuffer
+}
+
+// Send hands a message over. It is bound to the active key now, whenever it is sent and sent again.
+// It is taken whole, as long as any space is left in the send buffer, or not at all.
+//
+// The callee keeps no reference to b.
+func (a *Assoc) Send(now time.Duration, b []byte, info Info) error {
+	o := &a.out
+	switch {
+	case a.state == StateClosed && a.err != nil:
+		return a.err
+	case a.state != StateEstablished:
+		return ErrNotEstablished
+	case len(b) == 0:
+		return ErrEmptyMessage
+	case len(b) > a.config.SendBuffer:
+		return ErrMessageTooBig
+	case info.Stream >= a.outStreams:
+		return ErrStream
+	case o.buffered >= a.config.SendBuffer:
+		return ErrBufferFull
+	}
+	a.now = now
+	a.round++
+	o.messages++
+	proto := outChunk{
+		flags:  flagBegin,
+		stream: info.Stream, ppid: info.PPID,
+		message: o.messages,
+		expires: never,
+	}
+	if info.Unordered {
+		proto.flags |= flagUnordered
+	}
+	if a.partial {
+		switch {
+		case info.Lifetime > 0:
+			proto.expires = now + info.Lifetime
+		case info.Retransmissions != 0:
+			proto.limit = max(info.Retransmissions, 0) + 1
+		}
+	}
+	if a.peerDemands(chunkData) {
+		proto.key = a.auth.active
+	}
+	// RFC 9260, Section 6.9: fragments fit into packets of their own.
+	size := a.chunkMTU() - dataHeaderLen
+	for rest := b; len(rest) > 0; {
+		n := min(size, len(rest))
+		c := outChunks.get(n, func(storage []byte) *outChunk { return &outChunk{data: storage} })
+		storage := c.data[:0]
+		*c = proto
+		c.data = append(storage, rest[:n]...)
+		rest = rest[n:]
+		if len(rest) == 0 {
+			c.flags |= flagEnd
+			if info.SackImmediately {
+				c.flags |= flagImmediate
+			}
+		}
+		if c.key != nil {
+			c.key.refs++
+		}
+		o.push(c)
+		proto.flags &^= flagBegin
+	}
+	o.buffered += len(b)
+	a.stats.MessagesSent++
+	a.stats.BytesSent += uint64(len(b))
+	return nil
+}
+
+func (o *outbound) push(c *outChunk) {
+	if o.queue == nil {
+		o.queue = c
+	} else {
+		o.queueEnd.next = c
+	}
+	o.queueEnd = c
+	o.queued++
+}
+
+func (o *outbound) pop() *outChunk {
+	c := o.queue
+	if o.queue = c.next; o.queue == nil {
+		o.queueEnd = nil
+	}
+	c.next = nil
+	o.queued--
+	return c
+}
+
+// AskDry asks for one [EventDry], which tells of everything that was sent before. RFC 6458,
+// Section 6.1.9.
+func (a *Assoc) AskDry() {
+	a.out.dryAsked = true
+	a.checkDry()
+}
+
+func (o *outbound) empty() bool { return o.queue == nil && o.outstanding.count == 0 }
+
+func (a *Assoc) checkDry() {
+	if a.out.dryAsked && a.out.empty() && a.state >= StateEstablished {
+		a.out.dryAsked = false
+		a.event(Event{Kind: EventDry})
+	}
+}
+
+// ssn numbers the messages of a stream, as they begin. RFC 9260, Section 6.6.
+func (o *outbound) ssn(stream uint16, begins bool) uint16 {
+	for int(stream) >= len(o.ssns) {
+		o.ssns = append(o.ssns, 0)
+	}
+	if begins {
+		o.ssns[stream]++
+	}
+	return o.ssns[stream] - 1
+}
+
+// mayTransmit reports whether a chunk that was never sent may go on p now. RFC 9260, Section 6.1,
+// rules A, B and D: if the peer has no window, one chunk may be on its way to find out.
+func (a *Assoc) mayTransmit(p *path) bool {
+	o := &a.out
+	if o.queue == nil || o.agains > 0 || !a.mayData() {
+		return false
+	}
+	if len(o.queue.data) > o.rwnd && o.outstanding.count > 0 {
+		return false
+	}
+	p.idle(a.now, p.rto)
+	return p.open() && !p.spent(a.round, a.config.MaxBurst)
+}
+
+// mayRetransmit reports whether a chunk may go again on p now. RFC 9260, Sections 6.1, rule C, and 7.2.4.
+func (a *Assoc) mayRetransmit(p *path) bool {
+	return a.out.agains > 0 && a.mayData() && (p.open() || a.out.fastNow)
+}
+
+// mayData reports whether the state allows DATA. RFC 9260, Section 6: and Section 9.2.
+func (a *Assoc) mayData() bool {
+	switch a.state {
+	case StateEstablished, StateShutdownPending, StateShutdownReceived:
+		return true
+	}
+	return false
+}
+
+// appendAgain appends DATA chunks that go again, by the earliest TSN. RFC 9260, Section 6.1, rule C.
+func (a *Assoc) appendAgain(pk *packet, p *path) {
+	o := &a.out
+	for tsn := o.acked + 1; a.mayRetransmit(p) && before(tsn, o.next); tsn++ {
+		c := o.outstanding.get(tsn)
+		if c == nil || !c.again || a.giveUpLate(c) {
+			continue
+		}
+		if !pk.fits(a, chunkData, c.key, dataHeaderLen+padded(len(c.data))) {
+			break
+		}
+		c.again = false
+		o.agains--
+		p.repeated(c.tsn)
+		a.stats.Retransmissions++
+		a.transmit(pk, p, c)
+		pk.hasOld = true
+	}
+	if pk.hasOld {
+		o.fastNow = false
+	}
+}
+
+// appendNew appends DATA chunks that were never sent.
+func (a *Assoc) appendNew(pk *packet, p *path) {
+	o := &a.out
+	for a.mayTransmit(p) || pk.hasNew && a.mayContinue(p) {
+		c := o.queue
+		if a.giveUpUnsent(c) {
+			continue
+		}
+		if !pk.fits(a, chunkData, c.key, dataHeaderLen+padded(len(c.data))) {
+			break
+		}
+		o.pop()
+		c.tsn = o.next
+		o.next++
+		if c.flags&flagUnordered == 0 {
+			c.ssn = o.ssn(c.stream, c.flags&flagBegin != 0)
+		}
+		if o.queue == nil && a.state == StateShutdownPending {
+			c.flags |= flagImmediate // RFC 9260, Section 9.2
+		}
+		o.outstanding.put(c.tsn, c)
+		p.begun(c.tsn, a.now)
+		o.rwnd = max(o.rwnd-len(c.data), 0)
+		if !pk.hasNew {
+			pk.hasNew = true
+			p.spend(a.round)
+		}
+		a.transmit(pk, p, c)
+	}
+}
+
+// mayContinue is mayTransmit within a packet that has been counted already.
+func (a *Assoc) mayContinue(p *path) bool {
+	o := &a.out
+	return o.queue != nil && p.open() && len(o.queue.data) <= o.rwnd && a.mayData()
+}
+
+// transmit appends a DATA chunk. RFC 9260, Sections 3.3.1 and 6.3.2, rule R1.
+func (a *Assoc) transmit(pk *packet, p *path, c *outChunk) {
+	b := appendChunkHeader(pk.b, chunkData, c.flags, dataHeaderLen-chunkHeaderLen+len(c.data))
+	b = binary.BigEndian.AppendUint32(b, c.tsn)
+	b = binary.BigEndian.AppendUint16(b, c.stream)
+	b = binary.BigEndian.AppendUint16(b, c.ssn)
+	b = binary.BigEndian.AppendUint32(b, c.ppid)
+	b = append(b, c.data...)
+	pk.b = appendPadding(b, len(c.data))
+
+	c.sent++
+	c.path, c.inFlight = p, true
+	p.flight += len(c.data)
+	a.out.inFlight += len(c.data)
+	p.lastSent, p.used = a.now, true
+	if p.t3 == never || c.fast && c.tsn == a.out.acked+1 { // RFC 9260, Section 7.2.4, step 4
+		p.t3 = a.now + p.rto
+	}
+}
+
+// ground takes a chunk out of what is in flight.
+func (a *Assoc) ground(c *outChunk) {
+	if c.inFlight {
+		c.inFlight = false
+		c.path.flight -= len(c.data)
+		a.out.inFlight -= len(c.data)
+	}
+}
+
+// sendAgain marks a chunk to be sent again.
+func (a *Assoc) sendAgain(c *outChunk) {
+	if !c.again && !c.abandoned {
+		a.ground(c)
+		c.again = true
+		a.out.agains++
+	}
+}
+
+// t3Timeout is RFC 9260, Section 6.3.3. All that was sent to the address and is not acknowledged
+// goes again, as much of it at once as fits into one packet, to another address if there is one.
+func (a *Assoc) t3Timeout(p *path, now time.Duration) {
+	o := &a.out
+	p.t3 = never
+	a.stats.Timeouts++
+	p.timedOut()
+	p.backOff(a.config)
+	p.timing = false
+	for tsn := o.acked + 1; before(tsn, o.next); tsn++ {
+		if c := o.outstanding.get(tsn); c != nil && c.path == p && !c.acked && c.inFlight {
+			if a.sendAgain(c); a.giveUpLate(c) {
+				continue
+			}
+			c.misses, c.fast = 0, false
+		}
+	}
+	o.recovery = false
+	a.advance()
+	if o.acked != o.advanced {
+		o.sendForward = true // RFC 3758, Section 3.5, rule A5
+	}
+	// A peer without window that answers the probes is alive. RFC 9260, Section 6.1, rule A.
+	if o.zeroWindow {
+		o.zeroWindow = false
+		return
+	}
+	a.strike(p)
+}

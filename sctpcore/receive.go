@@ -1,0 +1,230 @@
+package sctpcore
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Receive takes a packet for this association, from the common header of SCTP on: from is the
+// peer's address, with its UDP port, and local the address that it came to, if that is known. It is
+// read and not kept.
+func (a *Assoc) Receive(now time.Duration, from netip.AddrPort, local netip.Addr, packet []byte) {
+	h, chunks, ok := parsePacket(packet)
+	if !ok || a.state == StateClosed || h.dst != a.localPort || h.src != a.peerPort {
+		return
+	}
+	from = unmap(from)
+	p := a.pathOf(from.Addr())
+	first, rest, ok := nextChunk(chunks)
+	if p == nil || !ok {
+		return
+	}
+	a.now = now
+	a.round++
+	switch {
+	case first.typ == chunkInit: // RFC 9260, Section 8.5.1, A: alone, and with a tag of 0
+		if h.tag == 0 && len(rest) == 0 {
+			a.receiveInit(now, h, from, local, first.value)
+		}
+		return
+	case first.typ == chunkCookieEcho:
+		if a.demands(chunkCookieEcho) || !a.receiveCookieEcho(now, h, from, local, first.value) {
+			return
+		}
+		chunks = rest
+		if p = a.pathOf(from.Addr()); p == nil {
+			return
+		}
+	case first.typ == chunkAuth && isCookieEcho(rest):
+		if a.receiveAuthCookie(now, h, from, local, chunks) {
+			p = a.pathOf(from.Addr())
+		}
+	case h.tag == a.localTag:
+	default:
+		a.receiveReflected(h, p, first)
+		return
+	}
+	if p == nil || h.tag != a.localTag {
+		return
+	}
+	a.stats.PacketsReceived++
+	authenticated := a.receiveChunks(now, p, local, chunks)
+	// The address of a peer behind a NAT can change its UDP port. RFC 6951, Section 5.4; what is known to be the
+	// peer's is only what is authenticated, if anything is.
+	if a.state != StateClosed && (authenticated || !a.auth.agreed) {
+		p.local = local
+		if p.peer != from {
+			p.peer = from
+			a.event(Event{Kind: EventPath, Path: p.peer, PathState: p.state})
+		}
+	}
+	a.acknowledge(now)
+}
+
+func isCookieEcho(chunks []byte) bool { return len(chunks) > 0 && chunks[0] == chunkCookieEcho }
+
+// receiveAuthCookie takes a COOKIE ECHO behind an AUTH chunk, which is made with keys that may come from this very
+// cookie: a restart brings new ones. RFC 4895, Section 6.3.
+func (a *Assoc) receiveAuthCookie(now time.Duration, h header, from netip.AddrPort, local netip.Addr, chunks []byte) bool {
+	_, rest, _ := nextChunk(chunks)
+	cookie, _, ok := nextChunk(rest)
+	if !ok {
+		return false
+	}
+	c, v := a.key.check(now, h, cookie.value)
+	if v != cookieGood {
+		return false
+	}
+	trial := newAssoc(a.config, a.rand, a.key)
+	trial.random = c.random
+	trial.auth.keys, trial.auth.active = cloneKeys(a.auth.keys), a.auth.active
+	trial.agreeAuth(&c.peer)
+	if !trial.verify(chunks) {
+		a.stats.AuthFailures++
+		return false
+	}
+	return a.receiveCookieEcho(now, h, from, local, cookie.value)
+}
+
+// receiveReflected takes what has not our verification tag: ABORT and SHUTDOWN COMPLETE of a peer
+// that does not know the association reflect the peer's tag with the T bit. RFC 9260, Section 8.5.1, B, C and E.
+func (a *Assoc) receiveReflected(h header, p *path, first chunk) {
+	switch {
+	case first.typ == chunkShutdownAck && (a.state == StateCookieWait || a.state == StateCookieEchoed):
+		a.reply(p, shutdownCompletePacket(h, h.tag, flagT)) // of an association before this one
+	case a.peerTag == 0 || h.tag != a.peerTag || first.flags&flagT == 0:
+	case a.demands(first.typ):
+	case first.typ == chunkAbort:
+		a.receiveAbort(first)
+	case first.typ == chunkShutdownComplete && a.state == StateShutdownAckSent:
+		a.end(ErrClosed)
+	}
+}
+
+// receiveChunks takes the chunks of a packet with the right tag, and reports whether some were authenticated.
+func (a *Assoc) receiveChunks(now time.Duration, p *path, local netip.Addr, chunks []byte) (authenticated bool) {
+	for len(chunks) > 0 && a.state != StateClosed {
+		c, rest, ok := nextChunk(chunks)
+		if !ok {
+			return authenticated
+		}
+		if c.typ == chunkAuth {
+			// RFC 4895, Section 4.1: one in a packet.
+			if authenticated || !a.verify(chunks) {
+				return authenticated
+			}
+			authenticated = true
+			chunks = rest
+			continue
+		}
+		chunks = rest
+		if !authenticated && a.demands(c.typ) {
+			a.stats.Unauthenticated++
+			continue
+		}
+		goesOn, f := a.receiveChunk(now, p, local, c)
+		if f != nil {
+			a.fail(f.abort())
+		}
+		if !goesOn {
+			return authenticated
+		}
+	}
+	return authenticated
+}
+
+// receiveChunk takes one chunk. What the state does not expect is ignored. RFC 9260, Sections 5 to 9.
+func (a *Assoc) receiveChunk(now time.Duration, p *path, local netip.Addr, c chunk) (goesOn bool, f *fault) {
+	up := a.state >= StateEstablished
+	switch c.typ {
+	case chunkData:
+		switch a.state {
+		case StateEstablished, StateShutdownPending, StateShutdownSent:
+			f = a.receiveData(p, c)
+			if a.state == StateShutdownSent {
+				a.shutdownData(now)
+			}
+		}
+	case chunkSack:
+		if up {
+			f = a.receiveSack(now, c.value)
+		}
+	case chunkInit: // never behind another chunk
+		return false, nil
+	case chunkInitAck:
+		a.receiveInitAck(now, p, local, c.value)
+		return false, nil
+	case chunkCookieEcho: // has been taken, or is not the first
+	case chunkCookieAck:
+		a.receiveCookieAck(now)
+	case chunkHeartbeat:
+		if up {
+			a.receiveHeartbeat(p, c)
+		}
+	case chunkHeartbeatAck:
+		a.receiveHeartbeatAck(c, now)
+	case chunkAbort:
+		if c.flags&flagT == 0 {
+			a.receiveAbort(c)
+		}
+		return false, nil
+	case chunkError:
+		a.receiveError(now, c)
+	case chunkShutdown:
+		f = a.receiveShutdown(now, c)
+	case chunkShutdownAck:
+		a.receiveShutdownAck(p)
+	case chunkShutdownComplete:
+		if a.state == StateShutdownAckSent && c.flags&flagT == 0 {
+			a.end(ErrClosed)
+		}
+		return false, nil
+	case chunkForwardTSN:
+		if a.partial {
+			if up {
+				f = a.receiveForwardTSN(c)
+			}
+			break
+		}
+		fallthrough
+	default:
+		return a.unrecognized(c), nil
+	}
+	return true, f
+}
+
+// unrecognized does what the two highest bits of an unknown type say. RFC 9260, Section 3.2.
+func (a *Assoc) unrecognized(c chunk) (goesOn bool) {
+	if c.typ&0x40 != 0 {
+		a.reportError(CauseUnrecognizedChunk, c.whole)
+	}
+	return c.typ&0x80 != 0
+}
+
+// receiveAbort ends the association. RFC 9260, Section 9.1.
+func (a *Assoc) receiveAbort(c chunk) {
+	e := &AbortError{}
+	if cause, _, ok := nextParam(c.value); ok {
+		e.Cause, e.Info = Cause(cause.typ), quote(cause.value)
+	}
+	a.end(e)
+}
+
+// quote copies the beginning of what a stranger says.
+func quote(b []byte) []byte { return append([]byte(nil), b[:min(len(b), 128)]...) }
+
+// receiveError takes the causes of an ERROR chunk. RFC 9260, Section 3.3.10.
+func (a *Assoc) receiveError(now time.Duration, c chunk) {
+	for rest := c.value; len(rest) > 0; {
+		cause, next, ok := nextParam(rest)
+		if !ok {
+			return
+		}
+		rest = next
+		if Cause(cause.typ) == CauseStaleCookie {
+			a.receiveStaleCookie(now, cause.value)
+			continue
+		}
+		a.event(Event{Kind: EventRemoteError, Cause: Cause(cause.typ), Info: quote(cause.value)})
+	}
+}

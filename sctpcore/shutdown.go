@@ -1,0 +1,112 @@
+package sctpcore
+
+import (
+	"encoding/binary"
+	"time"
+)
+
+// shutdownState is the end in order. RFC 9260, Section 9.2.
+type shutdownState struct {
+	asked   bool          // by our user
+	timer   time.Duration // T2-shutdown
+	guard   time.Duration // T5-shutdown-guard
+	retrans int
+}
+
+// Shutdown ends the association in order: what was sent is acknowledged first. What the peer sends
+// until it does the same can still be read.
+func (a *Assoc) Shutdown(now time.Duration) {
+	a.now = now
+	a.round++
+	switch a.state {
+	case StateCookieWait, StateCookieEchoed:
+		a.fail(&AbortError{Local: true, Cause: CauseUserInitiated})
+	case StateEstablished:
+		a.shutdown.asked = true
+		a.state = StateShutdownPending
+		a.shutdownProgress(now)
+	}
+}
+
+// shutdownProgress goes on as soon as everything is acknowledged.
+func (a *Assoc) shutdownProgress(now time.Duration) {
+	if !a.out.empty() {
+		return
+	}
+	switch a.state {
+	case StateShutdownPending:
+		a.state = StateShutdownSent
+		a.shutdown.guard = now + 5*a.config.RTOMax
+		a.sendShutdown(now)
+	case StateShutdownReceived:
+		a.state = StateShutdownAckSent
+		a.sendShutdownAck(now)
+	}
+}
+
+func (a *Assoc) sendShutdown(now time.Duration) {
+	a.control.shutdown = true
+	a.shutdown.timer = now + a.sendPath().rto
+}
+
+func (a *Assoc) sendShutdownAck(now time.Duration) {
+	a.control.shutdownAck = true
+	a.shutdown.timer = now + a.sendPath().rto
+}
+
+// shutdownTimeout repeats SHUTDOWN or SHUTDOWN ACK.
+func (a *Assoc) shutdownTimeout(now time.Duration) {
+	a.shutdown.timer = never
+	p := a.sendPath()
+	p.backOff(a.config)
+	if !a.strike(p) {
+		return
+	}
+	switch a.state {
+	case StateShutdownSent:
+		a.sendShutdown(now)
+	case StateShutdownAckSent:
+		a.sendShutdownAck(now)
+	}
+}
+
+// shutdownData is called for DATA in SHUTDOWN-SENT: the peer is told again that we have finished.
+func (a *Assoc) shutdownData(now time.Duration) {
+	a.in.sackNow = true
+	a.sendShutdown(now)
+}
+
+// receiveShutdown is what the peer says when it has nothing more to send.
+func (a *Assoc) receiveShutdown(now time.Duration, c chunk) *fault {
+	if len(c.value) < 4 {
+		return violation("a SHUTDOWN of %d bytes", len(c.whole))
+	}
+	switch a.state {
+	case StateEstablished, StateShutdownPending:
+		a.state = StateShutdownReceived
+		a.event(Event{Kind: EventPeerShutdown})
+	case StateShutdownReceived:
+	case StateShutdownSent: // both sides at once
+		a.state = StateShutdownAckSent
+		a.event(Event{Kind: EventPeerShutdown})
+		a.control.shutdown = false
+		a.sendShutdownAck(now)
+		return nil
+	default:
+		return nil
+	}
+	if f := a.acknowledged(now, binary.BigEndian.Uint32(c.value), -1, nil); f != nil {
+		return f
+	}
+	a.shutdownProgress(now)
+	return nil
+}
+
+// receiveShutdownAck ends the association. RFC 9260, Section 9.2.
+func (a *Assoc) receiveShutdownAck(p *path) {
+	switch a.state {
+	case StateShutdownSent, StateShutdownAckSent:
+		a.control.complete, a.control.completeTo = true, p
+		a.end(ErrClosed)
+	}
+}
