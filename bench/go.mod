@@ -1,11 +1,11 @@
 module github.com/seed-41f70523/dtls-sctp/bench
 
-go 1.26.0
+go 1.25.0
 
 require (
 	github.com/pion/dtls/v3 v3.1.15
 	github.com/seed-41f70523/dtls-sctp v0.0.0
-	golang.org/x/sys v0.49.0
+	golang.org/x/sys v0.47.0
 	gonum.org/v1/plot v0.17.0
 )
 
@@ -19,9 +19,9 @@ require (
 	github.com/ishidawataru/sctp v0.0.0-20251114114122-19ddcbc6aae2 // indirect
 	github.com/pion/logging v0.2.4 // indirect
 	github.com/pion/transport/v5 v5.0.0 // indirect
-	golang.org/x/crypto v0.58.0 // indirect
+	golang.org/x/crypto v0.55.0 // indirect
 	golang.org/x/image v0.30.0 // indirect
-	golang.org/x/text v0.43.0 // indirect
+	golang.org/x/text v0.41.0 // indirect
 )
 
 replace github.com/seed-41f70523/dtls-sctp => ../

@@ -13,6 +13,8 @@ import (
 	"math/big"
 	"testing"
 	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
 func TestAttackA1CertificateWithoutVerify(t *testing.T) {
@@ -363,10 +365,10 @@ func TestAttackA11A14Verification(t *testing.T) {
 		p.start()
 		p.run()
 		wantDead(t, p.client, AlertBadCertificate, ErrPeerUntrusted)
-		if e, ok := errors.AsType[*tls.CertificateVerificationError](p.client.err); !ok || len(e.UnverifiedCertificates) != 1 {
+		if e, ok := errtype.As[*tls.CertificateVerificationError](p.client.err); !ok || len(e.UnverifiedCertificates) != 1 {
 			t.Errorf("error is %v", p.client.err)
 		}
-		if _, ok := errors.AsType[x509.HostnameError](p.client.err); !ok {
+		if _, ok := errtype.As[x509.HostnameError](p.client.err); !ok {
 			t.Errorf("error is %v", p.client.err)
 		}
 	})

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
 // F10: what the peer must not guess byte by byte is compared in constant time. So nothing that is secret, or
@@ -117,7 +119,7 @@ func testSecrets(t *testing.T, v testVersion, failure bool) {
 		record := must(p.server.conn.Seal(nil, []byte("data")))
 		record[len(record)-1] ^= 1
 		_, err := conn.Receive(record, true)
-		if _, ok := errors.AsType[*AlertError](err); !ok {
+		if _, ok := errtype.As[*AlertError](err); !ok {
 			t.Fatalf("a record that does not open: %v", err)
 		}
 		wantNoSecret("the error", fmt.Sprintf("%+v", err))

@@ -3,7 +3,8 @@ package dtlscore
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
 // maxChain is how many certificates a peer may send. Attack E11.
@@ -148,10 +149,10 @@ func (c *Config) verifyConnection(s *ConnectionState) error {
 
 // alertForCertificate is RFC 5246, Section 7.2.2.
 func alertForCertificate(err error) Alert {
-	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+	if _, ok := errtype.As[x509.UnknownAuthorityError](err); ok {
 		return AlertUnknownCA
 	}
-	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
+	if invalid, ok := errtype.As[x509.CertificateInvalidError](err); ok {
 		switch invalid.Reason {
 		case x509.Expired:
 			return AlertCertificateExpired

@@ -9,7 +9,9 @@ import (
 	"io"
 	"slices"
 	"testing"
-	"testing/cryptotest"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
+	"github.com/seed-41f70523/dtls-sctp/internal/testrandom"
 )
 
 // A conversation is one between two real ends, of which one is attacked: what
@@ -54,7 +56,7 @@ type talker struct {
 // newConversation makes one of a kind, and starts both ends.
 func newConversation(t *testing.T, kind *conversationKind, victimIsClient, rogue bool, script []byte) *conversation {
 	t.Helper()
-	cryptotest.SetGlobalRandom(t, 1) // the same input has the same result
+	testrandom.Set(t, 1) // the same input has the same result
 	client, server := kind.configs()
 	if rogue && victimIsClient {
 		becomeRogue(server)
@@ -177,7 +179,7 @@ func (e *talker) obey() {
 
 // afterDeath allows one event, the alert.
 func (e *talker) afterDeath(event Event) {
-	alert, ok := errors.AsType[*AlertError](e.conn.Err())
+	alert, ok := errtype.As[*AlertError](e.conn.Err())
 	if !ok {
 		e.t.Fatalf("%s: error without an alert: %v", e.name, e.conn.Err())
 	}

@@ -3,6 +3,8 @@ package dtlscore
 import (
 	"errors"
 	"fmt"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
 // Whose fault a failure was. Every error of this package that ends a
@@ -96,10 +98,10 @@ func misuse(format string, args ...any) error {
 
 // alertOf returns the alert that tells the peer about err.
 func alertOf(err error) Alert {
-	if e, ok := errors.AsType[*AlertError](err); ok {
+	if e, ok := errtype.As[*AlertError](err); ok {
 		return e.Alert // a callback of Config has chosen it
 	}
-	if e, ok := errors.AsType[*protocolError](err); ok {
+	if e, ok := errtype.As[*protocolError](err); ok {
 		return e.alert
 	}
 	return AlertInternalError

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
 // exchangeData sends messages of several sizes both ways, on other streams
@@ -153,7 +155,7 @@ func TestNegotiation12(t *testing.T) {
 // wantPeerAlert says that the end has failed by an alert of the peer.
 func wantPeerAlert(t *testing.T, e *testEnd, want Alert) {
 	t.Helper()
-	alert, ok := errors.AsType[*AlertError](e.err)
+	alert, ok := errtype.As[*AlertError](e.err)
 	if !ok || alert.Alert != want || alert.Local {
 		t.Errorf("%s: error is %v, want alert %v of the peer", e.name, e.err, want)
 	}

@@ -35,14 +35,13 @@ func AcceptableCAs(info *tls.ClientHelloInfo) [][]byte {
 // numbers of TLS there. retried says that hello answers a HelloRetryRequest.
 func (c *Conn) clientHelloInfo(hello *clientHello, retried bool) *tls.ClientHelloInfo {
 	info := &tls.ClientHelloInfo{
-		CipherSuites:      hello.suites,
-		ServerName:        hello.serverName,
-		SupportedCurves:   hello.supportedGroups,
-		SupportedPoints:   hello.pointFormats,
-		SignatureSchemes:  hello.signatureAlgorithms,
-		SupportedProtos:   hello.alpn,
-		Conn:              c.callbackConn,
-		HelloRetryRequest: retried,
+		CipherSuites:     hello.suites,
+		ServerName:       hello.serverName,
+		SupportedCurves:  hello.supportedGroups,
+		SupportedPoints:  hello.pointFormats,
+		SignatureSchemes: hello.signatureAlgorithms,
+		SupportedProtos:  hello.alpn,
+		Conn:             c.callbackConn,
 	}
 	for _, v := range offeredVersions(hello) {
 		if v := versionOfTLS(v); v != 0 {
@@ -52,6 +51,7 @@ func (c *Conn) clientHelloInfo(hello *clientHello, retried bool) *tls.ClientHell
 	for _, t := range hello.seen {
 		info.Extensions = append(info.Extensions, uint16(t))
 	}
+	setHidden(info, "HelloRetryRequest", retried) // a field since Go 1.26
 	setHidden(info, "ctx", context.WithValue(c.contextOfCallbacks(), authoritiesKey{}, hello.certificateAuthorities))
 	setHidden(info, "config", c.config.tls()) // what SupportsCertificate takes into account
 	return info

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"slices"
 	"testing"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
 func wantStory(t *testing.T, e *testEnd, want []string) {
@@ -178,7 +180,7 @@ func TestCloseBeforeHandshakeComplete(t *testing.T) {
 	p.client.conn.Close()
 	p.client.obey()
 	p.run()
-	if alert, ok := errors.AsType[*AlertError](p.server.err); !ok || alert.Alert != AlertUserCanceled || alert.Local {
+	if alert, ok := errtype.As[*AlertError](p.server.err); !ok || alert.Alert != AlertUserCanceled || alert.Local {
 		t.Errorf("server: %v", p.server.err)
 	}
 	if p.client.err == nil {
@@ -217,7 +219,7 @@ func TestFail(t *testing.T) {
 	if !errors.Is(p.client.err, reason) {
 		t.Errorf("client: %v", p.client.err)
 	}
-	if alert, ok := errors.AsType[*AlertError](p.server.err); !ok || alert.Alert != AlertInternalError || alert.Local {
+	if alert, ok := errtype.As[*AlertError](p.server.err); !ok || alert.Alert != AlertInternalError || alert.Local {
 		t.Errorf("server: %v", p.server.err)
 	}
 	// Attack C6: nothing is sent after a fatal alert, sent or received.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"slices"
 	"testing"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
 // A script is a peer that a test leads message by message, so that it can do
@@ -151,7 +153,7 @@ func (s *script) wantAlert(want Alert, fault error) {
 
 func wantDead(t testing.TB, e *testEnd, want Alert, fault error) {
 	t.Helper()
-	alert, ok := errors.AsType[*AlertError](e.err)
+	alert, ok := errtype.As[*AlertError](e.err)
 	if !ok || alert.Alert != want || !alert.Local || !errors.Is(e.err, fault) {
 		t.Fatalf("%s: error is %v, want alert %v and %v\n%q", e.name, e.err, want, fault, e.story)
 	}

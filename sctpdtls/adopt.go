@@ -1,7 +1,6 @@
 package sctpdtls
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -9,6 +8,7 @@ import (
 
 	"github.com/seed-41f70523/dtls-sctp/authchunk"
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
 )
 
@@ -92,7 +92,7 @@ func adopt(socket Socket, config *Config, core *dtlscore.Conn) (*Conn, error) {
 
 // withRemedy adds to the error of an association without SCTP-AUTH how to have it.
 func withRemedy(err error) error {
-	if e, ok := errors.AsType[*AuthUnsupportedError](err); ok {
+	if e, ok := errtype.As[*AuthUnsupportedError](err); ok {
 		where := "the socket"
 		if e.Peer {
 			where = "the peer's socket"

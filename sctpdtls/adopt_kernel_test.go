@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ishidawataru/sctp"
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
 // otherLibrary returns the two ends of an association that github.com/ishidawataru/sctp has dialed and accepted.
@@ -153,7 +154,7 @@ func TestKernelAttackB8AdoptWithoutAuth(t *testing.T) {
 				c.Abort()
 				t.Fatal("no error")
 			}
-			if _, ok := errors.AsType[*AuthUnsupportedError](err); !ok || !strings.Contains(err.Error(), "RequestAuth") {
+			if _, ok := errtype.As[*AuthUnsupportedError](err); !ok || !strings.Contains(err.Error(), "RequestAuth") {
 				t.Errorf("error %v", err)
 			}
 			if _, err := theirs.Write([]byte("plain")); err != nil {

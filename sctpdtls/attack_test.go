@@ -1,13 +1,13 @@
 package sctpdtls
 
 import (
-	"errors"
 	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
@@ -57,7 +57,7 @@ func TestAttackH3ControlRecordsOnStream0(t *testing.T) {
 						return info
 					}
 					_, serr := p.handshake()
-					if e, ok := errors.AsType[*AlertError](serr); !ok || !e.Local || e.Alert != dtlscore.AlertUnexpectedMessage {
+					if e, ok := errtype.As[*AlertError](serr); !ok || !e.Local || e.Alert != dtlscore.AlertUnexpectedMessage {
 						t.Errorf("record %d of the client: the server: %v, want unexpected_message", moved, serr)
 					}
 					p.client.Close()
@@ -88,7 +88,7 @@ func TestAttackE4RecordsBeforeFinished(t *testing.T) {
 			return info
 		}
 		_, serr := p.handshake()
-		if e, ok := errors.AsType[*AlertError](serr); !ok || !e.Local || e.Alert != dtlscore.AlertUnexpectedMessage || !strings.Contains(serr.Error(), "too many records") {
+		if e, ok := errtype.As[*AlertError](serr); !ok || !e.Local || e.Alert != dtlscore.AlertUnexpectedMessage || !strings.Contains(serr.Error(), "too many records") {
 			t.Errorf("the server: %v, want unexpected_message for too many records", serr)
 		}
 		p.client.Close()

@@ -2,7 +2,6 @@ package sctpdtls
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
@@ -98,8 +98,8 @@ func TestWriteMessagesInPart(t *testing.T) {
 			Message
 			is func(error) bool
 		}{
-			{Message{make([]byte, MaxMessageSize+1), MessageInfo{}}, func(err error) bool { _, ok := errors.AsType[*MessageTooLargeError](err); return ok }},
-			{Message{nil, MessageInfo{Stream: 10}}, func(err error) bool { _, ok := errors.AsType[*StreamError](err); return ok }},
+			{Message{make([]byte, MaxMessageSize+1), MessageInfo{}}, func(err error) bool { _, ok := errtype.As[*MessageTooLargeError](err); return ok }},
+			{Message{nil, MessageInfo{Stream: 10}}, func(err error) bool { _, ok := errtype.As[*StreamError](err); return ok }},
 			{Message{nil, MessageInfo{Lifetime: 1, Retransmissions: 1}}, func(err error) bool { return err == errTwoLimits }},
 		} {
 			for at := range 4 {

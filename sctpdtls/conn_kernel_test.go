@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
 // echoServer serves on the loopback until the test ends.
@@ -142,7 +144,7 @@ func TestKernelAttackH11Abort(t *testing.T) {
 	}
 	c.Abort()
 	_, _, err = s.ReadMessage(make([]byte, 100))
-	if e, ok := errors.AsType[*AssociationError](err); !ok || e.End != AssociationAborted || !errors.Is(err, io.ErrUnexpectedEOF) {
+	if e, ok := errtype.As[*AssociationError](err); !ok || e.End != AssociationAborted || !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("ReadMessage after an ABORT: %v", err)
 	}
 	s.Close()
@@ -186,7 +188,7 @@ func TestKernelAttackE15ManyAssociations(t *testing.T) {
 				_, _, err = c.ReadMessage(nil)
 				c.Abort()
 			}
-			if _, ok := errors.AsType[*AlertError](err); !ok {
+			if _, ok := errtype.As[*AlertError](err); !ok {
 				t.Errorf("a client without a certificate: %v", err)
 			}
 		})

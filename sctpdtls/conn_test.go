@@ -2,7 +2,6 @@ package sctpdtls
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
@@ -143,17 +143,17 @@ func TestMessageTooLarge(t *testing.T) { // 1.7
 		p := connected(t, assoctest.Options{})
 		sent := len(p.clientSCTP.Sent())
 		err := p.client.WriteMessage(make([]byte, MaxMessageSize+1), MessageInfo{})
-		if e, ok := errors.AsType[*MessageTooLargeError](err); !ok || e.Size != MaxMessageSize+1 {
+		if e, ok := errtype.As[*MessageTooLargeError](err); !ok || e.Size != MaxMessageSize+1 {
 			t.Errorf("WriteMessage of 2^14+1 bytes: %v", err)
 		}
 		for name, w := range map[string]io.Writer{"Conn": p.client, "Stream": p.client.Stream(1)} {
 			n, err := w.Write(make([]byte, MaxMessageSize+1))
-			if e, ok := errors.AsType[*MessageTooLargeError](err); n != 0 || !ok || e.Size != MaxMessageSize+1 {
+			if e, ok := errtype.As[*MessageTooLargeError](err); n != 0 || !ok || e.Size != MaxMessageSize+1 {
 				t.Errorf("Write of 2^14+1 bytes to a %s: %d, %v", name, n, err)
 			}
 		}
 		err = p.client.WriteMessage(make([]byte, 1), MessageInfo{Stream: 10})
-		if e, ok := errors.AsType[*StreamError](err); !ok || e.Stream != 10 || e.Streams != 10 {
+		if e, ok := errtype.As[*StreamError](err); !ok || e.Stream != 10 || e.Streams != 10 {
 			t.Errorf("WriteMessage to stream 10 of 10: %v", err)
 		}
 		if n := len(p.clientSCTP.Sent()); n != sent {

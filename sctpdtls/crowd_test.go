@@ -1,7 +1,6 @@
 package sctpdtls
 
 import (
-	"errors"
 	"net"
 	"net/netip"
 	"strings"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
 func TestHostOfPeer(t *testing.T) {
@@ -48,7 +48,7 @@ func TestAttackE12OneHostIsACrowd(t *testing.T) {
 		config.MaxHandshakes, config.MaxHandshakesPerHost = 8, 3
 		refused := 0
 		config.Trace = &Trace{HandshakeDone: func(_ net.Addr, _ ConnectionState, err error) {
-			if e, ok := errors.AsType[*HandshakeLimitError](err); ok && e.Limit == 3 && e.Host.String() == "192.0.2.1/32" {
+			if e, ok := errtype.As[*HandshakeLimitError](err); ok && e.Limit == 3 && e.Host.String() == "192.0.2.1/32" {
 				refused++
 			}
 		}}
@@ -103,7 +103,7 @@ func TestUnknownHostsAreOne(t *testing.T) {
 	c := newCrowd(2)
 	for i, host := range []netip.Prefix{{}, netip.MustParsePrefix("192.0.2.1/32"), {}, {}} {
 		err := c.enter(host)
-		e, refused := errors.AsType[*HandshakeLimitError](err)
+		e, refused := errtype.As[*HandshakeLimitError](err)
 		if refused != (i == 3) || refused && (e.Limit != 2 || !strings.Contains(e.Error(), "unknown")) {
 			t.Errorf("handshake %d, with %v: %v", i, host, err)
 		}

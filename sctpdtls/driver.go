@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
@@ -402,7 +403,7 @@ func (c *Conn) over(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return err
 	}
-	if _, ok := errors.AsType[*stream.MessageSizeError](err); ok {
+	if _, ok := errtype.As[*stream.MessageSizeError](err); ok {
 		c.core.Fail(dtlscore.AlertRecordOverflow, err)
 		return c.core.Err()
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/authchunk"
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
@@ -126,7 +127,7 @@ func TestAttackC6TruncationIsReported(t *testing.T) {
 				}
 				for range 2 {
 					_, _, err := p.server.ReadMessage(buf)
-					if e, ok := errors.AsType[*AssociationError](err); !ok || e.End != test.end || !errors.Is(err, io.ErrUnexpectedEOF) {
+					if e, ok := errtype.As[*AssociationError](err); !ok || e.End != test.end || !errors.Is(err, io.ErrUnexpectedEOF) {
 						t.Errorf("ReadMessage: %v, want an AssociationError with end %d that is an io.ErrUnexpectedEOF", err, test.end)
 					}
 				}
@@ -144,7 +145,7 @@ func TestAttackE12HandshakeTimeout(t *testing.T) {
 		p := newTestPair(t, assoctest.Options{}, clientConfig(), serverConfig())
 		start := time.Now()
 		err := p.client.Handshake()
-		if e, ok := errors.AsType[*HandshakeTimeoutError](err); !ok || e.KeyInUse || !errors.Is(err, os.ErrDeadlineExceeded) {
+		if e, ok := errtype.As[*HandshakeTimeoutError](err); !ok || e.KeyInUse || !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("Handshake with a silent peer: %v", err)
 		}
 		if d := time.Since(start); d != 10*time.Second {
@@ -156,7 +157,7 @@ func TestAttackE12HandshakeTimeout(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		err = p.server.HandshakeContext(ctx)
-		if _, ok := errors.AsType[*AssociationError](err); !ok {
+		if _, ok := errtype.As[*AssociationError](err); !ok {
 			t.Errorf("the other end then: %v", err)
 		}
 	})
@@ -197,7 +198,7 @@ func TestLegacyLabelMismatch(t *testing.T) {
 				p.close()
 				return
 			}
-			if e, ok := errors.AsType[*HandshakeTimeoutError](err); !ok || !e.KeyInUse {
+			if e, ok := errtype.As[*HandshakeTimeoutError](err); !ok || !e.KeyInUse {
 				t.Errorf("with the label at one end: %v", err)
 			}
 		})
@@ -220,7 +221,7 @@ func TestDraftLabel(t *testing.T) {
 				p.close()
 				return
 			}
-			if _, ok := errors.AsType[*HandshakeTimeoutError](serr); !ok { // the client was through
+			if _, ok := errtype.As[*HandshakeTimeoutError](serr); !ok { // the client was through
 				t.Errorf("with the label at one end: %v", serr)
 			}
 		})
@@ -236,13 +237,13 @@ func TestAttackA2NoClientCertificate(t *testing.T) {
 			config.Certificates, config.MaxVersion = nil, version
 			p := newTestPair(t, assoctest.Options{}, config, serverConfig())
 			cerr, serr := p.handshake()
-			if e, ok := errors.AsType[*AlertError](serr); !ok || !e.Local {
+			if e, ok := errtype.As[*AlertError](serr); !ok || !e.Local {
 				t.Errorf("server: %v, want an alert of its own", serr)
 			}
 			if version == VersionDTLS13 && cerr == nil {
 				_, _, cerr = p.client.ReadMessage(nil)
 			}
-			if e, ok := errors.AsType[*AlertError](cerr); !ok || e.Local {
+			if e, ok := errtype.As[*AlertError](cerr); !ok || e.Local {
 				t.Errorf("client: %v, want the alert of the server", cerr)
 			}
 		})
@@ -266,7 +267,7 @@ func TestAlertBeforeAbortIsHeard(t *testing.T) {
 		}
 		cerr, serr := p.handshake()
 		for _, err := range []error{cerr, serr} {
-			if alert, ok := errors.AsType[*AlertError](err); !ok || alert.Alert != dtlscore.AlertUnknownCA || alert.Local != (err == serr) {
+			if alert, ok := errtype.As[*AlertError](err); !ok || alert.Alert != dtlscore.AlertUnknownCA || alert.Local != (err == serr) {
 				t.Errorf("%v, want unknown_ca of the server", err)
 			}
 		}
@@ -307,11 +308,11 @@ func TestAttackB10ForeignMessages(t *testing.T) {
 					t.Fatal(err)
 				}
 				n, _, err := p.server.ReadMessage(make([]byte, 100))
-				if e, ok := errors.AsType[*AlertError](err); n != 0 || !ok || !e.Local {
+				if e, ok := errtype.As[*AlertError](err); n != 0 || !ok || !e.Local {
 					t.Errorf("ReadMessage = %d, %v, want an alert of our own", n, err)
 				}
 				_, _, err = p.client.ReadMessage(make([]byte, 100))
-				if e, ok := errors.AsType[*AlertError](err); !ok || e.Local {
+				if e, ok := errtype.As[*AlertError](err); !ok || e.Local {
 					t.Errorf("the peer reads %v, want the alert", err)
 				}
 				p.server.Close()
@@ -329,7 +330,7 @@ func TestAttackB8PeerWithoutAuth(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = newConn(withoutAuth{&memAssociation{Assoc: a}}, clientConfig(), core)
-	if e, ok := errors.AsType[*AuthUnsupportedError](err); !ok || !e.Peer {
+	if e, ok := errtype.As[*AuthUnsupportedError](err); !ok || !e.Peer {
 		t.Errorf("newConn: %v, want an AuthUnsupportedError of the peer", err)
 	}
 	if n := len(a.Sent()); n != 0 {

@@ -21,7 +21,7 @@ func TestFromTLSHonoursOrNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for f := range reflect.TypeFor[tls.Config]().Fields() {
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[tls.Config]()) {
 		if !f.IsExported() {
 			continue
 		}

@@ -10,11 +10,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/cryptotest"
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/internal/fuzzcount"
+	"github.com/seed-41f70523/dtls-sctp/internal/testrandom"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
@@ -66,7 +67,7 @@ func FuzzDriver(f *testing.F) {
 		if len(script) == 0 {
 			return
 		}
-		cryptotest.SetGlobalRandom(t, 1)
+		testrandom.Set(t, 1)
 		bubble(t, func(t *testing.T) { driverConversation(t, script[0], script[1:]) })
 	})
 }
@@ -134,10 +135,10 @@ func newKeys(c *Conn, version uint16) error {
 
 // mustBeTyped fails the test on an error that a caller could not tell from others.
 func mustBeTyped(t *testing.T, what string, err error) {
-	_, isAlert := errors.AsType[*AlertError](err)
-	_, isEnd := errors.AsType[*AssociationError](err)
-	_, isTimeout := errors.AsType[net.Error](err)
-	_, isTooLarge := errors.AsType[*stream.MessageSizeError](err)
+	_, isAlert := errtype.As[*AlertError](err)
+	_, isEnd := errtype.As[*AssociationError](err)
+	_, isTimeout := errtype.As[net.Error](err)
+	_, isTooLarge := errtype.As[*stream.MessageSizeError](err)
 	if err == nil || isAlert || isEnd || isTimeout || isTooLarge || errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) || errors.Is(err, os.ErrDeadlineExceeded) {
 		return
 	}

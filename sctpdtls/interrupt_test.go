@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
@@ -145,7 +146,7 @@ func TestHandshakeCancelledEverywhere(t *testing.T) {
 					t.Errorf("%s cancelled at %d: the association was not aborted", side, n)
 				}
 				err = <-done
-				if _, ok := errors.AsType[*AssociationError](err); !ok && peer.state.Load() == nil {
+				if _, ok := errtype.As[*AssociationError](err); !ok && peer.state.Load() == nil {
 					t.Errorf("%s cancelled at %d: the peer: %v, want an AssociationError", side, n, err)
 				}
 				peer.Close()
@@ -314,7 +315,7 @@ func TestPeerClosesAndStopsReading(t *testing.T) {
 			t.Errorf("io.EOF came after %v", d)
 		}
 		err := p.server.Close()
-		if _, ok := errors.AsType[*CloseTimeoutError](err); !ok {
+		if _, ok := errtype.As[*CloseTimeoutError](err); !ok {
 			t.Errorf("Close: %v, want a CloseTimeoutError: not all could be delivered", err)
 		}
 		if d := time.Since(start); d > 11*time.Second {
@@ -333,7 +334,7 @@ func TestCloseUnderFlood(t *testing.T) {
 		p.server.assoc, p.server.messages = f, stream.NewReader(f)
 		start := time.Now()
 		err := p.server.Close()
-		if _, ok := errors.AsType[*CloseTimeoutError](err); !ok {
+		if _, ok := errtype.As[*CloseTimeoutError](err); !ok {
 			t.Errorf("Close: %v, want a CloseTimeoutError", err)
 		}
 		if d := time.Since(start); d > 7*time.Second {
@@ -368,7 +369,7 @@ func TestCloseTellsOfLoss(t *testing.T) {
 		time.Sleep(time.Second)
 		p.sctp.Lose()
 		err := <-done
-		if e, ok := errors.AsType[*AssociationError](err); !ok || e.End != AssociationLost {
+		if e, ok := errtype.As[*AssociationError](err); !ok || e.End != AssociationLost {
 			t.Errorf("Close on a lost association: %v", err)
 		}
 		p.server.Close()
@@ -457,11 +458,11 @@ func TestAttackH7TooLargeMessage(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, _, err := p.server.ReadMessage(make([]byte, 10))
-		if e, ok := errors.AsType[*AlertError](err); !ok || !e.Local || e.Alert != dtlscore.AlertRecordOverflow {
+		if e, ok := errtype.As[*AlertError](err); !ok || !e.Local || e.Alert != dtlscore.AlertRecordOverflow {
 			t.Errorf("ReadMessage: %v, want an alert of our own: record_overflow", err)
 		}
 		_, _, err = p.client.ReadMessage(make([]byte, 10))
-		if e, ok := errors.AsType[*AlertError](err); !ok || e.Local || e.Alert != dtlscore.AlertRecordOverflow {
+		if e, ok := errtype.As[*AlertError](err); !ok || e.Local || e.Alert != dtlscore.AlertRecordOverflow {
 			t.Errorf("the peer reads %v, want the alert", err)
 		}
 		p.server.Close()

@@ -2,11 +2,11 @@ package sctpdtls
 
 import (
 	"context"
-	"errors"
 	"net"
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/authchunk"
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
@@ -83,10 +83,10 @@ func listenKernel(network string, addr *Addr, config *Config) (kernelListener, e
 // inner takes the net.OpError off, for this package makes its own, and sees to it that
 // errors match types that callers can name.
 func inner(err error) error {
-	if op, ok := errors.AsType[*net.OpError](err); ok {
+	if op, ok := errtype.As[*net.OpError](err); ok {
 		err = op.Err
 	}
-	if _, ok := errors.AsType[*sctpsock.AuthUnavailableError](err); ok {
+	if _, ok := errtype.As[*sctpsock.AuthUnavailableError](err); ok {
 		return &noLocalAuthError{err}
 	}
 	return err

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
 )
 
@@ -16,13 +17,13 @@ func TestErrorsOfThisSystem(t *testing.T) {
 	wrap := func(err error) error { return inner(&net.OpError{Op: "listen", Net: "sctp", Err: err}) }
 
 	err := wrap(&sctpsock.AuthUnavailableError{Err: syscall.EACCES})
-	auth, ok := errors.AsType[*AuthUnsupportedError](err)
+	auth, ok := errtype.As[*AuthUnsupportedError](err)
 	if !ok || auth.Peer || !errors.Is(err, syscall.EACCES) || !strings.Contains(err.Error(), "net.sctp.auth_enable") {
 		t.Errorf("without SCTP-AUTH: %v", err)
 	}
 
 	err = wrap(&sctpsock.NoSCTPError{Err: syscall.EPROTONOSUPPORT})
-	if _, ok := errors.AsType[*NoSCTPError](err); !ok || !errors.Is(err, syscall.EPROTONOSUPPORT) || !strings.Contains(err.Error(), "modprobe sctp") {
+	if _, ok := errtype.As[*NoSCTPError](err); !ok || !errors.Is(err, syscall.EPROTONOSUPPORT) || !strings.Contains(err.Error(), "modprobe sctp") {
 		t.Errorf("without SCTP: %v", err)
 	}
 

@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"testing"
 	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
 const peerToKill = "SCTPDTLS_PEER_TO_KILL" // the address that it dials
@@ -47,7 +49,7 @@ func TestKernelAttackH11KilledPeer(t *testing.T) {
 		must(t, peer.Process.Kill())
 		start := time.Now()
 		_, _, err = c.ReadMessage(buf)
-		e, ok := errors.AsType[*AssociationError](err)
+		e, ok := errtype.As[*AssociationError](err)
 		if !ok || !errors.Is(err, io.ErrUnexpectedEOF) || e.End != AssociationShutdown && e.End != AssociationAborted ||
 			unread && e.End != AssociationAborted {
 			t.Errorf("unread %v: ReadMessage: %v", unread, err)

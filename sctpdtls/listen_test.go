@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
 // fakeListener hands out the server's ends of associations that a test makes.
@@ -150,7 +151,7 @@ func TestListenerEnds(t *testing.T) {
 		}
 		err = <-done
 		want(t, "Accept that Close wakes", err, net.ErrClosed)
-		if _, ok := errors.AsType[*net.OpError](err); !ok {
+		if _, ok := errtype.As[*net.OpError](err); !ok {
 			t.Errorf("Accept: %T, want a *net.OpError", err)
 		}
 	})
@@ -192,7 +193,7 @@ func TestListenerCloseWithReadyConnections(t *testing.T) {
 			}
 		}
 		err := stalled.Handshake()
-		if _, ok := errors.AsType[*AssociationError](err); !ok {
+		if _, ok := errtype.As[*AssociationError](err); !ok {
 			t.Errorf("the client whose handshake Close has ended: %v", err)
 		}
 		_, err = l.Accept()

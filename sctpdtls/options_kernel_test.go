@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
 // The short retransmission timeout of a handshake does not last, whatever the user's is.
@@ -144,7 +146,7 @@ func TestKernelOptions(t *testing.T) {
 	if err := s.SetStreamPriority(2, 5); err != nil {
 		t.Error(err)
 	}
-	if _, ok := errors.AsType[*StreamError](s.SetStreamPriority(400, 5)); !ok {
+	if _, ok := errtype.As[*StreamError](s.SetStreamPriority(400, 5)); !ok {
 		t.Error("a priority for a stream that is not there")
 	}
 	paths, err := c.Paths()

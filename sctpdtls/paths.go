@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
 )
 
@@ -115,7 +116,7 @@ func (c *Conn) BindRemove(local netip.Addr) error {
 
 // ended makes err, of a call that only asks or sets something, net.ErrClosed if the reason is the end of the association.
 func ended(err error) error {
-	if _, ok := errors.AsType[*sctpsock.AssociationError](err); ok {
+	if _, ok := errtype.As[*sctpsock.AssociationError](err); ok {
 		return net.ErrClosed
 	}
 	return err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
@@ -36,10 +37,10 @@ func TestRefusedClient(t *testing.T) {
 					tt.change(client, server)
 					p := newTestPair(t, assoctest.Options{}, client, server)
 					cerr, serr := p.handshake()
-					if a, ok := errors.AsType[*AlertError](cerr); !ok || a.Local || a.Alert != alert {
+					if a, ok := errtype.As[*AlertError](cerr); !ok || a.Local || a.Alert != alert {
 						t.Errorf("client: %v, want the server's alert %v", cerr, alert)
 					}
-					if a, ok := errors.AsType[*AlertError](serr); !ok || !a.Local {
+					if a, ok := errtype.As[*AlertError](serr); !ok || !a.Local {
 						t.Errorf("server: %v, want an alert of its own", serr)
 					}
 					if p.client.ConnectionState().HandshakeComplete {
@@ -84,7 +85,7 @@ func TestHandshakeWithoutACK13(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			p, done := begin(t)
 			start := time.Now()
-			if _, ok := errors.AsType[*HandshakeTimeoutError](<-done); !ok || time.Since(start) > p.client.config.handshakeTimeout() {
+			if _, ok := errtype.As[*HandshakeTimeoutError](<-done); !ok || time.Since(start) > p.client.config.handshakeTimeout() {
 				t.Errorf("no timeout, after %v", time.Since(start))
 			}
 			p.server.Abort()
@@ -121,15 +122,15 @@ func TestWriterLearnsWhy(t *testing.T) {
 			p.sctp.InjectPart([]byte("no record at all"), stream.Info{}, true)
 			p.server.ReadMessage(make([]byte, 100))
 		}, func(err error) bool {
-			a, ok := errors.AsType[*AlertError](err)
+			a, ok := errtype.As[*AlertError](err)
 			return ok && !a.Local && a.Alert == dtlscore.AlertUnexpectedMessage
 		}},
 		{"ABORT", func(p *testPair) { p.server.Abort() }, func(err error) bool {
-			a, ok := errors.AsType[*AssociationError](err)
+			a, ok := errtype.As[*AssociationError](err)
 			return ok && a.End == AssociationAborted
 		}},
 		{"SHUTDOWN", func(p *testPair) { p.server.assoc.Close() }, func(err error) bool {
-			a, ok := errors.AsType[*AssociationError](err)
+			a, ok := errtype.As[*AssociationError](err)
 			return ok && a.End == AssociationShutdown
 		}},
 	} {

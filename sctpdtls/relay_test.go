@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
 // After CloseWrite nothing can be written, all that the peer has written can still be read, and then io.EOF:
@@ -82,7 +83,7 @@ func TestCloseWriteTimeout(t *testing.T) {
 		}
 		start := time.Now()
 		err := p.client.CloseWrite()
-		if ne, ok := errors.AsType[net.Error](err); !ok || !ne.Timeout() || time.Since(start) != p.client.config.closeTimeout() {
+		if ne, ok := errtype.As[net.Error](err); !ok || !ne.Timeout() || time.Since(start) != p.client.config.closeTimeout() {
 			t.Errorf("CloseWrite: %v after %v", err, time.Since(start))
 		}
 		p.server.Abort()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
@@ -203,7 +204,7 @@ func TestAttackH6RecordsOfOthers(t *testing.T) {
 					t.Fatal(err)
 				}
 				n, _, err := p.server.ReadMessage(make([]byte, 100))
-				if e, ok := errors.AsType[*AlertError](err); n != 0 || !ok || e.Alert != dtlscore.AlertBadRecordMAC {
+				if e, ok := errtype.As[*AlertError](err); n != 0 || !ok || e.Alert != dtlscore.AlertBadRecordMAC {
 					t.Errorf("ReadMessage = %d, %v, want bad_record_mac", n, err)
 				}
 				if _, _, _, aborted := p.sctp.State(); !aborted {

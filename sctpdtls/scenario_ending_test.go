@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
@@ -57,7 +58,7 @@ func isAny(targets ...error) func(error) bool {
 
 func endedBy(ends ...AssociationEnd) func(error) bool {
 	return func(err error) bool {
-		e, ok := errors.AsType[*AssociationError](err)
+		e, ok := errtype.As[*AssociationError](err)
 		return ok && slices.Contains(ends, e.End) && errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, net.ErrClosed)
 	}
 }
@@ -241,7 +242,7 @@ var orderlyEndings = []scenario{
 		s.connect()
 		fillUp(s, s.client)
 		err := s.closeInTime(s.client)
-		if _, ok := errors.AsType[*CloseTimeoutError](err); !ok || !isTimeout(err) {
+		if _, ok := errtype.As[*CloseTimeoutError](err); !ok || !isTimeout(err) {
 			s.Errorf("Close: %v, want a CloseTimeoutError", err)
 		}
 		s.wantTruncation(s.server)
@@ -260,7 +261,7 @@ var orderlyEndings = []scenario{
 		s.cut()
 		s.send(s.client, 0, 10)
 		err := s.closeInTime(s.client)
-		if _, ok := errors.AsType[*CloseTimeoutError](err); !ok {
+		if _, ok := errtype.As[*CloseTimeoutError](err); !ok {
 			s.Errorf("Close: %v, want a CloseTimeoutError: nothing was acknowledged", err)
 		}
 		s.closeAll()
@@ -365,7 +366,7 @@ var orderlyEndings = []scenario{
 }
 
 func isAlert(err error) bool {
-	_, ok := errors.AsType[*AlertError](err)
+	_, ok := errtype.As[*AlertError](err)
 	return ok
 }
 

@@ -10,6 +10,8 @@ import (
 	"net"
 	"os"
 	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
 // Endings at every step of a handshake, a renegotiation and a KeyUpdate: whenever one of the ends may wait for
@@ -210,7 +212,7 @@ func (s *stage) cleanUp() {
 // wantBadEnd wants err to say that a connection, or a call, has ended as something outside wanted it.
 func (s *stage) wantBadEnd(what string, err error, others ...error) {
 	s.Helper()
-	_, timeout := errors.AsType[*HandshakeTimeoutError](err)
+	_, timeout := errtype.As[*HandshakeTimeoutError](err)
 	if err != nil && !timeout && !errors.Is(err, io.ErrUnexpectedEOF) && !isAny(others...)(err) {
 		s.Errorf("%s: %v", what, err)
 	}

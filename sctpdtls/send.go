@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
@@ -212,7 +213,7 @@ func (c *Conn) writeError(err error, p *party) error {
 
 // isEnd reports whether err of the association means that it has ended.
 func isEnd(err error) bool {
-	_, ok := errors.AsType[*sctpsock.AssociationError](err)
+	_, ok := errtype.As[*sctpsock.AssociationError](err)
 	return ok || errors.Is(err, syscall.EPIPE)
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
 func TestStats(t *testing.T) {
@@ -69,7 +70,7 @@ func TestAcknowledgementsOfOneWay(t *testing.T) {
 func TestSCTPOptionErrors(t *testing.T) {
 	for _, o := range []SCTPOptions{{ReadBuffer: 100}, {WriteBuffer: 16383}, {WriteBuffer: -1}} {
 		_, err := (&Config{SCTP: o}).socket()
-		if e, ok := errors.AsType[*OptionError](err); !ok || e.Remedy == "" {
+		if e, ok := errtype.As[*OptionError](err); !ok || e.Remedy == "" {
 			t.Errorf("%+v: %v", o, err)
 		}
 	}
@@ -89,7 +90,7 @@ func TestSCTPOptionErrors(t *testing.T) {
 // Every option reaches the socket.
 func TestSCTPOptionsArePassedOn(t *testing.T) {
 	elsewhere := []string{"RefuseRestart"} // set when there is an association
-	for field := range reflect.TypeFor[SCTPOptions]().Fields() {
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[SCTPOptions]()) {
 		if slices.Contains(elsewhere, field.Name) {
 			continue
 		}
@@ -123,6 +124,6 @@ func TestSCTPOptionsArePassedOn(t *testing.T) {
 }
 
 func isOptionError(err error) bool {
-	_, ok := errors.AsType[*OptionError](err)
+	_, ok := errtype.As[*OptionError](err)
 	return ok
 }

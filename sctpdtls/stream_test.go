@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
@@ -433,7 +434,7 @@ func TestPartialReliabilityNotAgreed(t *testing.T) {
 					before, _ := end.Stats()
 					check := func(call string, err error) {
 						t.Helper()
-						e, ok := errors.AsType[*PartialReliabilityError](err)
+						e, ok := errtype.As[*PartialReliabilityError](err)
 						if peer := end.config.SCTP.PartialReliability; !ok || e.Peer != peer {
 							t.Errorf("%s with %+v, asked for by client %v, server %v: %v", call, m, tt.client, tt.server, err)
 						}

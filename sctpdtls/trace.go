@@ -1,10 +1,10 @@
 package sctpdtls
 
 import (
-	"errors"
 	"net"
 
 	"github.com/seed-41f70523/dtls-sctp/authchunk"
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
@@ -82,7 +82,7 @@ func (c *Conn) tellAlert(err error) {
 	if !c.config.traces() {
 		return
 	}
-	alert, ok := errors.AsType[*AlertError](err)
+	alert, ok := errtype.As[*AlertError](err)
 	if !ok {
 		return
 	}

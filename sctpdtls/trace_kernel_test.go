@@ -3,12 +3,12 @@
 package sctpdtls
 
 import (
-	"errors"
 	"net"
 	"slices"
 	"testing"
 
 	"github.com/ishidawataru/sctp"
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
 // What the kernel notifies is told, from the beginning of the association to its end.
@@ -74,7 +74,7 @@ func TestKernelTraceOfRefusal(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer plain.Close()
-	if _, ok := errors.AsType[*AuthUnsupportedError](<-done); !ok {
+	if _, ok := errtype.As[*AuthUnsupportedError](<-done); !ok {
 		t.Error("the refusal is not told")
 	}
 }

@@ -2,10 +2,10 @@ package stream_test
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"testing"
 
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/internal/fuzzcount"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
@@ -64,7 +64,7 @@ func FuzzReader(f *testing.F) {
 		r := stream.NewReader(a)
 		for range len(script)/3 + 1 {
 			m, ev, err := r.Next(false)
-			_, tooLong := errors.AsType[*stream.MessageSizeError](err)
+			_, tooLong := errtype.As[*stream.MessageSizeError](err)
 			switch {
 			case err != nil && (m.Data != nil || ev != nil):
 				t.Fatalf("message %q, event %v and error %v", m.Data, ev, err)

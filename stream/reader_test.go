@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
@@ -74,7 +75,7 @@ func TestAttackH7ReaderRefusesTooLargeMessage(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, err := stream.NewReader(b).Next(true)
-	if e, ok := errors.AsType[*stream.MessageSizeError](err); !ok || e.Stream != 3 {
+	if e, ok := errtype.As[*stream.MessageSizeError](err); !ok || e.Stream != 3 {
 		t.Errorf("Next() = %v, want a MessageSizeError for stream 3", err)
 	}
 }

@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"time"
 
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/urfave/cli/v3"
 
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
@@ -147,7 +147,7 @@ func (p *program) dialServer(ctx context.Context, addr string, config *sctpdtls.
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
 	s, err := p.dial(ctx, c.local, addr, config)
-	if _, ok := errors.AsType[*statusError](err); err != nil && !ok { // else it is the user's
+	if _, ok := errtype.As[*statusError](err); err != nil && !ok { // else it is the user's
 		err = &statusError{exitNoConnection, &connectError{err, o.cert != ""}}
 	}
 	return s, err

@@ -6,6 +6,7 @@ import (
 	"net"
 	"syscall"
 
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
@@ -20,26 +21,26 @@ func explain(err error) string {
 }
 
 func remedy(err error) string {
-	if _, ok := errors.AsType[*sctpdtls.MessageTooLargeError](err); ok {
+	if _, ok := errtype.As[*sctpdtls.MessageTooLargeError](err); ok {
 		return "give -size 16384 or less"
 	}
-	if _, ok := errors.AsType[*sctpdtls.StreamError](err); ok {
+	if _, ok := errtype.As[*sctpdtls.StreamError](err); ok {
 		return "give fewer -streams, or start the server with more"
 	}
 	if errors.Is(err, syscall.ECONNABORTED) {
 		return "the peer cannot be reached: is the address right, and do firewalls let SCTP (IP protocol 132) through?"
 	}
-	if _, ok := errors.AsType[*net.DNSError](err); ok {
+	if _, ok := errtype.As[*net.DNSError](err); ok {
 		return "give a name that resolves, or an address"
 	}
-	if timeout, ok := errors.AsType[*sctpdtls.HandshakeTimeoutError](err); ok && timeout.KeyInUse {
+	if timeout, ok := errtype.As[*sctpdtls.HandshakeTimeoutError](err); ok && timeout.KeyInUse {
 		return "try -legacy-label, if the peer is an old OpenSSL or was given that flag itself"
 	}
 	// Certificates come before alerts: an alert of our own wraps why it was sent.
 	if r := certificateRemedy(err); r != "" {
 		return r
 	}
-	if alert, ok := errors.AsType[*sctpdtls.AlertError](err); ok {
+	if alert, ok := errtype.As[*sctpdtls.AlertError](err); ok {
 		return alertRemedy(alert, err)
 	}
 	return ""
@@ -47,13 +48,13 @@ func remedy(err error) string {
 
 // certificateRemedy is for certificates of the peer that this side refuses.
 func certificateRemedy(err error) string {
-	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+	if _, ok := errtype.As[x509.UnknownAuthorityError](err); ok {
 		return "give the CA that has signed the peer's certificate with -ca"
 	}
-	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+	if _, ok := errtype.As[x509.HostnameError](err); ok {
 		return "give the name that the certificate is for with -name, or the server a certificate for this name (certs -host)"
 	}
-	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
+	if invalid, ok := errtype.As[x509.CertificateInvalidError](err); ok {
 		switch invalid.Reason {
 		case x509.Expired:
 			return "renew the peer's certificate, or set the clock of this machine"
@@ -94,7 +95,7 @@ func alertRemedy(alert *sctpdtls.AlertError, err error) string {
 		}
 		return ""
 	}
-	connect, _ := errors.AsType[*connectError](err)
+	connect, _ := errtype.As[*connectError](err)
 	noCertificate := connect != nil && !connect.haveCertificate
 	switch alert.Alert {
 	case alertCertificateRequired:

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
 // Messages sent together are messages all the same, and the first that cannot be sent ends it.
@@ -32,7 +34,7 @@ func TestSendAll(t *testing.T) {
 
 	infos[3].Stream = 77
 	n, err := c.TrySendAll(msgs, infos)
-	if e, ok := errors.AsType[*StreamError](err); n != 3 || !ok || e.Stream != 77 {
+	if e, ok := errtype.As[*StreamError](err); n != 3 || !ok || e.Stream != 77 {
 		t.Errorf("with a wrong stream at 3: %d, %v", n, err)
 	}
 	for _, m := range msgs[:n] {
@@ -49,7 +51,7 @@ func TestSendAll(t *testing.T) {
 		_, err = c.Recv(make([]byte, 100), true)
 	}
 	n, err = c.TrySendAll(msgs[:3], infos[:3])
-	if _, ok := errors.AsType[*AssociationError](err); n != 0 || !ok {
+	if _, ok := errtype.As[*AssociationError](err); n != 0 || !ok {
 		t.Errorf("after an ABORT: %d, %v", n, err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"golang.org/x/sys/unix"
 )
 
@@ -145,7 +146,7 @@ func TestBadOptions(t *testing.T) {
 		if l, err := Listen(loopback, &o); err == nil {
 			l.Close()
 			t.Errorf("%s: no error", name)
-		} else if _, ok := errors.AsType[*OptionError](err); !ok && o.Control == nil {
+		} else if _, ok := errtype.As[*OptionError](err); !ok && o.Control == nil {
 			t.Errorf("%s: %v is no OptionError", name, err)
 		}
 	}
@@ -182,7 +183,7 @@ func TestSchedulers(t *testing.T) {
 	for scheduler := SchedulerFCFS; scheduler <= SchedulerWeightedQueue; scheduler++ {
 		o := &Options{Scheduler: scheduler}
 		l, err := Listen(loopback, o)
-		if _, ok := errors.AsType[*OptionError](err); ok && scheduler >= SchedulerFairCapacity {
+		if _, ok := errtype.As[*OptionError](err); ok && scheduler >= SchedulerFairCapacity {
 			t.Logf("%v: %v", scheduler, err)
 			continue
 		}
@@ -196,7 +197,7 @@ func TestSchedulers(t *testing.T) {
 			if v.Value != 7 {
 				t.Errorf("the priority is %d", v.Value)
 			}
-			if _, ok := errors.AsType[*StreamError](c.SetStreamPriority(99, 1)); !ok {
+			if _, ok := errtype.As[*StreamError](c.SetStreamPriority(99, 1)); !ok {
 				t.Error("a priority for a stream that is not there")
 			}
 		}

@@ -6,6 +6,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
 func TestOptionErrors(t *testing.T) {
@@ -22,7 +24,7 @@ func TestOptionErrors(t *testing.T) {
 		"WriteBuffer":       {WriteBuffer: 1 << 31},
 	} {
 		err := o.check()
-		e, ok := errors.AsType[*OptionError](err)
+		e, ok := errtype.As[*OptionError](err)
 		if !ok || e.Option != field || e.Remedy == "" || !errors.Is(err, syscall.EINVAL) || !strings.Contains(err.Error(), field) {
 			t.Errorf("%s: %v", field, err)
 		}

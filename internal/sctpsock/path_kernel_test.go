@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
 var loopbacks = []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0"), netip.MustParseAddrPort("127.0.0.2:0")}
@@ -71,7 +73,7 @@ func TestPaths(t *testing.T) {
 		}
 	}
 	for _, err := range []error{second(s.Paths()), second(s.Stats()), s.SetPrimary(loopback[0].Addr()), s.BindAdd(loopback[0].Addr())} {
-		if _, ok := errors.AsType[*AssociationError](err); !ok {
+		if _, ok := errtype.As[*AssociationError](err); !ok {
 			t.Errorf("after the end: %v", err)
 		}
 	}
