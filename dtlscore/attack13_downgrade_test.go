@@ -147,7 +147,7 @@ func TestAttackB6RetryOfServer13(t *testing.T) {
 	}{
 		{"asks for nothing", func(s *script13) { s.retry() }, AlertIllegalParameter},
 		{"for a group that has a share", func(s *script13) { s.retry(forGroup(tls.X25519)) }, AlertIllegalParameter},
-		{"for a group that was not offered", func(s *script13) { s.retry(forGroup(tls.CurveP521)) }, AlertIllegalParameter},
+		{"for a group that was not offered", func(s *script13) { s.retry(forGroup(30 /* x448 */)) }, AlertIllegalParameter},
 		{"with a suite that was not offered", func(s *script13) {
 			s.retry(withCookie, func(m *serverHello) { m.suite = 0x1304 })
 		}, AlertIllegalParameter},

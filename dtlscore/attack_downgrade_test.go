@@ -116,7 +116,7 @@ func TestAttackD5ServerHelloChoosesWhatWasNotOffered(t *testing.T) {
 		s.wantAlert(AlertIllegalParameter, ErrPeerMisbehaved)
 	})
 	t.Run("group", func(t *testing.T) { // 4.28
-		for _, group := range []tls.CurveID{tls.CurveP521, tls.X25519MLKEM768, 21 /* secp224r1 */, 0x2a2a} {
+		for _, group := range []tls.CurveID{30 /* x448 */, tls.X25519MLKEM768, 21 /* secp224r1 */, 0x2a2a} {
 			s := newScriptedServer(t, testClientConfig())
 			s.readClientHello()
 			s.serverHello()

@@ -1,8 +1,10 @@
 package dtlscore
 
 import (
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
@@ -10,7 +12,9 @@ import (
 // maxChain is how many certificates a peer may send. Attack E11.
 const maxChain = 16
 
-// parseChain reads the certificates of the peer. They prove nothing yet.
+// parseChain reads the certificates of the peer. They prove nothing yet. How many there are and the size of
+// their keys is limited for all, which cost us before they are verified; that a key is not weak and of a
+// known kind is asked of the peer's own, and of the others only if they are needed: verifyChain.
 func parseChain(der [][]byte) ([]*x509.Certificate, error) {
 	if len(der) > maxChain {
 		return nil, untrusted(AlertBadCertificate, "chain of %d certificates", len(der))
@@ -21,8 +25,10 @@ func parseChain(der [][]byte) ([]*x509.Certificate, error) {
 		if err != nil {
 			return nil, untrusted(AlertBadCertificate, "certificate %d of the peer: %w", i, err)
 		}
-		if err := checkPublicKey(cert.PublicKey); err != nil {
-			return nil, err
+		if key, ok := cert.PublicKey.(*rsa.PublicKey); i == 0 || ok && key.N.BitLen() > maxRSABits {
+			if err := checkPublicKey(cert.PublicKey); err != nil {
+				return nil, err
+			}
 		}
 		chain[i] = cert
 	}
@@ -40,7 +46,7 @@ func (c *Config) verifyServer(p *peerCredential, s *ConnectionState) error {
 		return c.verifyRawKey(p)
 	}
 	if !c.InsecureSkipVerify {
-		if err := c.verifyChain(s, c.RootCAs, c.ServerName, x509.ExtKeyUsageServerAuth); err != nil {
+		if err := c.verifyChain(s, c.RootCAs, hostOf(c.ServerName), x509.ExtKeyUsageServerAuth); err != nil {
 			return err
 		}
 	}
@@ -48,7 +54,7 @@ func (c *Config) verifyServer(p *peerCredential, s *ConnectionState) error {
 }
 
 // verifyClient verifies what a client shows as the Config asks; nil means
-// nothing.
+// nothing, although it was asked. VerifyPeerCertificate judges that too, as in crypto/tls.
 func (c *Config) verifyClient(p *peerCredential, s *ConnectionState) error {
 	if p == nil {
 		if c.ClientAuth == tls.RequireAnyClientCert || c.ClientAuth == tls.RequireAndVerifyClientCert {
@@ -58,7 +64,7 @@ func (c *Config) verifyClient(p *peerCredential, s *ConnectionState) error {
 			}
 			return untrusted(alert, "client sent no certificate")
 		}
-		return nil
+		return c.verifyPeerCertificate(s)
 	}
 	s.PeerCertificates, s.PeerRawKey = p.chain, p.rawKey
 	if p.rawKey != nil {
@@ -115,11 +121,40 @@ func (c *Config) verifyChain(s *ConnectionState, roots *x509.CertPool, name stri
 		options.Intermediates.AddCert(cert)
 	}
 	chains, err := s.PeerCertificates[0].Verify(options)
+	alert := alertForCertificate(err)
+	if err == nil {
+		chains, err = strongChains(chains)
+		alert = AlertUnsupportedCertificate
+	}
 	if err != nil {
-		return untrusted(alertForCertificate(err), "%w",
-			&tls.CertificateVerificationError{UnverifiedCertificates: s.PeerCertificates, Err: err})
+		return untrusted(alert, "%w", &tls.CertificateVerificationError{UnverifiedCertificates: s.PeerCertificates, Err: err})
 	}
 	s.VerifiedChains = chains
+	return nil
+}
+
+// strongChains returns those of the verified chains in which no key is weak or of an unknown kind, the anchor's
+// included. Without one it fails with the reason for the first.
+func strongChains(chains [][]*x509.Certificate) (strong [][]*x509.Certificate, err error) {
+	for _, chain := range chains {
+		if e := weakKey(chain); e == nil {
+			strong = append(strong, chain)
+		} else if err == nil {
+			err = e
+		}
+	}
+	if strong != nil {
+		return strong, nil
+	}
+	return nil, err
+}
+
+func weakKey(chain []*x509.Certificate) error {
+	for i, cert := range chain {
+		if err := publicKeyFault(cert.PublicKey); err != nil {
+			return fmt.Errorf("certificate %d of %d in the verified chain has an %w", i+1, len(chain), err)
+		}
+	}
 	return nil
 }
 

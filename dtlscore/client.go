@@ -74,10 +74,24 @@ func (c *Conn) readRandom(b []byte) error {
 // sniName returns what may go into server_name: no IP address, and no dot at
 // the end. RFC 6066, Section 3.
 func sniName(name string) string {
-	if _, err := netip.ParseAddr(name); err == nil {
+	host := strings.TrimRight(hostOf(name), ".")
+	if _, err := netip.ParseAddr(host); err == nil {
 		return ""
 	}
-	return strings.TrimSuffix(name, ".")
+	return host
+}
+
+// hostOf returns the name that a certificate is to be valid for: an IPv6 address without the brackets that it has in
+// URLs (RFC 3986, Section 3.2.2), and without a zone, which means something on this host only (RFC 4007, Section 11.2).
+func hostOf(name string) string {
+	host, _, _ := strings.Cut(name, "%")
+	if strings.HasPrefix(host, "[") {
+		host = strings.TrimSuffix(host[1:], "]")
+	}
+	if _, err := netip.ParseAddr(host); err != nil {
+		return name
+	}
+	return host
 }
 
 // forget implements [forgetter].

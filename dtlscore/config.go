@@ -48,11 +48,12 @@ type Config struct {
 	RawKey crypto.Signer
 
 	// RootCAs are what a client trusts to issue the certificate of a server;
-	// nil means the host's.
+	// nil means the host's. With GetPSK or VerifyRawKey nil means none: the server has no use for a certificate, unless
+	// VerifyPeerCertificate or InsecureSkipVerify is set.
 	RootCAs *x509.CertPool
 
 	// ServerName is the name or IP address that the certificate of the server
-	// has to be valid for. A name is also sent to the server, as SNI.
+	// has to be valid for. A name is also sent to the server, as SNI. An IPv6 address may have brackets and a zone.
 	ServerName string
 
 	// ClientCAs are what a server trusts to issue the certificates of clients. It tells clients their names
@@ -70,7 +71,8 @@ type Config struct {
 
 	// VerifyPeerCertificate, if not nil, is called after the chain of the peer
 	// was verified (or was not, if the configuration says so). An error ends
-	// the connection. It is not called for resumed sessions.
+	// the connection. It is not called for resumed sessions. A server calls it without certificates for a
+	// client that was asked for one, has none, and is let in by ClientAuth.
 	VerifyPeerCertificate func(rawCerts [][]byte, verifiedChains [][]*x509.Certificate) error
 
 	// VerifyConnection, if not nil, is called once in each handshake, after
@@ -225,9 +227,16 @@ func (c *Config) authenticates(s *cipherSuite, isClient bool) bool {
 }
 
 // verifiesServers reports whether a client knows what to do with the
-// certificates of a server. To verify nothing by oversight must not happen.
+// certificates of a server. To verify nothing by oversight must not happen, nor to trust the host's authorities where
+// a pre-shared key or a raw public key is what says who the server is.
 func (c *Config) verifiesServers() bool {
-	return c.ServerName != "" || c.InsecureSkipVerify || c.VerifyPeerCertificate != nil || c.VerifyConnection != nil
+	if c.InsecureSkipVerify || c.VerifyPeerCertificate != nil {
+		return true
+	}
+	if c.RootCAs == nil && (c.GetPSK != nil || c.VerifyRawKey != nil) {
+		return false
+	}
+	return c.ServerName != "" || c.VerifyConnection != nil
 }
 
 func (c *Config) hasCertificates() bool { return len(c.Certificates) > 0 || c.GetCertificate != nil }
@@ -268,10 +277,18 @@ func (c *Config) check(isClient bool) error {
 			return misuse("group %v in Config.CurvePreferences is not implemented", g)
 		}
 	}
+	if !isClient && c.GetConfigForClient != nil {
+		return nil // which gives one that is complete, or chooseConfig finds that this one is not
+	}
+	return c.checkComplete(isClient)
+}
+
+// checkComplete finds what the Config lacks for a handshake.
+func (c *Config) checkComplete(isClient bool) error {
 	if err := c.checkAuthentication(isClient); err != nil {
 		return err
 	}
-	if len(c.versions(isClient)) == 0 && (isClient || c.GetConfigForClient == nil) {
+	if len(c.versions(isClient)) == 0 {
 		return misuse("versions, cipher suites and groups of the Config leave nothing that is implemented")
 	}
 	return nil
@@ -284,7 +301,7 @@ func (c *Config) checkAuthentication(isClient bool) error {
 		}
 		return nil
 	}
-	if c.GetConfigForClient == nil && !c.hasCertificates() && c.RawKey == nil && c.LookupPSK == nil {
+	if !c.hasCertificates() && c.RawKey == nil && c.LookupPSK == nil {
 		return misuse("a server needs Config.Certificates, GetCertificate, RawKey, LookupPSK or GetConfigForClient")
 	}
 	if c.ClientAuth >= tls.VerifyClientCertIfGiven && c.ClientCAs == nil && c.VerifyRawKey == nil {

@@ -2,6 +2,7 @@ package dtlscore
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"crypto/subtle"
 	"sync"
 	"testing"
@@ -88,11 +89,18 @@ func FuzzTicket(f *testing.F) {
 }
 
 // A client may find anything in its cache, and must not be misled by it: the
-// server is the right one or there is no connection.
+// server is the right one or there is no connection. The input is tried as it is, which its MAC gives away, and with a
+// MAC that is right.
 func FuzzCachedSession(f *testing.F) {
 	for _, s := range fuzzSessions() {
 		f.Add(true, s)
 		f.Add(false, s)
+		if n := parseSession(s); len(n.peer) > 0 { // one whose certificate was altered
+			n.peer[0][len(n.peer[0])-1] ^= 1
+			altered := must(n.marshal())
+			f.Add(true, altered)
+			f.Add(false, altered)
+		}
 	}
 	f.Fuzz(func(t *testing.T, is12 bool, data []byte) {
 		fuzzcount.Input(1 + len(data))
@@ -104,14 +112,26 @@ func FuzzCachedSession(f *testing.F) {
 			if kind.name != "tickets" {
 				continue
 			}
-			cached := *kind
-			cached.prepare = func(client, server *Config) {
-				kind.prepare(client, server)
-				client.SessionCache.Put(client.ServerName, data)
+			for _, data := range [][]byte{data, withMAC(data)} {
+				cached := *kind
+				cached.prepare = func(client, server *Config) {
+					kind.prepare(client, server)
+					client.SessionCache.Put(client.ServerName, data)
+				}
+				c := newConversation(t, &cached, true, false, nil)
+				c.tampered = true
+				c.finish()
 			}
-			c := newConversation(t, &cached, true, false, nil)
-			c.tampered = true
-			c.finish()
 		}
 	})
+}
+
+// withMAC writes a session down with the MAC of what it is, whether the one at its end was right, wrong or missing.
+func withMAC(data []byte) []byte {
+	for _, body := range [][]byte{data, data[:max(0, len(data)-sha256.Size)]} {
+		if n := parseSessionBody(body); n != nil {
+			return must(n.marshal())
+		}
+	}
+	return data
 }

@@ -12,8 +12,8 @@ import (
 const x25519ShareLen = 32
 
 // defaultGroups are those of version 1.3, in the order of preference. Version
-// 1.2 has those of them that are not hybrid.
-var defaultGroups = []tls.CurveID{tls.X25519MLKEM768, tls.X25519, tls.CurveP256, tls.CurveP384}
+// 1.2 has those of them that are not hybrid. There P-521 is needed for certificates above all: RFC 8422, Section 5.1.
+var defaultGroups = []tls.CurveID{tls.X25519MLKEM768, tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521}
 
 // groupInVersion reports whether a group is implemented for a version.
 func groupInVersion(g tls.CurveID, version uint16) bool {
@@ -30,6 +30,8 @@ func curveOf(g tls.CurveID) ecdh.Curve {
 		return ecdh.P256()
 	case tls.CurveP384:
 		return ecdh.P384()
+	case tls.CurveP521:
+		return ecdh.P521()
 	}
 	return nil
 }

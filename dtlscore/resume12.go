@@ -2,6 +2,7 @@ package dtlscore
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"slices"
 	"time"
 )
@@ -59,17 +60,27 @@ func (c *Conn) offerSession(hello *clientHello) *session {
 	return n
 }
 
-// trustsServerOf reports whether the server of a session would pass today.
+// trustsServerOf reports whether the server of a session would pass today. Certificates are verified
+// as in a full handshake: that costs a client little, and a cache may have been kept anywhere.
 func (c *Config) trustsServerOf(n *session) bool {
 	var s ConnectionState
 	if n.restore(&s) != nil {
 		return false
 	}
-	verify := s.PeerRawKey == nil && !c.InsecureSkipVerify
-	if !c.stillTrusted(&s, c.RootCAs, verify) {
+	if s.PeerRawKey != nil {
+		return c.trustsRawKey(&s)
+	}
+	if len(s.PeerCertificates) == 0 || c.expired(s.PeerCertificates[0]) {
 		return false
 	}
-	return !verify || c.ServerName == "" || s.PeerCertificates[0].VerifyHostname(c.ServerName) == nil
+	if c.InsecureSkipVerify {
+		return true
+	}
+	if len(s.VerifiedChains) == 0 || c.verifyChain(&s, c.RootCAs, hostOf(c.ServerName), x509.ExtKeyUsageServerAuth) != nil {
+		return false
+	}
+	n.chain = rawCertificates(s.VerifiedChains[0])
+	return true
 }
 
 // resume handles a ServerHello that accepts the session that was offered.
@@ -155,11 +166,19 @@ func (c *Config) trustsClientOf(n *session, s *ConnectionState) bool {
 			return false
 		}
 	}
-	verify := c.ClientAuth >= tls.VerifyClientCertIfGiven
-	if verify && len(n.peer) > 0 && !n.rawKey && c.ClientCAs == nil {
+	switch {
+	case len(n.peer) == 0:
+		return true
+	case n.rawKey:
+		return c.trustsRawKey(s)
+	case c.expired(s.PeerCertificates[0]):
+		return false
+	case c.ClientAuth < tls.VerifyClientCertIfGiven:
+		return true
+	case c.ClientCAs == nil:
 		return false // raw public keys alone are verified here; another Config took certificates
 	}
-	return len(n.peer) == 0 || c.stillTrusted(s, c.ClientCAs, verify)
+	return c.stillVerified(s.VerifiedChains, c.ClientCAs, x509.ExtKeyUsageClientAuth)
 }
 
 // resume answers a ClientHello with a session that goes on. RFC 5077, Section
@@ -169,6 +188,7 @@ func (s *serverHandshake12) resume(c *Conn, n *session) (state, error) {
 	s.state.DidResume = true
 	s.hello.suite = n.suite
 	s.hello.sessionID = s.offer.sessionID
+	s.hello.serverNameUsed = false // RFC 6066, Section 3
 	if s.ticketed != nil {
 		s.hello.sessionTicket = []byte{}
 	}

@@ -318,6 +318,9 @@ func TestTicketKeyRotation(t *testing.T) {
 	now := testTime
 	clock := func() time.Time { return now }
 	client.Time, server.Time = clock, clock
+	server.Certificates[0] = testCerts().ca.issue(testCerts().ecdsa.PrivateKey.(crypto.Signer), func(c *x509.Certificate) {
+		c.NotAfter = testTime.Add(1000 * time.Hour) // an expired one would end its sessions
+	})
 	client.InsecureSkipVerify = true
 	connect := func() bool {
 		t.Helper()

@@ -1,8 +1,15 @@
 package dtlscore
 
 import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
+	"slices"
 	"testing"
+	"time"
 )
 
 // G5: a session that two Configs can get at is resumed only by those that would trust its peer in a full handshake.
@@ -63,6 +70,130 @@ func TestSessionThatCannotBe(t *testing.T) {
 					t.Error("it was resumed")
 				}
 			})
+		}
+	}
+}
+
+// A certificate that has expired ends its sessions where nothing is verified too, at both ends: crypto/tls looks at
+// the peer's own certificate.
+func TestAttackG5ExpiredWhereNotVerified(t *testing.T) {
+	for _, v := range eachVersion {
+		for name, tt := range map[string]struct {
+			auth     tls.ClientAuthType
+			insecure bool
+			ofServer bool
+		}{
+			"server's, not verified":            {auth: tls.NoClientCert, insecure: true, ofServer: true},
+			"server's, verified":                {auth: tls.NoClientCert, ofServer: true},
+			"client's, requested":               {auth: tls.RequestClientCert},
+			"client's, required":                {auth: tls.RequireAnyClientCert},
+			"client's, verified":                {auth: tls.RequireAndVerifyClientCert},
+			"client's, verified if it is given": {auth: tls.VerifyClientCertIfGiven},
+		} {
+			for _, expired := range []bool{false, true} {
+				client, server := resumingConfigs(tt.auth)
+				v.set(client, server)
+				now := testTime
+				client.Time, server.Time = func() time.Time { return now }, func() time.Time { return now }
+				client.InsecureSkipVerify = tt.insecure
+				short := testCerts().ca.issue(testCerts().ecdsa.PrivateKey.(crypto.Signer), func(c *x509.Certificate) {
+					c.NotAfter = testTime.Add(time.Hour)
+				})
+				if tt.ofServer {
+					server.Certificates = []tls.Certificate{short}
+				} else {
+					client.Certificates = []tls.Certificate{short}
+				}
+				newTestPair(t, client, server).handshake()
+				if now = now.Add(59 * time.Minute); expired {
+					now = now.Add(2 * time.Minute)
+				}
+				p := newTestPair(t, client, server)
+				p.start()
+				p.run()
+				if got := p.client.conn.ConnectionState().DidResume; got == expired {
+					t.Errorf("%s, %s, expired %v: resumed %v; %v, %v", v.name, name, expired, got, p.client.err, p.server.err)
+				}
+			}
+		}
+	}
+}
+
+// Whatever a cache has altered is not resumed, in verified sessions and others, and the connection is made without it.
+func TestAttackG5AlteredInCache(t *testing.T) {
+	for _, v := range eachVersion {
+		for _, insecure := range []bool{false, true} {
+			client, server := resumingConfigs(tls.NoClientCert)
+			v.set(client, server)
+			client.InsecureSkipVerify = insecure
+			newTestPair(t, client, server).handshake()
+			data, _ := client.SessionCache.Get(testName)
+			for i := range data {
+				altered := slices.Clone(data)
+				altered[i] ^= 0x10
+				if parseSession(altered) != nil {
+					t.Fatalf("%s: byte %d of %d can be altered", v.name, i, len(data))
+				}
+			}
+			for _, altered := range [][]byte{nil, {}, data[:1], data[:len(data)-1], append(slices.Clone(data), 0), slices.Concat(data[:400], []byte{data[400] ^ 1}, data[401:])} {
+				client.SessionCache.Put(testName, altered)
+				p := newTestPair(t, client, server)
+				p.handshake()
+				if p.client.conn.ConnectionState().DidResume {
+					t.Errorf("%s: %d bytes were resumed", v.name, len(altered))
+				}
+			}
+		}
+	}
+}
+
+// Who knows a session's secret can make its MAC. What it says of the server's certificates is verified all the same.
+func TestAttackG5AlteredCertificatesInCache(t *testing.T) {
+	leaf := func(n *session) []byte { return slices.Clone(n.peer[0]) }
+	flip := func(der []byte, i int) []byte { der[i] ^= 1; return der }
+	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	foreign := newTestAuthority("another operator").issue(key, nil)
+	otherName := testCerts().ca.issue(key, func(c *x509.Certificate) { c.DNSNames = []string{"other.example"} })
+	forClients := testCerts().ca.issue(key, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} })
+	for name, change := range map[string]func(n *session){
+		"the signature of the leaf":  func(n *session) { n.peer[0] = flip(leaf(n), len(n.peer[0])-1) },
+		"that of both its copies":    func(n *session) { n.peer[0] = flip(leaf(n), len(n.peer[0])-1); n.chain[0] = n.peer[0] },
+		"the key of the leaf":        func(n *session) { n.peer[0] = flip(leaf(n), len(n.peer[0])/2) },
+		"another leaf":               func(n *session) { n.peer[0] = foreign.Certificate[0] },
+		"another leaf, both copies":  func(n *session) { n.peer[0] = foreign.Certificate[0]; n.chain[0] = n.peer[0] },
+		"a leaf of another name":     func(n *session) { n.peer[0] = otherName.Certificate[0]; n.chain[0] = n.peer[0] },
+		"a leaf for another purpose": func(n *session) { n.peer[0] = forClients.Certificate[0]; n.chain[0] = n.peer[0] },
+		"no leaf":                    func(n *session) { n.peer, n.chain = nil, nil },
+		"no chain":                   func(n *session) { n.chain = nil },
+	} {
+		for _, v := range eachVersion {
+			client, server := resumingConfigs(tls.NoClientCert)
+			v.set(client, server)
+			newTestPair(t, client, server).handshake()
+			data, _ := client.SessionCache.Get(testName)
+			n := parseSession(data)
+			change(n)
+			client.SessionCache.Put(testName, must(n.marshal()))
+			p := newTestPair(t, client, server)
+			p.handshake()
+			if s := p.client.conn.ConnectionState(); s.DidResume || !s.PeerCertificates[0].Equal(testCerts().ecdsa.Leaf) {
+				t.Errorf("%s, %s: resumed %v, %v", v.name, name, s.DidResume, s.PeerCertificates[0].DNSNames)
+			}
+		}
+	}
+	// The rest of a chain is made anew.
+	for _, v := range eachVersion {
+		client, server := resumingConfigs(tls.NoClientCert)
+		v.set(client, server)
+		newTestPair(t, client, server).handshake()
+		data, _ := client.SessionCache.Get(testName)
+		n := parseSession(data)
+		n.chain[1] = foreign.Certificate[0]
+		client.SessionCache.Put(testName, must(n.marshal()))
+		p := newTestPair(t, client, server)
+		p.handshake()
+		if s := p.client.conn.ConnectionState(); !s.DidResume || !s.VerifiedChains[0][1].Equal(testCerts().ca.cert) {
+			t.Errorf("%s: resumed %v with the chain %v", v.name, s.DidResume, s.VerifiedChains)
 		}
 	}
 }

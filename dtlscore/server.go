@@ -81,10 +81,7 @@ func (c *Conn) chooseConfig(hello *clientHello) error {
 		}
 		c.config = config
 	}
-	if len(c.config.versions(false)) == 0 {
-		return misuse("Config.GetConfigForClient gave nothing to answer a client with")
-	}
-	return nil
+	return c.config.checkComplete(false)
 }
 
 // chooseProtocol is RFC 7301, Section 3.2: the first of ours that the client

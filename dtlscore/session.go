@@ -1,6 +1,8 @@
 package dtlscore
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"crypto/x509"
 	"slices"
 	"time"
@@ -14,7 +16,7 @@ const sessionLifetime = 24 * time.Hour
 
 // sessionFormat is the first byte of a session that is written down. What
 // another release has written is not understood, and not resumed.
-const sessionFormat = 2
+const sessionFormat = 3
 
 // A session is what both ends remember of a handshake, so that another
 // connection can do without one: the server in a ticket that the client keeps,
@@ -93,32 +95,34 @@ func (n *session) expired(now time.Time) bool {
 	return age < 0 || age >= sessionLifetime || n.lifetime != 0 && age >= time.Duration(n.lifetime)*time.Second
 }
 
-// stillTrusted reports whether the peer of a session would be accepted today,
-// without the public-key operations of a whole verification: certificates
+// trustsRawKey reports whether the peer of a session would pass today with its raw public key.
+func (c *Config) trustsRawKey(s *ConnectionState) bool {
+	return c.VerifyRawKey != nil && c.VerifyRawKey(s.PeerRawKey) == nil
+}
+
+// expired reports whether a certificate was valid once. That ends its sessions whether it was verified or not, as in crypto/tls.
+func (c *Config) expired(cert *x509.Certificate) bool { return c.time().After(cert.NotAfter) }
+
+// stillVerified reports whether the first of the chains in a ticket would pass today,
+// without the public-key operations of a whole verification, which our ticket shows to have been done: certificates
 // expire, and who issued them may be trusted no more.
-func (c *Config) stillTrusted(s *ConnectionState, roots *x509.CertPool, verify bool) bool {
-	if s.PeerRawKey != nil {
-		return c.VerifyRawKey != nil && c.VerifyRawKey(s.PeerRawKey) == nil
-	}
-	if !verify {
-		return true
-	}
-	if len(s.VerifiedChains) == 0 {
+func (c *Config) stillVerified(chains [][]*x509.Certificate, roots *x509.CertPool, usage x509.ExtKeyUsage) bool {
+	if len(chains) == 0 {
 		return false
 	}
-	chain, now := s.VerifiedChains[0], c.time()
+	chain, now := chains[0], c.time()
 	for _, cert := range chain {
 		if now.Before(cert.NotBefore) || now.After(cert.NotAfter) {
 			return false
 		}
 	}
-	// What is in the pool itself, or in the host's for nil, is found without looking at a signature.
-	_, err := chain[len(chain)-1].Verify(x509.VerifyOptions{
-		Roots: roots, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
-	})
+	// What is in the pool itself is found without looking at a signature.
+	_, err := chain[len(chain)-1].Verify(x509.VerifyOptions{Roots: roots, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{usage}})
 	return err == nil
 }
 
+// marshal writes the session down, and at the end a MAC under its own secret: what a cache has altered
+// without knowing the secret is not resumed. Whoever knows it can play the server anyway.
 func (n *session) marshal() ([]byte, error) {
 	room := 256 + len(n.ticket) + len(n.staple) // about, so that nothing is moved while it is written
 	for _, der := range slices.Concat(n.peer, n.chain) {
@@ -144,13 +148,33 @@ func (n *session) marshal() ([]byte, error) {
 	addVector24(b, n.staple)
 	b.AddUint64(uint64(n.received))
 	b.AddUint32(n.ageAdd)
-	return b.Bytes()
+	data, err := b.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	return append(data, n.mac(data)...), nil
 }
 
-// parseSession returns nil for what it does not understand.
+func (n *session) mac(data []byte) []byte {
+	h := hmac.New(sha256.New, n.secret)
+	h.Write(data)
+	return h.Sum(nil)
+}
+
+// parseSession returns nil for what it does not understand, and for what was altered.
 func parseSession(data []byte) *session {
+	body := data[:max(0, len(data)-sha256.Size)]
+	n := parseSessionBody(body)
+	if n == nil || !hmac.Equal(n.mac(body), data[len(body):]) {
+		n.forget()
+		return nil
+	}
+	return n
+}
+
+func parseSessionBody(body []byte) *session {
 	n := new(session)
-	s := cryptobyte.String(slices.Clone(data))
+	s := cryptobyte.String(slices.Clone(body))
 	var format, rawKey uint8
 	var created, received uint64
 	var serverName, protocol []byte

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
+	"fmt"
 	"slices"
 )
 
@@ -67,22 +68,27 @@ func (s signatureScheme) fits(public crypto.PublicKey, version uint16) bool {
 
 // checkPublicKey refuses keys that are weak, too large, or of an unknown kind.
 func checkPublicKey(public crypto.PublicKey) error {
+	if err := publicKeyFault(public); err != nil {
+		return untrusted(AlertUnsupportedCertificate, "%w", err)
+	}
+	return nil
+}
+
+func publicKeyFault(public crypto.PublicKey) error {
 	switch public := public.(type) {
 	case *ecdsa.PublicKey:
-		switch public.Curve {
-		case elliptic.P256(), elliptic.P384(), elliptic.P521():
-			return nil
+		if groupOf(public.Curve) == 0 {
+			return fmt.Errorf("ECDSA key on curve %s", public.Params().Name)
 		}
-		return untrusted(AlertUnsupportedCertificate, "ECDSA key on curve %s", public.Params().Name)
 	case ed25519.PublicKey:
-		return nil
 	case *rsa.PublicKey:
 		if bits := public.N.BitLen(); bits < minRSABits || bits > maxRSABits {
-			return untrusted(AlertUnsupportedCertificate, "RSA key of %d bits, not of %d to %d", bits, minRSABits, maxRSABits)
+			return fmt.Errorf("RSA key of %d bits, not of %d to %d", bits, minRSABits, maxRSABits)
 		}
-		return nil
+	default:
+		return fmt.Errorf("unknown kind of key: %T", public)
 	}
-	return untrusted(AlertUnsupportedCertificate, "key of type %T", public)
+	return nil
 }
 
 // allowsKey reports whether a certificate with a public key can authenticate
@@ -118,7 +124,7 @@ func lookupSignature(id tls.SignatureScheme) (signatureScheme, bool) {
 	return signatureSchemes[i], true
 }
 
-// digest is what a signer or verifier takes instead of the message.
+// digest is what a verifier takes instead of the message.
 func (s signatureScheme) digest(message []byte) []byte {
 	if s.hash == 0 {
 		return message
@@ -135,13 +141,14 @@ func (s signatureScheme) options() crypto.SignerOpts {
 	return s.hash
 }
 
-// sign signs a message with a scheme from chooseSignature.
+// sign signs a message with a scheme from chooseSignature. A [crypto.MessageSigner], as for the keys of
+// a TPM or a key management service, gets the message itself, others its digest.
 func sign(key crypto.Signer, id tls.SignatureScheme, message []byte) ([]byte, error) {
 	s, ok := lookupSignature(id)
 	if !ok {
 		return nil, misuse("signature scheme %v is not implemented", id)
 	}
-	signature, err := key.Sign(rand.Reader, s.digest(message), s.options())
+	signature, err := crypto.SignMessage(key, rand.Reader, message, s.options())
 	if err != nil {
 		return nil, misuse("signing with the key of our certificate: %w", err)
 	}

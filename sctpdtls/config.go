@@ -66,9 +66,10 @@ type Config struct {
 	// RawKey is shown in place of certificates to a peer that prefers raw public keys (RFC 7250).
 	RawKey crypto.Signer
 
-	// RootCAs are the authorities a client trusts; nil: those of the system.
+	// RootCAs are the authorities a client trusts; nil: those of the system. With GetPSK or VerifyRawKey nil means none: the
+	// server has no use for a certificate, unless VerifyPeerCertificate or InsecureSkipVerify is set.
 	RootCAs *x509.CertPool
-	// ServerName is the name that the server's certificate must have, also sent as SNI.
+	// ServerName is the name that the server's certificate must have, also sent as SNI. An IPv6 address may have brackets and a zone.
 	ServerName string
 	// ClientCAs are the authorities a server trusts for clients. Clients are told their names, if they have
 	// at most 8192 bytes, so that one with several certificates shows the right one.
@@ -78,7 +79,8 @@ type Config struct {
 	ClientAuth tls.ClientAuthType
 	// InsecureSkipVerify lets a client take any certificate: for tests, or with VerifyConnection.
 	InsecureSkipVerify bool
-	// VerifyPeerCertificate is called after the usual verification of a certificate.
+	// VerifyPeerCertificate is called after the usual verification of a certificate, and not in resumed sessions. A server calls it
+	// without certificates for a client that was asked for one, has none, and is let in by ClientAuth.
 	VerifyPeerCertificate func(rawCerts [][]byte, verifiedChains [][]*x509.Certificate) error
 	// VerifyConnection is called last in every handshake, resumed ones too. An error ends it.
 	VerifyConnection func(ConnectionState) error

@@ -44,6 +44,7 @@ var groups = []struct {
 	{"X25519", tls.X25519},
 	{"P-256", tls.CurveP256},
 	{"P-384", tls.CurveP384},
+	{"P-521", tls.CurveP521},
 }
 
 func parseGroup(name string) (tls.CurveID, error) {

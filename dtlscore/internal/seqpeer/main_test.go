@@ -202,7 +202,7 @@ func TestCommandLine(t *testing.T) {
 		{"--server", "a server needs"},
 		{"--client --cipher NULL-MD5", "not a suite"},
 		{"--client --cipher", "needs an argument"},
-		{"--client --group P-521", "not P-256"},
+		{"--client --group P-224", "not P-256"},
 		{"--client --size 16385", "--size 16385"},
 		{"--client --version 1.1", "--version 1.1"},
 		{"--client --version 1.2 --cipher TLS_AES_128_GCM_SHA256", "contradict"},

@@ -57,6 +57,7 @@ func suiteName(id uint16) string {
 var groupNames = map[tls.CurveID]string{
 	tls.CurveP256:      "P-256",
 	tls.CurveP384:      "P-384",
+	tls.CurveP521:      "P-521",
 	tls.X25519:         "X25519",
 	tls.X25519MLKEM768: "X25519MLKEM768",
 	0:                  "-", // no key exchange
@@ -68,5 +69,5 @@ func groupByName(name string) (tls.CurveID, error) {
 			return id, nil
 		}
 	}
-	return 0, errors.New("not P-256, P-384, X25519 or X25519MLKEM768")
+	return 0, errors.New("not P-256, P-384, P-521, X25519 or X25519MLKEM768")
 }

@@ -129,7 +129,7 @@ func (o *options) config() (*dtlscore.Config, error) {
 		if o.client && o.maybeECDSA12() {
 			// The curves of certificates are in the same extension as the
 			// groups. RFC 8422, Section 5.1.1.
-			for _, curve := range []tls.CurveID{tls.CurveP256, tls.CurveP384} {
+			for _, curve := range []tls.CurveID{tls.CurveP256, tls.CurveP384, tls.CurveP521} {
 				if curve != o.group {
 					c.CurvePreferences = append(c.CurvePreferences, curve)
 				}
