@@ -1,10 +1,13 @@
 package sctpdtls
 
 import (
+	"crypto/hmac"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 )
@@ -17,14 +20,21 @@ func (e *TLSConfigError) Error() string {
 }
 
 // FromTLS returns a Config that means for DTLS over SCTP what c means for TLS over TCP, for those who have one
-// already. It returns a [TLSConfigError] for a field that it cannot honour, rather than to
-// leave it out. DTLS 1.2 and 1.3 stand for TLS 1.2 and 1.3. Like crypto/tls, a server gives session
-// tickets unless SessionTicketsDisabled is set; keys set by [tls.Config.SetSessionTicketKeys] cannot be seen from
-// here: use [Config].TicketKeys. Cipher suites and groups that are not implemented here are left out, which allows less
-// than c, never more; it is an error if none is left.
+// already; a nil c is an empty one. It returns a [TLSConfigError] for a field that it cannot honour, rather than to
+// leave it out. DTLS 1.2 and 1.3 stand for TLS 1.2 and 1.3. Cipher suites and groups that are not implemented here are left
+// out, which allows less than c, never more; it is an error if none is left. As in crypto/tls the order of those lists does
+// not count, and ClientCAs nil means the host's authorities if clients are verified.
 //
-// The slices, pools and functions of c are shared with the result.
+// Like crypto/tls, a server gives session tickets unless SessionTicketsDisabled is set. Their keys are made from the
+// first of those that SessionTicketKey or [tls.Config.SetSessionTicketKeys] has set, so that servers which have it in common take
+// each other's tickets; otherwise they change every day. A Config from GetConfigForClient
+// for which no key was set has those of c. [Config].TicketKeys of the result can be set at any time later.
+//
+// The slices, pools and functions of c are shared with the result. TLS may use c at the same time.
 func FromTLS(c *tls.Config) (*Config, error) {
+	if c = c.Clone(); c == nil { // under the lock for the fields that a server of TLS fills in
+		c = new(tls.Config)
+	}
 	if err := unsupported(c); err != nil {
 		return nil, err
 	}
@@ -40,11 +50,14 @@ func FromTLS(c *tls.Config) (*Config, error) {
 		InsecureSkipVerify:    c.InsecureSkipVerify,
 		MinVersion:            dtlsVersions[c.MinVersion],
 		MaxVersion:            dtlsVersions[c.MaxVersion],
-		CurvePreferences:      implemented(c.CurvePreferences, tls.X25519MLKEM768, tls.X25519, tls.CurveP256, tls.CurveP384),
+		CurvePreferences:      implemented(c.CurvePreferences, tls.X25519MLKEM768, tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521),
 		NextProtos:            c.NextProtos,
 		KeyLogWriter:          c.KeyLogWriter,
 		Rand:                  c.Rand,
 		Time:                  c.Time,
+	}
+	if len(c.CurvePreferences) != 0 && len(d.CurvePreferences) == 0 {
+		return nil, &TLSConfigError{"CurvePreferences", noneLeft}
 	}
 	if suites := implemented(c.CipherSuites,
 		dtlscore.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, dtlscore.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
@@ -58,19 +71,34 @@ func FromTLS(c *tls.Config) (*Config, error) {
 		d.CipherSuites = append(suites,
 			dtlscore.TLS_AES_128_GCM_SHA256, dtlscore.TLS_AES_256_GCM_SHA384, dtlscore.TLS_CHACHA20_POLY1305_SHA256)
 	}
-	if c.CurvePreferences != nil && len(d.CurvePreferences) == 0 {
-		return nil, &TLSConfigError{"CurvePreferences", noneLeft}
+	if c.ClientAuth >= tls.VerifyClientCertIfGiven && c.ClientCAs == nil {
+		var err error
+		if d.ClientCAs, err = x509.SystemCertPool(); err != nil {
+			return nil, &TLSConfigError{"ClientCAs", "nil means the host's authorities, which cannot be read: " + err.Error()}
+		}
 	}
 	if !c.SessionTicketsDisabled {
 		d.TicketKeys = new(TicketKeys)
+		if key, ok := ticketKey(c); ok {
+			if err := d.TicketKeys.Set(key); err != nil {
+				return nil, err
+			}
+		}
 	}
 	if f := c.GetConfigForClient; f != nil {
 		d.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*Config, error) {
-			c, err := f(hello)
-			if c == nil || err != nil {
+			chosen, err := f(hello)
+			if chosen == nil || err != nil {
 				return nil, err
 			}
-			return FromTLS(c)
+			e, err := FromTLS(chosen)
+			if err != nil {
+				return nil, err
+			}
+			if _, ok := ticketKey(chosen); e.TicketKeys != nil && !ok {
+				e.TicketKeys = d.TicketKeys
+			}
+			return e, nil
 		}
 	}
 	if f := c.VerifyConnection; f != nil {
@@ -81,12 +109,40 @@ func FromTLS(c *tls.Config) (*Config, error) {
 
 const noneLeft = "nothing in it is implemented; nil is a good choice"
 
-// implemented returns those of wanted that are among have, nil if wanted is.
+// implemented returns those of have that are wanted, nil if wanted is. The order of wanted does not count in crypto/tls.
 func implemented[T comparable](wanted []T, have ...T) []T {
 	if wanted == nil {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(wanted), func(v T) bool { return !slices.Contains(have, v) })
+	return slices.DeleteFunc(have, func(v T) bool { return !slices.Contains(wanted, v) })
+}
+
+// ticketKey returns a key made from the one with which c seals session tickets, if it was set and not made by crypto/tls. It
+// cannot be read, but be used: what a ticket ends with is HMAC-SHA256 (RFC 5077, Section 4), here under that key and
+// of bytes that are always the same, since all randomness is taken out.
+// With a key that crypto/tls makes of that randomness it is always the same too. The time is one at which an older key of that kind is replaced.
+func ticketKey(c *tls.Config) (key [32]byte, ok bool) {
+	mac := func(c *tls.Config) []byte {
+		c.Rand, c.Time, c.SessionTicketsDisabled = zeros{}, func() time.Time { return time.Unix(1<<40, 0) }, false
+		ticket, err := c.EncryptTicket(tls.ConnectionState{}, new(tls.SessionState))
+		if err != nil || len(ticket) < len(key) {
+			return nil
+		}
+		return ticket[len(ticket)-len(key):]
+	}
+	ours := mac(c.Clone())
+	if ours == nil || hmac.Equal(ours, mac(new(tls.Config))) {
+		return key, false
+	}
+	return [32]byte(ours), true
+}
+
+// zeros is an endless source of them.
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) {
+	clear(b)
+	return len(b), nil
 }
 
 // dtlsVersions are those of DTLS for those of TLS; 0 is whatever there is.
@@ -97,7 +153,6 @@ var dtlsVersions = map[uint16]uint16{tls.VersionTLS12: VersionDTLS12, tls.Versio
 // record is a message here.
 var withoutCounterpart = []TLSConfigError{
 	{"NameToCertificate", "put the certificates into Certificates, the first that fits is taken"},
-	{"SessionTicketKey", "leave it out and call TicketKeys.Set of the result"},
 	{"ClientSessionCache", "leave it out and set SessionCache of the result"},
 	{"UnwrapSession", "leave it out and set TicketKeys of the result"},
 	{"WrapSession", "leave it out and set TicketKeys of the result"},
@@ -123,6 +178,8 @@ func unsupported(c *tls.Config) error {
 		return &TLSConfigError{"MaxVersion", "there is nothing below DTLS 1.2"}
 	case c.MinVersion > tls.VersionTLS13:
 		return &TLSConfigError{"MinVersion", "there is nothing above DTLS 1.3"}
+	case c.MaxVersion != 0 && c.MinVersion > c.MaxVersion:
+		return &TLSConfigError{"MinVersion", "it is above MaxVersion"}
 	}
 	return nil
 }
@@ -137,12 +194,16 @@ func (s *ConnectionState) tls() tls.ConnectionState {
 		Version:            version,
 		HandshakeComplete:  s.HandshakeComplete,
 		DidResume:          s.DidResume,
+		HelloRetryRequest:  s.HelloRetryRequest,
 		CipherSuite:        s.CipherSuite,
 		CurveID:            s.CurveID,
 		NegotiatedProtocol: s.NegotiatedProtocol,
-		ServerName:         s.ServerName,
-		PeerCertificates:   s.PeerCertificates,
-		VerifiedChains:     s.VerifiedChains,
-		OCSPResponse:       s.OCSPResponse,
+
+		NegotiatedProtocolIsMutual: true, // as always in crypto/tls
+
+		ServerName:       s.ServerName,
+		PeerCertificates: s.PeerCertificates,
+		VerifiedChains:   s.VerifiedChains,
+		OCSPResponse:     s.OCSPResponse,
 	}
 }
