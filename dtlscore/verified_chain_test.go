@@ -11,6 +11,8 @@ import (
 	"errors"
 	"io"
 	"testing"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
 // authority makes a CA with a key of any kind, of itself or of an issuer.
@@ -68,7 +70,7 @@ func TestAttackB4WeakKeyInVerifiedChain(t *testing.T) {
 				for _, fromServer := range []bool{true, false} {
 					e := shows(t, v, fromServer, tt.roots, tt.cert, nil)
 					wantDead(t, e, AlertUnsupportedCertificate, ErrPeerUntrusted)
-					if _, ok := errors.AsType[*tls.CertificateVerificationError](e.err); !ok {
+					if _, ok := errtype.As[*tls.CertificateVerificationError](e.err); !ok {
 						t.Errorf("%s, %s, %s: %v", name, tt.name, v.name, e.err)
 					}
 				}

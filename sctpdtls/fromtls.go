@@ -190,11 +190,10 @@ func (s *ConnectionState) tls() tls.ConnectionState {
 	if s.Version == VersionDTLS13 {
 		version = tls.VersionTLS13
 	}
-	return tls.ConnectionState{
+	t := tls.ConnectionState{
 		Version:            version,
 		HandshakeComplete:  s.HandshakeComplete,
 		DidResume:          s.DidResume,
-		HelloRetryRequest:  s.HelloRetryRequest,
 		CipherSuite:        s.CipherSuite,
 		CurveID:            s.CurveID,
 		NegotiatedProtocol: s.NegotiatedProtocol,
@@ -206,4 +205,8 @@ func (s *ConnectionState) tls() tls.ConnectionState {
 		VerifiedChains:   s.VerifiedChains,
 		OCSPResponse:     s.OCSPResponse,
 	}
+	if field := reflect.ValueOf(&t).Elem().FieldByName("HelloRetryRequest"); field.IsValid() { // since Go 1.26
+		field.SetBool(s.HelloRetryRequest)
+	}
+	return t
 }

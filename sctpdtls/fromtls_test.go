@@ -90,7 +90,7 @@ func TestFromTLSVersions(t *testing.T) {
 	for field, c := range map[string]*tls.Config{
 		"MaxVersion":       {MaxVersion: tls.VersionTLS11},
 		"MinVersion":       {MinVersion: tls.VersionTLS13 + 1},
-		"CurvePreferences": {CurvePreferences: []tls.CurveID{tls.SecP256r1MLKEM768}},
+		"CurvePreferences": {CurvePreferences: []tls.CurveID{4587 /* SecP256r1MLKEM768 */}},
 		"CipherSuites":     {CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}, MaxVersion: tls.VersionTLS12},
 	} {
 		var named *TLSConfigError
