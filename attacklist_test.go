@@ -104,7 +104,7 @@ var attackList = []struct {
 		{"H1", "restart of the association", ""},
 		{"H2", "one connection over two associations", ""},
 		{"H3", "records on streams where they do not belong", ""},
-		{"H4", "chunks under the empty key", ""},
+		{"H4", "chunks under the empty key, or one that was replaced", ""},
 		{"H5", "chunks without AUTH, or with a wrong one", ""},
 		{"H6", "reflection and replay", ""},
 		{"H7", "messages that are not one record", ""},

@@ -259,11 +259,13 @@ func (s *client13WaitFinished) handle(c *Conn, m message, raw handshakeMessage) 
 		return nil, err
 	}
 	// From here on the server takes the new secret: it has had it since before
-	// its Finished was sent.
+	// its Finished was sent. Once all under the old secret is acknowledged, and the server sees that
+	// the new one is in use, it can let go of the old one.
 	if err := s.deriveMaster(c); err != nil {
 		return nil, err
 	}
 	c.push(EventPeerFinished)
+	c.push(EventFlush)
 	c.push(EventActivate)
 	if s.request != nil {
 		if err := s.certify(c); err != nil {

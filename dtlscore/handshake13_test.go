@@ -25,7 +25,7 @@ func TestEventOrderFullHandshake13(t *testing.T) {
 		p.handshake()
 		wantStory(t, p.client, []string{
 			"Send ClientHello",
-			"Secret", "PeerFinished", "Activate",
+			"Secret", "PeerFinished", "Flush", "Activate",
 			"Send Certificate", "Send CertificateVerify", "Send Finished",
 			"HandshakeComplete",
 			"Confirmed", // by the ACK
@@ -34,7 +34,7 @@ func TestEventOrderFullHandshake13(t *testing.T) {
 			"Send ServerHello", "Send EncryptedExtensions", "Send CertificateRequest", "Send Certificate", "Send CertificateVerify",
 			"Secret", // before the client can use it, which is when it has Finished
 			"Send Finished",
-			"PeerFinished", "Activate",
+			"PeerFinished", "Flush", "Activate",
 			"Send ack", // 3.2, 3.4: at once
 			"HandshakeComplete",
 		})
@@ -43,11 +43,11 @@ func TestEventOrderFullHandshake13(t *testing.T) {
 		p := newTestPair(t, testClientConfig13(), testServerConfig13(tls.NoClientCert))
 		p.handshake()
 		wantStory(t, p.client, []string{
-			"Send ClientHello", "Secret", "PeerFinished", "Activate", "Send Finished", "HandshakeComplete", "Confirmed",
+			"Send ClientHello", "Secret", "PeerFinished", "Flush", "Activate", "Send Finished", "HandshakeComplete", "Confirmed",
 		})
 		wantStory(t, p.server, []string{
 			"Send ServerHello", "Send EncryptedExtensions", "Send Certificate", "Send CertificateVerify",
-			"Secret", "Send Finished", "PeerFinished", "Activate", "Send ack", "HandshakeComplete",
+			"Secret", "Send Finished", "PeerFinished", "Flush", "Activate", "Send ack", "HandshakeComplete",
 		})
 	})
 	t.Run("retry", func(t *testing.T) {
@@ -56,11 +56,11 @@ func TestEventOrderFullHandshake13(t *testing.T) {
 		p := newTestPair(t, testClientConfig13(), server)
 		p.handshake()
 		wantStory(t, p.client, []string{
-			"Send ClientHello", "Send ClientHello", "Secret", "PeerFinished", "Activate", "Send Finished", "HandshakeComplete", "Confirmed",
+			"Send ClientHello", "Send ClientHello", "Secret", "PeerFinished", "Flush", "Activate", "Send Finished", "HandshakeComplete", "Confirmed",
 		})
 		wantStory(t, p.server, []string{
 			"Send ServerHello", "Send ServerHello", "Send EncryptedExtensions", "Send Certificate", "Send CertificateVerify",
-			"Secret", "Send Finished", "PeerFinished", "Activate", "Send ack", "HandshakeComplete",
+			"Secret", "Send Finished", "PeerFinished", "Flush", "Activate", "Send ack", "HandshakeComplete",
 		})
 	})
 }

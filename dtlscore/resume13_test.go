@@ -29,7 +29,7 @@ func TestEventOrderResumption13(t *testing.T) {
 	p.handshake()
 	wantStory(t, p.client, []string{
 		"Send ClientHello",
-		"Secret", "PeerFinished", "Activate",
+		"Secret", "PeerFinished", "Flush", "Activate",
 		"Send Certificate", "Send CertificateVerify", "Send Finished",
 		"HandshakeComplete", "Confirmed",
 		"Send ack", // of the ticket
@@ -37,16 +37,16 @@ func TestEventOrderResumption13(t *testing.T) {
 	wantStory(t, p.server, []string{
 		"Send ServerHello", "Send EncryptedExtensions", "Send CertificateRequest", "Send Certificate", "Send CertificateVerify",
 		"Secret", "Send Finished",
-		"PeerFinished", "Activate", "Send ack", "Send NewSessionTicket", "HandshakeComplete",
+		"PeerFinished", "Flush", "Activate", "Send ack", "Send NewSessionTicket", "HandshakeComplete",
 	})
 	p = newTestPair(t, client, server)
 	p.handshake()
 	wantStory(t, p.client, []string{
-		"Send ClientHello", "Secret", "PeerFinished", "Activate", "Send Finished", "HandshakeComplete", "Confirmed", "Send ack",
+		"Send ClientHello", "Secret", "PeerFinished", "Flush", "Activate", "Send Finished", "HandshakeComplete", "Confirmed", "Send ack",
 	})
 	wantStory(t, p.server, []string{
 		"Send ServerHello", "Send EncryptedExtensions", "Secret", "Send Finished",
-		"PeerFinished", "Activate", "Send ack", "Send NewSessionTicket", "HandshakeComplete",
+		"PeerFinished", "Flush", "Activate", "Send ack", "Send NewSessionTicket", "HandshakeComplete",
 	})
 	p.exchangeData()
 }

@@ -296,6 +296,7 @@ func (s *server13WaitFinished) handle(c *Conn, m message, raw handshakeMessage) 
 	}
 	c.in.v13.epochs = []*protection13{read}
 	c.push(EventPeerFinished)
+	c.push(EventFlush) // as the client does before it changes the secret
 	c.push(EventActivate)
 	if err := c.sendACK(); err != nil {
 		return nil, err

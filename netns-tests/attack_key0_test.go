@@ -4,7 +4,9 @@ package netns
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"sync/atomic"
@@ -15,14 +17,13 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// TestAttackH4KeyZero forges chunks under key 0, which everyone knows, while it is still there: during a handshake, and in the grace
-// time after it. Records that do not open end the handshake, or the connection, with an alert; no forged
-// message is delivered. What happens when it is gone, TestAttackH3H5H6H9H10H12Forgeries tells.
+// TestAttackH4KeyZero forges a chunk under key 0, which everyone knows, while it is still there: during a handshake, which the
+// record that does not open ends with an alert.
 func TestAttackH4KeyZero(t *testing.T) { // 1.57
 	p, a := newAttackedPair(t)
 	for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {
 		config := func(role string) *sctpdtls.Config { return p.attackedConfig(t, role, version) }
-		t.Run(versionName(version)+"/handshake", func(t *testing.T) {
+		t.Run(versionName(version), func(t *testing.T) {
 			var forged atomic.Bool
 			a.Intercept(func(p *wire.Packet) []*wire.Packet {
 				c, ok := p.Find(wire.ChunkData)
@@ -40,28 +41,77 @@ func TestAttackH4KeyZero(t *testing.T) { // 1.57
 				}
 			}
 		})
-		t.Run(versionName(version)+"/grace time", func(t *testing.T) {
-			a.Intercept(nil)
-			client, server := p.bothEnds(t, config)
-			talk := startTalk(t, client, server)
-			talk.more(3)
-			a.Intercept(func(p *wire.Packet) []*wire.Packet {
-				c, ok := p.Find(wire.ChunkData)
-				if !ok || p.From != wire.Initiator {
-					return pass(p)
-				}
-				return []*wire.Packet{a.Sign(p.From, 0, nil, DataChunk(TSN(c), 1, []byte("forged"))), p}
-			})
-			err := talk.ask()
-			serr := <-talk.served
-			if _, ok := errors.AsType[*sctpdtls.AlertError](serr); !ok {
-				t.Errorf("the server's talk ended with %v", serr)
-			}
-			if _, ok := errors.AsType[*sctpdtls.AlertError](err); !ok {
-				t.Errorf("the client's talk ended with %v", err)
-			}
-		})
 	}
+}
+
+// TestAttackC6H4H6OldKeys forges chunks under keys that were replaced, from the moment when the handshake is complete: key 0, which everyone
+// knows, and after a renegotiation also the key before, which the attacker has got. Each message is sent again, moved, or
+// removed before it comes; that the peer's Finished came under the new key was enough to delete the old one, so that nobody notices.
+func TestAttackC6H4H6OldKeys(t *testing.T) { // 1.53, 1.57
+	p, a := newAttackedPair(t)
+	for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {
+		for _, renegotiated := range []bool{false, true} {
+			if renegotiated && version == sctpdtls.VersionDTLS13 {
+				continue
+			}
+			for _, f := range oldKeyForgeries {
+				t.Run(fmt.Sprintf("%s/renegotiated %v/%s", versionName(version), renegotiated, f.name), func(t *testing.T) {
+					a.Intercept(nil)
+					client, server := p.bothEnds(t, func(role string) *sctpdtls.Config { return p.attackedConfig(t, role, version) })
+					keys := [][]byte{nil}
+					if renegotiated {
+						keys = append(keys, authSecret(t, client))
+						served := make(chan error, 1)
+						go func() { served <- server.Renegotiate(t.Context()) }()
+						if err := errors.Join(client.Renegotiate(t.Context()), <-served); err != nil {
+							t.Fatal(err)
+						}
+					}
+					var before [2]*wire.Packet
+					a.Intercept(func(p *wire.Packet) (out []*wire.Packet) {
+						c, ok := p.Find(wire.ChunkData)
+						if !ok {
+							return pass(p)
+						}
+						if old := before[p.From]; old != nil {
+							for id, secret := range keys {
+								out = append(out, a.Sign(p.From, uint16(id), secret, f.make(c, old)))
+							}
+						}
+						before[p.From] = p
+						return append(out, p)
+					})
+					talk := startTalk(t, client, server)
+					talk.more(10)
+					talk.end()
+				})
+			}
+		}
+	}
+}
+
+// What an attacker puts in front of the message in c; before is an earlier packet.
+var oldKeyForgeries = []struct {
+	name string
+	make func(c wire.Chunk, before *wire.Packet) wire.Chunk
+}{
+	{"replayed", func(c wire.Chunk, before *wire.Packet) wire.Chunk {
+		old, _ := before.Find(wire.ChunkData)
+		c.Value = slices.Concat(c.Value[:12], old.Value[12:])
+		return c
+	}},
+	{"moved to another stream and PPID", func(c wire.Chunk, _ *wire.Packet) wire.Chunk {
+		c.Value = slices.Clone(c.Value)
+		binary.BigEndian.PutUint16(c.Value[4:], 7)
+		binary.BigEndian.PutUint32(c.Value[8:], 99)
+		return c
+	}},
+	{"removed by a lone first fragment", func(c wire.Chunk, _ *wire.Packet) wire.Chunk {
+		const begins = 2
+		c.Flags, c.Value = begins, append(slices.Clone(c.Value[:12]), 0)
+		return c
+	}},
+	{"removed by FORWARD-TSN", func(c wire.Chunk, _ *wire.Packet) wire.Chunk { return skipMessage(c) }},
 }
 
 // refusedHandshake has both ends try a handshake, and returns what their errors are. After the server's has ended, the client's

@@ -334,6 +334,9 @@ func (c *Conn) receive(m stream.Message) (data []byte, err error) {
 	if data != nil {
 		c.counted.received(len(data))
 	}
+	if err == nil {
+		c.keys.received()
+	}
 	return data, err
 }
 
@@ -383,6 +386,10 @@ func (c *Conn) step() (data []byte, info stream.Info, err error) {
 
 // event processes what SCTP tells of the association.
 func (c *Conn) event(ev stream.Event) error {
+	if ev, ok := ev.(stream.NewKey); ok {
+		c.keys.peerUses(ev.ID) // Trace is told what this changes
+		return nil
+	}
 	c.tellEvent(ev)
 	switch ev := ev.(type) {
 	case stream.Restarted:
@@ -433,7 +440,7 @@ func (c *Conn) handshakeComplete() error {
 		InStreams:       in,
 		AuthKeyID:       c.keys.activeID(),
 	})
-	c.keys.retireLater()
+	c.keys.handshakeComplete()
 	c.letGo()
 	c.renegotiated(nil)
 	return c.gone(c.assoc.Settled())

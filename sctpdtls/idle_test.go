@@ -67,7 +67,7 @@ func idleInMemory(t testing.TB, version uint16, pairs int) idleMemory {
 			t.Fatalf("handshake: client %v, server %v", cerr, serr)
 		}
 		for _, c := range []*Conn{p.client, p.server} {
-			c.keys.stop() // would use it in ten seconds
+			c.keys.stop() // a timer may use it
 			c.assoc.(*memAssociation).Assoc = nil
 		}
 		return p.client, p.server

@@ -121,6 +121,10 @@ func (k *kernelAssociation) Recv(b stream.Buffer, wait bool) (stream.Part, error
 
 func streamEvent(ev sctpsock.Event) stream.Event {
 	switch ev := ev.(type) {
+	case sctpsock.AuthKey:
+		if ev.What == sctpsock.AuthNewKey {
+			return stream.NewKey{ID: ev.ID}
+		}
 	case sctpsock.Dry:
 		return stream.Dry{}
 	case sctpsock.Down:

@@ -65,7 +65,7 @@ func reader(c *Conn) <-chan error {
 	return end
 }
 
-// Either side begins, or both at once, many times and faster than old keys may go: requirements 1.51, 1.57,
+// Either side begins, or both at once, many times; each time the old key goes: requirements 1.51, 1.57,
 // attack D11. Whoever calls Renegotiate does the work when nobody reads.
 func TestAttackD11Renegotiate(t *testing.T) {
 	for _, begins := range []string{"client", "server", "both"} {
@@ -99,7 +99,7 @@ func TestAttackD11Renegotiate(t *testing.T) {
 						time.Sleep(10 * time.Millisecond) // until the peer is done too
 						p.wantHandshakes(n + 2)
 						for _, a := range []*assoctest.Assoc{p.clientSCTP, p.sctp} {
-							if keys, active, _, _ := a.State(); len(keys) != 2 || active != uint16(n+2) {
+							if keys, active, _, _ := a.State(); len(keys) != 1 || active != uint16(n+2) {
 								t.Errorf("%v: keys %v, active %d after handshake %d", a.LocalAddr(), keys, active, n+2)
 							}
 						}
@@ -109,12 +109,6 @@ func TestAttackD11Renegotiate(t *testing.T) {
 					}
 					if n, m := p.clientSCTP.Dropped(), p.sctp.Dropped(); n+m != 0 {
 						t.Errorf("%d and %d messages came under a key that was not known", n, m)
-					}
-					time.Sleep(keyGrace + time.Second)
-					for _, a := range []*assoctest.Assoc{p.clientSCTP, p.sctp} {
-						if keys, _, _, _ := a.State(); !slices.Equal(keys, []uint16{times + 1}) {
-							t.Errorf("%v: keys %v after the grace time", a.LocalAddr(), keys)
-						}
 					}
 					p.close()
 					for _, end := range ends {

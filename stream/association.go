@@ -45,7 +45,7 @@ type Part struct {
 }
 
 // An Event is what the association tells beside user messages: one of
-// [Dry], [Down], [Restarted], [PeerShutdown], [PartialAborted] and [Other].
+// [Dry], [Down], [Restarted], [PeerShutdown], [PartialAborted], [NewKey] and [Other].
 type Event interface{ event() }
 
 type (
@@ -64,6 +64,9 @@ type (
 	// PartialAborted: the rest of the message that is being read will never
 	// come (RFC 6458, Section 6.1.7).
 	PartialAborted struct{}
+	// NewKey: something has come under a key of SCTP-AUTH that is not the active one (RFC 6458,
+	// Section 6.1.8). It comes before what came with it.
+	NewKey struct{ ID uint16 }
 	// Other: any other notification, as the association gives it.
 	Other struct{ Event any }
 )
@@ -73,6 +76,7 @@ func (Down) event()           {}
 func (Restarted) event()      {}
 func (PeerShutdown) event()   {}
 func (PartialAborted) event() {}
+func (NewKey) event()         {}
 func (Other) event()          {}
 
 // An Association is one SCTP association as this package needs it: what

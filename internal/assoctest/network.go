@@ -110,6 +110,9 @@ func (a *Assoc) arrive() {
 		case a.peer.closed:
 			continue // acknowledged and thrown away
 		default:
+			if p.key != a.peer.active {
+				a.peer.queue = append(a.peer.queue, item{event: stream.NewKey{ID: p.key}})
+			}
 			a.peer.queue = append(a.peer.queue, p.item)
 			a.peer.unread += p.size
 			continue

@@ -1,0 +1,99 @@
+//go:build kernel
+
+package netns
+
+import (
+	"io"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
+)
+
+// At 10 % loss each way nothing hangs although key 0 goes with the handshake, in either version: whoever
+// changes keys has everything acknowledged before. Requirements 1.53, 1.56, 1.57.
+func TestHandshakesUnderLoss(t *testing.T) {
+	p := &opensslPair{certs: t.TempDir()}
+	p.client, p.server = NewPair(t)
+	p.server.Run(t, "sctp-echo", "certs", "-host", p.server.Addrs[0].String(), p.certs)
+	for _, h := range []*Host{p.client, p.server} {
+		h.Netem(t, 0, "delay 1ms loss 10%")
+	}
+	const workers, handshakes = 20, 80
+	for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {
+		t.Run(versionName(version), func(t *testing.T) {
+			config := func(role string) *sctpdtls.Config {
+				c := p.config(t, role, nil)
+				c.MinVersion, c.MaxVersion = version, version
+				c.HandshakeTimeout, c.CloseTimeout = Patience, Patience
+				return c
+			}
+			client, ln := config("client"), p.listen(t, config("server"))
+			defer ln.Close()
+			var work sync.WaitGroup
+			work.Go(func() {
+				for range handshakes {
+					c, err := ln.AcceptConn(t.Context())
+					if err != nil {
+						t.Errorf("Accept: %v", err)
+						return
+					}
+					work.Go(func() {
+						defer c.Close()
+						if err := echoMessages(c); err != io.EOF {
+							t.Errorf("the server's end: %v", err)
+						}
+					})
+				}
+			})
+			var next atomic.Int64
+			var took durations
+			for range workers {
+				work.Go(func() {
+					for next.Add(1) <= handshakes {
+						begin := time.Now()
+						if err := p.exchange(t, client); err != nil {
+							t.Errorf("after %v: %v", time.Since(begin).Round(time.Millisecond), err)
+							ln.Close()
+							return
+						}
+						took.add(time.Since(begin))
+					}
+				})
+			}
+			work.Wait()
+			t.Logf("%d handshakes, each with a message both ways and its close: %v", handshakes, &took)
+		})
+	}
+}
+
+// echoMessages sends back what comes, and returns how that ends.
+func echoMessages(c *sctpdtls.Conn) error {
+	buf := make([]byte, 100)
+	for {
+		n, info, err := c.ReadMessage(buf)
+		if err == nil {
+			err = c.WriteMessage(buf[:n], info)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// exchange connects, has a message echoed, and closes.
+func (p *opensslPair) exchange(t *testing.T, config *sctpdtls.Config) error {
+	var c *sctpdtls.Conn
+	var err error
+	p.client.Do(t, func() { c, err = sctpdtls.Dial("sctp4", p.address(), config) })
+	if err != nil {
+		return err
+	}
+	defer c.Abort()
+	if err := echo(c, 0, Patience); err != nil {
+		return err
+	}
+	return c.Close()
+}
