@@ -13,20 +13,21 @@ const module = "github.com/seed-41f70523/dtls-sctp/"
 
 // mayImport is who may import whom, besides the standard library. Imports go one way.
 var mayImport = map[string][]string{
-	"dtlscore":                  {module + "internal/errtype", "golang.org/x/crypto/"},
+	"dtlscore":                  {module + "internal/errtype", module + "internal/legible", "golang.org/x/crypto/"},
 	"dtlscore/internal/bogo":    {module + "dtlscore"},
 	"dtlscore/internal/seqpeer": {module + "dtlscore"},
-	"authchunk":                 {},
+	"authchunk":                 {module + "internal/legible"},
 	"sctpcore":                  {module + "authchunk"},
 	"stream":                    {},
 	"internal/sctpsock":         {module + "internal/errtype", "golang.org/x/sys/"},
 	"internal/assoctest":        {module + "stream"},
 	"internal/errtype":          {},
 	"internal/leaktest":         {},
+	"internal/legible":          {},
 	"internal/testrandom":       {},
 	"internal/fuzzcount":        {},
-	"sctpdtls":                  {module + "dtlscore", module + "authchunk", module + "stream", module + "internal/sctpsock", module + "internal/errtype", "github.com/ishidawataru/sctp"},
-	"cmd/sctp-echo":             {module + "sctpdtls", module + "internal/errtype", "github.com/fatih/color", "github.com/urfave/cli/v3"},
+	"sctpdtls":                  {module + "dtlscore", module + "authchunk", module + "stream", module + "internal/sctpsock", module + "internal/errtype", module + "internal/legible", "github.com/ishidawataru/sctp"},
+	"cmd/sctp-echo":             {module + "sctpdtls", module + "internal/errtype", module + "internal/legible", "github.com/fatih/color", "github.com/urfave/cli/v3"},
 	".":                         {},
 }
 

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"hash"
 	"slices"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/legible"
 )
 
 // The kernel authenticates chunks. What follows is the same in user space, for sctpcore and to
@@ -69,7 +71,7 @@ func ChooseHMAC(offered, allowed []HMACID) (HMACID, error) {
 			return id, nil
 		}
 	}
-	return 0, fmt.Errorf("%w: the peer lists %v, allowed are %v", ErrHMACID, offered, allowed)
+	return 0, fmt.Errorf("%w: the peer lists %v, allowed are %v", ErrHMACID, legible.List[HMACID](offered), allowed)
 }
 
 // AssociationKey returns the association shared key: the endpoint pair shared

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/fuzzcount"
@@ -135,6 +136,10 @@ func TestAttackB9HMACChoice(t *testing.T) { // 5.2
 				t.Errorf("ChooseHMAC(%v, %v) = %v, %v; want %v", tt.offered, tt.allowed, got, err, tt.want)
 			}
 		})
+	}
+	// The longest HMAC-ALGO parameter.
+	if _, err := ChooseHMAC(slices.Repeat([]HMACID{0xffff}, 1<<15), both); len(err.Error()) > 512 {
+		t.Errorf("error of %d bytes", len(err.Error()))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
+	"github.com/seed-41f70523/dtls-sctp/internal/legible"
 )
 
 // maxChain is how many certificates a peer may send. Attack E11.
@@ -127,7 +128,8 @@ func (c *Config) verifyChain(s *ConnectionState, roots *x509.CertPool, name stri
 		alert = AlertUnsupportedCertificate
 	}
 	if err != nil {
-		return untrusted(alert, "%w", &tls.CertificateVerificationError{UnverifiedCertificates: s.PeerCertificates, Err: err})
+		return untrusted(alert, "%w",
+			&tls.CertificateVerificationError{UnverifiedCertificates: s.PeerCertificates, Err: legible.Error(err)})
 	}
 	s.VerifiedChains = chains
 	return nil

@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"slices"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/legible"
 )
 
 // A credential is what one end shows of itself, and signs with.
@@ -151,7 +153,7 @@ func chooseType(offered []uint8, rawKeys, certificates bool) (uint8, error) {
 			return t, nil
 		}
 	}
-	return 0, incompatible(AlertUnsupportedCertificate, "client offers certificate types %d only", offered)
+	return 0, incompatible(AlertUnsupportedCertificate, "client offers certificate types %d only", legible.List[uint8](offered))
 }
 
 // answeredType is what the server has chosen of our list.

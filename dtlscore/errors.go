@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
+	"github.com/seed-41f70523/dtls-sctp/internal/legible"
 )
 
 // Whose fault a failure was. Every error of this package that ends a
@@ -50,20 +51,33 @@ func (e *AlertError) Error() string {
 func (e *AlertError) Unwrap() error { return e.Err }
 
 // A protocolError carries the alert that tells the peer, so that one place,
-// the exit of the core, can send it.
+// the exit of the core, can send it. A peer chooses much of the text, which is
+// bounded for that.
 type protocolError struct {
 	alert Alert
-	fault error // one of the errors above
-	err   error // what exactly happened
+	fault error  // one of the errors above
+	text  string // what exactly happened
+	cause error  // nil if there is nothing more to say
 }
 
-func (e *protocolError) Error() string   { return e.fault.Error() + ": " + e.err.Error() }
-func (e *protocolError) Unwrap() []error { return []error{e.fault, e.err} }
+// newError formats like [fmt.Errorf], as do the following.
+func newError(a Alert, fault error, format string, args ...any) error {
+	err := fmt.Errorf(format, args...)
+	return &protocolError{a, fault, legible.Text(err.Error()), errors.Unwrap(err)}
+}
 
-// misbehaved is the error for what the protocol forbids. It formats like
-// [fmt.Errorf], as do the following.
+func (e *protocolError) Error() string { return e.fault.Error() + ": " + e.text }
+
+func (e *protocolError) Unwrap() []error {
+	if e.cause == nil {
+		return []error{e.fault}
+	}
+	return []error{e.fault, e.cause}
+}
+
+// misbehaved is the error for what the protocol forbids.
 func misbehaved(a Alert, format string, args ...any) error {
-	return &protocolError{a, ErrPeerMisbehaved, fmt.Errorf(format, args...)}
+	return newError(a, ErrPeerMisbehaved, format, args...)
 }
 
 // illegal is the error for a field with a value that is not allowed there.
@@ -78,22 +92,22 @@ func unexpected(format string, args ...any) error {
 
 // malformed is the error for what does not parse.
 func malformed(format string, args ...any) error {
-	return &protocolError{AlertDecodeError, ErrInvalidMessage, fmt.Errorf(format, args...)}
+	return newError(AlertDecodeError, ErrInvalidMessage, format, args...)
 }
 
 // incompatible is the error for having nothing in common.
 func incompatible(a Alert, format string, args ...any) error {
-	return &protocolError{a, ErrPeerIncompatible, fmt.Errorf(format, args...)}
+	return newError(a, ErrPeerIncompatible, format, args...)
 }
 
 // untrusted is the error for an identity that is not accepted.
 func untrusted(a Alert, format string, args ...any) error {
-	return &protocolError{a, ErrPeerUntrusted, fmt.Errorf(format, args...)}
+	return newError(a, ErrPeerUntrusted, format, args...)
 }
 
 // misuse is the error for what our own caller did wrong.
 func misuse(format string, args ...any) error {
-	return &protocolError{AlertInternalError, ErrMisuse, fmt.Errorf(format, args...)}
+	return newError(AlertInternalError, ErrMisuse, format, args...)
 }
 
 // alertOf returns the alert that tells the peer about err.

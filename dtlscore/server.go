@@ -5,6 +5,8 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"slices"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/legible"
 )
 
 // serverWaitClientHello is where the version is chosen.
@@ -95,5 +97,5 @@ func (c *Config) chooseProtocol(offered []string) (string, error) {
 			return p, nil
 		}
 	}
-	return "", incompatible(AlertNoApplicationProtocol, "client offers protocols %q only", offered)
+	return "", incompatible(AlertNoApplicationProtocol, "client offers protocols %q only", legible.List[string](offered))
 }

@@ -3,6 +3,8 @@ package dtlscore
 import (
 	"crypto/tls"
 	"slices"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/legible"
 )
 
 // serverHandshake12 is a server's side of a DTLS 1.2 handshake. The states:
@@ -95,7 +97,7 @@ func (s *serverHandshake12) choose(c *Conn) error {
 	}
 	if len(suites) == 0 {
 		return incompatible(AlertHandshakeFailure, "no cipher suite or no group in common with the client, which has %04x and %v",
-			s.offer.suites, s.offer.supportedGroups)
+			legible.List[uint16](s.offer.suites), legible.List[tls.CurveID](s.offer.supportedGroups))
 	}
 	var unfit error // why no certificate of ours will do
 	if slices.ContainsFunc(suites, func(suite *cipherSuite) bool { return !suite.kx.hasPSK() }) {

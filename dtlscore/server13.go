@@ -4,6 +4,8 @@ import (
 	"crypto"
 	"crypto/tls"
 	"slices"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/legible"
 )
 
 // serverHandshake13 is a server's side of a DTLS 1.3 handshake. The states:
@@ -48,7 +50,7 @@ func startServer13(c *Conn, offer *clientHello, raw handshakeMessage) (state, er
 	group, share := c.config.chooseGroup13(offer)
 	switch {
 	case group == 0:
-		return nil, incompatible(AlertHandshakeFailure, "client offers groups %v only", offer.supportedGroups)
+		return nil, incompatible(AlertHandshakeFailure, "client offers groups %v only", legible.List[tls.CurveID](offer.supportedGroups))
 	case share == nil || c.config.CookieExchange:
 		return hs.retry(c, group, share != nil, raw)
 	}

@@ -1,6 +1,10 @@
 package dtlscore
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/legible"
+)
 
 // clientVersions are those that a client offers: in a renegotiation only the
 // one that there is.
@@ -53,7 +57,7 @@ func (c *Conn) serverVersion(m *clientHello) (uint16, error) {
 		}
 		return v, nil
 	}
-	return 0, incompatible(AlertProtocolVersion, "client offers none of our versions, but %04x and %04x", m.version, theirs)
+	return 0, incompatible(AlertProtocolVersion, "client offers none of our versions, but %04x and %04x", m.version, legible.List[uint16](theirs))
 }
 
 // offeredVersions returns what a client can do.

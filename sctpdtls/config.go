@@ -168,7 +168,7 @@ type Config struct {
 	SCTP  SCTPOptions
 	Trace *Trace
 	// Logger is told what [Trace] is told, and never a secret; nil: nobody. Attributes stand in brackets; “peer”, the peer's
-	// addresses, is one of each record but “cannot accept”.
+	// addresses, is one of each record but “cannot accept”. None has more than 512 bytes, whatever a peer sends.
 	//
 	//   - Warn: “handshake failed” (err), “cannot accept” (err), “fatal alert” (alert, local, err), “association” that
 	//     was lost or restarted (state, cause), “path” that has failed, perhaps (addr, change), “error of the peer” (cause);

@@ -5,9 +5,12 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"net"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/legible"
 )
 
-// What [Config].Logger is told. Each function returns at once if there is none.
+// What [Config].Logger is told. Each function returns at once if there is none. A peer chooses how many addresses it has, and
+// much of what errors say; no attribute has more than 512 bytes.
 
 func (c *Config) logHandshake(peer net.Addr, state ConnectionState, err error) {
 	log := c.Logger
@@ -16,9 +19,9 @@ func (c *Config) logHandshake(peer net.Addr, state ConnectionState, err error) {
 	case peer == nil:
 		log.Warn("cannot accept", "err", err)
 	case err != nil:
-		log.Warn("handshake failed", "peer", peer.String(), "err", err)
+		log.Warn("handshake failed", "peer", legible.Text(peer.String()), "err", err)
 	default:
-		log.Info("handshake done", "peer", peer.String(), "version", dtlsVersion(state.Version),
+		log.Info("handshake done", "peer", legible.Text(peer.String()), "version", dtlsVersion(state.Version),
 			"suite", tls.CipherSuiteName(state.CipherSuite), "resumed", state.DidResume,
 			"outStreams", state.OutStreams, "inStreams", state.InStreams)
 	}
@@ -37,7 +40,7 @@ func (c *Conn) log(level slog.Level, message string, attrs ...any) {
 	if log == nil || !log.Enabled(context.Background(), level) {
 		return
 	}
-	log.Log(context.Background(), level, message, append([]any{"peer", c.RemoteAddr().String()}, attrs...)...)
+	log.Log(context.Background(), level, message, append([]any{"peer", legible.Text(c.RemoteAddr().String())}, attrs...)...)
 }
 
 func (c *Conn) logAlert(a *AlertError) {

@@ -9,6 +9,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/urfave/cli/v3"
 
+	"github.com/seed-41f70523/dtls-sctp/internal/legible"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
@@ -92,7 +93,7 @@ func (p *program) connect(ctx context.Context, addr string, o connectOptions) er
 	}
 	defer s.Close()
 	state := s.ConnectionState()
-	p.printf("connected to %v from %v in %s ms\n%s\n", s.RemoteAddr(), s.LocalAddr(),
+	p.printf("connected to %v from %v in %s ms\n%s\n", legible.Text(s.RemoteAddr().String()), s.LocalAddr(),
 		millis(time.Since(start)), inColumns(facts(state)))
 	if o.streams > int(state.OutStreams) {
 		return &statusError{exitUsage, &sctpdtls.StreamError{Stream: uint16(o.streams - 1), Streams: state.OutStreams}}

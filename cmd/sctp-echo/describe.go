@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed-41f70523/dtls-sctp/internal/legible"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
@@ -26,7 +27,7 @@ func facts(s sctpdtls.ConnectionState) []fact {
 	}
 	f = append(f, fact{"peer", peerName(s)})
 	if s.NegotiatedProtocol != "" {
-		f = append(f, fact{"alpn", printable(s.NegotiatedProtocol)})
+		f = append(f, fact{"alpn", legible.Text(s.NegotiatedProtocol)})
 	}
 	if s.DidResume {
 		f = append(f, fact{"session", "resumed"})
@@ -47,7 +48,7 @@ func peerName(s sctpdtls.ConnectionState) string {
 	if name == "" {
 		name = strings.Join(c.DNSNames, ",")
 	}
-	return fmt.Sprintf("%s (%s, until %s)", printable(name), keyKind(c), c.NotAfter.UTC().Format(time.DateOnly))
+	return fmt.Sprintf("%s (%s, until %s)", legible.Text(name), keyKind(c), c.NotAfter.UTC().Format(time.DateOnly))
 }
 
 func keyKind(c *x509.Certificate) string {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -57,14 +59,20 @@ func TestFacts(t *testing.T) {
 	}
 }
 
-// A name in a certificate is the peer's to choose. It must not forge lines of output.
+// A name in a certificate is the peer's to choose. It must not forge lines of output, or fill the terminal.
 func TestPeerNameIsOneLine(t *testing.T) {
-	state := fakeState()
-	c := new(x509.Certificate)
-	c.Subject.CommonName = "x\nconnected to bank.example.org\x1b[2J"
-	state.PeerCertificates = []*x509.Certificate{c}
-	if got := peerName(state); strings.ContainsAny(got, "\n\x1b") {
-		t.Errorf("%q", got)
+	name := "x\nconnected to bank.example.org\x1b[2J"
+	for _, c := range []*x509.Certificate{
+		{Subject: pkix.Name{CommonName: name}},
+		{Subject: pkix.Name{CommonName: strings.Repeat(name, 1000)}},
+		{DNSNames: []string{name}},
+		{DNSNames: slices.Repeat([]string{name}, 1000)},
+	} {
+		state := fakeState()
+		state.PeerCertificates = []*x509.Certificate{c}
+		if got := peerName(state); len(got) > 512 || strings.ContainsAny(got, "\n\x1b") {
+			t.Errorf("%d bytes: %.600q", len(got), got)
+		}
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/fatih/color"
 	"github.com/urfave/cli/v3"
 
+	"github.com/seed-41f70523/dtls-sctp/internal/legible"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
@@ -300,5 +301,5 @@ func (p *program) reach(ctx context.Context, addr string, o doctorOptions) findi
 		return bad(remedy(err), "%s: %s", addr, oneLine(err.Error()))
 	}
 	defer s.Close()
-	return okay("%v: connected in %s ms: %s", s.RemoteAddr(), millis(time.Since(start)), inLine(facts(s.ConnectionState())))
+	return okay("%v: connected in %s ms: %s", legible.Text(s.RemoteAddr().String()), millis(time.Since(start)), inLine(facts(s.ConnectionState())))
 }

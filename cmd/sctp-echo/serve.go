@@ -13,6 +13,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/seed-41f70523/dtls-sctp/internal/legible"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
@@ -105,7 +106,7 @@ func (p *program) serve(ctx context.Context, addr string, o serveOptions) error 
 			}
 			who := "a client" // that has gone before it could be accepted
 			if a != nil {
-				who = a.String()
+				who = legible.Text(a.String())
 			}
 			p.complain(who+": no connection: ", err)
 		},
@@ -138,7 +139,7 @@ func (p *program) serve(ctx context.Context, addr string, o serveOptions) error 
 
 // serveClient serves one client until it leaves or ctx ends, and tells how it went.
 func (p *program) serveClient(ctx context.Context, s session, o serveOptions) {
-	who := s.RemoteAddr().String()
+	who := legible.Text(s.RemoteAddr().String())
 	p.printf("%s: connected: %s\n", who, inLine(facts(s.ConnectionState())))
 
 	stop := context.AfterFunc(ctx, func() { s.Close() })

@@ -1,0 +1,127 @@
+package sctpdtls
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/dtlscore"
+	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
+)
+
+// A manyAddressed association has a peer with as many addresses as fit in an INIT.
+type manyAddressed struct{ *memAssociation }
+
+func (manyAddressed) RemoteAddr() net.Addr {
+	a := &Addr{Port: 40001}
+	for i := range 8000 {
+		a.IPAddrs = append(a.IPAddrs, net.IPAddr{IP: net.IPv4(192, 0, byte(i>>8), byte(i))})
+	}
+	return a
+}
+
+// strangersCertificate is signed by itself, and has names that forge lines.
+func strangersCertificate(t *testing.T) tls.Certificate {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := strings.Repeat("x\nlevel=INFO ", 1000)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		NotBefore: time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// What a stranger sends does not fill the log or forge lines of it, whichever end it is.
+func TestLogOfStranger(t *testing.T) {
+	var names []string
+	for i := range 240 {
+		names = append(names, fmt.Sprintf("%d\nlevel=INFO %s", i, strings.Repeat("\x00", 230)))
+	}
+	for name, change := range map[string]func(stranger, ours *Config){
+		"protocols":     func(stranger, ours *Config) { stranger.NextProtos, ours.NextProtos = names, []string{"ours"} },
+		"no versions":   func(stranger, ours *Config) { stranger.MaxVersion, ours.MinVersion = VersionDTLS12, VersionDTLS13 },
+		"a certificate": func(stranger, ours *Config) { stranger.Certificates = []tls.Certificate{strangersCertificate(t)} },
+		"nothing":       func(stranger, ours *Config) {},
+	} {
+		for _, server := range []bool{true, false} {
+			bubble(t, func(t *testing.T) {
+				var log bytes.Buffer
+				client, config := clientConfig(), serverConfig()
+				ours := client
+				if server {
+					ours = config
+				}
+				ours.Logger = slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+				ours.Trace = &Trace{
+					HandshakeDone: func(_ net.Addr, _ ConnectionState, err error) { wantLegible(t, err) },
+					Alert:         func(_ *Conn, a *AlertError) { wantLegible(t, a) },
+				}
+				if server {
+					change(client, config)
+				} else {
+					change(config, client)
+				}
+				p := newTestPair(t, assoctest.Options{}, client, config)
+				if server {
+					core, err := dtlscore.Server(config.core())
+					if err != nil {
+						t.Fatal(err)
+					}
+					if p.server, err = newConn(manyAddressed{p.server.assoc.(*memAssociation)}, config, core); err != nil {
+						t.Fatal(err)
+					}
+				}
+				cerr, serr := p.handshake()
+				wantLegible(t, cerr)
+				wantLegible(t, serr)
+				p.client.Abort()
+				p.server.Abort()
+				if n := strings.Count(log.String(), "\n"); n == 0 || log.Len() > n*1024 {
+					t.Errorf("%s: %d lines of log with %d bytes", name, n, log.Len())
+				}
+				for line := range strings.Lines(log.String()) {
+					var attrs map[string]any
+					if err := json.Unmarshal([]byte(line), &attrs); err != nil {
+						t.Fatal(err)
+					}
+					for key, value := range attrs {
+						if text := fmt.Sprint(value); len(text) > 512 || hasControls(text) {
+							t.Errorf("%s: %s=%.600q", name, key, text)
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+func hasControls(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return !strconv.IsPrint(r) })
+}
+
+func wantLegible(t *testing.T, err error) {
+	t.Helper()
+	if err != nil && (len(err.Error()) > 512 || hasControls(err.Error())) {
+		t.Errorf("error of %d bytes: %.600q", len(err.Error()), err)
+	}
+}
