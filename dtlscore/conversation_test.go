@@ -172,6 +172,7 @@ func (e *talker) obey() {
 				e.t.Fatalf("%s: peer closed, after %d handshakes", e.name, len(e.exports))
 			}
 			e.closed = true
+			e.conn.Close()
 		}
 	}
 	e.check()

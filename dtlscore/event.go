@@ -43,7 +43,8 @@ const (
 	EventData
 
 	// EventPeerClosed: the peer sent close_notify, and all that it sent
-	// before was returned. Nothing more will be.
+	// before was returned. Nothing more will be. This end may go on sending until
+	// [Conn.Close], unless a renegotiation was under way: then Seal returns [ErrNotOpen].
 	EventPeerClosed
 
 	// EventRenegotiationRefused: the peer does not want another handshake. The

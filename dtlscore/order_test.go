@@ -231,3 +231,82 @@ func TestFail(t *testing.T) {
 		t.Errorf("event %v after a fatal alert of the peer", e)
 	}
 }
+
+// Each direction ends by itself, in both versions: RFC 8446, Section 6.1. After the peer's close_notify this end goes on
+// past the window of record numbers, without new keys, for the peer cannot acknowledge them.
+func TestHalfClose(t *testing.T) {
+	for _, version := range []uint16{VersionDTLS12, VersionDTLS13} {
+		client, server := testClientConfig(), testServerConfig(tls.NoClientCert)
+		client.MaxVersion, server.MaxVersion = version, version
+		p := newTestPair(t, client, server)
+		p.handshake()
+		p.server.goesOn = true
+		p.client.conn.Close()
+		p.client.obey()
+		p.run()
+		if !p.server.closed {
+			t.Fatalf("%#x: the server does not know that the client has closed", version)
+		}
+		p.server.conn.app.Load().limits.records = 4 * maxWindow
+		for i := range 3 * maxWindow {
+			record, err := p.server.conn.Seal(nil, []byte("answer"))
+			if err != nil {
+				t.Fatalf("%#x: record %d: %v", version, i, err)
+			}
+			if data, err := p.client.conn.Receive(record, false); err != nil || string(data) != "answer" {
+				t.Fatalf("%#x: record %d: %q, %v", version, i, data, err)
+			}
+			if p.server.conn.UpkeepDue() {
+				if err := p.server.conn.Upkeep(); err != nil {
+					t.Fatal(err)
+				}
+				p.server.obey()
+				p.run()
+			}
+		}
+		if p.client.closed || slices.Contains(p.server.story, "Send KeyUpdate") {
+			t.Errorf("%#x: %q", version, p.server.story)
+		}
+		if err := p.server.conn.Renegotiate(); version == VersionDTLS12 && !errors.Is(err, ErrNotOpen) {
+			t.Errorf("Renegotiate: %v", err)
+		}
+		if err := p.server.conn.KeyUpdate(true); !errors.Is(err, ErrMisuse) {
+			t.Errorf("KeyUpdate: %v", err)
+		}
+		p.server.conn.Close()
+		p.server.obey()
+		p.run()
+		if !p.client.closed || p.client.err != nil || p.server.err != nil {
+			t.Errorf("%#x: closed %v, %v, %v", version, p.client.closed, p.client.err, p.server.err)
+		}
+	}
+}
+
+// Whoever waits for an answer to its wish to renegotiate goes on without when the peer closes instead.
+func TestHalfCloseRefusesRenegotiation(t *testing.T) {
+	for _, asker := range []string{"client", "server"} {
+		client, server := testClientConfig(), testServerConfig(tls.NoClientCert)
+		client.Renegotiation, server.Renegotiation = RenegotiateFreely, RenegotiateFreely
+		p := newTestPair(t, client, server)
+		p.handshake()
+		e := p.client
+		if asker == "server" {
+			e = p.server
+		}
+		e.goesOn = true
+		if err := e.conn.Renegotiate(); err != nil {
+			t.Fatal(err)
+		}
+		e.obey()
+		e.peer.conn.Close()
+		e.peer.obey()
+		p.run()
+		record, err := e.conn.Seal(nil, []byte("answer"))
+		if err != nil || !e.closed || !slices.Contains(e.story, "RenegotiationRefused") {
+			t.Fatalf("%s: closed %v, %q, Seal: %v", asker, e.closed, e.story, err)
+		}
+		if data, err := e.peer.conn.Receive(record, false); err != nil || string(data) != "answer" {
+			t.Errorf("%s: %q, %v", asker, data, err)
+		}
+	}
+}

@@ -219,13 +219,24 @@ func (c *Conn) Drained() error {
 			return c.fail(err)
 		}
 	case drainCloseNotify:
-		c.peerClosed = true
-		c.push(EventPeerClosed)
-		// "The other party MUST respond with a close_notify alert of its own",
-		// RFC 5246, Section 7.2.1.
-		c.Close()
+		c.peerCloses()
 	}
 	return nil
+}
+
+// peerCloses ends the peer's direction. Ours goes on until [Conn.Close], as RFC 8446, Section 6.1, has it. RFC 5246,
+// Section 7.2.1, wants an answer at once, "discarding any pending writes". But whoever has sent close_notify because it
+// has asked all that it wanted would take the end that follows for a clean one, and miss our answer. So version 1.2 is
+// as 1.3 here, and as it is in crypto/tls.
+func (c *Conn) peerCloses() {
+	c.peerClosed = true
+	c.push(EventPeerClosed)
+	if e := c.app.Load(); e != nil {
+		e.updating.Store(true) // no KeyUpdate: the peer cannot acknowledge one any more
+	}
+	if !c.renegotiationRefused() && c.handshaking {
+		c.Close() // a renegotiation that has changed keys, perhaps, and cannot be completed
+	}
 }
 
 // changeReadKeys starts the epoch whose keys were agreed, and goes through

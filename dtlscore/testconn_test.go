@@ -28,6 +28,7 @@ type testEnd struct {
 	active  int // secret in use: number of the handshake
 	done    int // handshakes completed
 	closed  bool
+	goesOn  bool // after the peer has closed; otherwise it closes too
 	err     error
 	flights []int // records that were sent together
 	joined  bool  // the next record goes with the last
@@ -155,6 +156,9 @@ func (e *testEnd) obey() {
 			e.data = append(e.data, event.Data)
 		case EventPeerClosed:
 			e.closed = true
+			if !e.goesOn {
+				e.conn.Close()
+			}
 		}
 		e.joined = event.More || e.joined && event.Kind == EventSecret
 	}

@@ -11,14 +11,21 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // Close ends the connection: it waits until the peer has acknowledged all that
-// was written, sends close_notify, waits for the peer's, and shuts the
+// was written, sends close_notify, waits up to a second for the peer's, and shuts the
 // association down (RFC 6083, Section 4.9). It takes at most [Config].CloseTimeout; when
 // not all that was written could be delivered in that time, it aborts the association and returns an error. Reads and
 // writes that are waiting return net.ErrClosed. Further calls wait and return the same.
+//
+// If the connection has ended before, by a fatal alert or with the association, Close returns what ended it, and nil if
+// that was the peer's close. So it does when an alert takes the place of the peer's close_notify.
+//
+// A peer that is gone costs the whole CloseTimeout, unless SCTP knows already that no path leads to it. To end many
+// connections, close each in a goroutine of its own, or [Conn.Abort] those that need not be delivered.
 func (c *Conn) Close() error {
 	if !c.ok() {
 		return syscall.EINVAL
@@ -37,6 +44,7 @@ func (c *Conn) Close() error {
 	c.keys.stop()
 	c.end(net.ErrClosed)
 	c.forget()
+	c.dead = true
 	c.messages.Release()
 	return c.closeErr
 }
@@ -70,9 +78,12 @@ type halfClose struct {
 
 // CloseWrite ends what this end writes: it waits until the peer has acknowledged all of it, and sends
 // close_notify (RFC 6083, Section 4.9). Further writes return net.ErrClosed. Reads go on up to the peer's
-// close_notify. A peer answers as soon as it has read everything before: RFC 5246, Section 7.2.1, demands it
-// of DTLS 1.2, and this package does so in DTLS 1.3 too, where others may go on writing. Close is
-// to be called afterwards, as ever.
+// close_notify. Close is to be called afterwards, as ever.
+//
+// Each direction ends by itself: whoever has read io.EOF can still answer, until it calls CloseWrite or Close. RFC 8446,
+// Section 6.1, says so of DTLS 1.3. RFC 5246, Section 7.2.1, wants a peer of DTLS 1.2 to close at once and to discard
+// what it has not written yet, which a client that waits for its answer would take for a clean end. This package
+// does in DTLS 1.2 what it does in 1.3, as crypto/tls does with TLS. Other peers of 1.2 may obey the letter.
 //
 // It takes at most [Config].CloseTimeout. An error that matches os.ErrDeadlineExceeded means that the peer has not
 // acknowledged everything yet; whoever reads brings that about. It does the work itself if nobody reads.
@@ -99,10 +110,7 @@ func (c *Conn) beginCloseWrite() {
 	h := c.half.Load()
 	switch {
 	case h == nil || h.begun:
-	case c.told: // and so the answer has gone, or goes next
-		h.begun = true
-		c.closedWrite(nil)
-	case c.ended != nil:
+	case c.dead:
 		c.closedWrite(*c.writeEnd.Load())
 	default:
 		h.begun = true
@@ -128,31 +136,46 @@ func (c *Conn) interrupt() {
 	c.readDeadline.take(past)
 }
 
+// goodbyeTime is how long Close waits for the peer to close as well.
+const goodbyeTime = time.Second
+
 func (c *Conn) close() error {
-	if c.state.Load() == nil || c.ended != nil && !c.told {
-		if c.ended == nil {
-			return c.assoc.Abort() // a handshake that nobody waits for any more
+	switch {
+	case c.ended == nil && c.state.Load() == nil:
+		return c.assoc.Abort() // a handshake that nobody waits for any more
+	case c.dead:
+		if err := c.assoc.Close(); err != nil || c.state.Load() == nil {
+			return err
 		}
-		return c.assoc.Close()
+		return unlessClosed(*c.writeEnd.Load())
 	}
 	until := time.Now().Add(c.config.closeTimeout())
 	c.readDeadline.take(until)
 	c.mux.Discard()
 
-	// 1. What was written, then close_notify. After the peer's it has gone already.
+	// 1. What was written, then close_notify, unless CloseWrite has sent that.
 	c.core.Close()
 	err := c.obey()
-	if err != nil && err != io.EOF {
+	if endedByAlert(err) {
+		c.finish(err)
+		return err
+	}
+	if err != nil {
 		c.assoc.Abort()
 		if errors.Is(err, os.ErrDeadlineExceeded) || reached(until) {
 			return &CloseTimeoutError{}
 		}
-		return err
+		return unlessClosed(err)
 	}
-	// 2. The peer's close_notify. A peer that does not read will not send it, but its SCTP answers.
-	c.readDeadline.take(until.Add(-c.config.closeTimeout() / 4))
+	// 2. The peer's close_notify, for a short time: nothing depends on it, as the peer has acknowledged everything. A
+	// program that does not read, or has more to write, does not send it, but its SCTP answers.
+	c.readDeadline.take(time.Now().Add(min(goodbyeTime, time.Until(until)*3/4)))
 	for err == nil && !c.told {
 		_, _, err = c.step()
+	}
+	if endedByAlert(err) { // in place of it
+		c.finish(err)
+		return err
 	}
 	// 3. All acknowledged, the association can go. Where nothing answers any more, the kernel would
 	// go on trying for minutes, and keep the keys as long.
@@ -163,6 +186,20 @@ func (c *Conn) close() error {
 		}
 	}
 	return c.assoc.Close()
+}
+
+func endedByAlert(err error) bool {
+	_, ok := errtype.As[*AlertError](err)
+	return ok
+}
+
+// unlessClosed is what Close returns when err has ended the connection. If the peer closed it, SCTP has delivered
+// before all that was written (RFC 9260, Section 9.2).
+func unlessClosed(err error) error {
+	if err == ErrPeerClosed || err == io.EOF {
+		return nil
+	}
+	return err
 }
 
 // waitForDown reads until SCTP has exchanged its SHUTDOWN chunks, and reports whether it has before the time is up.

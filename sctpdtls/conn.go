@@ -71,12 +71,13 @@ type Conn struct {
 	space token        // held by the one writer who waits for buffer space
 	crowd atomic.Int32 // writers who hold it or want to
 
-	meter    meter // of what this end sends
-	counted  counters
-	half     atomic.Pointer[halfClose] // nil as long as CloseWrite was not called
-	closing  atomic.Bool
-	closed   chan struct{} // closed when Close is through
-	closeErr error         // valid once closed is closed
+	meter      meter // of what this end sends
+	counted    counters
+	half       atomic.Pointer[halfClose] // nil as long as CloseWrite was not called
+	closing    atomic.Bool
+	closed     chan struct{} // closed when Close is through
+	peerClosed chan struct{} // closed when the peer's close_notify has come
+	closeErr   error         // valid once closed is closed
 
 	// reading is held by the one goroutine that reads from the association and obeys
 	// the core. It guards the following.
@@ -92,6 +93,7 @@ type Conn struct {
 	holding    bool                // the gate is shut, the write deadline is the driver's
 	brief      bool                // only for a control record
 	told       bool                // the peer's close_notify has come
+	dead       bool                // nothing can be sent or received any more
 	down       error               // what the end of the association means, nil while it exists
 	cause      uint16              // of the ABORT that ended it
 	switched   bool                // something was sent under a key made by a handshake
@@ -118,18 +120,19 @@ func newConn(a association, config *Config, core *dtlscore.Conn) (*Conn, error) 
 		return nil, err // no byte of DTLS without SCTP-AUTH: requirement 1.34
 	}
 	c := &Conn{
-		assoc:    a,
-		core:     core,
-		config:   config,
-		gate:     newGate(),
-		closed:   make(chan struct{}),
-		reading:  make(token, 1),
-		space:    make(token, 1),
-		messages: stream.NewReader(a),
-		mux:      stream.NewMux(config.readQueue()),
-		partial:  agreement.PartialReliability,
-		holding:  true,
-		held:     make(map[int]stream.Info),
+		assoc:      a,
+		core:       core,
+		config:     config,
+		gate:       newGate(),
+		closed:     make(chan struct{}),
+		peerClosed: make(chan struct{}),
+		reading:    make(token, 1),
+		space:      make(token, 1),
+		messages:   stream.NewReader(a),
+		mux:        stream.NewMux(config.readQueue()),
+		partial:    agreement.PartialReliability,
+		holding:    true,
+		held:       make(map[int]stream.Info),
 	}
 	c.keys = newKeyring(c.authSocket())
 	c.streams.open = make(map[uint16]*Stream)
@@ -295,19 +298,24 @@ func (c *Conn) setWriteDeadline(p *party, t time.Time) error {
 	return nil
 }
 
-// end makes err what readers get from now on, and writers too.
+// end makes err what readers get from now on, and writers too unless it is io.EOF: close_notify ends the peer's
+// direction only.
 func (c *Conn) end(err error) {
 	if c.ended == nil {
 		c.ended = err
 	}
-	werr := err
-	if werr == io.EOF {
-		werr = net.ErrClosed
+	if err == io.EOF {
+		c.gate.poke()
+		c.renegotiated(ErrPeerClosed)
+		return
 	}
-	c.writeEnd.CompareAndSwap(nil, &werr)
+	c.endWrites(err)
+}
+
+// endWrites makes err what writers get from now on, and those who wait for something that has to be written.
+func (c *Conn) endWrites(err error) {
+	c.writeEnd.CompareAndSwap(nil, &err)
 	c.gate.poke()
-	c.renegotiated(werr)
-	if err != io.EOF { // after the peer's close_notify this end's may still go out
-		c.closedWrite(werr)
-	}
+	c.renegotiated(err)
+	c.closedWrite(err)
 }

@@ -29,8 +29,10 @@ var (
 // errPending says that messages have to be taken before it can go on.
 var errPending = errors.New("sctpdtls: messages are waiting")
 
-// mustPause reports whether there is no room for more messages, or one for whoever reads.
-func (c *Conn) mustPause() bool { return c.served() || c.mux.Full() }
+// mustPause reports whether there is no room for more messages, or whoever reads can return.
+func (c *Conn) mustPause() bool {
+	return c.served() || c.who != nil && c.ended != nil || c.mux.Full() && c.ended == nil
+}
 
 // obey does what the core wants. When it fails with a timeout or errPending it can be called
 // again to go on where it was.
@@ -127,23 +129,14 @@ func (c *Conn) do(ev dtlscore.Event) error {
 		return nil
 	case dtlscore.EventPeerClosed:
 		c.told = true
+		close(c.peerClosed)
 		c.end(io.EOF)
-		c.boundAnswer()
+		if h := c.half.Load(); c.core.Epoch() == 0 && !c.closing.Load() && (h == nil || !h.begun) {
+			c.endWrites(ErrPeerClosed) // in the middle of a renegotiation: the core ends this direction too
+		}
 		return nil
 	}
 	return fmt.Errorf("sctpdtls: unknown event %d of the DTLS core", ev.Kind)
-}
-
-// boundAnswer bounds the time in which the peer must let our close_notify through. A reader need
-// not wait longer to be told of the end, and can be told of nothing else any more.
-func (c *Conn) boundAnswer() {
-	if c.closing.Load() {
-		return // Close has its own
-	}
-	c.readDeadline.take(time.Now().Add(c.config.closeTimeout()))
-	if c.closing.Load() {
-		c.readDeadline.take(past) // it came meanwhile, and waits for this reader
-	}
 }
 
 // sendFlight sends the records that were collected. When there is no space for them, the peer may be waiting for
@@ -351,7 +344,7 @@ func (c *Conn) queue(data []byte, info stream.Info) {
 // step reads one message or event and does all that follows from it. Application
 // data that it returns is valid until the next step.
 func (c *Conn) step() (data []byte, info stream.Info, err error) {
-	if c.ended != nil && !c.told {
+	if c.ended != nil {
 		return nil, info, c.ended
 	}
 	c.begin()
@@ -418,15 +411,14 @@ func (c *Conn) over(err error) error {
 	case c.down != nil: // the first error tells most
 	case errors.Is(err, net.ErrClosed):
 		c.down = err
+	case errors.Is(err, io.EOF) && c.told:
+		c.down = ErrPeerClosed
 	case errors.Is(err, io.EOF):
 		c.down = &AssociationError{End: AssociationShutdown}
 	case errors.Is(err, syscall.ECONNRESET):
 		c.down = &AssociationError{End: AssociationAborted, Cause: c.cause, Err: err}
 	default:
 		c.down = &AssociationError{End: AssociationLost, Err: err}
-	}
-	if c.told {
-		return io.EOF
 	}
 	return c.down
 }
@@ -470,6 +462,7 @@ func (c *Conn) giveUp(err error) error {
 	c.core.Fail(dtlscore.AlertInternalError, err)
 	c.forget()
 	c.assoc.Abort()
+	c.dead = true
 	return c.ended
 }
 

@@ -45,7 +45,7 @@ func TestAttackC7CloseLosesNothing(t *testing.T) {
 			if err := <-closed; err != nil {
 				t.Errorf("Close: %v", err)
 			}
-			want(t, "WriteMessage after the peer's close", p.server.WriteMessage([]byte("x"), MessageInfo{}), net.ErrClosed)
+			want(t, "WriteMessage after the peer's close", p.server.WriteMessage([]byte("x"), MessageInfo{}), ErrPeerClosed)
 			p.close()
 			want(t, "WriteMessage after Close", p.client.WriteMessage([]byte("x"), MessageInfo{}), net.ErrClosed)
 			_, _, err := p.client.ReadMessage(buf)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 
 	"github.com/seed-41f70523/dtls-sctp/authchunk"
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
@@ -91,6 +92,18 @@ func (e *AssociationError) Unwrap() error { return e.Err }
 
 // Is makes errors.Is recognise a truncation.
 func (e *AssociationError) Is(target error) bool { return target == io.ErrUnexpectedEOF }
+
+// ErrPeerClosed is returned for what cannot be sent any more because the peer has closed the connection: its
+// close_notify has come, and then either the end of the association, or it came in the middle of a renegotiation. It
+// matches syscall.EPIPE with errors.Is, as package net's error for writing to a peer that is gone.
+var ErrPeerClosed error = peerClosedError{}
+
+type peerClosedError struct{}
+
+func (peerClosedError) Error() string {
+	return "sctpdtls: the peer has closed the connection: nothing can be sent any more"
+}
+func (peerClosedError) Is(target error) bool { return target == syscall.EPIPE }
 
 // A HandshakeTimeoutError means that the handshake did not end before [Config].HandshakeTimeout or the
 // deadline of its context. It

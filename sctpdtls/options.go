@@ -148,5 +148,5 @@ func (c *Conn) SetStreamPriority(stream, value uint16) error {
 	if out, _ := c.assoc.Streams(); err != nil && stream >= out {
 		return &StreamError{stream, out}
 	}
-	return ended(err)
+	return c.whyEnded(err)
 }

@@ -63,7 +63,7 @@ func (c *Conn) kernel() (multihomed, error) {
 	return nil, errors.ErrUnsupported
 }
 
-// Paths returns the paths to the peer. After the end of the association it fails with net.ErrClosed.
+// Paths returns the paths to the peer. After the end of the association it fails with the error of writes.
 func (c *Conn) Paths() ([]Path, error) {
 	k, err := c.kernel()
 	if err != nil {
@@ -71,7 +71,7 @@ func (c *Conn) Paths() ([]Path, error) {
 	}
 	list, err := k.Paths()
 	if err != nil {
-		return nil, ended(err)
+		return nil, c.whyEnded(err)
 	}
 	paths := make([]Path, len(list))
 	for i, p := range list {
@@ -90,7 +90,7 @@ func (c *Conn) SetPrimary(peer netip.Addr) error {
 	if err != nil {
 		return err
 	}
-	return ended(k.SetPrimary(peer))
+	return c.whyEnded(k.SetPrimary(peer))
 }
 
 // BindAdd adds an address of this host to the association and tells the peer (RFC 5061), without waiting for its
@@ -101,7 +101,7 @@ func (c *Conn) BindAdd(local netip.Addr) error {
 	if err != nil {
 		return err
 	}
-	return ended(k.BindAdd(local))
+	return c.whyEnded(k.BindAdd(local))
 }
 
 // BindRemove takes an address of this host from the association and tells the peer, as [Conn.BindAdd] does. The last
@@ -111,15 +111,21 @@ func (c *Conn) BindRemove(local netip.Addr) error {
 	if err != nil {
 		return err
 	}
-	return ended(k.BindRemove(local))
+	return c.whyEnded(k.BindRemove(local))
 }
 
-// ended makes err, of a call that only asks or sets something, net.ErrClosed if the reason is the end of the association.
-func ended(err error) error {
-	if _, ok := errtype.As[*sctpsock.AssociationError](err); ok {
+// whyEnded makes err, of a call that only asks or sets something, what has ended the connection if that is the reason.
+func (c *Conn) whyEnded(err error) error {
+	if _, ok := errtype.As[*sctpsock.AssociationError](err); !ok && !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	if c.closing.Load() {
 		return net.ErrClosed
 	}
-	return err
+	if end := c.writeEnd.Load(); end != nil {
+		return *end
+	}
+	return &AssociationError{End: AssociationLost, Err: err} // nobody has read yet how
 }
 
 // name is the i-th of names.

@@ -160,7 +160,7 @@ func (c *Conn) readFor(p *party, b []byte, what ask) (n int, info MessageInfo, d
 		case err == nil, err == errPending:
 		case c.closing.Load():
 			return 0, info, true, net.ErrClosed // and Close goes on with it
-		case errors.Is(err, os.ErrDeadlineExceeded) && !c.told:
+		case errors.Is(err, os.ErrDeadlineExceeded):
 			if p.read.passed() && !c.served() {
 				return 0, info, true, err
 			}
@@ -199,11 +199,14 @@ func (c *Conn) makesRoom() {
 	}
 }
 
-// finish makes err, which is final, what readers get. After a close_notify nothing is wrong.
+// finish ends the connection because of err. It returns what readers get: after a close_notify nothing is wrong for
+// them, whatever writers are told.
 func (c *Conn) finish(err error) error {
-	if c.told {
-		c.end(io.EOF)
-		return io.EOF
+	if !c.told {
+		return c.fail(err)
 	}
-	return c.fail(err)
+	if err != io.EOF {
+		c.giveUp(err)
+	}
+	return io.EOF
 }

@@ -91,11 +91,14 @@ func (c *Conn) beginUpdate() {
 	u := c.update.Load()
 	switch {
 	case u == nil:
-	case c.ended != nil:
-		c.updated(c.ended)
-	case !u.begun && c.closing.Load():
+	case c.dead:
+		c.updated(*c.writeEnd.Load())
+	case u.begun:
+	case c.closing.Load():
 		c.updated(net.ErrClosed) // it came at the same time
-	case !u.begun:
+	case c.told:
+		c.updated(ErrPeerClosed) // which cannot acknowledge it
+	default:
 		u.begun = true
 		if err := c.core.KeyUpdate(u.ask); err != nil {
 			c.updated(err)
@@ -203,7 +206,7 @@ func (c *Conn) upkeep(p *party) {
 
 // beginUpkeep begins what is due, with reading held.
 func (c *Conn) beginUpkeep() {
-	if c.ended != nil || c.state.Load() == nil || c.closing.Load() {
+	if c.dead || c.state.Load() == nil || c.closing.Load() {
 		return
 	}
 	if c.core.UpkeepDue() {

@@ -165,10 +165,13 @@ func (r *Relay) Close() error {
 func (c *Conn) awaitGoodbye(ctx context.Context) error {
 	for {
 		changed := c.gate.changed() // before looking
-		if end := c.writeEnd.Load(); end != nil {
-			if *end == net.ErrClosed {
-				return nil
-			}
+		end := c.writeEnd.Load()
+		select {
+		case <-c.peerClosed:
+			return nil
+		default:
+		}
+		if end != nil {
 			return *end
 		}
 		select {

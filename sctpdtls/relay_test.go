@@ -64,8 +64,11 @@ func TestCloseWrite(t *testing.T) {
 				if !reads {
 					cend = read(p.client)
 				}
-				want(t, "the client's reader", <-cend, io.EOF)
 				want(t, "the server's reader", <-send, io.EOF)
+				if err := p.server.CloseWrite(); err != nil { // without that the client's reader would wait
+					t.Errorf("the server's CloseWrite: %v", err)
+				}
+				want(t, "the client's reader", <-cend, io.EOF)
 				p.close()
 			})
 		}
@@ -224,14 +227,16 @@ func TestRelayEnds(t *testing.T) {
 			end         func(c *Conn)
 			want, write error
 		}{
-			{"Close", func(c *Conn) { c.Close() }, io.EOF, net.ErrClosed},
+			{"Close", func(c *Conn) { c.Close() }, io.EOF, ErrPeerClosed},
 			{"Abort", func(c *Conn) { c.Abort() }, io.ErrUnexpectedEOF, io.ErrUnexpectedEOF},
 		} {
 			p := connected(t, assoctest.Options{})
 			r := NewRelay(p.client)
-			go tt.end(p.server)
+			ended := make(chan struct{})
+			go func() { tt.end(p.server); close(ended) }()
 			_, _, err := r.ReadMessage(make([]byte, 10))
 			want(t, tt.name+": ReadMessage", err, tt.want)
+			<-ended
 			want(t, tt.name+": WriteMessage", r.WriteMessage([]byte("x"), MessageInfo{}), tt.write)
 			r.Close()
 		}

@@ -66,15 +66,16 @@ func (c *Conn) begin() {
 	if r == nil {
 		return
 	}
-	if end := c.writeEnd.Load(); c.ended != nil && end != nil {
-		c.renegotiated(*end)
-		return
-	}
-	if !r.begun {
+	switch {
+	case c.dead:
+		c.renegotiated(*c.writeEnd.Load())
+	case c.told:
+		c.renegotiated(ErrPeerClosed)
+	case !r.begun:
 		r.begun = true
 		// An error that ends the connection is found by obey.
 		if err := c.core.Renegotiate(); errors.Is(err, dtlscore.ErrNotOpen) {
-			c.renegotiated(net.ErrClosed) // by the peer, perhaps
+			c.renegotiated(net.ErrClosed) // by CloseWrite
 		} else if err != nil {
 			c.renegotiated(err)
 		}
@@ -102,17 +103,17 @@ func (c *Conn) turn() token {
 // nobody reads. It returns early when a reader comes, who drives then, when there is no
 // room for what it reads, and when it is poked. It runs with reading held.
 func (c *Conn) drive(done func() bool) {
-	if c.begin(); c.ended != nil {
+	if c.begin(); c.dead {
 		return // reads and writes say why
 	}
 	c.driving.Store(true)
 	c.readDeadline.lend()
 	err := c.advance(func() bool {
-		return c.ended != nil || done() || c.readers.Load() > 0 || c.closing.Load()
+		return c.dead || done() || c.readers.Load() > 0 || c.closing.Load()
 	})
 	c.driving.Store(false)
 	c.messages.Release()
-	if !c.closing.Load() && !c.told { // see boundAnswer
+	if !c.closing.Load() {
 		c.readDeadline.giveBack()
 	}
 	switch {

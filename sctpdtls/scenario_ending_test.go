@@ -146,7 +146,9 @@ var orderlyEndings = []scenario{
 			s.send(other, 40, 60)
 			s.receive(other, 20, 40)
 			s.wantEnd(other, "io.EOF", isAny(io.EOF))
-			s.receive(c, 0, 60)
+			s.send(other, 60, 80) // the answer: each direction ends by itself
+			s.receive(c, 0, 80)
+			must(s.T, other.CloseWrite())
 			s.wantEnd(c, "io.EOF", isAny(io.EOF))
 			must(s.T, c.CloseWrite(), other.CloseWrite())
 			s.wantClosed(s.closeAll())
@@ -193,6 +195,7 @@ var orderlyEndings = []scenario{
 		if err := s.readToEnd(s.server); err != io.EOF {
 			s.Errorf("the peer then reads %v, want io.EOF", err)
 		}
+		must(s.T, s.server.CloseWrite())
 		if err := <-done; err != io.EOF {
 			s.Errorf("reading: %v, want io.EOF", err)
 		}
@@ -394,10 +397,10 @@ func closeAndRead(s *stage, c *Conn) {
 	other := s.other(c)
 	s.receive(other, 0, 100)
 	s.wantEnd(other, "io.EOF", func(err error) bool { return err == io.EOF })
-	want(s.T, "WriteMessage", other.WriteMessage([]byte("x"), MessageInfo{}), net.ErrClosed)
 	if err := <-closed; err != nil {
 		s.Errorf("Close: %v", err)
 	}
+	want(s.T, "WriteMessage", other.WriteMessage([]byte("x"), MessageInfo{}), ErrPeerClosed)
 	s.wantClosed(s.closeAll())
 	s.wantEnd(c, "that it is closed", isAny(net.ErrClosed))
 	want(s.T, "WriteMessage after Close", c.WriteMessage([]byte("x"), MessageInfo{}), net.ErrClosed)

@@ -169,7 +169,7 @@ func (s *stage) endRekey(n int, e stepEnding, side, begins func(*stage) *Conn) (
 		}
 		s.wantClosed(s.closeAll())
 	} else {
-		s.wantBadEnd(at+": new keys", err, net.ErrClosed, os.ErrDeadlineExceeded)
+		s.wantBadEnd(at+": new keys", err, net.ErrClosed, ErrPeerClosed, os.ErrDeadlineExceeded)
 		s.within(lostAfter, at+": the end", func() {
 			s.wantBadEnd(at, <-ended, net.ErrClosed)
 			err = <-read

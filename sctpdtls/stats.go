@@ -30,7 +30,7 @@ type Stats struct {
 }
 
 // Stats returns what was counted. It may be called at any time by any goroutine. After the end of the association
-// it returns this end's counts together with net.ErrClosed.
+// it returns this end's counts together with the error of writes.
 func (c *Conn) Stats() (Stats, error) {
 	if !c.ok() {
 		return Stats{}, syscall.EINVAL
@@ -52,7 +52,7 @@ func (c *Conn) Stats() (Stats, error) {
 	}
 	st, err := k.Stats()
 	if err != nil {
-		return s, ended(err)
+		return s, c.whyEnded(err)
 	}
 	s.PacketsSent, s.PacketsReceived = st.OutPackets, st.InPackets
 	s.ChunksSent, s.ChunksReceived = st.OutChunks, st.InChunks

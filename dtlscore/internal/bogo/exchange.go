@@ -106,6 +106,7 @@ func (e *exchange) obey() error {
 			e.deliver(event.Data)
 		case dtlscore.EventPeerClosed:
 			e.peerClosed = true
+			e.conn.Close() // the answer, as of RFC 5246, Section 7.2.1
 		}
 	}
 }

@@ -81,6 +81,7 @@ func (e *end) obey() error {
 			e.inbox = append(e.inbox, event.Data)
 		case dtlscore.EventPeerClosed:
 			e.peerClosed = true
+			e.conn.Close() // the answer, as of RFC 5246, Section 7.2.1
 		case dtlscore.EventResume: // after a KeyUpdate, or [dtlscore.Conn.Upkeep]
 			e.updates++
 		case dtlscore.EventRenegotiationRefused:
