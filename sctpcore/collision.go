@@ -137,6 +137,9 @@ func (a *Assoc) receiveCookieEcho(now time.Duration, h header, from netip.AddrPo
 		return false
 	}
 	if a.state >= StateEstablished {
+		if p = a.pathOf(from.Addr()); p == nil { // a restart may have left it out
+			p = a.main
+		}
 		a.control.cookieAck, a.control.cookieTo = true, p
 	}
 	return a.state >= StateEstablished

@@ -3,7 +3,7 @@ package sctpcore
 import "time"
 
 // congestion is how much may be on its way on a path. RFC 9260, Section 7.2. Bytes are those of
-// messages, without chunk headers.
+// whole DATA chunks.
 type congestion struct {
 	cwnd, ssthresh int
 	partial        int // partial_bytes_acked

@@ -33,6 +33,10 @@ type outChunk struct {
 
 var outChunks pool[outChunk]
 
+// size is that of the whole DATA chunk, which is what congestion control counts. RFC 9260,
+// Section 1.4; windows count the bytes of messages.
+func (c *outChunk) size() int { return dataHeaderLen + padded(len(c.data)) }
+
 // outbound is what is to be sent. RFC 9260, Section 6.1.
 type outbound struct {
 	// Not yet sent; TSNs and SSNs are given on the way out.
@@ -45,7 +49,7 @@ type outbound struct {
 	ssns        []uint16       // of each stream that was used so far
 
 	buffered int // bytes in queue and outstanding
-	inFlight int // of outstanding, on all paths
+	inFlight int // bytes of messages among outstanding that are on their way
 	rwnd     int // what the peer's window takes beyond that. RFC 9260, Section 6.2.1
 	messages uint64
 
@@ -251,7 +255,7 @@ func (a *Assoc) appendAgain(pk *packet, p *path) {
 		if c == nil || !c.again || a.giveUpLate(c) {
 			continue
 		}
-		if !pk.fits(a, chunkData, c.key, dataHeaderLen+padded(len(c.data))) {
+		if !pk.fits(a, chunkData, c.key, c.size()) {
 			break
 		}
 		c.again = false
@@ -274,7 +278,7 @@ func (a *Assoc) appendNew(pk *packet, p *path) {
 		if a.giveUpUnsent(c) {
 			continue
 		}
-		if !pk.fits(a, chunkData, c.key, dataHeaderLen+padded(len(c.data))) {
+		if !pk.fits(a, chunkData, c.key, c.size()) {
 			break
 		}
 		o.pop()
@@ -315,7 +319,7 @@ func (a *Assoc) transmit(pk *packet, p *path, c *outChunk) {
 
 	c.sent++
 	c.path, c.inFlight = p, true
-	p.flight += len(c.data)
+	p.flight += c.size()
 	a.out.inFlight += len(c.data)
 	p.lastSent, p.used = a.now, true
 	if p.t3 == never || c.fast && c.tsn == a.out.acked+1 { // RFC 9260, Section 7.2.4, step 4
@@ -327,7 +331,7 @@ func (a *Assoc) transmit(pk *packet, p *path, c *outChunk) {
 func (a *Assoc) ground(c *outChunk) {
 	if c.inFlight {
 		c.inFlight = false
-		c.path.flight -= len(c.data)
+		c.path.flight -= c.size()
 		a.out.inFlight -= len(c.data)
 	}
 }

@@ -111,7 +111,7 @@ func (a *Assoc) credit(c *outChunk, now time.Duration) {
 		return
 	}
 	if c.inFlight {
-		c.path.ackedBytes += len(c.data)
+		c.path.ackedBytes += c.size()
 	}
 	a.ground(c)
 	if c.sent == 1 {
@@ -165,7 +165,7 @@ func (a *Assoc) gapAcked(now time.Duration, cum uint32, blocks []byte, newest ui
 			o.gaps--
 			if !c.abandoned {
 				c.inFlight = true
-				c.path.flight += len(c.data)
+				c.path.flight += c.size()
 				o.inFlight += len(c.data)
 			}
 		}

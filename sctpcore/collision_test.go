@@ -1,0 +1,200 @@
+package sctpcore
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// What follows is RFC 9260, Section 5.2: INIT and COOKIE ECHO while there is an association.
+
+// TestBothBegin: both ends send INIT: Section 5.2.1 and Section 5.2.4, action B.
+func TestBothBegin(t *testing.T) {
+	p := newTestPeer(t, nil)
+	p.connect()
+	p.want("INIT")
+	tag, tsn := p.core.tag, p.core.tsn
+	p.raw(0, peerChunk(chunkInit, 0, peerInit))
+	p.want("INIT-ACK")
+	if p.core.tag != tag || p.core.tsn != tsn {
+		t.Error("INIT ACK has not the tag and TSN of INIT")
+	}
+	p.raw(tag, chunkOf(chunkCookieEcho, 0, p.cookie))
+	p.want("COOKIE-ACK")
+	p.wantEvent(EventUp)
+	p.send(chunkInitAck, 0, peerInit+"0007 0008 \"cook\"")
+	p.wantNothing("the association is up")
+	p.write("x", Info{})
+	p.want("DATA +0 stream 0 ssn 0 EB \"x\"")
+}
+
+// TestBothBeginLater is the same in COOKIE-ECHOED: action D.
+func TestBothBeginLater(t *testing.T) {
+	p := newTestPeer(t, nil)
+	p.connect()
+	p.want("INIT")
+	p.raw(0, peerChunk(chunkInit, 0, peerInit))
+	p.want("INIT-ACK")
+	cookie := p.cookie
+	p.send(chunkInitAck, 0, peerInit+"0007 0008 \"cook\"")
+	p.want("COOKIE-ECHO \"cook\"")
+	p.raw(p.core.tag, chunkOf(chunkCookieEcho, 0, cookie))
+	p.want("COOKIE-ACK")
+	p.wantEvent(EventUp)
+	p.send(chunkCookieAck, 0, "")
+	p.wantNothing("the association is up already")
+}
+
+// TestSimultaneousOpen has two cores begin at once.
+func TestSimultaneousOpen(t *testing.T) {
+	for seed := range uint64(50) {
+		n := newSimNet(t, seed)
+		n.jitter, n.loss = n.delay*3, 0.1
+		var ends [2]*simEnd
+		config := &Config{Auth: true}
+		for i, h := range n.hosts {
+			a, err := h.endpoint.Connect(n.now, config, 700, 700, simAddr(1-i, 0))
+			if err != nil {
+				t.Fatal(err)
+			}
+			ends[i] = h.add(a)
+			if err := a.SetAuthKey(1, []byte("secret")); err != nil {
+				t.Fatal(err)
+			}
+			if err := a.SetActiveAuthKey(1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		n.hosts[0].flush()
+		n.hosts[1].flush()
+		up := func() bool {
+			return ends[0].assoc.State() == StateEstablished && ends[1].assoc.State() == StateEstablished
+		}
+		n.until(200e9, up)
+		ends[0].send("one", Info{})
+		ends[1].send("two", Info{})
+		n.until(200e9, func() bool { return len(ends[0].got) == 1 && len(ends[1].got) == 1 })
+	}
+}
+
+// restartPeer is an established association whose peer sends INIT again, as if it had lost everything.
+func restartPeer(t *testing.T, config *Config) (p *testPeer, oldTag uint32) {
+	t.Helper()
+	p = acceptPeer(t, config)
+	oldTag = p.core.tag
+	p.raw(p.core.tag, data(1000, whole, 0, 0, "old"))
+	p.next()
+	p.raw(0, peerChunk(chunkInit, 0, "0000aaaa"+peerInit[8:]))
+	return p, oldTag
+}
+
+// TestRestart: Section 5.2.2 and Section 5.2.4, action A.
+func TestRestart(t *testing.T) {
+	p, oldTag := restartPeer(t, nil)
+	p.write("lost", Info{})
+	if got := p.next(); got != "INIT-ACK" {
+		t.Fatal(got)
+	}
+	if got := p.next(); !strings.HasSuffix(got, "stream 0 ssn 0 EB \"lost\"") {
+		t.Fatal(got)
+	}
+	if p.core.tag == oldTag {
+		t.Fatal("the new association has the tag of the old one")
+	}
+	// Tag 0xaaaa is the peer's once more, which the table of Section 5.2.4 does not know: it is another one for us.
+	p.raw(p.core.tag, chunkOf(chunkCookieEcho, 0, p.cookie))
+	p.wantNothing("the peer's tag is as it was")
+	p.wantState(StateEstablished)
+
+	p.raw(0, peerChunk(chunkInit, 0, "0000bbbb 00010000 0003 0003 00001388"))
+	if got := p.next(); got != "tag bbbb | INIT-ACK" {
+		t.Fatal(got)
+	}
+	p.raw(p.core.tag, chunkOf(chunkCookieEcho, 0, p.cookie), data(5000, whole, 0, 0, "new"))
+	if got := p.next(); got != "tag bbbb | COOKIE-ACK | SACK 5000" {
+		t.Fatal(got)
+	}
+	p.wantRead("0:old")
+	p.wantEvent(EventRestart)
+	p.endpoint.Bind(p.assoc)
+	p.wantRead("0:new")
+	if out, in := p.assoc.Streams(); out != 3 || in != 3 || p.assoc.Unacknowledged() != 0 {
+		t.Error(out, in, p.assoc.Unacknowledged())
+	}
+	p.write("x", Info{})
+	if got := p.next(); got != "tag bbbb | DATA +0 stream 0 ssn 0 EB \"x\"" {
+		t.Error(got)
+	}
+}
+
+// TestRestartRefused: Config.RefuseRestart.
+func TestRestartRefused(t *testing.T) {
+	p, _ := restartPeer(t, &Config{RefuseRestart: true})
+	p.wantNothing("INIT is ignored")
+}
+
+// TestRestartWithNewAddress: Section 5.2.2; RFC 5062, Section 5: an association is not taken over.
+func TestRestartWithNewAddress(t *testing.T) {
+	p := acceptPeer(t, nil)
+	p.raw(0, peerChunk(chunkInit, 0, "0000bbbb"+peerInit[8:]+"0005 0008 0a000909"))
+	if got := p.next(); got != "tag bbbb | ABORT restart of an association with new addresses 000500080a000909" {
+		t.Error(got)
+	}
+	p.wantState(StateEstablished)
+}
+
+// TestRestartWithoutAuth: what was authenticated is not given up for what is not.
+func TestRestartWithoutAuth(t *testing.T) {
+	p := newTestPeer(t, &Config{Auth: true})
+	p.listen()
+	p.raw(0, peerChunk(chunkInit, 0, peerInit+peerAuth))
+	p.want("INIT-ACK")
+	p.raw(p.core.tag, chunkOf(chunkCookieEcho, 0, p.cookie))
+	p.want("COOKIE-ACK")
+	p.wantEvent(EventUp)
+	p.raw(0, peerChunk(chunkInit, 0, "0000bbbb"+peerInit[8:]))
+	p.next()
+	p.raw(p.core.tag, chunkOf(chunkCookieEcho, 0, p.cookie))
+	p.wantNothing("the restart offers no SCTP-AUTH")
+	if e, ok := p.assoc.NextEvent(); ok {
+		t.Errorf("%+v", e)
+	}
+}
+
+// TestOldCookie: the cookie of a handshake that is over. Section 5.2.4, action C.
+func TestOldCookie(t *testing.T) {
+	p := newTestPeer(t, nil)
+	p.listen()
+	p.raw(0, peerChunk(chunkInit, 0, peerInit))
+	p.want("INIT-ACK")
+	old, oldTag := p.cookie, p.core.tag
+	p.raw(0, peerChunk(chunkInit, 0, peerInit))
+	p.want("INIT-ACK")
+	p.raw(p.core.tag, chunkOf(chunkCookieEcho, 0, p.cookie))
+	p.want("COOKIE-ACK")
+	p.raw(oldTag, chunkOf(chunkCookieEcho, 0, old))
+	p.wantNothing("it belongs to another handshake")
+}
+
+// TestInitWhileShuttingDown: Section 9.2: in SHUTDOWN-ACK-SENT an INIT is answered by SHUTDOWN ACK.
+func TestInitWhileShuttingDown(t *testing.T) {
+	p := acceptPeer(t, nil)
+	p.send(chunkShutdown, 0, fmt.Sprintf("%08x", p.core.tsn-1))
+	p.want("SHUTDOWN-ACK")
+	p.raw(0, peerChunk(chunkInit, 0, "0000bbbb"+peerInit[8:]))
+	p.want("SHUTDOWN-ACK")
+	p.wantState(StateShutdownAckSent)
+}
+
+// TestPeerGone: a peer that knows nothing of the association answers with the T bit. Section 8.4.
+func TestPeerGone(t *testing.T) {
+	p := acceptPeer(t, nil)
+	p.write("x", Info{})
+	p.next()
+	p.raw(peerTag, peerChunk(chunkAbort, flagT, ""))
+	var abort *AbortError
+	if e := p.wantEvent(EventDown); !errors.As(e.Err, &abort) || abort.Local {
+		t.Error(e.Err)
+	}
+}

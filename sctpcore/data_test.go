@@ -1,0 +1,331 @@
+package sctpcore
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// What follows is about DATA that arrives: RFC 9260, Sections 3.3.1, 6.2 and 6.5 to 6.9.
+
+// TestDelayedSack: for every second packet, or after 200 ms. Section 6.2.
+func TestDelayedSack(t *testing.T) {
+	p := acceptPeer(t, nil)
+	p.raw(p.core.tag, data(1000, whole, 0, 0, "a"))
+	p.want("SACK 1000") // the first one is not delayed
+	p.raw(p.core.tag, data(1001, whole, 0, 1, "b"))
+	p.wantNothing("a second packet may follow")
+	p.sleep(200*time.Millisecond - 1)
+	p.wantNothing("200 ms have not passed")
+	p.sleep(1)
+	p.want("SACK 1001")
+	p.raw(p.core.tag, data(1002, whole, 0, 2, "c"), data(1003, whole, 0, 3, "d"))
+	p.wantNothing("two chunks in one packet are one packet")
+	p.raw(p.core.tag, data(1004, whole, 0, 4, "e"))
+	p.want("SACK 1004")
+	p.wantRead("0:a", "0:b", "0:c", "0:d", "0:e")
+}
+
+// TestImmediateSack: RFC 7053; Section 6.2 on gaps and duplicates.
+func TestImmediateSack(t *testing.T) {
+	p := acceptPeer(t, nil)
+	p.raw(p.core.tag, data(1000, whole, 0, 0, "a"))
+	p.want("SACK 1000")
+	p.raw(p.core.tag, data(1001, whole|flagImmediate, 0, 1, "b"))
+	p.want("SACK 1001")
+	p.raw(p.core.tag, data(1003, whole, 0, 3, "d"))
+	p.want("SACK 1001 gap 2-2")
+	p.raw(p.core.tag, data(1005, whole, 0, 5, "f"))
+	p.want("SACK 1001 gap 2-2 gap 4-4")
+	p.raw(p.core.tag, data(1005, whole, 0, 5, "f"), data(1000, whole, 0, 0, "a"))
+	p.want("SACK 1001 gap 2-2 gap 4-4 dup 1005 dup 1000")
+	p.raw(p.core.tag, data(1002, whole, 0, 2, "c"))
+	p.want("SACK 1003 gap 2-2")
+	p.raw(p.core.tag, data(1004, whole, 0, 4, "e"))
+	p.sleep(200 * time.Millisecond)
+	p.want("SACK 1005")
+	p.wantRead("0:a", "0:b", "0:c", "0:d", "0:e", "0:f")
+	if p.assoc.Missing() != 0 {
+		t.Error("something is missing")
+	}
+}
+
+// TestMissing counts as Linux's sstat_penddata.
+func TestMissing(t *testing.T) {
+	p := acceptPeer(t, nil)
+	for _, tsn := range []uint32{1000, 1001, 1003, 1004, 1070, 1200} {
+		p.raw(p.core.tag, data(tsn, whole|flagUnordered, 0, 0, "x"))
+	}
+	if got, want := p.assoc.Missing(), 201-6; got != want {
+		t.Errorf("%d are missing, wanted %d", got, want)
+	}
+	p.want("SACK 1001 gap 2-3 gap 69-69 gap 199-199")
+}
+
+// TestOrder: each stream is in order by itself, and unordered messages wait for nothing. Section 6.6.
+func TestOrder(t *testing.T) {
+	p := acceptPeer(t, nil)
+	p.raw(p.core.tag, data(1001, whole, 1, 1, "second"))
+	p.raw(p.core.tag, data(1002, whole, 2, 0, "other stream"))
+	p.raw(p.core.tag, data(1003, whole|flagUnordered, 1, 0, "unordered"))
+	p.wantRead("2:other stream", "1U:unordered")
+	p.raw(p.core.tag, data(1000, whole, 1, 0, "first"))
+	p.wantRead("1:first", "1:second")
+}
+
+// TestReassembly: fragments in every order make one message. Section 6.9.
+func TestReassembly(t *testing.T) {
+	fragments := [][]byte{
+		data(1000, flagBegin, 3, 0, "one "), data(1001, 0, 3, 0, "two "), data(1002, 0, 3, 0, "three "), data(1003, flagEnd, 3, 0, "four"),
+		data(1004, flagBegin|flagUnordered, 3, 0, "five "), data(1005, flagEnd|flagUnordered, 3, 9, "six"),
+	}
+	permutations(len(fragments), func(order []int) {
+		p := acceptPeer(t, nil)
+		for _, i := range order {
+			p.raw(p.core.tag, fragments[i])
+		}
+		var first, second int
+		for at, i := range order {
+			if i < 4 {
+				first = at
+			} else {
+				second = at
+			}
+		}
+		if first < second {
+			p.wantRead("3:one two three four", "3U:five six")
+		} else {
+			p.wantRead("3U:five six", "3:one two three four")
+		}
+		if m := p.assoc.in.memory + p.assoc.in.bytes + p.assoc.in.fragments.count; m != 0 {
+			t.Fatalf("order %v leaves %d", order, m)
+		}
+	})
+}
+
+// permutations calls f with all orders of n things.
+func permutations(n int, f func([]int)) {
+	order := make([]int, n)
+	for i := range order {
+		order[i] = i
+	}
+	var rec func(int)
+	rec = func(k int) {
+		if k == n {
+			f(order)
+			return
+		}
+		for i := k; i < n; i++ {
+			order[k], order[i] = order[i], order[k]
+			rec(k + 1)
+			order[k], order[i] = order[i], order[k]
+		}
+	}
+	rec(0)
+}
+
+// TestFragmentsThatDoNotFit: what no sender of whole messages can send ends the association, for what it
+// means would be held for ever. Section 6.9.
+func TestFragmentsThatDoNotFit(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		chunks [][]byte
+	}{
+		{"no beginning", [][]byte{data(1000, whole, 0, 0, "a"), data(1001, 0, 0, 1, "b")}},
+		{"beginning twice", [][]byte{data(1000, flagBegin, 0, 0, "a"), data(1001, flagBegin, 0, 0, "b")}},
+		{"beginning twice, second first", [][]byte{data(1001, flagBegin, 0, 0, "b"), data(1000, flagBegin, 0, 0, "a")}},
+		{"no end", [][]byte{data(1001, whole, 0, 0, "b"), data(1000, flagBegin, 0, 0, "a")}},
+		{"another stream", [][]byte{data(1000, flagBegin, 0, 0, "a"), data(1001, flagEnd, 1, 0, "b")}},
+		{"another SSN", [][]byte{data(1000, flagBegin, 0, 0, "a"), data(1001, flagEnd, 0, 1, "b")}},
+		{"another order", [][]byte{data(1000, flagBegin, 0, 0, "a"), data(1001, flagEnd|flagUnordered, 0, 0, "b")}},
+		{"SSN twice", [][]byte{data(1001, whole, 0, 5, "a"), data(1002, whole, 0, 5, "b")}},
+		{"SSN again", [][]byte{data(1000, whole, 0, 0, "a"), data(1001, whole, 0, 0, "b")}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := acceptPeer(t, nil)
+			for _, c := range test.chunks {
+				p.raw(p.core.tag, c)
+			}
+			p.want("ABORT protocol violation")
+			if !errors.Is(p.assoc.Err(), ErrPeerMisbehaved) {
+				t.Error(p.assoc.Err())
+			}
+		})
+	}
+}
+
+func TestNoUserData(t *testing.T) { // Section 3.3.10.9
+	p := acceptPeer(t, nil)
+	p.raw(p.core.tag, data(1000, whole, 0, 0, ""))
+	p.want("ABORT no user data 000003e8")
+}
+
+// TestInvalidStream: the chunk is acknowledged and reported. Section 6.5.
+func TestInvalidStream(t *testing.T) {
+	p := acceptPeer(t, nil)
+	p.raw(p.core.tag, data(1000, whole, 10, 0, "x"))
+	p.want("ERROR invalid stream identifier 000a0000 | SACK 1000")
+	p.wantRead()
+	p.raw(p.core.tag, data(1001, whole, 9, 0, "y"))
+	p.wantRead("9:y")
+}
+
+// TestUnknownChunks: the two highest bits of the type decide. Section 3.2.
+func TestUnknownChunks(t *testing.T) {
+	for _, test := range []struct {
+		typ    byte
+		report string
+		read   bool // what is behind it in the packet
+	}{
+		{0x3f, "", false},
+		{0x7f, "ERROR unrecognized chunk type 7f000008deadbeef", false},
+		{0xbf, "", true},
+		{0xff, "ERROR unrecognized chunk type ff000008deadbeef", true},
+		{chunkForwardTSN, "ERROR unrecognized chunk type c0000008deadbeef", true}, // was not agreed on: RFC 3758, Section 3.3
+	} {
+		p := acceptPeer(t, nil)
+		p.raw(p.core.tag, peerChunk(test.typ, 0, "deadbeef"), data(1000, whole, 0, 0, "x"))
+		var want []string
+		if test.report != "" {
+			want = append(want, test.report)
+		}
+		if test.read {
+			want = append(want, "SACK 1000")
+		}
+		if got := p.next(); got != strings.Join(want, " | ") {
+			t.Errorf("chunk type %#x: %s, wanted %s", test.typ, got, want)
+		}
+	}
+}
+
+// TestBadLengths: the rest of a packet after a chunk whose length is wrong is not read.
+func TestBadLengths(t *testing.T) {
+	for _, bad := range []string{"00030003", "00030000", "0003ffff 00000000", "0003", "bf000005"} {
+		p := acceptPeer(t, nil)
+		p.raw(p.core.tag, data(1000, whole, 0, 0, "before"), unhex(bad))
+		p.want("SACK 1000")
+		p.wantState(StateEstablished)
+	}
+	for _, short := range [][]byte{peerChunk(chunkSack, 0, "000003e8"), peerChunk(chunkData, 3, "000003e8"), peerChunk(chunkShutdown, 0, "")} {
+		p := acceptPeer(t, nil)
+		p.raw(p.core.tag, short)
+		p.want("ABORT protocol violation")
+	}
+}
+
+// TestWrongTag: packets without the right verification tag are discarded. Section 8.5.
+func TestWrongTag(t *testing.T) {
+	p := acceptPeer(t, nil)
+	for _, tag := range []uint32{0, p.core.tag + 1, peerTag} {
+		for _, c := range [][]byte{
+			data(1000, whole, 0, 0, "x"), peerChunk(chunkAbort, 0, ""), peerChunk(chunkShutdown, 0, "00000000"),
+			peerChunk(chunkShutdownComplete, 0, ""), peerChunk(chunkShutdownAck, 0, ""), peerChunk(chunkHeartbeat, 0, "0001 0008 11111111"),
+		} {
+			p.raw(tag, c)
+			p.wantNothing("the verification tag is wrong")
+			p.wantState(StateEstablished)
+		}
+	}
+	p.raw(p.core.tag, peerChunk(chunkAbort, flagT, ""))
+	p.wantState(StateEstablished) // the T bit says that the tag is the peer's
+	p.raw(peerTag, peerChunk(chunkAbort, flagT, ""))
+	p.wantState(StateClosed)
+}
+
+// TestWindow: what is not read closes the window, and reading opens it. Section 6.2.
+func TestWindow(t *testing.T) {
+	p := acceptPeer(t, &Config{ReceiveWindow: 8192})
+	text := strings.Repeat("x", 1000)
+	for i := range uint32(8) {
+		p.raw(p.core.tag, data(1000+i, whole|flagImmediate, 0, uint16(i), text))
+		p.next()
+	}
+	p.raw(p.core.tag, data(1008, whole, 0, 8, text))
+	p.want("SACK 1007 window 0")
+	if p.assoc.Stats().Dropped != 1 {
+		t.Error("the message that has no room was not dropped")
+	}
+	var b [1000]byte
+	for i := range 8 {
+		if n, _, end, ok := p.assoc.Read(b[:]); n != 1000 || !end || !ok {
+			t.Fatal(i, n, end, ok)
+		}
+	}
+	p.want("SACK 1007") // the window is open
+	p.raw(p.core.tag, data(1008, whole, 0, 8, "again"))
+	p.wantRead("0:again")
+}
+
+// TestMissingTSNFitsAlways: a window full of what cannot be delivered takes the TSN that is missing.
+func TestMissingTSNFitsAlways(t *testing.T) {
+	p := acceptPeer(t, &Config{ReceiveWindow: 8192})
+	text := strings.Repeat("x", 1000)
+	for i := range uint32(9) {
+		p.raw(p.core.tag, data(1001+i, whole, 0, uint16(i+1), text))
+	}
+	p.raw(p.core.tag, data(1000, whole, 0, 0, "first"))
+	p.wantRead(append([]string{"0:first"}, repeat("0:"+text, 8)...)...)
+}
+
+func repeat(s string, n int) (all []string) {
+	for range n {
+		all = append(all, s)
+	}
+	return all
+}
+
+// TestPartialDelivery: a message longer than the window is read in parts, and nothing comes between.
+// Section 6.9.
+func TestPartialDelivery(t *testing.T) {
+	p := acceptPeer(t, &Config{ReceiveWindow: 4096})
+	text := strings.Repeat("x", 1000)
+	p.raw(p.core.tag, data(1000, flagBegin, 0, 0, text), data(1001, 0, 0, 0, text))
+	p.wantRead()
+	p.raw(p.core.tag, data(1002, 0, 0, 0, text))
+	p.wantRead("0:" + text + text + text + "...")
+	p.raw(p.core.tag, data(1005, whole, 1, 0, "other"))
+	p.wantRead()
+	p.raw(p.core.tag, data(1004, flagEnd, 0, 0, "end"))
+	p.wantRead()
+	p.raw(p.core.tag, data(1003, 0, 0, 0, text))
+	p.wantRead("0:"+text+"end", "1:other")
+	if p.assoc.in.memory != 0 {
+		t.Error("memory", p.assoc.in.memory)
+	}
+}
+
+// TestPartialDeliveryAborted: RFC 6458, Section 6.1.7.
+func TestPartialDeliveryAborted(t *testing.T) {
+	p := acceptPeer(t, &Config{ReceiveWindow: 4096})
+	p.raw(p.core.tag, data(1000, flagBegin, 0, 0, strings.Repeat("x", 3000)))
+	p.raw(p.core.tag, peerChunk(chunkAbort, 0, ""))
+	p.wantRead("0:" + strings.Repeat("x", 3000) + "...")
+	p.wantEvent(EventPartialAborted)
+	p.wantEvent(EventDown)
+}
+
+// TestEventsKeepTheirPlace: what has arrived before the end is read before it is told.
+func TestEventsKeepTheirPlace(t *testing.T) {
+	p := acceptPeer(t, nil)
+	p.raw(p.core.tag, data(1000, whole, 0, 0, "last"))
+	p.send(chunkAbort, 0, "000c 0007 \"bye\" 00")
+	if e, ok := p.assoc.NextEvent(); ok {
+		t.Errorf("event %+v before the message", e)
+	}
+	p.wantRead("0:last")
+	var abort *AbortError
+	if e := p.wantEvent(EventDown); !errors.As(e.Err, &abort) || abort.Cause != CauseUserInitiated || string(abort.Info) != "bye" {
+		t.Error(e.Err)
+	}
+}
+
+// TestFarTSN: a TSN that a Gap Ack Block could hardly name is not taken.
+func TestFarTSN(t *testing.T) {
+	p := acceptPeer(t, nil)
+	p.raw(p.core.tag, data(1000+1<<15, whole, 0, 1, "far"))
+	p.raw(p.core.tag, data(0x100000000-(1<<30)+999, whole, 0, 1, "old"))
+	p.want(fmt.Sprintf("SACK 999 dup %d", uint32(0x100000000-(1<<30)+999)))
+	p.wantRead()
+}

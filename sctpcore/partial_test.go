@@ -1,0 +1,188 @@
+package sctpcore
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// What follows is RFC 3758 and RFC 7496.
+
+// partialPeer is an association both ends of which have partial reliability.
+func partialPeer(t *testing.T) *testPeer {
+	t.Helper()
+	p := newTestPeer(t, &Config{PartialReliability: true, MTU: 512})
+	p.listen()
+	p.raw(0, peerChunk(chunkInit, 0, peerInit+"c000 0004"))
+	p.want("INIT-ACK")
+	if !p.core.forwardTSN {
+		t.Error("INIT ACK does not offer it")
+	}
+	p.raw(p.core.tag, chunkOf(chunkCookieEcho, 0, p.cookie))
+	p.want("COOKIE-ACK")
+	p.wantEvent(EventUp)
+	return p
+}
+
+// TestPartialNotAgreed: messages are reliable if one end has it not. Section 3.3.
+func TestPartialNotAgreed(t *testing.T) {
+	p := acceptPeer(t, &Config{PartialReliability: true})
+	p.write("x", Info{Retransmissions: -1})
+	p.next()
+	p.sleep(time.Second)
+	p.want("DATA +0 stream 0 ssn 0 EB \"x\"")
+	p = acceptPeer(t, nil)
+	p.raw(0, peerChunk(chunkInit, 0, peerInit+"c000 0004"))
+	if p.next(); p.core.forwardTSN {
+		t.Error("INIT ACK offers what was not asked for")
+	}
+}
+
+// TestLifetime: a message is given up when it would be sent again after its time. Section 3.5.
+func TestLifetime(t *testing.T) {
+	p := partialPeer(t)
+	p.write("short", Info{Stream: 4, Lifetime: 500 * time.Millisecond})
+	p.write("long", Info{Stream: 5})
+	p.want("DATA +0 stream 4 ssn 0 EB \"short\" | DATA +1 stream 5 ssn 0 EB \"long\"")
+	p.sleep(time.Second)
+	p.want("FORWARD-TSN +0 stream 4 ssn 0 | DATA +1 stream 5 ssn 0 EB \"long\"")
+	if e := p.wantEvent(EventAbandoned); e.Stream != 4 {
+		t.Error(e)
+	}
+	p.sack(-1, 65536, "0002 0002")
+	p.want("FORWARD-TSN +0 stream 4 ssn 0") // rule C3: the peer does not know yet
+	p.sleep(2 * time.Second)
+	p.want("FORWARD-TSN +0 stream 4 ssn 0") // rule A5: after T3-rtx
+	p.sack(1, 65536, "")
+	p.assoc.AskDry()
+	p.wantEvent(EventDry)
+	p.write("next", Info{Stream: 4})
+	p.want("DATA +2 stream 4 ssn 1 EB \"next\"")
+}
+
+// TestLifetimeUnsent: a message that was never sent leaves no gap.
+func TestLifetimeUnsent(t *testing.T) {
+	p := partialPeer(t)
+	p.write("x", Info{})
+	p.next()
+	p.sack(0, 0, "")
+	p.write("probe", Info{})
+	p.next()
+	p.write("gone", Info{Stream: 1, Lifetime: time.Second})
+	p.write("stays", Info{Stream: 1})
+	p.now += 2 * time.Second
+	p.sack(1, 65536, "")
+	p.want("DATA +2 stream 1 ssn 0 EB \"stays\"")
+	p.wantEvent(EventAbandoned)
+}
+
+// TestRetransmissions: RFC 7496, Section 3.1, with all fragments of a message.
+func TestRetransmissions(t *testing.T) {
+	for _, limit := range []int{-1, 1, 2} {
+		p := partialPeer(t)
+		p.write(strings.Repeat("x", 900), Info{Stream: 2, Retransmissions: limit})
+		p.want("DATA +0 stream 2 ssn 0 B 484 bytes", "DATA +1 stream 2 ssn 0 E 416 bytes")
+		for range max(limit, 0) {
+			p.now = p.assoc.NextTimeout()
+			p.assoc.Timeout(p.now)
+			p.want("DATA +0 stream 2 ssn 0 B 484 bytes")
+		}
+		p.now = p.assoc.NextTimeout()
+		p.assoc.Timeout(p.now)
+		p.want("FORWARD-TSN +1 stream 2 ssn 0")
+		p.wantEvent(EventAbandoned)
+		if p.assoc.Unacknowledged() != 0 {
+			t.Error("it counts as unacknowledged")
+		}
+		p.sack(1, 65536, "")
+		if !p.assoc.out.empty() {
+			t.Error("something is left")
+		}
+	}
+}
+
+// TestForwardTSN: what is given up is not waited for. Section 3.6.
+func TestForwardTSN(t *testing.T) {
+	p := partialPeer(t)
+	p.raw(p.core.tag, data(1002, whole, 1, 2, "third"), data(1003, whole, 2, 0, "other"), data(1005, flagBegin, 1, 4, "half"))
+	p.wantRead("2:other")
+	p.want("SACK 999 gap 3-4 gap 6-6")
+	p.send(chunkForwardTSN, 0, "000003e9 0001 0001")
+	p.wantRead("1:third")
+	p.want("SACK 1003 gap 2-2")
+	p.send(chunkForwardTSN, 0, "000003ed 0001 0004") // over the half message
+	p.want("SACK 1005")
+	p.raw(p.core.tag, data(1006, whole, 1, 5, "sixth"))
+	p.wantRead("1:sixth")
+	p.send(chunkForwardTSN, 0, "000003e9 0001 0001") // old
+	p.want("SACK 1006")
+	if p.assoc.in.memory != 0 {
+		t.Error("memory", p.assoc.in.memory)
+	}
+	p.send(chunkForwardTSN, 0, fmt.Sprintf("%08x", 1006+1<<20))
+	p.want("ABORT protocol violation")
+}
+
+// TestForwardTSNNeedsAuth if it is listed. RFC 6083, Section 4.5.
+func TestForwardTSNNeedsAuth(t *testing.T) {
+	p := newTestPeer(t, &Config{PartialReliability: true, Auth: true})
+	p.listen()
+	p.raw(0, peerChunk(chunkInit, 0, peerInit+"c000 0004"+peerAuth))
+	p.want("INIT-ACK")
+	p.raw(p.core.tag, chunkOf(chunkCookieEcho, 0, p.cookie))
+	p.want("COOKIE-ACK")
+	p.send(chunkForwardTSN, 0, "000003e9 0001 0001")
+	p.wantNothing("FORWARD TSN came without AUTH")
+	p.raw(p.core.tag, p.signed(3, 0, "", peerChunk(chunkForwardTSN, 0, "000003e9 0001 0001")))
+	p.want("SACK 1001")
+}
+
+// TestPartialTraffic: reliable messages all arrive among those that are given up, and an
+// unreliable one arrives once and in order or not at all.
+func TestPartialTraffic(t *testing.T) {
+	for seed := range uint64(20) {
+		n := newSimNet(t, seed)
+		config := &Config{PartialReliability: true, MTU: 600}
+		c, s := n.pair(config, config, 2)
+		n.loss, n.jitter = 0.15, 15*time.Millisecond
+		for i := range 300 {
+			info := Info{Stream: uint16(i % 3)}
+			switch i % 3 {
+			case 1:
+				info.Lifetime = time.Duration(1+i) * time.Millisecond
+			case 2:
+				info.Retransmissions = -1
+			}
+			c.send(fmt.Sprintf("%04d %s", i, strings.Repeat("x", i*3)), info)
+			n.run(5 * time.Millisecond)
+		}
+		c.assoc.AskDry()
+		n.until(10*time.Minute, func() bool { return c.has(EventDry) })
+		n.run(time.Second)
+		last := [3]int{-1, -1, -1}
+		reliable, abandoned := 0, 0
+		for _, m := range s.got {
+			var i int
+			fmt.Sscanf(string(m.data), "%04d", &i)
+			if len(m.data) != 5+i*3 || i <= last[m.info.Stream] {
+				t.Fatalf("stream %d: message %d of %d bytes after %d", m.info.Stream, i, len(m.data), last[m.info.Stream])
+			}
+			last[m.info.Stream] = i
+			if i%3 == 0 {
+				reliable++
+			}
+		}
+		for _, e := range c.events {
+			if e.Kind == EventAbandoned {
+				abandoned++
+			}
+		}
+		if reliable != 100 || abandoned == 0 || len(s.got)+abandoned < 300 {
+			t.Fatalf("seed %d: %d reliable, %d arrived, %d abandoned", seed, reliable, len(s.got), abandoned)
+		}
+		if m := s.assoc.in.memory + s.assoc.in.fragments.count + s.assoc.Missing(); m != 0 {
+			t.Fatalf("%d is left", m)
+		}
+	}
+}

@@ -1,0 +1,253 @@
+package sctpcore
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+// What follows is about several addresses: RFC 9260, Sections 5.4, 6.4 and 8; RFC 7829.
+
+const secondAddress = "0005 0008 0a000102" // 10.0.1.2, which is simAddr(1, 1)
+
+// twoPaths is an association with a peer that lists a second address.
+func twoPaths(t *testing.T, config *Config) *testPeer {
+	t.Helper()
+	p := newTestPeer(t, config)
+	p.listen()
+	p.raw(0, peerChunk(chunkInit, 0, peerInit+secondAddress))
+	p.want("INIT-ACK")
+	p.raw(p.core.tag, chunkOf(chunkCookieEcho, 0, p.cookie))
+	p.want("COOKIE-ACK")
+	p.wantEvent(EventUp)
+	return p
+}
+
+// TestPathVerification: a listed address gets a heartbeat with a nonce, and nothing else before it has
+// been answered. Section 5.4.
+func TestPathVerification(t *testing.T) {
+	p := twoPaths(t, nil)
+	p.sleep(0)
+	p.want("HEARTBEAT")
+	if p.lastTo != simAddr(1, 1) {
+		t.Fatal("to", p.lastTo)
+	}
+	info := p.last[headerLen+chunkHeaderLen:]
+	if len(info) < 12 {
+		t.Fatalf("% x: no nonce of 64 bits", info)
+	}
+	if err := p.assoc.SetPrimary(simAddr(1, 1).Addr()); err == nil {
+		t.Error("an unconfirmed address is primary")
+	}
+	forged := append([]byte(nil), info...)
+	forged[5] ^= 1
+	p.raw(p.core.tag, chunkOf(chunkHeartbeatAck, 0, forged))
+	if s := p.assoc.Paths(nil)[1].State; s != PathUnconfirmed {
+		t.Fatal(s, "with a wrong nonce")
+	}
+	p.now += 50 * time.Millisecond
+	p.raw(p.core.tag, chunkOf(chunkHeartbeatAck, 0, info))
+	if i := p.assoc.Paths(nil)[1]; i.State != PathActive || i.SRTT != 50*time.Millisecond {
+		t.Fatalf("%+v", i)
+	}
+	if e := p.wantEvent(EventPath); e.Path != simAddr(1, 1) || e.PathState != PathActive {
+		t.Error(e)
+	}
+	p.raw(p.core.tag, chunkOf(chunkHeartbeatAck, 0, info))
+	if err := p.assoc.SetPrimary(simAddr(1, 1).Addr()); err != nil {
+		t.Error(err)
+	}
+	p.write("x", Info{})
+	p.want("DATA +0 stream 0 ssn 0 EB \"x\"")
+	if p.lastTo != simAddr(1, 1) {
+		t.Error("to", p.lastTo)
+	}
+}
+
+// TestUnconfirmedAddressGetsNoData even if all others fail: it may be a victim. RFC 5062, Section 4.
+func TestUnconfirmedAddressGetsNoData(t *testing.T) {
+	p := twoPaths(t, &Config{AssociationMaxRetrans: 3, PathMaxRetrans: 1})
+	p.write(strings.Repeat("x", 1000), Info{})
+	heartbeats := 0
+	for p.assoc.State() != StateClosed {
+		for got := p.next(); got != ""; got = p.next() {
+			if p.lastTo == simAddr(1, 1) {
+				if heartbeats++; got != "HEARTBEAT" {
+					t.Fatalf("%s to an unconfirmed address", got)
+				}
+			}
+		}
+		p.now = p.assoc.NextTimeout()
+		p.assoc.Timeout(p.now)
+	}
+	if heartbeats > 5 {
+		t.Errorf("%d heartbeats to an address that never answers", heartbeats)
+	}
+}
+
+// TestHeartbeat: it is answered with what it brought, to where it came from. Section 8.3.
+func TestHeartbeat(t *testing.T) {
+	p := acceptPeer(t, nil)
+	p.send(chunkHeartbeat, 0, "0001 000c 0123456789abcdef")
+	p.want("HEARTBEAT-ACK 0001000c0123456789abcdef")
+	p.send(chunkHeartbeat, 0, "0002 000c 0123456789abcdef")
+	p.wantNothing("there is no heartbeat information")
+	p.send(chunkHeartbeat, 0, "")
+	p.wantNothing("there is no heartbeat information")
+}
+
+// TestHeartbeatInterval: an idle path gets one each interval and RTO, half of that at random.
+func TestHeartbeatInterval(t *testing.T) {
+	p := acceptPeer(t, nil)
+	for range 5 {
+		start := p.now
+		p.now = p.assoc.NextTimeout()
+		if d := p.now - start; d < 30500*time.Millisecond || d > 31500*time.Millisecond {
+			t.Fatal(d)
+		}
+		p.sleep(0)
+		p.want("HEARTBEAT")
+		p.raw(p.core.tag, chunkOf(chunkHeartbeatAck, 0, p.last[headerLen+chunkHeaderLen:]))
+	}
+}
+
+// TestHeartbeatFailure: an idle peer that does not answer is lost.
+func TestHeartbeatFailure(t *testing.T) {
+	p := acceptPeer(t, &Config{AssociationMaxRetrans: 2, PathMaxRetrans: 1, HeartbeatInterval: time.Second})
+	start := p.now
+	for p.assoc.State() != StateClosed {
+		p.now = p.assoc.NextTimeout()
+		p.assoc.Timeout(p.now)
+		for p.next() != "" {
+		}
+	}
+	if d := p.now - start; d > 20*time.Second {
+		t.Error(d)
+	}
+}
+
+// TestFailover: after one timeout the other path is used (RFC 7829), and when the first answers
+// again it is used again. Sections 6.4.1 and 8.2.
+func TestFailover(t *testing.T) {
+	n := newSimNet(t, 5)
+	c, s := n.pair(nil, nil, 2)
+	n.run(time.Second)
+	n.down[0] = true
+	c.send("over the other path", Info{})
+	n.until(1200*time.Millisecond, func() bool { return len(s.got) == 1 })
+	n.run(5 * time.Minute)
+	states := func() string {
+		var all []string
+		for _, i := range c.assoc.Paths(nil) {
+			all = append(all, i.State.String())
+		}
+		return strings.Join(all, ", ")
+	}
+	if got := states(); got != "inactive, active" {
+		t.Fatal(got)
+	}
+	if c.assoc.State() != StateEstablished {
+		t.Fatal(c.assoc.Err())
+	}
+	n.down[0] = false
+	n.run(2 * time.Minute)
+	if got := states(); got != "active, active" {
+		t.Fatal(got)
+	}
+	var last netip.AddrPort
+	n.tap = func(from *simHost, packet []byte) bool { return false }
+	c.assoc.Send(n.now, []byte("back"), Info{})
+	out, ok := c.assoc.NextPacket(n.now, make([]byte, 0, 2000))
+	if last = out.To; !ok || last != simAddr(1, 0) {
+		t.Error("to", last)
+	}
+}
+
+// TestBothPathsFail: the association ends, and what both ends are told is the time.
+func TestBothPathsFail(t *testing.T) {
+	n := newSimNet(t, 6)
+	c, s := n.pair(&Config{RTOInitial: 200 * time.Millisecond, RTOMin: 100 * time.Millisecond, RTOMax: 800 * time.Millisecond}, nil, 2)
+	n.run(time.Second)
+	n.down[0], n.down[1] = true, true
+	c.send("x", Info{})
+	n.until(30*time.Second, func() bool { return c.assoc.Err() != nil })
+	n.until(30*time.Minute, func() bool { return s.assoc.Err() != nil })
+}
+
+// TestManyAddresses: a peer that lists many costs little.
+func TestManyAddresses(t *testing.T) {
+	p := newTestPeer(t, nil)
+	p.listen()
+	init := peerInit
+	for i := range 500 {
+		init += fmt.Sprintf("0005 0008 0a01%04x", i)
+	}
+	p.raw(0, peerChunk(chunkInit, 0, init))
+	p.want("INIT-ACK")
+	if len(p.last) > 1232 {
+		t.Errorf("INIT ACK of %d bytes", len(p.last))
+	}
+	p.raw(p.core.tag, chunkOf(chunkCookieEcho, 0, p.cookie))
+	p.next()
+	if n := len(p.assoc.Paths(nil)); n > maxAddresses {
+		t.Errorf("%d addresses", n)
+	}
+}
+
+// TestUDPPortChanges: behind a NAT; RFC 6951, Section 5.4. With SCTP-AUTH only what is authenticated shows it.
+func TestUDPPortChanges(t *testing.T) {
+	moved := netip.AddrPortFrom(simAddr(1, 0).Addr(), 4242)
+	p := acceptPeer(t, nil)
+	p.from = moved
+	p.raw(p.core.tag+1, data(1000, whole, 0, 0, "x"))
+	if got := p.assoc.Paths(nil)[0].Peer; got != simAddr(1, 0) {
+		t.Error("moved by a packet with a wrong tag to", got)
+	}
+	p.next() // it is out of the blue
+	p.raw(p.core.tag, data(1000, whole, 0, 0, "x"))
+	p.want("SACK 1000")
+	if p.lastTo != moved {
+		t.Error("to", p.lastTo)
+	}
+
+	p = authPeer(t, &Config{Auth: true})
+	p.from = moved
+	p.raw(p.core.tag, peerChunk(chunkHeartbeat, 0, "0001 0008 11111111"))
+	p.next()
+	if p.lastTo != simAddr(1, 0) {
+		t.Error("moved by what is not authenticated to", p.lastTo)
+	}
+	p.raw(p.core.tag, p.signed(3, 0, "", data(1000, whole, 0, 0, "x")))
+	p.want("SACK 1000")
+	if p.lastTo != moved {
+		t.Error("to", p.lastTo)
+	}
+}
+
+// TestForeignAddress: a packet from an address that is not the peer's is not for the association.
+func TestForeignAddress(t *testing.T) {
+	p := acceptPeer(t, nil)
+	p.from = simAddr(1, 3)
+	p.raw(p.core.tag, data(1000, whole, 0, 0, "x"), peerChunk(chunkAbort, 0, ""))
+	p.wantNothing("the source is not the peer's")
+	p.wantRead()
+	p.wantState(StateEstablished)
+}
+
+// TestListedAddresses stand in INIT ACK, with both families.
+func TestListedAddresses(t *testing.T) {
+	addrs := []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}
+	p := newTestPeer(t, &Config{Addresses: addrs})
+	p.listen()
+	p.raw(0, peerChunk(chunkInit, 0, peerInit))
+	p.want("INIT-ACK")
+	if fmt.Sprint(p.core.addrs) != fmt.Sprint(addrs) {
+		t.Error(p.core.addrs)
+	}
+	if n := binary.BigEndian.Uint16(p.last[headerLen+2:]); int(n) != len(p.last)-headerLen {
+		t.Error("length", n)
+	}
+}

@@ -1,0 +1,311 @@
+package sctpcore
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// What follows is about DATA that is sent: RFC 9260, Sections 6.1, 6.3, 6.9, 6.10 and 7.
+
+// TestFragmentation: a message longer than a packet is cut, and the fragments have one SSN. Section 6.9.
+func TestFragmentation(t *testing.T) {
+	p := acceptPeer(t, &Config{MTU: 512})
+	p.write(strings.Repeat("x", 1000), Info{Stream: 2})
+	p.write("y", Info{Stream: 2})
+	p.write(strings.Repeat("z", 500), Info{Stream: 2, Unordered: true})
+	p.want("DATA +0 stream 2 ssn 0 B 484 bytes", "DATA +1 stream 2 ssn 0  484 bytes",
+		"DATA +2 stream 2 ssn 0 E \""+strings.Repeat("x", 32)+"\" | DATA +3 stream 2 ssn 1 EB \"y\"",
+		"DATA +4 stream 2 ssn 0 BU 484 bytes")
+}
+
+// TestBundling: small messages share a packet. Section 6.10.
+func TestBundling(t *testing.T) {
+	p := acceptPeer(t, nil)
+	p.raw(p.core.tag, data(1000, whole, 0, 0, "x"))
+	p.write("a", Info{})
+	p.write("bb", Info{Stream: 1, SackImmediately: true})
+	p.want("SACK 1000 | DATA +0 stream 0 ssn 0 EB \"a\" | DATA +1 stream 1 ssn 0 EBI \"bb\"")
+}
+
+func TestSendRefused(t *testing.T) {
+	p := newTestPeer(t, &Config{SendBuffer: 1000})
+	p.connect()
+	if err := p.assoc.Send(p.now, []byte("x"), Info{}); err != ErrNotEstablished {
+		t.Error(err)
+	}
+	p = acceptPeer(t, &Config{SendBuffer: 1000})
+	for _, test := range []struct {
+		n    int
+		info Info
+		err  error
+	}{
+		{0, Info{}, ErrEmptyMessage}, {1001, Info{}, ErrMessageTooBig}, {1, Info{Stream: 10}, ErrStream},
+		{600, Info{}, nil}, {600, Info{}, nil}, {1, Info{}, ErrBufferFull},
+	} {
+		if err := p.assoc.Send(p.now, make([]byte, test.n), test.info); err != test.err {
+			t.Errorf("%d bytes, %+v: %v", test.n, test.info, err)
+		}
+	}
+	if p.assoc.CanSend() {
+		t.Error("the buffer is full")
+	}
+	p.next()
+	p.next()
+	p.sack(1, 65536, "")
+	if !p.assoc.CanSend() || p.assoc.Unacknowledged() != 0 {
+		t.Error("everything is acknowledged")
+	}
+}
+
+// TestT3: what is not acknowledged goes again after the RTO, which doubles. Section 6.3.3.
+func TestT3(t *testing.T) {
+	p := acceptPeer(t, nil)
+	p.write("a", Info{})
+	p.want("DATA +0 stream 0 ssn 0 EB \"a\"")
+	for _, rto := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second} {
+		p.sleep(rto - 1)
+		p.wantNothing("T3-rtx has not expired")
+		p.sleep(1)
+		p.want("DATA +0 stream 0 ssn 0 EB \"a\"")
+	}
+	p.sack(0, 65536, "")
+	p.sleep(20 * time.Second)
+	p.wantNothing("everything is acknowledged")
+	if rto := p.assoc.Paths(nil)[0].RTO; rto != 8*time.Second {
+		t.Errorf("RTO %v: Karn: what was sent twice is not measured", rto)
+	}
+	p.write("b", Info{})
+	p.next()
+	p.now += 300 * time.Millisecond
+	p.sack(1, 65536, "")
+	if i := p.assoc.Paths(nil)[0]; i.SRTT != 300*time.Millisecond || i.RTO != time.Second {
+		t.Errorf("%+v", i) // 300 + 4 * 150 ms is less than RTO.Min
+	}
+}
+
+// TestPeerIsLost: after Association.Max.Retrans the association is given up. Section 8.1.
+func TestPeerIsLost(t *testing.T) {
+	p := acceptPeer(t, &Config{AssociationMaxRetrans: 3})
+	p.write("a", Info{})
+	for range 4 {
+		p.want("DATA +0 stream 0 ssn 0 EB \"a\"")
+		p.sleep(10 * time.Second)
+	}
+	p.want("ABORT user-initiated abort")
+	p.wantEvent(EventDown)
+}
+
+// TestFastRetransmit: after three reports, at once, and once. Section 7.2.4.
+func TestFastRetransmit(t *testing.T) {
+	p := acceptPeer(t, &Config{MTU: 512, MaxBurst: 10})
+	text := strings.Repeat("x", 400)
+	for range 4 {
+		p.write(text, Info{})
+	}
+	for range 4 {
+		if !strings.HasPrefix(p.next(), "DATA") {
+			t.Fatal("no DATA")
+		}
+	}
+	for range 5 {
+		p.write(text, Info{})
+	}
+	p.sack(0, 65536, "") // +1 is lost
+	for got := p.next(); got != ""; got = p.next() {
+	}
+	window := p.assoc.Paths(nil)[0].Window
+	p.sack(0, 65536, "0002 0002")
+	p.sack(0, 65536, "0002 0003")
+	for got := p.next(); got != ""; got = p.next() {
+		if strings.HasPrefix(got, "DATA +1 ") {
+			t.Fatal("+1 went again after two reports")
+		}
+	}
+	p.sack(0, 65536, "0002 0004")
+	if got := p.next(); !strings.HasPrefix(got, "DATA +1 ") {
+		t.Fatal(got)
+	}
+	if i := p.assoc.Paths(nil)[0]; i.Window != max(window/2, 4*(512-12)) {
+		t.Errorf("window %d after %d", i.Window, window)
+	}
+	for _, gaps := range []string{"0002 0005", "0002 0006", "0002 0007", "0002 0008"} {
+		p.sack(0, 65536, gaps)
+		for got := p.next(); got != ""; got = p.next() {
+			if strings.HasPrefix(got, "DATA +1 ") {
+				t.Fatal("+1 went again: once by fast retransmit, then by T3-rtx")
+			}
+		}
+	}
+}
+
+// TestReneging: a TSN that a Gap Ack Block named before and does not name any more is outstanding
+// again. Section 6.2.1.
+func TestReneging(t *testing.T) {
+	p := acceptPeer(t, nil)
+	for range 3 {
+		p.write(strings.Repeat("x", 1000), Info{})
+	}
+	for range 3 {
+		p.next()
+	}
+	p.sack(-1, 65536, "0002 0003")
+	if i := p.assoc.Paths(nil)[0]; i.InFlight != 1016 {
+		t.Error(i.InFlight)
+	}
+	p.sack(-1, 65536, "")
+	if i := p.assoc.Paths(nil)[0]; i.InFlight != 3*1016 {
+		t.Error(i.InFlight)
+	}
+	if p.assoc.Unacknowledged() != 3000 {
+		t.Error("a gap is no acknowledgement for good")
+	}
+	p.sleep(time.Second)
+	if got := p.next(); !strings.HasPrefix(got, "DATA +0 ") {
+		t.Error(got)
+	}
+}
+
+// TestOldSack: a SACK that is behind is not looked at. Section 6.2.1.
+func TestOldSack(t *testing.T) {
+	p := acceptPeer(t, nil)
+	for range 2 {
+		p.write("x", Info{})
+		p.next()
+	}
+	p.sack(1, 65536, "")
+	p.sack(0, 0, "")
+	p.write("y", Info{})
+	p.want("DATA +2 stream 0 ssn 2 EB \"y\"")
+}
+
+// TestZeroWindow: one DATA chunk probes a closed window, and the peer is not given up as long as it
+// answers. Section 6.1, rule A.
+func TestZeroWindow(t *testing.T) {
+	p := acceptPeer(t, &Config{AssociationMaxRetrans: 2})
+	p.write("x", Info{})
+	p.next()
+	p.sack(0, 0, "")
+	p.write("a", Info{})
+	p.write("b", Info{})
+	p.want("DATA +1 stream 0 ssn 1 EB \"a\"")
+	for range 20 {
+		p.sack(0, 0, "")
+		p.sleep(time.Minute)
+		p.want("DATA +1 stream 0 ssn 1 EB \"a\"")
+	}
+	p.sack(1, 65536, "")
+	p.want("DATA +2 stream 0 ssn 2 EB \"b\"")
+}
+
+// TestPeerWindow: no more is sent than the peer has room for. Section 6.1, rule A.
+func TestPeerWindow(t *testing.T) {
+	p := acceptPeer(t, nil)
+	p.write("x", Info{})
+	p.next()
+	p.sack(0, 2500, "")
+	for range 5 {
+		p.write(strings.Repeat("x", 1000), Info{})
+	}
+	p.next()
+	p.next()
+	p.wantNothing("500 bytes are left of the window")
+	p.sack(1, 2000, "")
+	if got := p.next(); !strings.HasPrefix(got, "DATA +3 ") {
+		t.Error(got)
+	}
+	p.wantNothing("1,000 bytes are in flight, and 1,000 were sent")
+}
+
+// TestSlowStart: the window is min(4 MTU, max(2 MTU, 4404)) at first and grows by what is acknowledged.
+// Sections 7.2.1 and 7.2.2.
+func TestSlowStart(t *testing.T) {
+	p := acceptPeer(t, &Config{MaxBurst: 100})
+	text := strings.Repeat("x", 1204)
+	for range 40 {
+		p.write(text, Info{})
+	}
+	sent := 0
+	drain := func() {
+		for p.next() != "" {
+			sent++
+		}
+	}
+	drain()
+	if sent != 4 { // 3 * 1,204 is less than 4,404
+		t.Fatalf("%d packets at first", sent)
+	}
+	p.sack(1, 65536, "")
+	drain()
+	if w := p.assoc.Paths(nil)[0].Window; w != 4404+1220 {
+		t.Errorf("window %d, wanted one packet more", w)
+	}
+	if sent != 7 {
+		t.Errorf("%d packets", sent)
+	}
+	p.sleep(2 * time.Second) // T3-rtx
+	if w := p.assoc.Paths(nil)[0].Window; w != 1220 {
+		t.Errorf("window %d after T3-rtx, wanted one packet", w)
+	}
+	before := sent
+	drain()
+	if sent != before+1 {
+		t.Errorf("%d packets after T3-rtx", sent-before)
+	}
+}
+
+// TestMaxBurst: one input brings about at most Max.Burst packets. Section 6.1, rule D.
+func TestMaxBurst(t *testing.T) {
+	p := acceptPeer(t, nil)
+	for i := range 3 { // the window grows
+		for range 4 {
+			p.write(strings.Repeat("x", 1204), Info{})
+		}
+		for p.next() != "" {
+		}
+		p.sack(4*i+3, 65536, "")
+	}
+	for range 20 {
+		p.write(strings.Repeat("x", 1204), Info{})
+	}
+	n := 0
+	for p.next() != "" {
+		n++
+	}
+	if n != 4 {
+		t.Errorf("%d packets after one input", n)
+	}
+}
+
+// TestIdleWindow: cwnd is halved for each RTO without data. Section 7.2.1.
+func TestIdleWindow(t *testing.T) {
+	c := congestion{pmdcs: 1000, cwnd: 64000, ssthresh: 1 << 30, lastSent: time.Second}
+	c.idle(3500*time.Millisecond, time.Second)
+	if c.cwnd != 16000 || c.ssthresh != 64000 {
+		t.Errorf("%+v", c)
+	}
+	c.idle(time.Hour, time.Second)
+	if c.cwnd != 4000 {
+		t.Errorf("%+v", c)
+	}
+}
+
+// TestDry: RFC 6458, Section 6.1.9.
+func TestDry(t *testing.T) {
+	p := acceptPeer(t, nil)
+	p.assoc.AskDry()
+	p.wantEvent(EventDry)
+	p.write("a", Info{})
+	p.assoc.AskDry()
+	p.next()
+	p.sack(-1, 65536, "0001 0001")
+	if e, ok := p.assoc.NextEvent(); ok {
+		t.Errorf("%+v: a gap can be revoked", e)
+	}
+	p.sack(0, 65536, "")
+	p.wantEvent(EventDry)
+	p.sack(0, 65536, "")
+	if e, ok := p.assoc.NextEvent(); ok {
+		t.Errorf("%+v: it was asked for once", e)
+	}
+}

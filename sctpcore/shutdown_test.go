@@ -1,0 +1,138 @@
+package sctpcore
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+)
+
+// What follows is RFC 9260, Section 9.
+
+// TestShutdown: after everything is acknowledged.
+func TestShutdown(t *testing.T) {
+	p := acceptPeer(t, nil)
+	p.write("last", Info{})
+	p.assoc.Shutdown(p.now)
+	p.want("DATA +0 stream 0 ssn 0 EBI \"last\"") // Section 9.2: the I bit of the last one
+	p.wantState(StateShutdownPending)
+	if err := p.assoc.Send(p.now, []byte("x"), Info{}); err != ErrNotEstablished {
+		t.Error(err)
+	}
+	p.sack(0, 65536, "")
+	p.want("SHUTDOWN 999")
+	p.raw(p.core.tag, data(1000, whole, 0, 0, "late"))
+	p.want("SACK 1000 | SHUTDOWN 1000")
+	p.sleep(time.Second)
+	p.want("SHUTDOWN 1000") // T2-shutdown
+	p.send(chunkShutdownAck, 0, "")
+	p.want("SHUTDOWN-COMPLETE")
+	p.wantRead("0:late")
+	if e := p.wantEvent(EventDown); e.Err != ErrClosed {
+		t.Error(e.Err)
+	}
+	if err := p.assoc.Send(p.now, []byte("x"), Info{}); err != ErrClosed {
+		t.Error(err)
+	}
+}
+
+// TestPeerShutdown: what is queued is still sent, and SHUTDOWN acknowledges.
+func TestPeerShutdown(t *testing.T) {
+	p := acceptPeer(t, nil)
+	p.write("a", Info{})
+	p.want("DATA +0 stream 0 ssn 0 EB \"a\"")
+	p.write("b", Info{})
+	p.send(chunkShutdown, 0, fmt.Sprintf("%08x", p.core.tsn-1))
+	p.wantEvent(EventPeerShutdown)
+	p.want("DATA +1 stream 0 ssn 1 EB \"b\"")
+	p.raw(p.core.tag, data(1000, whole, 0, 0, "x"))
+	p.wantNothing("the peer has said that it sends nothing more")
+	p.send(chunkShutdown, 0, fmt.Sprintf("%08x", p.core.tsn))
+	p.wantNothing("not everything is acknowledged")
+	p.send(chunkShutdown, 0, fmt.Sprintf("%08x", p.core.tsn+1))
+	p.want("SHUTDOWN-ACK")
+	p.sleep(time.Second)
+	p.want("SHUTDOWN-ACK")
+	p.send(chunkShutdownComplete, 0, "")
+	p.wantEvent(EventDown)
+	p.wantNothing("it is over")
+}
+
+// TestBothShutDown: both ends at once.
+func TestBothShutDown(t *testing.T) {
+	p := acceptPeer(t, nil)
+	p.assoc.Shutdown(p.now)
+	p.want("SHUTDOWN 999")
+	p.send(chunkShutdown, 0, fmt.Sprintf("%08x", p.core.tsn-1))
+	p.want("SHUTDOWN-ACK")
+	p.send(chunkShutdownAck, 0, "")
+	p.want("SHUTDOWN-COMPLETE")
+	if p.assoc.Err() != ErrClosed {
+		t.Error(p.assoc.Err())
+	}
+}
+
+// TestShutdownWithoutAnswer: the peer is told with an ABORT.
+func TestShutdownWithoutAnswer(t *testing.T) {
+	p := acceptPeer(t, &Config{AssociationMaxRetrans: 2, HeartbeatInterval: -1})
+	p.assoc.Shutdown(p.now)
+	for range 3 {
+		p.want("SHUTDOWN 999")
+		p.sleep(10 * time.Second)
+	}
+	p.want("ABORT user-initiated abort")
+	if !errors.Is(p.assoc.Err(), ErrTimeout) {
+		t.Error(p.assoc.Err())
+	}
+}
+
+// TestShutdownGuard: a peer that never finishes cannot keep the association. Section 9.2, T5.
+func TestShutdownGuard(t *testing.T) {
+	p := acceptPeer(t, &Config{HeartbeatInterval: -1})
+	p.assoc.Shutdown(p.now)
+	for i := uint32(0); p.assoc.State() == StateShutdownSent; i++ {
+		p.raw(p.core.tag, data(1000+i, whole, 0, uint16(i), "more"))
+		p.next()
+		p.sleep(500 * time.Millisecond)
+		if i > 1000 {
+			t.Fatal("T5-shutdown-guard does not expire")
+		}
+	}
+	if !errors.Is(p.assoc.Err(), ErrTimeout) {
+		t.Error(p.assoc.Err())
+	}
+}
+
+func TestAbort(t *testing.T) {
+	p := acceptPeer(t, nil)
+	p.write("never sent", Info{})
+	p.assoc.Abort("bye")
+	p.want("ABORT user-initiated abort 627965")
+	p.wantEvent(EventDown)
+	p.raw(p.core.tag, data(1000, whole, 0, 0, "x"))
+	p.endpoint.Forget(p.assoc)
+	p.raw(p.core.tag, data(1000, whole, 0, 0, "x"))
+	if got := p.next(); got != fmt.Sprintf("tag %x | ABORT flags 1", p.core.tag) {
+		t.Error(got)
+	}
+}
+
+// TestShutdownAckInSetup: the association before this one is not over for the peer. Section 8.5.1, E.
+func TestShutdownAckInSetup(t *testing.T) {
+	p := newTestPeer(t, nil)
+	p.connect()
+	p.want("INIT")
+	p.raw(0x77, peerChunk(chunkShutdownAck, 0, ""))
+	p.want("tag 77 | SHUTDOWN-COMPLETE flags 1")
+	p.wantState(StateCookieWait)
+}
+
+// TestShutdownInSetup is an abort.
+func TestShutdownInSetup(t *testing.T) {
+	p := newTestPeer(t, nil)
+	p.connect()
+	p.want("INIT")
+	p.assoc.Shutdown(p.now)
+	p.wantNothing("the peer is not known")
+	p.wantEvent(EventDown)
+}
