@@ -1,3 +1,7 @@
+//go:build !386
+
+// That library has no SCTP for 386.
+
 package sctpdtls_test
 
 import (

@@ -12,6 +12,7 @@ import (
 	"unsafe"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
+	"golang.org/x/sys/unix"
 )
 
 // The short retransmission timeout of a handshake does not last, whatever the user's is.
@@ -98,7 +99,7 @@ func wantSACKDelay(t *testing.T, k *kernelAssociation, when string, want uint32)
 	}
 	size := uint32(unsafe.Sizeof(info))
 	raw.Control(func(fd uintptr) {
-		_, _, errno := syscall.Syscall6(syscall.SYS_GETSOCKOPT, fd, syscall.IPPROTO_SCTP, delayedSACK,
+		_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.IPPROTO_SCTP, delayedSACK,
 			uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
 		if errno != 0 {
 			t.Fatal(errno)

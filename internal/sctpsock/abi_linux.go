@@ -1,6 +1,7 @@
 package sctpsock
 
 import (
+	"encoding/binary"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -136,9 +137,8 @@ type (
 		FragmentationPoint    uint32
 		Primary               peerAddrInfo
 	}
+	// assocStats is the end of sctp_assoc_stats. See its method parse.
 	assocStats struct {
-		AssocID       int32
-		RTOAddress    alignedStorage
 		MaxRTO        uint64 // ms, since it was last asked for
 		InSACKs       uint64
 		OutSACKs      uint64
@@ -194,14 +194,6 @@ type (
 		Bytes   int32
 		Addrs   *byte
 	}
-	udpEncaps struct {
-		AssocID int32
-		Address alignedStorage
-		Port    [2]byte // network order
-	}
-
-	// alignedStorage is a sockaddr_storage, which peerAddrParams and the like do not align.
-	alignedStorage [128 / unsafe.Sizeof(uintptr(0))]uintptr
 )
 
 // Bits of peerAddrParams.Flags.
@@ -209,6 +201,33 @@ const (
 	heartbeatEnable  = 1
 	heartbeatDisable = 2
 )
+
+// Two structures depend on the kernel's processor, which need not be the program's: a program of 32 bits may run on
+// a kernel of 64 bits, which has no layout of its own for it here. Both hold a sockaddr_storage, which is aligned as a
+// pointer of the kernel is. The size that the kernel says its structure has tells which layout that is.
+
+// parse reads a sctp_assoc_stats, of which b is as much as the kernel has filled in. The counters follow the
+// sockaddr_storage, aligned to eight bytes, or to four by a kernel for 386.
+func (s *assocStats) parse(b []byte) error {
+	offset := 136
+	if len(b)%8 == 4 {
+		offset = 132
+	}
+	_, err := binary.Decode(b[min(offset, len(b)):], binary.NativeEndian, s)
+	return err
+}
+
+// A udpEncaps is a sctp_udpencaps: the association, a sockaddr_storage and a port in network order.
+type udpEncaps []byte
+
+// largestUDPEncaps is the size that kernels of 64 bits have.
+const largestUDPEncaps = 144
+
+// pointer is the size of the kernel's pointers, to which the port is padded too.
+func (u udpEncaps) pointer() int { return (len(u) - 128) / 2 }
+
+func (u udpEncaps) address() []byte { return u[u.pointer():][:128] }
+func (u udpEncaps) port() []byte    { return u[u.pointer()+128:][:2] }
 
 // memInfoWmemQueued is the index of SK_MEMINFO_WMEM_QUEUED in SO_MEMINFO.
 const memInfoWmemQueued = 5
@@ -225,24 +244,19 @@ func setOpt[T any](fd, level, opt int, v *T) error {
 // getOpt gets an option into v, from which the kernel may read first. A kernel that
 // knows a shorter structure leaves the rest alone.
 func getOpt[T any](fd, level, opt int, v *T) error {
-	n := uint32(unsafe.Sizeof(*v))
-	_, _, errno := unix.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(fd), uintptr(level), uintptr(opt),
-		uintptr(unsafe.Pointer(v)), uintptr(unsafe.Pointer(&n)), 0)
-	if errno != 0 {
-		return errno
-	}
-	return nil
+	_, err := getOptBytes(fd, level, opt, unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v)))
+	return err
 }
 
-// getOptBytes reads an option whose value is as long as it fits into b, which must not be empty.
-func getOptBytes(fd, level, opt int, b []byte) error {
+// getOptBytes gets an option into b in the same way, and returns what the kernel has filled in. b must not be empty.
+func getOptBytes(fd, level, opt int, b []byte) ([]byte, error) {
 	n := uint32(len(b))
 	_, _, errno := unix.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(fd), uintptr(level), uintptr(opt),
-		uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(unsafe.Pointer(&n)), 0)
+		uintptr(unsafe.Pointer(&b[0])), uintptr(unsafe.Pointer(&n)), 0)
 	if errno != 0 {
-		return errno
+		return nil, errno
 	}
-	return nil
+	return b[:min(int(n), len(b))], nil
 }
 
 // setOptBytes sets an option whose argument is b, which must not be empty.

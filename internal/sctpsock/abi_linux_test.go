@@ -1,6 +1,7 @@
 package sctpsock
 
 import (
+	"encoding/binary"
 	"os"
 	"regexp"
 	"strconv"
@@ -44,9 +45,8 @@ func TestLayouts(t *testing.T) { // 5.22
 		{"sstat_primary.spinfo_srtt", unsafe.Offsetof(peerAddrInfo{}.SRTT), 140},
 		{"sctp_paddrinfo", unsafe.Sizeof(peerAddrInfo{}), 152},
 		{"spinfo_state", unsafe.Offsetof(peerAddrInfo{}.State), 132},
-		{"sctp_assoc_stats", unsafe.Sizeof(assocStats{}), 128 + word + 15*8},
-		{"sas_maxrto", unsafe.Offsetof(assocStats{}.MaxRTO), 128 + word},
-		{"sas_rtxchunks", unsafe.Offsetof(assocStats{}.Retransmitted), 128 + word + 40},
+		{"sctp_assoc_stats from sas_maxrto", unsafe.Sizeof(assocStats{}), 15 * 8},
+		{"sas_rtxchunks - sas_maxrto", unsafe.Offsetof(assocStats{}.Retransmitted), 40},
 		{"sctp_prim", unsafe.Sizeof(primaryAddr{}), 132},
 		{"sctp_stream_value", unsafe.Sizeof(streamValue{}), 8},
 		{"sctp_assoc_value", unsafe.Sizeof(assocValue{}), 8},
@@ -57,9 +57,6 @@ func TestLayouts(t *testing.T) { // 5.22
 		{"gauth_chunks", unsafe.Offsetof(authChunks{}.Types), 8},
 		{"sctp_getaddrs.addrs", unsafe.Offsetof(addrList{}.Addrs), 8},
 		{"sctp_getaddrs_old", unsafe.Sizeof(connectx{}), 8 + word},
-		{"sctp_udpencaps", unsafe.Sizeof(udpEncaps{}), 128 + 2*word},
-		{"sue_address", unsafe.Offsetof(udpEncaps{}.Address), word},
-		{"sue_port", unsafe.Offsetof(udpEncaps{}.Port), 128 + word},
 
 		// A control message begins where the kernel looks for it.
 		{"second control message", unsafe.Offsetof(sendControl{}.prHdr), unsafe.Sizeof(sendControl{}.sndHdr) + 16},
@@ -68,6 +65,38 @@ func TestLayouts(t *testing.T) { // 5.22
 		if tt.got != tt.want {
 			t.Errorf("%s is %d, want %d", tt.name, tt.got, tt.want)
 		}
+	}
+}
+
+// TestKernelLayouts compares the structures that depend on the kernel's processor with what a C compiler makes of them
+// for each kind: one of 64 bits, one of 32 bits as 386, whose 64-bit numbers are aligned to four bytes, and one
+// of 32 bits as arm and mips, where they are aligned to eight.
+func TestKernelLayouts(t *testing.T) {
+	for _, tt := range []struct {
+		kind               string
+		stats, maxRTO      int // size of sctp_assoc_stats, offset of sas_maxrto
+		encaps, addr, port int // size of sctp_udpencaps, offsets of sue_address and sue_port
+	}{
+		{"64 bits", 256, 136, 144, 8, 136},
+		{"386", 252, 132, 136, 4, 132},
+		{"arm, mips", 256, 136, 136, 4, 132},
+	} {
+		b := make([]byte, tt.stats)
+		binary.NativeEndian.PutUint64(b[tt.maxRTO:], 1<<40)
+		binary.NativeEndian.PutUint64(b[tt.maxRTO+5*8:], 5)
+		binary.NativeEndian.PutUint64(b[tt.maxRTO+14*8:], 14)
+		var s assocStats
+		if err := s.parse(b); err != nil || s != (assocStats{MaxRTO: 1 << 40, Retransmitted: 5, InControl: 14}) {
+			t.Errorf("%s: sctp_assoc_stats read as %+v, error %v", tt.kind, s, err)
+		}
+		u := udpEncaps(make([]byte, tt.encaps))
+		u.address()[0], u.port()[0] = 'a', 'p'
+		if len(u.address()) != 128 || u[tt.addr] != 'a' || u[tt.port] != 'p' {
+			t.Errorf("%s: the fields of sctp_udpencaps are elsewhere", tt.kind)
+		}
+	}
+	if err := new(assocStats).parse(make([]byte, 64)); err == nil {
+		t.Error("no error for a structure that is too short")
 	}
 }
 

@@ -247,9 +247,17 @@ func (o *Options) setUDPEncaps(fd int) error {
 	if o.UDPEncapPort == 0 {
 		return nil
 	}
+	// The kernel takes its own size alone, and says it here.
 	var u udpEncaps
-	binary.BigEndian.PutUint16(u.Port[:], o.UDPEncapPort)
-	return set(fd, "SCTP_REMOTE_UDP_ENCAPS_PORT", optUDPEncapsPort, &u)
+	u, err := getOptBytes(fd, solSCTP, optUDPEncapsPort, make([]byte, largestUDPEncaps))
+	if err == nil {
+		binary.BigEndian.PutUint16(u.port(), o.UDPEncapPort)
+		err = setOptBytes(fd, solSCTP, optUDPEncapsPort, u)
+	}
+	if err != nil {
+		return fmt.Errorf("sctp: SCTP_REMOTE_UDP_ENCAPS_PORT: %w", err)
+	}
+	return nil
 }
 
 // SetRTO changes the bounds of the retransmission timeout; 0 leaves one as it is.

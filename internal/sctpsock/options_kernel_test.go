@@ -10,7 +10,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-	"unsafe"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"golang.org/x/sys/unix"
@@ -37,13 +36,15 @@ func settingsOf(t *testing.T, rc syscall.RawConn) (s settings) {
 		s.noDelay, _ = unix.GetsockoptInt(fd, solSCTP, optNoDelay)
 		s.buffers[0], _ = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF)
 		s.buffers[1], _ = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF)
+		var err error
+		s.encaps, err = getOptBytes(fd, solSCTP, optUDPEncapsPort, make([]byte, largestUDPEncaps))
 		return errors.Join(
+			err,
 			getOpt(fd, solSCTP, optInitMsg, &s.init),
 			getOpt(fd, solSCTP, optRTOInfo, &s.rto),
 			getOpt(fd, solSCTP, optDelayedSACK, &s.sack),
 			getOpt(fd, solSCTP, optAssocInfo, &s.assoc),
 			getOpt(fd, solSCTP, optPeerAddrParams, &s.path),
-			getOpt(fd, solSCTP, optUDPEncapsPort, &s.encaps),
 			getOpt(fd, solSCTP, optStreamScheduler, &s.scheduler),
 			getOpt(fd, solSCTP, optASCONFSupported, &s.asconf),
 			getOpt(fd, solSCTP, optEvents, &s.events),
@@ -93,7 +94,7 @@ func TestOptions(t *testing.T) {
 	if s.path.HeartbeatInterval != 5000 || s.path.PathMaxRetrans != 3 {
 		t.Errorf("PEER_ADDR_PARAMS %+v", s.path)
 	}
-	if port := binary.BigEndian.Uint16(s.encaps.Port[:]); port != 9899 {
+	if port := binary.BigEndian.Uint16(s.encaps.port()); port != 9899 {
 		t.Errorf("REMOTE_UDP_ENCAPS_PORT %d", port)
 	}
 	if s.scheduler.Value != uint32(SchedulerRoundRobin) || s.asconf.Value != 1 {
@@ -171,12 +172,17 @@ func TestUDPEncapsulation(t *testing.T) { // 5.40
 
 func peerUDPPort(t *testing.T, s *Socket) uint16 {
 	t.Helper()
-	var u udpEncaps
 	addr, err := appendSockaddr(nil, s.RemoteAddrs()[0])
 	must(t, err)
-	copy(unsafe.Slice((*byte)(unsafe.Pointer(&u.Address)), unsafe.Sizeof(u.Address)), addr)
-	must(t, s.control(func(fd int) error { return getOpt(fd, solSCTP, optUDPEncapsPort, &u) }))
-	return binary.BigEndian.Uint16(u.Port[:])
+	var u udpEncaps
+	must(t, s.control(func(fd int) error {
+		if u, err = getOptBytes(fd, solSCTP, optUDPEncapsPort, make([]byte, largestUDPEncaps)); err == nil {
+			copy(u.address(), addr)
+			u, err = getOptBytes(fd, solSCTP, optUDPEncapsPort, u)
+		}
+		return err
+	}))
+	return binary.BigEndian.Uint16(u.port())
 }
 
 func TestSchedulers(t *testing.T) {

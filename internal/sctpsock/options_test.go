@@ -2,6 +2,7 @@ package sctpsock
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,7 +22,7 @@ func TestOptionErrors(t *testing.T) {
 		"Heartbeat":         {Heartbeat: 25 * time.Hour},
 		"SACKDelay":         {SACKDelay: &minute},
 		"ReadBuffer":        {ReadBuffer: -1},
-		"WriteBuffer":       {WriteBuffer: 1 << 31},
+		"WriteBuffer":       {WriteBuffer: math.MaxInt32},
 	} {
 		err := o.check()
 		e, ok := errtype.As[*OptionError](err)

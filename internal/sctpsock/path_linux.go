@@ -66,7 +66,13 @@ func (s *Socket) Stats() (Stats, error) {
 		return Stats{}, err
 	}
 	var as assocStats
-	if err := s.control(func(fd int) error { return getOpt(fd, solSCTP, optAssocStats, &as) }); err != nil {
+	if err := s.control(func(fd int) error {
+		b, err := getOptBytes(fd, solSCTP, optAssocStats, make([]byte, 512)) // more than it has
+		if err != nil {
+			return err
+		}
+		return as.parse(b)
+	}); err != nil {
 		return Stats{}, s.over(os.NewSyscallError("SCTP_GET_ASSOC_STATS", err))
 	}
 	primary := st.Primary.path()

@@ -301,7 +301,7 @@ func addrs(rc syscall.RawConn, opt int) ([]netip.AddrPort, error) {
 func manyAddrs(rc syscall.RawConn, opt int) ([]netip.AddrPort, error) {
 	for size := 4 * unsafe.Sizeof(addrList{}); ; size *= 2 {
 		b := make([]byte, size)
-		err := control(rc, func(fd int) error { return getOptBytes(fd, solSCTP, opt, b) })
+		err := control(rc, func(fd int) error { _, err := getOptBytes(fd, solSCTP, opt, b); return err })
 		if err == unix.ENOMEM && size < 1<<19 {
 			continue
 		}
