@@ -21,6 +21,7 @@ type lack string
 
 const (
 	lackSCTP lack = "lack-sctp"
+	lackIPv6 lack = "lack-ipv6" // ipv6.disable=1
 	lackAuth lack = "lack-auth" // net.sctp.auth_enable is 0, and there is no option to do without
 )
 
@@ -51,6 +52,8 @@ func init() {
 	switch lack(os.Args[1]) {
 	case lackSCTP:
 		filter = deny(unix.SYS_SOCKET, map[uint32]uint32{2: unix.IPPROTO_SCTP}, unix.EPROTONOSUPPORT)
+	case lackIPv6:
+		filter = deny(unix.SYS_SOCKET, map[uint32]uint32{0: unix.AF_INET6}, unix.EAFNOSUPPORT)
 	case lackAuth:
 		// What Linux says without the option, and without the sysctl.
 		for option, errno := range map[uint32]unix.Errno{

@@ -86,17 +86,15 @@ func lookup(ctx context.Context, family, host string) (netip.Addr, error) {
 	return ips[0].Unmap(), nil
 }
 
-// addrPorts returns what internal/sctpsock takes. No address means all of them.
+// addrPorts returns what internal/sctpsock takes. No address means all of them, which for “sctp” is an address that is
+// not valid: it takes the families that the host has.
 func addrPorts(a *Addr, network string) []netip.AddrPort {
 	if a == nil {
 		return nil
 	}
 	port := uint16(a.Port)
 	if len(a.IPAddrs) == 0 {
-		any := netip.IPv6Unspecified() // takes IPv4 too
-		if network == "sctp4" {
-			any = netip.IPv4Unspecified()
-		}
+		any := map[string]netip.Addr{"sctp4": netip.IPv4Unspecified(), "sctp6": netip.IPv6Unspecified()}[network]
 		return []netip.AddrPort{netip.AddrPortFrom(any, port)}
 	}
 	var out []netip.AddrPort

@@ -24,16 +24,17 @@ const (
 
 // open makes a socket of one of the two families and configures it.
 func open(family int, o *Options) (*os.File, syscall.RawConn, error) {
-	// It waits only if the kernel has to load its module first, which is once.
-	fd, _, errno := unix.RawSyscall(unix.SYS_SOCKET, uintptr(family), unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_SCTP)
+	fd, errno := socket(family)
 	switch errno {
 	case 0:
 	case unix.EPROTONOSUPPORT, unix.ESOCKTNOSUPPORT:
 		return nil, nil, &NoSCTPError{Err: errno}
+	case unix.EAFNOSUPPORT:
+		return nil, nil, noFamily(family)
 	default:
 		return nil, nil, os.NewSyscallError("socket", errno)
 	}
-	f, rc, err := newFile(int(fd))
+	f, rc, err := newFile(fd)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -42,6 +43,22 @@ func open(family int, o *Options) (*os.File, syscall.RawConn, error) {
 		return nil, nil, err
 	}
 	return f, rc, nil
+}
+
+// socket makes a one-to-one socket.
+func socket(family int) (fd int, errno syscall.Errno) {
+	// It waits only if the kernel has to load its module first, which is once.
+	r, _, errno := unix.RawSyscall(unix.SYS_SOCKET, uintptr(family), unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_SCTP)
+	return int(r), errno
+}
+
+// noFamily is the error of a kernel, or of a sandbox, that has no sockets of a family.
+func noFamily(family int) error {
+	remedy := "is it forbidden here, as by RestrictAddressFamilies= of systemd?"
+	if family == unix.AF_INET6 {
+		remedy = "there is no IPv6 here (ipv6.disable=1, or RestrictAddressFamilies= of systemd?): give an IPv4 address"
+	}
+	return &remedyError{os.NewSyscallError("socket", unix.EAFNOSUPPORT), remedy}
 }
 
 // configure sets everything that an association inherits.

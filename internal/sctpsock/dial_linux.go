@@ -21,6 +21,7 @@ import (
 // Where a network drops packets, the kernel alone may not give up for minutes, or
 // ever: ctx limits the time. An error is a *net.OpError.
 func Dial(ctx context.Context, local, remote []netip.AddrPort, o *Options) (*Socket, error) {
+	local = everywhere(local)
 	s, err := dial(ctx, local, remote, o)
 	if err != nil {
 		op := &net.OpError{Op: "dial", Net: "sctp", Addr: Addr(remote), Err: err}

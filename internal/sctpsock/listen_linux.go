@@ -22,8 +22,10 @@ type Listener struct {
 }
 
 // Listen announces on the addresses local, which have the same port; port 0
-// stands for one that is free. An error is a *net.OpError.
+// stands for one that is free. An address that is not valid stands for all of the host, of IPv6 and IPv4, or of
+// IPv4 alone where there is no IPv6. An error is a *net.OpError.
 func Listen(local []netip.AddrPort, o *Options) (*Listener, error) {
+	local = everywhere(local)
 	l, err := listen(local, o)
 	if err != nil {
 		return nil, &net.OpError{Op: "listen", Net: "sctp", Addr: Addr(local), Err: err}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -105,6 +106,29 @@ func zone(scope uint32) string {
 		return ifi.Name
 	}
 	return strconv.FormatUint(uint64(scope), 10)
+}
+
+// everywhere returns local with the unspecified address in the place of an address that is not valid: that of IPv6,
+// which takes IPv4 too, or that of IPv4 where there is no IPv6, as package net does.
+func everywhere(local []netip.AddrPort) []netip.AddrPort {
+	local = slices.Clone(local)
+	for i, ap := range local {
+		if !ap.Addr().IsValid() {
+			local[i] = netip.AddrPortFrom(unspecified(), ap.Port())
+		}
+	}
+	return local
+}
+
+func unspecified() netip.Addr {
+	fd, errno := socket(unix.AF_INET6)
+	switch errno {
+	case unix.EAFNOSUPPORT:
+		return netip.IPv4Unspecified()
+	case 0:
+		unix.Close(fd)
+	}
+	return netip.IPv6Unspecified() // another error comes again
 }
 
 // family returns AF_INET if that suffices for all addresses, else AF_INET6.
