@@ -98,8 +98,8 @@ func (p *program) doctor(ctx context.Context, addr string, o doctorOptions) erro
 		fine := true
 		for _, f := range findings {
 			p.printf("%s  %-12s  %s\n", f.verdict.paint(), what, printable(f.text))
-			if f.remedy != "" {
-				p.printf("%20s%s\n", "", strings.ReplaceAll(f.remedy, "\n", "\n"+strings.Repeat(" ", 20)))
+			for line := range strings.Lines(f.remedy) {
+				p.printf("%20s%s\n", "", printable(strings.TrimSuffix(line, "\n")))
 			}
 			if f.verdict == ill {
 				fine = false
@@ -113,6 +113,7 @@ func (p *program) doctor(ctx context.Context, addr string, o doctorOptions) erro
 	sctp := m.system == "Linux" && tell("SCTP", m.sctp())
 	if sctp {
 		tell("SCTP-AUTH", m.auth())
+		tell("IPv6", m.ipv6())
 		tell("limits", m.limits()...)
 		tell("loopback", p.loopback(ctx, o.timeout))
 	}
@@ -130,10 +131,10 @@ func (p *program) doctor(ctx context.Context, addr string, o doctorOptions) erro
 
 // A machine is what doctor looks at outside of connections.
 type machine struct {
-	system, release string       // of the kernel
-	root            fs.FS        // the files of the system
-	socket          func() error // makes an SCTP socket
-	files           uint64       // limit of open files
+	system, release string                 // of the kernel
+	root            fs.FS                  // the files of the system
+	socket          func(family int) error // makes an SCTP socket
+	files           uint64                 // limit of open files
 }
 
 func (m machine) read(name string) string {
@@ -169,22 +170,23 @@ func (m machine) kernel() finding {
 
 // sctp tells whether there are SCTP sockets, and if not, why not.
 func (m machine) sctp() finding {
-	err := m.socket()
+	err := m.socket(syscall.AF_INET)
 	if err == nil {
 		return okay("the kernel makes SCTP sockets")
+	}
+	if errors.Is(err, syscall.EAFNOSUPPORT) {
+		return bad("in the unit of the service: RestrictAddressFamilies=AF_INET AF_INET6, besides those that it has", "sockets of IPv4 are forbidden here: %v", err)
 	}
 	if !errors.Is(err, syscall.EPROTONOSUPPORT) && !errors.Is(err, syscall.ESOCKTNOSUPPORT) {
 		return bad("containers and sandboxes may forbid it: look at their seccomp or AppArmor profile", "making an SCTP socket: %v", err)
 	}
 	if _, err := fs.Stat(m.root, "lib/modules/"+m.release); err != nil {
-		return bad("if this is a container, load the module on its host: modprobe sctp\n"+
+		return bad("if this is a container, load the module on its host: modprobe sctp (if that is refused, run doctor there)\n"+
 			"otherwise this kernel has none: boot one of a distribution\n"+
 			"to try it without: netns-tests/run COMMAND, in this program's repository, boots such a kernel in QEMU", "the kernel has no SCTP, and there are no modules for it here")
 	}
 	if m.hasModule("sctp") {
-		return bad("as root: modprobe sctp\n"+
-			"and for each start: echo sctp >/etc/modules-load.d/sctp.conf\n"+
-			"(if that is refused: grep -r sctp /etc/modprobe.d, where distributions forbid it)", "the module sctp is there, but not loaded")
+		return m.notLoaded("sctp")
 	}
 	return bad("Ubuntu: apt install linux-modules-extra-"+m.release+"\n"+
 		"Fedora, RHEL: dnf install kernel-modules-extra\n"+
@@ -212,6 +214,15 @@ func (m machine) auth() finding {
 			"off by default (net.sctp.auth_enable); this library switches it on for its sockets")
 	}
 	return note("", "net.sctp.auth_enable cannot be read")
+}
+
+// ipv6 tells whether a socket can have addresses of IPv6.
+func (m machine) ipv6() finding {
+	if err := m.socket(syscall.AF_INET6); err != nil {
+		return note("if you want IPv6: boot without ipv6.disable=1, or let systemd's RestrictAddressFamilies= have AF_INET6",
+			"there is no IPv6 here (%v): “:PORT” listens on IPv4 alone", err)
+	}
+	return okay("the kernel makes sockets for IPv6 too")
 }
 
 // Below these, buffers do not hold what is on its way on a fast network, and

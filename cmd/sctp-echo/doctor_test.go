@@ -28,7 +28,7 @@ func aMachine(socket error, files ...string) machine {
 	for i := 0; i < len(files); i += 2 {
 		root[files[i]] = &fstest.MapFile{Data: []byte(files[i+1])}
 	}
-	return machine{system: "Linux", release: "6.1.0-9-amd64", root: root, socket: func() error { return socket }, files: 1 << 20}
+	return machine{system: "Linux", release: "6.1.0-9-amd64", root: root, socket: func(int) error { return socket }, files: 1 << 20}
 }
 
 func TestMachine(t *testing.T) {
@@ -54,6 +54,9 @@ func TestMachine(t *testing.T) {
 		{"no module", machine.sctp, aMachine(noSCTP, "lib/modules/6.1.0-9-amd64/kernel/net/sctp_diag.ko", ""), ill, "no module sctp...linux-modules-extra-6.1.0-9-amd64"},
 		{"no modules", machine.sctp, container, ill, "no modules...on its host...netns-tests/run"},
 		{"forbidden", machine.sctp, aMachine(syscall.EPERM), ill, "operation not permitted...seccomp"},
+		{"forbidden family", machine.sctp, aMachine(syscall.EAFNOSUPPORT), ill, "RestrictAddressFamilies"},
+		{"IPv6", machine.ipv6, aMachine(nil), well, "IPv6"},
+		{"no IPv6", machine.ipv6, aMachine(syscall.EAFNOSUPPORT), worth, "IPv4 alone...ipv6.disable=1"},
 		{"AUTH on", machine.auth, aMachine(nil), well, "on for all"},
 		{"AUTH off", machine.auth, aMachine(nil, "proc/sys/net/sctp/auth_enable", "0\n"), worth, "switches it on...OpenSSL needs: sysctl"},
 		{"limits", func(m machine) finding { return m.limits()[0] }, aMachine(nil), well, "1048576 open files"},

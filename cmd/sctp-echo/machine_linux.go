@@ -6,8 +6,8 @@ import (
 )
 
 func thisMachine() machine {
-	m := machine{system: "Linux", root: os.DirFS("/"), socket: func() error {
-		fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, syscall.IPPROTO_SCTP)
+	m := machine{system: "Linux", root: os.DirFS("/"), socket: func(family int) error {
+		fd, err := syscall.Socket(family, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, syscall.IPPROTO_SCTP)
 		if err == nil {
 			syscall.Close(fd)
 		}
