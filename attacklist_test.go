@@ -41,7 +41,7 @@ var attackList = []struct {
 		{"C3", "writing before the peer is known", ""},
 		{"C4", "early data", ""},
 		{"C5", "alerts in clear after keys are in use", ""},
-		{"C6", "truncation; data after close_notify or a fatal alert", "single messages that somebody on the path takes away: SECURITY.md"},
+		{"C6", "truncation; data after close_notify or a fatal alert", ""},
 		{"C7", "close_notify overtakes messages", ""},
 	}},
 	{"D: The order of messages", []attack{

@@ -115,6 +115,7 @@ func (s *open13) peerUpdates(c *Conn, m *keyUpdate) error {
 	} else if err := s.countNews(c, m); err != nil {
 		return err
 	}
+	c.in.checkpoints++
 	in := &c.in.v13
 	last := in.newest()
 	if last.epoch == math.MaxUint64 {

@@ -24,6 +24,8 @@ type inbound struct {
 	heldBytes int
 	heldCount int // of all that were ever held
 
+	checkpoints int // see [Conn.Checkpoints]
+
 	warnings int
 
 	v13 inbound13
@@ -76,6 +78,12 @@ func (c *Conn) Receive(record []byte, control bool) ([]byte, error) {
 // be looked at yet. A driver that knows more of a message than its bytes sees
 // here that it was kept, and in [Event].Held whether it was application data.
 func (c *Conn) Held() int { return c.in.heldCount }
+
+// Checkpoints returns how many records Receive has taken before which the peer had everything acknowledged that it
+// had sent: ChangeCipherSpec of a renegotiation, and KeyUpdate. A driver that sees one of them come knows that
+// nothing sent before it may be missing; if something is, it calls [Conn.Fail]. So it does at
+// [EventPeerClosed], when nothing at all may be missing. RFC 6083, Sections 4.7 and 4.9.
+func (c *Conn) Checkpoints() int { return c.in.checkpoints }
 
 // receive takes a record that just came, or again one that was held, with its number.
 func (c *Conn) receive(record []byte, control bool, number int) ([]byte, error) {
@@ -171,6 +179,9 @@ func (c *Conn) receiveChangeCipherSpec(content []byte) error {
 	}
 	if !c.in.messages.empty() {
 		return unexpected("ChangeCipherSpec inside a handshake message")
+	}
+	if c.agreed.HandshakeComplete {
+		c.in.checkpoints++
 	}
 	c.state = s.handleChangeCipherSpec(c)
 	c.in.drain = drainChangeCipherSpec

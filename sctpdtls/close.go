@@ -22,7 +22,8 @@ import (
 // writes that are waiting return net.ErrClosed. Further calls wait and return the same.
 //
 // If the connection has ended before, by a fatal alert or with the association, Close returns what ended it, and nil if
-// that was the peer's close. So it does when an alert takes the place of the peer's close_notify.
+// that was the peer's close. So it does when an alert takes the place of the peer's close_notify, as that of a peer which
+// misses messages ([TruncationError]).
 //
 // A peer that is gone costs the whole CloseTimeout, unless SCTP knows already that no path leads to it. To end many
 // connections, close each in a goroutine of its own, or [Conn.Abort] those that need not be delivered.

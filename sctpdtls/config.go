@@ -122,6 +122,12 @@ type Config struct {
 	// shown already that the client is where it says, so it gains nothing here.
 	CookieExchange bool
 
+	// RequireComplete makes a close_notify the end (io.EOF) only if SCTP then says that nothing is missing. Without it the answer
+	// is taken as good where there is none because the association has ended: the peer may
+	// have left at once, as OpenSSL's programs do, or somebody has ended it to hide that messages are missing. With it
+	// that is a [TruncationError]. Whoever sends needs not set it.
+	RequireComplete bool
+
 	// RekeyAfter says when this end makes new keys by itself.
 	RekeyAfter RekeyPolicy
 	// OnKeyLife is called once, in a goroutine of its own, when three quarters of what the key of SCTP-AUTH may

@@ -102,6 +102,7 @@ type Conn struct {
 	askedAt    time.Time           // when the one was sent from which the peer makes its key
 	keyTime    time.Duration       // that it took from there to compute and install a key
 	epoch      uint64              // that Trace was told of
+	check      checkpoint          // the last one, if it is not passed
 	held       map[int]stream.Info // of the messages that the core holds, by its numbers
 }
 

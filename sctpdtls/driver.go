@@ -128,6 +128,9 @@ func (c *Conn) do(ev dtlscore.Event) error {
 		c.queue(ev.Data, info)
 		return nil
 	case dtlscore.EventPeerClosed:
+		if err := c.nothingMissing(); err != nil {
+			return err
+		}
 		c.told = true
 		close(c.peerClosed)
 		c.end(io.EOF)
@@ -319,7 +322,7 @@ func (c *Conn) take(m stream.Message, ev stream.Event) error {
 
 // receive gives a message, which must be one record, to the core.
 func (c *Conn) receive(m stream.Message) (data []byte, err error) {
-	before := c.core.Held()
+	before, checkpoints := c.core.Held(), c.core.Checkpoints()
 	data, err = c.core.Receive(m.Data, m.Info.Stream == 0 && !m.Info.Unordered)
 	if n := c.core.Held(); n > before && err == nil {
 		c.held[n] = m.Info // EventData will tell n, if it is application data
@@ -327,10 +330,23 @@ func (c *Conn) receive(m stream.Message) (data []byte, err error) {
 	if data != nil {
 		c.counted.received(len(data))
 	}
-	if err == nil {
-		c.keys.received()
+	if err != nil {
+		return nil, err
 	}
-	return data, err
+	c.keys.received()
+	if c.core.Checkpoints() > checkpoints {
+		c.check.begin(m.TSN)
+	}
+	if c.check.open {
+		c.check.count(m.TSN)
+		if err := c.look(); err != nil {
+			if data != nil {
+				c.queue(data, m.Info)
+			}
+			return nil, err
+		}
+	}
+	return data, nil
 }
 
 // queue keeps a copy of an application message for its reader.

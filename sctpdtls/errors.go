@@ -105,6 +105,25 @@ func (peerClosedError) Error() string {
 }
 func (peerClosedError) Is(target error) bool { return target == syscall.EPIPE }
 
+// A TruncationError means that messages of the peer are missing, and will never come: somebody on the path has
+// removed them, and acknowledged them in this end's name, which SCTP does not authenticate. It is inside of the [AlertError]
+// with which the connection ends, and matches io.ErrUnexpectedEOF; the peer gets the alert.
+type TruncationError struct {
+	// Missing is a number of DATA chunks, of which each message has at least one, and there may be more. What came
+	// after them on ordered streams is lost as well. 0 is an unknown number, for the association had ended: see [Config].RequireComplete.
+	Missing int
+}
+
+func (e *TruncationError) Error() string {
+	if e.Missing == 0 {
+		return "sctpdtls: the association ended before it could be asked whether messages are missing, which Config.RequireComplete demands"
+	}
+	return fmt.Sprintf("sctpdtls: %d DATA chunks of the peer are missing: somebody on the path has removed them and acknowledged them in this end's name", e.Missing)
+}
+
+// Is makes errors.Is recognise a truncation.
+func (e *TruncationError) Is(target error) bool { return target == io.ErrUnexpectedEOF }
+
 // A HandshakeTimeoutError means that the handshake did not end before [Config].HandshakeTimeout or the
 // deadline of its context. It
 // matches os.ErrDeadlineExceeded with errors.Is and is a timeout as in [net.Error].

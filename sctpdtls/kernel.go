@@ -17,6 +17,9 @@ type kernelAssociation struct {
 	rto   [3]time.Duration // initial, least, most, as they are outside of handshakes
 	brisk bool             // during a handshake
 	sacks sackPolicy
+
+	first    uint32 // TSN of the first message
+	received bool   // there was one
 }
 
 // A sackPolicy says when acknowledgements go out. A peer that wants to change keys waits for them, and may not ask
@@ -112,11 +115,19 @@ func (k *kernelAssociation) Recv(b stream.Buffer, wait bool) (stream.Part, error
 	if err != nil {
 		return stream.Part{}, wouldBlock(err)
 	}
-	part := stream.Part{N: p.N, End: p.End, Info: stream.Info{Stream: p.Info.Stream, PPID: p.Info.PPID, Unordered: p.Info.Unordered}}
+	part := stream.Part{N: p.N, End: p.End, TSN: p.TSN, Info: stream.Info{Stream: p.Info.Stream, PPID: p.Info.PPID, Unordered: p.Info.Unordered}}
 	if p.Event != nil {
 		part.Event = streamEvent(p.Event)
+	} else if !k.received {
+		k.first, k.received = p.TSN, true
 	}
 	return part, nil
+}
+
+// Missing counts from the first message on.
+func (k *kernelAssociation) Missing() (missing int, highest uint32, err error) {
+	missing, received, err := k.Socket.Missing()
+	return missing, k.first + uint32(received) + uint32(missing) - 1, err
 }
 
 func streamEvent(ev sctpsock.Event) stream.Event {

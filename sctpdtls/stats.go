@@ -24,7 +24,7 @@ type Stats struct {
 	Retransmitted                uint64 // chunks
 	Duplicates                   uint64 // chunks received more than once
 	Unacked                      int    // chunks sent that the peer has not acknowledged
-	Pending                      int    // chunks received that were not read from the kernel
+	Pending                      int    // chunks missing below the last: lost and not sent again yet, or a [TruncationError] to come
 	PeerWindow                   int    // bytes that the peer is ready to receive
 	Primary                      Path   // its RTT and RTO above all
 }

@@ -40,8 +40,9 @@ type Info struct {
 type Part struct {
 	N     int
 	Info  Info
-	End   bool  // the message ends here (MSG_EOR)
-	Event Event // not nil: an event; N is 0
+	TSN   uint32 // the transmission sequence number of its first DATA chunk
+	End   bool   // the message ends here (MSG_EOR)
+	Event Event  // not nil: an event; N is 0
 }
 
 // An Event is what the association tells beside user messages: one of
@@ -108,6 +109,12 @@ type Association interface {
 
 	SetReadDeadline(t time.Time) error
 	SetWriteDeadline(t time.Time) error
+
+	// Missing returns how many DATA chunks of the peer have not come that it has sent before the one with the
+	// highest transmission sequence number that has come, and that number. Chunks that were lost are sent again; those
+	// that somebody else has acknowledged never come. highest may be too high, and is meaningless
+	// where messages can be given up. It is called by whoever calls Recv, and fails when the association is over.
+	Missing() (missing int, highest uint32, err error)
 
 	// Streams returns the number of outgoing and incoming streams agreed on.
 	Streams() (out, in uint16)

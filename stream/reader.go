@@ -20,6 +20,7 @@ func (e *MessageSizeError) Error() string {
 type Message struct {
 	Data []byte // owned by the Reader until its next call
 	Info Info
+	TSN  uint32 // the transmission sequence number of its first DATA chunk
 }
 
 // A Reader reads whole messages from an association, in the order in which
@@ -30,6 +31,7 @@ type Message struct {
 type Reader struct {
 	assoc Association
 	buf   buffer
+	tsn   uint32 // of the message that is being read
 }
 
 // buffer is the [Buffer] of a Reader.
@@ -73,13 +75,16 @@ func (r *Reader) Next(wait bool) (Message, Event, error) {
 			}
 			return Message{}, p.Event, nil
 		}
+		if r.buf.n == 0 {
+			r.tsn = p.TSN
+		}
 		if r.buf.n += p.N; r.buf.n > MaxMessageSize {
 			return Message{}, nil, &MessageSizeError{p.Info.Stream}
 		}
 		if p.End {
 			n := r.buf.n
 			r.buf.n = 0
-			return Message{r.buf.b[:n], p.Info}, nil, nil
+			return Message{r.buf.b[:n], p.Info, r.tsn}, nil, nil
 		}
 	}
 }

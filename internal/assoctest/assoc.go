@@ -56,6 +56,11 @@ type Assoc struct {
 	active   uint16
 	read     deadline
 	write    deadline
+	next     uint32          // transmission sequence number of the next message sent
+	highest  uint32          // of those received
+	received int             // messages, or given up by the peer
+	remove   int             // so many of those sent next
+	stuck    map[uint16]bool // streams on which one of those sent was removed
 	sent     []Sent
 	dropped  int
 	shutdown bool // SHUTDOWN follows when nothing is in flight any more
@@ -86,6 +91,7 @@ type item struct {
 	info  stream.Info
 	event stream.Event
 	size  int
+	tsn   uint32
 	more  bool // it is a part of a message whose end has not been received
 }
 
@@ -113,6 +119,9 @@ func Pair(o Options) (a, b *Assoc) {
 	return a, b
 }
 
+// firstTSN is soon at its end, and begins again.
+const firstTSN = 1<<32 - 5
+
 func newAssoc(n *network, o Options, name string) *Assoc {
 	return &Assoc{
 		network: n,
@@ -120,6 +129,9 @@ func newAssoc(n *network, o Options, name string) *Assoc {
 		name:    name,
 		fate:    rand.New(rand.NewPCG(o.Seed, uint64(name[0]))),
 		keys:    map[uint16][]byte{0: nil},
+		next:    firstTSN,
+		highest: firstTSN - 1,
+		stuck:   make(map[uint16]bool),
 	}
 }
 
@@ -165,7 +177,7 @@ func (a *Assoc) Recv(buf stream.Buffer, wait bool) (stream.Part, error) {
 	}
 	n = copy(b, it.data[:n])
 	it.data = it.data[n:]
-	part := stream.Part{N: n, Info: it.info, End: len(it.data) == 0 && !it.more}
+	part := stream.Part{N: n, Info: it.info, TSN: it.tsn, End: len(it.data) == 0 && !it.more}
 	if len(it.data) == 0 {
 		a.unread -= it.size
 		a.queue = a.queue[1:]

@@ -2,6 +2,7 @@ package assoctest
 
 import (
 	"bytes"
+	"syscall"
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/stream"
@@ -16,6 +17,7 @@ type packet struct {
 	expires time.Time // after which it is not transmitted again; never if zero
 	again   int       // how often it may be transmitted again
 	givenUp bool      // when it is due (RFC 3758, RFC 7496)
+	removed bool      // somebody else acknowledges it when it is due
 }
 
 // failed is called when a transmission has failed: the next one is due later.
@@ -51,10 +53,15 @@ func (a *Assoc) transmit(data []byte, info stream.Info) {
 		delay += time.Duration(a.fate.Int64N(int64(a.options.Jitter)))
 	}
 	p := packet{
-		item:   item{data: data, size: len(data)},
+		item:   item{data: data, size: len(data), tsn: a.next},
 		key:    a.active, // bound here, as in the kernel
 		secret: a.keys[a.active],
 		due:    now.Add(delay),
+	}
+	a.next++
+	if a.remove > 0 {
+		a.remove--
+		p.removed = true
 	}
 	if info.Lifetime > 0 {
 		p.expires = now.Add(info.Lifetime)
@@ -98,6 +105,12 @@ func (a *Assoc) arrive() {
 		full = full || a.peer.unread > 0 && a.peer.unread+p.size > a.options.Window
 		switch due := !p.due.After(now); {
 		case due && p.givenUp:
+			a.peer.saw(p.tsn)
+			continue
+		case due && p.removed:
+			if !p.info.Unordered {
+				a.stuck[p.info.Stream] = true
+			}
 			continue
 		case full, !due, late[p.info.Stream] && !p.info.Unordered:
 		case a.cut:
@@ -109,7 +122,11 @@ func (a *Assoc) arrive() {
 			a.after(p.due.Sub(now), a.arrive)
 		case a.peer.closed:
 			continue // acknowledged and thrown away
+		case a.stuck[p.info.Stream] && !p.info.Unordered:
+			a.peer.saw(p.tsn) // and waits for what was removed
+			continue
 		default:
+			a.peer.saw(p.tsn)
 			if p.key != a.peer.active {
 				a.peer.queue = append(a.peer.queue, item{event: stream.NewKey{ID: p.key}})
 			}
@@ -128,6 +145,31 @@ func (a *Assoc) arrive() {
 	a.finishShutdown()
 	a.peer.finishShutdown()
 	a.cond.Broadcast()
+}
+
+// saw counts what this end has received.
+func (a *Assoc) saw(tsn uint32) {
+	if a.received++; int32(tsn-a.highest) > 0 {
+		a.highest = tsn
+	}
+}
+
+// Missing implements stream.Association.
+func (a *Assoc) Missing() (missing int, highest uint32, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.gone || a.ended != nil {
+		return 0, 0, syscall.ENOTCONN
+	}
+	return int(a.highest-firstTSN+1) - a.received, a.highest, nil
+}
+
+// Remove has somebody on the path remove the next n messages that this end sends, and acknowledge them in the
+// other's name, which SCTP does not notice. The rest of an ordered stream waits for ever.
+func (a *Assoc) Remove(n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.remove = n
 }
 
 // Cut lets nothing through any more, either way, until Mend. Each end gives the association up

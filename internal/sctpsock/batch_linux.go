@@ -168,7 +168,7 @@ func (s *Socket) recvMany(buffer Buffer) (part Part, ok bool, err error) {
 				return part, true, nil
 			}
 		default:
-			part.Info, err = findRcvInfo(unsafe.Slice((*byte)(unsafe.Pointer(&b.ctls[b.next])), int(h.hdr.Controllen)))
+			part.Info, part.TSN, err = findRcvInfo(unsafe.Slice((*byte)(unsafe.Pointer(&b.ctls[b.next])), int(h.hdr.Controllen)))
 			if err != nil {
 				s.end = err
 				return part, false, err

@@ -75,8 +75,9 @@ func FuzzControlMessages(f *testing.F) {
 	f.Add(info[:len(info)-1])
 	f.Fuzz(func(t *testing.T, b []byte) {
 		fuzzcount.Input(len(b))
-		got, err := findRcvInfo(slices.Clone(b))
+		got, tsn, err := findRcvInfo(slices.Clone(b))
 		var want RecvInfo
+		var wantTSN uint32
 		wantErr := errNoRcvInfo
 		for align := int(unsafe.Sizeof(uintptr(0))); len(b) >= unix.SizeofCmsghdr; {
 			length := binary.NativeEndian.Uint64(append(slices.Clone(b[:unix.SizeofCmsghdr-8]), 0, 0, 0, 0))
@@ -91,13 +92,13 @@ func FuzzControlMessages(f *testing.F) {
 					PPID:      binary.BigEndian.Uint32(data[8:]),
 					Unordered: binary.NativeEndian.Uint16(data[4:])&flagUnordered != 0,
 				}
-				wantErr = nil
+				wantTSN, wantErr = binary.NativeEndian.Uint32(data[12:]), nil
 				break
 			}
 			b = b[min((int(length)+align-1)/align*align, len(b)):]
 		}
-		if got != want || err != wantErr {
-			t.Fatalf("found %+v, %v, not %+v, %v", got, err, want, wantErr)
+		if got != want || tsn != wantTSN || err != wantErr {
+			t.Fatalf("found %+v, TSN %d, %v, not %+v, TSN %d, %v", got, tsn, err, want, wantTSN, wantErr)
 		}
 	})
 }

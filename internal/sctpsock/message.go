@@ -38,8 +38,9 @@ type RecvInfo struct {
 type Part struct {
 	N     int
 	Info  RecvInfo
-	End   bool  // the message ends here
-	Event Event // if not nil, this is an event, and N is 0
+	TSN   uint32 // of its first DATA chunk
+	End   bool   // the message ends here
+	Event Event  // if not nil, this is an event, and N is 0
 }
 
 // A Buffer lends bytes to [Socket.RecvBuffer], which has none of them while it waits.

@@ -162,12 +162,12 @@ func (c *recvCall) recv(fd uintptr) (done bool) {
 var errNoRcvInfo = errors.New("sctp: the kernel delivered a message without SCTP_RCVINFO")
 
 // info finds the RCVINFO of the message.
-func (c *recvCall) info() (info RecvInfo, err error) {
+func (c *recvCall) info() (info RecvInfo, tsn uint32, err error) {
 	return findRcvInfo(unsafe.Slice((*byte)(unsafe.Pointer(&c.ctl)), int(c.hdr.Controllen)))
 }
 
-// findRcvInfo finds it among control messages.
-func findRcvInfo(b []byte) (info RecvInfo, err error) {
+// findRcvInfo finds it among control messages, and the TSN of the first DATA chunk.
+func findRcvInfo(b []byte) (info RecvInfo, tsn uint32, err error) {
 	for len(b) >= unix.SizeofCmsghdr {
 		hdr, data, rest, err := unix.ParseOneSocketControlMessage(b)
 		if err != nil {
@@ -179,9 +179,9 @@ func findRcvInfo(b []byte) (info RecvInfo, err error) {
 				Stream:    r.Stream,
 				PPID:      binary.BigEndian.Uint32(r.PPID[:]),
 				Unordered: r.Flags&flagUnordered != 0,
-			}, nil
+			}, r.TSN, nil
 		}
 		b = rest
 	}
-	return RecvInfo{}, errNoRcvInfo
+	return RecvInfo{}, 0, errNoRcvInfo
 }

@@ -33,7 +33,7 @@ type Stats struct {
 	Retransmitted         uint64 // chunks sent again
 	InDuplicates          uint64 // chunks received again
 	Unacked               int    // DATA chunks that the peer has not acknowledged
-	Pending               int    // DATA chunks received that nobody has read
+	Pending               int    // DATA chunks missing, see [Socket.Missing]
 	PeerWindow            int    // bytes that the peer is ready to receive
 	Primary               Path
 }

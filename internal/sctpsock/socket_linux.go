@@ -198,12 +198,12 @@ func (s *Socket) recv(c *recvCall, wait bool) (Part, error) {
 				return Part{Event: event}, nil
 			}
 		default:
-			info, err := c.info()
+			info, tsn, err := c.info()
 			if err != nil {
 				s.end = err
 				return Part{}, err
 			}
-			return Part{N: c.n, Info: info, End: c.hdr.Flags&msgEOR != 0}, nil
+			return Part{N: c.n, Info: info, TSN: tsn, End: c.hdr.Flags&msgEOR != 0}, nil
 		}
 	}
 	return Part{}, s.end

@@ -65,6 +65,7 @@ func (*Socket) RTO() (initial, least, most time.Duration, err error) {
 	return 0, 0, 0, errNoSCTP
 }
 func (*Socket) PartialReliability() (bool, error)   { return false, errNoSCTP }
+func (*Socket) Missing() (int, uint64, error)       { return 0, 0, errNoSCTP }
 func (*Socket) AuthSupported() (bool, error)        { return false, errNoSCTP }
 func (*Socket) PeerAuthChunks() ([]byte, error)     { return nil, errNoSCTP }
 func (*Socket) LocalAuthChunks() ([]byte, error)    { return nil, errNoSCTP }
