@@ -1,6 +1,7 @@
 package diameter
 
 import (
+	"encoding/binary"
 	"fmt"
 	"io"
 	"math"
@@ -31,6 +32,9 @@ type Conn struct {
 	reading sync.Mutex // held by who reads; guards the following
 	kept    []part     // received and not read yet, in the order in which streams came by
 	size    int        // bytes in kept
+	bad     error      // a MessageError that came after what is kept
+	begun   bool       // something has come
+	tls     bool       // TLS, in the hands of whoever calls Read, and not Diameter
 }
 
 // messageConn is what a Conn needs of [sctpdtls.Conn].
@@ -77,10 +81,53 @@ func (e *BacklogError) Error() string {
 	return fmt.Sprintf("diameter: the peer does not finish its message on stream %d and has sent more than %d bytes on others", e.Stream, maxKept)
 }
 
+// A MessageError means that what came on a stream is not one Diameter message or several: the header of one at
+// Offset says so. The connection is closed then. go-diameter would believe the length, and make room for up to 4 GiB.
+type MessageError struct {
+	Stream uint
+	Offset int    // in the message of SCTP, in bytes
+	Size   int    // of that message, in bytes
+	Length uint32 // the header's Message Length, 0 if there is no whole header
+	Reason string
+}
+
+func (e *MessageError) Error() string {
+	return fmt.Sprintf("diameter: the peer broke the protocol on stream %d: %s (byte %d of %d, Message Length %d; RFC 6733, Section 3)",
+		e.Stream, e.Reason, e.Offset, e.Size, e.Length)
+}
+
+// check returns a [MessageError] unless b, what came in one message of SCTP, is one Diameter message or several, each
+// of them whole. So the lengths that go-diameter reads are true, and none is larger than b.
+func check(b []byte, stream uint) error {
+	const version, lengths = 1, 4 // the first 4 bytes are the version and the length
+	for at := 0; at < len(b); {
+		rest := b[at:]
+		e := &MessageError{Stream: stream, Offset: at, Size: len(b)}
+		if len(rest) >= lengths {
+			e.Length = binary.BigEndian.Uint32(rest) & 0xffffff
+		}
+		switch {
+		case rest[0] != version:
+			e.Reason = fmt.Sprintf("version %d, not 1", rest[0])
+		case len(rest) < diam.HeaderLength:
+			e.Reason = "a header is cut short"
+		case e.Length < diam.HeaderLength:
+			e.Reason = "the message is shorter than its header"
+		case int(e.Length) > len(rest):
+			e.Reason = "the message is longer than what came"
+		default:
+			at += int(e.Length)
+			continue
+		}
+		return e
+	}
+	return nil
+}
+
 // ReadAny reads from whichever stream has something, the one that has waited longest.
 func (c *Conn) ReadAny(b []byte) (n int, stream uint, err error) {
 	c.reading.Lock()
-	n, stream, err = c.read(b, diam.InvalidStreamID)
+	n, stream, err = c.read(b, diam.InvalidStreamID, false)
 	c.reading.Unlock()
 	c.report(err)
 	return n, stream, err
@@ -89,7 +136,7 @@ func (c *Conn) ReadAny(b []byte) (n int, stream uint, err error) {
 // ReadStream reads from a stream.
 func (c *Conn) ReadStream(b []byte, stream uint) (n int, err error) {
 	c.reading.Lock()
-	n, _, err = c.read(b, stream)
+	n, _, err = c.read(b, stream, false)
 	c.reading.Unlock()
 	c.report(err)
 	return n, err
@@ -105,7 +152,7 @@ func (c *Conn) ReadAtLeast(b []byte, least int, stream uint) (n int, from uint, 
 	from = stream
 	for n < least && err == nil {
 		var more int
-		more, from, err = c.read(b[n:], from)
+		more, from, err = c.read(b[n:], from, false)
 		n += more
 	}
 	c.reading.Unlock()
@@ -120,7 +167,7 @@ func (c *Conn) ReadAtLeast(b []byte, least int, stream uint) (n int, from uint, 
 // never puts bytes of two streams into b.
 func (c *Conn) Read(b []byte) (n int, err error) {
 	c.reading.Lock()
-	n, from, err := c.read(b, c.CurrentStream())
+	n, from, err := c.read(b, c.CurrentStream(), true)
 	if err == nil {
 		c.current.CompareAndSwap(uint64(diam.InvalidStreamID), uint64(from))
 	}
@@ -129,8 +176,8 @@ func (c *Conn) Read(b []byte) (n int, err error) {
 	return n, err
 }
 
-// read reads from a stream, or from any, with reading held.
-func (c *Conn) read(b []byte, stream uint) (n int, from uint, err error) {
+// read reads from a stream, or from any, with reading held. plain says that it is for Read.
+func (c *Conn) read(b []byte, stream uint, plain bool) (n int, from uint, err error) {
 	if len(b) == 0 {
 		return 0, stream, nil
 	}
@@ -145,10 +192,13 @@ func (c *Conn) read(b []byte, stream uint) (n int, from uint, err error) {
 				return n, from, nil
 			}
 		}
+		if c.bad != nil {
+			return 0, stream, c.bad
+		}
 		if c.size > maxKept {
 			return 0, stream, &BacklogError{stream}
 		}
-		if err := c.receive(); err != nil {
+		if err := c.receive(plain); err != nil {
 			return 0, stream, err
 		}
 	}
@@ -159,12 +209,21 @@ func (c *Conn) read(b []byte, stream uint) (n int, from uint, err error) {
 var buffers = sync.Pool{New: func() any { return new([sctpdtls.MaxMessageSize]byte) }}
 
 // receive waits for a message and keeps it.
-func (c *Conn) receive() error {
+func (c *Conn) receive(plain bool) error {
 	buf := buffers.Get().(*[sctpdtls.MaxMessageSize]byte)
 	defer buffers.Put(buf)
 	n, info, err := c.messages.ReadMessage(buf[:])
 	if err != nil || n == 0 {
 		return err
+	}
+	// go-diameter can put TLS between itself and a Conn. It reads by Read then, and a record of TLS's handshake comes first.
+	const handshake, major = 22, 3
+	c.tls = c.tls || plain && !c.begun && n > 1 && buf[0] == handshake && buf[1] == major
+	c.begun = true
+	if !plain || !c.tls {
+		if c.bad = check(buf[:n], uint(info.Stream)); c.bad != nil {
+			return nil // what came before is read first
+		}
 	}
 	c.size += n
 	for i := range c.kept {
@@ -177,8 +236,12 @@ func (c *Conn) receive() error {
 	return nil
 }
 
-// report tells the error handler, which may call any method: no lock is held.
+// report tells the error handler, which may call any method: no lock is held. After a MessageError it closes the
+// connection first: nothing that the peer sends means anything any more.
 func (c *Conn) report(err error) {
+	if _, ok := err.(*MessageError); ok {
+		c.Close()
+	}
 	if h := c.onError.Load(); err != nil && h != nil {
 		(*h)(c, err)
 	}

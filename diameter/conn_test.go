@@ -1,6 +1,7 @@
 package diameter
 
 import (
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -60,21 +61,31 @@ func (f *fake) Close() error {
 	return nil
 }
 
-// on is a message on a stream.
+// on is what comes in one message of SCTP on a stream.
 func on(stream uint16, data string) message {
 	return message{data, sctpdtls.MessageInfo{Stream: stream, PPID: sctpdtls.PPIDDiameter}}
 }
+
+// header is that of a Diameter message as long as it says.
+func header(version byte, length uint32) string {
+	h := binary.BigEndian.AppendUint32(nil, length&0xffffff)
+	h[0] = version
+	return string(append(h, make([]byte, diam.HeaderLength-len(h))...))
+}
+
+// dm is a Diameter message with a body.
+func dm(body string) string { return header(1, uint32(diam.HeaderLength+len(body))) + body }
 
 const anyStream = diam.InvalidStreamID
 
 // TestReadAny hands out streams in the order in which they came by, and no bytes of two messages at once.
 func TestReadAny(t *testing.T) {
-	c := newConn(newFake(io.EOF, on(3, "abcdef"), on(1, ""), on(1, "xyz")))
-	b := make([]byte, 4)
+	c := newConn(newFake(io.EOF, on(3, dm("abcdef")), on(1, ""), on(1, dm("xyz"))))
+	b := make([]byte, 24)
 	for _, want := range []struct {
 		data   string
 		stream uint
-	}{{"abcd", 3}, {"ef", 3}, {"xyz", 1}} {
+	}{{dm("abcdef")[:24], 3}, {"ef", 3}, {dm("xyz"), 1}} {
 		n, stream, err := c.ReadAny(b)
 		if string(b[:n]) != want.data || stream != want.stream || err != nil {
 			t.Errorf("read %q of stream %d, %v; want %q of %d", b[:n], stream, err, want.data, want.stream)
@@ -87,12 +98,12 @@ func TestReadAny(t *testing.T) {
 
 // TestReadStream passes by other streams, which lose nothing.
 func TestReadStream(t *testing.T) {
-	c := newConn(newFake(io.EOF, on(1, "one"), on(2, "two"), on(1, "three"), on(5, "five")))
+	c := newConn(newFake(io.EOF, on(1, dm("one")), on(2, dm("two")), on(1, dm("three")), on(5, dm("five"))))
 	b := make([]byte, 100)
 	for _, want := range []struct {
 		stream uint
 		data   string
-	}{{5, "five"}, {2, "two"}, {1, "onethree"}} {
+	}{{5, dm("five")}, {2, dm("two")}, {1, dm("one") + dm("three")}} {
 		if n, err := c.ReadStream(b, want.stream); string(b[:n]) != want.data || err != nil {
 			t.Errorf("stream %d: read %q, %v, want %q", want.stream, b[:n], err, want.data)
 		}
@@ -112,13 +123,13 @@ func TestReadAtLeast(t *testing.T) {
 		from   uint
 		err    error
 	}{
-		{"any stream", io.EOF, []message{on(2, "header"), on(1, "x"), on(2, "body")}, 10, 10, anyStream, "headerbody", 2, nil},
-		{"given stream", io.EOF, []message{on(2, "x"), on(1, "ab"), on(1, "cd")}, 4, 3, 1, "abcd", 1, nil},
-		{"more than enough", io.EOF, []message{on(0, "abcdef")}, 4, 2, anyStream, "abcd", 0, nil},
-		{"short buffer", io.EOF, []message{on(0, "abc")}, 2, 3, anyStream, "", anyStream, io.ErrShortBuffer},
+		{"any stream", io.EOF, []message{on(2, dm("one")), on(1, dm("x")), on(2, dm("more"))}, 47, 47, anyStream, dm("one") + dm("more"), 2, nil},
+		{"given stream", io.EOF, []message{on(2, dm("x")), on(1, dm("ab")), on(1, dm("cd"))}, 44, 43, 1, dm("ab") + dm("cd"), 1, nil},
+		{"more than enough", io.EOF, []message{on(0, dm("abcdef"))}, 24, 22, anyStream, dm("abcdef")[:24], 0, nil},
+		{"short buffer", io.EOF, []message{on(0, dm("abc"))}, 2, 3, anyStream, "", anyStream, io.ErrShortBuffer},
 		{"nothing", io.EOF, nil, 4, 4, anyStream, "", anyStream, io.EOF},
-		{"too little", io.EOF, []message{on(0, "ab")}, 4, 4, anyStream, "ab", 0, io.ErrUnexpectedEOF},
-		{"lost", lost, []message{on(0, "ab")}, 4, 4, anyStream, "ab", 0, lost},
+		{"too little", io.EOF, []message{on(0, dm("ab"))}, 24, 24, anyStream, dm("ab"), 0, io.ErrUnexpectedEOF},
+		{"lost", lost, []message{on(0, dm("ab"))}, 24, 24, anyStream, dm("ab"), 0, lost},
 		{"nothing wanted", io.EOF, nil, 0, 0, 7, "", 7, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -134,7 +145,7 @@ func TestReadAtLeast(t *testing.T) {
 
 // TestRead stays on one stream until the current stream is reset.
 func TestRead(t *testing.T) {
-	c := newConn(newFake(io.EOF, on(4, "abcd"), on(6, "other"), on(4, "efg")))
+	c := newConn(newFake(io.EOF, on(4, dm("abcd")), on(6, dm("other")), on(4, dm("efg"))))
 	read := func(size int, want string, current uint) {
 		t.Helper()
 		b := make([]byte, size)
@@ -143,11 +154,11 @@ func TestRead(t *testing.T) {
 			t.Errorf("read %q, %v, current stream %d; want %q, %d", b[:n], err, c.CurrentStream(), want, current)
 		}
 	}
-	read(3, "abc", 4)
-	read(3, "d", 4)
-	read(3, "efg", 4)
+	read(23, dm("abcd")[:23], 4)
+	read(23, "d", 4)
+	read(23, dm("efg"), 4)
 	c.ResetCurrentStream()
-	read(10, "other", 6)
+	read(30, dm("other"), 6)
 	if was := c.SetCurrentStream(4); was != 6 {
 		t.Errorf("the current stream was %d, want 6", was)
 	}
@@ -226,18 +237,18 @@ func TestErrorHandler(t *testing.T) {
 // TestBacklog: a peer that does not finish a message cannot make us keep others without end.
 func TestBacklog(t *testing.T) {
 	f := newFake(nil)
-	f.in <- on(1, "header")
+	f.in <- on(1, dm(""))
 	go func() {
 		for {
 			select {
-			case f.in <- on(2, strings.Repeat("x", sctpdtls.MaxMessageSize)):
+			case f.in <- on(2, dm(strings.Repeat("x", sctpdtls.MaxMessageSize-diam.HeaderLength))):
 			case <-t.Context().Done():
 				return
 			}
 		}
 	}()
 	c := newConn(f)
-	_, _, err := c.ReadAtLeast(make([]byte, 20), 20, 1)
+	_, _, err := c.ReadAtLeast(make([]byte, 24), 24, 1)
 	var backlog *BacklogError
 	if !errors.As(err, &backlog) || backlog.Stream != 1 {
 		t.Errorf("error %v, want BacklogError of stream 1", err)
@@ -266,6 +277,104 @@ func TestWriteWhileReading(t *testing.T) {
 		close(f.in)
 		if err := <-done; err != os.ErrDeadlineExceeded {
 			t.Errorf("error %v, want the connection's own", err)
+		}
+	})
+}
+
+// go-diameter makes room for whatever length a header claims: for 4 GiB if that is less than a header has. So headers are
+// checked, of every message on every stream, as they come, and the connection is closed.
+func TestMessageLengths(t *testing.T) {
+	const unreadable = 1<<24 - 1
+	for _, tt := range []struct {
+		name   string
+		data   string
+		offset int
+		length uint32
+	}{
+		{"length 0", header(1, 0), 0, 0},
+		{"length 19", header(1, 19), 0, 19},
+		{"length 2^24-1", header(1, unreadable), 0, unreadable},
+		{"one more than came", header(1, 25) + "body", 0, 25},
+		{"one less than came", header(1, 23) + "body", 23, 0},
+		{"version 0", header(0, 20), 0, 20},
+		{"version 2", header(2, 24) + "body", 0, 24},
+		{"half a header", header(1, 20)[:19], 0, 20},
+		{"one byte", "\x01", 0, 0},
+		{"length 0 of a second", dm("first") + header(1, 0), 25, 0},
+		{"2^24-1 of a third", dm("first") + dm("") + header(1, unreadable), 45, unreadable},
+		{"a second cut short", dm("first") + header(1, 20)[:3], 25, 0},
+	} {
+		for _, stream := range []uint16{0, 7} {
+			t.Run(tt.name, func(t *testing.T) {
+				f := newFake(nil, on(3, dm("good")), on(stream, tt.data), on(3, dm("never read")))
+				c := newConn(f)
+				var reported error
+				c.SetErrorHandler(func(_ diam.MultistreamConn, err error) { reported = err })
+				b := make([]byte, 100)
+				if n, _, err := c.ReadAny(b); string(b[:n]) != dm("good") || err != nil {
+					t.Errorf("what came before: %q, %v", b[:n], err)
+				}
+				for range 2 { // and ever after
+					n, _, err := c.ReadAtLeast(b, diam.HeaderLength, anyStream)
+					var bad *MessageError
+					if n != 0 || !errors.As(err, &bad) || bad.Stream != uint(stream) || bad.Offset != tt.offset || bad.Length != tt.length || bad.Size != len(tt.data) {
+						t.Errorf("%d bytes, %+v", n, err)
+					}
+					if reported != err || len(f.closes) == 0 {
+						t.Errorf("the handler got %v; closed %d times", reported, len(f.closes))
+					}
+				}
+			})
+		}
+	}
+	for _, good := range []string{dm(""), dm("x"), dm("first") + dm("") + dm("third"), dm(strings.Repeat("x", sctpdtls.MaxMessageSize-diam.HeaderLength))} {
+		if err := check([]byte(good), 0); err != nil {
+			t.Errorf("%d bytes: %v", len(good), err)
+		}
+	}
+}
+
+// TestTLS: what crypto/tls reads is not Diameter. It is nothing to whoever reads Diameter.
+func TestTLS(t *testing.T) {
+	const records = "\x16\x03\x01 hello"
+	c := newConn(newFake(io.EOF, on(0, records), on(0, "more"), on(0, records)))
+	b := make([]byte, 100)
+	for _, want := range []string{records, "more"} {
+		if n, err := c.Read(b); string(b[:n]) != want || err != nil {
+			t.Errorf("Read = %q, %v", b[:n], err)
+		}
+	}
+	var bad *MessageError
+	if _, _, err := c.ReadAny(b); !errors.As(err, &bad) {
+		t.Errorf("ReadAny: %v, want a MessageError", err)
+	}
+	for _, in := range [][]message{{on(0, dm("x")), on(0, records)}, {on(0, "\x02")}} { // not at first, or none
+		c := newConn(newFake(io.EOF, in...))
+		err := error(nil)
+		for err == nil {
+			_, err = c.Read(b)
+		}
+		if !errors.As(err, &bad) {
+			t.Errorf("Read: %v, want a MessageError", err)
+		}
+	}
+}
+
+// FuzzCheck: go-diameter's reading of what was checked makes room for no more than came.
+func FuzzCheck(f *testing.F) {
+	for _, data := range []string{"", dm(""), dm("body"), header(1, 0), header(1, 1<<24-1), header(2, 20), dm("first") + dm("second") + "\x01"} {
+		f.Add([]byte(data))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if check(b, 0) != nil {
+			return
+		}
+		for len(b) > 0 {
+			h, err := diam.DecodeHeader(b)
+			if err != nil || h.MessageLength < diam.HeaderLength || int(h.MessageLength) > len(b) {
+				t.Fatalf("%+v of %d bytes, %v", h, len(b), err)
+			}
+			b = b[h.MessageLength:]
 		}
 	})
 }

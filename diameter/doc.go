@@ -16,6 +16,9 @@
 //   - A Diameter message has at most 16,384 bytes here (RFC 6083, Section 1.1). WriteTo returns a
 //     [sctpdtls.MessageTooLargeError] for a larger one; nothing of it was sent, and the connection goes on. A server answers
 //     such a request with DIAMETER_UNABLE_TO_COMPLY.
+//   - What comes in one message of SCTP has to be one Diameter message or several, each whole and with a header of version 1
+//     whose Message Length is true. Anything else is a [MessageError] on ErrorReports, and the connection is closed: go-diameter
+//     would make room for any length that a peer claims.
 //   - An association that ends without close_notify is reported on ErrorReports as a
 //     [sctpdtls.AssociationError]; after close_notify nothing is reported.
 //   - diam.Conn.TLS is nil, for it knows crypto/tls only; [StateOf] has the peer's certificates. A state machine
