@@ -20,6 +20,15 @@ type Addr = sctp.SCTPAddr
 // addresses, or “:port” for every local one. Names are looked up, and the first
 // address found is taken. The network is “sctp”, “sctp4” or “sctp6”.
 func ResolveAddr(ctx context.Context, network, address string) (*Addr, error) {
+	all, err := resolveAll(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
+}
+
+// resolveAll is ResolveAddr with all addresses of a single name, each as an Addr.
+func resolveAll(ctx context.Context, network, address string) ([]*Addr, error) {
 	family, ok := map[string]string{"sctp": "ip", "sctp4": "ip4", "sctp6": "ip6"}[network]
 	if !ok {
 		return nil, net.UnknownNetworkError(network)
@@ -39,8 +48,9 @@ func ResolveAddr(ctx context.Context, network, address string) (*Addr, error) {
 	}
 	addr := &Addr{Port: port}
 	if len(parts) == 1 && host == "" {
-		return addr, nil
+		return []*Addr{addr}, nil
 	}
+	var all []*Addr
 	for _, h := range parts {
 		h = strings.TrimSuffix(strings.TrimPrefix(h, "["), "]")
 		if h == "" {
@@ -53,13 +63,23 @@ func ResolveAddr(ctx context.Context, network, address string) (*Addr, error) {
 			}
 			h = ip + "%" + ifi.Name
 		}
-		ip, err := lookup(ctx, family, h)
+		ips, err := lookup(ctx, family, h)
 		if err != nil {
 			return nil, err
 		}
-		addr.IPAddrs = append(addr.IPAddrs, net.IPAddr{IP: ip.WithZone("").AsSlice(), Zone: ip.Zone()})
+		for _, ip := range ips {
+			all = append(all, &Addr{Port: port, IPAddrs: []net.IPAddr{ipAddr(ip)}})
+		}
+		addr.IPAddrs = append(addr.IPAddrs, ipAddr(ips[0]))
 	}
-	return addr, nil
+	if len(parts) > 1 {
+		all = []*Addr{addr}
+	}
+	return all, nil
+}
+
+func ipAddr(ip netip.Addr) net.IPAddr {
+	return net.IPAddr{IP: ip.WithZone("").AsSlice(), Zone: ip.Zone()}
 }
 
 // interfaceOf finds the interface of a zone, by name or number (RFC 4007, Section 11.2).
@@ -73,17 +93,17 @@ func interfaceOf(zone string) (*net.Interface, error) {
 	return ifi, err
 }
 
-// lookup returns an address of host in the family “ip”, “ip4” or “ip6”.
-func lookup(ctx context.Context, family, host string) (netip.Addr, error) {
+// lookup returns the addresses of host in the family “ip”, “ip4” or “ip6”: one at least.
+func lookup(ctx context.Context, family, host string) ([]netip.Addr, error) {
 	// The resolver would forget the zone. An IPv4 address in the form of IPv6 is the IPv4 address.
 	if ip, err := netip.ParseAddr(host); err == nil && (family == "ip" || ip.Unmap().Is4() == (family == "ip4")) {
-		return ip.Unmap(), nil
+		return []netip.Addr{ip.Unmap()}, nil
 	}
 	ips, err := net.DefaultResolver.LookupNetIP(ctx, family, host)
-	if err != nil {
-		return netip.Addr{}, err
+	for i := range ips {
+		ips[i] = ips[i].Unmap()
 	}
-	return ips[0].Unmap(), nil
+	return ips, err
 }
 
 // addrPorts returns what internal/sctpsock takes. No address means all of them, which for “sctp” is an address that is
@@ -111,7 +131,7 @@ func fromAddrPorts(list []netip.AddrPort) *Addr {
 	for _, ap := range list {
 		ip := ap.Addr().Unmap()
 		a.Port = int(ap.Port())
-		a.IPAddrs = append(a.IPAddrs, net.IPAddr{IP: ip.WithZone("").AsSlice(), Zone: ip.Zone()})
+		a.IPAddrs = append(a.IPAddrs, ipAddr(ip))
 	}
 	return a
 }

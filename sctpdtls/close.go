@@ -7,11 +7,13 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
+	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
@@ -137,6 +139,22 @@ func (c *Conn) interrupt() {
 	c.readDeadline.take(past)
 }
 
+// lostTime is how long Close waits for a peer to which no path leads, as far as SCTP knows: for one that has just come back.
+const lostTime = 200 * time.Millisecond
+
+// lostPaths reports whether all paths have failed: SCTP has sent on each so often in vain as PathMaxRetrans says.
+func (c *Conn) lostPaths() bool {
+	k, ok := c.assoc.(interface {
+		Paths() ([]sctpsock.Path, error)
+	})
+	if !ok {
+		return false
+	}
+	paths, err := k.Paths()
+	active := func(p sctpsock.Path) bool { return p.State != sctpsock.StateInactive }
+	return err == nil && len(paths) > 0 && !slices.ContainsFunc(paths, active)
+}
+
 // goodbyeTime is how long Close waits for the peer to close as well.
 const goodbyeTime = time.Second
 
@@ -150,7 +168,11 @@ func (c *Conn) close() error {
 		}
 		return unlessClosed(*c.writeEnd.Load())
 	}
-	until := time.Now().Add(c.config.closeTimeout())
+	limit := c.config.closeTimeout()
+	if c.lostPaths() {
+		limit = min(limit, lostTime)
+	}
+	until := time.Now().Add(limit)
 	c.readDeadline.take(until)
 	c.mux.Discard()
 

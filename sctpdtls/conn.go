@@ -193,6 +193,8 @@ func (c *Conn) handshake(ctx context.Context) error {
 		c.readDeadline.take(past)
 		close(interrupted)
 	})
+	c.core.SetContext(ctx, callbackConn{c})
+	defer c.core.SetContext(context.Background(), callbackConn{c}) // of renegotiations, which whoever reads brings on
 	err := c.assoc.Handshaking(true)
 	if err == nil {
 		err = c.core.Start()
@@ -221,6 +223,21 @@ func (c *Conn) handshake(ctx context.Context) error {
 	c.readDeadline.giveBack()
 	return nil
 }
+
+// A callbackConn is what callbacks find as [tls.ClientHelloInfo].Conn: who the peer is. crypto/tls shows the connection
+// below TLS there, which is not to be read or written either.
+type callbackConn struct{ c *Conn }
+
+func (h callbackConn) LocalAddr() net.Addr            { return h.c.LocalAddr() }
+func (h callbackConn) RemoteAddr() net.Addr           { return h.c.RemoteAddr() }
+func (h callbackConn) Close() error                   { return h.c.assoc.Abort() } // which ends the handshake
+func (callbackConn) Read([]byte) (int, error)         { return 0, errInCallback }
+func (callbackConn) Write([]byte) (int, error)        { return 0, errInCallback }
+func (callbackConn) SetDeadline(time.Time) error      { return errInCallback }
+func (callbackConn) SetReadDeadline(time.Time) error  { return errInCallback }
+func (callbackConn) SetWriteDeadline(time.Time) error { return errInCallback }
+
+var errInCallback = fmt.Errorf("sctpdtls: a ClientHelloInfo's Conn has addresses only: the handshake is under way: %w", errors.ErrUnsupported)
 
 // Handshake is HandshakeContext with no context.
 func (c *Conn) Handshake() error { return c.HandshakeContext(context.Background()) }

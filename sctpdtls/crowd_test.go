@@ -98,6 +98,21 @@ func TestAttackE12OneHostIsACrowd(t *testing.T) {
 	})
 }
 
+// A stranger that says it has thousands of addresses does not fill the log.
+func TestAddressesInTheLogAreBounded(t *testing.T) {
+	a := &Addr{Port: 5868}
+	for i := range 8000 {
+		a.IPAddrs = append(a.IPAddrs, net.IPAddr{IP: net.IPv4(192, 0, byte(i>>8), byte(i))})
+	}
+	if s := shown(a); len(s) > 200 || !strings.Contains(s, "192.0.0.0") || !strings.Contains(s, "7992 more") {
+		t.Errorf("%d bytes: %.300s", len(s), s)
+	}
+	a.IPAddrs = a.IPAddrs[:2]
+	if s := shown(a); s != a.String() {
+		t.Errorf("%s", s)
+	}
+}
+
 // Hosts whose address is not known are one host, lest whoever hides its address may have any number of handshakes.
 func TestUnknownHostsAreOne(t *testing.T) {
 	c := newCrowd(2)

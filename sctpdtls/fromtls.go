@@ -208,5 +208,11 @@ func (s *ConnectionState) tls() tls.ConnectionState {
 	if field := reflect.ValueOf(&t).Elem().FieldByName("HelloRetryRequest"); field.IsValid() { // since Go 1.26
 		field.SetBool(s.HelloRetryRequest)
 	}
+	// What [tls.ConnectionState.ExportKeyingMaterial] calls, and there is no other way to set. Without it that panics.
+	if field := reflect.ValueOf(&t).Elem().FieldByName("ekm"); field.IsValid() && field.Type() == reflect.TypeFor[exportFunc]() {
+		*(*exportFunc)(field.Addr().UnsafePointer()) = s.ExportKeyingMaterial
+	}
 	return t
 }
+
+type exportFunc = func(label string, context []byte, length int) ([]byte, error)

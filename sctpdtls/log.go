@@ -3,6 +3,7 @@ package sctpdtls
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"log/slog"
 	"net"
 
@@ -25,6 +26,15 @@ func (c *Config) logHandshake(peer net.Addr, state ConnectionState, err error) {
 			"suite", tls.CipherSuiteName(state.CipherSuite), "resumed", state.DidResume,
 			"outStreams", state.OutStreams, "inStreams", state.InStreams)
 	}
+}
+
+// shown is how a peer's addresses are logged: a stranger may say that it has thousands.
+func shown(peer net.Addr) string {
+	const most = 8
+	if a, ok := peer.(*Addr); ok && len(a.IPAddrs) > most {
+		return fmt.Sprintf("%v and %d more addresses", &Addr{Port: a.Port, IPAddrs: a.IPAddrs[:most]}, len(a.IPAddrs)-most)
+	}
+	return peer.String()
 }
 
 func dtlsVersion(version uint16) string {

@@ -28,7 +28,8 @@ type MessageInfo struct {
 
 // ReadMessage waits for the next message, of any stream that has no [Stream], and puts it into b. When b is
 // too short it returns io.ErrShortBuffer and info.Length; the message stays
-// for the next call. ([MaxMessageSize] bytes are always enough.) It returns io.EOF after the peer's close_notify; an
+// for the next call, and a loop that passes over errors with the same b never comes further: give b [MaxMessageSize]
+// bytes, which are always enough. It returns io.EOF after the peer's close_notify; an
 // [AssociationError], which is an io.ErrUnexpectedEOF, when the association ended without; and a [TruncationError], likewise, when
 // messages were removed on the way.
 func (c *Conn) ReadMessage(b []byte) (n int, info MessageInfo, err error) {
