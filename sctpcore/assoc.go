@@ -6,7 +6,6 @@ import (
 	"io"
 	"math"
 	"net/netip"
-	"slices"
 	"time"
 )
 
@@ -276,7 +275,7 @@ func (a *Assoc) Timeout(now time.Duration) {
 	if now >= a.in.sackTimer {
 		a.in.sackTimer, a.in.sackNow = never, true
 	}
-	for _, p := range slices.Clone(a.paths) {
+	for _, p := range a.paths {
 		if now >= p.t3 {
 			a.t3Timeout(p, now)
 		}

@@ -114,17 +114,19 @@ func (a *Assoc) signer(k *sharedKey) *authchunk.MAC {
 // wrong, or its key not known, it and all behind it are discarded. RFC 4895, Section 6.3.
 func (a *Assoc) verify(chunks []byte) bool {
 	c, err := authchunk.ParseAuth(chunks)
-	if errors.Is(err, authchunk.ErrHMACID) || err == nil && !slices.Contains(a.config.HMACs, c.HMAC) {
-		a.reportError(CauseUnsupportedHMAC, binary.BigEndian.AppendUint16(nil, uint16(c.HMAC)))
-		a.stats.AuthFailures++
-		return false
-	}
-	if err != nil || !a.auth.agreed {
-		a.stats.AuthFailures++
-		return false
-	}
 	k := a.auth.keys[c.KeyID]
-	if k == nil || k.deactivated || !a.mac(k, c.HMAC).Verify(chunks, c) {
+	switch {
+	case !a.auth.agreed:
+		err = ErrNoAuth
+	case errors.Is(err, authchunk.ErrHMACID) || err == nil && !slices.Contains(a.config.HMACs, c.HMAC):
+		a.reportError(CauseUnsupportedHMAC, binary.BigEndian.AppendUint16(nil, uint16(c.HMAC)))
+		err = authchunk.ErrHMACID
+	case err == nil && (k == nil || k.deactivated):
+		err = ErrKey
+	case err == nil && !a.mac(k, c.HMAC).Verify(chunks, c):
+		err = authchunk.ErrMAC
+	}
+	if err != nil {
 		a.stats.AuthFailures++
 		return false
 	}

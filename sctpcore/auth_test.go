@@ -286,6 +286,8 @@ func TestAuthLateKey(t *testing.T) {
 func TestAuthRestart(t *testing.T) {
 	p := authPeer(t, &Config{Auth: true})
 	p.set(1, "one")
+	p.write("before", Info{})
+	p.next()
 	p.raw(0, peerChunk(chunkInit, 0, "0000bbbb"+peerInit[8:]+peerAuth))
 	if got := p.next(); got != "tag bbbb | INIT-ACK" {
 		t.Fatal(got)

@@ -10,7 +10,7 @@ import (
 // duplicates, collisions and restarts. RFC 9260, Section 5.2.
 
 // receiveInit answers an INIT for this association. RFC 9260, Sections 5.2.1 and 5.2.2.
-func (a *Assoc) receiveInit(now time.Duration, h header, from netip.AddrPort, local netip.Addr, value []byte) {
+func (a *Assoc) receiveInit(now time.Duration, h header, from netip.AddrPort, value []byte) {
 	p := a.pathOf(from.Addr())
 	if p == nil || len(value) < initFixedLen {
 		return
@@ -47,7 +47,7 @@ func (a *Assoc) receiveInit(now time.Duration, h header, from netip.AddrPort, lo
 			return
 		}
 	}
-	if b := s.toInit(now, h, from, local, value); b != nil {
+	if b := s.toInit(now, h, from, value); b != nil {
 		a.reply(p, b)
 	}
 }

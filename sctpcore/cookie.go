@@ -20,14 +20,13 @@ type stateCookie struct {
 	localPort         uint16
 	peerPort          uint16
 	from              netip.AddrPort // where INIT came from
-	local             netip.Addr     // where it went to; may be invalid
 	random            [32]byte       // of our RANDOM parameter
 	peer              initChunk      // the peer's INIT
 }
 
 const (
 	macLen         = sha256.Size
-	cookieFixedLen = macLen + 8 + 8 + 4*4 + 2*2 + 18 + 16 + 32
+	cookieFixedLen = macLen + 8 + 8 + 4*4 + 2*2 + 18 + 32
 )
 
 // A cookieKey signs cookies. It is as old as the [Endpoint] that made it.
@@ -37,22 +36,6 @@ func (k *cookieKey) sign(b []byte) []byte {
 	m := hmac.New(sha256.New, k[:])
 	m.Write(b)
 	return m.Sum(nil)
-}
-
-func appendAddr(b []byte, a netip.Addr) []byte {
-	raw := a.As16()
-	if !a.IsValid() {
-		raw = [16]byte{}
-	}
-	return append(b, raw[:]...)
-}
-
-func readAddr(b []byte) netip.Addr {
-	a := netip.AddrFrom16([16]byte(b)).Unmap()
-	if a.IsUnspecified() {
-		return netip.Addr{}
-	}
-	return a
 }
 
 // seal returns the cookie as it goes into INIT ACK.
@@ -66,9 +49,9 @@ func (k *cookieKey) seal(c *stateCookie) []byte {
 	b = binary.BigEndian.AppendUint32(b, c.tiePeer)
 	b = binary.BigEndian.AppendUint16(b, c.localPort)
 	b = binary.BigEndian.AppendUint16(b, c.peerPort)
-	b = appendAddr(b, c.from.Addr())
+	addr := c.from.Addr().As16()
+	b = append(b, addr[:]...)
 	b = binary.BigEndian.AppendUint16(b, c.from.Port())
-	b = appendAddr(b, c.local)
 	b = append(b, c.random[:]...)
 	b = c.peer.appendTo(b)
 	copy(b, k.sign(b[macLen:]))
@@ -89,10 +72,9 @@ func (k *cookieKey) open(b []byte) (c stateCookie, ok bool) {
 	c.tiePeer = binary.BigEndian.Uint32(b[28:])
 	c.localPort = binary.BigEndian.Uint16(b[32:])
 	c.peerPort = binary.BigEndian.Uint16(b[34:])
-	c.from = netip.AddrPortFrom(readAddr(b[36:52]), binary.BigEndian.Uint16(b[52:]))
-	c.local = readAddr(b[54:70])
-	c.random = [32]byte(b[70:102])
-	peer, f := parseInit(b[102:])
+	c.from = netip.AddrPortFrom(netip.AddrFrom16([16]byte(b[36:52])).Unmap(), binary.BigEndian.Uint16(b[52:]))
+	c.random = [32]byte(b[54:86])
+	peer, f := parseInit(b[86:])
 	c.peer = peer
 	return c, f == nil
 }

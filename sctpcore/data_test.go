@@ -28,6 +28,18 @@ func TestDelayedSack(t *testing.T) {
 	p.wantRead("0:a", "0:b", "0:c", "0:d", "0:e")
 }
 
+// TestSackGoesAlong: a delayed SACK goes with DATA. Section 6.2.
+func TestSackGoesAlong(t *testing.T) {
+	p := acceptPeer(t, nil)
+	p.raw(p.core.tag, data(1000, whole, 0, 0, "a"))
+	p.next()
+	p.raw(p.core.tag, data(1001, whole, 0, 1, "b"))
+	p.write("x", Info{})
+	p.want("SACK 1001 | DATA +0 stream 0 ssn 0 EB \"x\"")
+	p.sleep(200 * time.Millisecond)
+	p.wantNothing("it is acknowledged")
+}
+
 // TestImmediateSack: RFC 7053; Section 6.2 on gaps and duplicates.
 func TestImmediateSack(t *testing.T) {
 	p := acceptPeer(t, nil)

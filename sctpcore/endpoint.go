@@ -249,7 +249,7 @@ func (e *Endpoint) answerInit(now time.Duration, config *Config, h header, from 
 	if err != nil || fill(e.rand, s.random[:]) != nil {
 		return
 	}
-	if b := s.toInit(now, h, from, local, value); b != nil {
+	if b := s.toInit(now, h, from, value); b != nil {
 		e.reply(from, local, b)
 	}
 }

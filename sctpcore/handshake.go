@@ -159,7 +159,7 @@ type answer struct {
 
 // toInit builds the packet that answers INIT, nil if none does. It keeps nothing: all is in the
 // cookie. RFC 9260, Section 5.1, step B.
-func (s *answer) toInit(now time.Duration, h header, from netip.AddrPort, local netip.Addr, value []byte) []byte {
+func (s *answer) toInit(now time.Duration, h header, from netip.AddrPort, value []byte) []byte {
 	peer, f := parseInit(value)
 	if peer.tag == 0 { // RFC 9260, Section 3.3.2
 		return nil
@@ -179,7 +179,7 @@ func (s *answer) toInit(now time.Duration, h header, from netip.AddrPort, local 
 		localTag: s.localTag, localTSN: s.localTSN,
 		tieLocal: s.tieLocal, tiePeer: s.tiePeer,
 		localPort: h.dst, peerPort: h.src,
-		from: from, local: local,
+		from:   from,
 		random: s.random,
 		peer:   peer,
 	}

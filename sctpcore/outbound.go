@@ -64,7 +64,6 @@ type outbound struct {
 
 	advanced    uint32 // Advanced.Peer.Ack.Point. RFC 3758, Section 3.5
 	sendForward bool
-	forwardAt   time.Duration // for T3-rtx of FORWARD TSN
 
 	dryAsked bool
 }

@@ -24,7 +24,7 @@ func (a *Assoc) Receive(now time.Duration, from netip.AddrPort, local netip.Addr
 	switch {
 	case first.typ == chunkInit: // RFC 9260, Section 8.5.1, A: alone, and with a tag of 0
 		if h.tag == 0 && len(rest) == 0 {
-			a.receiveInit(now, h, from, local, first.value)
+			a.receiveInit(now, h, from, first.value)
 		}
 		return
 	case first.typ == chunkCookieEcho:

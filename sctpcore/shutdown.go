@@ -7,10 +7,9 @@ import (
 
 // shutdownState is the end in order. RFC 9260, Section 9.2.
 type shutdownState struct {
-	asked   bool          // by our user
-	timer   time.Duration // T2-shutdown
-	guard   time.Duration // T5-shutdown-guard
-	retrans int
+	asked bool          // by our user
+	timer time.Duration // T2-shutdown
+	guard time.Duration // T5-shutdown-guard
 }
 
 // Shutdown ends the association in order: what was sent is acknowledged first. What the peer sends
@@ -91,6 +90,9 @@ func (a *Assoc) receiveShutdown(now time.Duration, c chunk) *fault {
 		a.event(Event{Kind: EventPeerShutdown})
 		a.control.shutdown = false
 		a.sendShutdownAck(now)
+		return nil
+	case StateShutdownAckSent: // the peer has not got it
+		a.control.shutdownAck = true
 		return nil
 	default:
 		return nil

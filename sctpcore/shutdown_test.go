@@ -53,6 +53,8 @@ func TestPeerShutdown(t *testing.T) {
 	p.want("SHUTDOWN-ACK")
 	p.sleep(time.Second)
 	p.want("SHUTDOWN-ACK")
+	p.send(chunkShutdown, 0, fmt.Sprintf("%08x", p.core.tsn+1))
+	p.want("SHUTDOWN-ACK")
 	p.send(chunkShutdownComplete, 0, "")
 	p.wantEvent(EventDown)
 	p.wantNothing("it is over")

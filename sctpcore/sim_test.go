@@ -105,17 +105,12 @@ func (h *simHost) addrs(n int) (all []netip.Addr) {
 	return all
 }
 
-// connect begins an association from host 0 to port 5000 of host 1, with that many addresses each.
-func (n *simNet) connect(client, server *Config, addresses int) *simEnd {
+// connect begins an association from host 0 to port 5000 of host 1.
+func (n *simNet) connect(client, server *Config) *simEnd {
 	n.t.Helper()
 	if err := n.hosts[1].endpoint.Listen(5000, server); err != nil {
 		n.t.Fatal(err)
 	}
-	return n.dial(client)
-}
-
-func (n *simNet) dial(client *Config) *simEnd {
-	n.t.Helper()
 	a, err := n.hosts[0].endpoint.Connect(n.now, client, 0, 5000, simAddr(1, 0))
 	if err != nil {
 		n.t.Fatal(err)
@@ -125,13 +120,13 @@ func (n *simNet) dial(client *Config) *simEnd {
 	return e
 }
 
-// pair connects and runs until both ends are up.
+// pair connects hosts with that many addresses each, and runs until both ends are up.
 func (n *simNet) pair(client, server *Config, addresses int) (c, s *simEnd) {
 	n.t.Helper()
 	if addresses > 1 {
 		client, server = withAddrs(client, n.hosts[0].addrs(addresses)), withAddrs(server, n.hosts[1].addrs(addresses))
 	}
-	c = n.connect(client, server, addresses)
+	c = n.connect(client, server)
 	n.until(30*time.Second, func() bool { return c.assoc.State() == StateEstablished && len(n.hosts[1].ends) > 0 })
 	return c, n.hosts[1].ends[0]
 }
@@ -320,13 +315,6 @@ func (e *simEnd) kinds() (all []EventKind) {
 }
 
 func (e *simEnd) has(k EventKind) bool { return slices.Contains(e.kinds(), k) }
-
-func (e *simEnd) texts() (all []string) {
-	for _, m := range e.got {
-		all = append(all, string(m.data))
-	}
-	return all
-}
 
 func TestSimHandshakeAndMessages(t *testing.T) {
 	n := newSimNet(t, 1)

@@ -24,7 +24,6 @@ type testPeer struct {
 	config   *Config
 	now      time.Duration
 	from     netip.AddrPort
-	events   []Event
 	core     initChunk // what the core's INIT or INIT ACK said
 	cookie   []byte
 	listens  bool // the core's port 5000
