@@ -118,7 +118,7 @@ func TestErrorFlood(t *testing.T) {
 
 // TestMemory: whatever a peer sends, this side keeps no more than four times the window.
 func TestMemory(t *testing.T) {
-	const window = 32768
+	const window = 16384
 	for _, test := range []struct {
 		name string
 		data func(i uint32) []byte
@@ -127,13 +127,13 @@ func TestMemory(t *testing.T) {
 		{"tiny messages after a gap", func(i uint32) []byte { return data(1001+i, whole|flagUnordered, 0, 0, "x") }},
 		{"tiny fragments without end", func(i uint32) []byte { return data(1000+i, flagBegin&byte(2*b2i(i == 0)), 0, 0, "x") }},
 		{"tiny fragments after a gap", func(i uint32) []byte { return data(1001+i, 0, 0, 0, "x") }},
-		{"backwards", func(i uint32) []byte { return data(1000+20000-i, 0, 0, 0, "x") }},
+		{"backwards", func(i uint32) []byte { return data(1000+8000-i, 0, 0, 0, "x") }},
 		{"never in turn", func(i uint32) []byte { return data(1000+i, whole, uint16(i%10), uint16(1+i/10), "x") }},
 		{"on all streams", func(i uint32) []byte { return data(1000+i, whole, uint16(i%10), uint16(i/10), "xxxxxxxxxxxxxxxxxxxxx") }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := acceptPeer(t, &Config{ReceiveWindow: window})
-			for i := range uint32(20000) {
+			for i := range uint32(8000) {
 				p.raw(p.core.tag, test.data(i))
 				p.next()
 				if i%1024 == 0 {

@@ -3,6 +3,7 @@ package sctpcore
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 )
@@ -196,5 +197,42 @@ func TestPeerGone(t *testing.T) {
 	var abort *AbortError
 	if e := p.wantEvent(EventDown); !errors.As(e.Err, &abort) || abort.Local {
 		t.Error(e.Err)
+	}
+}
+
+// TestRebootedPeer: a host forgets everything and begins again from the same port, over a network
+// that loses packets. The other end's association goes on with it.
+func TestRebootedPeer(t *testing.T) {
+	for seed := range uint64(40) {
+		n := newSimNet(t, seed)
+		config := &Config{Auth: seed%2 == 0}
+		c, s := n.pair(config, config, 1+int(seed%3)/2)
+		c.send("before", Info{})
+		s.send("lost, or not", Info{})
+		n.loss, n.jitter = 0.1, 20e6
+		n.run(20e6)
+		port, _ := c.assoc.Ports()
+		e, err := NewEndpoint(seededReader{rand.NewChaCha8([32]byte{byte(seed), 99})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.hosts[0].endpoint, n.hosts[0].ends = e, nil
+		a, err := e.Connect(n.now, withAddrs(config, c.assoc.config.Addresses), port, 5000, simAddr(1, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		again := n.hosts[0].add(a)
+		again.flush()
+		n.until(300e9, func() bool { return a.State() == StateEstablished })
+		end := s // the old association, unless an ABORT of the rebooted host has ended it
+		n.until(300e9, func() bool {
+			end = n.hosts[1].ends[len(n.hosts[1].ends)-1]
+			return s.has(EventRestart) || end != s && end.assoc.State() == StateEstablished
+		})
+		again.send("after", Info{})
+		n.until(300e9, func() bool { return len(end.got) > 0 && string(end.got[len(end.got)-1].data) == "after" })
+		end.send("back", Info{})
+		n.until(300e9, func() bool { return len(again.got) > 0 && string(again.got[0].data) == "back" })
+		n.check()
 	}
 }

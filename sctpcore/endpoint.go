@@ -65,7 +65,7 @@ func (e *Endpoint) Listen(port uint16, config *Config) error {
 		return err
 	}
 	if e.listeners[port] != nil {
-		return fmt.Errorf("%w: somebody listens on %d", ErrInUse, port)
+		return fmt.Errorf("%w: there is a listener on %d", ErrInUse, port)
 	}
 	e.listeners[port] = c
 	return nil
@@ -146,7 +146,8 @@ func (e *Endpoint) choosePort(port, peerPort uint16, peers []netip.AddrPort) (ui
 func unmap(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
 
 // Bind has the association found by its present tag and addresses. It is to be called again after
-// [EventUp], [EventRestart] and [EventPath], when these may be others.
+// [EventUp], [EventRestart] and [EventPath], when these may be others. The association must not be used
+// meanwhile.
 func (e *Endpoint) Bind(a *Assoc) {
 	e.Forget(a)
 	if a.state == StateClosed {
@@ -165,7 +166,8 @@ func (e *Endpoint) Bind(a *Assoc) {
 	}
 }
 
-// Forget has the association not found any more. It is to be called after [EventDown].
+// Forget has the association not found any more. It is to be called when its state is [StateClosed]
+// and its last packet has been sent.
 func (e *Endpoint) Forget(a *Assoc) {
 	b, ok := e.bound[a]
 	if !ok {
@@ -200,7 +202,7 @@ func (e *Endpoint) Find(from netip.AddrPort, packet []byte) *Assoc {
 func (e *Endpoint) Receive(now time.Duration, from netip.AddrPort, local netip.Addr, packet []byte) *Assoc {
 	from = unmap(from)
 	h, chunks, ok := parsePacket(packet)
-	if !ok || !usable(from.Addr()) || from.Addr().IsMulticast() { // rule 1
+	if !ok || !usable(from.Addr()) { // rule 1
 		return nil
 	}
 	first, rest, ok := nextChunk(chunks)

@@ -25,6 +25,8 @@ var (
 	ErrNoAuth = errors.New("sctp: the peer offers no SCTP-AUTH (on Linux: sysctl net.sctp.auth_enable)")
 	// ErrInUse: there is an association between these ports and addresses, or a listener on the port.
 	ErrInUse = errors.New("sctp: the port is in use (choose another local port)")
+	// ErrAddress: the peer has no such address, or it is not confirmed yet. See [Assoc.Paths].
+	ErrAddress = errors.New("sctp: the peer has no such confirmed address (wait for EventPath)")
 	// ErrConfig: a [Config] that cannot work.
 	ErrConfig = errors.New("sctp: bad configuration")
 )

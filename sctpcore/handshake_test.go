@@ -357,7 +357,7 @@ func TestStreamsAgreed(t *testing.T) {
 
 func TestConfigRefused(t *testing.T) {
 	for i, c := range []Config{
-		{MTU: 100}, {ReceiveWindow: 1000}, {SackDelay: time.Second}, {RTOMin: 2 * time.Second, RTOInitial: time.Second},
+		{MTU: 100}, {MaxBurst: -1}, {ReceiveWindow: 1000}, {SackDelay: time.Second}, {RTOMin: 2 * time.Second, RTOInitial: time.Second},
 		{Auth: true, AuthChunks: []byte{chunkInit}}, {Auth: true, HMACs: nil, AuthChunks: make([]byte, 40)},
 	} {
 		if err := newTestPeer(t, nil).endpoint.Listen(1, &c); !errors.Is(err, ErrConfig) {

@@ -237,7 +237,7 @@ func (a *Assoc) mayRetransmit(p *path) bool {
 	return a.out.agains > 0 && a.mayData() && (p.open() || a.out.fastNow)
 }
 
-// mayData reports whether the state allows DATA. RFC 9260, Section 6: and Section 9.2.
+// mayData reports whether the state allows DATA. RFC 9260, Sections 6 and 9.2.
 func (a *Assoc) mayData() bool {
 	switch a.state {
 	case StateEstablished, StateShutdownPending, StateShutdownReceived:

@@ -62,9 +62,6 @@ func (pk *packet) fits(a *Assoc, typ byte, key *sharedKey, n int) bool {
 	if !a.peerDemands(typ) {
 		return len(pk.b)+n <= pk.limit
 	}
-	if key == nil {
-		key = a.auth.active // DATA from before AUTH was agreed on
-	}
 	if pk.authAt != 0 {
 		return pk.key == key && len(pk.b)+n <= pk.limit
 	}
@@ -76,7 +73,7 @@ func (pk *packet) fits(a *Assoc, typ byte, key *sharedKey, n int) bool {
 	return true
 }
 
-// NextPacket builds the next packet to send in b, which it overwrites and whose capacity has to be
+// NextPacket builds the next packet to send in b, which it overwrites and whose capacity should be
 // Config.MTU; ok if there is one. It is to be called after every other call, until there is none.
 func (a *Assoc) NextPacket(now time.Duration, b []byte) (out Packet, ok bool) {
 	a.now = now
@@ -198,8 +195,7 @@ func (a *Assoc) appendControl(pk *packet, p *path, authenticated bool) {
 	}
 	// A SACK that is only delayed goes along with whatever is sent. RFC 9260, Section 6.2.
 	if in := &a.in; (in.sackNow || in.sackTimer != never) && in.sackTo == p && fits(chunkSack, sackFixedLen) {
-		room := pk.limit - len(pk.b)
-		pk.b = a.appendSack(pk.b, room)
+		pk.b = a.appendSack(pk.b, pk.limit-len(pk.b))
 	}
 	if a.out.sendForward && p == a.sendPath() && fits(chunkForwardTSN, 8) {
 		pk.b = a.appendForwardTSN(pk.b, pk.limit-len(pk.b), p)
@@ -214,7 +210,8 @@ func (a *Assoc) appendControl(pk *packet, p *path, authenticated bool) {
 	}
 }
 
-// cookieAlone reports whether a cookie longer than a packet is to be sent: it goes in one that is too long.
+// cookieAlone reports whether a cookie longer than a packet is to be sent: it goes in a packet that is longer
+// than Config.MTU, as SCTP cannot fragment it.
 func (a *Assoc) cookieAlone(pk *packet) bool {
 	return a.shake.send && a.state == StateCookieEchoed && len(a.shake.cookie)+chunkHeaderLen > pk.limit-headerLen && len(pk.b) == headerLen
 }

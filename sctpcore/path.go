@@ -71,12 +71,12 @@ func (a *Assoc) Paths(dst []PathInfo) []PathInfo {
 	return dst
 }
 
-// SetPrimary makes an address of the peer the one that messages go to as long as it answers.
-// RFC 9260, Section 10.1.
+// SetPrimary makes an address of the peer the one that messages go to as long as it answers. The error
+// is [ErrAddress] if it is not one, or not confirmed yet. RFC 9260, Section 10.1.
 func (a *Assoc) SetPrimary(addr netip.Addr) error {
 	p := a.pathOf(addr)
 	if p == nil || p.state == PathUnconfirmed {
-		return ErrConfig
+		return ErrAddress
 	}
 	a.main = p
 	a.round++

@@ -39,7 +39,7 @@ func TestPathVerification(t *testing.T) {
 	if len(info) < 12 {
 		t.Fatalf("% x: no nonce of 64 bits", info)
 	}
-	if err := p.assoc.SetPrimary(simAddr(1, 1).Addr()); err == nil {
+	if err := p.assoc.SetPrimary(simAddr(1, 1).Addr()); err != ErrAddress {
 		t.Error("an unconfirmed address is primary")
 	}
 	forged := append([]byte(nil), info...)

@@ -77,7 +77,7 @@ func TestCookieRoundTrip(t *testing.T) {
 // TestRing compares a ring with a map.
 func TestRing(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
-	for range 200 {
+	for range 60 {
 		var ring ring[int]
 		model := map[uint32]*int{}
 		base := r.Uint32()
@@ -112,7 +112,7 @@ func TestRing(t *testing.T) {
 // TestTSNMap compares what has arrived with a map.
 func TestTSNMap(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
-	for range 100 {
+	for range 30 {
 		var in inbound
 		base := -uint32(r.IntN(300))
 		in.begin(base)
