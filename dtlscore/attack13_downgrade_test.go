@@ -422,6 +422,11 @@ func TestAttackE13I6ClientHello13(t *testing.T) {
 		{"no group in common", func(m *clientHello) {
 			m.supportedGroups, m.keyShares = []tls.CurveID{0x2a2a}, []keyShare{}
 		}, AlertHandshakeFailure, ErrPeerIncompatible},
+		{"RFC 8446, Section 9.2: pre-shared keys without (EC)DHE", func(m *clientHello) {
+			m.supportedGroups, m.keyShares, m.signatureAlgorithms = nil, nil, nil
+			m.pskModes = []uint8{pskModeKE}
+			offerStrangeKeys(m, "key")
+		}, AlertHandshakeFailure, ErrPeerIncompatible},
 		{"no suite in common", func(m *clientHello) { m.suites = []uint16{0x1304, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256} }, AlertHandshakeFailure, ErrPeerIncompatible},
 		{"no scheme in common", func(m *clientHello) { m.signatureAlgorithms = []tls.SignatureScheme{tls.PKCS1WithSHA256} }, AlertHandshakeFailure, ErrPeerIncompatible},
 		{"B2: versions without ours", func(m *clientHello) { m.supportedVersions = []uint16{VersionDTLS12} }, AlertProtocolVersion, ErrPeerIncompatible},

@@ -233,7 +233,7 @@ func TestAttackD12D13RepeatedMessages(t *testing.T) {
 	s := newScriptedClient(t, testServerConfig(tls.NoClientCert))
 	s.clientHello()
 	s.under.story = nil
-	for _, typ := range []handshakeType{typeClientHello, typeFinished, typeCertificate} {
+	for _, typ := range []handshakeType{typeClientHello, typeFinished, typeCertificate, typeHelloRequest /* of no bytes */, 99} {
 		h := handshakeHeader{typ: typ, length: 3, fragmentLength: 3}
 		s.sendRecord(contentHandshake, append(h.append(nil), 1, 2, 3))
 	}

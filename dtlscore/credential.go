@@ -69,7 +69,14 @@ func (c *Conn) serverCredential(rawKey bool, needs *certificateNeeds, offer *cli
 func (c *Conn) clientCredential(rawKey bool, info *tls.CertificateRequestInfo) (*credential, error) {
 	config := c.config
 	if rawKey {
-		return newRawKeyCredential(config.RawKey)
+		own, err := newRawKeyCredential(config.RawKey)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := own.chooseSignature(info.SignatureSchemes, c.form.version); err != nil {
+			return nil, nil // RFC 5246, Section 7.4.6; RFC 8446, Section 4.4.2
+		}
+		return own, nil
 	}
 	if config.GetClientCertificate != nil {
 		setHidden(info, "ctx", c.contextOfCallbacks())

@@ -163,3 +163,36 @@ func TestAttackI4CertificateTypes(t *testing.T) {
 	s.serverHello()
 	s.wantAlert(AlertUnsupportedCertificate, ErrPeerIncompatible)
 }
+
+// A client whose raw public key is not for the server shows nothing: RFC 5246,
+// Sections 7.4.4 and 7.4.6; RFC 8446, Section 4.4.2.
+func TestRawPublicKeyThatDoesNotFit(t *testing.T) {
+	config := func(c *Config) *Config {
+		c.RawKey, c.Certificates = testCerts().rsa.PrivateKey.(crypto.Signer), nil
+		return c
+	}
+	s := newScriptedServer(t, config(testClientConfig()))
+	s.readClientHello()
+	s.serverHello(func(m *serverHello) { m.clientCertificateTypes = []uint8{certTypeRawPublicKey} })
+	s.certificate()
+	s.serverKeyExchange()
+	s.send(&certificateRequest12{types: []uint8{certRequestECDSASign}, schemes: defaultSignatureAlgorithms()})
+	s.send(new(serverHelloDone))
+	shown := &certificate12{rawPublicKey: true}
+	if s.read(shown); len(shown.chain) > 0 {
+		t.Error("1.2: a key of another type than asked for is shown")
+	}
+
+	s13 := newScriptedServer13(t, config(testClientConfig13()))
+	s13.readClientHello()
+	s13.serverHello()
+	s13.send(&encryptedExtensions{extensions{clientCertificateTypes: []uint8{certTypeRawPublicKey}}})
+	s13.send(&certificateRequest13{extensions: extensions{signatureAlgorithms: []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256}}})
+	s13.certificate()
+	s13.verify()
+	s13.finished()
+	shown13 := new(certificate13)
+	if s13.read(shown13); len(shown13.entries) > 0 {
+		t.Error("1.3: a key without a signature in common is shown")
+	}
+}

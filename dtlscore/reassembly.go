@@ -55,18 +55,18 @@ type reassembler struct {
 // dropped, and not answered: nothing is ever lost here, so that nobody can be
 // waiting for us to repeat something.
 func (r *reassembler) add(epoch uint64, h handshakeHeader, fragment []byte) error {
+	if r.next > math.MaxUint16 {
+		return unexpected("%v after the last message_seq", h.typ)
+	}
+	if seq := uint32(h.seq); seq < r.next || r.next == 0 && 0 < seq && seq < r.before {
+		return nil // whatever is in it: D12
+	}
 	limit, known := maxMessageLen[h.typ]
 	if !known {
 		return unexpected("%v", h.typ)
 	}
 	if h.length > limit {
 		return malformed("%v of %d bytes", h.typ, h.length)
-	}
-	if r.next > math.MaxUint16 {
-		return unexpected("%v after the last message_seq", h.typ)
-	}
-	if seq := uint32(h.seq); seq < r.next || r.next == 0 && 0 < seq && seq < r.before {
-		return nil
 	}
 	// A renegotiation begins with its first message. What looks like a later
 	// one belongs to none, and must not wait for one.

@@ -86,9 +86,9 @@ func (m *clientHello) check13() error {
 		return illegal("ClientHello of version 1.3 with a legacy_cookie")
 	case !slices.Equal(m.compressionMethods, []byte{compressionNull}):
 		return illegal("ClientHello of version 1.3 with compression")
-	case m.supportedGroups == nil:
+	case m.supportedGroups == nil && (m.keyShares != nil || m.identities == nil):
 		return misbehaved(AlertMissingExtension, "ClientHello without %v", extSupportedGroups)
-	case m.keyShares == nil:
+	case m.keyShares == nil && (m.supportedGroups != nil || m.identities == nil):
 		return misbehaved(AlertMissingExtension, "ClientHello without %v", extKeyShare)
 	case m.signatureAlgorithms == nil && m.identities == nil:
 		return misbehaved(AlertMissingExtension, "ClientHello without %v", extSignatureAlgorithms)
