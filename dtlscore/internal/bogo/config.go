@@ -52,6 +52,10 @@ func (o *options) config(s *sessions) (*dtlscore.Config, error) {
 	if err := o.configVersions(c); err != nil {
 		return nil, err
 	}
+	c.CipherSuites = o.suites
+	if o.renegotiate {
+		c.Renegotiation = dtlscore.RenegotiateFreely
+	}
 	for _, g := range o.groups {
 		c.CurvePreferences = append(c.CurvePreferences, tls.CurveID(g))
 	}
@@ -147,8 +151,9 @@ func (o *options) configClient(c *dtlscore.Config, roots *x509.CertPool, s *sess
 			return refuse(alertOfResponseCallback, "the OCSP response")
 		}
 	}
-	if o.useOldClientCertCallback {
-		certs := c.Certificates
+	certs := c.Certificates
+	switch {
+	case o.useOldClientCertCallback:
 		c.Certificates = nil
 		c.GetClientCertificate = func(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			for i := range certs {
@@ -158,6 +163,9 @@ func (o *options) configClient(c *dtlscore.Config, roots *x509.CertPool, s *sess
 			}
 			return new(tls.Certificate), nil
 		}
+	case o.issuersMatter(), len(o.credentials) > 1 && !o.checkSelectedCredential: // one is to be selected, or none
+		c.Certificates = nil
+		c.GetClientCertificate = o.forServer(certs)
 	}
 }
 
@@ -224,6 +232,10 @@ func (o *options) configServer(c *dtlscore.Config, roots *x509.CertPool, s *sess
 	}
 	if o.useOCSPCallback {
 		o.configServerOCSP(c)
+	}
+	if certs := c.Certificates; o.issuersMatter() {
+		c.Certificates = nil
+		c.GetCertificate = o.forClient(certs)
 	}
 	return nil
 }

@@ -1,15 +1,20 @@
 package main
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
+
+	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 )
 
 // A credential is one of the identities that a test gives the shim. The first
@@ -17,6 +22,7 @@ import (
 // -new-rpk-credential begins another, which the runner counts from zero.
 type credential struct {
 	rawKey            bool
+	mustMatchIssuer   bool
 	certFile, keyFile string
 	signingPrefs      []uint16
 	ocspResponse      []byte
@@ -35,6 +41,7 @@ func (o *options) credentialFlags(fs *flag.FlagSet) {
 		o.credentials = append(o.credentials, &credential{rawKey: true})
 		return nil
 	})
+	fs.BoolFunc("must-match-issuer", "", func(string) error { last().mustMatchIssuer = true; return nil })
 	fs.Func("cert-file", "", func(s string) error { last().certFile = s; return nil })
 	fs.Func("key-file", "", func(s string) error { last().keyFile = s; return nil })
 	fs.Func("signing-prefs", "", func(s string) error { return appendUint16(&last().signingPrefs)(s) })
@@ -45,11 +52,7 @@ func (o *options) credentialFlags(fs *flag.FlagSet) {
 // those with numbers to the default one.
 func (o *options) certificates() ([]tls.Certificate, error) {
 	var certs []tls.Certificate
-	for i := range o.credentials {
-		c := o.credentials[(i+1)%len(o.credentials)]
-		if c.certFile == "" {
-			continue
-		}
+	for _, c := range o.inOrder() {
 		cert := tls.Certificate{OCSPStaple: c.ocspResponse}
 		for _, id := range c.signingPrefs {
 			cert.SupportedSignatureAlgorithms = append(cert.SupportedSignatureAlgorithms, tls.SignatureScheme(id))
@@ -66,17 +69,75 @@ func (o *options) certificates() ([]tls.Certificate, error) {
 	return certs, nil
 }
 
+// inOrder returns the credentials with certificates in the order of preference.
+func (o *options) inOrder() []*credential {
+	return slices.DeleteFunc(slices.Concat(o.credentials[1:], o.credentials[:1]), func(c *credential) bool { return c.certFile == "" })
+}
+
+// issuersMatter reports whether there is a credential that may only be used if
+// the peer names its issuer. A Config knows no such thing: a callback does.
+func (o *options) issuersMatter() bool {
+	return slices.ContainsFunc(o.credentials, func(c *credential) bool { return c.mustMatchIssuer })
+}
+
+// errNoCredential is what a callback returns that has nothing for the peer.
+var errNoCredential = &dtlscore.AlertError{Alert: dtlscore.AlertHandshakeFailure, Local: true, Err: errors.New("no credential is for the peer")}
+
+// forClient is a Config.GetCertificate that heeds the issuers that a client
+// names for those credentials alone that ask for it.
+func (o *options) forClient(certs []tls.Certificate) func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return func(info *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		for i, c := range o.inOrder() {
+			if c.mustMatchIssuer && !issuedBy(&certs[i], dtlscore.AcceptableCAs(info)) {
+				continue
+			}
+			if info.SupportsCertificate(&certs[i]) == nil {
+				return &certs[i], nil
+			}
+		}
+		return nil, errNoCredential
+	}
+}
+
+// forServer is its like for a client, which BoringSSL has give up if it has
+// credentials and none is for the server. RFC 5246, Section 7.4.6, has it go on.
+func (o *options) forServer(certs []tls.Certificate) func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	return func(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		any := *info
+		any.AcceptableCAs = nil
+		for i, c := range o.inOrder() {
+			if c.mustMatchIssuer && !issuedBy(&certs[i], info.AcceptableCAs) {
+				continue
+			}
+			if any.SupportsCertificate(&certs[i]) == nil {
+				return &certs[i], nil
+			}
+		}
+		return nil, errNoCredential
+	}
+}
+
+// issuedBy reports whether one of the authorities issued a certificate of the chain.
+func issuedBy(cert *tls.Certificate, authorities [][]byte) bool {
+	return slices.ContainsFunc(cert.Certificate, func(der []byte) bool {
+		c, err := x509.ParseCertificate(der)
+		return err == nil && slices.ContainsFunc(authorities, func(name []byte) bool { return bytes.Equal(name, c.RawIssuer) })
+	})
+}
+
 // rawKey loads the credential without certificates, of which a Config has one.
 func (o *options) rawKey() (key crypto.Signer, err error) {
 	for _, c := range o.credentials {
 		if !c.rawKey {
 			continue
 		}
-		if key != nil || c.signingPrefs != nil {
-			return nil, unimplemented("choosing between raw public keys")
-		}
+		other := key
 		if key, err = c.key(); err != nil {
 			return nil, err
+		}
+		same := other == nil || key.Public().(interface{ Equal(crypto.PublicKey) bool }).Equal(other.Public())
+		if !same || c.signingPrefs != nil {
+			return nil, unimplemented("choosing between raw public keys")
 		}
 	}
 	return key, nil

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"crypto/tls"
 	"encoding/base64"
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,6 +30,7 @@ type options struct {
 	noDTLS10, noDTLS12             bool
 	noDTLS13                       bool
 	groups                         []uint16
+	suites                         []uint16
 	hostName                       string
 	alpnOffer                      []string
 	alpnSelect                     string
@@ -69,6 +72,7 @@ type options struct {
 	checkCloseNotify           bool
 	sendAlert                  bool
 	keyUpdateEachRead          bool
+	renegotiate                bool
 }
 
 // ignored are flags that change nothing here, each with the reason.
@@ -86,7 +90,6 @@ var ignored = map[string]string{
 	"expect-early-data-reason":          "BoringSSL's shim ignores it in DTLS too",
 	"available-client-cert-types":       "they follow from what a client has",
 	"expect-no-session-id":              "no server keeps sessions",
-	"must-match-issuer":                 "a client matches every certificate with what the server asks for",
 	"verify-prefs":                      "which signatures are taken is fixed, and these are",
 	"expect-msg-callback":               "there is no such callback; the rest of these tests does not need it",
 	"permute-extensions":                "the order of extensions is fixed, as the runner allows",
@@ -122,6 +125,7 @@ func (o *options) flagSet() *flag.FlagSet {
 	on("no-tls12", &o.noDTLS12)
 	on("no-tls13", &o.noDTLS13)
 	list("curves", &o.groups)
+	fs.Func("cipher", "", suitesInto(&o.suites))
 	text("host-name", &o.hostName)
 	fs.Func("advertise-alpn", "", protocolsInto(&o.alpnOffer))
 	text("select-alpn", &o.alpnSelect)
@@ -173,6 +177,7 @@ func (o *options) flagSet() *flag.FlagSet {
 	on("check-close-notify", &o.checkCloseNotify)
 	on("send-alert", &o.sendAlert)
 	on("key-update-before-read", &o.keyUpdateEachRead)
+	on("renegotiate-freely", &o.renegotiate)
 
 	for name := range ignored {
 		switch name {
@@ -242,6 +247,21 @@ func base64Into(p *[]byte) func(string) error {
 	return func(s string) (err error) {
 		*p, err = base64.StdEncoding.DecodeString(s)
 		return err
+	}
+}
+
+// suitesInto reads names of cipher suites with colons between them. Suites that
+// dtlscore does not have, and other things that OpenSSL writes there, are not for us.
+func suitesInto(p *[]uint16) func(string) error {
+	return func(s string) error {
+		for name := range strings.SplitSeq(s, ":") {
+			i := slices.IndexFunc(tls.CipherSuites(), func(c *tls.CipherSuite) bool { return c.Name == name })
+			if i < 0 || strings.Contains(name, "_CBC_") {
+				return unimplemented("cipher suite " + name)
+			}
+			*p = append(*p, tls.CipherSuites()[i].ID)
+		}
+		return nil
 	}
 }
 
