@@ -4,6 +4,7 @@ import (
 	"crypto"
 	_ "crypto/sha256" // for the hashes in the table
 	_ "crypto/sha512"
+	"crypto/tls"
 )
 
 // A keyExchange says which messages of DTLS 1.2 a suite has and what is in
@@ -61,6 +62,33 @@ var cipherSuites = []*cipherSuite{
 	{TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256, VersionDTLS12, kxECDHEPSK, aeadChaCha20Poly1305, crypto.SHA256},
 	{TLS_PSK_WITH_AES_128_GCM_SHA256, VersionDTLS12, kxPSK, aeadAES128GCM, crypto.SHA256},
 	{TLS_PSK_WITH_AES_256_GCM_SHA384, VersionDTLS12, kxPSK, aeadAES256GCM, crypto.SHA384},
+}
+
+// CipherSuites returns all that are implemented, in the order of preference.
+func CipherSuites() []uint16 {
+	var ids []uint16
+	for _, s := range cipherSuites {
+		ids = append(ids, s.id)
+	}
+	return ids
+}
+
+// CipherSuiteName returns the name that IANA has for a cipher suite, or “0xNNNN” if neither this package nor
+// crypto/tls knows it.
+func CipherSuiteName(id uint16) string {
+	if name, ok := pskSuiteNames[id]; ok {
+		return name
+	}
+	return tls.CipherSuiteName(id)
+}
+
+// pskSuiteNames are those that crypto/tls does not know.
+var pskSuiteNames = map[uint16]string{
+	TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256:       "TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256",
+	TLS_ECDHE_PSK_WITH_AES_256_GCM_SHA384:       "TLS_ECDHE_PSK_WITH_AES_256_GCM_SHA384",
+	TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256: "TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256",
+	TLS_PSK_WITH_AES_128_GCM_SHA256:             "TLS_PSK_WITH_AES_128_GCM_SHA256",
+	TLS_PSK_WITH_AES_256_GCM_SHA384:             "TLS_PSK_WITH_AES_256_GCM_SHA384",
 }
 
 // suiteByID returns the suite, or nil if it is not implemented for version.

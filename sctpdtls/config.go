@@ -40,6 +40,14 @@ const (
 	RenegotiateFreely = dtlscore.RenegotiateFreely
 )
 
+// CipherSuites returns all cipher suites that are implemented, in the order of preference. A nil [Config].CipherSuites
+// stands for those of them that have forward secrecy.
+func CipherSuites() []uint16 { return dtlscore.CipherSuites() }
+
+// CipherSuiteName returns the name that IANA has for a cipher suite, as [tls.CipherSuiteName] does, which does not know
+// those with pre-shared keys. A suite that is not known is “0xNNNN”.
+func CipherSuiteName(id uint16) string { return dtlscore.CipherSuiteName(id) }
+
 // NewSessionCache returns a cache in memory for the sessions used last, as many as capacity says.
 func NewSessionCache(capacity int) SessionCache { return dtlscore.NewSessionCache(capacity) }
 

@@ -2,7 +2,6 @@ package sctpdtls
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -23,7 +22,7 @@ func (c *Config) logHandshake(peer net.Addr, state ConnectionState, err error) {
 		log.Warn("handshake failed", "peer", legible.Text(peer.String()), "err", err)
 	default:
 		log.Info("handshake done", "peer", legible.Text(peer.String()), "version", dtlsVersion(state.Version),
-			"suite", tls.CipherSuiteName(state.CipherSuite), "resumed", state.DidResume,
+			"suite", CipherSuiteName(state.CipherSuite), "resumed", state.DidResume,
 			"outStreams", state.OutStreams, "inStreams", state.InStreams)
 	}
 }

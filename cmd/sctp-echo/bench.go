@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -161,7 +160,7 @@ func (p *program) measure(ctx context.Context, addr string, config *sctpdtls.Con
 		if streams := min(state.OutStreams, state.InStreams); o.streams > int(streams) {
 			return m, &statusError{exitUsage, &sctpdtls.StreamError{Stream: uint16(o.streams - 1), Streams: streams}}
 		}
-		m.Version, m.Suite = versionName(state.Version), tls.CipherSuiteName(state.CipherSuite)
+		m.Version, m.Suite = versionName(state.Version), sctpdtls.CipherSuiteName(state.CipherSuite)
 		runs[i] = &benchRun{session: s, size: size, benchOptions: o}
 	}
 	m.Handshake = float64(time.Since(start)) / float64(time.Millisecond) / float64(o.connections)

@@ -73,7 +73,7 @@ func TestCertsVerify(t *testing.T) {
 			if _, err := server.Verify(asClient); err == nil {
 				t.Error("the server's certificate is good for a client")
 			}
-			if got := keyKind(server); got != tt.key {
+			if got := keyKind(server.PublicKey); got != tt.key {
 				t.Errorf("the server has a key of %s, want %s", got, tt.key)
 			}
 			for _, side := range []string{"server", "client"} {

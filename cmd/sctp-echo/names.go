@@ -73,17 +73,21 @@ func groupNames() string {
 	return strings.Join(names, ", ")
 }
 
-// parseSuite takes the names that crypto/tls knows, which are IANA's. Whether the
-// suite is one of ours is for sctpdtls to say.
+// parseSuite takes IANA's names for the suites that are implemented, and those that crypto/tls knows. Whether a suite is
+// one of ours is for sctpdtls to say.
 func parseSuite(name string) (uint16, error) {
 	if n, err := strconv.ParseUint(name, 0, 16); err == nil {
 		return uint16(n), nil
 	}
-	all := slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites())
-	i := slices.IndexFunc(all, func(s *tls.CipherSuite) bool { return strings.EqualFold(s.Name, name) })
-	if i < 0 {
-		return 0, fmt.Errorf("no cipher suite %q: give a name such as %s, or 0xNNNN",
-			name, tls.CipherSuiteName(tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256))
+	known := sctpdtls.CipherSuites()
+	for _, s := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
+		known = append(known, s.ID)
 	}
-	return all[i].ID, nil
+	for _, id := range known {
+		if strings.EqualFold(sctpdtls.CipherSuiteName(id), name) {
+			return id, nil
+		}
+	}
+	return 0, fmt.Errorf("no cipher suite %q: give 0xNNNN or a name such as TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, "+
+		"for a pre-shared key TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256", name)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -63,7 +62,7 @@ func (s *spans) handshakeDone(_ net.Addr, state sctpdtls.ConnectionState, err er
 	s.handshake.SetAttributes(
 		attribute.String("tls.protocol.name", "dtls"),
 		attribute.String("tls.protocol.version", map[uint16]string{sctpdtls.VersionDTLS12: "1.2", sctpdtls.VersionDTLS13: "1.3"}[state.Version]),
-		attribute.String("tls.cipher", tls.CipherSuiteName(state.CipherSuite)),
+		attribute.String("tls.cipher", sctpdtls.CipherSuiteName(state.CipherSuite)),
 		attribute.String("tls.curve", state.CurveID.String()),
 		attribute.Bool("tls.resumed", state.DidResume),
 		attribute.Int("sctp.auth_key", int(state.AuthKeyID)),
