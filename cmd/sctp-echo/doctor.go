@@ -34,8 +34,9 @@ func (p *program) doctorCommand() *cli.Command {
 		Usage:           "check whether this machine can do DTLS over SCTP, and say what to do",
 		ArgsUsage:       "[ADDR]",
 		HideHelpCommand: true,
-		Description: `Looks at the kernel, its SCTP and SCTP-AUTH, the limits and the given certificates, and makes a
-connection to itself. With ADDR it also tries to reach that server.
+		Description: `Looks at the kernel, its SCTP and what keeps that from being loaded, SCTP-AUTH, IPv6, the limits and
+the given certificates, and makes a connection to itself. Certificates are judged as a peer would:
+their chain, dates, usage, names, keys and signatures; so are the files, in whatever form they are. With ADDR it also tries to reach that server.
 Nothing is changed. Root is not needed.
 
 Exit status: 0 if all is well, warnings included; 3 otherwise.

@@ -1,72 +1,327 @@
 package main
 
 import (
-	"cmp"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
+	"net"
 	"os"
+	"slices"
 	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
-// soon is when a certificate that ends is worth a note.
-const soon = 30 * 24 * time.Hour
+const (
+	// soon is when a certificate that ends is worth a note.
+	soon = 30 * 24 * time.Hour
+	// longestChain is how many certificates a peer takes.
+	longestChain = 16
+	// fewFindings is how many are shown of one kind: a bundle of CAs may have hundreds of certificates.
+	fewFindings = 4
+)
 
 // checkCertificates looks at files as a peer would at what is in them.
 func checkCertificates(o doctorOptions, now time.Time) (found []finding) {
-	var cas *x509.CertPool
+	var cas []*x509.Certificate
 	if o.ca != "" {
-		var err error
-		if cas, err = loadCAs(o.ca); err != nil {
-			return append(found, bad("give a file of certificates in PEM form", "%v", err))
+		f, err := readPEM(o.ca)
+		if err == nil && len(f.certs) == 0 {
+			err = f.noCertificate()
 		}
-	}
-	if o.cert == "" {
-		if o.key != "" {
-			return append(found, bad("give -cert too", "-key alone cannot be checked"))
-		}
-		return append(found, okay("%s holds CA certificates", o.ca))
-	}
-	pair, err := tls.LoadX509KeyPair(o.cert, cmp.Or(o.key, o.cert))
-	if err != nil {
-		return append(found, bad("-cert must begin with the certificate whose key -key is", "%v", err))
-	}
-	if info, err := os.Stat(cmp.Or(o.key, o.cert)); err == nil && info.Mode().Perm()&0o077 != 0 {
-		found = append(found, note("chmod 600 "+cmp.Or(o.key, o.cert), "others can read the private key"))
-	}
-	leaf := pair.Leaf
-	role, usage := "client", x509.ExtKeyUsageClientAuth
-	if o.server {
-		role, usage = "server", x509.ExtKeyUsageServerAuth
-	}
-	switch {
-	case now.Before(leaf.NotBefore):
-		found = append(found, bad("set the clock, or wait", "%s is not valid before %s", o.cert, leaf.NotBefore.Format(time.DateTime)))
-	case now.After(leaf.NotAfter):
-		found = append(found, bad("renew it", "%s has expired, %s", o.cert, leaf.NotAfter.Format(time.DateTime)))
-	case now.Add(soon).After(leaf.NotAfter):
-		found = append(found, note("renew it in time", "%s expires soon, %s", o.cert, leaf.NotAfter.Format(time.DateTime)))
-	}
-	if leaf.KeyUsage != 0 && leaf.KeyUsage&x509.KeyUsageDigitalSignature == 0 {
-		found = append(found, bad("ask the CA for one with keyUsage digitalSignature", "%s may not be used to sign, which DTLS asks of it", o.cert))
-	}
-	if o.server && len(leaf.DNSNames)+len(leaf.IPAddresses) == 0 {
-		found = append(found, bad("ask the CA for one with subjectAltName: clients ignore the common name", "%s names no host", o.cert))
-	}
-	if cas != nil {
-		intermediates := x509.NewCertPool()
-		for _, der := range pair.Certificate[1:] {
-			if c, err := x509.ParseCertificate(der); err == nil {
-				intermediates.AddCert(c)
-			}
-		}
-		_, err := leaf.Verify(x509.VerifyOptions{Roots: cas, Intermediates: intermediates, CurrentTime: now,
-			KeyUsages: []x509.ExtKeyUsage{usage}})
 		if err != nil {
-			found = append(found, bad("-cert must hold the intermediate certificates too, after its own; -ca the root", "as a %s's: %v", role, err))
+			found = append(found, bad(remedy(err), "-ca: %v", err))
+		} else {
+			cas = f.certs
+			found = append(found, checkCAs(f, now)...)
 		}
 	}
-	if found == nil {
-		found = append(found, okay("%s: %v, valid until %s, as a %s's", o.cert, leaf.PublicKeyAlgorithm, leaf.NotAfter.Format(time.DateOnly), role))
+	if o.cert != "" {
+		return append(found, checkPair(o, cas, now)...)
+	}
+	if o.key != "" {
+		found = append(found, bad("give -cert too", "-key alone cannot be checked"))
+	}
+	if allWell(found) && cas != nil {
+		found = append(found, okay("%s holds CA certificates: %d", o.ca, len(cas)))
 	}
 	return found
+}
+
+func allWell(found []finding) bool {
+	return !slices.ContainsFunc(found, func(f finding) bool { return f.verdict == ill })
+}
+
+// few returns some of the findings, and how many there are besides.
+func few(found []finding) []finding {
+	if more := len(found) - fewFindings; more > 0 {
+		return append(found[:fewFindings:fewFindings], note("", "and %d more of this kind", more))
+	}
+	return found
+}
+
+// checkCAs looks at a file of those who may have signed a peer's certificate. What is wrong with one of them is worth a
+// note if there are others.
+func checkCAs(f *pemFile, now time.Time) (found []finding) {
+	say := note
+	if len(f.certs) == 1 {
+		say = bad
+	}
+	for _, b := range f.broken {
+		found = append(found, note(brokenRemedy, "%s, %s: whom it has signed is not trusted", f.name, b))
+	}
+	for _, c := range f.certs {
+		name := f.name + ": " + certificateName(c)
+		switch {
+		case c.Version == 3 && !c.IsCA:
+			found = append(found, note("give the certificate of the CA that has signed it, if others than it alone shall be trusted", "%s is no CA", name))
+		case c.KeyUsage != 0 && c.KeyUsage&x509.KeyUsageCertSign == 0:
+			found = append(found, say("ask the CA for its certificate with keyUsage keyCertSign", "%s may not sign certificates", name))
+		}
+		if d := checkDates(c, name, now); d.verdict == ill {
+			found = append(found, say(d.remedy, "%s", d.text))
+		} else if d.text != "" {
+			found = append(found, d)
+		}
+		if weak(c.PublicKey) {
+			found = append(found, say("have the CA use another key: "+goodKeys, "%s has a key that no end takes: %s", name, keyKind(c.PublicKey)))
+		}
+	}
+	return few(found)
+}
+
+// checkDates finds whether a certificate is valid, or only for a short time; the zero finding is for neither.
+func checkDates(c *x509.Certificate, name string, now time.Time) finding {
+	switch {
+	case c.NotAfter.Before(c.NotBefore):
+		return bad("issue it again", "%s is never valid: from %s to %s", name, c.NotBefore.Format(time.DateTime), c.NotAfter.Format(time.DateTime))
+	case now.Before(c.NotBefore):
+		return bad("set the clock, or wait", "%s is not valid before %s", name, c.NotBefore.Format(time.DateTime))
+	case now.After(c.NotAfter):
+		return bad("renew it", "%s has expired, %s", name, c.NotAfter.Format(time.DateTime))
+	case now.Add(soon).After(c.NotAfter):
+		return note("renew it in time", "%s expires soon, %s", name, c.NotAfter.Format(time.DateTime))
+	}
+	return finding{}
+}
+
+// weak reports whether both ends refuse a key: RFC 9325, Section 4.5.
+func weak(public crypto.PublicKey) bool {
+	switch k := public.(type) {
+	case *ecdsa.PublicKey:
+		return k.Curve != elliptic.P256() && k.Curve != elliptic.P384() && k.Curve != elliptic.P521()
+	case ed25519.PublicKey:
+		return false
+	case *rsa.PublicKey:
+		return k.N.BitLen() < 2048 || k.N.BitLen() > 8192
+	}
+	return true
+}
+
+// badlySigned reports whether the signature in a certificate has an algorithm that peers refuse. That in the
+// certificate of a root does not matter.
+func badlySigned(c *x509.Certificate) bool {
+	switch c.SignatureAlgorithm {
+	case x509.UnknownSignatureAlgorithm, x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.DSAWithSHA1, x509.DSAWithSHA256, x509.ECDSAWithSHA1:
+		return !selfIssued(c)
+	}
+	return false
+}
+
+func selfIssued(c *x509.Certificate) bool { return string(c.RawIssuer) == string(c.RawSubject) }
+
+// A role is what a certificate is shown as.
+type role struct {
+	name, usage string
+	id          x509.ExtKeyUsage
+}
+
+// checkPair looks at a certificate, those that are sent along, and the key. cas may be nil.
+func checkPair(o doctorOptions, cas []*x509.Certificate, now time.Time) (found []finding) {
+	cert, key, err := readPair(o.cert, o.key)
+	var pair tls.Certificate
+	if err == nil {
+		pair, err = pairOf(cert, key)
+	}
+	if err != nil {
+		return append(found, bad(remedy(err), "%v", err))
+	}
+	if info, err := os.Stat(key.name); err == nil && info.Mode().Perm()&0o077 != 0 {
+		found = append(found, note("chmod 600 "+key.name, "others can read the private key"))
+	}
+	for _, b := range cert.broken {
+		found = append(found, bad(brokenRemedy, "%s, %s: peers may lack it", cert.name, b))
+	}
+	chain := cert.certs
+	if n := len(pair.Certificate); n > longestChain {
+		found = append(found, bad("leave out those that are not needed", "%s holds %d certificates, of which peers take %d at most", cert.name, n, longestChain))
+	}
+	as := role{"client", "clientAuth", x509.ExtKeyUsageClientAuth}
+	if o.server {
+		as = role{"server", "serverAuth", x509.ExtKeyUsageServerAuth}
+	}
+	found = append(found, checkLeaf(chain[0], cert.name, as, now)...)
+	found = append(found, few(checkSent(chain, cert.name, now))...)
+	if cas != nil {
+		if f := checkChain(chain, cas, as, now, allWell(found)); f.text != "" {
+			found = append(found, f)
+		}
+	}
+	if allWell(found) {
+		found = append(found, okay("%s: %s, valid until %s, as a %s's", cert.name, keyKind(chain[0].PublicKey), chain[0].NotAfter.Format(time.DateOnly), as.name))
+	}
+	return found
+}
+
+// checkLeaf looks at the certificate that is for this end itself.
+func checkLeaf(leaf *x509.Certificate, name string, as role, now time.Time) (found []finding) {
+	if d := checkDates(leaf, name, now); d.text != "" {
+		found = append(found, d)
+	}
+	if weak(leaf.PublicKey) {
+		found = append(found, bad("have one issued for another key: "+goodKeys, "%s has a key that no end takes: %s", name, keyKind(leaf.PublicKey)))
+	}
+	if badlySigned(leaf) {
+		found = append(found, bad("have the CA sign it with SHA-256 or better", "%s is signed with %v, which peers refuse", name, leaf.SignatureAlgorithm))
+	}
+	if leaf.KeyUsage != 0 && leaf.KeyUsage&x509.KeyUsageDigitalSignature == 0 {
+		found = append(found, bad("ask the CA for one with keyUsage digitalSignature", "%s may not be used to sign, which DTLS asks of it", name))
+	}
+	isServer := as.id == x509.ExtKeyUsageServerAuth
+	if isServer && len(leaf.DNSNames)+len(leaf.IPAddresses) == 0 {
+		found = append(found, bad("ask the CA for one with subjectAltName: clients ignore the common name", "%s names no host", name))
+	}
+	for _, n := range leaf.DNSNames {
+		if isServer && net.ParseIP(n) != nil {
+			found = append(found, note("ask the CA for one with subjectAltName IP:"+n, "%s has the address %s as a name (DNS), where clients do not look for addresses", name, n))
+		}
+	}
+	if !allows(leaf, as.id) {
+		found = append(found, bad("ask the CA for one with extendedKeyUsage "+as.usage+"; many public CAs issue for servers only",
+			"%s is not for use as a %s's (extended key usage)", name, as.name))
+	}
+	return few(found)
+}
+
+// allows reports whether a certificate may be used for id: RFC 5280, Section 4.2.1.12.
+func allows(c *x509.Certificate, id x509.ExtKeyUsage) bool {
+	return len(c.ExtKeyUsage)+len(c.UnknownExtKeyUsage) == 0 || slices.Contains(c.ExtKeyUsage, id) || slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageAny)
+}
+
+// checkSent looks at the certificates that are sent after the first one.
+func checkSent(chain []*x509.Certificate, file string, now time.Time) (found []finding) {
+	for i, c := range chain[1:] {
+		name := fmt.Sprintf("certificate %d of %s, %s,", i+2, file, certificateName(c))
+		if string(c.RawSubject) != string(chain[i].RawIssuer) {
+			found = append(found, note("put each after the one that it has signed, and leave out others: some peers demand it (RFC 5246, Section 7.4.2)",
+				"%s has not signed the one before it", name))
+			continue
+		}
+		if d := checkDates(c, name, now); d.text != "" {
+			found = append(found, d)
+		}
+		if c.Version == 3 && !c.IsCA {
+			found = append(found, bad("ask for the certificate of the CA with basicConstraints CA:TRUE", "%s is no CA", name))
+		}
+		if weak(c.PublicKey) {
+			found = append(found, bad("have the CA use another key: "+goodKeys, "%s has a key that no end takes: %s", name, keyKind(c.PublicKey)))
+		}
+		if badlySigned(c) {
+			found = append(found, bad("have it signed with SHA-256 or better", "%s is signed with %v, which peers refuse", name, c.SignatureAlgorithm))
+		}
+	}
+	return found
+}
+
+// checkChain looks for a way from a certificate to one of the CAs. What fine says is whether anything has been found against
+// the certificates before: then it is not said again. The zero finding is for a good chain.
+func checkChain(chain, cas []*x509.Certificate, as role, now time.Time, fine bool) finding {
+	leaf := chain[0]
+	options := x509.VerifyOptions{Roots: poolOf(cas), Intermediates: poolOf(chain[1:]), CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{as.id}}
+	if !fine { // leave what the certificate says of itself out
+		options.KeyUsages = []x509.ExtKeyUsage{x509.ExtKeyUsageAny}
+		if now.Before(leaf.NotBefore) || now.After(leaf.NotAfter) {
+			options.CurrentTime = leaf.NotAfter
+		}
+	}
+	chains, err := leaf.Verify(options)
+	if err != nil {
+		if _, unknown := errtype.As[x509.UnknownAuthorityError](err); !unknown && !fine || slices.ContainsFunc(chain, badlySigned) {
+			return finding{}
+		}
+		return bad(chainRemedy(err, chain, cas, as), "as a %s's: %v", as.name, shorten(err.Error(), 300))
+	}
+	var first *x509.Certificate // that is weak
+	for _, chain := range chains {
+		i := slices.IndexFunc(chain, func(c *x509.Certificate) bool { return weak(c.PublicKey) })
+		if i < 0 {
+			return finding{}
+		}
+		if first == nil {
+			first = chain[i]
+		}
+	}
+	if !fine {
+		return finding{}
+	}
+	return bad("have the CA use another key: "+goodKeys, "as a %s's: %s, on the way to the CA, has a key that no end takes: %s",
+		as.name, certificateName(first), keyKind(first.PublicKey))
+}
+
+// chainRemedy is what to do about the error of a verification.
+func chainRemedy(err error, chain, cas []*x509.Certificate, as role) string {
+	if _, ok := errtype.As[x509.UnknownAuthorityError](err); ok {
+		return authorityRemedy(chain, cas)
+	}
+	invalid, ok := errtype.As[x509.CertificateInvalidError](err)
+	if !ok || invalid.Cert == nil {
+		return "“openssl verify -show_chain -CAfile CA -untrusted CERT CERT” may say more"
+	}
+	name := certificateName(invalid.Cert)
+	switch invalid.Reason {
+	case x509.Expired:
+		return fmt.Sprintf("renew that of %s, valid from %s to %s, or set the clock", name, invalid.Cert.NotBefore.Format(time.DateTime), invalid.Cert.NotAfter.Format(time.DateTime))
+	case x509.NotAuthorizedToSign:
+		return name + " may not sign certificates: ask for the one of the CA with basicConstraints CA:TRUE"
+	case x509.TooManyIntermediates:
+		return name + " allows fewer CAs below it (pathlen)"
+	case x509.CANotAuthorizedForThisName, x509.UnconstrainedName, x509.NameConstraintsWithoutSANs:
+		return name + " may not issue for these names (name constraints): have another CA issue it"
+	case x509.IncompatibleUsage, x509.CANotAuthorizedForExtKeyUsage:
+		return "one of the CAs is not for " + as.usage + " (extended key usage): have another CA issue it"
+	}
+	return "ask the CA that has issued " + name
+}
+
+// authorityRemedy finds where the way from a certificate to the CAs is broken.
+func authorityRemedy(chain, cas []*x509.Certificate) string {
+	top := chain[0]
+	for range chain {
+		i := slices.IndexFunc(chain, func(c *x509.Certificate) bool { return c != top && top.CheckSignatureFrom(c) == nil })
+		if i < 0 {
+			break
+		}
+		top = chain[i]
+	}
+	issuer := &x509.Certificate{Subject: top.Issuer}
+	if selfIssued(top) {
+		return "give -ca the certificate of " + certificateName(issuer) + ", if it is trusted: that is where this chain ends"
+	}
+	i := slices.IndexFunc(cas, func(c *x509.Certificate) bool { return string(c.RawSubject) == string(top.RawIssuer) })
+	if i < 0 {
+		return "the certificate of " + certificateName(issuer) + " is missing: if that is an intermediate CA, -cert must hold it after its own,\n" +
+			"in the order of signing; if it is the root, -ca must hold it"
+	}
+	if err := top.CheckSignatureFrom(cas[i]); err != nil {
+		if _, ok := err.(x509.ConstraintViolationError); ok {
+			return "the CA's certificate in -ca may not sign others (basicConstraints CA:TRUE, keyUsage keyCertSign)"
+		}
+		return "-ca holds another CA of the name " + certificateName(issuer) + ", or its certificate for another key: give the one that has signed"
+	}
+	return "“openssl verify -show_chain -CAfile CA -untrusted CERT CERT” may say more"
 }

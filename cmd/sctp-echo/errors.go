@@ -21,6 +21,9 @@ func explain(err error) string {
 }
 
 func remedy(err error) string {
+	if file, ok := errtype.As[*fileError](err); ok {
+		return file.remedy
+	}
 	if _, ok := errtype.As[*sctpdtls.MessageTooLargeError](err); ok {
 		return "give -size 16384 or less"
 	}

@@ -74,7 +74,7 @@ func (o *commonOptions) config(keyLog *os.File) (*sctpdtls.Config, *x509.CertPoo
 		return nil, nil, usagef("-key needs -cert")
 	}
 	if o.cert != "" {
-		c, err := tls.LoadX509KeyPair(o.cert, cmp.Or(o.key, o.cert))
+		c, err := loadPair(o.cert, o.key)
 		if err != nil {
 			return nil, nil, usagef("-cert and -key: %w", err)
 		}
@@ -116,19 +116,6 @@ func (o *commonOptions) config(keyLog *os.File) (*sctpdtls.Config, *x509.CertPoo
 		config.CipherSuites = append(config.CipherSuites, s)
 	}
 	return config, cas, nil
-}
-
-// loadCAs reads the file of -ca.
-func loadCAs(name string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(name)
-	if err != nil {
-		return nil, fmt.Errorf("-ca: %w", err)
-	}
-	cas := x509.NewCertPool()
-	if !cas.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("-ca: %s holds no certificate in PEM form", name)
-	}
-	return cas, nil
 }
 
 // preSharedKey returns that of -psk, nil without it.
