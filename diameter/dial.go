@@ -17,7 +17,29 @@ func Dial(network, address string, config *sctpdtls.Config) (*Conn, error) {
 
 // DialContext is Dial, given up when ctx is done.
 func DialContext(ctx context.Context, network, address string, config *sctpdtls.Config) (*Conn, error) {
-	c, err := sctpdtls.DialContext(ctx, network, address, withStreams(config))
+	return (&Dialer{Config: config}).DialConn(ctx, network, address)
+}
+
+// A Dialer is a [sctpdtls.Dialer] for diam.NewConn and sm.Client.NewConn.
+type Dialer struct {
+	Config    *sctpdtls.Config
+	LocalAddr *sctpdtls.Addr // nil: any
+}
+
+// DialContext is [Dialer.DialConn] for code that takes a dialer such as [net.Dialer]. The connection is
+// a *[Conn].
+func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	c, err := d.DialConn(ctx, network, address)
+	if err != nil {
+		return nil, err // not a nil *Conn in a net.Conn
+	}
+	return c, nil
+}
+
+// DialConn is [sctpdtls.Dialer.DialConn] for go-diameter.
+func (d *Dialer) DialConn(ctx context.Context, network, address string) (*Conn, error) {
+	dialer := sctpdtls.Dialer{Config: withStreams(d.Config), LocalAddr: d.LocalAddr}
+	c, err := dialer.DialConn(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}

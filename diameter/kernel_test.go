@@ -197,6 +197,26 @@ func TestS6a(t *testing.T) { // 1.17, RFC 6733, Sections 2.1 and 5
 	}
 }
 
+// TestDialer dials from the address that a Dialer names.
+func TestDialer(t *testing.T) {
+	h := newHSS(t)
+	local, err := sctpdtls.ResolveAddr(t.Context(), "sctp", "127.0.0.9:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := (&Dialer{Config: testpki.Config(), LocalAddr: local}).DialContext(t.Context(), "sctp", h.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if got := c.LocalAddr().String(); !strings.HasPrefix(got, "127.0.0.9:") {
+		t.Errorf("dialed from %s", got)
+	}
+	if _, ok := c.(diam.MultistreamConn); !ok {
+		t.Errorf("%T is no diam.MultistreamConn", c)
+	}
+}
+
 // TestWatchdog: the client sends a DWR only when the one before was answered.
 func TestWatchdog(t *testing.T) {
 	h := newHSS(t)

@@ -128,14 +128,14 @@ func (p *opensslPair) refusedHandshake(t *testing.T, config func(role string) *s
 	}}
 	ln := p.listen(t, served)
 	defer ln.Close()
-	var c net.Conn
+	var c *sctpdtls.Conn
 	p.client.Do(t, func() {
-		c, client = (&sctpdtls.Dialer{Config: config("client")}).DialContext(ctx, "sctp4", p.address())
+		c, client = (&sctpdtls.Dialer{Config: config("client")}).DialConn(ctx, "sctp4", p.address())
 	})
 	if client == nil {
 		// In DTLS 1.3 the client may be through before it is refused.
-		defer c.(*sctpdtls.Conn).Abort()
-		defer context.AfterFunc(ctx, func() { c.(*sctpdtls.Conn).Abort() })()
+		defer c.Abort()
+		defer context.AfterFunc(ctx, func() { c.Abort() })()
 		_, client = c.Read(make([]byte, 1))
 	}
 	select {

@@ -90,11 +90,11 @@ func (p *opensslPair) connect(t *testing.T, from, to string, change func(role st
 	defer ln.Close()
 	p.client.Do(t, func() {
 		local := resolve(t, from) // a zone is one of this host
-		c, err := (&sctpdtls.Dialer{Config: config("client", r.clientEvents), LocalAddr: local}).DialContext(t.Context(), "sctp", ln.Addr().String())
-		if err != nil {
+		dialer := sctpdtls.Dialer{Config: config("client", r.clientEvents), LocalAddr: local}
+		var err error
+		if r.client, err = dialer.DialConn(t.Context(), "sctp", ln.Addr().String()); err != nil {
 			t.Fatal(err)
 		}
-		r.client = c.(*sctpdtls.Conn)
 	})
 	t.Cleanup(func() { r.client.Abort() })
 	ctx, cancel := context.WithTimeout(t.Context(), Patience)

@@ -28,7 +28,7 @@ func Dial(network, address string, config *Config) (*Conn, error) {
 
 // DialContext is Dial, given up when ctx is done. Errors are a *[net.OpError].
 func DialContext(ctx context.Context, network, address string, config *Config) (*Conn, error) {
-	return (&Dialer{Config: config}).dial(ctx, network, address)
+	return (&Dialer{Config: config}).DialConn(ctx, network, address)
 }
 
 // A Dialer dials with a Config, from an address of this host. From a port of its choice it dials again by itself, once,
@@ -40,16 +40,19 @@ type Dialer struct {
 	dialer func(ctx context.Context, network string, local, remote *Addr, config *Config) (association, error) // nil: the kernel's
 }
 
-// DialContext is what [net.Dialer] has, for code that takes a dialer. The connection is a *[Conn].
+// DialContext is [Dialer.DialConn] for code that takes a dialer such as [net.Dialer]. The connection is
+// a *[Conn].
 func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	c, err := d.dial(ctx, network, address)
+	c, err := d.DialConn(ctx, network, address)
 	if err != nil {
 		return nil, err // not a nil *Conn in a net.Conn
 	}
 	return c, nil
 }
 
-func (d *Dialer) dial(ctx context.Context, network, address string) (*Conn, error) {
+// DialConn makes an association with address, and does the handshake, as [DialContext] does. It is to
+// DialContext as [Listener.AcceptConn] is to Accept.
+func (d *Dialer) DialConn(ctx context.Context, network, address string) (*Conn, error) {
 	opError := &net.OpError{Op: "dial", Net: network}
 	if d.LocalAddr != nil {
 		opError.Source = d.LocalAddr

@@ -14,6 +14,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/authchunk"
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
@@ -183,7 +184,7 @@ func TestDialAgainAfterCrash(t *testing.T) {
 					}
 					return f.dial(ctx, network, local, remote, config)
 				}
-				c, err := d.dial(t.Context(), "sctp", "192.0.2.1:5868")
+				c, err := d.DialConn(t.Context(), "sctp", "192.0.2.1:5868")
 				if (err == nil) != test.ok || dials != test.dials {
 					t.Errorf("dialled %d times, %v; want %d, connected %v", dials, err, test.dials, test.ok)
 				}
@@ -200,4 +201,20 @@ func TestDialAgainAfterCrash(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A Dialer that fails returns no connection, in either form, and an error that names the address it dials from.
+func TestDialerError(t *testing.T) {
+	local := &Addr{IPAddrs: []net.IPAddr{{IP: net.IPv4(127, 0, 0, 9)}}, Port: 1}
+	d := Dialer{Config: clientConfig(), LocalAddr: local}
+	check := func(what string, isNil bool, err error) {
+		t.Helper()
+		if e, ok := errtype.As[*net.OpError](err); !isNil || !ok || e.Source != net.Addr(local) {
+			t.Errorf("%s: nil %v, error %v", what, isNil, err)
+		}
+	}
+	c, err := d.DialConn(t.Context(), "sctp", "no port")
+	check("DialConn", c == nil, err)
+	nc, err := d.DialContext(t.Context(), "sctp", "no port")
+	check("DialContext", nc == nil, err)
 }

@@ -124,7 +124,7 @@ func TestKernelOptions(t *testing.T) {
 	defer ln.Close()
 	client := clientConfig()
 	client.SCTP = SCTPOptions{OutStreams: 5, AddressChanges: true}
-	c, err := (&Dialer{Config: client, LocalAddr: loopbackAddr()}).dial(t.Context(), "sctp", ln.Addr().String())
+	c, err := (&Dialer{Config: client, LocalAddr: loopbackAddr()}).DialConn(t.Context(), "sctp", ln.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,11 +41,11 @@ func dialSCTP(ctx context.Context, local, address string, config *sctpdtls.Confi
 			return nil, usagef("-local: %w", err)
 		}
 	}
-	c, err := d.DialContext(ctx, "sctp", address)
+	c, err := d.DialConn(ctx, "sctp", address)
 	if err != nil {
 		return nil, err
 	}
-	return c.(*sctpdtls.Conn), nil
+	return c, nil
 }
 
 func listenSCTP(address string, config *sctpdtls.Config) (listener, error) {

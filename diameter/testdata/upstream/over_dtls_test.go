@@ -17,10 +17,6 @@ func init() {
 	}
 	diam.TestDial = func(laddr net.Addr, address string) (net.Conn, error) {
 		local, _ := laddr.(*sctpdtls.Addr)
-		c, err := (&sctpdtls.Dialer{Config: testpki.Config(), LocalAddr: local}).DialContext(context.Background(), "sctp", address)
-		if err != nil {
-			return nil, err
-		}
-		return diameter.NewConn(c.(*sctpdtls.Conn)), nil
+		return (&diameter.Dialer{Config: testpki.Config(), LocalAddr: local}).DialContext(context.Background(), "sctp", address)
 	}
 }
