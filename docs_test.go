@@ -71,7 +71,7 @@ var tried = map[string]string{
 	"README.md: func call(":                "TestReadmeProgram",
 	"README.md: func main() {":             "TestReadmeProgram",
 	"README.md: go mod tidy && go build":   "TestReadmeProgram",
-	"README.md: go install ":               "TestReadmeCommands",
+	"README.md: go -C cmd/sctp-echo":       "TestReadmeCommands",
 	"docs/operating.md: sctp-echo certs":   "TestOperatingCommands",
 	"docs/operating.md: $ ":                "TestOperatingCommands",
 	"docs/operating.md: apiVersion: v1":    "TestKubernetes",

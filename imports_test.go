@@ -27,7 +27,6 @@ var mayImport = map[string][]string{
 	"internal/testrandom":       {},
 	"internal/fuzzcount":        {},
 	"sctpdtls":                  {module + "dtlscore", module + "authchunk", module + "stream", module + "internal/sctpsock", module + "internal/errtype", module + "internal/legible", "github.com/ishidawataru/sctp"},
-	"cmd/sctp-echo":             {module + "sctpdtls", module + "internal/errtype", module + "internal/legible", "github.com/fatih/color", "github.com/urfave/cli/v3"},
 	".":                         {},
 }
 

@@ -4,7 +4,7 @@ go 1.25.0
 
 require (
 	github.com/pion/dtls/v3 v3.1.15
-	github.com/seed-41f70523/dtls-sctp v0.0.0
+	github.com/seed-41f70523/dtls-sctp v1.0.0-rc.1
 	golang.org/x/sys v0.47.0
 	gonum.org/v1/plot v0.17.0
 )

@@ -4,7 +4,7 @@ go 1.25.0
 
 require (
 	github.com/fiorix/go-diameter/v4 v4.3.0
-	github.com/seed-41f70523/dtls-sctp v0.0.0
+	github.com/seed-41f70523/dtls-sctp v1.0.0-rc.1
 )
 
 require (

@@ -4,9 +4,10 @@ go 1.26.0
 
 require (
 	github.com/fiorix/go-diameter/v4 v4.3.0
+	github.com/ishidawataru/sctp v0.0.0-20251114114122-19ddcbc6aae2
 	github.com/prometheus/client_golang v1.25.0
-	github.com/seed-41f70523/dtls-sctp v0.0.0
-	github.com/seed-41f70523/dtls-sctp/diameter v0.0.0
+	github.com/seed-41f70523/dtls-sctp v1.0.0-rc.1
+	github.com/seed-41f70523/dtls-sctp/diameter v1.0.0-rc.1
 	go.opentelemetry.io/otel v1.47.0
 	go.opentelemetry.io/otel/exporters/stdout/stdouttrace v1.47.0
 	go.opentelemetry.io/otel/sdk v1.47.0
@@ -19,7 +20,6 @@ require (
 	github.com/go-logr/logr v1.4.4 // indirect
 	github.com/go-logr/stdr v1.2.2 // indirect
 	github.com/google/uuid v1.6.0 // indirect
-	github.com/ishidawataru/sctp v0.0.0-20251114114122-19ddcbc6aae2 // indirect
 	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
 	github.com/prometheus/client_model v0.6.3 // indirect
 	github.com/prometheus/common v0.72.0 // indirect

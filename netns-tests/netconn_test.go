@@ -3,10 +3,7 @@
 package netns
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -30,24 +27,7 @@ func TestConnIsANetConn(t *testing.T) {
 
 // connections returns a function that makes both ends of a connection over the loopback.
 func connections(t *testing.T) func() (client, server *sctpdtls.Conn, err error) {
-	certs := filepath.Join(t.TempDir(), "certs")
-	if out, err := exec.Command("sctp-echo", "certs", "-host", "127.0.0.1", certs).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	config := func(side string) *sctpdtls.Config {
-		pem := filepath.Join(certs, side)
-		cert, err := tls.LoadX509KeyPair(pem+".pem", pem+"-key.pem")
-		if err != nil {
-			t.Fatal(err)
-		}
-		ca, err := os.ReadFile(filepath.Join(certs, "ca.pem"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		pool := x509.NewCertPool()
-		pool.AppendCertsFromPEM(ca)
-		return &sctpdtls.Config{Certificates: []tls.Certificate{cert}, RootCAs: pool, ClientCAs: pool}
-	}
+	config := loopbackConfigs(t)
 	ln, err := sctpdtls.Listen("sctp", "127.0.0.1:0", config("server"))
 	if err != nil {
 		t.Fatal(err)
@@ -59,6 +39,23 @@ func connections(t *testing.T) func() (client, server *sctpdtls.Conn, err error)
 			server, err = ln.AcceptConn(t.Context())
 		}
 		return client, server, err
+	}
+}
+
+// loopbackConfigs returns a function that returns the configuration of a side, “client” or “server”, for connections to
+// 127.0.0.1.
+func loopbackConfigs(t *testing.T) func(side string) *sctpdtls.Config {
+	t.Helper()
+	certs := filepath.Join(t.TempDir(), "certs")
+	if out, err := exec.Command("sctp-echo", "certs", "-host", "127.0.0.1", certs).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return func(side string) *sctpdtls.Config {
+		c, err := endConfig(certs, side)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
 	}
 }
 

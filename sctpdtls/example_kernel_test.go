@@ -74,16 +74,6 @@ func TestKernelExamples(t *testing.T) {
 		ExampleRelay()
 		server.Wait()
 	})
-	t.Run("Server", func(t *testing.T) {
-		go ExampleServer()
-		listens(t, 38412)
-		conn := dial(t, "192.0.2.1/198.51.100.1:38412")
-		defer conn.Close()
-		buf := make([]byte, 100)
-		if n, err := conn.Read(buf); string(buf[:n]) != "the handshake comes first" {
-			t.Errorf("%q, %v", buf[:n], err)
-		}
-	})
 
 	go ExampleListen()
 	listens(t, 5868)

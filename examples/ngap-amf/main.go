@@ -1,5 +1,5 @@
-// Ngap-amf is the accept loop of an AMF, as programs have it that use github.com/ishidawataru/sctp (free5GC among
-// them), moved to DTLS/SCTP (3GPP TS 33.501, Section 9.2; TS 38.412). What was there before is in the comments.
+// Ngap-amf is the accept loop of an AMF, as free5GC has it with github.com/free5gc/sctp, moved to DTLS/SCTP (3GPP
+// TS 33.501, Section 9.2; TS 38.412). What was there before is in the comments.
 //
 //	ngap-amf CERTS ADDRESS
 //

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 )
 
 type property struct {
@@ -84,8 +85,8 @@ func billOf(program string) (*bom, error) {
 	std := component{Type: "library", Name: "std", Version: info.GoVersion, PURL: "pkg:golang/std@" + info.GoVersion}
 	b.Components = append(b.Components, std)
 	for _, m := range info.Deps {
-		if m.Replace != nil {
-			m = m.Replace
+		if r := m.Replace; r != nil && !strings.HasPrefix(r.Path, ".") { // else a folder of the same commit
+			m = r
 		}
 		b.Components = append(b.Components, module("library", m))
 	}

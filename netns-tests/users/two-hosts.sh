@@ -45,13 +45,24 @@ ip netns exec client tracing certs 10.0.0.2:5868
 kill -TERM $echo
 wait $echo || true
 
+echo "== takeover"
+mkfifo takeover.out
+ip netns exec server takeover certs 10.0.0.2:38412 >takeover.out 2>&1 &
+takeover=$!
+exec 6<takeover.out
+read -r line <&6
+echo "$line"
+as_client=(-cert certs/client.pem -key certs/client-key.pem -ca certs/ca.pem)
+ip netns exec client sctp-echo connect "${as_client[@]}" -streams 4 -count 9 10.0.0.2:38412
+kill -TERM $takeover
+wait $takeover || true
+
 echo "== metrics"
 mkfifo metrics.out
 ip netns exec server metrics certs 10.0.0.2:5868 10.0.0.2:9090 >metrics.out 2>&1 &
 exec 3<metrics.out
 read -r line <&3
 echo "$line"
-as_client=(-cert certs/client.pem -key certs/client-key.pem -ca certs/ca.pem)
 ip netns exec client sctp-echo connect "${as_client[@]}" -count 7 -size 100 10.0.0.2:5868 >/dev/null
 ip netns exec client sctp-echo connect -ca certs/ca.pem -max 1.2 -count 1 10.0.0.2:5868 >/dev/null 2>&1 || echo "a client without a certificate was refused"
 ip netns exec client bash -c 'exec 4<>/dev/tcp/10.0.0.2/9090; printf "GET /metrics HTTP/1.0\r\n\r\n" >&4; grep "^dtls_sctp" <&4'

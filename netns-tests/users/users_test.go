@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 // programs builds what the tests run, and returns the folder.
 var programs = sync.OnceValues(func() (bin string, err error) {
 	bin = filepath.Join(work, "bin")
-	for dir, pkg := range map[string]string{"../..": "./cmd/sctp-echo", "../../examples": "./...", "..": "./wirecheck"} {
+	for dir, pkg := range map[string]string{"../../cmd/sctp-echo": ".", "../../examples": "./...", "..": "./wirecheck"} {
 		cmd := exec.Command("go", "-C", dir, "build", "-ldflags=-s -w", "-o", bin+"/", pkg)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
@@ -123,6 +123,7 @@ func TestExamplePrograms(t *testing.T) { // 1.17, 1.22, 6.19
 			`"Name":"dtls.handshake"`, `"Key":"tls.protocol.version","Value":{"Type":"STRING","Value":"1.3"}`, `"Key":"tls.cipher"`,
 			`"Name":"dtls.rekey"`, `"Key":"dtls.epoch","Value":{"Type":"INT64","Value":4}`,
 		},
+		"takeover": {"listening on 10.0.0.2:38412", "9 sent, 9 received"},
 		"metrics": {
 			"a client without a certificate was refused",
 			`dtls_sctp_handshakes_total{result="done"} 1`,

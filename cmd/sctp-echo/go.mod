@@ -1,0 +1,18 @@
+// The command, in a module of its own: the library requires nothing that only the command needs.
+module github.com/seed-41f70523/dtls-sctp/cmd/sctp-echo
+
+go 1.25.0
+
+require (
+	github.com/fatih/color v1.19.0
+	github.com/seed-41f70523/dtls-sctp v1.0.0-rc.1
+	github.com/urfave/cli/v3 v3.14.0
+)
+
+require (
+	github.com/ishidawataru/sctp v0.0.0-20191218070446-00ab2ac2db07 // indirect
+	github.com/mattn/go-colorable v0.1.14 // indirect
+	github.com/mattn/go-isatty v0.0.20 // indirect
+	golang.org/x/crypto v0.55.0 // indirect
+	golang.org/x/sys v0.47.0 // indirect
+)
