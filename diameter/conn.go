@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/fiorix/go-diameter/v4/diam"
 
@@ -60,6 +61,14 @@ func newConn(m messageConn) *Conn {
 	c.ResetCurrentStream()
 	c.ResetWriterStream()
 	return c
+}
+
+// Close is that of [sctpdtls.Conn]. Of a nil Conn, which a failed [Dial] returns, it is an error, as with package net.
+func (c *Conn) Close() error {
+	if c == nil {
+		return syscall.EINVAL
+	}
+	return c.Conn.Close()
 }
 
 // StateOf tells who the peer of a connection is, in a go-diameter handler for example. It is

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 
@@ -331,6 +332,15 @@ func TestMessageLengths(t *testing.T) {
 		if err := check([]byte(good), 0); err != nil {
 			t.Errorf("%d bytes: %v", len(good), err)
 		}
+	}
+}
+
+func TestCloseNil(t *testing.T) {
+	if err := (*Conn)(nil).Close(); err != syscall.EINVAL {
+		t.Errorf("Close of a nil Conn: %v", err)
+	}
+	if err := (&Listener{}).Close(); err != syscall.EINVAL {
+		t.Errorf("Close of an empty Listener: %v", err)
 	}
 }
 

@@ -62,9 +62,10 @@
 //
 //   - before a connection: [NoSCTPError], [OptionError], [AuthUnsupportedError], [HandshakeTimeoutError], and an [AlertError] for all
 //     that a handshake can disagree on, in which there is a *tls.CertificateVerificationError if this end does not trust the peer;
-//   - which end a connection: io.EOF, the peer's close_notify; [AssociationError], the end without that; AlertError;
-//     net.ErrClosed, this end's Close;
-//   - after which it goes on: os.ErrDeadlineExceeded, io.ErrShortBuffer, [MessageTooLargeError], [StreamError].
+//   - which end a connection: io.EOF, the peer's close_notify, after which this end may still write; [ErrPeerClosed] of what can
+//     no more; [AssociationError], the end without close_notify; AlertError; net.ErrClosed, this end's Close and nothing else;
+//   - after which it goes on: os.ErrDeadlineExceeded, [MessageTooLargeError], [StreamError], and io.ErrShortBuffer, which
+//     comes again with the same buffer: [MaxMessageSize] bytes are always enough.
 //
 // # What can be seen
 //
