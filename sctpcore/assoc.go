@@ -269,24 +269,25 @@ func (a *Assoc) NextTimeout() time.Duration {
 func (a *Assoc) Timeout(now time.Duration) {
 	a.now = now
 	a.round++
-	if now >= a.shake.timer {
+	due := func(at time.Duration) bool { return at != never && now >= at }
+	if due(a.shake.timer) {
 		a.initTimeout(now)
 	}
-	if now >= a.in.sackTimer {
+	if due(a.in.sackTimer) {
 		a.in.sackTimer, a.in.sackNow = never, true
 	}
 	for _, p := range a.paths {
-		if now >= p.t3 {
+		if due(p.t3) {
 			a.t3Timeout(p, now)
 		}
-		if now >= p.heartbeatAt {
+		if due(p.heartbeatAt) {
 			a.heartbeatTimeout(p, now)
 		}
 	}
-	if now >= a.shutdown.timer {
+	if due(a.shutdown.timer) {
 		a.shutdownTimeout(now)
 	}
-	if now >= a.shutdown.guard {
+	if due(a.shutdown.guard) {
 		a.fail(&AbortError{Local: true, Cause: CauseUserInitiated, Err: ErrTimeout})
 	}
 }

@@ -60,7 +60,7 @@ func (a *Assoc) event(e Event) {
 			return
 		}
 	}
-	e.after = a.in.queued
+	e.after = a.in.ready.pushed
 	a.events = append(a.events, e)
 }
 

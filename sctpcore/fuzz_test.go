@@ -244,11 +244,15 @@ func hostile(t *testing.T, seed uint64, script []byte) {
 		op, arg := script[0], int(script[1])
 		script = script[2:]
 		switch op % 16 {
-		case 0, 1, 2:
+		case 2: // perhaps longer than the window
+			there.send(15000 + arg*16)
+		case 5:
+			back.send(15000 + arg*16)
+		case 0, 1:
 			for range 1 + arg%8 {
 				there.send(1 + arg*16)
 			}
-		case 3, 4, 5:
+		case 3, 4:
 			for range 1 + arg%8 {
 				back.send(1 + arg*16)
 			}

@@ -147,6 +147,24 @@ func TestInitTimeout(t *testing.T) {
 	}
 }
 
+// TestInitToNextAddress: INIT goes to the addresses of the peer in turn.
+func TestInitToNextAddress(t *testing.T) {
+	n := newSimNet(t, 4)
+	n.down[0] = true
+	if err := n.hosts[1].endpoint.Listen(5000, nil); err != nil {
+		t.Fatal(err)
+	}
+	a, err := n.hosts[0].endpoint.Connect(n.now, nil, 0, 5000, simAddr(1, 0), simAddr(1, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.hosts[0].add(a).flush()
+	n.until(5*time.Second, func() bool { return a.State() == StateEstablished })
+	if i := a.Paths(nil)[1]; !i.Primary {
+		t.Errorf("%+v", i)
+	}
+}
+
 // TestCookieTimeout is the same for COOKIE ECHO.
 func TestCookieTimeout(t *testing.T) {
 	p := newTestPeer(t, &Config{MaxInitRetrans: 2})
@@ -231,6 +249,9 @@ func TestCookieRefused(t *testing.T) {
 		p.from = simAddr(1, 1)
 		p.raw(p.core.tag, chunkOf(chunkCookieEcho, 0, p.cookie))
 		p.wantNothing("INIT came from another address and does not list this one")
+		if p.assoc != nil {
+			t.Error("there is an association")
+		}
 	})
 	t.Run("stale", func(t *testing.T) {
 		p := begin(t)

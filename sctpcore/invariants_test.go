@@ -85,8 +85,8 @@ func (in *inbound) invariants(a *Assoc) error {
 	}
 	each(in.ready.first)
 	each(in.behind.first)
-	if in.queued-in.taken != uint64(chunks) {
-		return fmt.Errorf("%d chunks can be read, counted %d", in.queued-in.taken, chunks)
+	if n := in.ready.pushed + in.behind.pushed - in.taken; n != uint64(chunks) {
+		return fmt.Errorf("%d chunks can be read, counted %d", n, chunks)
 	}
 	for _, s := range in.streams {
 		for m := s.waiting; m != nil; m = m.waiting {

@@ -124,6 +124,60 @@ func TestForwardTSN(t *testing.T) {
 	p.want("ABORT protocol violation")
 }
 
+// TestForwardTSNOverOpenMessage: the rest of a message that is read in parts is given up.
+func TestForwardTSNOverOpenMessage(t *testing.T) {
+	p := newTestPeer(t, &Config{PartialReliability: true, ReceiveWindow: 4096})
+	p.listen()
+	p.raw(0, peerChunk(chunkInit, 0, peerInit+"c000 0004"))
+	p.want("INIT-ACK")
+	p.raw(p.core.tag, chunkOf(chunkCookieEcho, 0, p.cookie))
+	p.want("COOKIE-ACK")
+	p.wantEvent(EventUp)
+	part := strings.Repeat("x", 3000)
+	p.raw(p.core.tag, data(1000, flagBegin, 0, 0, part))
+	p.wantRead("0:" + part + "...")
+	p.raw(p.core.tag, data(1002, whole, 0, 1, "next"), data(1003, whole, 1, 0, "other"))
+	p.wantRead()
+	p.send(chunkForwardTSN, 0, "000003e9 0000 0000")
+	p.wantEvent(EventPartialAborted)
+	p.wantRead("1:other", "0:next")
+	p.raw(p.core.tag, data(1004, whole, 0, 2, "last"))
+	p.wantRead("0:last")
+}
+
+// TestForwardTSNFitsPacket: if it cannot name all streams, it goes less far. Section 3.5, rule A4.
+func TestForwardTSNFitsPacket(t *testing.T) {
+	p := newTestPeer(t, &Config{PartialReliability: true, MTU: 512, OutStreams: 300, MaxBurst: 100, AssociationMaxRetrans: 1000})
+	p.listen()
+	p.raw(0, peerChunk(chunkInit, 0, "0000aaaa 00010000 000a 0200 000003e8 c000 0004"))
+	p.want("INIT-ACK")
+	p.raw(p.core.tag, chunkOf(chunkCookieEcho, 0, p.cookie))
+	p.want("COOKIE-ACK")
+	acked := 0
+	for i := range 300 {
+		p.write("x", Info{Stream: uint16(i), Retransmissions: -1})
+	}
+	for range 100 { // each T3-rtx gives up what is in flight
+		for got := p.next(); got != ""; got = p.next() {
+			if len(p.last) > 512 {
+				t.Fatalf("a packet of %d bytes", len(p.last))
+			}
+			fmt.Sscanf(got, "FORWARD-TSN +%d", &acked)
+		}
+		if last := (512 - headerLen - 8) / 4; acked > 200 {
+			return
+		} else if acked == last-1 && p.assoc.out.advanced-p.core.tsn > 200 {
+			p.sack(acked, 65536, "")
+			continue
+		} else if acked >= last {
+			t.Fatal("FORWARD TSN went to", acked)
+		}
+		p.now = p.assoc.NextTimeout()
+		p.assoc.Timeout(p.now)
+	}
+	t.Fatal("FORWARD TSN went to", acked)
+}
+
 // TestForwardTSNNeedsAuth if it is listed. RFC 6083, Section 4.5.
 func TestForwardTSNNeedsAuth(t *testing.T) {
 	p := newTestPeer(t, &Config{PartialReliability: true, Auth: true})

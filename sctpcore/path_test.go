@@ -129,6 +129,38 @@ func TestHeartbeatFailure(t *testing.T) {
 	}
 }
 
+// TestHeartbeatBacksOff: the time for an answer doubles. Section 6.3.3, rule E2.
+func TestHeartbeatBacksOff(t *testing.T) {
+	p := twoPaths(t, nil)
+	p.sleep(0)
+	for _, rto := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second} {
+		p.want("HEARTBEAT")
+		p.sleep(rto - 1)
+		p.wantNothing("there is time for an answer")
+		p.sleep(1)
+	}
+}
+
+// TestUnconfirmedAddressesDoNotCount: a peer that lists addresses that are not its own does not end the
+// association thereby.
+func TestUnconfirmedAddressesDoNotCount(t *testing.T) {
+	p := newTestPeer(t, nil)
+	p.listen()
+	init := peerInit
+	for i := range 15 {
+		init += fmt.Sprintf("0005 0008 0a01%04x", i)
+	}
+	p.raw(0, peerChunk(chunkInit, 0, init))
+	p.want("INIT-ACK")
+	p.raw(p.core.tag, chunkOf(chunkCookieEcho, 0, p.cookie))
+	for range 25 {
+		p.sleep(time.Second)
+		for p.next() != "" {
+		}
+	}
+	p.wantState(StateEstablished)
+}
+
 // TestFailover: after one timeout the other path is used (RFC 7829), and when the first answers
 // again it is used again. Sections 6.4.1 and 8.2.
 func TestFailover(t *testing.T) {

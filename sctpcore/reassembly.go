@@ -52,10 +52,14 @@ func (d *inChunk) joins(b *inChunk) bool {
 }
 
 // A chunkQueue is a queue of messages, each with all its fragments in order.
-type chunkQueue struct{ first, last *inChunk }
+type chunkQueue struct {
+	first, last *inChunk
+	pushed      uint64 // chunks since the beginning
+}
 
-// push appends chunks from first, linked by next, to last.
-func (q *chunkQueue) push(first, last *inChunk) {
+// push appends n chunks from first, linked by next, to last.
+func (q *chunkQueue) push(first, last *inChunk, n uint64) {
+	q.pushed += n
 	if q.first == nil {
 		q.first = first
 	} else {
@@ -85,8 +89,7 @@ type reassembly struct {
 
 	bytes  int    // of messages, not yet read
 	memory int    // that they take
-	queued uint64 // chunks that became readable since the beginning
-	taken  uint64 // of which that many have been read
+	taken  uint64 // chunks that were read since the beginning, of those pushed to ready
 }
 
 // An openMessage is a message that is read before all of it has arrived.
@@ -228,13 +231,14 @@ func (in *inbound) takeTurns(s *inStream) {
 
 func (in *inbound) makeReady(first, last *inChunk) {
 	last.next = nil
+	n := uint64(0)
 	for d := first; d != nil; d = d.next {
-		in.queued++
+		n++
 	}
 	if in.open != nil {
-		in.behind.push(first, last)
+		in.behind.push(first, last, n)
 	} else {
-		in.ready.push(first, last)
+		in.ready.push(first, last, n)
 	}
 }
 
@@ -262,8 +266,7 @@ func (in *inbound) openPartial() {
 func (in *inbound) goOn(t *inChunk) {
 	for t != nil && t.tsn == in.open.next {
 		next := in.fragments.get(t.tsn + 1)
-		in.queued++
-		in.ready.push(t, t)
+		in.ready.push(t, t, 1)
 		in.open.next++
 		if t.ends() {
 			in.closeOpen()
@@ -290,7 +293,7 @@ func (in *inbound) goOn(t *inChunk) {
 func (in *inbound) closeOpen() {
 	in.open = nil
 	if in.behind.first != nil {
-		in.ready.push(in.behind.first, in.behind.last)
+		in.ready.push(in.behind.first, in.behind.last, in.behind.pushed)
 		in.behind = chunkQueue{}
 	}
 }
