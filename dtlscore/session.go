@@ -100,7 +100,8 @@ func (c *Config) trustsRawKey(s *ConnectionState) bool {
 	return c.VerifyRawKey != nil && c.VerifyRawKey(s.PeerRawKey) == nil
 }
 
-// expired reports whether a certificate was valid once. That ends its sessions whether it was verified or not, as in crypto/tls.
+// expired reports whether the validity of a certificate is over. That ends its sessions whether it was verified or not,
+// as in crypto/tls.
 func (c *Config) expired(cert *x509.Certificate) bool { return c.time().After(cert.NotAfter) }
 
 // stillVerified reports whether the first of the chains in a ticket would pass today,

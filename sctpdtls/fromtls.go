@@ -117,10 +117,10 @@ func implemented[T comparable](wanted []T, have ...T) []T {
 	return slices.DeleteFunc(have, func(v T) bool { return !slices.Contains(wanted, v) })
 }
 
-// ticketKey returns a key made from the one with which c seals session tickets, if it was set and not made by crypto/tls. It
-// cannot be read, but be used: what a ticket ends with is HMAC-SHA256 (RFC 5077, Section 4), here under that key and
-// of bytes that are always the same, since all randomness is taken out.
-// With a key that crypto/tls makes of that randomness it is always the same too. The time is one at which an older key of that kind is replaced.
+// ticketKey returns a key made from the one with which c seals session tickets, if that was set and not made by
+// crypto/tls. The key cannot be read, but used: a ticket ends with an HMAC-SHA256 under it (RFC 5077, Section 4), here of
+// bytes that are always the same, since Rand has no randomness. A key that crypto/tls makes of that Rand is
+// always the same too, and is made anew at a time so late.
 func ticketKey(c *tls.Config) (key [32]byte, ok bool) {
 	mac := func(c *tls.Config) []byte {
 		c.Rand, c.Time, c.SessionTicketsDisabled = zeros{}, func() time.Time { return time.Unix(1<<40, 0) }, false
