@@ -1,10 +1,12 @@
 package dtlscore
 
 import (
+	"cmp"
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"slices"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/internal/legible"
@@ -122,10 +124,11 @@ func (c *Config) verifyChain(s *ConnectionState, roots *x509.CertPool, name stri
 		options.Intermediates.AddCert(cert)
 	}
 	chains, err := s.PeerCertificates[0].Verify(options)
-	alert := alertForCertificate(err)
-	if err == nil {
+	alert := AlertUnsupportedCertificate
+	if err != nil {
+		alert = alertForCertificate(err)
+	} else {
 		chains, err = strongChains(chains)
-		alert = AlertUnsupportedCertificate
 	}
 	if err != nil {
 		return untrusted(alert, "%w",
@@ -137,18 +140,17 @@ func (c *Config) verifyChain(s *ConnectionState, roots *x509.CertPool, name stri
 
 // strongChains returns those of the verified chains in which no key is weak or of an unknown kind, the anchor's
 // included. Without one it fails with the reason for the first.
-func strongChains(chains [][]*x509.Certificate) (strong [][]*x509.Certificate, err error) {
-	for _, chain := range chains {
-		if e := weakKey(chain); e == nil {
-			strong = append(strong, chain)
-		} else if err == nil {
-			err = e
-		}
+func strongChains(chains [][]*x509.Certificate) ([][]*x509.Certificate, error) {
+	var first error
+	strong := slices.DeleteFunc(chains, func(chain []*x509.Certificate) bool {
+		err := weakKey(chain)
+		first = cmp.Or(first, err)
+		return err != nil
+	})
+	if len(strong) == 0 {
+		return nil, first
 	}
-	if strong != nil {
-		return strong, nil
-	}
-	return nil, err
+	return strong, nil
 }
 
 func weakKey(chain []*x509.Certificate) error {
