@@ -76,9 +76,9 @@ var tried = map[string]string{
 	"docs/operating.md: $ ":                "TestOperatingCommands",
 	"docs/operating.md: apiVersion: v1":    "TestKubernetes",
 	"docs/operating.md: tshark -r capture": "TestTshark",
-	"docs/release.md: make check && make":  "scripts/check reproducible makes a release; the tag was tried by hand",
-	"docs/release.md: scripts/release v":   "scripts/check reproducible",
-	"docs/release.md: echo 'maintainers":   "scripts/check reproducible verifies the signature; the tag's was tried by hand",
+	"CONTRIBUTING.md: make check && make":  "scripts/check reproducible makes a release; the tag was tried by hand",
+	"CONTRIBUTING.md: scripts/release v":   "scripts/check reproducible",
+	"CONTRIBUTING.md: echo 'maintainers":   "scripts/check reproducible verifies the signature; the tag's was tried by hand",
 }
 
 // TestBlocksOfDocuments: what a document shows to be typed has been run, and its Go compiled.
@@ -99,7 +99,7 @@ func TestBlocksOfDocuments(t *testing.T) {
 		t.Fatal(err)
 	}
 	used := make(map[string]bool)
-	for _, doc := range append(docs, "README.md", "SECURITY.md", "CHANGELOG.md") {
+	for _, doc := range append(docs, "README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md") {
 		for _, b := range blocks(readDoc(t, doc)) {
 			first, _, _ := strings.Cut(b.text, "\n")
 			by := ""
