@@ -26,7 +26,7 @@ var mayImport = map[string][]string{
 	"internal/legible":          {},
 	"internal/testrandom":       {},
 	"internal/fuzzcount":        {},
-	"sctpdtls":                  {module + "dtlscore", module + "authchunk", module + "stream", module + "internal/sctpsock", module + "internal/errtype", module + "internal/legible", "github.com/ishidawataru/sctp"},
+	"sctpdtls":                  {module + "dtlscore", module + "authchunk", module + "stream", module + "internal/sctpsock", module + "internal/errtype", "github.com/ishidawataru/sctp"},
 	".":                         {},
 }
 

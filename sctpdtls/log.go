@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-
-	"github.com/seed-41f70523/dtls-sctp/internal/legible"
 )
 
 // What [Config].Logger is told. Each function returns at once if there is none. A peer chooses how many addresses it has, and
@@ -19,9 +17,9 @@ func (c *Config) logHandshake(peer net.Addr, state ConnectionState, err error) {
 	case peer == nil:
 		log.Warn("cannot accept", "err", err)
 	case err != nil:
-		log.Warn("handshake failed", "peer", legible.Text(peer.String()), "err", err)
+		log.Warn("handshake failed", "peer", shown(peer), "err", err)
 	default:
-		log.Info("handshake done", "peer", legible.Text(peer.String()), "version", dtlsVersion(state.Version),
+		log.Info("handshake done", "peer", shown(peer), "version", dtlsVersion(state.Version),
 			"suite", CipherSuiteName(state.CipherSuite), "resumed", state.DidResume,
 			"outStreams", state.OutStreams, "inStreams", state.InStreams)
 	}
@@ -49,7 +47,7 @@ func (c *Conn) log(level slog.Level, message string, attrs ...any) {
 	if log == nil || !log.Enabled(context.Background(), level) {
 		return
 	}
-	log.Log(context.Background(), level, message, append([]any{"peer", legible.Text(c.RemoteAddr().String())}, attrs...)...)
+	log.Log(context.Background(), level, message, append([]any{"peer", shown(c.RemoteAddr())}, attrs...)...)
 }
 
 func (c *Conn) logAlert(a *AlertError) {
