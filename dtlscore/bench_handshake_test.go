@@ -83,17 +83,6 @@ func benchmarkHandshakes(b *testing.B, version uint16, group tls.CurveID) {
 	}
 }
 
-// What a full mutual handshake may allocate, both ends together.
-func TestHandshakeAllocations(t *testing.T) {
-	for i, limit := range []float64{700, 1000} {
-		client, server := eachVersion[i].configs(tls.RequireAndVerifyClientCert)
-		client.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP256}
-		if n := testing.AllocsPerRun(20, func() { newBenchmarkPair(t, client, server) }); n > limit {
-			t.Errorf("%s: %v allocations", eachVersion[i].name, n)
-		}
-	}
-}
-
 // publicKeyFloor is the public-key operations of both ends: a key exchange,
 // and for each end that has a certificate a signature, which is verified
 // together with the one in that certificate. All are with P-256.
