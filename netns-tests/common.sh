@@ -45,7 +45,7 @@ install_packages() {
 	local log=$cache/apt-install.log
 	# The lists may be absent (a container) or old: then a second try with new ones.
 	apt_install "$@" >"$log" 2>&1 ||
-		{ apt-get update && apt_install "$@"; } >>"$log" 2>&1 ||
+		{ apt update && apt_install "$@"; } >>"$log" 2>&1 ||
 		{
 			tail -n 20 "$log" >&2
 			die "cannot install $* (all of it: $log)"
@@ -53,9 +53,12 @@ install_packages() {
 }
 
 apt_install() {
-	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+	DEBIAN_FRONTEND=noninteractive apt install -y --no-install-recommends \
 		-o DPkg::Lock::Timeout=300 "$@" </dev/null
 }
+
+# apt is apt-get, one at a time: apt does not wait for the lock of its lists.
+apt() { flock -o "$cache/apt.lock" apt-get "$@"; }
 
 # logged FILE COMMAND... keeps what the command prints in FILE, and shows the
 # end of it if the command fails. (A function that is called in a condition runs
