@@ -10,6 +10,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/seed-41f70523/dtls-sctp/internal/fuzzcount"
 	"github.com/seed-41f70523/dtls-sctp/internal/legible"
 )
 
@@ -40,6 +41,7 @@ func FuzzText(f *testing.F) {
 	f.Add("a\nb\x00é\xff\u202e")
 	f.Add(strings.Repeat("€\n", 300))
 	f.Fuzz(func(t *testing.T, s string) {
+		fuzzcount.Input(len(s))
 		got := legible.Text(s)
 		if len(got) > legible.Max || !utf8.ValidString(got) || strings.ContainsFunc(got, func(r rune) bool { return !strconv.IsPrint(r) }) {
 			t.Errorf("Text(%q) = %q", s, got)
