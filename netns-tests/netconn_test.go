@@ -55,6 +55,7 @@ func loopbackConfigs(t *testing.T) func(side string) *sctpdtls.Config {
 		if err != nil {
 			t.Fatal(err)
 		}
+		c.ServerName = "127.0.0.1"
 		return c
 	}
 }
