@@ -72,6 +72,7 @@ var tried = map[string]string{
 	"README.md: func main() {":             "TestReadmeProgram",
 	"README.md: go mod tidy && go build":   "TestReadmeProgram",
 	"README.md: go -C cmd/sctp-echo":       "TestReadmeCommands",
+	"docs/moving.md: configuration:":       "TestMovingConfiguration",
 	"docs/operating.md: sctp-echo certs":   "TestOperatingCommands",
 	"docs/operating.md: $ ":                "TestOperatingCommands",
 	"docs/operating.md: apiVersion: v1":    "TestKubernetes",
