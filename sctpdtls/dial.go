@@ -98,7 +98,8 @@ func mayBeRestart(err error) bool {
 		return e.Peer
 	}
 	e, ok := errtype.As[*AssociationError](err)
-	return ok && e.End == AssociationAborted || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.ENOTCONN)
+	return ok && e.End == AssociationAborted || errors.Is(err, syscall.ECONNRESET) ||
+		errors.Is(err, syscall.ENOTCONN) || errors.Is(err, syscall.EINVAL) // said of an association that is gone already
 }
 
 // dialOnce sets up an association with one of addrs and does the handshake. addr is that one, or the first if there is none.

@@ -167,8 +167,9 @@ func TestDialAgainAfterCrash(t *testing.T) {
 			}
 			return a
 		}, nil, 2, true},
-		"not there any more": {own, nil, syscall.ENOTCONN, 2, true},
-		"refused":            {own, nil, syscall.ECONNREFUSED, 1, false},
+		"not there any more":       {own, nil, syscall.ENOTCONN, 2, true},
+		"gone before it was asked": {own, nil, syscall.EINVAL, 2, true},
+		"refused":                  {own, nil, syscall.ECONNREFUSED, 1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
