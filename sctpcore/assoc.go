@@ -56,6 +56,7 @@ type Assoc struct {
 	inStreams           uint16
 	random              [32]byte // of our RANDOM parameter
 	partial             bool     // both ends have partial reliability
+	restarted           bool     // by the peer, since it was established first
 
 	shake  handshake
 	paths  []*path

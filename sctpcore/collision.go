@@ -155,6 +155,7 @@ func (a *Assoc) restart(now time.Duration, from netip.AddrPort, local netip.Addr
 	a.control, a.shutdown = control{}, shutdownState{timer: never, guard: never, asked: a.shutdown.asked}
 	a.agree(c.localTSN, &c.peer)
 	a.addPaths(c.origin(from), local, c.peer.addrs)
+	a.restarted = true
 	a.event(Event{Kind: EventRestart})
 	a.state, a.errors = StateEstablished, 0
 	a.startPaths(now)

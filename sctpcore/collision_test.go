@@ -116,6 +116,9 @@ func TestRestart(t *testing.T) {
 	if got := p.next(); got != "tag bbbb | COOKIE-ACK | SACK 5000" {
 		t.Fatal(got)
 	}
+	if !p.assoc.Restarted() { // though the event comes behind what was not read
+		t.Error("not restarted")
+	}
 	p.wantRead("0:old")
 	p.wantEvent(EventRestart)
 	p.endpoint.Bind(p.assoc)

@@ -196,7 +196,7 @@ func (a *Assoc) acknowledge(now time.Duration) {
 	in.got = false
 	in.packets++
 	switch {
-	case in.highest != in.cum || in.packets >= a.config.SackFrequency:
+	case in.highest != in.cum || in.packets >= a.config.SackFrequency || a.config.SackDelay == 0:
 		in.sackNow = true
 	case in.sackTimer == never:
 		in.sackTimer = now + a.config.SackDelay

@@ -90,6 +90,8 @@ type reassembly struct {
 	bytes  int    // of messages, not yet read
 	memory int    // that they take
 	taken  uint64 // chunks that were read since the beginning, of those pushed to ready
+
+	readTSN uint32 // of the first fragment of the message that was read last
 }
 
 // An openMessage is a message that is read before all of it has arrived.
@@ -323,6 +325,9 @@ func (a *Assoc) Read(b []byte) (n int, info Info, end, ok bool) {
 	}
 	info = Info{Stream: d.stream, PPID: d.ppid, Unordered: d.unordered()}
 	for d != nil && !end {
+		if d.begins() {
+			in.readTSN = d.tsn
+		}
 		k := copy(b[n:], d.data[d.read:])
 		n += k
 		if d.read += k; d.read < len(d.data) {
