@@ -21,6 +21,7 @@ var mayImport = map[string][]string{
 	"stream":                    {},
 	"internal/sctpsock":         {module + "internal/errtype", "golang.org/x/sys/"},
 	"internal/assoctest":        {module + "stream"},
+	"internal/sctpudp":          {module + "sctpcore", module + "authchunk", module + "stream"},
 	"internal/errtype":          {},
 	"internal/leaktest":         {},
 	"internal/legible":          {},

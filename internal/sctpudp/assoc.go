@@ -1,0 +1,349 @@
+package sctpudp
+
+import (
+	"errors"
+	"io"
+	"math"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/sctpcore"
+	"github.com/seed-41f70523/dtls-sctp/stream"
+)
+
+// An Assoc is an association. It implements stream.Association and authchunk.Socket.
+type Assoc struct {
+	socket *Socket
+
+	mu    sync.Mutex // guards the following
+	cond  sync.Cond  // woken by what may concern a call that waits
+	core  *sctpcore.Assoc
+	state sctpcore.State // as the endpoint knows it
+
+	timer *time.Timer
+	armed time.Duration // when timer fires; never if it does not
+
+	read, write deadline
+	reported    error // what Recv has returned at the end, and goes on returning
+	closed      bool  // by the user
+	released    bool  // the socket does not know it any more
+
+	quick, prompt     bool          // since Handshaking; until its end, and until Settled
+	rtoMin, sackDelay time.Duration // outside of handshakes
+}
+
+const never = time.Duration(math.MaxInt64)
+
+func newAssoc(s *Socket, core *sctpcore.Assoc) *Assoc {
+	a := &Assoc{socket: s, core: core, state: core.State(), armed: never}
+	a.cond.L = &a.mu
+	return a
+}
+
+func (a *Assoc) wake() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.cond.Broadcast()
+}
+
+// packets is where packets are built, with the size of the largest that sctpcore may be asked for.
+var packets = sync.Pool{New: func() any { return new([maxPacket]byte) }}
+
+// after does what is due after each call of the state machine that may change something: it sends, sets the timer and
+// wakes whoever waits. It is called with mu held.
+func (a *Assoc) after() {
+	buf := packets.Get().(*[maxPacket]byte)
+	if a.closed {
+		a.discard(buf[:])
+	}
+	for p, ok := a.core.NextPacket(a.socket.now(), buf[:0]); ok; p, ok = a.core.NextPacket(a.socket.now(), buf[:0]) {
+		a.socket.write(p)
+	}
+	packets.Put(buf)
+	if state := a.core.State(); state != a.state {
+		a.state = state
+		a.bind()
+	}
+	a.arm()
+	a.cond.Broadcast()
+}
+
+// discard takes what nobody will read, so that the peer can send the rest and the association end in order. It is
+// called with mu held.
+func (a *Assoc) discard(buf []byte) {
+	for more := true; more; {
+		_, event := a.core.NextEvent()
+		_, _, _, message := a.core.Read(buf)
+		more = event || message
+	}
+}
+
+// bind tells the socket by what the association is to be found, or that it is over. It is called with mu held.
+func (a *Assoc) bind() {
+	s := a.socket
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a.released {
+		return
+	}
+	if a.core.State() != sctpcore.StateClosed {
+		s.endpoint.Bind(a.core)
+		return
+	}
+	a.released = true
+	s.endpoint.Forget(a.core)
+	delete(s.assocs, a.core)
+	s.release()
+}
+
+// arm has timeout called in time. A timer that fires too early sets itself again, which is cheaper than to set it for
+// each packet. It is called with mu held.
+func (a *Assoc) arm() {
+	next := a.core.NextTimeout()
+	switch {
+	case a.released && a.timer != nil:
+		a.timer.Stop()
+	case next >= a.armed || a.released:
+	case a.timer == nil:
+		a.armed = next
+		a.timer = time.AfterFunc(next-a.socket.now(), a.timeout)
+	default:
+		a.armed = next
+		a.timer.Reset(next - a.socket.now())
+	}
+}
+
+func (a *Assoc) timeout() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.armed = never
+	if now := a.socket.now(); a.core.NextTimeout() <= now {
+		a.core.Timeout(now)
+		a.after()
+		return
+	}
+	a.arm()
+}
+
+// Recv implements stream.Association.
+func (a *Assoc) Recv(buf stream.Buffer, wait bool) (stream.Part, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for {
+		switch {
+		case a.closed:
+			return stream.Part{}, net.ErrClosed
+		case a.reported != nil:
+			return stream.Part{}, a.reported
+		case wait && a.read.passed:
+			return stream.Part{}, os.ErrDeadlineExceeded
+		}
+		for e, ok := a.core.NextEvent(); ok; e, ok = a.core.NextEvent() {
+			if event := a.event(e); event != nil {
+				return stream.Part{Event: event}, nil
+			}
+		}
+		if a.core.Readable() {
+			b := buf.Get()
+			if len(b) == 0 {
+				return stream.Part{}, io.ErrShortBuffer
+			}
+			n, info, end, _ := a.core.Read(b)
+			part := stream.Part{N: n, TSN: a.core.ReadTSN(), End: end,
+				Info: stream.Info{Stream: info.Stream, PPID: info.PPID, Unordered: info.Unordered}}
+			a.after()
+			return part, nil
+		}
+		if err := a.core.Err(); err != nil {
+			a.reported = ended(err)
+			continue
+		}
+		if !wait {
+			return stream.Part{}, stream.ErrWouldBlock
+		}
+		a.cond.Wait()
+	}
+}
+
+// event is e in the words of package stream, nil if it is for this package only.
+func (a *Assoc) event(e sctpcore.Event) stream.Event {
+	switch e.Kind {
+	case sctpcore.EventUp, sctpcore.EventFreeKey, sctpcore.EventNoAuth: // see AuthAgreement
+		return nil
+	case sctpcore.EventDown:
+		down := stream.Down{Clean: e.Err == sctpcore.ErrClosed}
+		var abort *sctpcore.AbortError
+		if errors.As(e.Err, &abort) && !abort.Local {
+			down.Cause = uint16(abort.Cause)
+		}
+		return down
+	case sctpcore.EventRestart: // nothing of the new association can be read
+		a.reported = ErrRestarted
+		a.bind()
+		return stream.Restarted{}
+	case sctpcore.EventPeerShutdown:
+		return stream.PeerShutdown{}
+	case sctpcore.EventDry:
+		return stream.Dry{}
+	case sctpcore.EventNewKey:
+		return stream.NewKey{ID: e.Key}
+	case sctpcore.EventPartialAborted:
+		return stream.PartialAborted{}
+	case sctpcore.EventPath:
+		a.bind()
+	}
+	return stream.Other{Event: e}
+}
+
+// Send implements stream.Association.
+func (a *Assoc) Send(b []byte, info stream.Info) error { return a.send(b, info, true) }
+
+// TrySend implements stream.Association.
+func (a *Assoc) TrySend(b []byte, info stream.Info) error { return a.send(b, info, false) }
+
+func (a *Assoc) send(b []byte, info stream.Info, wait bool) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for {
+		if err := a.trySend(b, info, wait); !wait || err != sctpcore.ErrBufferFull {
+			if err == sctpcore.ErrBufferFull {
+				return stream.ErrWouldBlock
+			}
+			if err == nil {
+				a.after()
+			}
+			return err
+		}
+		a.cond.Wait()
+	}
+}
+
+// trySend hands a message over, or returns ErrBufferFull. It is called with mu held.
+func (a *Assoc) trySend(b []byte, info stream.Info, wait bool) error {
+	switch {
+	case a.closed:
+		return net.ErrClosed
+	case a.core.Restarted():
+		return ErrRestarted
+	case a.core.Err() != nil:
+		return &Error{a.core.Err(), syscall.EPIPE}
+	case wait && a.write.passed:
+		return os.ErrDeadlineExceeded
+	}
+	err := a.core.Send(a.socket.now(), b, sctpcore.Info{
+		Stream: info.Stream, PPID: info.PPID, Unordered: info.Unordered,
+		SackImmediately: info.SackImmediately, Lifetime: info.Lifetime, Retransmissions: info.Retransmissions,
+	})
+	if err == nil || err == sctpcore.ErrBufferFull {
+		return err
+	}
+	return newError(err)
+}
+
+// TrySendAll sends several messages in their order, as many as there is space for, and returns how many. The
+// association is woken once for all.
+func (a *Assoc) TrySendAll(messages [][]byte, infos []stream.Info) (n int, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for n < len(messages) && err == nil {
+		if err = a.trySend(messages[n], infos[n], false); err == nil {
+			n++
+		}
+	}
+	if n > 0 {
+		a.after()
+	}
+	if err == sctpcore.ErrBufferFull {
+		err = stream.ErrWouldBlock
+	}
+	return n, err
+}
+
+// AskDry implements stream.Association.
+func (a *Assoc) AskDry() error {
+	return a.do(func() error {
+		a.core.AskDry()
+		return nil
+	})
+}
+
+// Missing implements stream.Association.
+func (a *Assoc) Missing() (missing int, highest uint32, err error) {
+	err = a.do(func() error {
+		missing, highest = a.core.Missing(), a.core.HighestTSN()
+		return nil
+	})
+	return missing, highest, err
+}
+
+// do calls f and what is due after it, unless the association is over.
+func (a *Assoc) do(f func() error) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case a.closed:
+		return net.ErrClosed
+	case a.core.Restarted():
+		return ErrRestarted
+	case a.core.Err() != nil:
+		return &Error{a.core.Err(), syscall.ENOTCONN}
+	}
+	err := f()
+	a.after()
+	if err != nil {
+		return newError(err)
+	}
+	return nil
+}
+
+// Shutdown implements stream.Association.
+func (a *Assoc) Shutdown() error {
+	return a.do(func() error {
+		a.core.Shutdown(a.socket.now())
+		return nil
+	})
+}
+
+// Abort implements stream.Association.
+func (a *Assoc) Abort() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.closed {
+		a.abort()
+		a.close()
+	}
+	return nil
+}
+
+func (a *Assoc) abort() {
+	a.core.Abort("")
+	a.after()
+}
+
+// Close implements stream.Association. As the kernel does, it shuts the association down in the background, or aborts
+// it if something that has come was not read.
+func (a *Assoc) Close() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return nil
+	}
+	if a.core.Unread() > 0 {
+		a.abort()
+	} else {
+		a.core.Shutdown(a.socket.now())
+		a.after()
+	}
+	a.close()
+	return nil
+}
+
+func (a *Assoc) close() {
+	a.closed = true
+	a.read.stop()
+	a.write.stop()
+	a.cond.Broadcast()
+}

@@ -1,0 +1,50 @@
+package sctpudp
+
+import (
+	"context"
+	"net"
+	"net/netip"
+
+	"github.com/seed-41f70523/dtls-sctp/sctpcore"
+)
+
+// Dial sets up an association with an SCTP port of a peer that has one or several addresses, whose ports are those of
+// UDP. A localPort of 0 is any SCTP port. It is given up when ctx is done, and then returns its error.
+func (s *Socket) Dial(ctx context.Context, config *sctpcore.Config, localPort, peerPort uint16, peers ...netip.AddrPort) (*Assoc, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	a, err := s.connect(config, localPort, peerPort, peers)
+	if err != nil {
+		return nil, err
+	}
+	defer context.AfterFunc(ctx, a.wake)()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.after()
+	for {
+		switch state := a.core.State(); {
+		case state >= sctpcore.StateEstablished:
+			return a, nil
+		case state == sctpcore.StateClosed:
+			return nil, newError(a.core.Err())
+		case ctx.Err() != nil:
+			a.abort()
+			return nil, ctx.Err()
+		}
+		a.cond.Wait()
+	}
+}
+
+func (s *Socket) connect(config *sctpcore.Config, localPort, peerPort uint16, peers []netip.AddrPort) (*Assoc, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, net.ErrClosed
+	}
+	core, err := s.endpoint.Connect(s.now(), config, localPort, peerPort, peers...)
+	if err != nil {
+		return nil, err
+	}
+	return s.add(core), nil
+}

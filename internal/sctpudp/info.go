@@ -1,0 +1,94 @@
+package sctpudp
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/seed-41f70523/dtls-sctp/sctpcore"
+)
+
+// An Addr is one end of an association: addresses, an SCTP port and a UDP port.
+type Addr struct {
+	Addrs   []netip.Addr
+	Port    uint16
+	UDPPort uint16
+}
+
+// Network returns “sctp+udp”.
+func (*Addr) Network() string { return "sctp+udp" }
+
+// String returns the addresses and the SCTP port.
+func (a *Addr) String() string {
+	var hosts []string
+	for _, ip := range a.Addrs {
+		h := ip.String()
+		if ip.Is6() {
+			h = "[" + h + "]"
+		}
+		hosts = append(hosts, h)
+	}
+	return fmt.Sprintf("%s:%d", strings.Join(hosts, "/"), a.Port)
+}
+
+// LocalAddr implements stream.Association. Its address is not specified if the socket has all of this host.
+func (a *Assoc) LocalAddr() net.Addr {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	port, _ := a.core.Ports()
+	return &Addr{[]netip.Addr{a.socket.local.Addr()}, port, a.socket.local.Port()}
+}
+
+// RemoteAddr implements stream.Association. The primary path comes first.
+func (a *Assoc) RemoteAddr() net.Addr {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	addr := new(Addr)
+	_, addr.Port = a.core.Ports()
+	paths := a.core.Paths(nil)
+	slices.SortStableFunc(paths, func(x, y sctpcore.PathInfo) int { return primary(y) - primary(x) })
+	for _, p := range paths {
+		addr.Addrs = append(addr.Addrs, p.Peer.Addr())
+	}
+	if len(paths) > 0 {
+		addr.UDPPort = paths[0].Peer.Port()
+	}
+	return addr
+}
+
+func primary(p sctpcore.PathInfo) int {
+	if p.Primary {
+		return 1
+	}
+	return 0
+}
+
+// Streams implements stream.Association.
+func (a *Assoc) Streams() (out, in uint16) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.core.Streams()
+}
+
+// Paths returns the state of the peer's addresses.
+func (a *Assoc) Paths() (paths []sctpcore.PathInfo, err error) {
+	err = a.do(func() error {
+		paths = a.core.Paths(nil)
+		return nil
+	})
+	return paths, err
+}
+
+// SetPrimary prefers an address of the peer.
+func (a *Assoc) SetPrimary(peer netip.Addr) error {
+	return a.do(func() error { return a.core.SetPrimary(peer) })
+}
+
+// Stats returns what was counted so far, also after the end.
+func (a *Assoc) Stats() sctpcore.Stats {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.core.Stats()
+}

@@ -1,0 +1,162 @@
+package sctpudp
+
+import (
+	"crypto/rand"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/sctpcore"
+)
+
+// Port is the UDP port that is registered for SCTP. RFC 6951, Section 5.1.
+const Port = 9899
+
+// A Socket is a UDP socket that carries SCTP associations. All methods may be called by any goroutine.
+type Socket struct {
+	conn  *net.UDPConn
+	local netip.AddrPort
+	start time.Time
+
+	mu       sync.Mutex // guards the following
+	endpoint *sctpcore.Endpoint
+	assocs   map[*sctpcore.Assoc]*Assoc
+	ports    map[uint16]*Listener
+	refs     int // associations, listeners, and the user
+	closed   bool
+}
+
+// Open opens a UDP socket; network is “udp”, “udp4” or “udp6”. An address that is not specified stands for all of this
+// host, and port 0 for any.
+func Open(network string, local netip.AddrPort) (*Socket, error) {
+	endpoint, err := sctpcore.NewEndpoint(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	addr := &net.UDPAddr{Port: int(local.Port())}
+	if local.IsValid() && !local.Addr().IsUnspecified() {
+		addr = net.UDPAddrFromAddrPort(local)
+	}
+	conn, err := net.ListenUDP(network, addr)
+	if err != nil {
+		return nil, err
+	}
+	// Associations share these buffers. A system that gives less gives what it has.
+	conn.SetReadBuffer(socketBuffer)
+	conn.SetWriteBuffer(socketBuffer)
+	at := conn.LocalAddr().(*net.UDPAddr).AddrPort()
+	s := &Socket{
+		conn:     conn,
+		local:    netip.AddrPortFrom(at.Addr().Unmap(), at.Port()),
+		start:    time.Now(),
+		endpoint: endpoint,
+		assocs:   map[*sctpcore.Assoc]*Assoc{},
+		ports:    map[uint16]*Listener{},
+		refs:     1,
+	}
+	go s.read()
+	return s, nil
+}
+
+const socketBuffer = 1 << 20
+
+// LocalAddr returns the address and UDP port of the socket.
+func (s *Socket) LocalAddr() netip.AddrPort { return s.local }
+
+// Close lets the socket be closed as soon as it has no association and no listener any more. Nothing new can be
+// begun.
+func (s *Socket) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return net.ErrClosed
+	}
+	s.closed = true
+	return s.release()
+}
+
+// release ends one use of the socket. It is called with mu held.
+func (s *Socket) release() error {
+	if s.refs--; s.refs > 0 {
+		return nil
+	}
+	return s.conn.Close() // which ends read
+}
+
+// now is the time of the state machines.
+func (s *Socket) now() time.Duration { return time.Since(s.start) }
+
+// maxPacket is the size of the largest UDP datagram.
+const maxPacket = 1 << 16
+
+// read takes packets until the socket is closed.
+func (s *Socket) read() {
+	b := make([]byte, maxPacket)
+	pause := time.Duration(0)
+	for {
+		n, from, err := s.conn.ReadFromUDPAddrPort(b)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil { // some systems tell of ICMP messages so. RFC 6951, Section 5.5: SCTP's timers decide
+			pause = min(pause+time.Millisecond, 100*time.Millisecond)
+			time.Sleep(pause)
+			continue
+		}
+		pause = 0
+		s.receive(from, b[:n])
+	}
+}
+
+func (s *Socket) receive(from netip.AddrPort, packet []byte) {
+	s.mu.Lock()
+	a := s.assocs[s.endpoint.Find(from, packet)]
+	if a == nil {
+		a = s.receiveStray(from, packet)
+		s.mu.Unlock()
+		if a != nil {
+			a.mu.Lock()
+			a.after()
+			a.mu.Unlock()
+		}
+		return
+	}
+	s.mu.Unlock()
+
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.core.Receive(s.now(), from, netip.Addr{}, packet)
+	a.after()
+}
+
+// receiveStray takes a packet that belongs to no association, and returns one that it makes. It is called with mu
+// held.
+func (s *Socket) receiveStray(from netip.AddrPort, packet []byte) *Assoc {
+	core := s.endpoint.Receive(s.now(), from, netip.Addr{}, packet)
+	for p, ok := s.endpoint.NextPacket(); ok; p, ok = s.endpoint.NextPacket() {
+		s.write(p)
+	}
+	if core == nil {
+		return nil
+	}
+	a := s.add(core)
+	local, _ := core.Ports()
+	if l := s.ports[local]; l == nil || !l.offer(a) {
+		core.Abort("")
+		a.closed = true // nobody has seen it
+	}
+	return a
+}
+
+// add makes an Assoc of a state machine. It is called with mu held.
+func (s *Socket) add(core *sctpcore.Assoc) *Assoc {
+	a := newAssoc(s, core)
+	s.assocs[core] = a
+	s.refs++
+	return a
+}
+
+// write sends a packet. One that cannot be sent is one that is lost.
+func (s *Socket) write(p sctpcore.Packet) { s.conn.WriteToUDPAddrPort(p.Data, p.To) }
