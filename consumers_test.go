@@ -119,8 +119,8 @@ func newConsumer(t *testing.T) *consumer {
 	c.env = append(os.Environ(),
 		"GOPROXY=file://"+dir+"/proxy,file://"+cache+"/cache/download,"+proxy,
 		"GOMODCACHE="+filepath.Join(dir, "cache"), // ours would stay in the machine's
-		"GOFLAGS=-mod=mod -modcacherw",
-		"GOSUMDB=off", // does not know ours, and go.sum has the others
+		"GOFLAGS=-mod=mod -modcacherw -trimpath",  // without folders, so that the build cache serves
+		"GOSUMDB=off",                             // does not know ours, and go.sum has the others
 		"GOTOOLCHAIN=local",
 		"GOWORK=off",
 		"GOBIN="+c.bin,
