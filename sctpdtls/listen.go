@@ -44,7 +44,7 @@ type kernelListener interface {
 }
 
 // Listen listens on address: “host:port”, “a/b:port” for several addresses of this host, or
-// “:port” for all of them. The network is “sctp”, “sctp4” or “sctp6”. Errors are a *[net.OpError].
+// “:port” for all of them, which are those of IPv4 on a kernel without IPv6. The network is “sctp”, “sctp4” or “sctp6”. Errors are a *[net.OpError].
 func Listen(network, address string, config *Config) (*Listener, error) {
 	opError := &net.OpError{Op: "listen", Net: network}
 	fail := func(err error) (*Listener, error) {

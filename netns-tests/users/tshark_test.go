@@ -1,6 +1,7 @@
 package users
 
 import (
+	"encoding/hex"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,8 +12,8 @@ import (
 	"testing"
 )
 
-// TestTshark has the distribution's tshark decrypt the capture of the Diameter example with its key log alone: an
-// implementation of DTLS that is not ours reads what we send.
+// TestTshark has the distribution's tshark decrypt the captures of the Diameter and NGAP examples with their key logs alone, by the
+// commands of docs/operating.md: an implementation of DTLS that is not ours reads what we send.
 //
 // Wireshark 4.4 decrypts DTLS 1.3, 4.0 does not know it. With those before 4.4 it may show nothing of 1.3; then it is wirecheck alone
 // that has decrypted it, and the test says so.
@@ -27,44 +28,99 @@ func TestTshark(t *testing.T) {
 		t.Fatalf("version of tshark: %v\n%s", err, version)
 	}
 	mustKnow13 := major > 4 || major == 4 && minor >= 4
-	for _, name := range []string{"diameter-1.2", "diameter-1.3"} {
-		printed(t, name) // has run
-		got := diameterIn(t, name)
-		if name == "diameter-1.3" && !mustKnow13 && len(got) == 0 {
-			t.Logf("tshark %s decrypts no DTLS 1.3; wirecheck has decrypted %s", number, name)
-			continue
-		}
-		// Capabilities-Exchange, then Update-Location on four streams; requests and answers, under PPID 47.
-		want := []string{"257 1 47 0x0000", "257 0 47 0x0000"}
-		for stream := range 4 {
-			want = append(want, fmt.Sprintf("316 1 47 0x%04x", stream), fmt.Sprintf("316 0 47 0x%04x", stream))
-		}
-		if !slices.Equal(got, want) {
-			t.Errorf("tshark %s sees in %s: command, request flag, PPID, stream\n%s\nwant\n%s", number, name, strings.Join(got, "\n"), strings.Join(want, "\n"))
-		}
-		t.Logf("tshark %s decrypts %s: %d Diameter messages", number, name, len(got))
+
+	// Capabilities-Exchange, then Update-Location on four streams; requests and answers, under PPID 47.
+	diameter := []string{"257 1 47 0x0000", "257 0 47 0x0000"}
+	for stream := range 4 {
+		diameter = append(diameter, fmt.Sprintf("316 1 47 0x%04x", stream), fmt.Sprintf("316 0 47 0x%04x", stream))
+	}
+	var ngap []string
+	for _, m := range []string{"NG setup", "UE 1", "UE 2", "UE 3", "for the gNB: NG setup", "for a UE: UE 1", "for a UE: UE 2", "for a UE: UE 3"} {
+		ngap = append(ngap, hex.EncodeToString([]byte(m)))
+	}
+	for _, tt := range []struct {
+		name     string
+		messages func(t *testing.T, name string) []string
+		want     []string
+	}{
+		{"diameter-1.2", diameterIn, diameter},
+		{"diameter-1.3", diameterIn, diameter},
+		{"ngap-1.2", ngapIn, ngap},
+		{"ngap-1.3", ngapIn, ngap},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			printed(t, tt.name) // has run
+			got := tt.messages(t, tt.name)
+			if strings.HasSuffix(tt.name, "1.3") && !mustKnow13 && len(got) == 0 {
+				t.Logf("tshark %s decrypts no DTLS 1.3; wirecheck has decrypted %s", number, tt.name)
+				return
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("tshark %s sees\n%s\nwant\n%s", number, strings.Join(got, "\n"), strings.Join(tt.want, "\n"))
+			}
+			t.Logf("tshark %s decrypts %d messages", number, len(got))
+		})
 	}
 }
 
-// diameterIn lists the Diameter messages that tshark finds in a capture, by the command in docs/operating.md.
-func diameterIn(t *testing.T, name string) (messages []string) {
+// documented returns the lines of docs/operating.md that match the pattern.
+func documented(t *testing.T, pattern string) string {
 	t.Helper()
-	file := filepath.Join(examples().left, name)
 	doc, err := os.ReadFile("../../docs/operating.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := regexp.MustCompile(`(?m)^tshark .*-Y diameter$`).FindString(string(doc))
-	command = strings.NewReplacer("capture.pcap", "$0.pcap", "secrets", "$0.keys").Replace(command)
-	command += " -T fields -E 'separator= ' -e diameter.cmd.code -e diameter.flags.request -e sctp.data_payload_proto_id -e sctp.data_sid"
-	cmd := exec.Command("bash", "-c", command, file)
+	lines := regexp.MustCompile("(?m)" + pattern).FindString(string(doc))
+	if lines == "" {
+		t.Fatalf("docs/operating.md has no line like %s", pattern)
+	}
+	return lines
+}
+
+// tshark runs commands in a folder that has the capture and the secrets of that name, and returns the lines that they print.
+func tshark(t *testing.T, name, commands string) (lines []string) {
+	t.Helper()
+	cmd := exec.Command("bash", "-c", commands)
+	cmd.Dir = t.TempDir()
+	for from, to := range map[string]string{name + ".pcap": "capture.pcap", name + ".keys": "secrets"} {
+		if err := os.Symlink(filepath.Join(examples().left, from), filepath.Join(cmd.Dir, to)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("tshark: %v", err)
+		t.Fatalf("%s: %v", commands, err)
 	}
+	for line := range strings.Lines(string(out)) {
+		lines = append(lines, strings.TrimSpace(line))
+	}
+	return lines
+}
+
+// diameterIn lists the Diameter messages of a capture: command, request flag, PPID, stream.
+func diameterIn(t *testing.T, name string) (messages []string) {
+	t.Helper()
+	messages = tshark(t, name, documented(t, `^tshark .*-Y diameter$`)+
+		" -T fields -E 'separator= ' -e diameter.cmd.code -e diameter.flags.request -e sctp.data_payload_proto_id -e sctp.data_sid")
 	flag := strings.NewReplacer("True", "1", "False", "0") // since 4.4
-	for line := range strings.Lines(flag.Replace(string(out))) {
-		messages = append(messages, strings.TrimSpace(line))
+	for i, m := range messages {
+		messages[i] = flag.Replace(m)
+	}
+	return messages
+}
+
+// ngapIn lists the NGAP messages of a capture in hexadecimal digits, and sees that they can be dissected. Those of the examples are only
+// called so.
+func ngapIn(t *testing.T, name string) (messages []string) {
+	t.Helper()
+	commands := documented(t, `^tshark .*38412.* >messages\n.*-Y ngap$`)
+	for _, line := range tshark(t, name, commands+" -T fields -e sctp.data_payload_proto_id; cat messages") {
+		if line != "66" {
+			messages = append(messages, strings.Split(line, ",")...)
+		}
+	}
+	if n := len(tshark(t, name, commands)); n != len(messages) {
+		t.Errorf("%d messages are dissected as NGAP, of %d", n, len(messages))
 	}
 	return messages
 }

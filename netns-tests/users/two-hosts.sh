@@ -14,25 +14,26 @@ ip -n server addr add 10.0.0.2/24 dev eth0
 for host in client server; do ip -n $host link set eth0 up gso_max_size 1500; done
 sctp-echo certs -host 10.0.0.2 certs >/dev/null
 
-# between SERVER CLIENT NAME runs both programs and keeps what was captured and logged as NAME.
+# between SERVER CLIENT NAME PORT runs both programs and keeps what was captured and logged as NAME.
 between() {
 	local line
 	echo "== $3"
 	mkfifo "$3.out"
-	ip netns exec server "$1" certs 10.0.0.2:5868 >"$3.out" 2>&1 &
+	ip netns exec server "$1" certs "10.0.0.2:$4" >"$3.out" 2>&1 &
 	local server=$!
 	exec 3<"$3.out"
 	read -r line <&3 # what it prints once it can be reached
 	echo "$line"
-	SSLKEYLOGFILE=$OUT/$3.keys ip netns exec client wirecheck -keylog "$OUT/$3.keys" -pcap "$OUT/$3.pcap" eth0 "$2" certs 10.0.0.2:5868
+	SSLKEYLOGFILE=$OUT/$3.keys ip netns exec client wirecheck -keylog "$OUT/$3.keys" -pcap "$OUT/$3.pcap" eth0 "$2" certs "10.0.0.2:$4"
 	kill -TERM $server
 	cat <&3
 	wait $server || true
 }
 
-DTLS_MAX=1.2 between diameter-server diameter-client diameter-1.2
-between diameter-server diameter-client diameter-1.3
-between ngap-amf ngap-gnb ngap
+DTLS_MAX=1.2 between diameter-server diameter-client diameter-1.2 5868
+between diameter-server diameter-client diameter-1.3 5868
+DTLS_MAX=1.2 between ngap-amf ngap-gnb ngap-1.2 38412
+between ngap-amf ngap-gnb ngap-1.3 38412
 
 echo "== tracing"
 mkfifo echo.out

@@ -102,7 +102,7 @@ func printed(t *testing.T, name string) string {
 	return text
 }
 
-// The examples between two hosts: a Diameter client and server with both versions, a gNB with its AMF, where the wire was
+// The examples between two hosts: a Diameter client and server with both versions, a gNB with its AMF likewise, where the wire was
 // checked too, by wirecheck; the spans of a client; and what Prometheus would see of a server.
 func TestExamplePrograms(t *testing.T) { // 1.17, 1.22, 6.19
 	diameter := []string{
@@ -111,14 +111,16 @@ func TestExamplePrograms(t *testing.T) { // 1.17, 1.22, 6.19
 		"result 2001, stream 3, for CN=sctp-echo client",
 		"DATA chunks authenticated under key 1: ",
 	}
+	ngap := []string{
+		"stream 0: for the gNB: NG setup", "stream 1: for a UE: UE 1", "stream 2: for a UE: UE 2", "stream 3: for a UE: UE 3",
+		"CN=sctp-echo client has closed",
+		"DATA chunks authenticated under key 1: ",
+	}
 	for name, lines := range map[string][]string{
 		"diameter-1.2": diameter,
 		"diameter-1.3": diameter,
-		"ngap": {
-			"stream 0: for the gNB: NG setup", "stream 1: for a UE: UE 1", "stream 2: for a UE: UE 2", "stream 3: for a UE: UE 3",
-			"CN=sctp-echo client has closed",
-			"DATA chunks authenticated under key 1: ",
-		},
+		"ngap-1.2":     ngap,
+		"ngap-1.3":     ngap,
 		"tracing": {
 			`"Name":"dtls.handshake"`, `"Key":"tls.protocol.version","Value":{"Type":"STRING","Value":"1.3"}`, `"Key":"tls.cipher"`,
 			`"Name":"dtls.rekey"`, `"Key":"dtls.epoch","Value":{"Type":"INT64","Value":4}`,
