@@ -17,14 +17,24 @@ import (
 type Addr = sctp.SCTPAddr
 
 // ResolveAddr parses an address: “host:port”, “a/b:port” for a host with several
-// addresses, or “:port” for every local one. Names are looked up, and the first
-// address found is taken. The network is “sctp”, “sctp4” or “sctp6”.
+// addresses, or “:port” for every local one. Names are looked up. Of a
+// single one the first address of IPv4 is taken, or the first of IPv6 if there is none, as package net does. The network is “sctp”, “sctp4” or “sctp6”.
 func ResolveAddr(ctx context.Context, network, address string) (*Addr, error) {
 	all, err := resolveAll(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-	return all[0], nil
+	return first(all), nil
+}
+
+// first returns the first that is of IPv4, or the first of all. A host without IPv6 can listen on it.
+func first(all []*Addr) *Addr {
+	for _, a := range all {
+		if len(a.IPAddrs) > 0 && a.IPAddrs[0].IP.To4() != nil {
+			return a
+		}
+	}
+	return all[0]
 }
 
 // resolveAll is ResolveAddr with all addresses of a single name, each as an Addr.

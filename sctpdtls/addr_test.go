@@ -50,6 +50,26 @@ func TestResolveAddr(t *testing.T) {
 	}
 }
 
+// Of the addresses of a name, one of IPv4 is taken to listen on.
+func TestFirst(t *testing.T) {
+	addr := func(ips ...string) *Addr {
+		a := &Addr{Port: 5868}
+		for _, ip := range ips {
+			a.IPAddrs = append(a.IPAddrs, net.IPAddr{IP: net.ParseIP(ip)})
+		}
+		return a
+	}
+	six, four, both, all := addr("::1"), addr("127.0.0.1"), addr("::1", "127.0.0.1"), addr()
+	for _, tt := range []struct {
+		of   []*Addr
+		want *Addr
+	}{{[]*Addr{six, four}, four}, {[]*Addr{four, six}, four}, {[]*Addr{six}, six}, {[]*Addr{both}, both}, {[]*Addr{all}, all}} {
+		if got := first(tt.of); got != tt.want {
+			t.Errorf("of %v the first is %v, want %v", tt.of, got, tt.want)
+		}
+	}
+}
+
 func TestHostOf(t *testing.T) {
 	for address, want := range map[string]string{
 		"hss.example:5868": "hss.example", "192.0.2.1/198.51.100.1:5868": "192.0.2.1",
