@@ -85,33 +85,54 @@ func modprobeRules(file, text, name string) (rules []modprobeRule) {
 		if len(words) < 2 {
 			continue
 		}
-		kind, pattern, rest := words[0], words[1], strings.Join(words[2:], " ")
-		switch kind {
-		case "blacklist":
-		case "install":
-			if strings.Contains(rest, "modprobe") || strings.Contains(rest, "insmod") {
-				continue // does more than load it
-			}
-		case "alias": // by which the kernel asks for the module: SCTP over IPv4
-			if pattern != "net-pf-2-proto-132" || rest != "off" {
-				continue
-			}
-			pattern = name
-		default:
-			continue
-		}
-		if ok, _ := path.Match(strings.ReplaceAll(pattern, "-", "_"), name); ok {
+		if kind := ruleKind(words[0], words[1], strings.Join(words[2:], " "), name); kind != "" {
 			rules = append(rules, modprobeRule{fmt.Sprintf("%s:%d", file, number), strings.Join(words, " "), kind})
 		}
 	}
 	return rules
 }
 
+// kernelsName is by which the kernel asks for SCTP over IPv4, and the module says that it is that.
+const kernelsName = "net-pf-2-proto-132"
+
+// ruleKind is the kind of a rule that keeps the module name from being loaded, or empty for other lines.
+func ruleKind(command, of, rest, name string) string {
+	matches := func(name string) bool { // modprobe makes no difference between - and _
+		ok, _ := path.Match(strings.ReplaceAll(of, "-", "_"), strings.ReplaceAll(name, "-", "_"))
+		return ok
+	}
+	switch command {
+	case "blacklist":
+		if of == name {
+			return "blacklist"
+		}
+	case "install":
+		if strings.Contains(rest, "modprobe") || strings.Contains(rest, "insmod") {
+			break // it does more than load
+		}
+		if matches(name) {
+			return "install"
+		}
+		if of == kernelsName {
+			return "by itself"
+		}
+	case "alias":
+		if rest != name && matches(name) {
+			return "alias"
+		}
+		if rest != name && matches(kernelsName) {
+			return "by itself"
+		}
+	}
+	return ""
+}
+
 // ruleRemedies are what to do about a rule, by its kind. A %s is where it is.
 var ruleRemedies = map[string]string{
 	"install":            "as root: delete the line %s, by which modprobe runs a command instead of loading the module",
 	"blacklist":          "as root: delete the line %s, or the module is not loaded at the start, nor by itself",
-	"alias":              "as root: delete the line %s, or the module is not loaded by itself",
+	"alias":              "as root: delete the line %s, by which modprobe takes the module's name for another",
+	"by itself":          "as root: delete the line %s, or the module is not loaded by itself",
 	"modprobe.blacklist": "as root: take it out of %s, or the module is not loaded at the start, nor by itself",
 	"module_blacklist":   "as root: take it out of %s (GRUB_CMDLINE_LINUX), and boot: until then the kernel refuses the module",
 	"modules_disabled":   "as root: take %s out of /etc/sysctl.conf and /etc/sysctl.d, and boot: until then the kernel loads no module",

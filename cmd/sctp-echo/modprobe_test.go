@@ -30,6 +30,9 @@ func TestObstacles(t *testing.T) {
 			[]string{`sctp-blacklist.conf:1: "blacklist sctp"`, blacklist, "modules-load.d"}, install},
 		{"both", []string{"etc/modprobe.d/a.conf", "blacklist sctp\ninstall sctp /bin/true"}, []string{"a.conf:1", "a.conf:2", blacklist, install}, ""},
 		{"no alias", []string{"etc/modprobe.d/a.conf", "alias net-pf-2-proto-132 off"}, []string{"not loaded by itself"}, "at the start, nor"},
+		{"no alias, by a pattern", []string{"etc/modprobe.d/a.conf", "alias net-pf-*-proto-132 off"}, []string{"not loaded by itself"}, "at the start, nor"},
+		{"an alias to do nothing", []string{"etc/modprobe.d/a.conf", "install net-pf-2-proto-132 /bin/true"}, []string{"not loaded by itself"}, install},
+		{"an alias for the module", []string{"etc/modprobe.d/a.conf", "alias sctp off"}, []string{"takes the module's name for another"}, "by itself"},
 		{"by the kernel", []string{"proc/cmdline", "quiet module_blacklist=dccp,sctp\n"}, []string{"command line", "GRUB_CMDLINE_LINUX"}, "not loaded by itself"},
 		{"at boot", []string{"proc/cmdline", "modprobe.blacklist=sctp"}, []string{"command line", blacklist}, "GRUB"},
 		{"no modules any more", []string{"proc/sys/kernel/modules_disabled", "1\n"}, []string{"kernel.modules_disabled = 1", "and boot"}, ""},
@@ -38,6 +41,8 @@ func TestObstacles(t *testing.T) {
 		{"many", []string{"etc/modprobe.d/a.conf", strings.Repeat("blacklist sctp\n", 5)}, []string{"and 2 more"}, "a.conf:4"},
 		{"a long command", []string{"etc/modprobe.d/a.conf", "install sctp " + strings.Repeat("x", 5000)}, []string{"xx…"}, strings.Repeat("x", 200)},
 
+		{"a good alias", []string{"etc/modprobe.d/a.conf", "alias net-pf-2-proto-132 sctp\nalias net-pf-10-proto-132 off"}, []string{"dmesg"}, "delete"},
+		{"a pattern where there is none", []string{"etc/modprobe.d/a.conf", "blacklist sct?"}, []string{"dmesg"}, "delete"},
 		{"another module", []string{"etc/modprobe.d/a.conf", "install dccp /bin/true\nblacklist sctp_diag", "proc/cmdline", "module_blacklist=sctp_diag"}, []string{"dmesg"}, "delete"},
 		{"a comment", []string{"etc/modprobe.d/a.conf", "#install sctp /bin/true\n# blacklist sctp"}, []string{"dmesg"}, "delete"},
 		{"a file that is none", []string{"etc/modprobe.d/a.conf.bak", "install sctp /bin/true"}, []string{"dmesg"}, "delete"},
