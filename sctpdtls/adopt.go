@@ -12,8 +12,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
 )
 
-// A Socket is an SCTP association that other code has set up: a *sctp.SCTPConn of github.com/ishidawataru/sctp, or
-// an *os.File.
+// A Socket is an SCTP association that other code has set up: a *sctp.SCTPConn of github.com/ishidawataru/sctp, which
+// has none for 386, or an *os.File.
 type Socket interface {
 	syscall.Conn
 	io.Closer
