@@ -3,7 +3,10 @@
 package sctpdtls
 
 import (
+	"os"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
 	"github.com/seed-41f70523/dtls-sctp/stream"
@@ -14,23 +17,46 @@ import (
 // A pipe carries a few messages at a time without allocating, as the kernel's associations do.
 type pipe struct {
 	*memAssociation
-	records     [4][stream.MaxMessageSize]byte
-	infos       [4]stream.Info
-	n           [4]int
+	records [4][stream.MaxMessageSize]byte
+	infos   [4]stream.Info
+	n       [4]int
+
+	mu          sync.Mutex
+	changed     sync.Cond // of what follows
 	first, last int
+	rung        bool // the read deadline has passed
 }
 
 func (p *pipe) TrySend(b []byte, info stream.Info) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	i := p.last % len(p.n)
 	p.last++
 	p.n[i], p.infos[i] = copy(p.records[i][:], b), info
+	p.changed.Signal()
 	return nil
 }
 
 func (p *pipe) Recv(b stream.Buffer, wait bool) (stream.Part, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.first == p.last && !p.rung {
+		p.changed.Wait()
+	}
+	if p.rung {
+		return stream.Part{}, os.ErrDeadlineExceeded
+	}
 	i := p.first % len(p.n)
 	p.first++
 	return stream.Part{N: copy(b.Get(), p.records[i][:p.n[i]]), Info: p.infos[i], End: true}, nil
+}
+
+func (p *pipe) SetReadDeadline(t time.Time) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.rung = !t.IsZero()
+	p.changed.Signal()
+	return nil
 }
 
 // A message costs no allocation, on a Stream or not, be it kept for another reader or not.
@@ -41,9 +67,16 @@ func TestNoAllocations(t *testing.T) {
 	}
 	defer p.close()
 	loop := &pipe{memAssociation: p.server.assoc.(*memAssociation)}
-	client, server := p.client.assoc, p.server.messages
-	p.client.assoc, p.server.messages = loop, stream.NewReader(loop)
-	defer func() { p.client.assoc, p.server.messages = client, server }()
+	loop.changed.L = &loop.mu
+	client, server, ring := p.client.assoc, p.server.messages, p.server.alarm.set
+	goOn := p.server.stop()
+	p.client.assoc, p.server.messages, p.server.alarm.set = loop, stream.NewReader(loop), loop.SetReadDeadline
+	goOn()
+	defer func() {
+		goOn := p.server.stop()
+		p.client.assoc, p.server.messages, p.server.alarm.set = client, server, ring
+		goOn()
+	}()
 
 	var to, from [10]*Stream
 	for i := 5; i < len(to); i++ {

@@ -66,7 +66,7 @@ var batches = sync.Pool{New: func() any { return new(batch) }}
 func (c *Conn) sendBatch(msgs []Message) (sent int) {
 	sender, ok := c.assoc.(batchSender)
 	s := c.state.Load()
-	if !ok || s == nil || c.crowd.Load() > 0 || c.mayWrite(&c.own) != nil || c.own.write.passed() || !c.gate.enter() {
+	if !ok || s == nil || c.waiting.Load() > 0 || c.mayWrite(&c.own) != nil || c.own.write.passed() || !c.gate.enter() {
 		return 0
 	}
 	b := batches.Get().(*batch)

@@ -45,8 +45,9 @@ func TestWriteMessages(t *testing.T) {
 	for _, buffer := range []int{1 << 20, 50000, 100} {
 		bubble(t, func(t *testing.T) {
 			p := connected(t, assoctest.Options{Buffer: buffer})
-			b := &batching{memAssociation: p.client.assoc.(*memAssociation), counted: &p.client.counted}
-			p.client.assoc = b
+			b := put(p.client, func(a association) *batching {
+				return &batching{memAssociation: a.(*memAssociation), counted: &p.client.counted}
+			})
 			msgs := make([]Message, 200)
 			for i := range msgs {
 				size := []int{0, 4, 100, 16384, 5000}[i%5]
@@ -92,7 +93,9 @@ func TestWriteMessages(t *testing.T) {
 func TestWriteMessagesInPart(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := partiallyReliable(t, true, true)
-		p.client.assoc = &batching{memAssociation: p.client.assoc.(*memAssociation), counted: &p.client.counted}
+		put(p.client, func(a association) *batching {
+			return &batching{memAssociation: a.(*memAssociation), counted: &p.client.counted}
+		})
 		good := Message{[]byte("good"), MessageInfo{Stream: 1}}
 		for _, bad := range []struct {
 			Message

@@ -132,7 +132,7 @@ func TestCloseOfLostPaths(t *testing.T) {
 		t.Run(fmt.Sprint(test.states), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				p := connected(t, assoctest.Options{GiveUp: time.Hour})
-				p.client.assoc = &withPaths{p.client.assoc, test.states}
+				put(p.client, func(a association) *withPaths { return &withPaths{a, test.states} })
 				mustWrite(t, p.client, "lost", MessageInfo{})
 				p.clientSCTP.Cut()
 				mustWrite(t, p.client, "lost", MessageInfo{})

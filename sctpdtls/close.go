@@ -3,12 +3,10 @@ package sctpdtls
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"os"
 	"slices"
-	"sync"
 	"syscall"
 	"time"
 
@@ -33,23 +31,28 @@ func (c *Conn) Close() error {
 	if !c.ok() {
 		return syscall.EINVAL
 	}
-	if !c.closing.CompareAndSwap(false, true) {
-		<-c.closed
-		return c.closeErr
+	if c.closing.CompareAndSwap(false, true) {
+		c.interrupt()
 	}
-	defer close(c.closed)
-	c.interrupt()
 	// Deadlines bound what waits. A peer that sends faster than a drain can read is bounded by this.
 	defer time.AfterFunc(c.config.closeTimeout()+alertTime, func() { c.assoc.Abort() }).Stop()
-	c.reading.lock()
-	defer c.reading.unlock()
-	c.closeErr = c.close()
+	c.owner.lock()
+	defer c.owner.unlock()
+	if !c.closed {
+		c.release(c.close())
+	}
+	return c.closeErr
+}
+
+// release ends what Close or Abort has closed, whose result is err. It is called with owner held.
+func (c *Conn) release(err error) {
+	c.closed, c.closeErr = true, err
 	c.keys.stop()
 	c.end(net.ErrClosed)
 	c.forget()
 	c.dead = true
+	c.requests.close(net.ErrClosed)
 	c.messages.Release()
-	return c.closeErr
 }
 
 // Abort ends the connection and the association at once, and tells the peer
@@ -58,25 +61,17 @@ func (c *Conn) Abort() error {
 	if !c.ok() {
 		return syscall.EINVAL
 	}
-	if !c.closing.CompareAndSwap(false, true) {
-		return c.assoc.Abort()
+	if c.closing.CompareAndSwap(false, true) {
+		c.interrupt()
 	}
-	defer close(c.closed)
-	c.interrupt()
-	c.closeErr = c.assoc.Abort() // wakes whoever reads or writes
-	c.reading.lock()
-	defer c.reading.unlock()
-	c.giveUp(net.ErrClosed)
-	c.messages.Release()
-	return c.closeErr
-}
-
-// A halfClose is the call of CloseWrite, however often that is called.
-type halfClose struct {
-	begun bool          // guarded by Conn.reading, as is err
-	done  chan struct{} // closed when close_notify has gone, or never will
-	once  sync.Once
-	err   error // valid then
+	err := c.assoc.Abort() // wakes whoever reads or writes
+	c.owner.lock()
+	defer c.owner.unlock()
+	if !c.closed {
+		c.giveUp(net.ErrClosed)
+		c.release(err)
+	}
+	return err
 }
 
 // CloseWrite ends what this end writes: it waits until the peer has acknowledged all of it, and sends
@@ -89,7 +84,7 @@ type halfClose struct {
 // does in DTLS 1.2 what it does in 1.3, as crypto/tls does with TLS. Other peers of 1.2 may obey the letter.
 //
 // It takes at most [Config].CloseTimeout. An error that matches os.ErrDeadlineExceeded means that the peer has not
-// acknowledged everything yet; whoever reads brings that about. It does the work itself if nobody reads.
+// acknowledged everything yet; the connection goes on with it.
 func (c *Conn) CloseWrite() error {
 	if err := c.HandshakeContext(context.Background()); err != nil {
 		return err
@@ -97,46 +92,23 @@ func (c *Conn) CloseWrite() error {
 	if c.closing.Load() {
 		return net.ErrClosed
 	}
-	c.half.CompareAndSwap(nil, &halfClose{done: make(chan struct{})})
-	h := c.half.Load()
-	c.gate.poke() // for writers who wait
+	if r := newRequest(closeWriteTask); c.closeWrite.CompareAndSwap(nil, r) {
+		c.gate.poke() // for writers who wait
+		c.requests.add(r)
+		c.alarm.ring()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), c.config.closeTimeout())
 	defer cancel()
-	if c.await(ctx, h.done) != nil {
-		return fmt.Errorf("sctpdtls: the peer has not acknowledged all messages yet: %w", os.ErrDeadlineExceeded)
-	}
-	return h.err
-}
-
-// beginCloseWrite begins what CloseWrite waits for, with reading held.
-func (c *Conn) beginCloseWrite() {
-	h := c.half.Load()
-	switch {
-	case h == nil || h.begun:
-	case c.dead:
-		c.closedWrite(*c.writeEnd.Load())
-	default:
-		h.begun = true
-		c.core.Close()
-	}
-}
-
-// closedWrite tells whoever waits in CloseWrite, with reading held.
-func (c *Conn) closedWrite(err error) {
-	if h := c.half.Load(); h != nil && (h.begun || err != nil) {
-		h.once.Do(func() {
-			h.begun, h.err = true, err
-			close(h.done)
-		})
-	}
+	return c.closeWrite.Load().wait(ctx)
 }
 
 // interrupt wakes all who read or write; closing is set.
 func (c *Conn) interrupt() {
 	werr := net.ErrClosed
 	c.writeEnd.CompareAndSwap(nil, &werr)
+	c.life.cancel(net.ErrClosed)
 	c.gate.poke()
-	c.readDeadline.take(past)
+	c.alarm.ring()
 }
 
 // lostTime is how long Close waits for a peer to which no path leads, as far as SCTP knows: for one that has just come back.
@@ -166,14 +138,14 @@ func (c *Conn) close() error {
 		if err := c.assoc.Close(); err != nil || c.state.Load() == nil {
 			return err
 		}
-		return unlessClosed(*c.writeEnd.Load())
+		return unlessClosed(c.failure)
 	}
 	limit := c.config.closeTimeout()
 	if c.lostPaths() {
 		limit = min(limit, lostTime)
 	}
 	until := time.Now().Add(limit)
-	c.readDeadline.take(until)
+	c.alarm.limitTo(until)
 	c.mux.Discard()
 
 	// 1. What was written, then close_notify, unless CloseWrite has sent that.
@@ -192,9 +164,9 @@ func (c *Conn) close() error {
 	}
 	// 2. The peer's close_notify, for a short time: nothing depends on it, as the peer has acknowledged everything. A
 	// program that does not read, or has more to write, does not send it, but its SCTP answers.
-	c.readDeadline.take(time.Now().Add(min(goodbyeTime, time.Until(until)*3/4)))
-	for err == nil && !c.told {
-		_, _, err = c.step()
+	c.alarm.limitTo(time.Now().Add(min(goodbyeTime, time.Until(until)*3/4)))
+	for err == nil && !c.peerClosed {
+		err = c.advance()
 	}
 	if endedByAlert(err) { // in place of it
 		c.finish(err)
@@ -203,7 +175,7 @@ func (c *Conn) close() error {
 	// 3. All acknowledged, the association can go. Where nothing answers any more, the kernel would
 	// go on trying for minutes, and keep the keys as long.
 	if c.down == nil {
-		c.readDeadline.take(until)
+		c.alarm.limitTo(until)
 		if err := c.assoc.Shutdown(); err == nil && !c.waitForDown() {
 			return c.assoc.Abort()
 		}

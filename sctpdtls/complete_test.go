@@ -164,10 +164,12 @@ func TestRequireComplete(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			p := ofVersion(t, VersionDTLS12, assoctest.Options{}, func(_, server *Config) { server.RequireComplete = require })
 			mustWrite(t, p.client, "read", MessageInfo{Stream: 1})
+			goOn := p.server.stop() // it does not see close_notify before the association is gone
 			p.client.CloseWrite()
 			time.Sleep(time.Second) // until it has come
 			p.client.Abort()
 			time.Sleep(time.Second)
+			goOn()
 			wantRead(t, p.server, "read", 1)
 			_, _, err := p.server.ReadMessage(make([]byte, 10))
 			e, ok := errtype.As[*TruncationError](err)

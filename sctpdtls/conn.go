@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -38,8 +37,8 @@ type association interface {
 // whose every Write is one message, and has methods beside that for
 // messages and streams. All methods may be called at the same time by any goroutine.
 //
-// A Conn has no goroutine of its own: whoever reads makes everything progress
-// that the peer begins, its close among them.
+// Each Conn has a goroutine from its handshake to its end, which reads from the association: whatever the
+// peer begins makes progress, and an end is noticed, whether anybody reads or not. See [Conn.Context].
 type Conn struct {
 	assoc  association
 	core   *dtlscore.Conn
@@ -48,9 +47,10 @@ type Conn struct {
 
 	partial bool // both ends have partial reliability (RFC 3758)
 
-	own                         party // of ReadMessage, WriteMessage and so on
-	readDeadline, writeDeadline deadline
-	mux                         *stream.Mux // messages that nobody has asked for yet
+	own           party // of ReadMessage, WriteMessage and so on
+	alarm         alarm // wakes the owner
+	writeDeadline writeDeadline
+	mux           *stream.Mux // messages that nobody has read yet
 
 	streams struct {
 		sync.Mutex
@@ -59,41 +59,37 @@ type Conn struct {
 
 	gate     *gate                           // holds writers while keys change
 	state    atomic.Pointer[ConnectionState] // of the last complete handshake; nil before
+	readEnd  atomic.Pointer[error]           // why nothing more will be received
 	writeEnd atomic.Pointer[error]           // why nothing can be written any more
+	life     cancelCause                     // until readEnd
 
-	// For those who wait for something else than messages, and drive while nobody reads.
-	wanted  atomic.Pointer[renegotiation] // nil if none is waited for
-	update  atomic.Pointer[keyUpdate]     // likewise
-	driving atomic.Bool                   // one of them has reading
-	readers atomic.Int32                  // that wait for reading
-	full    atomic.Bool                   // there is no room for messages until some are read
+	requests   requests
+	closeWrite atomic.Pointer[request] // that of CloseWrite, once it was called
+	full       atomic.Bool             // the owner waits for room in mux
 
-	space token        // held by the one writer who waits for buffer space
-	crowd atomic.Int32 // writers who hold it or want to
+	space   token        // held by the one writer who waits for buffer space
+	waiting atomic.Int32 // writers who hold it or want to
 
-	meter      meter // of what this end sends
-	counted    counters
-	half       atomic.Pointer[halfClose] // nil as long as CloseWrite was not called
-	closing    atomic.Bool
-	closed     chan struct{} // closed when Close is through
-	peerClosed chan struct{} // closed when the peer's close_notify has come
-	closeErr   error         // valid once closed is closed
+	meter   meter // of what this end sends
+	counted counters
+	closing atomic.Bool // by Close or Abort
 
-	// reading is held by the one goroutine that reads from the association and obeys
-	// the core. It guards the following.
-	reading    token
+	// owner is held by the one goroutine that reads from the association and obeys the core: that of
+	// the first handshake, then run, then Close. It guards the following.
+	owner      token
 	messages   *stream.Reader
-	who        *party              // whose reader it is, or nil
-	asks       ask                 // what for
 	ended      error               // what readers get when no message is left
-	doing      dtlscore.Event      // what the core wants next, and is not done yet
-	flight     [][]byte            // records to be sent before doing, at most maxBatch
-	asked      bool                // doing is a flush, and a dry event will come
+	current    dtlscore.Event      // what the core wants next, and is not done yet
+	flight     [][]byte            // records to be sent before current, at most maxBatch
+	dryAsked   bool                // current is a flush, and a dry event will come
 	drained    int                 // bytes read by a drain that is not at its end
-	holding    bool                // the gate is shut, the write deadline is the driver's
-	brief      bool                // only for a control record
-	told       bool                // the peer's close_notify has come
+	gateShut   bool                // the gate is shut, the write deadline is the owner's
+	reopen     bool                // the gate is shut for a control record only
+	peerClosed bool                // the peer's close_notify has come
+	closed     bool                // by Close or Abort
+	closeErr   error               // then: what Close returns
 	dead       bool                // nothing can be sent or received any more
+	failure    error               // then: why
 	down       error               // what the end of the association means, nil while it exists
 	cause      uint16              // of the ABORT that ended it
 	switched   bool                // something was sent under a key made by a handshake
@@ -103,14 +99,8 @@ type Conn struct {
 	keyTime    time.Duration       // that it took from there to compute and install a key
 	epoch      uint64              // that Trace was told of
 	check      checkpoint          // the last one, if it is not passed
-	held       map[int]stream.Info // of the messages that the core holds, by its numbers
+	heldInfo   map[int]stream.Info // of the messages that the core holds, by its numbers
 }
-
-// A token is a mutex that testing/synctest can see somebody wait for.
-type token chan struct{}
-
-func (t token) lock()   { t <- struct{}{} }
-func (t token) unlock() { <-t }
 
 func newConn(a association, config *Config, core *dtlscore.Conn) (*Conn, error) {
 	agreement, err := a.AuthAgreement()
@@ -121,25 +111,22 @@ func newConn(a association, config *Config, core *dtlscore.Conn) (*Conn, error) 
 		return nil, err // no byte of DTLS without SCTP-AUTH: requirement 1.34
 	}
 	c := &Conn{
-		assoc:      a,
-		core:       core,
-		config:     config,
-		gate:       newGate(),
-		closed:     make(chan struct{}),
-		peerClosed: make(chan struct{}),
-		reading:    make(token, 1),
-		space:      make(token, 1),
-		messages:   stream.NewReader(a),
-		mux:        stream.NewMux(config.readQueue()),
-		partial:    agreement.PartialReliability,
-		holding:    true,
-		held:       make(map[int]stream.Info),
+		assoc:    a,
+		core:     core,
+		config:   config,
+		gate:     newGate(),
+		life:     newCancelCause(),
+		owner:    make(token, 1),
+		space:    make(token, 1),
+		messages: stream.NewReader(a),
+		mux:      stream.NewMux(config.readQueue()),
+		partial:  agreement.PartialReliability,
+		gateShut: true,
 	}
 	c.keys = newKeyring(c.authSocket())
-	c.streams.open = make(map[uint16]*Stream)
 	c.own.queue = c.mux.Rest()
-	c.readDeadline.set, c.readDeadline.user = a.SetReadDeadline, &c.own.read
-	c.writeDeadline.set, c.writeDeadline.user = a.SetWriteDeadline, &c.own.write
+	c.alarm.set, c.alarm.bell = a.SetReadDeadline, make(chan struct{}, 1)
+	c.writeDeadline.set = a.SetWriteDeadline
 	c.writeDeadline.take(time.Time{})
 	return c, nil
 }
@@ -159,42 +146,56 @@ func (c *Conn) HandshakeContext(ctx context.Context) error {
 	if c.state.Load() != nil {
 		return nil
 	}
-	select {
-	case c.reading <- struct{}{}: // also if ctx is done: then that ends the connection
-	default:
-		select {
-		case c.reading <- struct{}{}:
-		case <-ctx.Done():
-			return ctx.Err()
+	owns, err := c.takeOwner(ctx)
+	if !owns {
+		return err
+	}
+	if c.state.Load() == nil {
+		if err = c.ended; err == nil {
+			err = c.handshake(ctx)
+			c.tellHandshake(err)
+			if err == nil {
+				go c.run() // from now on it holds owner
+				return nil
+			}
 		}
 	}
-	defer c.reading.unlock()
-	if c.state.Load() != nil {
-		return nil
-	}
-	if c.ended != nil {
-		return c.ended
-	}
-	err := c.handshake(ctx)
-	c.tellHandshake(err)
+	c.owner.unlock()
 	return err
 }
 
-// handshake does the first handshake, with reading held.
+// takeOwner waits until the caller holds owner, or the first handshake is complete: then the caller does not hold it.
+func (c *Conn) takeOwner(ctx context.Context) (owns bool, err error) {
+	select {
+	case c.owner <- struct{}{}: // also if ctx is done: then that ends the connection
+		return true, nil
+	default:
+	}
+	for {
+		changed := c.gate.changed() // which opens when the handshake is complete
+		if c.state.Load() != nil {
+			return false, nil
+		}
+		select {
+		case c.owner <- struct{}{}:
+			return true, nil
+		case <-changed:
+		case <-ctx.Done():
+			return false, ctx.Err()
+		}
+	}
+}
+
+// handshake does the first handshake, with owner held.
 func (c *Conn) handshake(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.config.handshakeTimeout())
 	defer cancel()
-	c.readDeadline.take(time.Time{})
-	if c.closing.Load() { // Close has taken the deadline before
+	if c.closing.Load() {
 		return net.ErrClosed
 	}
-	interrupted := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		c.readDeadline.take(past)
-		close(interrupted)
-	})
+	defer context.AfterFunc(ctx, c.alarm.ring)()
 	c.core.SetContext(ctx, callbackConn{c})
-	defer c.core.SetContext(context.Background(), callbackConn{c}) // of renegotiations, which whoever reads brings on
+	defer c.core.SetContext(context.Background(), callbackConn{c}) // of renegotiations
 	err := c.assoc.Handshaking(true)
 	if err == nil {
 		err = c.core.Start()
@@ -203,10 +204,7 @@ func (c *Conn) handshake(ctx context.Context) error {
 		err = c.obey()
 	}
 	for err == nil && c.state.Load() == nil {
-		_, _, err = c.step()
-	}
-	if !stop() {
-		<-interrupted // lest it takes the deadline after it is given back
+		err = c.advance()
 	}
 	switch {
 	case err == nil:
@@ -219,8 +217,6 @@ func (c *Conn) handshake(ctx context.Context) error {
 	default:
 		return c.fail(err)
 	}
-	c.messages.Release()
-	c.readDeadline.giveBack()
 	return nil
 }
 
@@ -300,7 +296,6 @@ func (c *Conn) setReadDeadline(p *party, t time.Time) error {
 		return net.ErrClosed
 	}
 	p.read.set(t)
-	c.readDeadline.changed(&p.read)
 	return nil
 }
 
@@ -310,30 +305,5 @@ func (c *Conn) setWriteDeadline(p *party, t time.Time) error {
 	}
 	p.write.set(t)
 	c.writeDeadline.changed(&p.write)
-	if c.driving.Load() { // perhaps for a writer
-		c.readDeadline.poke()
-	}
 	return nil
-}
-
-// end makes err what readers get from now on, and writers too unless it is io.EOF: close_notify ends the peer's
-// direction only.
-func (c *Conn) end(err error) {
-	if c.ended == nil {
-		c.ended = err
-	}
-	if err == io.EOF {
-		c.gate.poke()
-		c.renegotiated(ErrPeerClosed)
-		return
-	}
-	c.endWrites(err)
-}
-
-// endWrites makes err what writers get from now on, and those who wait for something that has to be written.
-func (c *Conn) endWrites(err error) {
-	c.writeEnd.CompareAndSwap(nil, &err)
-	c.gate.poke()
-	c.renegotiated(err)
-	c.closedWrite(err)
 }

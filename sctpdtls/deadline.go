@@ -5,9 +5,7 @@ import (
 	"time"
 )
 
-// A timeLimit is a deadline that a user has set, of a Conn or of a Stream. The
-// association has only one for reading and one for writing: it is that of the one who waits for
-// the association, see deadline. Those who wait for somebody else use wait.
+// A timeLimit is a deadline that a user has set, of a Conn or of a Stream.
 type timeLimit struct {
 	mu      sync.Mutex // guards the following
 	t       time.Time
@@ -79,35 +77,30 @@ func (l *timeLimit) look() {
 	}
 }
 
-// A deadline settles who rules one of the association's deadlines: the user who waits for
-// the association, or for a while the driver.
-type deadline struct {
+// A writeDeadline is the write deadline of the association: that of the writer who waits for space, or
+// past while the owner wants nobody to wait there.
+type writeDeadline struct {
 	set func(time.Time) error // of the association
 
-	mu     sync.Mutex // guards the following
-	user   *timeLimit
-	driver time.Time // rules while taken
-	taken  bool
-	lent   bool // taken, but by one who may be poked
-	poked  bool // whoever waits is to look around
-	now    time.Time
+	mu    sync.Mutex // guards the following
+	user  *timeLimit // of the writer, or the last one
+	shut  bool       // writers shall not wait
+	owner time.Time  // the owner's own deadline while shut
+	poked bool       // the writer shall look around
+	now   time.Time
 }
 
-// past is a deadline that wakes whoever waits.
-var past = time.Unix(1, 0)
-
-// use makes l the user's deadline, of the one who is about to wait.
-func (d *deadline) use(l *timeLimit) {
+// use makes l the deadline, of the writer who is about to wait, and is called again before each wait: what
+// it was to look around for, it looks for then.
+func (d *writeDeadline) use(l *timeLimit) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.user != l {
-		d.user = l
-		d.apply()
-	}
+	d.user, d.poked = l, false
+	d.apply()
 }
 
 // changed says that l has been set.
-func (d *deadline) changed(l *timeLimit) {
+func (d *writeDeadline) changed(l *timeLimit) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.user == l {
@@ -115,50 +108,38 @@ func (d *deadline) changed(l *timeLimit) {
 	}
 }
 
-// take sets the deadline to t, whatever the user wants, until giveBack.
-func (d *deadline) take(t time.Time) { d.rule(t, true, false) }
-
-// lend takes away the user's deadline until giveBack, from one who does not mind to be poked.
-func (d *deadline) lend() { d.rule(time.Time{}, true, true) }
-
-func (d *deadline) giveBack() { d.rule(time.Time{}, false, false) }
-
-func (d *deadline) rule(t time.Time, taken, lent bool) {
+// poke makes a writer who waits, or is about to, look around.
+func (d *writeDeadline) poke() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.driver, d.taken, d.lent, d.poked = t, taken, lent, false
+	d.poked = true
 	d.apply()
 }
 
-// poke makes a call that waits, or the next one, fail as if a deadline had passed, until unpoke. It
-// does nothing to one who has taken the deadline: that one knows what to do.
-func (d *deadline) poke() {
+// take sets the deadline to t, whatever writers want, until giveBack.
+func (d *writeDeadline) take(t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !d.taken || d.lent {
-		d.poked = true
-		d.apply()
-	}
+	d.owner, d.shut = t, true
+	d.apply()
 }
 
-func (d *deadline) unpoke() {
+func (d *writeDeadline) giveBack() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.poked {
-		d.poked = false
-		d.apply()
-	}
+	d.shut = false
+	d.apply()
 }
 
 // apply is called with mu held. The association's method fails only when it is closed, as all else will then.
-func (d *deadline) apply() {
+func (d *writeDeadline) apply() {
 	var t time.Time
 	switch {
+	case d.shut:
+		t = d.owner
 	case d.poked:
 		t = past
-	case d.taken:
-		t = d.driver
-	default:
+	case d.user != nil:
 		t = d.user.get()
 	}
 	if t != d.now {

@@ -18,9 +18,8 @@
 //   - [Conn.Stream] makes a net.Conn of one stream, with deadlines of its own, and has its messages from
 //     then on; [Conn.AcceptStream] does so for the next stream on which something comes.
 //
-// Both can be used at once, by any number of goroutines. No goroutine belongs to the connection: of those who read, one waits
-// for the association and hands the others what is theirs. If nobody reads, whoever writes or changes keys does
-// it as long as it has to wait. What is read so and not asked for yet is kept, up to [Config].ReadQueue;
+// Both can be used at once, by any number of goroutines. Each connection has one goroutine of its own, which reads from
+// the association. What nobody has asked for yet it keeps, up to [Config].ReadQueue;
 // then SCTP holds the peer back until some of it is taken. It has one window for
 // all streams, so a program that leaves one stream unread will in the end stop the others. A program that
 // does not care for a stream should not make a Stream of it, and use ReadMessage for all.
@@ -33,8 +32,8 @@
 //
 // [Config] and [ConnectionState] have the names, types and meanings of crypto/tls, and [FromTLS] takes over a
 // configuration. What is different: [Listener.Accept] returns connections whose handshake is done; there are
-// messages, of at most [MaxMessageSize] bytes; whoever reads also does what the peer begins,
-// its close among it, so a connection that nobody reads does not end before it is closed here.
+// messages, of at most [MaxMessageSize] bytes; a connection notices by itself what the peer does, its close among
+// it, and [Conn.Context] is done then.
 //
 // # Coming from plain SCTP
 //

@@ -16,7 +16,7 @@ import (
 
 // This file is the one place that knows RFC 6083 whole: what the DTLS core
 // wants, in its order, done with an SCTP association. All of it runs with
-// Conn.reading held.
+// Conn.owner held.
 
 // controlInfo is how handshake, alert and ChangeCipherSpec records travel: stream 0, ordered,
 // reliable (RFC 6083, Section 4.4). There is no PPID for them (Section 4.3).
@@ -29,32 +29,29 @@ var (
 // errPending says that messages have to be taken before it can go on.
 var errPending = errors.New("sctpdtls: messages are waiting")
 
-// mustPause reports whether there is no room for more messages, or whoever reads can return.
-func (c *Conn) mustPause() bool {
-	return c.served() || c.who != nil && c.ended != nil || c.mux.Full() && c.ended == nil
-}
-
 // obey does what the core wants. When it fails with a timeout or errPending it can be called
 // again to go on where it was.
 func (c *Conn) obey() error {
 	for {
-		if c.doing.Kind == dtlscore.EventNone {
-			c.doing = c.next()
+		if c.current.Kind == dtlscore.EventNone {
+			c.current = c.next()
 		}
-		if c.doing.Kind != dtlscore.EventSecret { // which need not wait for what is sent before it
+		if c.current.Kind != dtlscore.EventSecret { // which need not wait for what is sent before it
 			if err := c.sendFlight(); err != nil {
 				return err
 			}
 		}
-		if c.doing.Kind == dtlscore.EventNone {
+		if c.current.Kind == dtlscore.EventNone {
 			c.tellKeys()
-			c.closedWrite(c.core.Err())
+			if c.closeWrite.Load() != nil {
+				c.finished(closeWriteTask, c.core.Err())
+			}
 			return c.core.Err()
 		}
-		if err := c.do(c.doing); err != nil {
+		if err := c.do(c.current); err != nil {
 			return err
 		}
-		c.doing = dtlscore.Event{}
+		c.current = dtlscore.Event{}
 	}
 }
 
@@ -85,7 +82,7 @@ func (c *Conn) do(ev dtlscore.Event) error {
 		return c.core.Drained()
 	case dtlscore.EventSecret:
 		if c.state.Load() != nil {
-			clear(c.held) // of the handshake before
+			clear(c.heldInfo) // of the handshake before
 		}
 		err := c.keys.install(ev.Data)
 		c.askedAt, c.keyTime = c.sentAt, time.Since(c.sentAt)
@@ -112,18 +109,18 @@ func (c *Conn) do(ev dtlscore.Event) error {
 	case dtlscore.EventConfirmed:
 		return c.handshakeComplete()
 	case dtlscore.EventResume:
-		c.letGo()
-		c.updated(nil)
+		c.openGate()
+		c.finished(keyUpdateTask, nil)
 		return nil
 	case dtlscore.EventRenegotiationRefused:
-		if c.holding {
-			c.letGo()
+		if c.gateShut {
+			c.openGate()
 		}
-		c.renegotiated(ErrRenegotiationRefused)
+		c.requests.finishAll(renegotiateTask, ErrRenegotiationRefused)
 		return nil
 	case dtlscore.EventData:
-		info := c.held[ev.Held]
-		delete(c.held, ev.Held)
+		info := c.heldInfo[ev.Held]
+		delete(c.heldInfo, ev.Held)
 		c.counted.received(len(ev.Data))
 		c.queue(ev.Data, info)
 		return nil
@@ -131,10 +128,9 @@ func (c *Conn) do(ev dtlscore.Event) error {
 		if err := c.nothingMissing(); err != nil {
 			return err
 		}
-		c.told = true
-		close(c.peerClosed)
+		c.peerClosed = true
 		c.end(io.EOF)
-		if h := c.half.Load(); c.core.Epoch() == 0 && !c.closing.Load() && (h == nil || !h.begun) {
+		if r := c.closeWrite.Load(); c.core.Epoch() == 0 && !c.closing.Load() && (r == nil || !r.begun) {
 			c.endWrites(ErrPeerClosed) // in the middle of a renegotiation: the core ends this direction too
 		}
 		return nil
@@ -154,18 +150,18 @@ func (c *Conn) sendFlight() error {
 	}
 	err := c.trySendFlight()
 	for errors.Is(err, stream.ErrWouldBlock) {
-		c.brief = c.brief || !c.holding
+		c.reopen = c.reopen || !c.gateShut
 		flushed := c.flush()
-		c.asked = false // if it was interrupted, the next flush asks for itself
+		c.dryAsked = false // if it was interrupted, the next flush asks for itself
 		if flushed != nil {
 			return flushed
 		}
 		err = c.trySendFlight()
 	}
 	c.flight = nil // an idle connection keeps nothing
-	if c.brief {
-		c.brief = false
-		c.letGo()
+	if c.reopen {
+		c.reopen = false
+		c.openGate()
 	}
 	c.sentAt = time.Now()
 	return c.gone(err)
@@ -224,17 +220,17 @@ const (
 	maxKeyTime = 50 * time.Millisecond
 )
 
-// hold keeps writers out. One that waits for buffer space is sent away to try again
+// shutGate keeps writers out. One that waits for buffer space is sent away to try again
 // later, for it could wait as long as the peer does not read, and the peer for us.
-func (c *Conn) hold() {
+func (c *Conn) shutGate() {
 	c.writeDeadline.take(past)
 	c.gate.shut()
 	c.writeDeadline.take(time.Time{})
-	c.holding = true
+	c.gateShut = true
 }
 
-func (c *Conn) letGo() {
-	c.holding = false
+func (c *Conn) openGate() {
+	c.gateShut = false
 	c.writeDeadline.giveBack()
 	c.gate.open()
 }
@@ -242,10 +238,10 @@ func (c *Conn) letGo() {
 // flush waits until SCTP has nothing left to send or to be acknowledged:
 // RFC 6083, Sections 4.7 and 4.9. The peer may be waiting for the same, so it goes on reading.
 func (c *Conn) flush() error {
-	if !c.holding {
-		c.hold()
+	if !c.gateShut {
+		c.shutGate()
 	}
-	if !c.asked {
+	if !c.dryAsked {
 		// A dry event of the past must not be taken for the one asked for.
 		if err := c.drain(); err != nil {
 			return err
@@ -253,7 +249,7 @@ func (c *Conn) flush() error {
 		if err := c.assoc.AskDry(); err != nil {
 			return c.gone(err)
 		}
-		c.asked = true
+		c.dryAsked = true
 	}
 	for {
 		if c.mustPause() {
@@ -264,7 +260,7 @@ func (c *Conn) flush() error {
 			return c.over(err)
 		}
 		if _, ok := ev.(stream.Dry); ok {
-			c.asked = false
+			c.dryAsked = false
 			return nil
 		}
 		if err := c.take(m, ev); err != nil {
@@ -325,7 +321,10 @@ func (c *Conn) receive(m stream.Message) (data []byte, err error) {
 	before, checkpoints := c.core.Held(), c.core.Checkpoints()
 	data, err = c.core.Receive(m.Data, m.Info.Stream == 0 && !m.Info.Unordered)
 	if n := c.core.Held(); n > before && err == nil {
-		c.held[n] = m.Info // EventData will tell n, if it is application data
+		if c.heldInfo == nil {
+			c.heldInfo = make(map[int]stream.Info)
+		}
+		c.heldInfo[n] = m.Info // EventData will tell n, if it is application data
 	}
 	if data != nil {
 		c.counted.received(len(data))
@@ -349,48 +348,12 @@ func (c *Conn) receive(m stream.Message) (data []byte, err error) {
 	return data, nil
 }
 
-// queue keeps a copy of an application message for its reader.
+// queue keeps an application message for its reader.
 func (c *Conn) queue(data []byte, info stream.Info) {
 	if c.closing.Load() {
 		return // nobody will ask for it
 	}
-	c.mux.Put(data, info)
-}
-
-// step reads one message or event and does all that follows from it. Application
-// data that it returns is valid until the next step.
-func (c *Conn) step() (data []byte, info stream.Info, err error) {
-	if c.ended != nil {
-		return nil, info, c.ended
-	}
-	c.begin()
-	if err := c.obey(); err != nil { // what a timeout has left undone
-		return nil, info, err
-	}
-	if c.ended != nil || c.served() {
-		return nil, info, c.ended
-	}
-	m, ev, err := c.messages.Next(true)
-	if err != nil {
-		return nil, info, c.over(err)
-	}
-	if ev != nil {
-		if err := c.event(ev); err != nil {
-			return nil, info, err
-		}
-		return nil, info, c.obey()
-	}
-	if data, err = c.receive(m); err != nil {
-		return nil, info, err
-	}
-	if data != nil {
-		if c.doing = c.next(); c.doing.Kind != dtlscore.EventNone || len(c.flight) > 0 {
-			// What follows may read, and so overwrite the message.
-			c.queue(data, m.Info)
-			data = nil
-		}
-	}
-	return data, m.Info, c.obey()
+	c.mux.Take(c.messages, data, info)
 }
 
 // event processes what SCTP tells of the association.
@@ -427,7 +390,7 @@ func (c *Conn) over(err error) error {
 	case c.down != nil: // the first error tells most
 	case errors.Is(err, net.ErrClosed):
 		c.down = err
-	case errors.Is(err, io.EOF) && c.told:
+	case errors.Is(err, io.EOF) && c.peerClosed:
 		c.down = ErrPeerClosed
 	case errors.Is(err, io.EOF):
 		c.down = &AssociationError{End: AssociationShutdown}
@@ -449,8 +412,8 @@ func (c *Conn) handshakeComplete() error {
 		AuthKeyID:       c.keys.activeID(),
 	})
 	c.keys.handshakeComplete()
-	c.letGo()
-	c.renegotiated(nil)
+	c.openGate()
+	c.requests.finishAll(renegotiateTask, nil)
 	return c.gone(c.assoc.Settled())
 }
 
@@ -478,22 +441,25 @@ func (c *Conn) giveUp(err error) error {
 	c.core.Fail(dtlscore.AlertInternalError, err)
 	c.forget()
 	c.assoc.Abort()
-	c.dead = true
+	if !c.dead {
+		c.dead, c.failure = true, err
+	}
+	c.requests.close(*c.writeEnd.Load())
 	return c.ended
 }
 
 // forget overwrites the secrets of a connection that sends and receives nothing any more.
 func (c *Conn) forget() {
-	clear(c.doing.Data) // it may be a key of SCTP-AUTH
-	c.doing = dtlscore.Event{}
+	clear(c.current.Data) // it may be a key of SCTP-AUTH
+	c.current = dtlscore.Event{}
 	c.core.Forget()
 }
 
 // lastWords sends what the core still has to say, and waits a little for it to arrive,
 // since an ABORT throws away what is on its way.
 func (c *Conn) lastWords(err error) {
-	c.hold()
-	c.doing, c.asked = dtlscore.Event{}, false
+	c.shutGate()
+	c.current, c.dryAsked = dtlscore.Event{}, false
 	c.core.Fail(dtlscore.AlertInternalError, err) // unless it was the core that failed
 	if len(c.flight) > 0 {
 		c.trySendFlight() // the alert may be in keys that it has brought
@@ -509,7 +475,7 @@ func (c *Conn) lastWords(err error) {
 	if !said || c.assoc.AskDry() != nil {
 		return
 	}
-	c.readDeadline.take(time.Now().Add(alertTime))
+	c.alarm.limitTo(time.Now().Add(alertTime))
 	for {
 		_, ev, err := c.messages.Next(true)
 		if _, ok := ev.(stream.Dry); ok || err != nil {

@@ -256,8 +256,9 @@ func TestErrClosedIsOurs(t *testing.T) {
 		"lost": func(p *testPair) { p.sctp.Lose() }, "restart": func(p *testPair) { p.clientSCTP.Restart() },
 		"shutdown": func(p *testPair) { p.clientSCTP.Shutdown() }, "CloseWrite": func(p *testPair) { p.client.CloseWrite() },
 		"alert": func(p *testPair) {
+			goOn := p.client.stop()
 			p.client.core.Fail(dtlscore.AlertInternalError, errors.New("for the test"))
-			p.client.Read(make([]byte, 1))
+			goOn()
 		},
 	} {
 		for _, version := range bothVersions {

@@ -84,20 +84,20 @@ func serverConfig() *Config {
 // memAssociation is an association in memory that says that both ends authenticate DATA.
 type memAssociation struct {
 	*assoctest.Assoc
-	before  func() // if not nil, called before each call that may wait
-	partial bool   // both ends have partial reliability
+	before  atomic.Pointer[func()] // if not nil, called before each call that may wait
+	partial bool                   // both ends have partial reliability
 }
 
 func (m *memAssociation) Recv(b stream.Buffer, wait bool) (stream.Part, error) {
-	if m.before != nil {
-		m.before()
+	if before := m.before.Load(); before != nil {
+		(*before)()
 	}
 	return m.Assoc.Recv(b, wait)
 }
 
 func (m *memAssociation) TrySend(b []byte, info stream.Info) error {
-	if m.before != nil {
-		m.before()
+	if before := m.before.Load(); before != nil {
+		(*before)()
 	}
 	return m.Assoc.TrySend(b, info)
 }
@@ -146,11 +146,12 @@ func newTestPair(t testing.TB, o assoctest.Options, client, server *Config) *tes
 // at calls f once, in the n-th call from now on in which c may wait for its association.
 func at(c *Conn, n int, f func()) (reached func() bool) {
 	var calls atomic.Int32
-	c.assoc.(*memAssociation).before = func() {
+	before := func() {
 		if int(calls.Add(1)) == n {
 			f()
 		}
 	}
+	c.assoc.(*memAssociation).before.Store(&before)
 	return func() bool { return int(calls.Load()) >= n }
 }
 
@@ -210,4 +211,23 @@ func bubble(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
 	pki() // outside, for it is shared
 	synctest.Test(t, f)
+}
+
+// stop stops the goroutine of c, in whose place the test may do what it does, until the function that
+// stop returns is called.
+func (c *Conn) stop() (goOn func()) {
+	c.closing.Store(true)
+	c.alarm.ring()
+	c.owner.lock()
+	c.closing.Store(false)
+	c.alarm.reset()
+	return func() { go c.run() }
+}
+
+// put puts another association under c, made of the one it has.
+func put[A association](c *Conn, wrap func(association) A) A {
+	defer c.stop()()
+	a := wrap(c.assoc)
+	c.assoc, c.messages = a, stream.NewReader(a)
+	return a
 }

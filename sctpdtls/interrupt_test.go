@@ -136,7 +136,7 @@ func TestHandshakeCancelledEverywhere(t *testing.T) {
 					if err := <-done; err != nil {
 						t.Errorf("%s cancelled at %d: the peer: %v", side, n, err)
 					}
-					c.assoc.(*memAssociation).before = nil
+					c.assoc.(*memAssociation).before.Store(nil)
 					pingPong(t, c, peer)
 					p.close()
 					return
@@ -171,7 +171,7 @@ func TestHandshakeClosedEverywhere(t *testing.T) {
 			go func() { done <- p.server.Handshake() }()
 			err := p.client.Handshake()
 			if more = reached(); !more {
-				p.client.assoc.(*memAssociation).before = nil
+				p.client.assoc.(*memAssociation).before.Store(nil)
 				<-done
 				p.close()
 				return
@@ -237,8 +237,7 @@ func TestDrainFinishesPartialMessage(t *testing.T) {
 		p.server.SetReadDeadline(time.Time{})
 		drained := make(chan error)
 		go func() {
-			p.server.reading.lock()
-			defer p.server.reading.unlock()
+			defer p.server.stop()()
 			drained <- p.server.drain()
 		}()
 		time.Sleep(time.Second)
@@ -270,10 +269,9 @@ func TestControlRecordsWhenBuffersAreFull(t *testing.T) {
 			both.Go(func() {
 				record, err := c.core.Seal(nil, []byte("control"))
 				if err == nil {
-					c.reading.lock()
+					goOn := c.stop()
 					c.flight = [][]byte{record}
-					err = c.sendFlight()
-					c.reading.unlock()
+					goOn()
 				}
 				if err != nil {
 					t.Error(err)
@@ -299,8 +297,8 @@ func TestControlRecordsWhenBuffersAreFull(t *testing.T) {
 func TestPeerClosesAndStopsReading(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := connected(t, assoctest.Options{})
+		goOn := p.client.stop()
 		fill(t, p.server)
-		p.client.reading.lock()
 		p.client.core.Close()
 		if err := p.client.obey(); err != nil {
 			t.Fatal(err)
@@ -321,7 +319,7 @@ func TestPeerClosesAndStopsReading(t *testing.T) {
 		if d := time.Since(start); d > 11*time.Second {
 			t.Errorf("Close came back after %v", d)
 		}
-		p.client.reading.unlock()
+		goOn()
 		p.client.Close()
 	})
 }
@@ -331,7 +329,7 @@ func TestCloseUnderFlood(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := connected(t, assoctest.Options{})
 		f := &flood{memAssociation: p.server.assoc.(*memAssociation), peer: p.client}
-		p.server.assoc, p.server.messages = f, stream.NewReader(f)
+		put(p.server, func(association) *flood { return f })
 		start := time.Now()
 		err := p.server.Close()
 		if _, ok := errtype.As[*CloseTimeoutError](err); !ok {
@@ -429,11 +427,7 @@ func TestAttackE14PendingIsBounded(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		c := p.server
-		c.doing = dtlscore.Event{Kind: dtlscore.EventFlush}
-		c.reading.lock()
-		c.drive(func() bool { return false })
-		c.reading.unlock()
-		if c.mux.Size() != bound || !c.full.Load() || c.turn() != nil {
+		if c.mux.Size() != bound || !c.full.Load() {
 			t.Errorf("%d bytes are kept, want %d; full is %v", c.mux.Size(), bound, c.full.Load())
 		}
 		buf := make([]byte, 10)

@@ -41,6 +41,7 @@ func TestKernelAttackH11KilledPeer(t *testing.T) {
 			t.Fatalf("ReadMessage = %q, %v", buf[:n], err)
 		}
 		if unread {
+			must(t, c.WriteMessage([]byte("nobody takes this"), MessageInfo{})) // so the peer has no room
 			must(t, c.WriteMessage([]byte("nobody reads this"), MessageInfo{}))
 			for w.outstanding(c.assoc) {
 				time.Sleep(time.Millisecond)
@@ -70,7 +71,7 @@ func TestKernelAttackH11KilledPeer(t *testing.T) {
 
 // waitToBeKilled is what the peer does.
 func waitToBeKilled(t *testing.T, addr string) {
-	c, err := Dial("sctp", addr, &Config{InsecureSkipVerify: true})
+	c, err := Dial("sctp", addr, &Config{InsecureSkipVerify: true, ReadQueue: 1})
 	must(t, err)
 	must(t, c.WriteMessage([]byte("ready"), MessageInfo{}))
 	select {}

@@ -22,14 +22,14 @@ type Listener struct {
 	config *Config
 	core   *dtlscore.Config // of all connections
 
-	ready chan *Conn    // handshakes that succeeded
-	slots chan struct{} // one for each handshake under way
-	crowd *crowd        // how many of those each host has
-	ctx   context.Context
-	stop  context.CancelFunc
-	done  sync.WaitGroup
-	once  sync.Once
-	err   error // of closing the socket
+	ready     chan *Conn    // handshakes that succeeded
+	slots     chan struct{} // one for each handshake under way
+	hostLimit *hostLimit    // how many of those each host has
+	ctx       context.Context
+	stop      context.CancelFunc
+	done      sync.WaitGroup
+	once      sync.Once
+	err       error // of closing the socket
 
 	mu       sync.Mutex // guards the following
 	deadline time.Time
@@ -72,16 +72,16 @@ func Listen(network, address string, config *Config) (*Listener, error) {
 func newListener(socket kernelListener, config *Config) *Listener {
 	ctx, stop := context.WithCancel(context.Background())
 	l := &Listener{
-		socket:  socket,
-		addr:    socket.Addr(),
-		config:  config,
-		core:    config.core(),
-		ready:   make(chan *Conn),
-		slots:   make(chan struct{}, config.maxHandshakes()),
-		crowd:   newCrowd(config.maxHandshakesPerHost()),
-		ctx:     ctx,
-		stop:    stop,
-		changed: make(chan struct{}),
+		socket:    socket,
+		addr:      socket.Addr(),
+		config:    config,
+		core:      config.core(),
+		ready:     make(chan *Conn),
+		slots:     make(chan struct{}, config.maxHandshakes()),
+		hostLimit: newHostLimit(config.maxHandshakesPerHost()),
+		ctx:       ctx,
+		stop:      stop,
+		changed:   make(chan struct{}),
 	}
 	l.done.Add(1)
 	go l.run()
@@ -139,10 +139,10 @@ func (l *Listener) serve(a association) {
 
 // handshake makes a connection of an association with host.
 func (l *Listener) handshake(a association, host netip.Prefix) (*Conn, error) {
-	if err := l.crowd.enter(host); err != nil { // a flood is refused before it costs anything
+	if err := l.hostLimit.enter(host); err != nil { // a flood is refused before it costs anything
 		return nil, l.refuse(a, err)
 	}
-	defer l.crowd.leave(host)
+	defer l.hostLimit.leave(host)
 	core, err := dtlscore.Server(l.core)
 	if err != nil {
 		return nil, l.refuse(a, err)

@@ -54,6 +54,10 @@ func (c *Conn) logAlert(a *AlertError) {
 	c.log(slog.LevelWarn, "fatal alert", "alert", a.Alert.String(), "local", a.Local, "err", a)
 }
 
+func (c *Conn) logEnd(err error) {
+	c.log(slog.LevelInfo, "connection ended", "err", err)
+}
+
 func (c *Conn) logKeys(epoch uint64) { c.log(slog.LevelDebug, "new keys", "epoch", epoch) }
 
 func (c *Conn) logAuthKey(id uint16, what AuthKeyChange) {

@@ -147,7 +147,7 @@ func runMemoryChild(version uint16) {
 	pause("rekeyed")
 
 	orPanic(c.Close())
-	<-s.closed
+	s.Close() // waits for the other call
 	if _, err := state.ExportKeyingMaterial("EXPORTER_x", nil, 32); err == nil {
 		panic("a connection that is closed exports keying material")
 	}

@@ -63,7 +63,6 @@ func TestAttackH9EndlessDrain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := renegotiating(t, assoctest.Options{})
 		b := &busyAssociation{memAssociation: p.client.assoc.(*memAssociation)}
-		p.client.assoc, p.client.messages = b, stream.NewReader(b)
 		end := reader(p.server)
 		sent := uint32(0)
 		b.more = func() {
@@ -79,6 +78,7 @@ func TestAttackH9EndlessDrain(t *testing.T) {
 			p.clientSCTP.InjectPart(record, stream.Info{Stream: 1}, true)
 			sent++
 		}
+		put(p.client, func(association) *busyAssociation { return b })
 		received := make(chan uint32)
 		go func() {
 			buf := make([]byte, 10)

@@ -2,10 +2,6 @@ package sctpdtls
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"net"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -25,7 +21,7 @@ type RekeyPolicy struct {
 // KeyUpdate makes new keys of DTLS 1.3 for what this end sends, and with peer set asks the peer to do so
 // too (RFC 8446, Section 4.6.3). It returns when the peer was told; the new keys are in use when the peer
 // has answered. Reads and writes go on meanwhile, except that writes wait until what was written before has arrived.
-// It does the work itself if nobody reads. The key of SCTP-AUTH stays: only a new
+// The key of SCTP-AUTH stays: only a new
 // association, or a renegotiation of DTLS 1.2, changes that; see [Config].OnKeyLife.
 //
 // Errors that match os.ErrDeadlineExceeded, or the context's, do not end the connection, nor those that match
@@ -36,93 +32,19 @@ func (c *Conn) KeyUpdate(ctx context.Context, peer bool) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.config.handshakeTimeout())
 	defer cancel()
-	u := &keyUpdate{ask: peer, done: make(chan struct{})}
-	for !c.update.CompareAndSwap(nil, u) {
-		if other := c.update.Load(); other != nil {
-			if err := c.await(ctx, other.done); err != nil {
-				return err
-			}
-		}
-	}
-	if err := c.await(ctx, u.done); err != nil {
-		return err
-	}
-	return u.err
-}
-
-// A keyUpdate is one that somebody waits for.
-type keyUpdate struct {
-	ask   bool
-	begun bool          // guarded by Conn.reading
-	done  chan struct{} // closed when it was sent
-	err   error         // valid then
-}
-
-// await waits until done is closed. Whoever reads brings that about; while nobody does, it does so itself.
-func (c *Conn) await(ctx context.Context, done <-chan struct{}) error {
-	isDone := func() bool {
-		select {
-		case <-done:
-			return true
-		default:
-			return false
-		}
-	}
-	c.readDeadline.poke() // a reader begins it, if there is one
-	for {
-		changed := c.gate.changed() // before looking
-		select {
-		case <-done:
-			return nil
-		case <-ctx.Done():
-			return fmt.Errorf("sctpdtls: new keys are not there yet: %w", errors.Join(ctx.Err(), os.ErrDeadlineExceeded))
-		case <-changed:
-		case c.turn() <- struct{}{}:
-			stop := context.AfterFunc(ctx, c.readDeadline.poke)
-			c.drive(func() bool { return isDone() || ctx.Err() != nil })
-			stop()
-			c.reading.unlock()
-		}
-	}
-}
-
-// beginUpdate begins the KeyUpdate that somebody waits for, with reading held.
-func (c *Conn) beginUpdate() {
-	u := c.update.Load()
-	switch {
-	case u == nil:
-	case c.dead:
-		c.updated(*c.writeEnd.Load())
-	case u.begun:
-	case c.closing.Load():
-		c.updated(net.ErrClosed) // it came at the same time
-	case c.told:
-		c.updated(ErrPeerClosed) // which cannot acknowledge it
-	default:
-		u.begun = true
-		if err := c.core.KeyUpdate(u.ask); err != nil {
-			c.updated(err)
-		} else if !c.hasEvents() {
-			c.updated(nil) // another one is under way
-		}
-	}
+	r := newRequest(keyUpdateTask)
+	r.peer = peer
+	c.requests.add(r)
+	c.alarm.ring()
+	return r.wait(ctx)
 }
 
 // hasEvents reports whether the core wants something.
 func (c *Conn) hasEvents() bool {
-	if c.doing.Kind == dtlscore.EventNone {
-		c.doing = c.core.NextEvent()
+	if c.current.Kind == dtlscore.EventNone {
+		c.current = c.core.NextEvent()
 	}
-	return c.doing.Kind != dtlscore.EventNone
-}
-
-// updated tells whoever waits for a KeyUpdate, with reading held.
-func (c *Conn) updated(err error) {
-	if u := c.update.Load(); u != nil && (u.begun || err != nil) {
-		c.update.Store(nil)
-		u.err = err
-		close(u.done)
-	}
+	return c.current.Kind != dtlscore.EventNone
 }
 
 // A meter counts what was sent under the present keys.
@@ -176,39 +98,28 @@ func (c *Conn) canRekey() bool {
 	return s != nil && (s.Version == VersionDTLS13 || c.config.Renegotiation != RenegotiateNever)
 }
 
-// written is called after each message of p that was sent.
+// written is called after each message that p has sent.
 func (c *Conn) written(p *party, n int) {
 	c.meter.count(n, &c.config.RekeyAfter)
 	c.counted.sent(n)
 	if c.meter.chunks.Load() > keyLife/4*3 && !c.meter.warned.Swap(true) && c.config.OnKeyLife != nil {
 		go c.config.OnKeyLife(c) // it will dial, perhaps
 	}
-	if c.core.UpkeepDue() || c.rekeyDue() {
-		c.upkeep(p)
+	if c.upkeepDue() {
+		c.alarm.ring()
+		c.waitWhile(c.upkeepDue, p) // until the owner begins, lest writers outrun it
 	}
 }
 
-// upkeep has done what the connection needs from time to time, by the reader if there is one, and else by the writer p
-// until its deadline. What is not done then goes on with the next call of any.
-func (c *Conn) upkeep(p *party) {
-	c.readDeadline.poke()
-	select {
-	case c.turn() <- struct{}{}:
-		defer c.reading.unlock()
-		begun := false
-		c.driveFor(p, func() bool { // once
-			defer func() { begun = true }()
-			return begun && !c.holding
-		})
-	default:
-	}
-}
+// upkeepDue reports whether beginUpkeep has something to do.
+func (c *Conn) upkeepDue() bool { return c.core.UpkeepDue() || c.rekeyDue() }
 
-// beginUpkeep begins what is due, with reading held.
+// beginUpkeep begins what is due, with owner held.
 func (c *Conn) beginUpkeep() {
-	if c.dead || c.state.Load() == nil || c.closing.Load() {
+	if c.dead || c.state.Load() == nil || c.closing.Load() || !c.upkeepDue() {
 		return
 	}
+	defer c.gate.poke() // for writers who wait for that
 	if c.core.UpkeepDue() {
 		c.core.Upkeep() // an error that ends the connection is found by obey
 	}

@@ -161,28 +161,15 @@ func (r *Relay) Close() error {
 	return err
 }
 
-// awaitGoodbye waits for the peer's close_notify, and does what there is to do until then if nobody reads.
+// awaitGoodbye waits for the peer's close_notify.
 func (c *Conn) awaitGoodbye(ctx context.Context) error {
-	for {
-		changed := c.gate.changed() // before looking
-		end := c.writeEnd.Load()
-		select {
-		case <-c.peerClosed:
-			return nil
-		default:
+	select {
+	case <-c.life.Done():
+		if err := context.Cause(c.life); err != io.EOF {
+			return err
 		}
-		if end != nil {
-			return *end
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return errors.Join(ctx.Err(), os.ErrDeadlineExceeded)
-		case c.turn() <- struct{}{}:
-			stop := context.AfterFunc(ctx, c.readDeadline.poke)
-			c.drive(func() bool { return ctx.Err() != nil })
-			stop()
-			c.reading.unlock()
-		}
+		return nil
+	case <-ctx.Done():
+		return errors.Join(ctx.Err(), os.ErrDeadlineExceeded)
 	}
 }

@@ -78,8 +78,13 @@ func TestCloseWrite(t *testing.T) {
 // CloseWrite is bounded when the peer does not read, and ends with the connection.
 func TestCloseWriteTimeout(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		p := connected(t, assoctest.Options{Window: 20000})
-		for range 3 {
+		config := serverConfig()
+		config.ReadQueue = 1
+		p := newTestPair(t, assoctest.Options{Window: 20000}, clientConfig(), config)
+		if cerr, serr := p.handshake(); cerr != nil || serr != nil {
+			t.Fatalf("handshake: client %v, server %v", cerr, serr)
+		}
+		for range 4 { // of which the server keeps one
 			if err := p.client.WriteMessage(make([]byte, 16000), MessageInfo{}); err != nil {
 				t.Fatal(err)
 			}

@@ -279,11 +279,9 @@ func TestRenegotiateWithFullBuffers(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		var readers sync.WaitGroup
 		for _, c := range []*Conn{p.client, p.server} {
-			c.reading.lock()
 			if n := c.mux.Size(); n > bound+2*MaxMessageSize {
 				t.Errorf("%v keeps %d bytes", c.LocalAddr(), n)
 			}
-			c.reading.unlock()
 			readers.Go(func() {
 				b := make([]byte, MaxMessageSize)
 				for n := range each {
@@ -392,8 +390,9 @@ func TestWriterDrivesWhenNobodyReads(t *testing.T) {
 func TestRenegotiateTimeout(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := renegotiating(t, assoctest.Options{})
+		goOn := p.client.stop()
 		start := time.Now()
-		err := p.server.Renegotiate(context.Background()) // the client does not read
+		err := p.server.Renegotiate(context.Background()) // the client does not answer
 		want(t, "Renegotiate", err, os.ErrDeadlineExceeded)
 		want(t, "Renegotiate", err, context.DeadlineExceeded)
 		if d := time.Since(start); d != 10*time.Second {
@@ -402,6 +401,7 @@ func TestRenegotiateTimeout(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		want(t, "Renegotiate", p.server.Renegotiate(ctx), context.Canceled)
+		goOn()
 		cend, send := reader(p.client), reader(p.server)
 		if err := p.server.Renegotiate(t.Context()); err != nil {
 			t.Error(err)

@@ -160,8 +160,8 @@ func TestWritersWaitForKeys(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := connected(t, assoctest.Options{})
 		sent := len(p.clientSCTP.Sent())
-		p.client.reading.lock()
-		p.client.hold()
+		goOn := p.client.stop()
+		p.client.shutGate()
 		p.client.SetWriteDeadline(time.Now().Add(time.Second))
 		want(t, "WriteMessage", p.client.WriteMessage([]byte("x"), MessageInfo{}), os.ErrDeadlineExceeded)
 		p.client.SetWriteDeadline(time.Time{})
@@ -175,8 +175,8 @@ func TestWritersWaitForKeys(t *testing.T) {
 		if n := len(p.clientSCTP.Sent()); n != sent {
 			t.Errorf("%d messages were sent", n-sent)
 		}
-		p.client.letGo()
-		p.client.reading.unlock()
+		p.client.openGate()
+		goOn()
 		for range 3 {
 			if err := <-done; err != nil {
 				t.Error(err)
@@ -207,6 +207,7 @@ func TestAttackH6RecordsOfOthers(t *testing.T) {
 				if e, ok := errtype.As[*AlertError](err); n != 0 || !ok || e.Alert != dtlscore.AlertBadRecordMAC {
 					t.Errorf("ReadMessage = %d, %v, want bad_record_mac", n, err)
 				}
+				time.Sleep(alertTime) // for the alert
 				if _, _, _, aborted := p.sctp.State(); !aborted {
 					t.Error("the association was not aborted")
 				}

@@ -42,10 +42,12 @@ var suddenEndings = []suddenEnding{
 	// If the other end's last control record is unread, it is an ABORT.
 	{"killed", func(s *stage, c *Conn) { under(c).Close() }, []AssociationEnd{AssociationShutdown, AssociationAborted}, isAny(net.ErrClosed)},
 	{"killed with messages unread", func(s *stage, c *Conn) {
+		goOn := c.stop()
 		s.send(s.other(c), 0, 1)
 		s.settle(s.other(c))
 		s.until("it was received", func() bool { return s.unread(under(c)) })
 		under(c).Close()
+		goOn()
 	}, []AssociationEnd{AssociationAborted}, isAny(net.ErrClosed)},
 	{"host gone", func(s *stage, c *Conn) { s.cut() }, []AssociationEnd{AssociationLost}, isAny(io.ErrUnexpectedEOF)},
 }
@@ -186,10 +188,12 @@ var orderlyEndings = []scenario{
 	}},
 	{name: "half closed against a peer that does not read", run: func(s *stage) {
 		s.connect()
+		goOn := s.server.stop()
 		fillUp(s, s.client)
 		s.within(scenarioCloseTimeout, "CloseWrite", func() {
 			want(s.T, "CloseWrite", s.client.CloseWrite(), os.ErrDeadlineExceeded)
 		})
+		goOn()
 		done := make(chan error)
 		go func() { done <- s.readToEnd(s.client) }()
 		if err := s.readToEnd(s.server); err != io.EOF {
@@ -243,8 +247,10 @@ var orderlyEndings = []scenario{
 	}},
 	{name: "closed against a peer that does not read", run: func(s *stage) { // 1.62: not before all is acknowledged
 		s.connect()
+		goOn := s.server.stop()
 		fillUp(s, s.client)
 		err := s.closeInTime(s.client)
+		goOn()
 		if _, ok := errtype.As[*CloseTimeoutError](err); !ok || !isTimeout(err) {
 			s.Errorf("Close: %v, want a CloseTimeoutError", err)
 		}
@@ -297,11 +303,11 @@ var orderlyEndings = []scenario{
 		s.send(s.client, 0, 4)
 		s.settle(s.client)
 		old := s.client
-		again := s.restart(s.T, under(old))
 		record, err := old.core.Seal(nil, []byte("replayed"))
 		if err != nil {
 			s.Fatal(err)
 		}
+		again := s.restart(s.T, under(old))
 		again.Send(record, stream.Info{Stream: 1})
 		s.receive(s.server, 0, 4)
 		s.wantEnd(s.server, "that it was restarted", endedBy(AssociationRestarted))

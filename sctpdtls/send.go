@@ -7,7 +7,6 @@ import (
 	"os"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
@@ -41,18 +40,17 @@ func (c *Conn) send(p *party, b []byte, m *MessageInfo) error {
 	info.SackImmediately = !c.counted.oneWay() // it may be the last before a flush, which must not take 200 ms
 	buf := records.Get().(*[stream.MaxMessageSize]byte)
 	defer records.Put(buf)
-	if c.crowd.Load() == 0 {
+	if c.waiting.Load() == 0 {
 		if err := c.sealAndSend(p, buf, b, info, false); err != stream.ErrWouldBlock {
 			return err
 		}
 	}
-	c.crowd.Add(1)
-	defer c.crowd.Add(-1)
+	c.waiting.Add(1)
+	defer c.waiting.Add(-1)
 	if err := c.waitForSpace(p); err != nil {
 		return err
 	}
 	defer c.space.unlock()
-	c.writeDeadline.use(&p.write)
 	return c.sealAndSend(p, buf, b, info, true)
 }
 
@@ -95,7 +93,7 @@ func (c *Conn) waitForSpace(p *party) error {
 }
 
 func (c *Conn) mayWrite(p *party) error {
-	if c.half.Load() != nil {
+	if c.closeWrite.Load() != nil {
 		return net.ErrClosed
 	}
 	return c.mayUse(p)
@@ -106,7 +104,7 @@ func (c *Conn) mayWrite(p *party) error {
 func (c *Conn) sealAndSend(p *party, buf *[stream.MaxMessageSize]byte, b []byte, info stream.Info, wait bool) error {
 	for {
 		if wait {
-			c.writeDeadline.unpoke() // before looking
+			c.writeDeadline.use(&p.write) // before looking
 		}
 		if err := c.mayWrite(p); err != nil {
 			return err
@@ -131,7 +129,7 @@ func (c *Conn) sealAndSend(p *party, buf *[stream.MaxMessageSize]byte, b []byte,
 		case err == stream.ErrWouldBlock:
 			return err
 		case errors.Is(err, dtlscore.ErrUpkeepDue):
-			c.readDeadline.poke()
+			c.alarm.ring()
 			if err := c.waitWhile(c.core.UpkeepDue, p); err != nil {
 				return err
 			}
@@ -166,7 +164,7 @@ func (c *Conn) waitWhile(blocked func() bool, p *party) error {
 	if end := c.writeEnd.Load(); end != nil {
 		return *end
 	}
-	if p.isClosed() || c.half.Load() != nil {
+	if p.isClosed() || c.closeWrite.Load() != nil {
 		return net.ErrClosed
 	}
 	select {
@@ -175,30 +173,14 @@ func (c *Conn) waitWhile(blocked func() bool, p *party) error {
 		return os.ErrDeadlineExceeded
 	case <-p.closed:
 		return net.ErrClosed
-	case c.turn() <- struct{}{}:
-		// Nobody reads, so that nobody would open the gate.
-		defer c.reading.unlock()
-		c.driveFor(p, func() bool { return !blocked() })
-		if p.write.passed() {
-			return os.ErrDeadlineExceeded
-		}
 	}
 	return nil
-}
-
-// driveFor is drive for the writer p, who goes away when its deadline passes or is another one, and when it is closed.
-func (c *Conn) driveFor(p *party, done func() bool) {
-	t := p.write.get()
-	if !t.IsZero() {
-		defer time.AfterFunc(time.Until(t), c.readDeadline.poke).Stop()
-	}
-	c.drive(func() bool { return done() || p.write.get() != t || p.write.passed() || p.isClosed() })
 }
 
 // writeError says what err of a write means. What ended the connection can be read, an alert among it.
 func (c *Conn) writeError(err error, p *party) error {
 	switch {
-	case c.closing.Load(), c.half.Load() != nil:
+	case c.closing.Load(), c.closeWrite.Load() != nil:
 		return net.ErrClosed
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, dtlscore.ErrKeysUsedUp):
 		return err

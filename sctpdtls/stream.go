@@ -47,6 +47,9 @@ func (c *Conn) Stream(id uint16) *Stream {
 func (c *Conn) newStream(id uint16) *Stream {
 	s := &Stream{conn: c, id: id}
 	s.closed = make(chan struct{})
+	if c.streams.open == nil {
+		c.streams.open = make(map[uint16]*Stream)
+	}
 	c.streams.open[id] = s
 	return s
 }
@@ -59,10 +62,7 @@ func (c *Conn) AcceptStream(ctx context.Context) (*Stream, error) {
 		return nil, syscall.EINVAL
 	}
 	p := &party{queue: c.mux.Rest()}
-	defer context.AfterFunc(ctx, func() {
-		p.read.set(past)
-		c.readDeadline.changed(&p.read)
-	})()
+	defer context.AfterFunc(ctx, func() { p.read.set(past) })()
 	for {
 		if _, _, err := c.recv(p, nil, aSign); err != nil {
 			if ctx.Err() != nil {
@@ -160,9 +160,7 @@ func (s *Stream) Close() error {
 	s.read.set(time.Time{}) // no timer is left
 	s.write.set(time.Time{})
 	c.makesRoom()
-	// Whoever waits for the association may do so for s.
-	c.readDeadline.poke()
-	c.writeDeadline.poke()
+	c.writeDeadline.poke() // a writer of s may be waiting for space
 	return nil
 }
 

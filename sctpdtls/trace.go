@@ -12,8 +12,8 @@ import (
 // A Trace is told what happens, as in net/http/httptrace. Any field may be nil, and costs nothing then. [Config].Logger
 // is told the same.
 //
-// The functions are called by the goroutine that makes it happen, mostly the one that reads, and the connection waits for
-// them: they should return soon. Of the Conn that they get they may use the methods that only look: ConnectionState,
+// The functions are called by the goroutine of the connection, or by the one that does its handshake or closes it, and the
+// connection waits for them: they should return soon. Of the Conn that they get they may use the methods that only look: ConnectionState,
 // LocalAddr, RemoteAddr, Stats and Paths. To read, write or close there would wait for themselves. Calls for
 // different connections may be concurrent, those of one connection may be too. No key material is passed.
 type Trace struct {
@@ -33,9 +33,13 @@ type Trace struct {
 	// AuthKey is called when something happens to a key of SCTP-AUTH (RFC 6083, Section 4.8).
 	AuthKey func(c *Conn, id uint16, what AuthKeyChange)
 
-	// Event is called for each notification of the kernel about the association, when
-	// the one who reads comes to it: while nobody reads, nothing is told. The last ones of a connection, after
-	// close_notify, may be left out.
+	// Ended is called once, after a handshake, when the peer will send nothing more. err is what
+	// reads return from then on: see [Conn.Context].
+	Ended func(c *Conn, err error)
+
+	// Event is called for each notification of the kernel about the association. While there is no
+	// room for messages ([Config].ReadQueue), it waits like them. The last ones of a connection, after close_notify,
+	// may be left out.
 	Event func(*Conn, Event)
 }
 
@@ -70,7 +74,7 @@ func (c *Config) handshakeDone(peer net.Addr, state ConnectionState, err error) 
 	c.logHandshake(peer, state, err)
 }
 
-// tellHandshake is called with reading held, as all of the following are.
+// tellHandshake is called with owner held, as all of the following are.
 func (c *Conn) tellHandshake(err error) {
 	if c.config.traces() {
 		c.config.handshakeDone(c.RemoteAddr(), c.ConnectionState(), err)
@@ -104,6 +108,17 @@ func (c *Conn) tellKeys() {
 		t.KeysChanged(c, epoch)
 	}
 	c.logKeys(epoch)
+}
+
+// tellEnd tells that err is what reads return from now on.
+func (c *Conn) tellEnd(err error) {
+	if c.state.Load() == nil || !c.config.traces() {
+		return
+	}
+	if t := c.config.Trace; t != nil && t.Ended != nil {
+		t.Ended(c, err)
+	}
+	c.logEnd(err)
 }
 
 func (c *Conn) tellEvent(ev stream.Event) {

@@ -207,6 +207,7 @@ func TestAttackF13LogHasNoSecrets(t *testing.T) {
 			}
 			<-read
 			p.server.Close()
+			p.client.Close() // after which nothing is logged
 
 			for line := range strings.Lines(keyLog.String()) {
 				fields := strings.Fields(line)

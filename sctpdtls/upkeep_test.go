@@ -73,8 +73,9 @@ func TestUpkeepHeedsWriters(t *testing.T) {
 		} {
 			t.Run(name+", "+call, func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
-					p := connected13(t, assoctest.Options{Window: 10000, Buffer: 1 << 20, GiveUp: 24 * time.Hour}, func(client, _ *Config) {
+					p := connected13(t, assoctest.Options{Window: 10000, Buffer: 1 << 20, GiveUp: 24 * time.Hour}, func(client, server *Config) {
 						client.RekeyAfter, client.CloseTimeout = policy, time.Second
+						server.ReadQueue = 1
 					})
 					if name == "record numbers" { // they are due soon
 						for range 15_865 {
@@ -134,7 +135,8 @@ func TestRekeyPolicyWakesSeldom(t *testing.T) {
 					t.Fatal(cerr, serr)
 				}
 				var calls atomic.Int32
-				p.client.assoc.(*memAssociation).before = func() { calls.Add(1) }
+				before := func() { calls.Add(1) }
+				p.client.assoc.(*memAssociation).before.Store(&before)
 				go p.client.ReadMessage(nil)
 				go func() {
 					for range messages {

@@ -14,7 +14,7 @@ import (
 // stream, and a length.
 func FuzzMux(f *testing.F) {
 	f.Add([]byte{muxPut, 1, 10, muxPut, 2, 20, muxClaim, 1, 0, muxRead, 1, 4, muxRelease, 1, 0, muxReadMessage, 2, 100})
-	f.Add([]byte{muxClaim, 3, 0, muxDeliver, 3, 50, muxDeliver + muxWhole, 3, 7, muxPut, 4, 0, muxClaimNext, 0, 0, muxReadMessage, 4, 0})
+	f.Add([]byte{muxClaim, 3, 0, muxTake, 3, 50, muxTake + muxLarge, 3, 200, muxPut, 4, 0, muxClaimNext, 0, 0, muxReadMessage, 4, 0})
 	f.Fuzz(func(t *testing.T, script []byte) {
 		fuzzcount.Input(len(script))
 		m := newMuxModel(t, 1<<20)
@@ -33,8 +33,10 @@ func FuzzMux(f *testing.F) {
 				m.readMessage(m.of(id), make([]byte, n))
 			case muxRead:
 				m.read(m.of(id), make([]byte, 1+n))
-			default:
-				m.deliver(m.of(uint16(script[1])/5%5), id, n, make([]byte, 1+n/2+int(script[1])/2), what == muxDeliver+muxWhole)
+			case muxTake:
+				m.take(id, n)
+			case muxTake + muxLarge:
+				m.take(id, 70*n)
 			}
 		}
 		m.readAll()
@@ -48,9 +50,9 @@ const (
 	muxClaimNext
 	muxReadMessage
 	muxRead
-	muxDeliver
-	muxWhole = 1 // added to it
-	muxSteps = muxDeliver + muxWhole + 1
+	muxTake
+	muxLarge = 1 // added to it
+	muxSteps = muxTake + muxLarge + 1
 )
 
 // FuzzReader reads from an association that does as the input says. Only whole messages come out, and only as they went in.

@@ -37,14 +37,18 @@ const overhead = 128
 
 // kept is one message that is kept.
 type kept struct {
-	next *kept
-	info Info
-	data []byte // of buf
-	buf  []byte // its capacity is a power of two
+	next  *kept
+	info  Info
+	data  []byte // of buf, or of whole
+	buf   []byte // its capacity is a power of two
+	whole *[MaxMessageSize + 1]byte
 }
 
 // pools hold messages by the size of their buffers, 64 bytes to the largest power of two below MaxMessageSize.
 var pools [9]sync.Pool
+
+// wholes hold those of messages whose buffers come from a Reader.
+var wholes = sync.Pool{New: func() any { return new(kept) }}
 
 func class(n int) int { return max(0, bits.Len(uint(max(n, 1)-1))-6) }
 
@@ -62,10 +66,21 @@ func keep(data []byte, info Info) *kept {
 	return k
 }
 
-func (k *kept) cost() int64 { return int64(len(k.buf) + overhead) }
+func (k *kept) cost() int64 {
+	if k.whole != nil {
+		return int64(len(k.whole) + overhead)
+	}
+	return int64(len(k.buf) + overhead)
+}
 
 func (k *kept) free() {
 	k.data, k.next = nil, nil
+	if k.whole != nil {
+		buffers.Put(k.whole)
+		k.whole = nil
+		wholes.Put(k)
+		return
+	}
 	if i := class(len(k.buf)); i < len(pools) {
 		pools[i].Put(k)
 	}
@@ -163,16 +178,34 @@ func (m *Mux) Discard() {
 func (m *Mux) Put(data []byte, info Info) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.put(data, info)
+	if !m.discarded {
+		m.push(keep(data, info))
+	}
 }
 
-func (m *Mux) put(data []byte, info Info) {
-	if m.discarded {
+// largeMessage is the size from which a message is kept in the buffer in which it was received, instead of
+// copied. That costs at most somewhat more than twice its bytes.
+const largeMessage = MaxMessageSize / 2
+
+// Take keeps a message, as Put does. Where data is most of the message that [Reader.Next] has returned last, it
+// stays in its buffer, and the Reader gets another one.
+func (m *Mux) Take(r *Reader, data []byte, info Info) {
+	if len(data) < largeMessage || !r.holds(data) {
+		m.Put(data, info)
 		return
 	}
-	k := keep(data, info)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.discarded {
+		k := wholes.Get().(*kept)
+		k.info, k.data, k.whole = info, data, r.detach()
+		m.push(k)
+	}
+}
+
+func (m *Mux) push(k *kept) {
 	m.size.Add(k.cost())
-	m.of(info).push(k)
+	m.of(k.info).push(k)
 }
 
 // of returns the queue for a message, with mu held.
@@ -235,32 +268,6 @@ func (q *Queue) Read(b []byte) (n int, ok bool) {
 		q.drop(q.begun)
 		q.begun = nil
 	}
-	q.again()
-	return n, true
-}
-
-// Deliver is Put followed by q.ReadMessage, or by q.Read unless whole is set, of a message that was just received. When
-// it is what q's reader waits for, it is copied once. ok is false if the reader has to go on waiting.
-func (q *Queue) Deliver(data []byte, info Info, b []byte, whole bool) (n int, ok bool) {
-	m := q.mux
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if q.head != nil || q.begun != nil && !whole || m.of(info) != q || m.discarded {
-		m.put(data, info)
-		return 0, false
-	}
-	switch {
-	case len(data) <= len(b):
-		return copy(b, data), whole || len(data) > 0
-	case whole:
-		m.put(data, info)
-		return 0, false
-	}
-	k := keep(data, info)
-	m.size.Add(k.cost())
-	n = copy(b, k.data)
-	k.data = k.data[n:]
-	q.begun = k
 	q.again()
 	return n, true
 }

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
@@ -120,20 +121,23 @@ func (m *muxModel) read(id uint16, b []byte) {
 	m.begun[id] = m.begun[id][n:]
 }
 
-func (m *muxModel) deliver(reader, id uint16, size int, b []byte, whole bool) {
+// take puts a message in as it comes from a Reader, in whose buffer it stays if it is large.
+func (m *muxModel) take(id uint16, size int) {
 	s := m.message(id, size)
-	n, ok := m.queues[reader].Deliver([]byte(s), stream.Info{Stream: id}, b, whole)
-	to := m.of(id)
-	direct := to == reader && len(m.held[to]) == 0 && (whole && len(s) <= len(b) || !whole && m.begun[to] == "")
-	if ok != direct || ok && string(b[:n]) != s[:min(len(s), len(b))] {
-		m.t.Fatalf("Deliver to %d for a reader of %d = %q, %v; direct is %v", id, reader, b[:n], ok, direct)
+	a, b := assoctest.Pair(assoctest.Options{})
+	if err := a.Send([]byte("header"+s), stream.Info{Stream: id}); err != nil {
+		m.t.Fatal(err)
 	}
-	switch {
-	case !direct:
-		m.held[to] = append(m.held[to], s)
-	case n < len(s):
-		m.begun[to] = s[n:]
+	r := stream.NewReader(b)
+	got, _, err := r.Next(true)
+	if err != nil {
+		m.t.Fatal(err)
 	}
+	m.mux.Take(r, got.Data[len("header"):], got.Info)
+	if again, _, err := r.Next(false); err != stream.ErrWouldBlock { // it may use its buffer
+		m.t.Fatalf("Next = %q, %v", again.Data, err)
+	}
+	m.held[m.of(id)] = append(m.held[m.of(id)], s)
 }
 
 // readAll ends all claims and reads what there is, after which nothing is kept.
@@ -142,9 +146,9 @@ func (m *muxModel) readAll() {
 		m.release(id)
 	}
 	for len(m.held[rest]) > 0 {
-		m.readMessage(rest, make([]byte, 300))
+		m.readMessage(rest, make([]byte, 20_000))
 	}
-	m.read(rest, make([]byte, 300))
+	m.read(rest, make([]byte, 20_000))
 	if n := m.mux.Size(); n != 0 {
 		m.t.Fatalf("%d bytes are kept when all is read", n)
 	}
@@ -173,7 +177,7 @@ func TestMux(t *testing.T) {
 			case 6:
 				m.read(queue(), b)
 			case 7:
-				m.deliver(queue(), id, r.IntN(200), b, r.IntN(2) == 0)
+				m.take(id, r.IntN(2)*10_000)
 			}
 		}
 		m.readAll()

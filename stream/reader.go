@@ -95,3 +95,19 @@ func (r *Reader) Partial() bool { return r.buf.n > 0 }
 // Release gives the buffer back, unless part of a message is in it. Call it
 // when the message that Next returned is done with and no other is wanted now.
 func (r *Reader) Release() { r.buf.Put() }
+
+// holds reports whether data is in the buffer of r, up to whose end it may be extended.
+func (r *Reader) holds(data []byte) bool {
+	b := r.buf.b
+	if b == nil || r.buf.n > 0 || cap(data) == 0 || cap(data) > len(b) {
+		return false
+	}
+	return &b[len(b)-cap(data)] == &data[:1][0]
+}
+
+// detach gives the buffer of r to the caller.
+func (r *Reader) detach() *[MaxMessageSize + 1]byte {
+	b := r.buf.b
+	r.buf.b = nil
+	return b
+}

@@ -7,9 +7,9 @@ import (
 	"sync"
 )
 
-// A crowd counts the handshakes that a Listener does with each host, so that no host keeps the
+// A hostLimit counts the handshakes that a Listener does with each host, so that no host keeps the
 // others out. A host cannot pretend to be others: the cookie of SCTP has come back from where it says it is.
-type crowd struct {
+type hostLimit struct {
 	most int // of one host
 
 	mu    sync.Mutex           // guards the following
@@ -32,10 +32,12 @@ func (e *HandshakeLimitError) Error() string {
 	return fmt.Sprintf("sctpdtls: %s has %d handshakes under way: no more are begun with it (Config.MaxHandshakesPerHost)", host, e.Limit)
 }
 
-func newCrowd(most int) *crowd { return &crowd{most: most, hosts: make(map[netip.Prefix]int)} }
+func newHostLimit(most int) *hostLimit {
+	return &hostLimit{most: most, hosts: make(map[netip.Prefix]int)}
+}
 
 // enter returns a [HandshakeLimitError] if host may not have one more. The caller must leave otherwise.
-func (c *crowd) enter(host netip.Prefix) error {
+func (c *hostLimit) enter(host netip.Prefix) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.hosts[host] >= c.most {
@@ -45,7 +47,7 @@ func (c *crowd) enter(host netip.Prefix) error {
 	return nil
 }
 
-func (c *crowd) leave(host netip.Prefix) {
+func (c *hostLimit) leave(host netip.Prefix) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.hosts[host]--; c.hosts[host] <= 0 {
