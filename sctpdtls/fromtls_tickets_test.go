@@ -40,7 +40,7 @@ func TestFromTLSTicketsOfGetConfigForClient(t *testing.T) {
 		return func(c *tls.Config) { c.SetSessionTicketKeys([][32]byte{{key}}) }
 	}
 	disabled := func(c *tls.Config) { c.SessionTicketsDisabled = true }
-	field := func(c *tls.Config) { c.SessionTicketKey[0] = 7 }
+	field := func(c *tls.Config) { deprecated[[32]byte](c, "SessionTicketKey")[0] = 7 }
 	none := func(*tls.Config) {}
 	for name, tt := range map[string]struct {
 		outer   func(*tls.Config)
@@ -89,7 +89,7 @@ func TestFromTLSTicketKeysInCommon(t *testing.T) {
 		change(c)
 		return fromTLS(t, c)
 	}
-	field := func(c *tls.Config) { c.SessionTicketKey[31] = 1 }
+	field := func(c *tls.Config) { deprecated[[32]byte](c, "SessionTicketKey")[31] = 1 }
 	set := func(c *tls.Config) { c.SetSessionTicketKeys([][32]byte{{31: 1}, {2}}) }
 	other := func(c *tls.Config) { c.SetSessionTicketKeys([][32]byte{{2}}) }
 	none := func(*tls.Config) {}
@@ -117,7 +117,7 @@ func TestFromTLSOfConfigInUse(t *testing.T) {
 	both.Go(func() { c.DecryptTicket(nil, tls.ConnectionState{}) })
 	both.Go(func() { fromTLS(t, c) })
 	both.Wait()
-	if c.SessionTicketKey == [32]byte{} {
+	if *deprecated[[32]byte](c, "SessionTicketKey") == [32]byte{} {
 		t.Fatal("crypto/tls leaves SessionTicketKey alone now")
 	}
 	if _, ok := ticketKey(c); ok {
