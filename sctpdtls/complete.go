@@ -37,7 +37,7 @@ func (c *Conn) look() error {
 	}
 	later := int(int32(highest - c.check.tsn)) // chunks that were sent after it, and may be missing
 	if later < 0 {
-		c.check.open = false // the kernel cannot count
+		c.check.open = false // what was counted does not fit
 		return nil
 	}
 	later -= max(c.check.later, min(later, 1)) // the highest is not

@@ -33,7 +33,7 @@ type Stats struct {
 	Retransmitted         uint64 // chunks sent again
 	InDuplicates          uint64 // chunks received again
 	Unacked               int    // DATA chunks that the peer has not acknowledged
-	Pending               int    // DATA chunks missing, see [Socket.Missing]
+	Pending               int    // DATA chunks missing below the highest TSN received (RFC 6458, Section 8.2.1)
 	PeerWindow            int    // bytes that the peer is ready to receive
 	Primary               Path
 }

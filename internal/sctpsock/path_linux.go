@@ -59,7 +59,7 @@ func packAddr(b []byte, addr netip.AddrPort) error {
 	return err
 }
 
-// Stats returns what the kernel has counted.
+// Stats returns what the kernel has counted, Pending first.
 func (s *Socket) Stats() (Stats, error) {
 	st, err := s.status()
 	if err != nil {
@@ -89,21 +89,6 @@ func (s *Socket) Stats() (Stats, error) {
 		PeerWindow:    int(st.Rwnd),
 		Primary:       primary,
 	}, nil
-}
-
-// Missing returns how many DATA chunks are missing below the highest TSN that was received (RFC 6458, Section
-// 8.2.1: “pending receipt”), and how many were received, which was looked at after that. Where memory was short
-// some are counted twice; where the kernel cannot tell, as a program of 32 bits under one of 64, received is 0.
-func (s *Socket) Missing() (missing int, received uint64, err error) {
-	st, err := s.status()
-	if err != nil {
-		return 0, 0, err
-	}
-	var as assocStats
-	if s.control(func(fd int) error { return getOpt(fd, solSCTP, optAssocStats, &as) }) == nil {
-		received = as.InOrdered + as.InUnordered
-	}
-	return int(st.Pending), received, nil
 }
 
 func (s *Socket) status() (st assocStatus, err error) {
