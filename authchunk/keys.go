@@ -36,6 +36,9 @@ func NewKeys(s Socket) *Keys {
 // Active returns the identifier of the key that authenticates what is sent.
 func (k *Keys) Active() uint16 { return k.held[k.active] }
 
+// Oldest returns the identifier of the oldest key that is there.
+func (k *Keys) Oldest() uint16 { return k.held[0] }
+
 // Newest returns the identifier of the last key that was installed.
 func (k *Keys) Newest() uint16 { return k.held[len(k.held)-1] }
 

@@ -225,6 +225,7 @@ func (s *clientHandshake12) sendFlight(c *Conn) (state, error) {
 				}
 			}
 			s.transcript.release()
+			s.switchSecret(c)
 			return s.finish(c)
 		})
 		return nil
@@ -316,6 +317,7 @@ func (s *client12WaitFinished) handle(c *Conn, m message, raw handshakeMessage) 
 	}
 	c.push(EventPeerFinished)
 	if s.resumed {
+		s.switchSecret(c)
 		if err := s.finish(c); err != nil {
 			return nil, err
 		}

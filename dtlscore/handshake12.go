@@ -100,8 +100,17 @@ func (hs *handshake12) useMaster(c *Conn) error {
 	return err
 }
 
-// finish queues our ChangeCipherSpec and Finished, and before them what
-// RFC 6083, Sections 4.7 and 4.8, asks for.
+// switchSecret queues what RFC 6083, Sections 4.7 and 4.8, asks for before our ChangeCipherSpec. A ticket, too, goes under the new secret,
+// so that the peer can let go of the old one as soon as it has our Finished, and need not wait for another flush.
+func (hs *handshake12) switchSecret(c *Conn) {
+	if c.closing {
+		return // see Conn.send
+	}
+	c.push(EventFlush)
+	c.push(EventActivate)
+}
+
+// finish queues our ChangeCipherSpec and Finished, after switchSecret.
 func (hs *handshake12) finish(c *Conn) error {
 	if c.closing {
 		return nil // see Conn.send
@@ -115,8 +124,6 @@ func (hs *handshake12) finish(c *Conn) error {
 	if err != nil {
 		return err
 	}
-	c.push(EventFlush)
-	c.push(EventActivate)
 	c.pushRecord(contentChangeCipherSpec, []byte{1})
 	c.written = epoch
 	return hs.send(c, &finished{hs.verifyData(c.isClient)})

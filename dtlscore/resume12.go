@@ -204,6 +204,7 @@ func (s *serverHandshake12) resume(c *Conn, n *session) (state, error) {
 	if err := s.useMaster(c); err != nil {
 		return nil, err
 	}
+	s.switchSecret(c)
 	if err := s.sendTicket(c); err != nil {
 		return nil, err
 	}

@@ -32,8 +32,7 @@ func TestEventOrderResumption(t *testing.T) {
 	wantStory(t, p.server, []string{
 		"Send ServerHello", "Send Certificate", "Send ServerKeyExchange", "Send CertificateRequest", "Send ServerHelloDone",
 		"Secret", "Drain", "PeerFinished",
-		"Send NewSessionTicket", // before the flush
-		"Flush", "Activate", "Send ChangeCipherSpec", "Send Finished", "Flush", "HandshakeComplete",
+		"Flush", "Activate", "Send NewSessionTicket", "Send ChangeCipherSpec", "Send Finished", "Flush", "HandshakeComplete",
 	})
 	p = newTestPair(t, client, server)
 	p.handshake()

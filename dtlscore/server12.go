@@ -343,6 +343,7 @@ func (s *server12WaitFinished) handle(c *Conn, m message, raw handshakeMessage) 
 	}
 	c.push(EventPeerFinished)
 	if !s.resumed {
+		s.switchSecret(c)
 		if err := s.sendTicket(c); err != nil {
 			return nil, err
 		}

@@ -2,11 +2,12 @@
  * SCTP between two peers, as far as rekey.pml and keyupdate.pml need it; they include this.
  *
  * Stream 0 is for handshakes and alerts, another one for application data, each ordered in itself, neither in order with the
- * other. A lost packet is one that arrives later, a lost SACK an acknowledgement that comes later.
+ * other. A lost packet is one that arrives later. A SACK comes with what has arrived, or is lost, and then comes when
+ * something has to be sent again.
  *
  * Whoever includes it has defined Chunk, with a type that may be data; CHUNKS and MESSAGES; and
  *   takes(p, c)     the receiver of what p sends takes this chunk, for it has the key
- *   repeats(p)      of what p sends (again), the receiver takes something, and so acknowledges all it has
+ *   repeats(p)      of what p sends again, the receiver takes the first, and so acknowledges all it has
  *   overtakes(p)    says what must not be when the next chunk of the other stream arrives
  *   TWO_QUEUES      the program may look at either stream first
  */
@@ -53,10 +54,16 @@ inline advance(p) {
 
 #define arrives(p, n) (n < from[p].sent && takes(p, from[p].chunk[n]))
 
+inline arrive0(p) { inbox0[other(p)]!from[p].next0; from[p].next0++; advance(p) }
+inline arrive1(p) { overtakes(p); inbox1[other(p)]!from[p].next1; from[p].next1++; advance(p) }
+inline acknowledge(p) { from[p].acked = whole(p) }
+
 proctype Network(bit p) {
 end:	do
-	:: d_step { arrives(p, from[p].next0) -> inbox0[other(p)]!from[p].next0; from[p].next0++; advance(p) }
-	:: d_step { arrives(p, from[p].next1) -> overtakes(p); inbox1[other(p)]!from[p].next1; from[p].next1++; advance(p) }
-	:: d_step { from[p].acked < whole(p) && repeats(p) -> from[p].acked = whole(p) }
+	:: d_step { arrives(p, from[p].next0) -> arrive0(p) }
+	:: d_step { arrives(p, from[p].next0) -> arrive0(p); acknowledge(p) }
+	:: d_step { arrives(p, from[p].next1) -> arrive1(p) }
+	:: d_step { arrives(p, from[p].next1) -> arrive1(p); acknowledge(p) }
+	:: d_step { from[p].acked < whole(p) && repeats(p) -> acknowledge(p) }
 	od
 }

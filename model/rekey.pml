@@ -5,8 +5,8 @@
  * must not, or nothing can go on any more. The names are those of the RFCs and of package sctpdtls.
  *
  * SCTP is that of network.pml, with SCTP-AUTH as it is in the kernel. A chunk is bound to the key with
- * which it was sent first, also when it is sent again. A receiver without that key drops it in silence: no
- * acknowledgement either, nor again of what came before, unless anything under a key that it has is sent (again) to bring it about.
+ * which it was sent first, also when it is sent again. A receiver without that key drops it in silence: no acknowledgement either, nor
+ * again of what came before. Of what is not acknowledged the first chunk is sent again, alone, until it is or something new is sent.
  *
  * What may be changed, by -D:
  *   FIRST             the first handshake of an association; otherwise it is open
@@ -23,7 +23,10 @@
  *   NO_HOLD           data of the new epoch is not kept until Finished
  *   LATE_KEY          a server computes its key when ChangeCipherSpec comes
  *   EARLY_DELETE      the old key goes when the own Finished was sent
- *   LETTER_DELETE     the old key goes when the peer's Finished has come, the letter of Section 4.8
+ *   LETTER_DELETE     the old key goes when the peer's Finished has come, whatever it came under
+ *   FIRST_MESSAGE     it goes with the message after that, at the latest
+ *   NO_LAGS           it goes although ChangeCipherSpec came under it
+ *   NARROW_EARLY      nothing new is taken under it from when the own Finished was sent
  *   CLOSE_NO_FLUSH    close_notify does not wait for the acknowledgements (Section 4.9)
  *   CLOSE_NO_DRAIN    nor its receiver for what came before (Section 4.9)
  */
@@ -37,6 +40,16 @@
 
 #define CLIENT 0
 #define SERVER 1
+
+#ifdef OPENSSL_CLIENT
+#define OPENSSL CLIENT
+#else
+#ifdef OPENSSL_SERVER
+#define OPENSSL SERVER
+#else
+#define OPENSSL 2 /* neither */
+#endif
+#endif
 
 #ifdef FIRST
 #define EPOCH 0 /* key 0 is the empty one: Section 4.8 */
@@ -77,6 +90,10 @@ typedef Peer {
 	byte sending = EPOCH; /* SCTP-AUTH keys; each has the number of the epoch it was made for */
 	byte newest = EPOCH;
 	byte oldest = EPOCH;
+	bool verified;    /* the peer's Finished of the handshake that made the newest is */
+	bool switched;    /* the peer uses the newest key, and has done with the old one */
+	bool lags;        /* something came under the old one after this side had switched */
+	bool narrowed;    /* what comes under the old one is only acknowledged again */
 
 	bool shut = (EPOCH == 0); /* the gate for application data */
 	bool closing;     /* nothing of a handshake is sent any more */
@@ -93,11 +110,9 @@ byte begun, asked;
 #define has(p, k) (peer[p].oldest <= k && k <= peer[p].newest)
 #define last(p) from[p].chunk[from[p].sent - 1]
 
-#define takes(p, c) has(other(p), c.key)
+#define takes(p, c) (has(other(p), c.key) && (!peer[other(p)].narrowed || c.key > peer[other(p)].oldest))
 
-/* One of the chunks that are sent (again) must be under a key that the receiver has. Keys
-   are made and deleted in order, so that it is enough to look at the first and the last. */
-#define repeats(p) (from[p].chunk[from[p].acked].key <= peer[other(p)].newest && last(p).key >= peer[other(p)].oldest)
+#define repeats(p) has(other(p), from[p].chunk[from[p].acked].key)
 
 /* Data that overtakes Finished has to be kept by a receiver that knows no end of it. OpenSSL's server lets it. */
 #ifdef OPENSSL_SERVER
@@ -128,14 +143,46 @@ inline delete(p) {
 	/* What is still to come under this key would never come. */
 	assert(from[other(p)].next0 == from[other(p)].sent || from[other(p)].chunk[from[other(p)].next0].key > peer[p].oldest);
 	assert(from[other(p)].next1 == from[other(p)].sent || from[other(p)].chunk[from[other(p)].next1].key > peer[p].oldest);
-	peer[p].oldest++
+	peer[p].oldest++;
+	peer[p].narrowed = false
+}
+
+inline install(p) {
+	peer[p].newest++;
+	peer[p].verified = false;
+	peer[p].switched = false;
+	peer[p].lags = false
+}
+
+/* settle deletes the old key, or has nothing new come under it. Of OpenSSL only time tells. */
+inline settle(p) {
+	if
+	:: p != OPENSSL && peer[p].verified && peer[p].sending == peer[p].newest && peer[p].oldest < peer[p].newest ->
+		if
+		:: peer[p].switched -> delete(p)
+		:: else -> peer[p].narrowed = true
+		fi
+	:: else
+	fi
+}
+
+/* saw is told by the kernel under which key a chunk has come, if that is not the active one. */
+inline saw(p, i) {
+	if
+	:: got(p, i).key > peer[p].sending && got(p, i).key == peer[p].newest -> peer[p].switched = true
+	:: got(p, i).key < peer[p].sending && peer[p].sending == peer[p].newest && !peer[p].verified -> peer[p].lags = true
+	:: else
+	fi;
+#ifdef FIRST_MESSAGE
+	if :: peer[p].verified -> peer[p].switched = true; settle(p) :: else fi
+#endif
 }
 
 /* Nothing that p has sent under its peer's oldest key will be sent again. */
 #define done_with(p, k) (dry(p) || from[p].chunk[from[p].acked].key > k)
 
-/* Requirement 1.57. Of our own chunks we know. That the peer is done with the old key
-   as well, package sctpdtls takes from a grace time. */
+/* Of our own chunks we know that they are acknowledged. That the peer's are as well, package sctpdtls takes from
+   a grace time where nothing else tells. */
 #define may_delete(p) (peer[p].oldest < peer[p].sending && peer[p].state == open && done_with(p, peer[p].oldest) && done_with(other(p), peer[p].oldest))
 
 /* ---- DTLS ---- */
@@ -159,7 +206,8 @@ inline finish(p) {
 }
 
 inline switch_key(p) {
-	peer[p].sending = peer[p].newest
+	peer[p].sending = peer[p].newest;
+	settle(p)
 }
 
 /* finish_now sends it, once all before is acknowledged. */
@@ -183,6 +231,9 @@ inline finish_now(p) {
 #ifdef EARLY_DELETE
 	delete(p);
 #endif
+#ifdef NARROW_EARLY
+	peer[p].narrowed = peer[p].oldest < peer[p].newest;
+#endif
 	if
 	:: p == CLIENT -> peer[p].state = wait_change
 #if defined(NO_LAST_FLUSH) || defined(OPENSSL_SERVER)
@@ -198,14 +249,26 @@ inline complete(p) {
 	peer[p].unconfirmed = false;
 	peer[p].delivered = peer[p].delivered + peer[p].held;
 	peer[p].held = 0;
-	peer[p].shut = peer[p].closing;
-#ifdef LETTER_DELETE
-	if :: peer[p].oldest < peer[p].sending -> delete(p) :: else fi
-#endif
+	peer[p].shut = peer[p].closing
 }
 
 inline peer_finished(p) {
 	assert(peer[p].state == wait_finished);
+	peer[p].verified = true;
+	if
+#ifdef NO_LAGS
+	:: peer[p].sending == peer[p].newest -> peer[p].switched = true
+#else
+	:: peer[p].sending == peer[p].newest && !peer[p].lags -> peer[p].switched = true
+#endif
+#ifdef LETTER_DELETE
+	:: else -> peer[p].switched = true
+#else
+	:: else
+#endif
+	fi;
+	if :: peer[p].newest - peer[p].oldest > 1 -> delete(p) :: else fi; /* one more is enough */
+	settle(p);
 	if
 	:: p == SERVER && !peer[p].closing -> finish(p)
 	:: else -> complete(p)
@@ -253,7 +316,7 @@ inline receive_hello(p) {
 		peer[p].state = wait_key_exchange
 	:: p == CLIENT && !peer[p].closing ->
 		send(p, key_exchange);
-		peer[p].newest++;
+		install(p);
 		peer[p].known = true;
 		finish(p)
 	fi
@@ -261,7 +324,7 @@ inline receive_hello(p) {
 
 inline receive_key_exchange(p) {
 #ifndef LATE_KEY
-	peer[p].newest++;
+	install(p);
 #endif
 	peer[p].known = true;
 	peer[p].state = wait_change
@@ -270,7 +333,7 @@ inline receive_key_exchange(p) {
 inline receive_change(p) {
 	assert(peer[p].state == wait_change && peer[p].known);
 #ifdef LATE_KEY
-	if :: p == SERVER -> peer[p].newest++ :: else fi;
+	if :: p == SERVER -> install(p) :: else fi;
 #endif
 #ifdef NO_DRAIN
 	change(p)
@@ -337,8 +400,8 @@ proctype Program(bit p) {
 	:: d_step { peer[p].write > 0 && !peer[p].closing -> peer[p].closing = true; peer[p].shut = true }
 
 	/* What the connection wants. */
-	:: d_step { peer[p].state != confirming && nempty(inbox0[p]) -> inbox0[p]?i; receive(p, i); i = 0 }
-	:: d_step { nempty(inbox1[p]) -> inbox1[p]?i; receive_data(p, i); i = 0 }
+	:: d_step { peer[p].state != confirming && nempty(inbox0[p]) -> inbox0[p]?i; saw(p, i); receive(p, i); i = 0 }
+	:: d_step { nempty(inbox1[p]) -> inbox1[p]?i; saw(p, i); receive_data(p, i); i = 0 }
 	:: d_step { peer[p].drain == drain_change && drained(p) -> change(p) }
 	:: d_step { peer[p].drain == drain_close && drained(p) -> close_told(p) }
 	:: d_step { finish_due(p) -> finish_now(p) }

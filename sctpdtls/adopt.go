@@ -42,7 +42,8 @@ func RequestAuth(network, address string, c syscall.RawConn) error {
 //
 // From then on the association belongs to the Conn, which reads and writes through a descriptor of its own, and closes
 // socket when it is closed itself. Nobody else may use socket, not to close it either, and no call on it may be waiting. What it
-// received before and nobody read is taken for DTLS. Its events are not delivered any more; there is [Trace].
+// received before and nobody read is taken for DTLS. Its events are not delivered any more; there is [Trace]. Nor has it a packet
+// filter (SO_ATTACH_FILTER) any more.
 func Client(socket Socket, config *Config) (*Conn, error) {
 	if config == nil {
 		config = new(Config)

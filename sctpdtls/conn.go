@@ -18,7 +18,7 @@ import (
 // association is what a Conn needs of SCTP.
 type association interface {
 	stream.Association
-	authchunk.Socket
+	keySocket
 
 	// AuthAgreement returns what both ends have said about SCTP-AUTH.
 	AuthAgreement() (authchunk.Agreement, error)
@@ -98,6 +98,8 @@ type Conn struct {
 	askedAt    time.Time           // when the one was sent from which the peer makes its key
 	keyTime    time.Duration       // that it took from there to compute and install a key
 	epoch      uint64              // that Trace was told of
+	controlAt  uint32              // transmission sequence number of the last control record that was not held
+	changeAt   uint32              // of ChangeCipherSpec
 	check      checkpoint          // the last one, if it is not passed
 	heldInfo   map[int]stream.Info // of the messages that the core holds, by its numbers
 }

@@ -76,6 +76,7 @@ func (c *Conn) do(ev dtlscore.Event) error {
 	case dtlscore.EventFlush:
 		return c.flush()
 	case dtlscore.EventDrain:
+		c.changeAt = c.controlAt
 		if err := c.drain(); err != nil {
 			return err
 		}
@@ -99,7 +100,11 @@ func (c *Conn) do(ev dtlscore.Event) error {
 		c.meter.newAuthKey()
 		return c.gone(c.keys.activate())
 	case dtlscore.EventPeerFinished:
-		c.keys.peerFinished()
+		last := c.controlAt
+		if last == c.changeAt {
+			last++ // it was held, and follows ChangeCipherSpec
+		}
+		c.keys.peerFinished(last)
 		return nil
 	case dtlscore.EventHandshakeComplete:
 		if !c.core.Confirmed() {
@@ -107,6 +112,7 @@ func (c *Conn) do(ev dtlscore.Event) error {
 		}
 		return c.handshakeComplete()
 	case dtlscore.EventConfirmed:
+		c.keys.peerSwitched()
 		return c.handshakeComplete()
 	case dtlscore.EventResume:
 		c.openGate()
@@ -319,7 +325,8 @@ func (c *Conn) take(m stream.Message, ev stream.Event) error {
 // receive gives a message, which must be one record, to the core.
 func (c *Conn) receive(m stream.Message) (data []byte, err error) {
 	before, checkpoints := c.core.Held(), c.core.Checkpoints()
-	data, err = c.core.Receive(m.Data, m.Info.Stream == 0 && !m.Info.Unordered)
+	control := m.Info.Stream == 0 && !m.Info.Unordered
+	data, err = c.core.Receive(m.Data, control)
 	if n := c.core.Held(); n > before && err == nil {
 		if c.heldInfo == nil {
 			c.heldInfo = make(map[int]stream.Info)
@@ -332,7 +339,9 @@ func (c *Conn) receive(m stream.Message) (data []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	c.keys.received()
+	if control && data == nil && c.core.Held() == before {
+		c.controlAt = m.TSN
+	}
 	if c.core.Checkpoints() > checkpoints {
 		c.check.begin(m.TSN)
 	}
@@ -359,7 +368,7 @@ func (c *Conn) queue(data []byte, info stream.Info) {
 // event processes what SCTP tells of the association.
 func (c *Conn) event(ev stream.Event) error {
 	if ev, ok := ev.(stream.NewKey); ok {
-		c.keys.peerUses(ev.ID) // Trace is told what this changes
+		c.keys.uses(ev.ID) // Trace is told what this changes
 		return nil
 	}
 	c.tellEvent(ev)
@@ -460,6 +469,7 @@ func (c *Conn) forget() {
 func (c *Conn) lastWords(err error) {
 	c.shutGate()
 	c.current, c.dryAsked = dtlscore.Event{}, false
+	c.keys.follow()
 	c.core.Fail(dtlscore.AlertInternalError, err) // unless it was the core that failed
 	if len(c.flight) > 0 {
 		c.trySendFlight() // the alert may be in keys that it has brought

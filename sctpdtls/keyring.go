@@ -2,41 +2,49 @@ package sctpdtls
 
 import (
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/authchunk"
 )
 
-// keyGrace is how long an old key of SCTP-AUTH is kept for a peer that may send its Finished again under it and
-// sends nothing else: it does so after 1, 3 and 7 seconds when the acknowledgements are lost. A key that is deleted
-// before would stall the association for ever.
+// keyGrace is how long an old key of SCTP-AUTH is kept for a peer that may have to send its Finished again under it: it does so after 1, 3 and
+// 7 seconds when the acknowledgements are lost. A key that is deleted before would stall the association for ever.
 const keyGrace = 10 * time.Second
+
+// keySocket is where the keys are set.
+type keySocket interface {
+	authchunk.Socket
+	// TakeRepeated drops what comes under key id, but for messages with a transmission sequence number up to last, which were
+	// received before and are only acknowledged again. TakeAll ends that.
+	TakeRepeated(id uint16, last uint32) error
+	TakeAll() error
+}
 
 // A keyring deletes the old key of SCTP-AUTH as soon as the peer has done with it (RFC 6083, Section 4.8): whoever is
 // on the path knows key 0, and with it can replay, move and remove messages.
 //
-// Each end has everything acknowledged before it uses a new key, so that nothing under the old one can still be
-// on its way when the peer's first message under the new one has come. That is, at the latest, its Finished.
-// Only OpenSSL sends Finished under the old key, as a client in a full handshake and as a server in a
-// resumed one. It has to be able to send that again, until a message shows that it has gone on.
+// An end that has everything acknowledged before it uses a new key, as this package does, has done with the old one when its Finished
+// comes under the new one. OpenSSL does not: it sends Finished under the old key as a client in a full handshake and as a server in a
+// resumed one, and ChangeCipherSpec always. It has to be able to send these again, and nothing else.
 type keyring struct {
-	waits atomic.Bool // the peer's next message shows that it has the newest key in use
-
 	mu       sync.Mutex // guards the following
+	socket   keySocket
 	keys     *authchunk.Keys
-	finished bool // the peer's Finished of the newest handshake is verified
-	switched bool // the peer is known to use the newest key
+	finished bool   // the peer's Finished of the newest handshake is verified
+	switched bool   // the peer is known to use the newest key, and to have done with the old one
+	lags     bool   // something of the peer came under the old key after this end had switched
+	narrowed bool   // nothing new is taken under the old key
+	last     uint32 // transmission sequence number of the peer's Finished
 	timer    *time.Timer
 }
 
-func newKeyring(s authchunk.Socket) *keyring { return &keyring{keys: authchunk.NewKeys(s)} }
+func newKeyring(s keySocket) *keyring { return &keyring{socket: s, keys: authchunk.NewKeys(s)} }
 
 func (k *keyring) install(secret []byte) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.stopTimer()
-	k.finished, k.switched = false, false
+	k.finished, k.switched, k.lags = false, false, false
 	_, err := k.keys.Install(secret)
 	return err
 }
@@ -45,56 +53,72 @@ func (k *keyring) activate() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	err := k.keys.Activate()
-	k.retireIfDone()
+	k.settle()
 	return err
 }
 
-// peerUses is called with the number of a key that is not the active one, when something has come under it.
-func (k *keyring) peerUses(id uint16) {
+// uses is called with the number of a key that is not the active one, when something has come under it.
+func (k *keyring) uses(id uint16) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if id == k.keys.Newest() {
 		k.switched = true
-		k.retireIfDone()
+	} else if k.keys.Active() == k.keys.Newest() {
+		k.lags = true
 	}
 }
 
-// peerFinished is called when the peer's Finished is verified. An end whose Finished is the answer to ours has
-// switched before it, OpenSSL included.
-func (k *keyring) peerFinished() {
+// peerFinished is called when the peer's Finished is verified, which has the transmission sequence number last. If
+// it is the answer to ours, and nothing else was said, it came under the newest key as Section 4.8 demands.
+func (k *keyring) peerFinished(last uint32) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.finished = true
-	k.switched = k.switched || k.keys.Active() == k.keys.Newest()
-	k.waits.Store(!k.switched)
+	k.finished, k.last = true, last
+	if k.keys.Active() == k.keys.Newest() && !k.lags {
+		k.switched = true
+	}
 	k.keys.RetireStale() // fails only when the association is over
-	k.retireIfDone()
+	k.settle()
 }
 
-// received is called after each message. What follows Finished comes under the newest key.
-func (k *keyring) received() {
-	if !k.waits.Load() {
-		return
-	}
+// peerSwitched is called when something has come that the peer sends only after it has everything acknowledged and has switched.
+func (k *keyring) peerSwitched() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.waits.Store(false)
 	k.switched = true
-	k.retireIfDone()
+	k.settle()
 }
 
-// retireIfDone deletes the old keys if neither end uses them any more. What this end has sent under them
-// was acknowledged before it switched.
-func (k *keyring) retireIfDone() {
-	if k.finished && k.switched && k.keys.Active() == k.keys.Newest() {
+// follow activates the newest key if the peer uses it, for it may take nothing new under the old one any more.
+func (k *keyring) follow() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.switched && k.keys.Active() != k.keys.Newest() {
+		k.keys.Activate() // fails only when the association is over
+	}
+}
+
+// settle deletes the old keys if neither end uses them any more, and has nothing new come under them otherwise. What this end has
+// sent under them was acknowledged before it switched.
+func (k *keyring) settle() {
+	switch {
+	case !k.finished || k.keys.Active() != k.keys.Newest() || !k.keys.Retirable():
+	case k.switched:
 		k.retire()
+	case k.socket.TakeRepeated(k.keys.Oldest(), k.last) == nil:
+		k.narrowed = true
+	default:
+		k.retire() // rather than leave it to whoever knows it
 	}
 }
 
 func (k *keyring) retire() {
 	k.stopTimer()
-	k.waits.Store(false)
 	k.keys.Retire() // fails only when the association is over
+	if k.narrowed {
+		k.narrowed = false
+		k.socket.TakeAll()
+	}
 }
 
 // peerHasKey reports whether the peer has the newest key for certain: its Finished was
@@ -133,7 +157,6 @@ func (k *keyring) stop() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.stopTimer()
-	k.waits.Store(false)
 }
 
 func (k *keyring) stopTimer() {

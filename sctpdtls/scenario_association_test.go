@@ -254,9 +254,12 @@ type rawEnd struct {
 	association
 	s      *stage
 	reader *stream.Reader
+	told   map[uint16]bool // of the keys that are not active, under which something has come
 }
 
-func (s *stage) raw(a association) rawEnd { return rawEnd{a, s, stream.NewReader(a)} }
+func (s *stage) raw(a association) rawEnd {
+	return rawEnd{a, s, stream.NewReader(a), make(map[uint16]bool)}
+}
 
 func (s *stage) rawPair() (a, b rawEnd) {
 	s.Helper()
@@ -297,6 +300,9 @@ func (e rawEnd) any() (stream.Message, stream.Event) {
 	if err != nil {
 		e.s.Fatalf("receiving: %v", err)
 	}
+	if key, ok := ev.(stream.NewKey); ok {
+		e.told[key.ID] = true
+	}
 	return m, ev
 }
 
@@ -312,13 +318,8 @@ func passing(ev stream.Event) bool {
 // wantUnder wants a message, and to be told before it under which key it came, which is not the active one.
 func (e rawEnd) wantUnder(id uint16, text string) {
 	e.s.Helper()
-	told := false
-	m, ev := e.any()
-	for ; passing(ev); m, ev = e.any() {
-		told = told || ev == stream.NewKey{ID: id}
-	}
-	if string(m.Data) != text || !told {
-		e.s.Errorf("received %.20q, event %T, told of its key %v; want %q", m.Data, ev, told, text)
+	if m, ev := e.next(); string(m.Data) != text || !e.told[id] {
+		e.s.Errorf("received %.20q, event %T, told of keys %v; want %q", m.Data, ev, e.told, text)
 	}
 }
 

@@ -3,7 +3,6 @@ package sctpdtls
 import (
 	"net"
 
-	"github.com/seed-41f70523/dtls-sctp/authchunk"
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
 	"github.com/seed-41f70523/dtls-sctp/stream"
@@ -58,12 +57,12 @@ func (a AuthKeyChange) String() string {
 
 func (c *Config) traces() bool { return c.Trace != nil || c.Logger != nil }
 
-// events are those that the kernel has to be asked for.
+// events are those that the kernel has to be asked for: for the keyring, and for Trace.
 func (c *Config) events() []sctpsock.EventType {
 	if c.Logger == nil && (c.Trace == nil || c.Trace.Event == nil) {
-		return nil
+		return []sctpsock.EventType{sctpsock.EventAuthentication}
 	}
-	return []sctpsock.EventType{sctpsock.EventPeerAddrChange, sctpsock.EventRemoteError, sctpsock.EventSendFailed}
+	return []sctpsock.EventType{sctpsock.EventAuthentication, sctpsock.EventPeerAddrChange, sctpsock.EventRemoteError, sctpsock.EventSendFailed}
 }
 
 // handshakeDone tells of a handshake, or with a nil peer that there is nobody to do one with.
@@ -134,12 +133,12 @@ func (c *Conn) tellEvent(ev stream.Event) {
 
 // A tracedSocket tells what happens to the keys of SCTP-AUTH.
 type tracedSocket struct {
-	authchunk.Socket
+	keySocket
 	conn *Conn
 }
 
 // authSocket is where the keys of c are set.
-func (c *Conn) authSocket() authchunk.Socket {
+func (c *Conn) authSocket() keySocket {
 	if c.config.traces() {
 		return tracedSocket{c.assoc, c}
 	}
@@ -147,15 +146,15 @@ func (c *Conn) authSocket() authchunk.Socket {
 }
 
 func (s tracedSocket) SetAuthKey(id uint16, secret []byte) error {
-	return s.tell(id, AuthKeyInstalled, s.Socket.SetAuthKey(id, secret))
+	return s.tell(id, AuthKeyInstalled, s.keySocket.SetAuthKey(id, secret))
 }
 
 func (s tracedSocket) SetActiveAuthKey(id uint16) error {
-	return s.tell(id, AuthKeyActive, s.Socket.SetActiveAuthKey(id))
+	return s.tell(id, AuthKeyActive, s.keySocket.SetActiveAuthKey(id))
 }
 
 func (s tracedSocket) DeleteAuthKey(id uint16) error {
-	return s.tell(id, AuthKeyDeleted, s.Socket.DeleteAuthKey(id))
+	return s.tell(id, AuthKeyDeleted, s.keySocket.DeleteAuthKey(id))
 }
 
 func (s tracedSocket) tell(id uint16, what AuthKeyChange, err error) error {

@@ -54,6 +54,9 @@ type Assoc struct {
 	sendErr  error
 	keys     map[uint16][]byte
 	active   uint16
+	narrowed bool // under the key narrow, only messages up to last are taken
+	narrow   uint16
+	last     uint32
 	read     deadline
 	write    deadline
 	next     uint32          // transmission sequence number of the next message sent

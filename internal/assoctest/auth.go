@@ -36,3 +36,20 @@ func (a *Assoc) DeleteAuthKey(id uint16) error {
 	delete(a.keys, id)
 	return nil
 }
+
+// TakeRepeated drops what comes under key id, but for messages with a transmission sequence number up to last. In memory these
+// never come again.
+func (a *Assoc) TakeRepeated(id uint16, last uint32) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.narrowed, a.narrow, a.last = true, id, last
+	return nil
+}
+
+// TakeAll ends TakeRepeated.
+func (a *Assoc) TakeAll() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.narrowed = false
+	return nil
+}

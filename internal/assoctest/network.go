@@ -116,7 +116,7 @@ func (a *Assoc) arrive() {
 		case a.cut:
 			p.failed(now, &a.options)
 			a.after(p.due.Sub(now), a.arrive)
-		case !ok || !bytes.Equal(have, p.secret):
+		case !ok || !bytes.Equal(have, p.secret), a.peer.narrowed && p.key == a.peer.narrow && int32(p.tsn-a.peer.last) > 0:
 			a.peer.dropped++
 			p.failed(now, &a.options)
 			a.after(p.due.Sub(now), a.arrive)

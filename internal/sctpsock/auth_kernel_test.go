@@ -191,6 +191,27 @@ func TestAttackH4OldKey(t *testing.T) { // 1.53: key 0 is everybody's
 	}
 }
 
+// TestAttackH4TakeRepeated has nothing new come under a key that is still there.
+func TestAttackH4TakeRepeated(t *testing.T) { // 1.57
+	c, s := pair(t, fast(), fast())
+	for _, end := range []*Socket{c, s} {
+		must(t, end.SetAuthKey(1, []byte("one")))
+	}
+	send(t, c, "old", SendInfo{Stream: 1})
+	p, b := recv(t, s)
+	if string(b) != "old" {
+		t.Fatalf("received %q, %+v", b, p)
+	}
+	must(t, s.TakeRepeated(0, p.TSN))
+	send(t, c, "new under the old key", SendInfo{Stream: 2})
+	wantNothing(t, s)
+	must(t, c.SetActiveAuthKey(1), s.SetActiveAuthKey(1))
+	send(t, c, "under the new key", SendInfo{Stream: 3})
+	wantMessage(t, s, "under the new key")
+	must(t, s.TakeAll())
+	wantMessage(t, s, "new under the old key") // which comes again
+}
+
 func TestKeyErrors(t *testing.T) { // 5.24
 	c, _ := pair(t, withAuth(), withAuth())
 	must(t, c.SetAuthKey(1, []byte("one")))

@@ -109,7 +109,6 @@ func adoptable(fd int, o *Options) error {
 		subscribe(fd, EventAssocChange, true),
 		subscribe(fd, EventShutdown, true),
 		subscribe(fd, EventPartialDelivery, true),
-		subscribe(fd, EventAuthentication, true),
 	); err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ func (Other) event()          {}
 type EventType uint16
 
 // The types that every [Socket] is subscribed to are EventAssocChange,
-// EventShutdown, EventPartialDelivery and EventAuthentication. EventSenderDry belongs to
+// EventShutdown and EventPartialDelivery. EventSenderDry belongs to
 // [Socket.AskDry].
 const (
 	EventAssocChange     EventType = 0x8001

@@ -83,8 +83,10 @@ func TestAttackH1RefuseRestart(t *testing.T) {
 	s := accept(t, l)
 	wantEvent[Up](t, c)
 	wantEvent[Up](t, s)
-	must(t, s.RefuseRestart())
+	must(t, s.RefuseRestart(), s.TakeRepeated(9, 0)) // which filters as well
 	m := newImpostor(t, c, s)
+	m.sendInit(nil)
+	must(t, s.TakeAll())
 	m.sendInit(nil)
 
 	// The association lives, and others can be set up.

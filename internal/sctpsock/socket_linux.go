@@ -38,7 +38,8 @@ type Socket struct {
 	down  bool              // after Down
 	end   error             // what every further Recv returns
 
-	dry dryWait
+	dry    dryWait
+	filter packetFilter
 }
 
 // newFile makes a non-blocking socket known to the runtime's poller. It owns fd.

@@ -65,7 +65,6 @@ func (*Socket) RTO() (initial, least, most time.Duration, err error) {
 	return 0, 0, 0, errNoSCTP
 }
 func (*Socket) PartialReliability() (bool, error)   { return false, errNoSCTP }
-func (*Socket) Missing() (int, uint64, error)       { return 0, 0, errNoSCTP }
 func (*Socket) AuthSupported() (bool, error)        { return false, errNoSCTP }
 func (*Socket) PeerAuthChunks() ([]byte, error)     { return nil, errNoSCTP }
 func (*Socket) LocalAuthChunks() ([]byte, error)    { return nil, errNoSCTP }
@@ -81,6 +80,8 @@ func (*Socket) DeactivateAuthKey(uint16) error      { return errNoSCTP }
 func (*Socket) DeleteAuthKey(uint16) error          { return errNoSCTP }
 func (*Socket) GiveBack() error                     { return errNoSCTP }
 func (*Socket) RefuseRestart() error                { return errNoSCTP }
+func (*Socket) TakeRepeated(uint16, uint32) error   { return errNoSCTP }
+func (*Socket) TakeAll() error                      { return errNoSCTP }
 func (*Socket) Shutdown() error                     { return errNoSCTP }
 func (*Socket) Abort() error                        { return errNoSCTP }
 func (*Socket) Close() error                        { return errNoSCTP }
