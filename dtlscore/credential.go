@@ -59,7 +59,7 @@ func (c *Conn) serverCredential(rawKey bool, needs *certificateNeeds, offer *cli
 		}
 	}
 	if len(config.Certificates) == 0 {
-		return nil, misuse("no certificate for %q", offer.serverName)
+		return nil, incompatible(AlertUnrecognizedName, "no certificate for %q", offer.serverName)
 	}
 	return newCredential(needs.choose(config.Certificates))
 }

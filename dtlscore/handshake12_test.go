@@ -107,7 +107,7 @@ func TestNegotiation12(t *testing.T) {
 		{name: "no certificate at all", change: func(c, s *Config) {
 			s.Certificates = nil
 			s.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }
-		}, alert: AlertInternalError, fault: ErrMisuse},
+		}, alert: AlertUnrecognizedName, fault: ErrPeerIncompatible},
 		{name: "GetConfigForClient", change: func(c, s *Config) {
 			other := testServerConfig(tls.NoClientCert)
 			other.CipherSuites = []uint16{TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256}

@@ -169,9 +169,12 @@ func (l *Listener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
+// ok reports whether there is a Listener at all.
+func (l *Listener) ok() bool { return l != nil && l.socket != nil }
+
 // AcceptConn is Accept, given up when ctx is done. After Close it returns an error that matches net.ErrClosed.
 func (l *Listener) AcceptConn(ctx context.Context) (*Conn, error) {
-	if l == nil {
+	if !l.ok() {
 		return nil, syscall.EINVAL
 	}
 	fail := func(err error) (*Conn, error) {
@@ -214,7 +217,7 @@ func (l *Listener) Addr() net.Addr {
 
 // SetDeadline makes Accept fail with os.ErrDeadlineExceeded after t.
 func (l *Listener) SetDeadline(t time.Time) error {
-	if l == nil {
+	if !l.ok() {
 		return syscall.EINVAL
 	}
 	l.mu.Lock()
@@ -229,7 +232,7 @@ func (l *Listener) SetDeadline(t time.Time) error {
 // accepted, for which it waits as [Conn.Close] does. Connections that were accepted go on. It can
 // be called again.
 func (l *Listener) Close() error {
-	if l == nil {
+	if !l.ok() {
 		return syscall.EINVAL
 	}
 	l.once.Do(func() {

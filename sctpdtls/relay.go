@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 )
 
 // A Relay carries messages over one connection after the other, and loses none when it changes over. In DTLS 1.3
@@ -43,12 +44,23 @@ func NewRelay(c *Conn) *Relay {
 }
 
 // Conn returns the connection that is written to.
-func (r *Relay) Conn() *Conn { return r.out.Load() }
+func (r *Relay) Conn() *Conn {
+	if r == nil {
+		return nil
+	}
+	return r.out.Load()
+}
+
+// ok reports whether there is a relay at all.
+func (r *Relay) ok() bool { return r.Conn() != nil }
 
 // Redial has dial make a successor, and changes over to it. It returns when the peer has changed over too, or
 // with an error that matches os.ErrDeadlineExceeded when ctx is done before. Messages may be read and written all the time.
 // An error of dial leaves everything as it was.
 func (r *Relay) Redial(ctx context.Context, dial func(context.Context) (*Conn, error)) error {
+	if !r.ok() {
+		return syscall.EINVAL
+	}
 	// The peer may have changed over before dial returns: whoever finds the old connection closed waits.
 	r.update(func() { r.dialing++ })
 	next, err := dial(ctx)
@@ -69,6 +81,9 @@ func (r *Relay) Redial(ctx context.Context, dial func(context.Context) (*Conn, e
 // to the connection before is acknowledged and close_notify is sent, or after [Config].CloseTimeout with an
 // error that matches os.ErrDeadlineExceeded; then Relay's ReadMessage brings that to its end.
 func (r *Relay) Take(next *Conn) error {
+	if !r.ok() {
+		return syscall.EINVAL
+	}
 	var old *Conn
 	var err error
 	r.update(func() { old, err = r.append(next) })
@@ -102,6 +117,9 @@ func (r *Relay) leave(c *Conn) { r.leaving.Go(func() { c.Close() }) }
 
 // WriteMessage is [Conn.WriteMessage] of the newest connection.
 func (r *Relay) WriteMessage(b []byte, info MessageInfo) error {
+	if !r.ok() {
+		return syscall.EINVAL
+	}
 	for {
 		c := r.out.Load()
 		// Exactly this error: the peer has closed, and nothing of b was sent. An end by accident is for the caller.
@@ -114,6 +132,9 @@ func (r *Relay) WriteMessage(b []byte, info MessageInfo) error {
 // ReadMessage is [Conn.ReadMessage] of the oldest connection that has not been read to its end. It returns
 // io.EOF at the end of the newest.
 func (r *Relay) ReadMessage(b []byte) (n int, info MessageInfo, err error) {
+	if !r.ok() {
+		return 0, info, syscall.EINVAL
+	}
 	for {
 		c := r.in.Load()
 		if n, info, err = c.ReadMessage(b); err != io.EOF {
@@ -147,6 +168,9 @@ func (r *Relay) settled(found func() bool) bool {
 
 // Close closes all connections, as [Conn.Close] does, and returns the error of the newest.
 func (r *Relay) Close() error {
+	if !r.ok() {
+		return syscall.EINVAL
+	}
 	var all []*Conn
 	r.update(func() {
 		r.closed = true

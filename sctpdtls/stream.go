@@ -89,6 +89,9 @@ func (c *Conn) acceptKept() *Stream {
 	return s
 }
 
+// ok reports whether there is a stream at all.
+func (s *Stream) ok() bool { return s != nil && s.conn != nil }
+
 // ID returns the number of the stream.
 func (s *Stream) ID() uint16 {
 	if s == nil {
@@ -107,7 +110,7 @@ func (s *Stream) Conn() *Conn {
 
 // ReadMessage is [Conn.ReadMessage] for the messages of this stream.
 func (s *Stream) ReadMessage(b []byte) (n int, info MessageInfo, err error) {
-	if s == nil {
+	if !s.ok() {
 		return 0, info, syscall.EINVAL
 	}
 	return s.conn.recv(&s.party, b, aMessage)
@@ -115,7 +118,7 @@ func (s *Stream) ReadMessage(b []byte) (n int, info MessageInfo, err error) {
 
 // Read is [Conn.Read] for the messages of this stream.
 func (s *Stream) Read(b []byte) (n int, err error) {
-	if s == nil || len(b) == 0 {
+	if !s.ok() || len(b) == 0 {
 		return 0, s.Conn().Handshake()
 	}
 	n, _, err = s.conn.recv(&s.party, b, someBytes)
@@ -124,7 +127,7 @@ func (s *Stream) Read(b []byte) (n int, err error) {
 
 // WriteMessage is [Conn.WriteMessage] on this stream, whatever info.Stream says.
 func (s *Stream) WriteMessage(b []byte, info MessageInfo) error {
-	if s == nil {
+	if !s.ok() {
 		return syscall.EINVAL
 	}
 	info.Stream = s.id
@@ -133,7 +136,7 @@ func (s *Stream) WriteMessage(b []byte, info MessageInfo) error {
 
 // Write is [Conn.Write] on this stream, with [Config].PPID.
 func (s *Stream) Write(b []byte) (n int, err error) {
-	if s == nil {
+	if !s.ok() {
 		return 0, syscall.EINVAL
 	}
 	return s.conn.write(&s.party, b, MessageInfo{Stream: s.id, PPID: s.conn.config.PPID})
@@ -144,7 +147,7 @@ func (s *Stream) Write(b []byte) (n int, err error) {
 // read, and all that come later, go to [Conn.ReadMessage], [Conn.AcceptStream] or the next
 // [Conn.Stream] of that number; only the rest of a message that Read has begun is lost.
 func (s *Stream) Close() error {
-	if s == nil {
+	if !s.ok() {
 		return syscall.EINVAL
 	}
 	c := s.conn
@@ -174,7 +177,7 @@ func (s *Stream) SetDeadline(t time.Time) error {
 
 // SetReadDeadline is [Conn.SetReadDeadline] for this stream.
 func (s *Stream) SetReadDeadline(t time.Time) error {
-	if s == nil {
+	if !s.ok() {
 		return syscall.EINVAL
 	}
 	return s.conn.setReadDeadline(&s.party, t)
@@ -182,7 +185,7 @@ func (s *Stream) SetReadDeadline(t time.Time) error {
 
 // SetWriteDeadline is [Conn.SetWriteDeadline] for this stream.
 func (s *Stream) SetWriteDeadline(t time.Time) error {
-	if s == nil {
+	if !s.ok() {
 		return syscall.EINVAL
 	}
 	return s.conn.setWriteDeadline(&s.party, t)

@@ -1,4 +1,4 @@
-//go:build linux
+//go:build linux && !386
 
 // Takeover protects associations that another library has accepted: those of github.com/ishidawataru/sctp, of
 // 30 May 2025 or later, whose sockets have SyscallConn. It sends back what it receives.
