@@ -26,23 +26,27 @@ func TestAttackH5H6H10Control(t *testing.T) {
 	for _, tt := range []struct {
 		forgery string
 		auth    bool // with SCTP-AUTH, and key 0, which everyone knows
+		partial bool // with partial reliability, without which FORWARD TSN has no effect (RFC 3758, Section 3.3.1)
 		want    []string
 	}{
-		{"DATA without AUTH", false, []string{first, first, third}},
-		{"another message", false, []string{first, "secone on stream 1", third}},
-		{"another stream", false, []string{first, "second on stream 0", third}},
-		{"sent again with the next TSN", false, []string{first, first, third}},
-		{"reflected with the next TSN", false, []string{second}}, // this one to the client
-		{"FORWARD-TSN", false, []string{first, third}},
-		{"ASCONF", false, []string{first, pathAdded, second, third}},
-		{"DATA under key 0", true, []string{first, first, third}},
-		{"FORWARD-TSN under key 0", true, []string{first, third}},
+		{"DATA without AUTH", false, false, []string{first, first, third}},
+		{"another message", false, false, []string{first, "secone on stream 1", third}},
+		{"another stream", false, false, []string{first, "second on stream 0", third}},
+		{"sent again with the next TSN", false, false, []string{first, first, third}},
+		{"reflected with the next TSN", false, false, []string{second}}, // this one to the client
+		{"FORWARD-TSN", false, true, []string{first, third}},
+		{"FORWARD-TSN", false, false, []string{first, second, third}},
+		{"ASCONF", false, false, []string{first, pathAdded, second, third}},
+		{"DATA under key 0", true, false, []string{first, first, third}},
+		{"FORWARD-TSN under key 0", true, true, []string{first, third}},
+		{"FORWARD-TSN under key 0", true, false, []string{first, second, third}},
 	} {
-		t.Run(tt.forgery, func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s, partial reliability %v", tt.forgery, tt.partial), func(t *testing.T) {
 			o := &sctpsock.Options{AddressChanges: true, Events: []sctpsock.EventType{sctpsock.EventPeerAddrChange}}
 			if tt.auth {
 				o = &sctpsock.Options{AuthChunks: []byte{wire.ChunkData, wire.ChunkForwardTSN}}
 			}
+			o.PartialReliability = tt.partial
 			var sent []*wire.Packet
 			a.Intercept(func(p *wire.Packet) []*wire.Packet {
 				if _, ok := p.Find(wire.ChunkData); !ok {
