@@ -159,8 +159,10 @@ func TestNothingTakenForRemoved(t *testing.T) {
 					})
 				}
 				writers.Wait()
-				if err := client.CloseWrite(); err != nil {
-					t.Errorf("CloseWrite: %v", err)
+				for _, c := range []*sctpdtls.Conn{client, server} {
+					if err := c.CloseWrite(); err != nil {
+						t.Errorf("CloseWrite: %v", err)
+					}
 				}
 				work.Wait()
 				closeBoth(t, client, server)
