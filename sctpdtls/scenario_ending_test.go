@@ -308,26 +308,27 @@ var orderlyEndings = []scenario{
 			s.Fatal(err)
 		}
 		again := s.restart(s.T, under(old))
-		again.Send(record, stream.Info{Stream: 1})
+		if again != nil { // the server has not ended it yet
+			again.Send(record, stream.Info{Stream: 1})
+			defer again.Abort()
+		}
 		s.receive(s.server, 0, 4)
 		s.wantEnd(s.server, "that it was restarted", endedBy(AssociationRestarted))
 		wantPeersEnd(s.T, "WriteMessage", s.server.WriteMessage([]byte("x"), MessageInfo{}))
 		s.closeAll()
-		again.Abort()
 	}},
 	{name: "restarted while others read and write", run: func(s *stage) {
 		s.connect()
 		read := reader(s.server)
 		s.settle(s.client)
 		s.settle(s.server)
-		again := s.restart(s.T, under(s.client))
+		if again := s.restart(s.T, under(s.client)); again != nil {
+			defer again.Abort()
+		}
 		if err := <-read; !endedBy(AssociationRestarted)(err) {
 			s.Errorf("reading: %v, want that it was restarted", err)
 		}
 		s.closeAll()
-		if again != nil {
-			again.Abort()
-		}
 	}},
 	{name: "a Listener is closed while handshakes run", run: func(s *stage) { // E12
 		socket, dial := s.listener(s.T)
