@@ -207,9 +207,9 @@ func pingPong(t *testing.T, a, b *Conn) {
 // fill writes until there is no space any more, and tells how much it wrote.
 func fill(t *testing.T, c *Conn) (messages int) {
 	t.Helper()
-	c.SetWriteDeadline(time.Now().Add(time.Second))
 	defer c.SetWriteDeadline(time.Time{})
 	for {
+		c.SetWriteDeadline(time.Now().Add(time.Second)) // of each, for to write all may take longer
 		err := c.WriteMessage(make([]byte, 10000), MessageInfo{Stream: 1})
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return messages

@@ -437,10 +437,10 @@ func (s *stage) wantTruncation(c *Conn) {
 // fillUp writes until there is no space any more.
 func fillUp(s *stage, c *Conn) {
 	s.Helper()
-	c.SetWriteDeadline(time.Now().Add(time.Second))
 	defer c.SetWriteDeadline(time.Time{})
 	var err error
 	for err == nil {
+		c.SetWriteDeadline(time.Now().Add(time.Second)) // of each, for to write all may take longer
 		err = c.WriteMessage(make([]byte, 10000), MessageInfo{Stream: 1})
 	}
 	if !isTimeout(err) {
