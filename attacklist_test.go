@@ -1,7 +1,8 @@
 package dtlssctp
 
-// attackList is what has broken other implementations of TLS, DTLS and SCTP, or could break this one, by groups. Tests have
-// the ids in their names. where says what else there is to say, for those without a test above all.
+// attackList is what has broken other implementations of TLS, DTLS and SCTP, or could break this
+// one, by groups. Tests have the ids in their names. where says what else there is to say, for
+// those without a test above all.
 var attackList = []struct {
 	group   string
 	attacks []attack

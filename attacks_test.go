@@ -19,12 +19,13 @@ import (
 
 var update = flag.Bool("update", false, "write docs/attacks.md anew")
 
-// The requirements of RFC 6083 that a test must name: streams (1.22 to 1.28), authenticated chunks (to 1.36), handshakes
-// (to 1.48), keys (to 1.61), and the end (to 1.66).
+// The requirements of RFC 6083 that a test must name: streams (1.22 to 1.28), authenticated chunks
+// (to 1.36), handshakes (to 1.48), keys (to 1.61), and the end (to 1.66).
 const firstRequirement, lastRequirement = 22, 66
 
-// TestNamedTests fails when an attack or a requirement has no test, or docs/attacks.md does not tell of one. A test names attacks in
-// its own name, TestAttackH4…, and a requirement by its number in a comment of its own: “1.62 to 1.64”.
+// TestNamedTests fails when an attack or a requirement has no test, or docs/attacks.md does not
+// tell of one. A test names attacks in its own name, TestAttackH4…, and a requirement by its
+// number in a comment of its own: “1.62 to 1.64”.
 func TestNamedTests(t *testing.T) {
 	attacks, requirements := map[string][]string{}, map[int]bool{}
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {

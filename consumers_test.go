@@ -12,11 +12,13 @@ import (
 	"testing"
 )
 
-// published are the modules that others can require, by folder. Each has a tag of its own in a release.
+// published are the modules that others can require, by folder. Each has a tag of its own in a
+// release.
 var published = []string{".", "cmd/sctp-echo", "diameter"}
 
-// TestConsumers: whoever requires one of our modules, from outside of this repository and with the oldest Go that is
-// supported, gets a program that builds, and no dependency that is not named here.
+// TestConsumers: whoever requires one of our modules, from outside of this repository and with the
+// oldest Go that is supported, gets a program that builds, and no dependency that is not named
+// here.
 func TestConsumers(t *testing.T) {
 	c := newConsumer(t)
 	const (
@@ -33,8 +35,8 @@ import "`+library+`/sctpdtls"
 func main() { sctpdtls.Dial("sctp", "localhost:5868", new(sctpdtls.Config)) }
 `)
 		wantKeys(t, requires, library, sctp, crypto, sys)
-		// Later versions pass payload protocol identifiers in another byte order. That would break a program's plain SCTP
-		// beside DTLS/SCTP.
+		// Later versions pass payload protocol identifiers in another byte order. That would break a
+		// program's plain SCTP beside DTLS/SCTP.
 		if v := requires[sctp]; v >= "v0.0.0-20250525031944" {
 			t.Errorf("%s is raised to %s", sctp, v)
 		}
@@ -70,8 +72,8 @@ func wantKeys(t *testing.T, got map[string]string, want ...string) {
 	}
 }
 
-// TestOneVersion: our modules require each other in the version that the next release has, the one at the top of
-// CHANGELOG.md.
+// TestOneVersion: our modules require each other in the version that the next release has, the one
+// at the top of CHANGELOG.md.
 func TestOneVersion(t *testing.T) {
 	want := releaseVersion(t)
 	mods, err := filepath.Glob("*/go.mod")
@@ -96,8 +98,9 @@ func releaseVersion(t *testing.T) string {
 	return m[1]
 }
 
-// A consumer builds programs outside of this repository, with a module proxy that has our modules as they are in the
-// working tree. All else comes from the module cache, or from where this machine has it from.
+// A consumer builds programs outside of this repository, with a module proxy that has our modules
+// as they are in the working tree. All else comes from the module cache, or from where this machine
+// has it from.
 type consumer struct {
 	version string // of our modules
 	bin     string // where go install puts programs
@@ -188,7 +191,8 @@ func (c *consumer) publish(t *testing.T, proxy, folder string) {
 	}
 }
 
-// build builds a program that requires one of our modules, and returns what it requires then: versions by module.
+// build builds a program that requires one of our modules, and returns what it requires then:
+// versions by module.
 func (c *consumer) build(t *testing.T, requires, program string) map[string]string {
 	t.Helper()
 	dir := t.TempDir()

@@ -12,7 +12,8 @@ import (
 	"testing"
 )
 
-// TestDependencies: docs/dependencies.md has what the go.mod files require directly, and nothing else.
+// TestDependencies: docs/dependencies.md has what the go.mod files require directly, and nothing
+// else.
 func TestDependencies(t *testing.T) {
 	listed := make(map[string]bool)
 	row := regexp.MustCompile("(?m)^\\| ([a-z]\\S*\\.\\S+) \\| (v\\S+) \\| (`[^|]+`) \\| (\\S+) \\|")

@@ -62,8 +62,9 @@ func TestDocumentsNameTests(t *testing.T) {
 	}
 }
 
-// tried says who has run or compiled each block of a document, by its first line: a test, which reads the document itself, or a reason
-// why there is none. Blocks of Go need no entry where every line is in a Go file too.
+// tried says who has run or compiled each block of a document, by its first line: a test, which
+// reads the document itself, or a reason why there is none. Blocks of Go need no entry where every
+// line is in a Go file too.
 var tried = map[string]string{
 	"README.md: make demo    #":            "scripts/test runs the first and is the second",
 	"README.md: mkdir hello && cd hello":   "TestReadmeProgram",
@@ -133,7 +134,8 @@ func TestBlocksOfDocuments(t *testing.T) {
 	}
 }
 
-// A block is what a document sets in a typewriter's letters: between fences, or indented by four spaces.
+// A block is what a document sets in a typewriter's letters: between fences, or indented by four
+// spaces.
 type block struct{ language, text string }
 
 func blocks(doc string) (all []block) {

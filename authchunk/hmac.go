@@ -160,8 +160,8 @@ func VerifyAuth(chunks, key []byte) error {
 	return nil
 }
 
-// A MAC signs and verifies many packets under one key and allocates nothing for them. It must not be
-// used concurrently.
+// A MAC signs and verifies many packets under one key and allocates nothing for them. It must not
+// be used concurrently.
 type MAC struct {
 	id   HMACID
 	hash hash.Hash

@@ -21,7 +21,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestAssociation runs what measures associations, but for OpenSSL, for so short a time that the figures mean nothing.
+// TestAssociation runs what measures associations, but for OpenSSL, for so short a time that the
+// figures mean nothing.
 func TestAssociation(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {

@@ -63,7 +63,8 @@ func newConn(m messageConn) *Conn {
 	return c
 }
 
-// Close is that of [sctpdtls.Conn]. Of a nil Conn, which a failed [Dial] returns, it is an error, as with package net.
+// Close is that of [sctpdtls.Conn]. Of a nil Conn, which a failed [Dial] returns, it is an error,
+// as with package net.
 func (c *Conn) Close() error {
 	if c == nil {
 		return syscall.EINVAL
@@ -90,8 +91,9 @@ func (e *BacklogError) Error() string {
 	return fmt.Sprintf("diameter: the peer does not finish its message on stream %d and has sent more than %d bytes on others", e.Stream, maxKept)
 }
 
-// A MessageError means that what came on a stream is not one Diameter message or several: the header of one at
-// Offset says so. The connection is closed then. go-diameter would believe the length, and make room for up to 4 GiB.
+// A MessageError means that what came on a stream is not one Diameter message or several: the
+// header of one at Offset says so. The connection is closed then. go-diameter would believe the
+// length, and make room for up to 4 GiB.
 type MessageError struct {
 	Stream uint
 	Offset int    // in the message of SCTP, in bytes
@@ -105,8 +107,9 @@ func (e *MessageError) Error() string {
 		e.Stream, e.Reason, e.Offset, e.Size, e.Length)
 }
 
-// check returns a [MessageError] unless b, what came in one message of SCTP, is one Diameter message or several, each
-// of them whole. So the lengths that go-diameter reads are true, and none is larger than b.
+// check returns a [MessageError] unless b, what came in one message of SCTP, is one Diameter
+// message or several, each of them whole. So the lengths that go-diameter reads are true, and none
+// is larger than b.
 func check(b []byte, stream uint) error {
 	const version, lengths = 1, 4 // the first 4 bytes are the version and the length
 	for at := 0; at < len(b); {
@@ -225,7 +228,8 @@ func (c *Conn) receive(plain bool) error {
 	if err != nil || n == 0 {
 		return err
 	}
-	// go-diameter can put TLS between itself and a Conn. It reads by Read then, and a record of TLS's handshake comes first.
+	// go-diameter can put TLS between itself and a Conn. It reads by Read then, and a record of TLS's
+	// handshake comes first.
 	const handshake, major = 22, 3
 	c.tls = c.tls || plain && !c.begun && n > 1 && buf[0] == handshake && buf[1] == major
 	c.begun = true
@@ -245,8 +249,8 @@ func (c *Conn) receive(plain bool) error {
 	return nil
 }
 
-// report tells the error handler, which may call any method: no lock is held. After a MessageError it closes the
-// connection first: nothing that the peer sends means anything any more.
+// report tells the error handler, which may call any method: no lock is held. After a MessageError
+// it closes the connection first: nothing that the peer sends means anything any more.
 func (c *Conn) report(err error) {
 	if _, ok := err.(*MessageError); ok {
 		c.Close()
@@ -256,7 +260,8 @@ func (c *Conn) report(err error) {
 	}
 }
 
-// SetErrorHandler sets what is called, by the goroutine that reads, when reading fails; nil: nothing.
+// SetErrorHandler sets what is called, by the goroutine that reads, when reading fails; nil:
+// nothing.
 func (c *Conn) SetErrorHandler(h diam.MutistreamConnErrorHandler) {
 	if h == nil {
 		c.onError.Store(nil)
@@ -265,8 +270,8 @@ func (c *Conn) SetErrorHandler(h diam.MutistreamConnErrorHandler) {
 	c.onError.Store(&h)
 }
 
-// Write sends b, a whole Diameter message, on the stream set by SetWriterStream, else on the current stream
-// of reading, else on stream 0.
+// Write sends b, a whole Diameter message, on the stream set by SetWriterStream, else on the
+// current stream of reading, else on stream 0.
 func (c *Conn) Write(b []byte) (n int, err error) {
 	stream := c.CurrentWriterStream()
 	if stream == diam.InvalidStreamID {

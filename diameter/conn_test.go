@@ -79,7 +79,8 @@ func dm(body string) string { return header(1, uint32(diam.HeaderLength+len(body
 
 const anyStream = diam.InvalidStreamID
 
-// TestReadAny hands out streams in the order in which they came by, and no bytes of two messages at once.
+// TestReadAny hands out streams in the order in which they came by, and no bytes of two messages at
+// once.
 func TestReadAny(t *testing.T) {
 	c := newConn(newFake(io.EOF, on(3, dm("abcdef")), on(1, ""), on(1, dm("xyz"))))
 	b := make([]byte, 24)
@@ -282,8 +283,9 @@ func TestWriteWhileReading(t *testing.T) {
 	})
 }
 
-// go-diameter makes room for whatever length a header claims: for 4 GiB if that is less than a header has. So headers are
-// checked, of every message on every stream, as they come, and the connection is closed.
+// go-diameter makes room for whatever length a header claims: for 4 GiB if that is less than a
+// header has. So headers are checked, of every message on every stream, as they come, and the
+// connection is closed.
 func TestMessageLengths(t *testing.T) {
 	const unreadable = 1<<24 - 1
 	for _, tt := range []struct {

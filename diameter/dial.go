@@ -26,8 +26,8 @@ type Dialer struct {
 	LocalAddr *sctpdtls.Addr // nil: any
 }
 
-// DialContext is [Dialer.DialConn] for code that takes a dialer such as [net.Dialer]. The connection is
-// a *[Conn].
+// DialContext is [Dialer.DialConn] for code that takes a dialer such as [net.Dialer]. The
+// connection is a *[Conn].
 func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	c, err := d.DialConn(ctx, network, address)
 	if err != nil {
@@ -46,7 +46,8 @@ func (d *Dialer) DialConn(ctx context.Context, network, address string) (*Conn, 
 	return NewConn(c), nil
 }
 
-// A Listener is a [sctpdtls.Listener] for diam.Server.Serve. Failed handshakes do not come out of Accept.
+// A Listener is a [sctpdtls.Listener] for diam.Server.Serve. Failed handshakes do not come out of
+// Accept.
 type Listener struct{ *sctpdtls.Listener }
 
 // Listen is [sctpdtls.Listen] for diam.Server.Serve.
@@ -67,8 +68,9 @@ func (l *Listener) Accept() (net.Conn, error) {
 	return NewConn(c), nil
 }
 
-// withStreams asks for as many streams in both directions as go-diameter does, unless config says how many: an
-// answer goes out on the stream of its request, so both directions should have the same.
+// withStreams asks for as many streams in both directions as go-diameter does, unless config says
+// how many: an answer goes out on the stream of its request, so both directions should have the
+// same.
 func withStreams(config *sctpdtls.Config) *sctpdtls.Config {
 	if config == nil {
 		config = new(sctpdtls.Config)

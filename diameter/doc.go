@@ -1,5 +1,5 @@
-// Package diameter runs go-diameter (github.com/fiorix/go-diameter/v4) over DTLS over SCTP, as RFC 6733,
-// Section 2.1 wants it.
+// Package diameter runs go-diameter (github.com/fiorix/go-diameter/v4) over DTLS over SCTP, as RFC
+// 6733, Section 2.1 wants it.
 //
 // For a server, give [Listen]'s result to diam.Server.Serve; for a client, give
 // [Dial]'s to diam.NewConn or sm.Client.NewConn. Both are diam.MultistreamConn

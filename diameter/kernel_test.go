@@ -34,8 +34,8 @@ func settings(name string) *sm.Settings {
 	}
 }
 
-// hss is a server of S6a on the loopback, which lives until the test ends. It answers Update-Location-Request with
-// a User-Name as long as that of the request says.
+// hss is a server of S6a on the loopback, which lives until the test ends. It answers
+// Update-Location-Request with a User-Name as long as that of the request says.
 type hss struct {
 	*Listener
 	*sm.StateMachine
@@ -69,7 +69,8 @@ func newHSS(t *testing.T) *hss {
 	return h
 }
 
-// ServeDIAM sees all before the state machine does, which has handlers of its own for the base protocol.
+// ServeDIAM sees all before the state machine does, which has handlers of its own for the base
+// protocol.
 func (h *hss) ServeDIAM(c diam.Conn, m *diam.Message) {
 	if m.Header.CommandCode == diam.DeviceWatchdog {
 		h.watchdogs <- m.MessageStream()
@@ -114,7 +115,8 @@ func newMME(t *testing.T, h *hss) (diam.Conn, *sm.Client, chan *diam.Message) {
 	}))
 	client := &sm.Client{
 		Handler: machine,
-		// go-diameter drops a DWA that comes before it waits for one; then the next DWR has to be sent again.
+		// go-diameter drops a DWA that comes before it waits for one; then the next DWR has to be sent
+		// again.
 		RetransmitInterval: patience / 6,
 		MaxRetransmits:     5,
 		EnableWatchdog:     true,
@@ -164,8 +166,8 @@ func resultCode(t *testing.T, m *diam.Message) datatype.Type {
 	return a.Data
 }
 
-// TestS6a: capabilities, requests on several streams whose answers come on the same, watchdogs meanwhile, and a
-// close that go-diameter hears of.
+// TestS6a: capabilities, requests on several streams whose answers come on the same, watchdogs
+// meanwhile, and a close that go-diameter hears of.
 func TestS6a(t *testing.T) { // 1.17, RFC 6733, Sections 2.1 and 5
 	h := newHSS(t)
 	c, _, answers := newMME(t, h)
@@ -228,8 +230,8 @@ func TestWatchdog(t *testing.T) {
 	}
 }
 
-// TestLargeMessages: the largest goes through; what is larger is refused by a typed error, at either end, and the
-// connection goes on.
+// TestLargeMessages: the largest goes through; what is larger is refused by a typed error, at
+// either end, and the connection goes on.
 func TestLargeMessages(t *testing.T) { // RFC 6083, Section 1.1
 	h := newHSS(t)
 	c, _, answers := newMME(t, h)

@@ -16,9 +16,11 @@ import (
 
 const goDiameter = "github.com/fiorix/go-diameter/v4"
 
-// TestUpstream runs go-diameter's own tests of SCTP over DTLS/SCTP: what it dials and listens on with "sctp" is this
-// package. A copy of the module is made for that, with other names for its functions that dial and listen and
-// the file testdata/upstream/network_dtls.go in their place; the tests are as they are, and run in a kernel with SCTP. It calls go and boots the guest itself: hence the build tag.
+// TestUpstream runs go-diameter's own tests of SCTP over DTLS/SCTP: what it dials and listens on
+// with "sctp" is this package. A copy of the module is made for that, with other names for its
+// functions that dial and listen and the file testdata/upstream/network_dtls.go in their place; the
+// tests are as they are, and run in a kernel with SCTP. It calls go and boots the guest itself:
+// hence the build tag.
 func TestUpstream(t *testing.T) {
 	work := t.TempDir()
 	module := filepath.Join(work, "go-diameter")

@@ -270,8 +270,8 @@ func TestAttackG3IdentityChange(t *testing.T) {
 	}
 }
 
-// What the hello messages agreed on does not change behind the application's back, and OpenSSL, which
-// sends ALPN only once, is understood.
+// What the hello messages agreed on does not change behind the application's back, and OpenSSL,
+// which sends ALPN only once, is understood.
 func TestAttackG3ProtocolChange(t *testing.T) {
 	for _, test := range []struct {
 		name  string

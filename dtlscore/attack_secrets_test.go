@@ -15,8 +15,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
-// F10: what the peer must not guess byte by byte is compared in constant time. So nothing that is secret, or
-// proves knowledge of a secret, is given to bytes.Equal or ==.
+// F10: what the peer must not guess byte by byte is compared in constant time. So nothing that is
+// secret, or proves knowledge of a secret, is given to bytes.Equal or ==.
 func TestAttackF10ConstantTimeComparison(t *testing.T) {
 	secret := func(name string) bool {
 		name = strings.ToLower(name)
@@ -83,7 +83,8 @@ func TestAttackF10ConstantTimeComparison(t *testing.T) {
 	}
 }
 
-// F13: no error text and no printed state tells a secret, and a connection that has ended keeps none.
+// F13: no error text and no printed state tells a secret, and a connection that has ended keeps
+// none.
 func TestAttackF13SecretsStaySecret(t *testing.T) {
 	for _, v := range eachVersion {
 		for _, ending := range []string{"close", "failure"} {

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// A server names whose certificates it takes, so that a client of two operators shows the right one: RFC 5246,
-// Section 7.4.4; RFC 8446, Section 4.2.4.
+// A server names whose certificates it takes, so that a client of two operators shows the right
+// one: RFC 5246, Section 7.4.4; RFC 8446, Section 4.2.4.
 func TestAuthoritiesOfClients(t *testing.T) {
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	others := testCerts().ca.pool()

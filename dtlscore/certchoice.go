@@ -36,8 +36,9 @@ func (n *certificateNeeds) check(own *credential) error {
 	return err
 }
 
-// rank is 0 for a certificate that the client could not use. Among the others one for the name
-// that the client wants is better than one of an issuer that it names. RFC 6066, Section 3; RFC 8446, Section 4.2.4.
+// rank is 0 for a certificate that the client could not use. Among the others one for the name that
+// the client wants is better than one of an issuer that it names. RFC 6066, Section 3; RFC 8446,
+// Section 4.2.4.
 func (n *certificateNeeds) rank(cert *tls.Certificate) int {
 	own, err := newCredential(cert)
 	if err != nil || n.check(own) != nil {

@@ -30,7 +30,8 @@ func (p *testPair) startNaming(authorities ...[]byte) {
 	p.client.obey()
 }
 
-// testKinds are a P-256 certificate of each of two authorities, and some that differ from the first in one thing.
+// testKinds are a P-256 certificate of each of two authorities, and some that differ from the first
+// in one thing.
 type testKinds struct {
 	other                           *testAuthority
 	own, foreign, otherName, p384   tls.Certificate
@@ -127,7 +128,8 @@ func TestCertificateChoice(t *testing.T) {
 	}
 }
 
-// A suite with a pre-shared key is still possible for a client that can use none of our certificates.
+// A suite with a pre-shared key is still possible for a client that can use none of our
+// certificates.
 func TestNoCertificateButPSK(t *testing.T) {
 	key := &PSK{Identity: []byte("client"), Key: make([]byte, 32)}
 	client, server := testClientConfig(), testServerConfig(tls.NoClientCert)
@@ -141,8 +143,9 @@ func TestNoCertificateButPSK(t *testing.T) {
 	}
 }
 
-// What crypto/tls says of ClientHelloInfo: Context and SupportsCertificate work in callbacks, and the latter heeds the
-// server's own versions, suites and groups. AcceptableCAs is what a client names.
+// What crypto/tls says of ClientHelloInfo: Context and SupportsCertificate work in callbacks, and
+// the latter heeds the server's own versions, suites and groups. AcceptableCAs is what a client
+// names.
 func TestClientHelloInfo(t *testing.T) {
 	k := newTestKinds()
 	type key struct{}

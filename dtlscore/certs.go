@@ -15,9 +15,10 @@ import (
 // maxChain is how many certificates a peer may send. Attack E11.
 const maxChain = 16
 
-// parseChain reads the certificates of the peer. They prove nothing yet. How many there are and the size of
-// their keys is limited for all, which cost us before they are verified; that a key is not weak and of a
-// known kind is asked of the peer's own, and of the others only if they are needed: verifyChain.
+// parseChain reads the certificates of the peer. They prove nothing yet. How many there are and the
+// size of their keys is limited for all, which cost us before they are verified; that a key is not
+// weak and of a known kind is asked of the peer's own, and of the others only if they are needed:
+// verifyChain.
 func parseChain(der [][]byte) ([]*x509.Certificate, error) {
 	if len(der) > maxChain {
 		return nil, untrusted(AlertBadCertificate, "chain of %d certificates", len(der))
@@ -81,17 +82,19 @@ func (c *Config) verifyClient(p *peerCredential, s *ConnectionState) error {
 	return c.verifyPeerCertificate(s)
 }
 
-// maxAuthorities is how many bytes of names a CertificateRequest has at most, so that it is one record.
+// maxAuthorities is how many bytes of names a CertificateRequest has at most, so that it is one
+// record.
 const maxAuthorities = 1 << 13
 
-// authorities are the names of those whose certificates a server takes, by which a client chooses among
-// its own. None stands for any, RFC 5246, Section 7.4.4; so it does for a pool as large as that of a host.
+// authorities are the names of those whose certificates a server takes, by which a client chooses
+// among its own. None stands for any, RFC 5246, Section 7.4.4; so it does for a pool as large as
+// that of a host.
 func (c *Config) authorities() [][]byte {
 	if c.ClientCAs == nil {
 		return nil
 	}
-	// Subjects is deprecated, since on other systems than Linux the host's pool does not list all it has.
-	// There is nothing else to ask, and crypto/tls does the same.
+	// Subjects is deprecated, since on other systems than Linux the host's pool does not list all it
+	// has. There is nothing else to ask, and crypto/tls does the same.
 	var pool interface{ Subjects() [][]byte } = c.ClientCAs
 	names, size := pool.Subjects(), 0
 	for _, name := range names {
@@ -138,8 +141,8 @@ func (c *Config) verifyChain(s *ConnectionState, roots *x509.CertPool, name stri
 	return nil
 }
 
-// strongChains returns those of the verified chains in which no key is weak or of an unknown kind, the anchor's
-// included. Without one it fails with the reason for the first.
+// strongChains returns those of the verified chains in which no key is weak or of an unknown kind,
+// the anchor's included. Without one it fails with the reason for the first.
 func strongChains(chains [][]*x509.Certificate) ([][]*x509.Certificate, error) {
 	var first error
 	strong := slices.DeleteFunc(chains, func(chain []*x509.Certificate) bool {

@@ -81,8 +81,9 @@ func sniName(name string) string {
 	return host
 }
 
-// hostOf returns the name that a certificate is to be valid for: an IPv6 address without the brackets that it has in
-// URLs (RFC 3986, Section 3.2.2), and without a zone, which means something on this host only (RFC 4007, Section 11.2).
+// hostOf returns the name that a certificate is to be valid for: an IPv6 address without the
+// brackets that it has in URLs (RFC 3986, Section 3.2.2), and without a zone, which means something
+// on this host only (RFC 4007, Section 11.2).
 func hostOf(name string) string {
 	host, _, zone := strings.Cut(name, "%")
 	brackets := strings.HasPrefix(host, "[")

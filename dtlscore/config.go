@@ -21,10 +21,10 @@ const EndpointSecretLabel = "EXPORTER_DTLS_OVER_SCTP"
 // A callback chooses the alert that tells the peer about its error, if there is
 // an [AlertError] in it.
 type Config struct {
-	// Certificates are offered to the peer. A client takes the first that the server's request allows. A
-	// server takes the first among those that the client can use with the version and a cipher
-	// suite that both have: rather one for the name in server_name, and among those rather one that was issued
-	// by an authority that the client names (RFC 8446, Section 4.2.4).
+	// Certificates are offered to the peer. A client takes the first that the server's request allows.
+	// A server takes the first among those that the client can use with the version and a cipher suite
+	// that both have: rather one for the name in server_name, and among those rather one that was
+	// issued by an authority that the client names (RFC 8446, Section 4.2.4).
 	Certificates []tls.Certificate
 
 	// GetCertificate, if not nil, chooses the certificate of a server for each
@@ -47,18 +47,18 @@ type Config struct {
 	// public keys (RFC 7250).
 	RawKey crypto.Signer
 
-	// RootCAs are what a client trusts to issue the certificate of a server;
-	// nil means the host's. With GetPSK or VerifyRawKey nil means none: the server has no use for a certificate, unless
+	// RootCAs are what a client trusts to issue the certificate of a server; nil means the host's.
+	// With GetPSK or VerifyRawKey nil means none: the server has no use for a certificate, unless
 	// VerifyPeerCertificate or InsecureSkipVerify is set.
 	RootCAs *x509.CertPool
 
-	// ServerName is the name or IP address that the certificate of the server
-	// has to be valid for. A name is also sent to the server, as SNI. An IPv6 address may have brackets and a zone.
+	// ServerName is the name or IP address that the certificate of the server has to be valid for. A
+	// name is also sent to the server, as SNI. An IPv6 address may have brackets and a zone.
 	ServerName string
 
-	// ClientCAs are what a server trusts to issue the certificates of clients. It tells clients their names
-	// (in DTLS 1.2 without protection), unless they have more than 8192 bytes, so that a client with several certificates shows
-	// the right one.
+	// ClientCAs are what a server trusts to issue the certificates of clients. It tells clients their
+	// names (in DTLS 1.2 without protection), unless they have more than 8192 bytes, so that a client
+	// with several certificates shows the right one.
 	ClientCAs *x509.CertPool
 
 	// ClientAuth is what a server asks of its clients, unless a pre-shared key
@@ -69,10 +69,10 @@ type Config struct {
 	// VerifyPeerCertificate and VerifyConnection are called all the same.
 	InsecureSkipVerify bool
 
-	// VerifyPeerCertificate, if not nil, is called after the chain of the peer
-	// was verified (or was not, if the configuration says so). An error ends
-	// the connection. It is not called for resumed sessions. A server calls it without certificates for a
-	// client that was asked for one, has none, and is let in by ClientAuth.
+	// VerifyPeerCertificate, if not nil, is called after the chain of the peer was verified (or was
+	// not, if the configuration says so). An error ends the connection. It is not called for resumed
+	// sessions. A server calls it without certificates for a client that was asked for one, has none,
+	// and is let in by ClientAuth.
 	VerifyPeerCertificate func(rawCerts [][]byte, verifiedChains [][]*x509.Certificate) error
 
 	// VerifyConnection, if not nil, is called once in each handshake, after
@@ -108,9 +108,9 @@ type Config struct {
 	// first; a server follows its own order. Nil means a safe default.
 	CipherSuites []uint16
 
-	// CurvePreferences are the groups for the key exchange, most preferred
-	// first. None means a safe default. A client of DTLS 1.2 also says by them on which curves it takes
-	// certificates (RFC 8422, Section 5.1).
+	// CurvePreferences are the groups for the key exchange, most preferred first. None means a safe
+	// default. A client of DTLS 1.2 also says by them on which curves it takes certificates (RFC 8422,
+	// Section 5.1).
 	CurvePreferences []tls.CurveID
 
 	// NextProtos are the application protocols for ALPN (RFC 7301), most
@@ -226,9 +226,9 @@ func (c *Config) authenticates(s *cipherSuite, isClient bool) bool {
 	return certificates && !s.kx.hasPSK() || psk && (s.kx.hasPSK() || s.kx == kxNone)
 }
 
-// verifiesServers reports whether a client knows what to do with the
-// certificates of a server. To verify nothing by oversight must not happen, nor to trust the host's authorities where
-// a pre-shared key or a raw public key is what says who the server is.
+// verifiesServers reports whether a client knows what to do with the certificates of a server. To
+// verify nothing by oversight must not happen, nor to trust the host's authorities where a
+// pre-shared key or a raw public key is what says who the server is.
 func (c *Config) verifiesServers() bool {
 	if c.InsecureSkipVerify || c.VerifyPeerCertificate != nil {
 		return true

@@ -61,12 +61,11 @@ func (s *ConnectionState) identity() string {
 // ConnectionState returns what is agreed so far.
 func (c *Conn) ConnectionState() ConnectionState { return c.agreed }
 
-// ExportKeyingMaterial returns length bytes that only the two ends of the
-// connection know, different for each label, context and handshake. In DTLS
-// 1.2 a nil context and an empty one are different (RFC 5705, Section 4), in
-// DTLS 1.3 they are the same (RFC 8446, Section 7.5). It fails with
-// [ErrMisuse] before the handshake is complete, and with [ErrNotOpen] when the connection is over or
-// another handshake has taken the place of this one. It may be called by any goroutine.
+// ExportKeyingMaterial returns length bytes that only the two ends of the connection know,
+// different for each label, context and handshake. In DTLS 1.2 a nil context and an empty one are
+// different (RFC 5705, Section 4), in DTLS 1.3 they are the same (RFC 8446, Section 7.5). It fails
+// with [ErrMisuse] before the handshake is complete, and with [ErrNotOpen] when the connection is
+// over or another handshake has taken the place of this one. It may be called by any goroutine.
 func (s *ConnectionState) ExportKeyingMaterial(label string, context []byte, length int) ([]byte, error) {
 	if s.export == nil {
 		return nil, misuse("keying material was asked for before the handshake was complete")

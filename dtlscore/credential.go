@@ -42,8 +42,8 @@ func (c *credential) chooseSignature(peer []tls.SignatureScheme, version uint16)
 	return chooseSignature(c.signer.Public(), c.schemes, peer, version)
 }
 
-// serverCredential chooses what a server shows to a client. Callers check whether the client can use it.
-// retried says that offer answers a HelloRetryRequest.
+// serverCredential chooses what a server shows to a client. Callers check whether the client can
+// use it. retried says that offer answers a HelloRetryRequest.
 func (c *Conn) serverCredential(rawKey bool, needs *certificateNeeds, offer *clientHello, retried bool) (*credential, error) {
 	config := c.config
 	if rawKey {

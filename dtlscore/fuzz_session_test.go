@@ -88,8 +88,8 @@ func FuzzTicket(f *testing.F) {
 	})
 }
 
-// A client may find anything in its cache, and must not be misled by it: the
-// server is the right one or there is no connection. The input is tried as it is, which its MAC gives away, and with a
+// A client may find anything in its cache, and must not be misled by it: the server is the right
+// one or there is no connection. The input is tried as it is, which its MAC gives away, and with a
 // MAC that is right.
 func FuzzCachedSession(f *testing.F) {
 	for _, s := range fuzzSessions() {
@@ -126,7 +126,8 @@ func FuzzCachedSession(f *testing.F) {
 	})
 }
 
-// withMAC writes a session down with the MAC of what it is, whether the one at its end was right, wrong or missing.
+// withMAC writes a session down with the MAC of what it is, whether the one at its end was right,
+// wrong or missing.
 func withMAC(data []byte) []byte {
 	for _, body := range [][]byte{data, data[:max(0, len(data)-sha256.Size)]} {
 		if n := parseSessionBody(body); n != nil {

@@ -43,7 +43,8 @@ func TestAttackI2FuzzTargets(t *testing.T) {
 	}
 }
 
-// Each kind of input has one of about the largest size among its seeds, so that time and memory show there too.
+// Each kind of input has one of about the largest size among its seeds, so that time and memory
+// show there too.
 var (
 	largestRecord = slices.Concat(recordHeader{typ: contentHandshake, version: VersionDTLS12, length: maxPlaintext}.append(nil), make([]byte, maxPlaintext))
 	largestHello  = func() []byte {

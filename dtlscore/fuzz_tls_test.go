@@ -111,7 +111,8 @@ func mustAgree(t *testing.T, m message, body []byte, err error, tlsRefuses bool,
 
 const anyMessage = handshakeType(255)
 
-// A difference is where one of the two may take what the other does not. docs/fuzzing.md lists them.
+// A difference is where one of the two may take what the other does not. docs/fuzzing.md lists
+// them.
 type difference struct {
 	typ   handshakeType
 	laxer bool               // we take it, crypto/tls does not
@@ -127,7 +128,8 @@ var differences = []difference{
 	{typ: typeCertificateRequest, laxer: true, has: hasExtension(18)},
 	// A request for the status of certificates of another type than OCSP.
 	{typ: typeClientHello, laxer: true, has: hasExtension(extStatusRequest)},
-	// A context, which belongs to authentication after the handshake. Whoever waits for the message refuses it.
+	// A context, which belongs to authentication after the handshake. Whoever waits for the message
+	// refuses it.
 	{typ: typeCertificate, laxer: true, has: hasContext},
 	{typ: typeCertificateRequest, laxer: true, has: hasContext},
 
@@ -195,8 +197,8 @@ func otherVersion(v uint16) uint16 {
 	return v
 }
 
-// toTLS makes a message of TLS from the body of one of DTLS: versions are called otherwise, and a ClientHello has
-// no cookie there. ok is false if the cookie cannot be found.
+// toTLS makes a message of TLS from the body of one of DTLS: versions are called otherwise, and a
+// ClientHello has no cookie there. ok is false if the cookie cannot be found.
 func toTLS(typ handshakeType, body []byte) (message []byte, ok bool) {
 	body = slices.Clone(body)
 	if typ == typeClientHello || typ == typeServerHello {
@@ -252,7 +254,8 @@ func readTLSClientHello(message []byte) (info *tls.ClientHelloInfo, err error) {
 	return info, err
 }
 
-// A tlsServer has received a ClientHello, after which it reads any message before it looks at its type.
+// A tlsServer has received a ClientHello, after which it reads any message before it looks at its
+// type.
 type tlsServer struct {
 	hello []byte
 	read  func(message []byte) error

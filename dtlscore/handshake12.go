@@ -100,8 +100,9 @@ func (hs *handshake12) useMaster(c *Conn) error {
 	return err
 }
 
-// switchSecret queues what RFC 6083, Sections 4.7 and 4.8, asks for before our ChangeCipherSpec. A ticket, too, goes under the new secret,
-// so that the peer can let go of the old one as soon as it has our Finished, and need not wait for another flush.
+// switchSecret queues what RFC 6083, Sections 4.7 and 4.8, asks for before our ChangeCipherSpec. A
+// ticket, too, goes under the new secret, so that the peer can let go of the old one as soon as it
+// has our Finished, and need not wait for another flush.
 func (hs *handshake12) switchSecret(c *Conn) {
 	if c.closing {
 		return // see Conn.send

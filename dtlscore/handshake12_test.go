@@ -203,7 +203,8 @@ func (w *soleWriter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Connections may share a KeyLogWriter, which need not be safe for concurrent use, as with crypto/tls.
+// Connections may share a KeyLogWriter, which need not be safe for concurrent use, as with
+// crypto/tls.
 func TestKeyLogIsShared(t *testing.T) {
 	log := &soleWriter{t: t}
 	var all sync.WaitGroup

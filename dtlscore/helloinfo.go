@@ -9,19 +9,20 @@ import (
 )
 
 // SetContext says what callbacks of crypto/tls's types find in the Context and the Conn of their
-// [tls.ClientHelloInfo], and in the Context of their [tls.CertificateRequestInfo]. Without it, or with a nil
-// context, the context is [context.Background] and Conn is nil.
+// [tls.ClientHelloInfo], and in the Context of their [tls.CertificateRequestInfo]. Without it, or
+// with a nil context, the context is [context.Background] and Conn is nil.
 func (c *Conn) SetContext(ctx context.Context, conn net.Conn) {
 	c.callbackContext, c.callbackConn = ctx, conn
 }
 
-// authoritiesKey is where the context of a ClientHelloInfo has the certificate_authorities of the client.
+// authoritiesKey is where the context of a ClientHelloInfo has the certificate_authorities of the
+// client.
 type authoritiesKey struct{}
 
-// AcceptableCAs returns the certificate authorities that a client names in its ClientHello (RFC 8446,
-// Section 4.2.4), for Config.GetCertificate and Config.GetConfigForClient, whose parameter info is: the DER of their
-// names, as in [tls.CertificateRequestInfo].AcceptableCAs. It is nil for a client that names none,
-// which takes any. The caller must not change it.
+// AcceptableCAs returns the certificate authorities that a client names in its ClientHello (RFC
+// 8446, Section 4.2.4), for Config.GetCertificate and Config.GetConfigForClient, whose parameter
+// info is: the DER of their names, as in [tls.CertificateRequestInfo].AcceptableCAs. It is nil for
+// a client that names none, which takes any. The caller must not change it.
 func AcceptableCAs(info *tls.ClientHelloInfo) [][]byte {
 	ctx := info.Context()
 	if ctx == nil {
@@ -64,8 +65,8 @@ func (c *Conn) contextOfCallbacks() context.Context {
 	return context.Background()
 }
 
-// tls returns the part of c by which [tls.ClientHelloInfo.SupportsCertificate] judges. Whether c has
-// certificates does not count: Config.GetConfigForClient may be about to give some.
+// tls returns the part of c by which [tls.ClientHelloInfo.SupportsCertificate] judges. Whether c
+// has certificates does not count: Config.GetConfigForClient may be about to give some.
 func (c *Config) tls() *tls.Config {
 	config := &tls.Config{CurvePreferences: c.groups(VersionDTLS12), CipherSuites: c.wantedSuites()}
 	for _, v := range implementedVersions {
@@ -77,7 +78,8 @@ func (c *Config) tls() *tls.Config {
 	return config
 }
 
-// versionOfTLS returns the version of TLS on which a version of DTLS is based, 0 if it is not known.
+// versionOfTLS returns the version of TLS on which a version of DTLS is based, 0 if it is not
+// known.
 func versionOfTLS(version uint16) uint16 {
 	switch version {
 	case VersionDTLS13:
@@ -90,9 +92,9 @@ func versionOfTLS(version uint16) uint16 {
 	return 0
 }
 
-// setHidden sets a field of one of crypto/tls's types that has no other way to be set. Callbacks written for crypto/tls
-// call the methods that depend on it. A Go release that renames the field breaks
-// TestClientHelloInfo and TestCertificateRequestInfo, and nothing else.
+// setHidden sets a field of one of crypto/tls's types that has no other way to be set. Callbacks
+// written for crypto/tls call the methods that depend on it. A Go release that renames the field
+// breaks TestClientHelloInfo and TestCertificateRequestInfo, and nothing else.
 func setHidden[T any](info any, name string, value T) {
 	field := reflect.ValueOf(info).Elem().FieldByName(name)
 	if field.IsValid() && field.Type() == reflect.TypeFor[T]() {

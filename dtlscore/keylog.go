@@ -5,7 +5,8 @@ import (
 	"sync"
 )
 
-// keyLogMu orders the writes of all connections: Configs may share a KeyLogWriter, as in crypto/tls.
+// keyLogMu orders the writes of all connections: Configs may share a KeyLogWriter, as in
+// crypto/tls.
 var keyLogMu sync.Mutex
 
 // logSecret writes a line of NSS's key log format, in one call.

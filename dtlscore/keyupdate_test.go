@@ -322,8 +322,8 @@ func TestAttackE7KeyLimit13(t *testing.T) {
 	s.wantAlert(AlertBadRecordMAC, ErrPeerMisbehaved)
 }
 
-// Without new keys, for the numbers of handshake messages are used up, the old ones serve up to their limit, and
-// writers who come then are told so: nobody waits for keys that never come.
+// Without new keys, for the numbers of handshake messages are used up, the old ones serve up to
+// their limit, and writers who come then are told so: nobody waits for keys that never come.
 func TestAttackE6NoMoreUpdates13(t *testing.T) {
 	p := openPair13(t)
 	c := p.client.conn

@@ -232,8 +232,9 @@ func TestFail(t *testing.T) {
 	}
 }
 
-// Each direction ends by itself, in both versions: RFC 8446, Section 6.1. After the peer's close_notify this end goes on
-// past the window of record numbers, without new keys, for the peer cannot acknowledge them.
+// Each direction ends by itself, in both versions: RFC 8446, Section 6.1. After the peer's
+// close_notify this end goes on past the window of record numbers, without new keys, for the peer
+// cannot acknowledge them.
 func TestHalfClose(t *testing.T) {
 	for _, version := range []uint16{VersionDTLS12, VersionDTLS13} {
 		client, server := testClientConfig(), testServerConfig(tls.NoClientCert)
@@ -282,7 +283,8 @@ func TestHalfClose(t *testing.T) {
 	}
 }
 
-// Whoever waits for an answer to its wish to renegotiate goes on without when the peer closes instead.
+// Whoever waits for an answer to its wish to renegotiate goes on without when the peer closes
+// instead.
 func TestHalfCloseRefusesRenegotiation(t *testing.T) {
 	for _, asker := range []string{"client", "server"} {
 		client, server := testClientConfig(), testServerConfig(tls.NoClientCert)

@@ -82,7 +82,8 @@ func (p *protection12) open(h recordHeader, fragment []byte) ([]byte, error) {
 func (p *protection12) inputs(scratch []byte, h recordHeader, explicit uint64, n int) (nonce, additional []byte) {
 	nonce = scratch[:aeadNonceLen:aeadNonceLen]
 	copy(nonce, p.fixedIV[:])
-	// What was just copied is not read back, which would wait for it. The tail of the IV is zero with GCM.
+	// What was just copied is not read back, which would wait for it. The tail of the IV is zero with
+	// GCM.
 	const tail = aeadNonceLen - 8
 	binary.BigEndian.PutUint64(nonce[tail:], binary.BigEndian.Uint64(p.fixedIV[tail:])^explicit)
 

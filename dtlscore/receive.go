@@ -31,7 +31,8 @@ type inbound struct {
 	v13 inbound13
 }
 
-// A heldRecord is a whole record that has to wait, and the number it was given when it was held first.
+// A heldRecord is a whole record that has to wait, and the number it was given when it was held
+// first.
 type heldRecord struct {
 	record []byte
 	number int
@@ -79,10 +80,11 @@ func (c *Conn) Receive(record []byte, control bool) ([]byte, error) {
 // here that it was kept, and in [Event].Held whether it was application data.
 func (c *Conn) Held() int { return c.in.heldCount }
 
-// Checkpoints returns how many records Receive has taken before which the peer had everything acknowledged that it
-// had sent: ChangeCipherSpec of a renegotiation, and KeyUpdate. A driver that sees one of them come knows that
-// nothing sent before it may be missing; if something is, it calls [Conn.Fail]. So it does at
-// [EventPeerClosed], when nothing at all may be missing. RFC 6083, Sections 4.7 and 4.9.
+// Checkpoints returns how many records Receive has taken before which the peer had everything
+// acknowledged that it had sent: ChangeCipherSpec of a renegotiation, and KeyUpdate. A driver that
+// sees one of them come knows that nothing sent before it may be missing; if something is, it calls
+// [Conn.Fail]. So it does at [EventPeerClosed], when nothing at all may be missing. RFC 6083,
+// Sections 4.7 and 4.9.
 func (c *Conn) Checkpoints() int { return c.in.checkpoints }
 
 // receive takes a record that just came, or again one that was held, with its number.
@@ -160,8 +162,9 @@ func (c *Conn) open(p *protection12, h recordHeader, content []byte) (data []byt
 	return nil, unexpected("%v in version 1.2", h.typ)
 }
 
-// countData is called for each record of application data. An empty one is progress too: it is a message like
-// others, which the peer's application has sent and ours is given (RFC 5246, Section 6.2.1; RFC 8446, Section 5.4).
+// countData is called for each record of application data. An empty one is progress too: it is a
+// message like others, which the peer's application has sent and ours is given (RFC 5246, Section
+// 6.2.1; RFC 8446, Section 5.4).
 func (c *Conn) countData() {
 	c.in.warnings = 0
 	c.in.v13.idleACKs, c.in.v13.progress = 0, true
@@ -235,10 +238,11 @@ func (c *Conn) Drained() error {
 	return nil
 }
 
-// peerCloses ends the peer's direction. Ours goes on until [Conn.Close], as RFC 8446, Section 6.1, has it. RFC 5246,
-// Section 7.2.1, wants an answer at once, "discarding any pending writes". But whoever has sent close_notify because it
-// has asked all that it wanted would take the end that follows for a clean one, and miss our answer. So version 1.2 is
-// as 1.3 here, and as it is in crypto/tls.
+// peerCloses ends the peer's direction. Ours goes on until [Conn.Close], as RFC 8446, Section 6.1,
+// has it. RFC 5246, Section 7.2.1, wants an answer at once, "discarding any pending writes". But
+// whoever has sent close_notify because it has asked all that it wanted would take the end that
+// follows for a clean one, and miss our answer. So version 1.2 is as 1.3 here, and as it is in
+// crypto/tls.
 func (c *Conn) peerCloses() {
 	c.peerClosed = true
 	c.push(EventPeerClosed)

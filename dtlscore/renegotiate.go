@@ -48,10 +48,10 @@ func (l *rateLimit) allow(now time.Time, burst int, interval time.Duration) bool
 	return true
 }
 
-// Renegotiate begins another handshake. The peer's application data goes on
-// meanwhile, in the old keys; ours waits from the first [EventFlush] on. The end is another [EventHandshakeComplete], or
-// [EventRenegotiationRefused] if the peer does not want to. A server can only
-// ask the client to begin.
+// Renegotiate begins another handshake. The peer's application data goes on meanwhile, in the old
+// keys; ours waits from the first [EventFlush] on. The end is another [EventHandshakeComplete], or
+// [EventRenegotiationRefused] if the peer does not want to. A server can only ask the client to
+// begin.
 //
 // It fails with [ErrNotOpen] before the first handshake is complete and after
 // close_notify of either side; with [ErrMisuse] if the version is not 1.2 or

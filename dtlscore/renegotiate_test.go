@@ -163,8 +163,8 @@ func TestAttackH9NewDataBeforeFinished(t *testing.T) {
 	}
 }
 
-// What was held comes out before what a control record among it asks for, because the driver reads newer
-// data while it does that. Requirement 1.44.
+// What was held comes out before what a control record among it asks for, because the driver reads
+// newer data while it does that. Requirement 1.44.
 func TestAttackH9HeldDataBeforeTheNextHandshake(t *testing.T) {
 	p := renegotiating(t)
 	p.client.renegotiate()
@@ -228,8 +228,8 @@ func TestRenegotiationCallbacks(t *testing.T) {
 	}
 }
 
-// Either side may close at any point of a renegotiation. close_notify goes both ways, nothing follows it, and
-// nothing that was sent before is lost.
+// Either side may close at any point of a renegotiation. close_notify goes both ways, nothing
+// follows it, and nothing that was sent before is lost.
 func TestCloseDuringRenegotiation(t *testing.T) {
 	for _, closer := range []string{"client", "server", "both"} {
 		for _, byClient := range []bool{true, false} {

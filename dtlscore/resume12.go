@@ -60,8 +60,9 @@ func (c *Conn) offerSession(hello *clientHello) *session {
 	return n
 }
 
-// trustsServerOf reports whether the server of a session would pass today. Certificates are verified
-// as in a full handshake: that costs a client little, and a cache may have been kept anywhere.
+// trustsServerOf reports whether the server of a session would pass today. Certificates are
+// verified as in a full handshake: that costs a client little, and a cache may have been kept
+// anywhere.
 func (c *Config) trustsServerOf(n *session) bool {
 	var s ConnectionState
 	if n.restore(&s) != nil {

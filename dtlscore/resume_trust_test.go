@@ -12,9 +12,11 @@ import (
 	"time"
 )
 
-// G5: a session that two Configs can get at is resumed only by those that would trust its peer in a full handshake.
+// G5: a session that two Configs can get at is resumed only by those that would trust its peer in a
+// full handshake.
 
-// A client that trusts the host's authorities does not take the session of one that trusted another.
+// A client that trusts the host's authorities does not take the session of one that trusted
+// another.
 func TestAttackG5SessionOfAPrivateAuthority(t *testing.T) {
 	for _, v := range eachVersion {
 		t.Run(v.name, func(t *testing.T) {
@@ -30,8 +32,8 @@ func TestAttackG5SessionOfAPrivateAuthority(t *testing.T) {
 	}
 }
 
-// A server that verifies raw public keys alone does not take the ticket of a client that showed another
-// server of ours a certificate.
+// A server that verifies raw public keys alone does not take the ticket of a client that showed
+// another server of ours a certificate.
 func TestAttackG5TicketOfACertificateForRawKeys(t *testing.T) {
 	for _, v := range eachVersion {
 		t.Run(v.name, func(t *testing.T) {
@@ -74,8 +76,8 @@ func TestSessionThatCannotBe(t *testing.T) {
 	}
 }
 
-// A certificate that has expired ends its sessions where nothing is verified too, at both ends: crypto/tls looks at
-// the peer's own certificate.
+// A certificate that has expired ends its sessions where nothing is verified too, at both ends:
+// crypto/tls looks at the peer's own certificate.
 func TestAttackG5ExpiredWhereNotVerified(t *testing.T) {
 	for _, v := range eachVersion {
 		for name, tt := range map[string]struct {
@@ -119,7 +121,8 @@ func TestAttackG5ExpiredWhereNotVerified(t *testing.T) {
 	}
 }
 
-// Whatever a cache has altered is not resumed, in verified sessions and others, and the connection is made without it.
+// Whatever a cache has altered is not resumed, in verified sessions and others, and the connection
+// is made without it.
 func TestAttackG5AlteredInCache(t *testing.T) {
 	for _, v := range eachVersion {
 		for _, insecure := range []bool{false, true} {
@@ -147,7 +150,8 @@ func TestAttackG5AlteredInCache(t *testing.T) {
 	}
 }
 
-// Who knows a session's secret can make its MAC. What it says of the server's certificates is verified all the same.
+// Who knows a session's secret can make its MAC. What it says of the server's certificates is
+// verified all the same.
 func TestAttackG5AlteredCertificatesInCache(t *testing.T) {
 	leaf := func(n *session) []byte { return slices.Clone(n.peer[0]) }
 	flip := func(der []byte, i int) []byte { der[i] ^= 1; return der }

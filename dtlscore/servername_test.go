@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// An IPv6 address may be written as in a URL and with a zone: neither is part of what is verified, and no address
-// is server_name. RFC 6066, Section 3.
+// An IPv6 address may be written as in a URL and with a zone: neither is part of what is verified,
+// and no address is server_name. RFC 6066, Section 3.
 func TestServerNames(t *testing.T) {
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	cert := testCerts().ca.issue(key, func(c *x509.Certificate) {
@@ -83,8 +83,8 @@ func TestServerNameAnswer(t *testing.T) {
 	}
 }
 
-// A client that knows its server by a pre-shared key or a raw public key takes no certificate of the host's authorities,
-// although it has a name for server_name and the session cache.
+// A client that knows its server by a pre-shared key or a raw public key takes no certificate of
+// the host's authorities, although it has a name for server_name and the session cache.
 func TestAttackA11HostAuthoritiesForPSK(t *testing.T) {
 	key := &PSK{Identity: []byte("client"), Key: bytes.Repeat([]byte{1}, 32)}
 	for name, only := range map[string]func(*Config){

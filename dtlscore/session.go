@@ -100,13 +100,13 @@ func (c *Config) trustsRawKey(s *ConnectionState) bool {
 	return c.VerifyRawKey != nil && c.VerifyRawKey(s.PeerRawKey) == nil
 }
 
-// expired reports whether the validity of a certificate is over. That ends its sessions whether it was verified or not,
-// as in crypto/tls.
+// expired reports whether the validity of a certificate is over. That ends its sessions whether it
+// was verified or not, as in crypto/tls.
 func (c *Config) expired(cert *x509.Certificate) bool { return c.time().After(cert.NotAfter) }
 
-// stillVerified reports whether the first of the chains in a ticket would pass today,
-// without the public-key operations of a whole verification, which our ticket shows to have been done: certificates
-// expire, and who issued them may be trusted no more.
+// stillVerified reports whether the first of the chains in a ticket would pass today, without the
+// public-key operations of a whole verification, which our ticket shows to have been done:
+// certificates expire, and who issued them may be trusted no more.
 func (c *Config) stillVerified(chains [][]*x509.Certificate, roots *x509.CertPool, usage x509.ExtKeyUsage) bool {
 	if len(chains) == 0 {
 		return false
@@ -122,8 +122,8 @@ func (c *Config) stillVerified(chains [][]*x509.Certificate, roots *x509.CertPoo
 	return err == nil
 }
 
-// marshal writes the session down, and at the end a MAC under its own secret: what a cache has altered
-// without knowing the secret is not resumed. Whoever knows it can play the server anyway.
+// marshal writes the session down, and at the end a MAC under its own secret: what a cache has
+// altered without knowing the secret is not resumed. Whoever knows it can play the server anyway.
 func (n *session) marshal() ([]byte, error) {
 	room := 256 + len(n.ticket) + len(n.staple) // about, so that nothing is moved while it is written
 	for _, der := range slices.Concat(n.peer, n.chain) {

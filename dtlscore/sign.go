@@ -141,8 +141,8 @@ func (s signatureScheme) options() crypto.SignerOpts {
 	return s.hash
 }
 
-// sign signs a message with a scheme from chooseSignature. A [crypto.MessageSigner], as for the keys of
-// a TPM or a key management service, gets the message itself, others its digest.
+// sign signs a message with a scheme from chooseSignature. A [crypto.MessageSigner], as for the
+// keys of a TPM or a key management service, gets the message itself, others its digest.
 func sign(key crypto.Signer, id tls.SignatureScheme, message []byte) ([]byte, error) {
 	s, ok := lookupSignature(id)
 	if !ok {

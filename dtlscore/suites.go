@@ -73,8 +73,8 @@ func CipherSuites() []uint16 {
 	return ids
 }
 
-// CipherSuiteName returns the name that IANA has for a cipher suite, or “0xNNNN” if neither this package nor
-// crypto/tls knows it.
+// CipherSuiteName returns the name that IANA has for a cipher suite, or “0xNNNN” if neither
+// this package nor crypto/tls knows it.
 func CipherSuiteName(id uint16) string {
 	if name, ok := pskSuiteNames[id]; ok {
 		return name

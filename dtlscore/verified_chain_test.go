@@ -22,8 +22,8 @@ func authority(name string, key crypto.Signer, issuer *testAuthority) *testAutho
 	}), key}
 }
 
-// shows has one end show a certificate to the other, which trusts roots, in a handshake that is run to its end.
-// What the other end says is returned.
+// shows has one end show a certificate to the other, which trusts roots, in a handshake that is run
+// to its end. What the other end says is returned.
 func shows(t *testing.T, v testVersion, fromServer bool, roots *x509.CertPool, cert tls.Certificate, change func(client, server *Config)) *testEnd {
 	t.Helper()
 	client, server := v.configs(tls.RequireAndVerifyClientCert)
@@ -79,7 +79,8 @@ func TestAttackB4WeakKeyInVerifiedChain(t *testing.T) {
 	}
 }
 
-// A chain with strong keys is enough where a weak one leads to another anchor, and only it is reported.
+// A chain with strong keys is enough where a weak one leads to another anchor, and only it is
+// reported.
 func TestStrongChainBesideWeakOne(t *testing.T) {
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	middleKey := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
@@ -178,7 +179,8 @@ func TestAttackA2NobodyForVerifyPeerCertificate(t *testing.T) {
 	}
 }
 
-// A messageSigner is a key that signs whole messages and nothing else, as one of a key management service does.
+// A messageSigner is a key that signs whole messages and nothing else, as one of a key management
+// service does.
 type messageSigner struct {
 	crypto.Signer
 	signed *int

@@ -19,10 +19,11 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// This is tested here because the library requires a version of github.com/ishidawataru/sctp whose sockets cannot be
-// taken over yet.
+// This is tested here because the library requires a version of github.com/ishidawataru/sctp whose
+// sockets cannot be taken over yet.
 
-// otherLibrary returns the two ends of an association that github.com/ishidawataru/sctp has dialed and accepted.
+// otherLibrary returns the two ends of an association that github.com/ishidawataru/sctp has dialed
+// and accepted.
 func otherLibrary(t *testing.T, client, server func(string, string, syscall.RawConn) error) (c, s *sctp.SCTPConn) {
 	t.Helper()
 	addr, err := sctp.ResolveSCTPAddr("sctp", "127.0.0.1:0")
@@ -150,7 +151,8 @@ func TestKernelAdoptAbort(t *testing.T) {
 	s.Close()
 }
 
-// An association whose ends have not both asked for SCTP-AUTH is refused, with the remedy, and goes on as it was.
+// An association whose ends have not both asked for SCTP-AUTH is refused, with the remedy, and goes
+// on as it was.
 func TestKernelAttackB8AdoptWithoutAuth(t *testing.T) {
 	config := loopbackConfigs(t)
 	for _, tt := range []struct {

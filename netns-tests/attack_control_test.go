@@ -11,8 +11,10 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/netns-tests/wire"
 )
 
-// TestAttackH5H6H10Control shows that the forgeries are good ones: where SCTP-AUTH is not in use, or the attacker has the key, each
-// has its effect. (Those of I-DATA and RE-CONFIG could have none: neither is ever negotiated.) The client sends three messages, without DTLS, and the attacker puts the forgery before the second.
+// TestAttackH5H6H10Control shows that the forgeries are good ones: where SCTP-AUTH is not in use,
+// or the attacker has the key, each has its effect. (Those of I-DATA and RE-CONFIG could have none:
+// neither is ever negotiated.) The client sends three messages, without DTLS, and the attacker puts
+// the forgery before the second.
 func TestAttackH5H6H10Control(t *testing.T) {
 	client, server, a := NewAttacked(t)
 	for _, h := range []*Host{client, server} {

@@ -15,8 +15,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// endings are how an attacker ends an association for the server, in the name of the client. Nothing in SCTP stops it,
-// so it is to be told.
+// endings are how an attacker ends an association for the server, in the name of the client.
+// Nothing in SCTP stops it, so it is to be told.
 var endings = []struct {
 	name  string
 	forge func(a *Attacker) *wire.Packet
@@ -32,7 +32,8 @@ var endings = []struct {
 	{"restart", func(a *Attacker) *wire.Packet { return forgedInit(a, wire.Initiator) }, sctpdtls.AssociationRestarted},
 }
 
-// An ender puts a forgery before one packet of the client, and goes through with it if it is a restart.
+// An ender puts a forgery before one packet of the client, and goes through with it if it is a
+// restart.
 type ender struct {
 	*Attacker
 	forge func(*Attacker) *wire.Packet
@@ -45,7 +46,8 @@ type ender struct {
 	serverTag uint32 // after a restart
 }
 
-// arm has it done before the n-th packet of the client with a DATA chunk, or with one of a control record.
+// arm has it done before the n-th packet of the client with a DATA chunk, or with one of a control
+// record.
 func (e *ender) arm(n int, control bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -75,8 +77,8 @@ func (e *ender) intercept(p *wire.Packet) []*wire.Packet {
 	return []*wire.Packet{e.forge(e.Attacker), p}
 }
 
-// restart answers the server, so that a new association takes the place of the old one, and sends what the client has sent
-// last: its record would open again.
+// restart answers the server, so that a new association takes the place of the old one, and sends
+// what the client has sent last: its record would open again.
 func (e *ender) restart(c wire.Chunk) []*wire.Packet {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -109,8 +111,9 @@ func cookie(initAck wire.Chunk) []byte {
 	return nil
 }
 
-// TestAttackC6H1H11H12EndFromOutside ends associations in each state of a connection. Who reads is told how it ended, which is never an
-// io.EOF, and has nothing delivered that the peer has not sent.
+// TestAttackC6H1H11H12EndFromOutside ends associations in each state of a connection. Who reads is
+// told how it ended, which is never an io.EOF, and has nothing delivered that the peer has not
+// sent.
 func TestAttackC6H1H11H12EndFromOutside(t *testing.T) { // 1.15, 1.65
 	p, a := newAttackedPair(t)
 	for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {
@@ -176,7 +179,8 @@ func wantEnd(t *testing.T, err error, want sctpdtls.AssociationEnd) {
 	}
 }
 
-// abandon aborts the client's end after a moment in which it may find out by itself, and returns what its action, which done tells of, came to.
+// abandon aborts the client's end after a moment in which it may find out by itself, and returns
+// what its action, which done tells of, came to.
 func (k *talk) abandon(done <-chan error) error {
 	select {
 	case err := <-done:

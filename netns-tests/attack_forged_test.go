@@ -32,7 +32,8 @@ func (x *assault) enter(state string, more ...forgery) {
 	x.state, x.more = state, more
 }
 
-// each puts every forgery before each control record, and before some of the messages in each state.
+// each puts every forgery before each control record, and before some of the messages in each
+// state.
 func (x *assault) each(p *wire.Packet) []*wire.Packet {
 	const some = 6
 	if p.Tag == forgedTag {
@@ -59,8 +60,9 @@ func (x *assault) each(p *wire.Packet) []*wire.Packet {
 	return append(packets, p)
 }
 
-// TestAttackH3H5H6H9H10H12Forgeries forges chunks in a connection during its handshake, its change of keys and its close, and between.
-// The connection does not notice. Keys that were deleted are given to the attacker. Requirements 1.29 to 1.36, 1.49 to 1.61.
+// TestAttackH3H5H6H9H10H12Forgeries forges chunks in a connection during its handshake, its change
+// of keys and its close, and between. The connection does not notice. Keys that were deleted are
+// given to the attacker. Requirements 1.29 to 1.36, 1.49 to 1.61.
 func TestAttackH3H5H6H9H10H12Forgeries(t *testing.T) {
 	p, a := newAttackedPair(t)
 	for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {
@@ -144,7 +146,8 @@ func underKey(id uint16, secret []byte) []forgery {
 	}
 }
 
-// authSecret is the endpoint pair shared key that the last handshake has made: RFC 6083, Section 4.8.
+// authSecret is the endpoint pair shared key that the last handshake has made: RFC 6083, Section
+// 4.8.
 func authSecret(t *testing.T, c *sctpdtls.Conn) []byte {
 	t.Helper()
 	s := c.ConnectionState()
@@ -171,7 +174,8 @@ func (p *opensslPair) attackedConfig(t *testing.T, role string, version uint16) 
 	return c
 }
 
-// A talk is messages of a client that a server echoes. Each is different, and has to come once and in its turn.
+// A talk is messages of a client that a server echoes. Each is different, and has to come once and
+// in its turn.
 type talk struct {
 	t              *testing.T
 	client, server *sctpdtls.Conn

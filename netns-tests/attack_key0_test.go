@@ -17,8 +17,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// TestAttackH4KeyZero forges a chunk under key 0, which everyone knows, while it is still there: during a handshake, which the
-// record that does not open ends with an alert.
+// TestAttackH4KeyZero forges a chunk under key 0, which everyone knows, while it is still there:
+// during a handshake, which the record that does not open ends with an alert.
 func TestAttackH4KeyZero(t *testing.T) { // 1.57
 	p, a := newAttackedPair(t)
 	for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {
@@ -44,9 +44,11 @@ func TestAttackH4KeyZero(t *testing.T) { // 1.57
 	}
 }
 
-// TestAttackC6H4H6OldKeys forges chunks under keys that were replaced, from the moment when the handshake is complete: key 0, which everyone
-// knows, and after a renegotiation also the key before, which the attacker has got. Each message is sent again, moved, or
-// removed before it comes; that the peer's Finished came under the new key was enough to delete the old one, so that nobody notices.
+// TestAttackC6H4H6OldKeys forges chunks under keys that were replaced, from the moment when the
+// handshake is complete: key 0, which everyone knows, and after a renegotiation also the key
+// before, which the attacker has got. Each message is sent again, moved, or removed before it
+// comes; that the peer's Finished came under the new key was enough to delete the old one, so that
+// nobody notices.
 func TestAttackC6H4H6OldKeys(t *testing.T) { // 1.53, 1.57
 	p, a := newAttackedPair(t)
 	for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {
@@ -90,9 +92,10 @@ func TestAttackC6H4H6OldKeys(t *testing.T) { // 1.53, 1.57
 	}
 }
 
-// TestAttackC6H4H6FirstMessages does the same to messages that an end sends as soon as it can. In DTLS 1.3 the attacker holds back what tells the
-// client that the server has switched, until the server's first message is there: the client has key 0 until then,
-// but takes nothing new under it. In DTLS 1.2 see SECURITY.md for that; there the messages are the client's.
+// TestAttackC6H4H6FirstMessages does the same to messages that an end sends as soon as it can. In
+// DTLS 1.3 the attacker holds back what tells the client that the server has switched, until the
+// server's first message is there: the client has key 0 until then, but takes nothing new under it.
+// In DTLS 1.2 see SECURITY.md for that; there the messages are the client's.
 func TestAttackC6H4H6FirstMessages(t *testing.T) { // 1.53, 1.57
 	p, a := newAttackedPair(t)
 	for _, tt := range []struct {
@@ -193,8 +196,8 @@ var oldKeyForgeries = []struct {
 	{"removed by FORWARD-TSN", func(c wire.Chunk, _ *wire.Packet) wire.Chunk { return skipMessage(c) }},
 }
 
-// refusedHandshake has both ends try a handshake, and returns what their errors are. After the server's has ended, the client's
-// has a moment to do so by itself.
+// refusedHandshake has both ends try a handshake, and returns what their errors are. After the
+// server's has ended, the client's has a moment to do so by itself.
 func (p *opensslPair) refusedHandshake(t *testing.T, config func(role string) *sctpdtls.Config, moment time.Duration) (client, server error) {
 	t.Helper()
 	done := make(chan error, 1)

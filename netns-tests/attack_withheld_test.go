@@ -15,9 +15,10 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// TestAttackC6H4Withheld takes a message away and acknowledges it in its receiver's name: the sender does not send it again, and the rest
-// of its stream waits for ever. The receiver's kernel has not got it, and is asked at the next record before which the sender had to have
-// everything acknowledged; then both ends know.
+// TestAttackC6H4Withheld takes a message away and acknowledges it in its receiver's name: the
+// sender does not send it again, and the rest of its stream waits for ever. The receiver's kernel
+// has not got it, and is asked at the next record before which the sender had to have everything
+// acknowledged; then both ends know.
 func TestAttackC6H4Withheld(t *testing.T) { // 1.63
 	p, a := newAttackedPair(t)
 	for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {
@@ -89,7 +90,8 @@ func TestAttackC6H4Withheld(t *testing.T) { // 1.63
 
 const withheldStream = 2
 
-// acknowledgeAll withholds the first message of the stream that the sender sends, and acknowledges it and all that follows in the other's name.
+// acknowledgeAll withholds the first message of the stream that the sender sends, and acknowledges
+// it and all that follows in the other's name.
 func acknowledgeAll(a *Attacker, sender wire.Side) func(*wire.Packet) []*wire.Packet {
 	done := map[uint32]bool{} // associations, by the tag of the receiver
 	return func(p *wire.Packet) []*wire.Packet {
@@ -118,8 +120,8 @@ func acknowledgeAll(a *Attacker, sender wire.Side) func(*wire.Packet) []*wire.Pa
 	}
 }
 
-// TestAttackC6H8ForwardTSN has each end give up messages that come later: the FORWARD TSN chunk is right in all, its key included. But
-// no end has asked for messages that can be given up.
+// TestAttackC6H8ForwardTSN has each end give up messages that come later: the FORWARD TSN chunk is
+// right in all, its key included. But no end has asked for messages that can be given up.
 func TestAttackC6H8ForwardTSN(t *testing.T) { // 1.31
 	p, a := newAttackedPair(t)
 	for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {

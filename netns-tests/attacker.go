@@ -15,8 +15,9 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/netns-tests/wire"
 )
 
-// An Attacker is a host that two others need to reach each other: each packet goes on as its interceptor says, and it
-// sends others in their names. It knows all that travels in clear, and no key but what a test gives it.
+// An Attacker is a host that two others need to reach each other: each packet goes on as its
+// interceptor says, and it sends others in their names. It knows all that travels in clear, and no
+// key but what a test gives it.
 type Attacker struct {
 	*Host
 	t    testing.TB
@@ -60,7 +61,8 @@ func NewAttacked(t testing.TB) (client, server *Host, a *Attacker) {
 }
 
 func (a *Attacker) open() {
-	// Nothing is forwarded by the kernel. A packet socket without link-layer headers has what comes, not what is sent.
+	// Nothing is forwarded by the kernel. A packet socket without link-layer headers has what comes,
+	// not what is sent.
 	protocol := binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, unix.ETH_P_IP))
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, int(protocol))
 	if err != nil {
@@ -76,8 +78,8 @@ func (a *Attacker) open() {
 // pass lets a packet go on.
 func pass(p *wire.Packet) []*wire.Packet { return []*wire.Packet{p} }
 
-// Intercept has f see each packet from now on, in the order in which they come, with From set to Initiator for the client. What f
-// returns goes on in its place. nil lets all pass.
+// Intercept has f see each packet from now on, in the order in which they come, with From set to
+// Initiator for the client. What f returns goes on in its place. nil lets all pass.
 func (a *Attacker) Intercept(f func(*wire.Packet) []*wire.Packet) {
 	if f == nil {
 		f = pass
@@ -163,7 +165,8 @@ func (a *Attacker) Forge(from wire.Side, chunks ...wire.Chunk) *wire.Packet {
 	return &wire.Packet{From: from, Src: me.Addr, Dst: peer.Addr, Tag: peer.Tag, Chunks: chunks}
 }
 
-// Sign is Forge with an AUTH chunk first, which is right if secret is the endpoint pair shared key that id names.
+// Sign is Forge with an AUTH chunk first, which is right if secret is the endpoint pair shared key
+// that id names.
 func (a *Attacker) Sign(from wire.Side, id uint16, secret []byte, chunks ...wire.Chunk) *wire.Packet {
 	var body []byte
 	for _, c := range chunks {

@@ -70,7 +70,8 @@ func (e *echoPair) addr() string {
 	return netip.AddrPortFrom(e.server.Addrs[0], echoPort).String()
 }
 
-// flags are those of a side, "server" or "client", that shows its certificate and verifies the other.
+// flags are those of a side, "server" or "client", that shows its certificate and verifies the
+// other.
 func flags(certs, side string) []string {
 	return []string{"-ca", filepath.Join(certs, "ca.pem"),
 		"-cert", filepath.Join(certs, side+".pem"), "-key", filepath.Join(certs, side+"-key.pem")}
@@ -343,7 +344,8 @@ func expiredCert(t *testing.T, addr netip.Addr) certFiles {
 	return newCert(t, addr, "test CA", time.Now().Add(-time.Hour))
 }
 
-// newCert makes a CA and a certificate of it for addr, good for both roles, that is valid until then.
+// newCert makes a CA and a certificate of it for addr, good for both roles, that is valid until
+// then.
 func newCert(t *testing.T, addr netip.Addr, caName string, until time.Time) (f certFiles) {
 	t.Helper()
 	caKey, key := newKey(t), newKey(t)

@@ -19,8 +19,8 @@ import (
 
 // Faults of the machine and of the peer's process.
 
-// runWithoutDescriptors leaves the process one descriptor, which a client takes, and none for the server that
-// should accept it, until some are free again.
+// runWithoutDescriptors leaves the process one descriptor, which a client takes, and none for the
+// server that should accept it, until some are free again.
 func runWithoutDescriptors(t *testing.T, f *faulty) {
 	version := f.conns[0].ConnectionState().Version
 	client := f.faultConfig(t, "client", version) // reads files
@@ -108,7 +108,8 @@ func stepClock(t *testing.T, f *faulty) {
 	}
 }
 
-// rekeyAllTheTime makes new keys, begun by both ends; of renegotiations, as many as a peer takes at once (attack E5).
+// rekeyAllTheTime makes new keys, begun by both ends; of renegotiations, as many as a peer takes at
+// once (attack E5).
 func rekeyAllTheTime(t *testing.T, f *faulty) {
 	const renegotiations = 12
 	ctx, cancel := context.WithTimeout(t.Context(), Patience)

@@ -118,8 +118,8 @@ var faults = []fault{
 	},
 }
 
-// Whatever happens, nothing that was sent is lost, comes twice or out of its order, or is changed. What came
-// of each fault is in a table, in the file faults.md of the folder $OUT.
+// Whatever happens, nothing that was sent is lost, comes twice or out of its order, or is changed.
+// What came of each fault is in a table, in the file faults.md of the folder $OUT.
 func TestFaults(t *testing.T) {
 	var rows []string
 	for i, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {

@@ -21,8 +21,8 @@ import (
 
 var floodTime = flag.Duration("flood", time.Second, "how long each flood of TestAttackE12Flood goes on")
 
-// One host begins handshakes, very many in a second, and ends none of them. What it has more than its part is refused,
-// nobody else waits for it, and nothing grows. Attack E12.
+// One host begins handshakes, very many in a second, and ends none of them. What it has more than
+// its part is refused, nobody else waits for it, and nothing grows. Attack E12.
 //
 //	attacker eth0 10.0.0.1 ──── 10.0.0.2 eth0 server eth1 10.0.1.1 ──── 10.0.1.2 eth1 other
 func TestAttackE12Flood(t *testing.T) {
@@ -81,7 +81,8 @@ func newFlooded(t *testing.T) *flooded {
 	return f
 }
 
-// serve serves the other host for the time of a flood, and returns what one connection after another took.
+// serve serves the other host for the time of a flood, and returns what one connection after
+// another took.
 func (f *flooded) serve(t *testing.T, kind string) (took *durations, row string) {
 	f.failed.Store(0)
 	f.refused.Store(0)
@@ -152,7 +153,8 @@ func (f *flooded) serve(t *testing.T, kind string) (took *durations, row string)
 		came, refused, failed-refused, underWay, most, len(took.all), took)
 }
 
-// settle waits until the server is through with what came, but for those that stall, and returns how many those are.
+// settle waits until the server is through with what came, but for those that stall, and returns
+// how many those are.
 func (f *flooded) settle(t *testing.T, descriptors uint64) int64 {
 	deadline := time.Now().Add(2 * Patience)
 	for failed := int64(-1); ; time.Sleep(time.Second) {

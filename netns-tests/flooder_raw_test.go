@@ -13,8 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A rawFlooder makes associations without a kernel of its own that would remember them: three packets each, of which it
-// sends two. It sends in the name of another address, so that its kernel does not answer for it; the link leads answers here.
+// A rawFlooder makes associations without a kernel of its own that would remember them: three
+// packets each, of which it sends two. It sends in the name of another address, so that its kernel
+// does not answer for it; the link leads answers here.
 type rawFlooder struct {
 	from, server netip.AddrPort
 	ports        atomic.Uint32

@@ -20,7 +20,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// This program is also what is at the other end: an attacker and very many peers have processes of their own.
+// This program is also what is at the other end: an attacker and very many peers have processes of
+// their own.
 var (
 	floodKind  = flag.String("flooder", "", "be an attacker: one of floods")
 	peerCount  = flag.Int("peers", 0, "be so many peers of TestAttackE12ManyAssociations")

@@ -10,15 +10,17 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/netns-tests/wire"
 )
 
-// A forgery is what an attacker without keys puts in front of p, a packet with a DATA chunk that is about to go on. before is
-// an earlier one of the same sender. Addresses, ports, tag, checksum and TSN are right.
+// A forgery is what an attacker without keys puts in front of p, a packet with a DATA chunk that is
+// about to go on. before is an earlier one of the same sender. Addresses, ports, tag, checksum and
+// TSN are right.
 type forgery struct {
 	name string
 	make func(a *Attacker, p, before *wire.Packet) *wire.Packet
 }
 
-// The forgeries that SCTP-AUTH or the TSN has to stop, whatever the state of the connection. Those with a message have one that was
-// sent before: its record would open again, for RFC 6083, Section 3.3, forbids replay detection.
+// The forgeries that SCTP-AUTH or the TSN has to stop, whatever the state of the connection. Those
+// with a message have one that was sent before: its record would open again, for RFC 6083, Section
+// 3.3, forbids replay detection.
 var forgeries = []forgery{
 	{"DATA without AUTH", func(a *Attacker, p, before *wire.Packet) *wire.Packet {
 		return a.Forge(p.From, again(p, before))
@@ -110,7 +112,8 @@ const (
 	forgedTSN = 1000
 )
 
-// forgedInit asks for a new association, without SCTP-AUTH: RFC 9260, Section 3.3.2. The answer has forgedTag.
+// forgedInit asks for a new association, without SCTP-AUTH: RFC 9260, Section 3.3.2. The answer has
+// forgedTag.
 func forgedInit(a *Attacker, from wire.Side) *wire.Packet {
 	const window, streams = 100_000, 10
 	v := binary.BigEndian.AppendUint32(nil, forgedTag)
@@ -127,7 +130,8 @@ func forwardTSN(tsn uint32) wire.Chunk {
 	return wire.Chunk{Type: wire.ChunkForwardTSN, Value: binary.BigEndian.AppendUint32(nil, tsn)}
 }
 
-// asconf adds the address 10.0.0.99 to those of an end: RFC 5061, Section 4.1.1. The first serial number is the first TSN.
+// asconf adds the address 10.0.0.99 to those of an end: RFC 5061, Section 4.1.1. The first serial
+// number is the first TSN.
 func asconf(a *Attacker, from wire.Side) wire.Chunk {
 	me := a.End(from)
 	address := func(ip [4]byte) []byte { return append([]byte{0, 5, 0, 8}, ip[:]...) }

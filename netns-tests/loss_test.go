@@ -13,8 +13,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// At 10 % loss each way nothing hangs although key 0 goes with the handshake, in either version: whoever
-// changes keys has everything acknowledged before. Requirements 1.53, 1.56, 1.57.
+// At 10 % loss each way nothing hangs although key 0 goes with the handshake, in either version:
+// whoever changes keys has everything acknowledged before. Requirements 1.53, 1.56, 1.57.
 func TestHandshakesUnderLoss(t *testing.T) {
 	p := &opensslPair{certs: t.TempDir()}
 	p.client, p.server = NewPair(t)
@@ -99,8 +99,8 @@ func (p *opensslPair) exchange(t *testing.T, config *sctpdtls.Config) error {
 	return c.Close()
 }
 
-// What is lost, overtaken or given up is not taken for removed, at any change of keys and at the end, with messages of all sizes
-// on many streams before and after each. Requirement 1.63.
+// What is lost, overtaken or given up is not taken for removed, at any change of keys and at the
+// end, with messages of all sizes on many streams before and after each. Requirement 1.63.
 func TestNothingTakenForRemoved(t *testing.T) {
 	p := &opensslPair{certs: t.TempDir()}
 	p.client, p.server = NewPair(t)

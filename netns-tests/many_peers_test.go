@@ -16,8 +16,8 @@ import (
 
 const dialers = 32 // that dial at the same time
 
-// runPeers is the process at the other end of TestAttackE12ManyAssociations. Each line that it reads lets it go on; it tells
-// when all associations are made, have echoed again, and are closed.
+// runPeers is the process at the other end of TestAttackE12ManyAssociations. Each line that it
+// reads lets it go on; it tells when all associations are made, have echoed again, and are closed.
 func runPeers(total int, server, certs string) error {
 	limitGarbage()
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, fileLimit(2*total+1000)); err != nil {
@@ -80,8 +80,9 @@ func runPeers(total int, server, certs string) error {
 // peersTell is after how many associations the peers say how far they are.
 const peersTell = 10
 
-// limitGarbage keeps the processes with very many associations small: User Mode Linux can give a process at most as many
-// pages as its host lets it have mappings (vm.max_map_count, 65,530 by default), which is 256 MiB.
+// limitGarbage keeps the processes with very many associations small: User Mode Linux can give a
+// process at most as many pages as its host lets it have mappings (vm.max_map_count, 65,530 by
+// default), which is 256 MiB.
 func limitGarbage() { debug.SetGCPercent(30) }
 
 func fileLimit(n int) *unix.Rlimit { return &unix.Rlimit{Cur: uint64(n), Max: uint64(n)} }

@@ -22,9 +22,9 @@ import (
 
 var associations = flag.Int("associations", 100, "how many associations TestAttackE12ManyAssociations has")
 
-// Many associations to one listener, all at the same time in one process, and each echoes twice. A tenth as many peers
-// stall in the handshake, half of them before they have said a word, the others after their
-// ClientHello: they delay nobody. Attack E12. “make load” has 10,000.
+// Many associations to one listener, all at the same time in one process, and each echoes twice. A
+// tenth as many peers stall in the handshake, half of them before they have said a word, the others
+// after their ClientHello: they delay nobody. Attack E12. “make load” has 10,000.
 func TestAttackE12ManyAssociations(t *testing.T) {
 	total, stalling := *associations, *associations/10
 	raiseFileLimit(t, 2*total+1000)

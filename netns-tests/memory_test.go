@@ -24,8 +24,8 @@ type sample struct {
 	descriptors uint64
 }
 
-// gauges are what must not grow, with what each may go up and down with the load: messages wait for their reader, and
-// so do pages that the runtime has not given back yet.
+// gauges are what must not grow, with what each may go up and down with the load: messages wait for
+// their reader, and so do pages that the runtime has not given back yet.
 var gauges = []struct {
 	name  string
 	unit  uint64 // of what is printed
@@ -77,7 +77,8 @@ type memory struct {
 // enough samples are two for each quarter.
 const enough = 8
 
-// startMemory takes samples until finish, and until there are enough. messages tells how many have come.
+// startMemory takes samples until finish, and until there are enough. messages tells how many have
+// come.
 func startMemory(interval time.Duration, messages func() uint64) *memory {
 	m := &memory{quit: make(chan struct{}), done: make(chan struct{})}
 	start := time.Now()
@@ -116,8 +117,8 @@ func (m *memory) quarter(n int, value func(sample) uint64) uint64 {
 	return values[len(values)/2]
 }
 
-// check wants no gauge to be higher in the last quarter than in the second, by a tenth and some slack. The first
-// quarter is for buffers and pools to fill.
+// check wants no gauge to be higher in the last quarter than in the second, by a tenth and some
+// slack. The first quarter is for buffers and pools to fill.
 func (m *memory) check(t testing.TB) {
 	t.Helper()
 	t.Logf("medians in each quarter of the time:\n%s", m.table())

@@ -42,8 +42,8 @@ func connections(t *testing.T) func() (client, server *sctpdtls.Conn, err error)
 	}
 }
 
-// loopbackConfigs returns a function that returns the configuration of a side, “client” or “server”, for connections to
-// 127.0.0.1.
+// loopbackConfigs returns a function that returns the configuration of a side, “client” or
+// “server”, for connections to 127.0.0.1.
 func loopbackConfigs(t *testing.T) func(side string) *sctpdtls.Config {
 	t.Helper()
 	certs := filepath.Join(t.TempDir(), "certs")

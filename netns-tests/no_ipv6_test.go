@@ -4,8 +4,9 @@ package netns
 
 import "testing"
 
-// A kernel that was booted with ipv6.disable=1 makes no sockets of IPv6. What says “all addresses” then means those of IPv4, as
-// with package net; what says IPv6 fails, with the remedy.
+// A kernel that was booted with ipv6.disable=1 makes no sockets of IPv6. What says “all
+// addresses” then means those of IPv4, as with package net; what says IPv6 fails, with the
+// remedy.
 func TestNoIPv6(t *testing.T) {
 	e := newEchoPair(t)
 	server := func(addr string) *Process {

@@ -22,9 +22,10 @@ import (
 // How many handshakes with OpenSSL there are in each role; "make storm" asks for 500.
 var lossyHandshakes = flag.Int("handshakes", 24, "handshakes of TestOpenSSLHandshakesUnderLoss in each role")
 
-// At 5 % loss each way every handshake with OpenSSL comes to its end, in both roles, and data passes both ways
-// after it. Its client sends Finished under the old key, and stalls with itself as the server when the
-// acknowledgement of that is lost; not with us, who keep that key for a time. Requirements 1.55, 1.57, 2.12.
+// At 5 % loss each way every handshake with OpenSSL comes to its end, in both roles, and data
+// passes both ways after it. Its client sends Finished under the old key, and stalls with itself as
+// the server when the acknowledgement of that is lost; not with us, who keep that key for a time.
+// Requirements 1.55, 1.57, 2.12.
 func TestOpenSSLHandshakesUnderLoss(t *testing.T) {
 	const workers = 6
 	for _, ours := range []string{"client", "server"} {
@@ -67,9 +68,10 @@ func TestOpenSSLHandshakesUnderLoss(t *testing.T) {
 	}
 }
 
-// repeatsCookieACK reports whether an association that was accepted answers a COOKIE ECHO that comes again. Those of
-// Linux 6.18 and later have forgotten the listener's cookies; a client of which the COOKIE ACK was lost is refused after
-// a minute, and no server can help it: TestLostCookieACK.
+// repeatsCookieACK reports whether an association that was accepted answers a COOKIE ECHO that
+// comes again. Those of Linux 6.18 and later have forgotten the listener's cookies; a client of
+// which the COOKIE ACK was lost is refused after a minute, and no server can help it:
+// TestLostCookieACK.
 func repeatsCookieACK(t *testing.T) bool {
 	release, err := os.ReadFile("/proc/sys/kernel/osrelease")
 	if err != nil {
@@ -97,7 +99,8 @@ func (p *opensslPair) spareCookieACK(t *testing.T) {
 // lossyPort is that of the first worker.
 const lossyPort = 5000
 
-// lossyServer starts an s_server, which serves one after the other, and returns what makes the nth connection with it.
+// lossyServer starts an s_server, which serves one after the other, and returns what makes the nth
+// connection with it.
 func (p *opensslPair) lossyServer(t *testing.T, worker int) func(n int) error {
 	address := fmt.Sprintf("%v:%d", p.server.Addrs[0], lossyPort+worker)
 	server := p.openssl(t, "server", "-accept", fmt.Sprint(lossyPort+worker))

@@ -11,8 +11,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// Renegotiation with OpenSSL, begun by either end, several times, with messages between: new keys for DTLS
-// and SCTP-AUTH each time. Requirements 1.47, 1.55, 1.57, 2.12, 4.24.
+// Renegotiation with OpenSSL, begun by either end, several times, with messages between: new keys
+// for DTLS and SCTP-AUTH each time. Requirements 1.47, 1.55, 1.57, 2.12, 4.24.
 func TestOpenSSLRenegotiation(t *testing.T) {
 	for _, ours := range []string{"client", "server"} {
 		for _, begins := range []string{"we", "OpenSSL"} {

@@ -107,8 +107,9 @@ func (p *opensslPair) connect(t *testing.T, from, to string, change func(role st
 	return r
 }
 
-// traffic sends messages on four streams, a few at a time, which come back until stop is called. That checks that
-// none was lost or out of order and ends the connection. more waits for so many to come back from now on.
+// traffic sends messages on four streams, a few at a time, which come back until stop is called.
+// That checks that none was lost or out of order and ends the connection. more waits for so many to
+// come back from now on.
 func (r *route) traffic(t *testing.T) (more func(n int), stop func()) {
 	t.Helper()
 	const streams, window = 4, 5
@@ -267,8 +268,8 @@ func quick(_ string, c *sctpdtls.Config) {
 	c.RekeyAfter = sctpdtls.RekeyPolicy{Records: 200} // paths do not matter to keys, nor keys to paths
 }
 
-// TestFailover takes the primary link down while messages flow, and up again. Nothing is lost or out of
-// order, keys go on changing, and both ends are told: requirement 1.67, attack H10.
+// TestFailover takes the primary link down while messages flow, and up again. Nothing is lost or
+// out of order, keys go on changing, and both ends are told: requirement 1.67, attack H10.
 func TestFailover(t *testing.T) {
 	p := newTwoLinks(t)
 	for _, tt := range []struct {
@@ -316,7 +317,8 @@ func TestFailover(t *testing.T) {
 	}
 }
 
-// An address that nobody answers for, of which ICMP tells before the association is up, does not keep Dial from the others.
+// An address that nobody answers for, of which ICMP tells before the association is up, does not
+// keep Dial from the others.
 func TestDialPastUnreachableAddress(t *testing.T) {
 	p := newTwoLinks(t)
 	// The kernel gives up to look for the address long before INIT is sent again, to the next one.
@@ -340,8 +342,8 @@ func TestDialPastUnreachableAddress(t *testing.T) {
 	}
 }
 
-// TestChangeOfAddresses moves a connection from one link to the other while messages flow, by ASCONF:
-// requirements 1.67, 5.38, attack H10.
+// TestChangeOfAddresses moves a connection from one link to the other while messages flow, by
+// ASCONF: requirements 1.67, 5.38, attack H10.
 func TestChangeOfAddresses(t *testing.T) {
 	p := newTwoLinks(t)
 	r := p.connect(t, address("0", p.client.Addrs[0]), address("5868", p.server.Addrs...), func(role string, c *sctpdtls.Config) {

@@ -15,7 +15,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// losePower makes the client's host forget its associations without a word, as one that loses its power, and boots it.
+// losePower makes the client's host forget its associations without a word, as one that loses its
+// power, and boots it.
 func (p *opensslPair) losePower(t *testing.T, conns ...*sctpdtls.Conn) {
 	t.Helper()
 	p.client.SetLink(t, 0, "down")
@@ -25,9 +26,9 @@ func (p *opensslPair) losePower(t *testing.T, conns ...*sctpdtls.Conn) {
 	p.client.SetLink(t, 0, "up")
 }
 
-// A client that comes back after its host has lost its power dials from the same port, while the server still has the
-// association of before. One Dial is enough, and the server learns that the old one is over: not by net.ErrClosed, which
-// would be its own doing.
+// A client that comes back after its host has lost its power dials from the same port, while the
+// server still has the association of before. One Dial is enough, and the server learns that the
+// old one is over: not by net.ErrClosed, which would be its own doing.
 func TestPowerLoss(t *testing.T) {
 	const rounds = 8
 	for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {

@@ -20,9 +20,9 @@ import (
 
 var slowTime = flag.Duration("slow", time.Second, "how long TestAttackE14SlowReaders writes")
 
-// TestAttackE14SlowReaders writes as much as goes to peers of which some do not read at all, some read slowly, and some read at once.
-// What is kept for those who do not read is bounded, the others do not wait for them, and all that was sent is there
-// when they read at last. Attack E14.
+// TestAttackE14SlowReaders writes as much as goes to peers of which some do not read at all, some
+// read slowly, and some read at once. What is kept for those who do not read is bounded, the others
+// do not wait for them, and all that was sent is there when they read at last. Attack E14.
 func TestAttackE14SlowReaders(t *testing.T) {
 	p := newOpenSSLPair(t) // hosts and certificates; there is no OpenSSL here
 	ln := p.listen(t, p.config(t, "server", nil))

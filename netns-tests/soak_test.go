@@ -20,10 +20,11 @@ import (
 
 var soakTime = flag.Duration("soak", 3*time.Second, "how long TestSoak goes on")
 
-// TestSoak has all that happens in the life of a server, for long: a connection of DTLS 1.2 and one of 1.3 that carry as
-// much as goes over 16 streams both ways and get new keys every second, while others come and go and some of
-// them fail; the network loses and reorders packets, and one path or the other fails every now and then. Nothing is
-// lost, and neither this process nor the kernel grows. “make soak” takes half an hour for it, and makes docs/soak.svg.
+// TestSoak has all that happens in the life of a server, for long: a connection of DTLS 1.2 and one
+// of 1.3 that carry as much as goes over 16 streams both ways and get new keys every second, while
+// others come and go and some of them fail; the network loses and reorders packets, and one path or
+// the other fails every now and then. Nothing is lost, and neither this process nor the kernel
+// grows. “make soak” takes half an hour for it, and makes docs/soak.svg.
 //
 //	       ┌ eth0 10.0.0.1 ──── 10.0.0.2 eth0 ┐
 //	client ┤       2 % loss, reordering       ├ server
@@ -47,7 +48,8 @@ func TestSoak(t *testing.T) {
 	others := p.startVisitors(t, versions)
 	memory := startMemory(min(5*time.Second, *soakTime/32), messages)
 
-	// A path fails for a sixth of the time, but not longer than a server is kept waiting by a switch that restarts.
+	// A path fails for a sixth of the time, but not longer than a server is kept waiting by a switch
+	// that restarts.
 	period := min(time.Minute, *soakTime/2)
 	end := time.Now().Add(*soakTime)
 	for link := 0; time.Now().Before(end); link = 1 - link {

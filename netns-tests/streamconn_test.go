@@ -11,7 +11,8 @@ import (
 )
 
 // A Stream is a net.Conn as well, while another one of the same connection is read at the same
-// time. SCTP's streams do not end, so it is the Close of the Conn that gives the other end its io.EOF.
+// time. SCTP's streams do not end, so it is the Close of the Conn that gives the other end its
+// io.EOF.
 func TestStreamIsANetConn(t *testing.T) {
 	dial := connections(t)
 	nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {

@@ -10,7 +10,8 @@ import (
 
 // What sctp-echo can do besides echoes with certificates.
 
-// Two sides with different keys have different SCTP-AUTH keys as well, so that the one who is wrong hears nothing at all until its time is up.
+// Two sides with different keys have different SCTP-AUTH keys as well, so that the one who is wrong
+// hears nothing at all until its time is up.
 
 func TestPreSharedKey(t *testing.T) {
 	const key, otherKey = "000102030405060708090a0b0c0d0e0f", "f00102030405060708090a0b0c0d0e0f"

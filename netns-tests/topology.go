@@ -124,7 +124,8 @@ func (h *Host) enter() error {
 	return unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET)
 }
 
-// ip has one ip(8) execute several commands on the host: to start a program takes long in an emulated machine.
+// ip has one ip(8) execute several commands on the host: to start a program takes long in an
+// emulated machine.
 func (h *Host) ip(t testing.TB, commands ...string) {
 	t.Helper()
 	cmd := exec.Command("ip", "-n", h.Name, "-batch", "-")

@@ -13,8 +13,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// traffic is messages both ways between two ends in this process, as fast as they go, one writer for each stream
-// of each end. Every message is numbered, so that none can be lost, come twice,
+// traffic is messages both ways between two ends in this process, as fast as they go, one writer
+// for each stream of each end. Every message is numbered, so that none can be lost, come twice,
 // come out of order or be changed without being counted.
 type traffic struct {
 	t       testing.TB
@@ -42,7 +42,8 @@ type tally struct {
 
 func (y *tally) lost() uint64 { return y.sent.Load() - y.delivered.Load() }
 
-// Message n begins with n and a byte that says whether it is the last of its stream. The last stream is unordered.
+// Message n begins with n and a byte that says whether it is the last of its stream. The last
+// stream is unordered.
 const headerSize = 9
 
 // sizes has small messages, some that need several packets, and the largest now and then.
@@ -76,7 +77,8 @@ func (f *traffic) begin() *traffic {
 	return f
 }
 
-// finish lets the writers send their last message, waits until all has come, and reports whether all is well.
+// finish lets the writers send their last message, waits until all has come, and reports whether
+// all is well.
 func (f *traffic) finish() bool {
 	f.stop.Store(true)
 	for _, c := range f.ends {

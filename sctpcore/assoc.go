@@ -123,8 +123,8 @@ func (a *Assoc) agree(localTSN uint32, peer *initChunk) {
 	a.agreeAuth(peer)
 }
 
-// addPaths adds the peer's addresses: from is where it answers, and is confirmed thereby; what it lists is to be
-// verified first. RFC 9260, Sections 5.1.2 and 5.4.
+// addPaths adds the peer's addresses: from is where it answers, and is confirmed thereby; what it
+// lists is to be verified first. RFC 9260, Sections 5.1.2 and 5.4.
 func (a *Assoc) addPaths(from netip.AddrPort, local netip.Addr, listed []netip.Addr) {
 	p := a.pathOf(from.Addr())
 	if p == nil {
@@ -241,7 +241,8 @@ func (a *Assoc) Ports() (local, peer uint16) { return a.localPort, a.peerPort }
 func (a *Assoc) Stats() Stats { return a.stats }
 
 // Missing returns the number of TSNs that have not arrived below the highest one that has: Linux
-// calls it sstat_penddata. It is not 0 after everything was read if somebody has acknowledged in our name what never came.
+// calls it sstat_penddata. It is not 0 after everything was read if somebody has acknowledged in
+// our name what never came.
 func (a *Assoc) Missing() int { return a.in.missing() }
 
 // Unacknowledged returns the bytes of messages that have been sent and not been acknowledged.

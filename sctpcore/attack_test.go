@@ -11,7 +11,8 @@ import (
 
 // What follows are attacks: RFC 5062, RFC 9260, Section 12, and what a peer could do to our memory.
 
-// TestOptimisticAck: who acknowledges what was never sent wants us to send faster. RFC 5062, Section 8.
+// TestOptimisticAck: who acknowledges what was never sent wants us to send faster. RFC 5062,
+// Section 8.
 func TestOptimisticAck(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -58,7 +59,8 @@ func TestAckSplitting(t *testing.T) {
 	}
 }
 
-// TestAmplification: what a stranger sends is answered by one packet at most, which is not much longer.
+// TestAmplification: what a stranger sends is answered by one packet at most, which is not much
+// longer.
 func TestAmplification(t *testing.T) {
 	p := newTestPeer(t, &Config{Auth: true, PartialReliability: true})
 	p.listen()
@@ -146,8 +148,8 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// TestForger: somebody in the middle changes packets and makes the checksum right again. Where every
-// chunk that matters is authenticated, nothing that was changed is read, and nothing is lost.
+// TestForger: somebody in the middle changes packets and makes the checksum right again. Where
+// every chunk that matters is authenticated, nothing that was changed is read, and nothing is lost.
 func TestForger(t *testing.T) {
 	config := &Config{Auth: true, AuthChunks: []byte{chunkData, chunkSack, chunkHeartbeat, chunkHeartbeatAck, chunkAbort, chunkShutdown,
 		chunkShutdownAck, chunkError, chunkCookieAck, chunkForwardTSN}, RefuseRestart: true}
@@ -189,7 +191,8 @@ func TestForger(t *testing.T) {
 	}
 }
 
-// TestReplay: packets of before, sent again, change nothing: also those of an association that is over.
+// TestReplay: packets of before, sent again, change nothing: also those of an association that is
+// over.
 func TestReplay(t *testing.T) {
 	n := newSimNet(t, 8)
 	c, s := n.pair(&Config{Auth: true}, &Config{Auth: true}, 1)

@@ -82,8 +82,8 @@ func (a *Assoc) agreeAuth(peer *initChunk) {
 	}
 }
 
-// demands reports whether chunks of this type must come authenticated, peerDemands whether the peer wants
-// them so. The lists of both ends are independent. RFC 4895, Section 3.2.
+// demands reports whether chunks of this type must come authenticated, peerDemands whether the peer
+// wants them so. The lists of both ends are independent. RFC 4895, Section 3.2.
 func (a *Assoc) demands(typ byte) bool     { return a.auth.agreed && a.auth.demands.has(typ) }
 func (a *Assoc) peerDemands(typ byte) bool { return a.auth.agreed && a.auth.demanded.has(typ) }
 
@@ -110,8 +110,8 @@ func (a *Assoc) signer(k *sharedKey) *authchunk.MAC {
 	return a.mac(k, a.auth.hmac)
 }
 
-// verify checks the AUTH chunk at the beginning of chunks, which go on to the end of the packet. If it is
-// wrong, or its key not known, it and all behind it are discarded. RFC 4895, Section 6.3.
+// verify checks the AUTH chunk at the beginning of chunks, which go on to the end of the packet. If
+// it is wrong, or its key not known, it and all behind it are discarded. RFC 4895, Section 6.3.
 func (a *Assoc) verify(chunks []byte) bool {
 	c, err := authchunk.ParseAuth(chunks)
 	k := a.auth.keys[c.KeyID]
@@ -186,7 +186,8 @@ func (a *Assoc) SetActiveAuthKey(id uint16) error {
 }
 
 // DeactivateAuthKey ends the use of key id for what is new, to send and to receive; it must not be
-// the active one. [EventFreeKey] follows when nothing unacknowledged needs it. RFC 6458, Section 8.3.4.
+// the active one. [EventFreeKey] follows when nothing unacknowledged needs it. RFC 6458, Section
+// 8.3.4.
 func (a *Assoc) DeactivateAuthKey(id uint16) error {
 	k := a.auth.keys[id]
 	if k == nil || k == a.auth.active {
@@ -201,8 +202,8 @@ func (a *Assoc) DeactivateAuthKey(id uint16) error {
 	return nil
 }
 
-// DeleteAuthKey forgets key id, which must not be the active one. Messages that were handed over under
-// it are still sent with it. RFC 6458, Section 8.3.5.
+// DeleteAuthKey forgets key id, which must not be the active one. Messages that were handed over
+// under it are still sent with it. RFC 6458, Section 8.3.5.
 func (a *Assoc) DeleteAuthKey(id uint16) error {
 	k := a.auth.keys[id]
 	if k == nil || k == a.auth.active {

@@ -133,7 +133,8 @@ func TestAuthWrong(t *testing.T) {
 }
 
 // TestAuthKeys: keys bind when a message is handed over; different keys never share a packet; a
-// retransmission keeps its key, also when that has been deleted. RFC 6458, Section 8.1.18, and Linux.
+// retransmission keeps its key, also when that has been deleted. RFC 6458, Section 8.1.18, and
+// Linux.
 func TestAuthKeys(t *testing.T) {
 	p := authPeer(t, &Config{Auth: true})
 	p.write("zero", Info{})
@@ -226,7 +227,8 @@ func TestAuthOnlyWhatIsListed(t *testing.T) {
 	p.verifyLast("")
 }
 
-// TestAuthCookieEcho: a listener that lists COOKIE ECHO builds no association without it. Section 6.3.
+// TestAuthCookieEcho: a listener that lists COOKIE ECHO builds no association without it. Section
+// 6.3.
 func TestAuthCookieEcho(t *testing.T) {
 	p := newTestPeer(t, &Config{Auth: true, AuthChunks: []byte{chunkData, chunkCookieEcho}})
 	p.listen()
@@ -248,7 +250,8 @@ func TestAuthCookieEcho(t *testing.T) {
 	p.want("COOKIE-ACK")
 }
 
-// TestAuthVectors: the key vectors are compared as numbers, and are the same for both ends. Section 6.1.
+// TestAuthVectors: the key vectors are compared as numbers, and are the same for both ends. Section
+// 6.1.
 func TestAuthVectors(t *testing.T) {
 	for seed := range uint64(20) {
 		n := newSimNet(t, seed)

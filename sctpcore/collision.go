@@ -89,7 +89,8 @@ func (k *cookieKey) check(now time.Duration, h header, value []byte) (stateCooki
 	return c, cookieGood
 }
 
-// staleError builds the packet that says how stale the cookie was, in microseconds. RFC 9260, Section 3.3.10.3.
+// staleError builds the packet that says how stale the cookie was, in microseconds. RFC 9260,
+// Section 3.3.10.3.
 func staleError(now time.Duration, c *stateCookie) []byte {
 	late := min((now - c.created - c.life).Microseconds(), 1<<32-1)
 	b := header{c.localPort, c.peerPort, c.peer.tag}.append(nil)

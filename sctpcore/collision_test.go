@@ -79,7 +79,8 @@ func TestSimultaneousOpen(t *testing.T) {
 	}
 }
 
-// restartPeer is an established association whose peer sends INIT again, as if it had lost everything.
+// restartPeer is an established association whose peer sends INIT again, as if it had lost
+// everything.
 func restartPeer(t *testing.T, config *Config) (p *testPeer, oldTag uint32) {
 	t.Helper()
 	p = acceptPeer(t, config)
@@ -103,7 +104,8 @@ func TestRestart(t *testing.T) {
 	if p.core.tag == oldTag {
 		t.Fatal("the new association has the tag of the old one")
 	}
-	// Tag 0xaaaa is the peer's once more, which the table of Section 5.2.4 does not know: it is another one for us.
+	// Tag 0xaaaa is the peer's once more, which the table of Section 5.2.4 does not know: it is
+	// another one for us.
 	p.raw(p.core.tag, chunkOf(chunkCookieEcho, 0, p.cookie))
 	p.wantNothing("the peer's tag is as it was")
 	p.wantState(StateEstablished)

@@ -44,16 +44,16 @@ type Config struct {
 
 	CookieLife time.Duration // how long a state cookie is valid; 60 s
 
-	// PartialReliability offers RFC 3758 to the peer. Without it a FORWARD TSN chunk is not believed, and
-	// messages are sent reliably whatever their [Info] says.
+	// PartialReliability offers RFC 3758 to the peer. Without it a FORWARD TSN chunk is not believed,
+	// and messages are sent reliably whatever their [Info] says.
 	PartialReliability bool
 
 	// Auth offers SCTP-AUTH (RFC 4895) with HMACs, the one liked best first and SHA-1 among them;
 	// nil is SHA-256, SHA-1.
 	Auth  bool
 	HMACs []authchunk.HMACID
-	// AuthChunks are the types of chunks that must come authenticated; nil is DATA and FORWARD TSN. INIT,
-	// INIT ACK, SHUTDOWN COMPLETE and AUTH cannot be (RFC 4895, Section 3.2).
+	// AuthChunks are the types of chunks that must come authenticated; nil is DATA and FORWARD TSN.
+	// INIT, INIT ACK, SHUTDOWN COMPLETE and AUTH cannot be (RFC 4895, Section 3.2).
 	AuthChunks []byte
 
 	// RefuseRestart ignores an INIT that would restart an established association. RFC 9260,

@@ -83,7 +83,8 @@ func (c *congestion) idle(now, rto time.Duration) {
 // open reports whether another DATA chunk may go. RFC 9260, Section 6.1, rule B.
 func (c *congestion) open() bool { return c.flight < c.cwnd }
 
-// spend counts a packet with new DATA that follows input number round. RFC 9260, Section 6.1, rule D.
+// spend counts a packet with new DATA that follows input number round. RFC 9260, Section 6.1, rule
+// D.
 func (c *congestion) spend(round uint32) {
 	if c.round != round {
 		c.round, c.burst = round, 0

@@ -76,7 +76,8 @@ func TestMissing(t *testing.T) {
 	p.want("SACK 1001 gap 2-3 gap 69-69 gap 199-199")
 }
 
-// TestOrder: each stream is in order by itself, and unordered messages wait for nothing. Section 6.6.
+// TestOrder: each stream is in order by itself, and unordered messages wait for nothing. Section
+// 6.6.
 func TestOrder(t *testing.T) {
 	p := acceptPeer(t, nil)
 	p.raw(p.core.tag, data(1001, whole, 1, 1, "second"))
@@ -138,8 +139,8 @@ func permutations(n int, f func([]int)) {
 	rec(0)
 }
 
-// TestFragmentsThatDoNotFit: what no sender of whole messages can send ends the association, for what it
-// means would be held for ever. Section 6.9.
+// TestFragmentsThatDoNotFit: what no sender of whole messages can send ends the association, for
+// what it means would be held for ever. Section 6.9.
 func TestFragmentsThatDoNotFit(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -270,7 +271,8 @@ func TestWindow(t *testing.T) {
 	p.wantRead("0:again")
 }
 
-// TestMissingTSNFitsAlways: a window full of what cannot be delivered takes the TSN that is missing.
+// TestMissingTSNFitsAlways: a window full of what cannot be delivered takes the TSN that is
+// missing.
 func TestMissingTSNFitsAlways(t *testing.T) {
 	p := acceptPeer(t, &Config{ReceiveWindow: 8192})
 	text := strings.Repeat("x", 1000)
@@ -288,8 +290,8 @@ func repeat(s string, n int) (all []string) {
 	return all
 }
 
-// TestPartialDelivery: a message longer than the window is read in parts, and nothing comes between.
-// Section 6.9.
+// TestPartialDelivery: a message longer than the window is read in parts, and nothing comes
+// between. Section 6.9.
 func TestPartialDelivery(t *testing.T) {
 	p := acceptPeer(t, &Config{ReceiveWindow: 4096})
 	text := strings.Repeat("x", 1000)

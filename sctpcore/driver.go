@@ -4,16 +4,16 @@ import "time"
 
 // What a driver asks for and changes while an association lives.
 
-// SetRTOMin makes d the least retransmission timeout of this association. It holds from the next measurement
-// of a path on.
+// SetRTOMin makes d the least retransmission timeout of this association. It holds from the next
+// measurement of a path on.
 func (a *Assoc) SetRTOMin(d time.Duration) {
 	c := *a.config // which others may use
 	c.RTOMin = min(max(d, 0), c.RTOMax)
 	a.config = &c
 }
 
-// SetSackDelay makes d the delay of acknowledgements on this association, 500 ms at most. With 0 there is one
-// for each packet. RFC 9260, Section 6.2.
+// SetSackDelay makes d the delay of acknowledgements on this association, 500 ms at most. With 0
+// there is one for each packet. RFC 9260, Section 6.2.
 func (a *Assoc) SetSackDelay(d time.Duration) {
 	c := *a.config
 	c.SackDelay = min(max(d, 0), 500*time.Millisecond)
@@ -26,8 +26,9 @@ func (a *Assoc) ReadTSN() uint32 { return a.in.readTSN }
 // HighestTSN returns the highest TSN that has arrived, the one before the first if none has.
 func (a *Assoc) HighestTSN() uint32 { return a.in.highest }
 
-// Restarted reports whether the peer has restarted the association, which [EventRestart] tells only when the
-// messages before it have been read. What is sent belongs to the new association from then on.
+// Restarted reports whether the peer has restarted the association, which [EventRestart] tells only
+// when the messages before it have been read. What is sent belongs to the new association from then
+// on.
 func (a *Assoc) Restarted() bool { return a.restarted }
 
 // Config returns the configuration of this association, with the defaults filled in.

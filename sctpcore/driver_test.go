@@ -55,7 +55,8 @@ func TestSackDelay(t *testing.T) {
 	}
 }
 
-// TestRTOMin: the least retransmission timeout holds from the next measurement on, for one association only.
+// TestRTOMin: the least retransmission timeout holds from the next measurement on, for one
+// association only.
 func TestRTOMin(t *testing.T) {
 	n := newSimNet(t, 1)
 	config := &Config{SackDelay: time.Millisecond}

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// An Endpoint is the associations that share one network: it finds the one that a packet belongs to,
-// answers the packets that belong to none, and makes new ones. It keeps nothing of a peer before
-// that has shown with COOKIE ECHO that it is where it says. RFC 9260, Sections 5.1 and 8.4.
+// An Endpoint is the associations that share one network: it finds the one that a packet belongs
+// to, answers the packets that belong to none, and makes new ones. It keeps nothing of a peer
+// before that has shown with COOKIE ECHO that it is where it says. RFC 9260, Sections 5.1 and 8.4.
 //
 // It must not be used concurrently; an [Assoc] may meanwhile be used.
 type Endpoint struct {
@@ -38,8 +38,8 @@ type binding struct {
 const maxReplies = 64
 
 // NewEndpoint returns an Endpoint. All random numbers, those of tags and cookies too, come from
-// rand, which has to be unpredictable, and safe for concurrent use if associations are used concurrently:
-// crypto/rand's Reader.
+// rand, which has to be unpredictable, and safe for concurrent use if associations are used
+// concurrently: crypto/rand's Reader.
 func NewEndpoint(rand io.Reader) (*Endpoint, error) {
 	e := &Endpoint{
 		rand:      rand,
@@ -74,8 +74,8 @@ func (e *Endpoint) Listen(port uint16, config *Config) error {
 // Unlisten ends Listen. Associations that are there go on.
 func (e *Endpoint) Unlisten(port uint16) { delete(e.listeners, port) }
 
-// Connect begins an association to an SCTP port of a peer, which has one or several addresses; their
-// ports are those of UDP. If localPort is 0, one is chosen from 49,152 up.
+// Connect begins an association to an SCTP port of a peer, which has one or several addresses;
+// their ports are those of UDP. If localPort is 0, one is chosen from 49,152 up.
 func (e *Endpoint) Connect(now time.Duration, config *Config, localPort, peerPort uint16, peers ...netip.AddrPort) (*Assoc, error) {
 	c, err := config.prepare()
 	if err != nil {
@@ -146,8 +146,8 @@ func (e *Endpoint) choosePort(port, peerPort uint16, peers []netip.AddrPort) (ui
 func unmap(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
 
 // Bind has the association found by its present tag and addresses. It is to be called again after
-// [EventUp], [EventRestart] and [EventPath], when these may be others. The association must not be used
-// meanwhile.
+// [EventUp], [EventRestart] and [EventPath], when these may be others. The association must not be
+// used meanwhile.
 func (e *Endpoint) Bind(a *Assoc) {
 	e.Forget(a)
 	if a.state == StateClosed {
@@ -184,8 +184,8 @@ func (e *Endpoint) Forget(a *Assoc) {
 	}
 }
 
-// Find returns the association that a packet is for, whose [Assoc.Receive] is to be called. It is nil if
-// there is none, and the packet is for [Endpoint.Receive].
+// Find returns the association that a packet is for, whose [Assoc.Receive] is to be called. It is
+// nil if there is none, and the packet is for [Endpoint.Receive].
 func (e *Endpoint) Find(from netip.AddrPort, packet []byte) *Assoc {
 	if len(packet) < headerLen {
 		return nil

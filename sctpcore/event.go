@@ -16,7 +16,8 @@ const (
 	EventRestart
 	// EventPeerShutdown: the peer sends nothing more. RFC 9260, Section 9.2.
 	EventPeerShutdown
-	// EventDry: everything that was sent before [Assoc.AskDry] is acknowledged and can no longer be revoked.
+	// EventDry: everything that was sent before [Assoc.AskDry] is acknowledged and can no longer be
+	// revoked.
 	EventDry
 	// EventPath: the path to Path has changed its state to PathState. RFC 9260, Section 8.2.
 	EventPath

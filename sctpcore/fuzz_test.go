@@ -98,8 +98,9 @@ var states = []func(t testing.TB, c *Config) *testPeer{
 }
 
 // FuzzPackets gives packets to an association in each state. The input is a state, and packets: two
-// bytes with a length and how the verification tag is chosen, then chunks, in which the TSNs that the
-// core expects are put in as ffffff00 and up, its own as ffffff80 and up, so that they can be hit.
+// bytes with a length and how the verification tag is chosen, then chunks, in which the TSNs that
+// the core expects are put in as ffffff00 and up, its own as ffffff80 and up, so that they can be
+// hit.
 func FuzzPackets(f *testing.F) {
 	add := func(state byte, packets ...[]byte) {
 		in := []byte{state}
@@ -213,9 +214,10 @@ func (p *testPeer) nextBytes(t *testing.T) bool {
 	return true
 }
 
-// FuzzNetwork is two associations and a network that does what the input says: messages are sent, packets lost, repeated,
-// delayed, changed, paths fail, keys change, readers stop. At the end the network heals, and then everything has to
-// arrive, once and in order of each stream, and both ends be empty.
+// FuzzNetwork is two associations and a network that does what the input says: messages are sent,
+// packets lost, repeated, delayed, changed, paths fail, keys change, readers stop. At the end the
+// network heals, and then everything has to arrive, once and in order of each stream, and both ends
+// be empty.
 func FuzzNetwork(f *testing.F) {
 	for seed := range uint64(12) {
 		r := rand.New(rand.NewPCG(seed, 1))

@@ -132,7 +132,8 @@ func (a *Assoc) receiveCookieAck(now time.Duration) {
 	a.up(now)
 }
 
-// receiveStaleCookie begins again with a plea for a longer life of the cookie. RFC 9260, Section 5.2.6.
+// receiveStaleCookie begins again with a plea for a longer life of the cookie. RFC 9260, Section
+// 5.2.6.
 func (a *Assoc) receiveStaleCookie(now time.Duration, info []byte) {
 	if a.state != StateCookieEchoed || len(info) < 4 {
 		return

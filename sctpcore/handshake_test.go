@@ -125,7 +125,8 @@ func TestUnknownParametersOfInitAck(t *testing.T) {
 	p.want("COOKIE-ECHO \"cook\" | ERROR unrecognized parameters ffff000611220000")
 }
 
-// TestInitTimeout: INIT is sent again after 1, 2, 4 ... s, Max.Init.Retransmits times. Section 5.1.6.
+// TestInitTimeout: INIT is sent again after 1, 2, 4 ... s, Max.Init.Retransmits times. Section
+// 5.1.6.
 func TestInitTimeout(t *testing.T) {
 	p := newTestPeer(t, &Config{MaxInitRetrans: 3})
 	p.connect()
@@ -205,7 +206,8 @@ func TestInitAckRefused(t *testing.T) {
 	p.wantState(StateCookieWait)
 }
 
-// TestNobodyListens: RFC 9260, Section 8.4, rule 3: ABORT with the initiate tag of INIT, without T bit.
+// TestNobodyListens: RFC 9260, Section 8.4, rule 3: ABORT with the initiate tag of INIT, without T
+// bit.
 func TestNobodyListens(t *testing.T) {
 	p := newTestPeer(t, nil)
 	p.raw(0, peerChunk(chunkInit, 0, peerInit))

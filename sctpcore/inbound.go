@@ -24,7 +24,8 @@ type inbound struct {
 }
 
 const (
-	// tsnWindow is how far beyond cum a TSN may be, else it is dropped; Gap Ack Blocks can tell of twice as many.
+	// tsnWindow is how far beyond cum a TSN may be, else it is dropped; Gap Ack Blocks can tell of
+	// twice as many.
 	tsnWindow = 1 << 15
 	// maxDuplicates is how many duplicate TSNs a SACK reports.
 	maxDuplicates = 16
@@ -160,8 +161,9 @@ func (a *Assoc) receiveData(p *path, c chunk) *fault {
 	return nil
 }
 
-// room reports whether there is room for a DATA chunk. What the user can read makes room by and
-// by; if there is nothing to read, the TSN that is missing first has to be taken. RFC 9260, Section 6.2.
+// room reports whether there is room for a DATA chunk. What the user can read makes room by and by;
+// if there is nothing to read, the TSN that is missing first has to be taken. RFC 9260, Section
+// 6.2.
 func (a *Assoc) room(tsn uint32, n int) (bool, *fault) {
 	in, window := &a.in, a.config.ReceiveWindow
 	if in.bytes+n <= window && in.memory <= 3*window {
@@ -176,8 +178,8 @@ func (a *Assoc) room(tsn uint32, n int) (bool, *fault) {
 	return true, nil
 }
 
-// window is the a_rwnd to advertise. What takes more memory than its bytes counts for more, and less
-// than a packet is nothing, against silly windows. RFC 9260, Section 6.2.
+// window is the a_rwnd to advertise. What takes more memory than its bytes counts for more, and
+// less than a packet is nothing, against silly windows. RFC 9260, Section 6.2.
 func (a *Assoc) window() int {
 	free := a.config.ReceiveWindow - max(a.in.bytes, a.in.memory/3)
 	if free < a.config.MTU {

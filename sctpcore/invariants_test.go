@@ -2,8 +2,8 @@ package sctpcore
 
 import "fmt"
 
-// invariants looks for what must be true of an association after NextPacket has returned its last packet, and returns
-// what is not.
+// invariants looks for what must be true of an association after NextPacket has returned its last
+// packet, and returns what is not.
 func (a *Assoc) invariants() error {
 	o, in := &a.out, &a.in
 	flights, refs := map[*path]int{}, map[*sharedKey]int{}

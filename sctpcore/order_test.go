@@ -8,9 +8,10 @@ import (
 	"time"
 )
 
-// TestAllOrders: of a few packets with DATA, each set is lost and the others arrive in each order, and
-// of the SACKs that answer each set is lost. Whatever happens, all messages arrive once and in order within the
-// retransmission timeout and what follows of it, and the books of both ends are right all the time.
+// TestAllOrders: of a few packets with DATA, each set is lost and the others arrive in each order,
+// and of the SACKs that answer each set is lost. Whatever happens, all messages arrive once and in
+// order within the retransmission timeout and what follows of it, and the books of both ends are
+// right all the time.
 func TestAllOrders(t *testing.T) {
 	const packets = 5
 	cases := 0

@@ -232,7 +232,8 @@ func (a *Assoc) mayTransmit(p *path) bool {
 	return p.open() && !p.spent(a.round, a.config.MaxBurst)
 }
 
-// mayRetransmit reports whether a chunk may go again on p now. RFC 9260, Sections 6.1, rule C, and 7.2.4.
+// mayRetransmit reports whether a chunk may go again on p now. RFC 9260, Sections 6.1, rule C, and
+// 7.2.4.
 func (a *Assoc) mayRetransmit(p *path) bool {
 	return a.out.agains > 0 && a.mayData() && (p.open() || a.out.fastNow)
 }
@@ -246,7 +247,8 @@ func (a *Assoc) mayData() bool {
 	return false
 }
 
-// appendAgain appends DATA chunks that go again, by the earliest TSN. RFC 9260, Section 6.1, rule C.
+// appendAgain appends DATA chunks that go again, by the earliest TSN. RFC 9260, Section 6.1, rule
+// C.
 func (a *Assoc) appendAgain(pk *packet, p *path) {
 	o := &a.out
 	for tsn := o.acked + 1; a.mayRetransmit(p) && before(tsn, o.next); tsn++ {

@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// A Packet is what the driver sends: from the common header of SCTP on, to an address of the peer. From
-// is the address that the peer used for this side last; it may be invalid, and then any will do.
+// A Packet is what the driver sends: from the common header of SCTP on, to an address of the peer.
+// From is the address that the peer used for this side last; it may be invalid, and then any will
+// do.
 type Packet struct {
 	Data []byte
 	To   netip.AddrPort // its port is that of UDP
@@ -161,7 +162,8 @@ func (a *Assoc) nextPath() *path {
 	return nil
 }
 
-// appendControl appends the chunks for p that the peer wants authenticated, or those that it does not.
+// appendControl appends the chunks for p that the peer wants authenticated, or those that it does
+// not.
 func (a *Assoc) appendControl(pk *packet, p *path, authenticated bool) {
 	c := &a.control
 	fits := func(typ byte, n int) bool {
@@ -210,8 +212,8 @@ func (a *Assoc) appendControl(pk *packet, p *path, authenticated bool) {
 	}
 }
 
-// cookieAlone reports whether a cookie longer than a packet is to be sent: it goes in a packet that is longer
-// than Config.MTU, as SCTP cannot fragment it.
+// cookieAlone reports whether a cookie longer than a packet is to be sent: it goes in a packet that
+// is longer than Config.MTU, as SCTP cannot fragment it.
 func (a *Assoc) cookieAlone(pk *packet) bool {
 	return a.shake.send && a.state == StateCookieEchoed && len(a.shake.cookie)+chunkHeaderLen > pk.limit-headerLen && len(pk.b) == headerLen
 }

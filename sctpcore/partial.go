@@ -2,8 +2,8 @@ package sctpcore
 
 import "encoding/binary"
 
-// Partial reliability: messages that are given up, RFC 3758, after a time or, RFC 7496, Section 3.1, a
-// number of transmissions.
+// Partial reliability: messages that are given up, RFC 3758, after a time or, RFC 7496, Section
+// 3.1, a number of transmissions.
 
 // giveUpLate gives up the message of a chunk that has been sent and would be sent again.
 func (a *Assoc) giveUpLate(c *outChunk) bool {

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// A PathState is the state of one of the peer's addresses. RFC 9260, Sections 5.4 and 8.2; RFC 7829, Section 3.
+// A PathState is the state of one of the peer's addresses. RFC 9260, Sections 5.4 and 8.2; RFC
+// 7829, Section 3.
 type PathState uint8
 
 const (
@@ -71,8 +72,8 @@ func (a *Assoc) Paths(dst []PathInfo) []PathInfo {
 	return dst
 }
 
-// SetPrimary makes an address of the peer the one that messages go to as long as it answers. The error
-// is [ErrAddress] if it is not one, or not confirmed yet. RFC 9260, Section 10.1.
+// SetPrimary makes an address of the peer the one that messages go to as long as it answers. The
+// error is [ErrAddress] if it is not one, or not confirmed yet. RFC 9260, Section 10.1.
 func (a *Assoc) SetPrimary(addr netip.Addr) error {
 	p := a.pathOf(addr)
 	if p == nil || p.state == PathUnconfirmed {
@@ -140,7 +141,8 @@ func (a *Assoc) sendPath() *path {
 	return best
 }
 
-// better reports whether to prefer p. PathActive is best; of those that fail, the one that failed less often.
+// better reports whether to prefer p. PathActive is best; of those that fail, the one that failed
+// less often.
 func better(p, to *path) bool {
 	rank := func(p *path) int {
 		switch p.state {
@@ -156,8 +158,8 @@ func better(p, to *path) bool {
 	return rank(p) < rank(to)
 }
 
-// scheduleHeartbeat starts the time to the next heartbeat: the interval and the RTO, of which half is
-// random. RFC 9260, Section 8.3. An unconfirmed address is asked at once.
+// scheduleHeartbeat starts the time to the next heartbeat: the interval and the RTO, of which half
+// is random. RFC 9260, Section 8.3. An unconfirmed address is asked at once.
 func (a *Assoc) scheduleHeartbeat(p *path, now time.Duration) {
 	p.used = false
 	switch {
@@ -206,8 +208,8 @@ func (a *Assoc) heartbeatTimeout(p *path, now time.Duration) {
 	}
 }
 
-// appendHeartbeat appends a HEARTBEAT whose information is a nonce: who has not seen it cannot answer.
-// RFC 9260, Sections 3.3.5 and 5.4.
+// appendHeartbeat appends a HEARTBEAT whose information is a nonce: who has not seen it cannot
+// answer. RFC 9260, Sections 3.3.5 and 5.4.
 func (a *Assoc) appendHeartbeat(b []byte, p *path, now time.Duration) []byte {
 	var nonce [8]byte
 	if _, err := io.ReadFull(a.rand, nonce[:]); err != nil {

@@ -26,8 +26,8 @@ func twoPaths(t *testing.T, config *Config) *testPeer {
 	return p
 }
 
-// TestPathVerification: a listed address gets a heartbeat with a nonce, and nothing else before it has
-// been answered. Section 5.4.
+// TestPathVerification: a listed address gets a heartbeat with a nonce, and nothing else before it
+// has been answered. Section 5.4.
 func TestPathVerification(t *testing.T) {
 	p := twoPaths(t, nil)
 	p.sleep(0)
@@ -67,7 +67,8 @@ func TestPathVerification(t *testing.T) {
 	}
 }
 
-// TestUnconfirmedAddressGetsNoData even if all others fail: it may be a victim. RFC 5062, Section 4.
+// TestUnconfirmedAddressGetsNoData even if all others fail: it may be a victim. RFC 5062, Section
+// 4.
 func TestUnconfirmedAddressGetsNoData(t *testing.T) {
 	p := twoPaths(t, &Config{AssociationMaxRetrans: 3, PathMaxRetrans: 1})
 	p.write(strings.Repeat("x", 1000), Info{})
@@ -141,8 +142,8 @@ func TestHeartbeatBacksOff(t *testing.T) {
 	}
 }
 
-// TestUnconfirmedAddressesDoNotCount: a peer that lists addresses that are not its own does not end the
-// association thereby.
+// TestUnconfirmedAddressesDoNotCount: a peer that lists addresses that are not its own does not end
+// the association thereby.
 func TestUnconfirmedAddressesDoNotCount(t *testing.T) {
 	p := newTestPeer(t, nil)
 	p.listen()
@@ -229,7 +230,8 @@ func TestManyAddresses(t *testing.T) {
 	}
 }
 
-// TestUDPPortChanges: behind a NAT; RFC 6951, Section 5.4. With SCTP-AUTH only what is authenticated shows it.
+// TestUDPPortChanges: behind a NAT; RFC 6951, Section 5.4. With SCTP-AUTH only what is
+// authenticated shows it.
 func TestUDPPortChanges(t *testing.T) {
 	moved := netip.AddrPortFrom(simAddr(1, 0).Addr(), 4242)
 	p := acceptPeer(t, nil)

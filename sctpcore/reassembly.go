@@ -244,8 +244,8 @@ func (in *inbound) makeReady(first, last *inChunk) {
 	}
 }
 
-// openPartial begins to deliver the message whose next fragment is missing, if nothing else can be read:
-// it is longer than the window. RFC 9260, Section 6.9.
+// openPartial begins to deliver the message whose next fragment is missing, if nothing else can be
+// read: it is longer than the window. RFC 9260, Section 6.9.
 func (in *inbound) openPartial() {
 	if in.ready.first != nil || in.open != nil {
 		return
@@ -316,7 +316,8 @@ func (in *inbound) dropMessage(d *inChunk) {
 }
 
 // Read copies the next message, or as much of it as fits, into b; ok if there is one. End is set
-// with its last bytes. After it the driver looks for packets to send: the peer may wait for the space.
+// with its last bytes. After it the driver looks for packets to send: the peer may wait for the
+// space.
 func (a *Assoc) Read(b []byte) (n int, info Info, end, ok bool) {
 	in := &a.in
 	d := in.ready.first
@@ -356,7 +357,8 @@ func (a *Assoc) Readable() bool {
 	return a.in.ready.first != nil && !(len(a.events) > 0 && a.events[0].after <= a.in.taken)
 }
 
-// forget drops what can never be read: the association has ended, or begins anew. What is complete can still be read.
+// forget drops what can never be read: the association has ended, or begins anew. What is complete
+// can still be read.
 func (in *inbound) forget(a *Assoc) {
 	for tsn := in.fragments.low; in.fragments.count > 0; tsn++ {
 		if d := in.fragments.get(tsn); d != nil {

@@ -49,8 +49,8 @@ func (a *Assoc) Receive(now time.Duration, from netip.AddrPort, local netip.Addr
 	}
 	a.stats.PacketsReceived++
 	authenticated := a.receiveChunks(now, p, local, chunks)
-	// The address of a peer behind a NAT can change its UDP port. RFC 6951, Section 5.4; what is known to be the
-	// peer's is only what is authenticated, if anything is.
+	// The address of a peer behind a NAT can change its UDP port. RFC 6951, Section 5.4; what is known
+	// to be the peer's is only what is authenticated, if anything is.
 	if a.state != StateClosed && (authenticated || !a.auth.agreed) {
 		p.local = local
 		if p.peer != from {
@@ -63,8 +63,8 @@ func (a *Assoc) Receive(now time.Duration, from netip.AddrPort, local netip.Addr
 
 func isCookieEcho(chunks []byte) bool { return len(chunks) > 0 && chunks[0] == chunkCookieEcho }
 
-// receiveAuthCookie takes a COOKIE ECHO behind an AUTH chunk, which is made with keys that may come from this very
-// cookie: a restart brings new ones. RFC 4895, Section 6.3.
+// receiveAuthCookie takes a COOKIE ECHO behind an AUTH chunk, which is made with keys that may come
+// from this very cookie: a restart brings new ones. RFC 4895, Section 6.3.
 func (a *Assoc) receiveAuthCookie(now time.Duration, h header, from netip.AddrPort, local netip.Addr, chunks []byte) bool {
 	_, rest, _ := nextChunk(chunks)
 	cookie, _, ok := nextChunk(rest)
@@ -87,7 +87,8 @@ func (a *Assoc) receiveAuthCookie(now time.Duration, h header, from netip.AddrPo
 }
 
 // receiveReflected takes what has not our verification tag: ABORT and SHUTDOWN COMPLETE of a peer
-// that does not know the association reflect the peer's tag with the T bit. RFC 9260, Section 8.5.1, B, C and E.
+// that does not know the association reflect the peer's tag with the T bit. RFC 9260, Section
+// 8.5.1, B, C and E.
 func (a *Assoc) receiveReflected(h header, p *path, first chunk) {
 	switch {
 	case first.typ == chunkShutdownAck && (a.state == StateCookieWait || a.state == StateCookieEchoed):
@@ -101,7 +102,8 @@ func (a *Assoc) receiveReflected(h header, p *path, first chunk) {
 	}
 }
 
-// receiveChunks takes the chunks of a packet with the right tag, and reports whether some were authenticated.
+// receiveChunks takes the chunks of a packet with the right tag, and reports whether some were
+// authenticated.
 func (a *Assoc) receiveChunks(now time.Duration, p *path, local netip.Addr, chunks []byte) (authenticated bool) {
 	for len(chunks) > 0 && a.state != StateClosed {
 		c, rest, ok := nextChunk(chunks)
@@ -133,7 +135,8 @@ func (a *Assoc) receiveChunks(now time.Duration, p *path, local netip.Addr, chun
 	return authenticated
 }
 
-// receiveChunk takes one chunk. What the state does not expect is ignored. RFC 9260, Sections 5 to 9.
+// receiveChunk takes one chunk. What the state does not expect is ignored. RFC 9260, Sections 5 to
+// 9.
 func (a *Assoc) receiveChunk(now time.Duration, p *path, local netip.Addr, c chunk) (goesOn bool, f *fault) {
 	up := a.state >= StateEstablished
 	switch c.typ {

@@ -44,7 +44,8 @@ func (a *Assoc) checkSack(cum uint32, blocks []byte) (usable bool, f *fault) {
 	return true, nil
 }
 
-// acknowledged takes in what a SACK says, or a SHUTDOWN, which has neither blocks nor a window: rwnd is -1.
+// acknowledged takes in what a SACK says, or a SHUTDOWN, which has neither blocks nor a window:
+// rwnd is -1.
 func (a *Assoc) acknowledged(now time.Duration, cum uint32, rwnd int64, blocks []byte) *fault {
 	usable, f := a.checkSack(cum, blocks)
 	if !usable {
@@ -54,8 +55,8 @@ func (a *Assoc) acknowledged(now time.Duration, cum uint32, rwnd int64, blocks [
 	for _, p := range a.paths {
 		p.ackedBytes, p.ackedFirst, p.flightBefore = 0, false, p.flight
 	}
-	// The earliest outstanding TSN of each path, for rule R3 of Section 6.3.2, is known to be acknowledged
-	// if the cumulative acknowledgement moves on over one of its chunks.
+	// The earliest outstanding TSN of each path, for rule R3 of Section 6.3.2, is known to be
+	// acknowledged if the cumulative acknowledgement moves on over one of its chunks.
 	advanced := cum != o.acked
 	newest := o.acked // the highest TSN newly acknowledged
 	for o.acked != cum {

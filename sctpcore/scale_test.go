@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestIdleMemory: 1,000 idle associations of one Endpoint, with SCTP-AUTH, that have carried messages, take less
-// than 8 KiB each at each end.
+// TestIdleMemory: 1,000 idle associations of one Endpoint, with SCTP-AUTH, that have carried
+// messages, take less than 8 KiB each at each end.
 func TestIdleMemory(t *testing.T) {
 	const count = 1000
 	n := newSimNet(t, 1)
@@ -85,8 +85,8 @@ func (n *simNet) deliver(t *testing.T, i int) {
 	}
 }
 
-// TestNumbersWrap: TSNs and stream sequence numbers go on from 0 after the highest. RFC 9260, Sections 1.6
-// and 6.6.
+// TestNumbersWrap: TSNs and stream sequence numbers go on from 0 after the highest. RFC 9260,
+// Sections 1.6 and 6.6.
 func TestNumbersWrap(t *testing.T) {
 	p := newBarePair(t, nil)
 	const first = 0xffffff00

@@ -8,7 +8,8 @@ import (
 
 // What follows is about DATA that is sent: RFC 9260, Sections 6.1, 6.3, 6.9, 6.10 and 7.
 
-// TestFragmentation: a message longer than a packet is cut, and the fragments have one SSN. Section 6.9.
+// TestFragmentation: a message longer than a packet is cut, and the fragments have one SSN. Section
+// 6.9.
 func TestFragmentation(t *testing.T) {
 	p := acceptPeer(t, &Config{MTU: 512})
 	p.write(strings.Repeat("x", 1000), Info{Stream: 2})
@@ -217,8 +218,8 @@ func TestPeerWindow(t *testing.T) {
 	p.wantNothing("1,000 bytes are in flight, and 1,000 were sent")
 }
 
-// TestSlowStart: the window is min(4 MTU, max(2 MTU, 4404)) at first and grows by what is acknowledged.
-// Sections 7.2.1 and 7.2.2.
+// TestSlowStart: the window is min(4 MTU, max(2 MTU, 4404)) at first and grows by what is
+// acknowledged. Sections 7.2.1 and 7.2.2.
 func TestSlowStart(t *testing.T) {
 	p := acceptPeer(t, &Config{MaxBurst: 100})
 	text := strings.Repeat("x", 1204)

@@ -119,7 +119,8 @@ func TestAbort(t *testing.T) {
 	}
 }
 
-// TestShutdownAckInSetup: the association before this one is not over for the peer. Section 8.5.1, E.
+// TestShutdownAckInSetup: the association before this one is not over for the peer. Section 8.5.1,
+// E.
 func TestShutdownAckInSetup(t *testing.T) {
 	p := newTestPeer(t, nil)
 	p.connect()

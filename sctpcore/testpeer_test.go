@@ -14,9 +14,9 @@ import (
 )
 
 // A testPeer is the other end of one association, played by a test with literal packets. Chunks are
-// written in hexadecimal, with spaces as one likes and text between quotation marks; what comes back is
-// compared with one line a packet. TSNs of the core are written as +0, +1 from its Initial TSN on. The peer has
-// tag 0000aaaa, port 6000 and Initial TSN 1000, the core port 5000.
+// written in hexadecimal, with spaces as one likes and text between quotation marks; what comes
+// back is compared with one line a packet. TSNs of the core are written as +0, +1 from its Initial
+// TSN on. The peer has tag 0000aaaa, port 6000 and Initial TSN 1000, the core port 5000.
 type testPeer struct {
 	t        testing.TB
 	endpoint *Endpoint
@@ -303,7 +303,8 @@ func (p *testPeer) wantEvent(k EventKind) Event {
 	return e
 }
 
-// wantRead expects messages to read, each written as stream:text, with U behind the stream if it is unordered.
+// wantRead expects messages to read, each written as stream:text, with U behind the stream if it is
+// unordered.
 func (p *testPeer) wantRead(messages ...string) {
 	p.t.Helper()
 	var got []string
@@ -357,5 +358,6 @@ func (p *testPeer) sack(n int, window uint32, gaps string) {
 	p.send(chunkSack, 0, fmt.Sprintf("%08x %08x %04x 0000 %s", p.core.tsn+uint32(n), window, len(unhex(gaps))/4, gaps))
 }
 
-// peerAuth are the parameters by which the peer offers SCTP-AUTH: RANDOM of 32 bytes 22, CHUNKS DATA, HMAC-ALGO SHA-256, SHA-1.
+// peerAuth are the parameters by which the peer offers SCTP-AUTH: RANDOM of 32 bytes 22, CHUNKS
+// DATA, HMAC-ALGO SHA-256, SHA-1.
 const peerAuth = "8008 0005 0f 000000" + "8002 0024 2222222222222222222222222222222222222222222222222222222222222222" + "8003 0005 00 000000" + "8004 0008 0003 0001"

@@ -16,9 +16,10 @@ import (
 // github.com/ishidawataru/sctp, so that it can be passed to and from code that uses that.
 type Addr = sctp.SCTPAddr
 
-// ResolveAddr parses an address: “host:port”, “a/b:port” for a host with several
-// addresses, or “:port” for every local one. Names are looked up. Of a
-// single one the first address of IPv4 is taken, or the first of IPv6 if there is none, as package net does. The network is “sctp”, “sctp4” or “sctp6”.
+// ResolveAddr parses an address: “host:port”, “a/b:port” for a host with several addresses,
+// or “:port” for every local one. Names are looked up. Of a single one the first address of
+// IPv4 is taken, or the first of IPv6 if there is none, as package net does. The network is
+// “sctp”, “sctp4” or “sctp6”.
 func ResolveAddr(ctx context.Context, network, address string) (*Addr, error) {
 	all, err := resolveAll(ctx, network, address)
 	if err != nil {
@@ -27,7 +28,8 @@ func ResolveAddr(ctx context.Context, network, address string) (*Addr, error) {
 	return first(all), nil
 }
 
-// first returns the first that is of IPv4, or the first of all. A host without IPv6 can listen on it.
+// first returns the first that is of IPv4, or the first of all. A host without IPv6 can listen on
+// it.
 func first(all []*Addr) *Addr {
 	for _, a := range all {
 		if len(a.IPAddrs) > 0 && a.IPAddrs[0].IP.To4() != nil {
@@ -103,7 +105,8 @@ func interfaceOf(zone string) (*net.Interface, error) {
 	return ifi, err
 }
 
-// lookup returns the addresses of host in the family “ip”, “ip4” or “ip6”: one at least.
+// lookup returns the addresses of host in the family “ip”, “ip4” or “ip6”: one at
+// least.
 func lookup(ctx context.Context, family, host string) ([]netip.Addr, error) {
 	// The resolver would forget the zone. An IPv4 address in the form of IPv6 is the IPv4 address.
 	if ip, err := netip.ParseAddr(host); err == nil && (family == "ip" || ip.Unmap().Is4() == (family == "ip4")) {
@@ -116,8 +119,8 @@ func lookup(ctx context.Context, family, host string) ([]netip.Addr, error) {
 	return ips, err
 }
 
-// addrPorts returns what internal/sctpsock takes. No address means all of them, which for “sctp” is an address that is
-// not valid: it takes the families that the host has.
+// addrPorts returns what internal/sctpsock takes. No address means all of them, which for
+// “sctp” is an address that is not valid: it takes the families that the host has.
 func addrPorts(a *Addr, network string) []netip.AddrPort {
 	if a == nil {
 		return nil

@@ -12,16 +12,17 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
 )
 
-// A Socket is an SCTP association that other code has set up: a *sctp.SCTPConn of github.com/ishidawataru/sctp, which
-// has none for 386, or an *os.File.
+// A Socket is an SCTP association that other code has set up: a *sctp.SCTPConn of
+// github.com/ishidawataru/sctp, which has none for 386, or an *os.File.
 type Socket interface {
 	syscall.Conn
 	io.Closer
 }
 
-// RequestAuth asks for SCTP-AUTH (RFC 4895) on a socket that is not bound yet, so that its associations can be taken over
-// by [Client] and [Server], and for no partial reliability (RFC 3758); whoever needs that sets SCTP_PR_SUPPORTED to 1
-// after it. It has the form of the Control functions of other packages:
+// RequestAuth asks for SCTP-AUTH (RFC 4895) on a socket that is not bound yet, so that its
+// associations can be taken over by [Client] and [Server], and for no partial reliability (RFC
+// 3758); whoever needs that sets SCTP_PR_SUPPORTED to 1 after it. It has the form of the Control
+// functions of other packages:
 //
 //	socket := sctp.SocketConfig{Control: sctpdtls.RequestAuth}
 //	conn, err := socket.Dial("sctp", nil, addr) // or Listen, for all that it accepts
@@ -31,19 +32,20 @@ func RequestAuth(network, address string, c syscall.RawConn) error {
 	return inner(sctpsock.RequestAuth(c, &sctpsock.Options{AuthChunks: authchunk.DefaultChunks()}))
 }
 
-// Client makes a DTLS client of an association that is set up already, which must be of a one-to-one socket. The
-// handshake is done by the first call that needs it, or by [Conn.HandshakeContext]. Config needs a ServerName, or
-// InsecureSkipVerify.
+// Client makes a DTLS client of an association that is set up already, which must be of a
+// one-to-one socket. The handshake is done by the first call that needs it, or by
+// [Conn.HandshakeContext]. Config needs a ServerName, or InsecureSkipVerify.
 //
-// The association must have SCTP-AUTH at both ends, as [RequestAuth] asks for it, and no message interleaving (RFC
-// 8260). If it has not, the error is an [AuthUnsupportedError], nothing was sent, and the socket is still the
-// caller's. Of [SCTPOptions] counts what can be changed on an association: the timers, retransmissions, buffers, Nagle,
-// Scheduler and RefuseRestart.
+// The association must have SCTP-AUTH at both ends, as [RequestAuth] asks for it, and no message
+// interleaving (RFC 8260). If it has not, the error is an [AuthUnsupportedError], nothing was sent,
+// and the socket is still the caller's. Of [SCTPOptions] counts what can be changed on an
+// association: the timers, retransmissions, buffers, Nagle, Scheduler and RefuseRestart.
 //
-// From then on the association belongs to the Conn, which reads and writes through a descriptor of its own, and closes
-// socket when it is closed itself. Nobody else may use socket, not to close it either, and no call on it may be waiting. What it
-// received before and nobody read is taken for DTLS. Its events are not delivered any more; there is [Trace]. Nor has it a packet
-// filter (SO_ATTACH_FILTER) any more.
+// From then on the association belongs to the Conn, which reads and writes through a descriptor of
+// its own, and closes socket when it is closed itself. Nobody else may use socket, not to close it
+// either, and no call on it may be waiting. What it received before and nobody read is taken for
+// DTLS. Its events are not delivered any more; there is [Trace]. Nor has it a packet filter
+// (SO_ATTACH_FILTER) any more.
 func Client(socket Socket, config *Config) (*Conn, error) {
 	if config == nil {
 		config = new(Config)
@@ -55,7 +57,8 @@ func Client(socket Socket, config *Config) (*Conn, error) {
 	return adopt(socket, config, core)
 }
 
-// Server is [Client] for the other end. It is for the accepted sockets of a listener that has asked for SCTP-AUTH.
+// Server is [Client] for the other end. It is for the accepted sockets of a listener that has asked
+// for SCTP-AUTH.
 func Server(socket Socket, config *Config) (*Conn, error) {
 	if config == nil {
 		return nil, errNoConfig

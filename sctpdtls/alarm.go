@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// An alarm wakes the owner of a connection while it waits for the association, and bounds that wait.
-// The read deadline of the association serves for both, and for nothing else.
+// An alarm wakes the owner of a connection while it waits for the association, and bounds that
+// wait. The read deadline of the association serves for both, and for nothing else.
 type alarm struct {
 	set  func(time.Time) error // the read deadline of the association
 	bell chan struct{}         // for an owner that waits for something else; has room for one ring

@@ -11,8 +11,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// Control records travel on stream 0, ordered and reliable, from the handshake over new keys to the end, and from
-// nowhere else are they taken: attack H3, requirements 1.22 to 1.24, 1.28.
+// Control records travel on stream 0, ordered and reliable, from the handshake over new keys to the
+// end, and from nowhere else are they taken: attack H3, requirements 1.22 to 1.24, 1.28.
 func TestAttackH3ControlRecordsOnStream0(t *testing.T) {
 	for name, connect := range map[string]func(t *testing.T) *testPair{
 		"1.2": func(t *testing.T) *testPair { return renegotiating(t, assoctest.Options{}) },

@@ -14,8 +14,8 @@ type Message struct {
 	MessageInfo
 }
 
-// WriteMessages sends several messages in their order, as [Conn.WriteMessage] does one, with fewer system
-// calls: it pays where messages are small. It returns how many were sent; if that is not all
+// WriteMessages sends several messages in their order, as [Conn.WriteMessage] does one, with fewer
+// system calls: it pays where messages are small. It returns how many were sent; if that is not all
 // of them, err is what WriteMessage says of the next one, and those behind it were not tried.
 func (c *Conn) WriteMessages(msgs []Message) (n int, err error) {
 	if !c.ok() {
@@ -47,8 +47,8 @@ func (c *Conn) WriteMessages(msgs []Message) (n int, err error) {
 
 const maxBatch = sctpsock.MaxBatch
 
-// batchSender is an association that sends several messages at once; both slices have the same length, of
-// at most maxBatch. n is how many it has sent.
+// batchSender is an association that sends several messages at once; both slices have the same
+// length, of at most maxBatch. n is how many it has sent.
 type batchSender interface {
 	TrySendAll(records [][]byte, infos []stream.Info) (n int, err error)
 }
@@ -84,7 +84,8 @@ func (c *Conn) sendBatch(msgs []Message) (sent int) {
 	return sent
 }
 
-// seal encrypts messages as long as there is room and nothing is wrong with them, and returns how many.
+// seal encrypts messages as long as there is room and nothing is wrong with them, and returns how
+// many.
 func (b *batch) seal(c *Conn, msgs []Message, streams uint16) (n int) {
 	at := 0
 	for i := range msgs {

@@ -72,8 +72,8 @@ func TestCallbacksKnowTheConnection(t *testing.T) {
 
 func second[T any](_ T, err error) error { return err }
 
-// VerifyConnection may ask for keying material, also one that was made for crypto/tls: it gets an error, for the handshake
-// is not complete.
+// VerifyConnection may ask for keying material, also one that was made for crypto/tls: it gets an
+// error, for the handshake is not complete.
 func TestExportInVerifyConnection(t *testing.T) {
 	for _, version := range bothVersions {
 		bubble(t, func(t *testing.T) {

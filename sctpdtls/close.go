@@ -15,18 +15,19 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// Close ends the connection: it waits until the peer has acknowledged all that
-// was written, sends close_notify, waits up to a second for the peer's, and shuts the
-// association down (RFC 6083, Section 4.9). It takes at most [Config].CloseTimeout; when
-// not all that was written could be delivered in that time, it aborts the association and returns an error. Reads and
-// writes that are waiting return net.ErrClosed. Further calls wait and return the same.
+// Close ends the connection: it waits until the peer has acknowledged all that was written, sends
+// close_notify, waits up to a second for the peer's, and shuts the association down (RFC 6083,
+// Section 4.9). It takes at most [Config].CloseTimeout; when not all that was written could be
+// delivered in that time, it aborts the association and returns an error. Reads and writes that are
+// waiting return net.ErrClosed. Further calls wait and return the same.
 //
-// If the connection has ended before, by a fatal alert or with the association, Close returns what ended it, and nil if
-// that was the peer's close. So it does when an alert takes the place of the peer's close_notify, as that of a peer which
-// misses messages ([TruncationError]).
+// If the connection has ended before, by a fatal alert or with the association, Close returns what
+// ended it, and nil if that was the peer's close. So it does when an alert takes the place of the
+// peer's close_notify, as that of a peer which misses messages ([TruncationError]).
 //
-// A peer that is gone costs the whole CloseTimeout, unless SCTP knows already that no path leads to it. To end many
-// connections, close each in a goroutine of its own, or [Conn.Abort] those that need not be delivered.
+// A peer that is gone costs the whole CloseTimeout, unless SCTP knows already that no path leads to
+// it. To end many connections, close each in a goroutine of its own, or [Conn.Abort] those that
+// need not be delivered.
 func (c *Conn) Close() error {
 	if !c.ok() {
 		return syscall.EINVAL
@@ -74,17 +75,18 @@ func (c *Conn) Abort() error {
 	return err
 }
 
-// CloseWrite ends what this end writes: it waits until the peer has acknowledged all of it, and sends
-// close_notify (RFC 6083, Section 4.9). Further writes return net.ErrClosed. Reads go on up to the peer's
-// close_notify. Close is to be called afterwards, as ever.
+// CloseWrite ends what this end writes: it waits until the peer has acknowledged all of it, and
+// sends close_notify (RFC 6083, Section 4.9). Further writes return net.ErrClosed. Reads go on up
+// to the peer's close_notify. Close is to be called afterwards, as ever.
 //
-// Each direction ends by itself: whoever has read io.EOF can still answer, until it calls CloseWrite or Close. RFC 8446,
-// Section 6.1, says so of DTLS 1.3. RFC 5246, Section 7.2.1, wants a peer of DTLS 1.2 to close at once and to discard
-// what it has not written yet, which a client that waits for its answer would take for a clean end. This package
-// does in DTLS 1.2 what it does in 1.3, as crypto/tls does with TLS. Other peers of 1.2 may obey the letter.
+// Each direction ends by itself: whoever has read io.EOF can still answer, until it calls
+// CloseWrite or Close. RFC 8446, Section 6.1, says so of DTLS 1.3. RFC 5246, Section 7.2.1, wants a
+// peer of DTLS 1.2 to close at once and to discard what it has not written yet, which a client that
+// waits for its answer would take for a clean end. This package does in DTLS 1.2 what it does in
+// 1.3, as crypto/tls does with TLS. Other peers of 1.2 may obey the letter.
 //
-// It takes at most [Config].CloseTimeout. An error that matches os.ErrDeadlineExceeded means that the peer has not
-// acknowledged everything yet; the connection goes on with it.
+// It takes at most [Config].CloseTimeout. An error that matches os.ErrDeadlineExceeded means that
+// the peer has not acknowledged everything yet; the connection goes on with it.
 func (c *Conn) CloseWrite() error {
 	if err := c.HandshakeContext(context.Background()); err != nil {
 		return err
@@ -111,10 +113,12 @@ func (c *Conn) interrupt() {
 	c.alarm.ring()
 }
 
-// lostTime is how long Close waits for a peer to which no path leads, as far as SCTP knows: for one that has just come back.
+// lostTime is how long Close waits for a peer to which no path leads, as far as SCTP knows: for one
+// that has just come back.
 const lostTime = 200 * time.Millisecond
 
-// lostPaths reports whether all paths have failed: SCTP has sent on each so often in vain as PathMaxRetrans says.
+// lostPaths reports whether all paths have failed: SCTP has sent on each so often in vain as
+// PathMaxRetrans says.
 func (c *Conn) lostPaths() bool {
 	k, ok := c.assoc.(interface {
 		Paths() ([]sctpsock.Path, error)
@@ -188,8 +192,8 @@ func endedByAlert(err error) bool {
 	return ok
 }
 
-// unlessClosed is what Close returns when err has ended the connection. If the peer closed it, SCTP has delivered
-// before all that was written (RFC 9260, Section 9.2).
+// unlessClosed is what Close returns when err has ended the connection. If the peer closed it, SCTP
+// has delivered before all that was written (RFC 9260, Section 9.2).
 func unlessClosed(err error) error {
 	if err == ErrPeerClosed || err == io.EOF {
 		return nil
@@ -197,7 +201,8 @@ func unlessClosed(err error) error {
 	return err
 }
 
-// waitForDown reads until SCTP has exchanged its SHUTDOWN chunks, and reports whether it has before the time is up.
+// waitForDown reads until SCTP has exchanged its SHUTDOWN chunks, and reports whether it has before
+// the time is up.
 func (c *Conn) waitForDown() bool {
 	for {
 		_, ev, err := c.messages.Next(true)

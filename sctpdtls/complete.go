@@ -6,11 +6,13 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 )
 
-// Acknowledgements are not authenticated: whoever is on the path can take a message away and acknowledge it in the
-// receiver's name, and the sender does not send it again. But the receiver's SCTP has not got it. So at each record before which the
-// peer had to have everything acknowledged (RFC 6083, Sections 4.7 and 4.9) SCTP is asked whether all of it has come.
+// Acknowledgements are not authenticated: whoever is on the path can take a message away and
+// acknowledge it in the receiver's name, and the sender does not send it again. But the receiver's
+// SCTP has not got it. So at each record before which the peer had to have everything acknowledged
+// (RFC 6083, Sections 4.7 and 4.9) SCTP is asked whether all of it has come.
 
-// A checkpoint is such a record after which the peer may go on sending: what is missing may have been sent after it.
+// A checkpoint is such a record after which the peer may go on sending: what is missing may have
+// been sent after it.
 type checkpoint struct {
 	open  bool
 	tsn   uint32 // its transmission sequence number
@@ -26,9 +28,10 @@ func (p *checkpoint) count(tsn uint32) {
 	}
 }
 
-// look asks whether something is missing that was sent before the checkpoint. Nothing is as soon as nothing at all is. As long as it
-// cannot be told apart from what was sent later, and may still come, look is called with each message; the
-// next checkpoint takes over from this one, and what comes with close_notify leaves no doubt.
+// look asks whether something is missing that was sent before the checkpoint. Nothing is as soon as
+// nothing at all is. As long as it cannot be told apart from what was sent later, and may still
+// come, look is called with each message; the next checkpoint takes over from this one, and what
+// comes with close_notify leaves no doubt.
 func (c *Conn) look() error {
 	missing, highest, err := c.assoc.Missing()
 	if err != nil || missing == 0 || c.partial {
@@ -47,11 +50,12 @@ func (c *Conn) look() error {
 	return nil
 }
 
-// settleTime is how long the peer has to give up what it cannot deliver, after its close_notify. A FORWARD TSN chunk
-// may be lost as well, and comes again with the acknowledgement of close_notify.
+// settleTime is how long the peer has to give up what it cannot deliver, after its close_notify. A
+// FORWARD TSN chunk may be lost as well, and comes again with the acknowledgement of close_notify.
 const settleTime = time.Second
 
-// nothingMissing is called when the peer's close_notify has come, and all that was received before is read.
+// nothingMissing is called when the peer's close_notify has come, and all that was received before
+// is read.
 func (c *Conn) nothingMissing() error {
 	if c.closing.Load() {
 		return nil // nobody asks for messages any more
@@ -69,7 +73,8 @@ func (c *Conn) nothingMissing() error {
 	}
 }
 
-// truncated ends the connection. There is no alert for it; it stands in the place of a message that is not what it should be.
+// truncated ends the connection. There is no alert for it; it stands in the place of a message that
+// is not what it should be.
 func (c *Conn) truncated(missing int) error {
 	c.core.Fail(dtlscore.AlertUnexpectedMessage, &TruncationError{missing})
 	return c.core.Err()

@@ -41,8 +41,9 @@ func wantTruncationAlert(t *testing.T, what string, err error) {
 	}
 }
 
-// Messages are removed and acknowledged in the reader's name: nothing is said of that before the next record before which all had to be
-// acknowledged, and then both ends know. Attack C6, requirement 1.63.
+// Messages are removed and acknowledged in the reader's name: nothing is said of that before the
+// next record before which all had to be acknowledged, and then both ends know. Attack C6,
+// requirement 1.63.
 func TestAttackC6Removed(t *testing.T) {
 	type end struct {
 		name  string
@@ -115,7 +116,8 @@ func TestAttackC6Removed(t *testing.T) {
 	}
 }
 
-// What is lost, late or given up is not taken for removed, at any of many checkpoints, with messages before and after each.
+// What is lost, late or given up is not taken for removed, at any of many checkpoints, with
+// messages before and after each.
 func TestNothingRemoved(t *testing.T) {
 	for _, version := range []uint16{VersionDTLS12, VersionDTLS13} {
 		for _, partial := range []bool{false, true} {
@@ -158,7 +160,8 @@ func TestNothingRemoved(t *testing.T) {
 	}
 }
 
-// Where the association has gone before it can be asked, the Config says what close_notify is worth.
+// Where the association has gone before it can be asked, the Config says what close_notify is
+// worth.
 func TestRequireComplete(t *testing.T) {
 	for _, require := range []bool{false, true} {
 		bubble(t, func(t *testing.T) {

@@ -21,7 +21,8 @@ const (
 type (
 	// A PSK is a pre-shared key: its name, which is sent without protection, and at least 16 bytes.
 	PSK = dtlscore.PSK
-	// TicketKeys protect the session tickets of servers. The zero value makes its own and changes them every day.
+	// TicketKeys protect the session tickets of servers. The zero value makes its own and changes them
+	// every day.
 	TicketKeys = dtlscore.TicketKeys
 	// A SessionCache keeps the sessions of clients, which are secret.
 	SessionCache = dtlscore.SessionCache
@@ -34,18 +35,19 @@ type RenegotiationSupport = dtlscore.RenegotiationSupport
 const (
 	// RenegotiateNever answers the peer's wish with no_renegotiation.
 	RenegotiateNever = dtlscore.RenegotiateNever
-	// RenegotiateWhenCalled allows this side to begin, by [Conn.Renegotiate], and refuses the peer's wish.
+	// RenegotiateWhenCalled allows this side to begin, by [Conn.Renegotiate], and refuses the peer's
+	// wish.
 	RenegotiateWhenCalled = dtlscore.RenegotiateWhenCalled
 	// RenegotiateFreely allows both sides to begin, the peer not too often.
 	RenegotiateFreely = dtlscore.RenegotiateFreely
 )
 
-// CipherSuites returns all cipher suites that are implemented, in the order of preference. A nil [Config].CipherSuites
-// stands for those of them that have forward secrecy.
+// CipherSuites returns all cipher suites that are implemented, in the order of preference. A nil
+// [Config].CipherSuites stands for those of them that have forward secrecy.
 func CipherSuites() []uint16 { return dtlscore.CipherSuites() }
 
-// CipherSuiteName returns the name that IANA has for a cipher suite, as [tls.CipherSuiteName] does, which does not know
-// those with pre-shared keys. A suite that is not known is “0xNNNN”.
+// CipherSuiteName returns the name that IANA has for a cipher suite, as [tls.CipherSuiteName] does,
+// which does not know those with pre-shared keys. A suite that is not known is “0xNNNN”.
 func CipherSuiteName(id uint16) string { return dtlscore.CipherSuiteName(id) }
 
 // NewSessionCache returns a cache in memory for the sessions used last, as many as capacity says.
@@ -55,15 +57,17 @@ func NewSessionCache(capacity int) SessionCache { return dtlscore.NewSessionCach
 // [tls.Config] wherever both have a field. The zero value is a usable client once
 // ServerName is set ([Dial] sets it). It must not be changed once in use, and may be shared.
 //
-// Its functions are called by whoever brings a handshake on, which waits for them. They must not wait for that connection,
-// as its Close does: a function that does not want it returns an error.
+// Its functions are called by whoever brings a handshake on, which waits for them. They must not
+// wait for that connection, as its Close does: a function that does not want it returns an error.
 type Config struct {
-	// Certificates are those that this end shows, the first that fits. A server needs one. Of several that the client
-	// can use, it shows rather one for the name in server_name, and rather one of an authority that the client names.
+	// Certificates are those that this end shows, the first that fits. A server needs one. Of several
+	// that the client can use, it shows rather one for the name in server_name, and rather one of an
+	// authority that the client names.
 	Certificates []tls.Certificate
-	// GetCertificate is asked for a server's certificate at each handshake before
-	// Certificates, so that it can be renewed without a restart. As in crypto/tls it is asked only if the client sends
-	// server_name or Certificates is empty. [AcceptableCAs] returns the authorities that the client names.
+	// GetCertificate is asked for a server's certificate at each handshake before Certificates, so
+	// that it can be renewed without a restart. As in crypto/tls it is asked only if the client sends
+	// server_name or Certificates is empty. [AcceptableCAs] returns the authorities that the client
+	// names.
 	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	// GetClientCertificate is asked for a client's certificate, instead of Certificates.
 	GetClientCertificate func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
@@ -74,21 +78,24 @@ type Config struct {
 	// RawKey is shown in place of certificates to a peer that prefers raw public keys (RFC 7250).
 	RawKey crypto.Signer
 
-	// RootCAs are the authorities a client trusts; nil: those of the system. With GetPSK or VerifyRawKey nil means none: the
-	// server has no use for a certificate, unless VerifyPeerCertificate or InsecureSkipVerify is set.
+	// RootCAs are the authorities a client trusts; nil: those of the system. With GetPSK or
+	// VerifyRawKey nil means none: the server has no use for a certificate, unless
+	// VerifyPeerCertificate or InsecureSkipVerify is set.
 	RootCAs *x509.CertPool
-	// ServerName is the name that the server's certificate must have, also sent as SNI. An IPv6 address may have brackets and a zone.
+	// ServerName is the name that the server's certificate must have, also sent as SNI. An IPv6
+	// address may have brackets and a zone.
 	ServerName string
-	// ClientCAs are the authorities a server trusts for clients. Clients are told their names, if they have
-	// at most 8192 bytes, so that one with several certificates shows the right one.
+	// ClientCAs are the authorities a server trusts for clients. Clients are told their names, if they
+	// have at most 8192 bytes, so that one with several certificates shows the right one.
 	ClientCAs *x509.CertPool
 	// ClientAuth is what a server asks of clients. Telecom profiles want
 	// tls.RequireAndVerifyClientCert (RFC 6733, Section 13.1; 3GPP TS 33.501).
 	ClientAuth tls.ClientAuthType
 	// InsecureSkipVerify lets a client take any certificate: for tests, or with VerifyConnection.
 	InsecureSkipVerify bool
-	// VerifyPeerCertificate is called after the usual verification of a certificate, and not in resumed sessions. A server calls it
-	// without certificates for a client that was asked for one, has none, and is let in by ClientAuth.
+	// VerifyPeerCertificate is called after the usual verification of a certificate, and not in
+	// resumed sessions. A server calls it without certificates for a client that was asked for one,
+	// has none, and is let in by ClientAuth.
 	VerifyPeerCertificate func(rawCerts [][]byte, verifiedChains [][]*x509.Certificate) error
 	// VerifyConnection is called last in every handshake, resumed ones too. An error ends it.
 	VerifyConnection func(ConnectionState) error
@@ -103,14 +110,14 @@ type Config struct {
 	GetPSK    func(hint []byte) (*PSK, error)
 	LookupPSK func(identity []byte) (*PSK, error)
 
-	// TicketKeys let a server give session tickets to its clients, who can resume with them
-	// known by the certificates that they showed before; nil: no tickets. Configs
-	// that share it take each other's tickets. SessionCache is where a client keeps them; nil: nowhere.
+	// TicketKeys let a server give session tickets to its clients, who can resume with them known by
+	// the certificates that they showed before; nil: no tickets. Configs that share it take each
+	// other's tickets. SessionCache is where a client keeps them; nil: nowhere.
 	TicketKeys   *TicketKeys
 	SessionCache SessionCache
 
-	// MinVersion and MaxVersion bound the versions of DTLS. 0 is DTLS 1.2 and DTLS 1.3: the better one that
-	// both ends have. No RFC describes 1.3 over SCTP yet; MaxVersion VersionDTLS12 leaves it out.
+	// MinVersion and MaxVersion bound the versions of DTLS. 0 is DTLS 1.2 and DTLS 1.3: the better one
+	// that both ends have. No RFC describes 1.3 over SCTP yet; MaxVersion VersionDTLS12 leaves it out.
 	MinVersion, MaxVersion uint16
 	// CipherSuites are those allowed, of DTLS 1.2 and 1.3; nil is a good choice. A version
 	// of which it has none is not spoken.
@@ -130,17 +137,19 @@ type Config struct {
 	// shown already that the client is where it says, so it gains nothing here.
 	CookieExchange bool
 
-	// RequireComplete makes a close_notify the end (io.EOF) only if SCTP then says that nothing is missing. Without it the answer
-	// is taken as good where there is none because the association has ended: the peer may
-	// have left at once, as OpenSSL's programs do, or somebody has ended it to hide that messages are missing. With it
-	// that is a [TruncationError]. Whoever sends needs not set it.
+	// RequireComplete makes a close_notify the end (io.EOF) only if SCTP then says that nothing is
+	// missing. Without it the answer is taken as good where there is none because the association has
+	// ended: the peer may have left at once, as OpenSSL's programs do, or somebody has ended it to
+	// hide that messages are missing. With it that is a [TruncationError]. Whoever sends needs not set
+	// it.
 	RequireComplete bool
 
 	// RekeyAfter says when this end makes new keys by itself.
 	RekeyAfter RekeyPolicy
-	// OnKeyLife is called once, in a goroutine of its own, when three quarters of what the key of SCTP-AUTH may
-	// authenticate were sent: some 1.6 thousand million messages of one chunk. In DTLS 1.3 the
-	// key cannot be changed; it is time to dial a successor, for which there is [Relay]. In DTLS 1.2 [Conn.Renegotiate] changes it.
+	// OnKeyLife is called once, in a goroutine of its own, when three quarters of what the key of
+	// SCTP-AUTH may authenticate were sent: some 1.6 thousand million messages of one chunk. In DTLS
+	// 1.3 the key cannot be changed; it is time to dial a successor, for which there is [Relay]. In
+	// DTLS 1.2 [Conn.Renegotiate] changes it.
 	OnKeyLife func(*Conn)
 
 	// LegacyLabel makes the SCTP-AUTH keys of DTLS 1.2 as OpenSSL before 1.1.1b does, whose
@@ -149,7 +158,8 @@ type Config struct {
 	LegacyLabel bool
 
 	// DraftLabel makes the SCTP-AUTH keys of DTLS 1.3 with the exporter label of
-	// draft-tuexen-tsvwg-rfc6083-bis in place of that of RFC 6083. Both ends must agree, as with LegacyLabel.
+	// draft-tuexen-tsvwg-rfc6083-bis in place of that of RFC 6083. Both ends must agree, as with
+	// LegacyLabel.
 	DraftLabel bool
 
 	// PPID is the payload protocol identifier for Write, in host byte order. RFC 6083, Section 4.3.
@@ -158,13 +168,14 @@ type Config struct {
 	// application data; Diameter uses 0.
 	DefaultStream uint16
 
-	// ReadQueue bounds what is kept of messages that were read because others were wanted, and that nobody has taken
-	// yet: those of one [Stream] while another one is read, and of all while keys change. It counts
-	// bytes, with 128 and some rounding for each message; 0 is 1 MiB. At the bound nothing more is read from the
-	// association until some are taken, and SCTP holds the peer back: none is thrown away. SCTP has no flow control for each
-	// stream, so whoever leaves one stream unread then holds up all. A small bound makes that happen sooner. One smaller
-	// than what the peer may have on its way (its send buffer and the receive buffer of this end) also
-	// makes a change of keys wait for readers.
+	// ReadQueue bounds what is kept of messages that were read because others were wanted, and that
+	// nobody has taken yet: those of one [Stream] while another one is read, and of all while keys
+	// change. It counts bytes, with 128 and some rounding for each message; 0 is 1 MiB. At the bound
+	// nothing more is read from the association until some are taken, and SCTP holds the peer back:
+	// none is thrown away. SCTP has no flow control for each stream, so whoever leaves one stream
+	// unread then holds up all. A small bound makes that happen sooner. One smaller than what the peer
+	// may have on its way (its send buffer and the receive buffer of this end) also makes a change of
+	// keys wait for readers.
 	ReadQueue int
 
 	// HandshakeTimeout bounds a handshake; 0 is 10 seconds. SCTP drops in
@@ -175,14 +186,15 @@ type Config struct {
 	// MaxHandshakes bounds the handshakes that a Listener does at the same time, together with the
 	// connections that wait for Accept; 0 is 1024. Further associations wait in the kernel.
 	MaxHandshakes int
-	// MaxHandshakesPerHost bounds those with one host, an IPv4 address or an IPv6 /64, so that it cannot keep others out; 0 is
-	// a quarter of MaxHandshakes. Its further associations are aborted.
+	// MaxHandshakesPerHost bounds those with one host, an IPv4 address or an IPv6 /64, so that it
+	// cannot keep others out; 0 is a quarter of MaxHandshakes. Its further associations are aborted.
 	MaxHandshakesPerHost int
 
 	SCTP  SCTPOptions
 	Trace *Trace
-	// Logger is told what [Trace] is told, and never a secret; nil: nobody. Attributes stand in brackets; “peer”, the peer's
-	// addresses, is one of each record but “cannot accept”. None has more than 512 bytes, whatever a peer sends.
+	// Logger is told what [Trace] is told, and never a secret; nil: nobody. Attributes stand in
+	// brackets; “peer”, the peer's addresses, is one of each record but “cannot accept”. None
+	// has more than 512 bytes, whatever a peer sends.
 	//
 	//   - Warn: “handshake failed” (err), “cannot accept” (err), “fatal alert” (alert, local, err), “association” that
 	//     was lost or restarted (state, cause), “path” that has failed, perhaps (addr, change), “error of the peer” (cause);
@@ -200,10 +212,10 @@ type Config struct {
 	Time func() time.Time
 }
 
-// AcceptableCAs returns the certificate authorities that a client names in its ClientHello (RFC 8446,
-// Section 4.2.4), for [Config].GetCertificate and GetConfigForClient: the DER of their names, as in
-// [tls.CertificateRequestInfo].AcceptableCAs. It is nil for a client that names none, which takes any.
-// The caller must not change it.
+// AcceptableCAs returns the certificate authorities that a client names in its ClientHello (RFC
+// 8446, Section 4.2.4), for [Config].GetCertificate and GetConfigForClient: the DER of their names,
+// as in [tls.CertificateRequestInfo].AcceptableCAs. It is nil for a client that names none, which
+// takes any. The caller must not change it.
 func AcceptableCAs(info *tls.ClientHelloInfo) [][]byte { return dtlscore.AcceptableCAs(info) }
 
 // draftLabel is draft-tuexen-tsvwg-rfc6083-bis-07, Section 3.6.

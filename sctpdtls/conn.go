@@ -23,8 +23,9 @@ type association interface {
 	// AuthAgreement returns what both ends have said about SCTP-AUTH.
 	AuthAgreement() (authchunk.Agreement, error)
 
-	// Handshaking is called with true before the first handshake and in the middle of others, when what is
-	// lost should be sent again soon and the peer may wait for acknowledgements, and with false before ChangeCipherSpec.
+	// Handshaking is called with true before the first handshake and in the middle of others, when
+	// what is lost should be sent again soon and the peer may wait for acknowledgements, and with
+	// false before ChangeCipherSpec.
 	Handshaking(on bool) error
 	// Settled is called when a handshake is complete: the peer waits no more.
 	Settled() error
@@ -37,8 +38,9 @@ type association interface {
 // whose every Write is one message, and has methods beside that for
 // messages and streams. All methods may be called at the same time by any goroutine.
 //
-// Each Conn has a goroutine from its handshake to its end, which reads from the association: whatever the
-// peer begins makes progress, and an end is noticed, whether anybody reads or not. See [Conn.Context].
+// Each Conn has a goroutine from its handshake to its end, which reads from the association:
+// whatever the peer begins makes progress, and an end is noticed, whether anybody reads or not. See
+// [Conn.Context].
 type Conn struct {
 	assoc  association
 	core   *dtlscore.Conn
@@ -133,8 +135,8 @@ func newConn(a association, config *Config, core *dtlscore.Conn) (*Conn, error) 
 	return c, nil
 }
 
-// ok reports whether there is a connection at all. Methods of none return syscall.EINVAL, as those of package net do:
-// an error path may close what Dial did not return.
+// ok reports whether there is a connection at all. Methods of none return syscall.EINVAL, as those
+// of package net do: an error path may close what Dial did not return.
 func (c *Conn) ok() bool { return c != nil && c.assoc != nil }
 
 // HandshakeContext does the handshake if it has not been done yet. There is no need to
@@ -166,7 +168,8 @@ func (c *Conn) HandshakeContext(ctx context.Context) error {
 	return err
 }
 
-// takeOwner waits until the caller holds owner, or the first handshake is complete: then the caller does not hold it.
+// takeOwner waits until the caller holds owner, or the first handshake is complete: then the caller
+// does not hold it.
 func (c *Conn) takeOwner(ctx context.Context) (owns bool, err error) {
 	select {
 	case c.owner <- struct{}{}: // also if ctx is done: then that ends the connection
@@ -222,8 +225,8 @@ func (c *Conn) handshake(ctx context.Context) error {
 	return nil
 }
 
-// A callbackConn is what callbacks find as [tls.ClientHelloInfo].Conn: who the peer is. crypto/tls shows the connection
-// below TLS there, which is not to be read or written either.
+// A callbackConn is what callbacks find as [tls.ClientHelloInfo].Conn: who the peer is. crypto/tls
+// shows the connection below TLS there, which is not to be read or written either.
 type callbackConn struct{ c *Conn }
 
 func (h callbackConn) LocalAddr() net.Addr            { return h.c.LocalAddr() }
@@ -285,7 +288,8 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 	return c.setReadDeadline(&c.own, t)
 }
 
-// SetWriteDeadline makes writes fail with os.ErrDeadlineExceeded after t: nothing of the message was sent then.
+// SetWriteDeadline makes writes fail with os.ErrDeadlineExceeded after t: nothing of the message
+// was sent then.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
 	if !c.ok() {
 		return syscall.EINVAL

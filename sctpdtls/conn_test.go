@@ -34,10 +34,11 @@ func TestHandshakeNeedsNoTimer(t *testing.T) {
 	})
 }
 
-// All control records go on stream 0, ordered, PPID 0; the last of a flight asks for an immediate SACK. In DTLS 1.2 every record up
-// to the flush before ChangeCipherSpec goes under key 0, every later one under key 1; in DTLS 1.3
-// the server's records up to its Finished and the client's before that one, which has epoch 2. Requirements
-// 1.20, 1.22, 1.28, 1.49, 1.51, 1.52, 1.56, 3.31, 3.40; attacks H3, H4.
+// All control records go on stream 0, ordered, PPID 0; the last of a flight asks for an immediate
+// SACK. In DTLS 1.2 every record up to the flush before ChangeCipherSpec goes under key 0, every
+// later one under key 1; in DTLS 1.3 the server's records up to its Finished and the client's
+// before that one, which has epoch 2. Requirements 1.20, 1.22, 1.28, 1.49, 1.51, 1.52, 1.56, 3.31,
+// 3.40; attacks H3, H4.
 func TestAttackH4KeysOfTheHandshake(t *testing.T) {
 	const changeCipherSpec, epoch2, epoch3 = 20, 0x2e, 0x2f
 	for _, test := range []struct {
@@ -265,7 +266,8 @@ func TestConcurrentUse(t *testing.T) {
 	})
 }
 
-// Any number of empty messages in a row arrives, and a reader of bytes, who is not woken by them, heeds its deadline.
+// Any number of empty messages in a row arrives, and a reader of bytes, who is not woken by them,
+// heeds its deadline.
 func TestEmptyMessages(t *testing.T) {
 	const messages = 1000
 	for _, version := range []uint16{VersionDTLS12, VersionDTLS13} {

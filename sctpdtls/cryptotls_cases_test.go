@@ -92,7 +92,8 @@ func onlyOperator(m *meeting, certs ...tls.Certificate) {
 	m.server.Certificates, m.client.RootCAs = certs, anOperator().roots
 }
 
-// The sentences of Config up to VerifyPeerCertificate, of Certificate, ClientHelloInfo and CertificateRequestInfo.
+// The sentences of Config up to VerifyPeerCertificate, of Certificate, ClientHelloInfo and
+// CertificateRequestInfo.
 var tlsCases = slices.Concat([]tlsCase{
 	{says: "(the cases begin with mutual authentication)", set: func(*meeting) {}},
 

@@ -13,8 +13,8 @@ import (
 
 // It reads files that are not where the kernel's tests run.
 
-// Every exported field and method of crypto/tls's types, those of coming Go versions too, is in a case or in the
-// table of what is not the same.
+// Every exported field and method of crypto/tls's types, those of coming Go versions too, is in a
+// case or in the table of what is not the same.
 func TestCryptoTLSIsCovered(t *testing.T) {
 	var said strings.Builder
 	for _, name := range []string{"cryptotls_test.go", "cryptotls_cases_test.go", "cryptotls_more_test.go", "../docs/moving.md"} {

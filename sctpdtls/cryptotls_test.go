@@ -19,10 +19,11 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
 )
 
-// Each sentence of crypto/tls's documentation of Config, ClientHelloInfo, ConnectionState and Conn that
-// applies here is tried twice: with crypto/tls over a pipe, and with what FromTLS makes of the same
-// tls.Config. What callbacks are called with, whether there is a connection, and its state must be the same. What
-// cannot be the same is a line in docs/moving.md. The cases are in cryptotls_cases_test.go.
+// Each sentence of crypto/tls's documentation of Config, ClientHelloInfo, ConnectionState and Conn
+// that applies here is tried twice: with crypto/tls over a pipe, and with what FromTLS makes of the
+// same tls.Config. What callbacks are called with, whether there is a connection, and its state
+// must be the same. What cannot be the same is a line in docs/moving.md. The cases are in
+// cryptotls_cases_test.go.
 
 // A meeting is a client and a server, and what their callbacks were called with.
 type meeting struct {
@@ -194,7 +195,8 @@ func (m *meeting) overSCTP(t *testing.T, kept *any) (made bool, states [2]string
 	return true, [2]string{summary(cs.tls()), summary(ss.tls())}
 }
 
-// summary is what has to be the same in a state. The suite of TLS 1.3 and the group are chosen by what is fast.
+// summary is what has to be the same in a state. The suite of TLS 1.3 and the group are chosen by
+// what is fast.
 func summary(s tls.ConnectionState) string {
 	suite := tls.CipherSuiteName(s.CipherSuite)
 	if s.Version == tls.VersionTLS13 {
@@ -212,7 +214,8 @@ func summary(s tls.ConnectionState) string {
 		s.ServerName, peers, chains, s.OCSPResponse)
 }
 
-// deprecated returns a field of a type of crypto/tls that new code should not use, and that still has a meaning there.
+// deprecated returns a field of a type of crypto/tls that new code should not use, and that still
+// has a meaning there.
 func deprecated[T any](of any, name string) *T {
 	return reflect.ValueOf(of).Elem().FieldByName(name).Addr().Interface().(*T)
 }

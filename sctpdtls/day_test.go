@@ -13,8 +13,8 @@ import (
 // A whole day has 100,000 changes of keys; "make soak" asks for it.
 var day = flag.Duration("day", 20*time.Minute, "how long TestDayOfRekeys lasts, of a false clock")
 
-// Both ends make new keys by policy every 1.7 seconds and send a message every 100 ms, for a long time. None is lost,
-// comes twice or out of order. Requirements 1.37 to 1.61, 3.8, 3.9.
+// Both ends make new keys by policy every 1.7 seconds and send a message every 100 ms, for a long
+// time. None is lost, comes twice or out of order. Requirements 1.37 to 1.61, 3.8, 3.9.
 func TestDayOfRekeys(t *testing.T) {
 	for _, version := range versions {
 		t.Run(versionName(version), func(t *testing.T) { bubble(t, func(t *testing.T) { testDay(t, version) }) })

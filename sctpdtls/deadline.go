@@ -77,8 +77,8 @@ func (l *timeLimit) look() {
 	}
 }
 
-// A writeDeadline is the write deadline of the association: that of the writer who waits for space, or
-// past while the owner wants nobody to wait there.
+// A writeDeadline is the write deadline of the association: that of the writer who waits for space,
+// or past while the owner wants nobody to wait there.
 type writeDeadline struct {
 	set func(time.Time) error // of the association
 
@@ -90,8 +90,8 @@ type writeDeadline struct {
 	now   time.Time
 }
 
-// use makes l the deadline, of the writer who is about to wait, and is called again before each wait: what
-// it was to look around for, it looks for then.
+// use makes l the deadline, of the writer who is about to wait, and is called again before each
+// wait: what it was to look around for, it looks for then.
 func (d *writeDeadline) use(l *timeLimit) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -131,7 +131,8 @@ func (d *writeDeadline) giveBack() {
 	d.apply()
 }
 
-// apply is called with mu held. The association's method fails only when it is closed, as all else will then.
+// apply is called with mu held. The association's method fails only when it is closed, as all else
+// will then.
 func (d *writeDeadline) apply() {
 	var t time.Time
 	switch {

@@ -14,14 +14,15 @@ import (
 )
 
 // Dial makes an association with address, a “host:port” or “a/b:port”, and does the
-// handshake. The network is “sctp”, “sctp4” or “sctp6”. Without [Config].ServerName the host is the
-// name that the server's certificate must have. Of a name with several addresses they are tried one after the other until one
-// accepts an association, each but the last for a share of the time and [Config].HandshakeTimeout at most. Of a list of hosts
-// each name stands for its first address, and all belong to one server.
+// handshake. The network is “sctp”, “sctp4” or “sctp6”. Without [Config].ServerName the
+// host is the name that the server's certificate must have. Of a name with several addresses they
+// are tried one after the other until one accepts an association, each but the last for a share of
+// the time and [Config].HandshakeTimeout at most. Of a list of hosts each name stands for its first
+// address, and all belong to one server.
 //
-// It returns when each end has accepted the other. In DTLS 1.3 a client could send before the server has judged its
-// certificate; Dial waits for the server's answer, half a round trip more, lest a refusal surface
-// in some later call.
+// It returns when each end has accepted the other. In DTLS 1.3 a client could send before the
+// server has judged its certificate; Dial waits for the server's answer, half a round trip more,
+// lest a refusal surface in some later call.
 func Dial(network, address string, config *Config) (*Conn, error) {
 	return DialContext(context.Background(), network, address, config)
 }
@@ -31,8 +32,9 @@ func DialContext(ctx context.Context, network, address string, config *Config) (
 	return (&Dialer{Config: config}).DialConn(ctx, network, address)
 }
 
-// A Dialer dials with a Config, from an address of this host. From a port of its choice it dials again by itself, once,
-// where the server may still have an association with that port: that of a host which has lost its power, for example.
+// A Dialer dials with a Config, from an address of this host. From a port of its choice it dials
+// again by itself, once, where the server may still have an association with that port: that of a
+// host which has lost its power, for example.
 type Dialer struct {
 	Config    *Config
 	LocalAddr *Addr // nil: any
@@ -40,8 +42,8 @@ type Dialer struct {
 	dialer func(ctx context.Context, network string, local, remote *Addr, config *Config) (association, error) // nil: the kernel's
 }
 
-// DialContext is [Dialer.DialConn] for code that takes a dialer such as [net.Dialer]. The connection is
-// a *[Conn].
+// DialContext is [Dialer.DialConn] for code that takes a dialer such as [net.Dialer]. The
+// connection is a *[Conn].
 func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	c, err := d.DialConn(ctx, network, address)
 	if err != nil {
@@ -50,8 +52,8 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	return c, nil
 }
 
-// DialConn makes an association with address, and does the handshake, as [DialContext] does. It is to
-// DialContext as [Listener.AcceptConn] is to Accept.
+// DialConn makes an association with address, and does the handshake, as [DialContext] does. It is
+// to DialContext as [Listener.AcceptConn] is to Accept.
 func (d *Dialer) DialConn(ctx context.Context, network, address string) (*Conn, error) {
 	opError := &net.OpError{Op: "dial", Net: network}
 	if d.LocalAddr != nil {
@@ -90,9 +92,10 @@ func (d *Dialer) DialConn(ctx context.Context, network, address string) (*Conn, 
 	return c, nil
 }
 
-// mayBeRestart reports whether err may come from an association with the same addresses and ports that the server still
-// had, as after a crash of this host. The new one is a restart of that (RFC 9260, Section 5.2.2), without what was
-// agreed on for this one, and the server ends it as soon as it learns of that. Then the way is free.
+// mayBeRestart reports whether err may come from an association with the same addresses and ports
+// that the server still had, as after a crash of this host. The new one is a restart of that (RFC
+// 9260, Section 5.2.2), without what was agreed on for this one, and the server ends it as soon as
+// it learns of that. Then the way is free.
 func mayBeRestart(err error) bool {
 	if e, ok := errtype.As[*AuthUnsupportedError](err); ok {
 		return e.Peer
@@ -102,7 +105,8 @@ func mayBeRestart(err error) bool {
 		errors.Is(err, syscall.ENOTCONN) || errors.Is(err, syscall.EINVAL) // said of an association that is gone already
 }
 
-// dialOnce sets up an association with one of addrs and does the handshake. addr is that one, or the first if there is none.
+// dialOnce sets up an association with one of addrs and does the handshake. addr is that one, or
+// the first if there is none.
 func (d *Dialer) dialOnce(ctx context.Context, network string, addrs []*Addr, config *Config, coreConfig *dtlscore.Config) (c *Conn, addr *Addr, err error) {
 	core, err := dtlscore.Client(coreConfig)
 	if err != nil {
@@ -119,7 +123,8 @@ func (d *Dialer) dialOnce(ctx context.Context, network string, addrs []*Addr, co
 	return c, addr, c.HandshakeContext(ctx)
 }
 
-// associate tries the addresses of a name one after the other, as [net.Dialer] does. The error is that of the first.
+// associate tries the addresses of a name one after the other, as [net.Dialer] does. The error is
+// that of the first.
 func (d *Dialer) associate(ctx context.Context, network string, addrs []*Addr, config *Config) (a association, addr *Addr, err error) {
 	dial := dialKernel
 	if d.dialer != nil {
@@ -142,8 +147,8 @@ func (d *Dialer) associate(ctx context.Context, network string, addrs []*Addr, c
 	return nil, addr, err
 }
 
-// shareOf is the context for one address of several that are left: a fair share of the time, but two seconds if there
-// are so many, and limit at most. The last one has all that is left.
+// shareOf is the context for one address of several that are left: a fair share of the time, but
+// two seconds if there are so many, and limit at most. The last one has all that is left.
 func shareOf(ctx context.Context, left int, limit time.Duration) (context.Context, context.CancelFunc) {
 	if left == 1 {
 		return ctx, func() {}
@@ -154,8 +159,9 @@ func shareOf(ctx context.Context, left int, limit time.Duration) (context.Contex
 	return context.WithTimeout(ctx, limit)
 }
 
-// hostOf returns the first host of an address, which [ResolveAddr] checks. A zone is no part of it: it says by which
-// interface this host reaches an address (RFC 4007, Section 6), and no certificate has one.
+// hostOf returns the first host of an address, which [ResolveAddr] checks. A zone is no part of it:
+// it says by which interface this host reaches an address (RFC 4007, Section 6), and no certificate
+// has one.
 func hostOf(address string) string {
 	host, _, several := strings.Cut(address, "/")
 	if !several {

@@ -18,7 +18,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// A fakeNetwork has a server at some addresses. At others, dialling fails at once or is not answered.
+// A fakeNetwork has a server at some addresses. At others, dialling fails at once or is not
+// answered.
 type fakeNetwork struct {
 	t      *testing.T
 	server func(n int, a association) association // makes the n-th association of the client, from 0
@@ -139,7 +140,8 @@ func (a *aborting) Recv(stream.Buffer, bool) (stream.Part, error) {
 	return stream.Part{}, assoctest.ErrAborted
 }
 
-// From a port of its own choice a client dials again, once, when the server may still have had its last association.
+// From a port of its own choice a client dials again, once, when the server may still have had its
+// last association.
 func TestDialAgainAfterCrash(t *testing.T) {
 	own := &Addr{Port: 38412}
 	reset := func(_ int, a association) association {
@@ -204,7 +206,8 @@ func TestDialAgainAfterCrash(t *testing.T) {
 	}
 }
 
-// A Dialer that fails returns no connection, in either form, and an error that names the address it dials from.
+// A Dialer that fails returns no connection, in either form, and an error that names the address it
+// dials from.
 func TestDialerError(t *testing.T) {
 	local := &Addr{IPAddrs: []net.IPAddr{{IP: net.IPv4(127, 0, 0, 9)}}, Port: 1}
 	d := Dialer{Config: clientConfig(), LocalAddr: local}

@@ -10,30 +10,32 @@
 //
 // # Messages and streams
 //
-// An association carries messages on numbered streams, [ConnectionState].OutStreams of them from this end. SCTP keeps the order
-// within a stream, unless a message is Unordered, and never makes one stream wait for what another has
-// lost. There are two ways to read:
+// An association carries messages on numbered streams, [ConnectionState].OutStreams of them from
+// this end. SCTP keeps the order within a stream, unless a message is Unordered, and never makes
+// one stream wait for what another has lost. There are two ways to read:
 //
 //   - [Conn.ReadMessage] has the messages of all streams as they come, each with its [MessageInfo];
 //   - [Conn.Stream] makes a net.Conn of one stream, with deadlines of its own, and has its messages from
 //     then on; [Conn.AcceptStream] does so for the next stream on which something comes.
 //
-// Both can be used at once, by any number of goroutines. Each connection has one goroutine of its own, which reads from
-// the association. What nobody has asked for yet it keeps, up to [Config].ReadQueue;
-// then SCTP holds the peer back until some of it is taken. It has one window for
-// all streams, so a program that leaves one stream unread will in the end stop the others. A program that
-// does not care for a stream should not make a Stream of it, and use ReadMessage for all.
+// Both can be used at once, by any number of goroutines. Each connection has one goroutine of its
+// own, which reads from the association. What nobody has asked for yet it keeps, up to
+// [Config].ReadQueue; then SCTP holds the peer back until some of it is taken. It has one window
+// for all streams, so a program that leaves one stream unread will in the end stop the others. A
+// program that does not care for a stream should not make a Stream of it, and use ReadMessage for
+// all.
 //
-// Writes need no queue: each goes to the kernel when it has space; [Conn.WriteMessages] hands over several at once. If both ends want that, a message may be
-// given up by SCTP after a time or a number of retransmissions, see [MessageInfo].Lifetime; all others arrive, or the
-// connection ends with an error.
+// Writes need no queue: each goes to the kernel when it has space; [Conn.WriteMessages] hands over
+// several at once. If both ends want that, a message may be given up by SCTP after a time or a
+// number of retransmissions, see [MessageInfo].Lifetime; all others arrive, or the connection ends
+// with an error.
 //
 // # Coming from crypto/tls
 //
-// [Config] and [ConnectionState] have the names, types and meanings of crypto/tls, and [FromTLS] takes over a
-// configuration. What is different: [Listener.Accept] returns connections whose handshake is done; there are
-// messages, of at most [MaxMessageSize] bytes; a connection notices by itself what the peer does, its close among
-// it, and [Conn.Context] is done then.
+// [Config] and [ConnectionState] have the names, types and meanings of crypto/tls, and [FromTLS]
+// takes over a configuration. What is different: [Listener.Accept] returns connections whose
+// handshake is done; there are messages, of at most [MaxMessageSize] bytes; a connection notices by
+// itself what the peer does, its close among it, and [Conn.Context] is done then.
 //
 // # Coming from plain SCTP
 //
@@ -43,17 +45,19 @@
 // [AuthUnsupportedError] before a byte of DTLS is sent. Take the PPID registered for the
 // protocol over DTLS, such as [PPIDDiameter] or [PPIDNGAP].
 //
-// An association that other code has set up, github.com/ishidawataru/sctp for example, becomes a connection by [Client] or
-// [Server], if its socket asked for SCTP-AUTH in time: [RequestAuth] does that.
+// An association that other code has set up, github.com/ishidawataru/sctp for example, becomes a
+// connection by [Client] or [Server], if its socket asked for SCTP-AUTH in time: [RequestAuth] does
+// that.
 //
 // # Paths
 //
-// An end has several addresses if it is given as “192.0.2.1/198.51.100.1:5868”, of IPv4, IPv6 or both, in [Dial], [Listen] and
-// [Dialer].LocalAddr; a wildcard stands for all addresses of the host. SCTP moves to another path by itself when one
-// fails, after [SCTPOptions].PathMaxRetrans timeouts, and nothing is lost by that or out of order. [Conn.Paths] tells how they do,
-// [Conn.SetPrimary] chooses, [Conn.BindAdd] and [Conn.BindRemove] change the addresses of this end while the
-// association lives. Who the peer is does not depend on its addresses. [Conn.LocalAddr] and
-// [Conn.RemoteAddr] list all that the association has, [Listener.Addr] what Listen was given.
+// An end has several addresses if it is given as “192.0.2.1/198.51.100.1:5868”, of IPv4, IPv6
+// or both, in [Dial], [Listen] and [Dialer].LocalAddr; a wildcard stands for all addresses of the
+// host. SCTP moves to another path by itself when one fails, after [SCTPOptions].PathMaxRetrans
+// timeouts, and nothing is lost by that or out of order. [Conn.Paths] tells how they do,
+// [Conn.SetPrimary] chooses, [Conn.BindAdd] and [Conn.BindRemove] change the addresses of this end
+// while the association lives. Who the peer is does not depend on its addresses. [Conn.LocalAddr]
+// and [Conn.RemoteAddr] list all that the association has, [Listener.Addr] what Listen was given.
 //
 // # Errors
 //
@@ -68,14 +72,15 @@
 //
 // # What can be seen
 //
-// [Config].Trace is told of handshakes, alerts, keys and of what SCTP notifies, and [Config].Logger of the same;
-// [Conn.Stats] has counts, of the kernel too. No secret is in them. Only [Config].KeyLogWriter gets those.
+// [Config].Trace is told of handshakes, alerts, keys and of what SCTP notifies, and [Config].Logger
+// of the same; [Conn.Stats] has counts, of the kernel too. No secret is in them. Only
+// [Config].KeyLogWriter gets those.
 //
 // # What is protected and what is not
 //
-// The bytes of messages are encrypted and authenticated. The stream, the PPID, the order and the length of
-// each are visible to anyone on the path; SCTP-AUTH protects them from change.
-// Control chunks such as SACK, SHUTDOWN and ABORT are not authenticated: anyone on the
-// path can end an association, and is then reported as an [AssociationError], never as io.EOF.
-// RFC 6083 forbids replay detection in DTLS; it is left to SCTP's transmission sequence numbers.
+// The bytes of messages are encrypted and authenticated. The stream, the PPID, the order and the
+// length of each are visible to anyone on the path; SCTP-AUTH protects them from change. Control
+// chunks such as SACK, SHUTDOWN and ABORT are not authenticated: anyone on the path can end an
+// association, and is then reported as an [AssociationError], never as io.EOF. RFC 6083 forbids
+// replay detection in DTLS; it is left to SCTP's transmission sequence numbers.
 package sctpdtls

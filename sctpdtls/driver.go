@@ -144,9 +144,9 @@ func (c *Conn) do(ev dtlscore.Event) error {
 	return fmt.Errorf("sctpdtls: unknown event %d of the DTLS core", ev.Kind)
 }
 
-// sendFlight sends the records that were collected. When there is no space for them, the peer may be waiting for
-// space just as well, so it goes on reading until there is. Writers wait until then, also when
-// this is interrupted: they would take the space.
+// sendFlight sends the records that were collected. When there is no space for them, the peer may
+// be waiting for space just as well, so it goes on reading until there is. Writers wait until then,
+// also when this is interrupted: they would take the space.
 func (c *Conn) sendFlight() error {
 	if len(c.flight) == 0 {
 		return nil
@@ -206,21 +206,21 @@ func (c *Conn) gone(err error) error {
 	return c.over(err)
 }
 
-// awaitPeerKey gives the peer time to install the key that this end is about to
-// use. The peer drops in silence what comes before, and gets it again only when a timer
-// has run out. Nothing in DTLS 1.2 tells a client that the server is ready, and the
-// acknowledgements of the flush before come from its kernel, not from its program. But it has as much
-// to do as it had for its first answer, and computes what this end has just computed, from the
-// same message. That time is enough unless it is busier than before, and then the timer is a short one
-// (handshakeRTO). Where the network takes longer than the peer, the flush has taken it already.
+// awaitPeerKey gives the peer time to install the key that this end is about to use. The peer drops
+// in silence what comes before, and gets it again only when a timer has run out. Nothing in DTLS
+// 1.2 tells a client that the server is ready, and the acknowledgements of the flush before come
+// from its kernel, not from its program. But it has as much to do as it had for its first answer,
+// and computes what this end has just computed, from the same message. That time is enough unless
+// it is busier than before, and then the timer is a short one (handshakeRTO). Where the network
+// takes longer than the peer, the flush has taken it already.
 func (c *Conn) awaitPeerKey() {
 	if !c.keys.peerHasKey() {
 		c.assoc.Pause(min(max(c.answerTime, 3*c.keyTime, minKeyTime), maxKeyTime) - time.Since(c.askedAt))
 	}
 }
 
-// The wait for the peer's key is at least the time in which a program may be woken, on a processor that it shares with
-// others, and bounded lest our own slowness be taken for the peer's.
+// The wait for the peer's key is at least the time in which a program may be woken, on a processor
+// that it shares with others, and bounded lest our own slowness be taken for the peer's.
 const (
 	minKeyTime = time.Millisecond
 	maxKeyTime = 50 * time.Millisecond
@@ -275,9 +275,9 @@ func (c *Conn) flush() error {
 	}
 }
 
-// drain reads everything that SCTP has received when it begins, a message that has begun to its end:
-// RFC 6083, Sections 4.7 and 4.9. A peer that sends as fast as this reads does not keep it busy
-// for ever: more than a receive buffer holds was not there at the beginning.
+// drain reads everything that SCTP has received when it begins, a message that has begun to its
+// end: RFC 6083, Sections 4.7 and 4.9. A peer that sends as fast as this reads does not keep it
+// busy for ever: more than a receive buffer holds was not there at the beginning.
 func (c *Conn) drain() error {
 	for c.drained < maxDrained || c.messages.Partial() {
 		if c.mux.Full() {

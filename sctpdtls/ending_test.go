@@ -98,7 +98,8 @@ func TestCloseIsBounded(t *testing.T) {
 	})
 }
 
-// The end of the association without close_notify is a truncation: requirements 1.15, 1.65; attacks C6, H1, H11.
+// The end of the association without close_notify is a truncation: requirements 1.15, 1.65; attacks
+// C6, H1, H11.
 func TestAttackC6TruncationIsReported(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -163,8 +164,8 @@ func TestAttackE12HandshakeTimeout(t *testing.T) {
 	})
 }
 
-// A context that is done before the handshake begins ends the connection just as well: a Listener that is closed
-// between accept and handshake leaves no association behind. Attack E12.
+// A context that is done before the handshake begins ends the connection just as well: a Listener
+// that is closed between accept and handshake leaves no association behind. Attack E12.
 func TestHandshakeWithContextDone(t *testing.T) {
 	for range 20 { // either branch of a select would be taken at times
 		bubble(t, func(t *testing.T) {
@@ -180,7 +181,8 @@ func TestHandshakeWithContextDone(t *testing.T) {
 	}
 }
 
-// Keys that differ show only as silence, and the error says what it may be: requirements 2.4 to 2.6.
+// Keys that differ show only as silence, and the error says what it may be: requirements 2.4 to
+// 2.6.
 func TestLegacyLabelMismatch(t *testing.T) {
 	for _, both := range []bool{false, true} {
 		bubble(t, func(t *testing.T) {
@@ -205,7 +207,8 @@ func TestLegacyLabelMismatch(t *testing.T) {
 	}
 }
 
-// The draft's label for DTLS 1.3 is another one: requirement 3.36. The legacy label does not matter there.
+// The draft's label for DTLS 1.3 is another one: requirement 3.36. The legacy label does not matter
+// there.
 func TestDraftLabel(t *testing.T) {
 	for _, both := range []bool{false, true} {
 		bubble(t, func(t *testing.T) {

@@ -39,8 +39,8 @@ func (e *StreamError) Error() string {
 	return fmt.Sprintf("sctpdtls: no stream %d: the association has outgoing streams 0 to %d; ask for more with SCTPOptions.OutStreams here and MaxInStreams at the peer", e.Stream, e.Streams-1)
 }
 
-// A PartialReliabilityError is returned for a message with a Lifetime or a limit of Retransmissions on an
-// association without partial reliability (RFC 3758). Nothing was sent.
+// A PartialReliabilityError is returned for a message with a Lifetime or a limit of Retransmissions
+// on an association without partial reliability (RFC 3758). Nothing was sent.
 type PartialReliabilityError struct {
 	Peer bool // this end has asked for it, and the peer has not
 }
@@ -66,9 +66,9 @@ const (
 	AssociationRestarted
 )
 
-// An AssociationError means that the association ended without the close_notify
-// that would have shown that nothing is missing. It matches io.ErrUnexpectedEOF with
-// errors.Is, and unwraps to what the kernel said. It never matches net.ErrClosed, which stands for a Close of this end.
+// An AssociationError means that the association ended without the close_notify that would have
+// shown that nothing is missing. It matches io.ErrUnexpectedEOF with errors.Is, and unwraps to what
+// the kernel said. It never matches net.ErrClosed, which stands for a Close of this end.
 type AssociationError struct {
 	End   AssociationEnd
 	Cause uint16 // error cause code of an ABORT (RFC 9260, Section 3.3.10), else 0
@@ -93,9 +93,10 @@ func (e *AssociationError) Unwrap() error { return e.Err }
 // Is makes errors.Is recognise a truncation.
 func (e *AssociationError) Is(target error) bool { return target == io.ErrUnexpectedEOF }
 
-// ErrPeerClosed is returned for what cannot be sent any more because the peer has closed the connection: its
-// close_notify has come, and then either the end of the association, or it came in the middle of a renegotiation. It
-// matches syscall.EPIPE with errors.Is, as package net's error for writing to a peer that is gone.
+// ErrPeerClosed is returned for what cannot be sent any more because the peer has closed the
+// connection: its close_notify has come, and then either the end of the association, or it came in
+// the middle of a renegotiation. It matches syscall.EPIPE with errors.Is, as package net's error
+// for writing to a peer that is gone.
 var ErrPeerClosed error = peerClosedError{}
 
 type peerClosedError struct{}
@@ -105,12 +106,14 @@ func (peerClosedError) Error() string {
 }
 func (peerClosedError) Is(target error) bool { return target == syscall.EPIPE }
 
-// A TruncationError means that messages of the peer are missing, and will never come: somebody on the path has
-// removed them, and acknowledged them in this end's name, which SCTP does not authenticate. It is inside of the [AlertError]
-// with which the connection ends, and matches io.ErrUnexpectedEOF; the peer gets the alert.
+// A TruncationError means that messages of the peer are missing, and will never come: somebody on
+// the path has removed them, and acknowledged them in this end's name, which SCTP does not
+// authenticate. It is inside of the [AlertError] with which the connection ends, and matches
+// io.ErrUnexpectedEOF; the peer gets the alert.
 type TruncationError struct {
-	// Missing is a number of DATA chunks, of which each message has at least one, and there may be more. What came
-	// after them on ordered streams is lost as well. 0 is an unknown number, for the association had ended: see [Config].RequireComplete.
+	// Missing is a number of DATA chunks, of which each message has at least one, and there may be
+	// more. What came after them on ordered streams is lost as well. 0 is an unknown number, for the
+	// association had ended: see [Config].RequireComplete.
 	Missing int
 }
 
@@ -124,9 +127,9 @@ func (e *TruncationError) Error() string {
 // Is makes errors.Is recognise a truncation.
 func (e *TruncationError) Is(target error) bool { return target == io.ErrUnexpectedEOF }
 
-// A HandshakeTimeoutError means that the handshake did not end before [Config].HandshakeTimeout or the
-// deadline of its context. It
-// matches os.ErrDeadlineExceeded with errors.Is and is a timeout as in [net.Error].
+// A HandshakeTimeoutError means that the handshake did not end before [Config].HandshakeTimeout or
+// the deadline of its context. It matches os.ErrDeadlineExceeded with errors.Is and is a timeout as
+// in [net.Error].
 type HandshakeTimeoutError struct {
 	// KeyInUse is set when this end had already sent under the first SCTP-AUTH
 	// key made from the handshake. SCTP drops what is authenticated with another key in silence.

@@ -7,14 +7,14 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// An Event is a notification of SCTP about the association (RFC 6458, Section 6.1): an [AssocChange],
-// [PeerAddrChange], [SendFailed], [RemoteError], [PeerShutdown], [PartialDeliveryAborted] or [OtherEvent].
-// Nobody has authenticated what it says.
+// An Event is a notification of SCTP about the association (RFC 6458, Section 6.1): an
+// [AssocChange], [PeerAddrChange], [SendFailed], [RemoteError], [PeerShutdown],
+// [PartialDeliveryAborted] or [OtherEvent]. Nobody has authenticated what it says.
 type Event interface{ event() }
 
 type (
-	// An AssocChange tells of the life of the association. Cause is the error cause code of an ABORT (RFC 9260,
-	// Section 3.3.10), or 0; the numbers of streams are set when it has come up.
+	// An AssocChange tells of the life of the association. Cause is the error cause code of an ABORT
+	// (RFC 9260, Section 3.3.10), or 0; the numbers of streams are set when it has come up.
 	AssocChange struct {
 		State                 AssocState
 		Cause                 uint16
@@ -27,8 +27,8 @@ type (
 		Change PathChange
 	}
 
-	// SendFailed tells of a message that could not be delivered: its Lifetime is over, or the association. Sent says
-	// that a part of it was sent.
+	// SendFailed tells of a message that could not be delivered: its Lifetime is over, or the
+	// association. Sent says that a part of it was sent.
 	SendFailed struct {
 		Stream    uint16
 		PPID      uint32

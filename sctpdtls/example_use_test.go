@@ -44,7 +44,8 @@ func ExamplePSK() {
 	conn.Close()
 }
 
-// Requests of several subscribers, each on a stream of its own: none waits for another's lost packets.
+// Requests of several subscribers, each on a stream of its own: none waits for another's lost
+// packets.
 func ExampleConn_Stream() {
 	cert, roots := credentials("client.pem", "client-key.pem")
 	conn, err := sctpdtls.Dial("sctp", "localhost:5868", &sctpdtls.Config{
@@ -115,7 +116,8 @@ func ExampleConfig_getCertificate() {
 	fmt.Println("certificate:", current.Load().Leaf.Subject)
 }
 
-// New keys for DTLS 1.3 in both directions, in use as soon as the peer has answered. RekeyAfter makes them by itself.
+// New keys for DTLS 1.3 in both directions, in use as soon as the peer has answered. RekeyAfter
+// makes them by itself.
 func ExampleConn_KeyUpdate() {
 	cert, roots := credentials("client.pem", "client-key.pem")
 	conn, err := sctpdtls.Dial("sctp", "localhost:5868", &sctpdtls.Config{

@@ -11,7 +11,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
 )
 
-// What docs/fips.md says of GODEBUG=fips140=on and fips140=only: this program runs the next test again with it.
+// What docs/fips.md says of GODEBUG=fips140=on and fips140=only: this program runs the next test
+// again with it.
 func TestFIPS140(t *testing.T) {
 	for _, mode := range []string{"on", "only"} {
 		t.Run(mode, func(t *testing.T) {
@@ -30,8 +31,9 @@ func TestFIPS140(t *testing.T) {
 	}
 }
 
-// Handshakes of both versions with nothing but algorithms that FIPS 140-3 approves, data, resumption and new keys. In the
-// mode “only” the standard library refuses AES-GCM with the nonces of DTLS, which has to be an error, not a panic.
+// Handshakes of both versions with nothing but algorithms that FIPS 140-3 approves, data,
+// resumption and new keys. In the mode “only” the standard library refuses AES-GCM with the
+// nonces of DTLS, which has to be an error, not a panic.
 func TestFIPS140Handshake(t *testing.T) {
 	only := strings.Contains(os.Getenv("GODEBUG"), "fips140=only")
 	t.Logf("GODEBUG=%s, FIPS 140-3 mode %v", os.Getenv("GODEBUG"), fips140.Enabled())

@@ -12,23 +12,26 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 )
 
-// A TLSConfigError names a field of a [tls.Config] that [FromTLS] cannot honour, and what there is instead.
+// A TLSConfigError names a field of a [tls.Config] that [FromTLS] cannot honour, and what there is
+// instead.
 type TLSConfigError struct{ Field, Remedy string }
 
 func (e *TLSConfigError) Error() string {
 	return fmt.Sprintf("sctpdtls: tls.Config.%s means nothing here: %s", e.Field, e.Remedy)
 }
 
-// FromTLS returns a Config that means for DTLS over SCTP what c means for TLS over TCP, for those who have one
-// already; a nil c is an empty one. It returns a [TLSConfigError] for a field that it cannot honour, rather than to
-// leave it out. DTLS 1.2 and 1.3 stand for TLS 1.2 and 1.3. Cipher suites and groups that are not implemented here are left
-// out, which allows less than c, never more; it is an error if none is left. As in crypto/tls the order of those lists does
-// not count, and ClientCAs nil means the host's authorities if clients are verified.
+// FromTLS returns a Config that means for DTLS over SCTP what c means for TLS over TCP, for those
+// who have one already; a nil c is an empty one. It returns a [TLSConfigError] for a field that it
+// cannot honour, rather than to leave it out. DTLS 1.2 and 1.3 stand for TLS 1.2 and 1.3. Cipher
+// suites and groups that are not implemented here are left out, which allows less than c, never
+// more; it is an error if none is left. As in crypto/tls the order of those lists does not count,
+// and ClientCAs nil means the host's authorities if clients are verified.
 //
-// Like crypto/tls, a server gives session tickets unless SessionTicketsDisabled is set. Their keys are made from the
-// first of those that SessionTicketKey or [tls.Config.SetSessionTicketKeys] has set, so that servers which have it in common take
-// each other's tickets; otherwise they change every day. A Config from GetConfigForClient
-// for which no key was set has those of c. [Config].TicketKeys of the result can be set at any time later.
+// Like crypto/tls, a server gives session tickets unless SessionTicketsDisabled is set. Their keys
+// are made from the first of those that SessionTicketKey or [tls.Config.SetSessionTicketKeys] has
+// set, so that servers which have it in common take each other's tickets; otherwise they change
+// every day. A Config from GetConfigForClient for which no key was set has those of c.
+// [Config].TicketKeys of the result can be set at any time later.
 //
 // The slices, pools and functions of c are shared with the result. TLS may use c at the same time.
 func FromTLS(c *tls.Config) (*Config, error) {
@@ -109,7 +112,8 @@ func FromTLS(c *tls.Config) (*Config, error) {
 
 const noneLeft = "nothing in it is implemented; nil is a good choice"
 
-// implemented returns those of have that are wanted, nil if wanted is. The order of wanted does not count in crypto/tls.
+// implemented returns those of have that are wanted, nil if wanted is. The order of wanted does not
+// count in crypto/tls.
 func implemented[T comparable](wanted []T, have ...T) []T {
 	if wanted == nil {
 		return nil
@@ -117,10 +121,11 @@ func implemented[T comparable](wanted []T, have ...T) []T {
 	return slices.DeleteFunc(have, func(v T) bool { return !slices.Contains(wanted, v) })
 }
 
-// ticketKey returns a key made from the one with which c seals session tickets, if that was set and not made by
-// crypto/tls. The key cannot be read, but used: a ticket ends with an HMAC-SHA256 under it (RFC 5077, Section 4), here of
-// bytes that are always the same, since Rand has no randomness. A key that crypto/tls makes of that Rand is
-// always the same too, and is made anew at a time so late.
+// ticketKey returns a key made from the one with which c seals session tickets, if that was set and
+// not made by crypto/tls. The key cannot be read, but used: a ticket ends with an HMAC-SHA256 under
+// it (RFC 5077, Section 4), here of bytes that are always the same, since Rand has no randomness. A
+// key that crypto/tls makes of that Rand is always the same too, and is made anew at a time so
+// late.
 func ticketKey(c *tls.Config) (key [32]byte, ok bool) {
 	mac := func(c *tls.Config) []byte {
 		c.Rand, c.Time, c.SessionTicketsDisabled = zeros{}, func() time.Time { return time.Unix(1<<40, 0) }, false
@@ -149,8 +154,8 @@ func (zeros) Read(b []byte) (int, error) {
 var dtlsVersions = map[uint16]uint16{tls.VersionTLS12: VersionDTLS12, tls.VersionTLS13: VersionDTLS13}
 
 // withoutCounterpart are the fields that FromTLS refuses unless they are zero. Not among them are
-// PreferServerCipherSuites, which crypto/tls does not look at either, and DynamicRecordSizingDisabled, as a
-// record is a message here.
+// PreferServerCipherSuites, which crypto/tls does not look at either, and
+// DynamicRecordSizingDisabled, as a record is a message here.
 var withoutCounterpart = []TLSConfigError{
 	{"NameToCertificate", "put the certificates into Certificates, the first that fits is taken"},
 	{"ClientSessionCache", "leave it out and set SessionCache of the result"},
@@ -210,7 +215,8 @@ func (s *ConnectionState) tls() tls.ConnectionState {
 			field.SetBool(value)
 		}
 	}
-	// What [tls.ConnectionState.ExportKeyingMaterial] calls, and there is no other way to set. Without it that panics.
+	// What [tls.ConnectionState.ExportKeyingMaterial] calls, and there is no other way to set. Without
+	// it that panics.
 	if field := reflect.ValueOf(&t).Elem().FieldByName("ekm"); field.IsValid() && field.Type() == reflect.TypeFor[exportFunc]() {
 		*(*exportFunc)(field.Addr().UnsafePointer()) = s.ExportKeyingMaterial
 	}

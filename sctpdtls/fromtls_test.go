@@ -13,8 +13,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
 )
 
-// Every exported field of tls.Config, those of coming Go versions too, makes a difference in what FromTLS
-// returns, is named by its error, or is one of two that mean nothing here.
+// Every exported field of tls.Config, those of coming Go versions too, makes a difference in what
+// FromTLS returns, is named by its error, or is one of two that mean nothing here.
 func TestFromTLSHonoursOrNames(t *testing.T) {
 	meaningless := []string{"PreferServerCipherSuites", "DynamicRecordSizingDisabled"}
 	zero, err := FromTLS(new(tls.Config))
@@ -100,8 +100,8 @@ func TestFromTLSVersions(t *testing.T) {
 	}
 }
 
-// A connection as configured for crypto/tls: mutual, with ALPN, the suite of 1.2 that the list allows, and verifiers
-// that see what crypto/tls would show them.
+// A connection as configured for crypto/tls: mutual, with ALPN, the suite of 1.2 that the list
+// allows, and verifiers that see what crypto/tls would show them.
 func TestFromTLSConnects(t *testing.T) {
 	for version, suite := range map[uint16]uint16{
 		tls.VersionTLS12: tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
@@ -153,7 +153,8 @@ func TestFromTLSConnects(t *testing.T) {
 	}
 }
 
-// A verifier's error ends the handshake, and so does a field that cannot be honoured in the answer of GetConfigForClient.
+// A verifier's error ends the handshake, and so does a field that cannot be honoured in the answer
+// of GetConfigForClient.
 func TestFromTLSRefuses(t *testing.T) {
 	refused := errors.New("refused")
 	for name, change := range map[string]func(client, server *tls.Config){

@@ -33,8 +33,9 @@ func resumedWith(t *testing.T, servers ...*Config) (resumed []bool) {
 	return resumed
 }
 
-// “If SessionTicketKey is explicitly set on the returned Config, or if SetSessionTicketKeys is called on the returned
-// Config, those keys will be used. Otherwise, the original Config keys will be used.”
+// “If SessionTicketKey is explicitly set on the returned Config, or if SetSessionTicketKeys is
+// called on the returned Config, those keys will be used. Otherwise, the original Config keys will
+// be used.”
 func TestFromTLSTicketsOfGetConfigForClient(t *testing.T) {
 	set := func(key byte) func(*tls.Config) {
 		return func(c *tls.Config) { c.SetSessionTicketKeys([][32]byte{{key}}) }
@@ -109,8 +110,8 @@ func TestFromTLSTicketKeysInCommon(t *testing.T) {
 	}
 }
 
-// A Config that servers of TLS use at the same time is taken over: its SessionTicketKey is no longer zero then,
-// and they may be about to fill it in.
+// A Config that servers of TLS use at the same time is taken over: its SessionTicketKey is no
+// longer zero then, and they may be about to fill it in.
 func TestFromTLSOfConfigInUse(t *testing.T) {
 	c := tlsServer(0)
 	var both sync.WaitGroup

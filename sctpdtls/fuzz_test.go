@@ -19,7 +19,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// FuzzResolveAddr: what is an address is printed as one, which means the same. No name is looked up.
+// FuzzResolveAddr: what is an address is printed as one, which means the same. No name is looked
+// up.
 func FuzzResolveAddr(f *testing.F) {
 	for _, address := range []string{"192.0.2.1/198.51.100.1:5868", "[2001:db8::1]/192.0.2.1:38412", ":5868", "[fe80::1%1]:1", "[::ffff:192.0.2.1]:http", "a/:1"} {
 		f.Add(uint8(0), address)
@@ -49,9 +50,10 @@ func FuzzResolveAddr(f *testing.F) {
 	})
 }
 
-// FuzzDriver: one end of a connection sends what the input says in between, or sends otherwise what it has to send, and its
-// association does what no association should. The other end reads nothing that was not written, no call of either
-// waits for ever, and every error is of a type that is documented. What the core does with records has targets of its own.
+// FuzzDriver: one end of a connection sends what the input says in between, or sends otherwise what
+// it has to send, and its association does what no association should. The other end reads nothing
+// that was not written, no call of either waits for ever, and every error is of a type that is
+// documented. What the core does with records has targets of its own.
 func FuzzDriver(f *testing.F) {
 	pki()
 	for kind := range byte(8) {
@@ -145,8 +147,8 @@ func mustBeTyped(t *testing.T, what string, err error) {
 	t.Errorf("%s: an error of no known type: %v", what, err)
 }
 
-// A rogueSender is what is done to the association whenever its end sends. Each step is three bytes: how many
-// messages pass before it, what, and a number.
+// A rogueSender is what is done to the association whenever its end sends. Each step is three
+// bytes: how many messages pass before it, what, and a number.
 type rogueSender struct {
 	own, victim *assoctest.Assoc
 	script      []byte

@@ -33,8 +33,9 @@ func connectedAs(t *testing.T, version uint16, o assoctest.Options, changes ...f
 	return p
 }
 
-// A proxy with two copying goroutines, each of which ends its direction when it has read to the end, loses nothing, in
-// either version: whoever has sent close_notify still gets the answer, before the end.
+// A proxy with two copying goroutines, each of which ends its direction when it has read to the
+// end, loses nothing, in either version: whoever has sent close_notify still gets the answer,
+// before the end.
 func TestHalfCloseThroughProxy(t *testing.T) {
 	for _, version := range bothVersions {
 		bubble(t, func(t *testing.T) {
@@ -89,8 +90,8 @@ func TestHalfCloseThroughProxy(t *testing.T) {
 	}
 }
 
-// After the peer's close_notify this end may write as much as it likes, past the window of record numbers and what
-// RekeyAfter says, though the peer cannot acknowledge new keys any more.
+// After the peer's close_notify this end may write as much as it likes, past the window of record
+// numbers and what RekeyAfter says, though the peer cannot acknowledge new keys any more.
 func TestHalfCloseGoesOn(t *testing.T) {
 	const messages = 40_000
 	for _, version := range bothVersions {
@@ -128,8 +129,8 @@ func TestHalfCloseGoesOn(t *testing.T) {
 	}
 }
 
-// A half-closed connection whose association ends does not hide what could not be delivered. errors.Is(err,
-// net.ErrClosed) is for this end's own Close.
+// A half-closed connection whose association ends does not hide what could not be delivered.
+// errors.Is(err, net.ErrClosed) is for this end's own Close.
 func TestHalfClosedAndGone(t *testing.T) {
 	for _, version := range bothVersions {
 		for name, end := range map[string]struct {
@@ -205,8 +206,8 @@ func TestHalfCloseOrders(t *testing.T) {
 	}
 }
 
-// Close tells of a fatal alert, of either end, before it and in the middle of it, and of every other end that was not
-// the peer's close_notify.
+// Close tells of a fatal alert, of either end, before it and in the middle of it, and of every
+// other end that was not the peer's close_notify.
 func TestCloseTellsHowItEnded(t *testing.T) {
 	for _, version := range bothVersions {
 		for _, told := range []bool{false, true} { // by a read

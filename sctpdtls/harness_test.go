@@ -198,7 +198,8 @@ func want(t *testing.T, what string, err, target error) {
 	}
 }
 
-// wantPeersEnd wants the error of an end that was not this end's own. Programs take net.ErrClosed for their own Close.
+// wantPeersEnd wants the error of an end that was not this end's own. Programs take net.ErrClosed
+// for their own Close.
 func wantPeersEnd(t *testing.T, what string, err error) {
 	t.Helper()
 	if !errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) {
@@ -213,8 +214,8 @@ func bubble(t *testing.T, f func(t *testing.T)) {
 	synctest.Test(t, f)
 }
 
-// stop stops the goroutine of c, in whose place the test may do what it does, until the function that
-// stop returns is called.
+// stop stops the goroutine of c, in whose place the test may do what it does, until the function
+// that stop returns is called.
 func (c *Conn) stop() (goOn func()) {
 	c.closing.Store(true)
 	c.alarm.ring()

@@ -8,7 +8,8 @@ import (
 )
 
 // A hostLimit counts the handshakes that a Listener does with each host, so that no host keeps the
-// others out. A host cannot pretend to be others: the cookie of SCTP has come back from where it says it is.
+// others out. A host cannot pretend to be others: the cookie of SCTP has come back from where it
+// says it is.
 type hostLimit struct {
 	most int // of one host
 
@@ -16,9 +17,9 @@ type hostLimit struct {
 	hosts map[netip.Prefix]int // handshakes under way
 }
 
-// A HandshakeLimitError means that a [Listener] has aborted an association because so many handshakes were under way with its
-// Host, which is [Config].MaxHandshakesPerHost. [Trace].HandshakeDone is told. It is the peer's fault, unless
-// many peers share an address.
+// A HandshakeLimitError means that a [Listener] has aborted an association because so many
+// handshakes were under way with its Host, which is [Config].MaxHandshakesPerHost.
+// [Trace].HandshakeDone is told. It is the peer's fault, unless many peers share an address.
 type HandshakeLimitError struct {
 	Host  netip.Prefix // an IPv4 address, or the /64 of an IPv6 address; invalid: all whose address is unknown
 	Limit int
@@ -36,7 +37,8 @@ func newHostLimit(most int) *hostLimit {
 	return &hostLimit{most: most, hosts: make(map[netip.Prefix]int)}
 }
 
-// enter returns a [HandshakeLimitError] if host may not have one more. The caller must leave otherwise.
+// enter returns a [HandshakeLimitError] if host may not have one more. The caller must leave
+// otherwise.
 func (c *hostLimit) enter(host netip.Prefix) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -55,8 +57,9 @@ func (c *hostLimit) leave(host netip.Prefix) {
 	}
 }
 
-// hostOfPeer is what counts as one host: an IPv4 address, or the /64 of an IPv6 address, all of which a host may have. Of
-// several it is the first, from which the association was set up. Hosts without a known address are one, the zero Prefix.
+// hostOfPeer is what counts as one host: an IPv4 address, or the /64 of an IPv6 address, all of
+// which a host may have. Of several it is the first, from which the association was set up. Hosts
+// without a known address are one, the zero Prefix.
 func hostOfPeer(addr net.Addr) netip.Prefix {
 	a, ok := addr.(*Addr)
 	if !ok || len(a.IPAddrs) == 0 {

@@ -113,7 +113,8 @@ func TestAddressesInTheLogAreBounded(t *testing.T) {
 	}
 }
 
-// Hosts whose address is not known are one host, lest whoever hides its address may have any number of handshakes.
+// Hosts whose address is not known are one host, lest whoever hides its address may have any number
+// of handshakes.
 func TestUnknownHostsAreOne(t *testing.T) {
 	c := newHostLimit(2)
 	for i, host := range []netip.Prefix{{}, netip.MustParsePrefix("192.0.2.1/32"), {}, {}} {

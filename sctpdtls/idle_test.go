@@ -15,8 +15,8 @@ import (
 // the stack of its goroutine, which has 2 KiB at least. The ciphers of DTLS 1.3 alone are 3 KiB.
 const idleLimit = 12 << 10
 
-// BenchmarkIdle is the memory of a connection that does nothing, after its handshake; half of them are
-// clients. The association in memory is not part of it; TestKernelIdle has the kernel's.
+// BenchmarkIdle is the memory of a connection that does nothing, after its handshake; half of them
+// are clients. The association in memory is not part of it; TestKernelIdle has the kernel's.
 func BenchmarkIdle(b *testing.B) {
 	for _, version := range versions {
 		b.Run(versionName(version), func(b *testing.B) {
@@ -127,7 +127,8 @@ func measureIdle(pairs int, connect func() (a, b any)) idleMemory {
 	return m
 }
 
-// settledMemory reads the statistics after what is not in use has gone: pools give it up in the second collection.
+// settledMemory reads the statistics after what is not in use has gone: pools give it up in the
+// second collection.
 func settledMemory() runtime.MemStats {
 	var m runtime.MemStats
 	runtime.GC()

@@ -409,8 +409,8 @@ func TestAbortWakes(t *testing.T) {
 	})
 }
 
-// What waits for a reader is bounded: beyond that nothing is read, until some of it is taken. Nothing is
-// thrown away for it: attack E14, requirement 1.43.
+// What waits for a reader is bounded: beyond that nothing is read, until some of it is taken.
+// Nothing is thrown away for it: attack E14, requirement 1.43.
 func TestAttackE14PendingIsBounded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const bound = 2 * (64 + 128) // two small messages

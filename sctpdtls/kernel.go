@@ -22,8 +22,8 @@ type kernelAssociation struct {
 	received bool   // there was one
 }
 
-// A sackPolicy says when acknowledgements go out. A peer that wants to change keys waits for them, and may not ask
-// for them at once (RFC 7053); one that sends messages only pays for more packets.
+// A sackPolicy says when acknowledgements go out. A peer that wants to change keys waits for them,
+// and may not ask for them at once (RFC 7053); one that sends messages only pays for more packets.
 type sackPolicy uint8
 
 const (
@@ -124,8 +124,9 @@ func (k *kernelAssociation) Recv(b stream.Buffer, wait bool) (stream.Part, error
 	return part, nil
 }
 
-// Missing counts from the first message on. What comes between the two questions, what the kernel has counted twice for lack of
-// memory, and what was received before somebody else gave the socket away make highest too high.
+// Missing counts from the first message on. What comes between the two questions, what the kernel
+// has counted twice for lack of memory, and what was received before somebody else gave the socket
+// away make highest too high.
 func (k *kernelAssociation) Missing() (missing int, highest uint32, err error) {
 	s, err := k.Stats()
 	return s.Pending, k.first + uint32(s.InChunks) + uint32(s.Pending) - 1, err

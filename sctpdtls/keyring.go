@@ -7,25 +7,28 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/authchunk"
 )
 
-// keyGrace is how long an old key of SCTP-AUTH is kept for a peer that may have to send its Finished again under it: it does so after 1, 3 and
-// 7 seconds when the acknowledgements are lost. A key that is deleted before would stall the association for ever.
+// keyGrace is how long an old key of SCTP-AUTH is kept for a peer that may have to send its
+// Finished again under it: it does so after 1, 3 and 7 seconds when the acknowledgements are lost.
+// A key that is deleted before would stall the association for ever.
 const keyGrace = 10 * time.Second
 
 // keySocket is where the keys are set.
 type keySocket interface {
 	authchunk.Socket
-	// TakeRepeated drops what comes under key id, but for messages with a transmission sequence number up to last, which were
-	// received before and are only acknowledged again. TakeAll ends that.
+	// TakeRepeated drops what comes under key id, but for messages with a transmission sequence number
+	// up to last, which were received before and are only acknowledged again. TakeAll ends that.
 	TakeRepeated(id uint16, last uint32) error
 	TakeAll() error
 }
 
-// A keyring deletes the old key of SCTP-AUTH as soon as the peer has done with it (RFC 6083, Section 4.8): whoever is
-// on the path knows key 0, and with it can replay, move and remove messages.
+// A keyring deletes the old key of SCTP-AUTH as soon as the peer has done with it (RFC 6083,
+// Section 4.8): whoever is on the path knows key 0, and with it can replay, move and remove
+// messages.
 //
-// An end that has everything acknowledged before it uses a new key, as this package does, has done with the old one when its Finished
-// comes under the new one. OpenSSL does not: it sends Finished under the old key as a client in a full handshake and as a server in a
-// resumed one, and ChangeCipherSpec always. It has to be able to send these again, and nothing else.
+// An end that has everything acknowledged before it uses a new key, as this package does, has done
+// with the old one when its Finished comes under the new one. OpenSSL does not: it sends Finished
+// under the old key as a client in a full handshake and as a server in a resumed one, and
+// ChangeCipherSpec always. It has to be able to send these again, and nothing else.
 type keyring struct {
 	mu       sync.Mutex // guards the following
 	socket   keySocket
@@ -57,7 +60,8 @@ func (k *keyring) activate() error {
 	return err
 }
 
-// uses is called with the number of a key that is not the active one, when something has come under it.
+// uses is called with the number of a key that is not the active one, when something has come under
+// it.
 func (k *keyring) uses(id uint16) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -68,8 +72,9 @@ func (k *keyring) uses(id uint16) {
 	}
 }
 
-// peerFinished is called when the peer's Finished is verified, which has the transmission sequence number last. If
-// it is the answer to ours, and nothing else was said, it came under the newest key as Section 4.8 demands.
+// peerFinished is called when the peer's Finished is verified, which has the transmission sequence
+// number last. If it is the answer to ours, and nothing else was said, it came under the newest key
+// as Section 4.8 demands.
 func (k *keyring) peerFinished(last uint32) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -81,7 +86,8 @@ func (k *keyring) peerFinished(last uint32) {
 	k.settle()
 }
 
-// peerSwitched is called when something has come that the peer sends only after it has everything acknowledged and has switched.
+// peerSwitched is called when something has come that the peer sends only after it has everything
+// acknowledged and has switched.
 func (k *keyring) peerSwitched() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -89,7 +95,8 @@ func (k *keyring) peerSwitched() {
 	k.settle()
 }
 
-// follow activates the newest key if the peer uses it, for it may take nothing new under the old one any more.
+// follow activates the newest key if the peer uses it, for it may take nothing new under the old
+// one any more.
 func (k *keyring) follow() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -98,8 +105,8 @@ func (k *keyring) follow() {
 	}
 }
 
-// settle deletes the old keys if neither end uses them any more, and has nothing new come under them otherwise. What this end has
-// sent under them was acknowledged before it switched.
+// settle deletes the old keys if neither end uses them any more, and has nothing new come under
+// them otherwise. What this end has sent under them was acknowledged before it switched.
 func (k *keyring) settle() {
 	switch {
 	case !k.finished || k.keys.Active() != k.keys.Newest() || !k.keys.Retirable():

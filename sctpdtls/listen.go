@@ -13,9 +13,9 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 )
 
-// A Listener accepts associations and does their handshakes, beside each other and
-// bounded in number and time; Accept hands out authenticated connections only.
-// A slow or failing peer neither blocks it nor shows in it: see [Trace].HandshakeDone. It is a net.Listener.
+// A Listener accepts associations and does their handshakes, beside each other and bounded in
+// number and time; Accept hands out authenticated connections only. A slow or failing peer neither
+// blocks it nor shows in it: see [Trace].HandshakeDone. It is a net.Listener.
 type Listener struct {
 	socket kernelListener
 	addr   net.Addr
@@ -44,7 +44,8 @@ type kernelListener interface {
 }
 
 // Listen listens on address: “host:port”, “a/b:port” for several addresses of this host, or
-// “:port” for all of them, which are those of IPv4 on a kernel without IPv6. The network is “sctp”, “sctp4” or “sctp6”. Errors are a *[net.OpError].
+// “:port” for all of them, which are those of IPv4 on a kernel without IPv6. The network is
+// “sctp”, “sctp4” or “sctp6”. Errors are a *[net.OpError].
 func Listen(network, address string, config *Config) (*Listener, error) {
 	opError := &net.OpError{Op: "listen", Net: network}
 	fail := func(err error) (*Listener, error) {
@@ -172,7 +173,8 @@ func (l *Listener) Accept() (net.Conn, error) {
 // ok reports whether there is a Listener at all.
 func (l *Listener) ok() bool { return l != nil && l.socket != nil }
 
-// AcceptConn is Accept, given up when ctx is done. After Close it returns an error that matches net.ErrClosed.
+// AcceptConn is Accept, given up when ctx is done. After Close it returns an error that matches
+// net.ErrClosed.
 func (l *Listener) AcceptConn(ctx context.Context) (*Conn, error) {
 	if !l.ok() {
 		return nil, syscall.EINVAL
@@ -207,7 +209,8 @@ func (l *Listener) AcceptConn(ctx context.Context) (*Conn, error) {
 	}
 }
 
-// Addr returns the addresses that are listened on, an *[Addr]: the unspecified one if that is all of the host.
+// Addr returns the addresses that are listened on, an *[Addr]: the unspecified one if that is all
+// of the host.
 func (l *Listener) Addr() net.Addr {
 	if l == nil {
 		return nil

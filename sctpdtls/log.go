@@ -7,8 +7,8 @@ import (
 	"net"
 )
 
-// What [Config].Logger is told. Each function returns at once if there is none. A peer chooses how many addresses it has, and
-// much of what errors say; no attribute has more than 512 bytes.
+// What [Config].Logger is told. Each function returns at once if there is none. A peer chooses how
+// many addresses it has, and much of what errors say; no attribute has more than 512 bytes.
 
 func (c *Config) logHandshake(peer net.Addr, state ConnectionState, err error) {
 	log := c.Logger

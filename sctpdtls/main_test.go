@@ -9,7 +9,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/leaktest"
 )
 
-// childProcess, if not nil, does its work if this program runs as the child of a test, and reports whether it did.
+// childProcess, if not nil, does its work if this program runs as the child of a test, and reports
+// whether it did.
 var childProcess func() bool
 
 func TestMain(m *testing.M) {

@@ -26,15 +26,16 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// F13: the memory of a process, which another one looks through for the secrets of its connections: they are there
-// as long as they are needed, and not afterwards, though the program holds its connections still.
+// F13: the memory of a process, which another one looks through for the secrets of its connections:
+// they are there as long as they are needed, and not afterwards, though the program holds its
+// connections still.
 //
-// What this package and the core keep themselves is overwritten at once. The states of ciphers belong to
-// the standard library, and can only be let go of. That nothing holds them is seen where the garbage collector clobbers
-// what it frees.
+// What this package and the core keep themselves is overwritten at once. The states of ciphers
+// belong to the standard library, and can only be let go of. That nothing holds them is seen where
+// the garbage collector clobbers what it frees.
 
-// memoryChild is the name of the environment variable that makes this test's program the process that is looked through:
-// it has the version.
+// memoryChild is the name of the environment variable that makes this test's program the process
+// that is looked through: it has the version.
 const memoryChild = "DTLS_SCTP_MEMORY_CHILD"
 
 func init() {
@@ -48,7 +49,8 @@ func init() {
 	}
 }
 
-// reportingAssociation tells the keys of SCTP-AUTH, and the server's random value, and keeps neither.
+// reportingAssociation tells the keys of SCTP-AUTH, and the server's random value, and keeps
+// neither.
 type reportingAssociation struct{ memAssociation }
 
 func (r *reportingAssociation) SetAuthKey(id uint16, secret []byte) error {
@@ -294,7 +296,8 @@ func prf12(secret []byte, label string, seed []byte) (out []byte) {
 	return out
 }
 
-// look counts how often each secret is in the memory of the child: its first 16 bytes, for a part would do.
+// look counts how often each secret is in the memory of the child: its first 16 bytes, for a part
+// would do.
 func (c *memoryChildProcess) look() map[string]int {
 	c.t.Helper()
 	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", c.pid))

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Every method, those of coming versions too, of what is nil or nobody has made returns EINVAL if it
-// returns an error, as package net's do, and does not panic.
+// Every method, those of coming versions too, of what is nil or nobody has made returns EINVAL if
+// it returns an error, as package net's do, and does not panic.
 func TestMethodsOfNothing(t *testing.T) {
 	for _, of := range []any{
 		(*Conn)(nil), new(Conn), (*Stream)(nil), new(Stream), (*Listener)(nil), new(Listener), (*Relay)(nil), new(Relay),

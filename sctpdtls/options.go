@@ -9,9 +9,10 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
 )
 
-// SCTPOptions are settings of the association, made before it exists. The zero value of a field leaves what
-// the kernel has set, unless the field says otherwise. Times are rounded up to milliseconds. A value
-// that cannot be is an [OptionError] of [Dial], [Listen], [Client] or [Server]. Sections are those of RFC 6458.
+// SCTPOptions are settings of the association, made before it exists. The zero value of a field
+// leaves what the kernel has set, unless the field says otherwise. Times are rounded up to
+// milliseconds. A value that cannot be is an [OptionError] of [Dial], [Listen], [Client] or
+// [Server]. Sections are those of RFC 6458.
 type SCTPOptions struct {
 	OutStreams      uint16        // streams asked for; Linux: 10 (8.1.3)
 	MaxInStreams    uint16        // streams that the peer may have; 0: 256. Each costs the kernel 20 bytes (8.1.3)
@@ -19,50 +20,54 @@ type SCTPOptions struct {
 	InitTimeout     time.Duration // longest wait between them, up to 65.535 s; Linux: 60 s (8.1.3)
 	Nagle           bool          // collect small messages; costs up to 200 ms of delay (8.1.5)
 
-	// RTOInitial, RTOMin and RTOMax are the retransmission timer at first, at least and at most; Linux: 3 s,
-	// 1 s and 60 s (8.1.1). While a handshake is under way the least is 20 ms, if it is not less anyway.
+	// RTOInitial, RTOMin and RTOMax are the retransmission timer at first, at least and at most;
+	// Linux: 3 s, 1 s and 60 s (8.1.1). While a handshake is under way the least is 20 ms, if it is
+	// not less anyway.
 	RTOInitial, RTOMin, RTOMax time.Duration
 
 	Heartbeat       time.Duration // between heartbeats on an idle path, Linux: 30 s; negative: none (8.1.12)
 	AssocMaxRetrans uint16        // in a row before the peer is lost; Linux: 10 (8.1.2)
 	PathMaxRetrans  uint16        // in a row before a path has failed; Linux: 5 (8.1.12)
 
-	// SACKDelay is how long acknowledgements wait for data to go with or for a second packet, up to 500 ms; 0: they do
-	// not (8.1.19). nil: they do not during a handshake, when the peer waits for them, and wait 200 ms otherwise.
-	// What this package sends asks for one at once (RFC 7053) with each message that may be the last, unless it
-	// is one of many that go one way.
+	// SACKDelay is how long acknowledgements wait for data to go with or for a second packet, up to
+	// 500 ms; 0: they do not (8.1.19). nil: they do not during a handshake, when the peer waits for
+	// them, and wait 200 ms otherwise. What this package sends asks for one at once (RFC 7053) with
+	// each message that may be the last, unless it is one of many that go one way.
 	SACKDelay *time.Duration
 
-	// ReadBuffer and WriteBuffer are those of the socket, in bytes, 16384 at least; 0 is 256 KiB. The kernel
-	// takes twice as much, within the sysctls net.core.rmem_max and wmem_max, and says nothing if it takes less.
+	// ReadBuffer and WriteBuffer are those of the socket, in bytes, 16384 at least; 0 is 256 KiB. The
+	// kernel takes twice as much, within the sysctls net.core.rmem_max and wmem_max, and says nothing
+	// if it takes less.
 	ReadBuffer, WriteBuffer int
 
-	// Scheduler says whose turn it is when several streams have messages to send (RFC 8260, Section 3).
-	// Handshakes and alerts are on stream 0 and wait like others.
+	// Scheduler says whose turn it is when several streams have messages to send (RFC 8260, Section
+	// 3). Handshakes and alerts are on stream 0 and wait like others.
 	Scheduler StreamScheduler
 
-	// PartialReliability lets messages have a [MessageInfo].Lifetime or limit of Retransmissions, if the peer
-	// asks for it too (RFC 3758). Without it no message can be given up, in either direction.
+	// PartialReliability lets messages have a [MessageInfo].Lifetime or limit of Retransmissions, if
+	// the peer asks for it too (RFC 3758). Without it no message can be given up, in either direction.
 	PartialReliability bool
 
 	// AddressChanges lets both ends change their addresses while the association lives, by
 	// [Conn.BindAdd] and [Conn.BindRemove] (RFC 5061). Both have to ask for it. SCTP-AUTH protects it.
 	AddressChanges bool
 
-	// UDPEncapPort is the peer's UDP port for SCTP inside UDP (RFC 6951; 9899 is registered). A client sets it. Both
-	// hosts need the sysctl net.sctp.udp_port, in each network namespace, which opens their own port; a server
-	// learns the client's. Without it at the peer Dial ends with syscall.ETIMEDOUT. (The sysctl net.sctp.encap_port
-	// is this option for every socket.)
+	// UDPEncapPort is the peer's UDP port for SCTP inside UDP (RFC 6951; 9899 is registered). A client
+	// sets it. Both hosts need the sysctl net.sctp.udp_port, in each network namespace, which opens
+	// their own port; a server learns the client's. Without it at the peer Dial ends with
+	// syscall.ETIMEDOUT. (The sysctl net.sctp.encap_port is this option for every socket.)
 	UDPEncapPort uint16
 
-	// RefuseRestart makes the kernel drop INIT chunks for an association that exists, so that nobody can restart it.
-	// Either way a restart never goes unnoticed: without it the connection ends with [AssociationRestarted], nothing of the
-	// new association is delivered, and a peer that has crashed can dial again from the same address and
-	// port at once. With it such a peer is not answered until this end has noticed by itself that
-	// the old association is dead; in exchange nobody on the path can end it by that way.
+	// RefuseRestart makes the kernel drop INIT chunks for an association that exists, so that nobody
+	// can restart it. Either way a restart never goes unnoticed: without it the connection ends with
+	// [AssociationRestarted], nothing of the new association is delivered, and a peer that has crashed
+	// can dial again from the same address and port at once. With it such a peer is not answered until
+	// this end has noticed by itself that the old association is dead; in exchange nobody on the path
+	// can end it by that way.
 	RefuseRestart bool
 
-	// Control is called with the socket after it was set up as above, before it is bound, as in [net.Dialer].
+	// Control is called with the socket after it was set up as above, before it is bound, as in
+	// [net.Dialer].
 	Control func(network, address string, c syscall.RawConn) error
 }
 
@@ -78,17 +83,20 @@ const (
 	SchedulerWeightedQueue = sctpsock.SchedulerWeightedQueue // in proportion to SetStreamPriority; likewise
 )
 
-// An OptionError means that a field of [SCTPOptions] has a value that cannot be used, and says what can.
+// An OptionError means that a field of [SCTPOptions] has a value that cannot be used, and says what
+// can.
 type OptionError = sctpsock.OptionError
 
 // minBuffer is the least buffer that is asked for, which the kernel doubles: one record must fit.
 const minBuffer = 16 << 10
 
-// defaultInStreams is that of [SCTPOptions].MaxInStreams: more than telecom signalling uses. The kernel makes all
-// streams when an association is set up, before anybody is authenticated: 65535 are 1.3 MB for each stranger who asks.
+// defaultInStreams is that of [SCTPOptions].MaxInStreams: more than telecom signalling uses. The
+// kernel makes all streams when an association is set up, before anybody is authenticated: 65535
+// are 1.3 MB for each stranger who asks.
 const defaultInStreams = 256
 
-// check finds what would not work with DTLS. The rest is for package sctpsock and the kernel to find.
+// check finds what would not work with DTLS. The rest is for package sctpsock and the kernel to
+// find.
 func (o *SCTPOptions) check() error {
 	for name, size := range map[string]int{"ReadBuffer": o.ReadBuffer, "WriteBuffer": o.WriteBuffer} {
 		if size != 0 && size < minBuffer {
@@ -137,8 +145,9 @@ func (o *SCTPOptions) sackDelay() *time.Duration {
 	return o.SACKDelay
 }
 
-// SetStreamPriority gives an outgoing stream its value for [SCTPOptions].Scheduler: for SchedulerPriority the
-// least goes first, for SchedulerWeightedQueue it is the weight. Others do not mind it.
+// SetStreamPriority gives an outgoing stream its value for [SCTPOptions].Scheduler: for
+// SchedulerPriority the least goes first, for SchedulerWeightedQueue it is the weight. Others do
+// not mind it.
 func (c *Conn) SetStreamPriority(stream, value uint16) error {
 	k, err := c.kernel()
 	if err != nil {

@@ -16,9 +16,9 @@ type token chan struct{}
 func (t token) lock()   { t <- struct{}{} }
 func (t token) unlock() { <-t }
 
-// run is the goroutine of a connection. It alone reads from the association and obeys the core, from the
-// end of the first handshake until the connection has ended, or Close or Abort takes its place. It holds
-// owner, which the handshake has taken.
+// run is the goroutine of a connection. It alone reads from the association and obeys the core,
+// from the end of the first handshake until the connection has ended, or Close or Abort takes its
+// place. It holds owner, which the handshake has taken.
 func (c *Conn) run() {
 	defer c.owner.unlock()
 	defer c.messages.Release()
@@ -62,7 +62,8 @@ func (c *Conn) read() error {
 	return c.take(m, ev)
 }
 
-// mustPause reports whether there is no room for more messages. After the peer's close_notify none come.
+// mustPause reports whether there is no room for more messages. After the peer's close_notify none
+// come.
 func (c *Conn) mustPause() bool { return c.mux.Full() && c.ended == nil }
 
 // awaitRoom waits until there is room for messages, or somebody rings.
@@ -126,7 +127,8 @@ func (c *Conn) beginRenegotiation(r *request) {
 	}
 }
 
-// finished answers the request of a task that was begun, if there is one, and has the next one begun.
+// finished answers the request of a task that was begun, if there is one, and has the next one
+// begun.
 func (c *Conn) finished(t task, err error) {
 	if r := c.requests.first(t); r == nil || !r.begun && err == nil {
 		return
@@ -136,7 +138,8 @@ func (c *Conn) finished(t task, err error) {
 	}
 }
 
-// end makes err what readers get from now on, and writers too, unless it is the peer's close_notify.
+// end makes err what readers get from now on, and writers too, unless it is the peer's
+// close_notify.
 func (c *Conn) end(err error) {
 	if c.ended == nil {
 		c.ended = err
@@ -170,10 +173,10 @@ func (c *Conn) finish(err error) {
 	}
 }
 
-// Context returns a context that is done as soon as the peer will send nothing more: it has closed its
-// direction, the connection has failed, or it was closed here. Messages that were received before
-// can still be read. [context.Cause] of it is the error that reads return after them: io.EOF after the
-// peer's close_notify, net.ErrClosed after Close or Abort, or what went wrong. Before the
+// Context returns a context that is done as soon as the peer will send nothing more: it has closed
+// its direction, the connection has failed, or it was closed here. Messages that were received
+// before can still be read. [context.Cause] of it is the error that reads return after them: io.EOF
+// after the peer's close_notify, net.ErrClosed after Close or Abort, or what went wrong. Before the
 // handshake is complete it is not done unless the handshake has failed.
 func (c *Conn) Context() context.Context {
 	if !c.ok() {

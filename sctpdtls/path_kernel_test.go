@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// BenchmarkKernelDiscard sends messages one way over the loopback, one at a time and several at once.
+// BenchmarkKernelDiscard sends messages one way over the loopback, one at a time and several at
+// once.
 func BenchmarkKernelDiscard(b *testing.B) {
 	for _, size := range []int{64, 256, 1024, 4096, 16384} {
 		for _, batch := range []int{1, 32} {

@@ -10,7 +10,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// BenchmarkPath is what a message costs at both ends without a kernel: our part of it, the AEAD included.
+// BenchmarkPath is what a message costs at both ends without a kernel: our part of it, the AEAD
+// included.
 func BenchmarkPath(b *testing.B) {
 	config := clientConfig()
 	config.MaxVersion = VersionDTLS12 // 1.3 would halt now and then, for a peer that does not answer here

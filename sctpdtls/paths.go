@@ -11,9 +11,9 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
 )
 
-// A Path leads from this end to one address of the peer (RFC 6458, Section 8.2.2). SCTP uses
-// the primary path as long as it is active, and another one for what was lost, and when it has failed. None of that
-// touches the DTLS connection.
+// A Path leads from this end to one address of the peer (RFC 6458, Section 8.2.2). SCTP uses the
+// primary path as long as it is active, and another one for what was lost, and when it has failed.
+// None of that touches the DTLS connection.
 type Path struct {
 	Addr    netip.Addr // of the peer
 	State   PathState
@@ -39,8 +39,8 @@ func (s PathState) String() string {
 	return name([]string{"inactive", "potentially failed", "active", "unconfirmed"}, int(s))
 }
 
-// ErrFixedAddresses is returned by [Conn.BindAdd] and [Conn.BindRemove] unless both ends have asked for
-// [SCTPOptions].AddressChanges.
+// ErrFixedAddresses is returned by [Conn.BindAdd] and [Conn.BindRemove] unless both ends have asked
+// for [SCTPOptions].AddressChanges.
 var ErrFixedAddresses = sctpsock.ErrFixedAddresses
 
 // multihomed is what the association of a kernel can do beside.
@@ -63,7 +63,8 @@ func (c *Conn) kernel() (multihomed, error) {
 	return nil, errors.ErrUnsupported
 }
 
-// Paths returns the paths to the peer. After the end of the association it fails with the error of writes.
+// Paths returns the paths to the peer. After the end of the association it fails with the error of
+// writes.
 func (c *Conn) Paths() ([]Path, error) {
 	k, err := c.kernel()
 	if err != nil {
@@ -93,9 +94,10 @@ func (c *Conn) SetPrimary(peer netip.Addr) error {
 	return c.whyEnded(k.SetPrimary(peer))
 }
 
-// BindAdd adds an address of this host to the association and tells the peer (RFC 5061), without waiting for its
-// consent. This end must have been bound to addresses of its own choice, by [Dialer].LocalAddr or [Listen], not to all.
-// Associations that a [Listener] makes later are not concerned.
+// BindAdd adds an address of this host to the association and tells the peer (RFC 5061), without
+// waiting for its consent. This end must have been bound to addresses of its own choice, by
+// [Dialer].LocalAddr or [Listen], not to all. Associations that a [Listener] makes later are not
+// concerned.
 func (c *Conn) BindAdd(local netip.Addr) error {
 	k, err := c.kernel()
 	if err != nil {
@@ -104,8 +106,8 @@ func (c *Conn) BindAdd(local netip.Addr) error {
 	return c.whyEnded(k.BindAdd(local))
 }
 
-// BindRemove takes an address of this host from the association and tells the peer, as [Conn.BindAdd] does. The last
-// one stays.
+// BindRemove takes an address of this host from the association and tells the peer, as
+// [Conn.BindAdd] does. The last one stays.
 func (c *Conn) BindRemove(local netip.Addr) error {
 	k, err := c.kernel()
 	if err != nil {
@@ -114,7 +116,8 @@ func (c *Conn) BindRemove(local netip.Addr) error {
 	return c.whyEnded(k.BindRemove(local))
 }
 
-// whyEnded makes err, of a call that only asks or sets something, what has ended the connection if that is the reason.
+// whyEnded makes err, of a call that only asks or sets something, what has ended the connection if
+// that is the reason.
 func (c *Conn) whyEnded(err error) error {
 	if _, ok := errtype.As[*sctpsock.AssociationError](err); !ok && !errors.Is(err, net.ErrClosed) {
 		return err

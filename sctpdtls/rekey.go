@@ -8,24 +8,25 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 )
 
-// A RekeyPolicy says when this end makes new keys for what it sends: after so many records, or bytes
-// of messages, or so much time. 0 is never, but for the limits of the cipher suite, which DTLS
-// 1.3 keeps by itself. In DTLS 1.3 that is a KeyUpdate; in DTLS 1.2 a renegotiation, if
-// [Config].Renegotiation allows it and a client has RFC 5746. Age is looked at when something is sent.
+// A RekeyPolicy says when this end makes new keys for what it sends: after so many records, or
+// bytes of messages, or so much time. 0 is never, but for the limits of the cipher suite, which
+// DTLS 1.3 keeps by itself. In DTLS 1.3 that is a KeyUpdate; in DTLS 1.2 a renegotiation, if
+// [Config].Renegotiation allows it and a client has RFC 5746. Age is looked at when something is
+// sent.
 type RekeyPolicy struct {
 	Records uint64
 	Bytes   uint64
 	Age     time.Duration
 }
 
-// KeyUpdate makes new keys of DTLS 1.3 for what this end sends, and with peer set asks the peer to do so
-// too (RFC 8446, Section 4.6.3). It returns when the peer was told; the new keys are in use when the peer
-// has answered. Reads and writes go on meanwhile, except that writes wait until what was written before has arrived.
-// The key of SCTP-AUTH stays: only a new
-// association, or a renegotiation of DTLS 1.2, changes that; see [Config].OnKeyLife.
+// KeyUpdate makes new keys of DTLS 1.3 for what this end sends, and with peer set asks the peer to
+// do so too (RFC 8446, Section 4.6.3). It returns when the peer was told; the new keys are in use
+// when the peer has answered. Reads and writes go on meanwhile, except that writes wait until what
+// was written before has arrived. The key of SCTP-AUTH stays: only a new association, or a
+// renegotiation of DTLS 1.2, changes that; see [Config].OnKeyLife.
 //
-// Errors that match os.ErrDeadlineExceeded, or the context's, do not end the connection, nor those that match
-// ErrMisuse (as for another version than 1.3) or ErrKeysUsedUp of package dtlscore.
+// Errors that match os.ErrDeadlineExceeded, or the context's, do not end the connection, nor those
+// that match ErrMisuse (as for another version than 1.3) or ErrKeysUsedUp of package dtlscore.
 func (c *Conn) KeyUpdate(ctx context.Context, peer bool) error {
 	if err := c.HandshakeContext(ctx); err != nil {
 		return err
@@ -57,7 +58,8 @@ type meter struct {
 }
 
 // keyLife is how many chunks one key of SCTP-AUTH may authenticate in each direction. Transmission
-// sequence numbers are what stops replays, and have 32 bits: RFC 4895, Section 9, and requirement 1.70.
+// sequence numbers are what stops replays, and have 32 bits: RFC 4895, Section 9, and requirement
+// 1.70.
 const keyLife = 1 << 31
 
 // chunkPayload is the least that a full DATA chunk carries: the path's MTU may be 512 bytes.

@@ -28,8 +28,8 @@ func connected13(t *testing.T, o assoctest.Options, change func(client, server *
 	return p
 }
 
-// The handshake of DTLS 1.3: the server's flight under key 0, the client's second flight under key 1, and
-// the server's answer too. It waits for no timer. Requirement 3.31.
+// The handshake of DTLS 1.3: the server's flight under key 0, the client's second flight under key
+// 1, and the server's answer too. It waits for no timer. Requirement 3.31.
 func TestKeysOfTheHandshake13(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		start := time.Now()
@@ -147,8 +147,8 @@ func TestKeyLife(t *testing.T) {
 	})
 }
 
-// traffic sends messages both ways on so many streams, and checks that none is lost, twice there or out
-// of order within its stream. The function that it returns waits for the end.
+// traffic sends messages both ways on so many streams, and checks that none is lost, twice there or
+// out of order within its stream. The function that it returns waits for the end.
 func (p *testPair) traffic(streams, each int) (wait func()) {
 	var wg sync.WaitGroup
 	for _, c := range []*Conn{p.client, p.server} {

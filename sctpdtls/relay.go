@@ -11,17 +11,19 @@ import (
 	"syscall"
 )
 
-// A Relay carries messages over one connection after the other, and loses none when it changes over. In DTLS 1.3
-// that is how the key of SCTP-AUTH is renewed: see [Config].OnKeyLife.
+// A Relay carries messages over one connection after the other, and loses none when it changes
+// over. In DTLS 1.3 that is how the key of SCTP-AUTH is renewed: see [Config].OnKeyLife.
 //
-// Both ends need one. The end that dials, always the same, calls Redial, and the other one, when it has
-// accepted the new connection, calls Take. From then on messages are written to the new connection,
-// and they are read from it when the old one has been read to its end. So the messages of a
-// stream stay in their order, and those that are under way in both directions arrive. How the accepting end knows which
-// connection is the successor of which is left to the application: by the peer's certificate, say.
+// Both ends need one. The end that dials, always the same, calls Redial, and the other one, when it
+// has accepted the new connection, calls Take. From then on messages are written to the new
+// connection, and they are read from it when the old one has been read to its end. So the messages
+// of a stream stay in their order, and those that are under way in both directions arrive. How the
+// accepting end knows which connection is the successor of which is left to the application: by the
+// peer's certificate, say.
 //
-// All methods may be called at the same time by any goroutine. Both ends have to read, or the change is not
-// completed. The connections must not be read, written or closed in another way meanwhile, nor may they have Streams.
+// All methods may be called at the same time by any goroutine. Both ends have to read, or the
+// change is not completed. The connections must not be read, written or closed in another way
+// meanwhile, nor may they have Streams.
 type Relay struct {
 	out atomic.Pointer[Conn] // is written to
 	in  atomic.Pointer[Conn] // is read from
@@ -54,14 +56,15 @@ func (r *Relay) Conn() *Conn {
 // ok reports whether there is a relay at all.
 func (r *Relay) ok() bool { return r.Conn() != nil }
 
-// Redial has dial make a successor, and changes over to it. It returns when the peer has changed over too, or
-// with an error that matches os.ErrDeadlineExceeded when ctx is done before. Messages may be read and written all the time.
-// An error of dial leaves everything as it was.
+// Redial has dial make a successor, and changes over to it. It returns when the peer has changed
+// over too, or with an error that matches os.ErrDeadlineExceeded when ctx is done before. Messages
+// may be read and written all the time. An error of dial leaves everything as it was.
 func (r *Relay) Redial(ctx context.Context, dial func(context.Context) (*Conn, error)) error {
 	if !r.ok() {
 		return syscall.EINVAL
 	}
-	// The peer may have changed over before dial returns: whoever finds the old connection closed waits.
+	// The peer may have changed over before dial returns: whoever finds the old connection closed
+	// waits.
 	r.update(func() { r.dialing++ })
 	next, err := dial(ctx)
 	var old *Conn
@@ -77,9 +80,10 @@ func (r *Relay) Redial(ctx context.Context, dial func(context.Context) (*Conn, e
 	return old.awaitGoodbye(ctx)
 }
 
-// Take changes over to next, which the peer's Redial has dialled. It returns when all that was written
-// to the connection before is acknowledged and close_notify is sent, or after [Config].CloseTimeout with an
-// error that matches os.ErrDeadlineExceeded; then Relay's ReadMessage brings that to its end.
+// Take changes over to next, which the peer's Redial has dialled. It returns when all that was
+// written to the connection before is acknowledged and close_notify is sent, or after
+// [Config].CloseTimeout with an error that matches os.ErrDeadlineExceeded; then Relay's ReadMessage
+// brings that to its end.
 func (r *Relay) Take(next *Conn) error {
 	if !r.ok() {
 		return syscall.EINVAL
@@ -122,15 +126,16 @@ func (r *Relay) WriteMessage(b []byte, info MessageInfo) error {
 	}
 	for {
 		c := r.out.Load()
-		// Exactly this error: the peer has closed, and nothing of b was sent. An end by accident is for the caller.
+		// Exactly this error: the peer has closed, and nothing of b was sent. An end by accident is for
+		// the caller.
 		if err := c.WriteMessage(b, info); err != net.ErrClosed || !r.settled(func() bool { return r.out.Load() != c }) {
 			return err
 		}
 	}
 }
 
-// ReadMessage is [Conn.ReadMessage] of the oldest connection that has not been read to its end. It returns
-// io.EOF at the end of the newest.
+// ReadMessage is [Conn.ReadMessage] of the oldest connection that has not been read to its end. It
+// returns io.EOF at the end of the newest.
 func (r *Relay) ReadMessage(b []byte) (n int, info MessageInfo, err error) {
 	if !r.ok() {
 		return 0, info, syscall.EINVAL
@@ -153,7 +158,8 @@ func (r *Relay) ReadMessage(b []byte) (n int, info MessageInfo, err error) {
 	}
 }
 
-// settled reports whether there is a successor, and waits while one is being dialled. found is called with mu held.
+// settled reports whether there is a successor, and waits while one is being dialled. found is
+// called with mu held.
 func (r *Relay) settled(found func() bool) bool {
 	for {
 		r.mu.Lock()

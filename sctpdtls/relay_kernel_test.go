@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// The ends change over to one successor after the other while both write on 16 streams as fast as they can, and lose
-// nothing: requirement 1.70.
+// The ends change over to one successor after the other while both write on 16 streams as fast as
+// they can, and lose nothing: requirement 1.70.
 func TestKernelRelay(t *testing.T) {
 	client, server := clientConfig(), serverConfig()
 	client.SCTP.OutStreams, server.SCTP.OutStreams = 16, 16

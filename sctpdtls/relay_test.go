@@ -14,8 +14,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
-// After CloseWrite nothing can be written, all that the peer has written can still be read, and then io.EOF:
-// requirements 1.62 and 1.63.
+// After CloseWrite nothing can be written, all that the peer has written can still be read, and
+// then io.EOF: requirements 1.62 and 1.63.
 func TestCloseWrite(t *testing.T) {
 	for _, version := range []uint16{VersionDTLS12, VersionDTLS13} {
 		for _, reads := range []bool{false, true} {
@@ -100,8 +100,9 @@ func TestCloseWriteTimeout(t *testing.T) {
 	})
 }
 
-// relayTraffic has both ends write on 16 streams, as long as more says, and reads it all: nothing is lost, comes
-// twice or out of order within its stream. finish has the ends write no more and waits for the last message.
+// relayTraffic has both ends write on 16 streams, as long as more says, and reads it all: nothing
+// is lost, comes twice or out of order within its stream. finish has the ends write no more and
+// waits for the last message.
 func relayTraffic(t *testing.T, ends [2]*Relay, pause func()) (finish func()) {
 	const streams = 16
 	stop := make(chan struct{})
@@ -162,7 +163,8 @@ func relayTraffic(t *testing.T, ends [2]*Relay, pause func()) (finish func()) {
 	return func() { close(stop); readers.Wait() }
 }
 
-// The ends change over to one successor after the other while both write, and lose nothing: requirement 1.70.
+// The ends change over to one successor after the other while both write, and lose nothing:
+// requirement 1.70.
 func TestRelay(t *testing.T) {
 	for _, version := range []uint16{VersionDTLS12, VersionDTLS13} {
 		for _, late := range []time.Duration{0, 5 * time.Millisecond, 50 * time.Millisecond} {

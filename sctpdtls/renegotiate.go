@@ -9,8 +9,8 @@ import (
 // to. The connection goes on as it was.
 var ErrRenegotiationRefused = errors.New("sctpdtls: the peer refuses to renegotiate; it has to allow it (Config.Renegotiation)")
 
-// Renegotiate does another handshake of DTLS 1.2, which gives new keys to DTLS and SCTP-AUTH
-// and has the peer prove again who it is: RFC 6083, Section 4.6. [Config].Renegotiation has to allow it
+// Renegotiate does another handshake of DTLS 1.2, which gives new keys to DTLS and SCTP-AUTH and
+// has the peer prove again who it is: RFC 6083, Section 4.6. [Config].Renegotiation has to allow it
 // at both ends. If a renegotiation is under way, whoever began it, it waits for that one.
 //
 // Messages of the peer go on coming meanwhile. Writes wait: OpenSSL ends a connection on which
@@ -18,9 +18,9 @@ var ErrRenegotiationRefused = errors.New("sctpdtls: the peer refuses to renegoti
 //
 // The time limit is that of ctx or [Config].HandshakeTimeout, whichever is shorter. An error that
 // matches os.ErrDeadlineExceeded, or the context's, does not end the connection, nor the
-// renegotiation, which goes on: a server can only ask, and the client may take
-// its time. Other errors that leave the connection alive are [ErrRenegotiationRefused], and those
-// that match [github.com/seed-41f70523/dtls-sctp/dtlscore.ErrMisuse], ErrKeysUsedUp of that package, or
+// renegotiation, which goes on: a server can only ask, and the client may take its time. Other
+// errors that leave the connection alive are [ErrRenegotiationRefused], and those that match
+// [github.com/seed-41f70523/dtls-sctp/dtlscore.ErrMisuse], ErrKeysUsedUp of that package, or
 // ErrPeerIncompatible: the client does not have RFC 5746, and has to connect again for new keys.
 func (c *Conn) Renegotiate(ctx context.Context) error {
 	if err := c.HandshakeContext(ctx); err != nil {

@@ -76,8 +76,8 @@ func readerWhoCloses(c *Conn) <-chan error {
 	return end
 }
 
-// Either side begins, or both at once, many times; each time the old key goes: requirements 1.51, 1.57,
-// attack D11. Whoever calls Renegotiate does the work when nobody reads.
+// Either side begins, or both at once, many times; each time the old key goes: requirements 1.51,
+// 1.57, attack D11. Whoever calls Renegotiate does the work when nobody reads.
 func TestAttackD11Renegotiate(t *testing.T) {
 	for _, begins := range []string{"client", "server", "both"} {
 		for _, reads := range []string{"nobody", "the peer", "both"} {
@@ -131,8 +131,8 @@ func TestAttackD11Renegotiate(t *testing.T) {
 	}
 }
 
-// traffic sends numbered messages on all streams, both ways, until stop is closed, and checks that each
-// arrives once and in its order.
+// traffic sends numbered messages on all streams, both ways, until stop is closed, and checks that
+// each arrives once and in its order.
 type traffic struct {
 	t        testing.TB
 	streams  uint16
@@ -211,8 +211,9 @@ func (f *traffic) end(p *testPair, arrive time.Duration, shut func()) (messages 
 	return messages
 }
 
-// Nothing is lost, doubled or reordered while keys change under load, with small buffers, large messages in
-// parts, and peers that begin at the same time. Requirements 1.37 to 1.43; attacks H9, D11.
+// Nothing is lost, doubled or reordered while keys change under load, with small buffers, large
+// messages in parts, and peers that begin at the same time. Requirements 1.37 to 1.43; attacks H9,
+// D11.
 func TestAttackH9RenegotiateUnderLoad(t *testing.T) {
 	for _, o := range []assoctest.Options{
 		{Streams: 16, Delay: time.Millisecond, Window: 1 << 15},
@@ -253,8 +254,8 @@ func TestAttackH9RenegotiateUnderLoad(t *testing.T) {
 	}
 }
 
-// Both ends begin while neither reads and the buffers of both are full: it waits for readers, as do the
-// writers, and goes on when they come.
+// Both ends begin while neither reads and the buffers of both are full: it waits for readers, as do
+// the writers, and goes on when they come.
 func TestRenegotiateWithFullBuffers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := renegotiating(t, assoctest.Options{Window: 1 << 15})

@@ -84,7 +84,8 @@ func (q *requests) first(t task) *request {
 	return q.pending[t][0]
 }
 
-// finish answers the oldest request of a task, if there is one, and reports whether another one follows.
+// finish answers the oldest request of a task, if there is one, and reports whether another one
+// follows.
 func (q *requests) finish(t task, err error) (more bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -90,8 +90,8 @@ func TestControlRecordsOfAnyPPID(t *testing.T) {
 	})
 }
 
-// Application data that overtakes ChangeCipherSpec and Finished on another stream is delivered after
-// them, with its stream and PPID: requirements 1.26, 1.42; attack C2.
+// Application data that overtakes ChangeCipherSpec and Finished on another stream is delivered
+// after them, with its stream and PPID: requirements 1.26, 1.42; attack C2.
 func TestAttackC2DataOvertakesFinished(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newTestPair(t, assoctest.Options{}, clientConfig(), serverConfig())

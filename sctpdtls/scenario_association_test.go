@@ -13,8 +13,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// What an association does, without DTLS: all that the driver relies on, so that the association in memory cannot
-// be kinder than the kernel's.
+// What an association does, without DTLS: all that the driver relies on, so that the association in
+// memory cannot be kinder than the kernel's.
 var associationScenarios = []scenario{
 	{name: "messages keep their boundaries", run: func(s *stage) {
 		a, b := s.rawPair()
@@ -306,7 +306,8 @@ func (e rawEnd) any() (stream.Message, stream.Event) {
 	return m, ev
 }
 
-// passing reports whether an event may come at any time. One that tells of a key comes again with what is received twice.
+// passing reports whether an event may come at any time. One that tells of a key comes again with
+// what is received twice.
 func passing(ev stream.Event) bool {
 	switch ev.(type) {
 	case stream.Other, stream.NewKey:
@@ -315,7 +316,8 @@ func passing(ev stream.Event) bool {
 	return false
 }
 
-// wantUnder wants a message, and to be told before it under which key it came, which is not the active one.
+// wantUnder wants a message, and to be told before it under which key it came, which is not the
+// active one.
 func (e rawEnd) wantUnder(id uint16, text string) {
 	e.s.Helper()
 	if m, ev := e.next(); string(m.Data) != text || !e.told[id] {
@@ -353,7 +355,8 @@ func (e rawEnd) wantNothing() {
 	}
 }
 
-// wantEnd wants the association to have ended so, now and ever after. A notification may tell first.
+// wantEnd wants the association to have ended so, now and ever after. A notification may tell
+// first.
 func (e rawEnd) wantEnd(want error) {
 	e.s.Helper()
 	e.SetReadDeadline(time.Now().Add(2 * lostAfter))

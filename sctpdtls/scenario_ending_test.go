@@ -14,7 +14,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// How a connection ends after its handshake: attacks C6, C7, H1, H11; requirements 1.15, 1.62 to 1.66.
+// How a connection ends after its handshake: attacks C6, C7, H1, H11; requirements 1.15, 1.62 to
+// 1.66.
 var endingScenarios = slices.Concat(orderlyEndings, sideways(suddenEndings))
 
 // An end of a connection, and what it is called.
@@ -26,8 +27,8 @@ var bothSides = []struct {
 	{"server", func(s *stage) *Conn { return s.server }},
 }
 
-// A suddenEnding is one in which an end has no say. What comes to the other end before is delivered, then it
-// reads an AssociationError.
+// A suddenEnding is one in which an end has no say. What comes to the other end before is
+// delivered, then it reads an AssociationError.
 type suddenEnding struct {
 	name string
 	do   func(s *stage, c *Conn) // to the association of c
@@ -65,7 +66,8 @@ func endedBy(ends ...AssociationEnd) func(error) bool {
 	}
 }
 
-// sideways makes scenarios of sudden endings: of either side, with the other end waiting in a read or not.
+// sideways makes scenarios of sudden endings: of either side, with the other end waiting in a read
+// or not.
 func sideways(endings []suddenEnding) (out []scenario) {
 	for _, e := range endings {
 		for _, side := range bothSides {

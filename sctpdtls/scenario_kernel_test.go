@@ -18,8 +18,8 @@ import (
 	"time"
 )
 
-// TestKernelScenarios plays the scenarios over the kernel's associations, on the loopback interface of a
-// network of its own, which loses and delays what tc-netem(8) is told.
+// TestKernelScenarios plays the scenarios over the kernel's associations, on the loopback interface
+// of a network of its own, which loses and delays what tc-netem(8) is told.
 func TestKernelScenarios(t *testing.T) {
 	for _, sc := range scenarios() {
 		if sc.memoryOnly {
@@ -178,8 +178,8 @@ func (w *kernelWorld) restart(t *testing.T, client association) association {
 	}
 	w.mend()
 	d := <-done
-	// A Dial that takes long begins anew. If the old association was given up by then, it meets the listener, where
-	// nobody accepts it.
+	// A Dial that takes long begins anew. If the old association was given up by then, it meets the
+	// listener, where nobody accepts it.
 	w.ln.Close()
 	w.ln = nil
 	again, err := d.a, d.err

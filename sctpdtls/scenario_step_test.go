@@ -14,8 +14,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
-// Endings at every step of a handshake, a renegotiation and a KeyUpdate: whenever one of the ends may wait for
-// its association, something ends the connection. Requirement 1.5; attacks C6, H11.
+// Endings at every step of a handshake, a renegotiation and a KeyUpdate: whenever one of the ends
+// may wait for its association, something ends the connection. Requirement 1.5; attacks C6, H11.
 
 // A stepEnding ends a connection at any step.
 type stepEnding struct {
@@ -60,8 +60,9 @@ var stepEndings = []stepEnding{
 	{"host gone", false, func(s *stage, _ *Conn, _ func()) { s.cut() }},
 }
 
-// stepScenarios are in memory only where an association restarts: a kernel can take longer for that than a
-// handshake may, and it then meets the listener instead. The scenarios after the handshake have it.
+// stepScenarios are in memory only where an association restarts: a kernel can take longer for that
+// than a handshake may, and it then meets the listener instead. The scenarios after the handshake
+// have it.
 func stepScenarios() (out []scenario) {
 	for _, e := range stepEndings {
 		first := len(out)
@@ -209,7 +210,8 @@ func (s *stage) cleanUp() {
 	s.until("no association is left", func() bool { return s.left() == "" })
 }
 
-// wantBadEnd wants err to say that a connection, or a call, has ended as something outside wanted it.
+// wantBadEnd wants err to say that a connection, or a call, has ended as something outside wanted
+// it.
 func (s *stage) wantBadEnd(what string, err error, others ...error) {
 	s.Helper()
 	_, timeout := errtype.As[*HandshakeTimeoutError](err)

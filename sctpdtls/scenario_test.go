@@ -15,11 +15,12 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// A scenario is what two ends do, and what each must see of it. Every scenario runs over associations
-// in memory with a false clock (TestScenarios), and over those of a kernel (TestKernelScenarios), so
-// that the first are held to the truth.
+// A scenario is what two ends do, and what each must see of it. Every scenario runs over
+// associations in memory with a false clock (TestScenarios), and over those of a kernel
+// (TestKernelScenarios), so that the first are held to the truth.
 //
-// Each must end in time, and leave nothing over: no goroutine, no descriptor, no association with its keys.
+// Each must end in time, and leave nothing over: no goroutine, no descriptor, no association with
+// its keys.
 type scenario struct {
 	name  string
 	net   weather
@@ -88,8 +89,8 @@ type world interface {
 	left() string
 }
 
-// These bound every ending. An end that gets no answer is told so after lostAfter at the latest, because the tests
-// ask the kernel for few retransmissions.
+// These bound every ending. An end that gets no answer is told so after lostAfter at the latest,
+// because the tests ask the kernel for few retransmissions.
 const (
 	scenarioHandshakeTimeout = 2 * time.Second
 	scenarioCloseTimeout     = time.Second
@@ -228,8 +229,9 @@ func (a *stepped) stop() {
 	}
 }
 
-// atStep has do called when c may wait for its association for the n-th time from now on, by the goroutine that may. It returns
-// a function that tells whether it came to that, and calls off what has not happened yet.
+// atStep has do called when c may wait for its association for the n-th time from now on, by the
+// goroutine that may. It returns a function that tells whether it came to that, and calls off what
+// has not happened yet.
 func atStep(c *Conn, n int, do func()) (reached func() bool) {
 	var count atomic.Int32
 	step := func() {

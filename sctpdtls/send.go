@@ -19,8 +19,8 @@ var records = sync.Pool{New: func() any { return new([stream.MaxMessageSize]byte
 
 var errTwoLimits = errors.New("sctpdtls: a message has a Lifetime or a limit of Retransmissions, not both (RFC 7496, Section 3)")
 
-// send sends b as one message for p. Writers encrypt side by side, each for itself, and go straight to
-// the kernel. Where that has no space for a record, its writer and all who come later line up.
+// send sends b as one message for p. Writers encrypt side by side, each for itself, and go straight
+// to the kernel. Where that has no space for a record, its writer and all who come later line up.
 func (c *Conn) send(p *party, b []byte, m *MessageInfo) error {
 	if len(b) > MaxMessageSize {
 		return &MessageTooLargeError{len(b)}
@@ -99,8 +99,8 @@ func (c *Conn) mayWrite(p *party) error {
 	return c.mayUse(p)
 }
 
-// sealAndSend makes a record and sends it. If there is no space for it, it waits, with space held, or
-// returns stream.ErrWouldBlock. A record that was not sent is made again: keys may have changed.
+// sealAndSend makes a record and sends it. If there is no space for it, it waits, with space held,
+// or returns stream.ErrWouldBlock. A record that was not sent is made again: keys may have changed.
 func (c *Conn) sealAndSend(p *party, buf *[stream.MaxMessageSize]byte, b []byte, info stream.Info, wait bool) error {
 	for {
 		if wait {
@@ -177,7 +177,8 @@ func (c *Conn) waitWhile(blocked func() bool, p *party) error {
 	return nil
 }
 
-// writeError says what err of a write means. What ended the connection can be read, an alert among it.
+// writeError says what err of a write means. What ended the connection can be read, an alert among
+// it.
 func (c *Conn) writeError(err error, p *party) error {
 	switch {
 	case c.closing.Load(), c.closeWrite.Load() != nil:

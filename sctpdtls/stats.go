@@ -18,7 +18,8 @@ type Stats struct {
 	// RecordsInEpoch were protected by the present keys, of RecordsPerEpoch that they may protect.
 	RecordsInEpoch, RecordsPerEpoch uint64
 
-	// What follows is the kernel's. Retransmissions are not in ChunksSent, duplicates are not in ChunksReceived.
+	// What follows is the kernel's. Retransmissions are not in ChunksSent, duplicates are not in
+	// ChunksReceived.
 	PacketsSent, PacketsReceived uint64
 	ChunksSent, ChunksReceived   uint64 // of data
 	Retransmitted                uint64 // chunks
@@ -29,8 +30,8 @@ type Stats struct {
 	Primary                      Path   // its RTT and RTO above all
 }
 
-// Stats returns what was counted. It may be called at any time by any goroutine. After the end of the association
-// it returns this end's counts together with the error of writes.
+// Stats returns what was counted. It may be called at any time by any goroutine. After the end of
+// the association it returns this end's counts together with the error of writes.
 func (c *Conn) Stats() (Stats, error) {
 	if !c.ok() {
 		return Stats{}, syscall.EINVAL
@@ -74,9 +75,9 @@ func (n *counters) sent(bytes int) {
 	n.bytesSent.Add(uint64(bytes))
 }
 
-// oneWay reports whether so much more was sent than received that an acknowledgement of each message would be one
-// packet for each that nobody waits for, where SCTP sends half as many by itself. The flush at the end, of so
-// many messages, may take 200 ms then.
+// oneWay reports whether so much more was sent than received that an acknowledgement of each
+// message would be one packet for each that nobody waits for, where SCTP sends half as many by
+// itself. The flush at the end, of so many messages, may take 200 ms then.
 func (n *counters) oneWay() bool { return n.messagesSent.Load() > n.messagesReceived.Load()+64 }
 
 func (n *counters) received(bytes int) {

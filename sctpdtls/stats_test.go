@@ -38,8 +38,8 @@ func TestStats(t *testing.T) {
 	})
 }
 
-// A message asks for its acknowledgement at once while about as many are sent as received, and one of many that go one
-// way does not.
+// A message asks for its acknowledgement at once while about as many are sent as received, and one
+// of many that go one way does not.
 func TestAcknowledgementsOfOneWay(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := connected(t, assoctest.Options{})

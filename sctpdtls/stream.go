@@ -7,16 +7,18 @@ import (
 	"time"
 )
 
-// A Stream is one SCTP stream of a [Conn] as a net.Conn of its own, with its own deadlines. The messages that
-// the peer sends on it are read here and no more from the Conn. Every Write is one message.
+// A Stream is one SCTP stream of a [Conn] as a net.Conn of its own, with its own deadlines. The
+// messages that the peer sends on it are read here and no more from the Conn. Every Write is one
+// message.
 //
-// There is no one to say hello or goodbye to: streams exist from the beginning of the association to its
-// end, in both directions, and the peer need not make a Stream of it. An end of the connection is the end of all streams: reads
-// return io.EOF then, or what [Conn.ReadMessage] returns.
+// There is no one to say hello or goodbye to: streams exist from the beginning of the association
+// to its end, in both directions, and the peer need not make a Stream of it. An end of the
+// connection is the end of all streams: reads return io.EOF then, or what [Conn.ReadMessage]
+// returns.
 //
-// SCTP delivers the messages of a stream in the order in which they were written, and does not let one stream wait for what
-// another one has lost. But all streams share the association's window: see [Config].ReadQueue for what
-// happens when one is not read.
+// SCTP delivers the messages of a stream in the order in which they were written, and does not let
+// one stream wait for what another one has lost. But all streams share the association's window:
+// see [Config].ReadQueue for what happens when one is not read.
 //
 // All methods may be called at the same time by any goroutine.
 type Stream struct {
@@ -25,10 +27,10 @@ type Stream struct {
 	id   uint16
 }
 
-// Stream returns the Stream with a number, the same one until it is closed. From now on the messages of that stream
-// are read there; those of it that the Conn has kept are among them. Stream 0 may be used: the
-// control records of DTLS, which travel there, are not seen. Writes fail with a [StreamError] if the association has no
-// such stream.
+// Stream returns the Stream with a number, the same one until it is closed. From now on the
+// messages of that stream are read there; those of it that the Conn has kept are among them. Stream
+// 0 may be used: the control records of DTLS, which travel there, are not seen. Writes fail with a
+// [StreamError] if the association has no such stream.
 func (c *Conn) Stream(id uint16) *Stream {
 	if !c.ok() {
 		return nil
@@ -54,9 +56,9 @@ func (c *Conn) newStream(id uint16) *Stream {
 	return s
 }
 
-// AcceptStream waits for a message on a stream that has no Stream, and returns one for it, on which that message
-// is the first to be read. [Conn.ReadMessage] at the same time may take the message before. Errors are those of
-// ReadMessage, and that of ctx.
+// AcceptStream waits for a message on a stream that has no Stream, and returns one for it, on which
+// that message is the first to be read. [Conn.ReadMessage] at the same time may take the message
+// before. Errors are those of ReadMessage, and that of ctx.
 func (c *Conn) AcceptStream(ctx context.Context) (*Stream, error) {
 	if !c.ok() {
 		return nil, syscall.EINVAL
@@ -142,10 +144,11 @@ func (s *Stream) Write(b []byte) (n int, err error) {
 	return s.conn.write(&s.party, b, MessageInfo{Stream: s.id, PPID: s.conn.config.PPID})
 }
 
-// Close ends the use of s, not the connection, nor does it tell the peer: SCTP's streams do not end. Reads and writes of s that
-// wait return net.ErrClosed. What was written is delivered. Messages that s has received and nobody has
-// read, and all that come later, go to [Conn.ReadMessage], [Conn.AcceptStream] or the next
-// [Conn.Stream] of that number; only the rest of a message that Read has begun is lost.
+// Close ends the use of s, not the connection, nor does it tell the peer: SCTP's streams do not
+// end. Reads and writes of s that wait return net.ErrClosed. What was written is delivered.
+// Messages that s has received and nobody has read, and all that come later, go to
+// [Conn.ReadMessage], [Conn.AcceptStream] or the next [Conn.Stream] of that number; only the rest
+// of a message that Read has begun is lost.
 func (s *Stream) Close() error {
 	if !s.ok() {
 		return syscall.EINVAL

@@ -82,9 +82,9 @@ func (c *Conn) hearAll(t *testing.T) {
 	c.control(t, func(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0) })
 }
 
-// While a packet of one stream is lost, the messages of other streams arrive, and unordered ones of the same
-// stream; the ordered ones of that stream wait for it. As nothing but SCTP's own order holds messages
-// back, DTLS and the Streams do not.
+// While a packet of one stream is lost, the messages of other streams arrive, and unordered ones of
+// the same stream; the ordered ones of that stream wait for it. As nothing but SCTP's own order
+// holds messages back, DTLS and the Streams do not.
 func TestKernelLossDelaysOneStreamOnly(t *testing.T) {
 	client, server := kernelEnds(t)
 	server.loseStream(t, 3)
@@ -120,8 +120,8 @@ func TestKernelLossDelaysOneStreamOnly(t *testing.T) {
 	wantRead(t, s, "after it", 3)
 }
 
-// A message that may not be sent again is given up when it is lost, one with a lifetime when that is over;
-// DTLS goes on without it, and what is reliable comes. Requirement 1.31.
+// A message that may not be sent again is given up when it is lost, one with a lifetime when that
+// is over; DTLS goes on without it, and what is reliable comes. Requirement 1.31.
 func TestKernelPartialReliability(t *testing.T) {
 	for _, info := range []MessageInfo{{Stream: 3, Retransmissions: -1}, {Stream: 3, Retransmissions: 1}, {Stream: 3, Lifetime: 20 * time.Millisecond}} {
 		client, server := kernelEndsWith(t, SCTPOptions{PartialReliability: true})
@@ -139,8 +139,8 @@ func TestKernelPartialReliability(t *testing.T) {
 	}
 }
 
-// Streams of both ends, each with its reader, and one that nobody reads for a while, on the real kernel: the
-// bound holds the peer back, and nothing is lost.
+// Streams of both ends, each with its reader, and one that nobody reads for a while, on the real
+// kernel: the bound holds the peer back, and nothing is lost.
 func TestKernelStreams(t *testing.T) {
 	client, server := kernelEnds(t)
 	const messages = 120
@@ -185,7 +185,8 @@ func TestKernelStreams(t *testing.T) {
 	all.Wait()
 }
 
-// Deadlines of Streams that wait together, some for reading and some for space, on the kernel's poller.
+// Deadlines of Streams that wait together, some for reading and some for space, on the kernel's
+// poller.
 func TestKernelStreamDeadlines(t *testing.T) {
 	client, server := kernelEnds(t)
 	fill(t, client)

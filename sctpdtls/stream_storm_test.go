@@ -33,10 +33,10 @@ func (y *tally) add(stream uint16, number uint32) {
 	y.n++
 }
 
-// Streams that are read by their own readers, by those of the Conn, by several at once, closed and claimed
-// anew, with deadlines that pass all the time, a small bound, messages in parts, and keys that change: each message
-// comes once, in the order of its stream as long as one reads it; nobody waits for ever.
-// Requirements 1.26, 1.27, 1.43.
+// Streams that are read by their own readers, by those of the Conn, by several at once, closed and
+// claimed anew, with deadlines that pass all the time, a small bound, messages in parts, and keys
+// that change: each message comes once, in the order of its stream as long as one reads it; nobody
+// waits for ever. Requirements 1.26, 1.27, 1.43.
 func TestStreamStorm(t *testing.T) {
 	const ordered, claimed, streams, each = 3, 6, 8, 150 // numbers of streams up to which they are so
 	for _, queue := range []int{1 << 20, 20000, 1} {
@@ -94,7 +94,8 @@ func TestStreamStorm(t *testing.T) {
 	}
 }
 
-// stormWriter writes numbered messages of all sizes to a stream, by a Stream that is closed now and then, or without.
+// stormWriter writes numbered messages of all sizes to a stream, by a Stream that is closed now and
+// then, or without.
 func stormWriter(t *testing.T, c *Conn, id uint16, byStream bool, each int) {
 	r := rand.New(rand.NewPCG(uint64(id), 1))
 	for i := 0; i < each; {
@@ -149,7 +150,8 @@ func inOrder(t *testing.T, s *Stream, each int, y *tally) {
 	}
 }
 
-// stormReader reads until all has come to its end of the connection, whoever read it, and closes Streams now and then.
+// stormReader reads until all has come to its end of the connection, whoever read it, and closes
+// Streams now and then.
 func stormReader(t *testing.T, c *Conn, from func() messageReader, done func() bool, y *tally) {
 	b := make([]byte, MaxMessageSize)
 	for i := 1; !done(); i++ {

@@ -40,8 +40,8 @@ func wantRead(t *testing.T, r interface {
 	}
 }
 
-// A Stream has the messages of its stream, stream 0 too, with all that SCTP tells of them; the Conn has all others, in
-// the order in which they came. Requirements 1.25, 1.27.
+// A Stream has the messages of its stream, stream 0 too, with all that SCTP tells of them; the Conn
+// has all others, in the order in which they came. Requirements 1.25, 1.27.
 func TestStreamClaims(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := connected(t, assoctest.Options{})
@@ -106,7 +106,8 @@ func TestStreamClaimedLateAndClosed(t *testing.T) {
 	})
 }
 
-// Read gives bytes of one message at a time; ReadMessage passes a rest by, and keeps what does not fit.
+// Read gives bytes of one message at a time; ReadMessage passes a rest by, and keeps what does not
+// fit.
 func TestStreamRead(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := connected(t, assoctest.Options{PartSize: 2})
@@ -266,8 +267,8 @@ func TestStreamWriteDeadlines(t *testing.T) {
 	})
 }
 
-// Several readers wait at the same time: one of them reads from the association and serves all others, and when it
-// goes another takes over: by a message, its deadline, its Close.
+// Several readers wait at the same time: one of them reads from the association and serves all
+// others, and when it goes another takes over: by a message, its deadline, its Close.
 func TestReadersServeEachOther(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := connected(t, assoctest.Options{})
@@ -314,8 +315,9 @@ func TestReadersServeEachOther(t *testing.T) {
 	})
 }
 
-// A stream that nobody reads holds up the others when the bound is reached, and not before: nothing is
-// thrown away, nothing grows, and all goes on as soon as it is read. Close does not wait for that. Attack E14.
+// A stream that nobody reads holds up the others when the bound is reached, and not before: nothing
+// is thrown away, nothing grows, and all goes on as soon as it is read. Close does not wait for
+// that. Attack E14.
 func TestAttackE14UnreadStream(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		config := serverConfig()
@@ -393,7 +395,8 @@ func TestAttackE14UnreadStream(t *testing.T) {
 	})
 }
 
-// partiallyReliable returns both ends after their handshake; those that the arguments name ask for partial reliability.
+// partiallyReliable returns both ends after their handshake; those that the arguments name ask for
+// partial reliability.
 func partiallyReliable(t *testing.T, client, server bool) *testPair {
 	t.Helper()
 	c, s := clientConfig(), serverConfig()
@@ -424,7 +427,8 @@ func TestPartialReliability(t *testing.T) {
 	})
 }
 
-// Unless both ends have asked for it no message can be given up, and whoever wants that is told what to do.
+// Unless both ends have asked for it no message can be given up, and whoever wants that is told
+// what to do.
 func TestPartialReliabilityNotAgreed(t *testing.T) {
 	for _, tt := range []struct{ client, server bool }{{false, false}, {true, false}, {false, true}} {
 		bubble(t, func(t *testing.T) {

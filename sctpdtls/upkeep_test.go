@@ -59,8 +59,8 @@ func TestUpkeep(t *testing.T) {
 	}
 }
 
-// A writer that has to see to new keys or record numbers heeds its deadline, and whatever ends it, though the peer does
-// not read: the flush before them never comes to its end.
+// A writer that has to see to new keys or record numbers heeds its deadline, and whatever ends it,
+// though the peer does not read: the flush before them never comes to its end.
 func TestUpkeepHeedsWriters(t *testing.T) {
 	for name, policy := range map[string]RekeyPolicy{"record numbers": {}, "RekeyAfter": {Records: 3}, "RekeyAfter bytes": {Bytes: 30000}} {
 		for call, interrupt := range map[string]func(c *Conn, s *Stream){

@@ -29,8 +29,8 @@ type Info struct {
 	// Lifetime makes the message partially reliable (RFC 3758): it is given
 	// up when it could not be delivered in that time. 0 is reliable. Send only.
 	Lifetime time.Duration
-	// Retransmissions makes it partially reliable in the other way (RFC 7496, Section 3.1): it is given
-	// up when it has been sent again so often; negative is not once. 0 is reliable. Send only,
+	// Retransmissions makes it partially reliable in the other way (RFC 7496, Section 3.1): it is
+	// given up when it has been sent again so often; negative is not once. 0 is reliable. Send only,
 	// and not together with Lifetime.
 	Retransmissions int
 }
@@ -110,10 +110,11 @@ type Association interface {
 	SetReadDeadline(t time.Time) error
 	SetWriteDeadline(t time.Time) error
 
-	// Missing returns how many DATA chunks of the peer have not come that it has sent before the one with the
-	// highest transmission sequence number that has come, and that number. Chunks that were lost are sent again; those
-	// that somebody else has acknowledged never come. highest may be too high, and is meaningless
-	// where messages can be given up. It is called by whoever calls Recv, and fails when the association is over.
+	// Missing returns how many DATA chunks of the peer have not come that it has sent before the one
+	// with the highest transmission sequence number that has come, and that number. Chunks that were
+	// lost are sent again; those that somebody else has acknowledged never come. highest may be too
+	// high, and is meaningless where messages can be given up. It is called by whoever calls Recv, and
+	// fails when the association is over.
 	Missing() (missing int, highest uint32, err error)
 
 	// Streams returns the number of outgoing and incoming streams agreed on.

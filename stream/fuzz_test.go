@@ -10,8 +10,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// FuzzMux does what the input says to a Mux, and to the model of TestMux. Each step is three bytes: what, for which
-// stream, and a length.
+// FuzzMux does what the input says to a Mux, and to the model of TestMux. Each step is three bytes:
+// what, for which stream, and a length.
 func FuzzMux(f *testing.F) {
 	f.Add([]byte{muxPut, 1, 10, muxPut, 2, 20, muxClaim, 1, 0, muxRead, 1, 4, muxRelease, 1, 0, muxReadMessage, 2, 100})
 	f.Add([]byte{muxClaim, 3, 0, muxTake, 3, 50, muxTake + muxLarge, 3, 200, muxPut, 4, 0, muxClaimNext, 0, 0, muxReadMessage, 4, 0})
@@ -55,7 +55,8 @@ const (
 	muxSteps = muxTake + muxLarge + 1
 )
 
-// FuzzReader reads from an association that does as the input says. Only whole messages come out, and only as they went in.
+// FuzzReader reads from an association that does as the input says. Only whole messages come out,
+// and only as they went in.
 func FuzzReader(f *testing.F) {
 	f.Add([]byte{readPart, 0, 5, readEnd, 0, 9, readEnd, 0, 0, readDry, 0, 0, readEnd, 0, 1, readEOF, 0, 0})
 	f.Add([]byte{readPart, 64, 5, readNothing, 0, 0, readAborted, 0, 0, readEnd, 3, 0})

@@ -32,7 +32,8 @@ type Queue struct {
 	begun      *kept // what Read has left of a message
 }
 
-// overhead is what a kept message is taken to cost beside its bytes, for empty messages must have an end too.
+// overhead is what a kept message is taken to cost beside its bytes, for empty messages must have
+// an end too.
 const overhead = 128
 
 // kept is one message that is kept.
@@ -44,7 +45,8 @@ type kept struct {
 	whole *[MaxMessageSize + 1]byte
 }
 
-// pools hold messages by the size of their buffers, 64 bytes to the largest power of two below MaxMessageSize.
+// pools hold messages by the size of their buffers, 64 bytes to the largest power of two below
+// MaxMessageSize.
 var pools [9]sync.Pool
 
 // wholes hold those of messages whose buffers come from a Reader.
@@ -102,7 +104,8 @@ func (m *Mux) Full() bool { return m.size.Load() >= m.limit }
 // Size returns what the kept messages cost, in bytes.
 func (m *Mux) Size() int { return int(m.size.Load()) }
 
-// Claim makes a queue for a stream, or returns the one it has. What was kept of the stream moves there.
+// Claim makes a queue for a stream, or returns the one it has. What was kept of the stream moves
+// there.
 func (m *Mux) Claim(id uint16) *Queue {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -144,8 +147,8 @@ func (m *Mux) claim(id uint16) *Queue {
 	return q
 }
 
-// Release ends the claim of q on its stream. What q has not given to its reader goes to the readers of unclaimed
-// streams, except the rest of a message that [Queue.Read] has begun.
+// Release ends the claim of q on its stream. What q has not given to its reader goes to the readers
+// of unclaimed streams, except the rest of a message that [Queue.Read] has begun.
 func (m *Mux) Release(id uint16) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -183,12 +186,12 @@ func (m *Mux) Put(data []byte, info Info) {
 	}
 }
 
-// largeMessage is the size from which a message is kept in the buffer in which it was received, instead of
-// copied. That costs at most somewhat more than twice its bytes.
+// largeMessage is the size from which a message is kept in the buffer in which it was received,
+// instead of copied. That costs at most somewhat more than twice its bytes.
 const largeMessage = MaxMessageSize / 2
 
-// Take keeps a message, as Put does. Where data is most of the message that [Reader.Next] has returned last, it
-// stays in its buffer, and the Reader gets another one.
+// Take keeps a message, as Put does. Where data is most of the message that [Reader.Next] has
+// returned last, it stays in its buffer, and the Reader gets another one.
 func (m *Mux) Take(r *Reader, data []byte, info Info) {
 	if len(data) < largeMessage || !r.holds(data) {
 		m.Put(data, info)
@@ -218,8 +221,8 @@ func (m *Mux) of(info Info) *Queue {
 	return &m.rest
 }
 
-// Ready returns a channel that can be received from when a message has come. One goroutine is woken for
-// each; it must look at the queue, and may find that another was faster.
+// Ready returns a channel that can be received from when a message has come. One goroutine is woken
+// for each; it must look at the queue, and may find that another was faster.
 func (q *Queue) Ready() <-chan struct{} { return q.ready }
 
 // Has reports whether there is a message, or unless whole is set the rest of one.
@@ -229,8 +232,8 @@ func (q *Queue) Has(whole bool) bool {
 	return q.head != nil || !whole && q.begun != nil
 }
 
-// ReadMessage takes the first message and copies it to b. If b is too short, n is -1: the message stays, and info and
-// length tell about it. ok is false if there is no message.
+// ReadMessage takes the first message and copies it to b. If b is too short, n is -1: the message
+// stays, and info and length tell about it. ok is false if there is no message.
 func (q *Queue) ReadMessage(b []byte) (n int, info Info, length int, ok bool) {
 	q.mux.mu.Lock()
 	defer q.mux.mu.Unlock()
@@ -248,8 +251,9 @@ func (q *Queue) ReadMessage(b []byte) (n int, info Info, length int, ok bool) {
 	return n, info, length, true
 }
 
-// Read copies bytes of one message to b. What does not fit stays for the next Read; ReadMessage passes
-// it by. Empty messages are nothing to a reader of bytes, and are left out. ok is false if there are no bytes.
+// Read copies bytes of one message to b. What does not fit stays for the next Read; ReadMessage
+// passes it by. Empty messages are nothing to a reader of bytes, and are left out. ok is false if
+// there are no bytes.
 func (q *Queue) Read(b []byte) (n int, ok bool) {
 	q.mux.mu.Lock()
 	defer q.mux.mu.Unlock()

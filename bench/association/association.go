@@ -34,8 +34,9 @@ const (
 	batch = 32 // messages
 )
 
-// The programs, under the names that they have in results. As OpenSSL does, all authenticate by SHA-1
-// unless the name says otherwise, and acknowledge as they do by default. Those that are compared take turns close together.
+// The programs, under the names that they have in results. As OpenSSL does, all authenticate by
+// SHA-1 unless the name says otherwise, and acknowledge as they do by default. Those that are
+// compared take turns close together.
 var (
 	dtls         = Program{Name: "dtls1.2", Kind: "dtls", HMAC: sha1, SACKDelay: -1, Version: "1.2"}
 	dtls13       = Program{Name: "dtls1.3", Kind: "dtls", HMAC: sha1, SACKDelay: -1, Version: "1.3"}
@@ -86,8 +87,8 @@ func Parts() []string {
 	return parts
 }
 
-// Run holds the contests of the parts, with at most so many rounds; d is the time of a turn. Programs in C are left out
-// unless n has them. It calls save when there is something new.
+// Run holds the contests of the parts, with at most so many rounds; d is the time of a turn.
+// Programs in C are left out unless n has them. It calls save when there is something new.
 func Run(r *measure.Report, n *Network, parts []string, d time.Duration, rounds int, save func() error) error {
 	var failed []error
 	if slices.Contains(parts, "handshakes") {

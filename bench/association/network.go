@@ -28,8 +28,8 @@ type Network struct {
 	port     int
 }
 
-// buffer is the size of the sockets' buffers. With the kernel's own, floods of small messages come to a halt
-// now and then, until a timer has run out.
+// buffer is the size of the sockets' buffers. With the kernel's own, floods of small messages come
+// to a halt now and then, until a timer has run out.
 const buffer = 4 << 20
 
 // NewNetwork makes a network. The caller must be root of a kernel with SCTP.

@@ -71,7 +71,8 @@ func issue(name string, by *tls.Certificate) (c tls.Certificate, err error) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, err
 }
 
-// Write leaves the Set in folder as ca.pem, client.pem and server.pem, the last two with their keys.
+// Write leaves the Set in folder as ca.pem, client.pem and server.pem, the last two with their
+// keys.
 func (s *Set) Write(folder string) error {
 	write := func(name string, blocks ...*pem.Block) error {
 		var b []byte

@@ -29,8 +29,9 @@ type protector interface {
 	close()
 }
 
-// All of them use AES-128-GCM. The bare AEAD is there with what each version has it protect: the header of a record, and the
-// message, in DTLS 1.3 with its type behind it, which at some sizes is one block more.
+// All of them use AES-128-GCM. The bare AEAD is there with what each version has it protect: the
+// header of a record, and the message, in DTLS 1.3 with its type behind it, which at some sizes is
+// one block more.
 var protectors = []struct {
 	name string
 	new  func(set *certs.Set, size, batch int) (protector, error)
@@ -283,8 +284,8 @@ func (c *conns) close() {
 	c.server.Close()
 }
 
-// sealParallel returns how many records a second several writers of each connection seal, all together. Those of several
-// connections share nothing, so that they show what the machine can do.
+// sealParallel returns how many records a second several writers of each connection seal, all
+// together. Those of several connections share nothing, so that they show what the machine can do.
 func sealParallel(set *certs.Set, size, connections, writers int, d time.Duration) (measure.Sample, error) {
 	client, server := dtlsConfigs(set, dtlscore.VersionDTLS12, false)
 	var sealing []*dtlscore.Conn // one for each writer

@@ -14,7 +14,8 @@ import (
 	"golang.org/x/image/math/fixed"
 )
 
-// The colours. All are readable on paper, which the drawing brings along: it looks the same on a dark page.
+// The colours. All are readable on paper, which the drawing brings along: it looks the same on a
+// dark page.
 const (
 	paper = "#ffffff"
 	ink   = "#1f2328"
@@ -79,7 +80,8 @@ func (c *canvas) box(x, y, width, height float64, fill, stroke string) {
 	c.printf(`<rect x="%g" y="%g" width="%g" height="%g" rx="4" fill="%s" stroke="%s"/>`, x, y, width, height, fill, stroke)
 }
 
-// A typeface is one of Liberation's (SIL Open Font License), by whose permission its outlines may be in a document.
+// A typeface is one of Liberation's (SIL Open Font License), by whose permission its outlines may
+// be in a document.
 type typeface struct {
 	letter string // begins the names of its glyphs
 	font   *sfnt.Font
@@ -102,7 +104,8 @@ func parse(letter string, ttf []byte) *typeface {
 // unit is the size at which outlines are stored: they have whole numbers then.
 const unit = 1000
 
-// text draws a line, whose baseline is at y, and whose start, middle or end is at x: anchor is 0, 0.5 or 1.
+// text draws a line, whose baseline is at y, and whose start, middle or end is at x: anchor is 0,
+// 0.5 or 1.
 func (c *canvas) text(x, y, size, anchor float64, face *typeface, colour, s string) {
 	x -= anchor * face.width(s, size)
 	c.printf(`<g fill="%s" transform="translate(%.1f %.1f)scale(%g)">`, colour, x, y, size/unit)

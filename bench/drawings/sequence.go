@@ -1,7 +1,7 @@
 package main
 
-// A sequence is a drawing of what two ends do, from top to bottom. The line of an end has the colour of the SCTP-AUTH
-// key under which it sends.
+// A sequence is a drawing of what two ends do, from top to bottom. The line of an end has the
+// colour of the SCTP-AUTH key under which it sends.
 type sequence struct {
 	title string
 	steps []step

@@ -103,7 +103,8 @@ func (r *Report) Value(contest, contestant, figure string) (median float64, ok b
 	return quantile(f.Values, 0.5), true
 }
 
-// Write writes the report into file; Read adds what is in one, as further rounds of what the report has already.
+// Write writes the report into file; Read adds what is in one, as further rounds of what the report
+// has already.
 func (r *Report) Write(file string) error {
 	slices.SortStableFunc(r.Results, func(a, b Result) int { return compareNames(a, b) })
 	b, err := json.MarshalIndent(r, "", "\t")

@@ -37,7 +37,8 @@ func (r *Report) Ratio(contest, a, b, figure string) (Ratio, bool) {
 // MoreIsBetter says so of a figure, by its name.
 func MoreIsBetter(figure string) bool { return strings.HasSuffix(figure, "/s") }
 
-// quantile returns the value below which the part q of the values is, between two neighbours if need be.
+// quantile returns the value below which the part q of the values is, between two neighbours if
+// need be.
 func quantile(values []float64, q float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	at := q * float64(len(sorted)-1)

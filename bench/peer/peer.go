@@ -240,8 +240,9 @@ func (c *client) sendAndAwait(l link, size, window int, end time.Time) (n int, e
 	return n, await(l, b, window)
 }
 
-// handshakes makes connections one after another, and returns how many a second, and of the milliseconds that each
-// took the median, and what 95 and 99 in 100 stay below. Closing them is not counted.
+// handshakes makes connections one after another, and returns how many a second, and of the
+// milliseconds that each took the median, and what 95 and 99 in 100 stay below. Closing them is not
+// counted.
 func (c *client) handshakes(d time.Duration) (string, error) {
 	var spent time.Duration
 	var each []time.Duration

@@ -44,9 +44,9 @@ func ReadBaseline(file string) (*Baseline, error) {
 	return b, json.Unmarshal(text, b)
 }
 
-// Check tells w which ratios of r are worse than the baseline's, and returns how many. A ratio is worse
-// if it has lost more than a tenth, and the noise cannot explain it: to the tenth come the spread of the
-// baseline, as it was measured, and that of r. See [measure.Ratio].
+// Check tells w which ratios of r are worse than the baseline's, and returns how many. A ratio is
+// worse if it has lost more than a tenth, and the noise cannot explain it: to the tenth come the
+// spread of the baseline, as it was measured, and that of r. See [measure.Ratio].
 func (b *Baseline) Check(w io.Writer, r *measure.Report) (worse int) {
 	now := Ratios(r)
 	compared := 0

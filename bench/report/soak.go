@@ -15,8 +15,8 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// Load puts what the tests of load have left in folder, Markdown in files NAME.md, into the document, each where it has a
-// place for NAME, and draws soak.csv, if it is there, into chart.
+// Load puts what the tests of load have left in folder, Markdown in files NAME.md, into the
+// document, each where it has a place for NAME, and draws soak.csv, if it is there, into chart.
 func Load(folder, document, chart string) error {
 	files, err := filepath.Glob(filepath.Join(folder, "*.md"))
 	if err != nil {
@@ -40,7 +40,8 @@ func Load(folder, document, chart string) error {
 	return drawSoak(samples, chart)
 }
 
-// drawSoak draws memory over time. The samples have a column “seconds”, and the others in bytes.
+// drawSoak draws memory over time. The samples have a column “seconds”, and the others in
+// bytes.
 func drawSoak(samples, chart string) error {
 	f, err := os.Open(samples)
 	if err != nil {

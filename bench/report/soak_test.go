@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// What a test of load has left comes into its place in the document, the rest stays; a soak is drawn.
+// What a test of load has left comes into its place in the document, the rest stays; a soak is
+// drawn.
 func TestLoad(t *testing.T) {
 	folder := t.TempDir()
 	write := func(name, text string) {

@@ -36,7 +36,8 @@ func Tables(r *measure.Report) map[string]string {
 	return tables
 }
 
-// Fill puts tables into a document: each between the lines <!-- begin NAME --> and <!-- end NAME -->.
+// Fill puts tables into a document: each between the lines <!-- begin NAME --> and <!-- end NAME
+// -->.
 func Fill(file string, tables map[string]string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {

@@ -91,7 +91,8 @@ type certFile struct {
 func makeCerts(o certsOptions, now time.Time) ([]certFile, error) {
 	m := certMaker{notBefore: now.Add(-time.Hour), notAfter: now.AddDate(0, 0, o.days), rsa: o.rsa}
 
-	// Two CAs made in the same second do not have the same name: a client goes by the names that a server knows.
+	// Two CAs made in the same second do not have the same name: a client goes by the names that a
+	// server knows.
 	ca := &x509.Certificate{
 		Subject:               pkix.Name{CommonName: fmt.Sprintf("sctp-echo test CA %s %s", now.UTC().Format(time.DateTime), rand.Text()[:8])},
 		IsCA:                  true,

@@ -15,7 +15,8 @@ import (
 	"time"
 )
 
-// runCommand runs one command line without a network, and returns the exit status and what was printed.
+// runCommand runs one command line without a network, and returns the exit status and what was
+// printed.
 func runCommand(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer

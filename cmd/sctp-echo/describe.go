@@ -42,7 +42,8 @@ func facts(s sctpdtls.ConnectionState) []fact {
 	)
 }
 
-// peerName says who the peer has proved to be: by a certificate, a raw public key or a pre-shared key.
+// peerName says who the peer has proved to be: by a certificate, a raw public key or a pre-shared
+// key.
 func peerName(s sctpdtls.ConnectionState) string {
 	switch {
 	case len(s.PeerCertificates) > 0:
@@ -66,8 +67,8 @@ const (
 	enoughNames = 160
 )
 
-// certificateName names who a certificate is for: by its subject, or if that has no common name, as with network functions of the 5G
-// core and with SPIFFE, by its other names too.
+// certificateName names who a certificate is for: by its subject, or if that has no common name, as
+// with network functions of the 5G core and with SPIFFE, by its other names too.
 func certificateName(c *x509.Certificate) string {
 	var names []string
 	if subject := c.Subject.String(); subject != "" {
@@ -98,8 +99,8 @@ func certificateName(c *x509.Certificate) string {
 	return all
 }
 
-// quoteOdd returns the beginning of a name that the peer has chosen; quoted, if there is anything in it that does not
-// print, or that could be taken for what is written around it.
+// quoteOdd returns the beginning of a name that the peer has chosen; quoted, if there is anything
+// in it that does not print, or that could be taken for what is written around it.
 func quoteOdd(name, odd string) string {
 	name = shorten(name, longestName)
 	if strings.ContainsAny(name, odd) || name != printable(name) {
@@ -108,8 +109,8 @@ func quoteOdd(name, odd string) string {
 	return name
 }
 
-// fingerprint is what “openssl x509 -fingerprint -sha256” shows of a certificate, without the colons. That of a raw
-// public key is of its SubjectPublicKeyInfo: RFC 7250, Section 3.
+// fingerprint is what “openssl x509 -fingerprint -sha256” shows of a certificate, without the
+// colons. That of a raw public key is of its SubjectPublicKeyInfo: RFC 7250, Section 3.
 func fingerprint(der []byte) string { return fmt.Sprintf("SHA-256 %x", sha256.Sum256(der)) }
 
 func keyKind(public crypto.PublicKey) string {

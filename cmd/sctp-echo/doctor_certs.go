@@ -22,7 +22,8 @@ const (
 	soon = 30 * 24 * time.Hour
 	// longestChain is how many certificates a peer takes.
 	longestChain = 16
-	// fewFindings is how many are shown of one kind: a bundle of CAs may have hundreds of certificates.
+	// fewFindings is how many are shown of one kind: a bundle of CAs may have hundreds of
+	// certificates.
 	fewFindings = 4
 )
 
@@ -65,8 +66,8 @@ func few(found []finding) []finding {
 	return found
 }
 
-// checkCAs looks at a file of those who may have signed a peer's certificate. What is wrong with one of them is worth a
-// note if there are others.
+// checkCAs looks at a file of those who may have signed a peer's certificate. What is wrong with
+// one of them is worth a note if there are others.
 func checkCAs(f *pemFile, now time.Time) (found []finding) {
 	say := note
 	if len(f.certs) == 1 {
@@ -95,7 +96,8 @@ func checkCAs(f *pemFile, now time.Time) (found []finding) {
 	return few(found)
 }
 
-// checkDates finds whether a certificate is valid, or only for a short time; the zero finding is for neither.
+// checkDates finds whether a certificate is valid, or only for a short time; the zero finding is
+// for neither.
 func checkDates(c *x509.Certificate, name string, now time.Time) finding {
 	switch {
 	case c.NotAfter.Before(c.NotBefore):
@@ -123,8 +125,8 @@ func weak(public crypto.PublicKey) bool {
 	return true
 }
 
-// badlySigned reports whether the signature in a certificate has an algorithm that peers refuse. That in the
-// certificate of a root does not matter.
+// badlySigned reports whether the signature in a certificate has an algorithm that peers refuse.
+// That in the certificate of a root does not matter.
 func badlySigned(c *x509.Certificate) bool {
 	switch c.SignatureAlgorithm {
 	case x509.UnknownSignatureAlgorithm, x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.DSAWithSHA1, x509.DSAWithSHA256, x509.ECDSAWithSHA1:
@@ -238,8 +240,9 @@ func checkSent(chain []*x509.Certificate, file string, now time.Time) (found []f
 	return found
 }
 
-// checkChain looks for a way from a certificate to one of the CAs. What fine says is whether anything has been found against
-// the certificates before: then it is not said again. The zero finding is for a good chain.
+// checkChain looks for a way from a certificate to one of the CAs. What fine says is whether
+// anything has been found against the certificates before: then it is not said again. The zero
+// finding is for a good chain.
 func checkChain(chain, cas []*x509.Certificate, as role, now time.Time, fine bool) finding {
 	leaf := chain[0]
 	options := x509.VerifyOptions{Roots: poolOf(cas), Intermediates: poolOf(chain[1:]), CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{as.id}}

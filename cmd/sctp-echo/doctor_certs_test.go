@@ -96,7 +96,8 @@ func (c *credential) keyPEM(t *testing.T) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 }
 
-// wantFindings checks that doctor says what is wanted, and not what is not, and that one finding at least has the verdict.
+// wantFindings checks that doctor says what is wanted, and not what is not, and that one finding at
+// least has the verdict.
 func wantFindings(t *testing.T, found []finding, want verdict, says, not string) {
 	t.Helper()
 	var all strings.Builder

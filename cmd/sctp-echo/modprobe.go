@@ -9,18 +9,20 @@ import (
 	"strings"
 )
 
-// modprobeFolders are where modprobe looks for its configuration: modprobe.d(5). A file in one of them takes the place
-// of those with its name in the later ones.
+// modprobeFolders are where modprobe looks for its configuration: modprobe.d(5). A file in one of
+// them takes the place of those with its name in the later ones.
 var modprobeFolders = []string{"etc/modprobe.d", "run/modprobe.d", "usr/local/lib/modprobe.d", "usr/lib/modprobe.d", "lib/modprobe.d"}
 
-// A modprobeRule is a line of that configuration, or a setting of the kernel, that keeps a module from being loaded.
+// A modprobeRule is a line of that configuration, or a setting of the kernel, that keeps a module
+// from being loaded.
 type modprobeRule struct {
 	where string // FILE:LINE, or the setting
 	what  string // the line
 	kind  string // its first word
 }
 
-// obstacles are what keeps the module name from being loaded, and what could not be read to find out.
+// obstacles are what keeps the module name from being loaded, and what could not be read to find
+// out.
 func (m machine) obstacles(name string) (rules []modprobeRule, unread []string) {
 	if m.read("proc/sys/kernel/modules_disabled") == "1" {
 		rules = append(rules, modprobeRule{"kernel.modules_disabled", "kernel.modules_disabled = 1", "modules_disabled"})
@@ -95,7 +97,8 @@ func modprobeRules(file, text, name string) (rules []modprobeRule) {
 // kernelsName is by which the kernel asks for SCTP over IPv4, and the module says that it is that.
 const kernelsName = "net-pf-2-proto-132"
 
-// ruleKind is the kind of a rule that keeps the module name from being loaded, or empty for other lines.
+// ruleKind is the kind of a rule that keeps the module name from being loaded, or empty for other
+// lines.
 func ruleKind(command, of, rest, name string) string {
 	matches := func(name string) bool { // modprobe makes no difference between - and _
 		ok, _ := path.Match(strings.ReplaceAll(of, "-", "_"), strings.ReplaceAll(name, "-", "_"))

@@ -73,8 +73,8 @@ func groupNames() string {
 	return strings.Join(names, ", ")
 }
 
-// parseSuite takes IANA's names for the suites that are implemented, and those that crypto/tls knows. Whether a suite is
-// one of ours is for sctpdtls to say.
+// parseSuite takes IANA's names for the suites that are implemented, and those that crypto/tls
+// knows. Whether a suite is one of ours is for sctpdtls to say.
 func parseSuite(name string) (uint16, error) {
 	if n, err := strconv.ParseUint(name, 0, 16); err == nil {
 		return uint16(n), nil

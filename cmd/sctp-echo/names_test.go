@@ -9,8 +9,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// FuzzNames: what stands for a version, group or suite in a flag is printed as a name that stands for the same, and a
-// pre-shared key is what the digits say.
+// FuzzNames: what stands for a version, group or suite in a flag is printed as a name that stands
+// for the same, and a pre-shared key is what the digits say.
 func FuzzNames(f *testing.F) {
 	for _, name := range []string{"1.2", "x25519", "0x001d", "TLS_AES_128_GCM_SHA256", "tls_psk_with_aes_256_gcm_sha384", "0xc02b", "00112233445566778899aabbccddeeff"} {
 		f.Add(name)

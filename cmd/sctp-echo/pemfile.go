@@ -231,7 +231,8 @@ func (f *pemFile) privateKey() (crypto.Signer, error) {
 // goodKeys are those that both ends take: RFC 9325, Section 4.5.
 const goodKeys = "ECDSA on P-256, P-384 or P-521, Ed25519, or RSA with 2048 to 8192 bits"
 
-// loadPair reads a certificate chain and its key, as [tls.LoadX509KeyPair] does. An error is a [fileError].
+// loadPair reads a certificate chain and its key, as [tls.LoadX509KeyPair] does. An error is a
+// [fileError].
 func loadPair(certName, keyName string) (tls.Certificate, error) {
 	cert, key, err := readPair(certName, keyName)
 	if err != nil {

@@ -1,4 +1,5 @@
-// Diameter-client is an MME that sends S6a's Update-Location-Request over DTLS/SCTP on several streams.
+// Diameter-client is an MME that sends S6a's Update-Location-Request over DTLS/SCTP on several
+// streams.
 //
 //	diameter-client CERTS ADDRESS
 //

@@ -1,4 +1,5 @@
-// Diameter-server is an HSS that knows one subscriber: it answers S6a's Update-Location-Request over DTLS/SCTP.
+// Diameter-server is an HSS that knows one subscriber: it answers S6a's Update-Location-Request
+// over DTLS/SCTP.
 //
 //	diameter-server CERTS ADDRESS
 //

@@ -8,7 +8,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// connections collects what the connections have counted themselves: nothing is added to the path of a message.
+// connections collects what the connections have counted themselves: nothing is added to the path
+// of a message.
 type connections struct {
 	mu    sync.Mutex // guards the following
 	open  map[*sctpdtls.Conn]bool

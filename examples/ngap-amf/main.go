@@ -1,10 +1,10 @@
-// Ngap-amf is the accept loop of an AMF, as free5GC has it with github.com/free5gc/sctp, moved to DTLS/SCTP (3GPP
-// TS 33.501, Section 9.2; TS 38.412). What was there before is in the comments.
+// Ngap-amf is the accept loop of an AMF, as free5GC has it with github.com/free5gc/sctp, moved to
+// DTLS/SCTP (3GPP TS 33.501, Section 9.2; TS 38.412). What was there before is in the comments.
 //
 //	ngap-amf CERTS ADDRESS
 //
-// CERTS is a folder that “sctp-echo certs” made. NGAP itself is not here: each message gets an answer that says
-// what it would be for.
+// CERTS is a folder that “sctp-echo certs” made. NGAP itself is not here: each message gets an
+// answer that says what it would be for.
 package main
 
 import (

@@ -1,7 +1,8 @@
 //go:build linux && !386
 
-// Takeover protects associations that another library has accepted: those of github.com/ishidawataru/sctp, of
-// 30 May 2025 or later, whose sockets have SyscallConn. It sends back what it receives.
+// Takeover protects associations that another library has accepted: those of
+// github.com/ishidawataru/sctp, of 30 May 2025 or later, whose sockets have SyscallConn. It sends
+// back what it receives.
 //
 //	takeover CERTS ADDRESS
 //

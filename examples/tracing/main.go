@@ -1,8 +1,10 @@
-// Tracing is a client of an echo server that tells OpenTelemetry of its handshake and of its new keys.
+// Tracing is a client of an echo server that tells OpenTelemetry of its handshake and of its new
+// keys.
 //
 //	tracing CERTS ADDRESS
 //
-// CERTS is a folder that “sctp-echo certs” made. The spans are printed as JSON; take another exporter to send them somewhere.
+// CERTS is a folder that “sctp-echo certs” made. The spans are printed as JSON; take another
+// exporter to send them somewhere.
 package main
 
 import (

@@ -14,8 +14,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// spans makes spans of what a Trace is told of one connection: one of the handshake, and one for each time that keys change
-// later, linked to that of the handshake, which is long over by then.
+// spans makes spans of what a Trace is told of one connection: one of the handshake, and one for
+// each time that keys change later, linked to that of the handshake, which is long over by then.
 type spans struct {
 	tracer trace.Tracer
 
@@ -25,7 +25,8 @@ type spans struct {
 	rekey     trace.Span // nil if none is going on
 }
 
-// dial is [sctpdtls.DialContext] with spans, the handshake's a child of the one in ctx. The Config's Trace is replaced.
+// dial is [sctpdtls.DialContext] with spans, the handshake's a child of the one in ctx. The
+// Config's Trace is replaced.
 func dial(ctx context.Context, tracer trace.Tracer, address string, config *sctpdtls.Config) (*sctpdtls.Conn, error) {
 	s := &spans{tracer: tracer}
 	ctx, s.handshake = tracer.Start(ctx, "dtls.handshake", trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
@@ -83,7 +84,8 @@ func (s *spans) alert(a *sctpdtls.AlertError) {
 	}
 }
 
-// authKey begins and ends the span of a renegotiation in DTLS 1.2: it has a key of SCTP-AUTH of its own.
+// authKey begins and ends the span of a renegotiation in DTLS 1.2: it has a key of SCTP-AUTH of its
+// own.
 func (s *spans) authKey(id uint16, what sctpdtls.AuthKeyChange) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -13,7 +13,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// What a connection tells, in the order in which it does, and the spans that come of it. (netns-tests/users has the program dial.)
+// What a connection tells, in the order in which it does, and the spans that come of it.
+// (netns-tests/users has the program dial.)
 func TestSpans(t *testing.T) {
 	handshake := func(s *spans) {
 		s.authKey(1, sctpdtls.AuthKeyInstalled)

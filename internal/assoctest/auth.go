@@ -37,8 +37,8 @@ func (a *Assoc) DeleteAuthKey(id uint16) error {
 	return nil
 }
 
-// TakeRepeated drops what comes under key id, but for messages with a transmission sequence number up to last. In memory these
-// never come again.
+// TakeRepeated drops what comes under key id, but for messages with a transmission sequence number
+// up to last. In memory these never come again.
 func (a *Assoc) TakeRepeated(id uint16, last uint32) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()

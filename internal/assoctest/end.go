@@ -153,8 +153,8 @@ func (a *Assoc) arrived() {
 }
 
 // Restart begins the association anew from this end's address and port, as a host does that has
-// lost its state (RFC 9260, Section 5.2), and returns the new association's end there; a is of no use any more. The
-// peer is told, and what it has not sent yet is thrown away.
+// lost its state (RFC 9260, Section 5.2), and returns the new association's end there; a is of no
+// use any more. The peer is told, and what it has not sent yet is thrown away.
 func (a *Assoc) Restart() *Assoc {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -84,9 +84,9 @@ func (a *Assoc) transmit(data []byte, info stream.Info) {
 	}
 }
 
-// arrive lets the peer have what is due and finds room, in the order of each stream, and acknowledge
-// it. What comes under a key that the peer does not have is dropped in silence, and comes again, as does
-// what is lost, unless its sender gives it up.
+// arrive lets the peer have what is due and finds room, in the order of each stream, and
+// acknowledge it. What comes under a key that the peer does not have is dropped in silence, and
+// comes again, as does what is lost, unless its sender gives it up.
 func (a *Assoc) arrive() {
 	if a.gone {
 		return
@@ -164,8 +164,9 @@ func (a *Assoc) Missing() (missing int, highest uint32, err error) {
 	return int(a.highest-firstTSN+1) - a.received, a.highest, nil
 }
 
-// Remove has somebody on the path remove the next n messages that this end sends, and acknowledge them in the
-// other's name, which SCTP does not notice. The rest of an ordered stream waits for ever.
+// Remove has somebody on the path remove the next n messages that this end sends, and acknowledge
+// them in the other's name, which SCTP does not notice. The rest of an ordered stream waits for
+// ever.
 func (a *Assoc) Remove(n int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -187,8 +188,8 @@ func (a *Assoc) Cut() {
 	})
 }
 
-// Mend ends Cut. What was lost comes again when its time has come, and an end that is alone now is told
-// so, in answer to a heartbeat.
+// Mend ends Cut. What was lost comes again when its time has come, and an end that is alone now is
+// told so, in answer to a heartbeat.
 func (a *Assoc) Mend() {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -9,11 +9,12 @@ import (
 	"strconv"
 )
 
-// Folder is the name of the environment variable with the folder that each process of a fuzz
-// target has a file in, named by its number: executions, a space, bytes. Without it nothing is counted.
+// Folder is the name of the environment variable with the folder that each process of a fuzz target
+// has a file in, named by its number: executions, a space, bytes. Without it nothing is counted.
 const Folder = "DTLS_SCTP_FUZZ_COUNT"
 
-// every is after how many executions the file is written, so that it may lack a few of the last ones.
+// every is after how many executions the file is written, so that it may lack a few of the last
+// ones.
 const every = 64
 
 var (
@@ -34,7 +35,8 @@ func create() *os.File {
 }
 
 // Input counts an execution of a target, whose input has n bytes: of its strings and slices of
-// bytes, and one for each number or flag. A target calls it first. A process executes one at a time.
+// bytes, and one for each number or flag. A target calls it first. A process executes one at a
+// time.
 func Input(n int) {
 	if file == nil {
 		return

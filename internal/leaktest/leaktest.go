@@ -16,8 +16,8 @@ import (
 // patience is for goroutines that have done their work and are about to end.
 const patience = 30 * time.Second
 
-// Run runs the tests of m, a *testing.M, and returns their exit status; 1 if they pass and leave something behind. It
-// is for TestMain:
+// Run runs the tests of m, a *testing.M, and returns their exit status; 1 if they pass and leave
+// something behind. It is for TestMain:
 //
 //	func TestMain(m *testing.M) { os.Exit(leaktest.Run(m)) }
 func Run(m interface{ Run() int }) int {
@@ -46,7 +46,8 @@ func leaks(before map[string]string) []string {
 	return left
 }
 
-// goroutines returns the stacks of all goroutines but this one and those of the standard library that never end.
+// goroutines returns the stacks of all goroutines but this one and those of the standard library
+// that never end.
 func goroutines() (stacks []string) {
 	buf := make([]byte, 1<<16)
 	n := runtime.Stack(buf, true)
@@ -62,8 +63,8 @@ func goroutines() (stacks []string) {
 	return stacks
 }
 
-// descriptors returns what the open ones are, by their numbers; nothing where there is no /proc. The poller of
-// the runtime is opened when it is needed first, and stays.
+// descriptors returns what the open ones are, by their numbers; nothing where there is no /proc.
+// The poller of the runtime is opened when it is needed first, and stays.
 func descriptors() map[string]string {
 	open := make(map[string]string)
 	links, _ := filepath.Glob("/proc/self/fd/*")

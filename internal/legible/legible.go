@@ -1,5 +1,6 @@
-// Package legible makes what a peer has chosen fit to be shown in an error, a log or a terminal: of bounded length,
-// and without characters that forge lines, steer terminals or turn the direction of writing.
+// Package legible makes what a peer has chosen fit to be shown in an error, a log or a terminal: of
+// bounded length, and without characters that forge lines, steer terminals or turn the direction of
+// writing.
 package legible
 
 import (
@@ -19,8 +20,8 @@ const (
 	Max = first + len(gap) + last
 )
 
-// Text returns s with what does not print escaped as in a Go string, and at most [Max] bytes of it: of a longer one the
-// beginning and the end, where errors say what was wanted.
+// Text returns s with what does not print escaped as in a Go string, and at most [Max] bytes of it:
+// of a longer one the beginning and the end, where errors say what was wanted.
 func Text(s string) string {
 	var b strings.Builder
 	var end int        // of the beginning, in b
@@ -89,7 +90,8 @@ func (l List[T]) Format(f fmt.State, verb rune) {
 	}
 }
 
-// Error returns err if its text can be shown as it is; otherwise an error with the [Text] of it, which unwraps to err.
+// Error returns err if its text can be shown as it is; otherwise an error with the [Text] of it,
+// which unwraps to err.
 func Error(err error) error {
 	long := err.Error()
 	if text := Text(long); text != long {

@@ -202,12 +202,13 @@ const (
 	heartbeatDisable = 2
 )
 
-// Two structures depend on the kernel's processor, which need not be the program's: a program of 32 bits may run on
-// a kernel of 64 bits, which has no layout of its own for it here. Both hold a sockaddr_storage, which is aligned as a
-// pointer of the kernel is. The size that the kernel says its structure has tells which layout that is.
+// Two structures depend on the kernel's processor, which need not be the program's: a program of 32
+// bits may run on a kernel of 64 bits, which has no layout of its own for it here. Both hold a
+// sockaddr_storage, which is aligned as a pointer of the kernel is. The size that the kernel says
+// its structure has tells which layout that is.
 
-// parse reads a sctp_assoc_stats, of which b is as much as the kernel has filled in. The counters follow the
-// sockaddr_storage, aligned to eight bytes, or to four by a kernel for 386.
+// parse reads a sctp_assoc_stats, of which b is as much as the kernel has filled in. The counters
+// follow the sockaddr_storage, aligned to eight bytes, or to four by a kernel for 386.
 func (s *assocStats) parse(b []byte) error {
 	offset := 136
 	if len(b)%8 == 4 {
@@ -232,9 +233,10 @@ func (u udpEncaps) port() []byte    { return u[u.pointer()+128:][:2] }
 // memInfoWmemQueued is the index of SK_MEMINFO_WMEM_QUEUED in SO_MEMINFO.
 const memInfoWmemQueued = 5
 
-// The system calls for an association wait for nobody, so Go's scheduler is not told of them (RawSyscall), except of those that
-// come with a descriptor of other code, and of close. To be told costs more than most of them: it wakes the scheduler's monitor thread when the program has been idle, as between the flights of a handshake, and
-// that looks around every 20 µs for a while.
+// The system calls for an association wait for nobody, so Go's scheduler is not told of them
+// (RawSyscall), except of those that come with a descriptor of other code, and of close. To be told
+// costs more than most of them: it wakes the scheduler's monitor thread when the program has been
+// idle, as between the flights of a handshake, and that looks around every 20 µs for a while.
 
 // setOpt sets an option whose argument is the memory of v.
 func setOpt[T any](fd, level, opt int, v *T) error {
@@ -248,7 +250,8 @@ func getOpt[T any](fd, level, opt int, v *T) error {
 	return err
 }
 
-// getOptBytes gets an option into b in the same way, and returns what the kernel has filled in. b must not be empty.
+// getOptBytes gets an option into b in the same way, and returns what the kernel has filled in. b
+// must not be empty.
 func getOptBytes(fd, level, opt int, b []byte) ([]byte, error) {
 	n := uint32(len(b))
 	_, _, errno := unix.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(fd), uintptr(level), uintptr(opt),

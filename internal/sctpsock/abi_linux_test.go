@@ -68,9 +68,9 @@ func TestLayouts(t *testing.T) { // 5.22
 	}
 }
 
-// TestKernelLayouts compares the structures that depend on the kernel's processor with what a C compiler makes of them
-// for each kind: one of 64 bits, one of 32 bits as 386, whose 64-bit numbers are aligned to four bytes, and one
-// of 32 bits as arm and mips, where they are aligned to eight.
+// TestKernelLayouts compares the structures that depend on the kernel's processor with what a C
+// compiler makes of them for each kind: one of 64 bits, one of 32 bits as 386, whose 64-bit numbers
+// are aligned to four bytes, and one of 32 bits as arm and mips, where they are aligned to eight.
 func TestKernelLayouts(t *testing.T) {
 	for _, tt := range []struct {
 		kind               string

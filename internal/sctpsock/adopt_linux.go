@@ -9,13 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Adopt makes a Socket of an established one-to-one association that other code has set
-// up, a *sctp.SCTPConn for instance. Of o it uses what can still be changed: not the numbers of streams and
-// INIT chunks, AddressChanges, UDPEncapPort and Control; AuthChunks and HMACs matter if the association is
-// restarted. Events are those of o, whatever was subscribed to before.
+// Adopt makes a Socket of an established one-to-one association that other code has set up, a
+// *sctp.SCTPConn for instance. Of o it uses what can still be changed: not the numbers of streams
+// and INIT chunks, AddressChanges, UDPEncapPort and Control; AuthChunks and HMACs matter if the
+// association is restarted. Events are those of o, whatever was subscribed to before.
 //
-// The Socket has a descriptor of its own of the same socket, which is non-blocking from then on. The association
-// lives until both are closed; see [Socket.GiveBack]. c must not be used meanwhile.
+// The Socket has a descriptor of its own of the same socket, which is non-blocking from then on.
+// The association lives until both are closed; see [Socket.GiveBack]. c must not be used meanwhile.
 //
 // SCTP-AUTH must have been asked for before the association was set up, as [RequestAuth] does; see
 // [Socket.AuthSupported]. Message interleaving must be off.
@@ -88,7 +88,8 @@ func (o *Options) takeOver(fd int) error {
 	)
 }
 
-// GiveBack undoes [Adopt] as far as the descriptor is concerned: the association goes on at its former owner's.
+// GiveBack undoes [Adopt] as far as the descriptor is concerned: the association goes on at its
+// former owner's.
 func (s *Socket) GiveBack() error {
 	if s.blocking {
 		s.control(func(fd int) error { return unix.SetNonblock(fd, false) })

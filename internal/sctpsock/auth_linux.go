@@ -47,7 +47,8 @@ func setAuth(fd int, o *Options) error {
 	return authError("SCTP_HMAC_IDENT", setOptBytes(fd, solSCTP, optHMACIdent, b))
 }
 
-// setAuthAgain makes the least settings that keep SCTP-AUTH on in an accepted socket whose association restarts.
+// setAuthAgain makes the least settings that keep SCTP-AUTH on in an accepted socket whose
+// association restarts.
 func setAuthAgain(fd int, o *Options) error {
 	if len(o.AuthChunks) == 0 {
 		return nil

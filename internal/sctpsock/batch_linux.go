@@ -52,8 +52,9 @@ func (b *sendBatch) send(fd uintptr) {
 	}
 }
 
-// TrySendAll is [Socket.TrySend] of several messages, at most [MaxBatch], in their order, with one system
-// call if all goes well. It returns how many the kernel has taken, and why it did not take the next one.
+// TrySendAll is [Socket.TrySend] of several messages, at most [MaxBatch], in their order, with one
+// system call if all goes well. It returns how many the kernel has taken, and why it did not take
+// the next one.
 func (s *Socket) TrySendAll(msgs [][]byte, infos []SendInfo) (n int, err error) {
 	if s.restarted.Load() {
 		return 0, ErrRestarted
@@ -83,8 +84,9 @@ func (b *sendBatch) release() {
 	sendBatches.Put(b)
 }
 
-// A recvBatch is one recvmmsg, which never waits either: messages, or parts of them, that are there when there is more than one. It is
-// pooled, and small: the parts of a large message take several slots.
+// A recvBatch is one recvmmsg, which never waits either: messages, or parts of them, that are there
+// when there is more than one. It is pooled, and small: the parts of a large message take several
+// slots.
 type recvBatch struct {
 	hdrs  [recvSlots]mmsghdr
 	iovs  [recvSlots]unix.Iovec
@@ -133,7 +135,8 @@ func (b *recvBatch) recv(fd uintptr) {
 	b.next, b.at = 0, 0
 }
 
-// recvMany is recv from a batch, which it reads if there is none. It never waits; ok is false if there is nothing.
+// recvMany is recv from a batch, which it reads if there is none. It never waits; ok is false if
+// there is nothing.
 func (s *Socket) recvMany(buffer Buffer) (part Part, ok bool, err error) {
 	if s.batch == nil {
 		b := recvBatches.Get().(*recvBatch)

@@ -58,9 +58,10 @@ func dial(ctx context.Context, local, remote []netip.AddrPort, o *Options) (*Soc
 	return dialOnce(ctx, local, remote, o)
 }
 
-// An association that is not there after the first retransmission of what sets it up is begun anew, so many times.
-// On Linux 7.2 an association whose COOKIE ACK is lost never comes up once the server has accepted it. It seems that the kernel checks
-// the cookie that comes again with the key of the accepted socket, which is not the listener's that made it.
+// An association that is not there after the first retransmission of what sets it up is begun anew,
+// so many times. On Linux 7.2 an association whose COOKIE ACK is lost never comes up once the
+// server has accepted it. It seems that the kernel checks the cookie that comes again with the key
+// of the accepted socket, which is not the listener's that made it.
 const (
 	dialAttempts      = 4
 	defaultRTOInitial = 3 * time.Second // Linux
@@ -183,7 +184,8 @@ func established(fd, addresses int) (done bool, err error) {
 	switch err := syscall.Errno(errno); {
 	case err == 0:
 	case (err == unix.EHOSTUNREACH || err == unix.ENETUNREACH) && (up || addresses > 1):
-		// ICMP said so of one address, which SCTP minds no more than a lost packet: it tries again, and the others.
+		// ICMP said so of one address, which SCTP minds no more than a lost packet: it tries again, and
+		// the others.
 	default:
 		return true, withRemedy("connectx", err)
 	}

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A packetFilter says which packets of an association the kernel drops before SCTP sees them, by a program of
-// classic BPF. It sees a packet from its first chunk on.
+// A packetFilter says which packets of an association the kernel drops before SCTP sees them, by a
+// program of classic BPF. It sees a packet from its first chunk on.
 type packetFilter struct {
 	refuseRestart bool
 	repeated      bool // of what comes under key, only messages up to last are taken
@@ -34,8 +34,9 @@ func (s *Socket) RefuseRestart() error {
 	return s.attach()
 }
 
-// TakeRepeated drops what comes under key id of SCTP-AUTH, but for DATA chunks with a TSN up to last, which were received before:
-// the peer may send them again, and wait for their acknowledgement. It lasts until [Socket.TakeAll].
+// TakeRepeated drops what comes under key id of SCTP-AUTH, but for DATA chunks with a TSN up to
+// last, which were received before: the peer may send them again, and wait for their
+// acknowledgement. It lasts until [Socket.TakeAll].
 //
 // None of the methods that change what is dropped may be called concurrently with another.
 func (s *Socket) TakeRepeated(id uint16, last uint32) error {
@@ -95,8 +96,9 @@ var takeAtEnd = []unix.SockFilter{
 	take,
 }
 
-// How many chunks a packet may have before its AUTH chunk, and after it under the key that is looked for: no flight of a handshake
-// has more records. A packet with more is dropped, lest something is hidden behind them.
+// How many chunks a packet may have before its AUTH chunk, and after it under the key that is
+// looked for: no flight of a handshake has more records. A packet with more is dropped, lest
+// something is hidden behind them.
 const (
 	mostBefore = 2
 	mostAfter  = 8

@@ -110,8 +110,9 @@ func cmsg(level, kind int32, length int) []byte {
 	return slices.Clone(unsafe.Slice((*byte)(unsafe.Pointer(&h)), unix.SizeofCmsghdr))
 }
 
-// FuzzRecvBatch has recvmmsg fill the slots of a batch as the input says: parts of messages and of notifications, empty
-// slots, and slots without RCVINFO. What comes out is in their order, whole, and nothing comes after the end.
+// FuzzRecvBatch has recvmmsg fill the slots of a batch as the input says: parts of messages and of
+// notifications, empty slots, and slots without RCVINFO. What comes out is in their order, whole,
+// and nothing comes after the end.
 func FuzzRecvBatch(f *testing.F) {
 	f.Add(uint16(4000), []byte{slotInfo | slotEnd, 10, 0, slotInfo, 255, 7, slotInfo | slotEnd, 255, 7, slotNote | slotEnd, 0, 0})
 	f.Add(uint16(5), []byte{slotInfo | slotEnd, 10, 0, slotNote, 9, 3, slotNote | slotEnd, 2, 3, slotInfo | slotEnd, 0, 0, slotInfo | slotEnd, 1, 1})

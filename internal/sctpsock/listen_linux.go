@@ -21,9 +21,9 @@ type Listener struct {
 	any  netip.Addr // the unspecified address, if it listens on all
 }
 
-// Listen announces on the addresses local, which have the same port; port 0
-// stands for one that is free. An address that is not valid stands for all of the host, of IPv6 and IPv4, or of
-// IPv4 alone where there is no IPv6. An error is a *net.OpError.
+// Listen announces on the addresses local, which have the same port; port 0 stands for one that is
+// free. An address that is not valid stands for all of the host, of IPv6 and IPv4, or of IPv4 alone
+// where there is no IPv6. An error is a *net.OpError.
 func Listen(local []netip.AddrPort, o *Options) (*Listener, error) {
 	local = everywhere(local)
 	l, err := listen(local, o)
@@ -79,12 +79,13 @@ func (l *Listener) accept() (*Socket, error) {
 		var err error
 		perr := l.rc.Read(func(lfd uintptr) (done bool) {
 			for {
-				// Where there is nothing to accept, accept4 of Linux's SCTP sleeps until the next tick of the kernel's
-				// clock before it says so, whatever the descriptor is set to, and this thread with it.
+				// Where there is nothing to accept, accept4 of Linux's SCTP sleeps until the next tick of the
+				// kernel's clock before it says so, whatever the descriptor is set to, and this thread with it.
 				if !readable(int(lfd)) {
 					return false
 				}
-				// So it does not wait now. (Accept4 of x/sys asks for the peer's address, and for the protocol.)
+				// So it does not wait now. (Accept4 of x/sys asks for the peer's address, and for the
+				// protocol.)
 				r, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, lfd, 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
 				// An association that ended while it waited is none of our caller's concern.
 				if errno != unix.EINTR && errno != unix.ECONNABORTED {
@@ -107,9 +108,9 @@ func (l *Listener) accept() (*Socket, error) {
 			return nil, err
 		}
 		s := &Socket{f: f, rc: rc}
-		// The association has the listener's AUTH settings, but its socket has not,
-		// and would take part in a restart without AUTH. That is the end of the association for us, so that
-		// DATA is all that has to be authenticated until its Recv says so.
+		// The association has the listener's AUTH settings, but its socket has not, and would take part
+		// in a restart without AUTH. That is the end of the association for us, so that DATA is all that
+		// has to be authenticated until its Recv says so.
 		err = s.control(func(fd int) error { return setAuthAgain(fd, &l.opts) })
 		if err == nil {
 			err = s.start()
@@ -135,7 +136,8 @@ func readable(fd int) bool {
 // os.ErrDeadlineExceeded instead of waiting; the zero value is never.
 func (l *Listener) SetDeadline(t time.Time) error { return l.f.SetReadDeadline(t) }
 
-// Addrs returns the addresses that the listener is bound to, the unspecified one for all; none after it was closed.
+// Addrs returns the addresses that the listener is bound to, the unspecified one for all; none
+// after it was closed.
 func (l *Listener) Addrs() []netip.AddrPort {
 	a, _ := addrs(l.rc, optGetLocalAddrs)
 	if len(a) > 0 && l.any.IsValid() { // the kernel lists all that there are at the moment

@@ -18,8 +18,8 @@ type SendInfo struct {
 	// another one.
 	Lifetime time.Duration
 
-	// Retransmissions, if not 0, is how often SCTP sends the message again before it
-	// gives it up (RFC 7496, Section 3.1, limited retransmissions); negative is not once. Lifetime comes first.
+	// Retransmissions, if not 0, is how often SCTP sends the message again before it gives it up (RFC
+	// 7496, Section 3.1, limited retransmissions); negative is not once. Lifetime comes first.
 	Retransmissions int
 }
 

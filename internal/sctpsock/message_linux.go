@@ -10,12 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A sendCall is one sendmsg, a recvCall one recvmsg. Both keep what the kernel reads and
-// writes, and the function that the poller calls, so that a message costs no
-// allocation; they are pooled, so that an idle socket holds none.
-// x/sys is not used for the calls, because it adds a byte to an empty message. They never wait (see setOpt): if
-// Go's scheduler were told of them, it would hand the processor to another
-// thread whenever the kernel takes some time over a message, which can cost more than the message does.
+// A sendCall is one sendmsg, a recvCall one recvmsg. Both keep what the kernel reads and writes,
+// and the function that the poller calls, so that a message costs no allocation; they are pooled,
+// so that an idle socket holds none. x/sys is not used for the calls, because it adds a byte to an
+// empty message. They never wait (see setOpt): if Go's scheduler were told of them, it would hand
+// the processor to another thread whenever the kernel takes some time over a message, which can
+// cost more than the message does.
 type sendCall struct {
 	hdr   unix.Msghdr
 	iov   unix.Iovec

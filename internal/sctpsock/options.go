@@ -86,8 +86,8 @@ type Options struct {
 	Control func(network, address string, c syscall.RawConn) error
 }
 
-// A Scheduler is an order of the streams that have messages to send (RFC 8260, Section 3; the numbers
-// are those of enum sctp_sched_type).
+// A Scheduler is an order of the streams that have messages to send (RFC 8260, Section 3; the
+// numbers are those of enum sctp_sched_type).
 type Scheduler uint8
 
 const (

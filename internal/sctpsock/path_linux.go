@@ -120,10 +120,10 @@ func (s *Socket) SetPrimary(addr netip.Addr) error {
 	return os.NewSyscallError("SCTP_PRIMARY_ADDR", err)
 }
 
-// BindAdd adds an address of this host to the association and tells the peer (RFC 5061). It does not
-// wait: the kernel uses the address when the peer has agreed. The socket must have been bound to addresses
-// of its own choice, not to all. Options.AddressChanges must be agreed on, else it returns
-// [ErrFixedAddresses].
+// BindAdd adds an address of this host to the association and tells the peer (RFC 5061). It does
+// not wait: the kernel uses the address when the peer has agreed. The socket must have been bound
+// to addresses of its own choice, not to all. Options.AddressChanges must be agreed on, else it
+// returns [ErrFixedAddresses].
 func (s *Socket) BindAdd(addr netip.Addr) error { return s.rebind("BINDX_ADD", optBindxAdd, addr) }
 
 // BindRemove is the opposite. The last address cannot be removed.

@@ -108,8 +108,9 @@ func zone(scope uint32) string {
 	return strconv.FormatUint(uint64(scope), 10)
 }
 
-// everywhere returns local with the unspecified address in the place of an address that is not valid: that of IPv6,
-// which takes IPv4 too, or that of IPv4 where there is no IPv6, as package net does.
+// everywhere returns local with the unspecified address in the place of an address that is not
+// valid: that of IPv6, which takes IPv4 too, or that of IPv4 where there is no IPv6, as package net
+// does.
 func everywhere(local []netip.AddrPort) []netip.AddrPort {
 	local = slices.Clone(local)
 	for i, ap := range local {

@@ -394,7 +394,8 @@ func (s *Socket) dryNow() bool {
 	return true
 }
 
-// isDry reports whether there is nothing in the send buffer, where everything stays until it is acknowledged.
+// isDry reports whether there is nothing in the send buffer, where everything stays until it is
+// acknowledged.
 func (s *Socket) isDry() bool {
 	var mem [9]uint32
 	err := s.control(func(fd int) error { return getOpt(fd, unix.SOL_SOCKET, unix.SO_MEMINFO, &mem) })

@@ -52,8 +52,8 @@ func (a *Assoc) wake() {
 // packets is where packets are built, with the size of the largest that sctpcore may be asked for.
 var packets = sync.Pool{New: func() any { return new([maxPacket]byte) }}
 
-// after does what is due after each call of the state machine that may change something: it sends, sets the timer and
-// wakes whoever waits. It is called with mu held.
+// after does what is due after each call of the state machine that may change something: it sends,
+// sets the timer and wakes whoever waits. It is called with mu held.
 func (a *Assoc) after() {
 	buf := packets.Get().(*[maxPacket]byte)
 	if a.closed {
@@ -71,8 +71,8 @@ func (a *Assoc) after() {
 	a.cond.Broadcast()
 }
 
-// discard takes what nobody will read, so that the peer can send the rest and the association end in order. It is
-// called with mu held.
+// discard takes what nobody will read, so that the peer can send the rest and the association end
+// in order. It is called with mu held.
 func (a *Assoc) discard(buf []byte) {
 	for more := true; more; {
 		_, event := a.core.NextEvent()
@@ -81,7 +81,8 @@ func (a *Assoc) discard(buf []byte) {
 	}
 }
 
-// bind tells the socket by what the association is to be found, or that it is over. It is called with mu held.
+// bind tells the socket by what the association is to be found, or that it is over. It is called
+// with mu held.
 func (a *Assoc) bind() {
 	s := a.socket
 	s.mu.Lock()
@@ -99,8 +100,8 @@ func (a *Assoc) bind() {
 	s.release()
 }
 
-// arm has timeout called in time. A timer that fires too early sets itself again, which is cheaper than to set it for
-// each packet. It is called with mu held.
+// arm has timeout called in time. A timer that fires too early sets itself again, which is cheaper
+// than to set it for each packet. It is called with mu held.
 func (a *Assoc) arm() {
 	next := a.core.NextTimeout()
 	switch {
@@ -243,8 +244,8 @@ func (a *Assoc) trySend(b []byte, info stream.Info, wait bool) error {
 	return newError(err)
 }
 
-// TrySendAll sends several messages in their order, as many as there is space for, and returns how many. The
-// association is woken once for all.
+// TrySendAll sends several messages in their order, as many as there is space for, and returns how
+// many. The association is woken once for all.
 func (a *Assoc) TrySendAll(messages [][]byte, infos []stream.Info) (n int, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -323,8 +324,8 @@ func (a *Assoc) abort() {
 	a.after()
 }
 
-// Close implements stream.Association. As the kernel does, it shuts the association down in the background, or aborts
-// it if something that has come was not read.
+// Close implements stream.Association. As the kernel does, it shuts the association down in the
+// background, or aborts it if something that has come was not read.
 func (a *Assoc) Close() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()

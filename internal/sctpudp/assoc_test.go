@@ -277,8 +277,8 @@ func TestCloseUnread(t *testing.T) {
 	wantEnd(t, client, syscall.ECONNRESET)
 }
 
-// TestCloseBusy: what a peer still sends after Close is acknowledged and thrown away, however much it is, so that the
-// association ends in order.
+// TestCloseBusy: what a peer still sends after Close is acknowledged and thrown away, however much
+// it is, so that the association ends in order.
 func TestCloseBusy(t *testing.T) {
 	config := &sctpcore.Config{ReceiveWindow: 20000}
 	client, server := pair(t, config)
@@ -356,7 +356,8 @@ func TestDialCancelled(t *testing.T) {
 	}
 }
 
-// TestBackPressure: a sender waits for a receiver that does not read, until its deadline or until it does.
+// TestBackPressure: a sender waits for a receiver that does not read, until its deadline or until
+// it does.
 func TestBackPressure(t *testing.T) {
 	client, server := pair(t, nil)
 	message := make([]byte, 16384)

@@ -33,12 +33,12 @@ func (a *Assoc) AuthAgreement() (g authchunk.Agreement, err error) {
 	return g, err
 }
 
-// handshakeRTO is the least retransmission timeout while a handshake is under way, when a peer drops what comes
-// under a key that it does not have yet.
+// handshakeRTO is the least retransmission timeout while a handshake is under way, when a peer
+// drops what comes under a key that it does not have yet.
 const handshakeRTO = 20 * time.Millisecond
 
-// Handshaking is called with true when a handshake begins: what is lost is sent again soon, and each packet is
-// acknowledged at once. With false, only the latter goes on until Settled.
+// Handshaking is called with true when a handshake begins: what is lost is sent again soon, and
+// each packet is acknowledged at once. With false, only the latter goes on until Settled.
 func (a *Assoc) Handshaking(on bool) error {
 	return a.do(func() error {
 		c := a.core.Config()

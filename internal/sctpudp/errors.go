@@ -11,8 +11,8 @@ import (
 // ErrRestarted is returned for every use of an association that its peer has restarted.
 var ErrRestarted = errors.New("sctp: the peer has restarted the association; dial again")
 
-// An Error says why a call has failed, or how an association has ended. It matches both what sctpcore says and what
-// the kernel's SCTP would.
+// An Error says why a call has failed, or how an association has ended. It matches both what
+// sctpcore says and what the kernel's SCTP would.
 type Error struct {
 	Err   error
 	Errno syscall.Errno
@@ -24,8 +24,8 @@ func (e *Error) Unwrap() []error { return []error{e.Err, e.Errno} }
 // Timeout reports whether the peer did not answer.
 func (e *Error) Timeout() bool { return e.Errno == syscall.ETIMEDOUT }
 
-// newError gives err of sctpcore the number that the kernel has for it: what ended an association, or why a message
-// was refused.
+// newError gives err of sctpcore the number that the kernel has for it: what ended an association,
+// or why a message was refused.
 func newError(err error) error {
 	var abort *sctpcore.AbortError
 	number := syscall.EINVAL

@@ -33,7 +33,8 @@ func (a *Addr) String() string {
 	return fmt.Sprintf("%s:%d", strings.Join(hosts, "/"), a.Port)
 }
 
-// LocalAddr implements stream.Association. Its address is not specified if the socket has all of this host.
+// LocalAddr implements stream.Association. Its address is not specified if the socket has all of
+// this host.
 func (a *Assoc) LocalAddr() net.Addr {
 	a.mu.Lock()
 	defer a.mu.Unlock()

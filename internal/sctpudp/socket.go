@@ -14,7 +14,8 @@ import (
 // Port is the UDP port that is registered for SCTP. RFC 6951, Section 5.1.
 const Port = 9899
 
-// A Socket is a UDP socket that carries SCTP associations. All methods may be called by any goroutine.
+// A Socket is a UDP socket that carries SCTP associations. All methods may be called by any
+// goroutine.
 type Socket struct {
 	conn  *net.UDPConn
 	local netip.AddrPort
@@ -28,8 +29,8 @@ type Socket struct {
 	closed   bool
 }
 
-// Open opens a UDP socket; network is “udp”, “udp4” or “udp6”. An address that is not specified stands for all of this
-// host, and port 0 for any.
+// Open opens a UDP socket; network is “udp”, “udp4” or “udp6”. An address that is not
+// specified stands for all of this host, and port 0 for any.
 func Open(network string, local netip.AddrPort) (*Socket, error) {
 	endpoint, err := sctpcore.NewEndpoint(rand.Reader)
 	if err != nil {
@@ -65,8 +66,8 @@ const socketBuffer = 1 << 20
 // LocalAddr returns the address and UDP port of the socket.
 func (s *Socket) LocalAddr() netip.AddrPort { return s.local }
 
-// Close lets the socket be closed as soon as it has no association and no listener any more. Nothing new can be
-// begun.
+// Close lets the socket be closed as soon as it has no association and no listener any more.
+// Nothing new can be begun.
 func (s *Socket) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -131,8 +132,8 @@ func (s *Socket) receive(from netip.AddrPort, packet []byte) {
 	a.after()
 }
 
-// receiveStray takes a packet that belongs to no association, and returns one that it makes. It is called with mu
-// held.
+// receiveStray takes a packet that belongs to no association, and returns one that it makes. It is
+// called with mu held.
 func (s *Socket) receiveStray(from netip.AddrPort, packet []byte) *Assoc {
 	core := s.endpoint.Receive(s.now(), from, netip.Addr{}, packet)
 	for p, ok := s.endpoint.NextPacket(); ok; p, ok = s.endpoint.NextPacket() {

@@ -1,5 +1,5 @@
-// Command sbom writes what a program of Go was built from, as it says itself, as a bill of materials in
-// CycloneDX 1.6 (https://cyclonedx.org):
+// Command sbom writes what a program of Go was built from, as it says itself, as a bill of
+// materials in CycloneDX 1.6 (https://cyclonedx.org):
 //
 //	sbom PROGRAM
 package main

@@ -17,7 +17,8 @@ ip addr add 192.0.2.1/32 dev lo
 ip addr add 198.51.100.1/32 dev lo
 `
 
-// TestHelpExamples runs the examples that “sctp-echo help COMMAND” shows, in the order in which help lists the commands.
+// TestHelpExamples runs the examples that “sctp-echo help COMMAND” shows, in the order in which
+// help lists the commands.
 func TestHelpExamples(t *testing.T) {
 	bin, err := programs()
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// TestKubernetes reads the manifest in docs/operating.md as the API server would, with no field unknown or repeated, and
-// sees that its parts fit together.
+// TestKubernetes reads the manifest in docs/operating.md as the API server would, with no field
+// unknown or repeated, and sees that its parts fit together.
 func TestKubernetes(t *testing.T) {
 	doc, err := os.ReadFile("../../docs/operating.md")
 	if err != nil {

@@ -9,14 +9,16 @@ import (
 	"testing"
 )
 
-// filter is the table that distributions begin with in /etc/nftables.conf, but for what it lets through. The folders may be everybody's.
+// filter is the table that distributions begin with in /etc/nftables.conf, but for what it lets
+// through. The folders may be everybody's.
 const filter = `set -euo pipefail
 for folder in /etc/modules-load.d /etc/sysctl.d; do mkdir -p $folder && mount -t tmpfs own $folder; done
 nft add table inet filter
 nft add chain inet filter input '{ type filter hook input priority filter; policy drop; }'
 `
 
-// TestOperatingCommands runs the commands of docs/operating.md that begin with “$”, after the server that it says is at hand.
+// TestOperatingCommands runs the commands of docs/operating.md that begin with “$”, after the
+// server that it says is at hand.
 func TestOperatingCommands(t *testing.T) {
 	doc, err := os.ReadFile("../../docs/operating.md")
 	if err != nil {

@@ -47,8 +47,9 @@ func bash(t *testing.T, dir, script string, env ...string) string {
 	return string(out)
 }
 
-// TestReadmeProgram does what the README tells who wants a connection of his own: the program, outside of the repository and
-// in a module of its own, is the README's Go, and the commands are the README's.
+// TestReadmeProgram does what the README tells who wants a connection of his own: the program,
+// outside of the repository and in a module of its own, is the README's Go, and the commands are
+// the README's.
 func TestReadmeProgram(t *testing.T) {
 	blocks := section(t, "A connection of your own")
 	home := t.TempDir()
@@ -74,7 +75,8 @@ func TestReadmeProgram(t *testing.T) {
 	}
 }
 
-// TestReadmeCommands runs the README's commands with sctp-echo: on this machine what builds it, the others in a kernel with SCTP.
+// TestReadmeCommands runs the README's commands with sctp-echo: on this machine what builds it, the
+// others in a kernel with SCTP.
 func TestReadmeCommands(t *testing.T) {
 	build, use, ok := strings.Cut(section(t, "The command")("sh"), "\n")
 	if !ok || !strings.HasPrefix(build, "go ") || !strings.Contains(build, "install") {

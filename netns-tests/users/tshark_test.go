@@ -12,11 +12,12 @@ import (
 	"testing"
 )
 
-// TestTshark has the distribution's tshark decrypt the captures of the Diameter and NGAP examples with their key logs alone, by the
-// commands of docs/operating.md: an implementation of DTLS that is not ours reads what we send.
+// TestTshark has the distribution's tshark decrypt the captures of the Diameter and NGAP examples
+// with their key logs alone, by the commands of docs/operating.md: an implementation of DTLS that
+// is not ours reads what we send.
 //
-// Wireshark 4.4 decrypts DTLS 1.3, 4.0 does not know it. With those before 4.4 it may show nothing of 1.3; then it is wirecheck alone
-// that has decrypted it, and the test says so.
+// Wireshark 4.4 decrypts DTLS 1.3, 4.0 does not know it. With those before 4.4 it may show nothing
+// of 1.3; then it is wirecheck alone that has decrypted it, and the test says so.
 func TestTshark(t *testing.T) {
 	version, err := exec.Command("tshark", "--version").Output()
 	if err != nil {
@@ -29,7 +30,8 @@ func TestTshark(t *testing.T) {
 	}
 	mustKnow13 := major > 4 || major == 4 && minor >= 4
 
-	// Capabilities-Exchange, then Update-Location on four streams; requests and answers, under PPID 47.
+	// Capabilities-Exchange, then Update-Location on four streams; requests and answers, under PPID
+	// 47.
 	diameter := []string{"257 1 47 0x0000", "257 0 47 0x0000"}
 	for stream := range 4 {
 		diameter = append(diameter, fmt.Sprintf("316 1 47 0x%04x", stream), fmt.Sprintf("316 0 47 0x%04x", stream))
@@ -81,7 +83,8 @@ func documented(t *testing.T, pattern string) string {
 	return lines
 }
 
-// tshark runs commands in a folder that has the capture and the secrets of that name, and returns the lines that they print.
+// tshark runs commands in a folder that has the capture and the secrets of that name, and returns
+// the lines that they print.
 func tshark(t *testing.T, name, commands string) (lines []string) {
 	t.Helper()
 	cmd := exec.Command("bash", "-c", commands)
@@ -113,8 +116,8 @@ func diameterIn(t *testing.T, name string) (messages []string) {
 	return messages
 }
 
-// ngapIn lists the NGAP messages of a capture in hexadecimal digits, and sees that they can be dissected. Those of the examples are only
-// called so.
+// ngapIn lists the NGAP messages of a capture in hexadecimal digits, and sees that they can be
+// dissected. Those of the examples are only called so.
 func ngapIn(t *testing.T, name string) (messages []string) {
 	t.Helper()
 	commands := documented(t, `^tshark .*38412.* >messages\n.*-Y ngap$`)

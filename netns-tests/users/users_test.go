@@ -39,8 +39,9 @@ var programs = sync.OnceValues(func() (bin string, err error) {
 	return bin, nil
 })
 
-// inside runs a script as root of a kernel with SCTP, with the programs in its PATH. It returns what
-// the script printed, and the folder with what it left in $OUT. More are options for the script run.
+// inside runs a script as root of a kernel with SCTP, with the programs in its PATH. It returns
+// what the script printed, and the folder with what it left in $OUT. More are options for the
+// script run.
 func inside(script string, more ...string) (output, left string, err error) {
 	bin, err := programs()
 	if err != nil {
@@ -57,8 +58,8 @@ func inside(script string, more ...string) (output, left string, err error) {
 	return string(out), left, err
 }
 
-// serving puts the servers of a script into the background, as if each had a terminal of its own, and waits until they listen. All commands
-// get time: the machine may be busy.
+// serving puts the servers of a script into the background, as if each had a terminal of its own,
+// and waits until they listen. All commands get time: the machine may be busy.
 func serving(script string) string {
 	var lines []string
 	command := regexp.MustCompile(`\bsctp-echo (serve|connect|bench|doctor)\b`)
@@ -102,8 +103,9 @@ func printed(t *testing.T, name string) string {
 	return text
 }
 
-// The examples between two hosts: a Diameter client and server with both versions, a gNB with its AMF likewise, where the wire was
-// checked too, by wirecheck; the spans of a client; and what Prometheus would see of a server.
+// The examples between two hosts: a Diameter client and server with both versions, a gNB with its
+// AMF likewise, where the wire was checked too, by wirecheck; the spans of a client; and what
+// Prometheus would see of a server.
 func TestExamplePrograms(t *testing.T) { // 1.17, 1.22, 6.19
 	diameter := []string{
 		"listening on 10.0.0.2:5868",

@@ -6,13 +6,14 @@ import (
 	"hash/crc32"
 )
 
-// DecodeIPv4 returns the SCTP packet in an IPv4 packet, nil if it holds something else. Its chunks alias b.
+// DecodeIPv4 returns the SCTP packet in an IPv4 packet, nil if it holds something else. Its chunks
+// alias b.
 func DecodeIPv4(b []byte) (*Packet, error) {
 	return decodeFrame(0, Frame{Data: append([]byte{12: etherTypeIPv4 >> 8, 13: 0}, b...)})
 }
 
-// Encode returns p as an IPv4 packet with the checksum of SCTP (RFC 9260, Section 6.8). Those of IPv4, its length and its
-// identifier are for the kernel to fill in: raw(7).
+// Encode returns p as an IPv4 packet with the checksum of SCTP (RFC 9260, Section 6.8). Those of
+// IPv4, its length and its identifier are for the kernel to fill in: raw(7).
 func (p *Packet) Encode() ([]byte, error) {
 	if !p.Src.Addr().Is4() || !p.Dst.Addr().Is4() {
 		return nil, errors.New("not an IPv4 packet")

@@ -16,8 +16,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// Config returns what both ends of a mutually authenticated connection on 127.0.0.1 can use. It is another at
-// each call, with the same certificate.
+// Config returns what both ends of a mutually authenticated connection on 127.0.0.1 can use. It is
+// another at each call, with the same certificate.
 func Config() *sctpdtls.Config {
 	cert, roots := made()
 	return &sctpdtls.Config{

@@ -11,9 +11,9 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// Config returns the configuration of a mutually authenticated end, name being “server” or “client”. It
-// ends the program if a file is missing. Two environment variables are for looking at captures: SSLKEYLOGFILE names
-// a file for the secrets, and DTLS_MAX=1.2 leaves out DTLS 1.3.
+// Config returns the configuration of a mutually authenticated end, name being “server” or
+// “client”. It ends the program if a file is missing. Two environment variables are for looking
+// at captures: SSLKEYLOGFILE names a file for the secrets, and DTLS_MAX=1.2 leaves out DTLS 1.3.
 func Config(dir, name string) *sctpdtls.Config {
 	cert, err := tls.LoadX509KeyPair(filepath.Join(dir, name+".pem"), filepath.Join(dir, name+"-key.pem"))
 	if err != nil {
