@@ -78,6 +78,7 @@ type Stats struct {
 	PacketsSent, PacketsReceived   uint64
 	MessagesSent, MessagesReceived uint64
 	BytesSent, BytesReceived       uint64 // of messages
+	ChunksSent, ChunksReceived     uint64 // DATA chunks, those sent again and received again apart
 	Retransmissions                uint64 // DATA chunks that were sent again
 	FastRetransmissions            uint64 // those of them without a timeout. RFC 9260, Section 7.2.4
 	Timeouts                       uint64 // of T3-rtx

@@ -22,7 +22,6 @@ type authState struct {
 	peerChunks  []byte
 	demanded    chunkSet // chunks that the peer wants authenticated
 	demands     chunkSet // chunks that we want authenticated
-	peerKey     uint16   // that the peer used last
 }
 
 // A chunkSet is a set of types of chunks.
@@ -77,9 +76,6 @@ func (a *Assoc) agreeAuth(peer *initChunk) {
 	s.localVector, s.peerVector = local.KeyVector(), peer.auth.KeyVector()
 	s.peerHMACs, s.peerChunks = peer.auth.HMACs, bytes.Clone(peer.auth.Chunks)
 	s.demanded, s.demands = setOf(peer.auth), setOf(local)
-	if s.active != nil {
-		s.peerKey = s.active.id
-	}
 }
 
 // demands reports whether chunks of this type must come authenticated, peerDemands whether the peer
@@ -130,8 +126,7 @@ func (a *Assoc) verify(chunks []byte) bool {
 		a.stats.AuthFailures++
 		return false
 	}
-	if c.KeyID != a.auth.peerKey {
-		a.auth.peerKey = c.KeyID
+	if c.KeyID != a.auth.active.id { // as Linux does: who reads a message knows its key
 		a.event(Event{Kind: EventNewKey, Key: c.KeyID})
 	}
 	return true

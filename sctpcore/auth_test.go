@@ -204,8 +204,25 @@ func TestAuthKeyStates(t *testing.T) {
 	if err := a.SetActiveAuthKey(0); !errors.Is(err, ErrKey) {
 		t.Error(err)
 	}
+	// EventNewKey comes before each message under a key that is not the active one.
 	p.raw(p.core.tag, p.signed(authchunk.HMACSHA256, 1, "one", data(1000, whole, 0, 0, "x")))
-	if e := p.wantEvent(EventNewKey); e.Key != 1 {
+	p.wantRead("0:x")
+	if err := a.SetAuthKey(2, []byte("two")); err != nil {
+		t.Fatal(err)
+	}
+	for i := range uint32(2) {
+		signed := p.signed(authchunk.HMACSHA256, 2, "two", data(1001+i, whole, 0, uint16(1+i), "y"))
+		p.raw(p.core.tag, signed)
+		p.raw(p.core.tag, signed) // a duplicate
+	}
+	for range 2 {
+		if e := p.wantEvent(EventNewKey); e.Key != 2 {
+			t.Error(e)
+		}
+		p.wantRead("0:y")
+	}
+	p.wantEvent(EventNewKey) // of the last duplicate
+	if e, ok := a.NextEvent(); ok {
 		t.Error(e)
 	}
 	if err := a.DeleteAuthKey(0); err != nil {

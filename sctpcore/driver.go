@@ -36,3 +36,7 @@ func (a *Assoc) Config() Config { return *a.config }
 
 // Unread returns the bytes of messages that have arrived and not been read, complete or not.
 func (a *Assoc) Unread() int { return a.in.bytes }
+
+// Outstanding returns the number of DATA chunks that have been sent and not been acknowledged, and
+// the bytes that the peer is ready to receive beyond them.
+func (a *Assoc) Outstanding() (chunks, window int) { return a.out.outstanding.count, a.out.rwnd }

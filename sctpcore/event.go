@@ -21,7 +21,9 @@ const (
 	EventDry
 	// EventPath: the path to Path has changed its state to PathState. RFC 9260, Section 8.2.
 	EventPath
-	// EventNewKey: the peer has begun to use the shared key Key. RFC 6458, Section 6.1.8.
+	// EventNewKey: what comes next was authenticated with the shared key Key, which is not the
+	// active one.
+	// RFC 6458, Section 6.1.8.
 	EventNewKey
 	// EventFreeKey: nothing unacknowledged needs the deactivated key Key any more.
 	EventFreeKey
@@ -62,6 +64,12 @@ func (a *Assoc) event(e Event) {
 		}
 	}
 	e.after = a.in.ready.pushed
+	if n := len(a.events); n > 0 && e.Kind == EventNewKey {
+		last := &a.events[n-1]
+		if last.Kind == EventNewKey && last.Key == e.Key && last.after == e.after {
+			return // nothing can be read in between
+		}
+	}
 	a.events = append(a.events, e)
 }
 

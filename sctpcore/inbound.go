@@ -155,6 +155,7 @@ func (a *Assoc) receiveData(p *path, c chunk) *fault {
 		return f
 	}
 	in.add(d.tsn)
+	a.stats.ChunksReceived++
 	if a.window() == 0 {
 		in.openPartial()
 	}

@@ -294,6 +294,7 @@ func (a *Assoc) appendNew(pk *packet, p *path) {
 		o.outstanding.put(c.tsn, c)
 		p.begun(c.tsn, a.now)
 		o.rwnd = max(o.rwnd-len(c.data), 0)
+		a.stats.ChunksSent++
 		if !pk.hasNew {
 			pk.hasNew = true
 			p.spend(a.round)
