@@ -97,6 +97,14 @@ func (a *Assoc) bind() {
 	a.released = true
 	s.endpoint.Forget(a.core)
 	delete(s.assocs, a.core)
+	if s.lingers && a.core.Err() == sctpcore.ErrClosed {
+		time.AfterFunc(linger, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.release()
+		})
+		return
+	}
 	s.release()
 }
 
@@ -135,10 +143,10 @@ func (a *Assoc) Recv(buf stream.Buffer, wait bool) (stream.Part, error) {
 	defer a.mu.Unlock()
 	for {
 		switch {
-		case a.closed:
-			return stream.Part{}, net.ErrClosed
 		case a.reported != nil:
 			return stream.Part{}, a.reported
+		case a.closed:
+			return stream.Part{}, net.ErrClosed
 		case wait && a.read.passed:
 			return stream.Part{}, os.ErrDeadlineExceeded
 		}

@@ -284,12 +284,12 @@ func TestCloseBusy(t *testing.T) {
 	client, server := pair(t, config)
 	for client.TrySend(make([]byte, 10000), stream.Info{}) == nil { // 10 times the window
 	}
-	for server.unread() == 0 {
+	for server.Unread() == 0 {
 		if _, err := server.Recv(new(buffer), true); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for server.unread() > 0 { // nothing unread for a moment
+	for server.Unread() > 0 { // nothing unread for a moment
 		if _, err := server.Recv(new(buffer), true); err != nil {
 			t.Fatal(err)
 		}
@@ -302,12 +302,6 @@ func TestCloseBusy(t *testing.T) {
 	wantEvent(t, client, stream.PeerShutdown{})
 	wantEvent(t, client, stream.Down{Clean: true})
 	wantEnd(t, client, io.EOF)
-}
-
-func (a *Assoc) unread() int {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.core.Unread()
 }
 
 type buffer [1 << 16]byte

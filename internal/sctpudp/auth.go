@@ -69,5 +69,13 @@ func (a *Assoc) Settled() error {
 	})
 }
 
+// SetSACKDelay sets the delay of acknowledgements, 0 for none.
+func (a *Assoc) SetSACKDelay(d time.Duration) error {
+	return a.do(func() error {
+		a.core.SetSackDelay(d)
+		return nil
+	})
+}
+
 // Pause waits for d.
 func (a *Assoc) Pause(d time.Duration) { time.Sleep(d) }

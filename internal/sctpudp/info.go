@@ -73,6 +73,35 @@ func (a *Assoc) Streams() (out, in uint16) {
 	return a.core.Streams()
 }
 
+// MTU returns the size in bytes of the largest packet, from the SCTP common header on.
+func (a *Assoc) MTU() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.core.Config().MTU
+}
+
+// Unread returns the bytes of messages that have arrived and not been read.
+func (a *Assoc) Unread() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.core.Unread()
+}
+
+// Over reports whether the association has ended and sends nothing any more.
+func (a *Assoc) Over() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.released
+}
+
+// Outstanding returns the number of DATA chunks that the peer has not acknowledged, and the bytes
+// that it is ready to receive beyond them.
+func (a *Assoc) Outstanding() (chunks, window int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.core.Outstanding()
+}
+
 // Paths returns the state of the peer's addresses.
 func (a *Assoc) Paths() (paths []sctpcore.PathInfo, err error) {
 	err = a.do(func() error {

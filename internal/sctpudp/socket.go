@@ -17,9 +17,11 @@ const Port = 9899
 // A Socket is a UDP socket that carries SCTP associations. All methods may be called by any
 // goroutine.
 type Socket struct {
-	conn  *net.UDPConn
+	conn  Conn
 	local netip.AddrPort
 	start time.Time
+	// A socket with a port that nobody asks for stays for linger after its last association.
+	lingers bool
 
 	mu       sync.Mutex // guards the following
 	endpoint *sctpcore.Endpoint
@@ -29,13 +31,17 @@ type Socket struct {
 	closed   bool
 }
 
+// Conn is what a Socket needs of a *net.UDPConn.
+type Conn interface {
+	ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error)
+	WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error)
+	LocalAddr() net.Addr
+	Close() error
+}
+
 // Open opens a UDP socket; network is “udp”, “udp4” or “udp6”. An address that is not
 // specified stands for all of this host, and port 0 for any.
 func Open(network string, local netip.AddrPort) (*Socket, error) {
-	endpoint, err := sctpcore.NewEndpoint(rand.Reader)
-	if err != nil {
-		return nil, err
-	}
 	addr := &net.UDPAddr{Port: int(local.Port())}
 	if local.IsValid() && !local.Addr().IsUnspecified() {
 		addr = net.UDPAddrFromAddrPort(local)
@@ -47,11 +53,30 @@ func Open(network string, local netip.AddrPort) (*Socket, error) {
 	// Associations share these buffers. A system that gives less gives what it has.
 	conn.SetReadBuffer(socketBuffer)
 	conn.SetWriteBuffer(socketBuffer)
+	return New(conn, local.Port() == 0)
+}
+
+// linger is how long a socket goes on answering for associations that were shut down: if SHUTDOWN
+// COMPLETE is lost, the peer sends SHUTDOWN ACK again after its retransmission timeout. RFC 9260,
+// Section 8.4, rule 5.
+const linger = 3 * time.Second
+
+const socketBuffer = 1 << 20
+
+// New returns a Socket over conn, which it closes in the end: some seconds after that if it
+// lingers, to answer a peer that has not got the last packet.
+func New(conn Conn, lingers bool) (*Socket, error) {
+	endpoint, err := sctpcore.NewEndpoint(rand.Reader)
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
 	at := conn.LocalAddr().(*net.UDPAddr).AddrPort()
 	s := &Socket{
 		conn:     conn,
 		local:    netip.AddrPortFrom(at.Addr().Unmap(), at.Port()),
 		start:    time.Now(),
+		lingers:  lingers,
 		endpoint: endpoint,
 		assocs:   map[*sctpcore.Assoc]*Assoc{},
 		ports:    map[uint16]*Listener{},
@@ -60,8 +85,6 @@ func Open(network string, local netip.AddrPort) (*Socket, error) {
 	go s.read()
 	return s, nil
 }
-
-const socketBuffer = 1 << 20
 
 // LocalAddr returns the address and UDP port of the socket.
 func (s *Socket) LocalAddr() netip.AddrPort { return s.local }
