@@ -14,7 +14,7 @@ import (
 
 // published are the modules that others can require, by folder. Each has a tag of its own in a
 // release.
-var published = []string{".", "cmd/sctp-echo", "diameter"}
+var published = []string{".", "cmd/sctp-echo", "cmd/sctp-tunnel", "diameter"}
 
 // TestConsumers: whoever requires one of our modules, from outside of this repository and with the
 // oldest Go that is supported, gets a program that builds, and no dependency that is not named
@@ -50,12 +50,14 @@ func main() { diameter.Dial("sctp", "localhost:5868", nil) }
 `)
 		wantKeys(t, requires, library, library+"/diameter", "github.com/fiorix/go-diameter/v4", sctp, crypto, sys)
 	})
-	t.Run("command", func(t *testing.T) {
-		c.run(t, t.TempDir(), "install", library+"/cmd/sctp-echo@"+c.version)
-		if _, err := os.Stat(filepath.Join(c.bin, "sctp-echo")); err != nil {
-			t.Error(err)
-		}
-	})
+	for _, command := range []string{"sctp-echo", "sctp-tunnel"} {
+		t.Run(command, func(t *testing.T) {
+			c.run(t, t.TempDir(), "install", library+"/cmd/"+command+"@"+c.version)
+			if _, err := os.Stat(filepath.Join(c.bin, command)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }
 
 func wantKeys(t *testing.T, got map[string]string, want ...string) {
@@ -80,7 +82,7 @@ func TestOneVersion(t *testing.T) {
 	if err != nil || len(mods) == 0 {
 		t.Fatal(mods, err)
 	}
-	for _, name := range append(mods, "cmd/sctp-echo/go.mod") {
+	for _, name := range append(mods, "cmd/sctp-echo/go.mod", "cmd/sctp-tunnel/go.mod") {
 		for _, m := range regexp.MustCompile(`(?m)^\s+`+regexp.QuoteMeta(module[:len(module)-1])+`\S* (v\S+)`).FindAllStringSubmatch(readDoc(t, name), -1) {
 			if m[1] != want {
 				t.Errorf("%s requires version %s of ours, the next release is %s", name, m[1], want)

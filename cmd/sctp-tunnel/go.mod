@@ -1,0 +1,15 @@
+// The command, in a module of its own: the library requires nothing that only the command needs.
+module github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel
+
+go 1.25.0
+
+require (
+	github.com/seed-41f70523/dtls-sctp v1.0.0-rc.1
+	github.com/urfave/cli/v3 v3.14.0
+	golang.org/x/sys v0.47.0
+)
+
+require (
+	github.com/ishidawataru/sctp v0.0.0-20191218070446-00ab2ac2db07 // indirect
+	golang.org/x/crypto v0.55.0 // indirect
+)

@@ -1,0 +1,48 @@
+package tunnel
+
+import "maps"
+
+// DefaultPPIDs returns the payload protocol identifiers that IANA has registered twice: in clear,
+// and over DTLS.
+func DefaultPPIDs() map[uint32]uint32 {
+	return map[uint32]uint32{
+		46: 47, // Diameter (RFC 6733)
+		60: 66, // NGAP (3GPP TS 38.412)
+		61: 67, // XnAP (3GPP TS 38.422)
+		62: 68, // F1AP (3GPP TS 38.472)
+		64: 69, // E1AP (3GPP TS 37.482)
+	}
+}
+
+// A ppidMap is what becomes of payload protocol identifiers in each direction. Others stay as they
+// are.
+type ppidMap struct{ out, in map[uint32]uint32 }
+
+// newPPIDMap adds own to the default, and makes the inverse. Where several become one, the way back
+// is that of own, and of several of own the one that is also the default's, or else the least.
+func newPPIDMap(own map[uint32]uint32) ppidMap {
+	m := ppidMap{out: DefaultPPIDs(), in: make(map[uint32]uint32)}
+	for clear, dtls := range DefaultPPIDs() {
+		m.in[dtls] = clear
+	}
+	usual := maps.Clone(m.in)
+	maps.Copy(m.out, own)
+	mine := make(map[uint32]uint32)
+	for clear, dtls := range own {
+		least, several := mine[dtls]
+		if !several || usual[dtls] == clear && least != clear || usual[dtls] != least && clear < least {
+			mine[dtls] = clear
+		}
+	}
+	for dtls, clear := range mine {
+		m.in[dtls] = clear
+	}
+	return m
+}
+
+func mapped(m map[uint32]uint32, ppid uint32) uint32 {
+	if p, ok := m[ppid]; ok {
+		return p
+	}
+	return ppid
+}
