@@ -22,13 +22,16 @@ var mayImport = map[string][]string{
 	"internal/sctpsock":         {module + "internal/errtype", "golang.org/x/sys/"},
 	"internal/assoctest":        {module + "stream"},
 	"internal/sctpudp":          {module + "sctpcore", module + "authchunk", module + "stream"},
-	"internal/errtype":          {},
-	"internal/leaktest":         {},
-	"internal/legible":          {},
-	"internal/testrandom":       {},
-	"internal/fuzzcount":        {},
-	"sctpdtls":                  {module + "dtlscore", module + "authchunk", module + "stream", module + "internal/sctpsock", module + "internal/errtype", "github.com/ishidawataru/sctp"},
-	".":                         {},
+	"internal/doctor": {module + "sctpdtls", module + "internal/testca",
+		module + "internal/errtype"},
+	"internal/errtype":    {},
+	"internal/leaktest":   {},
+	"internal/legible":    {},
+	"internal/testca":     {},
+	"internal/testrandom": {},
+	"internal/fuzzcount":  {},
+	"sctpdtls":            {module + "dtlscore", module + "authchunk", module + "stream", module + "internal/sctpsock", module + "internal/errtype", "github.com/ishidawataru/sctp"},
+	".":                   {},
 }
 
 // TestImports fails on an import that is not in the table above.

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/doctor"
 )
 
 // runCommand runs one command line without a network, and returns the exit status and what was
@@ -29,7 +31,8 @@ func runCommand(t *testing.T, args ...string) (status int, stdout, stderr string
 func certsIn(t *testing.T, args ...string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "certs")
-	if status, _, stderr := runCommand(t, append(append([]string{"certs"}, args...), dir)...); status != exitOK {
+	if status, _, stderr := runCommand(t, append(append([]string{"certs"}, args...),
+		dir)...); status != exitOK {
 		t.Fatalf("status %d: %s", status, stderr)
 	}
 	return dir
@@ -43,7 +46,8 @@ func TestCertsVerify(t *testing.T) {
 		hosts []string
 	}{
 		{"default", nil, "ECDSA P-256", []string{"localhost", "127.0.0.1", "::1"}},
-		{"hosts", []string{"-host", "amf.example.org", "--host=192.0.2.1", "-host", "2001:db8::1"}, "ECDSA P-256",
+		{"hosts", []string{"-host", "amf.example.org", "--host=192.0.2.1", "-host", "2001:db8::1"},
+			"ECDSA P-256",
 			[]string{"amf.example.org", "192.0.2.1", "2001:db8::1"}},
 		{"rsa", []string{"-rsa"}, "RSA 2048", []string{"localhost"}},
 	} {
@@ -58,13 +62,16 @@ func TestCertsVerify(t *testing.T) {
 					t.Errorf("server as %s: %v", h, err)
 				}
 			}
-			if _, err := server.Verify(x509.VerifyOptions{Roots: roots, DNSName: "other.example.org"}); err == nil {
+			if _, err := server.Verify(x509.VerifyOptions{Roots: roots,
+				DNSName: "other.example.org"}); err == nil {
 				t.Error("the server's certificate is good for any name")
 			}
-			if got := len(server.DNSNames) + len(server.IPAddresses); tt.args != nil && tt.name == "hosts" && got != len(tt.hosts) {
+			if got := len(server.DNSNames) + len(server.IPAddresses); tt.args != nil && tt.name == "hosts" &&
+				got != len(tt.hosts) {
 				t.Errorf("%d names in the server's certificate, %d were asked for", got, len(tt.hosts))
 			}
-			asClient := x509.VerifyOptions{Roots: roots, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+			asClient := x509.VerifyOptions{Roots: roots,
+				KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
 			if _, err := client.Verify(asClient); err != nil {
 				t.Errorf("client: %v", err)
 			}
@@ -74,11 +81,12 @@ func TestCertsVerify(t *testing.T) {
 			if _, err := server.Verify(asClient); err == nil {
 				t.Error("the server's certificate is good for a client")
 			}
-			if got := keyKind(server.PublicKey); got != tt.key {
+			if got := doctor.KeyKind(server.PublicKey); got != tt.key {
 				t.Errorf("the server has a key of %s, want %s", got, tt.key)
 			}
 			for _, side := range []string{"server", "client"} {
-				if _, err := tls.LoadX509KeyPair(filepath.Join(dir, side+".pem"), filepath.Join(dir, side+"-key.pem")); err != nil {
+				if _, err := tls.LoadX509KeyPair(filepath.Join(dir, side+".pem"), filepath.Join(dir,
+					side+"-key.pem")); err != nil {
 					t.Error(err)
 				}
 			}
@@ -116,7 +124,8 @@ func TestCertsFiles(t *testing.T) {
 			t.Errorf("%s: mode %v (%v), want %v", e.Name(), i.Mode(), err, want)
 		}
 	}
-	if want := []string{"ca.pem", "client-key.pem", "client.pem", "server-key.pem", "server.pem"}; !slices.Equal(names, want) {
+	if want := []string{"ca.pem", "client-key.pem", "client.pem", "server-key.pem",
+		"server.pem"}; !slices.Equal(names, want) {
 		t.Errorf("files %q, want %q", names, want)
 	}
 }
@@ -130,7 +139,8 @@ func TestCertsOverwrite(t *testing.T) {
 	}
 
 	status, _, stderr := runCommand(t, "certs", dir)
-	if status != exitUsage || !strings.Contains(stderr, "exists") || !strings.Contains(stderr, "-force") {
+	if status != exitUsage || !strings.Contains(stderr, "exists") || !strings.Contains(stderr,
+		"-force") {
 		t.Errorf("status %d, %q; want a refusal that names -force", status, stderr)
 	}
 	if !certificate(t, dir, "server.pem").Equal(before) {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"syscall"
 
+	"github.com/seed-41f70523/dtls-sctp/internal/doctor"
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
@@ -21,8 +22,8 @@ func explain(err error) string {
 }
 
 func remedy(err error) string {
-	if file, ok := errtype.As[*fileError](err); ok {
-		return file.remedy
+	if file, ok := errtype.As[*doctor.FileError](err); ok {
+		return file.Remedy
 	}
 	if _, ok := errtype.As[*sctpdtls.MessageTooLargeError](err); ok {
 		return "give -size 16384 or less"

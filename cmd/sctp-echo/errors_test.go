@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -28,14 +29,20 @@ func TestExplain(t *testing.T) {
 		want string
 	}{
 		{"wrong CA", refused(x509.UnknownAuthorityError{}), "-ca"},
-		{"wrong name", refused(x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{"a"}}, Host: "b"}), "-name"},
+		{"wrong name", refused(x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{"a"}},
+			Host: "b"}), "-name"},
 		{"expired", refused(x509.CertificateInvalidError{Reason: x509.Expired}), "clock of this machine"},
-		{"wrong usage", refused(x509.CertificateInvalidError{Reason: x509.IncompatibleUsage}), "extended key usage"},
+		{"wrong usage", refused(x509.CertificateInvalidError{Reason: x509.IncompatibleUsage}),
+			"extended key usage"},
 		{"message too large", &sctpdtls.MessageTooLargeError{Size: 20000}, "-size 16384"},
-		{"stream out of range", fmt.Errorf("sending: %w", &sctpdtls.StreamError{Stream: 9, Streams: 4}), "fewer -streams"},
-		{"unreachable", &net.OpError{Op: "dial", Err: os.NewSyscallError("connectx", syscall.ECONNABORTED)}, "firewalls"},
-		{"other label", &net.OpError{Op: "dial", Err: &sctpdtls.HandshakeTimeoutError{KeyInUse: true, Err: context.DeadlineExceeded}}, "-legacy-label"},
-		{"unknown host", &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "x"}}, "a name that resolves"},
+		{"stream out of range", fmt.Errorf("sending: %w", &sctpdtls.StreamError{Stream: 9, Streams: 4}),
+			"fewer -streams"},
+		{"unreachable", &net.OpError{Op: "dial", Err: os.NewSyscallError("connectx",
+			syscall.ECONNABORTED)}, "firewalls"},
+		{"other label", &net.OpError{Op: "dial", Err: &sctpdtls.HandshakeTimeoutError{KeyInUse: true,
+			Err: context.DeadlineExceeded}}, "-legacy-label"},
+		{"unknown host", &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "x"}},
+			"a name that resolves"},
 		{"no client certificate, DTLS 1.3", peerSent(116), "give -cert and -key"},
 		{"no client certificate, DTLS 1.2", &connectError{peerSent(40), false}, "give -cert and -key"},
 		{"no client certificate, another way", &connectError{peerSent(42), false}, "give -cert and -key"},
@@ -46,7 +53,8 @@ func TestExplain(t *testing.T) {
 		{"our certificate is refused", peerSent(46), "its log says why"},
 		{"no common version", peerSent(70), "-min and -max"},
 		{"no common protocol", peerSent(120), "-alpn"},
-		{"client without certificate", &sctpdtls.AlertError{Alert: 40, Local: true, Err: errors.New("no certificate")}, "the client must have -cert"},
+		{"client without certificate", &sctpdtls.AlertError{Alert: 40, Local: true,
+			Err: errors.New("no certificate")}, "the client must have -cert"},
 		{"client with another version", &sctpdtls.AlertError{Alert: 70, Local: true}, "-min and -max"},
 		{"client with another protocol", &sctpdtls.AlertError{Alert: 120, Local: true}, "-alpn"},
 	} {
@@ -87,5 +95,21 @@ func TestOneLine(t *testing.T) {
 		if got := oneLine(in); got != want {
 			t.Errorf("oneLine(%q) = %q, want %q", in, got, want)
 		}
+	}
+}
+
+// A file that cannot be used is told in one line, with the remedy that doctor knows.
+func TestFileFault(t *testing.T) {
+	dir := certsIn(t)
+	key := filepath.Join(dir, "key.pem")
+	if err := os.WriteFile(key, []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END "+
+		"ENCRYPTED PRIVATE KEY-----\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	status, _, stderr := runCommand(t, "serve", "-cert", filepath.Join(dir, "server.pem"), "-key", key,
+		":0")
+	if status != exitUsage || !strings.Contains(stderr, "is encrypted: decrypt it") ||
+		strings.Count(stderr, "\n") != 1 {
+		t.Errorf("status %d, %q", status, stderr)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/seed-41f70523/dtls-sctp/internal/doctor"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
@@ -74,7 +75,7 @@ func (o *commonOptions) config(keyLog *os.File) (*sctpdtls.Config, *x509.CertPoo
 		return nil, nil, usagef("-key needs -cert")
 	}
 	if o.cert != "" {
-		c, err := loadPair(o.cert, o.key)
+		c, err := doctor.LoadPair(o.cert, o.key)
 		if err != nil {
 			return nil, nil, usagef("-cert and -key: %w", err)
 		}
@@ -83,7 +84,7 @@ func (o *commonOptions) config(keyLog *os.File) (*sctpdtls.Config, *x509.CertPoo
 	var cas *x509.CertPool
 	if o.ca != "" {
 		var err error
-		if cas, err = loadCAs(o.ca); err != nil {
+		if cas, err = doctor.LoadCAs(o.ca); err != nil {
 			return nil, nil, &statusError{exitUsage, err}
 		}
 	}

@@ -8,12 +8,14 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/urfave/cli/v3"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/doctor"
 )
 
 // Exit statuses, as doc.go promises them.
@@ -28,7 +30,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal asks for a graceful end; the second one must not wait for it.
 	context.AfterFunc(ctx, stop)
-	p := &program{stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, dial: dialSCTP, listen: listenSCTP, machine: thisMachine}
+	p := &program{stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, dial: dialSCTP, listen: listenSCTP, machine: doctor.ThisMachine, loopback: loopback}
 	os.Exit(p.run(ctx, os.Args))
 }
 
@@ -38,7 +40,8 @@ type program struct {
 	getenv         func(string) string
 	dial           dialFunc
 	listen         listenFunc
-	machine        func() machine
+	machine        func() doctor.Machine
+	loopback       func(ctx context.Context, timeout time.Duration) doctor.Finding
 
 	mu sync.Mutex // guards writing to stdout and stderr, so that lines stay whole
 }
@@ -129,18 +132,7 @@ func (p *program) complain(who string, err error) {
 
 // oneLine takes the line ends out of s: an error that joins others has some.
 func oneLine(s string) string {
-	return printable(strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; "))
-}
-
-// printable replaces what does not print in s, which the peer may have chosen: it
-// must not forge lines or steer the terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if strconv.IsPrint(r) {
-			return r
-		}
-		return '?'
-	}, s)
+	return doctor.Printable(strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; "))
 }
 
 // A statusError decides the exit status.

@@ -1,22 +1,23 @@
-package main
+package doctor
 
 import (
 	"os"
 	"syscall"
 )
 
-func thisMachine() machine {
-	m := machine{system: "Linux", root: os.DirFS("/"), socket: func(family int) error {
+// ThisMachine is the one that this program runs on.
+func ThisMachine() Machine {
+	m := Machine{System: "Linux", Root: os.DirFS("/"), Socket: func(family int) error {
 		fd, err := syscall.Socket(family, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, syscall.IPPROTO_SCTP)
 		if err == nil {
 			syscall.Close(fd)
 		}
 		return err
 	}}
-	m.release = m.read("proc/sys/kernel/osrelease")
+	m.Release = m.read("proc/sys/kernel/osrelease")
 	var limit syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) == nil {
-		m.files = limit.Cur
+		m.Files = limit.Cur
 	}
 	return m
 }

@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"errors"
@@ -11,7 +11,13 @@ import (
 
 // modprobeFolders are where modprobe looks for its configuration: modprobe.d(5). A file in one of
 // them takes the place of those with its name in the later ones.
-var modprobeFolders = []string{"etc/modprobe.d", "run/modprobe.d", "usr/local/lib/modprobe.d", "usr/lib/modprobe.d", "lib/modprobe.d"}
+var modprobeFolders = []string{
+	"etc/modprobe.d",
+	"run/modprobe.d",
+	"usr/local/lib/modprobe.d",
+	"usr/lib/modprobe.d",
+	"lib/modprobe.d",
+}
 
 // A modprobeRule is a line of that configuration, or a setting of the kernel, that keeps a module
 // from being loaded.
@@ -23,25 +29,28 @@ type modprobeRule struct {
 
 // obstacles are what keeps the module name from being loaded, and what could not be read to find
 // out.
-func (m machine) obstacles(name string) (rules []modprobeRule, unread []string) {
+func (m Machine) obstacles(name string) (rules []modprobeRule, unread []string) {
 	if m.read("proc/sys/kernel/modules_disabled") == "1" {
-		rules = append(rules, modprobeRule{"kernel.modules_disabled", "kernel.modules_disabled = 1", "modules_disabled"})
+		rules = append(rules, modprobeRule{"kernel.modules_disabled", "kernel.modules_disabled = 1",
+			"modules_disabled"})
 	}
 	for word := range strings.FieldsSeq(m.read("proc/cmdline")) {
 		key, value, _ := strings.Cut(word, "=")
-		if (key == "module_blacklist" || key == "modprobe.blacklist") && slices.Contains(strings.Split(value, ","), name) {
+		if (key == "module_blacklist" || key == "modprobe.blacklist") &&
+			slices.Contains(strings.Split(value, ","), name) {
 			rules = append(rules, modprobeRule{"the kernel's command line", word, key})
 		}
 	}
-	if f, err := m.root.Open("proc/sys/kernel/modprobe"); err == nil {
+	if f, err := m.Root.Open("proc/sys/kernel/modprobe"); err == nil {
 		f.Close()
 		switch helper := m.read("proc/sys/kernel/modprobe"); path.Base(helper) {
 		case "true", "false", "null", ".":
-			rules = append(rules, modprobeRule{"kernel.modprobe", "kernel.modprobe = " + helper, "kernel.modprobe"})
+			rules = append(rules, modprobeRule{"kernel.modprobe", "kernel.modprobe = " + helper,
+				"kernel.modprobe"})
 		}
 	}
 	for _, file := range m.modprobeFiles(&unread) {
-		text, err := fs.ReadFile(m.root, file)
+		text, err := fs.ReadFile(m.Root, file)
 		if err != nil {
 			unread = append(unread, "/"+file)
 			continue
@@ -52,10 +61,10 @@ func (m machine) obstacles(name string) (rules []modprobeRule, unread []string) 
 }
 
 // modprobeFiles lists the files of the configuration that count.
-func (m machine) modprobeFiles(unread *[]string) (files []string) {
+func (m Machine) modprobeFiles(unread *[]string) (files []string) {
 	seen := make(map[string]bool)
 	for _, folder := range modprobeFolders {
-		entries, err := fs.ReadDir(m.root, folder)
+		entries, err := fs.ReadDir(m.Root, folder)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			*unread = append(*unread, "/"+folder)
 		}
@@ -88,13 +97,15 @@ func modprobeRules(file, text, name string) (rules []modprobeRule) {
 			continue
 		}
 		if kind := ruleKind(words[0], words[1], strings.Join(words[2:], " "), name); kind != "" {
-			rules = append(rules, modprobeRule{fmt.Sprintf("%s:%d", file, number), strings.Join(words, " "), kind})
+			rules = append(rules, modprobeRule{fmt.Sprintf("%s:%d", file, number), strings.Join(words, " "),
+				kind})
 		}
 	}
 	return rules
 }
 
-// kernelsName is by which the kernel asks for SCTP over IPv4, and the module says that it is that.
+// kernelsName is by which the kernel asks for SCTP over IPv4, and the module says that it is
+// that.
 const kernelsName = "net-pf-2-proto-132"
 
 // ruleKind is the kind of a rule that keeps the module name from being loaded, or empty for other
@@ -132,43 +143,43 @@ func ruleKind(command, of, rest, name string) string {
 
 // ruleRemedies are what to do about a rule, by its kind. A %s is where it is.
 var ruleRemedies = map[string]string{
-	"install":            "as root: delete the line %s, by which modprobe runs a command instead of loading the module",
-	"blacklist":          "as root: delete the line %s, or the module is not loaded at the start, nor by itself",
-	"alias":              "as root: delete the line %s, by which modprobe takes the module's name for another",
-	"by itself":          "as root: delete the line %s, or the module is not loaded by itself",
-	"modprobe.blacklist": "as root: take it out of %s, or the module is not loaded at the start, nor by itself",
-	"module_blacklist":   "as root: take it out of %s (GRUB_CMDLINE_LINUX), and boot: until then the kernel refuses the module",
-	"modules_disabled":   "as root: take %s out of /etc/sysctl.conf and /etc/sysctl.d, and boot: until then the kernel loads no module",
-	"kernel.modprobe":    "the kernel loads no module by itself (%s), but root can",
+	"install": "as root: delete the line %s, by which modprobe runs a command instead " +
+		"of loading the module",
+	"blacklist": "as root: delete the line %s, or the module is not loaded at the start, " +
+		"nor by itself",
+	"alias": "as root: delete the line %s, by which modprobe takes the module's name " +
+		"for another",
+	"by itself": "as root: delete the line %s, or the module is not loaded by itself",
+	"modprobe.blacklist": "as root: take it out of %s, or the module is not loaded at the start, " +
+		"nor by itself",
+	"module_blacklist": "as root: take it out of %s (GRUB_CMDLINE_LINUX), and boot: until then " +
+		"the kernel refuses the module",
+	"modules_disabled": "as root: take %s out of /etc/sysctl.conf and /etc/sysctl.d, and boot: " +
+		"until then the kernel loads no module",
+	"kernel.modprobe": "the kernel loads no module by itself (%s), but root can",
 }
 
 // notLoaded is the finding for a module that is there, but not loaded.
-func (m machine) notLoaded(name string) finding {
+func (m Machine) notLoaded(name string) Finding {
 	const shown = 3 // rules
 	rules, unread := m.obstacles(name)
 	text := "the module " + name + " is there, but not loaded"
 	var remedy []string
 	for _, r := range rules[:min(len(rules), shown)] {
-		text += fmt.Sprintf("; %s: %q", r.where, shorten(r.what, 100))
+		text += fmt.Sprintf("; %s: %q", r.where, Shorten(r.what, 100))
 		remedy = append(remedy, fmt.Sprintf(ruleRemedies[r.kind], r.where))
 	}
 	if more := len(rules) - shown; more > 0 {
 		text += fmt.Sprintf("; and %d more", more)
 	}
-	remedy = append(remedy, "as root: modprobe "+name, "and for each start: echo "+name+" >/etc/modules-load.d/"+name+".conf")
+	remedy = append(remedy, "as root: modprobe "+name,
+		"and for each start: echo "+name+" >/etc/modules-load.d/"+name+".conf")
 	switch {
 	case len(unread) > 0:
-		remedy = append(remedy, "(if that is refused, run doctor as root, which may read "+strings.Join(unread[:min(len(unread), shown)], ", ")+")")
+		remedy = append(remedy, "(if that is refused, run doctor as root, which may read "+
+			""+strings.Join(unread[:min(len(unread), shown)], ", ")+")")
 	case len(rules) == 0:
 		remedy = append(remedy, "(if that is refused, dmesg may say why)")
 	}
-	return bad(strings.Join(remedy, "\n"), "%s", text)
-}
-
-// shorten returns the first n bytes of s, or all of it.
-func shorten(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n], "") + "…"
+	return Bad(strings.Join(remedy, "\n"), "%s", text)
 }

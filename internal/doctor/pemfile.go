@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"bytes"
@@ -15,15 +15,26 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
-// A fileError is what is wrong with a file of certificates or keys, and what to do about it.
-type fileError struct {
-	error
-	remedy string
+// A FileError is what is wrong with a file of certificates or keys, and what to do about it.
+type FileError struct {
+	Err    error
+	Remedy string
 }
 
-func (e *fileError) Unwrap() error { return e.error }
+func (e *FileError) Error() string { return e.Err.Error() }
+func (e *FileError) Unwrap() error { return e.Err }
+
+// fileRemedy is that of the [FileError] in err.
+func fileRemedy(err error) string {
+	if file, ok := errtype.As[*FileError](err); ok {
+		return file.Remedy
+	}
+	return ""
+}
 
 // A pemFile is what is in a file of certificates, of a private key, or of both.
 type pemFile struct {
@@ -38,10 +49,10 @@ type pemFile struct {
 
 // fail makes the error that says why the file cannot be used.
 func (f *pemFile) fail(why, remedy string) error {
-	return &fileError{errors.New(f.name + " " + why), remedy}
+	return &FileError{errors.New(f.name + " " + why), remedy}
 }
 
-// readPEM reads a file. An error is a [fileError].
+// readPEM reads a file. An error is a [FileError].
 func readPEM(name string) (*pemFile, error) {
 	text, err := os.ReadFile(name)
 	if err != nil {
@@ -73,10 +84,11 @@ func readPEM(name string) (*pemFile, error) {
 
 // add takes the block that begins in a line.
 func (f *pemFile) add(text []byte, line int) {
-	label, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(string(text)), "-----BEGIN "), "-----")
+	label, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(string(text)), "-----BEGIN "),
+		"-----")
 	isCertificate := label == "CERTIFICATE"
 	broken := func(why any) {
-		text := fmt.Sprintf("line %d: the %s cannot be read: %v", line, shorten(label, 40), why)
+		text := fmt.Sprintf("line %d: the %s cannot be read: %v", line, Shorten(label, 40), why)
 		f.broken = append(f.broken, text)
 		if isCertificate && len(f.certs) == 0 {
 			f.first = cmp.Or(f.first, text)
@@ -113,7 +125,7 @@ func unreadable(err error) error {
 	case errors.Is(err, fs.ErrPermission):
 		remedy = "let the user of this program read it (chown, or a group and chmod 640), its folders too"
 	}
-	return &fileError{err, remedy}
+	return &FileError{err, remedy}
 }
 
 // notPEM finds out what a file is that has nothing in PEM form (RFC 7468); nil if it has.
@@ -130,19 +142,24 @@ func (f *pemFile) notPEM() error {
 	case bytes.Contains(f.text, []byte("-----BEGIN ")):
 		return nil
 	case bytes.HasPrefix(f.text, []byte("\xfe\xed\xfe\xed")):
-		return f.fail("is a key store of Java", "keytool -importkeystore -srckeystore "+in+" -destkeystore "+in+".p12 -deststoretype PKCS12\n"+
-			"openssl pkcs12 -in "+in+".p12 -nodes -out "+out)
+		return f.fail("is a key store of Java",
+			"keytool -importkeystore -srckeystore "+in+" -destkeystore "+in+".p12 -deststoretype "+
+				"PKCS12\n"+"openssl pkcs12 -in "+in+".p12 -nodes -out "+out)
 	case f.text[0] != 0x30: // an ASN.1 SEQUENCE
-		return f.fail("holds nothing in PEM form (-----BEGIN …)", "give a file of certificates or keys in PEM form")
+		return f.fail("holds nothing in PEM form (-----BEGIN …)",
+			"give a file of certificates or keys in PEM form")
 	}
 	if _, err := x509.ParseCertificates(f.text); err == nil {
-		return f.fail("is a certificate in DER form, not PEM", "openssl x509 -inform DER -in "+in+" -out "+out)
+		return f.fail("is a certificate in DER form, not PEM",
+			"openssl x509 -inform DER -in "+in+" -out "+out)
 	}
 	if _, err := parseKey(f.text); err == nil || isEncryptedKey(f.text) {
-		return f.fail("is a private key in DER form, not PEM", "(umask 077; openssl pkey -inform DER -in "+in+" -out "+out+")")
+		return f.fail("is a private key in DER form, not PEM",
+			"(umask 077; openssl pkey -inform DER -in "+in+" -out "+out+")")
 	}
 	return f.fail("is binary, not PEM: PKCS #12 (.p12, .pfx) or PKCS #7 (.p7b)?",
-		"openssl pkcs12 -in "+in+" -nodes -out "+out+", or\nopenssl pkcs7 -inform DER -print_certs -in "+in+" -out "+out)
+		"openssl pkcs12 -in "+in+" -nodes -out "+out+", or\nopenssl pkcs7 -inform DER -print_certs "+
+			"-in "+in+" -out "+out)
 }
 
 // isEncryptedKey reports whether der is an EncryptedPrivateKeyInfo: RFC 5958, Section 3.
@@ -157,7 +174,8 @@ func isEncryptedKey(der []byte) bool {
 	pkcs5 := asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5} // RFC 8018, Appendix C
 	rest, err := asn1.Unmarshal(der, &info)
 	id := info.Algorithm.ID
-	return err == nil && len(rest) == 0 && len(id) > len(pkcs5) && slices.Equal(id[:len(pkcs5)], pkcs5)
+	return err == nil && len(rest) == 0 && len(id) > len(pkcs5) &&
+		slices.Equal(id[:len(pkcs5)], pkcs5)
 }
 
 // noCertificate is the error for a file that should have certificates, and has none.
@@ -179,7 +197,8 @@ func (f *pemFile) noCertificate() error {
 	return f.fail("holds no certificate in PEM form", remedy)
 }
 
-const brokenRemedy = "copy or issue it again, whole: from -----BEGIN to -----END, each at the begin of its line"
+const brokenRemedy = "copy or issue it again, whole: from -----BEGIN to -----END, each at the " +
+	"begin of its line"
 
 // parseKey parses a private key in the forms that crypto/tls takes.
 func parseKey(der []byte) (crypto.Signer, error) {
@@ -200,29 +219,35 @@ func parseKey(der []byte) (crypto.Signer, error) {
 	return signer, nil
 }
 
-// privateKey returns the private key of a file. An error is a [fileError].
+// privateKey returns the private key of a file. An error is a [FileError].
 func (f *pemFile) privateKey() (crypto.Signer, error) {
 	if f.key == nil {
 		remedy := "give the file of the certificate's private key with -key"
 		switch {
 		case len(f.broken) > 0:
 			return nil, f.fail("holds no private key that can be read, "+f.broken[0], brokenRemedy)
-		case slices.ContainsFunc(f.others, func(l string) bool { return strings.HasSuffix(l, "PUBLIC KEY") }):
+		case slices.ContainsFunc(f.others, func(l string) bool {
+			return strings.HasSuffix(l,
+				"PUBLIC KEY")
+		}):
 			remedy = "it is the public key: give the private one"
 		}
 		return nil, f.fail("holds no private key in PEM form", remedy)
 	}
 	label := f.key.Type
-	if label == "ENCRYPTED PRIVATE KEY" || f.key.Headers["DEK-Info"] != "" { // RFC 7468, Section 11; RFC 1421, Section 4.6.1.3
+	if label == "ENCRYPTED PRIVATE KEY" ||
+		f.key.Headers["DEK-Info"] != "" { // RFC 7468, Section 11; RFC 1421, Section 4.6.1.3
 		return nil, f.fail("holds a private key that is encrypted",
-			"decrypt it into a file that only the user of this program may read: (umask 077; openssl pkey -in "+f.name+" -out "+f.name+".plain)")
+			"decrypt it into a file that only the user of this program may read: (umask 077; openssl "+
+				"pkey -in "+f.name+" -out "+f.name+".plain)")
 	}
 	if label == "OPENSSH PRIVATE KEY" {
-		return nil, f.fail("holds a private key in the form of OpenSSH", "ssh-keygen -p -m PKCS8 -f "+f.name+", on a copy of it")
+		return nil, f.fail("holds a private key in the form of OpenSSH",
+			"ssh-keygen -p -m PKCS8 -f "+f.name+", on a copy of it")
 	}
 	key, err := parseKey(f.key.Bytes)
 	if err != nil {
-		return nil, f.fail(fmt.Sprintf("holds a %s that cannot be used: %v", shorten(label, 40), err),
+		return nil, f.fail(fmt.Sprintf("holds a %s that cannot be used: %v", Shorten(label, 40), err),
 			"openssl pkey -noout -text -in "+f.name+" says what it is; use "+goodKeys)
 	}
 	return key, nil
@@ -231,9 +256,9 @@ func (f *pemFile) privateKey() (crypto.Signer, error) {
 // goodKeys are those that both ends take: RFC 9325, Section 4.5.
 const goodKeys = "ECDSA on P-256, P-384 or P-521, Ed25519, or RSA with 2048 to 8192 bits"
 
-// loadPair reads a certificate chain and its key, as [tls.LoadX509KeyPair] does. An error is a
-// [fileError].
-func loadPair(certName, keyName string) (tls.Certificate, error) {
+// LoadPair reads a certificate chain and its key, as [tls.LoadX509KeyPair] does. KeyName may be
+// empty if the key is in the file of the certificate. An error is a [FileError].
+func LoadPair(certName, keyName string) (tls.Certificate, error) {
 	cert, key, err := readPair(certName, keyName)
 	if err != nil {
 		return tls.Certificate{}, err
@@ -255,7 +280,8 @@ func pairOf(cert, key *pemFile) (pair tls.Certificate, err error) {
 		return pair, cert.noCertificate()
 	}
 	if cert.first != "" {
-		return pair, cert.fail("has as its first certificate one that cannot be read, "+cert.first, brokenRemedy)
+		return pair, cert.fail("has as its first certificate one that cannot be read, "+cert.first,
+			brokenRemedy)
 	}
 	private, err := key.privateKey()
 	if err != nil {
@@ -270,16 +296,18 @@ func pairOf(cert, key *pemFile) (pair tls.Certificate, err error) {
 	}
 	for i, c := range cert.certs[1:] {
 		if public.Equal(c.PublicKey) {
-			return pair, cert.fail(fmt.Sprintf("begins with the certificate of another: the private key is that of number %d, %s", i+2, certificateName(c)),
+			return pair, cert.fail(fmt.Sprintf("begins with the certificate of another: the private key "+
+				"is that of number %d, %s", i+2, CertificateName(c)),
 				"put that one first, then the one that has signed it, and so on")
 		}
 	}
-	return pair, cert.fail("is for another key: private key does not match, of "+key.name, "give the key that the certificate was issued for; these must print the same:\n"+
-		"openssl x509 -noout -pubkey -in "+cert.name+"\nopenssl pkey -pubout -in "+key.name)
+	return pair, cert.fail("is for another key: private key does not match, of "+key.name,
+		"give the key that the certificate was issued for; these must print the same:\n"+"openssl "+
+			"x509 -noout -pubkey -in "+cert.name+"\nopenssl pkey -pubout -in "+key.name)
 }
 
-// loadCAs reads the file of -ca.
-func loadCAs(name string) (*x509.CertPool, error) {
+// LoadCAs reads the file of -ca. An error wraps a [FileError].
+func LoadCAs(name string) (*x509.CertPool, error) {
 	f, err := readPEM(name)
 	if err == nil && len(f.certs) == 0 {
 		err = f.noCertificate()

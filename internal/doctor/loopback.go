@@ -1,0 +1,84 @@
+package doctor
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/testca"
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
+)
+
+// Loopback makes a mutual connection of this machine with itself, sends a message there and back,
+// and returns what was agreed on and how long all that took.
+func Loopback(
+	ctx context.Context,
+	timeout time.Duration,
+) (state sctpdtls.ConnectionState, took time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	files, err := testca.Make(testca.Options{Hosts: []string{"127.0.0.1"}, Days: 1}, time.Now())
+	if err != nil {
+		return state, 0, err
+	}
+	pem := make(map[string][]byte)
+	for _, f := range files {
+		pem[f.Name] = f.PEM
+	}
+	config := func(name string) *sctpdtls.Config {
+		pair, _ := tls.X509KeyPair(pem[name+".pem"], pem[name+"-key.pem"]) // made just now
+		cas := x509.NewCertPool()
+		cas.AppendCertsFromPEM(pem["ca.pem"])
+		return &sctpdtls.Config{
+			Certificates:     []tls.Certificate{pair},
+			RootCAs:          cas,
+			ClientCAs:        cas,
+			ClientAuth:       tls.RequireAndVerifyClientCert,
+			HandshakeTimeout: timeout,
+			CloseTimeout:     timeout,
+		}
+	}
+	l, err := sctpdtls.Listen("sctp", "127.0.0.1:0", config("server"))
+	if err != nil {
+		return state, 0, err
+	}
+	defer l.Close()
+	go serveOne(ctx, l) // the client tells what fails
+	start := time.Now()
+	d := sctpdtls.Dialer{Config: config("client")}
+	c, err := d.DialConn(ctx, "sctp", l.Addr().String())
+	if err != nil {
+		return state, 0, err
+	}
+	defer c.Close()
+	c.SetDeadline(start.Add(timeout))
+	const greeting = "doctor"
+	if err := c.WriteMessage([]byte(greeting), sctpdtls.MessageInfo{Stream: 1}); err != nil {
+		return state, 0, err
+	}
+	b := make([]byte, sctpdtls.MaxMessageSize)
+	n, _, err := c.ReadMessage(b)
+	if err != nil {
+		return state, 0, fmt.Errorf("the echo did not come back: %w", err)
+	}
+	if string(b[:n]) != greeting {
+		return state, 0, fmt.Errorf("another message came back than was sent: %q", b[:min(n, 64)])
+	}
+	return c.ConnectionState(), time.Since(start), nil
+}
+
+// serveOne returns the one message of one connection.
+func serveOne(ctx context.Context, l *sctpdtls.Listener) {
+	c, err := l.AcceptConn(ctx)
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	b := make([]byte, sctpdtls.MaxMessageSize)
+	n, info, err := c.ReadMessage(b)
+	if err == nil && c.WriteMessage(b[:n], info) == nil {
+		<-c.Context().Done() // the client has it
+	}
+}

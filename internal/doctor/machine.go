@@ -1,0 +1,158 @@
+package doctor
+
+import (
+	"errors"
+	"io/fs"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// A Machine is what doctor looks at outside of connections.
+type Machine struct {
+	System, Release string                 // of the kernel
+	Root            fs.FS                  // the files of the system
+	Socket          func(family int) error // makes an SCTP socket
+	Files           uint64                 // limit of open files
+}
+
+// Findings looks at the kernel, in the order in which a connection would fail. Nothing is changed.
+// What needs SCTP is left out without it; then something is ill.
+func (m Machine) Findings() []Finding {
+	found := About("kernel", m.kernel())
+	if m.System == "Linux" {
+		found = append(found, About("SCTP", m.sctp())...)
+	}
+	if !AllWell(found) {
+		return found
+	}
+	found = append(found, About("SCTP-AUTH", m.auth())...)
+	found = append(found, About("IPv6", m.ipv6())...)
+	return append(found, About("limits", m.limits()...)...)
+}
+
+func (m Machine) read(name string) string {
+	b, err := fs.ReadFile(m.Root, name)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
+}
+
+func (m Machine) number(name string) int {
+	n, _ := strconv.Atoi(m.read(name))
+	return n
+}
+
+// least are the first two numbers of the kernel from which all works.
+var least = []int{5, 4}
+
+func (m Machine) kernel() Finding {
+	if m.System != "Linux" {
+		return Bad("run it on Linux: the Vagrantfile in this program's repository makes a machine "+
+			"that has SCTP", "%s has no SCTP that this library can use", m.System)
+	}
+	var version []int
+	for _, s := range strings.FieldsFunc(m.Release, func(r rune) bool {
+		return r < '0' ||
+			r > '9'
+	})[:2] {
+		n, _ := strconv.Atoi(s)
+		version = append(version, n)
+	}
+	if slices.Compare(version, least) < 0 {
+		return Note("sysctl -w net.sctp.auth_enable=1, or a kernel of 5.4 and later",
+			"%s %s cannot switch SCTP-AUTH on for a socket alone", m.System, m.Release)
+	}
+	return Okay("%s %s", m.System, m.Release)
+}
+
+// sctp tells whether there are SCTP sockets, and if not, why not.
+func (m Machine) sctp() Finding {
+	err := m.Socket(syscall.AF_INET)
+	if err == nil {
+		return Okay("the kernel makes SCTP sockets")
+	}
+	if errors.Is(err, syscall.EAFNOSUPPORT) {
+		return Bad("in the unit of the service: RestrictAddressFamilies=AF_INET AF_INET6, besides "+
+			"those that it has", "sockets of IPv4 are forbidden here: %v", err)
+	}
+	if !errors.Is(err, syscall.EPROTONOSUPPORT) && !errors.Is(err, syscall.ESOCKTNOSUPPORT) {
+		return Bad("containers and sandboxes may forbid it: look at their seccomp or AppArmor profile",
+			"making an SCTP socket: %v", err)
+	}
+	if _, err := fs.Stat(m.Root, "lib/modules/"+m.Release); err != nil {
+		return Bad("if this is a container, load the module on its host: modprobe sctp (if that is "+
+			"refused, run doctor there)\n"+"otherwise this kernel has none: boot one of a "+
+			"distribution\n"+"to try it without: netns-tests/run COMMAND, in this program's repository, "+
+			"boots such a kernel in QEMU", "the kernel has no SCTP, and there are no modules for it here")
+	}
+	if m.hasModule("sctp") {
+		return m.notLoaded("sctp")
+	}
+	return Bad("Ubuntu: apt install linux-modules-extra-"+m.Release+"\n"+
+		"Fedora, RHEL: dnf install kernel-modules-extra\n"+
+		"Debian has it in all of its kernels: apt install linux-image-amd64, and boot that",
+		"the kernel has no module sctp")
+}
+
+func (m Machine) hasModule(name string) bool {
+	found := false
+	fs.WalkDir(m.Root, "lib/modules/"+m.Release, func(p string, _ fs.DirEntry, err error) error {
+		if base := path.Base(p); err == nil &&
+			(base == name+".ko" || strings.HasPrefix(base, name+".ko.")) {
+			found = true
+			return fs.SkipAll
+		}
+		return nil
+	})
+	return found
+}
+
+func (m Machine) auth() Finding {
+	switch m.read("proc/sys/net/sctp/auth_enable") {
+	case "1":
+		return Okay("on for all sockets (net.sctp.auth_enable)")
+	case "0":
+		return Note("a peer on this machine that uses OpenSSL needs: sysctl -w net.sctp.auth_enable=1",
+			"off by default (net.sctp.auth_enable); this library switches it on for its sockets")
+	}
+	return Note("", "net.sctp.auth_enable cannot be read")
+}
+
+// ipv6 tells whether a socket can have addresses of IPv6.
+func (m Machine) ipv6() Finding {
+	if err := m.Socket(syscall.AF_INET6); err != nil {
+		return Note("if you want IPv6: boot without ipv6.disable=1, or let systemd's "+
+			"RestrictAddressFamilies= have AF_INET6",
+			"there is no IPv6 here (%v): “:PORT” listens on IPv4 alone", err)
+	}
+	return Okay("the kernel makes sockets for IPv6 too")
+}
+
+// Below these, buffers do not hold what is on its way on a fast network, and
+// a server runs out of files.
+const (
+	fewBytes = 1 << 20
+	fewFiles = 4096
+)
+
+func (m Machine) limits() (found []Finding) {
+	for _, name := range []string{"rmem_max", "wmem_max"} {
+		if n := m.number("proc/sys/net/core/" + name); n > 0 && n < fewBytes {
+			found = append(found, Note("for much traffic: sysctl -w net.core."+name+"=4194304",
+				"net.core.%s is %d bytes", name, n))
+		}
+	}
+	if m.Files > 0 && m.Files < fewFiles {
+		found = append(found, Note("for many connections: ulimit -n 65536, or LimitNOFILE= of the "+
+			"service", "%d open files, so about as many connections", m.Files))
+	}
+	if found == nil {
+		found = append(found, Okay("%d open files, socket buffers up to %d bytes", m.Files,
+			m.number("proc/sys/net/core/rmem_max")))
+	}
+	return found
+}

@@ -1,0 +1,128 @@
+// Package testca makes certificates for trying things out, of a CA whose key is thrown away.
+package testca
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"io/fs"
+	"net"
+	"strings"
+	"time"
+)
+
+// Options say what certificates to make.
+type Options struct {
+	Hosts []string // names and addresses that the server's certificate is for
+	Days  int      // for which the certificates are valid
+	RSA   bool     // keys of RSA with 2048 bits, not ECDSA on P-256
+}
+
+// A File is one to write.
+type File struct {
+	// “ca.pem”, “server.pem”, “server-key.pem”, “client.pem” or “client-key.pem”
+	Name string
+	Mode fs.FileMode
+	PEM  []byte
+}
+
+// Make makes the files of a CA, a server and a client, valid from an hour
+// before now, because clocks differ.
+func Make(o Options, now time.Time) ([]File, error) {
+	m := certMaker{
+		notBefore: now.Add(-time.Hour),
+		notAfter:  now.AddDate(0, 0, o.Days),
+		rsa:       o.RSA,
+	}
+
+	// Two CAs made in the same second do not have the same name: a client goes by the names that
+	// a server knows.
+	ca := &x509.Certificate{
+		Subject: pkix.Name{
+			CommonName: fmt.Sprintf("sctp-echo test CA %s %s", now.UTC().Format(time.DateTime),
+				rand.Text()[:8]),
+		},
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		MaxPathLenZero:        true,
+		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+	}
+	server := &x509.Certificate{
+		Subject:     pkix.Name{CommonName: "sctp-echo server"},
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	for _, h := range o.Hosts {
+		if ip := net.ParseIP(strings.Trim(h, "[]")); ip != nil {
+			server.IPAddresses = append(server.IPAddresses, ip)
+		} else {
+			server.DNSNames = append(server.DNSNames, h)
+		}
+	}
+	client := &x509.Certificate{
+		Subject:     pkix.Name{CommonName: "sctp-echo client"},
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
+
+	var files []File
+	var caKey crypto.Signer
+	for _, c := range []struct {
+		name     string
+		template *x509.Certificate
+	}{{"ca", ca}, {"server", server}, {"client", client}} {
+		cert, key, err := m.issue(c.template, ca, caKey)
+		if err != nil {
+			return nil, fmt.Errorf("making the certificate of the %s: %w", c.name, err)
+		}
+		files = append(files, File{c.name + ".pem", 0o644,
+			pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})})
+		if c.template == ca {
+			ca, caKey = cert, key // with the key identifier that CreateCertificate added
+			continue
+		}
+		der, err := x509.MarshalPKCS8PrivateKey(key)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, File{c.name + "-key.pem", 0o600,
+			pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})})
+	}
+	return files, nil
+}
+
+// A certMaker issues certificates that have a time and a kind of key in common.
+type certMaker struct {
+	notBefore, notAfter time.Time
+	rsa                 bool
+}
+
+// issue makes a key and signs template for it, with the key of parent, or with the
+// new one if parentKey is nil.
+func (m certMaker) issue(template, parent *x509.Certificate,
+	parentKey crypto.Signer) (cert *x509.Certificate, key crypto.Signer, err error) {
+	if m.rsa {
+		key, err = rsa.GenerateKey(rand.Reader, 2048)
+	} else {
+		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if parentKey == nil {
+		parentKey = key
+	}
+	template.NotBefore, template.NotAfter = m.notBefore, m.notAfter
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), parentKey)
+	if err != nil {
+		return nil, nil, err
+	}
+	cert, err = x509.ParseCertificate(der)
+	return cert, key, err
+}
