@@ -75,7 +75,7 @@ var associationScenarios = []scenario{
 		}
 		s.endRaw(a, b)
 	}},
-	{name: "dry", net: weather{delay: 2 * time.Millisecond}, run: func(s *stage) { // 1.37, 1.39
+	{name: "dry", net: weather{delay: 2 * time.Millisecond, lasting: true}, run: func(s *stage) {
 		a, b := s.rawPair()
 		for range 2 { // with nothing outstanding, and after that is so
 			if err := a.AskDry(); err != nil {
@@ -98,7 +98,7 @@ var associationScenarios = []scenario{
 		}
 		s.endRaw(a, b)
 	}},
-	{name: "unknown key", run: func(s *stage) { // 1.54; attack H4
+	{name: "unknown key", net: weather{lasting: true}, run: func(s *stage) { // attack H4
 		a, b := s.rawPair()
 		must(s.T, a.SetAuthKey(5, []byte("secret")), a.SetActiveAuthKey(5))
 		a.send("early")
@@ -115,7 +115,7 @@ var associationScenarios = []scenario{
 		b.wantUnder(6, "never")
 		s.endRaw(a, b)
 	}},
-	{name: "a key is bound to a message", run: func(s *stage) { // 1.57
+	{name: "a key is bound to a message", net: weather{lasting: true}, run: func(s *stage) {
 		a, b := s.rawPair()
 		for _, end := range []rawEnd{a, b} {
 			must(s.T, end.SetAuthKey(1, []byte("one")), end.SetAuthKey(2, []byte("two")), end.SetActiveAuthKey(1))
@@ -133,7 +133,7 @@ var associationScenarios = []scenario{
 		a.wantUnder(1, "under one, which is gone there")
 		s.endRaw(a, b)
 	}},
-	{name: "key 0", run: func(s *stage) { // 1.53; attack H4
+	{name: "key 0", net: weather{lasting: true}, run: func(s *stage) { // attack H4
 		a, b := s.rawPair()
 		must(s.T, b.SetAuthKey(1, []byte("one")), b.SetActiveAuthKey(1))
 		a.send("under 0")
@@ -149,7 +149,7 @@ var associationScenarios = []scenario{
 		must(s.T, a.SetAuthKey(1, []byte("one")))
 		s.endRaw(a, b)
 	}},
-	{name: "partial reliability", net: weather{partial: true}, run: func(s *stage) { // 1.22; attack H8
+	{name: "partial reliability", net: weather{partial: true, lasting: true}, run: func(s *stage) {
 		a, b := s.rawPair()
 		s.cut()
 		must(s.T, a.Send([]byte("given up"), stream.Info{Stream: 1, Lifetime: 10 * time.Millisecond}))

@@ -113,7 +113,7 @@ func sideways(endings []suddenEnding) (out []scenario) {
 var orderlyEndings = []scenario{
 	{name: "client closes", run: func(s *stage) { closeAndRead(s, s.closer("client")) }},
 	{name: "server closes", run: func(s *stage) { closeAndRead(s, s.closer("server")) }},
-	{name: "client closes, in a network that loses", net: weather{delay: time.Millisecond, loss: 0.05}, run: func(s *stage) {
+	{name: "client closes, in a network that loses", net: weather{delay: time.Millisecond, loss: 0.05, lasting: true}, run: func(s *stage) {
 		closeAndRead(s, s.closer("client"))
 	}},
 	{name: "both close", run: func(s *stage) {
@@ -278,7 +278,7 @@ var orderlyEndings = []scenario{
 		s.closeAll()
 		s.mend()
 	}},
-	{name: "host gone for a while", run: func(s *stage) {
+	{name: "host gone for a while", net: weather{lasting: true}, run: func(s *stage) {
 		s.connect()
 		s.cut()
 		s.send(s.client, 0, 10)

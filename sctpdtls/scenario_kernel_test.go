@@ -106,12 +106,16 @@ func (w *kernelWorld) mend() {
 	w.netem(how)
 }
 
-// scenarioSCTP makes the kernel notice soon that a peer has gone.
+// scenarioSCTP makes the kernel notice soon that a peer has gone, unless the association is to outlast that.
 func (w *kernelWorld) scenarioSCTP() SCTPOptions {
+	attempts := uint16(4)
+	if w.lasting {
+		attempts = 1000
+	}
 	return SCTPOptions{
 		PartialReliability: w.partial,
 		RTOInitial:         200 * time.Millisecond, RTOMin: 100 * time.Millisecond, RTOMax: 400 * time.Millisecond,
-		AssocMaxRetrans: 4, PathMaxRetrans: 4, Heartbeat: 500 * time.Millisecond,
+		AssocMaxRetrans: attempts, PathMaxRetrans: attempts, Heartbeat: 500 * time.Millisecond,
 	}
 }
 

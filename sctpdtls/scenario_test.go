@@ -64,6 +64,7 @@ type weather struct {
 	delay, jitter time.Duration
 	loss          float64
 	partial       bool // both ends ask for partial reliability
+	lasting       bool // no association is given up, however long a slow machine lets nothing through
 }
 
 // A world makes associations, and does to them what only a network or a host can do.

@@ -20,7 +20,7 @@ var trafficScenarios = []scenario{
 		}
 		s.wantClosed(s.closeAll())
 	}},
-	{name: "unordered messages arrive once each", net: weather{delay: time.Millisecond, jitter: 6 * time.Millisecond, loss: 0.02}, setUp: patient, run: func(s *stage) {
+	{name: "unordered messages arrive once each", net: weather{delay: time.Millisecond, jitter: 6 * time.Millisecond, loss: 0.02, lasting: true}, setUp: patient, run: func(s *stage) {
 		s.connect()
 		const messages = 100
 		for i := range messages {
@@ -41,7 +41,7 @@ var trafficScenarios = []scenario{
 		}
 		s.wantClosed(s.closeAll())
 	}},
-	{name: "messages that were given up leave no gap", net: weather{delay: time.Millisecond, loss: 0.1, partial: true}, setUp: givingUp, run: func(s *stage) {
+	{name: "messages that were given up leave no gap", net: weather{delay: time.Millisecond, loss: 0.1, partial: true, lasting: true}, setUp: givingUp, run: func(s *stage) {
 		s.connect()
 		const messages = 200
 		for i := range messages {
@@ -67,7 +67,7 @@ var trafficScenarios = []scenario{
 		}
 		s.wantClosed(s.closeAll())
 	}},
-	{name: "new keys by either end under load", net: weather{delay: 2 * time.Millisecond, jitter: 4 * time.Millisecond, loss: 0.02}, setUp: patient, run: func(s *stage) {
+	{name: "new keys by either end under load", net: weather{delay: 2 * time.Millisecond, jitter: 4 * time.Millisecond, loss: 0.02, lasting: true}, setUp: patient, run: func(s *stage) {
 		s.connect()
 		f := s.startLoad(6)
 		for i := range 6 {
