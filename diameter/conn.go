@@ -63,15 +63,6 @@ func newConn(m messageConn) *Conn {
 	return c
 }
 
-// Close is that of [sctpdtls.Conn]. Of a nil Conn, which a failed [Dial] returns, it is an error,
-// as with package net.
-func (c *Conn) Close() error {
-	if c == nil {
-		return syscall.EINVAL
-	}
-	return c.Conn.Close()
-}
-
 // StateOf tells who the peer of a connection is, in a go-diameter handler for example. It is
 // false if the connection is none of this package's.
 func StateOf(c diam.Conn) (sctpdtls.ConnectionState, bool) {
@@ -138,6 +129,9 @@ func check(b []byte, stream uint) error {
 
 // ReadAny reads from whichever stream has something, the one that has waited longest.
 func (c *Conn) ReadAny(b []byte) (n int, stream uint, err error) {
+	if !c.ok() {
+		return 0, diam.InvalidStreamID, syscall.EINVAL
+	}
 	c.reading.Lock()
 	n, stream, err = c.read(b, diam.InvalidStreamID, false)
 	c.reading.Unlock()
@@ -147,6 +141,9 @@ func (c *Conn) ReadAny(b []byte) (n int, stream uint, err error) {
 
 // ReadStream reads from a stream.
 func (c *Conn) ReadStream(b []byte, stream uint) (n int, err error) {
+	if !c.ok() {
+		return 0, syscall.EINVAL
+	}
 	c.reading.Lock()
 	n, _, err = c.read(b, stream, false)
 	c.reading.Unlock()
@@ -157,6 +154,9 @@ func (c *Conn) ReadStream(b []byte, stream uint) (n int, err error) {
 // ReadAtLeast reads at least least bytes from one stream, any if stream is [diam.InvalidStreamID].
 // Errors are those of [io.ReadAtLeast].
 func (c *Conn) ReadAtLeast(b []byte, least int, stream uint) (n int, from uint, err error) {
+	if !c.ok() {
+		return 0, diam.InvalidStreamID, syscall.EINVAL
+	}
 	if len(b) < least {
 		return 0, diam.InvalidStreamID, io.ErrShortBuffer
 	}
@@ -178,6 +178,9 @@ func (c *Conn) ReadAtLeast(b []byte, least int, stream uint) (n int, from uint, 
 // Read reads from the current stream; if none is set, from any, which becomes the current one. It
 // never puts bytes of two streams into b.
 func (c *Conn) Read(b []byte) (n int, err error) {
+	if !c.ok() {
+		return 0, syscall.EINVAL
+	}
 	c.reading.Lock()
 	n, from, err := c.read(b, c.CurrentStream(), true)
 	if err == nil {
@@ -263,6 +266,9 @@ func (c *Conn) report(err error) {
 // SetErrorHandler sets what is called, by the goroutine that reads, when reading fails; nil:
 // nothing.
 func (c *Conn) SetErrorHandler(h diam.MutistreamConnErrorHandler) {
+	if !c.ok() {
+		return
+	}
 	if h == nil {
 		c.onError.Store(nil)
 		return
@@ -283,6 +289,9 @@ func (c *Conn) Write(b []byte) (n int, err error) {
 // WriteStream sends b, a whole Diameter message, on a stream, or on stream 0 if that is
 // [diam.InvalidStreamID]. Errors are those of [sctpdtls.Conn.WriteMessage]; nothing was sent then.
 func (c *Conn) WriteStream(b []byte, stream uint) (n int, err error) {
+	if !c.ok() {
+		return 0, syscall.EINVAL
+	}
 	if stream == diam.InvalidStreamID {
 		stream = 0
 	}
@@ -297,19 +306,39 @@ func (c *Conn) WriteStream(b []byte, stream uint) (n int, err error) {
 }
 
 // CurrentStream returns the stream that Read is bound to.
-func (c *Conn) CurrentStream() uint { return uint(c.current.Load()) }
+func (c *Conn) CurrentStream() uint {
+	if !c.ok() {
+		return diam.InvalidStreamID
+	}
+	return uint(c.current.Load())
+}
 
 // ResetCurrentStream lets the next Read read from any stream.
 func (c *Conn) ResetCurrentStream() { c.SetCurrentStream(diam.InvalidStreamID) }
 
 // SetCurrentStream binds Read to a stream and returns the one before.
-func (c *Conn) SetCurrentStream(stream uint) uint { return uint(c.current.Swap(uint64(stream))) }
+func (c *Conn) SetCurrentStream(stream uint) uint {
+	if !c.ok() {
+		return diam.InvalidStreamID
+	}
+	return uint(c.current.Swap(uint64(stream)))
+}
 
 // CurrentWriterStream returns the stream that Write is bound to.
-func (c *Conn) CurrentWriterStream() uint { return uint(c.writer.Load()) }
+func (c *Conn) CurrentWriterStream() uint {
+	if !c.ok() {
+		return diam.InvalidStreamID
+	}
+	return uint(c.writer.Load())
+}
 
 // ResetWriterStream lets Write choose the stream.
 func (c *Conn) ResetWriterStream() { c.SetWriterStream(diam.InvalidStreamID) }
 
 // SetWriterStream binds Write to a stream and returns the one before.
-func (c *Conn) SetWriterStream(stream uint) uint { return uint(c.writer.Swap(uint64(stream))) }
+func (c *Conn) SetWriterStream(stream uint) uint {
+	if !c.ok() {
+		return diam.InvalidStreamID
+	}
+	return uint(c.writer.Swap(uint64(stream)))
+}

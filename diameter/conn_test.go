@@ -1,11 +1,13 @@
 package diameter
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"io"
 	"net"
 	"os"
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
@@ -337,13 +339,43 @@ func TestMessageLengths(t *testing.T) {
 	}
 }
 
-func TestCloseNil(t *testing.T) {
-	if err := (*Conn)(nil).Close(); err != syscall.EINVAL {
-		t.Errorf("Close of a nil Conn: %v", err)
+// TestMethodsOfNothing: each method, those of coming versions too, of what is nil or nobody has made returns EINVAL if it
+// returns an error, and does not panic.
+func TestMethodsOfNothing(t *testing.T) {
+	for _, of := range []any{(*Conn)(nil), new(Conn), NewConn(nil), (*Listener)(nil), new(Listener)} {
+		v := reflect.ValueOf(of)
+		for i := range v.NumMethod() {
+			name, method := v.Type().Method(i).Name, v.Method(i)
+			var args []reflect.Value
+			for j := range method.Type().NumIn() {
+				arg := reflect.Zero(method.Type().In(j))
+				switch arg.Interface().(type) {
+				case []byte:
+					arg = reflect.ValueOf(make([]byte, 1))
+				case int:
+					arg = reflect.ValueOf(1)
+				}
+				if arg.Type() == reflect.TypeFor[context.Context]() {
+					arg = reflect.ValueOf(t.Context())
+				}
+				args = append(args, arg)
+			}
+			for _, result := range call(t, of, name, method, args) {
+				if err, _ := result.Interface().(error); result.Type() == reflect.TypeFor[error]() && err != syscall.EINVAL {
+					t.Errorf("%T, nil %v: %s returns %v", of, v.IsNil(), name, err)
+				}
+			}
+		}
 	}
-	if err := (&Listener{}).Close(); err != syscall.EINVAL {
-		t.Errorf("Close of an empty Listener: %v", err)
-	}
+}
+
+func call(t *testing.T, of any, name string, method reflect.Value, args []reflect.Value) []reflect.Value {
+	defer func() {
+		if p := recover(); p != nil {
+			t.Errorf("%T, nil %v: %s panics: %v", of, reflect.ValueOf(of).IsNil(), name, p)
+		}
+	}()
+	return method.Call(args)
 }
 
 // TestTLS: what crypto/tls reads is not Diameter. It is nothing to whoever reads Diameter.
