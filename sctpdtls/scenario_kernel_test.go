@@ -106,7 +106,8 @@ func (w *kernelWorld) mend() {
 	w.netem(how)
 }
 
-// scenarioSCTP makes the kernel notice soon that a peer has gone, unless the association is to outlast that.
+// scenarioSCTP makes the kernel notice soon that a peer has gone, unless the association is to
+// outlast that.
 func (w *kernelWorld) scenarioSCTP() SCTPOptions {
 	attempts := uint16(4)
 	if w.lasting {
