@@ -11,7 +11,7 @@ import (
 
 // Methods of a nil *Conn or *Listener, as a failed Dial or Listen returns it, and of one that nobody
 // has made, return syscall.EINVAL, as those of package net do. The methods of the embedded types
-// would panic, so each stands here.
+// would panic, so each of them stands here.
 
 func (c *Conn) ok() bool { return c != nil && c.messages != nil }
 

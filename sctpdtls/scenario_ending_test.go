@@ -191,7 +191,7 @@ var orderlyEndings = []scenario{
 	{name: "half closed against a peer that does not read", run: func(s *stage) {
 		s.connect()
 		goOn := s.server.stop()
-		fillUp(s, s.client)
+		fill(s.T, s.client)
 		s.within(scenarioCloseTimeout, "CloseWrite", func() {
 			want(s.T, "CloseWrite", s.client.CloseWrite(), os.ErrDeadlineExceeded)
 		})
@@ -250,7 +250,7 @@ var orderlyEndings = []scenario{
 	{name: "closed against a peer that does not read", run: func(s *stage) { // 1.62: not before all is acknowledged
 		s.connect()
 		goOn := s.server.stop()
-		fillUp(s, s.client)
+		fill(s.T, s.client)
 		err := s.closeInTime(s.client)
 		goOn()
 		if _, ok := errtype.As[*CloseTimeoutError](err); !ok || !isTimeout(err) {
@@ -433,19 +433,5 @@ func (s *stage) wantTruncation(c *Conn) {
 	})
 	if !errors.Is(err, io.ErrUnexpectedEOF) {
 		s.Errorf("%s: reading: %v, want a truncation", s.name(c), err)
-	}
-}
-
-// fillUp writes until there is no space any more.
-func fillUp(s *stage, c *Conn) {
-	s.Helper()
-	defer c.SetWriteDeadline(time.Time{})
-	var err error
-	for err == nil {
-		c.SetWriteDeadline(time.Now().Add(time.Second)) // of each, for to write all may take longer
-		err = c.WriteMessage(make([]byte, 10000), MessageInfo{Stream: 1})
-	}
-	if !isTimeout(err) {
-		s.Fatal(err)
 	}
 }
