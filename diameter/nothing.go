@@ -9,9 +9,9 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// Methods of a nil *Conn or *Listener, as a failed Dial or Listen returns it, and of one that nobody
-// has made, return syscall.EINVAL, as those of package net do. The methods of the embedded types
-// would panic, so each of them stands here.
+// Methods of a nil *Conn or *Listener, as a failed Dial or Listen returns it, and of a zero one
+// return syscall.EINVAL, as those of package net do. The methods of the embedded types would panic,
+// so each of them stands here.
 
 func (c *Conn) ok() bool { return c != nil && c.messages != nil }
 
