@@ -4,6 +4,7 @@ module github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel
 go 1.25.0
 
 require (
+	github.com/pelletier/go-toml/v2 v2.4.3
 	github.com/seed-41f70523/dtls-sctp v1.0.0-rc.1
 	github.com/urfave/cli/v3 v3.14.0
 	golang.org/x/sys v0.47.0

@@ -1,0 +1,96 @@
+package access
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// A Pattern matches names of one kind: all that are equal to it, or where it has wildcards, more.
+type Pattern struct {
+	text  string
+	parts []string // between separators
+	uri   bool
+}
+
+func (p Pattern) String() string { return p.text }
+
+// DNSPattern returns a pattern for host names. “*.example.org” matches names with one label in
+// place of the star, as it does in certificates (RFC 9525, Section 6.3); and a certificate with
+// just that name.
+func DNSPattern(text string) (Pattern, error) {
+	p := Pattern{text: text, parts: strings.Split(strings.ToLower(strings.TrimSuffix(text, ".")), ".")}
+	for i, label := range p.parts {
+		if label == "" || strings.ContainsAny(label, "/: ") || strings.Contains(label, "*") &&
+			(label != "*" || i > 0) {
+			return p, fmt.Errorf("%.80q is no host name, nor one whose first label is *", text)
+		}
+	}
+	if p.parts[0] == "*" && len(p.parts) < 3 {
+		return p, fmt.Errorf("%.80q matches too much: name a domain of two labels at least", text)
+	}
+	return p, nil
+}
+
+// URIPattern returns a pattern for URIs. A star matches one part of the path, and two stars at its
+// end match one part or more: “spiffe://example.org/ns/*/amf”, “spiffe://example.org/**”.
+// Scheme and host have to be named.
+func URIPattern(text string) (Pattern, error) {
+	bad := func(why string) (Pattern, error) {
+		return Pattern{}, fmt.Errorf("%.80q %s", text, why)
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme == "" {
+		return bad("is no URI")
+	}
+	scheme, rest, _ := strings.Cut(text, ":")
+	p := Pattern{text: text, uri: true, parts: strings.Split(strings.ToLower(scheme)+":"+rest, "/")}
+	// With a host, they are the scheme, nothing, the host, and the parts of the path.
+	for i, part := range p.parts {
+		switch {
+		case !strings.Contains(part, "*"):
+		case i < 3 && strings.HasPrefix(rest, "//"), i == 0:
+			return bad("has a star in the scheme or the host: name them")
+		case part != "*" && part != "**":
+			return bad("has a star beside other characters: it stands for a whole part of a path")
+		case part == "**" && i < len(p.parts)-1:
+			return bad("has ** before its end")
+		}
+	}
+	return p, nil
+}
+
+// Matches reports whether a name is one that p stands for.
+func (p Pattern) Matches(name string) bool {
+	if !p.uri {
+		parts := strings.Split(strings.ToLower(strings.TrimSuffix(name, ".")), ".")
+		if len(parts) != len(p.parts) {
+			return false
+		}
+		for i, part := range p.parts {
+			if parts[i] != part && (part != "*" || parts[i] == "") {
+				return false
+			}
+		}
+		return true
+	}
+	parts := strings.Split(name, "/")
+	for i, part := range p.parts {
+		switch {
+		case i >= len(parts):
+			return false
+		case part == "**":
+			return !slices.ContainsFunc(parts[i:], odd)
+		case parts[i] != part && (part != "*" || odd(parts[i])):
+			return false
+		}
+	}
+	return len(parts) == len(p.parts)
+}
+
+// odd reports whether a part of a URI is not to be taken for any name: whoever reads the URI as a
+// path, or only up to a query, takes it for another one.
+func odd(part string) bool {
+	return part == "" || part == "." || part == ".." || strings.ContainsAny(part, "?#%")
+}

@@ -1,0 +1,368 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/access"
+	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/tunnel"
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
+)
+
+// A checker collects faults.
+type checker struct {
+	file    string
+	lines   map[string]int // of keys
+	prefix  string         // of the path of the service that is being checked
+	service string
+	faults  Faults
+}
+
+func (c *checker) fault(key, text, remedy string) {
+	f := Fault{File: c.file, Service: c.service, Key: key, Text: text, Remedy: remedy}
+	if c.file != "" {
+		f.Line = c.line(strings.TrimSuffix(c.prefix+key, "."))
+	}
+	c.faults = append(c.faults, f)
+}
+
+func (c *checker) err() error {
+	if len(c.faults) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(c.faults, func(a, b Fault) int { return a.Line - b.Line })
+	return c.faults
+}
+
+// oneOf returns value, or the first of those that are possible if it is empty.
+func (c *checker) oneOf(key, value string, possible ...string) string {
+	if value == "" {
+		return possible[0]
+	}
+	if !slices.Contains(possible, value) {
+		c.fault(key, fmt.Sprintf("it is %.80q", value), "give "+strings.Join(possible, " or "))
+	}
+	return value
+}
+
+func (c *checker) status(address string) {
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		if !strings.HasPrefix(path, "/") {
+			c.fault("status", fmt.Sprintf("%.80q is no absolute path", path),
+				"give unix:/run/sctp-tunnel/status.sock for example")
+		}
+	} else if address != "" {
+		c.address("status", address, 1)
+	}
+}
+
+// check makes a service of its settings.
+func (c *checker) check(s *Settings) Service {
+	service := Service{
+		Name: s.Name, Listen: s.Listen, Target: s.Target, Source: s.Source,
+		Redirect: s.Redirect, PeerSource: s.PeerSource,
+		Cert: s.Cert, Key: s.Key, CA: s.CA, CRL: s.CRL, PSK: s.PSK, ServerName: s.ServerName,
+	}
+	if s.Name == "" || len(s.Name) > 64 || strings.ContainsFunc(s.Name, odd) {
+		c.fault("name", fmt.Sprintf("%.80q is no name of a service", s.Name),
+			"give 1 to 64 letters, digits and “-_.”")
+	}
+	switch s.Role {
+	case "server":
+		service.Role = tunnel.Server
+	case "client":
+		service.Role = tunnel.Client
+	default:
+		c.fault("role", fmt.Sprintf("it is %.80q", s.Role),
+			"give server, for DTLS/SCTP from the network to a daemon here, "+
+				"or client, for a daemon here to the network")
+		return service
+	}
+	c.addresses(s, service.Role)
+	c.credentials(s, service.Role)
+	service.MinVersion, service.MaxVersion = c.version("min-version", s.MinVersion),
+		c.version("max-version", s.MaxVersion)
+	// DTLS counts downwards
+	if service.MaxVersion != 0 && service.MaxVersion > service.MinVersion && service.MinVersion != 0 {
+		c.fault("max-version", "it is below min-version", "exchange them")
+	}
+	service.Label = c.oneOf("label", s.Label, "rfc6083", "legacy", "draft")
+	service.Policy = c.policy(s, service.Role)
+	service.PPIDs = c.ppids(s.PPID)
+	service.Limits = c.limits(s)
+	return service
+}
+
+// odd reports whether a character does not belong in a name, which is a label of metrics too.
+func odd(r rune) bool {
+	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' ||
+		strings.ContainsRune("-_.", r))
+}
+
+func (c *checker) addresses(s *Settings, role tunnel.Role) {
+	server := role == tunnel.Server
+	c.address("listen", s.Listen, 1)
+	switch {
+	case s.Redirect && server:
+		c.fault("redirect", "a server has it",
+			"take it out: it is for clients, whose daemon's associations nftables redirects")
+	case s.Redirect && s.Target != "":
+		c.fault("target", "with redirect there is no target of its own", "take out one of the two")
+	case s.Redirect:
+	default:
+		c.address("target", s.Target, 1)
+	}
+	if s.PeerSource && !server {
+		c.fault("peer-source", "a client has it", "take it out: it is for servers, which dial the daemon")
+	}
+	if s.PeerSource && s.Source != "" {
+		c.fault("source", "with peer-source there is no source of its own", "take out one of the two")
+	} else if s.Source != "" {
+		c.address("source", s.Source, 0)
+	}
+	if s.Unsafe {
+		return
+	}
+	key, address := "listen", s.Listen
+	if server {
+		key, address = "target", s.Target
+	}
+	c.loopback(key, address)
+}
+
+// loopback wants an address of the side without DTLS not to leave this host.
+func (c *checker) loopback(key, address string) {
+	hosts, _, ok := split(address)
+	if !ok {
+		return // told already
+	}
+	for _, host := range hosts {
+		if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil ||
+			!ip.Unmap().IsLoopback()) {
+			c.fault(key, fmt.Sprintf("%.80q is not of this host alone, and nothing protects what goes there",
+				host),
+				"give 127.0.0.1 or ::1; or unsafe, if only the daemon is there, in a namespace of its own "+
+					"for example")
+			return
+		}
+	}
+}
+
+// address wants “host:port” or “host/host:port”, with a port of least at least.
+func (c *checker) address(key, address string, least int) {
+	hosts, port, ok := split(address)
+	switch {
+	case address == "":
+		c.fault(key, "it is missing", "give HOST:PORT, or HOST/HOST:PORT for several addresses")
+	case !ok:
+		c.fault(key, fmt.Sprintf("%.80q is no address", address),
+			"give HOST:PORT, or HOST/HOST:PORT for several addresses; "+
+				"IPv6 in brackets")
+	case port < least:
+		c.fault(key, fmt.Sprintf("the port of %.80q is 0", address), "give the port")
+	case key == "target" && slices.Contains(hosts, ""):
+		c.fault(key, fmt.Sprintf("%.80q names no host", address), "give the host")
+	}
+}
+
+// split splits an address into its hosts, without brackets, and port.
+func split(address string) (hosts []string, port int, ok bool) {
+	i := strings.LastIndexByte(address, ':')
+	if i < 0 {
+		return nil, 0, false
+	}
+	n, err := strconv.ParseUint(address[i+1:], 10, 16)
+	if err != nil {
+		return nil, 0, false
+	}
+	for host := range strings.SplitSeq(address[:i], "/") {
+		inside, bracket := strings.CutPrefix(host, "[")
+		inside, closed := strings.CutSuffix(inside, "]")
+		if bracket != closed || !bracket && strings.Contains(host, ":") || strings.ContainsAny(inside,
+			"[] \t\n") ||
+			host == "" && i > 0 {
+			return nil, 0, false
+		}
+		hosts = append(hosts, inside)
+	}
+	return hosts, int(n), true
+}
+
+func (c *checker) credentials(s *Settings, role tunnel.Role) {
+	server := role == tunnel.Server
+	if s.Key != "" && s.Cert == "" {
+		c.fault("cert", "there is a key without a certificate", "give cert too")
+	}
+	switch {
+	case s.Cert == "" && s.PSK == "":
+		c.fault("cert", "it is missing", "give the file of this end's certificate; or psk, of "+
+			"pre-shared keys")
+	case server && s.Cert != "" && s.CA == "":
+		c.fault("ca", "it is missing", "give the file of the CAs that have signed the certificates of "+
+			"the peers")
+	}
+	if server && s.ServerName != "" {
+		c.fault("server-name", "a server has it", "take it out: which clients may connect, allow says")
+	}
+	if len(s.CRL) > 0 && s.CA == "" {
+		c.fault("crl", "there are revocation lists without CAs", "give ca too")
+	}
+}
+
+func (c *checker) version(key, name string) uint16 {
+	if name == "" {
+		return 0
+	}
+	switch c.oneOf(key, name, "1.2", "1.3") {
+	case "1.2":
+		return sctpdtls.VersionDTLS12
+	case "1.3":
+		return sctpdtls.VersionDTLS13
+	}
+	return 0
+}
+
+func (c *checker) policy(s *Settings, role tunnel.Role) access.Policy {
+	server := role == tunnel.Server
+	p := access.Policy{All: s.AllowAll || !server && len(s.Allow) == 0}
+	if !p.All && len(s.Allow) == 0 {
+		c.fault("allow", "no peer may use this service", "name peers by dns, uri, cn, ou, spki or psk; "+
+			"or set allow-all, for every one that a CA in ca has signed or that has a key in psk")
+	}
+	for i, a := range s.Allow {
+		p.Rules = append(p.Rules, c.rule(fmt.Sprintf("allow.%d", i), &a))
+		if a.Target == "" {
+			continue
+		}
+		key := fmt.Sprintf("allow.%d.target", i)
+		if !server {
+			c.fault(key, "a client has it", "take it out: only a server chooses the daemon by the peer")
+			continue
+		}
+		if c.address(key, a.Target, 1); !s.Unsafe {
+			c.loopback(key, a.Target)
+		}
+	}
+	return p
+}
+
+func (c *checker) rule(key string, a *Allow) access.Rule {
+	r := access.Rule{CN: a.CN, OU: a.OU, PSK: a.PSK, Target: a.Target}
+	n := len(a.DNS) + len(a.URI) + len(a.CN) + len(a.OU) + len(a.SPKI) + len(a.PSK)
+	if n == 0 {
+		c.fault(key, "it names no peer", "give dns, uri, cn, ou, spki or psk")
+	}
+	for _, names := range [][]string{a.DNS, a.URI, a.CN, a.OU, a.PSK} {
+		if slices.Contains(names, "") {
+			c.fault(key, "one of its names is empty", "take it out")
+		}
+	}
+	for _, text := range a.DNS {
+		p, err := access.DNSPattern(text)
+		if err != nil && text != "" {
+			c.fault(key+".dns", err.Error(), "")
+		}
+		r.DNS = append(r.DNS, p)
+	}
+	for _, text := range a.URI {
+		p, err := access.URIPattern(text)
+		if err != nil && text != "" {
+			c.fault(key+".uri", err.Error(), "")
+		}
+		r.URI = append(r.URI, p)
+	}
+	for _, text := range a.SPKI {
+		var p access.Pin
+		if err := p.UnmarshalText([]byte(text)); err != nil {
+			c.fault(key+".spki", err.Error(), "")
+		}
+		r.SPKI = append(r.SPKI, p)
+	}
+	return r
+}
+
+func (c *checker) ppids(pairs []string) map[uint32]uint32 {
+	m := make(map[uint32]uint32)
+	for _, pair := range pairs {
+		a, b, ok := strings.Cut(pair, ":")
+		clear, err := strconv.ParseUint(a, 10, 32)
+		dtls, err2 := strconv.ParseUint(b, 10, 32)
+		if !ok || err != nil || err2 != nil {
+			c.fault("ppid", fmt.Sprintf("%.80q is no pair", pair), "give CLEAR:DTLS, such as 0:47")
+			continue
+		}
+		if other, twice := m[uint32(clear)]; twice && other != uint32(dtls) {
+			c.fault("ppid", fmt.Sprintf("%d becomes %d and %d", clear, other, dtls), "leave one of the two")
+		}
+		m[uint32(clear)] = uint32(dtls)
+	}
+	return m
+}
+
+func (c *checker) limits(s *Settings) tunnel.Limits {
+	number := func(key string, n, least, most int) int {
+		if n != 0 && (n < least || n > most) {
+			c.fault(key, fmt.Sprintf("it is %d", n), fmt.Sprintf("give %d to %d", least, most))
+		}
+		return n
+	}
+	span := func(key, text string) time.Duration {
+		if text == "" {
+			return 0
+		}
+		d, err := duration(text)
+		if err != nil {
+			c.fault(key, fmt.Sprintf("%.80q is no time", text), "give 10s, 500ms or 1m for example")
+		}
+		return d
+	}
+	return tunnel.Limits{
+		Associations:      number("max-associations", s.MaxAssociations, 1, 1<<20),
+		Handshakes:        number("max-handshakes", s.MaxHandshakes, 1, 1<<20),
+		HandshakesPerHost: number("max-handshakes-per-host", s.MaxHandshakesPerHost, 1, 1<<20),
+		Streams:           uint16(number("streams", s.Streams, 1, 65535)),
+		Buffer:            number("buffer", s.Buffer, 16384, 1<<30),
+		Handshake:         span("handshake-timeout", s.HandshakeTimeout),
+		Drain:             span("drain-timeout", s.DrainTimeout),
+		Probe:             span("probe-interval", s.ProbeInterval),
+	}
+}
+
+// conflicts finds services that want the same port of the same address.
+func (c *checker) conflicts(services []Service) {
+	for i, a := range services {
+		for j, b := range services[:i] {
+			if host := shared(a.Listen, b.Listen); host != "" {
+				c.prefix, c.service = fmt.Sprintf("service.%d.", i), a.Name
+				c.fault("listen", fmt.Sprintf("service %.80q in line %d listens there too, on %s", b.Name,
+					c.line(fmt.Sprintf("service.%d.listen", j)), host),
+					"give each a port or an address of its own")
+			}
+		}
+	}
+}
+
+// shared returns an address, with port, that two have in common, or nothing.
+func shared(a, b string) string {
+	hostsA, portA, okA := split(a)
+	hostsB, portB, okB := split(b)
+	if !okA || !okB || portA != portB {
+		return ""
+	}
+	all := func(host string) bool { return host == "" || host == "0.0.0.0" || host == "::" }
+	for _, x := range hostsA {
+		for _, y := range hostsB {
+			switch {
+			case x == y || all(y):
+				return fmt.Sprintf("%s:%d", x, portA)
+			case all(x):
+				return fmt.Sprintf("%s:%d", y, portA)
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,306 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/tunnel"
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
+)
+
+// whole has every key there is.
+const whole = `# a comment
+status = "127.0.0.1:9868"
+log-format = "json"
+log-level = "warn"
+user = "sctp-tunnel"
+sandbox = false
+
+[[service]]
+name = "hss"
+role = "server"
+listen = "192.0.2.1/198.51.100.1:5868"
+target = "127.0.0.1:3868"
+source = "127.0.0.2:0"
+cert = "hss.pem"
+key = "hss-key.pem"
+ca = "ca.pem"
+crl = ["ca.crl"]
+psk = "keys"
+min-version = "1.2"
+max-version = "1.3"
+label = "legacy"
+ppid = ["0:47", "46:47"]
+max-associations = 100
+max-handshakes = 50
+max-handshakes-per-host = 5
+streams = 64
+buffer = 1_048_576
+handshake-timeout = "3s"
+drain-timeout = "500ms"
+probe-interval = "1m"
+
+[[service.allow]]
+dns = ["mme1.example.org", "*.mme.example.org"]
+uri = ["spiffe://example.org/mme/*"]
+cn = ["mme"]
+ou = ["core"]
+spki = ["sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="]
+psk = ["mme2"]
+
+[[service.allow]]
+cn = ["other"]
+target = "127.0.0.1:3869"
+
+[[service]]
+name = "mme"
+role = "client"
+listen = "localhost/127.0.0.2/[::1]:3868"
+target = "hss.example.org:5868"
+server-name = "hss.example.org"
+cert = "mme.pem"
+
+[[service]]
+name = "all"
+role = "server"
+listen = ":5869"
+target = "10.0.0.1:3868"
+peer-source = true
+unsafe = true
+cert = "hss.pem"
+ca = "ca.pem"
+allow-all = true
+
+[[service]]
+name = "redirected"
+role = "client"
+listen = "127.0.0.1:4000"
+redirect = true
+psk = "keys"
+`
+
+func TestParse(t *testing.T) {
+	c, err := Parse("f", []byte(whole))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (Process{"127.0.0.1:9868", "json", "warn", "sctp-tunnel", false}); c.Process != want {
+		t.Errorf("got %+v", c.Process)
+	}
+	if len(c.Services) != 4 {
+		t.Fatalf("%d services", len(c.Services))
+	}
+	hss := c.Services[0]
+	hss.Policy.Rules = nil
+	if want := (Service{
+		Name: "hss", Role: tunnel.Server, Listen: "192.0.2.1/198.51.100.1:5868", Target: "127.0.0.1:3868",
+		Source: "127.0.0.2:0", Cert: "hss.pem", Key: "hss-key.pem", CA: "ca.pem", CRL: []string{"ca.crl"},
+		PSK:        "keys",
+		MinVersion: sctpdtls.VersionDTLS12, MaxVersion: sctpdtls.VersionDTLS13, Label: "legacy",
+		PPIDs: map[uint32]uint32{0: 47, 46: 47},
+		Limits: tunnel.Limits{Associations: 100, Handshakes: 50, HandshakesPerHost: 5, Streams: 64,
+			Buffer:    1 << 20,
+			Handshake: 3 * time.Second, Drain: time.Second / 2, Probe: time.Minute},
+	}); !reflect.DeepEqual(hss, want) {
+		t.Errorf("got  %+v\nwant %+v", hss, want)
+	}
+	rules := c.Services[0].Policy.Rules
+	if len(rules) != 2 || len(rules[0].DNS) != 2 || len(rules[0].URI) != 1 ||
+		len(rules[0].SPKI) != 1 || rules[1].Target != "127.0.0.1:3869" {
+		t.Errorf("rules %+v", rules)
+	}
+	if p := c.Services[1].Policy; !p.All {
+		t.Error("a client without allow takes no server")
+	}
+	defaults, err := Parse("f",
+		[]byte("[[service]]\nname='a'\nrole='client'\nlisten='127.0.0.1:1'\ntarget='b:1'\npsk='k'"))
+	if want := (Process{"", "text", "info", "", true}); err != nil || defaults.Process != want {
+		t.Errorf("%+v, %v", defaults, err)
+	}
+}
+
+// Each kind of fault has its line and a remedy. The rest of the file is good.
+func TestFaults(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		old, new string // in whole
+		want     string // of each fault, in lines; “LINE: parts...parts”
+	}{
+		{"unknown key", "sandbox", "sandbocks", "6: no key \"sandbocks\"...help config"},
+		{"two unknown keys", "cert = \"hss.pem\"\nkey = ", "crt = \"hss.pem\"\nkeys = ",
+			"14: \"service.crt\"\n15: \"service.keys\""},
+		{"unknown key in a rule", "cn = [\"other\"]", "cm = [\"other\"]", "41: \"service.allow.cm\""},
+		{"syntax", "log-level = \"warn\"", "log-level = warn", "4: "},
+		{"type", "streams = 64", "streams = \"64\"", "26: streams"},
+		{"twice", "cn = [\"mme\"]", "cn = [\"mme\"]\ncn = [\"x\"]", "36: cn"},
+		{"too large a number", "streams = 64", "streams = 70000",
+			"26: streams: it is 70000...1 to 65535"},
+		{"no service", whole[strings.Index(whole, "\n[[service]]"):], "", "1: no service...[[service]]"},
+		{"log format", "\"json\"", "\"yaml\"", "3: log-format...\"yaml\"...text or json"},
+		{"status", "127.0.0.1:9868", "9868", "2: status...no address"},
+		{"status socket", "127.0.0.1:9868", "unix:run/s", "2: status...absolute"},
+		{"same names", `name = "mme"`, `name = "hss"`, `45: service "hss": name: line 9 has`},
+		{"no name", `name = "mme"`, ``, `44: name: ...no name`},
+		{"odd name", `name = "mme"`, `name = "m\"me\n"`, `45: ...name`},
+		{"role", `role = "client"
+listen = "127.0.0.1:4000"`, `role = "proxy"
+listen = "127.0.0.1:4000"`, `65: service "redirected": role: it is "proxy"...server`},
+		{"clear side of a server", "target = \"127.0.0.1:3868\"", "target = \"127.0.0.1/10.0.0.1:3868\"",
+			"12: service \"hss\": target...\"10.0.0.1\"...nothing protects...unsafe"},
+		{"clear side of a client", "localhost/127.0.0.2/[::1]:3868", ":3868",
+			"47: listen...\"\" is not of this host alone"},
+		{"clear side of one peer", "127.0.0.1:3869", "0.0.0.0:3869",
+			"42: allow.1.target...nothing protects"},
+		{"no target", "target = \"hss.example.org:5868\"", "", "44: target: it is missing...HOST:PORT"},
+		{"no port", "hss.example.org:5868", "hss.example.org", "48: target...no address"},
+		{"port 0", "hss.example.org:5868", "hss.example.org:0", "48: target...is 0"},
+		{"no host", "hss.example.org:5868", ":5868", "48: target...names no host"},
+		{"IPv6 without brackets", "hss.example.org:5868", "2001:db8::1:5868", "48: target...brackets"},
+		{"no address", "192.0.2.1/198.51.100.1:5868", "192.0.2.1//198.51.100.1:5868",
+			"11: listen...no address"},
+		{"source", "127.0.0.2:0", "127.0.0.2", "13: source...no address"},
+		{"key without certificate", "cert = \"hss.pem\"\nkey", "key", "8: cert...without a certificate"},
+		{"no certificate", "server-name = \"hss.example.org\"\ncert = \"mme.pem\"", "",
+			"44: cert: it is missing...psk"},
+		{"no CA", "ca = \"ca.pem\"\ncrl = [\"ca.crl\"]", "", "8: ca: it is missing"},
+		{"no CA for CRLs", "ca = \"ca.pem\"\nallow-all", "crl = ['x']\nallow-all",
+			"52: ca: it is missing\n60: crl"},
+		{"nobody may", "allow-all = true", "", "52: allow: no peer may...allow-all"},
+		{"empty rule", "cn = [\"other\"]", "", "40: allow.1: it names no peer"},
+		{"empty name", "cn = [\"other\"]", "cn = [\"\"]", "40: allow.1: ...empty"},
+		{"host name", "*.mme.example.org", "m*.example.org", "33: allow.0.dns...host name"},
+		{"URI", "spiffe://example.org/mme/*", "spiffe://*/mme", "34: allow.0.uri...host"},
+		{"pin", "47DEQpj8", "", "37: allow.0.spki...openssl"},
+		{"a client's daemon", "server-name = ", "allow=[{cn=['x'],target='127.0.0.1:1'}]\nserver-name = ",
+			"49: allow.0.target: a client"},
+		{"server-name", "unsafe = true", "server-name = 'x'\nunsafe = true", "58: server-name"},
+		{"redirect", "unsafe = true", "redirect = true\nunsafe = true", "58: redirect"},
+		{"redirect and target", "redirect = true", "redirect = true\ntarget = 'x:1'", "68: target"},
+		{"peer-source", "redirect = true", "redirect = true\npeer-source = true", "68: peer-source"},
+		{"two sources", "peer-source = true", "peer-source = true\nsource = '127.0.0.1:0'", "58: source"},
+		{"version", `min-version = "1.2"`, `min-version = "1.1"`, `19: min-version...1.2 or 1.3`},
+		{"versions", `min-version = "1.2"
+max-version = "1.3"`, `min-version = "1.3"
+max-version = "1.2"`, `20: max-version...below`},
+		{"label", `"legacy"`, `"openssl"`, "21: label"},
+		{"PPID", `"0:47"`, `"0=47"`, "22: ppid...\"0=47\"...0:47"},
+		{"large PPID", `"0:47"`, `"0:4294967296"`, "22: ppid"},
+		{"two PPIDs", `"0:47"`, `"46:66"`, "22: ppid: 46 becomes 66 and 47"},
+		{"time", `"3s"`, `"3"`, `28: handshake-timeout...10s`},
+		{"no time", `"3s"`, `"-3s"`, `28: handshake-timeout`},
+		{"same port", `":5869"`, `":5868"`, `55: service "all": listen...service "hss" in line 11...192`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			text := strings.Replace(whole, tt.old, tt.new, 1)
+			if text == whole {
+				t.Fatal("nothing is replaced")
+			}
+			_, err := Parse("f.toml", []byte(text))
+			if err == nil {
+				t.Fatal("no fault")
+			}
+			var faults Faults
+			if !errors.As(err, &faults) {
+				t.Fatalf("a %T", err)
+			}
+			lines, want := strings.Split(err.Error(), "\n"), strings.Split(tt.want, "\n")
+			if len(lines) != len(want) || len(lines) != len(faults) {
+				t.Fatalf("got:\n%v", err)
+			}
+			for i, line := range lines {
+				number, says, _ := strings.Cut(want[i], " ")
+				rest, ok := strings.CutPrefix(line, "f.toml:"+number+" ")
+				for part := range strings.SplitSeq(says, "...") {
+					_, after, found := strings.Cut(rest, part)
+					ok = ok && found
+					rest = after
+				}
+				if !ok || len(line) > 512 {
+					t.Errorf("%q does not say %q", line, want[i])
+				}
+			}
+		})
+	}
+}
+
+// Several faults are told at once, in the order of the file.
+func TestAllFaults(t *testing.T) {
+	text := strings.NewReplacer(`"json"`, `"x"`, `"0:47"`, `"x"`, `"hss.example.org:5868"`,
+		`"x"`).Replace(whole)
+	_, err := Parse("f", []byte(text))
+	var faults Faults
+	errors.As(err, &faults)
+	var lines []int
+	for _, f := range faults {
+		lines = append(lines, f.Line)
+	}
+	if want := []int{3, 22, 48}; !slices.Equal(lines, want) {
+		t.Errorf("lines %d, want %d: %v", lines, want, err)
+	}
+}
+
+// The flags of one service have the same faults.
+func TestCheck(t *testing.T) {
+	good := Settings{Name: "server", Role: "server", Listen: ":5868", Target: "127.0.0.1:3868",
+		Cert: "c", CA: "ca", AllowAll: true}
+	if s, err := Check(&good); err != nil || s.Role != tunnel.Server {
+		t.Errorf("%+v, %v", s, err)
+	}
+	bad := good
+	bad.Target = "192.0.2.1:3868"
+	_, err := Check(&bad)
+	if err == nil || !strings.HasPrefix(err.Error(), `-target: "192.0.2.1" is not of this host`) {
+		t.Error(err)
+	}
+}
+
+func TestRead(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "f.toml")
+	if err := os.WriteFile(name, []byte("x = 1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(name); err == nil || !strings.HasPrefix(err.Error(), name+":1: ") {
+		t.Error(err)
+	}
+	if _, err := Read(name + "x"); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+}
+
+// FuzzParse: no text makes trouble; what has no fault can be used, and each fault is one line.
+func FuzzParse(f *testing.F) {
+	f.Add(whole)
+	f.Add("[[service]]\nallow = [{dns = ['x']}]\n[service.x]\n")
+	f.Add("service = [{name = 'a'}, {name = 'b'}]")
+	f.Add("a.b.c = 1\n[a]\n\"ü\" = '''\n'''")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := Parse("f", []byte(text))
+		if err == nil {
+			if len(c.Services) == 0 {
+				t.Fatal("no services")
+			}
+			for _, s := range c.Services {
+				if s.Role == 0 || s.Listen == "" || s.Cert == "" && s.PSK == "" || !s.Policy.All &&
+					len(s.Policy.Rules) == 0 {
+					t.Fatalf("%+v", s)
+				}
+			}
+			return
+		}
+		var faults Faults
+		if !errors.As(err, &faults) || len(faults) == 0 {
+			t.Fatalf("a %T: %v", err, err)
+		}
+		for _, f := range faults {
+			if f.Line < 1 || f.Line > strings.Count(text, "\n")+1 {
+				t.Fatalf("line %d: %v", f.Line, f)
+			}
+		}
+	})
+}

@@ -1,0 +1,231 @@
+// Package credential loads what a service proves itself with and whom it trusts, and loads it again
+// when its files change. What cannot be used never takes the place of what can.
+package credential
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/doctor"
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
+)
+
+// Files name what is loaded. Empty ones are not there.
+type Files struct {
+	Cert, Key, CA string   // in PEM form; the key may be in Cert
+	CRL           []string // revocation lists, in PEM or DER form
+	PSK           string   // pre-shared keys: lines of an identity and hexadecimal digits
+	Server        bool     // this end is the server of the handshake
+}
+
+// Names returns the names of the files.
+func (f Files) Names() []string {
+	all := append([]string{f.Cert, f.Key, f.CA, f.PSK}, f.CRL...)
+	return slices.DeleteFunc(all, func(name string) bool { return name == "" })
+}
+
+// A Source has what was loaded last. Its methods may be called by any goroutine.
+type Source struct {
+	files Files
+	time  func() time.Time
+
+	mu     sync.Mutex // guards the following
+	now    *loaded
+	broken [sha256.Size]byte // what could not be used when somebody looked last
+	said   bool              // that was told
+}
+
+// loaded is what is in the files. It is not changed.
+type loaded struct {
+	sum  [sha256.Size]byte // of their contents
+	pair *tls.Certificate
+	cas  *x509.CertPool
+	crls []*x509.RevocationList
+	psks []sctpdtls.PSK
+}
+
+// Open loads files.
+func Open(files Files) (*Source, error) {
+	s := &Source{files: files, time: time.Now}
+	l, err := load(files)
+	if err != nil {
+		return nil, err
+	}
+	s.now = l
+	return s, nil
+}
+
+func (s *Source) loaded() *loaded {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now
+}
+
+// Reload loads the files again if they have changed, and reports whether it did. After an error,
+// all is as before. Files are replaced one after the other: unless it is forced, Reload returns an
+// error only if it finds the same fault again at the next call, and that once.
+func (s *Source) Reload(force bool) (changed bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sum := sumOf(s.files)
+	if sum == s.now.sum {
+		s.broken, s.said = sum, false
+		return false, nil
+	}
+	next, err := load(s.files)
+	if err == nil {
+		err = s.worse(next)
+	}
+	if err != nil {
+		again := sum == s.broken
+		if !again {
+			s.broken, s.said = sum, false
+		}
+		if !force && (!again || s.said) {
+			return false, nil
+		}
+		s.said = true
+		return false, err
+	}
+	s.now = next
+	return true, nil
+}
+
+// worse returns an error if the certificate that is in use is valid, and the next one is not.
+func (s *Source) worse(next *loaded) error {
+	if next.pair == nil || s.now.pair == nil {
+		return nil
+	}
+	now := s.time()
+	valid := func(c *x509.Certificate) bool {
+		return !now.Before(c.NotBefore) &&
+			!now.After(c.NotAfter)
+	}
+	old, leaf := s.now.pair.Leaf, next.pair.Leaf
+	if valid(old) && !valid(leaf) {
+		return fmt.Errorf("%s is valid from %s to %s only: renew it", s.files.Cert,
+			leaf.NotBefore.UTC().Format(time.DateTime), leaf.NotAfter.UTC().Format(time.DateTime))
+	}
+	return nil
+}
+
+// sumOf returns a hash of what is in the files.
+func sumOf(files Files) [sha256.Size]byte {
+	h := sha256.New()
+	for _, name := range files.Names() {
+		text, err := os.ReadFile(name)
+		fmt.Fprintf(h, "%s\n%v\n%d\n", name, err, len(text))
+		h.Write(text)
+	}
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+func load(files Files) (*loaded, error) {
+	l := &loaded{sum: sumOf(files)}
+	for _, name := range []string{cmp.Or(files.Key, files.Cert), files.PSK} {
+		if err := secret(name); err != nil {
+			return nil, err
+		}
+	}
+	if files.Cert != "" {
+		pair, err := doctor.LoadPair(files.Cert, files.Key)
+		if err != nil {
+			return nil, err
+		}
+		l.pair = &pair
+	}
+	var err error
+	if files.CA != "" {
+		if l.cas, err = doctor.LoadCAs(files.CA); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range files.CRL {
+		lists, err := loadCRL(name)
+		if err != nil {
+			return nil, err
+		}
+		l.crls = append(l.crls, lists...)
+	}
+	if files.PSK != "" {
+		if l.psks, err = loadPSKs(files.PSK, files.Server); err != nil {
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+// secret refuses a file that everybody may read or write.
+func secret(name string) error {
+	if name == "" {
+		return nil
+	}
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil // whoever reads it says why not
+	}
+	if mode := info.Mode().Perm(); mode&0o006 != 0 {
+		return &doctor.FileError{Err: fmt.Errorf("%s has a secret, and all may read or write it (mode "+
+			"%#o)", name, mode),
+			Remedy: "chmod o= " + name + "; in Kubernetes, defaultMode: 0440 of the volume"}
+	}
+	return nil
+}
+
+// Apply puts what was loaded into a configuration.
+func (s *Source) Apply(c *sctpdtls.Config) {
+	l := s.loaded()
+	if l.pair != nil {
+		c.Certificates = []tls.Certificate{*l.pair}
+	}
+	c.RootCAs, c.ClientCAs = l.cas, l.cas
+	if l.cas != nil {
+		c.ClientAuth = tls.RequireAndVerifyClientCert
+	}
+	if l.psks == nil {
+		return
+	}
+	if !s.files.Server {
+		c.GetPSK = func([]byte) (*sctpdtls.PSK, error) { return &l.psks[0], nil }
+		return
+	}
+	c.LookupPSK = func(identity []byte) (*sctpdtls.PSK, error) {
+		i := slices.IndexFunc(l.psks,
+			func(p sctpdtls.PSK) bool { return string(p.Identity) == string(identity) })
+		if i < 0 {
+			return nil, nil
+		}
+		return &l.psks[i], nil
+	}
+}
+
+// Expires returns when the certificate ends; zero if there is none.
+func (s *Source) Expires() time.Time {
+	if l := s.loaded(); l.pair != nil {
+		return l.pair.Leaf.NotAfter
+	}
+	return time.Time{}
+}
+
+// Check looks at the files as a peer would, and does not load them.
+func Check(files Files, now time.Time) []doctor.Finding {
+	var found []doctor.Finding
+	if files.Cert != "" || files.CA != "" {
+		found = doctor.CheckCertificates(doctor.Files{Cert: files.Cert, Key: files.Key, CA: files.CA,
+			Server: files.Server}, now)
+	}
+	if !doctor.AllWell(found) {
+		return found
+	}
+	if _, err := load(files); err != nil {
+		found = append(found, doctor.About("certificates", ill(err))...)
+	}
+	return append(found, doctor.About("revocation", checkCRLs(files, now)...)...)
+}

@@ -1,0 +1,159 @@
+package credential
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/doctor"
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
+)
+
+// A RevokedError is the refusal of a peer by the revocation lists (RFC 5280, Section 6.3).
+type RevokedError struct {
+	Peer string // whose certificate it is, or was issued by
+	Why  string
+}
+
+func (e *RevokedError) Error() string { return e.Peer + ": " + e.Why }
+
+// loadCRL reads the revocation lists of a file: one in DER form, or several in PEM form.
+func loadCRL(name string) (lists []*x509.RevocationList, err error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, &doctor.FileError{Err: err,
+			Remedy: "is the path right, and may this program read it?"}
+	}
+	unusable := func(err error) error {
+		return &doctor.FileError{Err: fmt.Errorf("%s holds no revocation list that can be read: %w", name,
+			err),
+			Remedy: "openssl crl -noout -text -in " + name + " says more"}
+	}
+	if !bytes.Contains(text, []byte("-----BEGIN ")) {
+		list, err := parseCRL(text)
+		if err != nil {
+			return nil, unusable(err)
+		}
+		return append(lists, list), nil
+	}
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "X509 CRL" {
+			return nil, unusable(fmt.Errorf("there is a %.40q in it", block.Type))
+		}
+		list, err := parseCRL(block.Bytes)
+		if err != nil {
+			return nil, unusable(err)
+		}
+		lists = append(lists, list)
+	}
+	if lists == nil {
+		return nil, unusable(errors.New("it is not whole"))
+	}
+	return lists, nil
+}
+
+// parseCRL refuses lists of some certificates only, and changes of a list: they say in an extension
+// that is critical what they are (RFC 5280, Sections 5.2.4 and 5.2.5).
+func parseCRL(der []byte) (*x509.RevocationList, error) {
+	list, err := x509.ParseRevocationList(der)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range list.Extensions {
+		if e.Critical {
+			return nil, fmt.Errorf("it has the critical extension %v, so it is not a whole list", e.Id)
+		}
+	}
+	return list, nil
+}
+
+// Revoked returns nil if the certificate of a peer counts. With revocation lists there has to be
+// one of the authority that has issued it, of now; lists of the authorities above are asked if
+// there are any. One chain without a fault is enough.
+func (s *Source) Revoked(state sctpdtls.ConnectionState) error {
+	l := s.loaded()
+	if s.files.CRL == nil || len(state.PeerCertificates) == 0 {
+		return nil
+	}
+	var first error
+	for _, chain := range state.VerifiedChains {
+		err := l.revoked(chain, s.time())
+		if err == nil {
+			return nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	if first == nil {
+		return &RevokedError{doctor.PeerName(state), "no authority is known that could revoke it"}
+	}
+	return first
+}
+
+func (l *loaded) revoked(chain []*x509.Certificate, now time.Time) error {
+	for i, cert := range chain[:len(chain)-1] {
+		fail := func(format string, args ...any) error {
+			return &RevokedError{doctor.CertificateName(cert), fmt.Sprintf(format, args...)}
+		}
+		issuer := chain[i+1]
+		current := false
+		for _, list := range l.crls {
+			if !bytes.Equal(list.RawIssuer, issuer.RawSubject) || list.CheckSignatureFrom(issuer) != nil {
+				continue
+			}
+			for _, entry := range list.RevokedCertificateEntries {
+				if entry.SerialNumber.Cmp(cert.SerialNumber) == 0 && entry.ReasonCode != removeFromCRL {
+					return fail("revoked since %s", entry.RevocationTime.UTC().Format(time.DateTime))
+				}
+			}
+			current = current || now.Before(list.NextUpdate) || list.NextUpdate.IsZero()
+		}
+		if !current && i == 0 {
+			return fail("there is no revocation list of now of %s, which has issued it",
+				doctor.CertificateName(issuer))
+		}
+	}
+	return nil
+}
+
+// removeFromCRL is a reason that takes a revocation back: RFC 5280, Section 5.3.1.
+const removeFromCRL = 8
+
+// checkCRLs looks whether the lists are of now, and of the authorities that are trusted.
+func checkCRLs(files Files, now time.Time) (found []doctor.Finding) {
+	for _, name := range files.CRL {
+		lists, err := loadCRL(name)
+		if err != nil {
+			return append(found, ill(err))
+		}
+		for _, list := range lists {
+			issuer := doctor.CertificateName(&x509.Certificate{Subject: list.Issuer})
+			switch next := list.NextUpdate.UTC().Format(time.DateTime); {
+			case list.NextUpdate.IsZero():
+				found = append(found, doctor.Okay("%s: the list of %s", name, issuer))
+			case now.After(list.NextUpdate):
+				found = append(found, doctor.Bad("get the next one, and have that done by itself: nobody is "+
+					"let in by an old one",
+					"%s: the list of %s ended %s", name, issuer, next))
+			default:
+				found = append(found, doctor.Okay("%s: the list of %s, until %s", name, issuer, next))
+			}
+		}
+	}
+	return found
+}
+
+// ill is the finding for a file that cannot be used.
+func ill(err error) doctor.Finding {
+	remedy := ""
+	if file, ok := errtype.As[*doctor.FileError](err); ok {
+		remedy = file.Remedy
+	}
+	return doctor.Bad(remedy, "%v", err)
+}

@@ -1,0 +1,175 @@
+package credential
+
+import (
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"errors"
+	"math/big"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/doctor"
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
+)
+
+func TestRevoked(t *testing.T) {
+	later := time.Now().AddDate(0, 0, 1)
+	root, forged := issue(t, nil, "CA root", 1, 100), issue(t, nil, "CA root", 1, 100)
+	middle := issue(t, root, "CA middle", 2, 100)
+	leaf := issue(t, middle, "a", 3, 100)
+	chain := []*x509.Certificate{leaf.cert, middle.cert, root.cert}
+	for _, tt := range []struct {
+		name   string
+		chains [][]*x509.Certificate
+		lists  [][]byte
+		want   string // empty: not revoked
+	}{
+		{"nobody", [][]*x509.Certificate{chain}, [][]byte{crlPEM(middle.list(t, later))}, ""},
+		{"another", [][]*x509.Certificate{chain}, [][]byte{crlPEM(middle.list(t, later, 2, 4))}, ""},
+		{"the peer", [][]*x509.Certificate{chain}, [][]byte{crlPEM(middle.list(t, later, 4, 3))},
+			"CN=a: revoked since"},
+		{"the peer, in DER", [][]*x509.Certificate{chain}, [][]byte{middle.list(t, later, 3)},
+			"CN=a: revoked"},
+		{"the second list", [][]*x509.Certificate{chain},
+			[][]byte{append(crlPEM(root.list(t, later)), crlPEM(middle.list(t, later, 3))...)},
+			"CN=a: revoked"},
+		{"the second file", [][]*x509.Certificate{chain}, [][]byte{root.list(t, later), middle.list(t,
+			later, 3)}, "CN=a: revoked"},
+		{"its CA", [][]*x509.Certificate{chain}, [][]byte{middle.list(t, later), root.list(t, later, 2)},
+			"CN=CA middle: revoked"},
+		{"by an old list", [][]*x509.Certificate{chain}, [][]byte{middle.list(t, begin.AddDate(0, 0, 1),
+			3)}, "CN=a: revoked"},
+		{"only an old list", [][]*x509.Certificate{chain}, [][]byte{middle.list(t, begin.AddDate(0, 0,
+			1))}, "no revocation list of now"},
+		{"an old one and the next", [][]*x509.Certificate{chain},
+			[][]byte{middle.list(t, begin.AddDate(0, 0, 1)), middle.list(t, later)}, ""},
+		{"an old list of the root", [][]*x509.Certificate{chain}, [][]byte{middle.list(t, later),
+			root.list(t, begin.AddDate(0, 0, 1))}, ""},
+		{"no list of the issuer", [][]*x509.Certificate{chain}, [][]byte{root.list(t, later)},
+			"no revocation list of now of CN=CA middle"},
+		{"a list of somebody else with the name", [][]*x509.Certificate{{middle.cert, root.cert}},
+			[][]byte{forged.list(t, later)},
+			"no revocation list of now of CN=CA root"},
+		{"revoked by somebody else with the name", [][]*x509.Certificate{{middle.cert, root.cert}},
+			[][]byte{forged.list(t, later, 2), root.list(t, later)}, ""},
+		{"one chain of two", [][]*x509.Certificate{{leaf.cert, forged.cert}, chain},
+			[][]byte{middle.list(t, later)}, ""},
+		{"nothing verified", nil, [][]byte{middle.list(t, later)}, "no authority"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := inFolder(t, root, leaf)
+			for i, list := range tt.lists {
+				f.CRL = append(f.CRL, filepath.Join(t.TempDir(), string(rune('0'+i))))
+				write(t, f.CRL[i], list)
+			}
+			var state sctpdtls.ConnectionState
+			state.PeerCertificates, state.VerifiedChains = chain, tt.chains
+			err := open(t, f).Revoked(state)
+			var revoked *RevokedError
+			if (err == nil) != (tt.want == "") || err != nil && (!errors.As(err, &revoked) ||
+				!strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("%v, want %q", err, tt.want)
+			}
+		})
+	}
+	t.Run("without lists", func(t *testing.T) {
+		var state sctpdtls.ConnectionState
+		state.PeerCertificates, state.VerifiedChains = chain, [][]*x509.Certificate{chain}
+		if err := open(t, inFolder(t, root, leaf)).Revoked(state); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("pre-shared key", func(t *testing.T) {
+		f := inFolder(t, root, leaf)
+		f.CRL = []string{filepath.Join(t.TempDir(), "crl")}
+		write(t, f.CRL[0], middle.list(t, later))
+		var state sctpdtls.ConnectionState
+		state.PSKIdentity = []byte("a")
+		if err := open(t, f).Revoked(state); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A list that is replaced counts from the next handshake on.
+func TestRevokedLater(t *testing.T) {
+	later := time.Now().AddDate(0, 0, 1)
+	root := issue(t, nil, "CA", 1, 100)
+	leaf := issue(t, root, "a", 3, 100)
+	f := inFolder(t, root, leaf)
+	f.CRL = []string{filepath.Join(t.TempDir(), "crl")}
+	write(t, f.CRL[0], root.list(t, later))
+	s := open(t, f)
+	var state sctpdtls.ConnectionState
+	state.PeerCertificates = []*x509.Certificate{leaf.cert}
+	state.VerifiedChains = [][]*x509.Certificate{{leaf.cert, root.cert}}
+	if err := s.Revoked(state); err != nil {
+		t.Fatal(err)
+	}
+	write(t, f.CRL[0], root.list(t, later, 3))
+	if changed, err := s.Reload(false); !changed || err != nil {
+		t.Fatal(changed, err)
+	}
+	if err := s.Revoked(state); err == nil {
+		t.Error("not revoked")
+	}
+}
+
+func TestCRLFaults(t *testing.T) {
+	root := issue(t, nil, "CA", 1, 100)
+	leaf := issue(t, root, "a", 3, 100)
+	later := time.Now().AddDate(0, 0, 1)
+	good := root.list(t, later)
+	// RFC 5280, Section 5.2.5: a list of CAs alone.
+	part, err := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{Number: big.NewInt(1),
+		ThisUpdate: begin, NextUpdate: later,
+		ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 28}, Critical: true,
+			Value: []byte{0x30, 0x03, 0x82, 0x01, 0xff}}},
+	}, root.cert, root.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name string
+		text []byte
+		want string // empty: good
+	}{
+		{"DER", good, ""},
+		{"PEM", crlPEM(good), ""},
+		{"empty", nil, "no revocation list"},
+		{"certificate", root.certPEM(), "CERTIFICATE"},
+		{"half", crlPEM(good)[:60], "not whole"},
+		{"broken", slices.Concat(good[:20], []byte("x"), good[21:]), "no revocation list"},
+		{"a part", part, "2.5.29.28"},
+		{"text", []byte("hello"), "openssl crl"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := inFolder(t, root, leaf)
+			f.CRL = []string{filepath.Join(t.TempDir(), "crl")}
+			write(t, f.CRL[0], tt.text)
+			found := Check(f, time.Now())
+			var all strings.Builder
+			for _, one := range found {
+				all.WriteString(one.Lines(one.Verdict.String()))
+			}
+			if doctor.AllWell(found) != (tt.want == "") || !strings.Contains(all.String(), tt.want) {
+				t.Errorf("want %q:\n%s", tt.want, all.String())
+			}
+			if _, err := Open(f); (err == nil) != (tt.want == "") {
+				t.Error(err)
+			}
+		})
+	}
+	f := inFolder(t, root, leaf)
+	f.CRL = []string{filepath.Join(t.TempDir(), "crl")}
+	write(t, f.CRL[0], root.list(t, begin.AddDate(0, 0, 2)))
+	if found := Check(f, time.Now()); doctor.AllWell(found) ||
+		!strings.Contains(found[len(found)-1].Text, "ended") {
+		t.Errorf("an old list: %+v", found)
+	}
+}
