@@ -52,13 +52,10 @@ func (k aeadKind) new(key []byte) (cipher.AEAD, error) {
 // A sealer makes the records of one direction in one epoch. It is safe for
 // concurrent use, as long as no sequence number is used twice.
 type sealer interface {
-	// seal appends a record to dst. content is at most maxPlaintext bytes,
+	// seal appends a record to dst. content is at most as long as the epoch allows,
 	// does not overlap the free part of dst, and is left as it is. Nothing is
 	// allocated if dst has room for content and maxOverhead more.
 	seal(dst []byte, typ contentType, sequence uint64, content []byte) []byte
-
-	// overhead is by how much a record is longer than its content.
-	overhead() int
 }
 
 // maxOverhead is how much more room than that of the content makes a sealer
@@ -83,5 +80,3 @@ func (noProtection) seal(dst []byte, typ contentType, sequence uint64, content [
 	h := recordHeader{typ: typ, version: VersionDTLS12, sequence: sequence, length: len(content)}
 	return append(h.append(dst), content...)
 }
-
-func (noProtection) overhead() int { return recordHeaderLen }

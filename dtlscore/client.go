@@ -53,6 +53,7 @@ func (c *Conn) newClientHello() (*clientHello, error) {
 		}
 		if v == VersionDTLS13 {
 			hello.supportedVersions = c.clientVersions()
+			hello.largeRecordSizeLimit = c.config.largeLimit()
 		}
 		if v == VersionDTLS12 {
 			hello.pointFormats = []byte{pointFormatUncompressed}

@@ -170,8 +170,16 @@ func (s *client13WaitEncryptedExtensions) handle(c *Conn, m message, raw handsha
 		return nil, unexpectedMessage(m, typeEncryptedExtensions)
 	}
 	s.received(raw)
+	if err := ee.onlyOneLimit(); err != nil {
+		return nil, err
+	}
 	if err := ee.unsolicited(&s.offer.extensions, inClientHello); err != nil {
 		return nil, err
+	}
+	if ee.largeRecordSizeLimit != nil {
+		if err := s.agreeOnLarge(c, ee.largeRecordSizeLimit); err != nil {
+			return nil, err
+		}
 	}
 	if len(ee.alpn) > 0 {
 		if !slices.Contains(s.offer.alpn, ee.alpn[0]) {

@@ -118,6 +118,12 @@ type Config struct {
 	// connection ends.
 	NextProtos []string
 
+	// MaxMessageSize is how many bytes of application data in a record this end is ready to
+	// receive: up to [MaxLargePlaintext]. 0 is [MaxPlaintext]; more is agreed on in DTLS 1.3 with a
+	// peer that asks for more than that too, in its own direction
+	// (draft-ietf-tls-super-jumbo-record-limit).
+	MaxMessageSize int
+
 	// TicketKeys, if not nil, lets a server give session tickets to its clients
 	// (RFC 5077), with which they can resume: without public-key operations, and
 	// known by the certificates that they showed before. Configs that share it
@@ -261,6 +267,10 @@ func (c *Config) check(isClient bool) error {
 		if v != 0 && v != VersionDTLS12 && v != VersionDTLS13 {
 			return misuse("Config.MinVersion and Config.MaxVersion must be VersionDTLS12 or VersionDTLS13")
 		}
+	}
+	if n := c.MaxMessageSize; n != 0 && n < maxPlaintext || n > MaxLargePlaintext {
+		return misuse("Config.MaxMessageSize of %d bytes must be 0, or from %d to %d",
+			n, maxPlaintext, MaxLargePlaintext)
 	}
 	for _, p := range c.NextProtos {
 		if len(p) == 0 || len(p) > 255 {

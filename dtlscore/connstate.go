@@ -35,6 +35,11 @@ type ConnectionState struct {
 	// OCSPResponse is the stapled response of the server, not looked at.
 	OCSPResponse []byte
 
+	// MaxWrite and MaxRead are how many bytes of application data a record to the peer and
+	// from it may hold: [MaxPlaintext], unless both ends have set Config.MaxMessageSize. In DTLS 1.3
+	// MaxWrite is what the peer takes, and MaxRead what this end does.
+	MaxWrite, MaxRead int
+
 	// Handshakes counts the handshakes that were completed.
 	Handshakes int
 

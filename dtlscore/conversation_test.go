@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
@@ -192,7 +193,9 @@ func (e *talker) afterDeath(event Event) {
 
 // agreement is what an attacker must not be able to change.
 func agreement(s ConnectionState) string {
-	return fmt.Sprintf("version %#x, suite %#x, protocol %q for %q", s.Version, s.CipherSuite, s.NegotiatedProtocol, s.ServerName)
+	return fmt.Sprintf("version %#x, suite %#x, protocol %q for %q, %d and %d bytes",
+		s.Version, s.CipherSuite, s.NegotiatedProtocol, s.ServerName,
+		min(s.MaxRead, s.MaxWrite), max(s.MaxRead, s.MaxWrite))
 }
 
 // complete checks that the peer is who it has to be, and has the same secrets.
@@ -250,6 +253,9 @@ func (e *talker) write() {
 		return
 	}
 	data := fmt.Sprintf("%s %d", e.name, len(e.wrote))
+	if e.conn.ConnectionState().MaxWrite > MaxPlaintext && len(e.wrote)%2 == 0 {
+		data += strings.Repeat(" ", MaxPlaintext)
+	}
 	record, err := e.conn.Seal(nil, []byte(data))
 	if err != nil {
 		return
@@ -337,6 +343,8 @@ var conversationKinds = []*conversationKind{
 	{name: "resumed", version: VersionDTLS13, prepare: goldenMutualTickets, resumed: true},
 	{name: "extensions", version: VersionDTLS13, prepare: goldenExtensions},
 	{name: "both versions", version: VersionDTLS13, prepare: goldenBothVersions},
+	{name: "large", version: VersionDTLS13, prepare: goldenLarge},
+	{name: "large, resumed", version: VersionDTLS13, prepare: goldenLargeTickets, resumed: true},
 }
 
 func goldenBothVersions(client, server *Config) {

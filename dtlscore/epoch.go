@@ -2,7 +2,8 @@ package dtlscore
 
 import "sync/atomic"
 
-// MaxPlaintext is how many bytes of application data fit in a record.
+// MaxPlaintext is how many bytes of application data fit in a record, unless both ends ask for
+// more: [Config].MaxMessageSize.
 const MaxPlaintext = maxPlaintext
 
 // MaxOverhead is the room behind the content that lets [Conn.Seal] work
@@ -14,6 +15,7 @@ const MaxOverhead = maxOverhead
 type writeEpoch struct {
 	sealer
 	number uint64
+	form   recordForm // of version 1.3; of others what fits in a record
 	limits usageLimits
 	bound  atomic.Bool // one was met, see take
 
@@ -23,18 +25,20 @@ type writeEpoch struct {
 	anchoring atomic.Bool   // another one is under way
 	updating  atomic.Bool   // new keys are
 
-	// The counter has a cache line to itself: it is written for each record,
+	// The counters have a cache line to themselves: they are written for each record,
 	// and all else is read by all writers.
-	_    [cacheLine]byte
-	next atomic.Uint64 // the sequence number of the next record
-	_    [cacheLine]byte
+	_      [cacheLine]byte
+	next   atomic.Uint64 // the sequence number of the next record
+	blocks atomic.Uint64 // that were protected, if they are counted
+	_      [cacheLine]byte
 }
 
 const cacheLine = 64
 
 // newPlainEpoch is epoch 0.
 func newPlainEpoch() *writeEpoch {
-	return &writeEpoch{sealer: noProtection{}, limits: usageLimits{records: maxSequence}}
+	limits := usageLimits{records: maxSequence}
+	return &writeEpoch{sealer: noProtection{}, form: usualForm, limits: limits}
 }
 
 func newWriteEpoch12(suite *cipherSuite, number uint64, key, iv []byte) (*writeEpoch, error) {
@@ -42,15 +46,21 @@ func newWriteEpoch12(suite *cipherSuite, number uint64, key, iv []byte) (*writeE
 	if err != nil {
 		return nil, misuse("%w", err)
 	}
-	return &writeEpoch{sealer: p, number: number, limits: limitsFor(suite)}, nil
+	return &writeEpoch{sealer: p, number: number, form: usualForm, limits: limitsFor(suite)}, nil
 }
 
-func newWriteEpoch13(suite *cipherSuite, number uint64, keys trafficKeys) (*writeEpoch, error) {
-	p, err := newProtection13(suite.aead, number, keys)
+func newWriteEpoch13(
+	suite *cipherSuite, number uint64, keys trafficKeys, form recordForm,
+) (*writeEpoch, error) {
+	p, err := newProtection13(suite.aead, number, keys, form)
 	if err != nil {
 		return nil, misuse("%w", err)
 	}
-	return &writeEpoch{sealer: p, number: number, limits: limitsFor(suite), window: maxWindow}, nil
+	limits := limitsFor(suite)
+	if form.large {
+		limits = limits.inBlocks()
+	}
+	return &writeEpoch{sealer: p, number: number, form: form, limits: limits, window: maxWindow}, nil
 }
 
 // controlReserve is how many records of the limit are kept for the handshake
@@ -60,30 +70,52 @@ const controlReserve = 64
 // seal appends the next record to dst. Application data stops before the
 // limit of the keys, so that control records are still possible.
 func (e *writeEpoch) seal(dst []byte, t contentType, content []byte) ([]byte, error) {
-	n, err := e.take(t)
+	n, err := e.take(t, len(content))
 	if err != nil {
 		return nil, err
 	}
 	return e.sealer.seal(dst, t, n, content), nil
 }
 
-// take returns the number for the next record. A number that turns out to be
+// maxContent is how many bytes of content fit in a record.
+func (e *writeEpoch) maxContent() int { return e.form.limit - 1 }
+
+// take returns the number for the next record, of size bytes. A number that turns out to be
 // beyond a bound is left out, but only by those who come there first, so that
 // the reserve is not used up by writers who try again: from then on they look
 // before they take one. Before that it would cost as much again as the taking
 // itself, since another processor may have the counter.
-func (e *writeEpoch) take(t contentType) (uint64, error) {
+func (e *writeEpoch) take(t contentType, size int) (uint64, error) {
 	if e.bound.Load() {
 		if err := e.check(t, e.next.Load()); err != nil {
+			return 0, err
+		}
+	}
+	if e.limits.blocks > 0 {
+		if err := e.takeBlocks(t, blocksOf(size+1)); err != nil {
 			return 0, err
 		}
 	}
 	n := e.next.Add(1) - 1
 	if err := e.check(t, n); err != nil {
 		e.bound.Store(true)
+		e.blocks.Add(-blocksOf(size + 1))
 		return 0, err
 	}
 	return n, nil
+}
+
+// takeBlocks counts the n blocks of a record, or says that the keys may not protect so many more.
+func (e *writeEpoch) takeBlocks(t contentType, n uint64) error {
+	limit := e.limits.blocks
+	if t == contentApplicationData {
+		limit -= controlReserve * blocksOf(maxPlaintext)
+	}
+	if e.blocks.Add(n) > limit {
+		e.blocks.Add(-n)
+		return ErrKeysUsedUp
+	}
+	return nil
 }
 
 // check says why record n cannot be sealed now, if it cannot.
@@ -108,7 +140,7 @@ func (e *writeEpoch) check(t contentType, n uint64) error {
 // more bytes.
 //
 // Seal fails with [ErrNotOpen] before [EventHandshakeComplete] and after the
-// end of the connection, with [ErrTooLarge] above [MaxPlaintext] bytes, and
+// end of the connection, with [ErrTooLarge] above [ConnectionState].MaxWrite bytes, and
 // with [ErrKeysUsedUp] when the keys have protected all that they may, and with
 // [ErrUpkeepDue] until [Conn.Upkeep] has done its work. Keys of
 // a renegotiation are in use from the moment that NextEvent hands out its
@@ -118,7 +150,7 @@ func (c *Conn) Seal(dst, plaintext []byte) ([]byte, error) {
 	if e == nil {
 		return nil, ErrNotOpen
 	}
-	if len(plaintext) > maxPlaintext {
+	if len(plaintext) > e.maxContent() {
 		return nil, ErrTooLarge
 	}
 	return e.seal(dst, contentApplicationData, plaintext)
@@ -134,10 +166,10 @@ func (c *Conn) Epoch() uint64 {
 	return e.number
 }
 
-// KeyUsage returns how many records the keys that Seal uses have protected,
-// and how many they may, so that new ones can be made in time: by
-// [Conn.Renegotiate], or by another connection. Both are zero while Seal does
-// not work. It may be called by any goroutine.
+// KeyUsage returns how many records the keys that Seal uses have protected, and how many they may,
+// so that new ones can be made in time: by [Conn.Renegotiate], or by another connection. Where
+// records may be larger than [MaxPlaintext], their blocks are counted too, and the limit may be met
+// before. Both are zero while Seal does not work. It may be called by any goroutine.
 func (c *Conn) KeyUsage() (records, limit uint64) {
 	e := c.app.Load()
 	if e == nil {

@@ -49,6 +49,7 @@ type extensions struct {
 	keyShares               []keyShare // in a HelloRetryRequest: a group without data
 	certificateAuthorities  [][]byte   // DER of names
 	renegotiationInfo       []byte
+	largeRecordSizeLimit    []byte // whole: see large.go
 	earlyData               bool
 	maxEarlyData            uint32 // in NewSessionTicket
 	pskModes                []uint8

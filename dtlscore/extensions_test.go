@@ -77,6 +77,7 @@ var allowed = map[extensionType]string{
 	extCertificateAuthorities:  "CH CR",
 	extSignatureAlgorithmsCert: "CH CR",
 	extKeyShare:                "CH SH3 HRR",
+	extLargeRecordSizeLimit:    "CH EE",
 	extRenegotiationInfo:       "CH SH2",
 }
 

@@ -130,6 +130,14 @@ var extensionTable = []extension{
 			return wellFormed(in != inNewSessionTicket || s.ReadUint32(&e.maxEarlyData), extEarlyData)
 		}},
 
+	{extLargeRecordSizeLimit, "large_record_size_limit", inClientHello | inEncryptedExtensions,
+		func(e *extensions, _ place) bool { return e.largeRecordSizeLimit != nil },
+		func(e *extensions, _ place, b *cryptobyte.Builder) { b.AddBytes(e.largeRecordSizeLimit) },
+		func(e *extensions, _ place, s *cryptobyte.String) error {
+			e.largeRecordSizeLimit = []byte{}
+			return wellFormed(s.ReadBytes(&e.largeRecordSizeLimit, len(*s)), extLargeRecordSizeLimit)
+		}},
+
 	{extKeyShare, "key_share", inClientHello | inServerHello13 | inHelloRetryRequest,
 		func(e *extensions, _ place) bool { return e.keyShares != nil },
 		addKeyShares, parseKeyShares},

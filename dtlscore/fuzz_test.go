@@ -85,21 +85,47 @@ func FuzzRecord(f *testing.F) {
 }
 
 func FuzzUnifiedHeader(f *testing.F) {
+	for _, size := range []int{17, 47, 48, 1000, 16383, 16384, 40000} {
+		p := testProtection13(f, aeadAES128GCM, 3)
+		p.form = recordForm{large: true, limit: 50000}
+		f.Add(p.seal(nil, contentApplicationData, 0, make([]byte, size-17)))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		fuzzcount.Input(len(b))
-		h, err := parseUnified(b)
-		if err != nil {
-			return
-		}
-		// By the drawing of RFC 9147, Section 4: 001CSLEE, the sequence number, the length.
-		header, length := 1+int(b[0]>>3&1)+1, len(b)
-		if b[0]>>2&1 == 1 {
-			header += 2
-			length = header + int(binary.BigEndian.Uint16(b[header-2:]))
-		}
-		if b[0]>>4 != 2 || h.epoch != b[0]&3 || h.headerLen != header || length != len(b) ||
-			h.sequenceLen != 1+int(b[0]>>3&1) || len(b)-header < recordNumberSample {
-			t.Errorf("%x read as %+v", b, h)
+		for _, form := range []recordForm{
+			usualForm, {large: true, limit: minLargeLimit}, {large: true, limit: 50000},
+		} {
+			h, err := parseUnified(b, form)
+			if err != nil {
+				continue
+			}
+			// By the drawing of RFC 9147, Section 4: 001CSLEE, the sequence number, the length. The
+			// draft for large records has the length as RFC 9420, Section 2.1.2, has it.
+			header, length := 1+int(b[0]>>3&1)+1, len(b)
+			if b[0]>>2&1 == 1 && !form.large {
+				header += 2
+				length = header + int(binary.BigEndian.Uint16(b[header-2:]))
+			} else if b[0]>>2&1 == 1 {
+				switch n := len(b) - header; {
+				case b[header]>>6 == 0:
+					length = int(b[header])
+					header++
+				case b[header]>>6 == 1 && n > 64:
+					length = int(binary.BigEndian.Uint16(b[header:])) - 1<<14
+					header += 2
+				case b[header]>>6 == 2 && n > 16384:
+					length = int(binary.BigEndian.Uint32(b[header:])) - 1<<31
+					header += 4
+				default:
+					t.Fatalf("%x read as %+v", b, h)
+				}
+				length += header
+			}
+			if b[0]>>4 != 2 || h.epoch != b[0]&3 || h.headerLen != header || length != len(b) ||
+				h.sequenceLen != 1+int(b[0]>>3&1) ||
+				len(b)-header < recordNumberSample || len(b)-header > form.maxCiphertext() {
+				t.Errorf("%x read as %+v with %+v", b, h, form)
+			}
 		}
 	})
 }
@@ -109,7 +135,11 @@ func FuzzOpen(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		fuzzcount.Input(len(b))
 		for name, kind := range aeadKinds {
-			for _, open := range []opener{testProtection12(t, kind, 1).opener(), testProtection13(t, kind, 3).opener()} {
+			large := testProtection13(t, kind, 3)
+			large.form = recordForm{large: true, limit: 50000}
+			for _, open := range []opener{
+				testProtection12(t, kind, 1).opener(), testProtection13(t, kind, 3).opener(), large.opener(),
+			} {
 				if _, content, err := open(bytes.Clone(b)); err == nil || content != nil {
 					t.Errorf("%s opened %x", name, b)
 				}

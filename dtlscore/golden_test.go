@@ -77,6 +77,10 @@ var goldenCases = []goldenCase{
 	{"13-resumed", VersionDTLS13, goldenTickets, (*golden).resume},
 	{"13-key-update-by-client", VersionDTLS13, nil, (*golden).updateByClient},
 	{"13-key-update-by-server", VersionDTLS13, nil, (*golden).updateByServer},
+	{"13-large", VersionDTLS13, goldenLarge, (*golden).greetLarge},
+	{"13-large-refused", VersionDTLS13, goldenLargeRefused, nil},
+	{"13-large-retry", VersionDTLS13, goldenLargeRetry, nil},
+	{"13-large-resumed", VersionDTLS13, goldenLargeTickets, (*golden).resume},
 	{"13-nothing-in-common", VersionDTLS13, goldenNothingInCommon13, (*golden).fail},
 	{"13-unknown-issuer", VersionDTLS13, goldenUnknownIssuer, (*golden).fail},
 }
@@ -230,6 +234,15 @@ func (g *golden) updateByClient() {
 	g.change(g.pair.client, g.pair.client.conn.KeyUpdate(true))
 }
 
+// greetLarge has lengths of each size, before and after new keys.
+func (g *golden) greetLarge() {
+	g.hello()
+	g.pair.server.write(strings.Repeat("hello, client ", 10))
+	g.pair.client.write(strings.Repeat("hello, server ", 1<<14/14))
+	g.pair.run()
+	g.change(g.pair.client, g.pair.client.conn.KeyUpdate(false))
+}
+
 func (g *golden) updateByServer() {
 	g.hello()
 	g.change(g.pair.server, g.pair.server.conn.KeyUpdate(false))
@@ -344,6 +357,22 @@ func goldenNothingInCommon13(client, server *Config) {
 // goldenRetry has the server ask for the share of a group that the client did
 // not send one of.
 func goldenRetry(client, server *Config) { server.CurvePreferences = []tls.CurveID{tls.CurveP384} }
+
+func goldenLarge(client, server *Config) {
+	client.MaxMessageSize, server.MaxMessageSize = 1<<16, 1<<20
+}
+
+func goldenLargeRefused(client, server *Config) { client.MaxMessageSize = 1 << 16 }
+
+func goldenLargeRetry(client, server *Config) {
+	goldenLarge(client, server)
+	goldenRetry(client, server)
+}
+
+func goldenLargeTickets(client, server *Config) {
+	goldenLarge(client, server)
+	goldenTickets(client, server)
+}
 
 func goldenUnknownIssuer(client, server *Config) { client.RootCAs = x509.NewCertPool() }
 

@@ -60,6 +60,7 @@ func (hs *handshake12) hellos(c *Conn, client *clientHello, server *serverHello,
 	hs.suite = suite
 	hs.clientRandom, hs.serverRandom = client.random, server.random
 	hs.state.Version, hs.state.CipherSuite = VersionDTLS12, suite.id
+	hs.state.MaxRead, hs.state.MaxWrite = maxPlaintext, maxPlaintext
 	hs.state.ServerName = client.serverName
 	if len(server.alpn) > 0 {
 		hs.state.NegotiatedProtocol = server.alpn[0]

@@ -19,6 +19,7 @@ type handshake13 struct {
 	traffic   trafficPair // of epoch 2
 
 	application trafficPair // of epoch 3
+	read, write recordForm  // likewise, from and to the peer
 	export      *exporter
 
 	state ConnectionState // becomes the connection's when the handshake is complete
@@ -67,6 +68,8 @@ func (hs *handshake13) choose(c *Conn, client *clientHello, suite *cipherSuite) 
 func (hs *handshake13) agree(client *clientHello, suite *cipherSuite) {
 	hs.state.Version, hs.state.CipherSuite = VersionDTLS13, suite.id
 	hs.state.ServerName = client.serverName
+	hs.read, hs.write = usualForm, usualForm
+	hs.state.MaxRead, hs.state.MaxWrite = maxPlaintext, maxPlaintext
 }
 
 // deriveHandshake goes from the hellos to epoch 2, in both directions. shared
@@ -103,9 +106,12 @@ func (hs *handshake13) deriveHandshake(c *Conn, shared []byte) error {
 
 // readEpoch makes the keys with which the peer writes in an epoch.
 func (hs *handshake13) readEpoch(c *Conn, number uint64) (*protection13, error) {
-	keys := hs.epochKeys(number, !c.isClient)
+	keys, form := hs.epochKeys(number, !c.isClient), usualForm
 	defer keys.forget()
-	p, err := newProtection13(hs.suite.aead, number, keys)
+	if number == epochApplication {
+		form = hs.read
+	}
+	p, err := newProtection13(hs.suite.aead, number, keys, form)
 	if err != nil {
 		return nil, misuse("%w", err)
 	}
@@ -114,9 +120,12 @@ func (hs *handshake13) readEpoch(c *Conn, number uint64) (*protection13, error) 
 
 // writeEpoch makes the keys with which we write in an epoch.
 func (hs *handshake13) writeEpoch(c *Conn, number uint64) (*writeEpoch, error) {
-	keys := hs.epochKeys(number, c.isClient)
+	keys, form := hs.epochKeys(number, c.isClient), usualForm
 	defer keys.forget()
-	return newWriteEpoch13(hs.suite, number, keys)
+	if number == epochApplication {
+		form = hs.write
+	}
+	return newWriteEpoch13(hs.suite, number, keys, form)
 }
 
 func (hs *handshake13) epochKeys(number uint64, ofClient bool) trafficKeys {
@@ -153,6 +162,7 @@ func (hs *handshake13) peerFinished(c *Conn, m message, raw handshakeMessage) er
 		return misbehaved(AlertDecryptError, "Finished does not fit the handshake")
 	}
 	hs.received(raw)
+	c.in.maxRecord = maxUnifiedHeaderLen + hs.read.maxCiphertext()
 	return nil
 }
 

@@ -114,6 +114,7 @@ type extensionType uint16
 
 const (
 	extServerName              extensionType = 0      // RFC 6066, Section 3
+	extMaxFragmentLength       extensionType = 1      // RFC 6066, Section 4; never offered
 	extStatusRequest           extensionType = 5      // RFC 6066, Section 8
 	extSupportedGroups         extensionType = 10     // RFC 8446, Section 4.2.7
 	extPointFormats            extensionType = 11     // RFC 8422, Section 5.1.2
@@ -123,6 +124,7 @@ const (
 	extServerCertificateType   extensionType = 20     // RFC 7250
 	extPadding                 extensionType = 21     // RFC 7685; ignored
 	extExtendedMasterSecret    extensionType = 23     // RFC 7627
+	extRecordSizeLimit         extensionType = 28     // RFC 8449; never offered
 	extSessionTicket           extensionType = 35     // RFC 5077
 	extPreSharedKey            extensionType = 41     // RFC 8446, Section 4.2.11
 	extEarlyData               extensionType = 42     // RFC 8446, Section 4.2.10
@@ -134,6 +136,10 @@ const (
 	extKeyShare                extensionType = 51     // RFC 8446, Section 4.2.8
 	extEncryptedClientHello    extensionType = 0xfe0d // RFC 9849; ignored
 	extRenegotiationInfo       extensionType = 0xff01 // RFC 5746
+
+	// draft-ietf-tls-super-jumbo-record-limit-03. IANA has assigned no number yet: this one is for
+	// private use (RFC 8446, Section 11), and will be another when there is an RFC.
+	extLargeRecordSizeLimit extensionType = 0xff4c
 )
 
 // Certificate types, RFC 7250.

@@ -103,7 +103,7 @@ func TestIllustratedConnection(t *testing.T) {
 		wantHex(t, what+" key", keys.key, want.Key)
 		wantHex(t, what+" iv", keys.iv, want.IV)
 		wantHex(t, what+" sn", keys.sn, want.SN)
-		p, err := newProtection13(suite.aead, epoch, keys)
+		p, err := newProtection13(suite.aead, epoch, keys, usualForm)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -122,7 +122,7 @@ func TestIllustratedConnection(t *testing.T) {
 		var typ contentType
 		var content []byte
 		if isUnified(record[0]) {
-			h, err := parseUnified(record)
+			h, err := parseUnified(record, usualForm)
 			if err != nil || uint64(h.epoch) != r.Epoch {
 				t.Fatalf("%s: %+v, %v", r.Name, h, err)
 			}

@@ -88,7 +88,7 @@ func (s *open13) acknowledged(c *Conn, records []recordNumber) (bool, error) {
 	s.advance(&s.write)
 	keys := s.trafficKeys(s.suite.aead, s.write)
 	defer keys.forget()
-	e, err := newWriteEpoch13(s.suite, c.written.number+1, keys)
+	e, err := newWriteEpoch13(s.suite, c.written.number+1, keys, c.written.form)
 	if err != nil {
 		return false, err
 	}
@@ -124,7 +124,7 @@ func (s *open13) peerUpdates(c *Conn, m *keyUpdate) error {
 	s.advance(&s.read)
 	keys := s.trafficKeys(s.suite.aead, s.read)
 	defer keys.forget()
-	next, err := newProtection13(s.suite.aead, last.epoch+1, keys)
+	next, err := newProtection13(s.suite.aead, last.epoch+1, keys, last.form)
 	if err != nil {
 		return misuse("%w", err)
 	}

@@ -164,7 +164,7 @@ func TestAttackG6BadKeyUpdate13(t *testing.T) {
 		{"another one in the old epoch", func(s *script13) { s.send(new(keyUpdate)); s.send(new(keyUpdate)) }, AlertUnexpectedMessage, ErrPeerMisbehaved},
 		{"epoch that was not begun", func(s *script13) {
 			keys := s.afterwards.trafficKeys(s.hs.suite.aead, s.afterwards.nextTraffic(s.afterwards.write))
-			s.sendDataIn(must(newWriteEpoch13(s.hs.suite, 4, keys)), "early")
+			s.sendDataIn(must(newWriteEpoch13(s.hs.suite, 4, keys, usualForm)), "early")
 		}, AlertUnexpectedMessage, ErrPeerMisbehaved},
 	}
 	for _, test := range tests {
@@ -211,7 +211,8 @@ func (s *script13) update(requestPeer bool) {
 	s.send(&keyUpdate{requestPeer})
 	s.afterwards.write = s.afterwards.nextTraffic(s.afterwards.write)
 	keys := s.afterwards.trafficKeys(s.hs.suite.aead, s.afterwards.write)
-	s.conn.writeIn(must(newWriteEpoch13(s.hs.suite, s.conn.written.number+1, keys)))
+	last := s.conn.written
+	s.conn.writeIn(must(newWriteEpoch13(s.hs.suite, last.number+1, keys, last.form)))
 	s.flush()
 }
 
@@ -281,7 +282,8 @@ func TestAttackE6LimitsOfUpdates13(t *testing.T) {
 	s.wantAlive("the last number")
 	s.conn.nextSendSeq = 0
 	s.afterwards.write = s.afterwards.nextTraffic(s.afterwards.write)
-	s.conn.writeIn(must(newWriteEpoch13(s.hs.suite, 4, s.afterwards.trafficKeys(s.hs.suite.aead, s.afterwards.write))))
+	keys := s.afterwards.trafficKeys(s.hs.suite.aead, s.afterwards.write)
+	s.conn.writeIn(must(newWriteEpoch13(s.hs.suite, 4, keys, usualForm)))
 	s.sendMessage(typeKeyUpdate, []byte{0})
 	s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
 }

@@ -20,6 +20,7 @@ const maxInnerPlaintext = maxPlaintext + 1
 // 1.3. RFC 9147, Section 4.
 type protection13 struct {
 	epoch uint64
+	form  recordForm
 	aead  cipher.AEAD
 	iv    [aeadNonceLen]byte
 
@@ -33,12 +34,14 @@ type protection13 struct {
 }
 
 // newProtection13 takes the keys that come from a traffic secret.
-func newProtection13(kind aeadKind, epoch uint64, keys trafficKeys) (*protection13, error) {
+func newProtection13(
+	kind aeadKind, epoch uint64, keys trafficKeys, form recordForm,
+) (*protection13, error) {
 	aead, err := kind.new(keys.key)
 	if err != nil {
 		return nil, err
 	}
-	p := &protection13{epoch: epoch, aead: aead}
+	p := &protection13{epoch: epoch, form: form, aead: aead}
 	copy(p.iv[:], keys.iv)
 	if kind == aeadChaCha20Poly1305 {
 		copy(p.snKey[:], keys.sn)
@@ -48,22 +51,19 @@ func newProtection13(kind aeadKind, epoch uint64, keys trafficKeys) (*protection
 	return p, nil
 }
 
-func (p *protection13) overhead() int { return unifiedHeaderLen + 1 + aeadTagLen }
-
 // seal implements [sealer]. The header has 16 bits of the sequence number,
 // and the length. No padding is added: the tag alone makes the ciphertext as
 // long as the sample for the record number must be.
 func (p *protection13) seal(dst []byte, typ contentType, sequence uint64, content []byte) []byte {
-	start := len(dst)
-	end := start + len(content) + p.overhead()
+	start, n := len(dst), len(content)+1+aeadTagLen
+	at := start + unifiedHeaderLen - 2 + p.form.lengthLen(n)
+	end := at + n
 	dst = grow(dst, end-start+sealScratch)
-	header := dst[start : start+unifiedHeaderLen]
-	body := dst[start+unifiedHeaderLen : end]
-	scratch := dst[end:]
+	header, body, scratch := dst[start:at], dst[at:end], dst[end:]
 
 	header[0] = unifiedFixed | unifiedSequence | unifiedLength | byte(p.epoch)&unifiedEpoch
 	binary.BigEndian.PutUint16(header[1:], uint16(sequence))
-	binary.BigEndian.PutUint16(header[3:], uint16(len(body)))
+	p.form.putLength(header[3:], n)
 	inner := body[:copy(body, content)+1]
 	inner[len(content)] = byte(typ)
 	p.aead.Seal(body[:0], p.nonce(scratch, sequence), inner, header)
@@ -90,7 +90,7 @@ func (p *protection13) open(h unifiedHeader, record []byte) (typ contentType, se
 		return 0, 0, nil, misbehaved(AlertBadRecordMAC, "record %d of epoch %d does not decrypt", sequence, p.epoch)
 	}
 	p.next = max(p.next, sequence+1)
-	if len(inner) > maxInnerPlaintext {
+	if len(inner) > p.form.limit {
 		return 0, 0, nil, misbehaved(AlertRecordOverflow, "record with %d bytes of plaintext", len(inner))
 	}
 	inner = bytes.TrimRight(inner, "\x00")

@@ -37,7 +37,8 @@ func testProtection12(t testing.TB, kind aeadKind, epoch uint16) *protection12 {
 
 func testProtection13(t testing.TB, kind aeadKind, epoch uint64) *protection13 {
 	t.Helper()
-	p, err := newProtection13(kind, epoch, trafficKeys{testBytes(1, kind.keyLen()), testBytes(2, 12), testBytes(3, kind.keyLen())})
+	keys := trafficKeys{testBytes(1, kind.keyLen()), testBytes(2, 12), testBytes(3, kind.keyLen())}
+	p, err := newProtection13(kind, epoch, keys, usualForm)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +61,7 @@ func (p *protection12) opener() opener {
 
 func (p *protection13) opener() opener {
 	return func(record []byte) (contentType, []byte, error) {
-		h, err := parseUnified(record)
+		h, err := parseUnified(record, p.form)
 		if err != nil {
 			return 0, nil, err
 		}
@@ -93,8 +94,12 @@ func TestProtection(t *testing.T) { // 1.9, 3.30
 				t.Error("content was changed")
 			}
 			record, ok := bytes.CutPrefix(record, []byte("before"))
-			if !ok || len(record) != n+s.overhead() {
-				t.Errorf("%d bytes became %d, with an overhead of %d", n, len(record), s.overhead())
+			overhead := unifiedHeaderLen + 1 + aeadTagLen
+			if s, ok := s.(*protection12); ok {
+				overhead = s.overhead()
+			}
+			if !ok || len(record) != n+overhead {
+				t.Errorf("%d bytes became %d, with an overhead of %d", n, len(record), overhead)
 			}
 			typ, got, err := open(record)
 			if err != nil || typ != contentApplicationData || !bytes.Equal(got, content) {
@@ -321,10 +326,12 @@ func TestProtectionRefusesKeys(t *testing.T) {
 		if _, err := newProtection12(kind, 1, short, nil); err == nil {
 			t.Error("1.2", name)
 		}
-		if _, err := newProtection13(kind, 1, trafficKeys{key: short}); err == nil {
+		if _, err := newProtection13(kind, 1, trafficKeys{key: short}, usualForm); err == nil {
 			t.Error("1.3", name)
 		}
-		if _, err := newProtection13(kind, 1, trafficKeys{key: make([]byte, kind.keyLen()), sn: short}); err == nil && kind != aeadChaCha20Poly1305 {
+		keys := trafficKeys{key: make([]byte, kind.keyLen()), sn: short}
+		_, err := newProtection13(kind, 1, keys, usualForm)
+		if err == nil && kind != aeadChaCha20Poly1305 {
 			t.Error("1.3", name, "key for record numbers")
 		}
 	}

@@ -50,7 +50,7 @@ func (c *Conn) NextEvent() Event {
 		a := c.popAction()
 		switch a.kind {
 		case EventSend:
-			n, err := a.epoch.take(a.content)
+			n, err := a.epoch.take(a.content, len(a.data))
 			if err != nil {
 				c.fail(err)
 				continue

@@ -26,7 +26,8 @@ type inbound struct {
 
 	checkpoints int // see [Conn.Checkpoints]
 
-	warnings int
+	warnings  int
+	maxRecord int // see [Conn.MaxRecord]
 
 	v13 inbound13
 }

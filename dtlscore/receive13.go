@@ -48,15 +48,21 @@ func (in *inbound13) newest() *protection13 {
 
 // receive13 takes a protected record. number is that of a record that was held.
 func (c *Conn) receive13(record []byte, control bool, number int) ([]byte, error) {
-	h, err := parseUnified(record)
+	in := &c.in.v13
+	p, form := in.epoch(record[0]&unifiedEpoch), usualForm
+	// Other streams may be faster than Finished.
+	early := c.handshaking && record[0]&unifiedEpoch == epochApplication && !control
+	if p != nil {
+		form = p.form
+	} else if early {
+		return nil, c.hold(record, number) // what it must look like is known when its keys are
+	}
+	h, err := parseUnified(record, form)
 	if err != nil {
 		return nil, err
 	}
-	in := &c.in.v13
-	p := in.epoch(h.epoch)
 	switch {
-	case c.handshaking && h.epoch == epochApplication && !control:
-		// Other streams may be faster than Finished.
+	case early:
 		return nil, c.hold(record, number)
 	case p == nil && c.handshaking && h.epoch == epochEarlyData && in.earlyData:
 		return nil, c.dropEarlyData()
@@ -174,8 +180,10 @@ func (c *Conn) receiveACK(content []byte) error {
 	return nil
 }
 
-// maxACKed is how many record numbers fit in an ACK.
-const maxACKed = (maxPlaintext - 2) / 16
+// maxACKed is how many record numbers fit in an ACK of usual size.
+const maxACKed = (maxPlaintext - 2) / ackedLen
+
+const ackedLen = 16 // of a record number
 
 // sendACK acknowledges the handshake records of the peer since the last ACK.
 // RFC 9147, Section 7.1: the client's last flight, and what comes after the
@@ -184,12 +192,14 @@ func (c *Conn) sendACK() error {
 	if len(c.in.v13.unacked) == 0 {
 		return nil // the ACK for a message before was for this one too
 	}
-	content, err := appendACK(nil, c.in.v13.unacked)
-	if err != nil {
-		return misuse("ACK: %w", err)
+	for records := range slices.Chunk(c.in.v13.unacked, (c.maxControl()-2)/ackedLen) {
+		content, err := appendACK(nil, records)
+		if err != nil {
+			return misuse("ACK: %w", err)
+		}
+		c.pushRecord(contentACK, content)
 	}
 	c.in.v13.unacked = nil
-	c.pushRecord(contentACK, content)
 	return nil
 }
 

@@ -8,7 +8,7 @@ const (
 	maxCiphertext13 = maxPlaintext + 256  // RFC 8446, Section 5.2
 
 	recordHeaderLen  = 13
-	unifiedHeaderLen = 5 // as we write it; from 2 bytes as we read it
+	unifiedHeaderLen = 5 // as we write it; from 2 bytes as we read it, and up to 7 with large records
 
 	maxSequence = 1<<48 - 1 // of version 1.2, and of what we send in 1.3
 	maxEpoch12  = 1<<16 - 1
@@ -95,9 +95,17 @@ type unifiedHeader struct {
 	headerLen   int   // the ciphertext follows
 }
 
+// numberEnd is where the sequence number ends in a record with that first byte.
+func numberEnd(first byte) int {
+	if first&unifiedSequence != 0 {
+		return 3
+	}
+	return 2
+}
+
 // parseUnified reads the header of a message of the transport that is exactly
-// one record.
-func parseUnified(b []byte) (h unifiedHeader, err error) {
+// one record. form is that of its epoch.
+func parseUnified(b []byte, form recordForm) (h unifiedHeader, err error) {
 	if len(b) == 0 || !isUnified(b[0]) {
 		return h, malformed("record without a unified header")
 	}
@@ -105,23 +113,22 @@ func parseUnified(b []byte) (h unifiedHeader, err error) {
 		return h, illegal("record with a connection identifier, which was not agreed")
 	}
 	h.epoch = b[0] & unifiedEpoch
-	h.sequenceLen = 1
-	if b[0]&unifiedSequence != 0 {
-		h.sequenceLen = 2
-	}
-	h.headerLen = 1 + h.sequenceLen
-	hasLength := b[0]&unifiedLength != 0
-	if hasLength {
-		h.headerLen += 2
-	}
+	h.headerLen = numberEnd(b[0])
+	h.sequenceLen = h.headerLen - 1
 	if len(b) < h.headerLen {
 		return h, malformed("record of %d bytes", len(b))
 	}
 	length := len(b) - h.headerLen
-	if hasLength {
-		length = int(binary.BigEndian.Uint16(b[h.headerLen-2:]))
+	if b[0]&unifiedLength != 0 {
+		var size int
+		if length, size, err = form.readLength(b[h.headerLen:]); err != nil {
+			return h, err
+		}
+		h.headerLen += size
 	}
-	if length > maxCiphertext13 {
+	// The draft for large records would have one that is too large dropped in silence. Over SCTP
+	// nothing may vanish: the sender's application takes the message for delivered.
+	if length > form.maxCiphertext() {
 		return h, misbehaved(AlertRecordOverflow, "record with %d bytes", length)
 	}
 	if h.headerLen+length != len(b) {

@@ -17,7 +17,8 @@ func TestRecordHeader(t *testing.T) { // 4.9
 		t.Errorf("%+v, %x, %v", got, fragment, err)
 	}
 	plain := noProtection{}.seal([]byte{9}, contentAlert, 5, []byte{2, 40})
-	if want := unhex(t, "0915fefd000000000000000500020228"); !bytes.Equal(plain, want) || len(plain) != 1+2+(noProtection{}).overhead() {
+	want := unhex(t, "0915fefd000000000000000500020228")
+	if !bytes.Equal(plain, want) || len(plain) != 1+2+recordHeaderLen {
 		t.Errorf("%x", plain)
 	}
 }
@@ -77,16 +78,16 @@ func TestUnifiedHeader(t *testing.T) { // 4.47, 3.14, F7
 		{"2f 0102 0010", unifiedHeader{3, 2, 5}},
 	} {
 		b := append(unhex(t, string(bytes.ReplaceAll([]byte(tt.start), []byte(" "), nil))), body...)
-		if got, err := parseUnified(b); err != nil || got != tt.want {
+		if got, err := parseUnified(b, usualForm); err != nil || got != tt.want {
 			t.Errorf("%s: %+v, %v", tt.start, got, err)
 		}
 		for n := range b {
 			// Without a length every end is the end of a record.
-			if _, err := parseUnified(b[:n]); alertOf(err) != AlertDecodeError {
+			if _, err := parseUnified(b[:n], usualForm); alertOf(err) != AlertDecodeError {
 				t.Errorf("%x: %v", b[:n], err)
 			}
 		}
-		if _, err := parseUnified(append(b, 0)); (err == nil) != (b[0]&unifiedLength == 0) {
+		if _, err := parseUnified(append(b, 0), usualForm); (err == nil) != (b[0]&unifiedLength == 0) {
 			t.Errorf("%x: %v", append(b, 0), err)
 		}
 	}
@@ -105,7 +106,7 @@ func TestUnifiedHeader(t *testing.T) { // 4.47, 3.14, F7
 		{"H7 two records", "2f 0102 0010", 16 + 5 + 16, AlertDecodeError},
 	} {
 		b := append(unhex(t, string(bytes.ReplaceAll([]byte(tt.start), []byte(" "), nil))), make([]byte, tt.size)...)
-		if _, err := parseUnified(b); err == nil || alertOf(err) != tt.want {
+		if _, err := parseUnified(b, usualForm); err == nil || alertOf(err) != tt.want {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 	}

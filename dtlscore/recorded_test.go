@@ -106,7 +106,7 @@ func (o *observer) record(record []byte, fromClient bool) bool {
 	side := o.sides[fromClient]
 	epoch := side.epoch
 	if isUnified(record[0]) {
-		h, err := parseUnified(record)
+		h, err := parseUnified(record, usualForm)
 		if err != nil {
 			o.t.Fatal(err)
 		}
@@ -254,12 +254,13 @@ func (o *observer) keys13(epoch uint64, fromClient bool) {
 	if before := o.trafficSecret(epoch-1, fromClient); epoch > 3 && !bytes.Equal(schedule.nextTraffic(before), secret) {
 		o.t.Errorf("traffic secret of epoch %d does not follow from the one before", epoch)
 	}
-	p, err := newProtection13(o.suite.aead, epoch, schedule.trafficKeys(o.suite.aead, secret))
+	keys := schedule.trafficKeys(o.suite.aead, secret)
+	p, err := newProtection13(o.suite.aead, epoch, keys, usualForm)
 	if err != nil {
 		o.t.Fatal(err)
 	}
 	side.open[epoch] = func(record []byte) (contentType, []byte) {
-		h, err := parseUnified(record)
+		h, err := parseUnified(record, usualForm)
 		if err != nil {
 			o.t.Fatal(err)
 		}

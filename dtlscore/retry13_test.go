@@ -73,9 +73,8 @@ func (*editedHello) parse([]byte) error { panic("never received") }
 
 // The extensions of the peers that a test adds: those that mean nothing here.
 const (
-	extEncryptThenMAC  extensionType = 22
-	extRecordSizeLimit extensionType = 28
-	extGREASE          extensionType = 0x5a5a
+	extEncryptThenMAC extensionType = 22
+	extGREASE         extensionType = 0x5a5a
 )
 
 // greaseHello adds to a first ClientHello what other peers send.

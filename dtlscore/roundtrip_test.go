@@ -110,6 +110,9 @@ func (r source) extensions(in place) (e extensions) {
 	if set(extCertificateAuthorities) {
 		e.certificateAuthorities = r.vectors(1)
 	}
+	if set(extLargeRecordSizeLimit) {
+		e.largeRecordSizeLimit = r.bytes(0, 6)
+	}
 	if set(extEarlyData) {
 		e.earlyData = true
 		if in == inNewSessionTicket {

@@ -133,7 +133,9 @@ func samples() []sample {
 			version: VersionDTLS12, random: random(1), sessionID: []byte{}, cookie: []byte{},
 			suites: []uint16{0x1301}, compressionMethods: []byte{0},
 			extensions: extensions{
-				seen: []extensionType{0, 5, 10, 11, 13, 50, 16, 19, 20, 23, 35, 0xff01, 43, 44, 47, 42, 51, 45, 41},
+				seen: []extensionType{
+					0, 5, 10, 11, 13, 50, 16, 19, 20, 23, 35, 0xff01, 43, 44, 47, 42, 0xff4c, 51, 45, 41,
+				},
 
 				serverName:              "amf.example",
 				statusRequest:           true,
@@ -151,6 +153,7 @@ func samples() []sample {
 				cookie13:                []byte{0xc0},
 				certificateAuthorities:  [][]byte{der},
 				earlyData:               true,
+				largeRecordSizeLimit:    []byte{0, 0x80, 0, 1},
 				keyShares:               []keyShare{{tls.X25519, []byte{1, 2}}, {tls.CurveP256, []byte{3}}},
 				pskModes:                []uint8{1},
 				identities:              []pskIdentity{{[]byte("id"), 9}, {[]byte{1}, 0}},
@@ -173,6 +176,7 @@ func samples() []sample {
 			ext("002c", opaque(2, "c0")),
 			ext("002f", vec(2, opaque(2, "3003020107"))),
 			ext("002a"),
+			extOpaque("ff4c", "00800001"),
 			ext("0033", vec(2, "001d", opaque(2, "0102"), "0017", opaque(2, "03"))),
 			ext("002d", opaque(1, "01")),
 			ext("0029", vec(2, opaque(2, "6964"), "00000009", opaque(2, "01"), "00000000"),
@@ -222,7 +226,7 @@ func samples() []sample {
 		{"HelloVerifyRequest", messageForm{}, &helloVerifyRequest{version: versionDTLS10, cookie: bytesOf("c0", 255)},
 			vec(0, "feff", opaque(1, digits("c0", 255)))},
 		{"EncryptedExtensions", form13, &encryptedExtensions{extensions{
-			seen: []extensionType{0, 10, 16, 19, 20, 42},
+			seen: []extensionType{0, 10, 16, 19, 20, 42, 0xff4c},
 
 			serverNameUsed:         true,
 			supportedGroups:        []tls.CurveID{tls.X25519},
@@ -230,8 +234,9 @@ func samples() []sample {
 			clientCertificateTypes: []uint8{2},
 			serverCertificateTypes: []uint8{0},
 			earlyData:              true,
+			largeRecordSizeLimit:   []byte{0, 1, 0, 1},
 		}}, vec(0, vec(2, ext("0000"), ext("000a", vec(2, "001d")), ext("0010", vec(2, opaque(1, "78"))),
-			ext("0013", "02"), ext("0014", "00"), ext("002a")))},
+			ext("0013", "02"), ext("0014", "00"), ext("002a"), extOpaque("ff4c", "00010001")))},
 		{"Certificate of 1.2", form12, &certificate12{chain: [][]byte{der, {1}}},
 			vec(0, vec(3, opaque(3, "3003020107"), opaque(3, "01")))},
 		{"Certificate of 1.2, empty", form12, &certificate12{}, vec(0, vec(3))},

@@ -3,6 +3,7 @@ package dtlscore
 import (
 	"crypto"
 	"crypto/tls"
+	"encoding/binary"
 	"slices"
 	"testing"
 )
@@ -88,13 +89,13 @@ func (s *script13) open(record []byte) (recordNumber, contentType, []byte) {
 		}
 		return recordNumber{0, h.sequence}, h.typ, content
 	}
-	h, err := parseUnified(record)
+	p := s.conn.in.v13.epoch(record[0] & unifiedEpoch)
+	if p == nil {
+		s.t.Fatalf("script: got a record of epoch %d\n%q", record[0]&unifiedEpoch, s.under.story)
+	}
+	h, err := parseUnified(record, p.form)
 	if err != nil {
 		s.t.Fatalf("script: %v", err)
-	}
-	p := s.conn.in.v13.epoch(h.epoch)
-	if p == nil {
-		s.t.Fatalf("script: got a record of epoch %d\n%q", h.epoch, s.under.story)
 	}
 	typ, sequence, content, err := p.open(h, record)
 	if err != nil {
@@ -192,7 +193,9 @@ func (s *script13) secondHello(changes ...func(*clientHello)) {
 func (s *script13) serverFlight() {
 	s.t.Helper()
 	s.readServerHello()
-	s.read(new(encryptedExtensions))
+	ee := new(encryptedExtensions)
+	s.read(ee)
+	s.large(s.offer.largeRecordSizeLimit, ee.largeRecordSizeLimit)
 	if s.hs.psk == nil {
 		if s.under.conn.config.ClientAuth != tls.NoClientCert {
 			s.request = new(certificateRequest13)
@@ -283,6 +286,15 @@ func (s *script13) encryptedExtensions(changes ...func(*encryptedExtensions)) {
 		change(m)
 	}
 	s.send(m)
+	s.large(m.largeRecordSizeLimit, s.offer.largeRecordSizeLimit)
+}
+
+// large takes what both ends have said in large_record_size_limit, if both have.
+func (s *script13) large(own, peers []byte) {
+	if len(own) == 4 && len(peers) == 4 {
+		s.hs.read = recordForm{large: true, limit: int(binary.BigEndian.Uint32(own))}
+		s.hs.write = recordForm{large: true, limit: int(binary.BigEndian.Uint32(peers))}
+	}
 }
 
 func (s *script13) certificateRequest(changes ...func(*certificateRequest13)) {

@@ -148,6 +148,12 @@ func (s *serverHandshake13) answer(c *Conn, group tls.CurveID, share []byte, raw
 	if s.state.NegotiatedProtocol != "" {
 		ee.alpn = []string{s.state.NegotiatedProtocol}
 	}
+	if limit := c.config.largeLimit(); limit != nil && s.offer.largeRecordSizeLimit != nil {
+		ee.largeRecordSizeLimit = limit
+		if err := s.agreeOnLarge(c, s.offer.largeRecordSizeLimit); err != nil {
+			return nil, err
+		}
+	}
 	// 2. ServerHello, and the keys of epoch 2.
 	ours, shared, err := respond(group, share)
 	if err != nil {

@@ -86,15 +86,20 @@ func (c *Conn) send(m message) (raw []byte, err error) {
 	if c.closing {
 		return raw, nil
 	}
-	if len(raw) <= maxPlaintext {
+	most := c.maxControl()
+	if len(raw) <= most {
 		c.pushRecord(contentHandshake, raw)
 		return raw, nil
 	}
 	h := handshakeHeader{typ: m.typ(), length: len(raw) - handshakeHeaderLen, seq: c.nextSendSeq - 1}
-	for fragment := range slices.Chunk(raw[handshakeHeaderLen:], maxPlaintext-handshakeHeaderLen) {
+	for fragment := range slices.Chunk(raw[handshakeHeaderLen:], most-handshakeHeaderLen) {
 		h.fragmentLength = len(fragment)
 		c.pushRecord(contentHandshake, append(h.append(nil), fragment...))
 		h.fragmentOffset += len(fragment)
 	}
 	return raw, nil
 }
+
+// maxControl is how many bytes of content a record that is not application data may have in the
+// newest epoch. A peer that has agreed to large_record_size_limit may take less than usual.
+func (c *Conn) maxControl() int { return min(maxPlaintext, c.written.maxContent()) }

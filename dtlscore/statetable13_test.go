@@ -49,6 +49,12 @@ var stateCases13 = []stateCase13{
 		allowed: []handshakeType{typeFinished}},
 	{state: "open13", how: "server", config: server13(tls.NoClientCert),
 		lead: func(s *script13) { s.completeClient() }, allowed: []handshakeType{typeKeyUpdate}},
+	{state: "server13WaitFinished", how: "large records", config: large(server13(tls.NoClientCert)),
+		lead:    func(s *script13) { s.clientHello(askForLarge); s.serverFlight() },
+		allowed: []handshakeType{typeFinished}},
+	{state: "open13", how: "server with large records", config: large(server13(tls.NoClientCert)),
+		lead:    func(s *script13) { s.clientHello(askForLarge); s.serverFlight(); s.clientFlight() },
+		allowed: []handshakeType{typeKeyUpdate}},
 
 	{state: "clientWaitServerHello", client: true, config: testClientConfig13,
 		lead: func(s *script13) { s.readClientHello() }, allowed: []handshakeType{typeServerHello, typeHelloRequest}},
@@ -74,9 +80,44 @@ var stateCases13 = []stateCase13{
 		allowed: []handshakeType{typeCertificateVerify}},
 	{state: "client13WaitFinished", client: true, config: testClientConfig13,
 		lead: func(s *script13) { s.toFinished(false) }, allowed: []handshakeType{typeFinished}},
+	{state: "client13WaitCertificate", how: "large records", client: true,
+		config: large(testClientConfig13),
+		lead: func(s *script13) {
+			s.readClientHello()
+			s.serverHello()
+			s.encryptedExtensions(grantLarge)
+		},
+		allowed: []handshakeType{typeCertificate, typeCertificateRequest}},
+	{state: "open13", how: "client, large records", client: true, config: large(testClientConfig13),
+		lead: func(s *script13) {
+			s.readClientHello()
+			s.serverHello()
+			s.encryptedExtensions(grantLarge)
+			s.certificate()
+			s.verify()
+			s.finished()
+			s.wantComplete()
+			s.check(s.hs.deriveMaster(s.conn))
+			s.flush()
+			s.readClientFlight()
+			s.useApplication()
+		}, allowed: []handshakeType{typeKeyUpdate, typeNewSessionTicket}},
 	{state: "open13", how: "client", client: true, config: testClientConfig13,
 		lead: func(s *script13) { s.completeServer(false) }, allowed: []handshakeType{typeKeyUpdate, typeNewSessionTicket}},
 }
+
+// large is the configuration of a case with large records.
+func large(config func() *Config) func() *Config {
+	return func() *Config {
+		c := config()
+		c.MaxMessageSize = 1 << 20
+		return c
+	}
+}
+
+func grantLarge(m *encryptedExtensions) { m.largeRecordSizeLimit = limitOf(1 << 16) }
+
+func askForLarge(m *clientHello) { m.largeRecordSizeLimit = limitOf(1 << 16) }
 
 // wellFormedMessages13 has one of each message, such as parses in version 1.3;
 // those that only 1.2 has as they are there.

@@ -57,7 +57,7 @@ func TestSuites(t *testing.T) {
 func TestLimits(t *testing.T) { // 4.13, 3.22, 3.23, E7
 	for _, s := range cipherSuites {
 		l := limitsFor(s)
-		want := usageLimits{1<<48 - 1, 1 << 36}
+		want := usageLimits{records: 1<<48 - 1, failures: 1 << 36}
 		if s.aead != aeadChaCha20Poly1305 {
 			want.records = 23_726_566
 			// 2^24.5 is the square root of 2^49.
@@ -70,6 +70,14 @@ func TestLimits(t *testing.T) { // 4.13, 3.22, 3.23, E7
 		}
 		if l != want || l.rekeyAt() >= l.records || l.rekeyAt() < l.records/2 {
 			t.Errorf("%#04x: %+v, rekey at %d", s.id, l, l.rekeyAt())
+		}
+		// With large records as many blocks as that many full ones have.
+		if want.records != maxSequence {
+			want.blocks = want.records * 1024
+		}
+		l = l.inBlocks()
+		if at := l.rekeyAtBlock(); l != want || l.blocks > 0 && (at >= l.blocks || at < l.blocks/2) {
+			t.Errorf("%#04x with large records: %+v, rekey at block %d", s.id, l, l.rekeyAtBlock())
 		}
 	}
 	// A test may lower them.

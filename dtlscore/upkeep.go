@@ -43,7 +43,12 @@ func (c *Conn) Upkeep() error {
 
 // updateDue reports whether the keys should be replaced.
 func (e *writeEpoch) updateDue() bool {
-	return e.window > 0 && e.next.Load() >= e.limits.rekeyAt() && !e.updating.Load()
+	return e.window > 0 && e.nearLimit() && !e.updating.Load()
+}
+
+func (e *writeEpoch) nearLimit() bool {
+	return e.next.Load() >= e.limits.rekeyAt() ||
+		e.limits.blocks > 0 && e.blocks.Load() >= e.limits.rekeyAtBlock()
 }
 
 // anchorDue reports whether the window is half used.
