@@ -15,7 +15,7 @@ import (
 // All methods of Mux and Queue may be called by any goroutine.
 type Mux struct {
 	limit int64
-	size  atomic.Int64 // of what is kept, with its overhead; changed with mu held
+	size  atomic.Int64 // of what is kept, with its overhead
 
 	mu        sync.Mutex // guards the following, and the queues
 	claimed   map[uint16]*Queue
@@ -41,7 +41,7 @@ type kept struct {
 	next  *kept
 	info  Info
 	data  []byte // of buf, or of whole
-	buf   []byte // its capacity is a power of two
+	buf   []byte // its length is a power of two, unless it is that of a large message
 	whole *[MaxMessageSize + 1]byte
 }
 
@@ -61,7 +61,11 @@ func keep(data []byte, info Info) *kept {
 		k, _ = pools[i].Get().(*kept)
 	}
 	if k == nil {
-		k = &kept{buf: make([]byte, 64<<i)}
+		size := len(data) // which is too large for a pool
+		if i < len(pools) {
+			size = 64 << i
+		}
+		k = &kept{buf: make([]byte, size)}
 	}
 	k.info = info
 	k.data = k.buf[:copy(k.buf, data)]
@@ -200,8 +204,12 @@ func (m *Mux) Take(r *Reader, data []byte, info Info) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !m.discarded {
-		k := wholes.Get().(*kept)
-		k.info, k.data, k.whole = info, data, r.detach()
+		whole, large := r.detach()
+		k := &kept{buf: large}
+		if whole != nil {
+			k = wholes.Get().(*kept)
+		}
+		k.info, k.data, k.whole = info, data, whole
 		m.push(k)
 	}
 }
@@ -235,20 +243,28 @@ func (q *Queue) Has(whole bool) bool {
 // ReadMessage takes the first message and copies it to b. If b is too short, n is -1: the message
 // stays, and info and length tell about it. ok is false if there is no message.
 func (q *Queue) ReadMessage(b []byte) (n int, info Info, length int, ok bool) {
+	k, info, length, ok := q.take(len(b))
+	if k == nil {
+		return -1, info, length, ok
+	}
+	n = copy(b, k.data) // without the lock: a large message takes a while
+	q.drop(k)
+	return n, info, length, true
+}
+
+// take takes the first message if it has at most size bytes; else k is nil.
+func (q *Queue) take(size int) (k *kept, info Info, length int, ok bool) {
 	q.mux.mu.Lock()
 	defer q.mux.mu.Unlock()
-	k := q.head
-	if k == nil {
-		return 0, info, 0, false
+	if q.head == nil {
+		return nil, info, 0, false
 	}
-	defer q.again() // for another reader, if there is more
-	info, length = k.info, len(k.data)
-	if length > len(b) {
-		return -1, info, length, true
+	info, length = q.head.info, len(q.head.data)
+	if length <= size {
+		k = q.pop()
 	}
-	n = copy(b, k.data)
-	q.drop(q.pop())
-	return n, info, length, true
+	q.again() // for another reader, if there is more
+	return k, info, length, true
 }
 
 // Read copies bytes of one message to b. What does not fit stays for the next Read; ReadMessage
@@ -276,6 +292,12 @@ func (q *Queue) Read(b []byte) (n int, ok bool) {
 	return n, true
 }
 
+// drop lets go of a message that is in no queue any more.
+func (q *Queue) drop(k *kept) {
+	q.mux.size.Add(-k.cost())
+	k.free()
+}
+
 // The following are called with mu held.
 
 func (q *Queue) push(k *kept) {
@@ -292,11 +314,6 @@ func (q *Queue) pop() *kept {
 	k := q.head
 	q.head, k.next = k.next, nil
 	return k
-}
-
-func (q *Queue) drop(k *kept) {
-	q.mux.size.Add(-k.cost())
-	k.free()
 }
 
 func (q *Queue) discard() {

@@ -7,13 +7,18 @@ import (
 
 // MaxMessageSize is the size in bytes of the largest user message of DTLS over
 // SCTP: 2^14 + 2048 bytes of ciphertext and a record header of 13 (RFC 6083, Section 4.1).
+// Messages may be larger where both ends of DTLS 1.3 have agreed on that: [Reader.Allow].
 const MaxMessageSize = 1<<14 + 2048 + 13
 
-// MessageSizeError is returned for a message of more than [MaxMessageSize] bytes.
-type MessageSizeError struct{ Stream uint16 }
+// MessageSizeError is returned for a message of more bytes than a Reader takes.
+type MessageSizeError struct {
+	Stream uint16
+	Max    int // bytes that it takes
+}
 
 func (e *MessageSizeError) Error() string {
-	return fmt.Sprintf("stream: the peer sent a message of more than %d bytes on stream %d (RFC 6083, Section 4.1)", MaxMessageSize, e.Stream)
+	return fmt.Sprintf("stream: the peer sent a message of more than %d bytes on stream %d "+
+		"(RFC 6083, Section 4.1)", e.Max, e.Stream)
 }
 
 // A Message is one whole user message.
@@ -36,29 +41,90 @@ type Reader struct {
 
 // buffer is the [Buffer] of a Reader.
 type buffer struct {
-	b *[MaxMessageSize + 1]byte // one more, to tell what is too long; nil while idle
-	n int                       // bytes of it that hold the message so far
+	b     *[MaxMessageSize + 1]byte // one more, to tell what is too long; nil while idle
+	large []byte                    // in place of b, for a message that b has no room for
+	n     int                       // bytes of it that hold the message so far
+
+	max  int                    // bytes that a message may have
+	size func(start []byte) int // see [Reader.Allow]; may be nil
 }
 
 // buffers are shared, for an idle association should hold none.
 var buffers = sync.Pool{New: func() any { return new([MaxMessageSize + 1]byte) }}
 
-func (b *buffer) Get() []byte {
-	if b.b == nil {
-		b.b = buffers.Get().(*[MaxMessageSize + 1]byte)
+// all is where the message is put.
+func (b *buffer) all() []byte {
+	switch {
+	case b.large != nil:
+		return b.large
+	case b.b != nil:
+		return b.b[:]
 	}
-	return b.b[b.n:]
+	return nil
 }
 
+func (b *buffer) Get() []byte {
+	if b.n == 0 {
+		b.large = nil
+	}
+	if b.b == nil && b.large == nil {
+		b.b = buffers.Get().(*[MaxMessageSize + 1]byte)
+	}
+	if b.n == len(b.all()) {
+		b.grow()
+	}
+	return b.all()[b.n:]
+}
+
+// grow makes room for more of a message. What is taken for it is no more than eight times what has
+// come, whatever size the message says it has, and no more than that. So all that is copied on the
+// way to the whole message is less than a seventh of it.
+func (b *buffer) grow() {
+	part := b.all()
+	size := growth * len(part)
+	if b.size != nil {
+		if whole := b.size(part); whole > len(part) {
+			size = min(size, whole)
+		}
+	}
+	large := make([]byte, min(size, b.max+1))
+	copy(large, part)
+	b.give()
+	b.large = large
+}
+
+const growth = 8
+
 func (b *buffer) Put() {
-	if b.b != nil && b.n == 0 {
+	if b.n == 0 {
+		b.give()
+		b.large = nil
+	}
+}
+
+// give gives b.b back.
+func (b *buffer) give() {
+	if b.b != nil {
 		buffers.Put(b.b)
 		b.b = nil
 	}
 }
 
 // NewReader returns a Reader of what a receives.
-func NewReader(a Association) *Reader { return &Reader{assoc: a} }
+func NewReader(a Association) *Reader {
+	return &Reader{assoc: a, buf: buffer{max: MaxMessageSize}}
+}
+
+// Allow lets messages have up to max bytes, but at least [MaxMessageSize]. size, if not nil,
+// returns how many a message has by what it begins with, or 0, and need not be right: it is what
+// is taken for the message, as soon as that is large enough for eight times as much to
+// have come.
+func (r *Reader) Allow(max int, size func(start []byte) int) {
+	r.buf.max, r.buf.size = MaxMessageSize, size
+	if max > MaxMessageSize {
+		r.buf.max = max
+	}
+}
 
 // Next returns the next message, or the next event if that is not nil. With wait
 // false it returns [ErrWouldBlock] at once if there is neither, which leaves a
@@ -71,20 +137,20 @@ func (r *Reader) Next(wait bool) (Message, Event, error) {
 		}
 		if p.Event != nil {
 			if _, ok := p.Event.(PartialAborted); ok {
-				r.buf.n = 0
+				r.buf.n = 0 // the next Get or Put lets go of what is large
 			}
 			return Message{}, p.Event, nil
 		}
 		if r.buf.n == 0 {
 			r.tsn = p.TSN
 		}
-		if r.buf.n += p.N; r.buf.n > MaxMessageSize {
-			return Message{}, nil, &MessageSizeError{p.Info.Stream}
+		if r.buf.n += p.N; r.buf.n > r.buf.max {
+			return Message{}, nil, &MessageSizeError{p.Info.Stream, r.buf.max}
 		}
 		if p.End {
 			n := r.buf.n
 			r.buf.n = 0
-			return Message{r.buf.b[:n], p.Info, r.tsn}, nil, nil
+			return Message{r.buf.all()[:n], p.Info, r.tsn}, nil, nil
 		}
 	}
 }
@@ -98,16 +164,19 @@ func (r *Reader) Release() { r.buf.Put() }
 
 // holds reports whether data is in the buffer of r, up to whose end it may be extended.
 func (r *Reader) holds(data []byte) bool {
-	b := r.buf.b
+	b := r.buf.all()
 	if b == nil || r.buf.n > 0 || cap(data) == 0 || cap(data) > len(b) {
 		return false
 	}
 	return &b[len(b)-cap(data)] == &data[:1][0]
 }
 
-// detach gives the buffer of r to the caller.
-func (r *Reader) detach() *[MaxMessageSize + 1]byte {
-	b := r.buf.b
-	r.buf.b = nil
-	return b
+// detach gives the buffer of r to the caller: the usual one, or that of a large message.
+func (r *Reader) detach() (whole *[MaxMessageSize + 1]byte, large []byte) {
+	if large = r.buf.large; large != nil {
+		r.buf.large = nil
+		return nil, large
+	}
+	whole, r.buf.b = r.buf.b, nil
+	return whole, nil
 }
