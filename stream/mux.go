@@ -244,8 +244,11 @@ func (q *Queue) Has(whole bool) bool {
 // stays, and info and length tell about it. ok is false if there is no message.
 func (q *Queue) ReadMessage(b []byte) (n int, info Info, length int, ok bool) {
 	k, info, length, ok := q.take(len(b))
-	if k == nil {
-		return -1, info, length, ok
+	switch {
+	case !ok:
+		return 0, info, 0, false
+	case k == nil:
+		return -1, info, length, true
 	}
 	n = copy(b, k.data) // without the lock: a large message takes a while
 	q.drop(k)

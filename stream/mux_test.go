@@ -184,6 +184,14 @@ func TestMux(t *testing.T) {
 	}
 }
 
+// Where there is nothing, nothing is too long either.
+func TestQueueIsEmpty(t *testing.T) {
+	n, _, length, ok := stream.NewMux(1 << 20).Rest().ReadMessage(nil)
+	if n != 0 || length != 0 || ok {
+		t.Errorf("ReadMessage of an empty queue: %d, %d, %v", n, length, ok)
+	}
+}
+
 // Full counts empty messages too; Discard throws away what is there and what comes.
 func TestMuxIsBounded(t *testing.T) {
 	for _, size := range []int{0, 1, 64, 65, 5000, 16384} {
