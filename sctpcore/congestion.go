@@ -15,7 +15,7 @@ type congestion struct {
 
 	// What the SACK chunk that is being read says of this path.
 	ackedBytes   int
-	ackedFirst   bool // the earliest outstanding TSN was among them
+	ackedFirst   bool // the earliest outstanding TSN was acknowledged, or given up before
 	flightBefore int
 	lossSeen     bool // something is to be sent again that was lost here
 }

@@ -40,7 +40,18 @@ func (a *Assoc) abandon(c *outChunk) {
 		d.abandoned = true
 		o.buffered -= len(d.data)
 	}
-	// Fragments that have no TSN yet are first in the queue, or all of the message is in it.
+	// Fragments that have no TSN yet are first in the queue, or all of the message is in it. If the
+	// peer has some already, it can be told to forget these by a TSN that comes after them.
+	if d := o.queue; d != nil && d.message == id && d.flags&flagBegin == 0 {
+		o.pop()
+		d.tsn, d.path, d.abandoned = o.next, a.sendPath(), true
+		o.next++
+		if d.flags&flagUnordered == 0 {
+			d.ssn = o.ssn(d.stream, false)
+		}
+		o.buffered -= len(d.data)
+		o.outstanding.put(d.tsn, d)
+	}
 	for o.queue != nil && o.queue.message == id {
 		d := o.pop()
 		o.buffered -= len(d.data)

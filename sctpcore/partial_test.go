@@ -61,6 +61,41 @@ func TestLifetime(t *testing.T) {
 	p.want("DATA +2 stream 4 ssn 1 EB \"next\"")
 }
 
+// TestLifetimeHalfSent: a message of which the peer has the beginning is given up by a TSN that
+// comes after it, so that its stream goes on.
+func TestLifetimeHalfSent(t *testing.T) {
+	p := partialPeer(t)
+	p.write(strings.Repeat("x", 10000), Info{Stream: 1, Lifetime: 100 * time.Millisecond})
+	p.write("next", Info{Stream: 1})
+	sent := -1
+	for p.next() != "" {
+		sent++
+	}
+	p.sleep(200 * time.Millisecond)
+	p.sack(sent, 65536, "") // the congestion window is open again
+	p.want(fmt.Sprintf("DATA +%d stream 1 ssn 1 EB \"next\"", sent+2),
+		fmt.Sprintf("FORWARD-TSN +%d stream 1 ssn 0", sent+1))
+	p.sack(sent+2, 65536, "")
+	if n := p.assoc.Unacknowledged(); n != 0 {
+		t.Errorf("%d bytes wait for an acknowledgement", n)
+	}
+}
+
+// TestLifetimeAnswered: a peer that answers FORWARD TSN is alive, though it acknowledges no DATA.
+func TestLifetimeAnswered(t *testing.T) {
+	p := partialPeer(t)
+	for i := range 3 {
+		p.write("x", Info{Lifetime: time.Millisecond})
+		p.next()
+		p.sleep(p.assoc.NextTimeout() - p.now) // T3-rtx
+		p.want(fmt.Sprintf("FORWARD-TSN +%d stream 0 ssn %d", i, i))
+		p.sack(i, 65536, "")
+		if n := p.assoc.errors; n != 0 {
+			t.Errorf("%d transmissions are said to be unanswered", n)
+		}
+	}
+}
+
 // TestLifetimeUnsent: a message that was never sent leaves no gap.
 func TestLifetimeUnsent(t *testing.T) {
 	p := partialPeer(t)

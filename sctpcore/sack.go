@@ -83,7 +83,7 @@ func (a *Assoc) acknowledged(now time.Duration, cum uint32, rwnd int64, blocks [
 	}
 	for _, p := range a.paths {
 		p.ackedData(advanced, o.recovery)
-		if p.ackedBytes > 0 {
+		if p.ackedBytes > 0 || p.ackedFirst { // also by the answer to a FORWARD TSN
 			a.revive(p)
 		}
 		switch {
