@@ -22,6 +22,10 @@ type authState struct {
 	peerChunks  []byte
 	demanded    chunkSet // chunks that the peer wants authenticated
 	demands     chunkSet // chunks that we want authenticated
+
+	repeated    bool // of what comes under repeatedKey, only DATA up to repeatedTSN is taken
+	repeatedKey uint16
+	repeatedTSN uint32
 }
 
 // A chunkSet is a set of types of chunks.
@@ -106,9 +110,10 @@ func (a *Assoc) signer(k *sharedKey) *authchunk.MAC {
 	return a.mac(k, a.auth.hmac)
 }
 
-// verify checks the AUTH chunk at the beginning of chunks, which go on to the end of the packet. If
-// it is wrong, or its key not known, it and all behind it are discarded. RFC 4895, Section 6.3.
-func (a *Assoc) verify(chunks []byte) bool {
+// verify checks the AUTH chunk at the beginning of chunks, which go on to the end of the packet,
+// and returns its key. That is nil if it is wrong, or its key not known: then it and all behind it
+// are discarded. RFC 4895, Section 6.3.
+func (a *Assoc) verify(chunks []byte) *sharedKey {
 	c, err := authchunk.ParseAuth(chunks)
 	k := a.auth.keys[c.KeyID]
 	switch {
@@ -124,13 +129,30 @@ func (a *Assoc) verify(chunks []byte) bool {
 	}
 	if err != nil {
 		a.stats.AuthFailures++
-		return false
+		return nil
 	}
 	if c.KeyID != a.auth.active.id { // as Linux does: who reads a message knows its key
 		a.event(Event{Kind: EventNewKey, Key: c.KeyID})
 	}
-	return true
+	return k
 }
+
+// taken reports whether a chunk that was authenticated with k is one that TakeRepeated leaves.
+func (a *Assoc) taken(k *sharedKey, c chunk) bool {
+	s := &a.auth
+	return !s.repeated || k.id != s.repeatedKey || c.typ == chunkData && len(c.value) >= 4 &&
+		!before(s.repeatedTSN, binary.BigEndian.Uint32(c.value))
+}
+
+// TakeRepeated drops what comes under key id, but for DATA chunks with a TSN up to last, which have
+// come before: the peer may send them again, and wait for their acknowledgement. It lasts until
+// [Assoc.TakeAll].
+func (a *Assoc) TakeRepeated(id uint16, last uint32) {
+	a.auth.repeated, a.auth.repeatedKey, a.auth.repeatedTSN = true, id, last
+}
+
+// TakeAll ends TakeRepeated.
+func (a *Assoc) TakeAll() { a.auth.repeated = false }
 
 // AuthInfo is what both ends have agreed on about SCTP-AUTH. RFC 4895, Section 3.
 type AuthInfo struct {

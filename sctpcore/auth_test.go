@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -232,6 +233,41 @@ func TestAuthKeyStates(t *testing.T) {
 	if err := none.assoc.SetAuthKey(1, nil); !errors.Is(err, ErrNoAuth) {
 		t.Error(err)
 	}
+}
+
+// TestTakeRepeated: under the key that was narrowed, only what has come before is acknowledged
+// again.
+func TestTakeRepeated(t *testing.T) {
+	p := authPeer(t, &Config{Auth: true, PartialReliability: true})
+	p.set(1, "one")
+	old := p.signed(authchunk.HMACSHA256, 0, "", data(1000, whole, 0, 0, "old"))
+	p.raw(p.core.tag, old)
+	p.wantEvent(EventNewKey)
+	p.wantRead("0:old")
+	p.want("SACK 1000")
+	p.assoc.TakeRepeated(0, 1000)
+	p.raw(p.core.tag, old)
+	p.wantEvent(EventNewKey)
+	p.want("SACK 1000 dup 1000")
+	for name, chunks := range map[string][]byte{
+		"another message": data(1001, whole, 0, 1, "new"),
+		"one behind a duplicate": slices.Concat(
+			data(1000, whole, 0, 0, "old"), data(1001, whole, 0, 1, "new")),
+		"FORWARD TSN":      {chunkForwardTSN, 0, 0, 8, 0, 0, 1000 >> 8, 1001 & 0xff},
+		"a cut DATA chunk": {chunkData, whole, 0, 6, 0, 0, 0, 0},
+	} {
+		p.raw(p.core.tag, p.signed(authchunk.HMACSHA256, 0, "", chunks))
+		if p.assoc.HighestTSN() != 1000 || p.assoc.Readable() || p.assoc.State() != StateEstablished {
+			t.Errorf("%s was taken", name)
+		}
+		p.wantEvent(EventNewKey)
+	}
+	p.raw(p.core.tag, p.signed(authchunk.HMACSHA256, 1, "one", data(1001, whole, 0, 1, "key 1")))
+	p.wantRead("0:key 1")
+	p.assoc.TakeAll()
+	p.raw(p.core.tag, p.signed(authchunk.HMACSHA256, 0, "", data(1002, whole, 0, 2, "again")))
+	p.wantEvent(EventNewKey)
+	p.wantRead("0:again")
 }
 
 // TestAuthOnlyWhatIsListed: control chunks that the peer does not list stand before AUTH, so that a

@@ -274,7 +274,8 @@ func (e *Endpoint) accept(now time.Duration, config *Config, h header, from neti
 	a.agree(c.localTSN, &c.peer)
 	a.addPaths(c.origin(from), local, c.peer.addrs)
 	a.now = now
-	if isAuth := packet[headerLen] == chunkAuth; isAuth && !a.verify(packet[headerLen:]) || !isAuth && a.demands(chunkCookieEcho) {
+	isAuth := packet[headerLen] == chunkAuth
+	if isAuth && a.verify(packet[headerLen:]) == nil || !isAuth && a.demands(chunkCookieEcho) {
 		return nil // RFC 4895, Section 6.3
 	}
 	a.up(now)

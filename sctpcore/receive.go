@@ -79,7 +79,7 @@ func (a *Assoc) receiveAuthCookie(now time.Duration, h header, from netip.AddrPo
 	trial.random = c.random
 	trial.auth.keys, trial.auth.active = cloneKeys(a.auth.keys), a.auth.active
 	trial.agreeAuth(&c.peer)
-	if !trial.verify(chunks) {
+	if trial.verify(chunks) == nil {
 		a.stats.AuthFailures++
 		return false
 	}
@@ -105,19 +105,25 @@ func (a *Assoc) receiveReflected(h header, p *path, first chunk) {
 // receiveChunks takes the chunks of a packet with the right tag, and reports whether some were
 // authenticated.
 func (a *Assoc) receiveChunks(now time.Duration, p *path, local netip.Addr, chunks []byte) (authenticated bool) {
+	var key *sharedKey
 	for len(chunks) > 0 && a.state != StateClosed {
 		c, rest, ok := nextChunk(chunks)
 		if !ok {
 			return authenticated
 		}
 		if c.typ == chunkAuth {
-			// RFC 4895, Section 4.1: one in a packet.
-			if authenticated || !a.verify(chunks) {
+			if authenticated { // RFC 4895, Section 4.1: one in a packet
+				return authenticated
+			}
+			if key = a.verify(chunks); key == nil {
 				return authenticated
 			}
 			authenticated = true
 			chunks = rest
 			continue
+		}
+		if authenticated && !a.taken(key, c) {
+			return authenticated
 		}
 		chunks = rest
 		if !authenticated && a.demands(c.typ) {

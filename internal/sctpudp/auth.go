@@ -22,6 +22,23 @@ func (a *Assoc) DeleteAuthKey(id uint16) error {
 	return a.do(func() error { return a.core.DeleteAuthKey(id) })
 }
 
+// TakeRepeated drops what comes under key id, but for messages with a transmission sequence number
+// up to last, which were received before and are only acknowledged again.
+func (a *Assoc) TakeRepeated(id uint16, last uint32) error {
+	return a.do(func() error {
+		a.core.TakeRepeated(id, last)
+		return nil
+	})
+}
+
+// TakeAll ends TakeRepeated.
+func (a *Assoc) TakeAll() error {
+	return a.do(func() error {
+		a.core.TakeAll()
+		return nil
+	})
+}
+
 // AuthAgreement returns what both ends have said about SCTP-AUTH.
 func (a *Assoc) AuthAgreement() (g authchunk.Agreement, err error) {
 	err = a.do(func() error {
