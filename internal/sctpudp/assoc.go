@@ -30,6 +30,7 @@ type Assoc struct {
 	reported    error // what Recv has returned at the end, and goes on returning
 	closed      bool  // by the user
 	released    bool  // the socket does not know it any more
+	up          bool  // it has been established
 
 	quick, prompt     bool          // since Handshaking; until its end, and until Settled
 	rtoMin, sackDelay time.Duration // outside of handshakes
@@ -39,6 +40,7 @@ const never = time.Duration(math.MaxInt64)
 
 func newAssoc(s *Socket, core *sctpcore.Assoc) *Assoc {
 	a := &Assoc{socket: s, core: core, state: core.State(), armed: never}
+	a.up = a.state >= sctpcore.StateEstablished
 	a.cond.L = &a.mu
 	return a
 }
@@ -64,7 +66,7 @@ func (a *Assoc) after() {
 	}
 	packets.Put(buf)
 	if state := a.core.State(); state != a.state {
-		a.state = state
+		a.state, a.up = state, a.up || state >= sctpcore.StateEstablished
 		a.bind()
 	}
 	a.arm()
@@ -97,7 +99,7 @@ func (a *Assoc) bind() {
 	a.released = true
 	s.endpoint.Forget(a.core)
 	delete(s.assocs, a.core)
-	if s.lingers && a.core.Err() == sctpcore.ErrClosed {
+	if s.lingers && a.answers() {
 		time.AfterFunc(linger, func() {
 			s.mu.Lock()
 			defer s.mu.Unlock()
@@ -106,6 +108,12 @@ func (a *Assoc) bind() {
 		return
 	}
 	s.release()
+}
+
+// answers reports whether the peer may not have got the last packet. It is called with mu held.
+func (a *Assoc) answers() bool {
+	var abort *sctpcore.AbortError
+	return a.up && !(errors.As(a.core.Err(), &abort) && !abort.Local)
 }
 
 // arm has timeout called in time. A timer that fires too early sets itself again, which is cheaper

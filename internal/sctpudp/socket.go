@@ -56,9 +56,9 @@ func Open(network string, local netip.AddrPort) (*Socket, error) {
 	return New(conn, local.Port() == 0)
 }
 
-// linger is how long a socket goes on answering for associations that were shut down: if SHUTDOWN
-// COMPLETE is lost, the peer sends SHUTDOWN ACK again after its retransmission timeout. RFC 9260,
-// Section 8.4, rule 5.
+// linger is how long a socket goes on answering for associations that are over: if SHUTDOWN
+// COMPLETE or ABORT is lost, the peer sends something again after its retransmission timeout. RFC
+// 9260, Section 8.4, rules 5 and 8.
 const linger = 3 * time.Second
 
 const socketBuffer = 1 << 20
