@@ -115,6 +115,10 @@ func (c *Conn) Close() {
 	c.pushRecord(contentAlert, appendAlert(nil, levelWarning, AlertCloseNotify))
 }
 
+// PeerClosed reports whether the peer's close_notify was received, also before [EventPeerClosed] is
+// taken.
+func (c *Conn) PeerClosed() bool { return c.peerClosed || c.in.drain == drainCloseNotify }
+
 // Fail ends the connection because of what only the driver can see, such as a
 // restart of the association: a fatal alert is queued, and all later calls
 // return an [AlertError] with err inside. If the connection is over already,

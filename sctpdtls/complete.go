@@ -54,8 +54,7 @@ func (c *Conn) look() error {
 // FORWARD TSN chunk may be lost as well, and comes again with the acknowledgement of close_notify.
 const settleTime = time.Second
 
-// nothingMissing is called when the peer's close_notify has come, and all that was received before
-// is read.
+// nothingMissing finds out, when the peer's close_notify has come, whether all before it has.
 func (c *Conn) nothingMissing() error {
 	if c.closing.Load() {
 		return nil // nobody asks for messages any more

@@ -88,6 +88,7 @@ type Conn struct {
 	gateShut   bool                // the gate is shut, the write deadline is the owner's
 	reopen     bool                // the gate is shut for a control record only
 	peerClosed bool                // the peer's close_notify has come
+	peerShut   bool                // SHUTDOWN of the peer has come
 	closed     bool                // by Close or Abort
 	closeErr   error               // then: what Close returns
 	dead       bool                // nothing can be sent or received any more

@@ -131,17 +131,26 @@ func (c *Conn) do(ev dtlscore.Event) error {
 		c.queue(ev.Data, info)
 		return nil
 	case dtlscore.EventPeerClosed:
-		if err := c.nothingMissing(); err != nil {
+		if err := c.peerCloses(); err != nil {
 			return err
 		}
-		c.peerClosed = true
-		c.end(io.EOF)
 		if r := c.closeWrite.Load(); c.core.Epoch() == 0 && !c.closing.Load() && (r == nil || !r.begun) {
 			c.endWrites(ErrPeerClosed) // in the middle of a renegotiation: the core ends this direction too
 		}
 		return nil
 	}
 	return fmt.Errorf("sctpdtls: unknown event %d of the DTLS core", ev.Kind)
+}
+
+// peerCloses is called when the peer's close_notify has come, and all that was received before is
+// read.
+func (c *Conn) peerCloses() error {
+	if err := c.nothingMissing(); err != nil {
+		return err
+	}
+	c.peerClosed = true
+	c.end(io.EOF)
+	return nil
 }
 
 // sendFlight sends the records that were collected. When there is no space for them, the peer may
@@ -380,6 +389,8 @@ func (c *Conn) event(ev stream.Event) error {
 		return c.down
 	case stream.Down:
 		c.cause = ev.Cause // Recv tells next how it ended
+	case stream.PeerShutdown:
+		c.peerShut = true
 	}
 	// A part of a message that was given up (PartialAborted) belongs to a message with a
 	// Lifetime, or to an association that Recv will say has ended.
@@ -395,13 +406,20 @@ func (c *Conn) over(err error) error {
 		c.core.Fail(dtlscore.AlertRecordOverflow, err)
 		return c.core.Err()
 	}
+	// Once the peer has sent SHUTDOWN nothing can be sent, whether the association is over or not.
+	// RFC 9260, Section 9.2.
+	shut := errors.Is(err, io.EOF) ||
+		c.peerShut && (errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ESHUTDOWN))
+	if c.down == nil && shut && !c.peerClosed && c.core.PeerClosed() {
+		c.down = c.peerCloses() // EventPeerClosed is behind what cannot be sent any more
+	}
 	switch {
 	case c.down != nil: // the first error tells most
 	case errors.Is(err, net.ErrClosed):
 		c.down = err
-	case errors.Is(err, io.EOF) && c.peerClosed:
+	case shut && c.peerClosed:
 		c.down = ErrPeerClosed
-	case errors.Is(err, io.EOF):
+	case shut:
 		c.down = &AssociationError{End: AssociationShutdown}
 	case errors.Is(err, syscall.ECONNRESET):
 		c.down = &AssociationError{End: AssociationAborted, Cause: c.cause, Err: err}
