@@ -30,8 +30,10 @@ var mayImport = map[string][]string{
 	"internal/testca":     {},
 	"internal/testrandom": {},
 	"internal/fuzzcount":  {},
-	"sctpdtls":            {module + "dtlscore", module + "authchunk", module + "stream", module + "internal/sctpsock", module + "internal/errtype", "github.com/ishidawataru/sctp"},
-	".":                   {},
+	"sctpdtls": {module + "dtlscore", module + "authchunk", module + "stream",
+		module + "internal/sctpsock", module + "internal/sctpudp", module + "sctpcore",
+		module + "internal/errtype", "github.com/ishidawataru/sctp"},
+	".": {},
 }
 
 // TestImports fails on an import that is not in the table above.

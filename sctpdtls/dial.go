@@ -14,11 +14,17 @@ import (
 )
 
 // Dial makes an association with address, a “host:port” or “a/b:port”, and does the
-// handshake. The network is “sctp”, “sctp4” or “sctp6”. Without [Config].ServerName the
-// host is the name that the server's certificate must have. Of a name with several addresses they
-// are tried one after the other until one accepts an association, each but the last for a share of
-// the time and [Config].HandshakeTimeout at most. Of a list of hosts each name stands for its first
-// address, and all belong to one server.
+// handshake. The network is “sctp”, “sctp4” or “sctp6”, for the SCTP of the kernel, or
+// one of these with “+udp” behind, as “sctp+udp”, for that of this process.
+//
+// SCTP of this process needs nothing of the kernel but UDP, inside which it goes (RFC 6951). The
+// UDP port of the peer is [SCTPOptions].UDPEncapPort, 9899 if that is 0. The association has a UDP
+// port of its own on this side.
+//
+// Without [Config].ServerName the host is the name that the server's certificate must have. Of a
+// name with several addresses they are tried one after the other until one accepts an association,
+// each but the last for a share of the time and [Config].HandshakeTimeout at most. Of a list of
+// hosts each name stands for its first address, and all belong to one server.
 //
 // It returns when each end has accepted the other. In DTLS 1.3 a client could send before the
 // server has judged its certificate; Dial waits for the server's answer, half a round trip more,
@@ -76,7 +82,8 @@ func (d *Dialer) DialConn(ctx context.Context, network, address string) (*Conn, 
 	if _, err := dtlscore.Client(coreConfig); err != nil {
 		return fail(err)
 	}
-	addrs, err := resolveAll(ctx, network, address)
+	sctp, _ := withoutUDP(network)
+	addrs, err := resolveAll(ctx, sctp, address)
 	if err != nil {
 		return fail(err)
 	}
@@ -127,6 +134,9 @@ func (d *Dialer) dialOnce(ctx context.Context, network string, addrs []*Addr, co
 // that of the first.
 func (d *Dialer) associate(ctx context.Context, network string, addrs []*Addr, config *Config) (a association, addr *Addr, err error) {
 	dial := dialKernel
+	if _, udp := withoutUDP(network); udp {
+		dial = dialUDP
+	}
 	if d.dialer != nil {
 		dial = d.dialer
 	}

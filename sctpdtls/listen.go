@@ -45,7 +45,10 @@ type kernelListener interface {
 
 // Listen listens on address: “host:port”, “a/b:port” for several addresses of this host, or
 // “:port” for all of them, which are those of IPv4 on a kernel without IPv6. The network is
-// “sctp”, “sctp4” or “sctp6”. Errors are a *[net.OpError].
+// “sctp”, “sctp4” or “sctp6”, or one of these with “+udp” behind for SCTP of this
+// process inside UDP (RFC 6951), on one or all addresses of this host. Then
+// [SCTPOptions].UDPEncapPort is the UDP port to listen on, 9899 if that is 0. Errors are a
+// *[net.OpError].
 func Listen(network, address string, config *Config) (*Listener, error) {
 	opError := &net.OpError{Op: "listen", Net: network}
 	fail := func(err error) (*Listener, error) {
@@ -58,12 +61,17 @@ func Listen(network, address string, config *Config) (*Listener, error) {
 	if _, err := dtlscore.Server(config.core()); err != nil {
 		return fail(err) // now rather than at every connection
 	}
-	addr, err := ResolveAddr(context.Background(), network, address)
+	sctp, udp := withoutUDP(network)
+	addr, err := ResolveAddr(context.Background(), sctp, address)
 	if err != nil {
 		return fail(err)
 	}
 	opError.Addr = addr
-	socket, err := listenKernel(network, addr, config)
+	listen := listenKernel
+	if udp {
+		listen = listenUDP
+	}
+	socket, err := listen(network, addr, config)
 	if err != nil {
 		return fail(err)
 	}

@@ -52,10 +52,15 @@ type SCTPOptions struct {
 	// [Conn.BindAdd] and [Conn.BindRemove] (RFC 5061). Both have to ask for it. SCTP-AUTH protects it.
 	AddressChanges bool
 
-	// UDPEncapPort is the peer's UDP port for SCTP inside UDP (RFC 6951; 9899 is registered). A client
-	// sets it. Both hosts need the sysctl net.sctp.udp_port, in each network namespace, which opens
-	// their own port; a server learns the client's. Without it at the peer Dial ends with
+	// UDPEncapPort is the peer's UDP port for SCTP inside UDP (RFC 6951; 9899 is registered). A
+	// client sets it.
+	//
+	// For the kernel's SCTP, both hosts need the sysctl net.sctp.udp_port, in each network namespace,
+	// which opens their own port; a server learns the client's. Without it at the peer Dial ends with
 	// syscall.ETIMEDOUT. (The sysctl net.sctp.encap_port is this option for every socket.)
+	//
+	// For the network “sctp+udp” 0 is 9899, and it is the port that a server listens on. If the
+	// peer's SCTP is that of a Linux kernel, its host needs the sysctl.
 	UDPEncapPort uint16
 
 	// RefuseRestart makes the kernel drop INIT chunks for an association that exists, so that nobody

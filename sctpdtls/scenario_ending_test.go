@@ -113,7 +113,7 @@ func sideways(endings []suddenEnding) (out []scenario) {
 var orderlyEndings = []scenario{
 	{name: "client closes", run: func(s *stage) { closeAndRead(s, s.closer("client")) }},
 	{name: "server closes", run: func(s *stage) { closeAndRead(s, s.closer("server")) }},
-	{name: "client closes, in a network that loses", net: weather{delay: time.Millisecond, loss: 0.05, lasting: true}, run: func(s *stage) {
+	{name: "client closes, in a network that loses", net: weather{delay: time.Millisecond, loss: 0.05, lasting: true}, setUp: patient, run: func(s *stage) {
 		closeAndRead(s, s.closer("client"))
 	}},
 	{name: "both close", run: func(s *stage) {

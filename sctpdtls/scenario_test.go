@@ -339,7 +339,8 @@ func (s *stage) within(d time.Duration, what string, f func()) {
 
 // slack is the time that a slow machine may need in addition; a false clock does not run meanwhile.
 func (s *stage) slack() time.Duration {
-	if _, inMemory := s.world.(*memoryWorld); inMemory {
+	switch s.world.(type) {
+	case *memoryWorld, *udpWorld:
 		return 0
 	}
 	return time.Second

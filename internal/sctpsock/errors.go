@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"syscall"
 )
 
@@ -25,9 +26,16 @@ var (
 type NoSCTPError struct{ Err error }
 
 func (e *NoSCTPError) Error() string {
-	return fmt.Sprintf("sctp: no SCTP in this kernel (%v): as root, run \"modprobe sctp\", for a container on its host (\"sctp-echo doctor\" says what forbids it); "+
-		"the module is in the package linux-modules-extra-$(uname -r) on Ubuntu, kernel-modules-extra on Fedora, "+
-		"and in the linux-image packages of Debian; where there is none, netns-tests/run of this library's repository runs a program in a kernel that has it", e.Err)
+	s := fmt.Sprintf("sctp: no SCTP in this kernel (%v): the network \"sctp+udp\" brings its own, "+
+		"if the peer has SCTP inside UDP", e.Err)
+	if runtime.GOOS == "linux" {
+		s += "; or as root, run \"modprobe sctp\", for a container on its host " +
+			"(\"sctp-echo doctor\" says what forbids it); the module is in the package " +
+			"linux-modules-extra-$(uname -r) on Ubuntu, kernel-modules-extra on Fedora, " +
+			"and in the linux-image packages of Debian; where there is none, netns-tests/run " +
+			"of this library's repository runs a program in a kernel that has it"
+	}
+	return s
 }
 
 func (e *NoSCTPError) Unwrap() error { return e.Err }
