@@ -82,7 +82,8 @@ func checkCAs(f *pemFile, now time.Time) (found []Finding) {
 		say = Bad
 	}
 	for _, b := range f.broken {
-		found = append(found, Note(brokenRemedy, "%s, %s: whom it has signed is not trusted", f.name, b))
+		found = append(found,
+			Note(b.remedy, "%s, %s: whom it has signed is not trusted", f.name, b.why))
 	}
 	for _, c := range f.certs {
 		name := f.name + ": " + CertificateName(c)
@@ -176,7 +177,7 @@ func checkPair(o Files, cas []*x509.Certificate, now time.Time) (found []Finding
 		found = append(found, Note("chmod 600 "+key.name, "others can read the private key"))
 	}
 	for _, b := range cert.broken {
-		found = append(found, Bad(brokenRemedy, "%s, %s: peers may lack it", cert.name, b))
+		found = append(found, Bad(b.remedy, "%s, %s: peers may lack it", cert.name, b.why))
 	}
 	chain := cert.certs
 	if n := len(pair.Certificate); n > longestChain {

@@ -429,6 +429,27 @@ func TestFileFaults(t *testing.T) {
 		wantFindings(t, CheckCertificates(Files{CA: t.TempDir()}, time.Now()), Ill,
 			"is a directory...a file of it", "")
 	})
+	t.Run("an unknown curve", func(t *testing.T) {
+		onP256 := issueTest(t, root, "P-256", leafNamed("leaf"))
+		p256 := []byte{6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7} // its identifier, and another's
+		der := bytes.Replace(onP256.cert.Raw, p256, append(p256[:9:9], 5), 1)
+		for _, ca := range []string{"", block("CERTIFICATE", der)} {
+			found := checkTexts(t, block("CERTIFICATE", der), onP256.keyPEM(t), ca, false, time.Now())
+			wantFindings(t, found, Ill, "unsupported elliptic curve...ECDSA on P-256", "issue it again")
+		}
+	})
+	t.Run("a file without an end", func(t *testing.T) {
+		endless := filepath.Join(t.TempDir(), "cert.pem")
+		if err := os.WriteFile(endless, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(endless, 1<<40); err != nil { // which takes no space
+			t.Fatal(err)
+		}
+		for _, files := range []Files{{Cert: endless}, {CA: endless}} {
+			wantFindings(t, CheckCertificates(files, time.Now()), Ill, "more than 16 MiB", "")
+		}
+	})
 	t.Run("nowhere", func(t *testing.T) {
 		wantFindings(t, CheckCertificates(Files{Cert: filepath.Join(t.TempDir(), "none")}, time.Now()),
 			Ill, "no such file...path", "")

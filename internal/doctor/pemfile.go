@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"slices"
@@ -42,10 +43,13 @@ type pemFile struct {
 	text   []byte
 	certs  []*x509.Certificate
 	key    *pem.Block // the first private key, which is the one that crypto/tls takes
-	broken []string   // blocks that cannot be read, and why
-	first  string     // why the first certificate cannot be read, or empty
+	broken []fault    // blocks that cannot be read
+	first  *fault     // of the first certificate, nil if that can be read
 	others []string   // types of blocks that are something else
 }
+
+// A fault is why a block of a [pemFile] cannot be read, and what to do about it.
+type fault struct{ why, remedy string }
 
 // fail makes the error that says why the file cannot be used.
 func (f *pemFile) fail(why, remedy string) error {
@@ -54,11 +58,15 @@ func (f *pemFile) fail(why, remedy string) error {
 
 // readPEM reads a file. An error is a [FileError].
 func readPEM(name string) (*pemFile, error) {
-	text, err := os.ReadFile(name)
+	text, err := readFile(name)
 	if err != nil {
 		return nil, unreadable(err)
 	}
 	f := &pemFile{name: name, text: text}
+	if len(text) > maxFile {
+		return nil, f.fail(fmt.Sprintf("has more than %d MiB", maxFile>>20),
+			"give a file of certificates or keys: all the CAs of a system have less than 1 MiB")
+	}
 	if err := f.notPEM(); err != nil {
 		return nil, err
 	}
@@ -82,28 +90,48 @@ func readPEM(name string) (*pemFile, error) {
 	return f, nil
 }
 
+// maxFile is the size in bytes of the largest file that is read.
+const maxFile = 16 << 20
+
+// readFile reads a file, or so much of it that it is too large. It may be a pipe.
+func readFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxFile+1))
+}
+
 // add takes the block that begins in a line.
 func (f *pemFile) add(text []byte, line int) {
 	label, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(string(text)), "-----BEGIN "),
 		"-----")
 	isCertificate := label == "CERTIFICATE"
-	broken := func(why any) {
-		text := fmt.Sprintf("line %d: the %s cannot be read: %v", line, Shorten(label, 40), why)
-		f.broken = append(f.broken, text)
+	broken := func(remedy string, why any) {
+		b := fault{
+			fmt.Sprintf("line %d: the %s cannot be read: %v", line, Shorten(label, 40), why), remedy,
+		}
+		f.broken = append(f.broken, b)
 		if isCertificate && len(f.certs) == 0 {
-			f.first = cmp.Or(f.first, text)
+			f.first = cmp.Or(f.first, &b)
 		}
 	}
 	block, _ := pem.Decode(text)
 	switch {
 	case block == nil:
-		broken("it is not whole, or not indented as it should be")
+		broken(brokenRemedy, "it is not whole, or not indented as it should be")
 	case isCertificate && len(block.Headers) > 0:
-		broken("it has headers")
+		broken(brokenRemedy, "it has headers")
 	case isCertificate:
 		cert, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			broken(err)
+			remedy := brokenRemedy
+			if isCertificateForm(block.Bytes) { // of a key, most likely, that Go does not know
+				remedy = "openssl x509 -noout -text -in " + f.name + " says what it is; have one issued for " +
+					"another key: " + goodKeys
+			}
+			broken(remedy, err)
 			break
 		}
 		f.certs = append(f.certs, cert)
@@ -114,6 +142,17 @@ func (f *pemFile) add(text []byte, line int) {
 	case label != "EC PARAMETERS":
 		f.others = append(f.others, label)
 	}
+}
+
+// isCertificateForm reports whether der is whole and has the form of a certificate: RFC 5280,
+// Section 4.1.
+func isCertificateForm(der []byte) bool {
+	var cert struct {
+		Body, Algorithm asn1.RawValue
+		Signature       asn1.BitString
+	}
+	rest, err := asn1.Unmarshal(der, &cert)
+	return err == nil && len(rest) == 0 && cert.Body.Tag == asn1.TagSequence
 }
 
 // unreadable is the error for a file that the system does not let us read.
@@ -184,7 +223,7 @@ func (f *pemFile) noCertificate() error {
 	has := func(label string) bool { return slices.Contains(f.others, label) }
 	switch {
 	case len(f.broken) > 0:
-		return f.fail("holds no certificate that can be read, "+f.broken[0], brokenRemedy)
+		return f.fail("holds no certificate that can be read, "+f.broken[0].why, f.broken[0].remedy)
 	case has("CERTIFICATE REQUEST") || has("NEW CERTIFICATE REQUEST"):
 		remedy = "it is a request: have the CA make a certificate of it, and give that"
 	case has("PKCS7") || has("CMS"):
@@ -225,7 +264,8 @@ func (f *pemFile) privateKey() (crypto.Signer, error) {
 		remedy := "give the file of the certificate's private key with -key"
 		switch {
 		case len(f.broken) > 0:
-			return nil, f.fail("holds no private key that can be read, "+f.broken[0], brokenRemedy)
+			b := f.broken[0]
+			return nil, f.fail("holds no private key that can be read, "+b.why, b.remedy)
 		case slices.ContainsFunc(f.others, func(l string) bool {
 			return strings.HasSuffix(l,
 				"PUBLIC KEY")
@@ -279,9 +319,8 @@ func pairOf(cert, key *pemFile) (pair tls.Certificate, err error) {
 	if len(cert.certs) == 0 {
 		return pair, cert.noCertificate()
 	}
-	if cert.first != "" {
-		return pair, cert.fail("has as its first certificate one that cannot be read, "+cert.first,
-			brokenRemedy)
+	if b := cert.first; b != nil {
+		return pair, cert.fail("has as its first certificate one that cannot be read, "+b.why, b.remedy)
 	}
 	private, err := key.privateKey()
 	if err != nil {
