@@ -43,7 +43,7 @@ func TestKernelAttackH11KilledPeer(t *testing.T) {
 		if unread {
 			must(t, c.WriteMessage([]byte("nobody takes this"), MessageInfo{})) // so the peer has no room
 			must(t, c.WriteMessage([]byte("nobody reads this"), MessageInfo{}))
-			for w.outstanding(c.assoc) {
+			for w.outstanding(c.assoc) || w.entryOf(c.RemoteAddr(), c.LocalAddr()).received == 0 {
 				time.Sleep(time.Millisecond)
 			}
 		}

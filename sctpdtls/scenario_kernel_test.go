@@ -109,7 +109,7 @@ func (w *kernelWorld) mend() {
 // scenarioSCTP makes the kernel notice soon that a peer has gone, unless the association is to
 // outlast that.
 func (w *kernelWorld) scenarioSCTP() SCTPOptions {
-	attempts := uint16(4)
+	attempts := uint16(6)
 	if w.lasting {
 		attempts = 1000
 	}
@@ -224,10 +224,15 @@ func assocs(t *testing.T) (all []assocEntry) {
 }
 
 // entry returns the kernel's entry for a, if there is one.
-func (w *kernelWorld) entry(a association) (e assocEntry) {
-	local, remote := int(a.LocalAddr().(*Addr).Port), int(a.RemoteAddr().(*Addr).Port)
+func (w *kernelWorld) entry(a association) assocEntry {
+	return w.entryOf(a.LocalAddr(), a.RemoteAddr())
+}
+
+func (w *kernelWorld) entryOf(from, to net.Addr) (e assocEntry) {
+	local, remote := from.(*Addr).Port, to.(*Addr).Port
 	all := assocs(w.t)
-	if i := slices.IndexFunc(all, func(e assocEntry) bool { return e.local == local && e.remote == remote }); i >= 0 {
+	same := func(e assocEntry) bool { return e.local == local && e.remote == remote }
+	if i := slices.IndexFunc(all, same); i >= 0 {
 		e = all[i]
 	}
 	return e

@@ -91,9 +91,10 @@ type world interface {
 }
 
 // These bound every ending. An end that gets no answer is told so after lostAfter at the latest,
-// because the tests ask the kernel for few retransmissions.
+// because the tests ask the kernel for few retransmissions. A handshake that does not end by itself
+// may take long on a slow machine.
 const (
-	scenarioHandshakeTimeout = 2 * time.Second
+	scenarioHandshakeTimeout = 6 * time.Second
 	scenarioCloseTimeout     = time.Second
 	lostAfter                = 8 * time.Second
 )
