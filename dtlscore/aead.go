@@ -77,6 +77,9 @@ func grow(b []byte, n int) []byte {
 type noProtection struct{}
 
 func (noProtection) seal(dst []byte, typ contentType, sequence uint64, content []byte) []byte {
-	h := recordHeader{typ: typ, version: VersionDTLS12, sequence: sequence, length: len(content)}
-	return append(h.append(dst), content...)
+	start := len(dst)
+	dst = grow(dst, recordHeaderLen+len(content))
+	putHeader(dst[start:], typ, sequence, len(content))
+	copy(dst[start+recordHeaderLen:], content)
+	return dst
 }

@@ -41,15 +41,16 @@ func (p *protection12) seal(dst []byte, typ contentType, sequence uint64, conten
 	start := len(dst)
 	end := start + len(content) + p.overhead()
 	dst = grow(dst, end-start+sealScratch)
-	h := recordHeader{typ, VersionDTLS12, p.epoch, sequence, end - start - recordHeaderLen}
-	h.append(dst[:start])
-	body := dst[start+recordHeaderLen : start+recordHeaderLen]
+	number := uint64(p.epoch)<<48 | sequence
+	putHeader(dst[start:], typ, number, end-start-recordHeaderLen)
+	body := start + recordHeaderLen
 	if p.explicit {
 		// Never random, and never the same twice: RFC 9325, Section 7.2.1.
-		body = binary.BigEndian.AppendUint64(body, h.number())
+		binary.BigEndian.PutUint64(dst[body:], number)
+		body += gcmExplicitLen
 	}
-	nonce, additional := p.inputs(dst[end:], h, h.number(), len(content))
-	p.aead.Seal(body, nonce, content, additional)
+	nonce, additional := p.inputs(dst[end:], typ, VersionDTLS12, number, number, len(content))
+	p.aead.Seal(dst[body:body], nonce, content, additional)
 	return dst[:end]
 }
 
@@ -68,7 +69,7 @@ func (p *protection12) open(h recordHeader, fragment []byte) ([]byte, error) {
 		explicit = binary.BigEndian.Uint64(fragment)
 		fragment = fragment[gcmExplicitLen:]
 	}
-	nonce, additional := p.inputs(p.scratch[:], h, explicit, n)
+	nonce, additional := p.inputs(p.scratch[:], h.typ, h.version, h.number(), explicit, n)
 	content, err := p.aead.Open(fragment[:0], nonce, fragment, additional)
 	if err != nil {
 		return nil, misbehaved(AlertBadRecordMAC, "record %d of epoch %d does not decrypt", h.sequence, h.epoch)
@@ -79,17 +80,23 @@ func (p *protection12) open(h recordHeader, fragment []byte) ([]byte, error) {
 // inputs writes the nonce and the additional data for n bytes of content into
 // scratch. With GCM explicit is what the record carries of the nonce; with
 // ChaCha20 it is the record's number, and is combined with the fixed IV.
-func (p *protection12) inputs(scratch []byte, h recordHeader, explicit uint64, n int) (nonce, additional []byte) {
-	nonce = scratch[:aeadNonceLen:aeadNonceLen]
-	copy(nonce, p.fixedIV[:])
-	// What was just copied is not read back, which would wait for it. The tail of the IV is zero with
-	// GCM.
-	const tail = aeadNonceLen - 8
-	binary.BigEndian.PutUint64(nonce[tail:], binary.BigEndian.Uint64(p.fixedIV[tail:])^explicit)
-
-	additional = binary.BigEndian.AppendUint64(scratch[aeadNonceLen:aeadNonceLen], h.number())
-	additional = append(additional, byte(h.typ))
-	additional = binary.BigEndian.AppendUint16(additional, h.version)
-	additional = binary.BigEndian.AppendUint16(additional, uint16(n))
+func (p *protection12) inputs(
+	scratch []byte, typ contentType, version uint16, number, explicit uint64, n int,
+) (nonce, additional []byte) {
+	scratch = scratch[:aeadNonceLen+additionalLen12]
+	nonce, additional = scratch[:aeadNonceLen:aeadNonceLen], scratch[aeadNonceLen:]
+	putNonce(nonce, &p.fixedIV, explicit) // the tail of the IV is zero with GCM
+	binary.BigEndian.PutUint64(additional, number)
+	additional[8] = byte(typ)
+	binary.BigEndian.PutUint16(additional[9:], version)
+	binary.BigEndian.PutUint16(additional[11:], uint16(n))
 	return nonce, additional
+}
+
+// putNonce writes the nonce of a record, whose last 8 bytes are combined with its number.
+func putNonce(nonce []byte, iv *[aeadNonceLen]byte, number uint64) {
+	// What was just written is not read back, which would wait for it.
+	const tail = aeadNonceLen - 8
+	binary.NativeEndian.PutUint32(nonce, binary.NativeEndian.Uint32(iv[:]))
+	binary.BigEndian.PutUint64(nonce[tail:], binary.BigEndian.Uint64(iv[tail:])^number)
 }

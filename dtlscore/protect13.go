@@ -105,10 +105,7 @@ func (p *protection13) open(h unifiedHeader, record []byte) (typ contentType, se
 // its own key.
 func (p *protection13) nonce(scratch []byte, sequence uint64) []byte {
 	nonce := scratch[:aeadNonceLen]
-	copy(nonce, p.iv[:])
-	// What was just copied is not read back, which would wait for it.
-	const tail = aeadNonceLen - 8
-	binary.BigEndian.PutUint64(nonce[tail:], binary.BigEndian.Uint64(p.iv[tail:])^sequence)
+	putNonce(nonce, &p.iv, sequence)
 	return nonce
 }
 

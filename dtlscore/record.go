@@ -28,11 +28,13 @@ type recordHeader struct {
 // have them.
 func (h recordHeader) number() uint64 { return uint64(h.epoch)<<48 | h.sequence }
 
-func (h recordHeader) append(b []byte) []byte {
-	b = append(b, byte(h.typ))
-	b = binary.BigEndian.AppendUint16(b, h.version)
-	b = binary.BigEndian.AppendUint64(b, h.number())
-	return binary.BigEndian.AppendUint16(b, uint16(h.length))
+// putHeader writes the header of a record of version 1.2 with a fragment of length bytes.
+func putHeader(b []byte, typ contentType, number uint64, length int) {
+	b = b[:recordHeaderLen]
+	b[0] = byte(typ)
+	binary.BigEndian.PutUint16(b[1:], VersionDTLS12)
+	binary.BigEndian.PutUint64(b[3:], number)
+	binary.BigEndian.PutUint16(b[11:], uint16(length))
 }
 
 // parseRecord splits a message of the transport, which is exactly one record,

@@ -2,6 +2,7 @@ package dtlscore
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"testing"
 )
@@ -147,4 +148,12 @@ func TestReconstruct(t *testing.T) { // 3.12
 			t.Fatalf("%d is taken for %d", n, got)
 		}
 	}
+}
+
+// append writes headers of all kinds, also such as putHeader never would.
+func (h recordHeader) append(b []byte) []byte {
+	b = append(b, byte(h.typ))
+	b = binary.BigEndian.AppendUint16(b, h.version)
+	b = binary.BigEndian.AppendUint64(b, h.number())
+	return binary.BigEndian.AppendUint16(b, uint16(h.length))
 }
