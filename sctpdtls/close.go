@@ -109,6 +109,7 @@ func (c *Conn) interrupt() {
 	werr := net.ErrClosed
 	c.writeEnd.CompareAndSwap(nil, &werr)
 	c.life.cancel(net.ErrClosed)
+	c.mux.Wake()
 	c.gate.poke()
 	c.alarm.ring()
 }

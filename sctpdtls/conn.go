@@ -129,7 +129,7 @@ func newConn(a association, config *Config, core *dtlscore.Conn) (*Conn, error) 
 		gateShut: true,
 	}
 	c.keys = newKeyring(c.authSocket())
-	c.own.queue = c.mux.Rest()
+	c.own.reads(c.mux.Rest())
 	c.alarm.set, c.alarm.bell = a.SetReadDeadline, make(chan struct{}, 1)
 	c.writeDeadline.set = a.SetWriteDeadline
 	c.writeDeadline.take(time.Time{})

@@ -2,22 +2,29 @@ package sctpdtls
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // A timeLimit is a deadline that a user has set, of a Conn or of a Stream.
 type timeLimit struct {
+	queue *stream.Queue // if not nil, who waits for it is woken when t has passed
+	isSet atomic.Bool   // t is not zero; changed with mu held
+
 	mu      sync.Mutex // guards the following
 	t       time.Time
 	expired chan struct{} // closed when t has passed; nil if nobody ever waited
-	timer   *time.Timer   // of expired
+	timer   *time.Timer   // until t
 }
 
 func (l *timeLimit) set(t time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.t = t
-	if l.expired != nil {
+	l.isSet.Store(!t.IsZero())
+	if l.expired != nil || l.queue != nil {
 		l.look()
 	}
 }
@@ -29,7 +36,7 @@ func (l *timeLimit) get() time.Time {
 }
 
 // passed reports whether the deadline has passed, so that a call that timed out may say so.
-func (l *timeLimit) passed() bool { return reached(l.get()) }
+func (l *timeLimit) passed() bool { return l.isSet.Load() && reached(l.get()) }
 
 func reached(t time.Time) bool { return !t.IsZero() && !time.Now().Before(t) }
 
@@ -46,21 +53,16 @@ func (l *timeLimit) wait() <-chan struct{} {
 
 // look is called with mu held when the deadline has changed or may have passed.
 func (l *timeLimit) look() {
-	closed := false
-	select {
-	case <-l.expired:
-		closed = true
-	default:
-	}
 	left := time.Until(l.t)
-	if !l.t.IsZero() && left <= 0 {
-		if !closed {
-			close(l.expired)
-		}
-		return
+	passed := !l.t.IsZero() && left <= 0
+	if passed && l.queue != nil {
+		l.queue.Wake()
 	}
-	if closed {
-		l.expired = make(chan struct{})
+	if l.expired != nil {
+		l.expire(passed)
+	}
+	if passed {
+		return
 	}
 	switch {
 	case l.t.IsZero() && l.timer != nil:
@@ -74,6 +76,22 @@ func (l *timeLimit) look() {
 		})
 	default:
 		l.timer.Reset(left)
+	}
+}
+
+// expire closes expired, or makes another one if it has been closed.
+func (l *timeLimit) expire(passed bool) {
+	closed := false
+	select {
+	case <-l.expired:
+		closed = true
+	default:
+	}
+	switch {
+	case passed && !closed:
+		close(l.expired)
+	case !passed && closed:
+		l.expired = make(chan struct{})
 	}
 }
 

@@ -145,6 +145,7 @@ func (c *Conn) end(err error) {
 		c.ended = err
 		c.readEnd.Store(&err)
 		c.life.cancel(err)
+		c.mux.Wake()
 		c.tellEnd(err)
 	}
 	if err == io.EOF {

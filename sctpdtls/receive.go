@@ -17,7 +17,13 @@ type party struct {
 	closed      chan struct{} // closed with a Stream; nil for a Conn
 }
 
+// reads makes q the queue of p.
+func (p *party) reads(q *stream.Queue) { p.queue, p.read.queue = q, q }
+
 func (p *party) isClosed() bool {
+	if p.closed == nil {
+		return false
+	}
 	select {
 	case <-p.closed:
 		return true
@@ -41,23 +47,21 @@ func (c *Conn) recv(p *party, b []byte, what ask) (n int, info MessageInfo, err 
 		return 0, info, err
 	}
 	for done := false; ; {
+		seen := p.queue.Changes() // before looking
 		if err := c.mayUse(p); err != nil {
 			return 0, info, err
 		}
-		end := c.readEnd.Load() // before looking: what was received before the end comes first
+		end := c.readEnd.Load() // what was received before the end comes first
 		if n, info, done, err = c.kept(p, b, what); done {
 			return n, info, err
 		}
 		if end != nil {
 			return 0, info, *end
 		}
-		select {
-		case <-p.queue.Ready():
-		case <-p.read.wait():
+		if p.read.passed() {
 			return 0, info, os.ErrDeadlineExceeded
-		case <-p.closed:
-		case <-c.life.Done():
 		}
+		p.queue.Wait(seen)
 	}
 }
 

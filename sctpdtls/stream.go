@@ -40,7 +40,7 @@ func (c *Conn) Stream(id uint16) *Stream {
 	s := c.streams.open[id]
 	if s == nil {
 		s = c.newStream(id)
-		s.queue = c.mux.Claim(id)
+		s.reads(c.mux.Claim(id))
 	}
 	return s
 }
@@ -63,7 +63,8 @@ func (c *Conn) AcceptStream(ctx context.Context) (*Stream, error) {
 	if !c.ok() {
 		return nil, syscall.EINVAL
 	}
-	p := &party{queue: c.mux.Rest()}
+	p := new(party)
+	p.reads(c.mux.Rest())
 	defer context.AfterFunc(ctx, func() { p.read.set(past) })()
 	for {
 		if _, _, err := c.recv(p, nil, aSign); err != nil {
@@ -87,7 +88,7 @@ func (c *Conn) acceptKept() *Stream {
 		return nil
 	}
 	s := c.newStream(id)
-	s.queue = q
+	s.reads(q)
 	return s
 }
 
@@ -163,6 +164,7 @@ func (s *Stream) Close() error {
 	delete(c.streams.open, s.id)
 	c.mux.Release(s.id)
 	c.streams.Unlock()
+	s.queue.Wake()
 	s.read.set(time.Time{}) // no timer is left
 	s.write.set(time.Time{})
 	c.makesRoom()

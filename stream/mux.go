@@ -25,8 +25,9 @@ type Mux struct {
 
 // A Queue holds messages for one kind of reader, in the order in which they were received.
 type Queue struct {
-	mux   *Mux
-	ready chan struct{}
+	mux     *Mux
+	changes atomic.Uint32 // changed with mu held
+	woken   sync.Cond     // of those in Wait; a select of channels would cost several times as much
 
 	head, tail *kept
 	begun      *kept // what Read has left of a message
@@ -94,8 +95,8 @@ func (k *kept) free() {
 
 // NewMux returns a Mux that is full when what it keeps costs limit bytes.
 func NewMux(limit int) *Mux {
-	m := &Mux{limit: int64(limit), claimed: make(map[uint16]*Queue)}
-	m.rest = Queue{mux: m, ready: make(chan struct{}, 1)}
+	m := &Mux{limit: int64(limit)}
+	m.rest.init(m)
 	return m
 }
 
@@ -135,7 +136,11 @@ func (m *Mux) claim(id uint16) *Queue {
 	if q != nil {
 		return q
 	}
-	q = &Queue{mux: m, ready: make(chan struct{}, 1)}
+	q = new(Queue)
+	q.init(m)
+	if m.claimed == nil {
+		m.claimed = make(map[uint16]*Queue)
+	}
 	m.claimed[id] = q
 	all := m.rest.head
 	m.rest.head, m.rest.tail = nil, nil
@@ -184,10 +189,10 @@ func (m *Mux) Discard() {
 // Put keeps a copy of a message for its reader.
 func (m *Mux) Put(data []byte, info Info) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	if !m.discarded {
 		m.push(keep(data, info))
 	}
+	m.mu.Unlock()
 }
 
 // largeMessage is the size from which a message is kept in the buffer in which it was received,
@@ -229,9 +234,44 @@ func (m *Mux) of(info Info) *Queue {
 	return &m.rest
 }
 
-// Ready returns a channel that can be received from when a message has come. One goroutine is woken
-// for each; it must look at the queue, and may find that another was faster.
-func (q *Queue) Ready() <-chan struct{} { return q.ready }
+// Wake has all who wait for a queue of m look again.
+func (m *Mux) Wake() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.rest.wake()
+	for _, q := range m.claimed {
+		q.wake()
+	}
+}
+
+func (q *Queue) init(m *Mux) { q.mux, q.woken.L = m, &m.mu }
+
+// Changes returns a number for [Queue.Wait]. Call it before looking at what may change.
+func (q *Queue) Changes() uint32 { return q.changes.Load() }
+
+// Wait waits until there is something to see since Changes has returned seen: a message, or a call
+// of Wake. One of those who wait is woken for a message; it must look at the queue, and may find
+// that another was faster.
+func (q *Queue) Wait(seen uint32) {
+	q.mux.mu.Lock()
+	if q.changes.Load() == seen {
+		q.woken.Wait()
+	}
+	q.mux.mu.Unlock()
+}
+
+// Wake has all who wait look again.
+func (q *Queue) Wake() {
+	q.mux.mu.Lock()
+	defer q.mux.mu.Unlock()
+	q.wake()
+}
+
+// wake is called with mu held.
+func (q *Queue) wake() {
+	q.changes.Add(1)
+	q.woken.Broadcast()
+}
 
 // Has reports whether there is a message, or unless whole is set the rest of one.
 func (q *Queue) Has(whole bool) bool {
@@ -257,17 +297,19 @@ func (q *Queue) ReadMessage(b []byte) (n int, info Info, length int, ok bool) {
 
 // take takes the first message if it has at most size bytes; else k is nil.
 func (q *Queue) take(size int) (k *kept, info Info, length int, ok bool) {
-	q.mux.mu.Lock()
-	defer q.mux.mu.Unlock()
-	if q.head == nil {
+	if q.mux.size.Load() == 0 { // as for each reader who is about to wait
 		return nil, info, 0, false
 	}
-	info, length = q.head.info, len(q.head.data)
-	if length <= size {
-		k = q.pop()
+	q.mux.mu.Lock()
+	if q.head != nil {
+		info, length, ok = q.head.info, len(q.head.data), true
+		if length <= size {
+			k = q.pop()
+		}
+		q.again() // for another reader, if there is more
 	}
-	q.again() // for another reader, if there is more
-	return k, info, length, true
+	q.mux.mu.Unlock()
+	return k, info, length, ok
 }
 
 // Read copies bytes of one message to b. What does not fit stays for the next Read; ReadMessage
@@ -334,8 +376,6 @@ func (q *Queue) again() {
 	if q.head == nil && q.begun == nil {
 		return
 	}
-	select {
-	case q.ready <- struct{}{}:
-	default:
-	}
+	q.changes.Add(1)
+	q.woken.Signal()
 }

@@ -3,7 +3,9 @@ package stream_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
 	"github.com/seed-41f70523/dtls-sctp/stream"
@@ -220,6 +222,7 @@ func TestMuxWakes(t *testing.T) {
 		m.Put(make([]byte, 10), stream.Info{Stream: 1})
 	}
 	b := make([]byte, 6)
+	seen := make(map[*stream.Queue]uint32)
 	for i, take := range []func(){
 		func() { q.ReadMessage(make([]byte, 10)) },
 		func() { q.ReadMessage(b) }, // too short: still there
@@ -229,16 +232,71 @@ func TestMuxWakes(t *testing.T) {
 		func() { m.ClaimNext(); q = m.Claim(1) },
 		func() { q.ReadMessage(make([]byte, 10)) },
 	} {
-		select {
-		case <-q.Ready():
-		default:
+		if q.Changes() == seen[q] {
 			t.Fatalf("nobody was woken before %d", i)
 		}
+		seen[q] = q.Changes()
 		take()
 	}
-	select {
-	case <-q.Ready():
+	if q.Changes() != seen[q] {
 		t.Error("somebody was woken for nothing")
-	default:
 	}
+}
+
+// Who waits is woken by a message, by Wake of the queue, and by that of all; and does not wait at
+// all if that came between the look and the wait.
+func TestMuxWait(t *testing.T) {
+	for name, wake := range map[string]func(*stream.Mux, *stream.Queue){
+		"message":      func(m *stream.Mux, _ *stream.Queue) { m.Put(nil, stream.Info{Stream: 1}) },
+		"Wake":         func(_ *stream.Mux, q *stream.Queue) { q.Wake() },
+		"Wake of all":  func(m *stream.Mux, _ *stream.Queue) { m.Wake() },
+		"what is left": func(m *stream.Mux, q *stream.Queue) { m.Release(1); m.Claim(1); q.Wake() },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			m := stream.NewMux(1 << 20)
+			q := m.Claim(1)
+			woken := 0
+			go func() {
+				q.Wait(q.Changes())
+				woken++
+			}()
+			synctest.Wait()
+			if m.Put(nil, stream.Info{Stream: 2}); woken != 0 {
+				t.Errorf("%s: a message of another stream has woken a reader", name)
+			}
+			seen := q.Changes()
+			wake(m, q)
+			synctest.Wait()
+			if woken != 1 {
+				t.Errorf("%s does not wake a reader", name)
+			}
+			q.Wait(seen)
+		})
+	}
+}
+
+// One message wakes one reader, Wake all.
+func TestMuxWakesOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := stream.NewMux(1 << 20)
+		q := m.Rest()
+		var woken atomic.Int32
+		for range 3 {
+			go func() {
+				q.Wait(q.Changes())
+				woken.Add(1)
+			}()
+		}
+		synctest.Wait()
+		m.Put(nil, stream.Info{})
+		synctest.Wait()
+		if n := woken.Load(); n != 1 {
+			t.Errorf("a message has woken %d readers, want 1", n)
+		}
+		q.Wake()
+		synctest.Wait()
+		if n := woken.Load(); n != 3 {
+			t.Errorf("Wake has left %d readers waiting", 3-n)
+		}
+	})
 }
