@@ -13,8 +13,9 @@ FUZZTIME ?= 10s
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
-demo: go ## two hosts hold a connection; tells what that proved
+demo: go ## a connection inside UDP on this machine, and one of two hosts; tells what that proved
 	CGO_ENABLED=0 go -C cmd/sctp-echo build -o ../../bin/ .
+	scripts/demo
 	CGO_ENABLED=0 go -C netns-tests build -o ../bin/ ./wirecheck
 	netns-tests/run -t 120 -f bin/sctp-echo:bin/sctp-echo -f bin/wirecheck:bin/wirecheck \
 		-f netns-tests/demo.sh -o bin/demo -- bash demo.sh

@@ -18,7 +18,7 @@ func benchWith(t *testing.T, mode string, args ...string) (status int, stdout, s
 	synctest.Test(t, func(t *testing.T) {
 		var out, errs bytes.Buffer
 		p := &program{stdout: &out, stderr: &errs, getenv: func(string) string { return "" },
-			dial: func(context.Context, string, string, *sctpdtls.Config) (session, error) {
+			dial: func(context.Context, string, string, string, *sctpdtls.Config) (session, error) {
 				near, far := fakePair(time.Millisecond)
 				go modes[mode](&traffic{session: far, timeout: time.Second})
 				return near, nil

@@ -147,7 +147,7 @@ func (p *program) clientConfig(o *commonOptions, c *clientOptions, keyLog *os.Fi
 func (p *program) dialServer(ctx context.Context, addr string, config *sctpdtls.Config, o *commonOptions, c *clientOptions) (session, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
-	s, err := p.dial(ctx, c.local, addr, config)
+	s, err := p.dial(ctx, o.network(), c.local, addr, config)
 	if _, ok := errtype.As[*statusError](err); err != nil && !ok { // else it is the user's
 		err = &statusError{exitNoConnection, &connectError{err, o.cert != ""}}
 	}

@@ -14,7 +14,8 @@ import (
 
 type doctorOptions struct {
 	doctor.Files
-	timeout time.Duration
+	transport string
+	timeout   time.Duration
 }
 
 func (p *program) doctorCommand() *cli.Command {
@@ -38,6 +39,7 @@ Examples:
 			&cli.StringFlag{Name: "cert", Usage: "certificate chain to check, in PEM `FILE`", TakesFile: true, Destination: &o.Cert},
 			&cli.StringFlag{Name: "key", Usage: "its private key in PEM `FILE` (default: the file of -cert)", TakesFile: true, Destination: &o.Key},
 			&cli.StringFlag{Name: "ca", Usage: "CA certificates in PEM `FILE`: has one signed -cert, and the server of ADDR?", TakesFile: true, Destination: &o.CA},
+			transportFlag(&o.transport),
 			&cli.BoolFlag{Name: "server", Usage: "check -cert as a server's", Destination: &o.Server},
 			&cli.DurationFlag{Name: "timeout", Usage: "give up after `TIME` without a connection", Value: 5 * time.Second, Destination: &o.timeout, Validator: atLeast(time.Millisecond)},
 		},
@@ -62,16 +64,29 @@ func (p *program) doctor(ctx context.Context, addr string, o doctorOptions) erro
 			}
 		}
 	}
-	tell(p.machine().Findings())
+	common := commonOptions{
+		cert: o.Cert, key: o.Key, ca: o.CA, transport: o.transport, timeout: o.timeout,
+	}
+	if o.transport != udp {
+		tell(p.machine().Findings())
+	}
 	sctp := ills == 0
 	if sctp {
-		tell(doctor.About("loopback", p.loopback(ctx, o.timeout)))
+		tell(doctor.About("loopback", p.loopback(ctx, common.network(), o.timeout)))
+	} else {
+		f := p.loopback(ctx, "sctp+udp", o.timeout)
+		if f.Verdict == doctor.Well {
+			f = doctor.Note("give both ends -transport udp, and let UDP port 9899 through (a Linux "+
+				"kernel at the other end: sysctl -w net.sctp.udp_port=9899)",
+				"needs no SCTP of the kernel: %s", f.Text)
+		}
+		tell(doctor.About("SCTP in UDP", f))
 	}
 	if o.Cert != "" || o.Key != "" || o.CA != "" {
 		tell(doctor.CheckCertificates(o.Files, time.Now()))
 	}
 	if addr != "" && sctp {
-		tell(doctor.About("server", p.reach(ctx, addr, o)))
+		tell(doctor.About("server", p.reach(ctx, addr, o.Server, common)))
 	}
 	if ills > 0 {
 		return &statusError{exitNoConnection, fmt.Errorf("%d of the checks failed: see above", ills)}
@@ -85,18 +100,19 @@ func paint(v doctor.Verdict) string {
 }
 
 // loopback holds a mutual connection with itself.
-func loopback(ctx context.Context, timeout time.Duration) doctor.Finding {
-	state, took, err := doctor.Loopback(ctx, timeout)
+func loopback(ctx context.Context, network string, timeout time.Duration) doctor.Finding {
+	state, took, err := doctor.Loopback(ctx, network, timeout)
 	if err != nil {
 		return doctor.Bad("", "%s", oneLine(explain(err)))
 	}
 	return doctor.Okay("a mutual connection in %s ms: %s", millis(took), inLine(facts(state)))
 }
 
-// reach tries to connect to the server at addr.
-func (p *program) reach(ctx context.Context, addr string, o doctorOptions) doctor.Finding {
-	common := commonOptions{cert: o.Cert, key: o.Key, ca: o.CA, timeout: o.timeout}
-	if o.Server {
+// reach tries to connect to the server at addr, without a certificate if that is a server's.
+func (p *program) reach(
+	ctx context.Context, addr string, server bool, common commonOptions,
+) doctor.Finding {
+	if server {
 		common.cert, common.key = "", ""
 	}
 	config, err := p.clientConfig(&common, &clientOptions{}, nil)
@@ -109,5 +125,6 @@ func (p *program) reach(ctx context.Context, addr string, o doctorOptions) docto
 		return doctor.Bad(remedy(err), "%s: %s", addr, oneLine(err.Error()))
 	}
 	defer s.Close()
-	return doctor.Okay("%v: connected in %s ms: %s", legible.Text(s.RemoteAddr().String()), millis(time.Since(start)), inLine(facts(s.ConnectionState())))
+	return doctor.Okay("%v: connected in %s ms: %s", legible.Text(s.RemoteAddr().String()),
+		millis(time.Since(start)), inLine(facts(s.ConnectionState())))
 }

@@ -25,8 +25,8 @@ func doctorOn(t *testing.T, m doctor.Machine, args ...string) (status int, stdou
 	nobody := errors.New("nobody is there")
 	p := &program{stdout: new(bytes.Buffer), stderr: new(bytes.Buffer), getenv: func(string) string { return "" },
 		machine:  func() doctor.Machine { return m },
-		loopback: func(context.Context, time.Duration) doctor.Finding { return doctor.Bad("", "%v", nobody) },
-		dial:     func(context.Context, string, string, *sctpdtls.Config) (session, error) { return nil, nobody }}
+		loopback: func(context.Context, string, time.Duration) doctor.Finding { return doctor.Bad("", "%v", nobody) },
+		dial:     func(context.Context, string, string, string, *sctpdtls.Config) (session, error) { return nil, nobody }}
 	status = p.run(t.Context(), append([]string{"sctp-echo", "doctor"}, args...))
 	return status, p.stdout.(*bytes.Buffer).String()
 }

@@ -25,6 +25,9 @@ func remedy(err error) string {
 	if file, ok := errtype.As[*doctor.FileError](err); ok {
 		return file.Remedy
 	}
+	if _, ok := errtype.As[*sctpdtls.NoSCTPError](err); ok {
+		return "for the network sctp+udp give both ends -transport udp"
+	}
 	if _, ok := errtype.As[*sctpdtls.MessageTooLargeError](err); ok {
 		return "give -size 16384 or less"
 	}

@@ -27,6 +27,7 @@ type commonOptions struct {
 	psk, identity string
 	streams       int
 	ppid          uint32
+	transport     string
 	udpEncap      uint32
 	legacyLabel   bool
 	timeout       time.Duration
@@ -49,11 +50,45 @@ func (o *commonOptions) flags(certUsage, caUsage, streamsUsage, ppidUsage, timeo
 		&cli.StringSliceFlag{Name: "suite", Usage: "cipher `SUITE` by its IANA name or as 0xNNNN; may be repeated", Destination: &o.suites},
 		&cli.StringFlag{Name: "min", Usage: "lowest DTLS `VERSION`: 1.2 or 1.3", Destination: &o.min},
 		&cli.StringFlag{Name: "max", Usage: "highest DTLS `VERSION`: 1.2 or 1.3", Destination: &o.max},
-		&cli.Uint32Flag{Name: "udp-encap", Usage: "send SCTP in UDP (RFC 6951) to this `PORT` of the peer; the sysctl net.sctp.udp_port opens the own one", Destination: &o.udpEncap, Validator: between[uint32](0, 65535)},
+		transportFlag(&o.transport),
+		&cli.Uint32Flag{Name: "udp-encap", Destination: &o.udpEncap,
+			Usage: "SCTP in UDP (RFC 6951): `PORT` of the server; the kernel's own port is that of " +
+				"the sysctl net.sctp.udp_port (default with -transport udp: 9899)",
+			HideDefault: true, Validator: between[uint32](0, 65535)},
 		&cli.BoolFlag{Name: "legacy-label", Usage: "derive SCTP-AUTH keys as OpenSSL did before it followed RFC 6083 (its -sctp_label_bug)", Destination: &o.legacyLabel},
 		&cli.DurationFlag{Name: "timeout", Usage: timeoutUsage, Value: 10 * time.Second, Destination: &o.timeout, Validator: atLeast(time.Millisecond)},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "tell more: each message, and what happens to the connection and its keys", Destination: &o.verbose},
 	}
+}
+
+// Whose SCTP it is.
+const (
+	kernel = "kernel"
+	udp    = "udp"
+)
+
+// udpPort is the UDP port that is registered for SCTP. RFC 6951, Section 5.1.
+const udpPort = 9899
+
+func transportFlag(to *string) cli.Flag {
+	return &cli.StringFlag{
+		Name: "transport", Value: kernel, Destination: to,
+		Usage: "whose SCTP: `kernel`, or udp for that of this program, inside UDP",
+		Validator: func(name string) error {
+			if name != kernel && name != udp {
+				return fmt.Errorf("no transport %q: kernel or udp", name)
+			}
+			return nil
+		},
+	}
+}
+
+// network is what package sctpdtls calls it.
+func (o *commonOptions) network() string {
+	if o.transport == udp {
+		return "sctp+udp"
+	}
+	return "sctp"
 }
 
 // config returns what both sides share, and the CAs of -ca, or nil without it. keyLog may be nil.

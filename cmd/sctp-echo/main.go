@@ -41,7 +41,7 @@ type program struct {
 	dial           dialFunc
 	listen         listenFunc
 	machine        func() doctor.Machine
-	loopback       func(ctx context.Context, timeout time.Duration) doctor.Finding
+	loopback       func(ctx context.Context, network string, timeout time.Duration) doctor.Finding
 
 	mu sync.Mutex // guards writing to stdout and stderr, so that lines stay whole
 }

@@ -52,6 +52,7 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"connect", "-psk", "00112233", "a:1"}, "-psk: 4 bytes...16"},
 		{[]string{"connect", "-psk", "@" + filepath.Join(dir, "none"), "a:1"}, "-psk: open...no such file"},
 		{[]string{"connect", "-udp-encap", "65536", "a:1"}, "-udp-encap: 65536 is not between 0 and 65535"},
+		{[]string{"connect", "-transport", "tcp", "a:1"}, `-transport: no...kernel or udp`},
 		{[]string{"serve", ":1"}, "needs -cert and -key: sctp-echo certs DIR"},
 		{[]string{"serve", "-mode", "daytime", ":1"}, `no mode "daytime": echo, discard or chargen`},
 		{[]string{"serve", "-once", "-1", ":1"}, "-once: -1 is less than 0"},
@@ -102,7 +103,7 @@ func connectWith(t *testing.T, streams uint16, env map[string]string, args ...st
 	synctest.Test(t, func(t *testing.T) {
 		var out, errs bytes.Buffer
 		p := &program{stdout: &out, stderr: &errs, getenv: func(k string) string { return env[k] },
-			dial: func(_ context.Context, _, addr string, c *sctpdtls.Config) (session, error) {
+			dial: func(_ context.Context, _, _, addr string, c *sctpdtls.Config) (session, error) {
 				if addr != "192.0.2.2:5868" {
 					t.Errorf("dialled %s", addr)
 				}
@@ -231,7 +232,7 @@ func TestConnectTooManyStreams(t *testing.T) {
 
 func TestConnectFails(t *testing.T) {
 	p := &program{stdout: new(bytes.Buffer), stderr: new(bytes.Buffer), getenv: func(string) string { return "" },
-		dial: func(context.Context, string, string, *sctpdtls.Config) (session, error) {
+		dial: func(context.Context, string, string, string, *sctpdtls.Config) (session, error) {
 			return nil, errors.Join(errors.New("nobody"), errors.New("answers"))
 		}}
 	if status := p.run(t.Context(), []string{"sctp-echo", "connect", "192.0.2.2:5868"}); status != exitNoConnection {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -112,11 +113,15 @@ func (p *program) serve(ctx context.Context, addr string, o serveOptions) error 
 		},
 	}
 
-	l, err := p.listen(addr, config)
+	l, err := p.listen(o.network(), addr, config)
 	if err != nil {
 		return &statusError{exitNoConnection, err}
 	}
-	p.printf("listening on %v\n", l.Addr())
+	inside := ""
+	if o.transport == udp {
+		inside = fmt.Sprintf(", UDP port %d", cmp.Or(o.udpEncap, udpPort))
+	}
+	p.printf("listening on %v%s\n", l.Addr(), inside)
 
 	var clients sync.WaitGroup
 	defer clients.Wait()

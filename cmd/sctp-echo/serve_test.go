@@ -30,7 +30,7 @@ func startServe(t *testing.T, certs string, args ...string) *serving {
 	t.Helper()
 	s := &serving{listener: newFakeListener(), status: make(chan int, 1)}
 	p := &program{stdout: &s.out, stderr: &s.errors, getenv: func(string) string { return "" },
-		listen: func(_ string, c *sctpdtls.Config) (listener, error) {
+		listen: func(_, _ string, c *sctpdtls.Config) (listener, error) {
 			s.config = c
 			return s.listener, nil
 		}}

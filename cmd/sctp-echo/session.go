@@ -29,11 +29,15 @@ type listener interface {
 
 type (
 	// local, if not empty, is where to dial from.
-	dialFunc   func(ctx context.Context, local, address string, config *sctpdtls.Config) (session, error)
-	listenFunc func(address string, config *sctpdtls.Config) (listener, error)
+	dialFunc func(
+		ctx context.Context, network, local, address string, config *sctpdtls.Config,
+	) (session, error)
+	listenFunc func(network, address string, config *sctpdtls.Config) (listener, error)
 )
 
-func dialSCTP(ctx context.Context, local, address string, config *sctpdtls.Config) (session, error) {
+func dialSCTP(
+	ctx context.Context, network, local, address string, config *sctpdtls.Config,
+) (session, error) {
 	d := sctpdtls.Dialer{Config: config}
 	if local != "" {
 		var err error
@@ -41,15 +45,15 @@ func dialSCTP(ctx context.Context, local, address string, config *sctpdtls.Confi
 			return nil, usagef("-local: %w", err)
 		}
 	}
-	c, err := d.DialConn(ctx, "sctp", address)
+	c, err := d.DialConn(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-func listenSCTP(address string, config *sctpdtls.Config) (listener, error) {
-	l, err := sctpdtls.Listen("sctp", address, config)
+func listenSCTP(network, address string, config *sctpdtls.Config) (listener, error) {
+	l, err := sctpdtls.Listen(network, address, config)
 	if err != nil {
 		return nil, err
 	}

@@ -5,16 +5,18 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/testca"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// Loopback makes a mutual connection of this machine with itself, sends a message there and back,
-// and returns what was agreed on and how long all that took.
+// Loopback makes a mutual connection of this machine with itself over a network of sctpdtls.Dial,
+// sends a message there and back, and returns what was agreed on and how long all that took.
 func Loopback(
 	ctx context.Context,
+	network string,
 	timeout time.Duration,
 ) (state sctpdtls.ConnectionState, took time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
@@ -40,15 +42,23 @@ func Loopback(
 			CloseTimeout:     timeout,
 		}
 	}
-	l, err := sctpdtls.Listen("sctp", "127.0.0.1:0", config("server"))
+	server, client := config("server"), config("client")
+	if network == "sctp+udp" {
+		port, err := freeUDPPort()
+		if err != nil {
+			return state, 0, err
+		}
+		server.SCTP.UDPEncapPort, client.SCTP.UDPEncapPort = port, port
+	}
+	l, err := sctpdtls.Listen(network, "127.0.0.1:0", server)
 	if err != nil {
 		return state, 0, err
 	}
 	defer l.Close()
 	go serveOne(ctx, l) // the client tells what fails
 	start := time.Now()
-	d := sctpdtls.Dialer{Config: config("client")}
-	c, err := d.DialConn(ctx, "sctp", l.Addr().String())
+	d := sctpdtls.Dialer{Config: client}
+	c, err := d.DialConn(ctx, network, l.Addr().String())
 	if err != nil {
 		return state, 0, err
 	}
@@ -67,6 +77,16 @@ func Loopback(
 		return state, 0, fmt.Errorf("another message came back than was sent: %q", b[:min(n, 64)])
 	}
 	return c.ConnectionState(), time.Since(start), nil
+}
+
+// freeUDPPort returns a port that nobody uses, for now.
+func freeUDPPort() (uint16, error) {
+	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		return 0, err
+	}
+	defer c.Close()
+	return c.LocalAddr().(*net.UDPAddr).AddrPort().Port(), nil
 }
 
 // serveOne returns the one message of one connection.

@@ -51,8 +51,8 @@ var least = []int{5, 4}
 
 func (m Machine) kernel() Finding {
 	if m.System != "Linux" {
-		return Bad("run it on Linux: the Vagrantfile in this program's repository makes a machine "+
-			"that has SCTP", "%s has no SCTP that this library can use", m.System)
+		return Bad("run it on Linux (the Vagrantfile in this program's repository makes a machine "+
+			"that has SCTP), or with SCTP inside UDP", "%s has no SCTP that this library can use", m.System)
 	}
 	var version []int
 	for _, s := range strings.FieldsFunc(m.Release, func(r rune) bool {

@@ -33,13 +33,32 @@ func (a *Addr) String() string {
 	return fmt.Sprintf("%s:%d", strings.Join(hosts, "/"), a.Port)
 }
 
-// LocalAddr implements stream.Association. Its address is not specified if the socket has all of
-// this host.
+// LocalAddr implements stream.Association. If the socket has all addresses of this host, it is the
+// one that the system sends from, to the primary path.
 func (a *Assoc) LocalAddr() net.Addr {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	port, _ := a.core.Ports()
-	return &Addr{[]netip.Addr{a.socket.local.Addr()}, port, a.socket.local.Port()}
+	at := a.socket.local.Addr()
+	if at.IsUnspecified() {
+		for _, p := range a.core.Paths(nil) {
+			if p.Primary {
+				at = sourceTo(p.Peer, at)
+			}
+		}
+	}
+	return &Addr{[]netip.Addr{at}, port, a.socket.local.Port()}
+}
+
+// sourceTo returns the address of this host from which packets to peer go, or otherwise. Nothing is
+// sent.
+func sourceTo(peer netip.AddrPort, otherwise netip.Addr) netip.Addr {
+	c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(peer))
+	if err != nil {
+		return otherwise
+	}
+	defer c.Close()
+	return c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
 }
 
 // RemoteAddr implements stream.Association. The primary path comes first.
