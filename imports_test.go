@@ -13,15 +13,17 @@ const module = "github.com/seed-41f70523/dtls-sctp/"
 
 // mayImport is who may import whom, besides the standard library. Imports go one way.
 var mayImport = map[string][]string{
-	"dtlscore":                  {module + "internal/errtype", module + "internal/legible", "golang.org/x/crypto/"},
+	"dtlscore": {module + "internal/errtype", module + "internal/legible",
+		"golang.org/x/crypto/"},
 	"dtlscore/internal/bogo":    {module + "dtlscore"},
 	"dtlscore/internal/seqpeer": {module + "dtlscore"},
 	"authchunk":                 {module + "internal/legible"},
 	"sctpcore":                  {module + "authchunk"},
-	"stream":                    {},
-	"internal/sctpsock":         {module + "internal/errtype", "golang.org/x/sys/"},
-	"internal/assoctest":        {module + "stream"},
-	"internal/sctpudp":          {module + "sctpcore", module + "authchunk", module + "stream"},
+	"stream":                    {module + "authchunk"},
+	"internal/sctpsock": {module + "internal/errtype", module + "stream", module + "authchunk",
+		"golang.org/x/sys/"},
+	"internal/assoctest": {module + "stream", module + "authchunk"},
+	"internal/sctpudp":   {module + "sctpcore", module + "authchunk", module + "stream"},
 	"internal/doctor": {module + "sctpdtls", module + "internal/testca",
 		module + "internal/errtype"},
 	"internal/errtype":    {},
@@ -60,7 +62,11 @@ func TestImports(t *testing.T) {
 		}
 		for _, imp := range pkg.Imports {
 			isStd := !strings.Contains(strings.Split(imp, "/")[0], ".")
-			if !isStd && !slices.ContainsFunc(allowed, func(a string) bool { return imp == a || strings.HasSuffix(a, "/") && strings.HasPrefix(imp, a) }) {
+			if !isStd && !slices.ContainsFunc(allowed,
+				func(a string) bool {
+					return imp == a ||
+						strings.HasSuffix(a, "/") && strings.HasPrefix(imp, a)
+				}) {
 				t.Errorf("%s must not import %s", dir, imp)
 			}
 		}

@@ -96,18 +96,30 @@ type UnsupportedError struct {
 	// Peer says whose fault it is: the peer's, or else this end's.
 	Peer bool
 	// Missing are the chunk types that were not asked for. There is none if the peer
-	// does not know SCTP-AUTH at all.
+	// does not know SCTP-AUTH at all, or if Err is set.
 	Missing []ChunkType
+	// Err is why this system refuses SCTP-AUTH, if that is the reason.
+	Err error
 }
+
+func (e *UnsupportedError) Unwrap() error { return e.Err }
 
 func (e *UnsupportedError) Error() string {
 	switch {
+	case e.Err != nil:
+		return fmt.Sprintf(
+			"sctp: SCTP-AUTH is not available here (%v): "+
+				"Linux before 5.4 needs \"sysctl net.sctp.auth_enable=1\"", e.Err)
 	case e.Peer && len(e.Missing) == 0:
 		return "authchunk: the peer offers no SCTP-AUTH: does it speak plain SCTP on this port, without DTLS? If it speaks DTLS, set net.sctp.auth_enable to 1 there, or SCTP_AUTH_SUPPORTED"
 	case e.Peer:
-		return fmt.Sprintf("authchunk: the peer does not ask for authenticated %s chunks (its list of SCTP_AUTH_CHUNK lacks them)", chunkNames(e.Missing))
+		return fmt.Sprintf(
+			"authchunk: the peer does not ask for authenticated %s chunks "+
+				"(its list of SCTP_AUTH_CHUNK lacks them)", chunkNames(e.Missing))
 	}
-	return fmt.Sprintf("authchunk: this end does not ask for authenticated %s chunks (SCTP-AUTH was off, or its list lacks them, when the association was set up)", chunkNames(e.Missing))
+	return fmt.Sprintf(
+		"authchunk: this end does not ask for authenticated %s chunks (SCTP-AUTH was off, "+
+			"or its list lacks them, when the association was set up)", chunkNames(e.Missing))
 }
 
 func chunkNames(types []ChunkType) string {

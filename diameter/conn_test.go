@@ -115,7 +115,7 @@ func TestReadStream(t *testing.T) {
 }
 
 func TestReadAtLeast(t *testing.T) {
-	lost := &sctpdtls.AssociationError{End: sctpdtls.AssociationLost, Err: io.ErrClosedPipe}
+	lost := &sctpdtls.AssociationError{State: sctpdtls.AssocLost, Err: io.ErrClosedPipe}
 	for _, tt := range []struct {
 		name   string
 		end    error

@@ -271,7 +271,7 @@ func TestTruncation(t *testing.T) {
 		e := wait(t, "error report", h.ErrorReports())
 		var end *sctpdtls.AssociationError
 		if errors.As(e.Error, &end) {
-			if end.End != sctpdtls.AssociationAborted {
+			if end.State != sctpdtls.AssocAborted {
 				t.Errorf("the end of the association: %v", end)
 			}
 			break

@@ -16,7 +16,9 @@ import (
 	"time"
 
 	"github.com/ishidawataru/sctp"
+
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // This is tested here because the library requires a version of github.com/ishidawataru/sctp whose
@@ -49,6 +51,18 @@ func otherLibrary(t *testing.T, client, server func(string, string, syscall.RawC
 	return c, s
 }
 
+// adopt makes a connection of a socket of another library.
+func adopt(
+	role func(stream.Association, *sctpdtls.Config) (*sctpdtls.Conn, error),
+	socket sctpdtls.Socket, config *sctpdtls.Config,
+) (*sctpdtls.Conn, error) {
+	a, err := sctpdtls.FromSocket(socket, &config.SCTP)
+	if err != nil {
+		return nil, err
+	}
+	return role(a, config)
+}
+
 // Both ends of an association that another library has set up become connections, which own it.
 func TestKernelAdoptBothEnds(t *testing.T) {
 	config := loopbackConfigs(t)
@@ -61,7 +75,7 @@ func TestKernelAdoptBothEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s, err := sctpdtls.Server(accepted, config("server"))
+	s, err := adopt(sctpdtls.Server, accepted, config("server"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +98,7 @@ func TestKernelAdoptBothEnds(t *testing.T) {
 	}()
 	to := config("client")
 	to.SCTP.RTOMin = 70 * time.Millisecond
-	c, err := sctpdtls.Client(theirs, to)
+	c, err := adopt(sctpdtls.Client, theirs, to)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +142,7 @@ func TestKernelAdoptBothEnds(t *testing.T) {
 func TestKernelAdoptAbort(t *testing.T) {
 	config := loopbackConfigs(t)
 	theirs, accepted := otherLibrary(t, sctpdtls.RequestAuth, sctpdtls.RequestAuth)
-	s, err := sctpdtls.Server(accepted, config("server"))
+	s, err := adopt(sctpdtls.Server, accepted, config("server"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +151,7 @@ func TestKernelAdoptAbort(t *testing.T) {
 		_, _, err := s.ReadMessage(make([]byte, sctpdtls.MaxMessageSize))
 		read <- err
 	}()
-	c, err := sctpdtls.Client(theirs, config("client"))
+	c, err := adopt(sctpdtls.Client, theirs, config("client"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +179,7 @@ func TestKernelAttackB8AdoptWithoutAuth(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			theirs, accepted := otherLibrary(t, tt.client, tt.server)
-			c, err := sctpdtls.Client(theirs, config("client"))
+			c, err := adopt(sctpdtls.Client, theirs, config("client"))
 			if err == nil {
 				c.Abort()
 				t.Fatal("no error")
@@ -192,15 +206,15 @@ func TestKernelAdoptRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer udp.Close()
-	if c, err := sctpdtls.Server(udp.(*net.UDPConn), config("server")); err == nil || !strings.Contains(err.Error(), "not an SCTP socket") {
+	if c, err := adopt(sctpdtls.Server, udp.(*net.UDPConn), config("server")); err == nil || !strings.Contains(err.Error(), "not an SCTP socket") {
 		t.Errorf("UDP: %v, %v", c, err)
 	}
 	theirs, accepted := otherLibrary(t, sctpdtls.RequestAuth, sctpdtls.RequestAuth)
 	accepted.Close()
-	if c, err := sctpdtls.Server(accepted, config("server")); err == nil {
+	if c, err := adopt(sctpdtls.Server, accepted, config("server")); err == nil {
 		t.Errorf("a closed one became %v", c)
 	}
-	if c, err := sctpdtls.Client(theirs, &sctpdtls.Config{}); err == nil {
+	if c, err := adopt(sctpdtls.Client, theirs, &sctpdtls.Config{}); err == nil {
 		t.Errorf("a client that trusts nobody: %v", c)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
 	"github.com/seed-41f70523/dtls-sctp/netns-tests/wire"
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // TestAttackH5H6H10Control shows that the forgeries are good ones: where SCTP-AUTH is not in use,
@@ -44,7 +45,7 @@ func TestAttackH5H6H10Control(t *testing.T) {
 		{"FORWARD-TSN under key 0", true, false, []string{first, second, third}},
 	} {
 		t.Run(fmt.Sprintf("%s, partial reliability %v", tt.forgery, tt.partial), func(t *testing.T) {
-			o := &sctpsock.Options{AddressChanges: true, Events: []sctpsock.EventType{sctpsock.EventPeerAddrChange}}
+			o := &sctpsock.Options{Options: stream.Options{AddressChanges: true}, Events: []sctpsock.EventType{sctpsock.EventPeerAddrChange}}
 			if tt.auth {
 				o = &sctpsock.Options{AuthChunks: []byte{wire.ChunkData, wire.ChunkForwardTSN}}
 			}
@@ -61,7 +62,7 @@ func TestAttackH5H6H10Control(t *testing.T) {
 			})
 			c, s := connectSockets(t, client, server, o, o)
 			for _, msg := range []string{"first", "second", "third"} {
-				if err := c.Send([]byte(msg), sctpsock.SendInfo{Stream: 1, Unordered: true}); err != nil {
+				if err := c.Send([]byte(msg), stream.Info{Stream: 1, Unordered: true}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -70,13 +71,13 @@ func TestAttackH5H6H10Control(t *testing.T) {
 			}
 			var got []string
 			for b := make([]byte, 1000); len(got) < len(tt.want); {
-				p, err := s.Recv(b, true)
+				p, err := s.Recv(bytesBuffer(b), true)
 				if err != nil {
 					t.Errorf("after %q: %v", got, err)
 					break
 				}
-				if ev, ok := p.Event.(sctpsock.PeerAddrChange); ok && ev.Change == sctpsock.PathAdded {
-					got = append(got, ev.Addr.Addr().String()+" added")
+				if ev, ok := p.Event.(stream.PeerAddrChange); ok && ev.Change == stream.AddrAdded {
+					got = append(got, ev.Addr.String()+" added")
 				} else if p.Event == nil {
 					got = append(got, fmt.Sprintf("%s on stream %d", b[:p.N], p.Info.Stream))
 				}

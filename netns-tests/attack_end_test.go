@@ -20,16 +20,16 @@ import (
 var endings = []struct {
 	name  string
 	forge func(a *Attacker) *wire.Packet
-	want  sctpdtls.AssociationEnd
+	want  sctpdtls.AssocState
 }{
 	{"ABORT", func(a *Attacker) *wire.Packet {
 		return a.Forge(wire.Initiator, wire.Chunk{Type: wire.ChunkAbort})
-	}, sctpdtls.AssociationAborted},
+	}, sctpdtls.AssocAborted},
 	{"SHUTDOWN", func(a *Attacker) *wire.Packet {
 		all := a.End(wire.Responder).Next - 1 // that the server has sent
 		return a.Forge(wire.Initiator, wire.Chunk{Type: wire.ChunkShutdown, Value: binary.BigEndian.AppendUint32(nil, all)})
-	}, sctpdtls.AssociationShutdown},
-	{"restart", func(a *Attacker) *wire.Packet { return forgedInit(a, wire.Initiator) }, sctpdtls.AssociationRestarted},
+	}, sctpdtls.AssocShutdown},
+	{"restart", func(a *Attacker) *wire.Packet { return forgedInit(a, wire.Initiator) }, sctpdtls.AssocRestarted},
 }
 
 // An ender puts a forgery before one packet of the client, and goes through with it if it is a
@@ -120,7 +120,7 @@ func TestAttackC6H1H11H12EndFromOutside(t *testing.T) { // 1.15, 1.65
 		config := func(role string) *sctpdtls.Config { return p.attackedConfig(t, role, version) }
 		for _, ending := range endings {
 			start := func(t *testing.T) (*ender, *talk) {
-				e := &ender{Attacker: a, forge: ending.forge, cut: ending.want == sctpdtls.AssociationRestarted}
+				e := &ender{Attacker: a, forge: ending.forge, cut: ending.want == sctpdtls.AssocRestarted}
 				a.Intercept(e.intercept)
 				client, server := p.bothEnds(t, config)
 				talk := startTalk(t, client, server)
@@ -129,7 +129,7 @@ func TestAttackC6H1H11H12EndFromOutside(t *testing.T) { // 1.15, 1.65
 			}
 			t.Run(versionName(version)+"/"+ending.name, func(t *testing.T) {
 				t.Run("handshake", func(t *testing.T) {
-					e := &ender{Attacker: a, forge: ending.forge, cut: ending.want == sctpdtls.AssociationRestarted}
+					e := &ender{Attacker: a, forge: ending.forge, cut: ending.want == sctpdtls.AssocRestarted}
 					a.Intercept(e.intercept)
 					e.arm(2, true)
 
@@ -171,10 +171,10 @@ func newKeys(ctx context.Context, c *sctpdtls.Conn) error {
 	return c.KeyUpdate(ctx, true)
 }
 
-func wantEnd(t *testing.T, err error, want sctpdtls.AssociationEnd) {
+func wantEnd(t *testing.T, err error, want sctpdtls.AssocState) {
 	t.Helper()
 	end, ok := errors.AsType[*sctpdtls.AssociationError](err)
-	if !ok || end.End != want || !errors.Is(err, io.ErrUnexpectedEOF) {
+	if !ok || end.State != want || !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("the server's end: %v, want an AssociationError %d", err, want)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
 	"github.com/seed-41f70523/dtls-sctp/netns-tests/wire"
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // TestWireKernelAuth compares the model of RFC 4895 in package authchunk with
@@ -40,7 +41,7 @@ func testKernelAuth(t *testing.T, client, server *Host, hmacs []uint16) {
 	secrets := map[uint16][]byte{1: bytes.Repeat([]byte{0x11}, 64), 2: []byte("short")}
 
 	var sent []string // by whom, and under which key
-	transfer := func(from, to *sctpsock.Socket, key uint16, size int, info sctpsock.SendInfo) {
+	transfer := func(from, to *sctpsock.Socket, key uint16, size int, info stream.Info) {
 		t.Helper()
 		message := bytes.Repeat([]byte{byte(len(sent) + 1)}, size)
 		if err := from.Send(message, info); err != nil {
@@ -58,9 +59,9 @@ func testKernelAuth(t *testing.T, client, server *Host, hmacs []uint16) {
 	}
 	both := func(key uint16) {
 		t.Helper()
-		transfer(a, b, key, 1, sctpsock.SendInfo{Stream: 1, PPID: 66})
-		transfer(b, a, key, 1001, sctpsock.SendInfo{Stream: 2, Unordered: true})
-		transfer(a, b, key, 18445, sctpsock.SendInfo{Stream: 3, PPID: 47, SackImmediately: true}) // in fragments
+		transfer(a, b, key, 1, stream.Info{Stream: 1, PPID: 66})
+		transfer(b, a, key, 1001, stream.Info{Stream: 2, Unordered: true})
+		transfer(a, b, key, 18445, stream.Info{Stream: 3, PPID: 47, SackImmediately: true}) // in fragments
 	}
 	both(0)
 	for _, key := range []uint16{1, 2} {
@@ -72,8 +73,8 @@ func testKernelAuth(t *testing.T, client, server *Host, hmacs []uint16) {
 		if err := a.SetActiveAuthKey(key); err != nil { // b still has the old one
 			t.Fatal(err)
 		}
-		transfer(a, b, key, 100, sctpsock.SendInfo{})
-		transfer(b, a, key-1, 100, sctpsock.SendInfo{})
+		transfer(a, b, key, 100, stream.Info{})
+		transfer(b, a, key-1, 100, stream.Info{})
 		if err := b.SetActiveAuthKey(key); err != nil {
 			t.Fatal(err)
 		}
@@ -129,12 +130,18 @@ func connectSockets(t *testing.T, client, server *Host, ofClient, ofServer *sctp
 	return a, b
 }
 
+// bytesBuffer is a stream.Buffer of the same bytes whenever they are wanted.
+type bytesBuffer []byte
+
+func (b bytesBuffer) Get() []byte { return b }
+func (b bytesBuffer) Put()        {}
+
 // receiveMessage reads one message, passing over events.
 func receiveMessage(t *testing.T, s *sctpsock.Socket) []byte {
 	t.Helper()
 	var message []byte
 	for b := make([]byte, 32<<10); ; {
-		p, err := s.Recv(b, true)
+		p, err := s.Recv(bytesBuffer(b), true)
 		if err != nil {
 			t.Fatal(err)
 		}

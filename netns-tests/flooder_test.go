@@ -15,9 +15,11 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
-	"golang.org/x/sys/unix"
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // This program is also what is at the other end: an attacker and very many peers have processes of
@@ -119,7 +121,7 @@ func (f *flooder) associate(message []byte) error {
 	if err != nil {
 		return err
 	}
-	err = s.Send(message, sctpsock.SendInfo{})
+	err = s.Send(message, stream.Info{})
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.held) == cap(f.held) { // the oldest have been given up by the server long ago

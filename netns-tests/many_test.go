@@ -14,10 +14,12 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
-	"golang.org/x/sys/unix"
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 var associations = flag.Int("associations", 100, "how many associations TestAttackE12ManyAssociations has")
@@ -163,7 +165,7 @@ func (p *opensslPair) stall(t *testing.T, n int) []*sctpsock.Socket {
 				err = core.Start()
 			}
 			if err == nil {
-				err = all[i].Send(core.NextEvent().Data, sctpsock.SendInfo{})
+				err = all[i].Send(core.NextEvent().Data, stream.Info{})
 			}
 			if err != nil {
 				t.Fatal(err)

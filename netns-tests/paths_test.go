@@ -228,7 +228,7 @@ func (r *route) traffic(t *testing.T) (more func(n int), stop func()) {
 }
 
 // wantPathChange waits for what happens to the path to an address.
-func wantPathChange(t *testing.T, events chan sctpdtls.Event, addr netip.Addr, change sctpdtls.PathChange) {
+func wantPathChange(t *testing.T, events chan sctpdtls.Event, addr netip.Addr, change sctpdtls.AddrChange) {
 	t.Helper()
 	timeout := time.After(Patience)
 	for {
@@ -288,18 +288,18 @@ func TestFailover(t *testing.T) {
 			first, second := tt.to[0], tt.to[1]
 			more, stop := r.traffic(t)
 			more(200)
-			wantPathChange(t, r.serverEvents, tt.from[1], sctpdtls.PathConfirmed) // the client has named its own
+			wantPathChange(t, r.serverEvents, tt.from[1], sctpdtls.AddrConfirmed) // the client has named its own
 			wantPath(t, r.client, first, sctpdtls.PathActive, true)
 			wantPath(t, r.client, second, sctpdtls.PathActive, false)
 
 			p.client.SetLink(t, 0, "down")
-			wantPathChange(t, r.clientEvents, first, sctpdtls.PathNowUnreachable)
-			wantPathChange(t, r.serverEvents, tt.from[0], sctpdtls.PathNowUnreachable)
+			wantPathChange(t, r.clientEvents, first, sctpdtls.AddrUnreachable)
+			wantPathChange(t, r.serverEvents, tt.from[0], sctpdtls.AddrUnreachable)
 			wantPath(t, r.client, first, sctpdtls.PathInactive, true)
 			more(500)
 
 			p.client.SetLink(t, 0, "up")
-			wantPathChange(t, r.clientEvents, first, sctpdtls.PathNowAvailable)
+			wantPathChange(t, r.clientEvents, first, sctpdtls.AddrAvailable)
 			if err := r.client.SetPrimary(second); err != nil {
 				t.Error(err)
 			}
@@ -356,8 +356,8 @@ func TestChangeOfAddresses(t *testing.T) {
 	if err := r.client.BindAdd(p.client.Addrs[1]); err != nil {
 		t.Fatal(err)
 	}
-	wantPathChange(t, r.serverEvents, p.client.Addrs[1], sctpdtls.PathAdded)
-	wantPathChange(t, r.serverEvents, p.client.Addrs[1], sctpdtls.PathConfirmed)
+	wantPathChange(t, r.serverEvents, p.client.Addrs[1], sctpdtls.AddrAdded)
+	wantPathChange(t, r.serverEvents, p.client.Addrs[1], sctpdtls.AddrConfirmed)
 	if err := r.client.SetPrimary(p.server.Addrs[1]); err != nil {
 		t.Fatal(err)
 	}
@@ -368,7 +368,7 @@ func TestChangeOfAddresses(t *testing.T) {
 	if err := r.client.BindRemove(p.client.Addrs[0]); err != nil {
 		t.Fatal(err)
 	}
-	wantPathChange(t, r.serverEvents, p.client.Addrs[0], sctpdtls.PathRemoved)
+	wantPathChange(t, r.serverEvents, p.client.Addrs[0], sctpdtls.AddrRemoved)
 	p.client.SetLink(t, 0, "down")
 	more(300)
 	if got, want := r.server.RemoteAddr().(*sctpdtls.Addr).IPAddrs, p.client.Addrs[1].String(); len(got) != 1 || got[0].String() != want {

@@ -110,7 +110,7 @@ func TestCloseOfLostPaths(t *testing.T) {
 	config.SCTP.PathMaxRetrans, config.SCTP.AssocMaxRetrans, config.SCTP.RTOMax = 2, 1000, 400*time.Millisecond
 	config.CloseTimeout = Patience
 	config.Trace = &sctpdtls.Trace{Event: func(_ *sctpdtls.Conn, ev sctpdtls.Event) {
-		if e, ok := ev.(sctpdtls.PeerAddrChange); ok && e.Change == sctpdtls.PathNowUnreachable {
+		if e, ok := ev.(sctpdtls.PeerAddrChange); ok && e.Change == sctpdtls.AddrUnreachable {
 			once.Do(func() { close(lost) })
 		}
 	}}

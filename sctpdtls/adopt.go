@@ -10,7 +10,39 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
+
+// Client makes a DTLS client of an association that is set up already, as [tls.Client] does of a
+// connection: one of [FromSocket], or any other [stream.Association]. The handshake is done by the
+// first call that needs it, or by [Conn.HandshakeContext]. Config needs a ServerName, or
+// InsecureSkipVerify; its SCTP does not count.
+//
+// Both ends of the association must have SCTP-AUTH, or the error is an [AuthUnsupportedError] and
+// nothing was sent. After an error the association is still the caller's. Otherwise it belongs to
+// the Conn, which closes it, and nobody else may use it.
+func Client(a stream.Association, config *Config) (*Conn, error) {
+	if config == nil {
+		config = new(Config)
+	}
+	core, err := dtlscore.Client(config.core())
+	if err != nil {
+		return nil, err
+	}
+	return newConn(a, config, core)
+}
+
+// Server is [Client] for the other end. Config needs a certificate, or what stands for one.
+func Server(a stream.Association, config *Config) (*Conn, error) {
+	if config == nil {
+		return nil, errNoConfig
+	}
+	core, err := dtlscore.Server(config.core())
+	if err != nil {
+		return nil, err
+	}
+	return newConn(a, config, core)
+}
 
 // A Socket is an SCTP association that other code has set up: a *sctp.SCTPConn of
 // github.com/ishidawataru/sctp, which has none for 386, or an *os.File.
@@ -19,79 +51,51 @@ type Socket interface {
 	io.Closer
 }
 
-// RequestAuth asks for SCTP-AUTH (RFC 4895) on a socket that is not bound yet, so that its
-// associations can be taken over by [Client] and [Server], and for no partial reliability (RFC
-// 3758); whoever needs that sets SCTP_PR_SUPPORTED to 1 after it. It has the form of the Control
-// functions of other packages:
+// RequestAuth asks for SCTP-AUTH (RFC 4895) on a socket that is not bound yet, so that [FromSocket]
+// can take its associations over, and for no partial reliability (RFC 3758); whoever needs that
+// sets SCTP_PR_SUPPORTED to 1 after it. It has the form of the Control functions of other packages:
 //
 //	socket := sctp.SocketConfig{Control: sctpdtls.RequestAuth}
 //	conn, err := socket.Dial("sctp", nil, addr) // or Listen, for all that it accepts
 //
 // An error is an [AuthUnsupportedError].
 func RequestAuth(network, address string, c syscall.RawConn) error {
-	return inner(sctpsock.RequestAuth(c, &sctpsock.Options{AuthChunks: authchunk.DefaultChunks()}))
+	return sctpsock.RequestAuth(c, &sctpsock.Options{AuthChunks: authchunk.DefaultChunks()})
 }
 
-// Client makes a DTLS client of an association that is set up already, which must be of a
-// one-to-one socket. The handshake is done by the first call that needs it, or by
-// [Conn.HandshakeContext]. Config needs a ServerName, or InsecureSkipVerify.
+// FromSocket takes over an association that other code has set up, for [Client] or [Server]. It
+// must be of a one-to-one socket, dialled or accepted.
 //
 // The association must have SCTP-AUTH at both ends, as [RequestAuth] asks for it, and no message
-// interleaving (RFC 8260). If it has not, the error is an [AuthUnsupportedError], nothing was sent,
-// and the socket is still the caller's. Of [SCTPOptions] counts what can be changed on an
-// association: the timers, retransmissions, buffers, Nagle, Scheduler and RefuseRestart.
+// interleaving (RFC 8260). If it has not, the error is an [AuthUnsupportedError], and as after any
+// error the socket is still the caller's. A nil o stands for the zero value. Only those of its
+// fields count that can be changed on an association: the timers, retransmissions, buffers, Nagle,
+// Scheduler and RefuseRestart.
 //
-// From then on the association belongs to the Conn, which reads and writes through a descriptor of
-// its own, and closes socket when it is closed itself. Nobody else may use socket, not to close it
-// either, and no call on it may be waiting. What it received before and nobody read is taken for
-// DTLS. Its events are not delivered any more; there is [Trace]. Nor has it a packet filter
-// (SO_ATTACH_FILTER) any more.
-func Client(socket Socket, config *Config) (*Conn, error) {
-	if config == nil {
-		config = new(Config)
+// The result reads and writes through a descriptor of its own, and closes socket when it is closed
+// itself. Nobody else may use socket, not to close it either, and no call on it may be waiting.
+// What it received before and nobody read is taken for DTLS. Its events are not delivered any more;
+// there is [Trace]. Nor has it a packet filter (SO_ATTACH_FILTER) any more.
+func FromSocket(socket Socket, o *SCTPOptions) (stream.Association, error) {
+	if o == nil {
+		o = new(SCTPOptions)
 	}
-	core, err := dtlscore.Client(config.core())
+	if err := checkBuffers(o); err != nil {
+		return nil, err
+	}
+	s, err := sctpsock.Adopt(socket, &sctpsock.Options{Options: *o, Events: allEvents, AuthChunks: authchunk.DefaultChunks()})
 	if err != nil {
 		return nil, err
 	}
-	return adopt(socket, config, core)
-}
-
-// Server is [Client] for the other end. It is for the accepted sockets of a listener that has asked
-// for SCTP-AUTH.
-func Server(socket Socket, config *Config) (*Conn, error) {
-	if config == nil {
-		return nil, errNoConfig
-	}
-	core, err := dtlscore.Server(config.core())
-	if err != nil {
-		return nil, err
-	}
-	return adopt(socket, config, core)
-}
-
-func adopt(socket Socket, config *Config, core *dtlscore.Conn) (*Conn, error) {
-	o, err := config.socket()
-	if err != nil {
-		return nil, err
-	}
-	s, err := sctpsock.Adopt(socket, o)
-	if err != nil {
-		return nil, inner(err)
-	}
-	if config.SCTP.RefuseRestart {
-		err = s.RefuseRestart()
-	}
-	a := &adopted{kernelAssociation: kernelAssociation{Socket: s, sacks: config.SCTP.sackPolicy()}, owner: socket}
-	var c *Conn
+	agreement, err := s.AuthAgreement()
 	if err == nil {
-		c, err = newConn(a, config, core)
+		err = agreement.Check()
 	}
 	if err != nil {
 		s.GiveBack()
 		return nil, withRemedy(err)
 	}
-	return c, nil
+	return &adopted{kernelAssociation: kernelAssociation{s}, owner: socket}, nil
 }
 
 // withRemedy adds to the error of an association without SCTP-AUTH how to have it.

@@ -4,7 +4,6 @@ import (
 	"sync"
 	"syscall"
 
-	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
@@ -45,13 +44,7 @@ func (c *Conn) WriteMessages(msgs []Message) (n int, err error) {
 	return n, nil
 }
 
-const maxBatch = sctpsock.MaxBatch
-
-// batchSender is an association that sends several messages at once; both slices have the same
-// length, of at most maxBatch. n is how many it has sent.
-type batchSender interface {
-	TrySendAll(records [][]byte, infos []stream.Info) (n int, err error)
-}
+const maxBatch = stream.MaxBatch
 
 // A batch is records on their way, pooled.
 type batch struct {
@@ -64,7 +57,7 @@ var batches = sync.Pool{New: func() any { return new(batch) }}
 
 // sendBatch sends as many messages as go without waiting, at most maxBatch, and returns how many.
 func (c *Conn) sendBatch(msgs []Message) (sent int) {
-	sender, ok := c.assoc.(batchSender)
+	sender, ok := c.assoc.(stream.BatchSender)
 	s := c.state.Load()
 	if !ok || s == nil || c.waiting.Load() > 0 || c.mayWrite(&c.own) != nil || c.own.write.passed() || !c.gate.enter() {
 		return 0

@@ -11,7 +11,7 @@ import (
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
-	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 type contextKey struct{}
@@ -109,30 +109,31 @@ func TestExportInVerifyConnection(t *testing.T) {
 // withPaths is an association that knows the state of its paths.
 type withPaths struct {
 	association
-	states []sctpsock.PathState
+	stream.Multihomed
+	states []PathState
 }
 
-func (w *withPaths) Paths() (paths []sctpsock.Path, err error) {
+func (w *withPaths) Paths() (paths []Path, err error) {
 	for _, s := range w.states {
-		paths = append(paths, sctpsock.Path{State: s})
+		paths = append(paths, Path{State: s})
 	}
 	return paths, nil
 }
 
 // Close does not wait for a peer to which no path leads any more, unless some may.
 func TestCloseOfLostPaths(t *testing.T) {
-	const inactive, active, unconfirmed, failing = sctpsock.StateInactive, sctpsock.StateActive, sctpsock.StateUnconfirmed, sctpsock.StatePotentiallyFailed
+	const inactive, active, unconfirmed, failing = PathInactive, PathActive, PathUnconfirmed, PathPotentiallyFailed
 	for _, test := range []struct {
-		states []sctpsock.PathState
+		states []PathState
 		short  bool
 	}{
-		{nil, false}, {[]sctpsock.PathState{inactive}, true}, {[]sctpsock.PathState{inactive, inactive}, true},
-		{[]sctpsock.PathState{inactive, active}, false}, {[]sctpsock.PathState{failing}, false}, {[]sctpsock.PathState{inactive, unconfirmed}, false},
+		{nil, false}, {[]PathState{inactive}, true}, {[]PathState{inactive, inactive}, true},
+		{[]PathState{inactive, active}, false}, {[]PathState{failing}, false}, {[]PathState{inactive, unconfirmed}, false},
 	} {
 		t.Run(fmt.Sprint(test.states), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				p := connected(t, assoctest.Options{GiveUp: time.Hour})
-				put(p.client, func(a association) *withPaths { return &withPaths{a, test.states} })
+				put(p.client, func(a association) *withPaths { return &withPaths{association: a, states: test.states} })
 				mustWrite(t, p.client, "lost", MessageInfo{})
 				p.clientSCTP.Cut()
 				mustWrite(t, p.client, "lost", MessageInfo{})

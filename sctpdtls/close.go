@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
-	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
@@ -121,14 +120,8 @@ const lostTime = 200 * time.Millisecond
 // lostPaths reports whether all paths have failed: SCTP has sent on each so often in vain as
 // PathMaxRetrans says.
 func (c *Conn) lostPaths() bool {
-	k, ok := c.assoc.(interface {
-		Paths() ([]sctpsock.Path, error)
-	})
-	if !ok {
-		return false
-	}
-	paths, err := k.Paths()
-	active := func(p sctpsock.Path) bool { return p.State != sctpsock.StateInactive }
+	paths, err := c.Paths()
+	active := func(p Path) bool { return p.State != PathInactive }
 	return err == nil && len(paths) > 0 && !slices.ContainsFunc(paths, active)
 }
 
@@ -210,7 +203,7 @@ func (c *Conn) waitForDown() bool {
 		if ev != nil {
 			c.tellEvent(ev)
 		}
-		if _, ok := ev.(stream.Down); ok {
+		if ev, ok := ev.(stream.AssocChange); ok && ev.State != AssocUp {
 			return true
 		}
 		if err != nil {

@@ -59,7 +59,7 @@ func (c *Conn) nothingMissing() error {
 	if c.closing.Load() {
 		return nil // nobody asks for messages any more
 	}
-	for until := time.Now().Add(settleTime); ; c.assoc.Pause(10 * time.Millisecond) {
+	for until := time.Now().Add(settleTime); ; c.tuner.Pause(10 * time.Millisecond) {
 		missing, _, err := c.assoc.Missing()
 		switch {
 		case err != nil && c.config.RequireComplete:

@@ -10,29 +10,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/seed-41f70523/dtls-sctp/authchunk"
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
-
-// association is what a Conn needs of SCTP.
-type association interface {
-	stream.Association
-	keySocket
-
-	// AuthAgreement returns what both ends have said about SCTP-AUTH.
-	AuthAgreement() (authchunk.Agreement, error)
-
-	// Handshaking is called with true before the first handshake and in the middle of others, when
-	// what is lost should be sent again soon and the peer may wait for acknowledgements, and with
-	// false before ChangeCipherSpec.
-	Handshaking(on bool) error
-	// Settled is called when a handshake is complete: the peer waits no more.
-	Settled() error
-
-	// Pause waits for d, to some microseconds.
-	Pause(d time.Duration)
-}
 
 // A Conn is one DTLS connection over one SCTP association. It is a net.Conn
 // whose every Write is one message, and has methods beside that for
@@ -42,7 +22,8 @@ type association interface {
 // whatever the peer begins makes progress, and an end is noticed, whether anybody reads or not. See
 // [Conn.Context].
 type Conn struct {
-	assoc  association
+	assoc  stream.Association
+	tuner  stream.HandshakeTuner // of assoc
 	core   *dtlscore.Conn
 	keys   *keyring
 	config *Config
@@ -107,7 +88,7 @@ type Conn struct {
 	heldInfo   map[int]stream.Info // of the messages that the core holds, by its numbers
 }
 
-func newConn(a association, config *Config, core *dtlscore.Conn) (*Conn, error) {
+func newConn(a stream.Association, config *Config, core *dtlscore.Conn) (*Conn, error) {
 	agreement, err := a.AuthAgreement()
 	if err == nil {
 		err = agreement.Check()
@@ -117,6 +98,7 @@ func newConn(a association, config *Config, core *dtlscore.Conn) (*Conn, error) 
 	}
 	c := &Conn{
 		assoc:    a,
+		tuner:    tunerOf(a),
 		core:     core,
 		config:   config,
 		gate:     newGate(),
@@ -129,12 +111,27 @@ func newConn(a association, config *Config, core *dtlscore.Conn) (*Conn, error) 
 		gateShut: true,
 	}
 	c.keys = newKeyring(c.authSocket())
+	c.keys.limiter, _ = a.(stream.KeyLimiter)
 	c.own.reads(c.mux.Rest())
 	c.alarm.set, c.alarm.bell = a.SetReadDeadline, make(chan struct{}, 1)
 	c.writeDeadline.set = a.SetWriteDeadline
 	c.writeDeadline.take(time.Time{})
 	return c, nil
 }
+
+// tunerOf returns a as a HandshakeTuner, or one that changes nothing.
+func tunerOf(a stream.Association) stream.HandshakeTuner {
+	if t, ok := a.(stream.HandshakeTuner); ok {
+		return t
+	}
+	return untuned{}
+}
+
+type untuned struct{}
+
+func (untuned) Handshaking(bool) error { return nil }
+func (untuned) Settled() error         { return nil }
+func (untuned) Pause(d time.Duration)  { time.Sleep(d) }
 
 // ok reports whether there is a connection at all. Methods of none return syscall.EINVAL, as those
 // of package net do: an error path may close what Dial did not return.
@@ -202,7 +199,7 @@ func (c *Conn) handshake(ctx context.Context) error {
 	defer context.AfterFunc(ctx, c.alarm.ring)()
 	c.core.SetContext(ctx, callbackConn{c})
 	defer c.core.SetContext(context.Background(), callbackConn{c}) // of renegotiations
-	err := c.assoc.Handshaking(true)
+	err := c.tuner.Handshaking(true)
 	if err == nil {
 		err = c.core.Start()
 	}

@@ -144,7 +144,7 @@ func TestKernelAttackH11Abort(t *testing.T) {
 	}
 	c.Abort()
 	_, _, err = s.ReadMessage(make([]byte, 100))
-	if e, ok := errtype.As[*AssociationError](err); !ok || e.End != AssociationAborted || !errors.Is(err, io.ErrUnexpectedEOF) {
+	if e, ok := errtype.As[*AssociationError](err); !ok || e.State != AssocAborted || !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("ReadMessage after an ABORT: %v", err)
 	}
 	s.Close()

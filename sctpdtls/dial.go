@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // Dial makes an association with address, a “host:port” or “a/b:port”, and does the
@@ -45,7 +46,7 @@ type Dialer struct {
 	Config    *Config
 	LocalAddr *Addr // nil: any
 
-	dialer func(ctx context.Context, network string, local, remote *Addr, config *Config) (association, error) // nil: the kernel's
+	dialer func(ctx context.Context, network string, local, remote *Addr, config *Config) (stream.Association, error) // nil: the kernel's
 }
 
 // DialContext is [Dialer.DialConn] for code that takes a dialer such as [net.Dialer]. The
@@ -108,7 +109,7 @@ func mayBeRestart(err error) bool {
 		return e.Peer
 	}
 	e, ok := errtype.As[*AssociationError](err)
-	return ok && e.End == AssociationAborted || errors.Is(err, syscall.ECONNRESET) ||
+	return ok && e.State == AssocAborted || errors.Is(err, syscall.ECONNRESET) ||
 		errors.Is(err, syscall.ENOTCONN) || errors.Is(err, syscall.EINVAL) // said of an association that is gone already
 }
 
@@ -132,7 +133,7 @@ func (d *Dialer) dialOnce(ctx context.Context, network string, addrs []*Addr, co
 
 // associate tries the addresses of a name one after the other, as [net.Dialer] does. The error is
 // that of the first.
-func (d *Dialer) associate(ctx context.Context, network string, addrs []*Addr, config *Config) (a association, addr *Addr, err error) {
+func (d *Dialer) associate(ctx context.Context, network string, addrs []*Addr, config *Config) (a stream.Association, addr *Addr, err error) {
 	dial := dialKernel
 	if _, udp := withoutUDP(network); udp {
 		dial = dialUDP

@@ -28,7 +28,7 @@ type fakeNetwork struct {
 	ends   []*assoctest.Assoc // the servers'
 }
 
-func (f *fakeNetwork) dial(ctx context.Context, _ string, _, remote *Addr, _ *Config) (association, error) {
+func (f *fakeNetwork) dial(ctx context.Context, _ string, _, remote *Addr, _ *Config) (stream.Association, error) {
 	f.tried = append(f.tried, remote.String())
 	err, fails := f.fails[remote.String()]
 	switch {
@@ -181,7 +181,7 @@ func TestDialAgainAfterCrash(t *testing.T) {
 				}
 				dials := 0
 				d := &Dialer{Config: clientConfig(), LocalAddr: test.local}
-				d.dialer = func(ctx context.Context, network string, local, remote *Addr, config *Config) (association, error) {
+				d.dialer = func(ctx context.Context, network string, local, remote *Addr, config *Config) (stream.Association, error) {
 					if dials++; dials == 1 && test.first != nil {
 						return nil, os.NewSyscallError("connect", test.first)
 					}

@@ -45,9 +45,10 @@
 // [AuthUnsupportedError] before a byte of DTLS is sent. Take the PPID registered for the
 // protocol over DTLS, such as [PPIDDiameter] or [PPIDNGAP].
 //
-// An association that other code has set up, github.com/ishidawataru/sctp for example, becomes a
-// connection by [Client] or [Server], if its socket asked for SCTP-AUTH in time: [RequestAuth] does
-// that.
+// An association that other code has set up, github.com/ishidawataru/sctp for example, is taken
+// over by [FromSocket], if its socket asked for SCTP-AUTH in time: [RequestAuth] does that.
+// [Client] and [Server] make a connection of it, and of any other [stream.Association]: SCTP need
+// not be the kernel's.
 //
 // # Paths
 //

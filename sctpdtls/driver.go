@@ -88,12 +88,12 @@ func (c *Conn) do(ev dtlscore.Event) error {
 		err := c.keys.install(ev.Data)
 		c.askedAt, c.keyTime = c.sentAt, time.Since(c.sentAt)
 		if err == nil && c.state.Load() != nil { // a renegotiation
-			err = c.assoc.Handshaking(true)
+			err = c.tuner.Handshaking(true)
 		}
 		return c.gone(err)
 	case dtlscore.EventActivate:
 		c.awaitPeerKey()
-		if err := c.assoc.Handshaking(false); err != nil {
+		if err := c.tuner.Handshaking(false); err != nil {
 			return c.gone(err)
 		}
 		c.switched = true
@@ -190,7 +190,7 @@ func (c *Conn) trySendFlight() (err error) {
 	}
 	infos[len(c.flight)-1] = lastControlInfo
 	n := 0
-	if sender, ok := c.assoc.(batchSender); ok && len(c.flight) > 1 {
+	if sender, ok := c.assoc.(stream.BatchSender); ok && len(c.flight) > 1 {
 		n, err = sender.TrySendAll(c.flight, infos[:len(c.flight)])
 	} else {
 		for n < len(c.flight) && err == nil {
@@ -224,7 +224,7 @@ func (c *Conn) gone(err error) error {
 // takes longer than the peer, the flush has taken it already.
 func (c *Conn) awaitPeerKey() {
 	if !c.keys.peerHasKey() {
-		c.assoc.Pause(min(max(c.answerTime, 3*c.keyTime, minKeyTime), maxKeyTime) - time.Since(c.askedAt))
+		c.tuner.Pause(min(max(c.answerTime, 3*c.keyTime, minKeyTime), maxKeyTime) - time.Since(c.askedAt))
 	}
 }
 
@@ -382,17 +382,20 @@ func (c *Conn) event(ev stream.Event) error {
 	}
 	c.tellEvent(ev)
 	switch ev := ev.(type) {
-	case stream.Restarted:
-		// Nothing of the new association belongs to this connection, and
-		// SCTP-AUTH may be off in it: RFC 6083, Section 4.2.
-		c.down = &AssociationError{End: AssociationRestarted}
-		return c.down
-	case stream.Down:
-		c.cause = ev.Cause // Recv tells next how it ended
+	case stream.AssocChange:
+		switch ev.State {
+		case stream.AssocRestarted:
+			// Nothing of the new association belongs to this connection, and
+			// SCTP-AUTH may be off in it: RFC 6083, Section 4.2.
+			c.down = &AssociationError{State: AssocRestarted}
+			return c.down
+		case stream.AssocAborted, stream.AssocLost:
+			c.cause = ev.Cause // Recv tells next how it ended
+		}
 	case stream.PeerShutdown:
 		c.peerShut = true
 	}
-	// A part of a message that was given up (PartialAborted) belongs to a message with a
+	// A part of a message that was given up (PartialDeliveryAborted) belongs to a message with a
 	// Lifetime, or to an association that Recv will say has ended.
 	return nil
 }
@@ -420,11 +423,11 @@ func (c *Conn) over(err error) error {
 	case shut && c.peerClosed:
 		c.down = ErrPeerClosed
 	case shut:
-		c.down = &AssociationError{End: AssociationShutdown}
+		c.down = &AssociationError{State: AssocShutdown}
 	case errors.Is(err, syscall.ECONNRESET):
-		c.down = &AssociationError{End: AssociationAborted, Cause: c.cause, Err: err}
+		c.down = &AssociationError{State: AssocAborted, Cause: c.cause, Err: err}
 	default:
-		c.down = &AssociationError{End: AssociationLost, Err: err}
+		c.down = &AssociationError{State: AssocLost, Err: err}
 	}
 	return c.down
 }
@@ -441,7 +444,7 @@ func (c *Conn) handshakeComplete() error {
 	c.keys.handshakeComplete()
 	c.openGate()
 	c.requests.finishAll(renegotiateTask, nil)
-	return c.gone(c.assoc.Settled())
+	return c.gone(c.tuner.Settled())
 }
 
 // alertTime is how long a dying connection waits for the peer to acknowledge the alert.

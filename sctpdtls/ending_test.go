@@ -104,15 +104,15 @@ func TestAttackC6TruncationIsReported(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		do   func(p *testPair)
-		end  AssociationEnd
+		end  AssocState
 	}{
-		{"SHUTDOWN", func(p *testPair) { p.clientSCTP.Shutdown() }, AssociationShutdown},
-		{"ABORT", func(p *testPair) { p.client.Abort() }, AssociationAborted},
-		{"lost", func(p *testPair) { p.sctp.Lose() }, AssociationLost},
+		{"SHUTDOWN", func(p *testPair) { p.clientSCTP.Shutdown() }, AssocShutdown},
+		{"ABORT", func(p *testPair) { p.client.Abort() }, AssocAborted},
+		{"lost", func(p *testPair) { p.sctp.Lose() }, AssocLost},
 		{"restart", func(p *testPair) {
-			p.sctp.Inject(stream.Restarted{})
+			p.sctp.Inject(stream.AssocChange{State: AssocRestarted})
 			p.client.WriteMessage([]byte("of the new association"), MessageInfo{})
-		}, AssociationRestarted},
+		}, AssocRestarted},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -128,7 +128,7 @@ func TestAttackC6TruncationIsReported(t *testing.T) {
 				}
 				for range 2 {
 					_, _, err := p.server.ReadMessage(buf)
-					if e, ok := errtype.As[*AssociationError](err); !ok || e.End != test.end || !errors.Is(err, io.ErrUnexpectedEOF) {
+					if e, ok := errtype.As[*AssociationError](err); !ok || e.State != test.end || !errors.Is(err, io.ErrUnexpectedEOF) {
 						t.Errorf("ReadMessage: %v, want an AssociationError with end %d that is an io.ErrUnexpectedEOF", err, test.end)
 					}
 				}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/seed-41f70523/dtls-sctp/authchunk"
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
-	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // An AlertError is a fatal alert, sent by this end (Local) or by the peer.
@@ -22,7 +22,11 @@ type Alert = dtlscore.Alert
 type AuthUnsupportedError = authchunk.UnsupportedError
 
 // A NoSCTPError means that this system has no SCTP, and says how to get it.
-type NoSCTPError = sctpsock.NoSCTPError
+type NoSCTPError = stream.NoSCTPError
+
+// An OptionError means that a field of [SCTPOptions] has a value that cannot be used, and says what
+// can.
+type OptionError = stream.OptionError
 
 // A MessageTooLargeError is returned for a message that does not fit into one
 // record. Nothing was sent. RFC 6083, Section 1.1.
@@ -52,36 +56,24 @@ func (e *PartialReliabilityError) Error() string {
 	return "sctpdtls: a message with a Lifetime or Retransmissions: set SCTPOptions.PartialReliability at both ends (RFC 3758)"
 }
 
-// An AssociationEnd says how an association ended.
-type AssociationEnd uint8
-
-const (
-	// AssociationShutdown: the peer, or someone in its name, shut it down without close_notify.
-	AssociationShutdown AssociationEnd = iota + 1
-	// AssociationAborted: an ABORT came, with Cause.
-	AssociationAborted
-	// AssociationLost: the peer does not answer any more.
-	AssociationLost
-	// AssociationRestarted: the peer has lost its state and begun anew (RFC 9260, Section 5.2).
-	AssociationRestarted
-)
-
 // An AssociationError means that the association ended without the close_notify that would have
 // shown that nothing is missing. It matches io.ErrUnexpectedEOF with errors.Is, and unwraps to what
 // the kernel said. It never matches net.ErrClosed, which stands for a Close of this end.
 type AssociationError struct {
-	End   AssociationEnd
+	// State is AssocShutdown if the peer, or someone in its name, shut it down without close_notify,
+	// AssocAborted, AssocLost or AssocRestarted.
+	State AssocState
 	Cause uint16 // error cause code of an ABORT (RFC 9260, Section 3.3.10), else 0
 	Err   error  // what the kernel said; nil for a shutdown and a restart
 }
 
 func (e *AssociationError) Error() string {
-	switch e.End {
-	case AssociationShutdown:
+	switch e.State {
+	case AssocShutdown:
 		return "sctpdtls: the association was shut down without close_notify: what came may be truncated"
-	case AssociationAborted:
+	case AssocAborted:
 		return fmt.Sprintf("sctpdtls: the association was aborted by the peer, or in its name (cause %d): what came may be truncated", e.Cause)
-	case AssociationRestarted:
+	case AssocRestarted:
 		return "sctpdtls: the peer restarted the association, which ends the DTLS connection (RFC 6083, Section 4.2); dial again"
 	default:
 		return fmt.Sprintf("sctpdtls: the association was lost (%v): what was sent last may not have arrived; dial again", e.Err)

@@ -18,7 +18,7 @@ func ExampleTrace() {
 		Logger:       slog.Default(),
 		Trace: &sctpdtls.Trace{
 			Event: func(c *sctpdtls.Conn, ev sctpdtls.Event) {
-				if e, ok := ev.(sctpdtls.PeerAddrChange); ok && e.Change == sctpdtls.PathNowUnreachable {
+				if e, ok := ev.(sctpdtls.PeerAddrChange); ok && e.Change == sctpdtls.AddrUnreachable {
 					fmt.Printf("%v cannot be reached at %v\n", c.RemoteAddr(), e.Addr)
 				}
 			},

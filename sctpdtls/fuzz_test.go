@@ -191,9 +191,9 @@ func (h *rogueSender) send(record []byte, info stream.Info) stream.Info {
 			h.victim.InjectPart(raw, stream.Info{Stream: uint16(n % 2), Unordered: n%4 > 1}, true)
 		case driverPart:
 			h.victim.InjectPart(make([]byte, n), stream.Info{}, false)
-			h.victim.Inject(stream.PartialAborted{})
+			h.victim.Inject(stream.PartialDeliveryAborted{})
 		case driverEvent:
-			h.victim.Inject([]stream.Event{stream.Dry{}, stream.PartialAborted{}, stream.PeerShutdown{}, stream.Other{}}[n%4])
+			h.victim.Inject([]stream.Event{stream.Dry{}, stream.PartialDeliveryAborted{}, stream.PeerShutdown{}, stream.ErrorReceived{}}[n%4])
 		case driverAbort:
 			h.own.Abort()
 		case driverRestart:

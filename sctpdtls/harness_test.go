@@ -225,10 +225,17 @@ func (c *Conn) stop() (goOn func()) {
 	return func() { go c.run() }
 }
 
+// An association is what those in tests are.
+type association interface {
+	stream.Association
+	stream.HandshakeTuner
+	stream.KeyLimiter
+}
+
 // put puts another association under c, made of the one it has.
 func put[A association](c *Conn, wrap func(association) A) A {
 	defer c.stop()()
-	a := wrap(c.assoc)
-	c.assoc, c.messages = a, stream.NewReader(a)
+	a := wrap(c.assoc.(association))
+	c.assoc, c.tuner, c.messages = a, a, stream.NewReader(a)
 	return a
 }

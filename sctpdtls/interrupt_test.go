@@ -370,7 +370,7 @@ func TestCloseTellsOfLoss(t *testing.T) {
 		time.Sleep(time.Second)
 		p.sctp.Lose()
 		err := <-done
-		if e, ok := errtype.As[*AssociationError](err); !ok || e.End != AssociationLost {
+		if e, ok := errtype.As[*AssociationError](err); !ok || e.State != AssocLost {
 			t.Errorf("Close on a lost association: %v", err)
 		}
 		p.server.Close()

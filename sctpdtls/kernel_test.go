@@ -9,20 +9,19 @@ import (
 	"testing"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
-	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
 )
 
 // What this system lacks has a type that callers can name, and a remedy in the text.
 func TestErrorsOfThisSystem(t *testing.T) {
 	wrap := func(err error) error { return inner(&net.OpError{Op: "listen", Net: "sctp", Err: err}) }
 
-	err := wrap(&sctpsock.AuthUnavailableError{Err: syscall.EACCES})
+	err := wrap(&AuthUnsupportedError{Err: syscall.EACCES})
 	auth, ok := errtype.As[*AuthUnsupportedError](err)
 	if !ok || auth.Peer || !errors.Is(err, syscall.EACCES) || !strings.Contains(err.Error(), "net.sctp.auth_enable") {
 		t.Errorf("without SCTP-AUTH: %v", err)
 	}
 
-	err = wrap(&sctpsock.NoSCTPError{Err: syscall.EPROTONOSUPPORT})
+	err = wrap(&NoSCTPError{Err: syscall.EPROTONOSUPPORT})
 	if _, ok := errtype.As[*NoSCTPError](err); !ok || !errors.Is(err, syscall.EPROTONOSUPPORT) || !strings.Contains(err.Error(), "modprobe sctp") {
 		t.Errorf("without SCTP: %v", err)
 	}

@@ -5,21 +5,13 @@ import (
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/authchunk"
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // keyGrace is how long an old key of SCTP-AUTH is kept for a peer that may have to send its
 // Finished again under it: it does so after 1, 3 and 7 seconds when the acknowledgements are lost.
 // A key that is deleted before would stall the association for ever.
 const keyGrace = 10 * time.Second
-
-// keySocket is where the keys are set.
-type keySocket interface {
-	authchunk.Socket
-	// TakeRepeated drops what comes under key id, but for messages with a transmission sequence number
-	// up to last, which were received before and are only acknowledged again. TakeAll ends that.
-	TakeRepeated(id uint16, last uint32) error
-	TakeAll() error
-}
 
 // A keyring deletes the old key of SCTP-AUTH as soon as the peer has done with it (RFC 6083,
 // Section 4.8): whoever is on the path knows key 0, and with it can replay, move and remove
@@ -30,8 +22,8 @@ type keySocket interface {
 // under the old key as a client in a full handshake and as a server in a resumed one, and
 // ChangeCipherSpec always. It has to be able to send these again, and nothing else.
 type keyring struct {
-	mu       sync.Mutex // guards the following
-	socket   keySocket
+	mu       sync.Mutex        // guards the following
+	limiter  stream.KeyLimiter // nil if the association is none
 	keys     *authchunk.Keys
 	finished bool   // the peer's Finished of the newest handshake is verified
 	switched bool   // the peer is known to use the newest key, and to have done with the old one
@@ -41,7 +33,7 @@ type keyring struct {
 	timer    *time.Timer
 }
 
-func newKeyring(s keySocket) *keyring { return &keyring{socket: s, keys: authchunk.NewKeys(s)} }
+func newKeyring(s authchunk.Socket) *keyring { return &keyring{keys: authchunk.NewKeys(s)} }
 
 func (k *keyring) install(secret []byte) error {
 	k.mu.Lock()
@@ -112,7 +104,7 @@ func (k *keyring) settle() {
 	case !k.finished || k.keys.Active() != k.keys.Newest() || !k.keys.Retirable():
 	case k.switched:
 		k.retire()
-	case k.socket.TakeRepeated(k.keys.Oldest(), k.last) == nil:
+	case k.limiter != nil && k.limiter.TakeRepeated(k.keys.Oldest(), k.last) == nil:
 		k.narrowed = true
 	default:
 		k.retire() // rather than leave it to whoever knows it
@@ -124,7 +116,7 @@ func (k *keyring) retire() {
 	k.keys.Retire() // fails only when the association is over
 	if k.narrowed {
 		k.narrowed = false
-		k.socket.TakeAll()
+		k.limiter.TakeAll()
 	}
 }
 

@@ -43,7 +43,8 @@ func TestKernelAttackH11KilledPeer(t *testing.T) {
 		if unread {
 			must(t, c.WriteMessage([]byte("nobody takes this"), MessageInfo{})) // so the peer has no room
 			must(t, c.WriteMessage([]byte("nobody reads this"), MessageInfo{}))
-			for w.outstanding(c.assoc) || w.entryOf(c.RemoteAddr(), c.LocalAddr()).received == 0 {
+			for w.outstanding(c.assoc.(association)) ||
+				w.entryOf(c.RemoteAddr(), c.LocalAddr()).received == 0 {
 				time.Sleep(time.Millisecond)
 			}
 		}
@@ -51,8 +52,8 @@ func TestKernelAttackH11KilledPeer(t *testing.T) {
 		start := time.Now()
 		_, _, err = c.ReadMessage(buf)
 		e, ok := errtype.As[*AssociationError](err)
-		if !ok || !errors.Is(err, io.ErrUnexpectedEOF) || e.End != AssociationShutdown && e.End != AssociationAborted ||
-			unread && e.End != AssociationAborted {
+		if !ok || !errors.Is(err, io.ErrUnexpectedEOF) || e.State != AssocShutdown && e.State != AssocAborted ||
+			unread && e.State != AssocAborted {
 			t.Errorf("unread %v: ReadMessage: %v", unread, err)
 		}
 		if d := time.Since(start); d > patience/2 {

@@ -11,13 +11,14 @@ import (
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // A Listener accepts associations and does their handshakes, beside each other and bounded in
 // number and time; Accept hands out authenticated connections only. A slow or failing peer neither
 // blocks it nor shows in it: see [Trace].HandshakeDone. It is a net.Listener.
 type Listener struct {
-	socket kernelListener
+	socket stream.Listener
 	addr   net.Addr
 	config *Config
 	core   *dtlscore.Config // of all connections
@@ -34,13 +35,6 @@ type Listener struct {
 	mu       sync.Mutex // guards the following
 	deadline time.Time
 	changed  chan struct{} // closed when deadline changes
-}
-
-// kernelListener is what a Listener needs of SCTP.
-type kernelListener interface {
-	accept() (association, error)
-	Addr() net.Addr
-	Close() error
 }
 
 // Listen listens on address: “host:port”, “a/b:port” for several addresses of this host, or
@@ -78,7 +72,19 @@ func Listen(network, address string, config *Config) (*Listener, error) {
 	return newListener(socket, config), nil
 }
 
-func newListener(socket kernelListener, config *Config) *Listener {
+// NewListener accepts associations of inner, which it closes in the end, and does their handshakes,
+// as [tls.NewListener] does with connections.
+func NewListener(inner stream.Listener, config *Config) (*Listener, error) {
+	if config == nil {
+		return nil, errNoConfig
+	}
+	if _, err := dtlscore.Server(config.core()); err != nil {
+		return nil, err // now rather than at every connection
+	}
+	return newListener(inner, config), nil
+}
+
+func newListener(socket stream.Listener, config *Config) *Listener {
 	ctx, stop := context.WithCancel(context.Background())
 	l := &Listener{
 		socket:    socket,
@@ -107,7 +113,7 @@ func (l *Listener) run() {
 		case <-l.ctx.Done():
 			return
 		}
-		a, err := l.socket.accept()
+		a, err := l.socket.Accept()
 		if err != nil {
 			<-l.slots
 			if l.ctx.Err() != nil || errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrClosed) {
@@ -134,7 +140,7 @@ func (l *Listener) run() {
 }
 
 // serve does one handshake and waits for Accept to take the connection.
-func (l *Listener) serve(a association) {
+func (l *Listener) serve(a stream.Association) {
 	c, err := l.handshake(a, hostOfPeer(a.RemoteAddr()))
 	if err != nil {
 		return // Trace was told
@@ -147,7 +153,7 @@ func (l *Listener) serve(a association) {
 }
 
 // handshake makes a connection of an association with host.
-func (l *Listener) handshake(a association, host netip.Prefix) (*Conn, error) {
+func (l *Listener) handshake(a stream.Association, host netip.Prefix) (*Conn, error) {
 	if err := l.hostLimit.enter(host); err != nil { // a flood is refused before it costs anything
 		return nil, l.refuse(a, err)
 	}
@@ -163,7 +169,7 @@ func (l *Listener) handshake(a association, host netip.Prefix) (*Conn, error) {
 	return c, c.HandshakeContext(l.ctx) // which tells why
 }
 
-func (l *Listener) refuse(a association, err error) error {
+func (l *Listener) refuse(a stream.Association, err error) error {
 	a.Abort()
 	l.config.handshakeDone(a.RemoteAddr(), ConnectionState{}, err)
 	return err

@@ -14,6 +14,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // fakeListener hands out the server's ends of associations that a test makes.
@@ -27,7 +28,7 @@ func newFakeListener() *fakeListener {
 	return &fakeListener{assocs: make(chan association), closed: make(chan struct{})}
 }
 
-func (l *fakeListener) accept() (association, error) {
+func (l *fakeListener) Accept() (stream.Association, error) {
 	select {
 	case a := <-l.assocs:
 		return a, nil

@@ -68,19 +68,19 @@ func (c *Conn) logEvent(ev Event) {
 	switch ev := ev.(type) {
 	case AssocChange:
 		level := slog.LevelInfo
-		if ev.State == AssocLost || ev.State == AssocRestarted {
+		if ev.State == AssocAborted || ev.State == AssocLost || ev.State == AssocRestarted {
 			level = slog.LevelWarn
 		}
 		c.log(level, "association", "state", ev.State.String(), "cause", ev.Cause)
 	case PeerAddrChange:
 		level := slog.LevelInfo
-		if ev.Change == PathNowUnreachable || ev.Change == PathNowPotentiallyFailed {
+		if ev.Change == AddrUnreachable || ev.Change == AddrPotentiallyFailed {
 			level = slog.LevelWarn
 		}
 		c.log(level, "path", "addr", ev.Addr.String(), "change", ev.Change.String())
 	case SendFailed:
 		c.log(slog.LevelDebug, "message not delivered", "stream", ev.Stream, "ppid", ev.PPID, "sent", ev.Sent)
-	case RemoteError:
+	case ErrorReceived:
 		c.log(slog.LevelWarn, "error of the peer", "cause", ev.Cause)
 	case PeerShutdown:
 		c.log(slog.LevelInfo, "the peer shuts the association down")

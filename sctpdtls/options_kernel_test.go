@@ -33,7 +33,7 @@ func TestKernelHandshakeRestoresRTO(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		k := c.assoc.(*kernelAssociation)
+		k := c.assoc.(kernelAssociation)
 		wantRTO := func(when string) {
 			t.Helper()
 			initial, least, most, err := k.RTO()
@@ -57,14 +57,13 @@ func TestKernelHandshakeRestoresRTO(t *testing.T) {
 
 // Acknowledgements are sent at once during a handshake only, or as the user says.
 func TestKernelSACKDelay(t *testing.T) { // 1.54
-	forty, none := 40*time.Millisecond, time.Duration(0)
 	for name, test := range map[string]struct {
-		option                *time.Duration
+		option                time.Duration
 		handshake, afterwards uint32 // milliseconds
 	}{
-		"default": {nil, 0, 200},
-		"40 ms":   {&forty, 40, 40}, // a whole number of ticks of the kernel's clock
-		"none":    {&none, 0, 0},
+		"default": {0, 0, 200},
+		"40 ms":   {40 * time.Millisecond, 40, 40}, // a whole number of ticks of the kernel's clock
+		"none":    {-1, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client, server := clientConfig(), serverConfig()
@@ -75,7 +74,7 @@ func TestKernelSACKDelay(t *testing.T) { // 1.54
 				t.Fatal(err)
 			}
 			defer c.Close()
-			k := c.assoc.(*kernelAssociation)
+			k := c.assoc.(kernelAssociation)
 			wantSACKDelay(t, k, "after the handshake", test.afterwards)
 			if err := k.Handshaking(true); err != nil {
 				t.Fatal(err)
@@ -89,7 +88,7 @@ func TestKernelSACKDelay(t *testing.T) { // 1.54
 	}
 }
 
-func wantSACKDelay(t *testing.T, k *kernelAssociation, when string, want uint32) {
+func wantSACKDelay(t *testing.T, k kernelAssociation, when string, want uint32) {
 	t.Helper()
 	raw, err := k.SyscallConn()
 	if err != nil {

@@ -5,93 +5,42 @@ import (
 	"net"
 	"net/netip"
 	"syscall"
-	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
-	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// A Path leads from this end to one address of the peer (RFC 6458, Section 8.2.2). SCTP uses the
-// primary path as long as it is active, and another one for what was lost, and when it has failed.
-// None of that touches the DTLS connection.
-type Path struct {
-	Addr    netip.Addr // of the peer
-	State   PathState
-	Primary bool
-	RTT     time.Duration // smoothed; 0 before the first measurement, and below a tick of the kernel (1 to 10 ms)
-	RTO     time.Duration // retransmission timeout now
-	Window  int           // congestion window, in bytes
-	MTU     int           // in bytes
-}
+// ErrNoAddressChanges is returned by [Conn.BindAdd] and [Conn.BindRemove] unless both ends have
+// asked for [SCTPOptions].AddressChanges.
+var ErrNoAddressChanges = stream.ErrNoAddressChanges
 
-// A PathState says whether a path can be used.
-type PathState uint8
-
-// What a path can be.
-const (
-	PathInactive          = PathState(sctpsock.StateInactive)          // it has failed
-	PathPotentiallyFailed = PathState(sctpsock.StatePotentiallyFailed) // something was lost on it lately (RFC 7829)
-	PathActive            = PathState(sctpsock.StateActive)
-	PathUnconfirmed       = PathState(sctpsock.StateUnconfirmed) // the peer has not answered there yet
-)
-
-func (s PathState) String() string {
-	return name([]string{"inactive", "potentially failed", "active", "unconfirmed"}, int(s))
-}
-
-// ErrFixedAddresses is returned by [Conn.BindAdd] and [Conn.BindRemove] unless both ends have asked
-// for [SCTPOptions].AddressChanges.
-var ErrFixedAddresses = sctpsock.ErrFixedAddresses
-
-// multihomed is what the association of a kernel can do beside.
-type multihomed interface {
-	Paths() ([]sctpsock.Path, error)
-	Stats() (sctpsock.Stats, error)
-	SetPrimary(netip.Addr) error
-	BindAdd(netip.Addr) error
-	BindRemove(netip.Addr) error
-	SetStreamPriority(stream, value uint16) error
-}
-
-func (c *Conn) kernel() (multihomed, error) {
+// use calls f with the association as an A, which is one of the optional interfaces of package
+// stream. Where it is none, the error is errors.ErrUnsupported. After the end of the association it
+// is that of writes.
+func use[A any](c *Conn, f func(A) error) error {
 	if !c.ok() {
-		return nil, syscall.EINVAL
+		return syscall.EINVAL
 	}
-	if k, ok := c.assoc.(multihomed); ok {
-		return k, nil
+	a, ok := c.assoc.(A)
+	if !ok {
+		return errors.ErrUnsupported
 	}
-	return nil, errors.ErrUnsupported
+	return c.whyEnded(f(a))
 }
 
 // Paths returns the paths to the peer. After the end of the association it fails with the error of
 // writes.
-func (c *Conn) Paths() ([]Path, error) {
-	k, err := c.kernel()
-	if err != nil {
-		return nil, err
-	}
-	list, err := k.Paths()
-	if err != nil {
-		return nil, c.whyEnded(err)
-	}
-	paths := make([]Path, len(list))
-	for i, p := range list {
-		paths[i] = newPath(p)
-	}
-	return paths, nil
-}
-
-func newPath(p sctpsock.Path) Path {
-	return Path{p.Addr.Addr(), PathState(p.State), p.Primary, p.SRTT, p.RTO, p.Cwnd, p.MTU}
+func (c *Conn) Paths() (paths []Path, err error) {
+	err = use(c, func(a stream.Multihomed) (err error) {
+		paths, err = a.Paths()
+		return err
+	})
+	return paths, err
 }
 
 // SetPrimary makes the path to this address of the peer the primary one (RFC 6458, Section 8.1.9).
 func (c *Conn) SetPrimary(peer netip.Addr) error {
-	k, err := c.kernel()
-	if err != nil {
-		return err
-	}
-	return c.whyEnded(k.SetPrimary(peer))
+	return use(c, func(a stream.Multihomed) error { return a.SetPrimary(peer) })
 }
 
 // BindAdd adds an address of this host to the association and tells the peer (RFC 5061), without
@@ -99,27 +48,32 @@ func (c *Conn) SetPrimary(peer netip.Addr) error {
 // [Dialer].LocalAddr or [Listen], not to all. Associations that a [Listener] makes later are not
 // concerned.
 func (c *Conn) BindAdd(local netip.Addr) error {
-	k, err := c.kernel()
-	if err != nil {
-		return err
-	}
-	return c.whyEnded(k.BindAdd(local))
+	return use(c, func(a stream.Multihomed) error { return a.BindAdd(local) })
 }
 
 // BindRemove takes an address of this host from the association and tells the peer, as
 // [Conn.BindAdd] does. The last one stays.
 func (c *Conn) BindRemove(local netip.Addr) error {
-	k, err := c.kernel()
-	if err != nil {
-		return err
+	return use(c, func(a stream.Multihomed) error { return a.BindRemove(local) })
+}
+
+// SetStreamPriority gives an outgoing stream its value for [SCTPOptions].Scheduler: for
+// SchedulerPriority the least goes first, for SchedulerWeightedQueue it is the weight. Others do
+// not mind it.
+func (c *Conn) SetStreamPriority(id, value uint16) error {
+	err := use(c, func(a stream.Prioritizer) error { return a.SetStreamPriority(id, value) })
+	if err != nil && c.ok() {
+		if out, _ := c.assoc.Streams(); id >= out {
+			return &StreamError{id, out}
+		}
 	}
-	return c.whyEnded(k.BindRemove(local))
+	return err
 }
 
 // whyEnded makes err, of a call that only asks or sets something, what has ended the connection if
 // that is the reason.
 func (c *Conn) whyEnded(err error) error {
-	if _, ok := errtype.As[*sctpsock.AssociationError](err); !ok && !errors.Is(err, net.ErrClosed) {
+	if _, ok := errtype.As[*stream.EndError](err); !ok && !errors.Is(err, net.ErrClosed) {
 		return err
 	}
 	if c.closing.Load() {
@@ -128,13 +82,5 @@ func (c *Conn) whyEnded(err error) error {
 	if end := c.writeEnd.Load(); end != nil {
 		return *end
 	}
-	return &AssociationError{End: AssociationLost, Err: err} // nobody has read yet how
-}
-
-// name is the i-th of names.
-func name(names []string, i int) string {
-	if i >= 0 && i < len(names) {
-		return names[i]
-	}
-	return "unknown"
+	return &AssociationError{State: AssocLost, Err: err} // nobody has read yet how
 }

@@ -73,7 +73,7 @@ func TestHandshakeWithoutACK13(t *testing.T) {
 		client := clientConfig()
 		client.MinVersion = VersionDTLS13
 		p = newTestPair(t, assoctest.Options{}, client, serverConfig())
-		p.server.assoc = &deafAssociation{p.server.assoc}
+		p.server.assoc = &deafAssociation{p.server.assoc.(association)}
 		done = make(chan error, 1)
 		go func() { done <- p.client.Handshake() }()
 		if err := p.server.Handshake(); err != nil {
@@ -127,11 +127,11 @@ func TestWriterLearnsWhy(t *testing.T) {
 		}},
 		{"ABORT", func(p *testPair) { p.server.Abort() }, func(err error) bool {
 			a, ok := errtype.As[*AssociationError](err)
-			return ok && a.End == AssociationAborted
+			return ok && a.State == AssocAborted
 		}},
 		{"SHUTDOWN", func(p *testPair) { p.server.assoc.Close() }, func(err error) bool {
 			a, ok := errtype.As[*AssociationError](err)
-			return ok && a.End == AssociationShutdown
+			return ok && a.State == AssocShutdown
 		}},
 	} {
 		for _, version := range []uint16{VersionDTLS12, VersionDTLS13} {

@@ -23,7 +23,7 @@ func TestKernelRolesAreIndependent(t *testing.T) {
 	done := make(chan error, 1)
 	client, server := clientConfig(), serverConfig()
 	go func() {
-		a, err := ln.accept()
+		a, err := ln.Accept()
 		if err != nil {
 			done <- err
 			return

@@ -110,7 +110,8 @@ var associationScenarios = []scenario{
 		must(s.T, b.SetAuthKey(5, []byte("secret")))
 		b.wantUnder(5, "early") // when it comes again
 		a.wantEvent(stream.Dry{})
-		must(s.T, a.SetAuthKey(6, []byte("secret")), b.SetAuthKey(6, []byte("another")), a.SetActiveAuthKey(6))
+		must(s.T, a.SetAuthKey(6, []byte("secret")), b.SetAuthKey(6, []byte("another")),
+			a.SetActiveAuthKey(6))
 		a.send("never")
 		b.wantNothing()
 		must(s.T, b.SetAuthKey(6, []byte("secret")))
@@ -120,7 +121,8 @@ var associationScenarios = []scenario{
 	{name: "a key is bound to a message", net: weather{lasting: true}, run: func(s *stage) {
 		a, b := s.rawPair()
 		for _, end := range []rawEnd{a, b} {
-			must(s.T, end.SetAuthKey(1, []byte("one")), end.SetAuthKey(2, []byte("two")), end.SetActiveAuthKey(1))
+			must(s.T, end.SetAuthKey(1, []byte("one")), end.SetAuthKey(2, []byte("two")),
+				end.SetActiveAuthKey(1))
 		}
 		s.cut()
 		a.send("under one")
@@ -237,7 +239,7 @@ var associationScenarios = []scenario{
 		again := s.raw(s.restart(s.T, a.association))
 		again.send("of the new association")
 		b.want("before")
-		b.wantEvent(stream.Restarted{})
+		b.wantEvent(stream.AssocChange{State: AssocRestarted})
 		for range 2 {
 			part, err := b.Recv(&scratch{}, true)
 			if err == nil || part.N > 0 {
@@ -311,8 +313,10 @@ func (e rawEnd) any() (stream.Message, stream.Event) {
 // passing reports whether an event may come at any time. One that tells of a key comes again with
 // what is received twice.
 func passing(ev stream.Event) bool {
-	switch ev.(type) {
-	case stream.Other, stream.NewKey:
+	switch ev := ev.(type) {
+	case stream.AssocChange:
+		return ev.State == AssocUp
+	case stream.PeerAddrChange, stream.SendFailed, stream.ErrorReceived, stream.NewKey:
 		return true
 	}
 	return false
@@ -365,7 +369,8 @@ func (e rawEnd) wantEnd(want error) {
 	for again := false; ; {
 		m, ev, err := e.reader.Next(true)
 		switch ev.(type) {
-		case stream.Down, stream.Other, stream.NewKey:
+		case stream.AssocChange, stream.PeerAddrChange, stream.SendFailed, stream.ErrorReceived,
+			stream.NewKey:
 			continue
 		}
 		if !errors.Is(err, want) {

@@ -32,16 +32,16 @@ var bothSides = []struct {
 type suddenEnding struct {
 	name string
 	do   func(s *stage, c *Conn) // to the association of c
-	ends []AssociationEnd        // one of these is in the other end's error
+	ends []AssocState            // one of these is in the other end's error
 	own  func(err error) bool    // whether c may read this
 }
 
 var suddenEndings = []suddenEnding{
-	{"ABORT", func(s *stage, c *Conn) { under(c).Abort() }, []AssociationEnd{AssociationAborted}, isAny(net.ErrClosed)},
-	{"Abort", func(s *stage, c *Conn) { c.Abort() }, []AssociationEnd{AssociationAborted}, isAny(net.ErrClosed)},
-	{"SHUTDOWN without close_notify", func(s *stage, c *Conn) { under(c).Shutdown() }, []AssociationEnd{AssociationShutdown}, isAny(io.ErrUnexpectedEOF)},
+	{"ABORT", func(s *stage, c *Conn) { under(c).Abort() }, []AssocState{AssocAborted}, isAny(net.ErrClosed)},
+	{"Abort", func(s *stage, c *Conn) { c.Abort() }, []AssocState{AssocAborted}, isAny(net.ErrClosed)},
+	{"SHUTDOWN without close_notify", func(s *stage, c *Conn) { under(c).Shutdown() }, []AssocState{AssocShutdown}, isAny(io.ErrUnexpectedEOF)},
 	// If the other end's last control record is unread, it is an ABORT.
-	{"killed", func(s *stage, c *Conn) { under(c).Close() }, []AssociationEnd{AssociationShutdown, AssociationAborted}, isAny(net.ErrClosed)},
+	{"killed", func(s *stage, c *Conn) { under(c).Close() }, []AssocState{AssocShutdown, AssocAborted}, isAny(net.ErrClosed)},
 	{"killed with messages unread", func(s *stage, c *Conn) {
 		goOn := c.stop()
 		s.send(s.other(c), 0, 1)
@@ -49,8 +49,8 @@ var suddenEndings = []suddenEnding{
 		s.until("it was received", func() bool { return s.unread(under(c)) })
 		under(c).Close()
 		goOn()
-	}, []AssociationEnd{AssociationAborted}, isAny(net.ErrClosed)},
-	{"host gone", func(s *stage, c *Conn) { s.cut() }, []AssociationEnd{AssociationLost}, isAny(io.ErrUnexpectedEOF)},
+	}, []AssocState{AssocAborted}, isAny(net.ErrClosed)},
+	{"host gone", func(s *stage, c *Conn) { s.cut() }, []AssocState{AssocLost}, isAny(io.ErrUnexpectedEOF)},
 }
 
 func isAny(targets ...error) func(error) bool {
@@ -59,10 +59,10 @@ func isAny(targets ...error) func(error) bool {
 	}
 }
 
-func endedBy(ends ...AssociationEnd) func(error) bool {
+func endedBy(ends ...AssocState) func(error) bool {
 	return func(err error) bool {
 		e, ok := errtype.As[*AssociationError](err)
-		return ok && slices.Contains(ends, e.End) && errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, net.ErrClosed)
+		return ok && slices.Contains(ends, e.State) && errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, net.ErrClosed)
 	}
 }
 
@@ -297,7 +297,7 @@ var orderlyEndings = []scenario{
 			}
 			wantPeersEnd(s.T, "WriteMessage", err)
 		})
-		s.wantEnd(s.client, "that it is lost", endedBy(AssociationLost))
+		s.wantEnd(s.client, "that it is lost", endedBy(AssocLost))
 		s.closeAll()
 	}},
 	{name: "restarted", run: func(s *stage) { // H1: nothing of the new association is delivered
@@ -315,7 +315,7 @@ var orderlyEndings = []scenario{
 			defer again.Abort()
 		}
 		s.receive(s.server, 0, 4)
-		s.wantEnd(s.server, "that it was restarted", endedBy(AssociationRestarted))
+		s.wantEnd(s.server, "that it was restarted", endedBy(AssocRestarted))
 		wantPeersEnd(s.T, "WriteMessage", s.server.WriteMessage([]byte("x"), MessageInfo{}))
 		s.closeAll()
 	}},
@@ -327,7 +327,7 @@ var orderlyEndings = []scenario{
 		if again := s.restart(s.T, under(s.client)); again != nil {
 			defer again.Abort()
 		}
-		if err := <-read; !endedBy(AssociationRestarted)(err) {
+		if err := <-read; !endedBy(AssocRestarted)(err) {
 			s.Errorf("reading: %v, want that it was restarted", err)
 		}
 		s.closeAll()

@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // TestKernelScenarios plays the scenarios over the kernel's associations, on the loopback interface
@@ -63,8 +65,8 @@ func (c count) more(than count) bool {
 type kernelWorld struct {
 	weather
 	t   *testing.T
-	lns []kernelListener
-	ln  kernelListener // for pair; nil before
+	lns []stream.Listener
+	ln  stream.Listener // for pair; nil before
 }
 
 func (w *kernelWorld) close() {
@@ -120,7 +122,7 @@ func (w *kernelWorld) scenarioSCTP() SCTPOptions {
 	}
 }
 
-func (w *kernelWorld) listen(t *testing.T) kernelListener {
+func (w *kernelWorld) listen(t *testing.T) stream.Listener {
 	t.Helper()
 	addr, err := ResolveAddr(t.Context(), "sctp", "127.0.0.1:0")
 	if err != nil {
@@ -137,7 +139,11 @@ func (w *kernelWorld) listen(t *testing.T) kernelListener {
 func (w *kernelWorld) dial(local *Addr, remote net.Addr) (association, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	return dialKernel(ctx, "sctp", local, remote.(*Addr), &Config{SCTP: w.scenarioSCTP()})
+	a, err := dialKernel(ctx, "sctp", local, remote.(*Addr), &Config{SCTP: w.scenarioSCTP()})
+	if err != nil {
+		return nil, err
+	}
+	return a.(association), nil
 }
 
 func (w *kernelWorld) pair(t *testing.T) (client, server association) {
@@ -149,13 +155,14 @@ func (w *kernelWorld) pair(t *testing.T) (client, server association) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if server, err = w.ln.accept(); err != nil {
+	a, err := w.ln.Accept()
+	if err != nil {
 		t.Fatal(err)
 	}
-	return client, server
+	return client, a.(association)
 }
 
-func (w *kernelWorld) listener(t *testing.T) (kernelListener, func() association) {
+func (w *kernelWorld) listener(t *testing.T) (stream.Listener, func() association) {
 	ln := w.listen(t)
 	return ln, func() association {
 		a, err := w.dial(nil, ln.Addr())

@@ -72,7 +72,7 @@ type world interface {
 	// pair returns both ends of a new association.
 	pair(t *testing.T) (client, server association)
 	// listener returns a listener, and a way to dial it.
-	listener(t *testing.T) (ln kernelListener, dial func() association)
+	listener(t *testing.T) (ln stream.Listener, dial func() association)
 
 	cut()  // from now on the network lets nothing through,
 	mend() // and now it does again
@@ -374,7 +374,7 @@ func (w *memoryWorld) pair(*testing.T) (client, server association) {
 	return &memAssociation{Assoc: a, partial: w.partial}, &memAssociation{Assoc: b, partial: w.partial}
 }
 
-func (w *memoryWorld) listener(t *testing.T) (kernelListener, func() association) {
+func (w *memoryWorld) listener(t *testing.T) (stream.Listener, func() association) {
 	l := newFakeListener()
 	return l, func() association {
 		a, b := w.pair(t)

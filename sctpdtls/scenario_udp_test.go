@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/sctpudp"
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // TestUDPScenarios plays the scenarios over SCTP of this process, in a simulated network with a
@@ -91,8 +92,8 @@ func sackAlone(b []byte) bool {
 type udpWorld struct {
 	weather
 	t   *testing.T
-	lns []kernelListener
-	ln  kernelListener // for pair; nil before
+	lns []stream.Listener
+	ln  stream.Listener // for pair; nil before
 	all []*sctpudp.Assoc
 
 	mu    sync.Mutex // guards the following
@@ -247,7 +248,7 @@ func (w *udpWorld) dial(
 		return nil, err
 	}
 	w.all = append(w.all, a)
-	return newUDPAssociation(a, new(SCTPOptions)), nil
+	return newUDPAssociation(a, new(SCTPOptions)).(association), nil
 }
 
 func (w *udpWorld) pair(t *testing.T) (client, server association) {
@@ -260,14 +261,15 @@ func (w *udpWorld) pair(t *testing.T) (client, server association) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if server, err = l.accept(); err != nil {
+	accepted, err := l.Accept()
+	if err != nil {
 		t.Fatal(err)
 	}
-	w.all = append(w.all, server.(udpAssociation).Assoc)
-	return client, server
+	w.all = append(w.all, accepted.(udpAssociation).Assoc)
+	return client, accepted.(association)
 }
 
-func (w *udpWorld) listener(t *testing.T) (kernelListener, func() association) {
+func (w *udpWorld) listener(t *testing.T) (stream.Listener, func() association) {
 	l := w.listen()
 	return l, func() association {
 		a, err := w.dial(0, 0, l.Port(), l.socket.LocalAddr())
@@ -297,8 +299,7 @@ func (w *udpWorld) restart(t *testing.T, client association) association {
 }
 
 func (w *udpWorld) outstanding(a association) bool {
-	chunks, _ := a.(udpAssociation).Outstanding()
-	return chunks > 0
+	return a.(udpAssociation).Outstanding() > 0
 }
 
 func (w *udpWorld) unread(a association) bool { return a.(udpAssociation).Unread() > 0 }

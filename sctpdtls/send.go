@@ -10,7 +10,6 @@ import (
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
-	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
@@ -191,12 +190,12 @@ func (c *Conn) writeError(err error, p *party) error {
 	if end := c.writeEnd.Load(); end != nil {
 		return *end
 	}
-	return &AssociationError{End: AssociationLost, Err: err}
+	return &AssociationError{State: AssocLost, Err: err}
 }
 
 // isEnd reports whether err of the association means that it has ended.
 func isEnd(err error) bool {
-	_, ok := errtype.As[*sctpsock.AssociationError](err)
+	_, ok := errtype.As[*stream.EndError](err)
 	return ok || errors.Is(err, syscall.EPIPE)
 }
 

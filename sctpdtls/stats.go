@@ -3,6 +3,8 @@ package sctpdtls
 import (
 	"sync/atomic"
 	"syscall"
+
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // Stats are what was counted of a connection since its beginning.
@@ -18,16 +20,10 @@ type Stats struct {
 	// RecordsInEpoch were protected by the present keys, of RecordsPerEpoch that they may protect.
 	RecordsInEpoch, RecordsPerEpoch uint64
 
-	// What follows is the kernel's. Retransmissions are not in ChunksSent, duplicates are not in
-	// ChunksReceived.
-	PacketsSent, PacketsReceived uint64
-	ChunksSent, ChunksReceived   uint64 // of data
-	Retransmitted                uint64 // chunks
-	Duplicates                   uint64 // chunks received more than once
-	Unacked                      int    // chunks sent that the peer has not acknowledged
-	Pending                      int    // chunks missing below the last: lost and not sent again yet, or a [TruncationError] to come
-	PeerWindow                   int    // bytes that the peer is ready to receive
-	Primary                      Path   // its RTT and RTO above all
+	// Stats of SCTP are the kernel's: PacketsSent, PacketsReceived, ChunksSent, ChunksReceived,
+	// Retransmitted, Duplicates, Unacked, Pending, PeerWindow and Primary, the primary path. Pending
+	// chunks are lost and not sent again yet, or a [TruncationError] to come.
+	stream.Stats
 }
 
 // Stats returns what was counted. It may be called at any time by any goroutine. After the end of
@@ -47,20 +43,11 @@ func (c *Conn) Stats() (Stats, error) {
 	if state := c.state.Load(); state != nil {
 		s.Handshakes, s.AuthKeyID = state.Handshakes, state.AuthKeyID
 	}
-	k, err := c.kernel()
-	if err != nil {
-		return s, err
-	}
-	st, err := k.Stats()
-	if err != nil {
-		return s, c.whyEnded(err)
-	}
-	s.PacketsSent, s.PacketsReceived = st.OutPackets, st.InPackets
-	s.ChunksSent, s.ChunksReceived = st.OutChunks, st.InChunks
-	s.Retransmitted, s.Duplicates = st.Retransmitted, st.InDuplicates
-	s.Unacked, s.Pending, s.PeerWindow = st.Unacked, st.Pending, st.PeerWindow
-	s.Primary = newPath(st.Primary)
-	return s, nil
+	err := use(c, func(a stream.StatsReporter) (err error) {
+		s.Stats, err = a.Stats()
+		return err
+	})
+	return s, err
 }
 
 // counters are apart from each other as those who count are: writers, and the reader.

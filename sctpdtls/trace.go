@@ -3,6 +3,7 @@ package sctpdtls
 import (
 	"net"
 
+	"github.com/seed-41f70523/dtls-sctp/authchunk"
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
 	"github.com/seed-41f70523/dtls-sctp/stream"
@@ -54,7 +55,15 @@ const (
 )
 
 func (a AuthKeyChange) String() string {
-	return name([]string{"installed", "active", "deleted"}, int(a))
+	switch a {
+	case AuthKeyInstalled:
+		return "installed"
+	case AuthKeyActive:
+		return "active"
+	case AuthKeyDeleted:
+		return "deleted"
+	}
+	return "unknown"
 }
 
 func (c *Config) traces() bool { return c.Trace != nil || c.Logger != nil }
@@ -64,8 +73,10 @@ func (c *Config) events() []sctpsock.EventType {
 	if c.Logger == nil && (c.Trace == nil || c.Trace.Event == nil) {
 		return []sctpsock.EventType{sctpsock.EventAuthentication}
 	}
-	return []sctpsock.EventType{sctpsock.EventAuthentication, sctpsock.EventPeerAddrChange, sctpsock.EventRemoteError, sctpsock.EventSendFailed}
+	return allEvents
 }
+
+var allEvents = []sctpsock.EventType{sctpsock.EventAuthentication, sctpsock.EventPeerAddrChange, sctpsock.EventRemoteError, sctpsock.EventSendFailed}
 
 // handshakeDone tells of a handshake, or with a nil peer that there is nobody to do one with.
 func (c *Config) handshakeDone(peer net.Addr, state ConnectionState, err error) {
@@ -126,21 +137,20 @@ func (c *Conn) tellEvent(ev stream.Event) {
 	if !c.config.traces() {
 		return
 	}
-	event := newEvent(ev)
 	if t := c.config.Trace; t != nil && t.Event != nil {
-		t.Event(c, event)
+		t.Event(c, ev)
 	}
-	c.logEvent(event)
+	c.logEvent(ev)
 }
 
 // A tracedSocket tells what happens to the keys of SCTP-AUTH.
 type tracedSocket struct {
-	keySocket
+	authchunk.Socket
 	conn *Conn
 }
 
 // authSocket is where the keys of c are set.
-func (c *Conn) authSocket() keySocket {
+func (c *Conn) authSocket() authchunk.Socket {
 	if c.config.traces() {
 		return tracedSocket{c.assoc, c}
 	}
@@ -148,15 +158,15 @@ func (c *Conn) authSocket() keySocket {
 }
 
 func (s tracedSocket) SetAuthKey(id uint16, secret []byte) error {
-	return s.tell(id, AuthKeyInstalled, s.keySocket.SetAuthKey(id, secret))
+	return s.tell(id, AuthKeyInstalled, s.Socket.SetAuthKey(id, secret))
 }
 
 func (s tracedSocket) SetActiveAuthKey(id uint16) error {
-	return s.tell(id, AuthKeyActive, s.keySocket.SetActiveAuthKey(id))
+	return s.tell(id, AuthKeyActive, s.Socket.SetActiveAuthKey(id))
 }
 
 func (s tracedSocket) DeleteAuthKey(id uint16) error {
-	return s.tell(id, AuthKeyDeleted, s.keySocket.DeleteAuthKey(id))
+	return s.tell(id, AuthKeyDeleted, s.Socket.DeleteAuthKey(id))
 }
 
 func (s tracedSocket) tell(id uint16, what AuthKeyChange, err error) error {

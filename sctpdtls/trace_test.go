@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -17,7 +16,6 @@ import (
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
-	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
@@ -82,7 +80,7 @@ func TestTrace(t *testing.T) {
 
 		p.client.Abort()
 		<-read
-		wantStory(t, "the server", &server, "sctpdtls.AssocChange{State:lost Cause:12 OutStreams:0 InStreams:0}")
+		wantStory(t, "the server", &server, "stream.AssocChange{State:aborted Cause:12 OutStreams:0 InStreams:0}")
 		p.server.Close()
 	})
 }
@@ -128,33 +126,6 @@ func TestTraceAlert(t *testing.T) {
 		wantEnd("the client", &client, "alert bad_certificate, local true", cerr)
 		wantEnd("the server", &server, "alert bad_certificate, local false", serr)
 	})
-}
-
-func TestEvents(t *testing.T) {
-	peer := netip.MustParseAddrPort("192.0.2.7:5868")
-	for _, tt := range []struct {
-		in   stream.Event
-		want Event
-	}{
-		{stream.Down{Clean: true}, AssocChange{State: AssocShutdown}},
-		{stream.Down{Cause: 12}, AssocChange{State: AssocLost, Cause: 12}},
-		{stream.Restarted{}, AssocChange{State: AssocRestarted}},
-		{stream.PeerShutdown{}, PeerShutdown{}},
-		{stream.PartialAborted{}, PartialDeliveryAborted{}},
-		{stream.Other{Event: sctpsock.Up{OutStreams: 3, InStreams: 4}}, AssocChange{State: AssocUp, OutStreams: 3, InStreams: 4}},
-		{stream.Other{Event: sctpsock.PeerAddrChange{Addr: peer, Change: sctpsock.PathUnreachable}}, PeerAddrChange{peer.Addr(), PathNowUnreachable}},
-		{stream.Other{Event: sctpsock.RemoteError{Cause: 1}}, RemoteError{1}},
-		{
-			stream.Other{Event: sctpsock.SendFailed{Info: sctpsock.SendInfo{Stream: 3, PPID: 66, Unordered: true}, Sent: true}},
-			SendFailed{Stream: 3, PPID: 66, Unordered: true, Sent: true},
-		},
-		{stream.Other{Event: sctpsock.Other{Type: sctpsock.EventAdaptation}}, OtherEvent{0x8007}},
-		{stream.Other{Event: "not one of ours"}, OtherEvent{}},
-	} {
-		if got := newEvent(tt.in); got != tt.want {
-			t.Errorf("%#v became %#v, want %#v", tt.in, got, tt.want)
-		}
-	}
 }
 
 // A keeper remembers the keys of SCTP-AUTH.
@@ -251,7 +222,7 @@ func TestNoTraceNoCost(t *testing.T) {
 	}
 	defer p.close()
 	c, alert := p.client, error(&AlertError{})
-	var event stream.Event = stream.Other{Event: sctpsock.RemoteError{Cause: 3}}
+	var event stream.Event = ErrorReceived{Cause: 3}
 	if _, traced := c.authSocket().(tracedSocket); traced {
 		t.Error("keys of SCTP-AUTH are traced")
 	}

@@ -7,11 +7,8 @@ import (
 	"net"
 	"net/netip"
 	"strings"
-	"syscall"
 
 	"github.com/seed-41f70523/dtls-sctp/authchunk"
-	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
-	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
 	"github.com/seed-41f70523/dtls-sctp/internal/sctpudp"
 	"github.com/seed-41f70523/dtls-sctp/sctpcore"
 	"github.com/seed-41f70523/dtls-sctp/stream"
@@ -27,11 +24,11 @@ func withoutUDP(network string) (sctp string, udp bool) {
 	return sctp, udp
 }
 
-// A udpAssociation is an association of package sctpudp, in the words of this package.
+// A udpAssociation is an association of package sctpudp, with the addresses that users know.
 type udpAssociation struct{ *sctpudp.Assoc }
 
-func newUDPAssociation(a *sctpudp.Assoc, o *SCTPOptions) association {
-	if o.SACKDelay != nil && *o.SACKDelay == 0 {
+func newUDPAssociation(a *sctpudp.Assoc, o *SCTPOptions) stream.Association {
+	if o.SACKDelay < 0 {
 		a.SetSACKDelay(0) // fails only when the association is over, as all else will then
 	}
 	return udpAssociation{a}
@@ -40,7 +37,7 @@ func newUDPAssociation(a *sctpudp.Assoc, o *SCTPOptions) association {
 // udp returns the options of c in the words of package sctpcore, and asks for SCTP-AUTH.
 func (c *Config) udp() (*sctpcore.Config, error) {
 	o := &c.SCTP
-	if err := o.check(); err != nil {
+	if err := cmp.Or(o.Check(), checkBuffers(o)); err != nil {
 		return nil, err
 	}
 	unsupported := func(name string, value any) error {
@@ -61,7 +58,7 @@ func (c *Config) udp() (*sctpcore.Config, error) {
 	}
 	config := &sctpcore.Config{
 		OutStreams:            cmp.Or(o.OutStreams, 10), // as Linux
-		MaxInStreams:          cmp.Or(o.MaxInStreams, defaultInStreams),
+		MaxInStreams:          cmp.Or(o.MaxInStreams, stream.DefaultInStreams),
 		MaxInitRetrans:        int(o.MaxInitAttempts),
 		RTOInitial:            o.RTOInitial,
 		RTOMin:                o.RTOMin,
@@ -73,11 +70,9 @@ func (c *Config) udp() (*sctpcore.Config, error) {
 		SendBuffer:            2 * o.WriteBuffer,
 		PartialReliability:    o.PartialReliability,
 		RefuseRestart:         o.RefuseRestart,
+		SackDelay:             max(o.SACKDelay, 0),
 		Auth:                  true,
 		AuthChunks:            authchunk.DefaultChunks(),
-	}
-	if o.SACKDelay != nil {
-		config.SackDelay = *o.SACKDelay
 	}
 	return config, nil
 }
@@ -96,7 +91,7 @@ func openUDP(network string, local *Addr, port uint16) (*sctpudp.Socket, error) 
 
 func dialUDP(
 	ctx context.Context, network string, local, remote *Addr, config *Config,
-) (association, error) {
+) (stream.Association, error) {
 	o, err := config.udp()
 	if err != nil {
 		return nil, err
@@ -130,7 +125,7 @@ type udpListener struct {
 	addr    *Addr
 }
 
-func listenUDP(network string, addr *Addr, config *Config) (kernelListener, error) {
+func listenUDP(network string, addr *Addr, config *Config) (stream.Listener, error) {
 	o, err := config.udp()
 	if err != nil {
 		return nil, err
@@ -164,8 +159,8 @@ func newUDPListener(
 	return &udpListener{l, s, options, addr}, nil
 }
 
-func (l *udpListener) accept() (association, error) {
-	a, err := l.Accept()
+func (l *udpListener) Accept() (stream.Association, error) {
+	a, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
@@ -176,90 +171,6 @@ func (l *udpListener) Addr() net.Addr { return l.addr }
 
 // Close leaves the socket to the associations that were accepted.
 func (l *udpListener) Close() error { return errors.Join(l.Listener.Close(), l.socket.Close()) }
-
-func (u udpAssociation) Recv(b stream.Buffer, wait bool) (stream.Part, error) {
-	p, err := u.Assoc.Recv(b, wait)
-	if other, ok := p.Event.(stream.Other); ok {
-		p.Event = stream.Other{Event: kernelWords(other.Event.(sctpcore.Event))}
-	}
-	return p, err
-}
-
-// kernelWords is an event in the words of package sctpsock.
-func kernelWords(ev sctpcore.Event) sctpsock.Event {
-	switch ev.Kind {
-	case sctpcore.EventPath:
-		change := map[sctpcore.PathState]sctpsock.PathChange{
-			sctpcore.PathActive:            sctpsock.PathAvailable,
-			sctpcore.PathPotentiallyFailed: sctpsock.PathPotentiallyFailed,
-			sctpcore.PathInactive:          sctpsock.PathUnreachable,
-			sctpcore.PathUnconfirmed:       sctpsock.PathAdded,
-		}[ev.PathState]
-		return sctpsock.PeerAddrChange{Addr: ev.Path, Change: change}
-	case sctpcore.EventRemoteError:
-		return sctpsock.RemoteError{Cause: uint16(ev.Cause)}
-	case sctpcore.EventAbandoned:
-		return sctpsock.SendFailed{Info: sctpsock.SendInfo{Stream: ev.Stream, PPID: ev.PPID}}
-	}
-	return sctpsock.Other{}
-}
-
-// asEnded makes err one of package sctpsock if the association is over.
-func asEnded(err error) error {
-	if e, ok := errtype.As[*sctpudp.Error](err); ok && e.Errno == syscall.ENOTCONN {
-		return &sctpsock.AssociationError{Err: e}
-	}
-	return err
-}
-
-func (u udpAssociation) Paths() ([]sctpsock.Path, error) {
-	list, err := u.Assoc.Paths()
-	paths := make([]sctpsock.Path, len(list))
-	for i, p := range list {
-		state := map[sctpcore.PathState]sctpsock.PathState{
-			sctpcore.PathUnconfirmed:       sctpsock.StateUnconfirmed,
-			sctpcore.PathActive:            sctpsock.StateActive,
-			sctpcore.PathPotentiallyFailed: sctpsock.StatePotentiallyFailed,
-			sctpcore.PathInactive:          sctpsock.StateInactive,
-		}[p.State]
-		paths[i] = sctpsock.Path{
-			Addr: p.Peer, State: state, Primary: p.Primary,
-			SRTT: p.SRTT, RTO: p.RTO, Cwnd: p.Window, MTU: u.MTU(),
-		}
-	}
-	return paths, asEnded(err)
-}
-
-func (u udpAssociation) Stats() (sctpsock.Stats, error) {
-	paths, err := u.Paths()
-	if err != nil {
-		return sctpsock.Stats{}, err
-	}
-	missing, _, err := u.Missing()
-	st := u.Assoc.Stats()
-	s := sctpsock.Stats{
-		OutPackets: st.PacketsSent, InPackets: st.PacketsReceived,
-		OutChunks: st.ChunksSent, InChunks: st.ChunksReceived,
-		Retransmitted: st.Retransmissions, InDuplicates: st.Duplicates,
-		Pending: missing,
-	}
-	s.Unacked, s.PeerWindow = u.Outstanding()
-	for _, p := range paths {
-		if p.Primary {
-			s.Primary = p
-		}
-	}
-	return s, asEnded(err)
-}
-
-func (u udpAssociation) SetPrimary(peer netip.Addr) error {
-	return asEnded(u.Assoc.SetPrimary(peer))
-}
-
-func (udpAssociation) BindAdd(netip.Addr) error    { return ErrFixedAddresses }
-func (udpAssociation) BindRemove(netip.Addr) error { return ErrFixedAddresses }
-
-func (udpAssociation) SetStreamPriority(stream, value uint16) error { return errors.ErrUnsupported }
 
 func (u udpAssociation) LocalAddr() net.Addr  { return fromUDPAddr(u.Assoc.LocalAddr()) }
 func (u udpAssociation) RemoteAddr() net.Addr { return fromUDPAddr(u.Assoc.RemoteAddr()) }

@@ -136,7 +136,7 @@ func TestUDP(t *testing.T) {
 				st.ChunksReceived < 48 || st.Pending != 0 || st.Primary != paths[0] {
 				t.Errorf("%+v, %v", st, err)
 			}
-			if err := c.BindAdd(paths[0].Addr); !errors.Is(err, ErrFixedAddresses) {
+			if err := c.BindAdd(paths[0].Addr); !errors.Is(err, ErrNoAddressChanges) {
 				t.Errorf("BindAdd: %v", err)
 			}
 			if err := c.SetStreamPriority(1, 1); !errors.Is(err, errors.ErrUnsupported) {

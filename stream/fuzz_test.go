@@ -126,7 +126,7 @@ func (h *hostile) Recv(b stream.Buffer, _ bool) (p stream.Part, err error) {
 	switch step {
 	case readAborted:
 		h.whole = nil
-		return stream.Part{Event: stream.PartialAborted{}}, nil
+		return stream.Part{Event: stream.PartialDeliveryAborted{}}, nil
 	case readDry:
 		return stream.Part{Event: stream.Dry{}}, nil
 	case readNothing:

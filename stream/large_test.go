@@ -147,14 +147,14 @@ func TestAttackF8ReaderRefusesMoreThanAllowed(t *testing.T) {
 func TestReaderLetsGoOfLargeMessages(t *testing.T) {
 	first := string(make([]byte, stream.MaxMessageSize+1))
 	s := &script{parts: []part{
-		{data: first}, {data: "and more"}, {event: stream.PartialAborted{}},
+		{data: first}, {data: "and more"}, {event: stream.PartialDeliveryAborted{}},
 		{data: "next", end: true}, {data: first}, {data: "more"}, {err: stream.ErrWouldBlock},
 		{data: " comes", end: true}, {err: io.EOF},
 	}}
 	r := stream.NewReader(s)
 	r.Allow(largest, func([]byte) int { return largest })
-	if _, ev, err := r.Next(false); err != nil || ev != (stream.PartialAborted{}) {
-		t.Fatalf("Next() = event %v, error %v, want PartialAborted", ev, err)
+	if _, ev, err := r.Next(false); err != nil || ev != (stream.PartialDeliveryAborted{}) {
+		t.Fatalf("Next() = event %v, error %v, want PartialDeliveryAborted", ev, err)
 	}
 	if m, _, err := r.Next(false); err != nil || string(m.Data) != "next" || cap(m.Data) > len(first) {
 		t.Fatalf("Next() = %q in a buffer of %d, %v", m.Data, cap(m.Data), err)

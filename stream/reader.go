@@ -136,7 +136,7 @@ func (r *Reader) Next(wait bool) (Message, Event, error) {
 			return Message{}, nil, err
 		}
 		if p.Event != nil {
-			if _, ok := p.Event.(PartialAborted); ok {
+			if _, ok := p.Event.(PartialDeliveryAborted); ok {
 				r.buf.n = 0 // the next Get or Put lets go of what is large
 			}
 			return Message{}, p.Event, nil

@@ -47,7 +47,7 @@ func TestAttackH7ReaderKeepsPartUntilItsEnd(t *testing.T) {
 	_, b := assoctest.Pair(assoctest.Options{})
 	s := &script{Association: b, parts: []part{
 		{data: "hel"}, {err: stream.ErrWouldBlock}, {data: "lo", end: true},
-		{data: "lost"}, {event: stream.PartialAborted{}}, {data: "next", end: true},
+		{data: "lost"}, {event: stream.PartialDeliveryAborted{}}, {data: "next", end: true},
 		{err: io.EOF},
 	}}
 	r := stream.NewReader(s)
@@ -58,8 +58,8 @@ func TestAttackH7ReaderKeepsPartUntilItsEnd(t *testing.T) {
 	if m, _, err := r.Next(false); err != nil || string(m.Data) != "hello" {
 		t.Fatalf("Next() = %q, %v, want the whole message", m.Data, err)
 	}
-	if _, ev, err := r.Next(false); err != nil || ev != (stream.PartialAborted{}) {
-		t.Fatalf("Next() = event %v, error %v, want PartialAborted", ev, err)
+	if _, ev, err := r.Next(false); err != nil || ev != (stream.PartialDeliveryAborted{}) {
+		t.Fatalf("Next() = event %v, error %v, want PartialDeliveryAborted", ev, err)
 	}
 	if m, _, err := r.Next(false); err != nil || string(m.Data) != "next" {
 		t.Fatalf("Next() after an aborted message = %q, %v: the part must be gone", m.Data, err)

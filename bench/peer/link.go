@@ -15,6 +15,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/bench/certs"
 	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // A link is an association, with DTLS or without.
@@ -62,17 +63,19 @@ type buffer []byte
 func (b *buffer) Get() []byte { return *b }
 func (b *buffer) Put()        {}
 
-func newSocketLink(s *sctpsock.Socket) socketLink { return socketLink{s, new(buffer)} }
+func newSocketLink(s *sctpsock.Socket) (socketLink, error) {
+	return socketLink{s, new(buffer)}, s.Settled() // as DTLS does after its handshake
+}
 
-func (l socketLink) send(b []byte, stream uint16, ppid uint32) error {
-	return l.Send(b, sctpsock.SendInfo{Stream: stream, PPID: ppid})
+func (l socketLink) send(b []byte, id uint16, ppid uint32) error {
+	return l.Send(b, stream.Info{Stream: id, PPID: ppid})
 }
 
 func (l socketLink) sender(b []byte, n, streams int, ppid uint32) func() error {
-	n = min(n, sctpsock.MaxBatch)
-	messages, infos := make([][]byte, n), make([]sctpsock.SendInfo, n)
+	n = min(n, stream.MaxBatch)
+	messages, infos := make([][]byte, n), make([]stream.Info, n)
 	for i := range messages {
-		messages[i], infos[i] = b, sctpsock.SendInfo{Stream: uint16(i % streams), PPID: ppid}
+		messages[i], infos[i] = b, stream.Info{Stream: uint16(i % streams), PPID: ppid}
 	}
 	return func() error {
 		for sent := 0; sent < n; sent++ {
@@ -88,10 +91,10 @@ func (l socketLink) sender(b []byte, n, streams int, ppid uint32) func() error {
 	}
 }
 
-func (l socketLink) receive(b []byte) (n int, stream uint16, ppid uint32, err error) {
+func (l socketLink) receive(b []byte) (n int, id uint16, ppid uint32, err error) {
 	for {
 		*l.buffer = b[n:]
-		part, err := l.RecvBuffer(l.buffer, true)
+		part, err := l.Recv(l.buffer, true)
 		if err != nil {
 			return 0, 0, 0, err
 		}
@@ -123,12 +126,14 @@ type Options struct {
 	Resume       bool   // sessions, after the first
 }
 
-func (o *Options) sackDelay() *time.Duration {
-	if o.SACKDelay < 0 {
-		return nil
+func (o *Options) sackDelay() time.Duration {
+	switch {
+	case o.SACKDelay < 0:
+		return 0
+	case o.SACKDelay == 0:
+		return -1
 	}
-	d := time.Duration(o.SACKDelay) * time.Millisecond
-	return &d
+	return time.Duration(o.SACKDelay) * time.Millisecond
 }
 
 // hmacs are the identifiers to offer. SHA-1 must be among them.
@@ -146,10 +151,10 @@ const hmacSHA1 = 1
 
 // socket returns the options of bare SCTP: those that package sctpdtls would set.
 func (o *Options) socket() *sctpsock.Options {
-	s := &sctpsock.Options{
+	s := &sctpsock.Options{Options: stream.Options{
 		OutStreams: uint16(o.Streams), MaxInStreams: uint16(o.Streams),
 		ReadBuffer: o.Buffer, WriteBuffer: o.Buffer, SACKDelay: o.sackDelay(),
-	}
+	}}
 	if o.Kind == "auth" {
 		s.AuthChunks, s.HMACs = authchunk.DefaultChunks(), o.hmacs()
 	}
@@ -203,7 +208,10 @@ func (o *Options) dialer() (func() (link, error), error) {
 		options := o.socket()
 		return func() (link, error) {
 			s, err := sctpsock.Dial(context.Background(), nil, []netip.AddrPort{o.Address}, options)
-			return newSocketLink(s), err
+			if err != nil {
+				return nil, err
+			}
+			return newSocketLink(s)
 		}, nil
 	}
 	config, err := o.config(func(s *certs.Set) tls.Certificate { return s.Client })
@@ -222,7 +230,10 @@ func (o *Options) listen() (accept func() (link, error), err error) {
 		l, err := sctpsock.Listen([]netip.AddrPort{o.Address}, o.socket())
 		return func() (link, error) {
 			s, err := l.Accept()
-			return newSocketLink(s), err
+			if err != nil {
+				return nil, err
+			}
+			return newSocketLink(s)
 		}, err
 	}
 	config, err := o.config(func(s *certs.Set) tls.Certificate { return s.Server })

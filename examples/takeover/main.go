@@ -37,11 +37,15 @@ func main() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		conn, err := sctpdtls.Server(theirs, config)
+		association, err := sctpdtls.FromSocket(theirs, nil)
 		if err != nil { // the peer has no SCTP-AUTH, perhaps
 			log.Print(err)
 			theirs.Close()
 			continue
+		}
+		conn, err := sctpdtls.Server(association, config)
+		if err != nil {
+			log.Fatal(err) // what is wrong with config
 		}
 		go echo(conn)
 	}

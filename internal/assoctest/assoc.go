@@ -168,7 +168,7 @@ func (a *Assoc) Recv(buf stream.Buffer, wait bool) (stream.Part, error) {
 	it := &a.queue[0]
 	if it.event != nil {
 		a.queue = a.queue[1:]
-		if it.event == (stream.Restarted{}) {
+		if it.event == (stream.AssocChange{State: stream.AssocRestarted}) {
 			a.queue, a.unread = nil, 0 // nothing of the new association can be read
 			a.reported, a.sendErr = ErrRestarted, ErrRestarted
 		}

@@ -3,7 +3,15 @@ package assoctest
 import (
 	"bytes"
 	"errors"
+
+	"github.com/seed-41f70523/dtls-sctp/authchunk"
 )
+
+// AuthAgreement implements stream.Association: both ends authenticate all user data.
+func (a *Assoc) AuthAgreement() (authchunk.Agreement, error) {
+	all := authchunk.DefaultChunks()
+	return authchunk.Agreement{Supported: true, Local: all, Peer: all}, nil
+}
 
 var errNoKey = errors.New("assoctest: no such key, or it is active")
 

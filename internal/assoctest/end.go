@@ -51,7 +51,7 @@ func (a *Assoc) finishShutdown() {
 		return
 	}
 	if a.peer.gone { // and answers with SHUTDOWN COMPLETE: RFC 9260, Section 8.4
-		a.endNow(io.EOF, stream.Down{Clean: true})
+		a.endNow(io.EOF, stream.AssocChange{State: stream.AssocShutdown})
 		return
 	}
 	if !a.told {
@@ -67,7 +67,7 @@ func (a *Assoc) finishShutdown() {
 		return
 	}
 	if a.peer.sendErr != nil && len(a.peer.inFlight) == 0 {
-		a.endNow(io.EOF, stream.Down{Clean: true})
+		a.endNow(io.EOF, stream.AssocChange{State: stream.AssocShutdown})
 		a.peer.endNow(io.EOF, nil)
 	}
 }
@@ -92,7 +92,7 @@ func (a *Assoc) Lose() {
 func (a *Assoc) lose() {
 	for _, e := range []*Assoc{a, a.peer} {
 		if !e.gone {
-			e.endNow(syscall.ETIMEDOUT, stream.Down{})
+			e.endNow(syscall.ETIMEDOUT, stream.AssocChange{State: stream.AssocLost})
 		}
 	}
 }
@@ -116,7 +116,7 @@ func (a *Assoc) abort() {
 	}
 	a.gone, a.inFlight = true, nil
 	if !a.cut && !a.peer.gone {
-		a.peer.endNow(ErrAborted, stream.Down{Cause: 12})
+		a.peer.endNow(ErrAborted, stream.AssocChange{State: stream.AssocAborted, Cause: 12})
 	}
 }
 
@@ -163,7 +163,7 @@ func (a *Assoc) Restart() *Assoc {
 	r := newAssoc(a.network, a.options, a.name)
 	r.peer, a.peer.peer = a.peer, r
 	r.peer.inFlight, r.peer.buffered = nil, 0
-	r.peer.queue = append(r.peer.queue, item{event: stream.Restarted{}})
+	r.peer.queue = append(r.peer.queue, item{event: stream.AssocChange{State: stream.AssocRestarted}})
 	a.cond.Broadcast()
 	return r
 }

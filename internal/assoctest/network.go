@@ -73,7 +73,8 @@ func (a *Assoc) transmit(data []byte, info stream.Info) {
 	for a.options.Loss > 0 && a.fate.Float64() < a.options.Loss && !p.givenUp {
 		p.failed(p.due.Add(-a.options.Delay), &a.options)
 	}
-	info.SackImmediately, info.Lifetime, info.Retransmissions = false, 0, 0 // nobody tells the receiver
+	// nobody tells the receiver
+	info.SackImmediately, info.Lifetime, info.Retransmissions = false, 0, 0
 	p.info = info
 	a.inFlight = append(a.inFlight, p)
 	a.buffered += p.size
@@ -92,7 +93,8 @@ func (a *Assoc) arrive() {
 		return
 	}
 	if a.peer.gone && len(a.inFlight) > 0 && !a.cut {
-		a.endNow(ErrAborted, stream.Down{}) // nobody there knows the association
+		// nobody there knows the association
+		a.endNow(ErrAborted, stream.AssocChange{State: stream.AssocAborted})
 		return
 	}
 	now := time.Now()
@@ -116,7 +118,8 @@ func (a *Assoc) arrive() {
 		case a.cut:
 			p.failed(now, &a.options)
 			a.after(p.due.Sub(now), a.arrive)
-		case !ok || !bytes.Equal(have, p.secret), a.peer.narrowed && p.key == a.peer.narrow && int32(p.tsn-a.peer.last) > 0:
+		case !ok || !bytes.Equal(have, p.secret),
+			a.peer.narrowed && p.key == a.peer.narrow && int32(p.tsn-a.peer.last) > 0:
 			a.peer.dropped++
 			p.failed(now, &a.options)
 			a.after(p.due.Sub(now), a.arrive)
@@ -198,7 +201,7 @@ func (a *Assoc) Mend() {
 		e.after(e.options.RTO, func() {
 			e.finishShutdown()
 			if e.peer.gone && !e.gone && !e.cut {
-				e.endNow(ErrAborted, stream.Down{})
+				e.endNow(ErrAborted, stream.AssocChange{State: stream.AssocAborted})
 			}
 		})
 	}

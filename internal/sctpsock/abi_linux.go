@@ -29,7 +29,6 @@ const (
 	optPeerAuthChunks        = 26
 	optLocalAuthChunks       = 27
 	optRecvRcvInfo           = 32
-	optAuthDeactivateKey     = 35
 	optBindxAdd              = 100
 	optBindxRemove           = 101
 	optGetPeerAddrs          = 108

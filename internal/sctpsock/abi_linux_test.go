@@ -137,7 +137,6 @@ func TestOptionNumbers(t *testing.T) { // 5.16, 5.17
 		"SCTP_PEER_AUTH_CHUNKS":         optPeerAuthChunks,
 		"SCTP_LOCAL_AUTH_CHUNKS":        optLocalAuthChunks,
 		"SCTP_RECVRCVINFO":              optRecvRcvInfo,
-		"SCTP_AUTH_DEACTIVATE_KEY":      optAuthDeactivateKey,
 		"SCTP_SOCKOPT_BINDX_ADD":        optBindxAdd,
 		"SCTP_GET_PEER_ADDRS":           optGetPeerAddrs,
 		"SCTP_GET_LOCAL_ADDRS":          optGetLocalAddrs,

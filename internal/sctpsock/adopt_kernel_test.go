@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // foreign makes a blocking socket, as other libraries do, without any setting.
@@ -46,13 +48,12 @@ func TestAdopt(t *testing.T) {
 	setForeign(t, f, func(fd int) error { return setAuth(fd, withAuth()) })
 	connectForeign(t, f, l)
 	s := accept(t, l)
-	wantEvent[Up](t, s)
-	send(t, s, "sent before", SendInfo{Stream: 4, PPID: 66})
+	wantState(t, s, stream.AssocUp)
+	send(t, s, "sent before", stream.Info{Stream: 4, PPID: 66})
 
 	setForeign(t, f, func(fd int) error { return setOpt(fd, solSCTP, optEvents, &[10]byte{1, 1, 1, 1, 1, 1, 1, 1, 1, 1}) })
 	o := withAuth()
-	delay := 80 * time.Millisecond
-	o.SACKDelay, o.Events = &delay, []EventType{EventPeerAddrChange}
+	o.SACKDelay, o.Events = 80*time.Millisecond, []EventType{EventPeerAddrChange}
 	c, err := Adopt(f, o)
 	must(t, err)
 	defer c.Abort()
@@ -78,7 +79,7 @@ func TestAdopt(t *testing.T) {
 	// It does not block although the other was blocking, and it has its events.
 	wantNothing(t, c)
 	must(t, s.Shutdown())
-	wantEvent[PeerShutdown](t, c)
+	wantEvent[stream.PeerShutdown](t, c)
 	wantEOF(t, c)
 }
 
@@ -127,7 +128,7 @@ func TestAdoptGiveBack(t *testing.T) {
 	f := foreign(t, unix.SOCK_STREAM)
 	connectForeign(t, f, l)
 	s := accept(t, l)
-	wantEvent[Up](t, s)
+	wantState(t, s, stream.AssocUp)
 	c, err := Adopt(f, nil)
 	must(t, err)
 	must(t, c.GiveBack())
@@ -154,7 +155,7 @@ func TestInterleaving(t *testing.T) { // together with AUTH it is unsafe in Linu
 		}
 		return setOpt(fd, solSCTP, optInterleavingSupported, &assocValue{Value: 1})
 	}
-	l := listenLoopback(t, &Options{Control: func(_, _ string, rc syscall.RawConn) error { return control(rc, interleave) }})
+	l := listenLoopback(t, &Options{Options: stream.Options{Control: func(_, _ string, rc syscall.RawConn) error { return control(rc, interleave) }}})
 	f := foreign(t, unix.SOCK_STREAM)
 	setForeign(t, f, interleave)
 	connectForeign(t, f, l)

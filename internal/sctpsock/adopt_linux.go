@@ -31,7 +31,7 @@ func adopt(c syscall.Conn, o *Options) (*Socket, error) {
 	if o == nil {
 		o = new(Options)
 	}
-	if err := o.check(); err != nil {
+	if err := o.Check(); err != nil {
 		return nil, err
 	}
 	theirs, err := c.SyscallConn()
@@ -63,6 +63,9 @@ func adopt(c syscall.Conn, o *Options) (*Socket, error) {
 	// There is an association or not, whatever the settings are.
 	if err = s.start(); err == nil {
 		err = s.control(func(fd int) error { return o.takeOver(fd) })
+	}
+	if err == nil {
+		err = s.begin(o)
 	}
 	if err != nil {
 		s.GiveBack()
@@ -98,7 +101,8 @@ func (s *Socket) GiveBack() error {
 }
 
 // RequestAuth asks for SCTP-AUTH on a socket of other code that is not bound yet, with the
-// AuthChunks and HMACs of o, and for its PartialReliability. An error is an [AuthUnavailableError].
+// AuthChunks and HMACs of o, and for its PartialReliability. An error is an
+// [authchunk.UnsupportedError].
 func RequestAuth(c syscall.RawConn, o *Options) error {
 	return control(c, func(fd int) error { return errors.Join(setAuth(fd, o), o.setPartialReliability(fd)) })
 }

@@ -8,6 +8,9 @@ import (
 	"slices"
 	"syscall"
 	"testing"
+
+	"github.com/seed-41f70523/dtls-sctp/authchunk"
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // must fails the test at the first error.
@@ -118,9 +121,9 @@ func TestKeyChange(t *testing.T) { // 1.49, 1.52, 1.55, 5.12: while both ends ho
 	c, s := pair(t, withAuth(), withAuth())
 	echo := func(what string) {
 		t.Helper()
-		send(t, c, what, SendInfo{})
+		send(t, c, what, stream.Info{})
 		wantMessage(t, s, what)
-		send(t, s, what, SendInfo{})
+		send(t, s, what, stream.Info{})
 		wantMessage(t, c, what)
 	}
 	echo("key 0")
@@ -143,9 +146,9 @@ func TestKeyBoundToMessage(t *testing.T) { // 5.23: and so the sender may forget
 	c, s := pair(t, fast(), fast())
 	must(t, c.SetAuthKey(1, []byte("one")), s.SetAuthKey(1, []byte("one")))
 	deaf(t, s)
-	send(t, c, "under key 0", SendInfo{})
+	send(t, c, "under key 0", stream.Info{})
 	must(t, c.SetActiveAuthKey(1), c.DeleteAuthKey(0))
-	send(t, c, "under key 1", SendInfo{})
+	send(t, c, "under key 1", stream.Info{})
 	hearing(t, s)
 	wantMessage(t, s, "under key 0")
 	wantMessage(t, s, "under key 1")
@@ -154,34 +157,32 @@ func TestKeyBoundToMessage(t *testing.T) { // 5.23: and so the sender may forget
 func TestMissingKey(t *testing.T) { // 1.54: no error anywhere, and all is well when the key comes
 	c, s := pair(t, fast(), fast())
 	must(t, c.SetAuthKey(1, []byte("one")), c.SetActiveAuthKey(1))
-	send(t, c, "early", SendInfo{Stream: 1})
+	send(t, c, "early", stream.Info{Stream: 1})
 	askDry(t, c)
-	send(t, s, "meanwhile", SendInfo{SackImmediately: true})
+	send(t, s, "meanwhile", stream.Info{SackImmediately: true})
 	wantMessage(t, c, "meanwhile")
 	wantNothing(t, c) // not dry
 	wantNothing(t, s)
 	must(t, s.SetAuthKey(1, []byte("one")))
 	wantMessage(t, s, "early")
-	wantEvent[Dry](t, c)
+	wantEvent[stream.Dry](t, c)
 }
 
 func TestAttackH4OldKey(t *testing.T) { // 1.53: key 0 is everybody's
-	for _, how := range []string{"deleted", "deactivated", "replaced"} {
+	for _, how := range []string{"deleted", "replaced"} {
 		t.Run(how, func(t *testing.T) {
 			c, s := pair(t, fast(), fast())
 			must(t, c.SetAuthKey(1, []byte("one")), s.SetAuthKey(1, []byte("one")), s.SetActiveAuthKey(1))
 			switch how {
 			case "deleted":
 				must(t, s.DeleteAuthKey(0))
-			case "deactivated":
-				must(t, s.DeactivateAuthKey(0))
 			case "replaced":
 				must(t, s.SetAuthKey(0, []byte("not empty")))
 			}
-			send(t, c, "under key 0", SendInfo{Stream: 1})
+			send(t, c, "under key 0", stream.Info{Stream: 1})
 			must(t, c.SetActiveAuthKey(1))
 			// What comes later on another stream overtakes what is dropped.
-			send(t, c, "under key 1", SendInfo{Stream: 2})
+			send(t, c, "under key 1", stream.Info{Stream: 2})
 			wantMessage(t, s, "under key 1")
 			wantNothing(t, s)
 			// It was only the key.
@@ -197,16 +198,16 @@ func TestAttackH4TakeRepeated(t *testing.T) { // 1.57
 	for _, end := range []*Socket{c, s} {
 		must(t, end.SetAuthKey(1, []byte("one")))
 	}
-	send(t, c, "old", SendInfo{Stream: 1})
+	send(t, c, "old", stream.Info{Stream: 1})
 	p, b := recv(t, s)
 	if string(b) != "old" {
 		t.Fatalf("received %q, %+v", b, p)
 	}
 	must(t, s.TakeRepeated(0, p.TSN))
-	send(t, c, "new under the old key", SendInfo{Stream: 2})
+	send(t, c, "new under the old key", stream.Info{Stream: 2})
 	wantNothing(t, s)
 	must(t, c.SetActiveAuthKey(1), s.SetActiveAuthKey(1))
-	send(t, c, "under the new key", SendInfo{Stream: 3})
+	send(t, c, "under the new key", stream.Info{Stream: 3})
 	wantMessage(t, s, "under the new key")
 	must(t, s.TakeAll())
 	wantMessage(t, s, "new under the old key") // which comes again
@@ -221,8 +222,6 @@ func TestKeyErrors(t *testing.T) { // 5.24
 	}{
 		{"activating a key that is missing", c.SetActiveAuthKey(2)},
 		{"deleting the active key", c.DeleteAuthKey(0)},
-		{"deactivating the active key", c.DeactivateAuthKey(0)},
-		{"activating a deactivated key", errors.Join(c.DeactivateAuthKey(1), c.SetActiveAuthKey(1))},
 	}
 	for _, tt := range tests {
 		if !errors.Is(tt.err, syscall.EINVAL) {
@@ -230,7 +229,7 @@ func TestKeyErrors(t *testing.T) { // 5.24
 		}
 	}
 	plain, _ := pair(t, nil, nil)
-	var unavailable *AuthUnavailableError
+	var unavailable *authchunk.UnsupportedError
 	if err := plain.SetAuthKey(1, []byte("one")); !errors.As(err, &unavailable) {
 		t.Errorf("a key without SCTP-AUTH: error %v", err)
 	}
@@ -240,13 +239,9 @@ func TestAuthEvents(t *testing.T) { // 5.20
 	c, s := pair(t, withAuth(), withAuth())
 	must(t, s.Subscribe(EventAuthentication, true))
 	must(t, c.SetAuthKey(1, []byte("one")), s.SetAuthKey(1, []byte("one")), c.SetActiveAuthKey(1))
-	send(t, c, "under key 1", SendInfo{})
-	if got, want := wantEvent[AuthKey](t, s), (AuthKey{ID: 1, What: AuthNewKey}); got != want {
+	send(t, c, "under key 1", stream.Info{})
+	if got, want := wantEvent[stream.NewKey](t, s), (stream.NewKey{ID: 1}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	wantMessage(t, s, "under key 1")
-	must(t, s.SetActiveAuthKey(1), s.DeactivateAuthKey(0))
-	if got, want := wantEvent[AuthKey](t, s), (AuthKey{ID: 0, What: AuthFreeKey}); got != want {
-		t.Errorf("got %+v, want %+v", got, want)
-	}
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/seed-41f70523/dtls-sctp/authchunk"
 	"golang.org/x/sys/unix"
 )
 
@@ -64,7 +65,7 @@ func switchAuthOn(fd int) error {
 	// then what follows works, else it fails with EACCES.
 	err := setOpt(fd, solSCTP, optAuthSupported, &assocValue{Value: 1})
 	if err != nil && err != unix.ENOPROTOOPT {
-		return &AuthUnavailableError{Err: os.NewSyscallError("SCTP_AUTH_SUPPORTED", err)}
+		return &authchunk.UnsupportedError{Err: os.NewSyscallError("SCTP_AUTH_SUPPORTED", err)}
 	}
 	return nil
 }
@@ -75,7 +76,7 @@ func authError(option string, err error) error {
 	case nil:
 		return nil
 	case unix.EACCES, unix.ENOPROTOOPT, unix.EOPNOTSUPP:
-		return &AuthUnavailableError{Err: os.NewSyscallError(option, err)}
+		return &authchunk.UnsupportedError{Err: os.NewSyscallError(option, err)}
 	}
 	return os.NewSyscallError(option, err)
 }
@@ -137,12 +138,6 @@ func (s *Socket) SetAuthKey(id uint16, secret []byte) error {
 // transmitted again. (RFC 6458, Section 8.1.18)
 func (s *Socket) SetActiveAuthKey(id uint16) error {
 	return s.setAuthKeyID("SCTP_AUTH_ACTIVE_KEY", optAuthActiveKey, id)
-}
-
-// DeactivateAuthKey stops the use of key id, which must not be active, for
-// sending and receiving. (RFC 6458, Section 8.3.4)
-func (s *Socket) DeactivateAuthKey(id uint16) error {
-	return s.setAuthKeyID("SCTP_AUTH_DEACTIVATE_KEY", optAuthDeactivateKey, id)
 }
 
 // DeleteAuthKey forgets key id, which must not be active. Messages of the peer under

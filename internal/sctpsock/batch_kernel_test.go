@@ -7,34 +7,38 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // Messages sent together are messages all the same, and the first that cannot be sent ends it.
 func TestSendAll(t *testing.T) {
 	c, s := pair(t, withAuth(), withAuth())
 	var msgs [][]byte
-	var infos []SendInfo
-	for i := range MaxBatch {
+	var infos []stream.Info
+	for i := range stream.MaxBatch {
 		msgs = append(msgs, fmt.Append(nil, "message ", i))
-		infos = append(infos, SendInfo{Stream: uint16(i % 10), PPID: uint32(i)})
+		infos = append(infos, stream.Info{Stream: uint16(i % 10), PPID: uint32(i)})
 	}
-	if n, err := c.TrySendAll(msgs, infos); n != MaxBatch || err != nil {
+	if n, err := c.TrySendAll(msgs, infos); n != stream.MaxBatch || err != nil {
 		t.Fatalf("TrySendAll = %d, %v", n, err)
 	}
 	for i, m := range msgs {
-		if info := wantMessage(t, s, string(m)); info != (RecvInfo{Stream: infos[i].Stream, PPID: infos[i].PPID}) {
+		if info := wantMessage(t, s, string(m)); info != (stream.Info{Stream: infos[i].Stream,
+			PPID: infos[i].PPID}) {
 			t.Errorf("message %d came with %+v", i, info)
 		}
 	}
 
 	infos[3].Stream = 77
 	n, err := c.TrySendAll(msgs, infos)
-	if e, ok := errtype.As[*StreamError](err); n != 3 || !ok || e.Stream != 77 {
+	if n != 3 || !errors.Is(err, syscall.EINVAL) ||
+		!strings.Contains(err.Error(), "no outgoing stream 77") {
 		t.Errorf("with a wrong stream at 3: %d, %v", n, err)
 	}
 	for _, m := range msgs[:n] {
@@ -42,25 +46,19 @@ func TestSendAll(t *testing.T) {
 	}
 
 	fill(t, c)
-	if n, err := c.TrySendAll(msgs[:3], infos[:3]); n != 0 || err != ErrWouldBlock {
+	if n, err := c.TrySendAll(msgs[:3], infos[:3]); n != 0 || err != stream.ErrWouldBlock {
 		t.Errorf("without space: %d, %v", n, err)
 	}
 	s.Abort()
 	c.SetReadDeadline(time.Now().Add(patience))
 	for err := error(nil); err == nil; {
-		_, err = c.Recv(make([]byte, 100), true)
+		_, err = c.Recv(buffer(make([]byte, 100)), true)
 	}
 	n, err = c.TrySendAll(msgs[:3], infos[:3])
-	if _, ok := errtype.As[*AssociationError](err); n != 0 || !ok {
+	if _, ok := errtype.As[*stream.EndError](err); n != 0 || !ok {
 		t.Errorf("after an ABORT: %d, %v", n, err)
 	}
 }
-
-// A room is a Buffer that always has room for a message.
-type room []byte
-
-func (l room) Get() []byte { return l }
-func (l room) Put()        {}
 
 // Messages that are there together are read with few calls: all that came before the end, whole,
 // in the order of their stream, and then how it ended.
@@ -76,28 +74,28 @@ func TestRecvMany(t *testing.T) {
 			defer close(sent)
 			for i := range rounds * len(sizes) {
 				msg := bytes.Repeat([]byte{byte(i)}, sizes[i%len(sizes)])
-				if err := c.Send(msg, SendInfo{Stream: uint16(i % 10), PPID: uint32(i)}); err != nil {
+				if err := c.Send(msg, stream.Info{Stream: uint16(i % 10), PPID: uint32(i)}); err != nil {
 					t.Error(err)
 				}
 			}
 		}()
-		buf := room(make([]byte, largestRecord))
+		buf := buffer(make([]byte, largestRecord))
 		var next [10]int // of each stream: messages of different streams may overtake one another
-		for stream := range next {
-			next[stream] = stream
+		for id := range next {
+			next[id] = id
 		}
 		read := func() {
 			t.Helper()
-			p, err := s.RecvBuffer(buf, true)
-			stream, i := p.Info.Stream, int(p.Info.PPID)
-			if err != nil || int(stream) >= len(next) || i != next[stream] {
+			p, err := s.Recv(buf, true)
+			id, i := p.Info.Stream, int(p.Info.PPID)
+			if err != nil || int(id) >= len(next) || i != next[id] {
 				t.Fatalf("%+v, %v; the next message of each stream is %d", p, err, next)
 			}
-			next[stream] += len(next)
+			next[id] += len(next)
 			got := bytes.Clone(buf[:p.N])
 			for !p.End {
-				p, err = s.RecvBuffer(buf, true)
-				if err != nil || p.Event != nil || p.Info != (RecvInfo{Stream: stream, PPID: uint32(i)}) {
+				p, err = s.Recv(buf, true)
+				if err != nil || p.Event != nil || p.Info != (stream.Info{Stream: id, PPID: uint32(i)}) {
 					t.Fatalf("message %d goes on with %+v, %v", i, p, err)
 				}
 				got = append(got, buf[:p.N]...)
@@ -112,7 +110,7 @@ func TestRecvMany(t *testing.T) {
 		}
 		<-sent
 		askDry(t, c)
-		wantEvent[Dry](t, c)
+		wantEvent[stream.Dry](t, c)
 		if how == "ABORT" {
 			c.Abort()
 		} else {
@@ -124,15 +122,15 @@ func TestRecvMany(t *testing.T) {
 		}
 		var err error
 		for err == nil {
-			var p Part
-			if p, err = s.RecvBuffer(buf, true); p.N > 0 {
+			var p stream.Part
+			if p, err = s.Recv(buf, true); p.N > 0 {
 				t.Errorf("%d bytes after the last message", p.N)
 			}
 		}
 		if how == "ABORT" && !errors.Is(err, syscall.ECONNRESET) || how == "SHUTDOWN" && err != io.EOF {
 			t.Errorf("after %s: %v", how, err)
 		}
-		if _, again := s.RecvBuffer(buf, true); again != err {
+		if _, again := s.Recv(buf, true); again != err {
 			t.Errorf("and then: %v", again)
 		}
 	}

@@ -5,14 +5,15 @@ import (
 	"syscall"
 	"unsafe"
 
+	"github.com/seed-41f70523/dtls-sctp/stream"
 	"golang.org/x/sys/unix"
 )
 
 // A sendBatch is one sendmmsg, pooled as a sendCall is. It does not wait either.
 type sendBatch struct {
-	hdrs     [MaxBatch]mmsghdr
-	iovs     [MaxBatch]unix.Iovec
-	ctls     [MaxBatch]sendControl
+	hdrs     [stream.MaxBatch]mmsghdr
+	iovs     [stream.MaxBatch]unix.Iovec
+	ctls     [stream.MaxBatch]sendControl
 	n, taken int
 	errno    syscall.Errno
 	once     func(fd uintptr) // b.send
@@ -52,10 +53,10 @@ func (b *sendBatch) send(fd uintptr) {
 	}
 }
 
-// TrySendAll is [Socket.TrySend] of several messages, at most [MaxBatch], in their order, with one
-// system call if all goes well. It returns how many the kernel has taken, and why it did not take
-// the next one.
-func (s *Socket) TrySendAll(msgs [][]byte, infos []SendInfo) (n int, err error) {
+// TrySendAll is [Socket.TrySend] of several messages, at most [stream.MaxBatch], in their order,
+// with one system call if all goes well. It returns how many the kernel has taken, and why it did
+// not take the next one.
+func (s *Socket) TrySendAll(msgs [][]byte, infos []stream.Info) (n int, err error) {
 	if s.restarted.Load() {
 		return 0, ErrRestarted
 	}
@@ -137,7 +138,7 @@ func (b *recvBatch) recv(fd uintptr) {
 
 // recvMany is recv from a batch, which it reads if there is none. It never waits; ok is false if
 // there is nothing.
-func (s *Socket) recvMany(buffer Buffer) (part Part, ok bool, err error) {
+func (s *Socket) recvMany(buffer stream.Buffer) (part stream.Part, ok bool, err error) {
 	if s.batch == nil {
 		b := recvBatches.Get().(*recvBatch)
 		if err := s.rc.Control(b.once); err != nil {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // BenchmarkMessage sends messages one way, as fast as they are read.
@@ -26,13 +28,13 @@ func BenchmarkMessage(b *testing.B) {
 				go func() {
 					msg := make([]byte, size)
 					for range b.N {
-						if err := c.Send(msg, SendInfo{Stream: 1}); err != nil {
+						if err := c.Send(msg, stream.Info{Stream: 1}); err != nil {
 							b.Error(err)
 							return
 						}
 					}
 				}()
-				buf := make([]byte, largestRecord)
+				buf := stream.Buffer(buffer(make([]byte, largestRecord)))
 				for n := 0; n < b.N*size; {
 					p, err := s.Recv(buf, true)
 					if err != nil {
@@ -50,14 +52,14 @@ func BenchmarkRoundTrip(b *testing.B) {
 	c, s := pair(b, withAuth(), withAuth())
 	c.SetReadDeadline(time.Time{})
 	s.SetReadDeadline(time.Time{})
-	msg, in := make([]byte, 200), make([]byte, 1000)
+	msg, in := make([]byte, 200), stream.Buffer(buffer(make([]byte, 1000)))
 	echoed := make(chan error)
 	go func() {
 		buf := make([]byte, 1000)
 		for range b.N {
-			p, err := s.Recv(buf, true)
+			p, err := s.Recv(buffer(buf), true)
 			if err == nil {
-				err = s.Send(buf[:p.N], SendInfo{})
+				err = s.Send(buf[:p.N], stream.Info{})
 			}
 			if err != nil {
 				echoed <- err
@@ -69,7 +71,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for range b.N {
-		if err := c.Send(msg, SendInfo{}); err != nil {
+		if err := c.Send(msg, stream.Info{}); err != nil {
 			b.Fatal(err)
 		}
 		if _, err := c.Recv(in, true); err != nil {

@@ -1,6 +1,7 @@
 package sctpsock
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/seed-41f70523/dtls-sctp/stream"
 	"golang.org/x/sys/unix"
 )
 
@@ -28,7 +30,7 @@ func open(family int, o *Options) (*os.File, syscall.RawConn, error) {
 	switch errno {
 	case 0:
 	case unix.EPROTONOSUPPORT, unix.ESOCKTNOSUPPORT:
-		return nil, nil, &NoSCTPError{Err: errno}
+		return nil, nil, &stream.NoSCTPError{Err: errno}
 	case unix.EAFNOSUPPORT:
 		return nil, nil, noFamily(family)
 	default:
@@ -48,7 +50,8 @@ func open(family int, o *Options) (*os.File, syscall.RawConn, error) {
 // socket makes a one-to-one socket.
 func socket(family int) (fd int, errno syscall.Errno) {
 	// It waits only if the kernel has to load its module first, which is once.
-	r, _, errno := unix.RawSyscall(unix.SYS_SOCKET, uintptr(family), unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_SCTP)
+	r, _, errno := unix.RawSyscall(unix.SYS_SOCKET, uintptr(family),
+		unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_SCTP)
 	return int(r), errno
 }
 
@@ -63,7 +66,7 @@ func noFamily(family int) error {
 
 // configure sets everything that an association inherits.
 func configure(fd, family int, o *Options) error {
-	if err := o.check(); err != nil {
+	if err := o.Check(); err != nil {
 		return err
 	}
 	if family == unix.AF_INET6 {
@@ -138,15 +141,16 @@ func refuseInterleaving(fd int) error {
 		return os.NewSyscallError("getsockopt", err)
 	}
 	if v.Value != 0 {
-		return errors.New("sctp: message interleaving (RFC 8260) is on, which is unsafe together with SCTP-AUTH")
+		return errors.New(
+			"sctp: message interleaving (RFC 8260) is on, which is unsafe together with SCTP-AUTH")
 	}
 	return nil
 }
 
 func (o *Options) setInit(fd int) error {
 	timeout, err := fieldMS[uint16]("InitTimeout", o.InitTimeout)
-	m := initMsg{o.OutStreams, o.MaxInStreams, o.MaxInitAttempts, timeout}
-	if err != nil || m == (initMsg{}) {
+	m := initMsg{o.OutStreams, cmp.Or(o.MaxInStreams, stream.DefaultInStreams), o.MaxInitAttempts, timeout}
+	if err != nil {
 		return err
 	}
 	return set(fd, "SCTP_INITMSG", optInitMsg, &m)
@@ -158,10 +162,7 @@ func (o *Options) setTimers(fd int) error {
 			return err
 		}
 	}
-	if o.SACKDelay == nil {
-		return nil
-	}
-	return setSACKDelay(fd, *o.SACKDelay)
+	return setSACKDelay(fd, max(o.SACKDelay, 0)) // 0 is that of a handshake: see Settled
 }
 
 func setSACKDelay(fd int, d time.Duration) error {
@@ -186,7 +187,10 @@ func setRTO(fd int, initial, least, most time.Duration) error {
 		return err
 	}
 	if err := setOpt(fd, solSCTP, optRTOInfo, &info); err == unix.EINVAL {
-		return rtoError(least, most)
+		return &stream.OptionError{Option: "RTOMin and RTOMax",
+			Value: fmt.Sprintf("%v and %v", least, most),
+			Remedy: "the least must not be more than the most; Linux has 1s and 60s " +
+				"(sysctl net.sctp.rto_min, rto_max) where one is not set"}
 	} else if err != nil {
 		return fmt.Errorf("sctp: SCTP_RTOINFO: %w", err)
 	}
@@ -199,7 +203,8 @@ func (o *Options) setPaths(fd int) error {
 	}
 	err := setOpt(fd, solSCTP, optAssocInfo, &assocParams{MaxRetrans: o.AssocMaxRetrans})
 	if err == unix.EINVAL { // of an association with several paths
-		return &OptionError{"AssocMaxRetrans", o.AssocMaxRetrans, "all paths together have fewer: raise PathMaxRetrans"}
+		return &stream.OptionError{Option: "AssocMaxRetrans", Value: o.AssocMaxRetrans,
+			Remedy: "all paths together have fewer: raise PathMaxRetrans"}
 	}
 	return os.NewSyscallError("SCTP_ASSOCINFO", err)
 }
@@ -221,18 +226,22 @@ func (o *Options) setPath(fd int) error {
 }
 
 func (o *Options) setScheduler(fd int) error {
-	if o.Scheduler == SchedulerFCFS {
+	if o.Scheduler == stream.SchedulerFCFS {
 		return nil
 	}
-	if err := setOpt(fd, solSCTP, optStreamScheduler, &assocValue{Value: uint32(o.Scheduler)}); err != nil {
-		return &OptionError{"Scheduler", o.Scheduler, fmt.Sprintf("this kernel does not have it (%v); fcfs, prio and rr are there since Linux 4.15", err)}
+	if err := setOpt(fd, solSCTP, optStreamScheduler,
+		&assocValue{Value: uint32(o.Scheduler)}); err != nil {
+		return &stream.OptionError{Option: "Scheduler", Value: o.Scheduler,
+			Remedy: fmt.Sprintf(
+				"this kernel does not have it (%v); fcfs, prio and rr are there since Linux 4.15", err)}
 	}
 	return nil
 }
 
 // setPartialReliability overrides the sysctl net.sctp.prsctp_enable, which is on.
 func (o *Options) setPartialReliability(fd int) error {
-	err := setOpt(fd, solSCTP, optPRSupported, &assocValue{Value: uint32(boolInt(o.PartialReliability))})
+	err := setOpt(fd, solSCTP, optPRSupported,
+		&assocValue{Value: uint32(boolInt(o.PartialReliability))})
 	return os.NewSyscallError("SCTP_PR_SUPPORTED", err)
 }
 
@@ -242,19 +251,20 @@ func (o *Options) setAddressChanges(fd int) error {
 		return nil
 	}
 	if err := setOpt(fd, solSCTP, optASCONFSupported, &assocValue{Value: 1}); err != nil {
-		return &OptionError{"AddressChanges", true, fmt.Sprintf("this kernel does not have it (%v); it takes Linux 5.4", err)}
+		return &stream.OptionError{Option: "AddressChanges", Value: true,
+			Remedy: fmt.Sprintf("this kernel does not have it (%v); it takes Linux 5.4", err)}
 	}
 	return nil
 }
 
 // SetStreamPriority gives the scheduler the value of an outgoing stream. The least is first
 // under SchedulerPriority; SchedulerWeightedQueue takes it for the weight.
-func (s *Socket) SetStreamPriority(stream, value uint16) error {
+func (s *Socket) SetStreamPriority(id, value uint16) error {
 	err := s.control(func(fd int) error {
-		return setOpt(fd, solSCTP, optStreamSchedulerValue, &streamValue{Stream: stream, Value: value})
+		return setOpt(fd, solSCTP, optStreamSchedulerValue, &streamValue{Stream: id, Value: value})
 	})
-	if err == unix.EINVAL && stream >= s.outStreams {
-		return &StreamError{Stream: stream, Streams: s.outStreams}
+	if err == unix.EINVAL && id >= s.outStreams {
+		return noStream(id, s.outStreams)
 	}
 	return os.NewSyscallError("SCTP_STREAM_SCHEDULER_VALUE", err)
 }
@@ -344,7 +354,7 @@ func boolInt(b bool) int {
 func fieldMS[T uint16 | uint32](field string, d time.Duration) (T, error) {
 	n := milliseconds(d)
 	if d < 0 || n > math.MaxInt32 || uint64(T(n)) != n {
-		return 0, &OptionError{field, d, "out of range"}
+		return 0, &stream.OptionError{Option: field, Value: d, Remedy: "out of range"}
 	}
 	return T(n), nil
 }

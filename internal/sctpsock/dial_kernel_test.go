@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // nowhere is an address of nobody.
@@ -148,8 +150,8 @@ func TestListenWhileAssociationsLive(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer again.Close()
-	wantEvent[Up](t, s)
-	send(t, c, "undisturbed", SendInfo{})
+	wantState(t, s, stream.AssocUp)
+	send(t, c, "undisturbed", stream.Info{})
 	wantMessage(t, s, "undisturbed")
 }
 
@@ -172,8 +174,8 @@ func TestAttackH2TwoAssociations(t *testing.T) {
 		s[0], s[1] = s[1], s[0]
 	}
 	for i := range c {
-		wantEvent[Up](t, c[i])
-		wantEvent[Up](t, s[i])
+		wantState(t, c[i], stream.AssocUp)
+		wantState(t, s[i], stream.AssocUp)
 		// The same key identifier, other secrets.
 		for _, end := range []*Socket{c[i], s[i]} {
 			if err := errors.Join(end.SetAuthKey(1, fmt.Append(nil, "secret ", i)), end.SetActiveAuthKey(1), end.DeleteAuthKey(0)); err != nil {
@@ -182,7 +184,7 @@ func TestAttackH2TwoAssociations(t *testing.T) {
 		}
 	}
 	for i := range c {
-		send(t, c[i], fmt.Sprint("association ", i), SendInfo{})
+		send(t, c[i], fmt.Sprint("association ", i), stream.Info{})
 	}
 	for i := range s {
 		wantMessage(t, s[i], fmt.Sprint("association ", i))
@@ -230,8 +232,8 @@ func TestAddresses(t *testing.T) {
 			if tt.local != nil {
 				wantSameAddrs(t, "the server's remote", s.RemoteAddrs(), tt.local)
 			}
-			wantEvent[Up](t, s)
-			send(t, c, "hello", SendInfo{})
+			wantState(t, s, stream.AssocUp)
+			send(t, c, "hello", stream.Info{})
 			wantMessage(t, s, "hello")
 		})
 	}

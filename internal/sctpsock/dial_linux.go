@@ -34,6 +34,9 @@ func Dial(ctx context.Context, local, remote []netip.AddrPort, o *Options) (*Soc
 }
 
 func dial(ctx context.Context, local, remote []netip.AddrPort, o *Options) (*Socket, error) {
+	if o == nil {
+		o = new(Options)
+	}
 	if len(remote) == 0 {
 		return nil, errors.New("no address")
 	}
@@ -41,7 +44,7 @@ func dial(ctx context.Context, local, remote []netip.AddrPort, o *Options) (*Soc
 		return nil, contextError(err)
 	}
 	wait := defaultRTOInitial
-	if o != nil && o.RTOInitial > 0 {
+	if o.RTOInitial > 0 {
 		wait = o.RTOInitial
 	}
 	for range dialAttempts - 1 {
@@ -74,7 +77,7 @@ func dialOnce(ctx context.Context, local, remote []netip.AddrPort, o *Options) (
 	}
 	s := &Socket{f: f, rc: rc}
 	if err = s.connect(ctx, remote); err == nil {
-		err = s.start()
+		err = s.begin(o)
 	}
 	if err != nil {
 		s.Abort()
@@ -86,9 +89,6 @@ func dialOnce(ctx context.Context, local, remote []netip.AddrPort, o *Options) (
 // prepare makes a socket, up to its binding to the addresses local. Without
 // remote addresses it is one to listen.
 func prepare(local, remote []netip.AddrPort, o *Options) (*os.File, syscall.RawConn, error) {
-	if o == nil {
-		o = new(Options)
-	}
 	fam := family(local, remote)
 	f, rc, err := open(fam, o)
 	if err != nil {

@@ -2,17 +2,14 @@
 // (RFC 6458), on the runtime's network poller: no blocked thread, deadlines,
 // and Close from any goroutine.
 //
-// [Dial] and [Listen] set associations up; a [Socket] is one association. It
-// sends and receives whole messages or parts of them with their stream and
-// payload protocol identifier, and reports what becomes of the association as
-// typed events in the order in which they happened. SCTP-AUTH (RFC 4895) is
-// asked for by [Options.AuthChunks]; its keys are methods of Socket.
+// [Dial] and [Listen] set associations up; a [Socket] is one association, a stream.Association
+// with all that is optional. SCTP-AUTH (RFC 4895) is asked for by [Options.AuthChunks].
 //
 // # What the kernel does and this package hides
 //
 //   - SCTP-AUTH is switched on for the one socket by SCTP_AUTH_SUPPORTED (Linux
 //     5.4). An older kernel needs the sysctl net.sctp.auth_enable=1, set before
-//     the socket is made; without either the error is an [AuthUnavailableError].
+//     the socket is made; without either the error is an authchunk.UnsupportedError.
 //   - An accepted socket forgets the AUTH settings of its listener, which
 //     matters when the peer restarts the association: [Listener.Accept] makes
 //     them again.
@@ -21,7 +18,7 @@
 //   - After the end of an association recvmsg says so once at most, and then
 //     EAGAIN for ever. [Socket.Recv] remembers the end.
 //   - An association that was restarted by its peer is unusable from then on:
-//     [Restarted] is reported once, before any data of the new one, and
+//     stream.AssocRestarted is reported once, before any data of the new one, and
 //     then every call fails with [ErrRestarted].
 //   - Nagle's algorithm is off, and every message states its partial
 //     reliability explicitly, whatever the defaults of the socket are.
@@ -29,5 +26,5 @@
 // Linux 4.17 is needed: since then the key of SCTP-AUTH belongs to the message.
 //
 // Figures of the kernel interface are in abi_linux.go. On other systems the
-// package compiles, and everything fails with [NoSCTPError].
+// package compiles, and everything fails with stream.NoSCTPError.
 package sctpsock

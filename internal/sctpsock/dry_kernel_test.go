@@ -5,6 +5,8 @@ package sctpsock
 import (
 	"strings"
 	"testing"
+
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 func askDry(t *testing.T, s *Socket) {
@@ -17,11 +19,11 @@ func askDry(t *testing.T, s *Socket) {
 func TestDry(t *testing.T) { // 1.37, 1.39
 	c, _ := pair(t, withAuth(), withAuth())
 	askDry(t, c)
-	wantEvent[Dry](t, c) // nothing outstanding
+	wantEvent[stream.Dry](t, c) // nothing outstanding
 	for range 3 {
-		send(t, c, strings.Repeat("x", largestRecord), SendInfo{SackImmediately: true})
+		send(t, c, strings.Repeat("x", largestRecord), stream.Info{SackImmediately: true})
 		askDry(t, c)
-		wantEvent[Dry](t, c)
+		wantEvent[stream.Dry](t, c)
 		wantNothing(t, c)
 	}
 }
@@ -31,29 +33,29 @@ func TestDryManyTimes(t *testing.T) {
 	c, s := pair(t, withAuth(), withAuth())
 	go func() {
 		for buf := make([]byte, 1000); ; {
-			if _, err := s.Recv(buf, true); err != nil {
+			if _, err := s.Recv(buffer(buf), true); err != nil {
 				return
 			}
 		}
 	}()
 	for i := range 200 {
 		for range i % 5 {
-			send(t, c, "x", SendInfo{})
+			send(t, c, "x", stream.Info{})
 		}
-		send(t, c, "last", SendInfo{SackImmediately: true})
+		send(t, c, "last", stream.Info{SackImmediately: true})
 		askDry(t, c)
-		wantEvent[Dry](t, c)
+		wantEvent[stream.Dry](t, c)
 	}
 }
 
 func TestDryOnlyWhenAsked(t *testing.T) {
 	c, s := pair(t, withAuth(), withAuth())
 	askDry(t, c)
-	wantEvent[Dry](t, c)
+	wantEvent[stream.Dry](t, c)
 	for range 3 {
-		send(t, c, "x", SendInfo{SackImmediately: true})
+		send(t, c, "x", stream.Info{SackImmediately: true})
 		wantMessage(t, s, "x")
-		send(t, s, "y", SendInfo{})
+		send(t, s, "y", stream.Info{})
 		wantMessage(t, c, "y")
 	}
 	wantNothing(t, c)
@@ -62,11 +64,11 @@ func TestDryOnlyWhenAsked(t *testing.T) {
 func TestDryWhileReading(t *testing.T) {
 	// Dry says nothing of what arrives, which is not lost.
 	c, s := pair(t, withAuth(), withAuth())
-	send(t, s, "before", SendInfo{})
-	send(t, c, "x", SendInfo{SackImmediately: true})
+	send(t, s, "before", stream.Info{})
+	send(t, c, "x", stream.Info{SackImmediately: true})
 	wantMessage(t, s, "x")
 	askDry(t, c)
-	wantEvent[Dry](t, c)
+	wantEvent[stream.Dry](t, c)
 	wantMessage(t, c, "before")
 }
 
@@ -81,7 +83,7 @@ func TestDryOfThePast(t *testing.T) { // 1.39: a stale event must not satisfy th
 	}
 	askDry(t, c)
 	askDry(t, c)
-	wantEvent[Dry](t, c)
+	wantEvent[stream.Dry](t, c)
 
 	// Now there is something outstanding for as long as the server does not read.
 	n = fill(t, c)
@@ -90,16 +92,16 @@ func TestDryOfThePast(t *testing.T) { // 1.39: a stale event must not satisfy th
 	for range n {
 		readParts0(t, s)
 	}
-	wantEvent[Dry](t, c)
+	wantEvent[stream.Dry](t, c)
 	wantNothing(t, c)
 }
 
 func TestDryAfterGivenUpMessage(t *testing.T) { // 5.37
 	c, s := pair(t, partial(), partial())
 	deaf(t, s)
-	send(t, c, "given up", SendInfo{Lifetime: 1})
+	send(t, c, "given up", stream.Info{Lifetime: 1})
 	askDry(t, c)
 	wantNothing(t, c)
 	hearing(t, s)
-	wantEvent[Dry](t, c)
+	wantEvent[stream.Dry](t, c)
 }

@@ -10,14 +10,16 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 func TestShutdown(t *testing.T) {
 	c, s := pair(t, withAuth(), withAuth())
 	const n = 20
 	for i := range n {
-		send(t, c, fmt.Sprint("request ", i), SendInfo{})
-		send(t, s, fmt.Sprint("answer ", i), SendInfo{})
+		send(t, c, fmt.Sprint("request ", i), stream.Info{})
+		send(t, s, fmt.Sprint("answer ", i), stream.Info{})
 	}
 	if err := c.Shutdown(); err != nil {
 		t.Fatal(err)
@@ -25,7 +27,7 @@ func TestShutdown(t *testing.T) {
 	for i := range n {
 		wantMessage(t, s, fmt.Sprint("request ", i))
 	}
-	wantEvent[PeerShutdown](t, s)
+	wantEvent[stream.PeerShutdown](t, s)
 	wantEOF(t, s)
 
 	// What was queued still reaches the end that has shut down. After it
@@ -36,8 +38,8 @@ func TestShutdown(t *testing.T) {
 	wantEOF(t, c)
 
 	for _, end := range []*Socket{c, s} {
-		var gone *AssociationError
-		if err := end.Send([]byte("x"), SendInfo{}); !errors.As(err, &gone) || !errors.Is(err, syscall.EPIPE) {
+		var gone *stream.EndError
+		if err := end.Send([]byte("x"), stream.Info{}); !errors.As(err, &gone) || !errors.Is(err, syscall.EPIPE) {
 			t.Errorf("sending after the end: %v", err)
 		}
 		if err := end.Shutdown(); err != nil {
@@ -52,8 +54,8 @@ func TestShutdown(t *testing.T) {
 // wantEOF wants a clean end, with or without a last event that says so.
 func wantEOF(t *testing.T, s *Socket) {
 	t.Helper()
-	p, err := s.Recv(make([]byte, 1000), true)
-	if err == nil && p.Event != (Down{Clean: true}) {
+	p, err := s.Recv(buffer(make([]byte, 1000)), true)
+	if err == nil && p.Event != (stream.AssocChange{State: stream.AssocShutdown}) {
 		t.Errorf("received event %T, %d bytes, want the end", p.Event, p.N)
 	}
 	wantError(t, s, io.EOF)
@@ -64,7 +66,7 @@ func TestShutdownWakesRecv(t *testing.T) {
 	ended := make(chan error)
 	go func() {
 		for {
-			if _, err := c.Recv(make([]byte, 100), true); err != nil {
+			if _, err := c.Recv(buffer(make([]byte, 100)), true); err != nil {
 				ended <- err
 				return
 			}
@@ -74,27 +76,27 @@ func TestShutdownWakesRecv(t *testing.T) {
 	if err := <-ended; err != io.EOF {
 		t.Errorf("the end that shuts down: %v", err)
 	}
-	wantEvent[PeerShutdown](t, s)
+	wantEvent[stream.PeerShutdown](t, s)
 	wantEOF(t, s)
 }
 
 func TestAbort(t *testing.T) {
 	c, s := pair(t, withAuth(), withAuth())
-	send(t, c, "last words", SendInfo{})
+	send(t, c, "last words", stream.Info{})
 	if err := c.Abort(); err != nil {
 		t.Fatal(err)
 	}
 	wantMessage(t, s, "last words")
-	if down := wantEvent[Down](t, s); down.Clean || down.Cause != causeUserAbort {
+	if down := wantState(t, s, stream.AssocAborted); down.Cause != 12 {
 		t.Errorf("got %+v, want an abort by the user", down)
 	}
 	wantError(t, s, syscall.ECONNRESET) // and not EAGAIN for ever
-	_, err := s.Recv(make([]byte, 1), false)
-	var gone *AssociationError
-	if !errors.As(err, &gone) || gone.Cause != causeUserAbort {
+	_, err := s.Recv(buffer(make([]byte, 1)), false)
+	var gone *stream.EndError
+	if !errors.As(err, &gone) || gone.Cause != 12 {
 		t.Errorf("error %v, want one with the cause", err)
 	}
-	if err := s.Send([]byte("x"), SendInfo{}); !errors.Is(err, syscall.EPIPE) {
+	if err := s.Send([]byte("x"), stream.Info{}); !errors.Is(err, syscall.EPIPE) {
 		t.Errorf("sending after the end: %v", err)
 	}
 	wantError(t, c, net.ErrClosed)
@@ -102,38 +104,36 @@ func TestAbort(t *testing.T) {
 
 func TestAbortInPartOfMessage(t *testing.T) { // 5.32
 	c, s := smallWindow(t)
-	send(t, c, string(make([]byte, largestRecord)), SendInfo{})
+	send(t, c, string(make([]byte, largestRecord)), stream.Info{})
 	if p, _ := recv(t, s); p.End {
 		t.Fatal("the message came whole")
 	}
 	c.Abort()
 	for {
 		p, _ := recv(t, s)
-		if _, ok := p.Event.(PartialAborted); ok {
+		if _, ok := p.Event.(stream.PartialDeliveryAborted); ok {
 			break
 		}
 		if p.Event != nil || p.End {
 			t.Fatalf("event %T, end %v, want the rest of the message to be aborted", p.Event, p.End)
 		}
 	}
-	wantEvent[Down](t, s)
+	wantState(t, s, stream.AssocAborted)
 	wantError(t, s, syscall.ECONNRESET)
 }
 
 func TestPeerVanishes(t *testing.T) {
 	c, s := pair(t, fast(), fast())
 	deaf(t, s)
-	send(t, c, "anybody there?", SendInfo{})
-	if down := wantEvent[Down](t, c); down.Clean {
-		t.Error("a clean end")
-	}
+	send(t, c, "anybody there?", stream.Info{})
+	wantState(t, c, stream.AssocLost)
 	wantError(t, c, syscall.ETIMEDOUT)
 }
 
 func TestCloseWakes(t *testing.T) {
 	calls := map[string]func(s *Socket) error{
-		"Recv": func(s *Socket) error { _, err := s.Recv(make([]byte, 100), true); return err },
-		"Send": func(s *Socket) error { return s.Send(make([]byte, largestRecord), SendInfo{}) },
+		"Recv": func(s *Socket) error { _, err := s.Recv(buffer(make([]byte, 100)), true); return err },
+		"Send": func(s *Socket) error { return s.Send(make([]byte, largestRecord), stream.Info{}) },
 	}
 	ends := map[string]func(s *Socket) error{"Close": (*Socket).Close, "Abort": (*Socket).Abort}
 	for name, call := range calls {

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/seed-41f70523/dtls-sctp/authchunk"
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // TestErrors looks at what a caller finds in each error, and whether
@@ -20,14 +23,18 @@ func TestErrors(t *testing.T) {
 		says    string
 		timeout bool
 	}{
-		{&NoSCTPError{syscall.EPROTONOSUPPORT}, syscall.EPROTONOSUPPORT, "modprobe sctp", false},
-		{&AuthUnavailableError{syscall.EACCES}, syscall.EACCES, "sysctl net.sctp.auth_enable=1", false},
-		{&AssociationError{12, syscall.ECONNRESET}, syscall.ECONNRESET, "aborted by the peer's user", false},
-		{&AssociationError{13, syscall.ECONNRESET}, syscall.ECONNRESET, "error cause 13", false},
-		{&AssociationError{0, syscall.ETIMEDOUT}, syscall.ETIMEDOUT, "timed out", false},
+		{&stream.NoSCTPError{Err: syscall.EPROTONOSUPPORT}, syscall.EPROTONOSUPPORT, "modprobe sctp",
+			false},
+		{&authchunk.UnsupportedError{Err: syscall.EACCES}, syscall.EACCES,
+			"sysctl net.sctp.auth_enable=1", false},
+		{&stream.EndError{Cause: 12, Err: syscall.ECONNRESET}, syscall.ECONNRESET,
+			"aborted by the peer's user", false},
+		{&stream.EndError{Cause: 13, Err: syscall.ECONNRESET}, syscall.ECONNRESET, "error cause 13",
+			false},
+		{&stream.EndError{Err: syscall.ETIMEDOUT}, syscall.ETIMEDOUT, "timed out", false},
 		{ErrRestarted, ErrRestarted, "restarted by the peer", false},
-		{&StreamError{10, 10}, syscall.EINVAL, "OutStreams", false},
-		{&MessageSizeError{1 << 20}, syscall.EMSGSIZE, "WriteBuffer", false},
+		{noStream(10, 10), syscall.EINVAL, "OutStreams", false},
+		{tooLarge(1 << 20), syscall.EMSGSIZE, "WriteBuffer", false},
 		{withRemedy("bindx", syscall.EADDRINUSE), syscall.EADDRINUSE, "ss --sctp", false},
 		{withRemedy("bindx", syscall.EADDRNOTAVAIL), syscall.EADDRNOTAVAIL, "ip address", false},
 		{withRemedy("bindx", syscall.EACCES), syscall.EACCES, "CAP_NET_BIND_SERVICE", false},
@@ -60,9 +67,9 @@ func TestNoSCTP(t *testing.T) {
 		l.Close()
 		return
 	}
-	var none *NoSCTPError
+	var none *stream.NoSCTPError
 	var op *net.OpError
 	if !errors.As(err, &none) || !errors.As(err, &op) || op.Op != "listen" {
-		t.Errorf("error %v, want a NoSCTPError in a net.OpError", err)
+		t.Errorf("error %v, want a stream.NoSCTPError in a net.OpError", err)
 	}
 }

@@ -5,6 +5,8 @@ package sctpsock
 import (
 	"encoding/binary"
 	"testing"
+
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // authChunk is an AUTH chunk with a wrong HMAC. RFC 4895, Section 4.1.
@@ -45,7 +47,7 @@ func TestAttackH5UnauthenticatedChunk(t *testing.T) { // 5.7
 				c, s = protectedPair(t)
 			}
 			m := newImpostor(t, c, s)
-			send(t, c, "overheard", SendInfo{})
+			send(t, c, "overheard", stream.Info{})
 			wantMessage(t, s, "overheard")
 			m.send(tt.forge(m.overhear() + 1))
 			if tt.forgery {
@@ -53,7 +55,7 @@ func TestAttackH5UnauthenticatedChunk(t *testing.T) { // 5.7
 				return
 			}
 			// The true one of that number comes through.
-			send(t, c, "true", SendInfo{Stream: 1})
+			send(t, c, "true", stream.Info{Stream: 1})
 			wantMessage(t, s, "true")
 			wantNothing(t, s)
 		})

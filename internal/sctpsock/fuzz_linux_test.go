@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/fuzzcount"
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // What the kernel fills in is not trusted to be right: attack H13.
@@ -60,7 +61,7 @@ func FuzzSockaddrs(f *testing.F) {
 		}
 		var info peerAddrInfo
 		copy(info.Address[:], b)
-		if p := info.path(); len(addrs) > 0 && p.Addr != addrs[0] {
+		if p := info.path(); len(addrs) > 0 && p.Addr != addrs[0].Addr() {
 			t.Fatalf("path of %v to %v", p.Addr, addrs[0])
 		}
 	})
@@ -76,7 +77,7 @@ func FuzzControlMessages(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		fuzzcount.Input(len(b))
 		got, tsn, err := findRcvInfo(slices.Clone(b))
-		var want RecvInfo
+		var want stream.Info
 		var wantTSN uint32
 		wantErr := errNoRcvInfo
 		for align := int(unsafe.Sizeof(uintptr(0))); len(b) >= unix.SizeofCmsghdr; {
@@ -87,7 +88,7 @@ func FuzzControlMessages(f *testing.F) {
 			}
 			data := b[unix.SizeofCmsghdr:length]
 			if level == solSCTP && kind == cmsgRcvInfo && len(data) >= 28 {
-				want = RecvInfo{
+				want = stream.Info{
 					Stream:    binary.NativeEndian.Uint16(data),
 					PPID:      binary.BigEndian.Uint32(data[8:]),
 					Unordered: binary.NativeEndian.Uint16(data[4:])&flagUnordered != 0,
@@ -120,7 +121,7 @@ func FuzzRecvBatch(f *testing.F) {
 	f.Fuzz(func(t *testing.T, room uint16, script []byte) {
 		fuzzcount.Input(2 + len(script))
 		b := recvBatches.New().(*recvBatch)
-		var want []Part // of one slot each, N with room for everything
+		var want []stream.Part // of one slot each, N with room for everything
 		var data []byte
 		var end error
 		var model Socket // for notifications
@@ -148,13 +149,13 @@ func FuzzRecvBatch(f *testing.F) {
 				end = model.ending(0)
 			case flags&slotNote != 0:
 				if event := model.notified(content, flags&slotEnd != 0); event != nil {
-					want, end = append(want, Part{Event: event}), model.end
+					want, end = append(want, stream.Part{Event: event}), model.end
 				}
 			case flags&slotInfo == 0:
 				end = errNoRcvInfo
 			default:
 				data = append(data, content...)
-				want = append(want, Part{N: len(content), Info: RecvInfo{Stream: uint16(script[2])}, End: flags&slotEnd != 0})
+				want = append(want, stream.Part{N: len(content), Info: stream.Info{Stream: uint16(script[2])}, End: flags&slotEnd != 0})
 			}
 		}
 		if b.n == 0 {
@@ -181,7 +182,7 @@ func FuzzRecvBatch(f *testing.F) {
 		if len(want) > 0 || !errors.Is(s.end, end) && (s.end == nil || end == nil || s.end.Error() != end.Error()) {
 			t.Fatalf("at the end %+v is missing; error %v instead of %v", want, s.end, end)
 		}
-		if _, isLost := s.end.(*AssociationError); s.end != nil && !isLost && s.end != io.EOF && s.end != errNoRcvInfo && s.end != ErrRestarted {
+		if _, isLost := s.end.(*stream.EndError); s.end != nil && !isLost && s.end != io.EOF && s.end != errNoRcvInfo && s.end != ErrRestarted {
 			t.Fatalf("an end of no known type: %v", s.end)
 		}
 	})

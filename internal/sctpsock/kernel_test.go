@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // The tests in files *_kernel_test.go need a kernel with SCTP, and root for a
@@ -29,11 +31,10 @@ var authChunkList = []byte{0, 0xc0}
 
 // fast keeps timers short, for tests in which the peer is lost.
 func fast() *Options {
-	return &Options{
+	return &Options{AuthChunks: authChunkList, Options: stream.Options{
 		RTOInitial: 100 * time.Millisecond, RTOMin: 100 * time.Millisecond, RTOMax: 400 * time.Millisecond,
 		AssocMaxRetrans: 4, PathMaxRetrans: 4, MaxInitAttempts: 3, InitTimeout: 200 * time.Millisecond,
-		AuthChunks: authChunkList,
-	}
+	}}
 }
 
 // partial is fast, and lets messages be given up.
@@ -88,12 +89,12 @@ func pair(t testing.TB, client, server *Options) (c, s *Socket) {
 	l := listenLoopback(t, server)
 	c = dialListener(t, l, client)
 	s = accept(t, l)
-	wantEvent[Up](t, c)
-	wantEvent[Up](t, s)
+	wantState(t, c, stream.AssocUp)
+	wantState(t, s, stream.AssocUp)
 	return c, s
 }
 
-func send(t testing.TB, s *Socket, msg string, info SendInfo) {
+func send(t testing.TB, s *Socket, msg string, info stream.Info) {
 	t.Helper()
 	if err := s.Send([]byte(msg), info); err != nil {
 		t.Fatalf("sending %.20q: %v", msg, err)
@@ -101,10 +102,10 @@ func send(t testing.TB, s *Socket, msg string, info SendInfo) {
 }
 
 // recv reads one part, whatever it is.
-func recv(t testing.TB, s *Socket) (Part, []byte) {
+func recv(t testing.TB, s *Socket) (stream.Part, []byte) {
 	t.Helper()
 	b := make([]byte, 64<<10)
-	p, err := s.Recv(b, true)
+	p, err := s.Recv(buffer(b), true)
 	if err != nil {
 		t.Fatalf("receiving: %v", err)
 	}
@@ -112,17 +113,40 @@ func recv(t testing.TB, s *Socket) (Part, []byte) {
 }
 
 // wantMessage reads one whole message.
-func wantMessage(t testing.TB, s *Socket, want string) RecvInfo {
+func wantMessage(t testing.TB, s *Socket, want string) stream.Info {
 	t.Helper()
 	p, b := recv(t, s)
-	if p.Event != nil || !p.End || !bytes.Equal(b, []byte(want)) {
+	for p.Event == nil && !p.End {
+		part, more := recv(t, s)
+		if b = append(b, more...); part.Event != nil || part.Info != p.Info {
+			t.Fatalf("event %T, %+v in the middle of a message", part.Event, part)
+		}
+		p.N, p.End = p.N+part.N, part.End
+	}
+	if p.Event != nil || !bytes.Equal(b, []byte(want)) {
 		t.Fatalf("received %T %.20q (%d bytes, end %v), want %.20q (%d bytes)", p.Event, b, p.N, p.End, want, len(want))
 	}
 	return p.Info
 }
 
+// wantState reads an AssocChange.
+func wantState(t testing.TB, s *Socket, state stream.AssocState) stream.AssocChange {
+	t.Helper()
+	e := wantEvent[stream.AssocChange](t, s)
+	if e.State != state {
+		t.Fatalf("the association is %v, want %v", e.State, state)
+	}
+	return e
+}
+
+// A buffer is the same bytes whenever they are wanted.
+type buffer []byte
+
+func (b buffer) Get() []byte { return b }
+func (b buffer) Put()        {}
+
 // wantEvent reads an event of type E.
-func wantEvent[E Event](t testing.TB, s *Socket) E {
+func wantEvent[E stream.Event](t testing.TB, s *Socket) E {
 	t.Helper()
 	p, b := recv(t, s)
 	e, ok := p.Event.(E)
@@ -135,7 +159,7 @@ func wantEvent[E Event](t testing.TB, s *Socket) E {
 func wantNothing(t testing.TB, s *Socket) {
 	t.Helper()
 	b := make([]byte, 64<<10)
-	if p, err := s.Recv(b, false); err != ErrWouldBlock {
+	if p, err := s.Recv(buffer(b), false); err != stream.ErrWouldBlock {
 		t.Fatalf("received event %T, %.20q, error %v, want nothing", p.Event, b[:p.N], err)
 	}
 }
@@ -144,7 +168,7 @@ func wantNothing(t testing.TB, s *Socket) {
 func wantError(t testing.TB, s *Socket, want error) {
 	t.Helper()
 	for range 2 {
-		p, err := s.Recv(make([]byte, 64<<10), true)
+		p, err := s.Recv(buffer(make([]byte, 64<<10)), true)
 		if !errors.Is(err, want) {
 			t.Fatalf("received event %T, %d bytes, error %v, want error %v", p.Event, p.N, err, want)
 		}

@@ -113,7 +113,7 @@ func (l *Listener) accept() (*Socket, error) {
 		// has to be authenticated until its Recv says so.
 		err = s.control(func(fd int) error { return setAuthAgain(fd, &l.opts) })
 		if err == nil {
-			err = s.start()
+			err = s.begin(&l.opts)
 		}
 		if err == nil {
 			return s, nil

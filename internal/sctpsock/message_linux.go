@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"unsafe"
 
+	"github.com/seed-41f70523/dtls-sctp/stream"
 	"golang.org/x/sys/unix"
 )
 
@@ -58,7 +59,7 @@ func cmsgHeader(kind int32, size uintptr) (h unix.Cmsghdr) {
 	return h
 }
 
-func newSendCall(b []byte, info *SendInfo) *sendCall {
+func newSendCall(b []byte, info *stream.Info) *sendCall {
 	c := sendCalls.Get().(*sendCall)
 	c.iov.Base = unsafe.SliceData(b)
 	c.iov.SetLen(len(b))
@@ -66,7 +67,7 @@ func newSendCall(b []byte, info *SendInfo) *sendCall {
 	return c
 }
 
-func (c *sendControl) set(info *SendInfo) {
+func (c *sendControl) set(info *stream.Info) {
 	c.snd = sndInfo{Stream: info.Stream}
 	binary.BigEndian.PutUint32(c.snd.PPID[:], info.PPID)
 	if info.Unordered {
@@ -103,8 +104,8 @@ func (c *sendCall) send(fd uintptr) (done bool) {
 type recvCall struct {
 	hdr    unix.Msghdr
 	iov    unix.Iovec
-	ctl    [16]uint64 // room for RCVINFO and what else a socket's former owner asked for
-	buffer Buffer     // if not nil, lends b
+	ctl    [16]uint64    // room for RCVINFO and what else a socket's former owner asked for
+	buffer stream.Buffer // lends b
 	b      []byte
 	n      int
 	errno  syscall.Errno
@@ -123,9 +124,9 @@ var recvCalls = sync.Pool{New: func() any {
 	return c
 }}
 
-func newRecvCall(b []byte, buffer Buffer) *recvCall {
+func newRecvCall(buffer stream.Buffer) *recvCall {
 	c := recvCalls.Get().(*recvCall)
-	c.b, c.buffer, c.waited = b, buffer, false
+	c.buffer, c.waited = buffer, false
 	return c
 }
 
@@ -135,9 +136,7 @@ func (c *recvCall) release() {
 }
 
 func (c *recvCall) recv(fd uintptr) (done bool) {
-	if c.buffer != nil {
-		c.b = c.buffer.Get()
-	}
+	c.b = c.buffer.Get()
 	c.iov.Base = unsafe.SliceData(c.b)
 	c.iov.SetLen(len(c.b))
 	for {
@@ -152,22 +151,20 @@ func (c *recvCall) recv(fd uintptr) (done bool) {
 		return true
 	}
 	c.waited = true
-	if c.buffer != nil {
-		c.b, c.iov.Base = nil, nil
-		c.buffer.Put()
-	}
+	c.b, c.iov.Base = nil, nil
+	c.buffer.Put()
 	return false
 }
 
 var errNoRcvInfo = errors.New("sctp: the kernel delivered a message without SCTP_RCVINFO")
 
 // info finds the RCVINFO of the message.
-func (c *recvCall) info() (info RecvInfo, tsn uint32, err error) {
+func (c *recvCall) info() (info stream.Info, tsn uint32, err error) {
 	return findRcvInfo(unsafe.Slice((*byte)(unsafe.Pointer(&c.ctl)), int(c.hdr.Controllen)))
 }
 
 // findRcvInfo finds it among control messages, and the TSN of the first DATA chunk.
-func findRcvInfo(b []byte) (info RecvInfo, tsn uint32, err error) {
+func findRcvInfo(b []byte) (info stream.Info, tsn uint32, err error) {
 	for len(b) >= unix.SizeofCmsghdr {
 		hdr, data, rest, err := unix.ParseOneSocketControlMessage(b)
 		if err != nil {
@@ -175,7 +172,7 @@ func findRcvInfo(b []byte) (info RecvInfo, tsn uint32, err error) {
 		}
 		if hdr.Level == solSCTP && hdr.Type == cmsgRcvInfo && len(data) >= int(unsafe.Sizeof(rcvInfo{})) {
 			r := (*rcvInfo)(unsafe.Pointer(&data[0]))
-			return RecvInfo{
+			return stream.Info{
 				Stream:    r.Stream,
 				PPID:      binary.BigEndian.Uint32(r.PPID[:]),
 				Unordered: r.Flags&flagUnordered != 0,
@@ -183,5 +180,5 @@ func findRcvInfo(b []byte) (info RecvInfo, tsn uint32, err error) {
 		}
 		b = rest
 	}
-	return RecvInfo{}, 0, errNoRcvInfo
+	return stream.Info{}, 0, errNoRcvInfo
 }

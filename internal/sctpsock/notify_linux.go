@@ -1,6 +1,10 @@
 package sctpsock
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/seed-41f70523/dtls-sctp/stream"
+)
 
 // maxNotification is as much of a notification as is looked at. The rest is the message
 // of a send failure, or the cause of an abort.
@@ -19,8 +23,8 @@ var minLength = map[EventType]int{
 }
 
 // parseNotification reads one notification. It is nil if that is too short to
-// be what it says it is.
-func parseNotification(b []byte) Event {
+// be what it says it is, or of no interest.
+func parseNotification(b []byte) stream.Event {
 	n := notification(b)
 	if len(n) < 8 {
 		return nil
@@ -34,23 +38,25 @@ func parseNotification(b []byte) Event {
 		return n.assocChange()
 	case EventPeerAddrChange:
 		addr, _ := parseSockaddr(n[8:136])
-		return PeerAddrChange{Addr: addr, Change: PathChange(n.u32(136))}
+		return stream.PeerAddrChange{Addr: addr.Addr(), Change: stream.AddrChange(n.u32(136))}
 	case EventRemoteError:
-		return RemoteError{Cause: binary.BigEndian.Uint16(n[8:])}
+		return stream.ErrorReceived{Cause: binary.BigEndian.Uint16(n[8:])}
 	case EventShutdown:
-		return PeerShutdown{}
+		return stream.PeerShutdown{}
 	case EventPartialDelivery:
 		if n.u32(8) == partialDeliveryAborted {
-			return PartialAborted{}
+			return stream.PartialDeliveryAborted{}
 		}
 	case EventAuthentication:
-		return AuthKey{ID: n.u16(8), What: AuthKeyEvent(n.u32(12))}
+		if n.u32(12) == authNewKey {
+			return stream.NewKey{ID: n.u16(8)}
+		}
 	case EventSenderDry:
-		return Dry{}
+		return stream.Dry{}
 	case EventSendFailed:
 		return n.sendFailed()
 	}
-	return Other{kind}
+	return nil
 }
 
 // States of EventAssocChange (enum sctp_sac_state).
@@ -62,7 +68,10 @@ const (
 	cannotStart
 )
 
-const partialDeliveryAborted = 0
+const (
+	partialDeliveryAborted = 0 // SCTP_PARTIAL_DELIVERY_ABORTED
+	authNewKey             = 0 // SCTP_AUTH_NEW_KEY
+)
 
 // A notification is fields in host byte order, but for error causes.
 type notification []byte
@@ -70,30 +79,29 @@ type notification []byte
 func (n notification) u16(i int) uint16 { return binary.NativeEndian.Uint16(n[i:]) }
 func (n notification) u32(i int) uint32 { return binary.NativeEndian.Uint32(n[i:]) }
 
-func (n notification) assocChange() Event {
+func (n notification) assocChange() stream.Event {
 	cause := binary.BigEndian.Uint16(n[10:])
 	switch n.u16(8) {
 	case commUp:
-		return Up{OutStreams: n.u16(12), InStreams: n.u16(14)}
+		return stream.AssocChange{State: stream.AssocUp, OutStreams: n.u16(12), InStreams: n.u16(14)}
 	case commLost, cannotStart:
-		return Down{Cause: cause}
+		if cause != 0 {
+			return stream.AssocChange{State: stream.AssocAborted, Cause: cause}
+		}
+		return stream.AssocChange{State: stream.AssocLost}
 	case shutdownComplete:
-		return Down{Clean: true}
+		return stream.AssocChange{State: stream.AssocShutdown}
 	case restart:
-		return Restarted{}
+		return stream.AssocChange{State: stream.AssocRestarted}
 	}
-	return Other{EventAssocChange}
+	return nil
 }
 
-func (n notification) sendFailed() Event {
-	flags := n.u16(14)
-	return SendFailed{
-		Sent: n.u16(2) != 0,
-		Info: SendInfo{
-			Stream:          n.u16(12),
-			PPID:            binary.BigEndian.Uint32(n[16:]),
-			Unordered:       flags&flagUnordered != 0,
-			SackImmediately: flags&flagSACKImmediately != 0,
-		},
+func (n notification) sendFailed() stream.Event {
+	return stream.SendFailed{
+		Stream:    n.u16(12),
+		PPID:      binary.BigEndian.Uint32(n[16:]),
+		Unordered: n.u16(14)&flagUnordered != 0,
+		Sent:      n.u16(2) != 0,
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/fuzzcount"
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // note builds a notification of 32-bit and 16-bit fields in host byte order,
@@ -31,42 +32,53 @@ func note(fields ...any) []byte {
 // assocChange is a notification with this state, an error cause of 12, 5
 // streams out and 7 in.
 func assocChange(state uint16) []byte {
-	return note(EventAssocChange, uint16(0), uint32(20), state, []byte{0, 12}, uint16(5), uint16(7), uint32(1))
+	return note(EventAssocChange, uint16(0), uint32(20), state, []byte{0, 12}, uint16(5), uint16(7),
+		uint32(1))
 }
 
 func pathChange() []byte {
 	addr, _ := appendSockaddr(nil, netip.MustParseAddrPort("192.0.2.1:5868"))
 	addr = append(addr, make([]byte, 128-len(addr))...)
-	return note(EventPeerAddrChange, uint16(0), uint32(148), addr, uint32(PathConfirmed), uint32(0), uint32(1))
+	return note(EventPeerAddrChange, uint16(0), uint32(148), addr, uint32(stream.AddrConfirmed),
+		uint32(0), uint32(1))
 }
 
 var notifications = []struct {
 	name string
 	raw  []byte
-	want Event
+	want stream.Event
 }{
-	{"up", assocChange(commUp), Up{OutStreams: 5, InStreams: 7}},
-	{"lost", assocChange(commLost), Down{Cause: 12}},
-	{"lost, with the ABORT chunk's cause", append(assocChange(commLost), 0, 12, 0, 4), Down{Cause: 12}},
-	{"restart", assocChange(restart), Restarted{}},
-	{"shut down", assocChange(shutdownComplete), Down{Clean: true}},
-	{"cannot start", assocChange(cannotStart), Down{Cause: 12}},
-	{"unknown state", assocChange(9), Other{EventAssocChange}},
-	{"path", pathChange(), PeerAddrChange{netip.MustParseAddrPort("192.0.2.1:5868"), PathConfirmed}},
-	{"remote error", note(EventRemoteError, uint16(0), uint32(16), []byte{0, 3}, uint16(0), uint32(1)), RemoteError{Cause: 3}},
-	{"peer's shutdown", note(EventShutdown, uint16(0), uint32(12), uint32(1)), PeerShutdown{}},
-	{"partial delivery aborted", note(EventPartialDelivery, uint16(0), uint32(24), uint32(0), uint32(1), uint32(0), uint32(0)), PartialAborted{}},
-	{"partial delivery otherwise", note(EventPartialDelivery, uint16(0), uint32(24), uint32(1), uint32(1), uint32(0), uint32(0)), Other{EventPartialDelivery}},
-	{"key", note(EventAuthentication, uint16(0), uint32(20), uint16(7), uint16(0), uint32(AuthFreeKey), uint32(1)), AuthKey{7, AuthFreeKey}},
-	{"dry", note(EventSenderDry, uint16(0), uint32(12), uint32(1)), Dry{}},
+	{"up", assocChange(commUp), stream.AssocChange{State: stream.AssocUp, OutStreams: 5,
+		InStreams: 7}},
+	{"lost", assocChange(commLost), stream.AssocChange{State: stream.AssocAborted, Cause: 12}},
+	{"lost, with the ABORT chunk's cause", append(assocChange(commLost), 0, 12, 0, 4),
+		stream.AssocChange{State: stream.AssocAborted, Cause: 12}},
+	{"restart", assocChange(restart), stream.AssocChange{State: stream.AssocRestarted}},
+	{"shut down", assocChange(shutdownComplete), stream.AssocChange{State: stream.AssocShutdown}},
+	{"cannot start", assocChange(cannotStart),
+		stream.AssocChange{State: stream.AssocAborted, Cause: 12}},
+	{"unknown state", assocChange(9), nil},
+	{"path", pathChange(), stream.PeerAddrChange{Addr: netip.MustParseAddr("192.0.2.1"),
+		Change: stream.AddrConfirmed}},
+	{"remote error", note(EventRemoteError, uint16(0), uint32(16), []byte{0, 3}, uint16(0), uint32(1)),
+		stream.ErrorReceived{Cause: 3}},
+	{"peer's shutdown", note(EventShutdown, uint16(0), uint32(12), uint32(1)), stream.PeerShutdown{}},
+	{"partial delivery aborted", note(EventPartialDelivery, uint16(0), uint32(24), uint32(0),
+		uint32(1), uint32(0), uint32(0)), stream.PartialDeliveryAborted{}},
+	{"partial delivery otherwise", note(EventPartialDelivery, uint16(0), uint32(24), uint32(1),
+		uint32(1), uint32(0), uint32(0)), nil},
+	{"key", note(EventAuthentication, uint16(0), uint32(20), uint16(7), uint16(0), uint32(0),
+		uint32(1)), stream.NewKey{ID: 7}},
+	{"dry", note(EventSenderDry, uint16(0), uint32(12), uint32(1)), stream.Dry{}},
 	{
 		"send failed",
-		note(EventSendFailed, uint16(1), uint32(32+3), uint32(0), uint16(4), uint16(flagUnordered), []byte{0, 0, 0, 66}, uint32(0), uint32(1), uint32(1), []byte("abc")),
-		SendFailed{Info: SendInfo{Stream: 4, PPID: 66, Unordered: true}, Sent: true},
+		note(EventSendFailed, uint16(1), uint32(32+3), uint32(0), uint16(4), uint16(flagUnordered),
+			[]byte{0, 0, 0, 66}, uint32(0), uint32(1), uint32(1), []byte("abc")),
+		stream.SendFailed{Stream: 4, PPID: 66, Unordered: true, Sent: true},
 	},
-	{"stream reset", note(EventStreamReset, uint16(0), uint32(12), uint32(1)), Other{EventStreamReset}},
-	{"unknown type", note(EventType(0x80ff), uint16(0), uint32(8)), Other{0x80ff}},
-	{"old type", note(EventType(1), uint16(0), uint32(8)), Other{1}},
+	{"stream reset", note(EventType(0x800a), uint16(0), uint32(12), uint32(1)), nil},
+	{"unknown type", note(EventType(0x80ff), uint16(0), uint32(8)), nil},
+	{"old type", note(EventType(1), uint16(0), uint32(8)), nil},
 }
 
 func TestNotifications(t *testing.T) {
@@ -117,7 +129,7 @@ func FuzzNotification(f *testing.F) {
 		if parts.note != nil {
 			t.Fatal("it is kept")
 		}
-		if (whole.end == nil) != (want != Restarted{}) {
+		if (whole.end == nil) != (want != stream.AssocChange{State: stream.AssocRestarted}) {
 			t.Fatalf("after %#v the end is %v", want, whole.end)
 		}
 	})

@@ -11,8 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"golang.org/x/sys/unix"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // settings are options as the kernel tells them.
@@ -65,20 +67,19 @@ func settingsWith(t *testing.T, o Options) (s settings) {
 }
 
 func TestOptions(t *testing.T) {
-	delay, none := 50*time.Millisecond, time.Duration(0)
-	s := settingsWith(t, Options{
+	s := settingsWith(t, Options{Options: stream.Options{
 		OutStreams: 100, MaxInStreams: 200, MaxInitAttempts: 4, InitTimeout: 700 * time.Millisecond,
 		Nagle:      true,
-		RTOInitial: 300 * time.Millisecond, RTOMin: 200 * time.Millisecond, RTOMax: 1500 * time.Millisecond,
+		RTOInitial: 300 * time.Millisecond, RTOMin: 200 * time.Millisecond,
+		RTOMax:          1500 * time.Millisecond,
 		Heartbeat:       5 * time.Second,
 		AssocMaxRetrans: 7, PathMaxRetrans: 3,
-		SACKDelay:  &delay,
+		SACKDelay:  50 * time.Millisecond,
 		ReadBuffer: 50000, WriteBuffer: 60000,
-		Scheduler:      SchedulerRoundRobin,
+		Scheduler:      stream.SchedulerRoundRobin,
 		AddressChanges: true,
-		Events:         []EventType{EventRemoteError},
 		UDPEncapPort:   9899,
-	})
+	}, Events: []EventType{EventRemoteError}})
 	if want := (initMsg{100, 200, 4, 700}); s.init != want {
 		t.Errorf("INITMSG %+v, want %+v", s.init, want)
 	}
@@ -97,7 +98,7 @@ func TestOptions(t *testing.T) {
 	if port := binary.BigEndian.Uint16(s.encaps.port()); port != 9899 {
 		t.Errorf("REMOTE_UDP_ENCAPS_PORT %d", port)
 	}
-	if s.scheduler.Value != uint32(SchedulerRoundRobin) || s.asconf.Value != 1 {
+	if s.scheduler.Value != uint32(stream.SchedulerRoundRobin) || s.asconf.Value != 1 {
 		t.Errorf("STREAM_SCHEDULER %d, ASCONF_SUPPORTED %d", s.scheduler.Value, s.asconf.Value)
 	}
 	if want := [14]byte{1: 1, 4: 1, 5: 1, 6: 1}; s.events != want { // that always are, and the one asked for
@@ -110,7 +111,8 @@ func TestOptions(t *testing.T) {
 		t.Errorf("buffers of %d bytes", s.buffers)
 	}
 
-	if s := settingsWith(t, Options{SACKDelay: &none, Heartbeat: -1}); s.sack.Freq != 1 {
+	if s := settingsWith(t, Options{Options: stream.Options{SACKDelay: -1,
+		Heartbeat: -1}}); s.sack.Freq != 1 {
 		t.Errorf("DELAYED_SACK %+v, want every packet", s.sack)
 	} else if flags := binary.NativeEndian.Uint32(s.path.Flags[:]); flags&heartbeatEnable != 0 {
 		t.Errorf("PEER_ADDR_PARAMS flags %#x, want no heartbeat", flags)
@@ -127,27 +129,33 @@ func TestDefaults(t *testing.T) {
 			t.Errorf("buffers of %d bytes, want %d at least", s.buffers, defaultBuffer)
 		}
 	}
+	if s.sack.Freq != 1 || s.init.MaxInStreams != stream.DefaultInStreams {
+		t.Errorf("DELAYED_SACK %+v, INITMSG %+v, want every packet, as in a handshake, and %d streams",
+			s.sack, s.init, stream.DefaultInStreams)
+	}
 	// The rest is the kernel's.
-	if s.asconf.Value != 0 || s.scheduler.Value != 0 || s.init.OutStreams != 10 || s.rto.Initial != 3000 || s.sack.Delay != 200 || s.path.HeartbeatInterval != 30000 {
+	if s.asconf.Value != 0 || s.scheduler.Value != 0 || s.init.OutStreams != 10 ||
+		s.rto.Initial != 3000 || s.path.HeartbeatInterval != 30000 {
 		t.Errorf("%+v", s)
 	}
 }
 
 func TestBadOptions(t *testing.T) {
-	delay := time.Minute
-	for name, o := range map[string]Options{
-		"RTO bounds":      {RTOMin: time.Second, RTOMax: time.Millisecond},
-		"RTO negative":    {RTOMin: -1},
-		"SACK delay":      {SACKDelay: &delay},
-		"INIT timeout":    {InitTimeout: time.Hour},
-		"scheduler":       {Scheduler: 200},
-		"least RTO only":  {RTOMin: 2 * time.Hour}, // more than the kernel's most
-		"error of caller": {Control: func(string, string, syscall.RawConn) error { return errors.New("no") }},
+	for name, o := range map[string]stream.Options{
+		"RTO bounds":     {RTOMin: time.Second, RTOMax: time.Millisecond},
+		"RTO negative":   {RTOMin: -1},
+		"SACK delay":     {SACKDelay: time.Minute},
+		"INIT timeout":   {InitTimeout: time.Hour},
+		"scheduler":      {Scheduler: 200},
+		"least RTO only": {RTOMin: 2 * time.Hour}, // more than the kernel's most
+		"error of caller": {Control: func(string, string, syscall.RawConn) error {
+			return errors.New("no")
+		}},
 	} {
-		if l, err := Listen(loopback, &o); err == nil {
+		if l, err := Listen(loopback, &Options{Options: o}); err == nil {
 			l.Close()
 			t.Errorf("%s: no error", name)
-		} else if _, ok := errtype.As[*OptionError](err); !ok && o.Control == nil {
+		} else if _, ok := errtype.As[*stream.OptionError](err); !ok && o.Control == nil {
 			t.Errorf("%s: %v is no OptionError", name, err)
 		}
 	}
@@ -166,7 +174,7 @@ func TestUDPEncapsulation(t *testing.T) { // 5.40
 			t.Errorf("the peer's UDP port is %d, want %d", got, port)
 		}
 	}
-	send(t, c, "inside UDP", SendInfo{})
+	send(t, c, "inside UDP", stream.Info{})
 	wantMessage(t, s, "inside UDP")
 }
 
@@ -176,7 +184,8 @@ func peerUDPPort(t *testing.T, s *Socket) uint16 {
 	must(t, err)
 	var u udpEncaps
 	must(t, s.control(func(fd int) error {
-		if u, err = getOptBytes(fd, solSCTP, optUDPEncapsPort, make([]byte, largestUDPEncaps)); err == nil {
+		if u, err = getOptBytes(fd, solSCTP, optUDPEncapsPort,
+			make([]byte, largestUDPEncaps)); err == nil {
 			copy(u.address(), addr)
 			u, err = getOptBytes(fd, solSCTP, optUDPEncapsPort, u)
 		}
@@ -186,28 +195,31 @@ func peerUDPPort(t *testing.T, s *Socket) uint16 {
 }
 
 func TestSchedulers(t *testing.T) {
-	for scheduler := SchedulerFCFS; scheduler <= SchedulerWeightedQueue; scheduler++ {
-		o := &Options{Scheduler: scheduler}
+	for scheduler := stream.SchedulerFCFS; scheduler <= stream.SchedulerWeightedQueue; scheduler++ {
+		o := &Options{Options: stream.Options{Scheduler: scheduler}}
 		l, err := Listen(loopback, o)
-		if _, ok := errtype.As[*OptionError](err); ok && scheduler >= SchedulerFairCapacity {
+		if _, ok := errtype.As[*stream.OptionError](err); ok &&
+			scheduler >= stream.SchedulerFairCapacity {
 			t.Logf("%v: %v", scheduler, err)
 			continue
 		}
 		must(t, err)
 		l.Close()
 		c, s := pair(t, o, nil)
-		if scheduler == SchedulerPriority {
+		if scheduler == stream.SchedulerPriority {
 			must(t, c.SetStreamPriority(3, 7))
 			v := streamValue{Stream: 3}
-			must(t, c.control(func(fd int) error { return getOpt(fd, solSCTP, optStreamSchedulerValue, &v) }))
+			must(t, c.control(func(fd int) error {
+				return getOpt(fd, solSCTP, optStreamSchedulerValue, &v)
+			}))
 			if v.Value != 7 {
 				t.Errorf("the priority is %d", v.Value)
 			}
-			if _, ok := errtype.As[*StreamError](c.SetStreamPriority(99, 1)); !ok {
+			if err := c.SetStreamPriority(99, 1); !errors.Is(err, syscall.EINVAL) {
 				t.Error("a priority for a stream that is not there")
 			}
 		}
-		send(t, c, "scheduled", SendInfo{Stream: 3})
+		send(t, c, "scheduled", stream.Info{Stream: 3})
 		wantMessage(t, s, "scheduled")
 	}
 }
@@ -218,7 +230,8 @@ func TestRTO(t *testing.T) {
 	initial, least, most, err := c.RTO()
 	must(t, err)
 	const tick = 10 * time.Millisecond // the kernel rounds to its clock
-	if initial != 3*time.Second || least.Round(tick) != 150*time.Millisecond || most.Round(tick) != 250*time.Millisecond {
+	if initial != 3*time.Second || least.Round(tick) != 150*time.Millisecond ||
+		most.Round(tick) != 250*time.Millisecond {
 		t.Errorf("RTO %v, from %v to %v", initial, least, most)
 	}
 }

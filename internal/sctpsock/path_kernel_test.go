@@ -14,9 +14,11 @@ import (
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-var loopbacks = []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0"), netip.MustParseAddrPort("127.0.0.2:0")}
+var loopbacks = []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:0"),
+	netip.MustParseAddrPort("127.0.0.2:0")}
 
 // homes returns the two ends of an association, each with two addresses, after their Up events.
 func homes(t *testing.T, o *Options) (c, s *Socket) {
@@ -30,15 +32,15 @@ func homes(t *testing.T, o *Options) (c, s *Socket) {
 	t.Cleanup(func() { c.Abort() })
 	c.SetReadDeadline(time.Now().Add(patience))
 	s = accept(t, l)
-	wantEvent[Up](t, c)
-	wantEvent[Up](t, s)
+	wantState(t, c, stream.AssocUp)
+	wantState(t, s, stream.AssocUp)
 	return c, s
 }
 
 func TestPaths(t *testing.T) {
 	c, s := homes(t, withAuth())
 	for range 20 {
-		send(t, c, "there", SendInfo{})
+		send(t, c, "there", stream.Info{})
 		wantMessage(t, s, "there")
 	}
 	paths, err := c.Paths()
@@ -47,10 +49,14 @@ func TestPaths(t *testing.T) {
 		t.Fatalf("paths %+v, want two, one of them the primary", paths)
 	}
 	for _, p := range paths {
-		if !slices.Contains(s.LocalAddrs(), p.Addr) || p.MTU < 1500 || p.RTO <= 0 || p.Cwnd <= 0 {
+		if !slices.ContainsFunc(s.LocalAddrs(),
+			func(
+				a netip.AddrPort) bool {
+				return a.Addr() == p.Addr
+			}) || p.MTU < 1500 || p.RTO <= 0 || p.Window <= 0 {
 			t.Errorf("path %+v", p)
 		}
-		must(t, c.SetPrimary(p.Addr.Addr()))
+		must(t, c.SetPrimary(p.Addr))
 		st, err := c.Stats()
 		must(t, err)
 		if st.Primary.Addr != p.Addr || !st.Primary.Primary {
@@ -62,18 +68,20 @@ func TestPaths(t *testing.T) {
 	}
 	st, err := c.Stats()
 	must(t, err)
-	if st.OutChunks != 20 || st.InChunks != 0 || st.OutPackets < 20 || st.InPackets == 0 || st.PeerWindow <= 0 {
+	if st.ChunksSent != 20 || st.ChunksReceived != 0 || st.PacketsSent < 20 ||
+		st.PacketsReceived == 0 || st.PeerWindow <= 0 {
 		t.Errorf("counted %+v", st)
 	}
 	c.Abort()
-	if _, err := s.Recv(make([]byte, 100), true); err == nil { // Down
-		_, err = s.Recv(make([]byte, 100), true)
+	if _, err := s.Recv(buffer(make([]byte, 100)), true); err == nil { // Down
+		_, err = s.Recv(buffer(make([]byte, 100)), true)
 		if err == nil {
 			t.Error("no end")
 		}
 	}
-	for _, err := range []error{second(s.Paths()), second(s.Stats()), s.SetPrimary(loopback[0].Addr()), s.BindAdd(loopback[0].Addr())} {
-		if _, ok := errtype.As[*AssociationError](err); !ok {
+	for _, err := range []error{second(s.Paths()), second(s.Stats()), s.SetPrimary(loopback[0].Addr()),
+		s.BindAdd(loopback[0].Addr())} {
+		if _, ok := errtype.As[*stream.EndError](err); !ok {
 			t.Errorf("after the end: %v", err)
 		}
 	}
@@ -91,7 +99,8 @@ func TestWildcard(t *testing.T) {
 	if len(addrs) != 1 || addrs[0].Addr() != netip.IPv6Unspecified() || addrs[0].Port() == 0 {
 		t.Fatalf("it listens on %v", addrs)
 	}
-	c, err := Dial(t.Context(), nil, []netip.AddrPort{netip.AddrPortFrom(loopback[0].Addr(), addrs[0].Port())}, nil)
+	c, err := Dial(t.Context(), nil, []netip.AddrPort{netip.AddrPortFrom(loopback[0].Addr(),
+		addrs[0].Port())}, nil)
 	must(t, err)
 	t.Cleanup(func() { c.Abort() })
 	for _, a := range accept(t, l).LocalAddrs() {
@@ -115,37 +124,38 @@ func TestAddressChanges(t *testing.T) { // 5.38
 	}
 	third := netip.MustParseAddr("127.0.0.3")
 	must(t, c.BindAdd(third))
-	wantChange(t, s, third, PathAdded)
-	wantChange(t, s, third, PathConfirmed)
-	send(t, s, "to whichever", SendInfo{})
+	wantChange(t, s, third, stream.AddrAdded)
+	wantChange(t, s, third, stream.AddrConfirmed)
+	send(t, s, "to whichever", stream.Info{})
 	nextMessage(t, c, "to whichever")
 
 	must(t, c.BindRemove(third))
-	wantChange(t, s, third, PathRemoved)
-	send(t, s, "to the others", SendInfo{})
+	wantChange(t, s, third, stream.AddrRemoved)
+	send(t, s, "to the others", stream.Info{})
 	nextMessage(t, c, "to the others")
 	if addrs := c.LocalAddrs(); len(addrs) != 2 {
 		t.Errorf("local addresses %v", addrs)
 	}
-	if err := c.BindAdd(loopbacks[0].Addr()); !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.EADDRINUSE) {
+	if err := c.BindAdd(loopbacks[0].Addr()); !errors.Is(err, syscall.EINVAL) &&
+		!errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("adding what is there: %v", err)
 	}
 
 	fixed, _ := homes(t, withAuth())
-	if err := fixed.BindAdd(third); err != ErrFixedAddresses {
+	if err := fixed.BindAdd(third); err != stream.ErrNoAddressChanges {
 		t.Errorf("adding where it was not agreed on: %v", err)
 	}
 }
 
 // wantChange reads until the path to addr has changed so.
-func wantChange(t *testing.T, s *Socket, addr netip.Addr, want PathChange) {
+func wantChange(t *testing.T, s *Socket, addr netip.Addr, want stream.AddrChange) {
 	t.Helper()
 	for {
 		p, b := recv(t, s)
 		if p.Event == nil {
 			t.Fatalf("received %q, want an event", b)
 		}
-		if e, ok := p.Event.(PeerAddrChange); ok && e.Addr.Addr() == addr && e.Change == want {
+		if e, ok := p.Event.(stream.PeerAddrChange); ok && e.Addr == addr && e.Change == want {
 			return
 		}
 	}
@@ -180,7 +190,7 @@ func TestAttackH10ForgedAddress(t *testing.T) { // 5.38
 		o.Events = []EventType{EventPeerAddrChange}
 		c, s := pair(t, o, o)
 		m := newImpostor(t, c, s)
-		send(t, c, "overheard", SendInfo{})
+		send(t, c, "overheard", stream.Info{})
 		wantMessage(t, s, "overheard")
 		serial := m.overhear() // with which the first of each direction begins
 		address := func(last byte) []byte { return []byte{0, 5, 0, 8, 127, 0, 0, last} }
@@ -190,11 +200,11 @@ func TestAttackH10ForgedAddress(t *testing.T) { // 5.38
 		v = append(v, address(9)...)
 		m.send(chunk(nil, chunkASCONF, 0, v))
 		if plain {
-			wantChange(t, s, netip.MustParseAddr("127.0.0.9"), PathAdded)
+			wantChange(t, s, netip.MustParseAddr("127.0.0.9"), stream.AddrAdded)
 			must(t, os.WriteFile(sysctl, []byte("0"), 0))
 			continue
 		}
-		send(t, c, "after", SendInfo{}) // the loopback keeps the order
+		send(t, c, "after", stream.Info{}) // the loopback keeps the order
 		wantMessage(t, s, "after")
 		if paths, err := s.Paths(); err != nil || len(paths) != 1 {
 			t.Errorf("paths %+v, %v", paths, err)
@@ -207,7 +217,8 @@ func TestManyAddresses(t *testing.T) {
 	l := listenLoopback(t, withAuth())
 	var local []netip.AddrPort
 	for i := range 300 {
-		local = append(local, netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 1, byte(i >> 8), byte(i)}), 0))
+		local = append(local, netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 1, byte(i >> 8), byte(i)}),
+			0))
 	}
 	port := freePort(t)
 	for i := range local {

@@ -7,11 +7,12 @@ import (
 	"os"
 	"time"
 
+	"github.com/seed-41f70523/dtls-sctp/stream"
 	"golang.org/x/sys/unix"
 )
 
 // Paths returns the paths to the peer.
-func (s *Socket) Paths() ([]Path, error) {
+func (s *Socket) Paths() ([]stream.Path, error) {
 	peers, err := addrs(s.rc, optGetPeerAddrs)
 	if err != nil {
 		return nil, s.over(err)
@@ -21,7 +22,7 @@ func (s *Socket) Paths() ([]Path, error) {
 		return nil, err
 	}
 	primary := st.Primary.path().Addr
-	paths := make([]Path, 0, len(peers))
+	paths := make([]stream.Path, 0, len(peers))
 	for _, peer := range peers {
 		var info peerAddrInfo
 		if err := packAddr(info.Address[:], peer); err != nil {
@@ -41,15 +42,15 @@ func (s *Socket) Paths() ([]Path, error) {
 	return paths, nil
 }
 
-func (i *peerAddrInfo) path() Path {
+func (i *peerAddrInfo) path() stream.Path {
 	addr, _ := parseSockaddr(i.Address[:])
-	return Path{
-		Addr:  addr,
-		State: PathState(i.State),
-		SRTT:  time.Duration(i.SRTT) * time.Millisecond,
-		RTO:   time.Duration(i.RTO) * time.Millisecond,
-		Cwnd:  int(i.Cwnd),
-		MTU:   int(i.PMTU),
+	return stream.Path{
+		Addr:   addr.Addr(),
+		State:  stream.PathState(i.State),
+		RTT:    time.Duration(i.SRTT) * time.Millisecond,
+		RTO:    time.Duration(i.RTO) * time.Millisecond,
+		Window: int(i.Cwnd),
+		MTU:    int(i.PMTU),
 	}
 }
 
@@ -60,10 +61,10 @@ func packAddr(b []byte, addr netip.AddrPort) error {
 }
 
 // Stats returns what the kernel has counted, Pending first.
-func (s *Socket) Stats() (Stats, error) {
+func (s *Socket) Stats() (stream.Stats, error) {
 	st, err := s.status()
 	if err != nil {
-		return Stats{}, err
+		return stream.Stats{}, err
 	}
 	var as assocStats
 	if err := s.control(func(fd int) error {
@@ -73,21 +74,21 @@ func (s *Socket) Stats() (Stats, error) {
 		}
 		return as.parse(b)
 	}); err != nil {
-		return Stats{}, s.over(os.NewSyscallError("SCTP_GET_ASSOC_STATS", err))
+		return stream.Stats{}, s.over(os.NewSyscallError("SCTP_GET_ASSOC_STATS", err))
 	}
 	primary := st.Primary.path()
 	primary.Primary = true
-	return Stats{
-		OutPackets:    as.OutPackets,
-		InPackets:     as.InPackets,
-		OutChunks:     as.OutOrdered + as.OutUnordered,
-		InChunks:      as.InOrdered + as.InUnordered,
-		Retransmitted: as.Retransmitted,
-		InDuplicates:  as.InDuplicates,
-		Unacked:       int(st.Unacked),
-		Pending:       int(st.Pending),
-		PeerWindow:    int(st.Rwnd),
-		Primary:       primary,
+	return stream.Stats{
+		PacketsSent:     as.OutPackets,
+		PacketsReceived: as.InPackets,
+		ChunksSent:      as.OutOrdered + as.OutUnordered,
+		ChunksReceived:  as.InOrdered + as.InUnordered,
+		Retransmitted:   as.Retransmitted,
+		Duplicates:      as.InDuplicates,
+		Unacked:         int(st.Unacked),
+		Pending:         int(st.Pending),
+		PeerWindow:      int(st.Rwnd),
+		Primary:         primary,
 	}, nil
 }
 
@@ -99,7 +100,7 @@ func (s *Socket) status() (st assocStatus, err error) {
 // over says that there is no association any more where the kernel says EINVAL for that.
 func (s *Socket) over(err error) error {
 	if errors.Is(err, unix.EINVAL) {
-		return &AssociationError{Err: unix.ENOTCONN}
+		return &stream.EndError{Err: unix.ENOTCONN}
 	}
 	return err
 }
@@ -123,7 +124,7 @@ func (s *Socket) SetPrimary(addr netip.Addr) error {
 // BindAdd adds an address of this host to the association and tells the peer (RFC 5061). It does
 // not wait: the kernel uses the address when the peer has agreed. The socket must have been bound
 // to addresses of its own choice, not to all. Options.AddressChanges must be agreed on, else it
-// returns [ErrFixedAddresses].
+// returns [stream.ErrNoAddressChanges].
 func (s *Socket) BindAdd(addr netip.Addr) error { return s.rebind("BINDX_ADD", optBindxAdd, addr) }
 
 // BindRemove is the opposite. The last address cannot be removed.
@@ -141,7 +142,7 @@ func (s *Socket) rebind(name string, opt int, addr netip.Addr) error {
 		return err
 	}
 	if !agreed {
-		return ErrFixedAddresses
+		return stream.ErrNoAddressChanges
 	}
 	list, err := appendSockaddr(nil, s.withPort(addr, s.LocalAddrs()))
 	if err != nil {

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // restart goes through with it, and sends a message without AUTH.
@@ -50,12 +52,12 @@ func TestAttackH1Restart(t *testing.T) { // 1.15
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c, s := protectedPair(t)
-			send(t, c, "before", SendInfo{SackImmediately: true})
+			send(t, c, "before", stream.Info{SackImmediately: true})
 			wantMessage(t, s, "before")
 			newImpostor(t, c, s).restart(tt.params)
-			wantEvent[Restarted](t, s)
+			wantState(t, s, stream.AssocRestarted)
 			wantError(t, s, ErrRestarted)
-			if err := s.Send([]byte("secret"), SendInfo{}); err != ErrRestarted {
+			if err := s.Send([]byte("secret"), stream.Info{}); err != ErrRestarted {
 				t.Errorf("sending after the restart: error %v", err)
 			}
 			if auth, err := s.AuthSupported(); err != nil || auth != tt.auth {
@@ -70,9 +72,9 @@ func TestAttackH12BlindInit(t *testing.T) {
 	m := newImpostor(t, c, s)
 	m.sendInit(nil)
 	m.cookie() // but it is not echoed
-	send(t, c, "still here", SendInfo{})
+	send(t, c, "still here", stream.Info{})
 	wantMessage(t, s, "still here")
-	send(t, s, "so am I", SendInfo{})
+	send(t, s, "so am I", stream.Info{})
 	wantMessage(t, c, "so am I")
 	wantNothing(t, s)
 }
@@ -81,8 +83,8 @@ func TestAttackH1RefuseRestart(t *testing.T) {
 	l := listenLoopback(t, withAuth())
 	c := dialListener(t, l, withAuth())
 	s := accept(t, l)
-	wantEvent[Up](t, c)
-	wantEvent[Up](t, s)
+	wantState(t, c, stream.AssocUp)
+	wantState(t, s, stream.AssocUp)
 	must(t, s.RefuseRestart(), s.TakeRepeated(9, 0)) // which filters as well
 	m := newImpostor(t, c, s)
 	m.sendInit(nil)
@@ -90,9 +92,9 @@ func TestAttackH1RefuseRestart(t *testing.T) {
 	m.sendInit(nil)
 
 	// The association lives, and others can be set up.
-	send(t, c, "still here", SendInfo{})
+	send(t, c, "still here", stream.Info{})
 	wantMessage(t, s, "still here")
-	send(t, s, "so am I", SendInfo{})
+	send(t, s, "so am I", stream.Info{})
 	wantMessage(t, c, "so am I")
 	dialListener(t, l, withAuth())
 	accept(t, l)
@@ -102,6 +104,6 @@ func TestAttackH1RefuseRestart(t *testing.T) {
 	}
 	// It ends as usual.
 	must(t, c.Shutdown())
-	wantEvent[PeerShutdown](t, s)
+	wantEvent[stream.PeerShutdown](t, s)
 	wantEOF(t, s)
 }

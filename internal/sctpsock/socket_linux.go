@@ -13,6 +13,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/seed-41f70523/dtls-sctp/stream"
 	"golang.org/x/sys/unix"
 )
 
@@ -30,16 +31,20 @@ type Socket struct {
 	taken     atomic.Uintptr // the last error of the association, if Send or recvmmsg got it: the kernel tells it once
 
 	// The following belong to Recv.
-	note  []byte            // the notification that is being read in parts, or nil
-	empty bool              // there was nothing in the last batch
-	busy  bool              // there was something to read without waiting, and may be more
-	batch *recvBatch        // what was read of it, or nil
-	lost  *AssociationError // after Down{Clean: false}; the error follows
-	down  bool              // after Down
-	end   error             // what every further Recv returns
+	note  []byte           // the notification that is being read in parts, or nil
+	empty bool             // there was nothing in the last batch
+	busy  bool             // there was something to read without waiting, and may be more
+	batch *recvBatch       // what was read of it, or nil
+	lost  *stream.EndError // after AssocAborted or AssocLost; the error follows
+	down  bool             // the association has ended
+	end   error            // what every further Recv returns
+
+	firstTSN uint32 // of the first message
+	received bool   // there was one
 
 	dry    dryWait
 	filter packetFilter
+	tuning tuning
 }
 
 // newFile makes a non-blocking socket known to the runtime's poller. It owns fd.
@@ -85,15 +90,15 @@ func pollError(err error) error {
 // Send hands one message to the kernel, whole or not at all. It waits for buffer
 // space until the write deadline. It keeps no reference to b.
 //
-// Errors are a [MessageSizeError], a [StreamError], [ErrEmptyMessage], [ErrRestarted],
-// an [AssociationError] after the end of the association, os.ErrDeadlineExceeded and net.ErrClosed.
-func (s *Socket) Send(b []byte, info SendInfo) error { return s.send(b, info, true) }
+// Errors are [ErrEmptyMessage], [ErrRestarted], a [stream.EndError] after the end of the
+// association, os.ErrDeadlineExceeded and net.ErrClosed.
+func (s *Socket) Send(b []byte, info stream.Info) error { return s.send(b, info, true) }
 
-// TrySend is Send that returns [ErrWouldBlock] at once when there is no buffer
+// TrySend is Send that returns [stream.ErrWouldBlock] at once when there is no buffer
 // space, whatever the write deadline.
-func (s *Socket) TrySend(b []byte, info SendInfo) error { return s.send(b, info, false) }
+func (s *Socket) TrySend(b []byte, info stream.Info) error { return s.send(b, info, false) }
 
-func (s *Socket) send(b []byte, info SendInfo, wait bool) error {
+func (s *Socket) send(b []byte, info stream.Info, wait bool) error {
 	if len(b) == 0 {
 		return ErrEmptyMessage
 	}
@@ -118,23 +123,23 @@ func (s *Socket) send(b []byte, info SendInfo, wait bool) error {
 	return s.sendError(errno, len(b), info.Stream)
 }
 
-// sendError is what errno means of a message with size bytes that was sent on stream.
-func (s *Socket) sendError(errno syscall.Errno, size int, stream uint16) error {
+// sendError is what errno means of a message with size bytes that was sent on stream to.
+func (s *Socket) sendError(errno syscall.Errno, size int, to uint16) error {
 	switch errno {
 	case 0:
 		return nil
 	case unix.EAGAIN:
-		return ErrWouldBlock
+		return stream.ErrWouldBlock
 	case unix.EMSGSIZE:
-		return &MessageSizeError{Size: size}
+		return tooLarge(size)
 	case unix.ECONNRESET, unix.ETIMEDOUT:
 		s.taken.Store(uintptr(errno))
-		return &AssociationError{Err: errno}
+		return &stream.EndError{Err: errno}
 	case unix.EPIPE, unix.ENOTCONN, unix.ESHUTDOWN:
-		return &AssociationError{Err: errno}
+		return &stream.EndError{Err: errno}
 	case unix.EINVAL:
-		if stream >= s.outStreams {
-			return &StreamError{Stream: stream, Streams: s.outStreams}
+		if to >= s.outStreams {
+			return noStream(to, s.outStreams)
 		}
 	}
 	return os.NewSyscallError("sendmsg", errno)
@@ -142,44 +147,40 @@ func (s *Socket) sendError(errno syscall.Errno, size int, stream uint16) error {
 
 // Recv reads the next part of a message, or event, into b, which it may
 // overwrite in either case. It waits until there is one, the read deadline passes
-// or the socket is closed; with wait false it returns [ErrWouldBlock] at once when
+// or the socket is closed; with wait false it returns [stream.ErrWouldBlock] at once when
 // there is none.
 //
-// Between the parts of a message there is nothing else, except
-// [PartialAborted], after which that message is over. A buffer of 18445 bytes takes a
-// DTLS record in one part unless the receive buffer is full.
+// Between the parts of a message there is nothing else, except [stream.PartialDeliveryAborted],
+// after which that message is over. A buffer of 18445 bytes takes a DTLS record in one part unless
+// the receive buffer is full.
 //
-// At the end it returns io.EOF, or an [AssociationError] if the association
+// At the end it returns io.EOF, or a [stream.EndError] if the association
 // was not shut down, then and ever after.
-func (s *Socket) Recv(b []byte, wait bool) (Part, error) {
-	if len(b) == 0 {
-		return Part{}, io.ErrShortBuffer // recvmsg would return 0, like at the end
+func (s *Socket) Recv(b stream.Buffer, wait bool) (stream.Part, error) {
+	p, err := s.recv(newRecvCall(b), wait)
+	if err == nil && p.Event == nil && !s.received {
+		s.firstTSN, s.received = p.TSN, true
 	}
-	return s.recv(newRecvCall(b, nil), wait)
+	return p, err
 }
 
-// RecvBuffer is Recv for many sockets that are idle most of the time.
-func (s *Socket) RecvBuffer(b Buffer, wait bool) (Part, error) {
-	return s.recv(newRecvCall(nil, b), wait)
-}
-
-func (s *Socket) recv(c *recvCall, wait bool) (Part, error) {
+func (s *Socket) recv(c *recvCall, wait bool) (stream.Part, error) {
 	defer c.release()
 	for s.end == nil {
 		if s.dry.now.Load() {
 			s.dry.now.Store(false)
-			return Part{Event: Dry{}}, nil
+			return stream.Part{Event: stream.Dry{}}, nil
 		}
-		if c.buffer != nil && (s.batch != nil || s.busy) {
+		if s.batch != nil || s.busy {
 			part, ok, err := s.recvMany(c.buffer)
 			if ok || err != nil {
 				return part, err
 			}
 			if s.empty && !wait && !s.down {
-				return Part{}, ErrWouldBlock
+				return stream.Part{}, stream.ErrWouldBlock
 			}
 		}
-		// After Down there may be a last error, or nothing at all for ever.
+		// After the end there may be a last error, or nothing at all for ever.
 		var err error
 		if wait && !s.down {
 			err = s.rc.Read(c.try)
@@ -189,25 +190,25 @@ func (s *Socket) recv(c *recvCall, wait bool) (Part, error) {
 		s.busy = err == nil && c.errno == 0 && !c.waited && c.n <= recvSlot
 		switch {
 		case err != nil:
-			return Part{}, pollError(err)
+			return stream.Part{}, pollError(err)
 		case c.errno == unix.EAGAIN && !s.down:
-			return Part{}, ErrWouldBlock
+			return stream.Part{}, stream.ErrWouldBlock
 		case c.errno != 0 || c.n == 0:
 			s.end = s.ending(c.errno)
 		case c.hdr.Flags&msgNotification != 0:
 			if event := s.notified(c.b[:c.n], c.hdr.Flags&msgEOR != 0); event != nil {
-				return Part{Event: event}, nil
+				return stream.Part{Event: event}, nil
 			}
 		default:
 			info, tsn, err := c.info()
 			if err != nil {
 				s.end = err
-				return Part{}, err
+				return stream.Part{}, err
 			}
-			return Part{N: c.n, Info: info, TSN: tsn, End: c.hdr.Flags&msgEOR != 0}, nil
+			return stream.Part{N: c.n, Info: info, TSN: tsn, End: c.hdr.Flags&msgEOR != 0}, nil
 		}
 	}
-	return Part{}, s.end
+	return stream.Part{}, s.end
 }
 
 // ending is the error for the end that recvmsg reports by errno, or by
@@ -215,7 +216,7 @@ func (s *Socket) recv(c *recvCall, wait bool) (Part, error) {
 func (s *Socket) ending(errno syscall.Errno) error {
 	switch {
 	case errno != 0 && errno != unix.EAGAIN:
-		err := &AssociationError{Err: errno}
+		err := &stream.EndError{Err: errno}
 		if s.lost != nil {
 			err.Cause = s.lost.Cause
 		}
@@ -231,7 +232,7 @@ func (s *Socket) ending(errno syscall.Errno) error {
 
 // notified takes the next piece of a notification, and returns the event when it is
 // complete and concerns the caller of Recv.
-func (s *Socket) notified(b []byte, complete bool) Event {
+func (s *Socket) notified(b []byte, complete bool) stream.Event {
 	if s.note != nil || !complete {
 		s.note = append(s.note, b[:min(len(b), maxNotification-len(s.note))]...)
 		if !complete {
@@ -241,18 +242,21 @@ func (s *Socket) notified(b []byte, complete bool) Event {
 	}
 	event := parseNotification(b)
 	switch e := event.(type) {
-	case Dry:
+	case stream.Dry:
 		if !s.dryNow() {
 			return nil
 		}
-	case Down:
-		s.down = true
-		if !e.Clean {
-			s.lost = &AssociationError{Cause: e.Cause, Err: unix.ECONNRESET}
+	case stream.AssocChange:
+		switch e.State {
+		case stream.AssocShutdown:
+			s.down = true
+		case stream.AssocAborted, stream.AssocLost:
+			s.down = true
+			s.lost = &stream.EndError{Cause: e.Cause, Err: unix.ECONNRESET}
+		case stream.AssocRestarted:
+			s.restarted.Store(true)
+			s.end = ErrRestarted
 		}
-	case Restarted:
-		s.restarted.Store(true)
-		s.end = ErrRestarted
 	}
 	return event
 }
@@ -362,7 +366,7 @@ type dryWait struct {
 	asked      bool
 }
 
-// AskDry asks for one [Dry] event, which Recv returns when the peer has
+// AskDry asks for one [stream.Dry] event, which Recv returns when the peer has
 // acknowledged everything that was sent before the call. Nothing may be sent meanwhile, and no Recv
 // may be waiting.
 func (s *Socket) AskDry() error {

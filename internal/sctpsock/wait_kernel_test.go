@@ -7,6 +7,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // lender is a Buffer that tells whether it is lent out.
@@ -24,7 +26,7 @@ func TestWaitingNeedsNoBuffer(t *testing.T) {
 	l := &lender{lent: make(chan bool, 10)}
 	done := make(chan error)
 	go func() {
-		p, err := s.RecvBuffer(l, true)
+		p, err := s.Recv(l, true)
 		if err == nil && string(l.b[:p.N]) != "hello" {
 			err = errors.New("received something else")
 		}
@@ -33,7 +35,7 @@ func TestWaitingNeedsNoBuffer(t *testing.T) {
 	if got := [2]bool{<-l.lent, <-l.lent}; got != [2]bool{true, false} {
 		t.Errorf("the buffer was lent: %v, want that it is given back", got)
 	}
-	send(t, c, "hello", SendInfo{})
+	send(t, c, "hello", stream.Info{})
 	if !<-l.lent {
 		t.Error("the buffer was given back twice")
 	}
@@ -49,13 +51,13 @@ func TestWaitingNeedsNoBuffer(t *testing.T) {
 func TestTrySend(t *testing.T) {
 	c, s := pair(t, withAuth(), withAuth())
 	c.SetWriteDeadline(time.Unix(1, 0))
-	if err := c.Send([]byte("x"), SendInfo{}); !errors.Is(err, os.ErrDeadlineExceeded) {
+	if err := c.Send([]byte("x"), stream.Info{}); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("Send after the deadline: %v", err)
 	}
 	sent := 0
 	for ; ; sent++ {
-		err := c.TrySend(make([]byte, 10000), SendInfo{})
-		if err == ErrWouldBlock {
+		err := c.TrySend(make([]byte, 10000), stream.Info{})
+		if err == stream.ErrWouldBlock {
 			break
 		}
 		if err != nil {
@@ -67,7 +69,7 @@ func TestTrySend(t *testing.T) {
 	}
 	b := make([]byte, 64<<10)
 	for got := 0; got < 10000*sent; {
-		p, err := s.Recv(b, true)
+		p, err := s.Recv(buffer(b), true)
 		if err != nil {
 			t.Fatal(err)
 		}

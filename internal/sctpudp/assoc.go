@@ -191,16 +191,18 @@ func (a *Assoc) event(e sctpcore.Event) stream.Event {
 	case sctpcore.EventUp, sctpcore.EventFreeKey, sctpcore.EventNoAuth: // see AuthAgreement
 		return nil
 	case sctpcore.EventDown:
-		down := stream.Down{Clean: e.Err == sctpcore.ErrClosed}
 		var abort *sctpcore.AbortError
-		if errors.As(e.Err, &abort) && !abort.Local {
-			down.Cause = uint16(abort.Cause)
+		switch {
+		case e.Err == sctpcore.ErrClosed:
+			return stream.AssocChange{State: stream.AssocShutdown}
+		case errors.As(e.Err, &abort) && !abort.Local:
+			return stream.AssocChange{State: stream.AssocAborted, Cause: uint16(abort.Cause)}
 		}
-		return down
+		return stream.AssocChange{State: stream.AssocLost}
 	case sctpcore.EventRestart: // nothing of the new association can be read
 		a.reported = ErrRestarted
 		a.bind()
-		return stream.Restarted{}
+		return stream.AssocChange{State: stream.AssocRestarted}
 	case sctpcore.EventPeerShutdown:
 		return stream.PeerShutdown{}
 	case sctpcore.EventDry:
@@ -208,11 +210,29 @@ func (a *Assoc) event(e sctpcore.Event) stream.Event {
 	case sctpcore.EventNewKey:
 		return stream.NewKey{ID: e.Key}
 	case sctpcore.EventPartialAborted:
-		return stream.PartialAborted{}
+		return stream.PartialDeliveryAborted{}
 	case sctpcore.EventPath:
 		a.bind()
+		return stream.PeerAddrChange{Addr: e.Path.Addr(), Change: addrChange(e.PathState)}
+	case sctpcore.EventRemoteError:
+		return stream.ErrorReceived{Cause: uint16(e.Cause)}
+	case sctpcore.EventAbandoned:
+		return stream.SendFailed{Stream: e.Stream, PPID: e.PPID}
 	}
-	return stream.Other{Event: e}
+	return nil
+}
+
+// addrChange is what a new state of a path means.
+func addrChange(s sctpcore.PathState) stream.AddrChange {
+	switch s {
+	case sctpcore.PathActive:
+		return stream.AddrAvailable
+	case sctpcore.PathPotentiallyFailed:
+		return stream.AddrPotentiallyFailed
+	case sctpcore.PathUnconfirmed:
+		return stream.AddrAdded
+	}
+	return stream.AddrUnreachable
 }
 
 // Send implements stream.Association.
@@ -246,7 +266,7 @@ func (a *Assoc) trySend(b []byte, info stream.Info, wait bool) error {
 	case a.core.Restarted():
 		return ErrRestarted
 	case a.core.Err() != nil:
-		return &Error{a.core.Err(), syscall.EPIPE}
+		return over(a.core.Err(), syscall.EPIPE)
 	case wait && a.write.passed:
 		return os.ErrDeadlineExceeded
 	}
@@ -306,7 +326,7 @@ func (a *Assoc) do(f func() error) error {
 	case a.core.Restarted():
 		return ErrRestarted
 	case a.core.Err() != nil:
-		return &Error{a.core.Err(), syscall.ENOTCONN}
+		return over(a.core.Err(), syscall.ENOTCONN)
 	}
 	err := f()
 	a.after()

@@ -86,7 +86,7 @@ func next(t *testing.T, a *Assoc) (stream.Event, error) {
 	a.SetReadDeadline(time.Now().Add(patience))
 	for {
 		m, ev, err := stream.NewReader(a).Next(true)
-		if _, other := ev.(stream.Other); other {
+		if _, other := ev.(stream.PeerAddrChange); other {
 			continue
 		}
 		if ev == nil && err == nil {
@@ -202,19 +202,20 @@ func TestEcho(t *testing.T) {
 			t.Errorf("%d missing, %v", missing, err)
 		}
 	}
+	s, err := client.Stats()
+	if err != nil || s.ChunksSent < 600 || s.ChunksReceived < 600 {
+		t.Errorf("%+v, %v", s, err)
+	}
 	if err := client.Shutdown(); err != nil {
 		t.Fatal(err)
 	}
-	wantEvent(t, client, stream.Down{Clean: true})
+	wantEvent(t, client, stream.AssocChange{State: stream.AssocShutdown})
 	wantEnd(t, client, io.EOF)
 	if err := <-done; err != io.EOF && !errors.Is(err, syscall.EPIPE) {
 		t.Error(err)
 	}
 	if _, _, err := client.Missing(); !errors.Is(err, syscall.ENOTCONN) {
 		t.Errorf("Missing at the end: %v", err)
-	}
-	if s := client.Stats(); s.MessagesSent != 600 || s.MessagesReceived != 600 {
-		t.Errorf("%+v", s)
 	}
 }
 
@@ -254,7 +255,7 @@ func TestHundred(t *testing.T) {
 func TestAbort(t *testing.T) {
 	client, server := pair(t, nil)
 	client.Abort()
-	wantEvent(t, server, stream.Down{Cause: 12})
+	wantEvent(t, server, stream.AssocChange{State: stream.AssocAborted, Cause: 12})
 	wantEnd(t, server, syscall.ECONNRESET)
 	wantEnd(t, client, net.ErrClosed)
 	if err := server.Send([]byte("x"), stream.Info{}); !errors.Is(err, syscall.EPIPE) {
@@ -273,7 +274,7 @@ func TestCloseUnread(t *testing.T) {
 	}
 	wantEvent(t, client, stream.Dry{})
 	server.Close()
-	wantEvent(t, client, stream.Down{Cause: 12})
+	wantEvent(t, client, stream.AssocChange{State: stream.AssocAborted, Cause: 12})
 	wantEnd(t, client, syscall.ECONNRESET)
 }
 
@@ -300,7 +301,7 @@ func TestCloseBusy(t *testing.T) {
 	server.after()
 	server.mu.Unlock()
 	wantEvent(t, client, stream.PeerShutdown{})
-	wantEvent(t, client, stream.Down{Clean: true})
+	wantEvent(t, client, stream.AssocChange{State: stream.AssocShutdown})
 	wantEnd(t, client, io.EOF)
 }
 
@@ -317,7 +318,7 @@ func TestLostPeer(t *testing.T) {
 	if err := client.Send([]byte("x"), stream.Info{}); err != nil {
 		t.Fatal(err)
 	}
-	wantEvent(t, client, stream.Down{})
+	wantEvent(t, client, stream.AssocChange{State: stream.AssocLost})
 	wantEnd(t, client, syscall.ETIMEDOUT)
 }
 
@@ -423,10 +424,10 @@ func TestRestart(t *testing.T) {
 	if err := server.Send([]byte("x"), stream.Info{}); err != ErrRestarted {
 		t.Errorf("Send: %v", err)
 	}
-	wantEvent(t, server, stream.Restarted{})
+	wantEvent(t, server, stream.AssocChange{State: stream.AssocRestarted})
 	wantEnd(t, server, ErrRestarted)
 	server.Abort()
-	wantEvent(t, again, stream.Down{Cause: 12})
+	wantEvent(t, again, stream.AssocChange{State: stream.AssocAborted, Cause: 12})
 	_ = old
 }
 
@@ -442,7 +443,7 @@ func TestListenerClose(t *testing.T) {
 	}
 	waiting := make(chan error)
 	l.Close()
-	wantEvent(t, two, stream.Down{Cause: 12})
+	wantEvent(t, two, stream.AssocChange{State: stream.AssocAborted, Cause: 12})
 	go func() {
 		_, err := l.Accept()
 		waiting <- err

@@ -6,10 +6,11 @@ import (
 	"syscall"
 
 	"github.com/seed-41f70523/dtls-sctp/sctpcore"
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // ErrRestarted is returned for every use of an association that its peer has restarted.
-var ErrRestarted = errors.New("sctp: the peer has restarted the association; dial again")
+var ErrRestarted error = &stream.EndError{Err: errors.New("restarted by the peer; dial again")}
 
 // An Error says why a call has failed, or how an association has ended. It matches both what
 // sctpcore says and what the kernel's SCTP would.
@@ -51,5 +52,10 @@ func ended(err error) error {
 	if err == sctpcore.ErrClosed {
 		return io.EOF
 	}
-	return newError(err)
+	return &stream.EndError{Err: newError(err)}
+}
+
+// over is what calls of an association that has ended with err return.
+func over(err error, number syscall.Errno) error {
+	return &stream.EndError{Err: &Error{err, number}}
 }

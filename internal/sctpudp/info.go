@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/seed-41f70523/dtls-sctp/sctpcore"
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // An Addr is one end of an association: addresses, an SCTP port and a UDP port.
@@ -92,13 +93,6 @@ func (a *Assoc) Streams() (out, in uint16) {
 	return a.core.Streams()
 }
 
-// MTU returns the size in bytes of the largest packet, from the SCTP common header on.
-func (a *Assoc) MTU() int {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.core.Config().MTU
-}
-
 // Unread returns the bytes of messages that have arrived and not been read.
 func (a *Assoc) Unread() int {
 	a.mu.Lock()
@@ -113,31 +107,74 @@ func (a *Assoc) Over() bool {
 	return a.released
 }
 
-// Outstanding returns the number of DATA chunks that the peer has not acknowledged, and the bytes
-// that it is ready to receive beyond them.
-func (a *Assoc) Outstanding() (chunks, window int) {
+// Outstanding returns the number of DATA chunks that the peer has not acknowledged.
+func (a *Assoc) Outstanding() (chunks int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.core.Outstanding()
+	chunks, _ = a.core.Outstanding()
+	return chunks
 }
 
-// Paths returns the state of the peer's addresses.
-func (a *Assoc) Paths() (paths []sctpcore.PathInfo, err error) {
+// Paths implements stream.Multihomed.
+func (a *Assoc) Paths() (paths []stream.Path, err error) {
 	err = a.do(func() error {
-		paths = a.core.Paths(nil)
+		paths = a.paths()
 		return nil
 	})
 	return paths, err
 }
 
-// SetPrimary prefers an address of the peer.
+// paths is called with mu held.
+func (a *Assoc) paths() (paths []stream.Path) {
+	for _, p := range a.core.Paths(nil) {
+		paths = append(paths, stream.Path{
+			Addr: p.Peer.Addr(), State: pathState(p.State), Primary: p.Primary,
+			RTT: p.SRTT, RTO: p.RTO, Window: p.Window, MTU: a.core.Config().MTU,
+		})
+	}
+	return paths
+}
+
+func pathState(s sctpcore.PathState) stream.PathState {
+	switch s {
+	case sctpcore.PathActive:
+		return stream.PathActive
+	case sctpcore.PathPotentiallyFailed:
+		return stream.PathPotentiallyFailed
+	case sctpcore.PathUnconfirmed:
+		return stream.PathUnconfirmed
+	}
+	return stream.PathInactive
+}
+
+// SetPrimary implements stream.Multihomed.
 func (a *Assoc) SetPrimary(peer netip.Addr) error {
 	return a.do(func() error { return a.core.SetPrimary(peer) })
 }
 
-// Stats returns what was counted so far, also after the end.
-func (a *Assoc) Stats() sctpcore.Stats {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.core.Stats()
+// BindAdd implements stream.Multihomed: the addresses of this end are those of its UDP socket.
+func (*Assoc) BindAdd(netip.Addr) error { return stream.ErrNoAddressChanges }
+
+// BindRemove implements stream.Multihomed.
+func (*Assoc) BindRemove(netip.Addr) error { return stream.ErrNoAddressChanges }
+
+// Stats implements stream.StatsReporter.
+func (a *Assoc) Stats() (s stream.Stats, err error) {
+	err = a.do(func() error {
+		c := a.core.Stats()
+		s = stream.Stats{
+			PacketsSent: c.PacketsSent, PacketsReceived: c.PacketsReceived,
+			ChunksSent: c.ChunksSent, ChunksReceived: c.ChunksReceived,
+			Retransmitted: c.Retransmissions, Duplicates: c.Duplicates,
+			Pending: a.core.Missing(),
+		}
+		s.Unacked, s.PeerWindow = a.core.Outstanding()
+		for _, p := range a.paths() {
+			if p.Primary {
+				s.Primary = p
+			}
+		}
+		return nil
+	})
+	return s, err
 }

@@ -1,0 +1,80 @@
+package sctpdtls
+
+import "github.com/seed-41f70523/dtls-sctp/stream"
+
+// The words of SCTP, which package stream says what they are, for programs that import this one
+// alone.
+type (
+	// SCTPOptions are settings of the association: the number of streams, timers, buffers, partial
+	// reliability and so on.
+	SCTPOptions = stream.Options
+	// A StreamScheduler says whose turn it is when several streams have messages to send: see
+	// [SCTPOptions].Scheduler.
+	StreamScheduler = stream.Scheduler
+
+	// A Path leads from this end to one address of the peer. What becomes of it does not touch the
+	// DTLS connection.
+	Path = stream.Path
+	// A PathState says whether a path can be used.
+	PathState = stream.PathState
+
+	// An Event is a notification of SCTP about the association, which [Trace] is told of: an
+	// [AssocChange], [PeerAddrChange], [SendFailed], [ErrorReceived], [PeerShutdown] or
+	// [PartialDeliveryAborted]. Nobody has authenticated what it says.
+	Event = stream.Event
+	// An AssocChange tells of the life of the association.
+	AssocChange = stream.AssocChange
+	// A PeerAddrChange tells what has happened to an address of the peer.
+	PeerAddrChange = stream.PeerAddrChange
+	// SendFailed tells of a message that could not be delivered.
+	SendFailed = stream.SendFailed
+	// ErrorReceived tells of an ERROR chunk of the peer, which does not end the association.
+	ErrorReceived = stream.ErrorReceived
+	// PeerShutdown tells that the peer will send nothing more.
+	PeerShutdown = stream.PeerShutdown
+	// PartialDeliveryAborted tells that the rest of a message, of which a part was read, will not
+	// come.
+	PartialDeliveryAborted = stream.PartialDeliveryAborted
+
+	// An AssocState is what has become of an association, in [AssocChange] and [AssociationError].
+	AssocState = stream.AssocState
+	// An AddrChange is what has happened to an address of the peer, and the path to it.
+	AddrChange = stream.AddrChange
+)
+
+// Schedulers for [SCTPOptions].
+const (
+	SchedulerFCFS          = stream.SchedulerFCFS          // first come, first served: the zero value
+	SchedulerPriority      = stream.SchedulerPriority      // the least [Conn.SetStreamPriority] first
+	SchedulerRoundRobin    = stream.SchedulerRoundRobin    // a message from each
+	SchedulerFairCapacity  = stream.SchedulerFairCapacity  // as many bytes from each
+	SchedulerWeightedQueue = stream.SchedulerWeightedQueue // in proportion to SetStreamPriority
+)
+
+// What a [Path] can be.
+const (
+	PathInactive          = stream.PathInactive          // it has failed
+	PathPotentiallyFailed = stream.PathPotentiallyFailed // something was lost on it lately (RFC 7829)
+	PathActive            = stream.PathActive
+	PathUnconfirmed       = stream.PathUnconfirmed // the peer has not answered there yet
+)
+
+// What can become of an association.
+const (
+	AssocUp        = stream.AssocUp       // it is established
+	AssocShutdown  = stream.AssocShutdown // it was shut down in the orderly way
+	AssocAborted   = stream.AssocAborted  // an ABORT came
+	AssocLost      = stream.AssocLost     // the peer does not answer any more
+	AssocRestarted = stream.AssocRestarted
+)
+
+// What can happen to an address of the peer (RFC 6458, Section 6.1.2).
+const (
+	AddrAvailable         = stream.AddrAvailable   // the path works again
+	AddrUnreachable       = stream.AddrUnreachable // the path has failed
+	AddrRemoved           = stream.AddrRemoved     // by the peer
+	AddrAdded             = stream.AddrAdded       // by the peer
+	AddrMadePrimary       = stream.AddrMadePrimary
+	AddrConfirmed         = stream.AddrConfirmed
+	AddrPotentiallyFailed = stream.AddrPotentiallyFailed
+)

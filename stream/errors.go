@@ -1,0 +1,73 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"syscall"
+)
+
+// ErrWouldBlock is returned by [Association.Recv] when there is nothing to
+// read and it was told not to wait, and by [Association.TrySend] when there is no space.
+var ErrWouldBlock = errors.New("stream: not without waiting")
+
+// ErrNoAddressChanges is returned for a change of addresses of an association whose ends have not
+// agreed that addresses may change.
+var ErrNoAddressChanges = errors.New(
+	"sctp: the addresses of this association are fixed: " +
+		"both ends have to ask for AddressChanges before it is set up (RFC 5061)")
+
+// An EndError says how an association has ended.
+type EndError struct {
+	// Cause is the error cause code of the peer's ABORT (RFC 9260, Section 3.3.10), or 0.
+	Cause uint16
+	// Err is syscall.ECONNRESET for an ABORT, syscall.ETIMEDOUT for a peer that
+	// does not answer, syscall.EPIPE for a message that comes too late,
+	// syscall.ENOTCONN if the association ended before it was used.
+	Err error
+}
+
+func (e *EndError) Error() string {
+	switch e.Cause {
+	case 0:
+		return fmt.Sprintf("sctp: association: %v", e.Err)
+	case causeUserAbort:
+		return fmt.Sprintf("sctp: association: %v (aborted by the peer's user)", e.Err)
+	}
+	return fmt.Sprintf("sctp: association: %v (error cause %d)", e.Err, e.Cause)
+}
+
+func (e *EndError) Unwrap() error { return e.Err }
+
+const causeUserAbort = 12 // User-Initiated Abort
+
+// An OptionError says that a field of [Options] has a value that cannot be used.
+type OptionError struct {
+	Option string // the field
+	Value  any
+	Remedy string // what would do
+}
+
+func (e *OptionError) Error() string {
+	return fmt.Sprintf("sctp: option %s of %v: %s", e.Option, e.Value, e.Remedy)
+}
+
+func (e *OptionError) Unwrap() error { return syscall.EINVAL }
+
+// A NoSCTPError means that this system has no SCTP, and says how to get it.
+type NoSCTPError struct{ Err error }
+
+func (e *NoSCTPError) Error() string {
+	s := fmt.Sprintf("sctp: no SCTP in this kernel (%v): the network \"sctp+udp\" brings its own, "+
+		"if the peer has SCTP inside UDP", e.Err)
+	if runtime.GOOS == "linux" {
+		s += "; or as root, run \"modprobe sctp\", for a container on its host " +
+			"(\"sctp-echo doctor\" says what forbids it); the module is in the package " +
+			"linux-modules-extra-$(uname -r) on Ubuntu, kernel-modules-extra on Fedora, " +
+			"and in the linux-image packages of Debian; where there is none, netns-tests/run " +
+			"of this library's repository runs a program in a kernel that has it"
+	}
+	return s
+}
+
+func (e *NoSCTPError) Unwrap() error { return e.Err }
