@@ -11,6 +11,11 @@ require (
 )
 
 require (
+	github.com/coreos/go-systemd/v22 v22.7.0 // indirect
 	github.com/ishidawataru/sctp v0.0.0-20191218070446-00ab2ac2db07 // indirect
+	github.com/landlock-lsm/go-landlock v0.10.1 // indirect
+	github.com/prometheus/client_golang v1.24.1 // indirect
 	golang.org/x/crypto v0.55.0 // indirect
+	kernel.org/pub/linux/libs/security/libcap/cap v1.2.78 // indirect
+	kernel.org/pub/linux/libs/security/libcap/psx v1.2.78 // indirect
 )

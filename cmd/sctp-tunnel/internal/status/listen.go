@@ -1,0 +1,43 @@
+package status
+
+import (
+	"errors"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+)
+
+// Listen listens on “host:port”, or on “unix:/path”, where only this user and its group may
+// connect. A socket that a process has left there that is gone is replaced.
+func Listen(address string) (net.Listener, error) {
+	path, ok := strings.CutPrefix(address, "unix:")
+	if !ok {
+		return net.Listen("tcp", address)
+	}
+	l, err := listenUnix(path)
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return l, err
+	}
+	if c, err := net.Dial("unix", path); err == nil {
+		c.Close()
+		return nil, &net.OpError{Op: "listen", Net: "unix", Err: errors.New(path +
+			" is in use by another process")}
+	}
+	if err := os.Remove(path); err != nil {
+		return nil, err
+	}
+	return listenUnix(path)
+}
+
+func listenUnix(path string) (net.Listener, error) {
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, 0o660); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
