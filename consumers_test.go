@@ -167,7 +167,7 @@ func (c *consumer) publish(t *testing.T, proxy, folder string) {
 			}
 			return nil
 		}
-		if !slices.Contains([]string{".go", ".mod", ".tmpl"}, filepath.Ext(name)) {
+		if !slices.Contains([]string{".go", ".mod", ".tmpl", ".toml"}, filepath.Ext(name)) {
 			return nil
 		}
 		relative, err := filepath.Rel(folder, name)

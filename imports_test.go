@@ -29,6 +29,7 @@ var mayImport = map[string][]string{
 	"internal/errtype":    {},
 	"internal/leaktest":   {},
 	"internal/legible":    {},
+	"internal/manpage":    {},
 	"internal/testca":     {},
 	"internal/testrandom": {},
 	"internal/fuzzcount":  {},

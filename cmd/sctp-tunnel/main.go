@@ -1,53 +1,120 @@
-// Sctp-tunnel carries the SCTP associations of a daemon that has no security over DTLS/SCTP (RFC
-// 6083), without a change to the daemon: one on each side of a network, or one beside a peer that
-// speaks DTLS/SCTP itself.
-//
-//	sctp-tunnel server -listen 192.0.2.1:5868 -target 127.0.0.1:3868 -cert server.pem -ca ca.pem
-//	sctp-tunnel client -listen 127.0.0.1:3868 -target 192.0.2.1:5868 -cert client.pem -ca ca.pem
 package main
 
 import (
 	"context"
+
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/urfave/cli/v3"
+
+	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/tunnel"
+	"github.com/seed-41f70523/dtls-sctp/internal/doctor"
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
+)
+
+// Exit statuses, as doc.go promises them.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal asks for a graceful end; the second one must not wait for it.
 	context.AfterFunc(ctx, stop)
-	os.Exit((&program{stdout: os.Stdout, stderr: os.Stderr}).run(ctx, os.Args))
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	p := &program{stdout: os.Stdout, stderr: os.Stderr, hangup: hangup, machine: doctor.ThisMachine,
+		loopback: loopback, serve: (*tunnel.Service).Run}
+	os.Exit(p.run(ctx, os.Args))
 }
 
 // A program is what the commands share: everything outside of them.
-type program struct{ stdout, stderr io.Writer }
+type program struct {
+	stdout, stderr io.Writer
+	hangup         <-chan os.Signal // asks to load files again
+	machine        func() doctor.Machine
+	loopback       func(context.Context) doctor.Finding
+	serve          func(*tunnel.Service, context.Context) error
+}
 
 // run executes one command line and returns the exit status.
 func (p *program) run(ctx context.Context, args []string) int {
-	if err := p.command().Run(ctx, args); err != nil {
-		fmt.Fprintf(p.stderr, "sctp-tunnel: %v\n", err)
-		return 1
+	err := p.command().Run(ctx, args)
+	if err == nil {
+		return exitOK
 	}
-	return 0
+	for line := range strings.Lines(err.Error()) {
+		fmt.Fprintf(p.stderr, "sctp-tunnel: %s\n", doctor.Printable(strings.TrimSuffix(line, "\n")))
+	}
+	if _, ok := errtype.As[*usageError](err); ok {
+		return exitUsage
+	}
+	return exitFailed
 }
 
+// A usageError is the user's: a wrong flag, argument or file.
+type usageError struct{ error }
+
+func (e *usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
+
 func (p *program) command() *cli.Command {
-	return &cli.Command{
-		Name:           "sctp-tunnel",
-		Usage:          "DTLS over SCTP (RFC 6083) for daemons that have no security",
-		Version:        version(),
-		Suggest:        true,
-		Writer:         p.stdout,
-		ErrWriter:      p.stderr,
-		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // run prints errors
-		Commands:       []*cli.Command{p.serverCommand(), p.clientCommand()},
+	root := &cli.Command{
+		Name:                  "sctp-tunnel",
+		Usage:                 "DTLS over SCTP (RFC 6083) for daemons that have no security",
+		Version:               version(),
+		EnableShellCompletion: true,
+		Suggest:               true,
+		Writer:                p.stdout,
+		ErrWriter:             p.stderr,
+		// run prints errors and chooses the status.
+		ExitErrHandler: func(context.Context, *cli.Command, error) {},
+		Description: `A server accepts DTLS/SCTP from the network, and dials the daemon beside it with
+plain SCTP. A client accepts plain SCTP from the daemon beside it, and dials the network with
+DTLS/SCTP. The far end may be another sctp-tunnel, or anything that speaks RFC 6083.
+
+Examples:
+   sctp-tunnel server -listen 192.0.2.1:5868 -target 127.0.0.1:3868 \
+      -cert server.pem -key server-key.pem -ca ca.pem -allow dns:mme.example.org
+   sctp-tunnel client -listen 127.0.0.1:3868 -target 192.0.2.1:5868 \
+      -cert client.pem -key client-key.pem -ca ca.pem -server-name hss.example.org
+   sctp-tunnel check /etc/sctp-tunnel.toml && sctp-tunnel run /etc/sctp-tunnel.toml
+
+Exit status:
+   0  it was ended by a signal; check and doctor have found nothing wrong
+   1  it could not listen, or lost what it needs; doctor has found why
+   2  a flag, an argument or a file is wrong; nothing was carried
+
+Signals:
+   SIGTERM, SIGINT  accepts no more, delivers what is under way, closes; the second one ends at once
+   SIGHUP           loads the configuration and all certificates again; associations stay
+
+Manual page:
+   sctp-tunnel man | man -l -`,
+		Action: func(_ context.Context, c *cli.Command) error {
+			if c.Args().Present() {
+				return usagef("no command %q: see sctp-tunnel help", c.Args().First())
+			}
+			return cli.ShowAppHelp(c)
+		},
+		Commands: []*cli.Command{p.serverCommand(), p.clientCommand(), p.runCommand(), p.checkCommand(),
+			p.configCommand(), p.doctorCommand(), p.manCommand()},
 	}
+	for _, c := range append(root.Commands, root) {
+		c.OnUsageError = func(_ context.Context, c *cli.Command, err error, _ bool) error {
+			return usagef("%v: see %s -help", err, c.FullName())
+		}
+	}
+	return root
 }
 
 // version returns the version of the module, which go install and go build record.

@@ -1,141 +1,137 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"log/slog"
-	"os"
-	"strconv"
-	"strings"
+	"reflect"
+	"sync/atomic"
+	"time"
 
-	"github.com/urfave/cli/v3"
-
+	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/config"
+	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/credential"
+	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/status"
 	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/tunnel"
+	"github.com/seed-41f70523/dtls-sctp/internal/legible"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// serviceOptions describe one service on the command line.
-type serviceOptions struct {
-	service       tunnel.Service
-	cert, key, ca string
-	name          string
-	ppids         []string
-	streams       uint32
+// A service is one that runs.
+type service struct {
+	settings atomic.Pointer[settings]       // for the next handshake
+	engine   atomic.Pointer[tunnel.Service] // that runs now
+
+	cancel context.CancelFunc
+	done   chan struct{} // closed when it has ended, as it was told
 }
 
-// flags returns those that fill o in. What addresses mean differs with the role.
-func (o *serviceOptions) flags(listen, target string) []cli.Flag {
-	s := &o.service
-	flags := []cli.Flag{
-		text("listen", listen, &s.Listen),
-		text("target", target, &s.Target),
-		text("source", "dial from `ADDR`, whose port may be 0 for any", &s.Source),
-		text("cert", "certificate chain in PEM `FILE`", &o.cert),
-		text("key", "private key in PEM `FILE` (default: the file of -cert)", &o.key),
-		text("ca", "CA certificates for the peer's in PEM `FILE`", &o.ca),
-	}
-	return append(flags,
-		&cli.StringSliceFlag{
-			Name:        "ppid",
-			Usage:       "`CLEAR:DTLS` protocol identifiers in clear and over DTLS; may be repeated",
-			Destination: &o.ppids,
-		},
-		&cli.Uint32Flag{
-			Name:        "streams",
-			Usage:       "at most `N` streams in each direction",
-			Value:       1024,
-			Destination: &o.streams,
-		},
-	)
+// settings are what can change while a service runs: all but the fields of the engine.
+type settings struct {
+	config.Service
+	source *credential.Source
 }
 
-func text(name, usage string, value *string) cli.Flag {
-	return &cli.StringFlag{Name: name, Usage: usage, Destination: value}
-}
-
-func option(name, usage string, value *bool) cli.Flag {
-	return &cli.BoolFlag{Name: name, Usage: usage, Destination: value}
-}
-
-func (p *program) serverCommand() *cli.Command {
-	o := &serviceOptions{service: tunnel.Service{Name: "server", Role: tunnel.Server}}
-	return &cli.Command{
-		Name:  "server",
-		Usage: "accept DTLS/SCTP from the network, and dial the daemon in clear",
-		Flags: append(o.flags("accept DTLS/SCTP on `ADDR`", "the daemon's `ADDR`"),
-			option("peer-source", "dial the daemon from the peer's addresses", &o.service.PeerSource)),
-		Action: func(ctx context.Context, _ *cli.Command) error { return p.serve(ctx, o) },
-	}
-}
-
-func (p *program) clientCommand() *cli.Command {
-	o := &serviceOptions{service: tunnel.Service{Name: "client", Role: tunnel.Client}}
-	return &cli.Command{
-		Name:  "client",
-		Usage: "accept plain SCTP from the daemon, and dial the network with DTLS/SCTP",
-		Flags: append(o.flags("accept the daemon's associations on `ADDR`", "the far end's `ADDR`"),
-			text("name", "`HOST` in the server's certificate (default: that of -target)", &o.name),
-			option("redirect", "dial where the daemon did before nftables redirected it",
-				&o.service.Redirect)),
-		Action: func(ctx context.Context, _ *cli.Command) error { return p.serve(ctx, o) },
-	}
-}
-
-// serve carries associations until ctx is done.
-func (p *program) serve(ctx context.Context, o *serviceOptions) error {
-	config, err := o.config()
+// newSettings loads the files of a service.
+func newSettings(c config.Service) (*settings, error) {
+	source, err := credential.Open(files(c))
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("service %q: %w", c.Name, err)
 	}
-	s := &o.service
-	s.TLS = func() *sctpdtls.Config { return config }
-	s.Log = slog.New(slog.NewTextHandler(p.stderr, nil))
-	if s.PPIDs, err = parsePPIDs(o.ppids); err != nil {
-		return err
-	}
-	s.Limits.Streams = uint16(min(o.streams, 65535))
-	return s.Run(ctx)
+	return &settings{c, source}, nil
 }
 
-func (o *serviceOptions) config() (*sctpdtls.Config, error) {
-	config := &sctpdtls.Config{ServerName: o.name}
-	if o.cert != "" {
-		pair, err := tls.LoadX509KeyPair(o.cert, cmp.Or(o.key, o.cert))
-		if err != nil {
-			return nil, fmt.Errorf("-cert and -key: %w", err)
-		}
-		config.Certificates = []tls.Certificate{pair}
-	}
-	if o.ca != "" {
-		pem, err := os.ReadFile(o.ca)
-		if err != nil {
-			return nil, fmt.Errorf("-ca: %w", err)
-		}
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("-ca: no certificate in %s", o.ca)
-		}
-		config.RootCAs, config.ClientCAs = pool, pool
-		config.ClientAuth = tls.RequireAndVerifyClientCert
-	}
-	return config, nil
+func files(c config.Service) credential.Files {
+	return credential.Files{Cert: c.Cert, Key: c.Key, CA: c.CA, CRL: c.CRL, PSK: c.PSK,
+		Server: c.Role == tunnel.Server}
 }
 
-// parsePPIDs parses pairs of a payload protocol identifier in clear and one over DTLS, such as
-// 0:47.
-func parsePPIDs(pairs []string) (map[uint32]uint32, error) {
-	m := make(map[uint32]uint32)
-	for _, pair := range pairs {
-		a, b, ok := strings.Cut(pair, ":")
-		in, err := strconv.ParseUint(a, 10, 32)
-		out, err2 := strconv.ParseUint(b, 10, 32)
-		if !ok || err != nil || err2 != nil {
-			return nil, fmt.Errorf("-ppid %q: want two numbers, such as 0:47", pair)
-		}
-		m[uint32(in)] = uint32(out)
+// tls returns the configuration for the next handshake.
+func (s *settings) tls() *sctpdtls.Config {
+	c := &sctpdtls.Config{
+		ServerName: s.ServerName,
+		MinVersion: s.MinVersion, MaxVersion: s.MaxVersion,
+		LegacyLabel: s.Label == "legacy", DraftLabel: s.Label == "draft",
 	}
-	return m, nil
+	s.source.Apply(c)
+	return c
+}
+
+// allow says whether a peer may use the service.
+func (s *settings) allow(state sctpdtls.ConnectionState) error {
+	if err := s.source.Revoked(state); err != nil {
+		return err
+	}
+	return s.Policy.Allow(state)
+}
+
+// sameEngine reports whether a service can go on with other settings.
+func sameEngine(a, b config.Service) bool {
+	only := func(c config.Service) config.Service {
+		return config.Service{Name: c.Name, Role: c.Role, Listen: c.Listen, Target: c.Target,
+			Source:   c.Source,
+			Redirect: c.Redirect, PeerSource: c.PeerSource, PPIDs: c.PPIDs, Limits: c.Limits}
+	}
+	return reflect.DeepEqual(only(a), only(b))
+}
+
+// newEngine makes the engine of a service.
+func (s *service) newEngine(log *slog.Logger, observer tunnel.Observer) *tunnel.Service {
+	c := s.settings.Load().Service
+	e := &tunnel.Service{
+		Name: c.Name, Role: c.Role, Listen: c.Listen, Target: c.Target, Source: c.Source,
+		Redirect: c.Redirect, PeerSource: c.PeerSource, PPIDs: c.PPIDs, Limits: c.Limits,
+		TLS:      func() *sctpdtls.Config { return s.settings.Load().tls() },
+		Allow:    func(state sctpdtls.ConnectionState) error { return s.settings.Load().allow(state) },
+		Log:      log,
+		Observer: observer,
+	}
+	if c.Role == tunnel.Server {
+		e.Route = func(state sctpdtls.ConnectionState) string {
+			return s.settings.Load().Policy.Route(state)
+		}
+	}
+	return e
+}
+
+// start runs a service until ctx is done. If it fails, it begins again after a while; failed is
+// told if somebody listens.
+func (v *supervisor) start(ctx context.Context, first *settings) *service {
+	s := &service{done: make(chan struct{})}
+	s.settings.Store(first)
+	s.engine.Store(s.newEngine(v.log, v.metrics))
+	ctx, s.cancel = context.WithCancel(ctx)
+	go func() {
+		defer close(s.done)
+		defer s.cancel()
+		for wait := time.Second; ; wait = min(2*wait, time.Minute) {
+			err := v.serve(s.engine.Load(), ctx)
+			if ctx.Err() != nil {
+				return
+			}
+			select {
+			case v.failed <- fmt.Errorf("service %q: %w", first.Name, err):
+			default:
+			}
+			v.log.Error("service failed, and begins again", "service", first.Name, "err",
+				legible.Text(fmt.Sprint(err)), "in", wait)
+			select {
+			case <-time.After(wait):
+			case <-ctx.Done():
+				return
+			}
+			s.engine.Store(s.newEngine(v.log, v.metrics))
+		}
+	}()
+	return s
+}
+
+// running is what the status port shows.
+func (s *service) running() status.Running {
+	c := s.settings.Load()
+	return status.Running{
+		Name: c.Name, Role: c.Role.String(), Listen: c.Listen, Target: c.Target,
+		Ready:        func() error { return s.engine.Load().Ready() },
+		Associations: func() []*tunnel.Association { return s.engine.Load().Associations() },
+		Expires:      c.source.Expires,
+	}
 }

@@ -49,6 +49,13 @@ func (c *checker) oneOf(key, value string, possible ...string) string {
 	return value
 }
 
+// process checks what is not a service's, and fills in what is empty.
+func (c *checker) process(p *Process) {
+	p.LogFormat = c.oneOf("log-format", p.LogFormat, "text", "json")
+	p.LogLevel = c.oneOf("log-level", p.LogLevel, "info", "debug", "warn", "error")
+	c.status(p.Status)
+}
+
 func (c *checker) status(address string) {
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
 		if !strings.HasPrefix(path, "/") {
@@ -190,6 +197,12 @@ func split(address string) (hosts []string, port int, ok bool) {
 		hosts = append(hosts, inside)
 	}
 	return hosts, int(n), true
+}
+
+// LowPort reports whether the port of an address is one that needs a privilege (below 1024).
+func LowPort(address string) bool {
+	_, port, ok := split(address)
+	return ok && port > 0 && port < 1024
 }
 
 func (c *checker) credentials(s *Settings, role tunnel.Role) {

@@ -25,11 +25,12 @@ type Config struct {
 
 // A Process is what all services have in common. It cannot be changed without a restart.
 type Process struct {
-	Status    string // address of the status port: “host:port” or “unix:/path”; empty: none
-	LogFormat string // “text” or “json”
-	LogLevel  string // “debug”, “info”, “warn” or “error”
-	User      string // whom to become once everything is open; empty: nobody else
-	Sandbox   bool   // take from the process what it does not need
+	// address of the status port: “host:port” or “unix:/path”; empty: none
+	Status    string `toml:"status"`
+	LogFormat string `toml:"log-format"` // “text” or “json”
+	LogLevel  string `toml:"log-level"`  // “debug”, “info”, “warn” or “error”
+	User      string `toml:"user"`       // whom to become once everything is open; empty: nobody else
+	Sandbox   bool   `toml:"-"`          // take from the process what it does not need
 }
 
 // A Service is one of a file.
@@ -104,12 +105,9 @@ type Allow struct {
 
 // file is a file as it is written.
 type file struct {
-	Status    string     `toml:"status"`
-	LogFormat string     `toml:"log-format"`
-	LogLevel  string     `toml:"log-level"`
-	User      string     `toml:"user"`
-	Sandbox   *bool      `toml:"sandbox"`
-	Services  []Settings `toml:"service"`
+	Process
+	Sandbox  *bool      `toml:"sandbox"`
+	Services []Settings `toml:"service"`
 }
 
 // Read reads a file. An error of what is in it is a [Faults].
@@ -153,9 +151,11 @@ func Parse(name string, text []byte) (*Config, error) {
 	return config, c.err()
 }
 
-// Check checks the settings of one service that flags have given. An error is a [Faults].
-func Check(s *Settings) (*Service, error) {
+// Check checks the settings of one service that flags have given, and of the process, of which it
+// fills in what is empty. An error is a [Faults].
+func Check(p *Process, s *Settings) (*Service, error) {
 	c := new(checker)
+	c.process(p)
 	service := c.check(s)
 	return &service, c.err()
 }
@@ -212,7 +212,7 @@ func syntax(name string, err error) error {
 			key := strings.Join(e.Key(), ".")
 			faults = append(faults, Fault{File: name, Line: line, Text: fmt.Sprintf("there is no key %.80q",
 				key),
-				Remedy: "sctp-tunnel help config lists those there are"})
+				Remedy: "sctp-tunnel config shows those there are"})
 		}
 		return faults
 	}

@@ -132,7 +132,7 @@ func TestFaults(t *testing.T) {
 		old, new string // in whole
 		want     string // of each fault, in lines; “LINE: parts...parts”
 	}{
-		{"unknown key", "sandbox", "sandbocks", "6: no key \"sandbocks\"...help config"},
+		{"unknown key", "sandbox", "sandbocks", "6: no key \"sandbocks\"...sctp-tunnel config"},
 		{"two unknown keys", "cert = \"hss.pem\"\nkey = ", "crt = \"hss.pem\"\nkeys = ",
 			"14: \"service.crt\"\n15: \"service.keys\""},
 		{"unknown key in a rule", "cn = [\"other\"]", "cm = [\"other\"]", "41: \"service.allow.cm\""},
@@ -249,12 +249,13 @@ func TestAllFaults(t *testing.T) {
 func TestCheck(t *testing.T) {
 	good := Settings{Name: "server", Role: "server", Listen: ":5868", Target: "127.0.0.1:3868",
 		Cert: "c", CA: "ca", AllowAll: true}
-	if s, err := Check(&good); err != nil || s.Role != tunnel.Server {
+	p := new(Process)
+	if s, err := Check(p, &good); err != nil || s.Role != tunnel.Server || p.LogLevel != "info" {
 		t.Errorf("%+v, %v", s, err)
 	}
 	bad := good
 	bad.Target = "192.0.2.1:3868"
-	_, err := Check(&bad)
+	_, err := Check(p, &bad)
 	if err == nil || !strings.HasPrefix(err.Error(), `-target: "192.0.2.1" is not of this host`) {
 		t.Error(err)
 	}

@@ -91,8 +91,8 @@ func become(name string) error {
 	return nil
 }
 
-// dropBounds takes capabilities from what programs can have that are run, as far as that is allowed:
-// the rest is for no_new_privs.
+// dropBounds takes capabilities from what programs can have that are run, as far as that is
+// allowed: the rest is for no_new_privs.
 func dropBounds() error {
 	if ok, err := cap.GetProc().GetFlag(cap.Effective, cap.SETPCAP); err != nil || !ok {
 		return err

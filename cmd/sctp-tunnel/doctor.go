@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/config"
+	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/credential"
+	"github.com/seed-41f70523/dtls-sctp/internal/doctor"
+)
+
+const loopbackTimeout = 5 * time.Second
+
+func (p *program) checkCommand() *cli.Command {
+	return &cli.Command{
+		Name:            "check",
+		Usage:           "say what is wrong with a configuration file and the certificates it names",
+		ArgsUsage:       "FILE",
+		HideHelpCommand: true,
+		Description: `Reads the file and those that it names, as “sctp-tunnel run” would, and judges
+certificates as a peer would: their chain, dates, usage, names, keys and signatures. Each fault
+comes with its line and what to do. Nothing is opened or changed.
+
+Exit status: 0 if all is well, warnings included; 2 otherwise.
+
+Example:
+   sctp-tunnel check /etc/sctp-tunnel.toml`,
+		Action: func(_ context.Context, c *cli.Command) error {
+			name, err := onlyArg(c)
+			if err != nil {
+				return err
+			}
+			conf, err := readConfig(name)
+			if err != nil {
+				return err
+			}
+			if ills := p.show(checkServices(conf)); ills > 0 {
+				return usagef("%s: %d of the checks failed: see above", name, ills)
+			}
+			return nil
+		},
+	}
+}
+
+func (p *program) doctorCommand() *cli.Command {
+	return &cli.Command{
+		Name:            "doctor",
+		Usage:           "check whether this machine can do DTLS over SCTP, and say what to do",
+		ArgsUsage:       "[FILE]",
+		HideHelpCommand: true,
+		Description: `Looks at the kernel, its SCTP and what keeps that from being loaded, SCTP-AUTH, IPv6
+and the limits, and makes a connection to itself. With the FILE of a configuration it does what
+check does too. Nothing is changed. Root is not needed.
+
+Exit status: 0 if all is well, warnings included; 1 otherwise.
+
+Examples:
+   sctp-tunnel doctor
+   sctp-tunnel doctor /etc/sctp-tunnel.toml`,
+		Action: func(ctx context.Context, c *cli.Command) error {
+			found := p.machine().Findings()
+			if doctor.AllWell(found) {
+				found = append(found, doctor.About("loopback", p.loopback(ctx))...)
+			}
+			if c.Args().Present() {
+				name, err := onlyArg(c)
+				if err != nil {
+					return err
+				}
+				conf, err := readConfig(name)
+				if err != nil {
+					return err
+				}
+				found = append(found, checkServices(conf)...)
+			}
+			if ills := p.show(found); ills > 0 {
+				return fmt.Errorf("%d of the checks failed: see above", ills)
+			}
+			return nil
+		},
+	}
+}
+
+// show prints findings, and returns how many are ill.
+func (p *program) show(found []doctor.Finding) (ills int) {
+	for _, f := range found {
+		fmt.Fprint(p.stdout, f.Lines(fmt.Sprintf("%-4s", f.Verdict)))
+		if f.Verdict == doctor.Ill {
+			ills++
+		}
+	}
+	return ills
+}
+
+// checkServices looks at the files that services name. What is of one service is said with its
+// name.
+func checkServices(conf *config.Config) (found []doctor.Finding) {
+	for _, c := range conf.Services {
+		for _, f := range credential.Check(files(c), time.Now()) {
+			f.Text = c.Name + ": " + f.Text
+			found = append(found, f)
+		}
+	}
+	return found
+}
+
+// loopback holds a mutual connection with itself.
+func loopback(ctx context.Context) doctor.Finding {
+	state, took, err := doctor.Loopback(ctx, "sctp", loopbackTimeout)
+	if err != nil {
+		return doctor.Bad("", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+	return doctor.Okay("a mutual connection in %.1f ms, with %d streams",
+		float64(took.Microseconds())/1000, state.OutStreams)
+}

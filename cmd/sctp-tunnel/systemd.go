@@ -1,0 +1,39 @@
+package main
+
+import (
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+)
+
+// A notifier tells systemd what happens (sd_notify(3)). Without systemd it does nothing.
+type notifier struct{ interval time.Duration } // of the watchdog; 0: none
+
+func newNotifier() notifier {
+	interval, err := daemon.SdWatchdogEnabled(false)
+	if err != nil { // of another process, or set wrongly
+		interval = 0
+	}
+	return notifier{interval}
+}
+
+// nobody could be told of an error
+func (notifier) send(state string) { daemon.SdNotify(false, state) }
+
+func (n notifier) ready()    { n.send(daemon.SdNotifyReady) }
+func (n notifier) stopping() { n.send(daemon.SdNotifyStopping) }
+func (n notifier) watchdog() { n.send(daemon.SdNotifyWatchdog) }
+
+func (n notifier) reloading() {
+	n.send(daemon.SdNotifyReloading + "\n" + daemon.SdNotifyMonotonicUsec())
+}
+
+// alive ticks when it is time for watchdog: twice in the interval, or never.
+func (n notifier) alive() *time.Ticker {
+	if n.interval <= 0 {
+		t := time.NewTicker(time.Hour)
+		t.Stop()
+		return t
+	}
+	return time.NewTicker(n.interval / 2)
+}

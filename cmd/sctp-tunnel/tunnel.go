@@ -1,0 +1,336 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/config"
+	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/sandbox"
+	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/status"
+	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/tunnel"
+	"github.com/seed-41f70523/dtls-sctp/internal/legible"
+)
+
+// How often it is looked whether files have changed, and whether a service listens that begins.
+const (
+	lookInterval  = 10 * time.Second
+	beginInterval = 10 * time.Millisecond
+)
+
+func (p *program) runCommand() *cli.Command {
+	return &cli.Command{
+		Name:            "run",
+		Usage:           "run the services of a configuration file",
+		ArgsUsage:       "FILE",
+		HideHelpCommand: true,
+		Description: `The file is in TOML: “sctp-tunnel config” shows all that can be in it,
+“sctp-tunnel check” what is wrong with one.
+
+Example:
+   sctp-tunnel run /etc/sctp-tunnel.toml`,
+		Action: func(ctx context.Context, c *cli.Command) error {
+			name, err := onlyArg(c)
+			if err != nil {
+				return err
+			}
+			conf, err := readConfig(name)
+			if err != nil {
+				return err
+			}
+			return p.tunnel(ctx, name, conf)
+		},
+	}
+}
+
+// onlyArg returns the one argument that c takes.
+func onlyArg(c *cli.Command) (string, error) {
+	if c.Args().Len() != 1 {
+		return "", usagef("%s takes one %s, not %d: see %s -help", c.Name, c.ArgsUsage, c.Args().Len(),
+			c.FullName())
+	}
+	return c.Args().First(), nil
+}
+
+func readConfig(name string) (*config.Config, error) {
+	conf, err := config.Read(name)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	return conf, nil
+}
+
+// A supervisor runs the services of a configuration.
+type supervisor struct {
+	file    string // that was read; empty: the services are of flags
+	process config.Process
+	log     *slog.Logger
+	metrics *status.Metrics
+	systemd notifier
+	serve   func(*tunnel.Service, context.Context) error
+	failed  chan error // of services, for begin
+
+	mu       sync.Mutex // guards the following
+	services map[string]*service
+	order    []string // names of services, as they are in the file
+}
+
+// tunnel runs services until ctx is done.
+func (p *program) tunnel(ctx context.Context, name string, conf *config.Config) error {
+	v := &supervisor{
+		file: name, process: conf.Process, log: newLog(p.stderr, conf.Process),
+		metrics: status.NewMetrics(version()), systemd: newNotifier(), serve: p.serve,
+		failed: make(chan error, 1), services: make(map[string]*service),
+	}
+	all, err := load(conf)
+	if err != nil {
+		return &usageError{err}
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	defer v.stop(stop)
+	if conf.Status != "" {
+		l, err := status.Listen(conf.Status)
+		if err != nil {
+			return fmt.Errorf("the status port: %w", err)
+		}
+		served := make(chan struct{})
+		go func() {
+			defer close(served)
+			status.NewServer(v.metrics, version(), v.running).Serve(l)
+		}()
+		defer func() {
+			l.Close()
+			<-served
+		}()
+	}
+	for _, s := range all {
+		v.add(ctx, s)
+	}
+	if err := v.begin(ctx); err != nil || ctx.Err() != nil {
+		return err
+	}
+	if conf.Sandbox {
+		if err := v.enterSandbox(conf); err != nil {
+			return err
+		}
+	}
+	v.systemd.ready()
+	v.log.Info("begins", "version", version(), "services", len(all))
+	v.watch(ctx, p.hangup)
+	return nil
+}
+
+// newLog returns the one that the configuration describes.
+func newLog(w io.Writer, c config.Process) *slog.Logger {
+	options := &slog.HandlerOptions{}
+	var level slog.Level
+	if level.UnmarshalText([]byte(c.LogLevel)) == nil { // else it is the zero value, Info
+		options.Level = level
+	}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// load loads the files of all services. An error has a line for each that fails.
+func load(conf *config.Config) (all []*settings, err error) {
+	for _, c := range conf.Services {
+		s, loadErr := newSettings(c)
+		all, err = append(all, s), errors.Join(err, loadErr)
+	}
+	return all, err
+}
+
+// add begins a service.
+func (v *supervisor) add(ctx context.Context, s *settings) {
+	v.metrics.Service(s.Name)
+	one := v.start(ctx, s)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.services[s.Name] = one
+	v.order = append(v.order, s.Name)
+}
+
+// begin returns when all services listen, clients apart, which do so when their target can be
+// reached. A service that fails is the failure of all.
+func (v *supervisor) begin(ctx context.Context) error {
+	tick := time.NewTicker(beginInterval)
+	defer tick.Stop()
+	for _, name := range v.order {
+		s := v.services[name]
+		for s.engine.Load().Ready() != nil && s.settings.Load().Role == tunnel.Server {
+			select {
+			case err := <-v.failed:
+				return err
+			case <-ctx.Done():
+				return nil
+			case <-tick.C: // nothing tells that it listens
+			}
+		}
+	}
+	select {
+	case err := <-v.failed:
+		return err
+	default:
+		return nil
+	}
+}
+
+// enterSandbox takes from the process what it does not need any more.
+func (v *supervisor) enterSandbox(conf *config.Config) error {
+	o := sandbox.Options{User: conf.User}
+	if v.file != "" {
+		o.Read = append(o.Read, v.file)
+	}
+	if path, ok := strings.CutPrefix(conf.Status, "unix:"); ok {
+		o.Remove = append(o.Remove, path)
+	}
+	for _, c := range conf.Services {
+		o.Read = append(o.Read, files(c).Names()...)
+		o.LowPorts = o.LowPorts || config.LowPort(c.Listen) || config.LowPort(c.Source)
+	}
+	r, err := sandbox.Enter(o)
+	if err != nil {
+		return fmt.Errorf("giving up what is not needed: %w (-no-sandbox, or sandbox = false, keeps it)",
+			err)
+	}
+	v.log.Info("sandbox", "landlock", r.Landlock, "noNewPrivileges", r.Privileges, "capabilities",
+		r.Kept, "uid", r.UID)
+	return nil
+}
+
+// running are the services for the status port.
+func (v *supervisor) running() (all []status.Running) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, name := range v.order {
+		all = append(all, v.services[name].running())
+	}
+	return all
+}
+
+// watch loads files again until ctx is done.
+func (v *supervisor) watch(ctx context.Context, hangup <-chan os.Signal) {
+	look := time.NewTicker(lookInterval)
+	defer look.Stop()
+	alive := v.systemd.alive()
+	defer alive.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+			v.systemd.reloading()
+			v.reload(ctx)
+			v.systemd.ready()
+		case <-look.C:
+			v.reloadFiles(false)
+		case <-alive.C:
+			v.running() // a service that waits for itself keeps this from going on
+			v.systemd.watchdog()
+		}
+	}
+}
+
+// stop ends all services, each within the limit that it has.
+func (v *supervisor) stop(stop func()) {
+	v.systemd.stopping()
+	stop()
+	for _, s := range v.services {
+		<-s.done
+	}
+	v.log.Info("ends")
+}
+
+// reload loads the configuration and all files again. It changes all or nothing.
+func (v *supervisor) reload(ctx context.Context) {
+	if v.file == "" {
+		v.reloadFiles(true)
+		return
+	}
+	conf, err := config.Read(v.file)
+	var all []*settings
+	if err == nil {
+		all, err = load(conf)
+	}
+	v.metrics.Reloaded(err)
+	if err != nil {
+		for line := range strings.Lines(err.Error()) {
+			v.log.Error("not loaded again: all stays as it is", "err", legible.Text(strings.TrimSpace(line)))
+		}
+		return
+	}
+	if conf.Process != v.process {
+		v.log.Warn("what is not of a service changes with a restart only", "file", v.file)
+	}
+	v.change(ctx, all)
+	v.log.Info("loaded again", "file", v.file, "services", len(all))
+}
+
+// change makes the services that run those that are wanted. Associations of services stay whose
+// addresses and limits do.
+func (v *supervisor) change(ctx context.Context, all []*settings) {
+	wanted := make(map[string]*settings)
+	var order []string
+	for _, s := range all {
+		wanted[s.Name] = s
+		order = append(order, s.Name)
+	}
+	var gone []*service
+	v.mu.Lock()
+	for name, s := range maps.Clone(v.services) {
+		next := wanted[name]
+		if next != nil && sameEngine(s.settings.Load().Service, next.Service) {
+			s.settings.Store(next)
+			delete(wanted, name)
+			continue
+		}
+		s.cancel()
+		gone = append(gone, s)
+		delete(v.services, name)
+	}
+	v.order = slices.DeleteFunc(v.order, func(name string) bool { return v.services[name] == nil })
+	v.mu.Unlock()
+	for _, s := range gone {
+		<-s.done // its port may be that of another
+	}
+	for _, name := range order {
+		if s := wanted[name]; s != nil {
+			v.add(ctx, s)
+		}
+	}
+	v.mu.Lock()
+	v.order = order
+	v.mu.Unlock()
+}
+
+// reloadFiles loads certificates, keys and revocation lists again that have changed.
+func (v *supervisor) reloadFiles(asked bool) {
+	for _, name := range v.order {
+		source := v.services[name].settings.Load().source
+		changed, err := source.Reload(asked)
+		switch {
+		case err != nil:
+			v.metrics.Reloaded(err)
+			v.log.Error("not loaded again: the old ones stay", "service", name, "err",
+				legible.Text(err.Error()))
+		case changed:
+			v.metrics.Reloaded(nil)
+			v.log.Info("loaded again", "service", name, "certificateExpires", source.Expires())
+		case asked:
+			v.log.Info("nothing has changed", "service", name)
+		}
+	}
+}
