@@ -30,6 +30,7 @@ type Conn struct {
 	agreed      ConnectionState // of the last complete handshake
 	finished    finishedPair    // likewise
 	unbound     bool            // likewise: no renegotiation can be bound to it
+	begun       rateLimit       // renegotiations of ours
 
 	callbackContext context.Context // see SetContext
 	callbackConn    net.Conn
@@ -44,7 +45,7 @@ type Conn struct {
 	// From the peer.
 	in             inbound
 	peerClosed     bool
-	renegotiations rateLimit
+	renegotiations rateLimit // that the peer begins
 }
 
 // Client returns the client side of a new connection. It fails with

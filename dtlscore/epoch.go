@@ -24,6 +24,7 @@ type writeEpoch struct {
 	anchor    atomic.Uint64 // the number of a record that has arrived for certain
 	anchoring atomic.Bool   // another one is under way
 	updating  atomic.Bool   // new keys are
+	controls  uint64        // records that were no application data
 
 	// The counters have a cache line to themselves: they are written for each record,
 	// and all else is read by all writers.
@@ -34,6 +35,9 @@ type writeEpoch struct {
 }
 
 const cacheLine = 64
+
+// data is how many records of application data were sealed.
+func (e *writeEpoch) data() uint64 { return e.next.Load() - e.controls }
 
 // newPlainEpoch is epoch 0.
 func newPlainEpoch() *writeEpoch {

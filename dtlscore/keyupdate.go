@@ -15,6 +15,9 @@ type keyUpdates struct {
 	awaiting bool         // the peer was asked to follow, and has not
 	owed     bool         // another one has to follow
 	ask      bool         // and asks the peer to follow
+
+	followed bool   // application data was sent after the last one, before its keys were used
+	data     uint64 // records of it in the present epoch that do not count for that
 }
 
 // KeyUpdate changes the keys in which this side writes, and if requestPeer is
@@ -25,7 +28,9 @@ type keyUpdates struct {
 //
 // It fails with [ErrMisuse] if the connection is not open or of another
 // version, and with [ErrKeysUsedUp] after some 2^16 messages of the handshake
-// and after it. Such errors do not end the connection. If an update is under way
+// and after it. It fails with ErrMisuse too after 32 at once and one in ten seconds while no
+// application data is sent between, because the peer would take more for an attack. Such errors
+// do not end the connection. If an update is under way
 // already there is nothing to do, or as little as is needed to ask the peer.
 func (c *Conn) KeyUpdate(requestPeer bool) error {
 	s, ok := c.state.(*open13)
@@ -40,6 +45,10 @@ func (c *Conn) KeyUpdate(requestPeer bool) error {
 		return ErrKeysUsedUp
 	case s.updates.pending && (!requestPeer || s.updates.awaiting):
 		return nil
+	}
+	if !s.updates.followedByData(c.written) && !s.begun.allow(c.config.time(), ownNews, newsInterval) {
+		return misuse("KeyUpdate more than %d times at once and then once in %v, with no "+
+			"application data between", ownNews, newsInterval)
 	}
 	if err := s.update(c, requestPeer); err != nil {
 		return c.fail(err)
@@ -60,7 +69,7 @@ func (s *open13) update(c *Conn, ask bool) error {
 		u.owed, u.ask = true, u.ask || ask
 		return nil
 	}
-	*u = keyUpdates{pending: true, awaiting: u.awaiting || ask}
+	*u = keyUpdates{pending: true, awaiting: u.awaiting || ask, data: c.written.data()}
 	c.written.updating.Store(true)
 	c.push(EventFlush)
 	if _, err := c.send(&keyUpdate{updateRequested: ask}); err != nil {
@@ -69,6 +78,11 @@ func (s *open13) update(c *Conn, ask bool) error {
 	c.queue[len(c.queue)-1].sealed = &u.sentIn
 	c.push(EventResume)
 	return nil
+}
+
+// followedByData reports whether application data was sent after the last KeyUpdate.
+func (u *keyUpdates) followedByData(present *writeEpoch) bool {
+	return u.followed || present.data() > u.data
 }
 
 // advance puts the next traffic secret in the place of one.
@@ -85,6 +99,7 @@ func (s *open13) acknowledged(c *Conn, records []recordNumber) (bool, error) {
 	if !u.pending || u.sentIn.epoch == 0 || !slices.Contains(records, u.sentIn) {
 		return false, nil
 	}
+	u.followed, u.data = u.followedByData(c.written), 0
 	s.advance(&s.write)
 	keys := s.trafficKeys(s.suite.aead, s.write)
 	defer keys.forget()

@@ -16,6 +16,7 @@ type open13 struct {
 
 	updates keyUpdates
 	news    rateLimit // of messages while no application data comes
+	begun   rateLimit // of KeyUpdates while we send none
 }
 
 // open is the state after the handshake.
@@ -62,6 +63,10 @@ func (s *open13) handle(c *Conn, m message, _ handshakeMessage) (state, error) {
 const (
 	newsBurst    = 64
 	newsInterval = 10 * time.Second
+
+	// We send fewer, for they may reach the peer faster than we sent them, and other
+	// implementations take no more (BoringSSL).
+	ownNews = newsBurst / 2
 )
 
 // countNews is called for each message that is not an answer.

@@ -55,6 +55,7 @@ func (c *Conn) NextEvent() Event {
 				c.fail(err)
 				continue
 			}
+			a.epoch.controls++
 			record := a.epoch.sealer.seal(nil, a.content, n, a.data)
 			if a.sealed != nil {
 				*a.sealed = recordNumber{a.epoch.number, n}

@@ -28,9 +28,12 @@ const (
 const (
 	renegotiationBurst    = 16
 	renegotiationInterval = time.Second
+
+	// We begin fewer at once, for what we begin may reach the peer faster than we began it.
+	ownRenegotiations = renegotiationBurst - 4
 )
 
-// A rateLimit counts what the peer may make us do.
+// A rateLimit counts what the peer may make us do, or we it.
 type rateLimit struct {
 	used float64
 	last time.Time
@@ -57,7 +60,8 @@ func (l *rateLimit) allow(now time.Time, burst int, interval time.Duration) bool
 // close_notify of either side; with [ErrMisuse] if the version is not 1.2 or
 // Config.Renegotiation does not allow it; with [ErrPeerIncompatible] if the
 // client does not have RFC 5746; and with [ErrKeysUsedUp] after 65535
-// handshakes. Such errors do not end the connection.
+// handshakes. It fails with ErrMisuse too after 12 at once and one a second, because the peer
+// would take more for an attack. Such errors do not end the connection.
 // If a handshake is going on there is nothing to do.
 func (c *Conn) Renegotiate() error {
 	switch {
@@ -75,6 +79,9 @@ func (c *Conn) Renegotiate() error {
 		return ErrKeysUsedUp
 	case c.handshaking || c.asked:
 		return nil
+	case !c.begun.allow(c.config.time(), ownRenegotiations, renegotiationInterval):
+		return misuse("Renegotiate more than %d times at once and then once in %v",
+			ownRenegotiations, renegotiationInterval)
 	}
 	var err error
 	if c.isClient {

@@ -11,7 +11,8 @@ import (
 // A RekeyPolicy says when this end makes new keys for what it sends: after so many records, or
 // bytes of messages, or so much time. 0 is never, but for the limits of the cipher suite, which
 // DTLS 1.3 keeps by itself. In DTLS 1.3 that is a KeyUpdate; in DTLS 1.2 a renegotiation, if
-// [Config].Renegotiation allows it and a client has RFC 5746. Age is looked at when something is
+// [Config].Renegotiation allows it and a client has RFC 5746, but no more than 12 at once and then
+// one a second, since the peer would take more for an attack. Age is looked at when something is
 // sent.
 type RekeyPolicy struct {
 	Records uint64

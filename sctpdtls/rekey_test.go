@@ -1,8 +1,10 @@
 package sctpdtls
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -180,4 +182,70 @@ func (p *testPair) traffic(streams, each int) (wait func()) {
 		})
 	}
 	return wg.Wait
+}
+
+// However often new keys are wanted, this end begins no more than the peer takes without calling it
+// an attack, and the connection goes on.
+func TestKeysWantedTooOften(t *testing.T) {
+	versions := []uint16{VersionDTLS12, VersionDTLS13}
+	pair := func(t *testing.T, version uint16, p RekeyPolicy) *testPair {
+		client, server := clientConfig(), serverConfig()
+		for _, c := range []*Config{client, server} {
+			c.MinVersion, c.MaxVersion, c.Renegotiation = version, version, RenegotiateFreely
+		}
+		client.RekeyAfter = p
+		pair := newTestPair(t, assoctest.Options{}, client, server)
+		if cerr, serr := pair.handshake(); cerr != nil || serr != nil {
+			t.Fatalf("handshake: client %v, server %v", cerr, serr)
+		}
+		return pair
+	}
+	for _, version := range versions {
+		t.Run(fmt.Sprintf("by the policy, %#x", version), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				p := pair(t, version, RekeyPolicy{Records: 5})
+				for range 1000 {
+					pingPong(t, p.client, p.server)
+				}
+				p.close()
+			})
+		})
+		for i, who := range []string{"client", "server"} {
+			t.Run(fmt.Sprintf("by calls of the %s, %#x", who, version), func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					p := pair(t, version, RekeyPolicy{})
+					c, call := []*Conn{p.client, p.server}[i], (*Conn).Renegotiate
+					if version == VersionDTLS13 {
+						call = func(c *Conn, ctx context.Context) error { return c.KeyUpdate(ctx, true) }
+					}
+					var refused int
+					for range 200 {
+						if err := call(c, t.Context()); errors.Is(err, dtlscore.ErrMisuse) {
+							refused++
+						} else if err != nil {
+							t.Fatal(err)
+						}
+						time.Sleep(10 * time.Millisecond)
+					}
+					if refused == 0 {
+						t.Error("all of them were begun")
+					}
+					time.Sleep(10 * time.Second)
+					must(t, call(c, t.Context()))
+					pingPong(t, p.client, p.server)
+					p.close()
+				})
+			})
+		}
+	}
+	t.Run("KeyUpdates with messages between", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			p := pair(t, VersionDTLS13, RekeyPolicy{})
+			for range 200 {
+				must(t, p.client.KeyUpdate(t.Context(), false))
+				pingPong(t, p.client, p.server)
+			}
+			p.close()
+		})
+	})
 }
