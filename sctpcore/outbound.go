@@ -96,6 +96,9 @@ func (a *Assoc) releaseAll() {
 	*o = outbound{}
 }
 
+// MaxMessage returns how many bytes a message may have: Config.SendBuffer.
+func (a *Assoc) MaxMessage() int { return a.config.SendBuffer }
+
 // CanSend reports whether [Assoc.Send] would take a message.
 func (a *Assoc) CanSend() bool {
 	return a.state == StateEstablished && a.out.buffered < a.config.SendBuffer

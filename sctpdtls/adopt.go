@@ -25,6 +25,9 @@ func Client(a stream.Association, config *Config) (*Conn, error) {
 	if config == nil {
 		config = new(Config)
 	}
+	if err := config.check(); err != nil {
+		return nil, err
+	}
 	core, err := dtlscore.Client(config.core())
 	if err != nil {
 		return nil, err
@@ -36,6 +39,9 @@ func Client(a stream.Association, config *Config) (*Conn, error) {
 func Server(a stream.Association, config *Config) (*Conn, error) {
 	if config == nil {
 		return nil, errNoConfig
+	}
+	if err := config.check(); err != nil {
+		return nil, err
 	}
 	core, err := dtlscore.Server(config.core())
 	if err != nil {
@@ -80,7 +86,7 @@ func FromSocket(socket Socket, o *SCTPOptions) (stream.Association, error) {
 	if o == nil {
 		o = new(SCTPOptions)
 	}
-	if err := checkBuffers(o); err != nil {
+	if err := checkBuffers(o, 0); err != nil {
 		return nil, err
 	}
 	s, err := sctpsock.Adopt(socket, &sctpsock.Options{Options: *o, Events: allEvents, AuthChunks: authchunk.DefaultChunks()})

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"io"
 	"log/slog"
 	"time"
@@ -127,6 +128,16 @@ type Config struct {
 	// NextProtos are the application protocols (ALPN, RFC 7301), best first.
 	NextProtos []string
 
+	// MaxMessageSize is how many bytes a message may have that this end receives: 0 is the
+	// package's [MaxMessageSize], and more, up to 2^30-257, is agreed on with a peer that asks for
+	// more too, in DTLS 1.3 alone (draft-ietf-tls-super-jumbo-record-limit-03, whose number may
+	// change). What the peer takes is its own matter: [ConnectionState] has both. The buffers of
+	// the socket have to hold a message, and ReadQueue too: their defaults grow with it. Where the
+	// kernel does not give so much, the error of Dial and Listen, an [OptionError], names the
+	// sysctl. Nothing is taken for large messages before the peer is authenticated, or while none
+	// is under way.
+	MaxMessageSize int
+
 	// Renegotiation says whether further handshakes are possible on a connection of DTLS 1.2.
 	Renegotiation RenegotiationSupport
 	// OnPeerChanged is asked when the peer shows another identity in a renegotiation than
@@ -228,10 +239,29 @@ func (c *Config) handshakeTimeout() time.Duration {
 	return orDefault(c.HandshakeTimeout, 10*time.Second)
 }
 func (c *Config) closeTimeout() time.Duration { return orDefault(c.CloseTimeout, 5*time.Second) }
-func (c *Config) readQueue() int              { return orDefault(c.ReadQueue, 1<<20) }
-func (c *Config) maxHandshakes() int          { return orDefault(c.MaxHandshakes, 1024) }
+func (c *Config) readQueue() int {
+	return orDefault(c.ReadQueue, max(1<<20, c.MaxMessageSize))
+}
+func (c *Config) maxHandshakes() int { return orDefault(c.MaxHandshakes, 1024) }
 func (c *Config) maxHandshakesPerHost() int {
 	return orDefault(c.MaxHandshakesPerHost, max(1, c.maxHandshakes()/4))
+}
+
+// largeRecord is how many bytes the largest record has, 0 if that is the usual one.
+func (c *Config) largeRecord() int {
+	if c.MaxMessageSize <= MaxMessageSize {
+		return 0
+	}
+	return c.MaxMessageSize + dtlscore.MaxOverhead
+}
+
+// check finds what would not work whatever the association is.
+func (c *Config) check() error {
+	if q := c.ReadQueue; q > 0 && q < c.MaxMessageSize {
+		return &OptionError{Option: "ReadQueue", Value: q, Remedy: fmt.Sprintf(
+			"a message of MaxMessageSize does not fit; want %d bytes or more, or 0", c.MaxMessageSize)}
+	}
+	return nil
 }
 
 func orDefault[T int | time.Duration](v, d T) T {

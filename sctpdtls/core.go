@@ -32,6 +32,7 @@ func (c *Config) core() *dtlscore.Config {
 		CipherSuites:          c.CipherSuites,
 		CurvePreferences:      c.CurvePreferences,
 		NextProtos:            c.NextProtos,
+		MaxMessageSize:        c.MaxMessageSize,
 		Renegotiation:         c.Renegotiation,
 		CookieExchange:        c.CookieExchange,
 		KeyLogWriter:          c.KeyLogWriter,

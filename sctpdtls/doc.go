@@ -30,12 +30,24 @@
 // number of retransmissions, see [MessageInfo].Lifetime; all others arrive, or the connection ends
 // with an error.
 //
+// # Large messages
+//
+// In DTLS 1.3 two ends that both set [Config].MaxMessageSize exchange messages of up to a gigabyte,
+// each as one record and one message of SCTP; ConnectionState.MaxWrite and MaxRead say how large.
+// What holds a message must be as large: the buffers of the socket, which grow by themselves, as
+// far as the kernel lets them (sysctl net.core.wmem_max and rmem_max, or CAP_NET_ADMIN), and
+// [Config].ReadQueue. SCTP does not interleave messages here: while a large one is sent, the
+// messages of all streams wait behind it, and so do alerts and new keys. [SCTPOptions].Scheduler
+// says whose turn is next, and lets no stream send two while another waits (SchedulerRoundRobin).
+// What has arrived whole is not held up by a large message of which a part was lost.
+//
 // # Coming from crypto/tls
 //
 // [Config] and [ConnectionState] have the names, types and meanings of crypto/tls, and [FromTLS]
 // takes over a configuration. What is different: [Listener.Accept] returns connections whose
-// handshake is done; there are messages, of at most [MaxMessageSize] bytes; a connection notices by
-// itself what the peer does, its close among it, and [Conn.Context] is done then.
+// handshake is done; there are messages, of at most [MaxMessageSize] bytes unless both ends set
+// [Config].MaxMessageSize; a connection notices by itself what the peer does, its close among it,
+// and [Conn.Context] is done then.
 //
 // # Coming from plain SCTP
 //
@@ -69,7 +81,7 @@
 //   - which end a connection: io.EOF, the peer's close_notify, after which this end may still write; [ErrPeerClosed] of what can
 //     no more; [AssociationError], the end without close_notify; AlertError; net.ErrClosed, this end's Close and nothing else;
 //   - after which it goes on: os.ErrDeadlineExceeded, [MessageTooLargeError], [StreamError], and io.ErrShortBuffer, which
-//     comes again with the same buffer: [MaxMessageSize] bytes are always enough.
+//     comes again with the same buffer: ConnectionState.MaxRead bytes are always enough.
 //
 // # What can be seen
 //

@@ -100,6 +100,9 @@ func (c *Conn) do(ev dtlscore.Event) error {
 		c.meter.newAuthKey()
 		return c.gone(c.keys.activate())
 	case dtlscore.EventPeerFinished:
+		if n := c.core.MaxRecord(); n > stream.MaxMessageSize {
+			c.messages.Allow(n, c.core.RecordSize) // before, nobody is given memory for more
+		}
 		last := c.controlAt
 		if last == c.changeAt {
 			last++ // it was held, and follows ChangeCipherSpec
@@ -288,7 +291,7 @@ func (c *Conn) flush() error {
 // end: RFC 6083, Sections 4.7 and 4.9. A peer that sends as fast as this reads does not keep it
 // busy for ever: more than a receive buffer holds was not there at the beginning.
 func (c *Conn) drain() error {
-	for c.drained < maxDrained || c.messages.Partial() {
+	for c.drained < c.config.maxDrained() || c.messages.Partial() {
 		if c.mux.Full() {
 			return errPending
 		}
@@ -313,10 +316,11 @@ func (c *Conn) drain() error {
 
 // maxDrained is more than the receive buffer of a socket holds, where each message takes
 // messageOverhead bytes more than it has.
-const (
-	maxDrained      = 8 << 20
-	messageOverhead = 512
-)
+func (c *Config) maxDrained() int {
+	return max(8<<20, 4*c.SCTP.ReadBuffer, 4*c.largeRecord())
+}
+
+const messageOverhead = 512
 
 // take processes what was read, and keeps application data for later.
 func (c *Conn) take(m stream.Message, ev stream.Event) error {
@@ -435,12 +439,20 @@ func (c *Conn) over(err error) error {
 // handshakeComplete publishes the new state and lets the writers go on.
 func (c *Conn) handshakeComplete() error {
 	out, in := c.assoc.Streams()
-	c.state.Store(&ConnectionState{
+	s := &ConnectionState{
 		ConnectionState: c.core.ConnectionState(),
 		OutStreams:      out,
 		InStreams:       in,
 		AuthKeyID:       c.keys.activeID(),
-	})
+	}
+	if l, ok := c.assoc.(stream.MessageLimiter); ok {
+		n, err := l.MaxMessage()
+		if err != nil {
+			return c.gone(err)
+		}
+		s.MaxWrite = min(s.MaxWrite, n-dtlscore.MaxOverhead)
+	}
+	c.state.Store(s)
 	c.keys.handshakeComplete()
 	c.openGate()
 	c.requests.finishAll(renegotiateTask, nil)

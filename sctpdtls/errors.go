@@ -1,6 +1,7 @@
 package sctpdtls
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -30,10 +31,21 @@ type OptionError = stream.OptionError
 
 // A MessageTooLargeError is returned for a message that does not fit into one
 // record. Nothing was sent. RFC 6083, Section 1.1.
-type MessageTooLargeError struct{ Size int }
+type MessageTooLargeError struct {
+	Size  int // of the message, in bytes
+	Limit int // what the peer of this connection takes: ConnectionState.MaxWrite
+	Own   int // what this end takes: ConnectionState.MaxRead
+}
 
 func (e *MessageTooLargeError) Error() string {
-	return fmt.Sprintf("sctpdtls: message of %d bytes: DTLS over SCTP carries at most %d (RFC 6083, Section 1.1); split it in the application", e.Size, MaxMessageSize)
+	limit, own := cmp.Or(e.Limit, MaxMessageSize), cmp.Or(e.Own, MaxMessageSize)
+	how := "both ends have to set Config.MaxMessageSize for more, in DTLS 1.3"
+	if limit != MaxMessageSize {
+		how = "the peer's Config.MaxMessageSize and the write buffer here bound it"
+	}
+	return fmt.Sprintf("sctpdtls: message of %d bytes: to this peer at most %d can be sent, and "+
+		"from it %d received (RFC 6083, Section 1.1): split it in the application; %s",
+		e.Size, limit, own, how)
 }
 
 // A StreamError is returned for a stream that the association does not have. Nothing was sent.

@@ -1,7 +1,9 @@
 package sctpdtls
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"net"
 
 	"github.com/seed-41f70523/dtls-sctp/authchunk"
@@ -18,23 +20,24 @@ func (k kernelAssociation) RemoteAddr() net.Addr { return fromAddrPorts(k.Remote
 
 // socket returns the options for a socket with SCTP-AUTH.
 func (c *Config) socket() (*sctpsock.Options, error) {
-	if err := checkBuffers(&c.SCTP); err != nil {
+	if err := cmp.Or(c.check(), checkBuffers(&c.SCTP, c.largeRecord())); err != nil {
 		return nil, err
 	}
 	return &sctpsock.Options{Options: c.SCTP, Events: c.events(),
-		AuthChunks: authchunk.DefaultChunks()}, nil
+		AuthChunks: authchunk.DefaultChunks(), MessageSize: c.largeRecord()}, nil
 }
 
 // minBuffer is the least buffer that is asked for, which the kernel doubles: one record must fit.
 const minBuffer = 16 << 10
 
-// checkBuffers finds what would not work with DTLS. The rest is for package stream and the kernel
-// to find.
-func checkBuffers(o *SCTPOptions) error {
+// checkBuffers finds what would not work with DTLS, and a large record of so many bytes if there
+// are any. The rest is for package stream and the kernel to find.
+func checkBuffers(o *SCTPOptions, record int) error {
+	least, usual := max(minBuffer, record), max(256<<10, record)
 	for name, size := range map[string]int{"ReadBuffer": o.ReadBuffer, "WriteBuffer": o.WriteBuffer} {
-		if size != 0 && size < minBuffer {
-			return &OptionError{Option: name, Value: size,
-				Remedy: "the largest record does not fit; want 16384 bytes or more, or 0 for 256 KiB"}
+		if size != 0 && size < least {
+			return &OptionError{Option: name, Value: size, Remedy: fmt.Sprintf(
+				"the largest record does not fit; want %d bytes or more, or 0 for %d", least, usual)}
 		}
 	}
 	return nil

@@ -78,6 +78,9 @@ func NewListener(inner stream.Listener, config *Config) (*Listener, error) {
 	if config == nil {
 		return nil, errNoConfig
 	}
+	if err := config.check(); err != nil {
+		return nil, err
+	}
 	if _, err := dtlscore.Server(config.core()); err != nil {
 		return nil, err // now rather than at every connection
 	}

@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// MaxMessageSize is the size in bytes of the largest message: what one DTLS record holds (RFC 6083,
-// Section 1.1).
+// MaxMessageSize is the size in bytes of the largest message that every peer takes: what one DTLS
+// record holds (RFC 6083, Section 1.1). Two ends of DTLS 1.3 can agree on more:
+// [Config].MaxMessageSize.
 const MaxMessageSize = 1 << 14
 
 // MessageInfo is what SCTP carries beside a message. All of it crosses the
@@ -31,9 +32,11 @@ type MessageInfo struct {
 // ReadMessage waits for the next message, of any stream that has no [Stream], and puts it into b.
 // When b is too short it returns io.ErrShortBuffer and info.Length; the message stays for the next
 // call, and a loop that passes over errors with the same b never comes further: give b
-// [MaxMessageSize] bytes, which are always enough. It returns io.EOF after the peer's close_notify;
-// an [AssociationError], which is an io.ErrUnexpectedEOF, when the association ended without; and a
-// [TruncationError], likewise, when messages were removed on the way.
+// [MaxMessageSize] bytes, which are always enough, or where both ends have set
+// [Config].MaxMessageSize what info.Length or ConnectionState.MaxRead says. It returns io.EOF after
+// the peer's close_notify; an [AssociationError], which is an io.ErrUnexpectedEOF, when the
+// association ended without; and a [TruncationError], likewise, when messages were removed on the
+// way.
 func (c *Conn) ReadMessage(b []byte) (n int, info MessageInfo, err error) {
 	if !c.ok() {
 		return 0, info, syscall.EINVAL
@@ -53,7 +56,8 @@ func (c *Conn) Read(b []byte) (n int, err error) {
 }
 
 // WriteMessage sends b as one message, which is one record, as info says. It waits for buffer
-// space, and while a handshake changes keys. b must not be longer than [MaxMessageSize]. It neither
+// space, and while a handshake changes keys. b must not be longer than ConnectionState.MaxWrite,
+// which is [MaxMessageSize] unless both ends have set [Config].MaxMessageSize. It neither
 // changes b nor keeps a reference to it. Any number of goroutines may write at once; each encrypts
 // for itself.
 //
@@ -70,8 +74,8 @@ func (c *Conn) WriteMessage(b []byte, info MessageInfo) error {
 }
 
 // Write sends b as one message on [Config].DefaultStream with [Config].PPID. More than
-// [MaxMessageSize] bytes are a [MessageTooLargeError]: a reader of messages could not put several
-// together again. All else is as with WriteMessage.
+// ConnectionState.MaxWrite bytes are a [MessageTooLargeError]: a reader of messages could not put
+// several together again. All else is as with WriteMessage.
 func (c *Conn) Write(b []byte) (n int, err error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL

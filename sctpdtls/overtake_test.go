@@ -100,7 +100,7 @@ func TestAttackH9EndlessDrain(t *testing.T) {
 		if n := <-received; n != sent {
 			t.Errorf("%d messages were read, want all %d", n, sent)
 		}
-		if most := uint32(5 * maxDrained / messageOverhead); sent > most {
+		if most := uint32(5 * p.server.config.maxDrained() / messageOverhead); sent > most {
 			t.Errorf("%d messages were sent, want no more than %d", sent, most)
 		}
 		p.client.Close()

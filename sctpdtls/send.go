@@ -13,7 +13,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// records are shared, for an idle Conn should hold none. Each has room for the largest record.
+// records are shared, for an idle Conn should hold none. Each has room for the largest usual
+// record.
 var records = sync.Pool{New: func() any { return new([stream.MaxMessageSize]byte) }}
 
 var errTwoLimits = errors.New("sctpdtls: a message has a Lifetime or a limit of Retransmissions, not both (RFC 7496, Section 3)")
@@ -21,9 +22,6 @@ var errTwoLimits = errors.New("sctpdtls: a message has a Lifetime or a limit of 
 // send sends b as one message for p. Writers encrypt side by side, each for itself, and go straight
 // to the kernel. Where that has no space for a record, its writer and all who come later line up.
 func (c *Conn) send(p *party, b []byte, m *MessageInfo) error {
-	if len(b) > MaxMessageSize {
-		return &MessageTooLargeError{len(b)}
-	}
 	if m.partial() {
 		if err := c.mayGiveUp(m); err != nil {
 			return err
@@ -32,13 +30,32 @@ func (c *Conn) send(p *party, b []byte, m *MessageInfo) error {
 	if err := c.HandshakeContext(context.Background()); err != nil {
 		return err
 	}
-	if s := c.state.Load(); m.Stream >= s.OutStreams {
+	s := c.state.Load()
+	if len(b) > s.MaxWrite {
+		return c.tooLarge(len(b))
+	}
+	if m.Stream >= s.OutStreams {
 		return &StreamError{m.Stream, s.OutStreams}
 	}
 	info := m.info()
 	info.SackImmediately = !c.counted.oneWay() // it may be the last before a flush, which must not take 200 ms
+	if len(b) > MaxMessageSize {
+		// Nobody else may have a use for so large a buffer.
+		return c.sendIn(make([]byte, 0, len(b)+dtlscore.MaxOverhead), p, b, info)
+	}
 	buf := records.Get().(*[stream.MaxMessageSize]byte)
 	defer records.Put(buf)
+	return c.sendIn(buf[:0], p, b, info)
+}
+
+// tooLarge is the error of a message of size bytes.
+func (c *Conn) tooLarge(size int) error {
+	s := c.state.Load()
+	return &MessageTooLargeError{Size: size, Limit: s.MaxWrite, Own: s.MaxRead}
+}
+
+// sendIn sends b as a record for which there is room in buf.
+func (c *Conn) sendIn(buf []byte, p *party, b []byte, info stream.Info) error {
 	if c.waiting.Load() == 0 {
 		if err := c.sealAndSend(p, buf, b, info, false); err != stream.ErrWouldBlock {
 			return err
@@ -100,7 +117,7 @@ func (c *Conn) mayWrite(p *party) error {
 
 // sealAndSend makes a record and sends it. If there is no space for it, it waits, with space held,
 // or returns stream.ErrWouldBlock. A record that was not sent is made again: keys may have changed.
-func (c *Conn) sealAndSend(p *party, buf *[stream.MaxMessageSize]byte, b []byte, info stream.Info, wait bool) error {
+func (c *Conn) sealAndSend(p *party, buf, b []byte, info stream.Info, wait bool) error {
 	for {
 		if wait {
 			c.writeDeadline.use(&p.write) // before looking
@@ -114,7 +131,7 @@ func (c *Conn) sealAndSend(p *party, buf *[stream.MaxMessageSize]byte, b []byte,
 		if err := c.enter(p); err != nil {
 			return err
 		}
-		record, err := c.core.Seal(buf[:0], b)
+		record, err := c.core.Seal(buf, b)
 		if err == nil && wait {
 			err = c.assoc.Send(record, info)
 		} else if err == nil {
@@ -133,7 +150,7 @@ func (c *Conn) sealAndSend(p *party, buf *[stream.MaxMessageSize]byte, b []byte,
 				return err
 			}
 		case !errors.Is(err, os.ErrDeadlineExceeded): // which may be that of the driver
-			return c.writeError(err, p)
+			return c.writeError(err, p, len(b))
 		}
 	}
 }
@@ -176,14 +193,16 @@ func (c *Conn) waitWhile(blocked func() bool, p *party) error {
 	return nil
 }
 
-// writeError says what err of a write means. What ended the connection can be read, an alert among
-// it.
-func (c *Conn) writeError(err error, p *party) error {
+// writeError says what err of a write of size bytes means. What ended the connection can be read,
+// an alert among it.
+func (c *Conn) writeError(err error, p *party, size int) error {
 	switch {
 	case c.closing.Load(), c.closeWrite.Load() != nil:
 		return net.ErrClosed
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, dtlscore.ErrKeysUsedUp):
 		return err
+	case errors.Is(err, dtlscore.ErrTooLarge), errors.Is(err, syscall.EMSGSIZE):
+		return c.tooLarge(size) // by other keys, or for a buffer that somebody has made smaller
 	case errors.Is(err, dtlscore.ErrNotOpen), errors.Is(err, net.ErrClosed), isEnd(err):
 		c.awaitEnd(p)
 	}

@@ -2,7 +2,8 @@ package sctpdtls
 
 import "github.com/seed-41f70523/dtls-sctp/dtlscore"
 
-// A ConnectionState is what the handshake agreed on: that of DTLS, and of SCTP.
+// A ConnectionState is what the handshake agreed on: that of DTLS, and of SCTP. MaxWrite is what
+// the peer takes, or what fits into the write buffer of the socket if that is less.
 type ConnectionState struct {
 	dtlscore.ConnectionState
 

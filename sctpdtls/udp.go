@@ -37,7 +37,7 @@ func newUDPAssociation(a *sctpudp.Assoc, o *SCTPOptions) stream.Association {
 // udp returns the options of c in the words of package sctpcore, and asks for SCTP-AUTH.
 func (c *Config) udp() (*sctpcore.Config, error) {
 	o := &c.SCTP
-	if err := cmp.Or(o.Check(), checkBuffers(o)); err != nil {
+	if err := cmp.Or(c.check(), o.Check(), checkBuffers(o, c.largeRecord())); err != nil {
 		return nil, err
 	}
 	unsupported := func(name string, value any) error {
@@ -66,8 +66,8 @@ func (c *Config) udp() (*sctpcore.Config, error) {
 		HeartbeatInterval:     o.Heartbeat,
 		AssociationMaxRetrans: int(o.AssocMaxRetrans),
 		PathMaxRetrans:        int(o.PathMaxRetrans),
-		ReceiveWindow:         2 * o.ReadBuffer, // as Linux
-		SendBuffer:            2 * o.WriteBuffer,
+		ReceiveWindow:         2 * max(o.ReadBuffer, c.largeRecord()), // as Linux
+		SendBuffer:            2 * max(o.WriteBuffer, c.largeRecord()),
 		PartialReliability:    o.PartialReliability,
 		RefuseRestart:         o.RefuseRestart,
 		SackDelay:             max(o.SACKDelay, 0),

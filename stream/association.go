@@ -19,7 +19,8 @@ import (
 // matches what its Err would be; after Close or Abort, with net.ErrClosed.
 //
 // What else an association can do it offers by further interfaces, of which each is optional:
-// [BatchSender], [HandshakeTuner], [KeyLimiter], [Multihomed], [StatsReporter] and [Prioritizer].
+// [BatchSender], [HandshakeTuner], [KeyLimiter], [MessageLimiter], [Multihomed], [StatsReporter]
+// and [Prioritizer].
 type Association interface {
 	// Recv reads the next part of a message, or an event, into b. It waits until
 	// there is one, the read deadline passes or the association is closed;
@@ -127,6 +128,13 @@ type KeyLimiter interface {
 	TakeRepeated(id uint16, last uint32) error
 	// TakeAll ends that.
 	TakeAll() error
+}
+
+// A MessageLimiter is an Association with a bound for the size of what it can send.
+type MessageLimiter interface {
+	// MaxMessage returns how many bytes a message may have. Larger ones are refused with an error
+	// that matches syscall.EMSGSIZE.
+	MaxMessage() (int, error)
 }
 
 // A Multihomed is an Association that may have several addresses at each end.

@@ -26,6 +26,7 @@ type Options struct {
 	Loss     float64       // probability that a transmission of a message is lost
 	Seed     uint64        // of Jitter and Loss: the n-th message of an end always has the same fate
 	RTO      time.Duration // after which what was lost, or dropped for lack of its key, comes again; 0 is 1 s, Linux's least
+	Forget   bool          // what was sent is not kept for Sent
 	GiveUp   time.Duration // after which an end that gets no answer is told that the association is lost; 0 is 3 s
 }
 
@@ -219,7 +220,9 @@ func (a *Assoc) send(b []byte, info stream.Info, wait bool) error {
 		a.cond.Wait()
 	}
 	data := bytes.Clone(b)
-	a.sent = append(a.sent, Sent{data, info, a.active})
+	if !a.options.Forget {
+		a.sent = append(a.sent, Sent{data, info, a.active})
+	}
 	a.transmit(data, info)
 	return nil
 }

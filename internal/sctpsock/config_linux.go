@@ -105,8 +105,8 @@ func (o *Options) subscribe(fd int) error {
 // before or after there is an association.
 func adoptable(fd int, o *Options) error {
 	if err := errors.Join(
-		setBuffer(fd, unix.SO_RCVBUF, o.ReadBuffer),
-		setBuffer(fd, unix.SO_SNDBUF, o.WriteBuffer),
+		readBuffer.set(fd, o.ReadBuffer, o.MessageSize),
+		writeBuffer.set(fd, o.WriteBuffer, o.MessageSize),
 		setInt(fd, solSCTP, optNoDelay, boolInt(!o.Nagle)),
 		setInt(fd, solSCTP, optRecvRcvInfo, 1),
 		subscribe(fd, EventAssocChange, true),
@@ -118,11 +118,14 @@ func adoptable(fd int, o *Options) error {
 	if err := refuseInterleaving(fd); err != nil {
 		return err
 	}
-	err := setInt(fd, solSCTP, optPartialDeliveryPoint, partialDeliveryPoint)
+	// While a message is delivered in parts nothing else is, so that one that is lost in part holds
+	// up all streams. One that the kernel puts together holds up its own.
+	point := max(partialDeliveryPoint, o.MessageSize)
+	err := setInt(fd, solSCTP, optPartialDeliveryPoint, point)
 	if errors.Is(err, unix.EINVAL) { // for a smaller receive buffer
 		var size int
 		if size, err = getInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF); err == nil {
-			err = setInt(fd, solSCTP, optPartialDeliveryPoint, min(partialDeliveryPoint, size/2))
+			err = setInt(fd, solSCTP, optPartialDeliveryPoint, min(point, size/2))
 		}
 	}
 	return err
@@ -317,11 +320,34 @@ func (s *Socket) flag(opt int) (bool, error) {
 	return v.Value != 0, os.NewSyscallError("getsockopt", err)
 }
 
-func setBuffer(fd, opt, size int) error {
-	if size == 0 {
-		size = defaultBuffer
+// A socketBuffer is one of the two of a socket.
+type socketBuffer struct {
+	option, sysctl string
+	opt, force     int
+}
+
+var (
+	readBuffer  = socketBuffer{"ReadBuffer", "net.core.rmem_max", unix.SO_RCVBUF, unix.SO_RCVBUFFORCE}
+	writeBuffer = socketBuffer{"WriteBuffer", "net.core.wmem_max", unix.SO_SNDBUF, unix.SO_SNDBUFFORCE}
+)
+
+// set asks for size bytes, which the kernel doubles. So many fit into it of a message, and into
+// the window that the peer sees, whose other half is for the kernel's bookkeeping.
+func (b *socketBuffer) set(fd, size, message int) error {
+	size = cmp.Or(size, max(defaultBuffer, message))
+	if err := setInt(fd, unix.SOL_SOCKET, b.opt, size); err != nil || message == 0 {
+		return err
 	}
-	return setInt(fd, unix.SOL_SOCKET, opt, size)
+	got, err := getInt(fd, unix.SOL_SOCKET, b.opt)
+	if err == nil && got < 2*size && setInt(fd, unix.SOL_SOCKET, b.force, size) == nil {
+		got, err = getInt(fd, unix.SOL_SOCKET, b.opt)
+	}
+	if err != nil || got >= 2*message {
+		return err
+	}
+	return &stream.OptionError{Option: b.option, Value: size, Remedy: fmt.Sprintf(
+		"the kernel gives %d, and a message needs %d: set the sysctl %s to %d or more, "+
+			"or give the process CAP_NET_ADMIN", got/2, message, b.sysctl, message)}
 }
 
 func setInt(fd, level, opt, value int) error {

@@ -19,6 +19,11 @@ type Options struct {
 	// them. nil is SHA-256, SHA-1.
 	HMACs []uint16
 
+	// MessageSize is how many bytes the largest message has that must fit into the buffers and the
+	// peer's window; 0: any that do. The buffers are made as large by themselves, beyond the sysctls
+	// where the process may (CAP_NET_ADMIN).
+	MessageSize int
+
 	// V6Only keeps an IPv6 socket from IPv4.
 	V6Only bool
 }

@@ -123,6 +123,16 @@ func (s *Socket) send(b []byte, info stream.Info, wait bool) error {
 	return s.sendError(errno, len(b), info.Stream)
 }
 
+// MaxMessage implements [stream.MessageLimiter]: a message fits into the send buffer, or is
+// refused.
+func (s *Socket) MaxMessage() (size int, err error) {
+	err = s.control(func(fd int) (err error) {
+		size, err = getInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF)
+		return err
+	})
+	return size, err
+}
+
 // sendError is what errno means of a message with size bytes that was sent on stream to.
 func (s *Socket) sendError(errno syscall.Errno, size int, to uint16) error {
 	switch errno {

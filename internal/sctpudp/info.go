@@ -93,6 +93,9 @@ func (a *Assoc) Streams() (out, in uint16) {
 	return a.core.Streams()
 }
 
+// MaxMessage implements stream.MessageLimiter.
+func (a *Assoc) MaxMessage() (int, error) { return a.core.MaxMessage(), nil } // which never changes
+
 // Unread returns the bytes of messages that have arrived and not been read.
 func (a *Assoc) Unread() int {
 	a.mu.Lock()
