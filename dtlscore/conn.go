@@ -31,6 +31,7 @@ type Conn struct {
 	finished    finishedPair    // likewise
 	unbound     bool            // likewise: no renegotiation can be bound to it
 	begun       rateLimit       // renegotiations of ours
+	refused     refusal         // of the last one
 
 	callbackContext context.Context // see SetContext
 	callbackConn    net.Conn

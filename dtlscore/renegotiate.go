@@ -62,7 +62,8 @@ func (l *rateLimit) allow(now time.Time, burst int, interval time.Duration) bool
 // client does not have RFC 5746; and with [ErrKeysUsedUp] after 65535
 // handshakes. It fails with ErrMisuse too after 12 at once and one a second, because the peer
 // would take more for an attack. Such errors do not end the connection.
-// If a handshake is going on there is nothing to do.
+// If a handshake is going on there is nothing to do. A peer that has refused is not asked again
+// before application data has been sent: it would count that as a warning without progress.
 func (c *Conn) Renegotiate() error {
 	switch {
 	case c.err != nil:
@@ -78,6 +79,9 @@ func (c *Conn) Renegotiate() error {
 	case c.epochsUsedUp():
 		return ErrKeysUsedUp
 	case c.handshaking || c.asked:
+		return nil
+	case c.refused.stands(c.written):
+		c.push(EventRenegotiationRefused)
 		return nil
 	case !c.begun.allow(c.config.time(), ownRenegotiations, renegotiationInterval):
 		return misuse("Renegotiate more than %d times at once and then once in %v",
@@ -95,6 +99,16 @@ func (c *Conn) Renegotiate() error {
 		return c.fail(err)
 	}
 	return nil
+}
+
+// A refusal is the peer's, to renegotiate.
+type refusal struct {
+	epoch, data uint64 // when it came; in epoch 0 it has not
+}
+
+// stands reports whether no application data was sent since.
+func (r refusal) stands(e *writeEpoch) bool {
+	return r.epoch > 0 && r.epoch == e.number && r.data == e.data()
 }
 
 // quiet has everything arrive that was sent before our first hello in a renegotiation, and
@@ -176,6 +190,7 @@ func (c *Conn) renegotiationRefused() bool {
 		return false
 	}
 	c.nextSendSeq = 0
+	c.refused = refusal{c.written.number, c.written.data()}
 	c.push(EventRenegotiationRefused)
 	return true
 }

@@ -249,3 +249,37 @@ func TestKeysWantedTooOften(t *testing.T) {
 		})
 	})
 }
+
+// A peer that refuses to renegotiate is not asked so often that it ends the connection. It is asked
+// again when messages have been sent.
+func TestRefusedTooOften(t *testing.T) {
+	for _, who := range []string{"client", "server"} {
+		t.Run(who, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				client, server := clientConfig(), serverConfig()
+				client.MaxVersion, server.MaxVersion = VersionDTLS12, VersionDTLS12
+				asks := map[string]*Config{"client": client, "server": server}[who]
+				asks.Renegotiation = RenegotiateWhenCalled
+				p := newTestPair(t, assoctest.Options{}, client, server)
+				if cerr, serr := p.handshake(); cerr != nil || serr != nil {
+					t.Fatal(cerr, serr)
+				}
+				c := map[string]*Conn{"client": p.client, "server": p.server}[who]
+				sent := func() int { return len(p.clientSCTP.Sent()) + len(p.sctp.Sent()) }
+				for range 20 {
+					for range 20 {
+						want(t, "Renegotiate", c.Renegotiate(t.Context()), ErrRenegotiationRefused)
+					}
+					time.Sleep(time.Second)
+					before := sent()
+					pingPong(t, p.client, p.server)
+					want(t, "Renegotiate", c.Renegotiate(t.Context()), ErrRenegotiationRefused)
+					if n := sent() - before; n != 4 { // two messages, a wish and its refusal
+						t.Errorf("%d records were sent", n)
+					}
+				}
+				p.close()
+			})
+		})
+	}
+}
