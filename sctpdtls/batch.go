@@ -7,7 +7,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// A Message is one of several for [Conn.WriteMessages].
+// A Message is one of several of [Conn.WriteMessages] and [Conn.ReadMessages].
 type Message struct {
 	Data []byte
 	MessageInfo
@@ -42,6 +42,35 @@ func (c *Conn) WriteMessages(msgs []Message) (n int, err error) {
 		n++
 	}
 	return n, nil
+}
+
+// ReadMessages waits for the next message, as [Conn.ReadMessage] does, and takes those with it that
+// have come behind it, as many as there is room for in b and in msgs. It returns how many. Their
+// Data lie in b, one after the other. It pays where messages are small. When b is too short for the
+// first one it returns io.ErrShortBuffer, with the Length in msgs[0]: with b nil it only waits,
+// unless the message is empty.
+//
+// An error comes alone, after all messages before it. Those are the errors of ReadMessage.
+func (c *Conn) ReadMessages(b []byte, msgs []Message) (n int, err error) {
+	if !c.ok() || len(msgs) == 0 {
+		return 0, syscall.EINVAL
+	}
+	size, info, err := c.recv(&c.own, b, aMessage)
+	msgs[0] = Message{b[:size:size], info}
+	if err != nil {
+		return 0, err
+	}
+	for n, at := 1, size; ; n++ {
+		if n == len(msgs) {
+			return n, nil
+		}
+		var took bool
+		if size, info, took, err = c.kept(&c.own, b[at:], aMessage); !took || err != nil {
+			return n, nil // an error is that the message does not fit
+		}
+		msgs[n] = Message{b[at : at+size : at+size], info}
+		at += size
+	}
 }
 
 const maxBatch = stream.MaxBatch

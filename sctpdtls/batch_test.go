@@ -3,9 +3,11 @@ package sctpdtls
 import (
 	"encoding/binary"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
@@ -147,5 +149,61 @@ func TestWriteMessagesInPart(t *testing.T) {
 		p.close()
 		_, err = p.client.WriteMessages(many)
 		want(t, "WriteMessages after Close", err, net.ErrClosed)
+	})
+}
+
+// ReadMessages returns what is there, as much as there is room for, and waits only if there is
+// nothing.
+func TestReadMessages(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := connected(t, assoctest.Options{})
+		write := func(sizes ...int) {
+			t.Helper()
+			for i, size := range sizes {
+				m := MessageInfo{Stream: uint16(i), PPID: uint32(size), Unordered: i%2 == 1}
+				if err := p.client.WriteMessage(make([]byte, size), m); err != nil {
+					t.Fatal(err)
+				}
+			}
+			synctest.Wait()
+		}
+		read := func(room, most int, want ...int) {
+			t.Helper()
+			b, msgs := make([]byte, room), make([]Message, most)
+			n, err := p.server.ReadMessages(b, msgs)
+			if err != nil || n != len(want) {
+				t.Fatalf("%d messages, %v; want %d", n, err, len(want))
+			}
+			at := 0
+			for i, m := range msgs[:n] {
+				if len(m.Data) != want[i] || m.PPID != uint32(want[i]) || m.Length != want[i] {
+					t.Errorf("message %d has %d bytes and %+v", i, len(m.Data), m.MessageInfo)
+				}
+				if at += len(m.Data); len(m.Data) > 0 && &m.Data[len(m.Data)-1] != &b[at-1] {
+					t.Errorf("message %d does not lie behind the one before", i)
+				}
+			}
+		}
+		write(100, 0, 200, 50)
+		read(1000, 10, 100, 0, 200, 50)
+		write(100, 200, 50)
+		read(100, 10, 100) // no room for the next one
+		read(1000, 1, 200)
+		msgs := make([]Message, 2)
+		if n, err := p.server.ReadMessages(nil, msgs); n != 0 || err != io.ErrShortBuffer || msgs[0].Length != 50 {
+			t.Errorf("without room: %d, %v, %+v", n, err, msgs[0])
+		}
+		read(1000, 10, 50)
+		if n, err := p.server.ReadMessages(make([]byte, 10), nil); n != 0 || err == nil {
+			t.Errorf("for no message: %d, %v", n, err)
+		}
+		write(1, 2)
+		go p.client.Close()
+		synctest.Wait()
+		read(1000, 10, 1, 2) // before the end
+		if n, err := p.server.ReadMessages(make([]byte, 10), msgs); n != 0 || err != io.EOF {
+			t.Errorf("at the end: %d, %v", n, err)
+		}
+		p.server.Close()
 	})
 }

@@ -227,6 +227,9 @@ func (c *Conn) handshake(ctx context.Context) error {
 // shows the connection below TLS there, which is not to be read or written either.
 type callbackConn struct{ c *Conn }
 
+// Streams returns the number of streams of the association, for those who know that it is there.
+func (h callbackConn) Streams() (out, in uint16) { return h.c.assoc.Streams() }
+
 func (h callbackConn) LocalAddr() net.Addr            { return h.c.LocalAddr() }
 func (h callbackConn) RemoteAddr() net.Addr           { return h.c.RemoteAddr() }
 func (h callbackConn) Close() error                   { return h.c.assoc.Abort() } // which ends the handshake

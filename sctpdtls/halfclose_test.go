@@ -294,3 +294,42 @@ func TestErrClosedIsOurs(t *testing.T) {
 		}
 	}
 }
+
+// Both ends have closed their direction, and the peer has gone before this end has read its
+// close_notify: nothing is wrong with that.
+func TestHalfCloseOfBothFoundAtOnce(t *testing.T) {
+	for _, version := range bothVersions {
+		bubble(t, func(t *testing.T) {
+			// The client's owner waits for room, so that it finds close_notify and the end together.
+			p := connectedAs(t, version, assoctest.Options{}, func(client, _ *Config) { client.ReadQueue = 1 })
+			if err := p.client.CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+			b := make([]byte, MaxMessageSize)
+			if _, _, err := p.server.ReadMessage(b); err != io.EOF {
+				t.Fatalf("the server reads %v", err)
+			}
+			for range 2 {
+				if err := p.server.WriteMessage([]byte("last words"), MessageInfo{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := p.server.CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+			go p.server.Close()
+			time.Sleep(time.Second)
+			for range 2 {
+				if _, _, err := p.client.ReadMessage(b); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, _, err := p.client.ReadMessage(b); err != io.EOF {
+				t.Errorf("the client reads %v", err)
+			}
+			if err := p.client.Close(); err != nil {
+				t.Errorf("Close: %v", err)
+			}
+		})
+	}
+}

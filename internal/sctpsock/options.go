@@ -24,6 +24,10 @@ type Options struct {
 	// where the process may (CAP_NET_ADMIN).
 	MessageSize int
 
+	// KeepRestarted lets an accepted association be used on that its peer has restarted, without
+	// SCTP-AUTH. Recv returns [stream.AssocRestarted] where the new one begins; see [Socket.Renew].
+	KeepRestarted bool
+
 	// V6Only keeps an IPv6 socket from IPv4.
 	V6Only bool
 }

@@ -26,9 +26,10 @@ type Socket struct {
 	outStreams, inStreams uint16
 	local, remote         []netip.AddrPort // as they were at first
 
-	blocking  bool // was, before it was adopted
-	restarted atomic.Bool
-	taken     atomic.Uintptr // the last error of the association, if Send or recvmmsg got it: the kernel tells it once
+	blocking      bool // was, before it was adopted
+	keepRestarted bool // Options.KeepRestarted
+	restarted     atomic.Bool
+	taken         atomic.Uintptr // the last error of the association, if Send or recvmmsg got it: the kernel tells it once
 
 	// The following belong to Recv.
 	note  []byte           // the notification that is being read in parts, or nil
@@ -68,6 +69,10 @@ func (s *Socket) start() error {
 	s.local, s.remote = s.LocalAddrs(), s.RemoteAddrs()
 	return nil
 }
+
+// Renew learns anew what has been agreed on with the peer, after a restart that is no end (see
+// [Options.KeepRestarted]). Nothing else may be called meanwhile.
+func (s *Socket) Renew() error { return s.start() }
 
 // control runs f on the descriptor, which stays open meanwhile.
 func (s *Socket) control(f func(fd int) error) error { return control(s.rc, f) }
@@ -264,6 +269,9 @@ func (s *Socket) notified(b []byte, complete bool) stream.Event {
 			s.down = true
 			s.lost = &stream.EndError{Cause: e.Cause, Err: unix.ECONNRESET}
 		case stream.AssocRestarted:
+			if s.keepRestarted {
+				break
+			}
 			s.restarted.Store(true)
 			s.end = ErrRestarted
 		}

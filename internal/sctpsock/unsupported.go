@@ -78,6 +78,7 @@ func (*Socket) DeleteAuthKey(uint16) error                        { return errNo
 func (*Socket) GiveBack() error                                   { return errNoSCTP }
 func (*Socket) TakeRepeated(uint16, uint32) error                 { return errNoSCTP }
 func (*Socket) TakeAll() error                                    { return errNoSCTP }
+func (*Socket) Renew() error                                      { return errNoSCTP }
 func (*Socket) Shutdown() error                                   { return errNoSCTP }
 func (*Socket) Abort() error                                      { return errNoSCTP }
 func (*Socket) Close() error                                      { return errNoSCTP }
