@@ -1,10 +1,14 @@
 package tunnel
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
-	"time"
+	"maps"
+	"slices"
+	"sync/atomic"
 
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
@@ -76,28 +80,7 @@ type Service struct {
 	Log      *slog.Logger // nil: nobody
 	Observer Observer     // nil: nobody
 
-	state serviceState
-}
-
-// Limits bound what a [Service] takes. The zero value of a field is its default.
-type Limits struct {
-	// Associations is how many there are at the same time; 4096. Further ones are refused.
-	Associations int
-	// Handshakes is how many may be under way, all and with one host; 1024 and a quarter of all.
-	Handshakes, HandshakesPerHost int
-	// Streams is how many streams an association may have in each direction, at each end; 1024. An
-	// association has what its daemon offers, within that. Each costs the kernel some 40 bytes.
-	Streams uint16
-	// Buffer is the size in bytes of the socket's buffers for each direction, at each end; 256 KiB.
-	// What a receiver does not take stops the sender when that is full.
-	Buffer int
-	// Handshake bounds the setting up of an association with the target, handshake included; 10 s.
-	Handshake time.Duration
-	// Drain bounds the end of associations: what is under way is delivered for so long; 5 s.
-	Drain time.Duration
-	// Probe is the longest time between two looks whether a target that was not reachable is so
-	// again; 10 s.
-	Probe time.Duration
+	run atomic.Pointer[run]
 }
 
 // Run carries associations until ctx is done. Then it accepts no more, shuts down those there are,
@@ -106,19 +89,73 @@ func (s *Service) Run(ctx context.Context) error {
 	if err := s.Check(); err != nil {
 		return err
 	}
-	<-ctx.Done()
-	return nil
+	r := newRun(s)
+	s.run.Store(r)
+	defer r.associations.Wait()
+	if s.Role == Server {
+		return r.serve(ctx)
+	}
+	return r.accept(ctx)
 }
 
 // Check says what is wrong with the fields of s.
 func (s *Service) Check() error {
+	wrong := func(format string, args ...any) error {
+		return fmt.Errorf("service %q: %w", s.Name, fmt.Errorf(format, args...))
+	}
+	if s.Role != Server && s.Role != Client {
+		return wrong("it is neither a server nor a client")
+	}
+	if s.TLS == nil {
+		return wrong("it has no certificates and no other keys")
+	}
+	target := "target"
+	if s.Target == "" && (s.Redirect || s.Route != nil) {
+		target = "" // it is known for each association
+	}
+	addresses := map[string]string{"listen": s.Listen, target: s.Target, "source": s.Source}
+	for what, address := range addresses {
+		if address == "" && (what == "source" || what == "") {
+			continue
+		}
+		if _, err := resolve(context.Background(), address); err != nil {
+			return wrong("%s: %w", what, err)
+		}
+		if address == "" {
+			return wrong("%s: an address is missing", what)
+		}
+	}
+	switch {
+	case s.Redirect && s.Role != Client:
+		return wrong("only a client can dial where the daemon did before it was redirected")
+	case s.PeerSource && s.Role != Server:
+		return wrong("only a server can dial the daemon from the peer's addresses")
+	}
 	return nil
 }
 
 // Ready returns nil when the service accepts associations, and else says why it does not.
-func (s *Service) Ready() error { return nil }
+func (s *Service) Ready() error {
+	r := s.run.Load()
+	if r == nil {
+		return errNotRunning
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.notReady
+}
+
+var errNotRunning = errors.New("the service is not running")
 
 // Associations returns those that exist, the oldest first.
-func (s *Service) Associations() []*Association { return nil }
-
-type serviceState struct{}
+func (s *Service) Associations() []*Association {
+	r := s.run.Load()
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.SortedFunc(maps.Keys(r.all), func(a, b *Association) int {
+		return cmp.Compare(a.ID, b.ID)
+	})
+}

@@ -1,0 +1,154 @@
+package tunnel
+
+import (
+	"sync"
+
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
+	"github.com/seed-41f70523/dtls-sctp/stream"
+)
+
+// A batch is messages on their way through. It is pooled: an association on which nothing happens
+// has none.
+type batch struct {
+	buf  [4 * sctpdtls.MaxMessageSize]byte
+	msgs [stream.MaxBatch]sctpdtls.Message
+}
+
+var batches = sync.Pool{New: func() any { return new(batch) }}
+
+// A clearReader reads messages from the daemon, as many at a time as are there.
+type clearReader struct {
+	from  stream.Association
+	batch *batch // nil while there is nothing
+	start int    // of the message that is being read, in batch.buf
+	at    int    // its end so far
+	err   error  // of the last Recv, for the next call
+}
+
+// Get and Put make it the [stream.Buffer] of its association.
+func (r *clearReader) Get() []byte {
+	if r.batch == nil {
+		r.batch = batches.Get().(*batch)
+	}
+	return r.batch.buf[r.at:]
+}
+
+// Put gives the batch back unless there is something in it.
+func (r *clearReader) Put() {
+	if r.at == 0 {
+		r.release()
+	}
+}
+
+func (r *clearReader) release() {
+	if r.batch != nil {
+		clear(r.batch.msgs[:])
+		batches.Put(r.batch)
+		r.batch = nil
+	}
+}
+
+// next waits for a message and returns it with those behind it that are there already. They are
+// valid until the next call. An error comes alone, after all messages before it.
+func (r *clearReader) next() ([]sctpdtls.Message, error) {
+	if r.err != nil {
+		r.release()
+		return nil, r.err
+	}
+	if r.batch != nil { // what there is of the next message moves to the front
+		r.at = copy(r.batch.buf[:], r.batch.buf[r.start:r.at])
+		r.start = 0
+		r.Put()
+	}
+	n := 0
+	for r.err == nil && n < stream.MaxBatch && (n == 0 || r.room() > 0) {
+		part, err := r.from.Recv(r, n == 0)
+		switch {
+		case err == stream.ErrWouldBlock:
+			return r.batch.msgs[:n], nil
+		case err != nil:
+			r.err = err
+		case part.Event != nil:
+			r.event(part.Event)
+		default:
+			r.at += part.N
+			size := r.at - r.start
+			if size > sctpdtls.MaxMessageSize {
+				r.err = &tooLargeError{Stream: part.Info.Stream, PPID: part.Info.PPID}
+			} else if part.End {
+				m := &r.batch.msgs[n]
+				m.Data = r.batch.buf[r.start:r.at:r.at]
+				m.MessageInfo = sctpdtls.MessageInfo{
+					Stream:    part.Info.Stream,
+					PPID:      part.Info.PPID,
+					Unordered: part.Info.Unordered,
+				}
+				r.start = r.at
+				n++
+			}
+		}
+	}
+	if n == 0 {
+		r.release()
+		return nil, r.err
+	}
+	return r.batch.msgs[:n], nil
+}
+
+func (r *clearReader) room() int {
+	if r.batch == nil {
+		return len(batch{}.buf)
+	}
+	return len(r.batch.buf) - r.at
+}
+
+func (r *clearReader) event(e stream.Event) {
+	switch e := e.(type) {
+	case stream.AssocChange:
+		if e.State == stream.AssocRestarted {
+			r.err = errRestarted
+		}
+	case stream.PartialDeliveryAborted: // the rest of the message never comes
+		r.at = r.start
+	}
+}
+
+// A clearWriter sends messages to the daemon.
+type clearWriter struct {
+	to    stream.Association
+	data  [stream.MaxBatch][]byte
+	infos [stream.MaxBatch]stream.Info
+}
+
+// write sends messages in their order, and waits for room. It returns how many were sent.
+func (w *clearWriter) write(msgs []sctpdtls.Message) (sent int, err error) {
+	for i := range msgs {
+		m := &msgs[i]
+		w.data[i] = m.Data
+		w.infos[i] = stream.Info{Stream: m.Stream, PPID: m.PPID, Unordered: m.Unordered}
+	}
+	n := len(msgs)
+	if n > 0 {
+		// Nothing may follow, and the daemon's SCTP would acknowledge it in 200 ms (RFC 7053).
+		w.infos[n-1].SackImmediately = true
+	}
+	defer clear(w.data[:n])
+	many, ok := w.to.(stream.BatchSender)
+	for sent < n {
+		if ok && n-sent > 1 {
+			more, err := many.TrySendAll(w.data[sent:n], w.infos[sent:n])
+			sent += more
+			if err == nil || err != stream.ErrWouldBlock {
+				if err != nil {
+					return sent, err
+				}
+				continue
+			}
+		}
+		if err := w.to.Send(w.data[sent], w.infos[sent]); err != nil {
+			return sent, err
+		}
+		sent++
+	}
+	return sent, nil
+}

@@ -1,0 +1,100 @@
+package tunnel
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"syscall"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
+	"github.com/seed-41f70523/dtls-sctp/stream"
+)
+
+// A kernelAssociation is one of the kernel with a daemon.
+type kernelAssociation struct{ *sctpsock.Socket }
+
+func (k kernelAssociation) LocalAddr() net.Addr  { return sctpsock.Addr(k.LocalAddrs()) }
+func (k kernelAssociation) RemoteAddr() net.Addr { return sctpsock.Addr(k.RemoteAddrs()) }
+
+// clearOptions are those of associations with daemons. Acknowledgements are not delayed: the daemon
+// is beside, and may wait for them, while its packets are as large as the loopback interface
+// allows.
+func (s *Service) clearOptions() *sctpsock.Options {
+	return &sctpsock.Options{
+		Options: stream.Options{
+			OutStreams:   s.Limits.Streams,
+			MaxInStreams: s.Limits.Streams,
+			ReadBuffer:   s.Limits.Buffer,
+			WriteBuffer:  s.Limits.Buffer,
+			SACKDelay:    -1,
+		},
+		KeepRestarted: true,
+	}
+}
+
+// addrPorts returns the addresses of a for package sctpsock: nil stands for none, an invalid one
+// for all of the host.
+func addrPorts(a *sctpdtls.Addr) []netip.AddrPort {
+	if a == nil {
+		return nil
+	}
+	if len(a.IPAddrs) == 0 {
+		return []netip.AddrPort{netip.AddrPortFrom(netip.Addr{}, uint16(a.Port))}
+	}
+	var list []netip.AddrPort
+	for _, ip := range a.IPAddrs {
+		addr, _ := netip.AddrFromSlice(ip.IP)
+		list = append(list, netip.AddrPortFrom(addr.Unmap().WithZone(ip.Zone), uint16(a.Port)))
+	}
+	return list
+}
+
+// resolve parses an address of a Service; nil stands for an empty one.
+func resolve(ctx context.Context, address string) (*sctpdtls.Addr, error) {
+	if address == "" {
+		return nil, nil
+	}
+	return sctpdtls.ResolveAddr(ctx, "sctp", address)
+}
+
+// dialDaemon makes an association with the daemon at address. streams are those that the peer
+// offers.
+func (s *Service) dialDaemon(
+	ctx context.Context, address string, peer net.Addr, out, in uint16,
+) (stream.Association, error) {
+	to, err := resolve(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	from, err := resolve(ctx, s.Source)
+	if err != nil {
+		return nil, err
+	}
+	o := s.clearOptions()
+	o.OutStreams, o.MaxInStreams = out, in
+	local := addrPorts(from)
+	if s.PeerSource {
+		local = sourceOf(peer, local)
+		o.Control = func(_, _ string, c syscall.RawConn) error { return bindAnywhere(c) }
+	}
+	sock, err := sctpsock.Dial(ctx, local, addrPorts(to), o)
+	if err != nil {
+		return nil, withHolder(err, local)
+	}
+	return kernelAssociation{sock}, nil
+}
+
+// sourceOf returns the addresses of the DTLS peer, with the port of local if there is one.
+func sourceOf(peer net.Addr, local []netip.AddrPort) []netip.AddrPort {
+	var port uint16
+	if len(local) > 0 {
+		port = local[0].Port()
+	}
+	a, _ := peer.(*sctpdtls.Addr)
+	list := addrPorts(a)
+	for i := range list {
+		list[i] = netip.AddrPortFrom(list[i].Addr(), port)
+	}
+	return list
+}

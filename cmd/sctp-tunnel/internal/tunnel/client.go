@@ -1,0 +1,220 @@
+package tunnel
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/legible"
+	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
+)
+
+// accept is Run of a Client. A daemon takes an association that is accepted for one with the far
+// daemon. So it is accepted only while the target can be reached: the socket listens when a
+// connection that is made for nothing else has shown that, until one for an association fails, or
+// ends because of the peer and was the last.
+func (r *run) accept(ctx context.Context) error {
+	g := &gate{run: r, dials: make(chan struct{}, r.Limits.Handshakes)}
+	for wait := firstProbe; ctx.Err() == nil; {
+		if err := r.probe(ctx); err != nil {
+			r.unreachable(err)
+			select {
+			case <-time.After(wait):
+			case <-ctx.Done():
+			}
+			wait = min(2*wait, r.Limits.Probe)
+			continue
+		}
+		wait = firstProbe
+		if err := g.open(ctx); err != nil {
+			return err
+		}
+	}
+	r.setReady(errNotRunning)
+	return nil
+}
+
+const firstProbe = 100 * time.Millisecond
+
+// unreachable tells of a target that is not reachable, once for each reason.
+func (r *run) unreachable(err error) {
+	r.mu.Lock()
+	told := r.notReady != nil && r.notReady.Error() == err.Error()
+	r.notReady = err
+	r.mu.Unlock()
+	if !told {
+		r.log.Warn("not listening: the target cannot be reached",
+			"target", r.Target, "err", legible.Text(err.Error()))
+	}
+}
+
+// probe makes a connection with the target and closes it, to see whether that is possible.
+func (r *run) probe(ctx context.Context) error {
+	if r.Redirect {
+		return nil // there are any number of targets
+	}
+	conn, err := r.dial(ctx, r.Target, r.Limits.Streams, r.Limits.Streams)
+	if err == nil {
+		go conn.Close()
+	}
+	return err
+}
+
+// dial makes a connection with the far end. out and in are the streams that the daemon offers.
+func (r *run) dial(ctx context.Context, target string, out, in uint16) (*sctpdtls.Conn, error) {
+	config := r.config()
+	config.SCTP.OutStreams, config.SCTP.MaxInStreams = out, in
+	verify := config.VerifyConnection
+	config.VerifyConnection = func(state sctpdtls.ConnectionState) error {
+		if verify != nil {
+			if err := verify(state); err != nil {
+				return err
+			}
+		}
+		return r.allow(state)
+	}
+	from, err := resolve(ctx, r.Source)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.Limits.Handshake)
+	defer cancel()
+	began := time.Now()
+	conn, err := (&sctpdtls.Dialer{Config: config, LocalAddr: from}).DialConn(ctx, "sctp", target)
+	if err != nil {
+		return nil, withHolder(err, addrPorts(from))
+	}
+	r.watch.Handshake(r.Name, time.Since(began))
+	return conn, nil
+}
+
+// A gate is the listening socket of a Client, which is there only while the target can be reached.
+type gate struct {
+	*run
+	dials chan struct{} // one for each connection that is being set up
+
+	mu       sync.Mutex
+	listener *sctpsock.Listener
+	carried  int // associations with a connection
+}
+
+// open accepts associations until the gate is closed or ctx is done.
+func (g *gate) open(ctx context.Context) error {
+	addr, err := resolve(ctx, g.Listen)
+	if err != nil {
+		return err
+	}
+	l, err := sctpsock.Listen(addrPorts(addr), g.clearOptions())
+	if err != nil {
+		return withHolder(err, addrPorts(addr))
+	}
+	g.mu.Lock()
+	g.listener = l
+	g.mu.Unlock()
+	defer g.close()
+	defer context.AfterFunc(ctx, g.close)()
+	g.setReady(nil)
+	g.log.Info("listening", "addr", sctpsock.Addr(l.Addrs()).String(), "role", g.Role.String())
+	for {
+		s, err := l.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil { // out of descriptors, perhaps
+			g.log.Warn("cannot accept", "err", err)
+			select {
+			case <-time.After(100 * time.Millisecond):
+			case <-ctx.Done():
+			}
+			continue
+		}
+		g.associations.Go(func() { g.serve(ctx, s) })
+	}
+}
+
+// close ends listening. What was not accepted is aborted.
+func (g *gate) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.listener != nil {
+		g.listener.Close()
+		g.listener = nil
+	}
+}
+
+// serve makes a connection for an association of the daemon, and carries messages until they end.
+func (g *gate) serve(ctx context.Context, s *sctpsock.Socket) {
+	from := sctpsock.Addr(s.RemoteAddrs())
+	if err := g.reserve(); err != nil {
+		s.Abort()
+		g.refuse(from, Full, err)
+		return
+	}
+	defer func() { <-g.slots }()
+	for {
+		conn, err := g.connect(ctx, s)
+		if err != nil {
+			if ctx.Err() == nil && !g.Redirect {
+				g.close()
+			}
+			s.Abort()
+			g.refuse(from, handshakeReason(err), err)
+			return
+		}
+		g.count(1)
+		why := g.carry(ctx, kernelAssociation{s}, conn, g.doubt)
+		g.count(-1)
+		if why != DaemonRestart || ctx.Err() != nil {
+			s.Abort() // for a restart while the tunnel stops; else it has ended
+			return
+		}
+		// The daemon takes its association for a new one, and the far daemon gets a new one.
+		if err := s.Renew(); err != nil {
+			s.Abort()
+			return
+		}
+	}
+}
+
+// count counts associations with a connection.
+func (g *gate) count(n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.carried += n
+}
+
+// doubt is called when the peer has ended an association. If it was the only one, the target may be
+// gone.
+func (g *gate) doubt() {
+	g.mu.Lock()
+	alone := g.carried <= 1
+	g.mu.Unlock()
+	if alone && !g.Redirect {
+		g.close()
+	}
+}
+
+// connect makes the connection for an association of the daemon, with as many streams.
+func (g *gate) connect(ctx context.Context, s *sctpsock.Socket) (*sctpdtls.Conn, error) {
+	acknowledgeAtOnce(s) // not every kernel gives that on to accepted sockets
+	select {
+	case g.dials <- struct{}{}:
+		defer func() { <-g.dials }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	target := g.Target
+	if g.Redirect {
+		to, err := originalDestination(s)
+		if err != nil {
+			return nil, err
+		}
+		target = sctpsock.Addr([]netip.AddrPort{to}).String()
+	}
+	toDaemon, fromDaemon := s.Streams()
+	return g.dial(ctx, target, fromDaemon, toDaemon)
+}

@@ -1,0 +1,78 @@
+package tunnel
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// listened returns the addresses that a service listens on.
+func listened(ctx context.Context, address string) []netip.AddrPort {
+	a, err := resolve(ctx, address)
+	if err != nil {
+		return nil
+	}
+	return addrPorts(a)
+}
+
+// withHolder adds to the error of a port that is in use who has it.
+func withHolder(err error, local []netip.AddrPort) error {
+	if !errors.Is(err, syscall.EADDRINUSE) || len(local) == 0 {
+		return err
+	}
+	port := local[0].Port()
+	who := holder(port)
+	if who == "" {
+		return err
+	}
+	return fmt.Errorf("%w; SCTP port %d is that of %s; give the tunnel another one, or the daemon",
+		err, port, who)
+}
+
+// holder returns which process has an SCTP port in this network namespace, as far as it can be
+// seen.
+func holder(port uint16) string {
+	table, err := os.ReadFile("/proc/net/sctp/eps")
+	if err != nil {
+		return ""
+	}
+	for inode := range socketsOn(table, port) {
+		if who := processOf(inode); who != "" {
+			return who
+		}
+	}
+	return ""
+}
+
+// socketsOn returns the inodes of the sockets that have a port: table is /proc/net/sctp/eps, with
+// the columns ENDPT SOCK STY SST HBKT LPORT UID INODE LADDRS.
+func socketsOn(table []byte, port uint16) map[string]bool {
+	inodes := make(map[string]bool)
+	for line := range bytes.Lines(table) {
+		f := strings.Fields(string(line))
+		if len(f) > 7 && f[5] == strconv.Itoa(int(port)) {
+			inodes[f[7]] = true
+		}
+	}
+	return inodes
+}
+
+// processOf returns the name and number of the process that has a socket.
+func processOf(inode string) string {
+	links, _ := filepath.Glob("/proc/[0-9]*/fd/*")
+	for _, link := range links {
+		if to, err := os.Readlink(link); err == nil && to == "socket:["+inode+"]" {
+			pid := strings.Split(link, "/")[2]
+			name, _ := os.ReadFile("/proc/" + pid + "/comm")
+			return fmt.Sprintf("%s (process %s)", strings.TrimSpace(string(name)), pid)
+		}
+	}
+	return ""
+}

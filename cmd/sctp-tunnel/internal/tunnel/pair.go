@@ -1,0 +1,264 @@
+package tunnel
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
+	"github.com/seed-41f70523/dtls-sctp/stream"
+)
+
+// A dtlsConnection is what a pair needs of a *[sctpdtls.Conn].
+type dtlsConnection interface {
+	ReadMessages(b []byte, msgs []sctpdtls.Message) (int, error)
+	WriteMessages(msgs []sctpdtls.Message) (int, error)
+	CloseWrite() error
+	Close() error
+	Abort() error
+}
+
+// A pair is one association with the daemon and the one DTLS connection that it is made to, or made
+// from.
+//
+// Two goroutines carry messages, one each way. Each reads until the end of its side, and passes
+// that on: what SHUTDOWN ends in clear, close_notify ends over DTLS, and the other way round. Each
+// direction ends by itself, as those of SCTP do: what the daemon or the peer had sent before it
+// learned of the other's end still crosses. Any other end is an ABORT of both.
+type pair struct {
+	info  *Association
+	clear stream.Association
+	conn  dtlsConnection
+	ppids *ppidMap
+	watch Observer
+	blame func() // called before an end by the peer is passed on to the daemon
+
+	mu    sync.Mutex // guards the following
+	why   Reason     // the first to be known; a failure takes the place of a clean one
+	err   error      // of a failure
+	late  int        // messages that could not be delivered because their receiver had ended
+	empty int        // messages of no bytes, which plain SCTP does not have
+}
+
+// run carries messages until both directions have ended. When stop is done it ends them, cleanly if
+// that is possible within limit.
+func (p *pair) run(stop context.Context, limit time.Duration) {
+	var both sync.WaitGroup
+	both.Go(p.out)
+	both.Go(p.in)
+	done := make(chan struct{})
+	go func() {
+		both.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-stop.Done():
+		p.stop(done, limit)
+		<-done
+	}
+	p.finish()
+}
+
+// out carries messages from the daemon to the peer.
+func (p *pair) out() {
+	r := &clearReader{from: p.clear}
+	defer r.release()
+	for {
+		msgs, err := r.next()
+		switch {
+		case err == io.EOF:
+			p.ending(DaemonShutdown)
+			p.conn.CloseWrite() // an error is also that of ReadMessages
+			return
+		case err != nil:
+			p.fail(daemonReason(err), err)
+			return
+		}
+		for i := range msgs {
+			msgs[i].PPID = mapped(p.ppids.out, msgs[i].PPID)
+		}
+		n, err := p.conn.WriteMessages(msgs)
+		p.carried(Out, msgs[:n])
+		switch {
+		case err == nil:
+		case isOver(err):
+			p.tooLate(len(msgs) - n)
+		default:
+			p.fail(peerReason(err), err)
+			return
+		}
+	}
+}
+
+// in carries messages from the peer to the daemon.
+func (p *pair) in() {
+	w := &clearWriter{to: p.clear}
+	for {
+		var one [1]sctpdtls.Message
+		msgs := one[:]
+		n, err := p.conn.ReadMessages(nil, msgs) // waits, without memory for what comes
+		if err == io.ErrShortBuffer {
+			b := batches.Get().(*batch)
+			msgs = b.msgs[:]
+			if n, err = p.conn.ReadMessages(b.buf[:], msgs); err == nil {
+				err = p.deliver(w, msgs[:n])
+			}
+			clear(msgs)
+			batches.Put(b)
+		} else if err == nil {
+			err = p.deliver(w, msgs[:n])
+		}
+		switch {
+		case err == nil:
+		case err == io.EOF:
+			if p.ending(PeerClose) {
+				p.blame()
+			}
+			p.clear.Shutdown()
+			return
+		default:
+			p.fail(peerReason(err), err)
+			return
+		}
+	}
+}
+
+// deliver sends messages to the daemon. An error was told of already.
+func (p *pair) deliver(w *clearWriter, msgs []sctpdtls.Message) error {
+	full := msgs[:0]
+	for _, m := range msgs {
+		if len(m.Data) > 0 {
+			m.PPID = mapped(p.ppids.in, m.PPID)
+			full = append(full, m)
+		}
+	}
+	p.noEmpty(len(msgs) - len(full))
+	n, err := w.write(full)
+	p.carried(In, full[:n])
+	switch {
+	case err == nil:
+	case isOver(err):
+		p.tooLate(len(full) - n)
+	default:
+		p.fail(daemonReason(err), err)
+		return err
+	}
+	return nil
+}
+
+func (p *pair) carried(d Direction, msgs []sctpdtls.Message) {
+	bytes := 0
+	for i := range msgs {
+		bytes += len(msgs[i].Data)
+	}
+	c := p.info.counts(d)
+	c.messages.Add(uint64(len(msgs)))
+	c.bytes.Add(uint64(bytes))
+	p.watch.Carried(p.info, d, len(msgs), bytes)
+}
+
+func (p *pair) tooLate(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.late += n
+}
+
+func (p *pair) noEmpty(n int) {
+	if n > 0 {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.empty += n
+	}
+}
+
+// ending says why one direction has ended cleanly. It reports whether that was the first.
+func (p *pair) ending(why Reason) (first bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if first = p.why == ""; first {
+		p.why = why
+	}
+	return first
+}
+
+// fail ends both associations by ABORT, and says why, unless that is known already.
+func (p *pair) fail(why Reason, err error) {
+	p.mu.Lock()
+	known := p.err != nil
+	if !known {
+		p.why, p.err = why, err
+	}
+	p.mu.Unlock()
+	if known {
+		return
+	}
+	if why == Missing {
+		p.watch.MissingData(p.info.Service)
+	}
+	if why.peerIsToBlame() {
+		p.blame()
+	}
+	p.conn.Abort()
+	if why == DaemonRestart { // the association goes on, with another connection
+		p.clear.SetWriteDeadline(time.Unix(1, 0))
+		return
+	}
+	p.clear.Abort()
+}
+
+// stop ends the association from here. SCTP lets one side end, and the other one finish what it has
+// sent before it knows; there is no such thing for who stands between. So this waits for a moment
+// when nothing is under way.
+func (p *pair) stop(done <-chan struct{}, limit time.Duration) {
+	until := time.Now().Add(limit)
+	p.awaitQuiet(done, time.Now().Add(limit/2))
+	p.ending(Stopped)
+	p.clear.Shutdown()
+	timer := time.NewTimer(time.Until(until))
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+		p.fail(DrainTimeout, fmt.Errorf("not all was delivered within %v", limit))
+	}
+}
+
+// quiet is how long nothing must have been carried.
+const quiet = 50 * time.Millisecond
+
+func (p *pair) awaitQuiet(done <-chan struct{}, until time.Time) {
+	tick := time.NewTicker(quiet)
+	defer tick.Stop()
+	for before, first := uint64(0), true; time.Now().Before(until); first = false {
+		now := p.info.out.messages.Load() + p.info.in.messages.Load()
+		if now == before && !first {
+			return
+		}
+		before = now
+		select {
+		case <-tick.C:
+		case <-done:
+			return
+		}
+	}
+}
+
+// finish releases both associations after a clean end.
+func (p *pair) finish() {
+	p.mu.Lock()
+	failed, why := p.err != nil, p.why
+	p.mu.Unlock()
+	switch {
+	case !failed:
+		err := p.conn.Close()
+		p.clear.Close()
+		if err != nil {
+			p.fail(peerReason(err), err)
+		}
+	case why == DaemonRestart:
+		p.clear.SetWriteDeadline(time.Time{})
+	}
+}

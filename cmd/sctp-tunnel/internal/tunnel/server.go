@@ -1,0 +1,189 @@
+package tunnel
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
+	"github.com/seed-41f70523/dtls-sctp/stream"
+)
+
+// serve is Run of a Server. The daemon is dialled in the middle of the handshake, when the peer has
+// proved who it is: if there is no daemon, the handshake fails, and no peer thinks that it has
+// reached one.
+func (r *run) serve(ctx context.Context) error {
+	admissions := &admissions{waiting: make(map[string]*admission)}
+	config := r.config()
+	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*sctpdtls.Config, error) {
+		return r.admit(ctx, admissions, hello)
+	}
+	config.Trace.HandshakeDone = func(peer net.Addr, _ sctpdtls.ConnectionState, err error) {
+		if err == nil {
+			return
+		}
+		if peer != nil {
+			admissions.take(peer).discard()
+		}
+		r.refuse(peer, handshakeReason(err), err)
+	}
+	l, err := sctpdtls.Listen("sctp", r.Listen, config)
+	if err != nil {
+		return withHolder(err, listened(ctx, r.Listen))
+	}
+	defer admissions.close()
+	defer l.Close()
+	r.setReady(nil)
+	defer r.setReady(errNotRunning)
+	r.log.Info("listening", "addr", l.Addr().String(), "role", r.Role.String())
+	for {
+		conn, err := l.AcceptConn(ctx)
+		if err != nil {
+			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+				return nil
+			}
+			return err
+		}
+		r.associations.Go(func() { r.welcome(ctx, admissions.take(conn.RemoteAddr()), conn) })
+	}
+}
+
+// welcome carries messages between a peer and the daemon that was dialled for it.
+func (r *run) welcome(ctx context.Context, a *admission, conn *sctpdtls.Conn) {
+	if a == nil || a.daemon == nil { // closed meanwhile
+		conn.Abort()
+		return
+	}
+	defer func() { <-r.slots }()
+	r.watch.Handshake(r.Name, a.took)
+	r.carry(ctx, a.daemon, conn, func() {})
+}
+
+// An admission is what a handshake needs that is under way, and what it leaves.
+type admission struct {
+	r      *run
+	daemon stream.Association // nil until it was dialled
+	took   time.Duration      // from ClientHello to the peer's Finished
+}
+
+// discard gives up what was dialled for a peer that does not come.
+func (a *admission) discard() {
+	if a != nil && a.daemon != nil {
+		a.daemon.Abort()
+		<-a.r.slots
+	}
+}
+
+// admit returns the configuration for one client, which asks about it and dials the daemon.
+func (r *run) admit(
+	ctx context.Context, all *admissions, hello *tls.ClientHelloInfo,
+) (*sctpdtls.Config, error) {
+	began := time.Now()
+	peer := hello.Conn.RemoteAddr()
+	out, in := r.Limits.Streams, r.Limits.Streams
+	if s, ok := hello.Conn.(interface{ Streams() (out, in uint16) }); ok {
+		out, in = s.Streams()
+	}
+	config := r.config()
+	verify := config.VerifyConnection
+	first := true
+	config.VerifyConnection = func(state sctpdtls.ConnectionState) error {
+		if verify != nil {
+			if err := verify(state); err != nil {
+				return err
+			}
+		}
+		if err := r.allow(state); err != nil || !first {
+			return err
+		}
+		first = false
+		a := &admission{r: r, took: time.Since(began)}
+		target := r.Target
+		if r.Route != nil {
+			if to := r.Route(state); to != "" {
+				target = to
+			}
+		}
+		// What the peer sends on is what the daemon receives on, and the other way round.
+		if err := r.reserve(); err != nil {
+			return &unreachableError{err}
+		}
+		ctx, cancel := context.WithTimeout(ctx, r.Limits.Handshake)
+		defer cancel()
+		var err error
+		if a.daemon, err = r.dialDaemon(ctx, target, peer, in, out); err != nil {
+			<-r.slots
+			return &unreachableError{err}
+		}
+		if !all.put(peer, a) {
+			a.discard()
+			return net.ErrClosed
+		}
+		return nil
+	}
+	return config, nil
+}
+
+// reserve takes one of the slots for associations.
+func (r *run) reserve() error {
+	select {
+	case r.slots <- struct{}{}:
+		return nil
+	default:
+		return errFull
+	}
+}
+
+var errFull = errors.New("there are as many associations as Limits.Associations allows")
+
+// admissions are those of peers whose handshakes are not complete, by their addresses.
+type admissions struct {
+	mu      sync.Mutex
+	waiting map[string]*admission // nil when closed
+}
+
+// key is the same in whatever order the kernel lists the addresses of an association.
+func key(peer net.Addr) string {
+	a, _ := peer.(*sctpdtls.Addr)
+	if a == nil {
+		return ""
+	}
+	sorted := *a
+	sorted.IPAddrs = slices.SortedFunc(slices.Values(a.IPAddrs), func(a, b net.IPAddr) int {
+		return slices.Compare(a.IP.To16(), b.IP.To16())
+	})
+	return sorted.String()
+}
+
+func (a *admissions) put(peer net.Addr, one *admission) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.waiting == nil {
+		return false
+	}
+	a.waiting[key(peer)].discard() // of an association that the kernel has forgotten already
+	a.waiting[key(peer)] = one
+	return true
+}
+
+func (a *admissions) take(peer net.Addr) *admission {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	one := a.waiting[key(peer)]
+	delete(a.waiting, key(peer))
+	return one
+}
+
+// close discards those that are left when nobody accepts any more.
+func (a *admissions) close() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, one := range a.waiting {
+		one.discard()
+	}
+	a.waiting = nil
+}
