@@ -190,7 +190,8 @@ func TestReadMessages(t *testing.T) {
 		read(100, 10, 100) // no room for the next one
 		read(1000, 1, 200)
 		msgs := make([]Message, 2)
-		if n, err := p.server.ReadMessages(nil, msgs); n != 0 || err != io.ErrShortBuffer || msgs[0].Length != 50 {
+		n, err := p.server.ReadMessages(nil, msgs)
+		if n != 0 || err != io.ErrShortBuffer || msgs[0].Length != 50 {
 			t.Errorf("without room: %d, %v, %+v", n, err, msgs[0])
 		}
 		read(1000, 10, 50)

@@ -301,7 +301,9 @@ func TestHalfCloseOfBothFoundAtOnce(t *testing.T) {
 	for _, version := range bothVersions {
 		bubble(t, func(t *testing.T) {
 			// The client's owner waits for room, so that it finds close_notify and the end together.
-			p := connectedAs(t, version, assoctest.Options{}, func(client, _ *Config) { client.ReadQueue = 1 })
+			p := connectedAs(t, version, assoctest.Options{}, func(client, _ *Config) {
+				client.ReadQueue = 1
+			})
 			if err := p.client.CloseWrite(); err != nil {
 				t.Fatal(err)
 			}
