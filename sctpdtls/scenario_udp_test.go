@@ -286,6 +286,9 @@ func (w *udpWorld) restart(t *testing.T, client association) association {
 	local, remote := a.Assoc.LocalAddr().(*sctpudp.Addr), a.Assoc.RemoteAddr().(*sctpudp.Addr)
 	w.cut()
 	client.Abort() // which nobody hears
+	w.mu.Lock()
+	delete(w.conns, netip.AddrPortFrom(local.Addrs[0], local.UDPPort)) // nor does it answer
+	w.mu.Unlock()
 	w.mend()
 	peer := netip.AddrPortFrom(remote.Addrs[0], remote.UDPPort)
 	again, err := w.dial(local.UDPPort, local.Port, remote.Port, peer)
