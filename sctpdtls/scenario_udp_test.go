@@ -286,12 +286,18 @@ func (w *udpWorld) restart(t *testing.T, client association) association {
 	local, remote := a.Assoc.LocalAddr().(*sctpudp.Addr), a.Assoc.RemoteAddr().(*sctpudp.Addr)
 	w.cut()
 	client.Abort() // which nobody hears
-	w.mu.Lock()
-	delete(w.conns, netip.AddrPortFrom(local.Addrs[0], local.UDPPort)) // nor does it answer
-	w.mu.Unlock()
+	var again association
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		peer := netip.AddrPortFrom(remote.Addrs[0], remote.UDPPort)
+		again, err = w.dial(local.UDPPort, local.Port, remote.Port, peer)
+	}()
+	// With the new association it does not answer what is sent to the old one.
+	synctest.Wait()
 	w.mend()
-	peer := netip.AddrPortFrom(remote.Addrs[0], remote.UDPPort)
-	again, err := w.dial(local.UDPPort, local.Port, remote.Port, peer)
+	<-done
 	if errors.Is(err, syscall.ECONNRESET) {
 		return nil
 	}

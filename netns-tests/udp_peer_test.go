@@ -1,0 +1,200 @@
+//go:build kernel
+
+package netns
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
+)
+
+// The SCTP of this library, inside UDP, with that of Linux as the peer: RFC 6951.
+
+// A udpPair has the kernel's SCTP in UDP on one of its hosts, and on the other ours.
+type udpPair struct{ *opensslPair }
+
+const udpNetwork = "sctp4+udp"
+
+// newUDPPair opens the UDP port of the kernel on one host, for what it accepts and, beside, for
+// what it sends if a socket has no port of its own.
+func newUDPPair(t *testing.T, ours string) udpPair {
+	t.Helper()
+	p := udpPair{newOpenSSLPair(t)}
+	kernel := p.client
+	if ours == "client" {
+		kernel = p.server
+	}
+	kernel.Sysctl(t, "net.sctp.udp_port", "9899")
+	kernel.Sysctl(t, "net.sctp.encap_port", "9899")
+	return p
+}
+
+// meet makes a connection of which ours is one end.
+func (p udpPair) meet(
+	t *testing.T, ours string, change func(*sctpdtls.Config),
+) (client, server *sctpdtls.Conn) {
+	t.Helper()
+	networks := map[string]string{"client": "sctp4", "server": "sctp4"}
+	networks[ours] = udpNetwork
+	serverConfig, clientConfig := p.config(t, "server", nil), p.config(t, "client", nil)
+	change(serverConfig)
+	change(clientConfig)
+	var ln *sctpdtls.Listener
+	var err error
+	p.server.Do(t, func() { ln, err = sctpdtls.Listen(networks["server"], ":4433", serverConfig) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	accepted := make(chan error, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(t.Context(), Patience)
+		defer cancel()
+		var err error
+		server, err = ln.AcceptConn(ctx)
+		accepted <- err
+	}()
+	p.client.Do(t, func() {
+		client, err = sctpdtls.Dial(networks["client"], p.address(), clientConfig)
+	})
+	if err := errors.Join(err, <-accepted); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Abort(); server.Abort() })
+	return client, server
+}
+
+// TestKernelPeer has both versions of DTLS between our SCTP and the kernel's, in both roles, on a
+// good network and on one that loses: messages on 16 streams both ways, up to the largest, new keys
+// by either end, and the end by either.
+func TestKernelPeer(t *testing.T) {
+	for _, ours := range []string{"client", "server"} {
+		t.Run("ours is the "+ours, func(t *testing.T) {
+			p := newUDPPair(t, ours)
+			for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {
+				for _, network := range []string{"", "delay 2ms loss 2%"} {
+					t.Run(fmt.Sprintf("%#04x %s", version, network), func(t *testing.T) {
+						p.tryKernelPeer(t, ours, version, network)
+					})
+				}
+			}
+		})
+	}
+}
+
+func (p udpPair) tryKernelPeer(t *testing.T, ours string, version uint16, network string) {
+	if network != "" {
+		p.client.Netem(t, 0, network)
+		p.server.Netem(t, 0, network)
+		t.Cleanup(func() {
+			p.client.Netem(t, 0, "delay 0ms")
+			p.server.Netem(t, 0, "delay 0ms")
+		})
+	}
+	config := func(c *sctpdtls.Config) {
+		c.MinVersion, c.MaxVersion = version, version
+		c.Renegotiation = sctpdtls.RenegotiateFreely
+		c.SCTP.OutStreams = 16
+		c.SCTP.RTOMin = 100 * time.Millisecond
+	}
+	client, server := p.meet(t, ours, config)
+	f := startTraffic(t, 16, client, server)
+	for i := range 4 {
+		before := f.delivered()
+		for limit := time.Now().Add(Patience); f.delivered() < before+50; time.Sleep(time.Millisecond) {
+			if time.Now().After(limit) {
+				t.Fatalf("%d messages, and no more", f.delivered())
+			}
+		}
+		if err := newKeys(t.Context(), f.ends[i%2]); err != nil {
+			t.Errorf("new keys by end %d: %v", i%2, err)
+		}
+	}
+	if f.finish() {
+		t.Log(f)
+	}
+	closed := make(chan error)
+	go func() { closed <- server.Close() }()
+	if err := errors.Join(client.Close(), <-closed); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	if network != "" {
+		return // an ABORT may be lost
+	}
+	for i := range 2 {
+		client, server := p.meet(t, ours, config)
+		ends := []*sctpdtls.Conn{client, server}
+		ends[i].Abort()
+		ends[1-i].SetReadDeadline(time.Now().Add(Patience))
+		_, _, err := ends[1-i].ReadMessage(make([]byte, 100))
+		wantEnd(t, err, sctpdtls.AssocAborted)
+	}
+}
+
+// TestOpenSSLOverUDP has OpenSSL's DTLS over SCTP behind the kernel's SCTP, in both roles.
+func TestOpenSSLOverUDP(t *testing.T) {
+	t.Run("server", func(t *testing.T) {
+		p := newUDPPair(t, "client")
+		server := p.openssl(t, "server")
+		server.WaitFor("ACCEPT")
+		var conn *sctpdtls.Conn
+		var err error
+		p.client.Do(t, func() {
+			conn, err = sctpdtls.Dial(udpNetwork, p.address(), p.config(t, "client", nil))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Abort()
+		if err := conn.WriteMessage([]byte("from us\n"), sctpdtls.MessageInfo{Stream: 3}); err != nil {
+			t.Fatal(err)
+		}
+		server.WaitFor("(?m)^from us$")
+		server.Type("from OpenSSL\n")
+		says(t, conn, "from OpenSSL\n")
+		if err := conn.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+		server.WaitFor("(?m)^DONE$")
+		server.EndInput()
+	})
+	t.Run("client", func(t *testing.T) {
+		p := newUDPPair(t, "server")
+		var ln *sctpdtls.Listener
+		var err error
+		p.server.Do(t, func() {
+			ln, err = sctpdtls.Listen(udpNetwork, ":4433", p.config(t, "server", nil))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		client := p.openssl(t, "client")
+		ctx, cancel := context.WithTimeout(t.Context(), Patience)
+		defer cancel()
+		conn, err := ln.AcceptConn(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Abort()
+		client.WaitFor(`Verify return code: 0 \(ok\)`)
+		client.Type("from OpenSSL\n")
+		says(t, conn, "from OpenSSL\n")
+		if err := conn.WriteMessage([]byte("from us\n"), sctpdtls.MessageInfo{Stream: 2}); err != nil {
+			t.Fatal(err)
+		}
+		client.WaitFor("(?m)^from us$")
+		client.Type("Q\n")
+		if _, _, err := conn.ReadMessage(nil); err != io.EOF {
+			t.Errorf("after OpenSSL's close_notify: %v, want io.EOF", err)
+		}
+		if err := conn.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+}
