@@ -205,7 +205,9 @@ type Config struct {
 	Trace *Trace
 	// Logger is told what [Trace] is told, and never a secret; nil: nobody. Attributes stand in
 	// brackets; “peer”, the peer's addresses, is one of each record but “cannot accept”. None
-	// has more than 512 bytes, whatever a peer sends.
+	// has more than 512 bytes, whatever a peer sends. Of what happens to an association but its
+	// end, 64 records are written at once and one more every ten seconds; Warn: “events were not
+	// logged” (events) says how many were left out.
 	//
 	//   - Warn: “handshake failed” (err), “cannot accept” (err), “fatal alert” (alert, local, err), “association” that
 	//     was lost or restarted (state, cause), “path” that has failed, perhaps (addr, change), “error of the peer” (cause);

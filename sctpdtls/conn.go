@@ -82,6 +82,7 @@ type Conn struct {
 	askedAt    time.Time           // when the one was sent from which the peer makes its key
 	keyTime    time.Duration       // that it took from there to compute and install a key
 	epoch      uint64              // that Trace was told of
+	logLimit   logLimit            // of events
 	controlAt  uint32              // transmission sequence number of the last control record that was not held
 	changeAt   uint32              // of ChangeCipherSpec
 	check      checkpoint          // the last one, if it is not passed

@@ -125,3 +125,41 @@ func wantLegible(t *testing.T, err error) {
 		t.Errorf("error of %d bytes: %.600q", len(err.Error()), err)
 	}
 }
+
+// Whoever is on the path can have SCTP tell of errors and addresses without end, unauthenticated.
+// They do not fill the log.
+func TestLogOfEvents(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var log bytes.Buffer
+		client, server := clientConfig(), serverConfig()
+		client.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		p := newTestPair(t, assoctest.Options{}, client, server)
+		if cerr, serr := p.handshake(); cerr != nil || serr != nil {
+			t.Fatal(cerr, serr)
+		}
+		p.close() // so that nobody else writes
+		lines := func(what string) int { return strings.Count(log.String(), what) }
+		flood := func(want int) {
+			t.Helper()
+			log.Reset()
+			for range 5000 {
+				p.client.logEvent(ErrorReceived{Cause: 1})
+				p.client.logEvent(PeerAddrChange{Change: AddrUnreachable})
+			}
+			if n := lines("error of the peer") + lines("msg=path"); n != want {
+				t.Errorf("%d records of 10000 events, want %d", n, want)
+			}
+		}
+		flood(logBurst)
+		time.Sleep(3 * logInterval)
+		flood(3)
+		if n := lines(fmt.Sprintf("events=%d\n", 10000-logBurst)); n != 1 {
+			t.Errorf("%d records of what was left out, want 1:\n%s", n, &log)
+		}
+		log.Reset()
+		p.client.logEvent(AssocChange{State: AssocLost})
+		if lines("msg=association") != 1 {
+			t.Error("the end of the association was left out")
+		}
+	})
+}
