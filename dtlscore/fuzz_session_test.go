@@ -51,7 +51,8 @@ func FuzzSession(f *testing.F) {
 		}
 		client, server := goldenConfigs(n.version)
 		goldenMutual(client, server)
-		client.trustsServerOf(n)
+		client.trustsServerOf(n, false)
+		client.trustsServerOf(n, true)
 		server.trustsClientOf(n, &state)
 		if !n.expired(testTime) && n.created > testTime.Unix() {
 			t.Error("a session from the future is not refused")

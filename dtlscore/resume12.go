@@ -34,13 +34,14 @@ func (c *Conn) offerSession(hello *clientHello) *session {
 	if c.agreed.HandshakeComplete {
 		return nil // a renegotiation is for new keys
 	}
-	data, ok := c.config.SessionCache.Get(key)
+	data, own, ok := c.config.cachedSession(key)
 	if !ok {
 		return nil
 	}
 	n := parseSession(data)
 	if n == nil || !slices.Contains(versions, n.version) || !slices.Contains(hello.suites, n.suite) ||
-		n.serverName != hello.serverName || n.expired(c.config.time()) || !c.config.trustsServerOf(n) {
+		n.serverName != hello.serverName || n.expired(c.config.time()) ||
+		!c.config.trustsServerOf(n, own) {
 		n.forget()
 		c.config.SessionCache.Put(key, nil)
 		return nil
@@ -60,10 +61,11 @@ func (c *Conn) offerSession(hello *clientHello) *session {
 	return n
 }
 
-// trustsServerOf reports whether the server of a session would pass today. Certificates are
-// verified as in a full handshake: that costs a client little, and a cache may have been kept
-// anywhere.
-func (c *Config) trustsServerOf(n *session) bool {
+// trustsServerOf reports whether the server of a session would pass today. Certificates of a
+// session that is our own were verified, and only what may have changed since is looked at, which
+// is what makes resumption fast. Else they are verified as in a full handshake: the session may
+// have been kept anywhere.
+func (c *Config) trustsServerOf(n *session, own bool) bool {
 	var s ConnectionState
 	if n.restore(&s) != nil {
 		return false
@@ -77,7 +79,15 @@ func (c *Config) trustsServerOf(n *session) bool {
 	if c.InsecureSkipVerify {
 		return true
 	}
-	if len(s.VerifiedChains) == 0 || c.verifyChain(&s, c.RootCAs, hostOf(c.ServerName), x509.ExtKeyUsageServerAuth) != nil {
+	if len(s.VerifiedChains) == 0 {
+		return false
+	}
+	name := hostOf(c.ServerName)
+	if own && s.PeerCertificates[0].VerifyHostname(name) == nil &&
+		c.stillVerified(s.VerifiedChains, c.RootCAs, x509.ExtKeyUsageServerAuth) {
+		return true
+	}
+	if c.verifyChain(&s, c.RootCAs, name, x509.ExtKeyUsageServerAuth) != nil {
 		return false
 	}
 	n.chain = rawCertificates(s.VerifiedChains[0])
@@ -118,7 +128,7 @@ func (s *clientHandshake12) keepSession(c *Conn) {
 		n.created = s.session.created
 	}
 	if data, err := n.marshal(); err == nil {
-		c.config.SessionCache.Put(c.sessionKey(), data)
+		c.config.cacheSession(c.sessionKey(), data)
 	}
 }
 

@@ -201,3 +201,23 @@ func TestAttackG5AlteredCertificatesInCache(t *testing.T) {
 		}
 	}
 }
+
+// A certificate that nobody has issued is not believed because a session has it, with a chain to an
+// authority that is trusted: what this end has not kept itself is verified again.
+func TestForgedChainInCache(t *testing.T) {
+	for _, v := range eachVersion {
+		client, server := resumingConfigs(tls.NoClientCert)
+		v.set(client, server)
+		newTestPair(t, client, server).handshake()
+		forged := newTestAuthority("other").issue(testCerts().ecdsa.PrivateKey.(crypto.Signer), nil)
+		editSession(client, func(n *session) {
+			n.peer = [][]byte{forged.Certificate[0]}
+			n.chain = [][]byte{forged.Certificate[0], n.chain[len(n.chain)-1]}
+		})
+		p := newTestPair(t, client, server)
+		p.handshake()
+		if p.client.conn.ConnectionState().DidResume {
+			t.Errorf("%s: it was resumed", v.name)
+		}
+	}
+}

@@ -104,8 +104,8 @@ func (c *Config) trustsRawKey(s *ConnectionState) bool {
 // was verified or not, as in crypto/tls.
 func (c *Config) expired(cert *x509.Certificate) bool { return c.time().After(cert.NotAfter) }
 
-// stillVerified reports whether the first of the chains in a ticket would pass today, without the
-// public-key operations of a whole verification, which our ticket shows to have been done:
+// stillVerified reports whether the first of the chains of a session would pass today, without the
+// public-key operations of a whole verification, which were done when we made it:
 // certificates expire, and who issued them may be trusted no more.
 func (c *Config) stillVerified(chains [][]*x509.Certificate, roots *x509.CertPool, usage x509.ExtKeyUsage) bool {
 	if len(chains) == 0 {

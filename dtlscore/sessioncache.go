@@ -36,20 +36,30 @@ type lruCache struct {
 type lruEntry struct {
 	key     string
 	session []byte
+	own     bool // put by this package, in this process
 }
 
 func (c *lruCache) Get(key string) ([]byte, bool) {
+	session, _, ok := c.get(key)
+	return session, ok
+}
+
+func (c *lruCache) Put(key string, session []byte) { c.put(key, session, false) }
+
+// get is Get, and tells whether this package has put the session there.
+func (c *lruCache) get(key string) (session []byte, own, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e := c.entries[key]
 	if e == nil {
-		return nil, false
+		return nil, false, false
 	}
 	c.order.MoveToFront(e)
-	return e.Value.(lruEntry).session, true
+	entry := e.Value.(lruEntry)
+	return entry.session, entry.own, true
 }
 
-func (c *lruCache) Put(key string, session []byte) {
+func (c *lruCache) put(key string, session []byte, own bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e := c.entries[key]; e != nil {
@@ -59,11 +69,30 @@ func (c *lruCache) Put(key string, session []byte) {
 	if session == nil {
 		return
 	}
-	c.entries[key] = c.order.PushFront(lruEntry{key, session})
+	c.entries[key] = c.order.PushFront(lruEntry{key, session, own})
 	if c.order.Len() > c.capacity {
 		oldest := c.order.Remove(c.order.Back()).(lruEntry)
 		delete(c.entries, oldest.key)
 	}
+}
+
+// cachedSession returns what the cache of c has for key. own means that it was in this process all
+// the time, so that what this package has found out about the peer is still true of it.
+func (c *Config) cachedSession(key string) (session []byte, own, ok bool) {
+	if lru, isOurs := c.SessionCache.(*lruCache); isOurs {
+		return lru.get(key)
+	}
+	session, ok = c.SessionCache.Get(key)
+	return session, false, ok
+}
+
+// cacheSession keeps a session that was just made.
+func (c *Config) cacheSession(key string, session []byte) {
+	if lru, isOurs := c.SessionCache.(*lruCache); isOurs {
+		lru.put(key, session, true)
+		return
+	}
+	c.SessionCache.Put(key, session)
 }
 
 // parsedCertificates are certificates of peers and sessions that somebody still

@@ -60,6 +60,6 @@ func (s *open13) keepTicket(c *Conn, m *newSessionTicket13) {
 	age := now.Sub(time.Unix(n.created, 0))
 	n.lifetime = uint32(min(time.Duration(m.lifetime)*time.Second+age, sessionLifetime) / time.Second)
 	if data, err := n.marshal(); err == nil {
-		c.config.SessionCache.Put(key, data)
+		c.config.cacheSession(key, data)
 	}
 }
