@@ -135,3 +135,76 @@ func TestRecvMany(t *testing.T) {
 		}
 	}
 }
+
+// Small messages of a batch share packets, and the last one does not wait for an acknowledgement.
+// What follows one by one does not share any; a socket on which Nagle's algorithm is on keeps it
+// on.
+func TestSendAllShares(t *testing.T) {
+	for _, nagle := range []bool{false, true} {
+		options := withAuth()
+		options.Nagle = nagle
+		c, s := pair(t, options, withAuth())
+		packets := func() uint64 {
+			st, err := c.Stats()
+			must(t, err)
+			return st.PacketsSent
+		}
+		msgs, infos := make([][]byte, stream.MaxBatch), make([]stream.Info, stream.MaxBatch)
+		for i := range msgs {
+			msgs[i] = fmt.Append(nil, "message ", i)
+		}
+		before := packets()
+		if n, err := c.TrySendAll(msgs, infos); n != stream.MaxBatch || err != nil {
+			t.Fatalf("TrySendAll = %d, %v", n, err)
+		}
+		// The first goes at once where nothing is under way, and the others in one: loopback has packets
+		// of 64 KiB.
+		if n := packets() - before; !nagle && (n < 1 || n > 4) {
+			t.Errorf("%d messages took %d packets, want 2 or so", stream.MaxBatch, n)
+		}
+		for _, m := range msgs {
+			wantMessage(t, s, string(m))
+		}
+		must(t, c.control(func(fd int) error {
+			off, err := getInt(fd, solSCTP, optNoDelay)
+			if (off == 0) != nagle {
+				t.Errorf("Nagle %v: SCTP_NODELAY is %d after a batch", nagle, off)
+			}
+			return err
+		}))
+		if nagle {
+			continue
+		}
+		before = packets()
+		for range 5 {
+			send(t, c, "alone", stream.Info{})
+		}
+		if n := packets() - before; n < 5 {
+			t.Errorf("five messages one by one took %d packets", n)
+		}
+	}
+}
+
+// What a batch has collected is delivered though the kernel does not take its last message, and
+// nothing is sent any more.
+func TestSendAllFull(t *testing.T) {
+	c, s := pair(t, withAuth(), withAuth())
+	msgs, infos := make([][]byte, stream.MaxBatch), make([]stream.Info, stream.MaxBatch)
+	for i := range msgs {
+		msgs[i] = make([]byte, 100)
+	}
+	sent, n, err := 0, 0, error(nil)
+	for ; err == nil; sent += n {
+		n, err = c.TrySendAll(msgs, infos)
+	}
+	if err != stream.ErrWouldBlock {
+		t.Fatal(err)
+	}
+	s.SetReadDeadline(time.Now().Add(patience))
+	b := buffer(make([]byte, 1000))
+	for range sent {
+		if _, err := s.Recv(b, true); err != nil {
+			t.Fatalf("of %d messages: %v", sent, err)
+		}
+	}
+}

@@ -15,6 +15,7 @@ type sendBatch struct {
 	iovs     [stream.MaxBatch]unix.Iovec
 	ctls     [stream.MaxBatch]sendControl
 	n, taken int
+	bundle   bool // as many messages as fit in each packet
 	errno    syscall.Errno
 	once     func(fd uintptr) // b.send
 }
@@ -39,10 +40,25 @@ var sendBatches = sync.Pool{New: func() any {
 	return b
 }}
 
-// send goes on until the kernel does not take a message: sendmmsg says only the next time why.
+// send sends all messages that the kernel takes. Without Nagle's algorithm each would be a packet,
+// with an HMAC of its own. So all but the last are sent with it, which collects them until a packet
+// is full, and the last one without, which sends what is left. If that does not come to pass, the
+// acknowledgement of what is under way does it. (MSG_MORE would not be so safe: what it collects
+// waits for another message, be there one or not.)
 func (b *sendBatch) send(fd uintptr) {
-	for b.taken, b.errno = 0, 0; b.taken < b.n && b.errno == 0; {
-		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&b.hdrs[b.taken])), uintptr(b.n-b.taken), unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, 0, 0)
+	b.taken, b.errno = 0, 0
+	if b.bundle && setInt(int(fd), solSCTP, optNoDelay, 0) == nil {
+		b.sendUpTo(b.n-1, fd)
+		setInt(int(fd), solSCTP, optNoDelay, 1)
+	}
+	b.sendUpTo(b.n, fd)
+}
+
+// sendUpTo goes on until the kernel does not take a message: sendmmsg says only the next time why.
+func (b *sendBatch) sendUpTo(end int, fd uintptr) {
+	for b.taken < end && b.errno == 0 {
+		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&b.hdrs[b.taken])),
+			uintptr(end-b.taken), unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, 0, 0)
 		switch errno {
 		case 0:
 			b.taken += int(n)
@@ -63,7 +79,9 @@ func (s *Socket) TrySendAll(msgs [][]byte, infos []stream.Info) (n int, err erro
 	b := sendBatches.Get().(*sendBatch)
 	defer b.release()
 	b.n = len(msgs)
+	size := 0
 	for i, m := range msgs {
+		size += len(m)
 		if len(m) == 0 {
 			return 0, ErrEmptyMessage
 		}
@@ -71,6 +89,7 @@ func (s *Socket) TrySendAll(msgs [][]byte, infos []stream.Info) (n int, err erro
 		b.iovs[i].SetLen(len(m))
 		b.ctls[i].set(&infos[i])
 	}
+	b.bundle = !s.nagle && b.n > 1 && size/b.n <= bundled
 	if err := s.rc.Control(b.once); err != nil {
 		return 0, pollError(err)
 	}
@@ -79,6 +98,9 @@ func (s *Socket) TrySendAll(msgs [][]byte, infos []stream.Info) (n int, err erro
 	}
 	return b.taken, s.sendError(b.errno, len(msgs[b.taken]), infos[b.taken].Stream)
 }
+
+// bundled is up to which size two messages fit in a packet of 1,500 bytes.
+const bundled = 680
 
 func (b *sendBatch) release() {
 	clear(b.iovs[:b.n]) // forget the messages

@@ -75,7 +75,7 @@ func dialOnce(ctx context.Context, local, remote []netip.AddrPort, o *Options) (
 	if err != nil {
 		return nil, err
 	}
-	s := &Socket{f: f, rc: rc}
+	s := &Socket{f: f, rc: rc, nagle: o != nil && o.Nagle}
 	if err = s.connect(ctx, remote); err == nil {
 		err = s.begin(o)
 	}

@@ -107,7 +107,7 @@ func (l *Listener) accept() (*Socket, error) {
 		if err != nil {
 			return nil, err
 		}
-		s := &Socket{f: f, rc: rc, keepRestarted: l.opts.KeepRestarted}
+		s := &Socket{f: f, rc: rc, nagle: l.opts.Nagle, keepRestarted: l.opts.KeepRestarted}
 		// The association has the listener's AUTH settings, but its socket has not, and would take part
 		// in a restart without AUTH. That is the end of the association for us, so that DATA is all that
 		// has to be authenticated until its Recv says so.

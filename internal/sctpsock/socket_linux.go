@@ -26,6 +26,7 @@ type Socket struct {
 	outStreams, inStreams uint16
 	local, remote         []netip.AddrPort // as they were at first
 
+	nagle         bool // is on all the time
 	blocking      bool // was, before it was adopted
 	keepRestarted bool // Options.KeepRestarted
 	restarted     atomic.Bool
