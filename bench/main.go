@@ -3,13 +3,19 @@
 //	bench core FILE                 what needs no SCTP
 //	bench association FILE          over associations of the kernel, as root of one that has SCTP
 //	bench scale FILE                the same: what many associations and streams cost
+//	bench profile FILE              the same: what is done while package profile counts
 //	bench peer OPTION...            one end of an association; the above call it
 //	bench report FOLDER DOCUMENT FILE...
-//	                                puts results together: JSON and charts in FOLDER, tables in DOCUMENT
+//	                                makes of results charts in FOLDER and tables in DOCUMENT; what
+//	                                was not measured stays as it is
+//	bench draw PROFILE FOLDER DOCUMENT
+//	                                makes of a profile drawings in FOLDER and a table in DOCUMENT
 //	bench load FOLDER DOCUMENT CHART
 //	                                puts what the tests of load left in FOLDER into DOCUMENT, and draws the soak
-//	bench baseline BASELINE FILE... keeps the ratios of results
-//	bench check BASELINE FILE...    fails if results are worse than that
+//	bench baseline BASELINE FILE... keeps the ratios of runs
+//	bench check BASELINE FILE...    fails if one is worse than that in each of the runs
+//
+// In a machine that counts instructions (environment: COUNTING) a nanosecond is one of them.
 package main
 
 import (
@@ -20,6 +26,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,17 +37,19 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/bench/core"
 	"github.com/seed-41f70523/dtls-sctp/bench/measure"
 	"github.com/seed-41f70523/dtls-sctp/bench/peer"
+	"github.com/seed-41f70523/dtls-sctp/bench/profile"
 	"github.com/seed-41f70523/dtls-sctp/bench/report"
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 )
 
 func main() {
 	if len(os.Args) < 2 {
-		fail(errors.New("usage: bench core|association|scale|peer|report|load|baseline|check, and what each wants"))
+		fail(errors.New("usage: bench COMMAND, and what it wants: see the package's documentation"))
 	}
 	commands := map[string]func([]string) error{
-		"core": runCore, "association": runAssociation, "scale": runScale, "peer": runPeer,
-		"report": runReport, "load": runLoad, "baseline": runBaseline, "check": runCheck,
+		"core": runCore, "association": runAssociation, "scale": runScale,
+		"profile": runProfile, "peer": runPeer,
+		"report": runReport, "draw": runDraw, "load": runLoad, "baseline": runBaseline, "check": runCheck,
 	}
 	command, ok := commands[os.Args[1]]
 	if !ok {
@@ -64,10 +74,13 @@ func runCore(args []string) error {
 	if err != nil {
 		return err
 	}
-	r := measure.Report{About: map[string]string{"Go": runtime.Version(), "processor": processor()}}
+	r := measure.Report{About: map[string]string{"processor": processor()}}
 	err = r.Run(os.Stderr, contests, *rounds, *turn)
 	return errors.Join(err, r.Write(flags.Arg(0)))
 }
+
+// counting is set where the clock counts instructions: see netns-tests/run.
+var counting = os.Getenv("COUNTING") != ""
 
 // processor returns the name of this machine's processor.
 func processor() string {
@@ -92,18 +105,23 @@ func kernel() (string, error) {
 	return fmt.Sprintf("Linux %s, processor: %s", unix.ByteSliceToString(u.Release[:]), processor()), nil
 }
 
-// perCall returns what f takes, which is some microseconds: the least of several turns.
-func perCall(f func()) string {
-	const turns, times = 50, 100
-	least := time.Hour
-	for range turns {
-		begin := time.Now()
-		for range times {
-			f()
+// hashes returns how the kernel computes SHA-1 and SHA-256, if it tells.
+func hashes() string {
+	text, _ := os.ReadFile("/proc/crypto")
+	best := map[string]int{}
+	drivers := map[string]string{}
+	for entry := range strings.SplitSeq(string(text), "\n\n") {
+		fields := map[string]string{}
+		for line := range strings.Lines(entry) {
+			name, value, _ := strings.Cut(line, ":")
+			fields[strings.TrimSpace(name)] = strings.TrimSpace(value)
 		}
-		least = min(least, time.Since(begin))
+		name := fields["name"]
+		if priority, _ := strconv.Atoi(fields["priority"]); name != "" && priority >= best[name] {
+			best[name], drivers[name] = priority, fields["driver"]
+		}
 	}
-	return fmt.Sprintf("%.1f µs", least.Seconds()*1e6/times)
+	return strings.Trim(drivers["sha1"]+", "+drivers["sha256"], ", ")
 }
 
 func runAssociation(args []string) error {
@@ -111,7 +129,8 @@ func runAssociation(args []string) error {
 	rounds := flags.Int("rounds", 9, "how often each has its turn, at most")
 	turn := flags.Duration("turn", 200*time.Millisecond, "time of a turn")
 	cpeer := flags.String("cpeer", "", "the peer in C")
-	parts := flags.String("parts", strings.Join(association.Parts(), ","), "what to measure: ASSOCIATIONSxSTREAMS, or handshakes")
+	parts := flags.String("parts", strings.Join(association.Parts(), ","),
+		"what to measure; besides, records, where instructions are counted")
 	flags.Parse(args)
 	self, err := os.Executable()
 	if err != nil {
@@ -127,10 +146,23 @@ func runAssociation(args []string) error {
 		return err
 	}
 	r := measure.Report{About: map[string]string{
-		"kernel":              k,
-		"a system call there": perCall(func() { unix.RawSyscall(unix.SYS_GETPID, 0, 0, 0) }),
-		"time.Now there":      perCall(func() { _ = time.Now() }),
+		"kernel": k, "hashes": hashes(), "Go": runtime.Version(), "unit": "µs",
 	}}
+	if counting {
+		r.About["unit"] = "1,000 instructions"
+		if strings.Contains(r.About["hashes"], "generic") {
+			return errors.New("this kernel computes HMACs in plain C, other than machines: " + r.About["hashes"])
+		}
+	}
+	if slices.Contains(strings.Split(*parts, ","), "records") {
+		contests, err := core.Counted()
+		if err == nil {
+			err = r.Run(os.Stderr, contests, 1, *turn/8)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	return association.Run(&r, n, strings.Split(*parts, ","), *turn, *rounds, func() error { return r.Write(flags.Arg(0)) })
 }
 
@@ -151,6 +183,23 @@ func runScale(args []string) error {
 	var r measure.Report
 	err = association.Scale(&r, n, *most, *turn)
 	return errors.Join(err, r.Write(flags.Arg(0)))
+}
+
+func runProfile(args []string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	n, err := association.NewNetwork([]string{self, "peer"}, "", os.Stderr)
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	f, err := os.Create(args[0])
+	if err != nil {
+		return err
+	}
+	return errors.Join(association.Profile(n, f), f.Close())
 }
 
 func runPeer(args []string) error {
@@ -181,33 +230,55 @@ func runPeer(args []string) error {
 	return peer.Client(&o, os.Stdin, os.Stdout)
 }
 
-// read puts the results of files together.
-func read(files []string) (*measure.Report, error) {
-	r := new(measure.Report)
+// read returns the results of files.
+func read(files []string) ([]*measure.Report, error) {
+	var runs []*measure.Report
 	for _, file := range files {
-		if err := r.Read(file); err != nil {
+		r, err := measure.Read(file)
+		if err != nil {
 			return nil, err
 		}
+		runs = append(runs, r)
 	}
-	return r, nil
+	return runs, nil
 }
 
 func runReport(args []string) error {
 	if len(args) < 3 {
 		return errors.New("usage: bench report FOLDER DOCUMENT FILE, at least one")
 	}
-	folder, document := args[0], args[1]
-	r, err := read(args[2:])
+	runs, err := read(args[2:])
 	if err != nil {
 		return err
 	}
-	tables := report.Tables(r)
-	fmt.Println(tables["targets"])
-	return errors.Join(
-		r.Write(filepath.Join(folder, "results.json")),
-		report.Charts(folder, r),
-		report.Fill(document, tables),
-	)
+	all := new(measure.Report)
+	for _, r := range runs {
+		all.Add(r)
+	}
+	return errors.Join(report.Charts(args[0], all), report.Fill(args[1], report.Tables(all)))
+}
+
+func runDraw(args []string) error {
+	if len(args) != 3 {
+		return errors.New("usage: bench draw PROFILE FOLDER DOCUMENT")
+	}
+	all, err := profile.Read(args[0])
+	if err != nil {
+		return err
+	}
+	var heads []string
+	for i, p := range all {
+		words := association.ProfileWords(p.Name)
+		heads = append(heads, words)
+		if strings.HasSuffix(p.Name, "auth") {
+			continue // there to compare with
+		}
+		file := filepath.Join(args[1], p.Name+".svg")
+		if err := os.WriteFile(file, all[i].Draw(words), 0o644); err != nil {
+			return err
+		}
+	}
+	return report.Fill(args[2], map[string]string{"profile": profile.Table(all, heads)})
 }
 
 func runLoad(args []string) error {
@@ -218,24 +289,24 @@ func runLoad(args []string) error {
 }
 
 func runBaseline(args []string) error {
-	r, err := read(args[1:])
+	runs, err := read(args[1:])
 	if err != nil {
 		return err
 	}
-	return report.NewBaseline(r).Write(args[0])
+	return report.NewBaseline(runs).Write(args[0])
 }
 
 func runCheck(args []string) error {
+	if len(args) < 2 {
+		return errors.New("usage: bench check BASELINE FILE, at least one")
+	}
 	b, err := report.ReadBaseline(args[0])
 	if err != nil {
 		return err
 	}
-	r, err := read(args[1:])
+	runs, err := read(args[1:])
 	if err != nil {
 		return err
 	}
-	if worse := b.Check(os.Stdout, r); worse > 0 {
-		return fmt.Errorf("%d ratios are worse than the baseline's", worse)
-	}
-	return nil
+	return b.Check(os.Stdout, runs)
 }

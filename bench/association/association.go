@@ -52,15 +52,20 @@ var (
 	dtls256Batch = Program{Name: "dtls1.2 SHA-256 batch", Kind: "dtls", HMAC: sha256, SACKDelay: -1, Version: "1.2", Batch: batch}
 	authGoBatch  = Program{Name: "auth in Go batch", Kind: "auth", HMAC: sha1, SACKDelay: -1, Batch: batch}
 	plainGoBatch = Program{Name: "plain in Go batch", Kind: "plain", SACKDelay: -1, Batch: batch}
+	checked      = []Program{openssl, dtlsBatch, dtls, authGo, dtls13}
 	everything   = []Program{openssl, dtlsBatch, authGoBatch, dtls, authGo, authC, dtls13, openssl256, dtls256Batch, dtls256, plainC, plainGo, plainGoBatch}
 	selected     = []Program{openssl, dtlsBatch, dtls, authGo, authC}
 	dtlsResumed  = Program{Name: "dtls1.2 resumed", Kind: "dtls", HMAC: sha1, SACKDelay: -1, Version: "1.2", Resume: true}
 	dtls13Resume = Program{Name: "dtls1.3 resumed", Kind: "dtls", HMAC: sha1, SACKDelay: -1, Version: "1.3", Resume: true}
-	inHandshakes = []Program{dtls, dtls13, dtlsResumed, dtls13Resume, openssl0, authGo}
+	inHandshakes = []Program{dtls, dtls13, dtlsResumed, dtls13Resume, openssl0, authGo, openssl}
 )
+
+// CheckedSizes are those of the messages of the part “check”.
+var CheckedSizes = []int{64, 1024, 16384}
 
 // A shape is how many associations and streams carry messages, and what is done.
 type shape struct {
+	part                  string // its name
 	associations, streams int
 	kinds                 []string
 	sizes                 []int
@@ -70,19 +75,20 @@ type shape struct {
 
 // Many associations have many messages under way with a window of 1 already.
 var shapes = []shape{
-	{1, 1, []string{"discard", "echo1", "echo32"}, Sizes, everything, 9},
-	{1, 16, []string{"discard", "echo1", "echo32"}, Sizes, selected, 3},
-	{64, 1, []string{"discard", "echo1"}, Sizes, selected, 2},
-	{64, 16, []string{"discard", "echo1"}, Sizes, selected, 2},
+	{"check", 1, 1, []string{"discard", "echo1", "echo32"}, CheckedSizes, checked, 9},
+	{"1x1", 1, 1, []string{"discard", "echo1", "echo32"}, Sizes, everything, 9},
+	{"1x16", 1, 16, []string{"discard", "echo1"}, CheckedSizes, selected, 3},
+	{"64x1", 64, 1, []string{"discard", "echo1"}, []int{64, 1024}, selected, 2},
+	{"1000x1", 1000, 1, []string{"discard", "echo1"}, []int{64, 1024},
+		[]Program{openssl, dtls, authGo}, 1},
 }
 
-func (s shape) String() string { return fmt.Sprintf("%dx%d", s.associations, s.streams) }
-
-// Parts are the names of what Run can measure.
+// Parts are the names of what Run can measure: handshakes, ASSOCIATIONSxSTREAMS, and check, which
+// is a little of 1x1.
 func Parts() []string {
 	parts := []string{"handshakes"}
 	for _, s := range shapes {
-		parts = append(parts, s.String())
+		parts = append(parts, s.part)
 	}
 	return parts
 }
@@ -95,7 +101,7 @@ func Run(r *measure.Report, n *Network, parts []string, d time.Duration, rounds 
 		failed = append(failed, handshakes(r, n, d, rounds), save())
 	}
 	for _, s := range shapes {
-		if slices.Contains(parts, s.String()) {
+		if slices.Contains(parts, s.part) {
 			failed = append(failed, s.run(r, n, d, min(s.rounds, rounds)), save())
 		}
 	}
@@ -104,7 +110,7 @@ func Run(r *measure.Report, n *Network, parts []string, d time.Duration, rounds 
 
 // Try runs a little of all for a short time, to show that it works.
 func Try(r *measure.Report, n *Network, d time.Duration) error {
-	little := shape{1, 2, shapes[0].kinds, []int{64, 16384}, []Program{dtls, dtlsBatch, authGo, authGoBatch}, 1}
+	little := shape{"", 1, 2, shapes[0].kinds, []int{64, 16384}, []Program{dtls, dtlsBatch, authGo, authGoBatch}, 1}
 	return errors.Join(
 		little.run(r, n, d, 1),
 		handshakes(r, n, d, 1),
@@ -173,7 +179,7 @@ var HandshakeFigures = []string{"connections/s", "ms, median", "ms, 95 %", "ms, 
 func handshakes(r *measure.Report, n *Network, d time.Duration, rounds int) error {
 	contest := measure.Contest{Name: "handshakes"}
 	var failed []error
-	for _, p := range n.able(append(inHandshakes, openssl)) {
+	for _, p := range n.able(inHandshakes) {
 		c, err := n.client(p, 0, 1)
 		if err != nil {
 			failed = append(failed, err)
@@ -192,6 +198,6 @@ func handshakes(r *measure.Report, n *Network, d time.Duration, rounds int) erro
 	for _, c := range contest.Contestants {
 		c.Run(d) // the first connections of a program in Go touch memory that later ones use again
 	}
-	failed = append(failed, r.Run(n.progress, []measure.Contest{contest}, rounds, 2*d))
+	failed = append(failed, r.Run(n.progress, []measure.Contest{contest}, rounds, 4*d))
 	return errors.Join(failed...)
 }

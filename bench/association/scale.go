@@ -54,7 +54,7 @@ func scaleAssociations(r *measure.Report, n *Network, p Program, most int) error
 	for count := 10; count <= most && err == nil; count *= 10 {
 		fmt.Fprintf(n.progress, "scale, %s: %d associations\n", p.Name, count)
 		contest := fmt.Sprintf("scale/%d associations", count)
-		r.Add(contest, p.Name, "associations/s", ask(client, fmt.Sprintf("grow %d", count)))
+		r.AddValue(contest, p.Name, "associations/s", ask(client, fmt.Sprintf("grow %d", count)))
 		idle := ask(server, "cpu")
 		begin := time.Now()
 		time.Sleep(time.Second)
@@ -62,9 +62,10 @@ func scaleAssociations(r *measure.Report, n *Network, p Program, most int) error
 		grown := float64(count - 1)
 		own := ask(server, "memory") - memory
 		both := own + ask(client, "memory") - clientMemory
-		r.Add(contest, p.Name, "KiB of the process each", own/grown/1024)
-		r.Add(contest, p.Name, "KiB of the kernel for both ends each", (free-available()-both)/grown/1024)
-		r.Add(contest, p.Name, "idle µs of processor a second each", idle*1e6/float64(count))
+		r.AddValue(contest, p.Name, "KiB of the process each", own/grown/1024)
+		kernel := free - available() - both
+		r.AddValue(contest, p.Name, "KiB of the kernel for both ends each", kernel/grown/1024)
+		r.AddValue(contest, p.Name, "idle µs of processor a second each", idle*1e6/float64(count))
 	}
 	if err != nil {
 		return fmt.Errorf("scale, %s: %w", p.Name, err)

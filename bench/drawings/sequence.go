@@ -1,5 +1,7 @@
 package main
 
+import "github.com/seed-41f70523/dtls-sctp/bench/svg"
+
 // A sequence is a drawing of what two ends do, from top to bottom. The line of an end has the
 // colour of the SCTP-AUTH key under which it sends.
 type sequence struct {
@@ -42,15 +44,15 @@ func (s sequence) draw() []byte {
 	for _, step := range s.steps {
 		height += rowHeight[step.kind]
 	}
-	c := newCanvas(s.title, width, height)
-	c.text(client, 30, 15, .5, bold, ink, "client")
-	c.text(server, 30, 15, .5, bold, ink, "server")
+	c := svg.New(s.title, width, height)
+	c.Text(client, 30, 15, .5, svg.Bold, svg.Ink, "client")
+	c.Text(server, 30, 15, .5, svg.Bold, svg.Ink, "server")
 	legend := func(x float64, colour, text string) {
-		c.line(x, 25, x+16, 25, colour, 3)
-		c.text(x+22, 29, 12, 0, sans, ink, text)
+		c.Line(x, 25, x+16, 25, colour, 3)
+		c.Text(x+22, 29, 12, 0, svg.Sans, svg.Ink, text)
 	}
-	legend(280, red, "under key 0")
-	legend(390, green, "under key 1")
+	legend(280, svg.Red, "under key 0")
+	legend(390, svg.Green, "under key 1")
 	const top, bottom = 44, 18
 	s.life(c, client, clientKey, top, height-bottom)
 	s.life(c, server, serverKey, top, height-bottom)
@@ -59,11 +61,11 @@ func (s sequence) draw() []byte {
 		step.draw(c, y)
 		y += rowHeight[step.kind]
 	}
-	return c.svg()
+	return c.SVG()
 }
 
 // life draws the line of the end at x, which changes its key in the step of a kind.
-func (s sequence) life(c *canvas, x float64, change kind, top, bottom float64) {
+func (s sequence) life(c *svg.Canvas, x float64, change kind, top, bottom float64) {
 	y := top
 	for _, step := range s.steps {
 		if step.kind == change {
@@ -71,41 +73,41 @@ func (s sequence) life(c *canvas, x float64, change kind, top, bottom float64) {
 		}
 		y += rowHeight[step.kind]
 	}
-	c.line(x, top-4, x, y, red, 3)
-	c.line(x, y, x, bottom, green, 3)
+	c.Line(x, top-4, x, y, svg.Red, 3)
+	c.Line(x, y, x, bottom, svg.Green, 3)
 }
 
-func (s step) draw(c *canvas, y float64) {
+func (s step) draw(c *svg.Canvas, y float64) {
 	middle := y + rowHeight[s.kind]/2
 	const gap = 6 // from the line of an end
 	switch s.kind {
 	case phase:
-		c.box(20, middle-13, width-40, 26, "#ddf4ff", "#b6e3ff")
-		c.text(width/2, middle+5, size, .5, bold, blue, s.left)
+		c.Box(20, middle-13, width-40, 26, "#ddf4ff", "#b6e3ff")
+		c.Text(width/2, middle+5, size, .5, svg.Bold, svg.Blue, s.left)
 	case toServer, toClient, both:
-		c.text((client+server)/2, middle, size, .5, sans, ink, s.left)
+		c.Text((client+server)/2, middle, size, .5, svg.Sans, svg.Ink, s.left)
 		from, to := float64(client+gap), float64(server-gap)
 		if s.kind == toClient {
 			from, to = to, from
 		}
 		if s.kind == both {
-			c.arrow(width/2, middle+7, client+gap, ink)
+			c.Arrow(width/2, middle+7, client+gap, svg.Ink)
 			from = width / 2
 		}
-		c.arrow(from, middle+7, to, ink)
+		c.Arrow(from, middle+7, to, svg.Ink)
 	default:
-		fill, stroke := "#f6f8fa", faint
+		fill, stroke := "#f6f8fa", svg.Faint
 		switch s.kind {
 		case waits:
 			fill, stroke = "#fff8c5", "#d4a72c"
 		case clientKey, serverKey:
-			fill, stroke = "#dafbe1", green
+			fill, stroke = "#dafbe1", svg.Green
 		}
 		for i, text := range []string{s.left, s.right} {
 			if text != "" {
 				x := float64(client + i*(server-client))
-				c.box(x-boxWidth/2, middle-boxHeight/2, boxWidth, boxHeight, fill, stroke)
-				c.text(x, middle+4.5, size, .5, sans, ink, text)
+				c.Box(x-boxWidth/2, middle-boxHeight/2, boxWidth, boxHeight, fill, stroke)
+				c.Text(x, middle+4.5, size, .5, svg.Sans, svg.Ink, text)
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"time"
@@ -68,7 +69,7 @@ func (r *Report) Run(w io.Writer, contests []Contest, rounds int, d time.Duratio
 					continue
 				}
 				for figure, value := range sample {
-					r.Add(c.Name, who.Name, figure, value)
+					r.AddValue(c.Name, who.Name, figure, value)
 				}
 			}
 		}
@@ -76,8 +77,8 @@ func (r *Report) Run(w io.Writer, contests []Contest, rounds int, d time.Duratio
 	return errors.Join(failed...)
 }
 
-// Add adds the value of one turn.
-func (r *Report) Add(contest, contestant, figure string, value float64) {
+// AddValue adds the value of one turn.
+func (r *Report) AddValue(contest, contestant, figure string, value float64) {
 	if old := r.find(contest, contestant, figure); old != nil {
 		old.Values = append(old.Values, value)
 		return
@@ -103,8 +104,7 @@ func (r *Report) Value(contest, contestant, figure string) (median float64, ok b
 	return quantile(f.Values, 0.5), true
 }
 
-// Write writes the report into file; Read adds what is in one, as further rounds of what the report
-// has already.
+// Write writes the report into file.
 func (r *Report) Write(file string) error {
 	slices.SortStableFunc(r.Results, func(a, b Result) int { return compareNames(a, b) })
 	b, err := json.MarshalIndent(r, "", "\t")
@@ -114,26 +114,28 @@ func (r *Report) Write(file string) error {
 	return os.WriteFile(file, append(b, '\n'), 0o644)
 }
 
-// Read adds what is in file.
-func (r *Report) Read(file string) error {
+// Read returns what Write has written.
+func Read(file string) (*Report, error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var more Report
-	if err := json.Unmarshal(b, &more); err != nil {
-		return fmt.Errorf("%s: %w", file, err)
+	r := new(Report)
+	if err := json.Unmarshal(b, r); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
+	return r, nil
+}
+
+// Add adds another report, as further rounds of what r has already.
+func (r *Report) Add(more *Report) {
 	if r.About == nil {
 		r.About = make(map[string]string)
 	}
-	for k, v := range more.About {
-		r.About[k] = v
-	}
+	maps.Copy(r.About, more.About)
 	for _, f := range more.Results {
 		for _, value := range f.Values {
-			r.Add(f.Contest, f.Contestant, f.Figure, value)
+			r.AddValue(f.Contest, f.Contestant, f.Figure, value)
 		}
 	}
-	return nil
 }

@@ -7,22 +7,12 @@ import (
 	"strings"
 )
 
-// A Ratio says how many times as fast one contestant is as another: the median of what the
-// rounds say, and the middle half of them.
-type Ratio struct {
-	Median float64 `json:"median"`
-	Low    float64 `json:"low"` // quartiles
-	High   float64 `json:"high"`
-}
-
-// Spread is half of the middle half, as a part of the median.
-func (r Ratio) Spread() float64 { return (r.High - r.Low) / 2 / r.Median }
-
-// Ratio compares a with b in a contest, round by round.
-func (r *Report) Ratio(contest, a, b, figure string) (Ratio, bool) {
+// Ratio says how many times as fast a is as b in a contest: the median of what the rounds say. ok
+// is false if it was not measured.
+func (r *Report) Ratio(contest, a, b, figure string) (median float64, ok bool) {
 	x, y := r.find(contest, a, figure), r.find(contest, b, figure)
 	if x == nil || y == nil || len(x.Values) != len(y.Values) {
-		return Ratio{}, false
+		return 0, false
 	}
 	ratios := make([]float64, len(x.Values))
 	for i := range ratios {
@@ -31,7 +21,7 @@ func (r *Report) Ratio(contest, a, b, figure string) (Ratio, bool) {
 			ratios[i] = 1 / ratios[i]
 		}
 	}
-	return Ratio{quantile(ratios, 0.5), quantile(ratios, 0.25), quantile(ratios, 0.75)}, true
+	return quantile(ratios, 0.5), true
 }
 
 // MoreIsBetter says so of a figure, by its name.

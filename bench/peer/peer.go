@@ -10,6 +10,7 @@ import (
 	"io"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -126,9 +127,41 @@ type client struct {
 	options *Options
 	dial    func() (link, error)
 	links   []link
+	count   int // messages that the last command has sent
+}
+
+// Begin and End are called before and after what is to be profiled: package profile looks for them.
+//
+//go:noinline
+func Begin() { marks++ }
+
+//go:noinline
+func End() { marks-- }
+
+var marks int // so that the two have something to do
+
+// profile has a command, or one handshake, counted by what runs this machine, and returns how many
+// messages that were.
+func (c *client) profile(command string) (n float64, err error) {
+	if command == "handshake" {
+		Begin()
+		l, err := c.dial()
+		End()
+		if err == nil {
+			l.close()
+		}
+		return 1, err
+	}
+	Begin()
+	_, err = c.command(command)
+	End()
+	return float64(c.count), err
 }
 
 func (c *client) command(line string) (rate float64, err error) {
+	if rest, ok := strings.CutPrefix(line, "profile "); ok {
+		return c.profile(rest)
+	}
 	var size, window, ms int
 	if n, _ := fmt.Sscanf(line, "discard %d %d", &size, &ms); n == 2 {
 		return c.onAll(func(l link, end time.Time) (int, error) { return c.sendAll(l, size, end) }, ms)
@@ -171,14 +204,15 @@ func (c *client) onAll(work func(link, time.Time) (int, error), ms int) (float64
 		wait.Go(func() { counts[i], failed[i] = work(l, end) })
 	}
 	wait.Wait()
-	total := 0
+	took := time.Since(begin)
+	c.count = 0
 	for i, n := range counts {
 		if failed[i] != nil {
 			return 0, failed[i]
 		}
-		total += n
+		c.count += n
 	}
-	return float64(total) / time.Since(begin).Seconds(), nil
+	return float64(c.count) / took.Seconds(), nil
 }
 
 // turns is how often something is done between two looks at the clock, which may be a system call.

@@ -1,91 +1,114 @@
 package report
 
 import (
-	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
-	"slices"
-
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/plotutil"
-	"gonum.org/v1/plot/vg"
 
 	"github.com/seed-41f70523/dtls-sctp/bench/association"
-	"github.com/seed-41f70523/dtls-sctp/bench/core"
 	"github.com/seed-41f70523/dtls-sctp/bench/measure"
+	"github.com/seed-41f70523/dtls-sctp/bench/svg"
 )
 
-// A chart is curves over one axis. Both axes are logarithmic.
+// A chart is bars of ratios, in groups, with a line at 1.
 type chart struct {
-	title, x, y string
-	at          []int
-	contest     func(at int) string
-	figure      string
-	times       float64
-	who         []string
+	title, below string
+	legend       []string
+	groups       []group
 }
 
-// Charts draws what r has into folder, as SVG.
+type group struct {
+	words string
+	bars  []bar
+}
+
+type bar struct {
+	words string
+	value float64
+}
+
+// colours of bars, from the smallest size to the largest: all stand out from the paper, and from
+// their neighbours.
+var colours = []string{"#9ec5fe", "#6ea8fe", "#3d8bfd", "#0a58ca", "#052c65"}
+
+// inside are the colours of what is written into the bars.
+var inside = []string{svg.Ink, svg.Ink, svg.Paper, svg.Paper, svg.Paper}
+
+// Charts draws into folder what r has of the ratios that matter most.
 func Charts(folder string, r *measure.Report) error {
-	record := func(size int) string { return fmt.Sprintf("record/%d", size) }
-	message := func(kind string) func(int) string {
-		return func(size int) string { return fmt.Sprintf("%s/%d/1 associations/1 streams", kind, size) }
+	byOpenSSL := chart{title: "The same work carries how many times as many messages as OpenSSL's DTLS 1.2?", below: "OpenSSL is 1. DTLS 1.2, SHA-1, one association; one way the better of WriteMessage and WriteMessages."}
+	byAuth := chart{title: "What DTLS costs an application that has SCTP-AUTH already", below: "Bare SCTP-AUTH in Go is 1. DTLS 1.2, SHA-1, one association."}
+	for _, size := range association.Sizes {
+		words := fmt.Sprintf("%d B", size)
+		byOpenSSL.legend, byAuth.legend = append(byOpenSSL.legend, words), append(byAuth.legend, words)
 	}
-	many := func(n int) string { return fmt.Sprintf("scale/%d associations", n) }
-	counts := []int{10, 100, 1000, 10000}
-	programs := []string{"dtls1.2", "dtls1.2 batch", "openssl", "auth in Go", "auth in C", "plain in Go", "plain in C"}
-	scaled := []string{"dtls1.2", "auth in Go"}
-	var failed []error
-	for name, c := range map[string]chart{
-		"records": {"A record sealed and opened", "bytes", "ns", core.Sizes, record, "both ns", 1,
-			[]string{"aead", "dtls1.2", "dtls1.3", "crypto/tls 1.2", "crypto/tls 1.3", "pion/dtls"}},
-		"discard":       {"Messages one way", "bytes", "messages/s", association.Sizes, message("discard"), "messages/s", 1, programs},
-		"echo":          {"Echo, 32 messages under way", "bytes", "messages/s", association.Sizes, message("echo32"), "messages/s", 1, programs},
-		"roundtrip":     {"Echo, one message under way", "bytes", "round trips/s", association.Sizes, message("echo1"), "messages/s", 1, programs},
-		"scale-rate":    {"New associations", "associations", "associations/s", counts, many, scaleFigures[0], 1, scaled},
-		"scale-memory":  {"Memory of the process for an idle association", "associations", "KiB", counts, many, scaleFigures[1], 1, scaled},
-		"scale-kernel":  {"Memory of the kernel for both ends", "associations", "KiB", counts, many, scaleFigures[2], 1, scaled},
-		"scale-streams": {"Messages of 1,024 bytes one way", "streams", "messages/s", []int{1, 4, 16, 64, 256, 1024}, func(n int) string { return fmt.Sprintf("scale/%d streams", n) }, "messages/s", 1, scaled},
-	} {
-		failed = append(failed, c.draw(r, filepath.Join(folder, name+".svg")))
+	for _, kind := range kinds {
+		a, b := group{words: kind.words}, group{words: kind.words}
+		for _, size := range association.Sizes {
+			contest := fmt.Sprintf("%s/%d/1 associations/1 streams", kind.contest, size)
+			_, ours := best(r, contest, []string{"dtls1.2", "dtls1.2 batch"})
+			_, bare := best(r, contest, []string{"auth in Go", "auth in Go batch"})
+			openssl, ok := r.Value(contest, "openssl", "messages/s")
+			if !ok || ours == 0 || bare == 0 {
+				return nil // it was not measured
+			}
+			a.bars = append(a.bars, bar{value: ours / openssl})
+			b.bars = append(b.bars, bar{value: ours / bare})
+		}
+		byOpenSSL.groups, byAuth.groups = append(byOpenSSL.groups, a), append(byAuth.groups, b)
 	}
-	return errors.Join(failed...)
+	for name, c := range map[string]chart{"openssl.svg": byOpenSSL, "auth.svg": byAuth} {
+		if err := os.WriteFile(filepath.Join(folder, name), c.draw(), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func (c *chart) draw(r *measure.Report, file string) error {
-	p := plot.New()
-	p.Title.Text = c.title
-	p.X.Label.Text, p.Y.Label.Text = c.x, c.y
-	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
-	ticks := make([]plot.Tick, len(c.at))
-	for i, at := range c.at {
-		ticks[i] = plot.Tick{Value: float64(at), Label: fmt.Sprint(at)}
-	}
-	p.X.Tick.Marker = plot.ConstantTicks(ticks)
-	p.Y.Tick.Marker = plot.LogTicks{Prec: -1}
-	p.Add(plotter.NewGrid())
-	var lines []any
-	drawn := false
-	for _, who := range c.who {
-		var points plotter.XYs
-		for _, at := range c.at {
-			if v, ok := r.Value(c.contest(at), who, c.figure); ok && v > 0 {
-				points = append(points, plotter.XY{X: float64(at), Y: v * c.times})
-			}
-		}
-		if len(points) > 0 {
-			drawn = true
-			lines = append(lines, who, points)
+func (c *chart) draw() []byte {
+	const (
+		width, height     = 760, 330
+		left, right       = 56, 20
+		top, bottom       = 84, 64
+		barWidth, between = 38, 4
+	)
+	most := 1.0
+	for _, g := range c.groups {
+		for _, b := range g.bars {
+			most = max(most, b.value)
 		}
 	}
-	if !drawn {
-		return nil // it was not measured
+	most += 0.1
+	d := svg.New(c.title, width, height)
+	y := func(v float64) float64 { return top + (height-top-bottom)*(1-v/most) }
+	d.Text(left, 30, 16, 0, svg.Bold, svg.Ink, c.title)
+	x := float64(left)
+	for i, words := range c.legend {
+		d.Printf(`<rect x="%g" y="46" width="12" height="12" fill="%s"/>`, x, colours[i])
+		d.Text(x+17, 57, 13, 0, svg.Sans, svg.Ink, words)
+		x += 30 + svg.Sans.Width(words, 13)
 	}
-	if err := plotutil.AddLinePoints(p, slices.Clip(lines)...); err != nil {
-		return err
+	for v := 0.0; v < most; v += 0.25 {
+		colour, thickness := svg.Faint, 1.0
+		if v == 0 {
+			colour = svg.Ink
+		}
+		d.Line(left, y(v), width-right, y(v), colour, thickness)
+		d.Text(left-8, y(v)+4, 12, 1, svg.Sans, svg.Ink, fmt.Sprintf("%.2f", v))
 	}
-	p.Legend.Top = true
-	p.X.Max = 8 * float64(c.at[len(c.at)-1]) // room for the legend
-	return p.Save(16*vg.Centimeter, 10*vg.Centimeter, file)
+	step := float64(width-left-right) / float64(len(c.groups))
+	for i, g := range c.groups {
+		middle := left + step*(float64(i)+.5)
+		x := middle - float64(len(g.bars))*(barWidth+between)/2
+		for j, b := range g.bars {
+			d.Printf(`<rect x="%.1f" y="%.1f" width="%d" height="%.1f" fill="%s"/>`,
+				x, y(b.value), barWidth, y(0)-y(b.value), colours[j])
+			d.Text(x+barWidth/2, y(0)-8, 12, .5, svg.Sans, inside[j], fmt.Sprintf("%.2f", b.value))
+			x += barWidth + between
+		}
+		d.Text(middle, height-bottom+20, 13, .5, svg.Sans, svg.Ink, g.words)
+	}
+	d.Line(left, y(1), width-right, y(1), svg.Red, 1.5)
+	d.Text(left, height-16, 12, 0, svg.Sans, svg.Ink, c.below)
+	return d.SVG()
 }

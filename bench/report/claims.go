@@ -5,94 +5,51 @@ import (
 	"fmt"
 
 	"github.com/seed-41f70523/dtls-sctp/bench/association"
-	"github.com/seed-41f70523/dtls-sctp/bench/core"
 	"github.com/seed-41f70523/dtls-sctp/bench/measure"
 )
 
-// A Claim says how many times as fast A should be as B, at least.
-type Claim struct {
-	Group         string
-	Contest, A, B string
-	Figure        string
-	Target        float64 // 0: none, it is only compared with the baseline
+// A claim compares two programs in a contest, and is kept in the baseline.
+type claim struct {
+	contest, a, b string
+	figure        string
 }
 
-// Name is what the baseline calls it.
-func (c Claim) Name() string { return fmt.Sprintf("%s %s: %s / %s", c.Contest, c.Figure, c.A, c.B) }
+func (c claim) name() string { return fmt.Sprintf("%s %s: %s / %s", c.contest, c.figure, c.a, c.b) }
 
-// Groups of claims, in words.
-const (
-	besideAEAD      = "a record sealed and opened, beside the bare AEAD"
-	besideTLS       = "a record sealed and opened, beside crypto/tls"
-	besidePion      = "a record sealed and opened, beside pion/dtls"
-	inParallel      = "two goroutines that seal for one connection, beside one"
-	handshakesInMem = "handshakes in memory, beside crypto/tls and pion/dtls"
-	oneWay          = "messages one way, beside OpenSSL"
-	oneWayBare      = "messages one way, beside bare SCTP with AUTH driven the same way"
-	roundTrip       = "echo, one message under way, beside OpenSSL"
-	window32        = "echo, 32 messages under way, beside OpenSSL"
-	overSCTP        = "handshakes over SCTP, one after another, beside OpenSSL"
-)
-
-// Claims returns all of them.
-func Claims() []Claim {
-	var claims []Claim
-	add := func(group, contest, a, b, figure string, target float64) {
-		claims = append(claims, Claim{group, contest, a, b, figure, target})
+// claims are all that the check compares, of contests that it holds: see [association.Parts].
+func claims() []claim {
+	var all []claim
+	add := func(contest, figure string, pairs ...[2]string) {
+		for _, p := range pairs {
+			all = append(all, claim{contest, p[0], p[1], figure})
+		}
 	}
-	for _, size := range core.Sizes {
-		contest := fmt.Sprintf("record/%d", size)
+	for _, size := range association.CheckedSizes {
+		messages := func(kind string, pairs ...[2]string) {
+			add(fmt.Sprintf("%s/%d/1 associations/1 streams", kind, size), "messages/s", pairs...)
+		}
+		messages("discard", [2]string{"dtls1.2", "openssl"}, [2]string{"dtls1.2", "auth in Go"},
+			[2]string{"dtls1.2 batch", "openssl"}, [2]string{"dtls1.3", "auth in Go"})
+		messages("echo1", [2]string{"dtls1.2", "openssl"}, [2]string{"dtls1.3", "auth in Go"})
+		messages("echo32", [2]string{"dtls1.2", "openssl"})
 		for _, version := range []string{"1.2", "1.3"} {
-			// Within 1.25 times the time, and within 1.5 times that of a small one.
-			target := 1 / 1.25
-			if size < 1024 {
-				target = 1 / 1.5
-			}
 			bare := map[string]string{"1.2": "aead", "1.3": "aead 1.3"}[version]
-			add(besideAEAD, contest, "dtls"+version, bare, "both ns", target)
-			add(besideTLS, contest, "dtls"+version, "crypto/tls "+version, "both ns", 1)
-			add(besidePion, contest, "dtls"+version, "pion/dtls", "both ns", 5)
-		}
-		add(inParallel, fmt.Sprintf("parallel/%d", size), "2", "1", "records/s", 1.7)
-		add(inParallel, fmt.Sprintf("parallel/%d", size), "2", "2 apart", "records/s", 0)
-	}
-	for _, version := range []string{"1.2", "1.3"} {
-		for _, kind := range []string{"full/server", "full/mutual", "resumed/server", "resumed/mutual"} {
-			contest := "handshake/" + version + "/" + kind
-			add(handshakesInMem, contest, "dtls", "crypto/tls", "µs", 0)
-			add(handshakesInMem, contest, "dtls", "pion/dtls", "µs", 0)
+			add(fmt.Sprintf("record/%d", size), "both instructions", [2]string{"dtls" + version, bare})
 		}
 	}
-	for _, size := range association.Sizes {
-		target := 1.5
-		switch {
-		case size > 4096:
-			target = 1
-		case size > 256:
-			target = 1.2
-		}
-		one := func(kind string) string { return fmt.Sprintf("%s/%d/1 associations/1 streams", kind, size) }
-		add(oneWay, one("discard"), "dtls1.2 batch", "openssl", "messages/s", target)
-		add(oneWay, one("discard"), "dtls1.2", "openssl", "messages/s", 0)
-		add(oneWay, one("discard"), "dtls1.2 SHA-256 batch", "openssl SHA-256", "messages/s", 0)
-		add(oneWayBare, one("discard"), "dtls1.2 batch", "auth in Go batch", "messages/s", 0.95)
-		add(oneWayBare, one("discard"), "dtls1.2", "auth in Go", "messages/s", 0.95)
-		add(roundTrip, one("echo1"), "dtls1.2", "openssl", "messages/s", 1)
-		add(window32, one("echo32"), "dtls1.2", "openssl", "messages/s", 0)
+	for _, who := range []string{"dtls1.2", "dtls1.3", "dtls1.2 resumed", "dtls1.3 resumed"} {
+		add("handshakes", "connections/s", [2]string{who, "openssl no delay"})
 	}
-	add(overSCTP, "handshakes", "dtls1.2", "openssl no delay", "connections/s", 1.5)
-	add(overSCTP, "handshakes", "dtls1.3", "openssl no delay", "connections/s", 0)
-	add(overSCTP, "handshakes", "dtls1.2", "openssl", "connections/s", 100)
-	return claims
+	return all
 }
 
-// Ratios returns what r says of the claims; those that were not measured are missing.
-func Ratios(r *measure.Report) map[string]measure.Ratio {
-	ratios := make(map[string]measure.Ratio)
-	for _, c := range Claims() {
-		if ratio, ok := r.Ratio(c.Contest, c.A, c.B, c.Figure); ok {
-			ratios[c.Name()] = ratio
+// ratios returns what r says of the claims; those that were not measured are missing.
+func ratios(r *measure.Report) map[string]float64 {
+	found := make(map[string]float64)
+	for _, c := range claims() {
+		if ratio, ok := r.Ratio(c.contest, c.a, c.b, c.figure); ok {
+			found[c.name()] = ratio
 		}
 	}
-	return ratios
+	return found
 }

@@ -3,7 +3,6 @@ package report
 import (
 	"bytes"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -13,25 +12,22 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/bench/measure"
 )
 
-// Tables returns the tables of the results, in Markdown, by name.
+// Tables returns the tables of the results, in Markdown, by name. One that would be empty is
+// missing.
 func Tables(r *measure.Report) map[string]string {
 	tables := map[string]string{
 		"about":      about(r),
-		"targets":    targets(r),
-		"records":    records(r),
+		"messages":   messages(r),
+		"shapes":     shapes(r),
 		"handshakes": handshakes(r),
-		"cost":       cost(r),
+		"memory":     inMemory(r),
+		"records":    records(r),
 		"scale":      scale(r),
-		"streams":    streams(r),
 	}
-	for _, kind := range []string{"discard", "echo1", "echo32"} {
-		tables[kind] = messages(r, kind, "1 associations/1 streams")
-	}
-	for name, shape := range map[string]string{"discard16": "1 associations/16 streams", "discard64": "64 associations/1 streams", "discard64x16": "64 associations/16 streams"} {
-		tables[name] = messages(r, "discard", shape)
-	}
-	for name, shape := range map[string]string{"echo16": "1 associations/16 streams", "echo64": "64 associations/1 streams", "echo64x16": "64 associations/16 streams"} {
-		tables[name] = messages(r, "echo1", shape)
+	for name, text := range tables {
+		if text == "" {
+			delete(tables, name)
+		}
 	}
 	return tables
 }
@@ -68,64 +64,20 @@ func (t *table) row(cells ...string) {
 	}
 }
 
-func about(r *measure.Report) string {
-	var t table
-	t.row("what", "which")
-	for _, k := range slices.Sorted(maps.Keys(r.About)) {
-		t.row(k, r.About[k])
+// text returns the table, or nothing if it has only a head.
+func (t *table) text() string {
+	if t.rows < 2 {
+		return ""
 	}
 	return t.String()
 }
 
-// targets has a line for each claim that has a target, and, first, the verdict in one.
-func targets(r *measure.Report) string {
-	var t table
-	t.row("what", "of", "target", "measured (median, middle half)", "")
-	ratios := Ratios(r)
-	met, all := 0, 0
-	group := ""
-	for _, c := range byGroup(Claims()) {
-		ratio, ok := ratios[c.Name()]
-		if !ok || c.Target == 0 {
-			continue
-		}
-		all++
-		verdict := "missed"
-		if ratio.Median >= c.Target {
-			met++
-			verdict = "met"
-		}
-		words := ""
-		if c.Group != group {
-			words, group = c.Group, c.Group
-		}
-		t.row(words, fmt.Sprintf("%s: %s / %s", c.Contest, c.A, c.B), fmt.Sprintf("%.2f", c.Target), ratioText(ratio), verdict)
+// about names what was measured, in a line.
+func about(r *measure.Report) string {
+	if r.About["kernel"] == "" {
+		return ""
 	}
-	return fmt.Sprintf("%d of %d targets are met.\n\n%s", met, all, t.String())
-}
-
-func byGroup(claims []Claim) []Claim {
-	first := make(map[string]int)
-	for i, c := range claims {
-		if _, ok := first[c.Group]; !ok {
-			first[c.Group] = i
-		}
-	}
-	slices.SortStableFunc(claims, func(a, b Claim) int { return first[a.Group] - first[b.Group] })
-	return claims
-}
-
-func ratioText(r measure.Ratio) string {
-	return fmt.Sprintf("%.2f (%.2f–%.2f)", r.Median, r.Low, r.High)
-}
-
-// value returns the median of a figure, multiplied, or a dash.
-func value(r *measure.Report, contest, who, figure string, times float64) string {
-	v, ok := r.Value(contest, who, figure)
-	if !ok {
-		return "–"
-	}
-	return number(v * times)
+	return fmt.Sprintf("%s; %s; HMACs by %s.\n", r.About["kernel"], r.About["Go"], r.About["hashes"])
 }
 
 // number has three digits that count.
@@ -139,88 +91,166 @@ func number(v float64) string {
 	return fmt.Sprintf("%.2f", v)
 }
 
-// contestants returns who took part in a contest, in alphabetical order.
-func contestants(r *measure.Report, contest string) (names []string) {
-	for _, result := range r.Results {
-		if result.Contest == contest && !slices.Contains(names, result.Contestant) {
-			names = append(names, result.Contestant)
-		}
+// value returns the median of a figure, or a dash.
+func value(r *measure.Report, contest, who, figure string) string {
+	v, ok := r.Value(contest, who, figure)
+	if !ok {
+		return "–"
 	}
-	slices.Sort(names)
-	return names
+	return number(v)
 }
 
-// perSize has a row for each contestant and a column for each size.
-func perSize(r *measure.Report, sizes []int, contest func(size int) string, figure string, times float64) string {
+// kinds are what is done with messages, in words.
+var kinds = []struct{ contest, words string }{
+	{"discard", "one way"}, {"echo1", "echo, one under way"}, {"echo32", "echo, 32 under way"},
+}
+
+// beside are programs, each with those that a ratio compares it with; the last is of the ratio in
+// brackets.
+var beside = []struct {
+	who  []string // the best of them counts
+	base string
+}{
+	{[]string{"openssl"}, ""},
+	{[]string{"auth in Go", "auth in Go batch"}, "openssl"},
+	{[]string{"dtls1.2", "dtls1.2 batch"}, "openssl"},
+	{[]string{"dtls1.3"}, "openssl"},
+	{[]string{"openssl SHA-256"}, ""},
+	{[]string{"dtls1.2 SHA-256", "dtls1.2 SHA-256 batch"}, "openssl SHA-256"},
+}
+
+// best returns the program that carries most messages, and how many a second.
+func best(r *measure.Report, contest string, programs []string) (who string, rate float64) {
+	for _, p := range programs {
+		if v, ok := r.Value(contest, p, "messages/s"); ok && v > rate {
+			who, rate = p, v
+		}
+	}
+	return who, rate
+}
+
+// cost tells what a message takes, and beside base how many times as many messages the same work
+// carries.
+func cost(r *measure.Report, contest string, programs []string, base string) string {
+	_, rate := best(r, contest, programs)
+	if rate == 0 {
+		return "–"
+	}
+	text := number(1e6 / rate)
+	if other, ok := r.Value(contest, base, "messages/s"); ok {
+		text += fmt.Sprintf(" (%.2f)", rate/other)
+	}
+	return text
+}
+
+func messages(r *measure.Report) string {
+	head := []string{"", r.About["unit"] + " of a message"}
+	for _, size := range association.Sizes {
+		head = append(head, fmt.Sprintf("%d B", size))
+	}
 	var t table
-	head := []string{""}
-	for _, size := range sizes {
+	t.row(head...)
+	for _, kind := range kinds {
+		words := kind.words
+		contest := func(size int) string { return fmt.Sprintf("%s/%d/1 associations/1 streams", kind.contest, size) }
+		for _, p := range beside {
+			if _, rate := best(r, contest(association.Sizes[1]), p.who); rate == 0 {
+				continue
+			}
+			row := []string{words, p.who[0]}
+			for _, size := range association.Sizes {
+				row = append(row, cost(r, contest(size), p.who, p.base))
+			}
+			t.row(row...)
+			words = ""
+		}
+	}
+	return t.text()
+}
+
+func shapes(r *measure.Report) string {
+	var t table
+	head := []string{"associations", "streams of each", "", "program"}
+	for _, size := range association.CheckedSizes {
 		head = append(head, fmt.Sprintf("%d B", size))
 	}
 	t.row(head...)
-	for _, who := range contestants(r, contest(sizes[0])) {
-		row := []string{who}
-		for _, size := range sizes {
-			row = append(row, value(r, contest(size), who, figure, times))
+	for _, shape := range []struct{ associations, streams int }{{1, 16}, {64, 1}, {1000, 1}} {
+		for _, kind := range kinds {
+			contest := func(size int) string {
+				return fmt.Sprintf("%s/%d/%d associations/%d streams", kind.contest, size, shape.associations, shape.streams)
+			}
+			for _, p := range beside {
+				if _, rate := best(r, contest(64), p.who); rate == 0 || p.base == "" {
+					continue
+				}
+				row := []string{fmt.Sprint(shape.associations), fmt.Sprint(shape.streams), kind.words, p.who[0]}
+				for _, size := range association.CheckedSizes {
+					row = append(row, cost(r, contest(size), p.who, p.base))
+				}
+				t.row(row...)
+			}
 		}
-		t.row(row...)
 	}
-	return t.String()
+	return t.text()
 }
 
-func records(r *measure.Report) string {
-	contest := func(size int) string { return fmt.Sprintf("record/%d", size) }
-	var b strings.Builder
-	for _, figure := range []string{"both ns", "seal ns", "open ns", "allocations"} {
-		fmt.Fprintf(&b, "%s:\n\n%s\n", strings.ToUpper(figure[:1])+figure[1:], perSize(r, core.Sizes, contest, figure, 1))
-	}
-	return b.String()
-}
+// overSCTP are the programs of handshakes, in the order of the table.
+var overSCTP = []string{"openssl no delay", "openssl", "dtls1.2", "dtls1.3", "dtls1.2 resumed", "dtls1.3 resumed", "auth in Go"}
 
 func handshakes(r *measure.Report) string {
 	var t table
-	t.row("µs for both ends", "dtlscore", "crypto/tls", "pion/dtls")
+	t.row("over SCTP, one after another", "connections/s", "beside OpenSSL without delay", "ms, median", "ms, 99 %")
+	for _, who := range overSCTP {
+		v, ok := r.Value("handshakes", who, "connections/s")
+		if !ok {
+			continue
+		}
+		base, _ := r.Value("handshakes", "openssl no delay", "connections/s")
+		t.row(who, number(v), number(v/base), value(r, "handshakes", who, "ms, median"), value(r, "handshakes", who, "ms, 99 %"))
+	}
+	return t.text()
+}
+
+func inMemory(r *measure.Report) string {
+	var t table
+	t.row("in memory, µs for both ends", "dtlscore", "crypto/tls", "pion/dtls")
 	for _, version := range []string{"1.2", "1.3"} {
 		for _, kind := range []string{"full/server", "full/mutual", "resumed/server", "resumed/mutual"} {
 			contest := "handshake/" + version + "/" + kind
+			if _, ok := r.Value(contest, "dtls", "µs"); !ok {
+				continue
+			}
 			row := []string{version + " " + strings.ReplaceAll(kind, "/", ", ")}
 			for _, who := range []string{"dtls", "crypto/tls", "pion/dtls"} {
-				row = append(row, value(r, contest, who, "µs", 1))
+				row = append(row, value(r, contest, who, "µs"))
 			}
 			t.row(row...)
 		}
 	}
-	var over table
-	over.row(append([]string{"over SCTP, one after another"}, association.HandshakeFigures...)...)
-	for _, who := range contestants(r, "handshakes") {
-		row := []string{who}
-		for _, figure := range association.HandshakeFigures {
-			row = append(row, value(r, "handshakes", who, figure, 1))
-		}
-		over.row(row...)
-	}
-	return t.String() + "\n" + over.String()
+	return t.text()
 }
 
-func messages(r *measure.Report, kind, shape string) string {
-	contest := func(size int) string { return fmt.Sprintf("%s/%d/%s", kind, size, shape) }
-	return perSize(r, association.Sizes, contest, "messages/s", 1)
-}
-
-// cost says where the time of a message goes, by differences between programs.
-func cost(r *measure.Report) string {
+func records(r *measure.Report) string {
 	var t table
-	t.row("µs of a message, one way", "SCTP and system calls", "AUTH", "AEAD", "the rest of DTLS", "all")
-	for _, size := range association.Sizes {
-		time := func(who string) float64 {
-			rate, _ := r.Value(fmt.Sprintf("discard/%d/1 associations/1 streams", size), who, "messages/s")
-			return 1e6 / rate
-		}
-		aead, _ := r.Value(fmt.Sprintf("record/%d", size), "aead", "both ns")
-		plain, auth, all := time("plain in Go"), time("auth in Go"), time("dtls1.2")
-		t.row(fmt.Sprintf("%d B", size), number(plain), number(auth-plain), number(aead/1000), number(all-auth-aead/1000), number(all))
+	head := []string{"sealed and opened", "unit"}
+	for _, size := range core.Sizes {
+		head = append(head, fmt.Sprintf("%d B", size))
 	}
-	return t.String()
+	t.row(head...)
+	for _, unit := range []string{"ns", "instructions"} {
+		for _, who := range []string{"aead", "dtls1.2", "dtls1.3", "crypto/tls 1.2", "crypto/tls 1.3", "pion/dtls"} {
+			if _, ok := r.Value("record/64", who, "both "+unit); !ok {
+				continue
+			}
+			row := []string{who, unit}
+			for _, size := range core.Sizes {
+				row = append(row, value(r, fmt.Sprintf("record/%d", size), who, "both "+unit))
+			}
+			t.row(row...)
+		}
+	}
+	return t.text()
 }
 
 // scaleFigures are the columns of the table of associations.
@@ -231,23 +261,16 @@ func scale(r *measure.Report) string {
 	t.row(append([]string{"associations", ""}, scaleFigures...)...)
 	for count := 10; count <= 10000; count *= 10 {
 		contest := fmt.Sprintf("scale/%d associations", count)
-		for _, who := range contestants(r, contest) {
+		for _, who := range []string{"auth in Go", "dtls1.2"} {
+			if _, ok := r.Value(contest, who, scaleFigures[0]); !ok {
+				continue
+			}
 			row := []string{fmt.Sprint(count), who}
 			for _, figure := range scaleFigures {
-				row = append(row, value(r, contest, who, figure, 1))
+				row = append(row, value(r, contest, who, figure))
 			}
 			t.row(row...)
 		}
 	}
-	return t.String()
-}
-
-func streams(r *measure.Report) string {
-	var t table
-	t.row("streams", "dtls1.2, messages/s of 1,024 bytes", "auth in Go")
-	for n := 1; n <= 1024; n *= 4 {
-		contest := fmt.Sprintf("scale/%d streams", n)
-		t.row(fmt.Sprint(n), value(r, contest, "dtls1.2", "messages/s", 1), value(r, contest, "auth in Go", "messages/s", 1))
-	}
-	return t.String()
+	return t.text()
 }

@@ -1,0 +1,57 @@
+package association
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// profiles are what is profiled, in this order, each under a name that is a file's.
+var profiles = []struct {
+	name, words string
+	program     Program
+	command     string
+}{
+	{"oneway64", "64 B one way, DTLS 1.2", dtls, "discard 64 20"},
+	{"oneway64auth", "64 B one way, AUTH", authGo, "discard 64 20"},
+	{"echo64", "echo of 64 B, DTLS 1.2", dtls, "echo 64 1 20"},
+	{"echo64auth", "echo of 64 B, AUTH", authGo, "echo 64 1 20"},
+	{"handshake12", "handshake, DTLS 1.2", dtls, "handshake"},
+	{"handshake13", "handshake, DTLS 1.3", dtls13, "handshake"},
+}
+
+// ProfileWords says what a profile is of.
+func ProfileWords(name string) string {
+	for _, p := range profiles {
+		if p.name == name {
+			return p.words
+		}
+	}
+	return name
+}
+
+// Profile has programs do what is profiled, where what runs this machine counts it: see package
+// profile. It writes a line for each: its name, and how many messages or handshakes there were.
+func Profile(n *Network, w io.Writer) error {
+	for _, p := range profiles {
+		associations, warm := 1, p.command
+		if p.command == "handshake" {
+			associations, warm = 0, "handshakes 60"
+		}
+		c, err := n.client(p.program, associations, 1)
+		if err != nil {
+			return err
+		}
+		_, err = c.askAll(warm, 1+strings.Count(warm, "handshakes")*(len(HandshakeFigures)-1))
+		var count float64
+		if err == nil {
+			count, err = c.ask("profile " + p.command)
+		}
+		c.end()
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+		fmt.Fprintf(w, "%s %.0f\n", p.name, count)
+	}
+	return nil
+}
