@@ -12,6 +12,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
@@ -420,4 +421,41 @@ func TestLargeMessagesOverUDP(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
+}
+
+// While somebody sends one large message after the other, a small one of another stream comes in its turn.
+func TestLargeMessagesAreFair(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		o := largeNetwork
+		o.Window, o.Buffer = 1<<20, 1<<20
+		p := connected13(t, o, takesLarge(1<<20))
+		var all sync.WaitGroup
+		write := func(id uint16, n, times int) {
+			for range times {
+				if err := p.client.Stream(id).WriteMessage(cut(id, n), MessageInfo{}); err != nil {
+					t.Errorf("stream %d: %v", id, err)
+				}
+			}
+		}
+		all.Go(func() { write(1, 1<<20, 10) })
+		synctest.Wait() // as many as there is space for
+		time.Sleep(time.Second)
+		all.Go(func() { write(2, 5, 1) })
+		synctest.Wait()
+		at := -1
+		for i := range 11 {
+			data, info, err := readWhole(p.server)
+			if err != nil || !bytes.Equal(data, cut(info.Stream, len(data))) {
+				t.Fatalf("message %d: %d bytes, %v", i, len(data), err)
+			}
+			if info.Stream == 2 {
+				at = i
+			}
+		}
+		all.Wait()
+		if at < 1 || at > 5 {
+			t.Errorf("the small message came after %d of 10 large ones", at)
+		}
+		p.close()
+	})
 }
