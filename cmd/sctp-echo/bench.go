@@ -17,6 +17,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
@@ -44,6 +45,7 @@ told every second, and at the end in a table; with -json as one JSON object for 
 
 Examples:
    sctp-echo bench -cert demo/client.pem -key demo/client-key.pem -ca demo/ca.pem -time 1s localhost:5868
+   sctp-echo bench -cert demo/client.pem -key demo/client-key.pem -ca demo/ca.pem -size 64K -size 1M localhost:5868
    sctp-echo bench -ca demo/ca.pem -mode discard -time 1s -size 64 -size 16384 -connections 4 -streams 16 localhost:5869`,
 		Flags: append(append(o.commonOptions.flags(
 			"certificate chain of this client in PEM `FILE`",
@@ -59,7 +61,9 @@ Examples:
 					return nil
 				}},
 			&cli.DurationFlag{Name: "time", Usage: "measure for `TIME`, each size", Value: 3 * time.Second, Destination: &o.time, Validator: atLeast(time.Millisecond)},
-			&cli.IntSliceFlag{Name: "size", Usage: "messages of `N` bytes; may be repeated", Value: []int{64, 1024, sctpdtls.MaxMessageSize}, Destination: &o.sizes},
+			&sizesFlag{Name: "size", Value: []int{64, 1024, sctpdtls.MaxMessageSize}, Destination: &o.sizes,
+				Usage: "messages of `N` bytes; may be repeated; more than 16384, such as 64K or 1M, needs " +
+					"a server with -max-message"},
 			&cli.IntFlag{Name: "connections", Usage: "`N` associations at once", Value: 1, Destination: &o.connections, Validator: atLeast(1)},
 			&cli.IntFlag{Name: "window", Usage: "`N` messages on their way in each", Value: 1, Destination: &o.window, Validator: between(1, 1024)},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON", Destination: &o.json},
@@ -105,9 +109,10 @@ type spread struct {
 
 func (p *program) bench(ctx context.Context, addr string, o benchOptions) error {
 	for _, size := range o.sizes {
-		if size > sctpdtls.MaxMessageSize {
-			return &statusError{exitUsage, &sctpdtls.MessageTooLargeError{Size: size}}
+		if err := between(0, dtlscore.MaxLargePlaintext)(size); err != nil {
+			return usagef("-size: %w", err)
 		}
+		o.ask(size)
 		if size < stamp {
 			return usagef("-size: a message of %d bytes has no room for its time, give %d or more", size, stamp)
 		}
@@ -159,6 +164,9 @@ func (p *program) measure(ctx context.Context, addr string, config *sctpdtls.Con
 		state := s.ConnectionState()
 		if streams := min(state.OutStreams, state.InStreams); o.streams > int(streams) {
 			return m, &statusError{exitUsage, &sctpdtls.StreamError{Stream: uint16(o.streams - 1), Streams: streams}}
+		}
+		if err := fits(size, state); err != nil {
+			return m, err
 		}
 		m.Version, m.Suite = versionName(state.Version), sctpdtls.CipherSuiteName(state.CipherSuite)
 		runs[i] = &benchRun{session: s, size: size, benchOptions: o}
@@ -261,7 +269,7 @@ func (r *benchRun) flood(ctx context.Context) error {
 // echo keeps a window of messages on their way. The messages carry when they were sent.
 func (r *benchRun) echo(ctx context.Context) error {
 	begin := time.Now()
-	b, in := make([]byte, r.size), make([]byte, sctpdtls.MaxMessageSize)
+	b, in := make([]byte, r.size), make([]byte, max(r.size, sctpdtls.MaxMessageSize))
 	sent, back := 0, 0
 	for {
 		for sent-back < r.window && ctx.Err() == nil {

@@ -6,9 +6,10 @@ import (
 	"os"
 	"time"
 
-	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/urfave/cli/v3"
 
+	"github.com/seed-41f70523/dtls-sctp/dtlscore"
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/internal/legible"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
@@ -58,7 +59,10 @@ Examples:
 			"payload protocol identifier `N` of the messages: 47 Diameter, 66 NGAP, 67 XnAP, 68 F1AP, 69 E1AP",
 			"give up after `TIME` without a connection, or without an echo", 1),
 			&cli.IntFlag{Name: "count", Usage: "send `N` messages; 0 sends until interrupted", Value: 5, Destination: &o.count, Validator: atLeast(0)},
-			&cli.IntFlag{Name: "size", Usage: "of `N` bytes each", Value: 64, Destination: &o.size, Validator: atLeast(1)},
+			&sizeFlag{Name: "size", Value: 64, Destination: &o.size,
+				Usage: "of `N` bytes each; more than 16384, such as 64K or 1M, needs a server with " +
+					"-max-message",
+				Validator: between(1, dtlscore.MaxLargePlaintext)},
 			&cli.BoolFlag{Name: "unordered", Usage: "let messages of a stream overtake each other", Destination: &o.unordered},
 			&cli.DurationFlag{Name: "interval", Usage: "send a message every `TIME` (default: when the last echo is back)", HideDefault: true, Destination: &o.interval, Validator: atLeast[time.Duration](0)},
 		), o.clientOptions.flags()...),
@@ -73,9 +77,7 @@ Examples:
 }
 
 func (p *program) connect(ctx context.Context, addr string, o connectOptions) error {
-	if o.size > sctpdtls.MaxMessageSize {
-		return &statusError{exitUsage, &sctpdtls.MessageTooLargeError{Size: o.size}}
-	}
+	o.ask(o.size)
 	keyLog, err := p.openKeyLog()
 	if err != nil {
 		return err
@@ -95,6 +97,9 @@ func (p *program) connect(ctx context.Context, addr string, o connectOptions) er
 	state := s.ConnectionState()
 	p.printf("connected to %v from %v in %s ms\n%s\n", legible.Text(s.RemoteAddr().String()), s.LocalAddr(),
 		millis(time.Since(start)), inColumns(facts(state)))
+	if err := fits(o.size, state); err != nil {
+		return err
+	}
 	if o.streams > int(state.OutStreams) {
 		return &statusError{exitUsage, &sctpdtls.StreamError{Stream: uint16(o.streams - 1), Streams: state.OutStreams}}
 	}
@@ -122,6 +127,16 @@ func (p *program) connect(ctx context.Context, addr string, o connectOptions) er
 		err = fmt.Errorf("closing the connection: %w", closeErr)
 	}
 	return err
+}
+
+// fits returns an error for large messages that cannot be sent, or could not come back.
+func fits(size int, state sctpdtls.ConnectionState) error {
+	if size <= max(sctpdtls.MaxMessageSize, min(state.MaxWrite, state.MaxRead)) {
+		return nil
+	}
+	return &statusError{exitUsage, &sctpdtls.MessageTooLargeError{
+		Size: size, Limit: state.MaxWrite, Own: state.MaxRead,
+	}}
 }
 
 func (p *program) clientConfig(o *commonOptions, c *clientOptions, keyLog *os.File) (*sctpdtls.Config, error) {

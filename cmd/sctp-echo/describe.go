@@ -28,6 +28,9 @@ func facts(s sctpdtls.ConnectionState) []fact {
 	if s.DidResume {
 		f = append(f, fact{"session", "resumed"})
 	}
+	if s.MaxWrite > sctpdtls.MaxMessageSize || s.MaxRead > sctpdtls.MaxMessageSize {
+		f = append(f, fact{"messages", fmt.Sprintf("up to %d bytes out, %d in", s.MaxWrite, s.MaxRead)})
+	}
 	return append(f,
 		fact{"SCTP-AUTH", fmt.Sprintf("key id %d", s.AuthKeyID)},
 		fact{"streams", fmt.Sprintf("%d out, %d in", s.OutStreams, s.InStreams)},

@@ -67,7 +67,7 @@ func (c *echoClient) run(ctx context.Context) error {
 	})
 	defer stop()
 
-	buf := make([]byte, sctpdtls.MaxMessageSize)
+	buf := make([]byte, max(c.size, sctpdtls.MaxMessageSize))
 	for c.more() || len(c.waiting) > 0 {
 		now := time.Now()
 		var err error
@@ -158,6 +158,10 @@ func (c *echoClient) payload(m message) []byte {
 
 func (c *echoClient) receive(buf []byte) error {
 	n, info, err := c.session.ReadMessage(buf)
+	if errors.Is(err, io.ErrShortBuffer) { // it is no echo; check says what is wrong
+		buf = make([]byte, info.Length)
+		n, info, err = c.session.ReadMessage(buf)
+	}
 	now := time.Now()
 	switch {
 	case err == nil:

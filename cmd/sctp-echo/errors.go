@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net"
 	"syscall"
 
@@ -28,8 +30,9 @@ func remedy(err error) string {
 	if _, ok := errtype.As[*sctpdtls.NoSCTPError](err); ok {
 		return "for the network sctp+udp give both ends -transport udp"
 	}
-	if _, ok := errtype.As[*sctpdtls.MessageTooLargeError](err); ok {
-		return "give -size 16384 or less"
+	if e, ok := errtype.As[*sctpdtls.MessageTooLargeError](err); ok {
+		return fmt.Sprintf("give -size %d or less, or the server -max-message %d",
+			cmp.Or(min(e.Limit, e.Own), sctpdtls.MaxMessageSize), e.Size)
 	}
 	if _, ok := errtype.As[*sctpdtls.StreamError](err); ok {
 		return "give fewer -streams, or start the server with more"

@@ -13,6 +13,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/internal/doctor"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
@@ -30,6 +31,7 @@ type commonOptions struct {
 	transport     string
 	udpEncap      uint32
 	legacyLabel   bool
+	maxMessage    int
 	timeout       time.Duration
 	verbose       bool
 }
@@ -56,6 +58,10 @@ func (o *commonOptions) flags(certUsage, caUsage, streamsUsage, ppidUsage, timeo
 				"the sysctl net.sctp.udp_port (default with -transport udp: 9899)",
 			HideDefault: true, Validator: between[uint32](0, 65535)},
 		&cli.BoolFlag{Name: "legacy-label", Usage: "derive SCTP-AUTH keys as OpenSSL did before it followed RFC 6083 (its -sctp_label_bug)", Destination: &o.legacyLabel},
+		&sizeFlag{Name: "max-message", Destination: &o.maxMessage,
+			Usage: "take messages of up to `N` bytes, such as 1M, if the peer asks for more than 16384 " +
+				"too; DTLS 1.3 only",
+			HideDefault: true, Validator: maxMessageSize},
 		&cli.DurationFlag{Name: "timeout", Usage: timeoutUsage, Value: 10 * time.Second, Destination: &o.timeout, Validator: atLeast(time.Millisecond)},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "tell more: each message, and what happens to the connection and its keys", Destination: &o.verbose},
 	}
@@ -97,6 +103,7 @@ func (o *commonOptions) config(keyLog *os.File) (*sctpdtls.Config, *x509.CertPoo
 		NextProtos:       o.alpn,
 		PPID:             o.ppid,
 		LegacyLabel:      o.legacyLabel,
+		MaxMessageSize:   o.maxMessage,
 		HandshakeTimeout: o.timeout,
 		CloseTimeout:     o.timeout,
 	}
@@ -205,6 +212,21 @@ func (p *program) openKeyLog() (*os.File, error) {
 		return nil, usagef("SSLKEYLOGFILE: %w", err)
 	}
 	return f, nil
+}
+
+// maxMessageSize checks a -max-message.
+func maxMessageSize(n int) error {
+	if n == 0 {
+		return nil
+	}
+	return between(sctpdtls.MaxMessageSize, dtlscore.MaxLargePlaintext)(n)
+}
+
+// ask makes config ask for messages of size bytes, if they are large.
+func (o *commonOptions) ask(size int) {
+	if size > sctpdtls.MaxMessageSize {
+		o.maxMessage = max(o.maxMessage, size)
+	}
 }
 
 // onlyArg returns the one argument that c takes.

@@ -29,8 +29,14 @@ type traffic struct {
 	messagesIn, bytesIn, messagesOut, bytesOut atomic.Int64
 }
 
+// receive returns the next message, which is valid until the next call. A buffer that it gets for a
+// large one it does not keep.
 func (t *traffic) receive(buf []byte) ([]byte, sctpdtls.MessageInfo, error) {
 	n, info, err := t.session.ReadMessage(buf)
+	if errors.Is(err, io.ErrShortBuffer) {
+		buf = make([]byte, info.Length)
+		n, info, err = t.session.ReadMessage(buf)
+	}
 	if err != nil {
 		return nil, info, err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"path/filepath"
@@ -14,21 +15,23 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/doctor"
 )
 
-// TestTransportUDP has server and client meet over SCTP of their own, which every machine has.
-func TestTransportUDP(t *testing.T) {
+// overUDP runs a server with these flags and then the clients, over SCTP of their own, which every
+// machine has. It returns what all have said, the server last.
+func overUDP(t *testing.T, serve []string, clients ...[]string) (said []string) {
+	t.Helper()
 	dir := certsIn(t)
 	port := freeUDPPort(t)
 	args := func(command, who string, more ...string) []string {
 		return append([]string{"sctp-echo", command, "-transport", "udp", "-udp-encap", port,
 			"-cert", filepath.Join(dir, who+".pem"), "-key", filepath.Join(dir, who+"-key.pem"),
-			"-ca", filepath.Join(dir, "ca.pem")}, more...)
+			"-ca", filepath.Join(dir, "ca.pem")}, append(more, "127.0.0.1:5868")...)
 	}
 	nothing := func(string) string { return "" }
 	in, out := io.Pipe()
 	server := &program{stdout: out, stderr: out, getenv: nothing, listen: listenSCTP}
 	served := make(chan int, 1)
 	go func() {
-		served <- server.run(t.Context(), args("serve", "server", "-once", "1", "127.0.0.1:5868"))
+		served <- server.run(t.Context(), args("serve", "server", serve...))
 		out.Close()
 	}()
 	first := make([]byte, 100)
@@ -36,23 +39,62 @@ func TestTransportUDP(t *testing.T) {
 	if want := "listening on 127.0.0.1:5868, UDP port " + port + "\n"; string(first[:n]) != want {
 		t.Fatalf("the server says %q, %v, want %q", first[:n], err, want)
 	}
-	said := make(chan string, 1)
+	rest := make(chan string, 1)
 	go func() {
 		b, _ := io.ReadAll(in)
-		said <- string(b)
+		rest <- string(b)
 	}()
-	var stdout, stderr bytes.Buffer
-	client := &program{stdout: &stdout, stderr: &stderr, getenv: nothing, dial: dialSCTP}
-	status := client.run(t.Context(), args("connect", "client",
-		"-streams", "4", "-count", "40", "-size", "16384", "127.0.0.1:5868"))
-	tells := strings.Contains(stdout.String(), "40 sent, 40 received, 0 lost, 0 wrong") &&
-		strings.Contains(stdout.String(), " from 127.0.0.1:")
-	if status != exitOK || !tells {
-		t.Errorf("status %d, %s%s", status, stdout.String(), stderr.String())
+	for _, c := range clients {
+		var both bytes.Buffer
+		client := &program{stdout: &both, stderr: &both, getenv: nothing, dial: dialSCTP}
+		status := client.run(t.Context(), args(c[0], "client", c[1:]...))
+		said = append(said, fmt.Sprintf("status %d\n%s", status, both.String()))
 	}
-	status, rest := <-served, <-said
-	if status != exitOK || !strings.Contains(rest, "closed by the client") {
-		t.Errorf("the server: status %d, %s", status, rest)
+	status := <-served
+	return append(said, fmt.Sprintf("status %d\n%s", status, <-rest))
+}
+
+// TestTransportUDP has server and client meet over SCTP of their own.
+func TestTransportUDP(t *testing.T) {
+	said := overUDP(t, []string{"-once", "1"},
+		[]string{"connect", "-streams", "4", "-count", "40", "-size", "16384"})
+	for i, want := range []string{
+		"status 0... from 127.0.0.1:...40 sent, 40 received, 0 lost, 0 wrong",
+		"status 0...closed by the client",
+	} {
+		wantSaid(t, said[i], want)
+	}
+}
+
+// Large messages come back from a server that takes them, and are refused for one that does not.
+func TestLargeMessages(t *testing.T) {
+	said := overUDP(t, []string{"-once", "4", "-max-message", "1M"},
+		[]string{"connect", "-streams", "2", "-count", "4", "-size", "1M"},
+		[]string{"bench", "-time", "100ms", "-size", "64K", "-size", "1M"},
+		[]string{"connect", "-count", "1", "-size", "1048577"})
+	for i, want := range []string{
+		"status 0...messages...1048576...4 sent, 4 received, 0 lost, 0 wrong",
+		"status 0... 65536 ... 1048576 ...DTLS 1.3",
+		"status 2...1048577 bytes...1048576 can be sent...-max-message 1048577",
+		"status 0",
+	} {
+		wantSaid(t, said[i], want)
+	}
+	said = overUDP(t, []string{"-once", "1"}, []string{"connect", "-count", "1", "-size", "64K"})
+	wantSaid(t, said[0], "status 2...65536 bytes...16384 can be sent...server -max-message 65536")
+}
+
+// wantSaid wants the parts of want, which "..." separates.
+func wantSaid(t *testing.T, said, want string) {
+	t.Helper()
+	rest := said
+	for part := range strings.SplitSeq(want, "...") {
+		_, after, ok := strings.Cut(rest, part)
+		if !ok {
+			t.Errorf("%q is missing in %s", part, said)
+			return
+		}
+		rest = after
 	}
 }
 

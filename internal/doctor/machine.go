@@ -8,6 +8,9 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/seed-41f70523/dtls-sctp/dtlscore"
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
 // A Machine is what doctor looks at outside of connections.
@@ -30,7 +33,8 @@ func (m Machine) Findings() []Finding {
 	}
 	found = append(found, About("SCTP-AUTH", m.auth())...)
 	found = append(found, About("IPv6", m.ipv6())...)
-	return append(found, About("limits", m.limits()...)...)
+	found = append(found, About("limits", m.limits()...)...)
+	return append(found, About("messages", m.messages())...)
 }
 
 func (m Machine) read(name string) string {
@@ -138,6 +142,33 @@ const (
 	fewBytes = 1 << 20
 	fewFiles = 4096
 )
+
+// capNetAdmin is the bit of the capability that lets a process have larger buffers than the sysctls
+// say.
+const capNetAdmin = 1 << 12
+
+// messages tells how large a message can be where both ends ask for large ones: the buffers of the
+// socket have to hold it.
+func (m Machine) messages() Finding {
+	_, effective, _ := strings.Cut(m.read("proc/self/status"), "CapEff:")
+	effective, _, _ = strings.Cut(effective, "\n")
+	bits, _ := strconv.ParseUint(strings.TrimSpace(effective), 16, 64)
+	buffers := min(m.number("proc/sys/net/core/rmem_max"), m.number("proc/sys/net/core/wmem_max"))
+	most := min(buffers-dtlscore.MaxOverhead, dtlscore.MaxLargePlaintext)
+	switch {
+	case bits&capNetAdmin != 0:
+		return Okay("in DTLS 1.3 up to %d bytes, if both ends ask for it, for this process may exceed "+
+			"net.core.rmem_max and wmem_max (CAP_NET_ADMIN)", dtlscore.MaxLargePlaintext)
+	case most <= sctpdtls.MaxMessageSize:
+		return Note("for larger ones in DTLS 1.3: sysctl -w net.core.rmem_max=4194304 "+
+			"net.core.wmem_max=4194304", "up to %d bytes", sctpdtls.MaxMessageSize)
+	case most < fewBytes-dtlscore.MaxOverhead:
+		return Note("for a megabyte: sysctl -w net.core.rmem_max=4194304 net.core.wmem_max=4194304, "+
+			"or give the process CAP_NET_ADMIN",
+			"in DTLS 1.3 up to %d bytes, if both ends ask for it", most)
+	}
+	return Okay("in DTLS 1.3 up to %d bytes, if both ends ask for it", most)
+}
 
 func (m Machine) limits() (found []Finding) {
 	for _, name := range []string{"rmem_max", "wmem_max"} {

@@ -71,6 +71,13 @@ func TestMachine(t *testing.T) {
 			"1048576 open files"},
 		{"small buffers", func(m Machine) Finding { return m.limits()[0] }, few, Worth,
 			"rmem_max is 212992...sysctl"},
+		{"large messages", Machine.messages, aMachine(nil), Well, "up to 4194242 bytes"},
+		{"messages", Machine.messages, few, Worth, "up to 212930 bytes...rmem_max=4194304"},
+		{"messages with tiny buffers", Machine.messages, aMachine(nil, "proc/sys/net/core/wmem_max", "9\n"),
+			Worth, "up to 16384 bytes...wmem_max=4194304"},
+		{"messages of root", Machine.messages, aMachine(nil, "proc/sys/net/core/wmem_max", "9\n",
+			"proc/self/status", "Name:\tx\nCapEff:\t000001ffffffffff\nCapBnd:\t0\n"), Well,
+			"up to 1073741567 bytes...CAP_NET_ADMIN"},
 		{"few files", func(m Machine) Finding { return m.limits()[1] }, few, Worth,
 			"1024 open files...ulimit"},
 	} {
