@@ -17,7 +17,7 @@ import (
 )
 
 // maxKept bounds, in bytes, what arrived on streams that nobody has asked for while
-// somebody waits for the rest of a message on another.
+// somebody waits for the rest of a message on another. The largest message comes on top of it.
 const maxKept = 1 << 20
 
 // A Conn is a diam.MultistreamConn over a DTLS connection. All methods may be called at the
@@ -33,6 +33,7 @@ type Conn struct {
 	reading sync.Mutex // held by who reads; guards the following
 	kept    []part     // received and not read yet, in the order in which streams came by
 	size    int        // bytes in kept
+	largest int        // bytes of the largest message that has come
 	bad     error      // a MessageError that came after what is kept
 	begun   bool       // something has come
 	tls     bool       // TLS, in the hands of whoever calls Read, and not Diameter
@@ -210,7 +211,7 @@ func (c *Conn) read(b []byte, stream uint, plain bool) (n int, from uint, err er
 		if c.bad != nil {
 			return 0, stream, c.bad
 		}
-		if c.size > maxKept {
+		if c.size > maxKept+c.largest {
 			return 0, stream, &BacklogError{stream}
 		}
 		if err := c.receive(plain); err != nil {
@@ -219,36 +220,47 @@ func (c *Conn) read(b []byte, stream uint, plain bool) (n int, from uint, err er
 	}
 }
 
-// buffers have room for the largest message. They are shared, as a Conn that waits should hold
-// none while it has nothing to read. (go-diameter asks for 20 bytes first, then for the rest.)
+// buffers have room for the largest usual message. They are shared, as a Conn that waits should
+// hold none while it has nothing to read. (go-diameter asks for 20 bytes first, then for the rest.)
 var buffers = sync.Pool{New: func() any { return new([sctpdtls.MaxMessageSize]byte) }}
 
 // receive waits for a message and keeps it.
 func (c *Conn) receive(plain bool) error {
 	buf := buffers.Get().(*[sctpdtls.MaxMessageSize]byte)
 	defer buffers.Put(buf)
-	n, info, err := c.messages.ReadMessage(buf[:])
+	data := buf[:]
+	n, info, err := c.messages.ReadMessage(data)
+	large := err == io.ErrShortBuffer
+	if large { // as both ends have agreed: it is kept in a buffer of its own
+		data = make([]byte, info.Length)
+		n, info, err = c.messages.ReadMessage(data)
+	}
 	if err != nil || n == 0 {
 		return err
 	}
+	data = data[:n]
+	c.largest = max(c.largest, n)
 	// go-diameter can put TLS between itself and a Conn. It reads by Read then, and a record of TLS's
 	// handshake comes first.
 	const handshake, major = 22, 3
-	c.tls = c.tls || plain && !c.begun && n > 1 && buf[0] == handshake && buf[1] == major
+	c.tls = c.tls || plain && !c.begun && n > 1 && data[0] == handshake && data[1] == major
 	c.begun = true
 	if !plain || !c.tls {
-		if c.bad = check(buf[:n], uint(info.Stream)); c.bad != nil {
+		if c.bad = check(data, uint(info.Stream)); c.bad != nil {
 			return nil // what came before is read first
 		}
 	}
 	c.size += n
 	for i := range c.kept {
 		if p := &c.kept[i]; p.stream == uint(info.Stream) {
-			p.data = append(p.data, buf[:n]...)
+			p.data = append(p.data, data...)
 			return nil
 		}
 	}
-	c.kept = append(c.kept, part{uint(info.Stream), slices.Clone(buf[:n])})
+	if !large {
+		data = slices.Clone(data)
+	}
+	c.kept = append(c.kept, part{uint(info.Stream), data})
 	return nil
 }
 

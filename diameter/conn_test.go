@@ -28,7 +28,8 @@ type message struct {
 type fake struct {
 	net.Conn // nothing: what is not below must not be called
 	in, out  chan message
-	end      error // what is read once in is closed
+	next     *message // was too long for the buffer
+	end      error    // what is read once in is closed
 	closes   chan struct{}
 }
 
@@ -44,10 +45,19 @@ func newFake(end error, in ...message) *fake {
 }
 
 func (f *fake) ReadMessage(b []byte) (int, sctpdtls.MessageInfo, error) {
-	m, ok := <-f.in
-	if !ok {
-		return 0, sctpdtls.MessageInfo{}, f.end
+	if f.next == nil {
+		m, ok := <-f.in
+		if !ok {
+			return 0, sctpdtls.MessageInfo{}, f.end
+		}
+		f.next = &m
 	}
+	m := f.next
+	m.info.Length = len(m.data)
+	if len(m.data) > len(b) {
+		return 0, m.info, io.ErrShortBuffer
+	}
+	f.next = nil
 	return copy(b, m.data), m.info, nil
 }
 
@@ -203,6 +213,26 @@ func TestWriteErrors(t *testing.T) {
 	}
 	if len(f.out) != 0 {
 		t.Errorf("something was sent: %+v", <-f.out)
+	}
+}
+
+// TestLargeMessage: one that both ends have agreed on is read whole, before and behind small ones.
+func TestLargeMessage(t *testing.T) {
+	large := dm(strings.Repeat("x", 3<<20))
+	f := newFake(io.EOF, on(1, dm("first")), on(2, large), on(1, dm("last")), on(2, dm("behind")))
+	c := newConn(f)
+	for _, want := range []struct {
+		stream uint
+		data   string
+	}{{1, dm("first")}, {1, dm("last")}, {2, large}, {2, dm("behind")}} {
+		got := make([]byte, len(want.data))
+		n, _, err := c.ReadAtLeast(got, len(got), want.stream)
+		if err != nil || string(got) != want.data {
+			t.Fatalf("stream %d: %d bytes, want %d: %v", want.stream, n, len(want.data), err)
+		}
+	}
+	if _, _, err := c.ReadAny(make([]byte, 1)); err != io.EOF || c.size != 0 {
+		t.Errorf("%v, %d bytes are kept", err, c.size)
 	}
 }
 

@@ -13,7 +13,9 @@
 //     wants messages taken on any stream. Here they are taken on any, ordered or not. What is sent is ordered, for diam.MultistreamConn has no
 //     way to say otherwise; what should not wait for each other goes on different streams, as go-diameter does it without DTLS too. So nothing
 //     overtakes the CER or CEA on its stream, and not the records of DTLS's handshake, which are on stream 0 (RFC 6083, Section 4.4).
-//   - A Diameter message has at most 16,384 bytes here (RFC 6083, Section 1.1). WriteTo returns a
+//   - A Diameter message has at most 16,384 bytes (RFC 6083, Section 1.1), unless both ends set
+//     MaxMessageSize in their [sctpdtls.Config]: then up to that, or Diameter's 16,777,215 bytes.
+//     WriteTo returns a
 //     [sctpdtls.MessageTooLargeError] for a larger one; nothing of it was sent, and the connection goes on. A server answers
 //     such a request with DIAMETER_UNABLE_TO_COMPLY.
 //   - What comes in one message of SCTP has to be one Diameter message or several, each whole and with a header of version 1

@@ -129,13 +129,13 @@ type Config struct {
 	NextProtos []string
 
 	// MaxMessageSize is how many bytes a message may have that this end receives: 0 is the
-	// package's [MaxMessageSize], and more, up to 2^30-257, is agreed on with a peer that asks for
-	// more too, in DTLS 1.3 alone (draft-ietf-tls-super-jumbo-record-limit-03, whose number may
-	// change). What the peer takes is its own matter: [ConnectionState] has both. The buffers of
-	// the socket have to hold a message, and ReadQueue too: their defaults grow with it. Where the
-	// kernel does not give so much, the error of Dial and Listen, an [OptionError], names the
-	// sysctl. Nothing is taken for large messages before the peer is authenticated, or while none
-	// is under way.
+	// package's [MaxMessageSize], and more, up to [MaxLargeMessageSize], is agreed on with a peer
+	// that asks for more too, in DTLS 1.3 alone (draft-ietf-tls-super-jumbo-record-limit-03, whose
+	// number may change). What the peer takes is its own matter: [ConnectionState] has both. The
+	// buffers of the socket have to hold a message, and ReadQueue too: their defaults grow with it.
+	// Where the kernel does not give so much, the error of Dial and Listen, an [OptionError], names
+	// the sysctl. Nothing is taken for large messages before the peer is authenticated, or while
+	// none is under way.
 	MaxMessageSize int
 
 	// Renegotiation says whether further handshakes are possible on a connection of DTLS 1.2.

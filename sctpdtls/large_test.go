@@ -423,7 +423,8 @@ func TestLargeMessagesOverUDP(t *testing.T) {
 	}
 }
 
-// While somebody sends one large message after the other, a small one of another stream comes in its turn.
+// While somebody sends one large message after the other, a small one of another stream comes in
+// its turn.
 func TestLargeMessagesAreFair(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		o := largeNetwork

@@ -3,12 +3,17 @@ package sctpdtls
 import (
 	"syscall"
 	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 )
 
 // MaxMessageSize is the size in bytes of the largest message that every peer takes: what one DTLS
 // record holds (RFC 6083, Section 1.1). Two ends of DTLS 1.3 can agree on more:
 // [Config].MaxMessageSize.
 const MaxMessageSize = 1 << 14
+
+// MaxLargeMessageSize is the largest that [Config].MaxMessageSize may be.
+const MaxLargeMessageSize = dtlscore.MaxLargePlaintext
 
 // MessageInfo is what SCTP carries beside a message. All of it crosses the
 // network in clear; SCTP-AUTH protects it from change (RFC 6083, Section 6).

@@ -17,7 +17,6 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
@@ -45,7 +44,7 @@ told every second, and at the end in a table; with -json as one JSON object for 
 
 Examples:
    sctp-echo bench -cert demo/client.pem -key demo/client-key.pem -ca demo/ca.pem -time 1s localhost:5868
-   sctp-echo bench -cert demo/client.pem -key demo/client-key.pem -ca demo/ca.pem -size 64K -size 1M localhost:5868
+   sctp-echo bench -ca demo/ca.pem -name localhost -size 64K -size 1M localhost:5868
    sctp-echo bench -ca demo/ca.pem -mode discard -time 1s -size 64 -size 16384 -connections 4 -streams 16 localhost:5869`,
 		Flags: append(append(o.commonOptions.flags(
 			"certificate chain of this client in PEM `FILE`",
@@ -109,7 +108,7 @@ type spread struct {
 
 func (p *program) bench(ctx context.Context, addr string, o benchOptions) error {
 	for _, size := range o.sizes {
-		if err := between(0, dtlscore.MaxLargePlaintext)(size); err != nil {
+		if err := between(0, sctpdtls.MaxLargeMessageSize)(size); err != nil {
 			return usagef("-size: %w", err)
 		}
 		o.ask(size)

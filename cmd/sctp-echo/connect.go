@@ -8,7 +8,6 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/internal/legible"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
@@ -62,7 +61,7 @@ Examples:
 			&sizeFlag{Name: "size", Value: 64, Destination: &o.size,
 				Usage: "of `N` bytes each; more than 16384, such as 64K or 1M, needs a server with " +
 					"-max-message",
-				Validator: between(1, dtlscore.MaxLargePlaintext)},
+				Validator: between(1, sctpdtls.MaxLargeMessageSize)},
 			&cli.BoolFlag{Name: "unordered", Usage: "let messages of a stream overtake each other", Destination: &o.unordered},
 			&cli.DurationFlag{Name: "interval", Usage: "send a message every `TIME` (default: when the last echo is back)", HideDefault: true, Destination: &o.interval, Validator: atLeast[time.Duration](0)},
 		), o.clientOptions.flags()...),

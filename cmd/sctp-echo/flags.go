@@ -13,7 +13,6 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/internal/doctor"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
@@ -219,7 +218,7 @@ func maxMessageSize(n int) error {
 	if n == 0 {
 		return nil
 	}
-	return between(sctpdtls.MaxMessageSize, dtlscore.MaxLargePlaintext)(n)
+	return between(sctpdtls.MaxMessageSize, sctpdtls.MaxLargeMessageSize)(n)
 }
 
 // ask makes config ask for messages of size bytes, if they are large.

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
@@ -147,6 +146,9 @@ const (
 // say.
 const capNetAdmin = 1 << 12
 
+// overhead is more than what a record has besides its message.
+const overhead = 64
+
 // messages tells how large a message can be where both ends ask for large ones: the buffers of the
 // socket have to hold it.
 func (m Machine) messages() Finding {
@@ -154,15 +156,15 @@ func (m Machine) messages() Finding {
 	effective, _, _ = strings.Cut(effective, "\n")
 	bits, _ := strconv.ParseUint(strings.TrimSpace(effective), 16, 64)
 	buffers := min(m.number("proc/sys/net/core/rmem_max"), m.number("proc/sys/net/core/wmem_max"))
-	most := min(buffers-dtlscore.MaxOverhead, dtlscore.MaxLargePlaintext)
+	most := min(buffers-overhead, sctpdtls.MaxLargeMessageSize)
 	switch {
 	case bits&capNetAdmin != 0:
 		return Okay("in DTLS 1.3 up to %d bytes, if both ends ask for it, for this process may exceed "+
-			"net.core.rmem_max and wmem_max (CAP_NET_ADMIN)", dtlscore.MaxLargePlaintext)
+			"net.core.rmem_max and wmem_max (CAP_NET_ADMIN)", sctpdtls.MaxLargeMessageSize)
 	case most <= sctpdtls.MaxMessageSize:
 		return Note("for larger ones in DTLS 1.3: sysctl -w net.core.rmem_max=4194304 "+
 			"net.core.wmem_max=4194304", "up to %d bytes", sctpdtls.MaxMessageSize)
-	case most < fewBytes-dtlscore.MaxOverhead:
+	case most < fewBytes-overhead:
 		return Note("for a megabyte: sysctl -w net.core.rmem_max=4194304 net.core.wmem_max=4194304, "+
 			"or give the process CAP_NET_ADMIN",
 			"in DTLS 1.3 up to %d bytes, if both ends ask for it", most)

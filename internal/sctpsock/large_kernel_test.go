@@ -4,6 +4,7 @@ package sctpsock
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"runtime"
 	"strconv"
@@ -100,7 +101,8 @@ func TestLargestMessage(t *testing.T) {
 	if got != string(message) {
 		t.Errorf("%d bytes came", len(got))
 	}
-	if err := a.Send(make([]byte, most+1), stream.Info{}); err == nil || !strings.Contains(err.Error(), "does not fit") {
+	err = a.Send(make([]byte, most+1), stream.Info{})
+	if !errors.Is(err, unix.EMSGSIZE) || !strings.Contains(err.Error(), "does not fit") {
 		t.Errorf("a message of %d bytes: %v", most+1, err)
 	}
 }
