@@ -22,8 +22,16 @@ var mayImport = map[string][]string{
 	"stream":                    {module + "authchunk"},
 	"internal/sctpsock": {module + "internal/errtype", module + "stream", module + "authchunk",
 		"golang.org/x/sys/"},
-	"internal/assoctest": {module + "stream", module + "authchunk"},
-	"internal/sctpudp":   {module + "sctpcore", module + "authchunk", module + "stream"},
+	"internal/assoctest": {
+		module + "stream", module + "internal/simnet", module + "internal/sctpudp",
+		module + "sctpcore", module + "authchunk",
+	},
+	"internal/simnet": {},
+	"sctptest": {
+		module + "stream", module + "internal/simnet", module + "internal/sctpudp",
+		module + "sctpcore",
+	},
+	"internal/sctpudp": {module + "sctpcore", module + "authchunk", module + "stream"},
 	"internal/doctor": {module + "sctpdtls", module + "internal/testca",
 		module + "internal/errtype"},
 	"internal/errtype":    {},

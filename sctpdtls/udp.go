@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"strings"
 
-	"github.com/seed-41f70523/dtls-sctp/authchunk"
 	"github.com/seed-41f70523/dtls-sctp/internal/sctpudp"
 	"github.com/seed-41f70523/dtls-sctp/sctpcore"
 	"github.com/seed-41f70523/dtls-sctp/stream"
@@ -34,47 +33,15 @@ func newUDPAssociation(a *sctpudp.Assoc, o *SCTPOptions) stream.Association {
 	return udpAssociation{a}
 }
 
-// udp returns the options of c in the words of package sctpcore, and asks for SCTP-AUTH.
+// udp returns the options of c in the words of package sctpcore.
 func (c *Config) udp() (*sctpcore.Config, error) {
-	o := &c.SCTP
-	if err := cmp.Or(c.check(), o.Check(), checkBuffers(o, c.largeRecord())); err != nil {
+	if err := cmp.Or(c.check(), checkBuffers(&c.SCTP, c.largeRecord())); err != nil {
 		return nil, err
 	}
-	unsupported := func(name string, value any) error {
-		return &OptionError{Option: name, Value: value,
-			Remedy: "SCTP of this process does not have it; leave it out, or use the network “sctp”"}
-	}
-	switch {
-	case o.Nagle:
-		return nil, unsupported("Nagle", o.Nagle)
-	case o.Scheduler != SchedulerFCFS:
-		return nil, unsupported("Scheduler", o.Scheduler)
-	case o.InitTimeout != 0:
-		return nil, unsupported("InitTimeout", o.InitTimeout)
-	case o.AddressChanges:
-		return nil, unsupported("AddressChanges", o.AddressChanges)
-	case o.Control != nil:
-		return nil, unsupported("Control", "a function")
-	}
-	config := &sctpcore.Config{
-		OutStreams:            cmp.Or(o.OutStreams, 10), // as Linux
-		MaxInStreams:          cmp.Or(o.MaxInStreams, stream.DefaultInStreams),
-		MaxInitRetrans:        int(o.MaxInitAttempts),
-		RTOInitial:            o.RTOInitial,
-		RTOMin:                o.RTOMin,
-		RTOMax:                o.RTOMax,
-		HeartbeatInterval:     o.Heartbeat,
-		AssociationMaxRetrans: int(o.AssocMaxRetrans),
-		PathMaxRetrans:        int(o.PathMaxRetrans),
-		ReceiveWindow:         2 * max(o.ReadBuffer, c.largeRecord()), // as Linux
-		SendBuffer:            2 * max(o.WriteBuffer, c.largeRecord()),
-		PartialReliability:    o.PartialReliability,
-		RefuseRestart:         o.RefuseRestart,
-		SackDelay:             max(o.SACKDelay, 0),
-		Auth:                  true,
-		AuthChunks:            authchunk.DefaultChunks(),
-	}
-	return config, nil
+	o := c.SCTP
+	o.ReadBuffer = max(o.ReadBuffer, c.largeRecord())
+	o.WriteBuffer = max(o.WriteBuffer, c.largeRecord())
+	return sctpudp.NewConfig(&o)
 }
 
 // openUDP opens the UDP socket for an address of this host.

@@ -29,6 +29,7 @@ type Assoc struct {
 	read, write deadline
 	reported    error // what Recv has returned at the end, and goes on returning
 	closed      bool  // by the user
+	cutOff      bool  // the socket was closed under it
 	released    bool  // the socket does not know it any more
 	up          bool  // it has been established
 

@@ -27,6 +27,8 @@ func (s *Socket) Dial(ctx context.Context, config *sctpcore.Config, localPort, p
 		switch state := a.core.State(); {
 		case state >= sctpcore.StateEstablished:
 			return a, nil
+		case a.cutOff:
+			return nil, net.ErrClosed
 		case state == sctpcore.StateClosed:
 			return nil, newError(a.core.Err())
 		case ctx.Err() != nil:

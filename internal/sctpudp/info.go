@@ -34,12 +34,16 @@ func (a *Addr) String() string {
 	return fmt.Sprintf("%s:%d", strings.Join(hosts, "/"), a.Port)
 }
 
-// LocalAddr implements stream.Association. If the socket has all addresses of this host, it is the
-// one that the system sends from, to the primary path.
+// LocalAddr implements stream.Association. Its addresses are those that the peer was told. If it
+// was told none and the socket has all of this host, it is the one that the system sends from, to
+// the primary path.
 func (a *Assoc) LocalAddr() net.Addr {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	port, _ := a.core.Ports()
+	if told := a.core.Config().Addresses; len(told) > 0 {
+		return &Addr{told, port, a.socket.local.Port()}
+	}
 	at := a.socket.local.Addr()
 	if at.IsUnspecified() {
 		for _, p := range a.core.Paths(nil) {
@@ -116,6 +120,14 @@ func (a *Assoc) Outstanding() (chunks int) {
 	defer a.mu.Unlock()
 	chunks, _ = a.core.Outstanding()
 	return chunks
+}
+
+// AuthFailures returns the number of packets that could not be verified: their key was not known,
+// or another.
+func (a *Assoc) AuthFailures() uint64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.core.Stats().AuthFailures
 }
 
 // Paths implements stream.Multihomed.

@@ -3,8 +3,11 @@ package sctpudp
 import (
 	"crypto/rand"
 	"errors"
+	"io"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,7 +34,8 @@ type Socket struct {
 	closed   bool
 }
 
-// Conn is what a Socket needs of a *net.UDPConn.
+// Conn is what a Socket needs of a *net.UDPConn. One that has a method Rand() io.Reader, as in
+// package internal/simnet, is simulated, and has the random numbers of SCTP come from there.
 type Conn interface {
 	ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error)
 	WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error)
@@ -66,7 +70,11 @@ const socketBuffer = 1 << 20
 // New returns a Socket over conn, which it closes in the end: some seconds after that if it
 // lingers, to answer a peer that has not got the last packet.
 func New(conn Conn, lingers bool) (*Socket, error) {
-	endpoint, err := sctpcore.NewEndpoint(rand.Reader)
+	random := rand.Reader
+	if c, ok := conn.(interface{ Rand() io.Reader }); ok {
+		random = c.Rand()
+	}
+	endpoint, err := sctpcore.NewEndpoint(random)
 	if err != nil {
 		conn.Close()
 		return nil, err
@@ -115,13 +123,15 @@ func (s *Socket) now() time.Duration { return time.Since(s.start) }
 // maxPacket is the size of the largest UDP datagram.
 const maxPacket = 1 << 16
 
-// read takes packets until the socket is closed.
+// read takes packets until the socket is closed. If that is not by release, the network is gone and
+// everything ends.
 func (s *Socket) read() {
 	b := make([]byte, maxPacket)
 	pause := time.Duration(0)
 	for {
 		n, from, err := s.conn.ReadFromUDPAddrPort(b)
 		if errors.Is(err, net.ErrClosed) {
+			s.end()
 			return
 		}
 		if err != nil { // some systems tell of ICMP messages so. RFC 6951, Section 5.5: SCTP's timers decide
@@ -131,6 +141,24 @@ func (s *Socket) read() {
 		}
 		pause = 0
 		s.receive(from, b[:n])
+	}
+}
+
+// end ends all listeners and associations, from whom no packet can leave any more.
+func (s *Socket) end() {
+	s.mu.Lock()
+	s.closed = true
+	listeners := slices.Collect(maps.Values(s.ports))
+	assocs := slices.Collect(maps.Values(s.assocs))
+	s.mu.Unlock()
+	for _, l := range listeners {
+		l.Close()
+	}
+	for _, a := range assocs {
+		a.mu.Lock()
+		a.cutOff = true
+		a.abort()
+		a.mu.Unlock()
 	}
 }
 

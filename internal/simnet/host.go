@@ -1,0 +1,295 @@
+package simnet
+
+import (
+	"container/heap"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math/bits"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// A Host has one or several addresses. From which of them it sends depends on the destination, as
+// if each were on a network of its own: it is the one that has the longest prefix in common.
+type Host struct {
+	network *Network
+	addrs   []netip.Addr
+	down    map[netip.Addr]bool // guarded by Network.mu, as the following
+	conns   map[uint16][]*Conn  // by port
+	next    uint16              // the next port to try for a socket that wants any
+	opened  uint64              // sockets so far
+}
+
+// Host adds a host to the network. It panics if an address is not specified, or belongs to another
+// host.
+func (n *Network) Host(addrs ...netip.Addr) *Host {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(addrs) == 0 {
+		panic("simnet: a host needs an address")
+	}
+	h := &Host{
+		network: n,
+		addrs:   slices.Clone(addrs),
+		down:    map[netip.Addr]bool{},
+		conns:   map[uint16][]*Conn{},
+		next:    firstPort,
+	}
+	for _, a := range addrs {
+		if !a.IsValid() || a.IsUnspecified() || a.IsMulticast() || a.Is4In6() || a.Zone() != "" ||
+			n.owners[a] != nil {
+			panic(fmt.Sprintf("simnet: %v is no address for a host, or has one already", a))
+		}
+		n.owners[a] = h
+	}
+	n.hosts = append(n.hosts, h)
+	return h
+}
+
+// firstPort is the first of those that are chosen for a socket that wants any. RFC 6335, Section 6.
+const firstPort = 49152
+
+// Addrs returns the addresses of the host. The caller must not change them.
+func (h *Host) Addrs() []netip.Addr { return h.addrs }
+
+// SetDown takes an address of the host from the network, or gives it back: no packet leaves from it
+// or arrives there, nor those under way.
+func (h *Host) SetDown(addr netip.Addr, down bool) {
+	h.network.mu.Lock()
+	defer h.network.mu.Unlock()
+	h.down[addr] = down
+}
+
+func (h *Host) isDown(addr netip.Addr) bool { return h == nil || h.down[addr] }
+
+// Reset closes all sockets of the host, as when its power is lost: what they have not read is gone,
+// and nobody is told.
+func (h *Host) Reset() {
+	h.network.mu.Lock()
+	defer h.network.mu.Unlock()
+	h.closeAll()
+}
+
+// closeAll is called with Network.mu held.
+func (h *Host) closeAll() {
+	for _, list := range h.conns {
+		for _, c := range list {
+			c.close()
+		}
+	}
+	clear(h.conns)
+}
+
+// socket finds the socket for a packet to an address and port. It is called with Network.mu held.
+func (h *Host) socket(to netip.AddrPort) *Conn {
+	for _, c := range h.conns[to.Port()] {
+		if c.local.Addr() == to.Addr() || c.local.Addr().IsUnspecified() {
+			return c
+		}
+	}
+	return nil
+}
+
+// source is the address from which the host sends to another. It is called with Network.mu held.
+func (h *Host) source(to netip.Addr) (source netip.Addr) {
+	longest := -1
+	for _, a := range h.addrs {
+		if a.Is4() != to.Is4() {
+			continue
+		}
+		if n := commonBits(a, to); n > longest {
+			source, longest = a, n
+		}
+	}
+	return source
+}
+
+// commonBits is the length of the prefix that a and b have in common.
+func commonBits(a, b netip.Addr) int {
+	x, y := a.As16(), b.As16()
+	for i := range x {
+		if d := x[i] ^ y[i]; d != 0 {
+			return 8*i + bits.LeadingZeros8(d)
+		}
+	}
+	return 128
+}
+
+// A Conn is a socket of a host. It has the methods of *net.UDPConn that internal/sctpudp needs.
+type Conn struct {
+	host  *Host
+	local netip.AddrPort
+	rand  *lockedRand
+
+	ready  sync.Cond // a packet is due, or the socket is closed
+	queue  packets   // guarded by Network.mu, as the following
+	timer  *time.Timer
+	closed bool
+}
+
+// ListenUDP opens a socket, as [net.ListenUDP] does. An address that is not specified stands for
+// all of the host, and port 0 for any. The network is “udp”, “udp4” or “udp6”.
+func (h *Host) ListenUDP(network string, local netip.AddrPort) (*Conn, error) {
+	fail := func(err error) (*Conn, error) {
+		addr := net.UDPAddrFromAddrPort(local)
+		return nil, &net.OpError{Op: "listen", Net: network, Addr: addr, Err: err}
+	}
+	addr := local.Addr().Unmap()
+	if !addr.IsValid() || addr.IsUnspecified() {
+		addr = netip.IPv6Unspecified()
+		if !slices.ContainsFunc(h.addrs, netip.Addr.Is6) || network == "udp4" {
+			addr = netip.IPv4Unspecified()
+		}
+	}
+	n := h.network
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	port := local.Port()
+	switch {
+	case !strings.HasPrefix(network, "udp"):
+		return fail(net.UnknownNetworkError(network))
+	case n.closed:
+		return fail(net.ErrClosed)
+	case !addr.IsUnspecified() && !slices.Contains(h.addrs, addr):
+		return fail(syscall.EADDRNOTAVAIL)
+	case port == 0:
+		port = h.next
+		for tries := 0; h.taken(addr, port); tries++ {
+			if port = max(port+1, firstPort); tries > 1<<16 {
+				return fail(syscall.EADDRINUSE)
+			}
+		}
+		h.next = max(port+1, firstPort)
+	case h.taken(addr, port):
+		return fail(syscall.EADDRINUSE)
+	}
+	h.opened++
+	c := &Conn{host: h, local: netip.AddrPortFrom(addr, port), rand: n.newRand(h.addrs[0], h.opened)}
+	c.ready.L = &n.mu
+	h.conns[port] = append(h.conns[port], c)
+	return c, nil
+}
+
+func (h *Host) taken(addr netip.Addr, port uint16) bool {
+	return slices.ContainsFunc(h.conns[port], func(c *Conn) bool {
+		return c.local.Addr() == addr || c.local.Addr().IsUnspecified() || addr.IsUnspecified()
+	})
+}
+
+// LocalAddr returns the address and port of the socket, a *net.UDPAddr.
+func (c *Conn) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(c.local) }
+
+// Rand returns random numbers for the SCTP of this socket. They follow from the seed of the
+// network, and are others after a [Host.Reset].
+func (c *Conn) Rand() io.Reader { return c.rand }
+
+type lockedRand struct {
+	mu   sync.Mutex
+	rand *rand.ChaCha8
+}
+
+func (n *Network) newRand(host netip.Addr, socket uint64) *lockedRand {
+	var key [32]byte
+	binary.BigEndian.PutUint64(key[:], n.seed)
+	binary.BigEndian.PutUint64(key[8:], socket)
+	a := host.As16()
+	copy(key[16:], a[:])
+	return &lockedRand{rand: rand.NewChaCha8(key)}
+}
+
+func (r *lockedRand) Read(b []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.rand.Read(b)
+}
+
+// wake has ReadFromUDPAddrPort return when the first packet is due. It is called with Network.mu
+// held.
+func (c *Conn) wake() {
+	if len(c.queue) == 0 {
+		return
+	}
+	wait := time.Until(c.queue[0].due)
+	switch {
+	case wait <= 0:
+		c.ready.Signal()
+	case c.timer == nil:
+		c.timer = time.AfterFunc(wait, func() {
+			c.host.network.mu.Lock()
+			defer c.host.network.mu.Unlock()
+			c.ready.Signal()
+		})
+	default:
+		c.timer.Reset(wait)
+	}
+}
+
+// ReadFromUDPAddrPort waits for the next packet. What does not fit into b is cut off.
+func (c *Conn) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
+	c.host.network.mu.Lock()
+	defer c.host.network.mu.Unlock()
+	for {
+		switch {
+		case c.closed:
+			return 0, netip.AddrPort{}, net.ErrClosed
+		case len(c.queue) > 0 && time.Until(c.queue[0].due) <= 0:
+			p := heap.Pop(&c.queue).(packet)
+			if !c.host.isDown(p.to) {
+				return copy(b, p.data), p.from, nil
+			}
+			continue
+		}
+		c.wake()
+		c.ready.Wait()
+	}
+}
+
+// WriteToUDPAddrPort sends a packet. It returns before it arrives, or is lost.
+func (c *Conn) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
+	n := c.host.network
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if c.closed {
+		return 0, net.ErrClosed
+	}
+	to = netip.AddrPortFrom(to.Addr().Unmap(), to.Port())
+	from := c.local.Addr()
+	if from.IsUnspecified() {
+		from = c.host.source(to.Addr())
+	}
+	if !from.IsValid() || from.Is4() != to.Addr().Is4() {
+		return 0, syscall.ENETUNREACH
+	}
+	n.send(netip.AddrPortFrom(from, c.local.Port()), to, b)
+	return len(b), nil
+}
+
+// Close closes the socket.
+func (c *Conn) Close() error {
+	n := c.host.network
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if c.closed {
+		return net.ErrClosed
+	}
+	c.close()
+	port := c.local.Port()
+	c.host.conns[port] = slices.DeleteFunc(c.host.conns[port], func(x *Conn) bool { return x == c })
+	return nil
+}
+
+// close is called with Network.mu held.
+func (c *Conn) close() {
+	c.closed, c.queue = true, nil
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	c.ready.Broadcast()
+}
