@@ -200,7 +200,7 @@ func (c *Conn) handshake(ctx context.Context) error {
 	defer context.AfterFunc(ctx, c.alarm.ring)()
 	c.core.SetContext(ctx, callbackConn{c})
 	defer c.core.SetContext(context.Background(), callbackConn{c}) // of renegotiations
-	err := c.tuner.Handshaking(true)
+	err := c.gone(c.tuner.Handshaking(true))
 	if err == nil {
 		err = c.core.Start()
 	}

@@ -120,6 +120,7 @@ func (l *Listener) run() {
 		if err != nil {
 			<-l.slots
 			if l.ctx.Err() != nil || errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrClosed) {
+				l.stop() // whoever has closed it, Accept must not wait for ever
 				return
 			}
 			// Out of descriptors, or the peer was gone already: others may fare better.
