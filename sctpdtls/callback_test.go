@@ -34,7 +34,7 @@ func TestCallbacksKnowTheConnection(t *testing.T) {
 			}
 			hello := func(info *tls.ClientHelloInfo) {
 				check("server", info.Context())
-				if info.Conn == nil || info.Conn.RemoteAddr().String() != "a" || info.Conn.LocalAddr().String() != "b" {
+				if info.Conn == nil || info.Conn.RemoteAddr().String() != "192.0.2.1:5001" || info.Conn.LocalAddr().String() != "192.0.2.2:5000" {
 					t.Errorf("%#x: ClientHelloInfo.Conn is %v", version, info.Conn)
 				}
 				for _, err := range []error{second(info.Conn.Read(nil)), second(info.Conn.Write(nil)), info.Conn.SetDeadline(time.Time{})} {

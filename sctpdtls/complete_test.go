@@ -101,7 +101,10 @@ func TestAttackC6Removed(t *testing.T) {
 							mustWrite(t, from, "removed too", MessageInfo{Stream: 4, Unordered: true})
 							mustWrite(t, from, "waits for it", MessageInfo{Stream: 2})
 							mustWrite(t, from, "two", MessageInfo{Stream: 1})
-							wantTruncationAlert(t, "the sender's end", checkpoint.enter(from))
+							err := checkpoint.enter(from)
+							if o.Loss == 0 { // else the alert may be lost, and ABORT overtake it
+								wantTruncationAlert(t, "the sender's end", err)
+							}
 							wantTruncation(t, <-end, 2)
 							if !slices.Equal(got, []string{"one", "two"}) {
 								t.Errorf("received %q", got)

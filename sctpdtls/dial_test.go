@@ -38,11 +38,11 @@ func (f *fakeNetwork) dial(ctx context.Context, _ string, _, remote *Addr, _ *Co
 	case fails:
 		return nil, err
 	}
-	a, b := assoctest.Pair(assoctest.Options{Delay: time.Millisecond})
+	a, b := assoctest.Pair(f.t, assoctest.Options{Delay: time.Millisecond})
 	n := len(f.ends)
 	f.ends = append(f.ends, b)
+	c := serve(f.t, b)
 	go func() {
-		c := serve(f.t, b)
 		c.Handshake()
 		c.ReadMessage(nil)
 		c.Close()
@@ -145,7 +145,7 @@ func (a *aborting) Recv(stream.Buffer, bool) (stream.Part, error) {
 func TestDialAgainAfterCrash(t *testing.T) {
 	own := &Addr{Port: 38412}
 	reset := func(_ int, a association) association {
-		time.AfterFunc(2*time.Millisecond, func() { a.(*memAssociation).Assoc.Lose() })
+		time.AfterFunc(2*time.Millisecond, func() { a.(*memAssociation).Assoc.Cut() })
 		return a
 	}
 	for name, test := range map[string]struct {

@@ -108,7 +108,7 @@ func TestAttackC6TruncationIsReported(t *testing.T) {
 	}{
 		{"SHUTDOWN", func(p *testPair) { p.clientSCTP.Shutdown() }, AssocShutdown},
 		{"ABORT", func(p *testPair) { p.client.Abort() }, AssocAborted},
-		{"lost", func(p *testPair) { p.sctp.Lose() }, AssocLost},
+		{"lost", func(p *testPair) { p.sctp.Cut() }, AssocLost},
 		{"restart", func(p *testPair) {
 			p.sctp.Inject(stream.AssocChange{State: AssocRestarted})
 			p.client.WriteMessage([]byte("of the new association"), MessageInfo{})
@@ -191,7 +191,8 @@ func TestLegacyLabelMismatch(t *testing.T) {
 			config.MaxVersion = VersionDTLS12
 			server := serverConfig()
 			server.LegacyLabel = both
-			p := newTestPair(t, assoctest.Options{}, config, server)
+			// SCTP gives the silent peer up later than DTLS.
+			p := newTestPair(t, assoctest.Options{GiveUp: time.Minute}, config, server)
 			err, serr := p.handshake()
 			if both {
 				if err != nil || serr != nil {
@@ -215,7 +216,8 @@ func TestDraftLabel(t *testing.T) {
 			config, server := clientConfig(), serverConfig()
 			config.DraftLabel, server.DraftLabel = true, both
 			config.LegacyLabel = true
-			p := newTestPair(t, assoctest.Options{}, config, server)
+			// SCTP gives the silent peer up later than DTLS.
+			p := newTestPair(t, assoctest.Options{GiveUp: time.Minute}, config, server)
 			err, serr := p.handshake()
 			if both {
 				if err != nil || serr != nil || p.client.ConnectionState().Version != VersionDTLS13 {
@@ -327,7 +329,7 @@ func TestAttackB10ForeignMessages(t *testing.T) {
 
 // Without SCTP-AUTH no byte leaves: requirement 1.34, attack B8.
 func TestAttackB8PeerWithoutAuth(t *testing.T) {
-	a, _ := assoctest.Pair(assoctest.Options{})
+	a, _ := assoctest.Pair(t, assoctest.Options{})
 	core, err := dtlscore.Client(clientConfig().core())
 	if err != nil {
 		t.Fatal(err)

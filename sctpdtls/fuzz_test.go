@@ -199,7 +199,7 @@ func (h *rogueSender) send(record []byte, info stream.Info) stream.Info {
 		case driverRestart:
 			h.own.Restart()
 		case driverLose:
-			h.own.Lose()
+			h.own.Cut()
 		}
 	}
 	h.sent++

@@ -140,11 +140,11 @@ func TestHalfClosedAndGone(t *testing.T) {
 		}{
 			"Close":  {func(p *testPair) { p.client.Close() }, syscall.EPIPE, true},
 			"Abort":  {func(p *testPair) { p.client.Abort() }, io.ErrUnexpectedEOF, false},
-			"lost":   {func(p *testPair) { p.sctp.Lose() }, io.ErrUnexpectedEOF, false},
+			"lost":   {func(p *testPair) { p.sctp.Cut() }, io.ErrUnexpectedEOF, false},
 			"killed": {func(p *testPair) { p.clientSCTP.Close() }, syscall.EPIPE, true}, // SCTP has delivered what was written
 		} {
 			bubble(t, func(t *testing.T) {
-				p := connectedAs(t, version, assoctest.Options{})
+				p := connectedAs(t, version, assoctest.Options{GiveUp: 3 * time.Second})
 				if err := p.client.CloseWrite(); err != nil {
 					t.Fatal(err)
 				}
@@ -254,7 +254,7 @@ func TestCloseTellsHowItEnded(t *testing.T) {
 func TestErrClosedIsOurs(t *testing.T) {
 	for name, end := range map[string]func(p *testPair){
 		"Close": func(p *testPair) { p.client.Close() }, "Abort": func(p *testPair) { p.client.Abort() },
-		"lost": func(p *testPair) { p.sctp.Lose() }, "restart": func(p *testPair) { p.clientSCTP.Restart() },
+		"lost": func(p *testPair) { p.sctp.Cut() }, "restart": func(p *testPair) { p.clientSCTP.Restart() },
 		"shutdown": func(p *testPair) { p.clientSCTP.Shutdown() }, "CloseWrite": func(p *testPair) { p.client.CloseWrite() },
 		"alert": func(p *testPair) {
 			goOn := p.client.stop()

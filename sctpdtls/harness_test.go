@@ -17,7 +17,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/seed-41f70523/dtls-sctp/authchunk"
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
 	"github.com/seed-41f70523/dtls-sctp/stream"
@@ -81,11 +80,10 @@ func serverConfig() *Config {
 	return &Config{Certificates: []tls.Certificate{pki().server}, ClientCAs: pki().roots, ClientAuth: tls.RequireAndVerifyClientCert}
 }
 
-// memAssociation is an association in memory that says that both ends authenticate DATA.
+// memAssociation is an association in memory.
 type memAssociation struct {
 	*assoctest.Assoc
-	before  atomic.Pointer[func()] // if not nil, called before each call that may wait
-	partial bool                   // both ends have partial reliability
+	before atomic.Pointer[func()] // if not nil, called before each call that may wait
 }
 
 func (m *memAssociation) Recv(b stream.Buffer, wait bool) (stream.Part, error) {
@@ -102,15 +100,6 @@ func (m *memAssociation) TrySend(b []byte, info stream.Info) error {
 	return m.Assoc.TrySend(b, info)
 }
 
-func (*memAssociation) Handshaking(bool) error { return nil }
-func (*memAssociation) Settled() error         { return nil }
-
-func (*memAssociation) Pause(d time.Duration) { time.Sleep(d) }
-
-func (m *memAssociation) AuthAgreement() (authchunk.Agreement, error) {
-	return authchunk.Agreement{Supported: true, Local: authchunk.DefaultChunks(), Peer: authchunk.DefaultChunks(), PartialReliability: m.partial}, nil
-}
-
 // A testPair is two connections over an association in memory.
 type testPair struct {
 	t                testing.TB
@@ -123,7 +112,8 @@ type testPair struct {
 func newTestPair(t testing.TB, o assoctest.Options, client, server *Config) *testPair {
 	t.Helper()
 	o.Delay = max(o.Delay, time.Millisecond)
-	a, b := assoctest.Pair(o)
+	o.Partial = client.SCTP.PartialReliability && server.SCTP.PartialReliability
+	a, b := assoctest.Pair(t, o)
 	cc, err := dtlscore.Client(client.core())
 	if err != nil {
 		t.Fatal(err)
@@ -133,11 +123,10 @@ func newTestPair(t testing.TB, o assoctest.Options, client, server *Config) *tes
 		t.Fatal(err)
 	}
 	p := &testPair{t: t, clientSCTP: a, sctp: b}
-	partial := client.SCTP.PartialReliability && server.SCTP.PartialReliability
-	if p.client, err = newConn(&memAssociation{Assoc: a, partial: partial}, client, cc); err != nil {
+	if p.client, err = newConn(&memAssociation{Assoc: a}, client, cc); err != nil {
 		t.Fatal(err)
 	}
-	if p.server, err = newConn(&memAssociation{Assoc: b, partial: partial}, server, sc); err != nil {
+	if p.server, err = newConn(&memAssociation{Assoc: b}, server, sc); err != nil {
 		t.Fatal(err)
 	}
 	return p

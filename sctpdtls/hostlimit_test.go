@@ -55,7 +55,7 @@ func TestAttackE12OneHostIsACrowd(t *testing.T) {
 		socket := newFakeListener()
 		l := newListener(socket, config)
 		from := func(host string) *Conn {
-			a, b := assoctest.Pair(assoctest.Options{Delay: time.Millisecond})
+			a, b := assoctest.Pair(t, assoctest.Options{Delay: time.Millisecond})
 			socket.assocs <- &hostAssociation{&memAssociation{Assoc: b}, net.ParseIP(host)}
 			synctest.Wait()
 			core, err := dtlscore.Client(clientConfig().core())

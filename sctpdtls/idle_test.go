@@ -79,13 +79,15 @@ func idleInMemory(t testing.TB, version uint16, pairs int) idleMemory {
 		}
 		for _, c := range []*Conn{p.client, p.server} {
 			c.keys.stop() // a timer may use it
-			goOn := c.stop()
+			defer c.stop()()
+		}
+		p.clientSCTP.EndNetwork()
+		for _, c := range []*Conn{p.client, p.server} {
 			c.assoc.(*memAssociation).Assoc = nil
 			c.assoc = idleAssociation{nil, silence}
 			c.messages = stream.NewReader(c.assoc)
 			none := func(time.Time) error { return nil }
 			c.alarm.set, c.writeDeadline.set = none, none
-			goOn()
 			all = append(all, c)
 		}
 		return p.client, p.server

@@ -363,12 +363,12 @@ func (f *flood) Recv(b stream.Buffer, wait bool) (stream.Part, error) {
 // Close tells when what was written may not have arrived.
 func TestCloseTellsOfLoss(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		p := connected(t, assoctest.Options{})
+		p := connected(t, assoctest.Options{GiveUp: time.Second}) // before CloseTimeout
 		fill(t, p.client)
 		done := make(chan error)
 		go func() { done <- p.client.Close() }()
 		time.Sleep(time.Second)
-		p.sctp.Lose()
+		p.sctp.Cut()
 		err := <-done
 		if e, ok := errtype.As[*AssociationError](err); !ok || e.State != AssocLost {
 			t.Errorf("Close on a lost association: %v", err)

@@ -42,7 +42,7 @@ func (l *fakeListener) Close() error   { l.once.Do(func() { close(l.closed) }); 
 
 // dial makes an association and returns the client's end of it.
 func (l *fakeListener) dial(t *testing.T, config *Config) *Conn {
-	a, b := assoctest.Pair(assoctest.Options{Delay: time.Millisecond})
+	a, b := assoctest.Pair(t, assoctest.Options{Delay: time.Millisecond})
 	l.assocs <- &memAssociation{Assoc: b}
 	core, err := dtlscore.Client(config.core())
 	if err != nil {
@@ -116,7 +116,7 @@ func TestAttackE12MaxHandshakes(t *testing.T) {
 		for range 2 {
 			socket.dial(t, clientConfig())
 		}
-		_, b := assoctest.Pair(assoctest.Options{})
+		_, b := assoctest.Pair(t, assoctest.Options{})
 		select {
 		case socket.assocs <- &memAssociation{Assoc: b}:
 			t.Error("a third handshake was begun")
@@ -176,7 +176,7 @@ func TestListenerCloseWithReadyConnections(t *testing.T) {
 			read <- ready.Close()
 		}()
 		time.Sleep(time.Second) // until the server is through with it as well
-		_, b := assoctest.Pair(assoctest.Options{})
+		_, b := assoctest.Pair(t, assoctest.Options{})
 		synctest.Wait()
 		select {
 		case socket.assocs <- &memAssociation{Assoc: b}:
@@ -199,5 +199,19 @@ func TestListenerCloseWithReadyConnections(t *testing.T) {
 		}
 		_, err = l.Accept()
 		want(t, "Accept after Close", err, net.ErrClosed)
+	})
+}
+
+// A listener below that somebody else closes does not let Accept wait for ever.
+func TestListenerClosedBelow(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		socket := newFakeListener()
+		l := newListener(socket, serverConfig())
+		time.AfterFunc(time.Second, func() { socket.Close() })
+		_, err := l.Accept()
+		want(t, "Accept", err, net.ErrClosed)
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
 	})
 }

@@ -103,7 +103,9 @@ func runMemoryChild(version uint16) {
 		c.KeyLogWriter = os.Stdout
 	}
 	server.KeyLogWriter = nil // it would be the same again
-	a, b := assoctest.Pair(assoctest.Options{Delay: time.Millisecond})
+	a, b, err := assoctest.New(assoctest.Options{Delay: time.Millisecond})
+	orPanic(err)
+	defer a.EndNetwork()
 	newEnd := func(a *assoctest.Assoc, config *Config, newCore func(*dtlscore.Config) (*dtlscore.Conn, error)) *Conn {
 		core, err := newCore(config.core())
 		orPanic(err)

@@ -37,7 +37,7 @@ func TestKeysOfTheHandshake13(t *testing.T) {
 		start := time.Now()
 		p := connected13(t, assoctest.Options{}, nil)
 		p.close()
-		if d := time.Since(start); d > 10*time.Millisecond {
+		if d := time.Since(start); d > 14*time.Millisecond {
 			t.Errorf("it took %v with a delay of 1ms", d)
 		}
 		if n, m := p.clientSCTP.Dropped(), p.sctp.Dropped(); n+m != 0 {

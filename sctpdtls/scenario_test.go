@@ -365,13 +365,13 @@ type memoryWorld struct {
 	pairs []*assoctest.Assoc // all ends
 }
 
-func (w *memoryWorld) pair(*testing.T) (client, server association) {
+func (w *memoryWorld) pair(t *testing.T) (client, server association) {
 	w.seed += 1000
-	a, b := assoctest.Pair(assoctest.Options{
-		Delay: max(w.delay, time.Millisecond), Jitter: w.jitter, Loss: w.loss, Seed: w.seed, RTO: 200 * time.Millisecond, GiveUp: lostAfter / 2,
+	a, b := assoctest.Pair(t, assoctest.Options{
+		Delay: max(w.delay, time.Millisecond), Jitter: w.jitter, Loss: w.loss, Seed: w.seed, RTO: 200 * time.Millisecond, GiveUp: lostAfter / 5, Partial: w.partial,
 	})
 	w.pairs = append(w.pairs, a, b)
-	return &memAssociation{Assoc: a, partial: w.partial}, &memAssociation{Assoc: b, partial: w.partial}
+	return &memAssociation{Assoc: a}, &memAssociation{Assoc: b}
 }
 
 func (w *memoryWorld) listener(t *testing.T) (stream.Listener, func() association) {
@@ -405,6 +405,9 @@ func (w *memoryWorld) mend() {
 
 func (w *memoryWorld) restart(_ *testing.T, client association) association {
 	again := mem(client).Restart()
+	if again == nil {
+		return nil
+	}
 	w.pairs = append(w.pairs, again)
 	return &memAssociation{Assoc: again}
 }

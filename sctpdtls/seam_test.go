@@ -19,7 +19,7 @@ type bare struct{ stream.Association }
 func TestAnyAssociation(t *testing.T) {
 	for _, version := range []uint16{VersionDTLS12, VersionDTLS13} {
 		bubble(t, func(t *testing.T) {
-			a, b := assoctest.Pair(assoctest.Options{Delay: 1e6, Loss: 0.1})
+			a, b := assoctest.Pair(t, assoctest.Options{Delay: 1e6})
 			config := clientConfig()
 			config.MaxVersion = version
 			c, err := Client(bare{a}, config)
@@ -70,7 +70,7 @@ func TestAnyAssociation(t *testing.T) {
 
 // An association that Client or Server refuses is still the caller's.
 func TestRefusedAssociationIsTheCallers(t *testing.T) {
-	a, _ := assoctest.Pair(assoctest.Options{})
+	a, _ := assoctest.Pair(t, assoctest.Options{})
 	refuse := func(what string, c *Conn, err error) {
 		t.Helper()
 		if c != nil || err == nil {

@@ -372,7 +372,7 @@ func TestAttackE14UnreadStream(t *testing.T) {
 			rest <- n
 		}()
 		for n := 20; n < messages; n++ { // as many as are left, at most
-			read.SetReadDeadline(time.Now().Add(time.Second))
+			read.SetReadDeadline(time.Now().Add(time.Minute))
 			if _, _, err := read.ReadMessage(buf); err != nil {
 				break
 			}

@@ -96,7 +96,7 @@ func TestUpkeepHeedsWriters(t *testing.T) {
 						func(b []byte) error { _, err := p.client.WriteMessages([]Message{{Data: b}, {Data: b}}); return err },
 					} {
 						writers.Go(func() {
-							for range 100 {
+							for range 200 { // more than the send buffer holds
 								if err := write(make([]byte, 9000)); err != nil {
 									return
 								}

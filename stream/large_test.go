@@ -36,7 +36,7 @@ func TestReaderPutsLargeMessagesTogether(t *testing.T) {
 	for _, part := range []int{0, 4000, 100_000} {
 		for i, says := range []func([]byte) int{sizeOf, nil, func([]byte) int { return 0 }} {
 			honest := i == 0
-			a, b := assoctest.Pair(assoctest.Options{PartSize: part, Buffer: 1 << 30, Window: 1 << 30})
+			a, b := assoctest.Pair(t, assoctest.Options{PartSize: part, Buffer: 1 << 30, Window: 1 << 30})
 			r := stream.NewReader(b)
 			r.Allow(largest, says)
 			mux := stream.NewMux(1 << 30)
@@ -125,7 +125,7 @@ func TestAttackF8ReaderRefusesMoreThanAllowed(t *testing.T) {
 	for _, limit := range []int{0, 1, stream.MaxMessageSize, stream.MaxMessageSize + 1, 100_000} {
 		most := max(limit, stream.MaxMessageSize)
 		for _, n := range []int{most, most + 1, 2 * most} {
-			a, b := assoctest.Pair(assoctest.Options{PartSize: 5000, Buffer: 1 << 30, Window: 1 << 30})
+			a, b := assoctest.Pair(t, assoctest.Options{PartSize: 5000, Buffer: 1 << 30, Window: 1 << 30})
 			if err := a.Send(sized(n), stream.Info{Stream: 3}); err != nil {
 				t.Fatal(err)
 			}

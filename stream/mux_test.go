@@ -126,7 +126,7 @@ func (m *muxModel) read(id uint16, b []byte) {
 // take puts a message in as it comes from a Reader, in whose buffer it stays if it is large.
 func (m *muxModel) take(id uint16, size int) {
 	s := m.message(id, size)
-	a, b := assoctest.Pair(assoctest.Options{})
+	a, b := assoctest.Pair(m.t, assoctest.Options{})
 	if err := a.Send([]byte("header"+s), stream.Info{Stream: id}); err != nil {
 		m.t.Fatal(err)
 	}

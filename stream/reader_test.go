@@ -23,7 +23,7 @@ func message(n int) []byte {
 // Messages come whole and in order, whatever the parts: requirements 1.8, 1.12.
 func TestReaderPutsPartsTogether(t *testing.T) {
 	for _, part := range []int{0, 1, 7, 1000, stream.MaxMessageSize} {
-		a, b := assoctest.Pair(assoctest.Options{PartSize: part})
+		a, b := assoctest.Pair(t, assoctest.Options{PartSize: part})
 		r := stream.NewReader(b)
 		for i, n := range []int{1, 8, 999, 1000, 1001, stream.MaxMessageSize} {
 			info := stream.Info{Stream: uint16(i), PPID: 47, Unordered: i%2 == 1}
@@ -44,7 +44,7 @@ func TestReaderPutsPartsTogether(t *testing.T) {
 
 // A message cut by the end of what is there is never taken for a whole one: attack H7.
 func TestAttackH7ReaderKeepsPartUntilItsEnd(t *testing.T) {
-	_, b := assoctest.Pair(assoctest.Options{})
+	_, b := assoctest.Pair(t, assoctest.Options{})
 	s := &script{Association: b, parts: []part{
 		{data: "hel"}, {err: stream.ErrWouldBlock}, {data: "lo", end: true},
 		{data: "lost"}, {event: stream.PartialDeliveryAborted{}}, {data: "next", end: true},
@@ -70,7 +70,7 @@ func TestAttackH7ReaderKeepsPartUntilItsEnd(t *testing.T) {
 }
 
 func TestAttackH7ReaderRefusesTooLargeMessage(t *testing.T) {
-	a, b := assoctest.Pair(assoctest.Options{})
+	a, b := assoctest.Pair(t, assoctest.Options{})
 	if err := a.Send(message(stream.MaxMessageSize+1), stream.Info{Stream: 3}); err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestAttackH7ReaderRefusesTooLargeMessage(t *testing.T) {
 // While nothing comes, a Reader holds no buffer; a part of a message it keeps.
 func TestReaderHoldsNothingWhileItWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b := assoctest.Pair(assoctest.Options{PartSize: 3})
+		a, b := assoctest.Pair(t, assoctest.Options{PartSize: 3})
 		w := &watched{Association: b}
 		r := stream.NewReader(w)
 		done := make(chan string)

@@ -2,84 +2,101 @@ package assoctest
 
 import (
 	"bytes"
+	"cmp"
+	"context"
+	"encoding/binary"
 	"errors"
 	"io"
-	"math/rand/v2"
-	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
+	"testing"
 	"time"
 
+	"github.com/seed-41f70523/dtls-sctp/authchunk"
+	"github.com/seed-41f70523/dtls-sctp/internal/sctpudp"
+	"github.com/seed-41f70523/dtls-sctp/internal/simnet"
+	"github.com/seed-41f70523/dtls-sctp/sctpcore"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // Options describe an association and the network between its ends.
 type Options struct {
 	Streams  uint16        // in each direction; 0 is 10
-	PartSize int           // messages longer than this arrive in parts; 0: never
+	PartSize int           // messages longer than this are read in parts; 0: never
 	Window   int           // bytes that one end receives and holds unread; 0 is 104 KiB, as in Linux
-	Buffer   int           // bytes sent and not acknowledged after which Send waits; 0 is 208 KiB, as in Linux
+	Buffer   int           // bytes sent and not acknowledged after which Send waits; 0 is 208 KiB
 	Delay    time.Duration // from one end to the other
-	Jitter   time.Duration // at most so much more, for each message anew: it makes streams overtake each other
-	Loss     float64       // probability that a transmission of a message is lost
-	Seed     uint64        // of Jitter and Loss: the n-th message of an end always has the same fate
-	RTO      time.Duration // after which what was lost, or dropped for lack of its key, comes again; 0 is 1 s, Linux's least
+	Jitter   time.Duration // at most so much more, for each packet anew: packets overtake each other
+	Loss     float64       // probability that a packet is lost
+	Seed     uint64        // of Jitter and Loss: the n-th packet of an end always has the same fate
+	RTO      time.Duration // the retransmission timeout; 0 is 1 s, the least of Linux
+	GiveUp   time.Duration // about when an end that gets no answer ends; 0 is 85 RTO
+	Partial  bool          // both ends offer partial reliability
 	Forget   bool          // what was sent is not kept for Sent
-	GiveUp   time.Duration // after which an end that gets no answer is told that the association is lost; 0 is 3 s
 }
 
 // ErrAborted is what is read at the other end of an aborted association.
 const ErrAborted = syscall.ECONNRESET
 
-// ErrRestarted is what is read at the other end of a restarted association.
-var ErrRestarted = errors.New("assoctest: the peer has restarted the association")
+// config returns what SCTP needs to know of o.
+func (o *Options) config() *sctpcore.Config {
+	o.Streams = cmp.Or(o.Streams, 10)
+	o.RTO = cmp.Or(o.RTO, time.Second)
+	heartbeat, rtoMax, retrans := 3*time.Second, 10*o.RTO, 10
+	if o.GiveUp != 0 {
+		heartbeat, rtoMax = o.GiveUp/8, max(o.RTO, o.GiveUp/10)
+		retrans = int(o.GiveUp / rtoMax)
+	}
+	return &sctpcore.Config{
+		OutStreams: o.Streams, MaxInStreams: o.Streams,
+		ReceiveWindow: cmp.Or(o.Window, 104<<10), SendBuffer: cmp.Or(o.Buffer, 208<<10),
+		RTOInitial: o.RTO, RTOMin: o.RTO / 2, RTOMax: rtoMax,
+		AssociationMaxRetrans: retrans, PathMaxRetrans: retrans,
+		HeartbeatInterval:  heartbeat,
+		PartialReliability: o.Partial,
+		Auth:               true, AuthChunks: authchunk.DefaultChunks(),
+	}
+}
 
-// An Assoc is one end of an association. It implements stream.Association and authchunk.Socket.
+// association is what the tests use as it is.
+type association interface {
+	stream.Association
+	stream.HandshakeTuner
+	stream.KeyLimiter
+}
+
+// An Assoc is one end of an association, as package stream describes it.
 type Assoc struct {
-	*network
-	peer    *Assoc
+	association
+	sctp    *sctpudp.Assoc // the same
+	network *network
+	end     int // 0 or 1
 	options Options
-	name    string
 
-	// All below is guarded by network.mu.
-	fate     *rand.Rand
-	queue    []item   // received, not yet read
-	unread   int      // bytes in queue
-	inFlight []packet // sent and not acknowledged, in order
-	buffered int      // bytes in inFlight
-	askDry   bool
-	ended    error // what Recv returns when queue is empty; nil while up
-	reported error // what it has returned so, and goes on returning
-	sendErr  error
-	keys     map[uint16][]byte
-	active   uint16
-	narrowed bool // under the key narrow, only messages up to last are taken
-	narrow   uint16
-	last     uint32
-	read     deadline
-	write    deadline
-	next     uint32          // transmission sequence number of the next message sent
-	highest  uint32          // of those received
-	received int             // messages, or given up by the peer
-	remove   int             // so many of those sent next
-	stuck    map[uint16]bool // streams on which one of those sent was removed
+	mu       sync.Mutex // guards the following
 	sent     []Sent
-	dropped  int
-	shutdown bool // SHUTDOWN follows when nothing is in flight any more
-	told     bool // the peer was told of that
-	gone     bool // the association does not exist at this end any more
-	closed   bool // the socket does not
+	keys     map[uint16]bool
+	active   uint16
+	injected []item
+	deadline time.Time // of reads
+	closed   bool
 	aborted  bool
 }
 
-// A network joins two ends.
+// A network is that of one association.
 type network struct {
-	mu   sync.Mutex // guards both ends
-	cond *sync.Cond // told of any change
-	cut  bool       // nothing arrives
-	cuts int        // how often that was so
+	*simnet.Network
+	hosts [2]*simnet.Host
+	end   func()
+	// thieves are on the path from each end.
+	thieves [2]thief
+
+	mu   sync.Mutex // guards the following
+	ends [2]*Assoc  // the newest
 }
 
 // Sent is one message as it was sent, and the key that authenticated it.
@@ -89,195 +106,287 @@ type Sent struct {
 	Key  uint16
 }
 
-// item is what waits to be read: the rest of a message, or an event.
-type item struct {
-	data  []byte
-	info  stream.Info
-	event stream.Event
-	size  int
-	tsn   uint32
-	more  bool // it is a part of a message whose end has not been received
-}
+const udpPort = 9899
 
-// Pair returns both ends of a new association.
-func Pair(o Options) (a, b *Assoc) {
-	if o.Streams == 0 {
-		o.Streams = 10
+var sctpPorts = [2]uint16{5001, 5000}
+
+// Pair returns both ends of a new association, which ends with the test at the latest.
+func Pair(t testing.TB, o Options) (a, b *Assoc) {
+	t.Helper()
+	a, b, err := New(o)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if o.Window == 0 {
-		o.Window = 104 << 10
-	}
-	if o.Buffer == 0 {
-		o.Buffer = 208 << 10
-	}
-	if o.RTO == 0 {
-		o.RTO = time.Second
-	}
-	if o.GiveUp == 0 {
-		o.GiveUp = 3 * time.Second
-	}
-	n := new(network)
-	n.cond = sync.NewCond(&n.mu)
-	a, b = newAssoc(n, o, "a"), newAssoc(n, o, "b")
-	a.peer, b.peer = b, a
+	t.Cleanup(a.network.end)
 	return a, b
 }
 
-// firstTSN is soon at its end, and begins again.
-const firstTSN = 1<<32 - 5
+// EndNetwork ends the network under both ends, and with it the associations. Nothing of them is
+// left.
+func (a *Assoc) EndNetwork() { a.network.end() }
 
-func newAssoc(n *network, o Options, name string) *Assoc {
-	return &Assoc{
-		network: n,
-		options: o,
-		name:    name,
-		fate:    rand.New(rand.NewPCG(o.Seed, uint64(name[0]))),
-		keys:    map[uint16][]byte{0: nil},
-		next:    firstTSN,
-		highest: firstTSN - 1,
-		stuck:   make(map[uint16]bool),
+// New is Pair without a test: EndNetwork is to be called in the end.
+func New(o Options) (a, b *Assoc, err error) {
+	config := o.config()
+	n := &network{Network: simnet.New(o.Seed)}
+	n.end = sync.OnceFunc(n.Close)
+	n.Tap(n.tap)
+	for i := range n.hosts {
+		n.hosts[i] = n.Host(netip.AddrFrom4([4]byte{192, 0, 2, byte(i + 1)}))
 	}
+	link := simnet.Link{Delay: o.Delay, Jitter: o.Jitter, Loss: o.Loss}
+	n.SetLink(simnet.Link{Delay: o.Delay}) // the association begins without losses
+	server, err := n.open(1)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer server.Close()
+	l, err := server.Listen(sctpPorts[1], config)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer l.Close()
+	accepted := make(chan *sctpudp.Assoc, 1)
+	go func() {
+		x, _ := l.Accept()
+		accepted <- x
+	}()
+	a, err = n.dial(0, &o, config)
+	if err != nil {
+		n.Close()
+		return nil, nil, err
+	}
+	b = newAssoc(n, <-accepted, 1, &o)
+	n.SetLink(link)
+	return a, b, nil
+}
+
+func newAssoc(n *network, sctp *sctpudp.Assoc, end int, o *Options) *Assoc {
+	a := &Assoc{
+		association: sctp,
+		sctp:        sctp,
+		network:     n,
+		end:         end,
+		options:     *o,
+		keys:        map[uint16]bool{0: true},
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.ends[end] = a
+	return a
+}
+
+// open opens the UDP socket of a host. It stays open until the network ends.
+func (n *network) open(host int) (*sctpudp.Socket, error) {
+	c, err := n.hosts[host].ListenUDP("udp", netip.AddrPortFrom(n.hosts[host].Addrs()[0], udpPort))
+	if err != nil {
+		return nil, err
+	}
+	return sctpudp.New(lateTSN{c}, false)
+}
+
+// lateTSN has a first TSN that is soon at its end. The tag is drawn before it.
+type lateTSN struct{ *simnet.Conn }
+
+func (c lateTSN) Rand() io.Reader { return &lateReader{Reader: c.Conn.Rand()} }
+
+type lateReader struct {
+	io.Reader
+	words atomic.Uint32 // that were drawn
+}
+
+func (r *lateReader) Read(b []byte) (int, error) {
+	n, err := r.Reader.Read(b)
+	if len(b) == 4 && r.words.Add(1)%2 == 0 {
+		binary.BigEndian.PutUint32(b, 1<<32-5)
+	}
+	return n, err
+}
+
+// dial makes an association from an end to the other, always from the same port.
+func (n *network) dial(end int, o *Options, config *sctpcore.Config) (*Assoc, error) {
+	s, err := n.open(end)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	to := netip.AddrPortFrom(n.hosts[1-end].Addrs()[0], udpPort)
+	a, err := s.Dial(context.Background(), config, sctpPorts[end], sctpPorts[1-end], to)
+	if err != nil {
+		return nil, err
+	}
+	return newAssoc(n, a, end, o), nil
+}
+
+// peer returns the other end.
+func (a *Assoc) peer() *Assoc {
+	a.network.mu.Lock()
+	defer a.network.mu.Unlock()
+	return a.network.ends[1-a.end]
+}
+
+// An item is what a test puts into what is received: a part of a message, or an event.
+type item struct {
+	data []byte
+	part stream.Part
+}
+
+// A limited is a Buffer of which only so many bytes are used.
+type limited struct {
+	stream.Buffer
+	size int
+}
+
+func (l limited) Get() []byte {
+	b := l.Buffer.Get()
+	return b[:min(len(b), l.size)]
 }
 
 // Recv implements stream.Association.
 func (a *Assoc) Recv(buf stream.Buffer, wait bool) (stream.Part, error) {
+	if a.options.PartSize > 0 {
+		buf = limited{buf, a.options.PartSize}
+	}
+	for {
+		if part, ok := a.takeInjected(buf); ok {
+			return part, nil
+		}
+		part, err := a.association.Recv(buf, wait)
+		if errors.Is(err, os.ErrDeadlineExceeded) && a.isInjected() {
+			continue // inject has made it so
+		}
+		return part, err
+	}
+}
+
+func (a *Assoc) isInjected() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.reported != nil {
-		return stream.Part{}, a.reported
+	return len(a.injected) > 0
+}
+
+func (a *Assoc) takeInjected(buf stream.Buffer) (stream.Part, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.injected) == 0 {
+		return stream.Part{}, false
 	}
-	b := buf.Get()
-	for len(a.queue) == 0 || wait && a.read.passed {
-		buf.Put()
-		switch {
-		case a.closed:
-			return stream.Part{}, net.ErrClosed
-		case wait && a.read.passed:
-			return stream.Part{}, os.ErrDeadlineExceeded
-		case a.ended != nil:
-			a.reported = a.ended
-			return stream.Part{}, a.ended
-		case !wait:
-			return stream.Part{}, stream.ErrWouldBlock
-		}
-		a.cond.Wait()
-		b = buf.Get()
-	}
-	if len(b) == 0 {
-		return stream.Part{}, io.ErrShortBuffer
-	}
-	it := &a.queue[0]
-	if it.event != nil {
-		a.queue = a.queue[1:]
-		if it.event == (stream.AssocChange{State: stream.AssocRestarted}) {
-			a.queue, a.unread = nil, 0 // nothing of the new association can be read
-			a.reported, a.sendErr = ErrRestarted, ErrRestarted
-		}
-		return stream.Part{Event: it.event}, nil
-	}
-	n := len(it.data)
-	if a.options.PartSize > 0 {
-		n = min(n, a.options.PartSize)
-	}
-	n = copy(b, it.data[:n])
-	it.data = it.data[n:]
-	part := stream.Part{N: n, Info: it.info, TSN: it.tsn, End: len(it.data) == 0 && !it.more}
-	if len(it.data) == 0 {
-		a.unread -= it.size
-		a.queue = a.queue[1:]
-		if len(a.peer.inFlight) > 0 {
-			a.soon(a.peer.arrive) // the window is open again
+	it := &a.injected[0]
+	part := it.part
+	if part.Event == nil {
+		part.N = copy(buf.Get(), it.data)
+		if it.data = it.data[part.N:]; len(it.data) > 0 {
+			part.End = false
+			return part, true
 		}
 	}
-	return part, nil
+	if a.injected = a.injected[1:]; len(a.injected) == 0 {
+		a.association.SetReadDeadline(a.deadline)
+	}
+	return part, true
+}
+
+func (a *Assoc) inject(it item) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.injected = append(a.injected, it)
+	a.association.SetReadDeadline(time.Unix(1, 0)) // wakes Recv
+}
+
+// Inject lets this end receive an event next.
+func (a *Assoc) Inject(ev stream.Event) { a.inject(item{part: stream.Part{Event: ev}}) }
+
+// InjectPart lets this end receive a part of a message next, or its end.
+func (a *Assoc) InjectPart(data []byte, info stream.Info, end bool) {
+	a.inject(item{bytes.Clone(data), stream.Part{Info: info, End: end}})
+}
+
+// SetReadDeadline implements stream.Association.
+func (a *Assoc) SetReadDeadline(t time.Time) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.deadline = t; len(a.injected) > 0 {
+		return nil
+	}
+	return a.association.SetReadDeadline(t)
 }
 
 // Send implements stream.Association.
-func (a *Assoc) Send(b []byte, info stream.Info) error { return a.send(b, info, true) }
+func (a *Assoc) Send(b []byte, info stream.Info) error {
+	err := a.association.Send(b, info)
+	if err == nil {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.note(b, info)
+	}
+	return err
+}
 
 // TrySend implements stream.Association.
-func (a *Assoc) TrySend(b []byte, info stream.Info) error { return a.send(b, info, false) }
-
-func (a *Assoc) send(b []byte, info stream.Info, wait bool) error {
+func (a *Assoc) TrySend(b []byte, info stream.Info) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(b) == 0 || info.Stream >= a.options.Streams {
-		return syscall.EINVAL
+	err := a.association.TrySend(b, info)
+	if err == nil {
+		a.note(b, info)
 	}
-	for {
-		if a.sendErr != nil {
-			return a.sendErr
-		}
-		if wait && a.write.passed {
-			return os.ErrDeadlineExceeded
-		}
-		if a.buffered < a.options.Buffer {
-			break // any space is enough for any message
-		}
-		if !wait {
-			return stream.ErrWouldBlock
-		}
-		a.cond.Wait()
-	}
-	data := bytes.Clone(b)
+	return err
+}
+
+// note is called with mu held.
+func (a *Assoc) note(b []byte, info stream.Info) {
 	if !a.options.Forget {
-		a.sent = append(a.sent, Sent{data, info, a.active})
-	}
-	a.transmit(data, info)
-	return nil
-}
-
-func (a *Assoc) dry() {
-	if a.askDry && len(a.inFlight) == 0 && !a.gone {
-		a.askDry = false
-		a.queue = append(a.queue, item{event: stream.Dry{}})
-		a.cond.Broadcast()
+		a.sent = append(a.sent, Sent{bytes.Clone(b), info, a.active})
 	}
 }
 
-// AskDry implements stream.Association.
-func (a *Assoc) AskDry() error {
+// SetAuthKey implements authchunk.Socket.
+func (a *Assoc) SetAuthKey(id uint16, secret []byte) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.askDry = true
-	a.dry()
-	return nil
+	err := a.association.SetAuthKey(id, secret)
+	if err == nil {
+		a.keys[id] = true
+	}
+	return err
 }
 
-// Inject lets this end receive ev.
-func (a *Assoc) Inject(ev stream.Event) {
+// SetActiveAuthKey implements authchunk.Socket.
+func (a *Assoc) SetActiveAuthKey(id uint16) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.queue = append(a.queue, item{event: ev})
-	a.cond.Broadcast()
+	err := a.association.SetActiveAuthKey(id)
+	if err == nil {
+		a.active = id
+	}
+	return err
 }
 
-// InjectPart lets this end receive a part of a message, or its end. There must be nothing but
-// the other parts until then.
-func (a *Assoc) InjectPart(data []byte, info stream.Info, end bool) {
+// DeleteAuthKey implements authchunk.Socket.
+func (a *Assoc) DeleteAuthKey(id uint16) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.queue = append(a.queue, item{data: bytes.Clone(data), info: info, size: len(data), more: !end})
-	a.unread += len(data)
-	a.cond.Broadcast()
+	err := a.association.DeleteAuthKey(id)
+	if err == nil {
+		delete(a.keys, id)
+	}
+	return err
 }
 
-// Streams implements stream.Association.
-func (a *Assoc) Streams() (out, in uint16) { return a.options.Streams, a.options.Streams }
-
-type addr string
-
-func (addr) Network() string  { return "sctp" }
-func (a addr) String() string { return string(a) }
-
-// LocalAddr implements stream.Association.
-func (a *Assoc) LocalAddr() net.Addr { return addr(a.name) }
-
-// RemoteAddr implements stream.Association.
-func (a *Assoc) RemoteAddr() net.Addr {
+// Close implements stream.Association.
+func (a *Assoc) Close() error {
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	return addr(a.peer.name)
+	a.closed = true
+	a.mu.Unlock()
+	return a.association.Close()
+}
+
+// Abort implements stream.Association.
+func (a *Assoc) Abort() error {
+	a.mu.Lock()
+	a.aborted, a.closed = a.aborted || !a.closed && !a.sctp.Over(), true
+	a.mu.Unlock()
+	return a.association.Abort()
 }
 
 // Sent returns what this end has sent.
@@ -287,36 +396,20 @@ func (a *Assoc) Sent() []Sent {
 	return slices.Clone(a.sent)
 }
 
-// Dropped returns how many messages came here under a key that was not known.
-func (a *Assoc) Dropped() int {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.dropped
-}
+// Dropped returns how many packets came here under a key that was not known.
+func (a *Assoc) Dropped() int { return int(a.sctp.AuthFailures()) }
 
-// InFlight returns how many messages of this end are not acknowledged.
-func (a *Assoc) InFlight() int {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return len(a.inFlight)
-}
+// InFlight returns how many DATA chunks of this end are not acknowledged.
+func (a *Assoc) InFlight() int { return a.sctp.Outstanding() }
 
 // Unread returns how many bytes of messages were received here and not read.
-func (a *Assoc) Unread() int {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.unread
-}
+func (a *Assoc) Unread() int { return a.sctp.Unread() }
 
 // Gone reports whether the association does not exist at this end any more, and with it its keys.
-func (a *Assoc) Gone() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.gone
-}
+func (a *Assoc) Gone() bool { return a.sctp.Over() }
 
 // State returns the numbers of the keys known here in rising order, the active one, and
-// whether this end was closed, and aborted.
+// whether this end was closed, and aborted before the association had ended.
 func (a *Assoc) State() (keys []uint16, active uint16, closed, aborted bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

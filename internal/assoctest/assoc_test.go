@@ -17,8 +17,9 @@ import (
 func TestSeed(t *testing.T) {
 	arrivals := func(seed uint64) (all []string) {
 		synctest.Test(t, func(t *testing.T) {
-			a, b := assoctest.Pair(assoctest.Options{
-				Delay: time.Millisecond, Jitter: 10 * time.Millisecond, Loss: 0.2, RTO: 100 * time.Millisecond, Seed: seed,
+			a, b := assoctest.Pair(t, assoctest.Options{
+				Delay: time.Millisecond, Jitter: 10 * time.Millisecond, Loss: 0.2,
+				RTO: 100 * time.Millisecond, Seed: seed,
 			})
 			const messages = 200
 			for i := range messages {

@@ -1,6 +1,5 @@
-// Package assoctest is an SCTP association in memory, for tests with a false
-// clock: message boundaries, streams, parts, order, dry events, SCTP-AUTH keys
-// and every way to end behave as the Linux kernel's do. What a network does to messages
-// follows from a seed. The scenarios of package sctpdtls hold it to the truth: they run
-// over it and over the kernel.
+// Package assoctest is SCTP associations for tests with a false clock: those of internal/sctpudp
+// over a network in memory (internal/simnet), so that what tests run is SCTP, packets and all. It
+// adds what only a test does to an association: it records what was sent, cuts the network,
+// restarts an end, and puts something into what is received.
 package assoctest
