@@ -32,12 +32,19 @@ func main() {
 		log.Fatal(err)
 	}
 	fmt.Println("listening on", ln.Addr())
+	if err := run(ln); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// run accepts gNBs until ln is closed.
+func run(ln *sctpdtls.Listener) error {
 	for {
 		gnb, err := ln.AcceptConn(context.Background()) // was AcceptSCTP(timeout): authenticated now
 		if errors.Is(err, net.ErrClosed) {
-			return
+			return nil
 		} else if err != nil {
-			log.Fatal(err)
+			return err
 		}
 		go serve(gnb)
 	}
