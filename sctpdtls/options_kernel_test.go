@@ -137,7 +137,7 @@ func TestKernelOptions(t *testing.T) {
 	if state := c.ConnectionState(); state.OutStreams != 3 {
 		t.Errorf("%d streams", state.OutStreams)
 	}
-	raw, err := s.assoc.(*kernelAssociation).SyscallConn()
+	raw, err := s.assoc.(kernelAssociation).SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}
