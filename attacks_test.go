@@ -17,7 +17,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write docs/attacks.md anew")
+var update = flag.Bool("update", false, "write docs/attacks.md and docs/api.txt anew")
 
 // The requirements of RFC 6083 that a test must name: streams (1.22 to 1.28), authenticated chunks
 // (to 1.36), handshakes (to 1.48), keys (to 1.61), and the end (to 1.66).

@@ -34,6 +34,8 @@ var mayImport = map[string][]string{
 	"internal/sctpudp": {module + "sctpcore", module + "authchunk", module + "stream"},
 	"internal/doctor": {module + "sctpdtls", module + "internal/testca",
 		module + "internal/errtype"},
+	"internal/relaytest":  {module + "sctpdtls", module + "sctpdtls/relay"},
+	"internal/testpki":    {},
 	"internal/errtype":    {},
 	"internal/leaktest":   {},
 	"internal/legible":    {},
@@ -44,7 +46,8 @@ var mayImport = map[string][]string{
 	"sctpdtls": {module + "dtlscore", module + "authchunk", module + "stream",
 		module + "internal/sctpsock", module + "internal/sctpudp", module + "sctpcore",
 		module + "internal/errtype", "github.com/ishidawataru/sctp"},
-	".": {},
+	"sctpdtls/relay": {module + "sctpdtls"},
+	".":              {},
 }
 
 // TestImports fails on an import that is not in the table above.

@@ -305,7 +305,7 @@ func TestLargeRecords13(t *testing.T) {
 		for range 5 {
 			p.exchangeLarge(1<<20, 100_000)
 			for _, e := range []*testEnd{p.client, p.server} {
-				if err := e.conn.KeyUpdate(false); err != nil {
+				if err := e.conn.KeyUpdate(UpdateNotRequested); err != nil {
 					t.Fatal(err)
 				}
 				e.obey()

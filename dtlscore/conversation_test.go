@@ -271,7 +271,7 @@ func (e *talker) write() {
 func (e *talker) newKeys(ask bool) {
 	var err error
 	if e.conn.ConnectionState().Version == VersionDTLS13 {
-		err = e.conn.KeyUpdate(ask)
+		err = e.conn.KeyUpdate(updateRequest(ask))
 	} else {
 		err = e.conn.Renegotiate()
 	}

@@ -231,7 +231,7 @@ func (g *golden) renegotiateByServer() {
 
 func (g *golden) updateByClient() {
 	g.hello()
-	g.change(g.pair.client, g.pair.client.conn.KeyUpdate(true))
+	g.change(g.pair.client, g.pair.client.conn.KeyUpdate(UpdateRequested))
 }
 
 // greetLarge has lengths of each size, before and after new keys.
@@ -240,12 +240,12 @@ func (g *golden) greetLarge() {
 	g.pair.server.write(strings.Repeat("hello, client ", 10))
 	g.pair.client.write(strings.Repeat("hello, server ", 1<<14/14))
 	g.pair.run()
-	g.change(g.pair.client, g.pair.client.conn.KeyUpdate(false))
+	g.change(g.pair.client, g.pair.client.conn.KeyUpdate(UpdateNotRequested))
 }
 
 func (g *golden) updateByServer() {
 	g.hello()
-	g.change(g.pair.server, g.pair.server.conn.KeyUpdate(false))
+	g.change(g.pair.server, g.pair.server.conn.KeyUpdate(UpdateNotRequested))
 }
 
 // change goes on after an end has begun to change the keys.

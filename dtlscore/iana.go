@@ -1,6 +1,9 @@
 package dtlscore
 
-import "strconv"
+import (
+	"fmt"
+	"strconv"
+)
 
 // Protocol versions, as they are written on the wire.
 const (
@@ -9,6 +12,20 @@ const (
 
 	versionDTLS10 uint16 = 0xfeff // RFC 8996: only recognised, to be refused by name
 )
+
+// VersionName returns “DTLS 1.2” or “DTLS 1.3”, or “0xNNNN” for a version that is not
+// known, as [tls.VersionName] does for TLS.
+func VersionName(version uint16) string {
+	switch version {
+	case versionDTLS10:
+		return "DTLS 1.0"
+	case VersionDTLS12:
+		return "DTLS 1.2"
+	case VersionDTLS13:
+		return "DTLS 1.3"
+	}
+	return fmt.Sprintf("0x%04X", version)
+}
 
 // Cipher suites. There is no suite here without authenticated encryption, and
 // none without forward secrecy but the two of RFC 5487.

@@ -20,8 +20,17 @@ type keyUpdates struct {
 	data     uint64 // records of it in the present epoch that do not count for that
 }
 
-// KeyUpdate changes the keys in which this side writes, and if requestPeer is
-// set asks the peer to do the same. The keys change when the peer has
+// A KeyUpdateRequest says whether a KeyUpdate asks the peer to change its keys too. RFC 8446,
+// Section 4.6.3.
+type KeyUpdateRequest uint8
+
+const (
+	UpdateNotRequested KeyUpdateRequest = iota
+	UpdateRequested
+)
+
+// KeyUpdate changes the keys in which this side writes, and asks the peer to do
+// the same or not. The keys change when the peer has
 // acknowledged it; application data may be sent meanwhile. Only DTLS 1.3 has
 // this; see [Conn.Renegotiate] for 1.2. The secrets of [EventSecret] and of the
 // exporter stay as they are: RFC 8446, Section 7.5.
@@ -32,7 +41,8 @@ type keyUpdates struct {
 // application data is sent between, because the peer would take more for an attack. Such errors
 // do not end the connection. If an update is under way
 // already there is nothing to do, or as little as is needed to ask the peer.
-func (c *Conn) KeyUpdate(requestPeer bool) error {
+func (c *Conn) KeyUpdate(request KeyUpdateRequest) error {
+	ask := request == UpdateRequested
 	s, ok := c.state.(*open13)
 	switch {
 	case c.err != nil:
@@ -43,14 +53,14 @@ func (c *Conn) KeyUpdate(requestPeer bool) error {
 		return misuse("KeyUpdate on a connection of another version than 1.3")
 	case s.usedUp(c):
 		return ErrKeysUsedUp
-	case s.updates.pending && (!requestPeer || s.updates.awaiting):
+	case s.updates.pending && (!ask || s.updates.awaiting):
 		return nil
 	}
 	if !s.updates.followedByData(c.written) && !s.begun.allow(c.config.time(), ownNews, newsInterval) {
 		return misuse("KeyUpdate more than %d times at once and then once in %v, with no "+
 			"application data between", ownNews, newsInterval)
 	}
-	if err := s.update(c, requestPeer); err != nil {
+	if err := s.update(c, ask); err != nil {
 		return c.fail(err)
 	}
 	return nil

@@ -17,9 +17,16 @@ func openPair13(t *testing.T) *testPair {
 	return p
 }
 
+func updateRequest(ask bool) KeyUpdateRequest {
+	if ask {
+		return UpdateRequested
+	}
+	return UpdateNotRequested
+}
+
 func (e *testEnd) keyUpdate(requestPeer bool) {
 	e.t.Helper()
-	if err := e.conn.KeyUpdate(requestPeer); err != nil {
+	if err := e.conn.KeyUpdate(updateRequest(requestPeer)); err != nil {
 		e.t.Fatalf("%s: KeyUpdate: %v", e.name, err)
 	}
 	e.obey()
@@ -105,7 +112,7 @@ func TestAttackD11CrossingKeyUpdates13(t *testing.T) {
 	// Also while both wait for their flushes to end.
 	p := openPair13(t)
 	for _, e := range []*testEnd{p.client, p.server} {
-		if err := e.conn.KeyUpdate(true); err != nil {
+		if err := e.conn.KeyUpdate(UpdateRequested); err != nil {
 			t.Fatal(err)
 		}
 		if event := e.conn.NextEvent(); event.Kind != EventFlush {
@@ -257,7 +264,7 @@ func TestAttackE6LimitsOfUpdates13(t *testing.T) {
 		func() { e.number = 3; p.client.conn.nextSendSeq = math.MaxUint16 },
 	} {
 		near()
-		if err := p.client.conn.KeyUpdate(false); !errors.Is(err, ErrKeysUsedUp) {
+		if err := p.client.conn.KeyUpdate(UpdateNotRequested); !errors.Is(err, ErrKeysUsedUp) {
 			t.Errorf("KeyUpdate: %v", err)
 		}
 	}
@@ -402,11 +409,11 @@ func TestUpkeepAnchor13(t *testing.T) {
 func TestKeyUpdateMisuse(t *testing.T) {
 	p := openPair13(t)
 	before := must(Client(testClientConfig13()))
-	if err := before.KeyUpdate(false); !errors.Is(err, ErrMisuse) {
+	if err := before.KeyUpdate(UpdateNotRequested); !errors.Is(err, ErrMisuse) {
 		t.Errorf("before Start: %v", err)
 	}
 	p.client.conn.Close()
-	if err := p.client.conn.KeyUpdate(false); !errors.Is(err, ErrMisuse) {
+	if err := p.client.conn.KeyUpdate(UpdateNotRequested); !errors.Is(err, ErrMisuse) {
 		t.Errorf("after Close: %v", err)
 	}
 	p.client.obey()
@@ -417,7 +424,7 @@ func TestKeyUpdateMisuse(t *testing.T) {
 	}
 	q := newTestPair(t, testClientConfig(), testServerConfig(tls.NoClientCert))
 	q.handshake()
-	if err := q.client.conn.KeyUpdate(false); !errors.Is(err, ErrMisuse) || q.client.conn.Err() != nil {
+	if err := q.client.conn.KeyUpdate(UpdateNotRequested); !errors.Is(err, ErrMisuse) || q.client.conn.Err() != nil {
 		t.Errorf("in version 1.2: %v", err)
 	}
 }

@@ -271,7 +271,7 @@ func TestHalfClose(t *testing.T) {
 		if err := p.server.conn.Renegotiate(); version == VersionDTLS12 && !errors.Is(err, ErrNotOpen) {
 			t.Errorf("Renegotiate: %v", err)
 		}
-		if err := p.server.conn.KeyUpdate(true); !errors.Is(err, ErrMisuse) {
+		if err := p.server.conn.KeyUpdate(UpdateRequested); !errors.Is(err, ErrMisuse) {
 			t.Errorf("KeyUpdate: %v", err)
 		}
 		p.server.conn.Close()

@@ -30,7 +30,7 @@ func (c *Conn) Upkeep() error {
 		return nil
 	}
 	if e.updateDue() {
-		if err := c.KeyUpdate(false); !errors.Is(err, ErrKeysUsedUp) {
+		if err := c.KeyUpdate(UpdateNotRequested); !errors.Is(err, ErrKeysUsedUp) {
 			return err
 		}
 		e.updating.Store(true) // there will be none: these keys serve up to their limit

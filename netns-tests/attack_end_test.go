@@ -168,7 +168,7 @@ func newKeys(ctx context.Context, c *sctpdtls.Conn) error {
 	if c.ConnectionState().Version == sctpdtls.VersionDTLS12 {
 		return c.Renegotiate(ctx)
 	}
-	return c.KeyUpdate(ctx, true)
+	return c.KeyUpdate(ctx, sctpdtls.UpdateRequested)
 }
 
 func wantEnd(t *testing.T, err error, want sctpdtls.AssocState) {

@@ -94,7 +94,7 @@ func TestAttackH3H5H6H9H10H12Forgeries(t *testing.T) {
 				if err := client.Renegotiate(ctx); err != nil {
 					t.Fatal(err)
 				}
-			} else if err := client.KeyUpdate(ctx, true); err != nil {
+			} else if err := client.KeyUpdate(ctx, sctpdtls.UpdateRequested); err != nil {
 				t.Fatal(err)
 			}
 			talk.more(10)

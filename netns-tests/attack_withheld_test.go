@@ -32,7 +32,7 @@ func TestAttackC6H4Withheld(t *testing.T) { // 1.63
 				},
 				"new keys": func(t *testing.T, c *sctpdtls.Conn) error {
 					if version == sctpdtls.VersionDTLS13 {
-						if err := c.KeyUpdate(t.Context(), false); err != nil {
+						if err := c.KeyUpdate(t.Context(), sctpdtls.UpdateNotRequested); err != nil {
 							return err
 						}
 					} else if err := c.Renegotiate(t.Context()); err != nil {

@@ -125,7 +125,7 @@ func rekeyAllTheTime(t *testing.T, f *faulty) {
 				}
 			} else {
 				for time.Now().Before(until) && err == nil {
-					err = c.KeyUpdate(ctx, false)
+					err = c.KeyUpdate(ctx, sctpdtls.UpdateNotRequested)
 				}
 			}
 			if err != nil {

@@ -147,7 +147,7 @@ func TestNothingTakenForRemoved(t *testing.T) {
 							}
 							var err error
 							if version == sctpdtls.VersionDTLS13 {
-								err = c.KeyUpdate(t.Context(), n%2 == 0)
+								err = c.KeyUpdate(t.Context(), sctpdtls.KeyUpdateRequest(n%2))
 							} else if c == client || n == 2 {
 								err = c.Renegotiate(t.Context())
 							}

@@ -192,7 +192,7 @@ func (r *rekeys) rekey(c *sctpdtls.Conn) {
 	if c.ConnectionState().Version == sctpdtls.VersionDTLS12 {
 		err = c.Renegotiate(ctx)
 	} else {
-		err = c.KeyUpdate(ctx, true)
+		err = c.KeyUpdate(ctx, sctpdtls.UpdateRequested)
 	}
 	if err != nil {
 		r.t.Errorf("new keys: %v", err)

@@ -45,7 +45,7 @@ func TestCallbacksKnowTheConnection(t *testing.T) {
 			server.GetCertificate = func(info *tls.ClientHelloInfo) (*tls.Certificate, error) { hello(info); return nil, nil }
 			client.GetClientCertificate = func(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 				check("client", info.Context())
-				cert := pki().client
+				cert := pki().Client
 				return &cert, nil
 			}
 			p := newTestPair(t, assoctest.Options{}, client, server)
@@ -85,7 +85,7 @@ func TestExportInVerifyConnection(t *testing.T) {
 				}
 				return nil
 			}
-			moved, err := FromTLS(&tls.Config{VerifyConnection: verify, ServerName: "server.example", RootCAs: pki().roots, Certificates: []tls.Certificate{pki().client}})
+			moved, err := FromTLS(&tls.Config{VerifyConnection: verify, ServerName: "server.example", RootCAs: pki().Roots, Certificates: []tls.Certificate{pki().Client}})
 			if err != nil {
 				t.Fatal(err)
 			}

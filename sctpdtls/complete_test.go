@@ -76,7 +76,7 @@ func TestAttackC6Removed(t *testing.T) {
 					if o.Loss > 0 && checkpoint.name == "new keys, then messages" {
 						continue // which may come before the new keys, and leave it to the next checkpoint
 					}
-					t.Run(fmt.Sprintf("%s/%s by the %s/loss %v", dtlsVersion(version), checkpoint.name, sender, o.Loss), func(t *testing.T) {
+					t.Run(fmt.Sprintf("%s/%s by the %s/loss %v", VersionName(version), checkpoint.name, sender, o.Loss), func(t *testing.T) {
 						bubble(t, func(t *testing.T) {
 							p := ofVersion(t, version, o)
 							from, to, sctp := p.client, p.server, p.clientSCTP
@@ -125,7 +125,7 @@ func TestNothingRemoved(t *testing.T) {
 	for _, version := range []uint16{VersionDTLS12, VersionDTLS13} {
 		for _, partial := range []bool{false, true} {
 			for seed := range uint64(4) {
-				t.Run(fmt.Sprintf("%s/partial reliability %v/%d", dtlsVersion(version), partial, seed), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s/partial reliability %v/%d", VersionName(version), partial, seed), func(t *testing.T) {
 					bubble(t, func(t *testing.T) {
 						o := assoctest.Options{Delay: 5 * time.Millisecond, Jitter: 30 * time.Millisecond, Loss: 0.15, Seed: seed, RTO: 100 * time.Millisecond}
 						p := ofVersion(t, version, o, func(client, server *Config) {

@@ -12,12 +12,6 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 )
 
-// DTLS versions, for [Config] and [ConnectionState].
-const (
-	VersionDTLS12 = dtlscore.VersionDTLS12
-	VersionDTLS13 = dtlscore.VersionDTLS13
-)
-
 // What has to do with pre-shared keys and with resumption.
 type (
 	// A PSK is a pre-shared key: its name, which is sent without protection, and at least 16 bytes.
@@ -42,14 +36,6 @@ const (
 	// RenegotiateFreely allows both sides to begin, the peer not too often.
 	RenegotiateFreely = dtlscore.RenegotiateFreely
 )
-
-// CipherSuites returns all cipher suites that are implemented, in the order of preference. A nil
-// [Config].CipherSuites stands for those of them that have forward secrecy.
-func CipherSuites() []uint16 { return dtlscore.CipherSuites() }
-
-// CipherSuiteName returns the name that IANA has for a cipher suite, as [tls.CipherSuiteName] does,
-// which does not know those with pre-shared keys. A suite that is not known is “0xNNNN”.
-func CipherSuiteName(id uint16) string { return dtlscore.CipherSuiteName(id) }
 
 // NewSessionCache returns a cache in memory for the sessions used last, as many as capacity says.
 func NewSessionCache(capacity int) SessionCache { return dtlscore.NewSessionCache(capacity) }
@@ -144,10 +130,6 @@ type Config struct {
 	// before, which otherwise ends the connection.
 	OnPeerChanged func(old, new ConnectionState) error
 
-	// CookieExchange makes a server answer the first ClientHello with a cookie. SCTP has
-	// shown already that the client is where it says, so it gains nothing here.
-	CookieExchange bool
-
 	// RequireComplete makes a close_notify the end (io.EOF) only if SCTP then says that nothing is
 	// missing. Without it the answer is taken as good where there is none because the association has
 	// ended: the peer may have left at once, as OpenSSL's programs do, or somebody has ended it to
@@ -157,11 +139,6 @@ type Config struct {
 
 	// RekeyAfter says when this end makes new keys by itself.
 	RekeyAfter RekeyPolicy
-	// OnKeyLife is called once, in a goroutine of its own, when three quarters of what the key of
-	// SCTP-AUTH may authenticate were sent: some 1.6 thousand million messages of one chunk. In DTLS
-	// 1.3 the key cannot be changed; it is time to dial a successor, for which there is [Relay]. In
-	// DTLS 1.2 [Conn.Renegotiate] changes it.
-	OnKeyLife func(*Conn)
 
 	// LegacyLabel makes the SCTP-AUTH keys of DTLS 1.2 as OpenSSL before 1.1.1b does, whose
 	// exporter label has a NUL byte too many. Both ends must agree; nothing
@@ -210,7 +187,8 @@ type Config struct {
 	// logged” (events) says how many were left out.
 	//
 	//   - Warn: “handshake failed” (err), “cannot accept” (err), “fatal alert” (alert, local, err), “association” that
-	//     was lost or restarted (state, cause), “path” that has failed, perhaps (addr, change), “error of the peer” (cause);
+	//     was lost or restarted (state, cause), “path” that has failed, perhaps (addr, change), “error of the peer” (cause), “key of
+	//     SCTP-AUTH” that is near its limit (id, what);
 	//   - Info: “handshake done” (version, suite, resumed, outStreams, inStreams), other “association” and “path”, “the peer
 	//     shuts the association down”;
 	//   - Debug: “new keys” (epoch), “key of SCTP-AUTH” (id, what), “message not delivered” (stream, ppid, sent).

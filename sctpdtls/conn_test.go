@@ -317,7 +317,7 @@ func TestNil(t *testing.T) {
 	errs := map[string]error{
 		"Close": c.Close(), "Abort": c.Abort(), "CloseWrite": c.CloseWrite(), "Handshake": c.Handshake(), "HandshakeContext": c.HandshakeContext(t.Context()),
 		"SetDeadline": c.SetDeadline(time.Time{}), "SetReadDeadline": c.SetReadDeadline(time.Time{}), "SetWriteDeadline": c.SetWriteDeadline(time.Time{}),
-		"WriteMessage": c.WriteMessage(nil, MessageInfo{}), "KeyUpdate": c.KeyUpdate(t.Context(), true), "Renegotiate": c.Renegotiate(t.Context()),
+		"WriteMessage": c.WriteMessage(nil, MessageInfo{}), "KeyUpdate": c.KeyUpdate(t.Context(), UpdateRequested), "Renegotiate": c.Renegotiate(t.Context()),
 		"SetPrimary": c.SetPrimary(netip.Addr{}), "BindAdd": c.BindAdd(netip.Addr{}), "BindRemove": c.BindRemove(netip.Addr{}), "SetStreamPriority": c.SetStreamPriority(0, 0),
 		"Stream's Close": s.Close(), "Stream's WriteMessage": s.WriteMessage(nil, MessageInfo{}), "Stream's SetDeadline": s.SetDeadline(time.Time{}),
 		"Stream's SetReadDeadline": s.SetReadDeadline(time.Time{}), "Stream's SetWriteDeadline": s.SetWriteDeadline(time.Time{}),

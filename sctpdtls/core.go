@@ -34,7 +34,6 @@ func (c *Config) core() *dtlscore.Config {
 		NextProtos:            c.NextProtos,
 		MaxMessageSize:        c.MaxMessageSize,
 		Renegotiation:         c.Renegotiation,
-		CookieExchange:        c.CookieExchange,
 		KeyLogWriter:          c.KeyLogWriter,
 		Rand:                  c.Rand,
 		Time:                  c.Time,

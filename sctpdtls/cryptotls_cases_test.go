@@ -118,10 +118,10 @@ var tlsCases = slices.Concat([]tlsCase{
 		}), anOperator().issue(newKey(elliptic.P256()), nil))
 	}},
 	{says: "The first certificate compatible with the peer's requirements is selected automatically.", set: func(m *meeting) {
-		m.client.Certificates = []tls.Certificate{anOperator().issue(newKey(elliptic.P256()), nil), pki().client} // ClientCAs are named
+		m.client.Certificates = []tls.Certificate{anOperator().issue(newKey(elliptic.P256()), nil), pki().Client} // ClientCAs are named
 	}},
 	{says: "Leaf is the parsed form of the leaf certificate. If nil, the leaf certificate will be parsed as needed.", set: func(m *meeting) {
-		certs := []tls.Certificate{pki().client, pki().server}
+		certs := []tls.Certificate{pki().Client, pki().Server}
 		for i := range certs {
 			certs[i].Leaf, _ = x509.ParseCertificate(certs[i].Certificate[0])
 		}
@@ -133,7 +133,7 @@ var tlsCases = slices.Concat([]tlsCase{
 		onlyOperator(m, limited, anOperator().issue(newKey(elliptic.P256()), nil))
 	}},
 	{says: "OCSPStaple contains an optional OCSP response which will be served to clients that request it.", set: func(m *meeting) {
-		cert := pki().server
+		cert := pki().Server
 		cert.OCSPStaple = []byte("good")
 		m.server.Certificates = []tls.Certificate{cert}
 	}},
@@ -147,7 +147,7 @@ var tlsCases = slices.Concat([]tlsCase{
 	{says: "It will only be called if the client supplies SNI information or if Certificates is empty.", set: func(m *meeting) {
 		m.server.GetCertificate = func(info *tls.ClientHelloInfo) (*tls.Certificate, error) {
 			m.called("GetCertificate %q", info.ServerName)
-			return to(pki().server), nil
+			return to(pki().Server), nil
 		}
 	}, wants: `GetCertificate "server.example"`},
 	{says: "It will only be called if the client supplies SNI information or if Certificates is empty.", set: func(m *meeting) {
@@ -158,7 +158,7 @@ var tlsCases = slices.Concat([]tlsCase{
 		m.client.ServerName, m.client.InsecureSkipVerify, m.server.Certificates = "192.0.2.1", true, nil
 		m.server.GetCertificate = func(info *tls.ClientHelloInfo) (*tls.Certificate, error) {
 			m.called("GetCertificate %q", info.ServerName)
-			return to(pki().server), nil
+			return to(pki().Server), nil
 		}
 	}, wants: `GetCertificate ""`},
 	{says: "If GetCertificate is nil or returns nil, then the certificate is retrieved from NameToCertificate. If NameToCertificate is nil, the best element of Certificates will be used.", set: func(m *meeting) {
@@ -184,9 +184,9 @@ var tlsCases = slices.Concat([]tlsCase{
 	{says: "GetClientCertificate, if not nil, is called when a server requests a certificate from a client.", set: func(m *meeting) {
 		m.client.GetClientCertificate = func(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			m.called("Version %#x, AcceptableCAs %v, SupportsCertificate %v %v, Context %v", info.Version,
-				len(info.AcceptableCAs) == 1 && bytes.Equal(info.AcceptableCAs[0], issuer(pki().client)),
-				info.SupportsCertificate(to(pki().client)) == nil, info.SupportsCertificate(to(anOperator().issue(rsaKey(), nil))) == nil, info.Context() != nil)
-			return to(pki().client), nil
+				len(info.AcceptableCAs) == 1 && bytes.Equal(info.AcceptableCAs[0], issuer(pki().Client)),
+				info.SupportsCertificate(to(pki().Client)) == nil, info.SupportsCertificate(to(anOperator().issue(rsaKey(), nil))) == nil, info.Context() != nil)
+			return to(pki().Client), nil
 		}
 	}},
 	{says: "GetClientCertificate, if not nil, is called when a server requests a certificate", set: func(m *meeting) {

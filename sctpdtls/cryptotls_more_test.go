@@ -51,7 +51,7 @@ func clientAuth() (cases []tlsCase) {
 			cases = append(cases, tlsCase{says: fmt.Sprintf("%v: %s", auth, shown), fails: fails, set: func(m *meeting) {
 				m.server.ClientAuth = auth
 				m.server.VerifyConnection = connection(m, "server", nil) // "This callback will run for all connections"
-				cert := pki().client
+				cert := pki().Client
 				switch shown {
 				case "none":
 					m.client.Certificates = nil
@@ -92,7 +92,7 @@ var moreTLSCases = append(clientAuth(), []tlsCase{
 	{says: "If RootCAs is nil, TLS uses the host's root CA set.", set: func(m *meeting) { m.client.RootCAs = nil }, fails: true},
 	{says: "ClientCAs defines the set of root certificate authorities that servers use (nil: the host's)", set: func(m *meeting) {
 		m.server.ClientCAs = nil
-		m.client.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return to(pki().client), nil }
+		m.client.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return to(pki().Client), nil }
 	}, fails: true},
 
 	{says: "NextProtos is a list of supported application level protocols, in order of preference.", set: func(m *meeting) {
@@ -199,7 +199,7 @@ var moreTLSCases = append(clientAuth(), []tlsCase{
 	}},
 	{says: "PeerCertificates are the parsed certificates sent by the peer, in the order in which they were sent.", set: func(m *meeting) {
 		cert := anOperator().issue(newKey(elliptic.P256()), nil)
-		cert.Certificate = append(cert.Certificate, pki().renewed.Certificate[0], anOperator().cert.Raw)
+		cert.Certificate = append(cert.Certificate, pki().Renewed.Certificate[0], anOperator().cert.Raw)
 		onlyOperator(m, cert)
 	}},
 	{says: "VerifiedChains is a list of one or more chains where the last element is from Config.RootCAs or Config.ClientCAs.", set: func(m *meeting) {
@@ -212,7 +212,7 @@ var moreTLSCases = append(clientAuth(), []tlsCase{
 	}},
 	{says: "OCSPResponse is a stapled response provided by the peer for the leaf certificate, if any (also when resumed).", rounds: 2, set: func(m *meeting) {
 		resuming(m)
-		cert := pki().server
+		cert := pki().Server
 		cert.OCSPStaple = []byte("good")
 		m.server.Certificates = []tls.Certificate{cert}
 	}},

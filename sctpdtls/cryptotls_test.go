@@ -86,7 +86,7 @@ func (c *tlsCase) run(version uint16, connect func(*meeting, *any) (made bool, s
 	m := &meeting{
 		version: version,
 		client: &tls.Config{
-			Certificates: []tls.Certificate{pki().client}, RootCAs: pki().roots, ServerName: "server.example", MinVersion: version, MaxVersion: version,
+			Certificates: []tls.Certificate{pki().Client}, RootCAs: pki().Roots, ServerName: "server.example", MinVersion: version, MaxVersion: version,
 		},
 		server: tlsServer(version),
 	}
@@ -340,7 +340,7 @@ func TestConnAsCryptoTLS(t *testing.T) {
 			return nil
 		},
 		"users must set either ServerName or InsecureSkipVerify in the config; Server: must include at least one certificate": func(t *testing.T) error {
-			_, cerr := dtlscore.Client((&Config{RootCAs: pki().roots}).core())
+			_, cerr := dtlscore.Client((&Config{RootCAs: pki().Roots}).core())
 			_, serr := dtlscore.Server(new(Config).core())
 			if !errors.Is(cerr, dtlscore.ErrMisuse) || !errors.Is(serr, dtlscore.ErrMisuse) {
 				return fmt.Errorf("client %v, server %v", cerr, serr)

@@ -17,7 +17,7 @@ var day = flag.Duration("day", 20*time.Minute, "how long TestDayOfRekeys lasts, 
 // time. None is lost, comes twice or out of order. Requirements 1.37 to 1.61, 3.8, 3.9.
 func TestDayOfRekeys(t *testing.T) {
 	for _, version := range versions {
-		t.Run(versionName(version), func(t *testing.T) { bubble(t, func(t *testing.T) { testDay(t, version) }) })
+		t.Run(VersionName(version), func(t *testing.T) { bubble(t, func(t *testing.T) { testDay(t, version) }) })
 	}
 }
 

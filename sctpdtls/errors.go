@@ -12,21 +12,49 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// An AlertError is a fatal alert, sent by this end (Local) or by the peer.
+// Whose fault a failure was: every error that ends a connection by an alert of this end matches one
+// of these with errors.Is.
+var (
+	ErrPeerMisbehaved = dtlscore.ErrPeerMisbehaved // the peer did what the protocol forbids
+	ErrInvalidMessage = dtlscore.ErrInvalidMessage // something from the peer could not be parsed
+	// the peer has nothing in common with the Config
+	ErrPeerIncompatible = dtlscore.ErrPeerIncompatible
+	// the peer did not prove an identity that is accepted
+	ErrPeerUntrusted = dtlscore.ErrPeerUntrusted
+	// this end's program asked for what cannot be done
+	ErrMisuse = dtlscore.ErrMisuse
+)
+
+// ErrKeysUsedUp is returned by writes and [Conn.KeyUpdate] when the keys of DTLS have protected as
+// many records as they may, and there can be no new ones on this connection.
+var ErrKeysUsedUp = dtlscore.ErrKeysUsedUp
+
+// An AlertError is the end of a connection by a fatal alert. Its fields are
+//
+//	Alert Alert // its number
+//	Local bool  // this end has sent it, otherwise the peer
+//	Err   error // the reason; nil if the alert came from the peer
 type AlertError = dtlscore.AlertError
 
-// An Alert is the number of an alert, as registered with IANA (RFC 8446, Section 6).
-type Alert = dtlscore.Alert
-
 // An AuthUnsupportedError means that SCTP-AUTH (RFC 4895) does not protect user
-// data, for lack of it here or, if Peer, at the other end. Nothing of DTLS was sent.
+// data. Nothing of DTLS was sent. Its fields are
+//
+//	Peer    bool                  // for lack of it at the other end, otherwise here
+//	Missing []authchunk.ChunkType // chunk types that are not authenticated
+//	Err     error                 // why this system refuses SCTP-AUTH, if it does
 type AuthUnsupportedError = authchunk.UnsupportedError
 
-// A NoSCTPError means that this system has no SCTP, and says how to get it.
+// A NoSCTPError means that this system has no SCTP, and says how to get it. Its field is
+//
+//	Err error // of the system
 type NoSCTPError = stream.NoSCTPError
 
 // An OptionError means that a field of [SCTPOptions] has a value that cannot be used, and says what
-// can.
+// can. It matches syscall.EINVAL. Its fields are
+//
+//	Option string // the field of SCTPOptions
+//	Value  any
+//	Remedy string // what would do
 type OptionError = stream.OptionError
 
 // A MessageTooLargeError is returned for a message that does not fit into one
@@ -52,7 +80,8 @@ func (e *MessageTooLargeError) Error() string {
 type StreamError struct{ Stream, Streams uint16 }
 
 func (e *StreamError) Error() string {
-	return fmt.Sprintf("sctpdtls: no stream %d: the association has outgoing streams 0 to %d; ask for more with SCTPOptions.OutStreams here and MaxInStreams at the peer", e.Stream, e.Streams-1)
+	return fmt.Sprintf(
+		"sctpdtls: no stream %d: the association has outgoing streams 0 to %d; ask for more with SCTPOptions.OutStreams here and MaxInStreams at the peer", e.Stream, e.Streams-1)
 }
 
 // A PartialReliabilityError is returned for a message with a Lifetime or a limit of Retransmissions
@@ -84,11 +113,14 @@ func (e *AssociationError) Error() string {
 	case AssocShutdown:
 		return "sctpdtls: the association was shut down without close_notify: what came may be truncated"
 	case AssocAborted:
-		return fmt.Sprintf("sctpdtls: the association was aborted by the peer, or in its name (cause %d): what came may be truncated", e.Cause)
+		return fmt.Sprintf(
+			"sctpdtls: the association was aborted by the peer, or in its name (cause %d): what came may be truncated", e.Cause)
 	case AssocRestarted:
 		return "sctpdtls: the peer restarted the association, which ends the DTLS connection (RFC 6083, Section 4.2); dial again"
 	default:
-		return fmt.Sprintf("sctpdtls: the association was lost (%v): what was sent last may not have arrived; dial again", e.Err)
+		return fmt.Sprintf(
+			"sctpdtls: the association was lost (%v): what was sent last may not have arrived; dial again",
+			e.Err)
 	}
 }
 
@@ -125,7 +157,8 @@ func (e *TruncationError) Error() string {
 	if e.Missing == 0 {
 		return "sctpdtls: the association ended before it could be asked whether messages are missing, which Config.RequireComplete demands"
 	}
-	return fmt.Sprintf("sctpdtls: %d DATA chunks of the peer are missing: somebody on the path has removed them and acknowledged them in this end's name", e.Missing)
+	return fmt.Sprintf(
+		"sctpdtls: %d DATA chunks of the peer are missing: somebody on the path has removed them and acknowledged them in this end's name", e.Missing)
 }
 
 // Is makes errors.Is recognise a truncation.

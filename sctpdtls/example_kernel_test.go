@@ -48,32 +48,6 @@ func TestKernelExamples(t *testing.T) {
 		}
 		client.Wait()
 	})
-	t.Run("Relay", func(t *testing.T) {
-		cert, roots := credentials("server.pem", "server-key.pem")
-		ln, err := sctpdtls.Listen("sctp", "localhost:38412", &sctpdtls.Config{Certificates: []tls.Certificate{cert}, ClientCAs: roots, ClientAuth: tls.RequireAndVerifyClientCert})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer ln.Close()
-		var server sync.WaitGroup
-		server.Go(func() {
-			conn, err := ln.AcceptConn(t.Context())
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer conn.Close()
-			buf := make([]byte, 100)
-			if err := conn.WriteMessage([]byte("ping"), sctpdtls.MessageInfo{}); err != nil {
-				t.Error(err)
-			}
-			if n, _, err := conn.ReadMessage(buf); string(buf[:n]) != "ping" {
-				t.Errorf("%q, %v", buf[:n], err)
-			}
-		})
-		ExampleRelay()
-		server.Wait()
-	})
 
 	go ExampleListen()
 	listens(t, 5868)

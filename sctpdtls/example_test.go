@@ -109,39 +109,3 @@ func ExampleConn_AcceptStream() {
 	}
 	streams.Wait()
 }
-
-// A client that keeps a connection of DTLS 1.3 for years: before the key of SCTP-AUTH has served
-// for too long, another connection takes over, and no message is lost.
-func ExampleRelay() {
-	cert, roots := credentials("client.pem", "client-key.pem")
-	old := make(chan struct{}, 1)
-	config := &sctpdtls.Config{
-		Certificates: []tls.Certificate{cert},
-		RootCAs:      roots,
-		OnKeyLife:    func(*sctpdtls.Conn) { old <- struct{}{} },
-	}
-	dial := func(ctx context.Context) (*sctpdtls.Conn, error) {
-		return sctpdtls.DialContext(ctx, "sctp", "localhost:38412", config)
-	}
-	conn, err := dial(context.Background())
-	if err != nil {
-		log.Fatal(err)
-	}
-	relay := sctpdtls.NewRelay(conn) // the server has one too, and calls Take
-	defer relay.Close()
-	go func() {
-		for range old {
-			if err := relay.Redial(context.Background(), dial); err != nil {
-				log.Print(err)
-			}
-		}
-	}()
-	buf := make([]byte, sctpdtls.MaxMessageSize)
-	for {
-		n, info, err := relay.ReadMessage(buf)
-		if err != nil {
-			break
-		}
-		relay.WriteMessage(buf[:n], info)
-	}
-}

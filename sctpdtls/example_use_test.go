@@ -130,7 +130,7 @@ func ExampleConn_KeyUpdate() {
 	}
 	defer conn.Close()
 	before, _ := conn.Stats()
-	if err := conn.KeyUpdate(context.Background(), true); err != nil {
+	if err := conn.KeyUpdate(context.Background(), sctpdtls.UpdateRequested); err != nil {
 		log.Fatal(err)
 	}
 	if _, err := conn.Write([]byte("go on")); err != nil {

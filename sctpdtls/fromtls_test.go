@@ -117,17 +117,17 @@ func TestFromTLSConnects(t *testing.T) {
 			server := &tls.Config{
 				GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
 					return &tls.Config{
-						Certificates: []tls.Certificate{pki().server},
-						ClientCAs:    pki().roots,
+						Certificates: []tls.Certificate{pki().Server},
+						ClientCAs:    pki().Roots,
 						ClientAuth:   tls.RequireAndVerifyClientCert,
 						NextProtos:   []string{"s6a"},
 					}, nil
 				},
-				Certificates: []tls.Certificate{pki().server},
+				Certificates: []tls.Certificate{pki().Server},
 			}
 			client := &tls.Config{
-				Certificates:     []tls.Certificate{pki().client},
-				RootCAs:          pki().roots,
+				Certificates:     []tls.Certificate{pki().Client},
+				RootCAs:          pki().Roots,
 				ServerName:       "server.example",
 				NextProtos:       []string{"s6a"},
 				CipherSuites:     suites,
@@ -169,8 +169,8 @@ func TestFromTLSRefuses(t *testing.T) {
 		"RootCAs": func(client, _ *tls.Config) { client.RootCAs = x509.NewCertPool() },
 	} {
 		bubble(t, func(t *testing.T) {
-			client := &tls.Config{RootCAs: pki().roots, ServerName: "server.example"}
-			server := &tls.Config{Certificates: []tls.Certificate{pki().server}}
+			client := &tls.Config{RootCAs: pki().Roots, ServerName: "server.example"}
+			server := &tls.Config{Certificates: []tls.Certificate{pki().Server}}
 			change(client, server)
 			p := newTestPair(t, assoctest.Options{}, fromTLS(t, client), fromTLS(t, server))
 			cerr, serr := p.handshake()

@@ -12,7 +12,7 @@ import (
 // tlsServer is a server with mutual authentication, as it is configured for TCP.
 func tlsServer(version uint16) *tls.Config {
 	return &tls.Config{
-		Certificates: []tls.Certificate{pki().server}, ClientCAs: pki().roots, ClientAuth: tls.RequireAndVerifyClientCert,
+		Certificates: []tls.Certificate{pki().Server}, ClientCAs: pki().Roots, ClientAuth: tls.RequireAndVerifyClientCert,
 		MinVersion: version, MaxVersion: version,
 	}
 }

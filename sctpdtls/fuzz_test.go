@@ -130,7 +130,7 @@ func newKeys(c *Conn, version uint16) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	if version == VersionDTLS13 {
-		return c.KeyUpdate(ctx, true)
+		return c.KeyUpdate(ctx, UpdateRequested)
 	}
 	return c.Renegotiate(ctx)
 }

@@ -114,7 +114,7 @@ func TestHalfCloseGoesOn(t *testing.T) {
 							break
 						}
 					}
-					want(t, "KeyUpdate", p.server.KeyUpdate(t.Context(), false), map[uint16]error{VersionDTLS12: ErrPeerClosed, VersionDTLS13: ErrPeerClosed}[version])
+					want(t, "KeyUpdate", p.server.KeyUpdate(t.Context(), UpdateNotRequested), map[uint16]error{VersionDTLS12: ErrPeerClosed, VersionDTLS13: ErrPeerClosed}[version])
 					want(t, "Renegotiate", p.server.Renegotiate(t.Context()), ErrPeerClosed)
 					p.server.CloseWrite()
 				}()
@@ -276,7 +276,7 @@ func TestErrClosedIsOurs(t *testing.T) {
 				errs["WriteMessage"] = c.WriteMessage([]byte("x"), MessageInfo{})
 				_, errs["Write"] = c.Stream(1).Write([]byte("x"))
 				_, errs["WriteMessages"] = c.WriteMessages([]Message{{}, {}})
-				errs["KeyUpdate"] = c.KeyUpdate(t.Context(), true)
+				errs["KeyUpdate"] = c.KeyUpdate(t.Context(), UpdateRequested)
 				errs["Renegotiate"] = c.Renegotiate(t.Context())
 				errs["SetDeadline"] = c.SetDeadline(time.Time{})
 				_, errs["Stats"] = c.Stats()

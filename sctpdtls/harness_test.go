@@ -1,17 +1,10 @@
 package sctpdtls
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"io"
-	"math/big"
 	"net"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -19,65 +12,18 @@ import (
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
+	"github.com/seed-41f70523/dtls-sctp/internal/testpki"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// testPKI is one authority with a server called “server.example” and a client.
-type testPKI struct {
-	roots                   *x509.CertPool
-	server, renewed, client tls.Certificate
-}
-
-// pki lives from the beginning of synctest's time to long after.
-var pki = sync.OnceValue(func() testPKI {
-	key := func() *ecdsa.PrivateKey {
-		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			panic(err)
-		}
-		return k
-	}
-	serial := int64(0)
-	template := func(name string) *x509.Certificate {
-		serial++
-		return &x509.Certificate{
-			SerialNumber: big.NewInt(serial),
-			Subject:      pkix.Name{CommonName: name},
-			NotBefore:    time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC),
-			NotAfter:     time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC),
-			DNSNames:     []string{name},
-		}
-	}
-	caKey, ca := key(), template("authority")
-	ca.IsCA, ca.BasicConstraintsValid, ca.KeyUsage = true, true, x509.KeyUsageCertSign
-	issue := func(t *x509.Certificate, k *ecdsa.PrivateKey) []byte {
-		der, err := x509.CreateCertificate(rand.Reader, t, ca, &k.PublicKey, caKey)
-		if err != nil {
-			panic(err)
-		}
-		return der
-	}
-	caCert, err := x509.ParseCertificate(issue(ca, caKey))
-	if err != nil {
-		panic(err)
-	}
-	leaf := func(name string, usage x509.ExtKeyUsage) tls.Certificate {
-		k, t := key(), template(name)
-		t.KeyUsage, t.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{usage}
-		return tls.Certificate{Certificate: [][]byte{issue(t, k)}, PrivateKey: k}
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(caCert)
-	server := func() tls.Certificate { return leaf("server.example", x509.ExtKeyUsageServerAuth) }
-	return testPKI{roots, server(), server(), leaf("client.example", x509.ExtKeyUsageClientAuth)}
-})
+var pki = testpki.Get // outside of a bubble first, for it is shared
 
 func clientConfig() *Config {
-	return &Config{Certificates: []tls.Certificate{pki().client}, RootCAs: pki().roots, ServerName: "server.example"}
+	return &Config{Certificates: []tls.Certificate{pki().Client}, RootCAs: pki().Roots, ServerName: "server.example"}
 }
 
 func serverConfig() *Config {
-	return &Config{Certificates: []tls.Certificate{pki().server}, ClientCAs: pki().roots, ClientAuth: tls.RequireAndVerifyClientCert}
+	return &Config{Certificates: []tls.Certificate{pki().Server}, ClientCAs: pki().Roots, ClientAuth: tls.RequireAndVerifyClientCert}
 }
 
 // memAssociation is an association in memory.

@@ -7,7 +7,7 @@ import "testing"
 // An idle connection with all that its socket takes of this process.
 func TestKernelIdle(t *testing.T) {
 	for _, version := range versions {
-		t.Run(versionName(version), func(t *testing.T) {
+		t.Run(VersionName(version), func(t *testing.T) {
 			client, server := clientConfig(), serverConfig()
 			client.MinVersion, client.MaxVersion = version, version
 			ln, err := Listen("sctp", "127.0.0.1:0", server)

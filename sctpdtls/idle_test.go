@@ -19,7 +19,7 @@ const idleLimit = 12 << 10
 // are clients. The association in memory is not part of it; TestKernelIdle has the kernel's.
 func BenchmarkIdle(b *testing.B) {
 	for _, version := range versions {
-		b.Run(versionName(version), func(b *testing.B) {
+		b.Run(VersionName(version), func(b *testing.B) {
 			for b.Loop() {
 				m := idleInMemory(b, version, 500)
 				b.ReportMetric(m.heap, "heap-B/conn")
@@ -33,7 +33,7 @@ func BenchmarkIdle(b *testing.B) {
 // A process may hold many idle connections.
 func TestIdleMemory(t *testing.T) {
 	for _, version := range versions {
-		t.Run(versionName(version), func(t *testing.T) { idleInMemory(t, version, 100).check(t) })
+		t.Run(VersionName(version), func(t *testing.T) { idleInMemory(t, version, 100).check(t) })
 	}
 }
 

@@ -58,7 +58,7 @@ func TestKernelLargeMessages(t *testing.T) {
 				}
 			})
 		}
-		if err := c.KeyUpdate(t.Context(), true); err != nil {
+		if err := c.KeyUpdate(t.Context(), UpdateRequested); err != nil {
 			t.Error(err)
 		}
 	}

@@ -174,7 +174,6 @@ func TestLargeMessagesNeedBothEnds(t *testing.T) {
 					func() error { _, err := s.Write(data); return err },
 					func() error { return s.WriteMessage(data, MessageInfo{}) },
 					func() error { _, err := p.client.WriteMessages([]Message{{Data: data}, {}}); return err },
-					func() error { return NewRelay(p.client).WriteMessage(data, MessageInfo{}) },
 				} {
 					err := write()
 					e, ok := errtype.As[*MessageTooLargeError](err)

@@ -20,7 +20,7 @@ func (c *Config) logHandshake(peer net.Addr, state ConnectionState, err error) {
 	case err != nil:
 		log.Warn("handshake failed", "peer", shown(peer), "err", err)
 	default:
-		log.Info("handshake done", "peer", shown(peer), "version", dtlsVersion(state.Version),
+		log.Info("handshake done", "peer", shown(peer), "version", VersionName(state.Version),
 			"suite", CipherSuiteName(state.CipherSuite), "resumed", state.DidResume,
 			"outStreams", state.OutStreams, "inStreams", state.InStreams)
 	}
@@ -33,13 +33,6 @@ func shown(peer net.Addr) string {
 		return fmt.Sprintf("%v and %d more addresses", &Addr{Port: a.Port, IPAddrs: a.IPAddrs[:most]}, len(a.IPAddrs)-most)
 	}
 	return peer.String()
-}
-
-func dtlsVersion(version uint16) string {
-	if version == VersionDTLS13 {
-		return "DTLS 1.3"
-	}
-	return "DTLS 1.2"
 }
 
 // log writes a record about the connection.
@@ -62,7 +55,11 @@ func (c *Conn) logEnd(err error) {
 func (c *Conn) logKeys(epoch uint64) { c.log(slog.LevelDebug, "new keys", "epoch", epoch) }
 
 func (c *Conn) logAuthKey(id uint16, what AuthKeyChange) {
-	c.log(slog.LevelDebug, "key of SCTP-AUTH", "id", id, "what", what.String())
+	level := slog.LevelDebug
+	if what == AuthKeyNearLimit {
+		level = slog.LevelWarn
+	}
+	c.log(level, "key of SCTP-AUTH", "id", id, "what", what.String())
 }
 
 // A logLimit bounds how many records nobody has authenticated the reason of: whoever is on the path

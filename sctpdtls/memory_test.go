@@ -136,7 +136,7 @@ func runMemoryChild(version uint16) {
 
 	if version == VersionDTLS13 {
 		for range 2 { // the peer's keys before the last are kept, for what comes late
-			orPanic(c.KeyUpdate(context.Background(), true))
+			orPanic(c.KeyUpdate(context.Background(), UpdateRequested))
 			echo()
 		}
 	} else {

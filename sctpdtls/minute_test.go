@@ -16,7 +16,7 @@ import (
 // order.
 func TestMinute(t *testing.T) {
 	for _, version := range versions {
-		t.Run(versionName(version), func(t *testing.T) {
+		t.Run(VersionName(version), func(t *testing.T) {
 			bubble(t, func(t *testing.T) { minute(t, version) })
 		})
 	}

@@ -12,7 +12,7 @@ import (
 // it returns an error, as package net's do, and does not panic.
 func TestMethodsOfNothing(t *testing.T) {
 	for _, of := range []any{
-		(*Conn)(nil), new(Conn), (*Stream)(nil), new(Stream), (*Listener)(nil), new(Listener), (*Relay)(nil), new(Relay),
+		(*Conn)(nil), new(Conn), (*Stream)(nil), new(Stream), (*Listener)(nil), new(Listener),
 	} {
 		v := reflect.ValueOf(of)
 		for i := range v.NumMethod() {

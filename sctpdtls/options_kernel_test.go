@@ -11,8 +11,9 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"golang.org/x/sys/unix"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
 // The short retransmission timeout of a handshake does not last, whatever the user's is.

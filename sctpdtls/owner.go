@@ -106,7 +106,7 @@ func (c *Conn) beginKeyUpdate(r *request) {
 		return
 	}
 	r.begun = true
-	if err := c.core.KeyUpdate(r.peer); err != nil {
+	if err := c.core.KeyUpdate(r.ask); err != nil {
 		c.finished(keyUpdateTask, err)
 	} else if !c.hasEvents() {
 		c.finished(keyUpdateTask, nil) // another one is under way

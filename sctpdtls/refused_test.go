@@ -30,7 +30,7 @@ func TestRefusedClient(t *testing.T) {
 		}, map[uint16]dtlscore.Alert{VersionDTLS12: dtlscore.AlertBadCertificate, VersionDTLS13: dtlscore.AlertBadCertificate}},
 	} {
 		for version, alert := range tt.alert {
-			t.Run(tt.name+" in "+versionName(version), func(t *testing.T) {
+			t.Run(tt.name+" in "+VersionName(version), func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
 					client, server := clientConfig(), serverConfig()
 					client.MinVersion, client.MaxVersion = version, version
@@ -50,10 +50,6 @@ func TestRefusedClient(t *testing.T) {
 			})
 		}
 	}
-}
-
-func versionName(v uint16) string {
-	return map[uint16]string{VersionDTLS12: "DTLS 1.2", VersionDTLS13: "DTLS 1.3"}[v]
 }
 
 // A deaf association loses the ACKs that its end sends in the epoch of application data.
@@ -135,7 +131,7 @@ func TestWriterLearnsWhy(t *testing.T) {
 		}},
 	} {
 		for _, version := range []uint16{VersionDTLS12, VersionDTLS13} {
-			t.Run(tt.name+" in "+versionName(version), func(t *testing.T) {
+			t.Run(tt.name+" in "+VersionName(version), func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
 					client := clientConfig()
 					client.MaxVersion = version

@@ -20,22 +20,32 @@ type RekeyPolicy struct {
 	Age     time.Duration
 }
 
-// KeyUpdate makes new keys of DTLS 1.3 for what this end sends, and with peer set asks the peer to
-// do so too (RFC 8446, Section 4.6.3). It returns when the peer was told; the new keys are in use
-// when the peer has answered. Reads and writes go on meanwhile, except that writes wait until what
-// was written before has arrived. The key of SCTP-AUTH stays: only a new association, or a
-// renegotiation of DTLS 1.2, changes that; see [Config].OnKeyLife.
+// A KeyUpdateRequest says whether a KeyUpdate asks the peer to make new keys too (RFC 8446,
+// Section 4.6.3).
+type KeyUpdateRequest = dtlscore.KeyUpdateRequest
+
+// What [Conn.KeyUpdate] can ask for.
+const (
+	UpdateNotRequested = dtlscore.UpdateNotRequested
+	UpdateRequested    = dtlscore.UpdateRequested
+)
+
+// KeyUpdate makes new keys of DTLS 1.3 for what this end sends, and asks the peer to do so too or
+// not (RFC 8446, Section 4.6.3). It returns when the peer was told; the new keys are in use when
+// the peer has answered. Reads and writes go on meanwhile, except that writes wait until what was
+// written before has arrived. The key of SCTP-AUTH stays: only a new association, or a
+// renegotiation of DTLS 1.2, changes that; see [AuthKeyNearLimit].
 //
 // Errors that match os.ErrDeadlineExceeded, or the context's, do not end the connection, nor those
-// that match ErrMisuse (as for another version than 1.3) or ErrKeysUsedUp of package dtlscore.
-func (c *Conn) KeyUpdate(ctx context.Context, peer bool) error {
+// that match [ErrMisuse] (as for another version than 1.3) or [ErrKeysUsedUp].
+func (c *Conn) KeyUpdate(ctx context.Context, request KeyUpdateRequest) error {
 	if err := c.HandshakeContext(ctx); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.config.handshakeTimeout())
 	defer cancel()
 	r := newRequest(keyUpdateTask)
-	r.peer = peer
+	r.ask = request
 	c.requests.add(r)
 	c.alarm.ring()
 	return r.wait(ctx)
@@ -55,7 +65,7 @@ type meter struct {
 	bytes   atomic.Uint64 // of messages, likewise
 	since   atomic.Int64  // when that was, in nanoseconds of Unix time
 	chunks  atomic.Uint64 // DATA chunks, or some more, since SCTP-AUTH had a new key
-	warned  atomic.Bool   // OnKeyLife was called
+	warned  atomic.Bool   // of AuthKeyNearLimit
 }
 
 // keyLife is how many chunks one key of SCTP-AUTH may authenticate in each direction. Transmission
@@ -105,8 +115,8 @@ func (c *Conn) canRekey() bool {
 func (c *Conn) written(p *party, n int) {
 	c.meter.count(n, &c.config.RekeyAfter)
 	c.counted.sent(n)
-	if c.meter.chunks.Load() > keyLife/4*3 && !c.meter.warned.Swap(true) && c.config.OnKeyLife != nil {
-		go c.config.OnKeyLife(c) // it will dial, perhaps
+	if c.meter.chunks.Load() > keyLife/4*3 && !c.meter.warned.Swap(true) && c.config.traces() {
+		go c.tellAuthKey(c.state.Load().AuthKeyID, AuthKeyNearLimit) // who is told will dial, perhaps
 	}
 	if c.upkeepDue() {
 		c.alarm.ring()
@@ -131,7 +141,7 @@ func (c *Conn) beginUpkeep() {
 	}
 	c.meter.newKeys() // not again before so much was sent once more, whether it works or not
 	if c.state.Load().Version == VersionDTLS13 {
-		c.core.KeyUpdate(false)
+		c.core.KeyUpdate(dtlscore.UpdateNotRequested)
 	} else {
 		c.core.Renegotiate()
 	}

@@ -41,7 +41,8 @@ func TestKeysOfTheHandshake13(t *testing.T) {
 			t.Errorf("it took %v with a delay of 1ms", d)
 		}
 		if n, m := p.clientSCTP.Dropped(), p.sctp.Dropped(); n+m != 0 {
-			t.Errorf("%d messages to the client and %d to the server came under a key that was not known", n, m)
+			t.Errorf("%d messages to the client and %d to the server came under a key that was not known", n,
+				m)
 		}
 		// ClientHello is one record; the server's first flight is ServerHello and, in epoch 2,
 		// EncryptedExtensions to Finished.
@@ -65,7 +66,7 @@ func TestKeysOfTheHandshake13(t *testing.T) {
 func TestKeyUpdate(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := connected13(t, assoctest.Options{}, nil)
-		if err := p.client.KeyUpdate(t.Context(), true); err != nil { // nobody reads
+		if err := p.client.KeyUpdate(t.Context(), UpdateRequested); err != nil { // nobody reads
 			t.Fatal(err)
 		}
 		stop := p.traffic(4, 200)
@@ -73,7 +74,7 @@ func TestKeyUpdate(t *testing.T) {
 			var wg sync.WaitGroup
 			for _, c := range []*Conn{p.client, p.server} {
 				wg.Go(func() {
-					if err := c.KeyUpdate(t.Context(), i%2 == 0); err != nil {
+					if err := c.KeyUpdate(t.Context(), KeyUpdateRequest(i%2)); err != nil {
 						t.Errorf("KeyUpdate %d: %v", i, err)
 					}
 				})
@@ -95,7 +96,8 @@ func TestKeyUpdateOfDTLS12(t *testing.T) {
 		if cerr, serr := p.handshake(); cerr != nil || serr != nil {
 			t.Fatal(cerr, serr)
 		}
-		if err := p.client.KeyUpdate(t.Context(), false); !errors.Is(err, dtlscore.ErrMisuse) {
+		if err := p.client.KeyUpdate(t.Context(), UpdateNotRequested); !errors.Is(err,
+			dtlscore.ErrMisuse) {
 			t.Errorf("KeyUpdate: %v, want ErrMisuse", err)
 		}
 		p.close()
@@ -127,12 +129,16 @@ func TestAttackE7RekeyPolicy(t *testing.T) {
 	}
 }
 
-// OnKeyLife is called once, in time: requirement 1.70.
+// Trace is told once, in time, that a key of SCTP-AUTH is near its limit (RFC 4895, Section 9).
 func TestKeyLife(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		called := make(chan *Conn, 2)
 		p := connected13(t, assoctest.Options{}, func(client, _ *Config) {
-			client.OnKeyLife = func(c *Conn) { called <- c }
+			client.Trace = &Trace{AuthKey: func(c *Conn, _ uint16, what AuthKeyChange) {
+				if what == AuthKeyNearLimit {
+					called <- c
+				}
+			}}
 		})
 		p.client.meter.chunks.Store(keyLife/4*3 - 1)
 		for range 5 {
@@ -142,7 +148,7 @@ func TestKeyLife(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		if len(called) != 1 || <-called != p.client {
-			t.Errorf("OnKeyLife was called %d times", len(called)+1)
+			t.Errorf("AuthKeyNearLimit was told %d times", len(called)+1)
 		}
 		p.server.Abort()
 		p.client.Close()
@@ -157,7 +163,8 @@ func (p *testPair) traffic(streams, each int) (wait func()) {
 		for s := range streams {
 			wg.Go(func() {
 				for i := range uint32(each) {
-					if err := c.WriteMessage(binary.BigEndian.AppendUint32(nil, i), MessageInfo{Stream: uint16(s)}); err != nil {
+					if err := c.WriteMessage(binary.BigEndian.AppendUint32(nil, i),
+						MessageInfo{Stream: uint16(s)}); err != nil {
 						p.t.Errorf("stream %d, message %d: %v", s, i, err)
 						return
 					}
@@ -216,7 +223,7 @@ func TestKeysWantedTooOften(t *testing.T) {
 					p := pair(t, version, RekeyPolicy{})
 					c, call := []*Conn{p.client, p.server}[i], (*Conn).Renegotiate
 					if version == VersionDTLS13 {
-						call = func(c *Conn, ctx context.Context) error { return c.KeyUpdate(ctx, true) }
+						call = func(c *Conn, ctx context.Context) error { return c.KeyUpdate(ctx, UpdateRequested) }
 					}
 					var refused int
 					for range 200 {
@@ -242,7 +249,7 @@ func TestKeysWantedTooOften(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			p := pair(t, VersionDTLS13, RekeyPolicy{})
 			for range 200 {
-				must(t, p.client.KeyUpdate(t.Context(), false))
+				must(t, p.client.KeyUpdate(t.Context(), UpdateNotRequested))
 				pingPong(t, p.client, p.server)
 			}
 			p.close()

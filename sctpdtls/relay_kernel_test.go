@@ -1,25 +1,40 @@
 //go:build kernel
 
-package sctpdtls
+package sctpdtls_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"testing"
 	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/relaytest"
+	"github.com/seed-41f70523/dtls-sctp/internal/testpki"
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls/relay"
 )
 
 // The ends change over to one successor after the other while both write on 16 streams as fast as
-// they can, and lose nothing: requirement 1.70.
+// they can, and lose nothing: RFC 4895, Section 9.
 func TestKernelRelay(t *testing.T) {
-	client, server := clientConfig(), serverConfig()
+	pki := testpki.Get()
+	client := &sctpdtls.Config{
+		Certificates: []tls.Certificate{pki.Client}, RootCAs: pki.Roots, ServerName: testpki.ServerName,
+	}
+	server := &sctpdtls.Config{
+		Certificates: []tls.Certificate{pki.Server}, ClientCAs: pki.Roots,
+		ClientAuth: tls.RequireAndVerifyClientCert,
+	}
 	client.SCTP.OutStreams, server.SCTP.OutStreams = 16, 16
-	ln, err := Listen("sctp", "127.0.0.1:0", server)
+	ln, err := sctpdtls.Listen("sctp", "127.0.0.1:0", server)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	dial := func(ctx context.Context) (*Conn, error) { return DialContext(ctx, "sctp", ln.Addr().String(), client) }
+	dial := func(ctx context.Context) (*sctpdtls.Conn, error) {
+		return sctpdtls.DialContext(ctx, "sctp", ln.Addr().String(), client)
+	}
 	first, err := dial(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -28,8 +43,8 @@ func TestKernelRelay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ends := [2]*Relay{NewRelay(first), NewRelay(accepted)}
-	finish := relayTraffic(t, ends, func() {})
+	ends := [2]*relay.Relay{relay.New(first), relay.New(accepted)}
+	finish := relaytest.Traffic(t, ends, func() {})
 	for range 3 {
 		taken := make(chan error, 1)
 		go func() {

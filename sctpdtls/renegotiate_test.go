@@ -488,7 +488,7 @@ func TestAttackG3OnPeerChanged(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		asked := 0
 		p := renegotiating(t, assoctest.Options{}, func(client, server *Config) {
-			chain := []tls.Certificate{pki().server, pki().renewed}
+			chain := []tls.Certificate{pki().Server, pki().Renewed}
 			server.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 				next := chain[0]
 				chain = chain[1:]

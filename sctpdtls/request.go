@@ -20,10 +20,10 @@ const (
 // A request asks the owner for a task.
 type request struct {
 	task  task
-	peer  bool          // of KeyUpdate: the peer shall do it too
-	begun bool          // by the owner
-	done  chan struct{} // closed at the end
-	err   error         // valid then
+	ask   KeyUpdateRequest // of KeyUpdate
+	begun bool             // by the owner
+	done  chan struct{}    // closed at the end
+	err   error            // valid then
 }
 
 func newRequest(t task) *request { return &request{task: t, done: make(chan struct{})} }

@@ -190,7 +190,7 @@ func (s *stage) endRekey(n int, e stepEnding, side, begins func(*stage) *Conn) (
 // newKeys renegotiates or updates keys, as the version has it.
 func (s *stage) newKeys(c *Conn) error {
 	if c.ConnectionState().Version == VersionDTLS13 {
-		return c.KeyUpdate(context.Background(), true)
+		return c.KeyUpdate(context.Background(), UpdateRequested)
 	}
 	return c.Renegotiate(context.Background())
 }

@@ -56,7 +56,7 @@ func TestStreamStorm(t *testing.T) {
 					writers.Go(func() {
 						for range 5 {
 							time.Sleep(20 * time.Millisecond)
-							if err := c.KeyUpdate(context.Background(), true); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+							if err := c.KeyUpdate(context.Background(), UpdateRequested); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 								t.Errorf("KeyUpdate: %v", err)
 							}
 						}

@@ -52,6 +52,11 @@ const (
 	AuthKeyInstalled AuthKeyChange = iota // it is known, and verifies
 	AuthKeyActive                         // it authenticates what is sent
 	AuthKeyDeleted
+	// AuthKeyNearLimit: three quarters of what the key may authenticate were sent, some 1,600
+	// million messages of one chunk (RFC 4895, Section 9). It is told once, in a goroutine of its own.
+	// In DTLS 1.3 the key cannot be changed: it is time to dial a successor, as package relay does.
+	// In DTLS 1.2 [Conn.Renegotiate] changes it.
+	AuthKeyNearLimit
 )
 
 func (a AuthKeyChange) String() string {
@@ -62,6 +67,8 @@ func (a AuthKeyChange) String() string {
 		return "active"
 	case AuthKeyDeleted:
 		return "deleted"
+	case AuthKeyNearLimit:
+		return "near its limit"
 	}
 	return "unknown"
 }
@@ -171,10 +178,14 @@ func (s tracedSocket) DeleteAuthKey(id uint16) error {
 
 func (s tracedSocket) tell(id uint16, what AuthKeyChange, err error) error {
 	if err == nil {
-		if t := s.conn.config.Trace; t != nil && t.AuthKey != nil {
-			t.AuthKey(s.conn, id, what)
-		}
-		s.conn.logAuthKey(id, what)
+		s.conn.tellAuthKey(id, what)
 	}
 	return err
+}
+
+func (c *Conn) tellAuthKey(id uint16, what AuthKeyChange) {
+	if t := c.config.Trace; t != nil && t.AuthKey != nil {
+		t.AuthKey(c, id, what)
+	}
+	c.logAuthKey(id, what)
 }

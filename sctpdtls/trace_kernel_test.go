@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/ishidawataru/sctp"
+
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 

@@ -91,7 +91,7 @@ func TestTraceKeyUpdate(t *testing.T) {
 		p := connected13(t, assoctest.Options{}, func(c, s *Config) { c.Trace = client.trace() })
 		client.take()
 		read := reader(p.server)
-		if err := p.client.KeyUpdate(t.Context(), false); err != nil {
+		if err := p.client.KeyUpdate(t.Context(), UpdateNotRequested); err != nil {
 			t.Fatal(err)
 		}
 		p.client.SetReadDeadline(time.Now().Add(time.Second)) // reads the answer
@@ -166,7 +166,7 @@ func TestAttackF13LogHasNoSecrets(t *testing.T) {
 			if version == VersionDTLS12 {
 				err = p.client.Renegotiate(t.Context())
 			} else {
-				err = p.client.KeyUpdate(t.Context(), true)
+				err = p.client.KeyUpdate(t.Context(), UpdateRequested)
 			}
 			if err != nil {
 				t.Fatal(err)

@@ -118,7 +118,7 @@ func TestUDP(t *testing.T) {
 				if err := echoed(c, 16); err != nil {
 					t.Fatal(err)
 				}
-				rekey := func() error { return c.KeyUpdate(t.Context(), true) }
+				rekey := func() error { return c.KeyUpdate(t.Context(), UpdateRequested) }
 				if version == VersionDTLS12 {
 					rekey = func() error { return c.Renegotiate(t.Context()) }
 				}

@@ -167,7 +167,8 @@ func (p *program) measure(ctx context.Context, addr string, config *sctpdtls.Con
 		if err := fits(size, state); err != nil {
 			return m, err
 		}
-		m.Version, m.Suite = versionName(state.Version), sctpdtls.CipherSuiteName(state.CipherSuite)
+		m.Version = sctpdtls.VersionName(state.Version)
+		m.Suite = sctpdtls.CipherSuiteName(state.CipherSuite)
 		runs[i] = &benchRun{session: s, size: size, benchOptions: o}
 	}
 	m.Handshake = float64(time.Since(start)) / float64(time.Millisecond) / float64(o.connections)

@@ -15,7 +15,7 @@ type fact struct{ name, value string }
 // facts tells a person what has been negotiated.
 func facts(s sctpdtls.ConnectionState) []fact {
 	f := []fact{
-		{"version", versionName(s.Version)},
+		{"version", sctpdtls.VersionName(s.Version)},
 		{"suite", sctpdtls.CipherSuiteName(s.CipherSuite)},
 	}
 	if s.CurveID != 0 {

@@ -60,8 +60,8 @@ func TestFacts(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	for _, v := range versions {
-		if n, err := parseVersion(v.name); err != nil || n != v.version || versionName(n) != "DTLS "+v.name {
-			t.Errorf("%s: %x, %v, %s", v.name, n, err, versionName(n))
+		if n, err := parseVersion(v.name); err != nil || n != v.version || sctpdtls.VersionName(n) != "DTLS "+v.name {
+			t.Errorf("%s: %x, %v, %s", v.name, n, err, sctpdtls.VersionName(n))
 		}
 	}
 	for _, g := range groups {

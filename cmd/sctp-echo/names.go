@@ -27,15 +27,6 @@ func parseVersion(name string) (uint16, error) {
 	return 0, fmt.Errorf("no DTLS version %q: 1.2 or 1.3", name)
 }
 
-func versionName(version uint16) string {
-	for _, v := range versions {
-		if v.version == version {
-			return "DTLS " + v.name
-		}
-	}
-	return fmt.Sprintf("DTLS 0x%04x", version)
-}
-
 var groups = []struct {
 	name  string
 	group tls.CurveID

@@ -17,8 +17,8 @@ func FuzzNames(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, name string) {
 		fuzzcount.Input(len(name))
-		if v, err := parseVersion(name); err == nil && versionName(v) != "DTLS "+name {
-			t.Errorf("version %q is %q", name, versionName(v))
+		if v, err := parseVersion(name); err == nil && sctpdtls.VersionName(v) != "DTLS "+name {
+			t.Errorf("version %q is %q", name, sctpdtls.VersionName(v))
 		}
 		if g, err := parseGroup(name); err == nil && !strings.EqualFold(groupName(g), name) {
 			t.Errorf("group %q is %q", name, groupName(g))

@@ -49,7 +49,7 @@ func echo(ctx context.Context, conn *sctpdtls.Conn) error {
 	if err := ping(conn); err != nil {
 		return err
 	}
-	if err := conn.KeyUpdate(ctx, false); err != nil {
+	if err := conn.KeyUpdate(ctx, sctpdtls.UpdateNotRequested); err != nil {
 		return err
 	}
 	return ping(conn)

@@ -226,7 +226,7 @@ func (e *exchange) echo() error {
 	pending := e.o.readWithUnfinishedWrite
 	for {
 		if e.o.keyUpdateEachRead {
-			if err := errors.Join(e.conn.KeyUpdate(false), e.obey()); err != nil {
+			if err := errors.Join(e.conn.KeyUpdate(dtlscore.UpdateNotRequested), e.obey()); err != nil {
 				return err
 			}
 		}

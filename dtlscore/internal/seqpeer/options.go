@@ -35,7 +35,7 @@ type options struct {
 	count, size      int
 	renegotiate      int
 	keyUpdate        int
-	keyUpdateRequest bool
+	keyUpdateRequest dtlscore.KeyUpdateRequest
 	cookie           bool
 	exportContext    []byte // nil: none
 	timeout          time.Duration
@@ -69,7 +69,10 @@ func parse(args []string) (*options, error) {
 	f.IntVar(&o.size, "size", 64, "")
 	f.IntVar(&o.renegotiate, "renegotiate", 0, "")
 	f.IntVar(&o.keyUpdate, "key-update", 0, "")
-	f.BoolVar(&o.keyUpdateRequest, "key-update-request", false, "")
+	f.BoolFunc("key-update-request", "", func(string) error {
+		o.keyUpdateRequest = dtlscore.UpdateRequested
+		return nil
+	})
 	f.BoolVar(&o.cookie, "cookie", false, "")
 	f.Func("export-context", "", func(s string) (err error) { o.exportContext, err = hex.DecodeString(s); return err })
 	milliseconds := f.Int("timeout", 10000, "")

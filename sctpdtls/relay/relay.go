@@ -1,4 +1,6 @@
-package sctpdtls
+// Package relay carries messages over one connection of DTLS after the other, so that a connection
+// can be kept for years whose keys cannot be.
+package relay
 
 import (
 	"context"
@@ -9,10 +11,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
 // A Relay carries messages over one connection after the other, and loses none when it changes
-// over. In DTLS 1.3 that is how the key of SCTP-AUTH is renewed: see [Config].OnKeyLife.
+// over. In DTLS 1.3 that is how the key of SCTP-AUTH is renewed: see [sctpdtls.AuthKeyNearLimit].
 //
 // Both ends need one. The end that dials, always the same, calls Redial, and the other one, when it
 // has accepted the new connection, calls Take. From then on messages are written to the new
@@ -25,20 +29,20 @@ import (
 // change is not completed. The connections must not be read, written or closed in another way
 // meanwhile, nor may they have Streams.
 type Relay struct {
-	out atomic.Pointer[Conn] // is written to
-	in  atomic.Pointer[Conn] // is read from
+	out atomic.Pointer[sctpdtls.Conn] // is written to
+	in  atomic.Pointer[sctpdtls.Conn] // is read from
 
-	mu      sync.Mutex // guards the following
-	next    []*Conn    // are read after in
-	dialing int        // calls of Redial that have no connection yet
+	mu      sync.Mutex       // guards the following
+	next    []*sctpdtls.Conn // are read after in
+	dialing int              // calls of Redial that have no connection yet
 	closed  bool
 	change  chan struct{} // closed when any of it changes
 
 	leaving sync.WaitGroup // connections that are being closed
 }
 
-// NewRelay returns a Relay that begins with c.
-func NewRelay(c *Conn) *Relay {
+// New returns a Relay that begins with c.
+func New(c *sctpdtls.Conn) *Relay {
 	r := &Relay{change: make(chan struct{})}
 	r.out.Store(c)
 	r.in.Store(c)
@@ -46,7 +50,7 @@ func NewRelay(c *Conn) *Relay {
 }
 
 // Conn returns the connection that is written to.
-func (r *Relay) Conn() *Conn {
+func (r *Relay) Conn() *sctpdtls.Conn {
 	if r == nil {
 		return nil
 	}
@@ -59,7 +63,8 @@ func (r *Relay) ok() bool { return r.Conn() != nil }
 // Redial has dial make a successor, and changes over to it. It returns when the peer has changed
 // over too, or with an error that matches os.ErrDeadlineExceeded when ctx is done before. Messages
 // may be read and written all the time. An error of dial leaves everything as it was.
-func (r *Relay) Redial(ctx context.Context, dial func(context.Context) (*Conn, error)) error {
+func (r *Relay) Redial(ctx context.Context,
+	dial func(context.Context) (*sctpdtls.Conn, error)) error {
 	if !r.ok() {
 		return syscall.EINVAL
 	}
@@ -67,7 +72,7 @@ func (r *Relay) Redial(ctx context.Context, dial func(context.Context) (*Conn, e
 	// waits.
 	r.update(func() { r.dialing++ })
 	next, err := dial(ctx)
-	var old *Conn
+	var old *sctpdtls.Conn
 	r.update(func() {
 		r.dialing--
 		if err == nil {
@@ -77,18 +82,18 @@ func (r *Relay) Redial(ctx context.Context, dial func(context.Context) (*Conn, e
 	if err != nil {
 		return err
 	}
-	return old.awaitGoodbye(ctx)
+	return awaitGoodbye(ctx, old)
 }
 
 // Take changes over to next, which the peer's Redial has dialled. It returns when all that was
 // written to the connection before is acknowledged and close_notify is sent, or after
-// [Config].CloseTimeout with an error that matches os.ErrDeadlineExceeded; then Relay's ReadMessage
-// brings that to its end.
-func (r *Relay) Take(next *Conn) error {
+// [sctpdtls.Config].CloseTimeout with an error that matches os.ErrDeadlineExceeded; then Relay's
+// ReadMessage brings that to its end.
+func (r *Relay) Take(next *sctpdtls.Conn) error {
 	if !r.ok() {
 		return syscall.EINVAL
 	}
-	var old *Conn
+	var old *sctpdtls.Conn
 	var err error
 	r.update(func() { old, err = r.append(next) })
 	if err != nil {
@@ -98,7 +103,7 @@ func (r *Relay) Take(next *Conn) error {
 }
 
 // append makes next the connection that is written to. It runs with mu held.
-func (r *Relay) append(next *Conn) (old *Conn, err error) {
+func (r *Relay) append(next *sctpdtls.Conn) (old *sctpdtls.Conn, err error) {
 	if r.closed {
 		r.leave(next)
 		return nil, net.ErrClosed
@@ -117,10 +122,10 @@ func (r *Relay) update(f func()) {
 }
 
 // leave closes a connection that nobody uses any more, beside everything else.
-func (r *Relay) leave(c *Conn) { r.leaving.Go(func() { c.Close() }) }
+func (r *Relay) leave(c *sctpdtls.Conn) { r.leaving.Go(func() { c.Close() }) }
 
-// WriteMessage is [Conn.WriteMessage] of the newest connection.
-func (r *Relay) WriteMessage(b []byte, info MessageInfo) error {
+// WriteMessage is [sctpdtls.Conn.WriteMessage] of the newest connection.
+func (r *Relay) WriteMessage(b []byte, info sctpdtls.MessageInfo) error {
 	if !r.ok() {
 		return syscall.EINVAL
 	}
@@ -128,15 +133,16 @@ func (r *Relay) WriteMessage(b []byte, info MessageInfo) error {
 		c := r.out.Load()
 		// Exactly this error: the peer has closed, and nothing of b was sent. An end by accident is for
 		// the caller.
-		if err := c.WriteMessage(b, info); err != net.ErrClosed || !r.settled(func() bool { return r.out.Load() != c }) {
+		if err := c.WriteMessage(b, info); err != net.ErrClosed ||
+			!r.settled(func() bool { return r.out.Load() != c }) {
 			return err
 		}
 	}
 }
 
-// ReadMessage is [Conn.ReadMessage] of the oldest connection that has not been read to its end. It
-// returns io.EOF at the end of the newest.
-func (r *Relay) ReadMessage(b []byte) (n int, info MessageInfo, err error) {
+// ReadMessage is [sctpdtls.Conn.ReadMessage] of the oldest connection that has not been read to its
+// end. It returns io.EOF at the end of the newest.
+func (r *Relay) ReadMessage(b []byte) (n int, info sctpdtls.MessageInfo, err error) {
 	if !r.ok() {
 		return 0, info, syscall.EINVAL
 	}
@@ -172,15 +178,15 @@ func (r *Relay) settled(found func() bool) bool {
 	}
 }
 
-// Close closes all connections, as [Conn.Close] does, and returns the error of the newest.
+// Close closes all connections, as [sctpdtls.Conn.Close] does, and returns the error of the newest.
 func (r *Relay) Close() error {
 	if !r.ok() {
 		return syscall.EINVAL
 	}
-	var all []*Conn
+	var all []*sctpdtls.Conn
 	r.update(func() {
 		r.closed = true
-		all = append([]*Conn{r.in.Load()}, r.next...)
+		all = append([]*sctpdtls.Conn{r.in.Load()}, r.next...)
 	})
 	newest := all[len(all)-1]
 	for _, c := range all[:len(all)-1] {
@@ -191,11 +197,11 @@ func (r *Relay) Close() error {
 	return err
 }
 
-// awaitGoodbye waits for the peer's close_notify.
-func (c *Conn) awaitGoodbye(ctx context.Context) error {
+// awaitGoodbye waits for the close_notify of c's peer.
+func awaitGoodbye(ctx context.Context, c *sctpdtls.Conn) error {
 	select {
-	case <-c.life.Done():
-		if err := context.Cause(c.life); err != io.EOF {
+	case <-c.Context().Done():
+		if err := context.Cause(c.Context()); err != io.EOF {
 			return err
 		}
 		return nil
