@@ -4,7 +4,7 @@
 //
 // The scenarios are in the test files with the build tag kernel, each with its
 // topology at the top. They need root in a kernel that has SCTP, and the
-// programs they start in the PATH: sctp-echo of this project, and an openssl
+// programs they start in the PATH: sctp-echo and sctp-tunnel of this project, and an openssl
 // that has SCTP. "make netns" sees to all that; it builds static test binaries
 // and takes them with the script run wherever such a kernel is.
 package netns

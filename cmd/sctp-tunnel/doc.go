@@ -11,6 +11,9 @@
 // “sctp-tunnel config” shows what can be in a file, “check” finds what is wrong with one,
 // and “doctor” what is wrong with the machine.
 //
+// SSLKEYLOGFILE names a file to which the secrets of each connection are appended, in NSS key log
+// format, for Wireshark. Who reads that file reads the connections.
+//
 // The exit status is 0 if a signal has ended it, or nothing was found wrong; 1 if it could not
 // listen or lost what it needs; 2 if a flag, an argument or a file is wrong.
 package main

@@ -122,7 +122,9 @@ Example:
 			text("probe-interval", "look for a far end that was not reachable every `TIME` at least "+
 				"(default: 10s)",
 				&s.ProbeInterval),
-			option("redirect", "dial where the daemon did before nftables redirected it", &s.Redirect)),
+			option("redirect", "dial where the daemon did before nftables redirected it", &s.Redirect),
+			option("always-listen", "listen also while the far end cannot be reached, without looking",
+				&s.AlwaysListen)),
 		Action: func(ctx context.Context, c *cli.Command) error { return p.one(ctx, c, o) },
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"reflect"
 	"sync/atomic"
 	"time"
@@ -69,21 +68,27 @@ func sameEngine(a, b config.Service) bool {
 	only := func(c config.Service) config.Service {
 		return config.Service{Name: c.Name, Role: c.Role, Listen: c.Listen, Target: c.Target,
 			Source:   c.Source,
-			Redirect: c.Redirect, PeerSource: c.PeerSource, PPIDs: c.PPIDs, Limits: c.Limits}
+			Redirect: c.Redirect, AlwaysListen: c.AlwaysListen, PeerSource: c.PeerSource,
+			PPIDs: c.PPIDs, Limits: c.Limits}
 	}
 	return reflect.DeepEqual(only(a), only(b))
 }
 
 // newEngine makes the engine of a service.
-func (s *service) newEngine(log *slog.Logger, observer tunnel.Observer) *tunnel.Service {
+func (s *service) newEngine(v *supervisor) *tunnel.Service {
 	c := s.settings.Load().Service
 	e := &tunnel.Service{
 		Name: c.Name, Role: c.Role, Listen: c.Listen, Target: c.Target, Source: c.Source,
-		Redirect: c.Redirect, PeerSource: c.PeerSource, PPIDs: c.PPIDs, Limits: c.Limits,
-		TLS:      func() *sctpdtls.Config { return s.settings.Load().tls() },
+		Redirect: c.Redirect, AlwaysListen: c.AlwaysListen, PeerSource: c.PeerSource,
+		PPIDs: c.PPIDs, Limits: c.Limits,
+		TLS: func() *sctpdtls.Config {
+			config := s.settings.Load().tls()
+			config.KeyLogWriter = v.keyLog
+			return config
+		},
 		Allow:    func(state sctpdtls.ConnectionState) error { return s.settings.Load().allow(state) },
-		Log:      log,
-		Observer: observer,
+		Log:      v.log,
+		Observer: v.metrics,
 	}
 	if c.Role == tunnel.Server {
 		e.Route = func(state sctpdtls.ConnectionState) string {
@@ -98,7 +103,7 @@ func (s *service) newEngine(log *slog.Logger, observer tunnel.Observer) *tunnel.
 func (v *supervisor) start(ctx context.Context, first *settings) *service {
 	s := &service{done: make(chan struct{})}
 	s.settings.Store(first)
-	s.engine.Store(s.newEngine(v.log, v.metrics))
+	s.engine.Store(s.newEngine(v))
 	ctx, s.cancel = context.WithCancel(ctx)
 	go func() {
 		defer close(s.done)
@@ -119,7 +124,7 @@ func (v *supervisor) start(ctx context.Context, first *settings) *service {
 			case <-ctx.Done():
 				return
 			}
-			s.engine.Store(s.newEngine(v.log, v.metrics))
+			s.engine.Store(s.newEngine(v))
 		}
 	}()
 	return s

@@ -79,6 +79,7 @@ type supervisor struct {
 	systemd notifier
 	serve   func(*tunnel.Service, context.Context) error
 	failed  chan error // of services, for begin
+	keyLog  io.Writer  // for secrets; nil: nowhere
 
 	mu       sync.Mutex // guards the following
 	services map[string]*service
@@ -95,6 +96,15 @@ func (p *program) tunnel(ctx context.Context, name string, conf *config.Config) 
 	all, err := load(conf)
 	if err != nil {
 		return &usageError{err}
+	}
+	if name := os.Getenv("SSLKEYLOGFILE"); name != "" {
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+		if err != nil {
+			return usagef("SSLKEYLOGFILE: %w", err)
+		}
+		defer f.Close()
+		v.keyLog = f
+		v.log.Warn("secrets are written to a file: whoever reads it reads all", "file", name)
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

@@ -71,7 +71,7 @@ func (c *checker) status(address string) {
 func (c *checker) check(s *Settings) Service {
 	service := Service{
 		Name: s.Name, Listen: s.Listen, Target: s.Target, Source: s.Source,
-		Redirect: s.Redirect, PeerSource: s.PeerSource,
+		Redirect: s.Redirect, PeerSource: s.PeerSource, AlwaysListen: s.AlwaysListen,
 		Cert: s.Cert, Key: s.Key, CA: s.CA, CRL: s.CRL, PSK: s.PSK, ServerName: s.ServerName,
 	}
 	if s.Name == "" || len(s.Name) > 64 || strings.ContainsFunc(s.Name, odd) {
@@ -117,6 +117,8 @@ func (c *checker) addresses(s *Settings, role tunnel.Role) {
 	case s.Redirect && server:
 		c.fault("redirect", "a server has it",
 			"take it out: it is for clients, whose daemon's associations nftables redirects")
+	case s.AlwaysListen && server:
+		c.fault("always-listen", "a server has it", "take it out: a server always listens")
 	case s.Redirect && s.Target != "":
 		c.fault("target", "with redirect there is no target of its own", "take out one of the two")
 	case s.Redirect:

@@ -40,6 +40,7 @@ type Service struct {
 
 	Listen, Target, Source string
 	Redirect, PeerSource   bool
+	AlwaysListen           bool
 
 	Cert, Key, CA string   // files in PEM form
 	CRL           []string // files of revocation lists, in PEM or DER form
@@ -58,14 +59,15 @@ type Service struct {
 
 // A Settings is a service as it is written: keys of a file, or flags without their dash.
 type Settings struct {
-	Name       string `toml:"name"`
-	Role       string `toml:"role"`
-	Listen     string `toml:"listen"`
-	Target     string `toml:"target"`
-	Source     string `toml:"source"`
-	Redirect   bool   `toml:"redirect"`
-	PeerSource bool   `toml:"peer-source"`
-	Unsafe     bool   `toml:"unsafe"`
+	Name         string `toml:"name"`
+	Role         string `toml:"role"`
+	Listen       string `toml:"listen"`
+	Target       string `toml:"target"`
+	Source       string `toml:"source"`
+	Redirect     bool   `toml:"redirect"`
+	AlwaysListen bool   `toml:"always-listen"`
+	PeerSource   bool   `toml:"peer-source"`
+	Unsafe       bool   `toml:"unsafe"`
 
 	Cert       string   `toml:"cert"`
 	Key        string   `toml:"key"`

@@ -2,6 +2,7 @@ package tunnel
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"syscall"
@@ -11,8 +12,18 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// A kernelAssociation is one of the kernel with a daemon.
+// A kernelAssociation is one of the kernel with a daemon. If this process is killed the kernel
+// closes its socket, which would be a clean end to the daemon; so it is told to end it by an ABORT,
+// unless Close is called.
 type kernelAssociation struct{ *sctpsock.Socket }
+
+// Close releases the socket after a clean end.
+func (k kernelAssociation) Close() error {
+	if c, err := k.SyscallConn(); err == nil {
+		abortOnClose(c, false)
+	}
+	return k.Socket.Close()
+}
 
 func (k kernelAssociation) LocalAddr() net.Addr  { return sctpsock.Addr(k.LocalAddrs()) }
 func (k kernelAssociation) RemoteAddr() net.Addr { return sctpsock.Addr(k.RemoteAddrs()) }
@@ -28,6 +39,7 @@ func (s *Service) clearOptions() *sctpsock.Options {
 			ReadBuffer:   s.Limits.Buffer,
 			WriteBuffer:  s.Limits.Buffer,
 			SACKDelay:    -1,
+			Control:      func(_, _ string, c syscall.RawConn) error { return abortOnClose(c, true) },
 		},
 		KeepRestarted: true,
 	}
@@ -76,7 +88,9 @@ func (s *Service) dialDaemon(
 	local := addrPorts(from)
 	if s.PeerSource {
 		local = sourceOf(peer, local)
-		o.Control = func(_, _ string, c syscall.RawConn) error { return bindAnywhere(c) }
+		o.Control = func(_, _ string, c syscall.RawConn) error {
+			return errors.Join(abortOnClose(c, true), bindAnywhere(c))
+		}
 	}
 	sock, err := sctpsock.Dial(ctx, local, addrPorts(to), o)
 	if err != nil {

@@ -52,21 +52,14 @@ func (r *run) unreachable(err error) {
 	}
 }
 
-// probe makes a connection with the target and closes it, to see whether that is possible.
-func (r *run) probe(ctx context.Context) error {
-	if r.Redirect {
-		return nil // there are any number of targets
-	}
-	conn, err := r.dial(ctx, r.Target, r.Limits.Streams, r.Limits.Streams)
-	if err == nil {
-		go conn.Close()
-	}
-	return err
-}
+// gated reports whether the service listens only while its target can be reached. With Redirect
+// there are any number of targets.
+func (r *run) gated() bool { return !r.Redirect && !r.AlwaysListen }
 
 // dial makes a connection with the far end. out and in are the streams that the daemon offers.
-func (r *run) dial(ctx context.Context, target string, out, in uint16) (*sctpdtls.Conn, error) {
-	config := r.config()
+func (r *run) dial(
+	ctx context.Context, config *sctpdtls.Config, target string, out, in uint16,
+) (*sctpdtls.Conn, error) {
 	config.SCTP.OutStreams, config.SCTP.MaxInStreams = out, in
 	verify := config.VerifyConnection
 	config.VerifyConnection = func(state sctpdtls.ConnectionState) error {
@@ -136,6 +129,8 @@ func (g *gate) open(ctx context.Context) error {
 	}
 }
 
+var errLooking = errors.New("it is looked whether the target can be reached")
+
 // close ends listening. What was not accepted is aborted.
 func (g *gate) close() {
 	g.mu.Lock()
@@ -143,6 +138,7 @@ func (g *gate) close() {
 	if g.listener != nil {
 		g.listener.Close()
 		g.listener = nil
+		g.setReady(errLooking)
 	}
 }
 
@@ -158,7 +154,7 @@ func (g *gate) serve(ctx context.Context, s *sctpsock.Socket) {
 	for {
 		conn, err := g.connect(ctx, s)
 		if err != nil {
-			if ctx.Err() == nil && !g.Redirect {
+			if ctx.Err() == nil && g.gated() {
 				g.close()
 			}
 			s.Abort()
@@ -193,7 +189,7 @@ func (g *gate) doubt() {
 	g.mu.Lock()
 	alone := g.carried <= 1
 	g.mu.Unlock()
-	if alone && !g.Redirect {
+	if alone && g.gated() {
 		g.close()
 	}
 }
@@ -216,5 +212,5 @@ func (g *gate) connect(ctx context.Context, s *sctpsock.Socket) (*sctpdtls.Conn,
 		target = sctpsock.Addr([]netip.AddrPort{to}).String()
 	}
 	toDaemon, fromDaemon := s.Streams()
-	return g.dial(ctx, target, fromDaemon, toDaemon)
+	return g.dial(ctx, g.config(), target, fromDaemon, toDaemon)
 }

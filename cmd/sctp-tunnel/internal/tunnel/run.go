@@ -22,6 +22,7 @@ type run struct {
 	watch    Observer
 
 	associations sync.WaitGroup
+	table        *listenTable
 	slots        chan struct{} // one for each association, those that are being set up included
 
 	mu       sync.Mutex // guards the following

@@ -37,6 +37,8 @@ func (r *run) serve(ctx context.Context) error {
 	}
 	defer admissions.close()
 	defer l.Close()
+	r.table = openListenTable()
+	defer r.table.close()
 	r.setReady(nil)
 	defer r.setReady(errNotRunning)
 	r.log.Info("listening", "addr", l.Addr().String(), "role", r.Role.String())
@@ -54,8 +56,13 @@ func (r *run) serve(ctx context.Context) error {
 
 // welcome carries messages between a peer and the daemon that was dialled for it.
 func (r *run) welcome(ctx context.Context, a *admission, conn *sctpdtls.Conn) {
-	if a == nil || a.daemon == nil { // closed meanwhile
+	if a == nil { // closed meanwhile
 		conn.Abort()
+		return
+	}
+	if isProbe(conn.ConnectionState()) {
+		answerProbe(ctx, conn, r.Limits.Handshake)
+		a.discard()
 		return
 	}
 	defer func() { <-r.slots }()
@@ -66,16 +73,21 @@ func (r *run) welcome(ctx context.Context, a *admission, conn *sctpdtls.Conn) {
 // An admission is what a handshake needs that is under way, and what it leaves.
 type admission struct {
 	r      *run
-	daemon stream.Association // nil until it was dialled
+	daemon stream.Association // nil for a probe
 	took   time.Duration      // from ClientHello to the peer's Finished
 }
 
-// discard gives up what was dialled for a peer that does not come.
+// discard gives up what was dialled for a peer that does not come, when the daemon has had the time
+// to accept it.
 func (a *admission) discard() {
-	if a != nil && a.daemon != nil {
-		a.daemon.Abort()
-		<-a.r.slots
+	if a == nil || a.daemon == nil {
+		return
 	}
+	time.AfterFunc(probeTime, func() {
+		a.daemon.Shutdown()
+		a.daemon.Close()
+		<-a.r.slots
+	})
 }
 
 // admit returns the configuration for one client, which asks about it and dials the daemon.
@@ -89,6 +101,9 @@ func (r *run) admit(
 		out, in = s.Streams()
 	}
 	config := r.config()
+	if slices.Contains(hello.SupportedProtos, probeProtocol) {
+		config.NextProtos = []string{probeProtocol}
+	}
 	verify := config.VerifyConnection
 	first := true
 	config.VerifyConnection = func(state sctpdtls.ConnectionState) error {
@@ -106,6 +121,17 @@ func (r *run) admit(
 		if r.Route != nil {
 			if to := r.Route(state); to != "" {
 				target = to
+			}
+		}
+		if isProbe(state) {
+			if yes, known := r.table.listens(ctx, target); known {
+				if !yes {
+					return &unreachableError{errNotListening}
+				}
+				if !all.put(peer, a) {
+					return net.ErrClosed
+				}
+				return nil
 			}
 		}
 		// What the peer sends on is what the daemon receives on, and the other way round.

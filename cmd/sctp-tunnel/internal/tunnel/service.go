@@ -55,6 +55,9 @@ type Service struct {
 	// Redirect makes a Client dial the address to which the daemon's association was addressed
 	// before a rule of nftables redirected it (REDIRECT; SO_ORIGINAL_DST), in place of Target.
 	Redirect bool
+	// AlwaysListen makes a Client listen also while the target cannot be reached, and never look
+	// whether it can. An association that the daemon has then ends by an ABORT.
+	AlwaysListen bool
 	// PeerSource makes a Server dial the daemon from the addresses of the DTLS peer, which are none
 	// of this host (IP_FREEBIND). The daemon's answers need a route back to this host.
 	PeerSource bool

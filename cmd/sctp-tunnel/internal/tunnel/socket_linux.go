@@ -16,6 +16,21 @@ import (
 // acknowledgeAtOnce is what the SACKDelay of clearOptions says.
 func acknowledgeAtOnce(s *sctpsock.Socket) { s.SetSACKDelay(0) }
 
+// abortOnClose says whether closing a socket ends its association by an ABORT. Accepted sockets
+// have that of their listener.
+func abortOnClose(c syscall.RawConn, on bool) (err error) {
+	linger := unix.Linger{}
+	if on {
+		linger.Onoff = 1
+	}
+	if cerr := c.Control(func(fd uintptr) {
+		err = unix.SetsockoptLinger(int(fd), unix.SOL_SOCKET, unix.SO_LINGER, &linger)
+	}); cerr != nil {
+		return cerr
+	}
+	return os.NewSyscallError("SO_LINGER", err)
+}
+
 // bindAnywhere lets a socket be bound to addresses that are none of this host.
 func bindAnywhere(c syscall.RawConn) (err error) {
 	if cerr := c.Control(func(fd uintptr) {

@@ -14,6 +14,8 @@ import (
 
 func acknowledgeAtOnce(*sctpsock.Socket) {}
 
+func abortOnClose(syscall.RawConn, bool) error { return errors.ErrUnsupported }
+
 func bindAnywhere(syscall.RawConn) error { return errors.ErrUnsupported }
 
 func originalDestination(*sctpsock.Socket) (netip.AddrPort, error) {
