@@ -1,23 +1,20 @@
 package sctpdtls
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/netip"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/sctpudp"
+	"github.com/seed-41f70523/dtls-sctp/internal/simnet"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
@@ -34,7 +31,7 @@ func TestUDPScenarios(t *testing.T) {
 
 func playUDP(t *testing.T, sc scenario, seed uint64) {
 	bubble(t, func(t *testing.T) {
-		w := &udpWorld{weather: sc.net, t: t, fate: rand.New(rand.NewPCG(seed, 0))}
+		w := newUDPWorld(t, sc.net, seed)
 		defer func() {
 			for _, l := range w.lns {
 				l.Close()
@@ -53,10 +50,13 @@ func TestShutdownInFlush(t *testing.T) {
 		sc := scenario{setUp: patient, run: func(s *stage) {
 			s.connect()
 			w := s.world.(*udpWorld)
-			w.mu.Lock()
 			server := w.ln.(*udpListener).socket.LocalAddr()
-			w.drop = func(from netip.AddrPort, b []byte) bool { return from == server && sackAlone(b) }
-			w.mu.Unlock()
+			w.net.Tap(func(from, _ netip.AddrPort, packet []byte) []byte {
+				if from == server && sackAlone(packet) {
+					return nil
+				}
+				return packet
+			})
 			s.send(s.client, 0, 1)
 			s.receive(s.server, 0, 1)
 			time.Sleep(300 * time.Millisecond) // the SACK has gone, and does not go along with DATA
@@ -87,95 +87,29 @@ func sackAlone(b []byte) bool {
 	return len(b) >= 28 && b[12] == 3 && int(binary.BigEndian.Uint16(b[14:])) == len(b)-12
 }
 
-// A udpWorld is a network of UDP sockets with addresses of one host, which does what its weather
-// says.
+// A udpWorld is a network of a client's host and a server's, with UDP sockets.
 type udpWorld struct {
 	weather
-	t   *testing.T
-	lns []stream.Listener
-	ln  stream.Listener // for pair; nil before
-	all []*sctpudp.Assoc
-
-	mu    sync.Mutex // guards the following
-	fate  *rand.Rand
-	isCut bool
-	drop  func(from netip.AddrPort, packet []byte) bool // if not nil, says what is lost beside
-	conns map[netip.AddrPort]*simulatedConn
-	ports uint16
+	t              *testing.T
+	net            *simnet.Network
+	client, server *simnet.Host
+	lns            []stream.Listener
+	ln             stream.Listener // for pair; nil before
+	all            []*sctpudp.Assoc
 }
 
-// A simulatedConn is a UDP socket in that network.
-type simulatedConn struct {
-	w    *udpWorld
-	at   netip.AddrPort
-	in   chan datagram
-	shut chan struct{}
-	due  time.Time // of the datagram that was sent last; guarded by udpWorld.mu
-}
-
-type datagram struct {
-	from netip.AddrPort
-	b    []byte
-}
-
-func (c *simulatedConn) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(c.at) }
-
-func (c *simulatedConn) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
-	select {
-	case d := <-c.in:
-		return copy(b, d.b), d.from, nil
-	case <-c.shut:
-		return 0, netip.AddrPort{}, net.ErrClosed
-	}
-}
-
-func (c *simulatedConn) Close() error {
-	c.w.mu.Lock()
-	defer c.w.mu.Unlock()
-	if c.w.conns[c.at] == c {
-		delete(c.w.conns, c.at)
-	}
-	close(c.shut)
-	return nil
-}
-
-// WriteToUDPAddrPort keeps the order of datagrams unless there is jitter.
-func (c *simulatedConn) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
-	w := c.w
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.isCut || w.fate.Float64() < w.loss || w.drop != nil && w.drop(c.at, b) {
-		return len(b), nil
-	}
-	due := time.Now().Add(max(w.delay, time.Millisecond))
-	if w.jitter > 0 {
-		due = due.Add(time.Duration(w.fate.Int64N(int64(w.jitter))))
-	} else if !c.due.Before(due) {
-		due = c.due.Add(time.Microsecond)
-	}
-	c.due = due
-	d := datagram{c.at, bytes.Clone(b)}
-	time.AfterFunc(time.Until(due), func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		if peer := w.conns[to]; peer != nil && !w.isCut {
-			select {
-			case peer.in <- d:
-			default: // its buffer is full
-			}
-		}
+func newUDPWorld(t *testing.T, net weather, seed uint64) *udpWorld {
+	w := &udpWorld{weather: net, t: t, net: simnet.New(seed)}
+	w.client = w.net.Host(netip.AddrFrom4([4]byte{10, 0, 0, 1}))
+	w.server = w.net.Host(netip.AddrFrom4([4]byte{10, 0, 0, 2}))
+	w.net.SetLink(simnet.Link{
+		Delay: max(net.delay, time.Millisecond), Jitter: net.jitter, Loss: net.loss,
 	})
-	return len(b), nil
+	return w
 }
 
-func (w *udpWorld) set(cut bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.isCut = cut
-}
-
-func (w *udpWorld) cut()  { w.set(true) }
-func (w *udpWorld) mend() { w.set(false) }
+func (w *udpWorld) cut()  { w.client.SetDown(w.client.Addrs()[0], true) }
+func (w *udpWorld) mend() { w.client.SetDown(w.client.Addrs()[0], false) }
 
 // config makes an end notice soon that its peer has gone, and not take loss for that.
 func (w *udpWorld) config() *Config {
@@ -194,20 +128,12 @@ func (w *udpWorld) config() *Config {
 	}}
 }
 
-// open opens a socket; port 0 is one that nobody has had. Any other it takes over.
-func (w *udpWorld) open(port uint16) (*sctpudp.Socket, error) {
-	w.mu.Lock()
-	if port == 0 {
-		w.ports++
-		port = 10000 + w.ports
+// open opens a socket of a host; port 0 is any.
+func (w *udpWorld) open(host *simnet.Host, port uint16) (*sctpudp.Socket, error) {
+	c, err := host.ListenUDP("udp", netip.AddrPortFrom(host.Addrs()[0], port))
+	if err != nil {
+		return nil, err
 	}
-	at := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, 1}), port)
-	c := &simulatedConn{w: w, at: at, in: make(chan datagram, 1000), shut: make(chan struct{})}
-	if w.conns == nil {
-		w.conns = map[netip.AddrPort]*simulatedConn{}
-	}
-	w.conns[at] = c
-	w.mu.Unlock()
 	return sctpudp.New(c, true)
 }
 
@@ -217,7 +143,7 @@ func (w *udpWorld) listen() *udpListener {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	s, err := w.open(0)
+	s, err := w.open(w.server, 0)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -236,7 +162,7 @@ func (w *udpWorld) dial(
 	if err != nil {
 		return nil, err
 	}
-	s, err := w.open(udpPort)
+	s, err := w.open(w.client, udpPort)
 	if err != nil {
 		return nil, err
 	}
@@ -284,20 +210,10 @@ func (w *udpWorld) restart(t *testing.T, client association) association {
 	t.Helper()
 	a := client.(udpAssociation)
 	local, remote := a.Assoc.LocalAddr().(*sctpudp.Addr), a.Assoc.RemoteAddr().(*sctpudp.Addr)
-	w.cut()
+	w.client.Reset()
 	client.Abort() // which nobody hears
-	var again association
-	var err error
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		peer := netip.AddrPortFrom(remote.Addrs[0], remote.UDPPort)
-		again, err = w.dial(local.UDPPort, local.Port, remote.Port, peer)
-	}()
-	// With the new association it does not answer what is sent to the old one.
-	synctest.Wait()
-	w.mend()
-	<-done
+	peer := netip.AddrPortFrom(remote.Addrs[0], remote.UDPPort)
+	again, err := w.dial(local.UDPPort, local.Port, remote.Port, peer)
 	if errors.Is(err, syscall.ECONNRESET) {
 		return nil
 	}
