@@ -4,14 +4,15 @@
 //
 // It is no likeness of SCTP: what runs is the SCTP of package sctpcore, packet by packet, with
 // SCTP-AUTH. Only the network is simulated. What it does to the n-th packet from one port of a host
-// to one of another follows from a seed, so that a run can be repeated.
+// to one of another follows from a seed, and so do the random numbers of SCTP, so that a run can be
+// repeated. (Those of DTLS do not. They change some packets by a few bytes.)
 //
 // Time is that of package time. In a test with the false clock of testing/synctest minutes of
 // timeouts take milliseconds, and a test whose program is deterministic is so too.
 //
 //	synctest.Test(t, func(t *testing.T) {
 //		network := sctptest.NewNetwork(1)
-//		defer network.Close() // last of all, or t.Cleanup
+//		defer network.Close() // no goroutine may be left
 //		...
 //	})
 //

@@ -44,7 +44,7 @@ func (n *Network) Close() { n.sim.Close() }
 // several, each is thought of as on a network of its own: the host sends to an address of another
 // from the one of its own that has most bits at the beginning in common with it.
 //
-// Host panics if what it is given is no address, or one that another host has.
+// Host panics if it is given no address, what is none, or one that another host has.
 func (n *Network) Host(addrs ...string) *Host {
 	list := make([]netip.Addr, len(addrs))
 	for i, a := range addrs {
