@@ -18,6 +18,7 @@ func main() {
 		"handshake12.svg": handshake12.draw(),
 		"handshake13.svg": handshake13.draw(),
 		"overview.svg":    overview(),
+		"tunnel.svg":      tunnelled(),
 	} {
 		if err := os.WriteFile(filepath.Join(os.Args[1], name), svg, 0o666); err != nil {
 			fmt.Fprintln(os.Stderr, "drawings:", err)
