@@ -434,3 +434,33 @@ func TestStatusPort(t *testing.T) {
 		t.Errorf("the socket is left: %v", err)
 	}
 }
+
+// A service that cannot begin is the failure of all.
+func TestBeginFails(t *testing.T) {
+	dir := certsIn(t)
+	name := filepath.Join(dir, "f.toml")
+	aFile(t, dir, name, process+`[[service]]
+name = "zero"
+role = "server"
+listen = ":5868"
+target = "127.0.0.1:3870"
+cert = "DIR/server.pem"
+key = "DIR/server-key.pem"
+ca = "DIR/ca.pem"
+allow-all = true
+`)
+	tt := begin(t, map[string]error{"zero": errors.New("the port is in use")}, "run", name)
+	if status := <-tt.status; status != exitFailed {
+		t.Errorf("status %d", status)
+	}
+	close(tt.log.lines)
+	var last string
+	for last = range tt.log.lines {
+	}
+	if last != "sctp-tunnel: service \"zero\": the port is in use\n" {
+		t.Errorf("the last line is %q", last)
+	}
+	if len(tt.running) != 0 {
+		t.Errorf("%d services are left", len(tt.running))
+	}
+}

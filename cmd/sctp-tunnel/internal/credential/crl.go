@@ -77,7 +77,7 @@ func parseCRL(der []byte) (*x509.RevocationList, error) {
 // there are any. One chain without a fault is enough.
 func (s *Source) Revoked(state sctpdtls.ConnectionState) error {
 	l := s.loaded()
-	if s.files.CRL == nil || len(state.PeerCertificates) == 0 {
+	if len(s.files.CRL) == 0 || len(state.PeerCertificates) == 0 {
 		return nil
 	}
 	var first error

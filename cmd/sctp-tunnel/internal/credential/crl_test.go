@@ -80,8 +80,12 @@ func TestRevoked(t *testing.T) {
 	t.Run("without lists", func(t *testing.T) {
 		var state sctpdtls.ConnectionState
 		state.PeerCertificates, state.VerifiedChains = chain, [][]*x509.Certificate{chain}
-		if err := open(t, inFolder(t, root, leaf)).Revoked(state); err != nil {
-			t.Error(err)
+		for _, none := range [][]string{nil, {}} {
+			f := inFolder(t, root, leaf)
+			f.CRL = none
+			if err := open(t, f).Revoked(state); err != nil {
+				t.Error(err)
+			}
 		}
 	})
 	t.Run("pre-shared key", func(t *testing.T) {
