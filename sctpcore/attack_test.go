@@ -118,7 +118,7 @@ func TestErrorFlood(t *testing.T) {
 	p.wantNothing("one packet is enough")
 }
 
-// TestMemory: whatever a peer sends, this side keeps no more than four times the window.
+// TestMemory: whatever a peer sends, this side keeps no more than eight times the window.
 func TestMemory(t *testing.T) {
 	const window = 16384
 	for _, test := range []struct {

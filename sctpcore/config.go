@@ -25,7 +25,7 @@ type Config struct {
 	// SendBuffer is how much may be sent and not yet acknowledged, in bytes of user messages; 212,992.
 	SendBuffer int
 	// ReceiveWindow is how much may have arrived and not yet been read, in bytes of user messages;
-	// 131,072. Memory for it is at most four times as much.
+	// 131,072. Memory for it is at most eight times as much.
 	ReceiveWindow int
 
 	RTOInitial, RTOMin, RTOMax time.Duration // 1 s, 1 s, 60 s

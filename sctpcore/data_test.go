@@ -343,3 +343,20 @@ func TestFarTSN(t *testing.T) {
 	p.want(fmt.Sprintf("SACK 999 dup %d", uint32(0x100000000-(1<<30)+999)))
 	p.wantRead()
 }
+
+// TestWindowKept: whoever fills the window that was advertised, and no more, loses nothing, also
+// with messages that take more memory than their bytes.
+func TestWindowKept(t *testing.T) {
+	for _, size := range []int{24, 64, 200, 1000} {
+		p := acceptPeer(t, &Config{ReceiveWindow: 65536})
+		for tsn, left := uint32(1000), 65536; left >= size; tsn, left = tsn+1, left-size {
+			text := strings.Repeat("x", size)
+			p.raw(p.core.tag, data(tsn, whole, 0, uint16(tsn-1000), text))
+			for p.next() != "" {
+			}
+		}
+		if st := p.assoc.Stats(); st.Dropped != 0 {
+			t.Errorf("%d messages of %d bytes were dropped", st.Dropped, size)
+		}
+	}
+}

@@ -36,7 +36,7 @@
 // # Bounds
 //
 // What a peer can make this side keep is bounded: messages that are not read by
-// Config.ReceiveWindow, with up to four times as much memory; messages that are not acknowledged by
+// Config.ReceiveWindow, with up to eight times the memory; messages that are not acknowledged by
 // Config.SendBuffer, events by number, and everything else by the size of packets. A peer that has
 // not shown with a state cookie that it is where it says costs nothing. An idle association keeps
 // no buffers.

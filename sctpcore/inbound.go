@@ -167,20 +167,21 @@ func (a *Assoc) receiveData(p *path, c chunk) *fault {
 // 6.2.
 func (a *Assoc) room(tsn uint32, n int) (bool, *fault) {
 	in, window := &a.in, a.config.ReceiveWindow
-	if in.bytes+n <= window && in.memory <= 3*window {
+	if in.bytes+n <= window && in.memory <= 7*window {
 		return true, nil
 	}
 	if tsn != in.cum+1 || in.ready.first != nil {
 		return false, nil
 	}
-	if in.memory > 4*window {
+	if in.memory > 8*window {
 		return false, newFault(CauseOutOfResource, nil, "messages that can never be delivered")
 	}
 	return true, nil
 }
 
-// window is the a_rwnd to advertise. What takes more memory than its bytes counts for more, and
-// less than a packet is nothing, against silly windows. RFC 9260, Section 6.2.
+// window is the a_rwnd to advertise. What takes more than three times the memory of its bytes
+// counts for more, and less than a packet is nothing, against silly windows. RFC 9260, Section 6.2.
+// A peer may fill the window with small messages that take more than that: room allows for it.
 func (a *Assoc) window() int {
 	free := a.config.ReceiveWindow - max(a.in.bytes, a.in.memory/3)
 	if free < a.config.MTU {

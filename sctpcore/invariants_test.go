@@ -109,7 +109,7 @@ func (in *inbound) invariants(a *Assoc) error {
 		return fmt.Errorf("%d fragments, counted %d", in.fragments.count, n)
 	case bytes != in.bytes || memory != in.memory:
 		return fmt.Errorf("inbound %d bytes, counted %d; %d memory, counted %d", in.bytes, bytes, in.memory, memory)
-	case memory > 4*a.config.ReceiveWindow+storageSizes[len(storageSizes)-1]+inChunkCost:
+	case memory > 8*a.config.ReceiveWindow+storageSizes[len(storageSizes)-1]+inChunkCost:
 		return fmt.Errorf("%d bytes of memory for a window of %d", memory, a.config.ReceiveWindow)
 	case len(a.events) > 2*maxEvents || len(in.streams) > int(a.inStreams) || len(in.duplicates) > maxDuplicates:
 		return fmt.Errorf("%d events, %d streams, %d duplicates", len(a.events), len(in.streams), len(in.duplicates))

@@ -5,7 +5,7 @@ import "sync"
 // What is buffered is kept in chunks whose storage is of one of few sizes, so that a message needs
 // no allocation once its like have passed. The pools are shared by all associations: an idle one
 // keeps nothing. The sizes fit small messages, a packet of 1,500 bytes, and ever larger ones.
-var storageSizes = [...]int{128, 512, 1536, 9216, 65536}
+var storageSizes = [...]int{64, 128, 512, 1536, 9216, 65536}
 
 type pool[T any] struct{ free [len(storageSizes)]sync.Pool }
 
