@@ -21,6 +21,7 @@ type Assoc struct {
 	mu    sync.Mutex // guards the following
 	cond  sync.Cond  // woken by what may concern a call that waits
 	core  *sctpcore.Assoc
+	mtu   int            // of it
 	state sctpcore.State // as the endpoint knows it
 
 	timer *time.Timer
@@ -40,7 +41,7 @@ type Assoc struct {
 const never = time.Duration(math.MaxInt64)
 
 func newAssoc(s *Socket, core *sctpcore.Assoc) *Assoc {
-	a := &Assoc{socket: s, core: core, state: core.State(), armed: never}
+	a := &Assoc{socket: s, core: core, mtu: core.Config().MTU, state: core.State(), armed: never}
 	a.up = a.state >= sctpcore.StateEstablished
 	a.cond.L = &a.mu
 	return a
@@ -52,20 +53,22 @@ func (a *Assoc) wake() {
 	a.cond.Broadcast()
 }
 
-// packets is where packets are built, with the size of the largest that sctpcore may be asked for.
-var packets = sync.Pool{New: func() any { return new([maxPacket]byte) }}
-
 // after does what is due after each call of the state machine that may change something: it sends,
 // sets the timer and wakes whoever waits. It is called with mu held.
 func (a *Assoc) after() {
-	buf := packets.Get().(*[maxPacket]byte)
+	s, o := a.socket, outgoings.Get().(*outgoing)
 	if a.closed {
-		a.discard(buf[:])
+		a.discard(o.buf[:])
 	}
-	for p, ok := a.core.NextPacket(a.socket.now(), buf[:0]); ok; p, ok = a.core.NextPacket(a.socket.now(), buf[:0]) {
-		a.socket.write(p)
+	now := s.now()
+	for {
+		p, ok := a.core.NextPacket(now, o.next(s, a.mtu))
+		if !ok {
+			break
+		}
+		o.add(s, p)
 	}
-	packets.Put(buf)
+	o.done(s)
 	if state := a.core.State(); state != a.state {
 		a.state, a.up = state, a.up || state >= sctpcore.StateEstablished
 		a.bind()

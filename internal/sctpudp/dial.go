@@ -45,7 +45,7 @@ func (s *Socket) connect(config *sctpcore.Config, localPort, peerPort uint16, pe
 	if s.closed {
 		return nil, net.ErrClosed
 	}
-	core, err := s.endpoint.Connect(s.now(), config, localPort, peerPort, peers...)
+	core, err := s.endpoint.Connect(s.now(), s.tuned(config), localPort, peerPort, peers...)
 	if err != nil {
 		return nil, err
 	}

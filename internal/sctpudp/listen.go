@@ -28,6 +28,7 @@ func (s *Socket) Listen(port uint16, config *sctpcore.Config) (*Listener, error)
 	if s.closed {
 		return nil, net.ErrClosed
 	}
+	config = s.tuned(config)
 	chosen := port
 	if port == 0 {
 		chosen = anyPort()

@@ -21,6 +21,7 @@ const Port = 9899
 // goroutine.
 type Socket struct {
 	conn  Conn
+	batch batchConn // conn, if it can
 	local netip.AddrPort
 	start time.Time
 	// A socket with a port that nobody asks for stays for linger after its last association.
@@ -57,7 +58,7 @@ func Open(network string, local netip.AddrPort) (*Socket, error) {
 	// Associations share these buffers. A system that gives less gives what it has.
 	conn.SetReadBuffer(socketBuffer)
 	conn.SetWriteBuffer(socketBuffer)
-	return New(conn, local.Port() == 0)
+	return New(offload(conn), local.Port() == 0)
 }
 
 // linger is how long a socket goes on answering for associations that are over: if SHUTDOWN
@@ -90,6 +91,7 @@ func New(conn Conn, lingers bool) (*Socket, error) {
 		ports:    map[uint16]*Listener{},
 		refs:     1,
 	}
+	s.batch, _ = conn.(batchConn)
 	go s.read()
 	return s, nil
 }
@@ -126,10 +128,10 @@ const maxPacket = 1 << 16
 // read takes packets until the socket is closed. If that is not by release, the network is gone and
 // everything ends.
 func (s *Socket) read() {
-	b := make([]byte, maxPacket)
+	b, room := make([]byte, maxPacket), make([]byte, batchRoom)
 	pause := time.Duration(0)
 	for {
-		n, from, err := s.conn.ReadFromUDPAddrPort(b)
+		n, size, from, err := s.readSome(b, room)
 		if errors.Is(err, net.ErrClosed) {
 			s.end()
 			return
@@ -140,7 +142,7 @@ func (s *Socket) read() {
 			continue
 		}
 		pause = 0
-		s.receive(from, b[:n])
+		s.receive(from, b[:n], size)
 	}
 }
 
@@ -162,25 +164,51 @@ func (s *Socket) end() {
 	}
 }
 
-func (s *Socket) receive(from netip.AddrPort, packet []byte) {
-	s.mu.Lock()
-	a := s.assocs[s.endpoint.Find(from, packet)]
-	if a == nil {
-		a = s.receiveStray(from, packet)
-		s.mu.Unlock()
-		if a != nil {
-			a.mu.Lock()
-			a.after()
-			a.mu.Unlock()
-		}
-		return
+// readSome waits for packets, of which all have size bytes but for the last, which may be shorter.
+func (s *Socket) readSome(b, room []byte) (n, size int, from netip.AddrPort, err error) {
+	if s.batch != nil {
+		return s.batch.readBatch(b, room)
 	}
-	s.mu.Unlock()
+	n, from, err = s.conn.ReadFromUDPAddrPort(b)
+	return n, n, from, err
+}
 
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.core.Receive(s.now(), from, netip.Addr{}, packet)
-	a.after()
+// receive takes packets of size bytes, of which the last may be shorter. Those of one association
+// that follow each other are answered together.
+func (s *Socket) receive(from netip.AddrPort, b []byte, size int) {
+	for len(b) > 0 {
+		n := min(size, len(b))
+		s.mu.Lock()
+		a := s.assocs[s.endpoint.Find(from, b[:n])]
+		if a == nil {
+			a = s.receiveStray(from, b[:n])
+			s.mu.Unlock()
+			if a != nil {
+				a.mu.Lock()
+				a.after()
+				a.mu.Unlock()
+			}
+			b = b[n:]
+			continue
+		}
+		s.mu.Unlock()
+
+		a.mu.Lock()
+		now := s.now()
+		for first := b; len(b) > 0 && sameHeader(first, b); {
+			n := min(size, len(b))
+			a.core.Receive(now, from, netip.Addr{}, b[:n])
+			b = b[n:]
+		}
+		a.after()
+		a.mu.Unlock()
+	}
+}
+
+// sameHeader reports whether two packets have the same ports and verification tag. RFC 9260,
+// Section 3.1.
+func sameHeader(x, y []byte) bool {
+	return len(x) >= 8 && len(y) >= 8 && [8]byte(x) == [8]byte(y)
 }
 
 // receiveStray takes a packet that belongs to no association, and returns one that it makes. It is

@@ -1,0 +1,99 @@
+package sctpudp
+
+import (
+	"net/netip"
+	"sync"
+
+	"github.com/seed-41f70523/dtls-sctp/sctpcore"
+)
+
+// A batchConn sends and receives several packets of one size with one system call. The room is for
+// what it needs beside, and belongs to the caller.
+type batchConn interface {
+	// writeBatch sends b as packets of size bytes, of which the last may be shorter.
+	writeBatch(b []byte, size int, to netip.AddrPort, room []byte)
+	// readBatch receives what writeBatch sends, or a part of it.
+	readBatch(b, room []byte) (n, size int, from netip.AddrPort, err error)
+}
+
+// batchRoom is the length of the room.
+const batchRoom = 64
+
+// maxBatch is how many packets a batch may have, which every Linux takes.
+const maxBatch = 64
+
+// burst is Max.Burst where there are batches: a packet costs less as one of many, and those of a
+// batch are acknowledged together. RFC 9260, Section 6.1, rule D, recommends 4 and leaves it to the
+// implementation; the congestion window bounds it too. TCP lets 64 KiB leave at once by the same
+// means.
+const burst = 32
+
+// tuned returns config as it is best for the socket.
+func (s *Socket) tuned(config *sctpcore.Config) *sctpcore.Config {
+	if s.batch == nil || config != nil && config.MaxBurst != 0 {
+		return config
+	}
+	var c sctpcore.Config
+	if config != nil {
+		c = *config
+	}
+	c.MaxBurst = burst
+	return &c
+}
+
+// An outgoing is where packets are built. It collects those that can go as a batch.
+type outgoing struct {
+	buf  [maxPacket]byte
+	room [batchRoom]byte
+	// From start to end are packets of size bytes, of which only the last may be shorter.
+	start, end, size int
+	to               netip.AddrPort
+}
+
+var outgoings = sync.Pool{New: func() any { return new(outgoing) }}
+
+// next is where the next packet is to be built, of usually at most mtu bytes.
+func (o *outgoing) next(s *Socket, mtu int) []byte {
+	if o.end+mtu > len(o.buf) {
+		o.send(s)
+		o.start, o.end = 0, 0
+	}
+	return o.buf[o.end:o.end]
+}
+
+// add sends a packet, or keeps it for those that follow. One that is elsewhere goes alone.
+func (o *outgoing) add(s *Socket, p sctpcore.Packet) {
+	n := len(p.Data)
+	if s.batch == nil || o.end+n > len(o.buf) || &p.Data[0] != &o.buf[o.end] {
+		o.send(s)
+		s.write(p)
+		return
+	}
+	if o.start < o.end && (p.To != o.to || n > o.size) {
+		o.send(s)
+	}
+	if o.start == o.end {
+		o.size, o.to = n, p.To
+	}
+	o.end += n
+	if n < o.size || o.end-o.start == maxBatch*o.size {
+		o.send(s)
+	}
+}
+
+// send sends what was collected.
+func (o *outgoing) send(s *Socket) {
+	b := o.buf[o.start:o.end]
+	if o.start = o.end; len(b) > o.size {
+		s.batch.writeBatch(b, o.size, o.to, o.room[:])
+	} else if len(b) > 0 {
+		s.write(sctpcore.Packet{Data: b, To: o.to})
+	}
+}
+
+// done sends what was collected, and makes o ready for the next user.
+func (o *outgoing) done(s *Socket) {
+	o.send(s)
+	o.start, o.end, o.to = 0, 0, netip.AddrPort{}
+	outgoings.Put(o)
+}

@@ -1,0 +1,93 @@
+package sctpudp
+
+import (
+	"encoding/binary"
+	"errors"
+	"net"
+	"net/netip"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+// An offloadConn is a UDP socket whose kernel cuts what it is given into packets, as late as in the
+// network device (UDP_SEGMENT, Linux 4.18), and hands over several that belong together at once
+// (UDP_GRO, Linux 5.0): udp(7).
+type offloadConn struct {
+	*net.UDPConn
+	single atomic.Bool // the kernel has refused to cut
+}
+
+// offload returns c with batches, if the kernel has them.
+func offload(c *net.UDPConn) Conn {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return c
+	}
+	raw.Control(func(fd uintptr) {
+		if _, err = unix.GetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_SEGMENT); err == nil {
+			err = unix.SetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_GRO, 1)
+		}
+	})
+	if err != nil {
+		return c
+	}
+	return &offloadConn{UDPConn: c}
+}
+
+func (c *offloadConn) writeBatch(b []byte, size int, to netip.AddrPort, room []byte) {
+	if !c.single.Load() {
+		_, _, err := c.WriteMsgUDPAddrPort(b, appendSegment(room[:0], uint16(size)), to)
+		// Devices without checksums, and paths with a smaller MTU, cannot do it. What else fails would
+		// fail again.
+		if !errors.Is(err, unix.EIO) && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EMSGSIZE) {
+			return
+		}
+		c.single.Store(true)
+	}
+	for len(b) > 0 {
+		n := min(size, len(b))
+		c.WriteToUDPAddrPort(b[:n], to)
+		b = b[n:]
+	}
+}
+
+func (c *offloadConn) readBatch(b, room []byte) (n, size int, from netip.AddrPort, err error) {
+	n, rooms, _, from, err := c.ReadMsgUDPAddrPort(b, room)
+	if size = groSize(room[:rooms]); size <= 0 {
+		size = n
+	}
+	return n, size, from, err
+}
+
+// appendSegment appends a control message that says of what size packets are to be.
+func appendSegment(b []byte, size uint16) []byte {
+	// A struct cmsghdr, whose length has the size of a pointer: cmsg(3).
+	if unix.SizeofPtr == 8 {
+		b = binary.NativeEndian.AppendUint64(b, uint64(unix.CmsgLen(2)))
+	} else {
+		b = binary.NativeEndian.AppendUint32(b, uint32(unix.CmsgLen(2)))
+	}
+	b = binary.NativeEndian.AppendUint32(b, unix.IPPROTO_UDP)
+	b = binary.NativeEndian.AppendUint32(b, unix.UDP_SEGMENT)
+	b = binary.NativeEndian.AppendUint16(b, size)
+	return append(b, make([]byte, unix.CmsgSpace(2)-len(b))...)
+}
+
+// groSize returns the size of packets that came together, 0 if one came alone.
+func groSize(b []byte) int {
+	for len(b) >= unix.CmsgLen(0) {
+		h, data, rest, err := unix.ParseOneSocketControlMessage(b)
+		if err != nil {
+			return 0
+		}
+		if h.Level == unix.IPPROTO_UDP && h.Type == unix.UDP_GRO && len(data) >= 2 {
+			if len(data) >= 4 {
+				return int(binary.NativeEndian.Uint32(data))
+			}
+			return int(binary.NativeEndian.Uint16(data))
+		}
+		b = rest
+	}
+	return 0
+}
