@@ -31,7 +31,9 @@ var mayImport = map[string][]string{
 		module + "stream", module + "internal/simnet", module + "internal/sctpudp",
 		module + "sctpcore",
 	},
-	"internal/sctpudp": {module + "sctpcore", module + "authchunk", module + "stream", "golang.org/x/sys/"},
+	"internal/sctpudp": {
+		module + "sctpcore", module + "authchunk", module + "stream", "golang.org/x/sys/",
+	},
 	"internal/doctor": {module + "sctpdtls", module + "internal/testca",
 		module + "internal/errtype"},
 	"internal/relaytest":  {module + "sctpdtls", module + "sctpdtls/relay"},
