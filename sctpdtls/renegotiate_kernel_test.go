@@ -52,7 +52,7 @@ func TestKernelAttackH9RenegotiateUnderLoad(t *testing.T) {
 			const streams, times = 16, 6
 			p := kernelPair(t, streams)
 			f := startTraffic(p, streams, func(n uint32) int { return int(n * 977 % 3000) })
-			for range times {
+			for n := range times {
 				start := time.Now()
 				var calls sync.WaitGroup
 				for _, c := range []*Conn{p.client, p.server} {
@@ -66,7 +66,8 @@ func TestKernelAttackH9RenegotiateUnderLoad(t *testing.T) {
 				}
 				calls.Wait()
 				t.Logf("renegotiation took %v", time.Since(start).Round(time.Millisecond))
-				time.Sleep(100 * time.Millisecond)
+				p.awaitHandshakes(n + 2)
+				time.Sleep(100 * time.Millisecond) // under load
 			}
 			p.wantHandshakes(times + 1)
 			start := time.Now()
@@ -86,11 +87,25 @@ func TestKernelRenegotiateInARow(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Logf("renegotiation took %v", time.Since(start).Round(time.Millisecond))
-		time.Sleep(100 * time.Millisecond) // until the other end is done too, or it would wait for that
+		p.awaitHandshakes(n + 2) // lest the other end waits for the end of this one
 		p.wantHandshakes(n + 2)
 	}
 	p.closeBoth()
 	for _, end := range ends {
 		<-end
+	}
+}
+
+// awaitHandshakes waits until both ends have completed so many handshakes.
+func (p *testPair) awaitHandshakes(n int) {
+	p.t.Helper()
+	for _, c := range []*Conn{p.client, p.server} {
+		limit := time.Now().Add(patience)
+		for c.ConnectionState().Handshakes < n {
+			if time.Now().After(limit) {
+				p.t.Fatalf("%v: %d handshakes, want %d", c.LocalAddr(), c.ConnectionState().Handshakes, n)
+			}
+			time.Sleep(time.Millisecond)
+		}
 	}
 }

@@ -130,8 +130,10 @@ func TestKernelPartialReliability(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 		mustWrite(t, client, "on another stream", MessageInfo{Stream: 4})
 		wantRead(t, server, "on another stream", 4)
-		if info.Retransmissions > 0 { // the first is made in a second
-			time.Sleep(1500 * time.Millisecond)
+		for n := 0; n < info.Retransmissions; time.Sleep(time.Millisecond) {
+			stats, err := client.Stats()
+			must(t, err)
+			n = int(stats.Retransmitted)
 		}
 		server.hearAll(t)
 		mustWrite(t, client, "reliable", MessageInfo{Stream: 3})
