@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -22,71 +21,29 @@ import (
 // whatever the peer begins makes progress, and an end is noticed, whether anybody reads or not. See
 // [Conn.Context].
 type Conn struct {
-	assoc  stream.Association
-	tuner  stream.HandshakeTuner // of assoc
-	core   *dtlscore.Conn
-	keys   *keyring
-	config *Config
-
+	assoc   stream.Association
+	tuner   stream.HandshakeTuner // of assoc
+	core    *dtlscore.Conn
+	keys    *keyring
+	config  *Config
 	partial bool // both ends have partial reliability (RFC 3758)
 
-	own           party // of ReadMessage, WriteMessage and so on
-	alarm         alarm // wakes the owner
-	writeDeadline writeDeadline
-	mux           *stream.Mux // messages that nobody has read yet
-
-	streams struct {
-		sync.Mutex
-		open map[uint16]*Stream // those that are claimed
-	}
-
-	gate     *gate                           // holds writers while keys change
-	state    atomic.Pointer[ConnectionState] // of the last complete handshake; nil before
-	readEnd  atomic.Pointer[error]           // why nothing more will be received
-	writeEnd atomic.Pointer[error]           // why nothing can be written any more
-	life     cancelCause                     // until readEnd
-
-	requests   requests
-	closeWrite atomic.Pointer[request] // that of CloseWrite, once it was called
-	full       atomic.Bool             // the owner waits for room in mux
-
-	space   token        // held by the one writer who waits for buffer space
-	waiting atomic.Int32 // writers who hold it or want to
-
-	meter   meter // of what this end sends
+	own     party                           // of ReadMessage, WriteMessage and so on
+	state   atomic.Pointer[ConnectionState] // of the last complete handshake; nil before
+	life    cancelCause                     // until readEnd
+	closing atomic.Bool                     // by Close or Abort
 	counted counters
-	closing atomic.Bool // by Close or Abort
+
+	reading // what readers use
+	writing // what writers use
+
+	requests requests // to the owner
+	alarm    alarm    // wakes the owner
 
 	// owner is held by the one goroutine that reads from the association and obeys the core: that of
-	// the first handshake, then run, then Close. It guards the following.
-	owner      token
-	messages   *stream.Reader
-	ended      error               // what readers get when no message is left
-	current    dtlscore.Event      // what the core wants next, and is not done yet
-	flight     [][]byte            // records to be sent before current, at most maxBatch
-	dryAsked   bool                // current is a flush, and a dry event will come
-	drained    int                 // bytes read by a drain that is not at its end
-	gateShut   bool                // the gate is shut, the write deadline is the owner's
-	reopen     bool                // the gate is shut for a control record only
-	peerClosed bool                // the peer's close_notify has come
-	peerShut   bool                // SHUTDOWN of the peer has come
-	closed     bool                // by Close or Abort
-	closeErr   error               // then: what Close returns
-	dead       bool                // nothing can be sent or received any more
-	failure    error               // then: why
-	down       error               // what the end of the association means, nil while it exists
-	cause      uint16              // of the ABORT that ended it
-	switched   bool                // something was sent under a key made by a handshake
-	sentAt     time.Time           // of the last control record
-	answerTime time.Duration       // from the first of them to what followed the peer's answer
-	askedAt    time.Time           // when the one was sent from which the peer makes its key
-	keyTime    time.Duration       // that it took from there to compute and install a key
-	epoch      uint64              // that Trace was told of
-	logLimit   logLimit            // of events
-	controlAt  uint32              // transmission sequence number of the last control record that was not held
-	changeAt   uint32              // of ChangeCipherSpec
-	check      checkpoint          // the last one, if it is not passed
-	heldInfo   map[int]stream.Info // of the messages that the core holds, by its numbers
+	// the first handshake, then run, then Close. It guards owned.
+	owner token
+	owned
 }
 
 func newConn(a stream.Association, config *Config, core *dtlscore.Conn) (*Conn, error) {
@@ -95,22 +52,20 @@ func newConn(a stream.Association, config *Config, core *dtlscore.Conn) (*Conn, 
 		err = agreement.Check()
 	}
 	if err != nil {
-		return nil, err // no byte of DTLS without SCTP-AUTH: requirement 1.34
+		return nil, err // no byte of DTLS without SCTP-AUTH
 	}
 	c := &Conn{
-		assoc:    a,
-		tuner:    tunerOf(a),
-		core:     core,
-		config:   config,
-		gate:     newGate(),
-		life:     newCancelCause(),
-		owner:    make(token, 1),
-		space:    make(token, 1),
-		messages: stream.NewReader(a),
-		mux:      stream.NewMux(config.readQueue()),
-		partial:  agreement.PartialReliability,
-		gateShut: true,
+		assoc:   a,
+		tuner:   tunerOf(a),
+		core:    core,
+		config:  config,
+		partial: agreement.PartialReliability,
+		life:    newCancelCause(),
+		owner:   make(token, 1),
 	}
+	c.mux = stream.NewMux(config.readQueue())
+	c.gate, c.space = newGate(), make(token, 1)
+	c.messages, c.gateShut = stream.NewReader(a), true
 	c.keys = newKeyring(c.authSocket())
 	c.keys.limiter, _ = a.(stream.KeyLimiter)
 	c.own.reads(c.mux.Rest())

@@ -18,6 +18,33 @@ import (
 // wants, in its order, done with an SCTP association. All of it runs with
 // Conn.owner held.
 
+// A driver is where the owner of a connection is in what the core wants, so that it can be
+// interrupted and go on.
+type driver struct {
+	current  dtlscore.Event // what the core wants next, and is not done yet
+	flight   [][]byte       // records to be sent before current, at most maxBatch
+	dryAsked bool           // current is a flush, and a dry event will come
+	drained  int            // bytes read by a drain that is not at its end
+	gateShut bool           // the gate is shut, the write deadline is the owner's
+	reopen   bool           // the gate is shut for a control record only
+	switched bool           // something was sent under a key made by a handshake
+
+	controlAt uint32              // TSN of the last control record that was not held
+	changeAt  uint32              // of ChangeCipherSpec
+	check     checkpoint          // the last one, if it is not passed
+	heldInfo  map[int]stream.Info // of the messages that the core holds, by its numbers
+
+	pace
+}
+
+// pace is how long things take: see awaitPeerKey.
+type pace struct {
+	sentAt     time.Time     // when the last control record was sent
+	answerTime time.Duration // from the first of them to what followed the peer's answer
+	askedAt    time.Time     // when the one was sent from which the peer makes its key
+	keyTime    time.Duration // that it took from there to compute and install a key
+}
+
 // controlInfo is how handshake, alert and ChangeCipherSpec records travel: stream 0, ordered,
 // reliable (RFC 6083, Section 4.4). There is no PPID for them (Section 4.3).
 // The last record of a flight asks for its acknowledgement at once, because a flush waits for that.

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // A token is a mutex that testing/synctest can see somebody wait for.
@@ -15,6 +16,27 @@ type token chan struct{}
 
 func (t token) lock()   { t <- struct{}{} }
 func (t token) unlock() { <-t }
+
+// owned is what only the owner of a Conn uses.
+type owned struct {
+	messages *stream.Reader
+	driver
+	ending
+	telling
+}
+
+// ending is how a connection ends.
+type ending struct {
+	ended      error  // what readers get when no message is left
+	peerClosed bool   // the peer's close_notify has come
+	peerShut   bool   // SHUTDOWN of the peer has come
+	closed     bool   // by Close or Abort
+	closeErr   error  // then: what Close returns
+	dead       bool   // nothing can be sent or received any more
+	failure    error  // then: why
+	down       error  // what the end of the association means, nil while it exists
+	cause      uint16 // of the ABORT that ended it
+}
 
 // run is the goroutine of a connection. It alone reads from the association and obeys the core,
 // from the end of the first handshake until the connection has ended, or Close or Abort takes its

@@ -5,9 +5,23 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
+	"sync/atomic"
 
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
+
+// reading is what readers of a Conn use, and the owner.
+type reading struct {
+	mux     *stream.Mux           // messages that nobody has read yet
+	full    atomic.Bool           // the owner waits for room in mux
+	readEnd atomic.Pointer[error] // why nothing more will be received
+
+	streams struct {
+		sync.Mutex
+		open map[uint16]*Stream // those that are claimed
+	}
+}
 
 // A party is one for whom messages are kept, and who has deadlines: a Stream, or the Conn for all
 // streams that nobody has claimed.

@@ -6,12 +6,24 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
+
+// writing is what writers of a Conn use, and the owner.
+type writing struct {
+	gate          *gate                   // holds writers while keys change
+	writeEnd      atomic.Pointer[error]   // why nothing can be written any more
+	closeWrite    atomic.Pointer[request] // that of CloseWrite, once it was called
+	space         token                   // held by the one writer who waits for buffer space
+	waiting       atomic.Int32            // writers who hold it or want to
+	writeDeadline writeDeadline
+	meter         meter // of what this end sends
+}
 
 // records are shared, for an idle Conn should hold none. Each has room for the largest usual
 // record.

@@ -73,6 +73,12 @@ func (a AuthKeyChange) String() string {
 	return "unknown"
 }
 
+// telling is what Trace and Logger were told.
+type telling struct {
+	epoch    uint64   // of the keys
+	logLimit logLimit // of events
+}
+
 func (c *Config) traces() bool { return c.Trace != nil || c.Logger != nil }
 
 // events are those that the kernel has to be asked for: for the keyring, and for Trace.
