@@ -12,22 +12,16 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 )
 
 var update = flag.Bool("update", false, "write docs/attacks.md and docs/api.txt anew")
 
-// The requirements of RFC 6083 that a test must name: streams (1.22 to 1.28), authenticated chunks
-// (to 1.36), handshakes (to 1.48), keys (to 1.61), and the end (to 1.66).
-const firstRequirement, lastRequirement = 22, 66
-
-// TestNamedTests fails when an attack or a requirement has no test, or docs/attacks.md does not
-// tell of one. A test names attacks in its own name, TestAttackH4…, and a requirement by its
-// number in a comment of its own: “1.62 to 1.64”.
+// TestNamedTests fails when an attack has no test, or docs/attacks.md does not tell of one. A test
+// names attacks in its own name, TestAttackH4….
 func TestNamedTests(t *testing.T) {
-	attacks, requirements := map[string][]string{}, map[int]bool{}
+	attacks := map[string][]string{}
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() && d.Name() == "testdata" {
 			return errOrSkip(err)
@@ -35,7 +29,7 @@ func TestNamedTests(t *testing.T) {
 		if d.IsDir() || !strings.HasSuffix(path, "_test.go") || path == "attacks_test.go" {
 			return nil
 		}
-		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments|parser.SkipObjectResolution)
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
 		if err != nil {
 			return err
 		}
@@ -53,9 +47,6 @@ func TestNamedTests(t *testing.T) {
 				attacks[id] = append(attacks[id], test)
 			}
 		}
-		for _, c := range file.Comments {
-			addRequirements(requirements, c.Text())
-		}
 		return nil
 	})
 	if err != nil {
@@ -72,11 +63,6 @@ func TestNamedTests(t *testing.T) {
 	}
 	if have, err := os.ReadFile("docs/attacks.md"); err != nil || !bytes.Equal(have, page) {
 		t.Errorf("docs/attacks.md is not what the tests say: go test . -update (%v)", err)
-	}
-	for n := firstRequirement; n <= lastRequirement; n++ {
-		if !requirements[n] {
-			t.Errorf("no test names requirement 1.%d", n)
-		}
 	}
 }
 
@@ -114,34 +100,6 @@ func errOrSkip(err error) error {
 }
 
 var (
-	attackTest         = regexp.MustCompile(`^Test[A-Za-z0-9]*?Attack((?:[A-I][0-9]+)+)[A-Z]`)
-	attackID           = regexp.MustCompile(`[A-I][0-9]+`)
-	requirementNumbers = regexp.MustCompile(`\b1\.([0-9]{2})a?\b(?: to 1\.([0-9]{2})\b)?`)
+	attackTest = regexp.MustCompile(`^Test[A-Za-z0-9]*?Attack((?:[A-I][0-9]+)+)[A-Z]`)
+	attackID   = regexp.MustCompile(`[A-I][0-9]+`)
 )
-
-// addRequirements adds the numbers in a comment: “1.37”, and all of “1.37 to 1.43”.
-func addRequirements(to map[int]bool, comment string) {
-	for _, m := range requirementNumbers.FindAllStringSubmatch(strings.ReplaceAll(comment, "\n", " "), -1) {
-		first, _ := strconv.Atoi(m[1])
-		last := first
-		if m[2] != "" {
-			last, _ = strconv.Atoi(m[2])
-		}
-		for n := first; n <= last; n++ {
-			to[n] = true
-		}
-	}
-}
-
-func TestRequirementNumbers(t *testing.T) {
-	got := map[int]bool{}
-	addRequirements(got, "requirements 1.22, 1.62 to\n1.64 and 1.44a; version 1.2")
-	var numbers []int
-	for n := range got {
-		numbers = append(numbers, n)
-	}
-	slices.Sort(numbers)
-	if fmt.Sprint(numbers) != "[22 44 62 63 64]" {
-		t.Errorf("found %v", numbers)
-	}
-}

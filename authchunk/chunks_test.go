@@ -7,14 +7,14 @@ import (
 	"testing"
 )
 
-func TestDefaultChunks(t *testing.T) { // 1.30, 1.32, 1.33, 1.35
+func TestDefaultChunks(t *testing.T) { // RFC 6083, Section 4.5
 	want := []byte{0x00, 0xc0, 0x40, 0xc2, 0x82, 0xc1, 0x80}
 	if got := DefaultChunks(); !bytes.Equal(got, want) {
 		t.Errorf("default chunks %x, want %x", got, want)
 	}
 }
 
-func TestAttackB8NoAuth(t *testing.T) { // 1.29, 1.31, 1.33, 1.34
+func TestAttackB8NoAuth(t *testing.T) { // RFC 6083, Section 4.5
 	const (
 		data, fwd, idata, ifwd = ChunkData, ChunkForwardTSN, ChunkIData, ChunkIForwardTSN
 	)

@@ -19,8 +19,8 @@ func unhex(t testing.TB, s string) []byte {
 	return b
 }
 
-// The vectors of requirement 7.5: two endpoints that list DATA and FORWARD-TSN,
-// SHA-256 and SHA-1. The secret is the exporter value of requirement 7.4.
+// Vectors: two endpoints that list DATA and FORWARD-TSN, SHA-256 and SHA-1. The secret is one of an
+// exporter.
 const (
 	vectorA   = "80020024000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f8003000600c08004000800030001"
 	vectorB   = "80020024202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f8003000600c08004000800030001"
@@ -28,7 +28,7 @@ const (
 	secretOne = "f301cea25d8bdadb22012460dbaa6d18cf3979cf74123fc9484408e6edafda3df7a798950c371017f8eec86302af4c907da2b1de460bfea2d2ab229a3cb272c0"
 )
 
-func TestAuthVectors(t *testing.T) { // 7.5, 5.5, 5.6
+func TestAuthVectors(t *testing.T) {
 	a, b, data := unhex(t, vectorA), unhex(t, vectorB), unhex(t, dataChunk)
 	for _, tt := range []struct {
 		name   string
@@ -92,7 +92,7 @@ func TestAuthBinding(t *testing.T) {
 	}
 }
 
-func TestCompareVectors(t *testing.T) { // 5.5
+func TestCompareVectors(t *testing.T) {
 	for _, tt := range []struct {
 		a, b string
 		want int
@@ -114,7 +114,7 @@ func TestCompareVectors(t *testing.T) { // 5.5
 	}
 }
 
-func TestAttackB9HMACChoice(t *testing.T) { // 5.2
+func TestAttackB9HMACChoice(t *testing.T) {
 	both := []HMACID{HMACSHA256, HMACSHA1}
 	for _, tt := range []struct {
 		name             string
@@ -143,7 +143,7 @@ func TestAttackB9HMACChoice(t *testing.T) { // 5.2
 	}
 }
 
-func TestParseAuthErrors(t *testing.T) { // 5.3
+func TestParseAuthErrors(t *testing.T) {
 	for _, tt := range []struct{ name, chunk string }{
 		{"empty", ""},
 		{"not an AUTH chunk", dataChunk},

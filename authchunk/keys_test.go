@@ -85,7 +85,7 @@ func (k *Keys) do(calls string) (err error) {
 	return nil
 }
 
-func TestKeyStates(t *testing.T) { // 1.49, 1.51, 1.52, 1.53
+func TestKeyStates(t *testing.T) { // RFC 6083, Section 4.8
 	tests := []struct {
 		calls  string
 		want   string // keys held, * is active
@@ -167,7 +167,7 @@ func TestEveryOrder(t *testing.T) {
 	try("")
 }
 
-func TestKeyIDWrap(t *testing.T) { // 1.51
+func TestKeyIDWrap(t *testing.T) { // RFC 6083, Section 4.8
 	s := newFakeSocket()
 	k := NewKeys(s)
 	for range 1<<16 - 1 {
@@ -192,7 +192,7 @@ func TestKeyIDWrap(t *testing.T) { // 1.51
 	}
 }
 
-func TestSecretWiped(t *testing.T) { // 1.61
+func TestSecretWiped(t *testing.T) { // RFC 6083, Section 4.8
 	broken := newFakeSocket()
 	broken.err = errors.New("broken")
 	misused := NewKeys(newFakeSocket())

@@ -148,7 +148,7 @@ const (
 	shortServer = "r      i s      f a s r       r s   f      d "
 )
 
-func TestNoStall(t *testing.T) { // 1.54 to 1.58
+func TestNoStall(t *testing.T) { // RFC 6083, Section 4.8
 	tests := []struct {
 		name           string
 		client, server string

@@ -16,7 +16,7 @@ const initParams = "000c000600050000" + "80000004" + "c0000004" + "80080006c0c00
 	"80020024000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f" +
 	"8004000800030001" + "8003000600c00000"
 
-func TestParseParams(t *testing.T) { // 5.1, 5.5
+func TestParseParams(t *testing.T) {
 	p, err := ParseParams(unhex(t, initParams))
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +52,7 @@ func TestKeyVectorWithoutChunks(t *testing.T) { // 5.5: what was not sent is lef
 	}
 }
 
-func TestParamsDemands(t *testing.T) { // 5.1
+func TestParamsDemands(t *testing.T) {
 	p := Params{Chunks: []byte{0, 1, 2, 14, 15, 0xc0}}
 	for typ := range 256 {
 		want := typ == 0 || typ == 0xc0 // 1, 2, 14 and 15 must be ignored
@@ -62,7 +62,7 @@ func TestParamsDemands(t *testing.T) { // 5.1
 	}
 }
 
-func TestParseParamsErrors(t *testing.T) { // 5.1
+func TestParseParamsErrors(t *testing.T) {
 	random, chunks, hmacs := vectorA[:72], "8003000600c00000", vectorA[84:]
 	for _, tt := range []struct {
 		name, in string

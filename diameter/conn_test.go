@@ -179,7 +179,7 @@ func TestRead(t *testing.T) {
 }
 
 // TestWrite: the stream of Write is the writer's, else the reader's, else 0. PPID 47 always.
-func TestWrite(t *testing.T) { // 1.17
+func TestWrite(t *testing.T) { // RFC 6083, Section 4.2
 	f := newFake(io.EOF)
 	c := newConn(f)
 	c.Write([]byte("default"))

@@ -302,7 +302,7 @@ func TestAttackF4InvalidShares13(t *testing.T) {
 	}
 }
 
-// F3, requirement 4.42: no key share is used twice.
+// F3, RFC 9325, Section 7.4: no key share is used twice.
 func TestAttackF3FreshKeys13(t *testing.T) {
 	seen := make(map[string]bool)
 	for range 5 {

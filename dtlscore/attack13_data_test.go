@@ -73,7 +73,7 @@ func TestAttackC1DataWithoutKeys13(t *testing.T) {
 	}
 }
 
-// Requirements 3.7, 3.9; attacks C2, E4.
+// RFC 9147, Sections 7 and 8; attacks C2, E4.
 func TestAttackC2E4EarlyDataIsHeld13(t *testing.T) {
 	t.Run("delivered in order after Finished", func(t *testing.T) {
 		s, application := waitFinished13(t)
@@ -162,7 +162,7 @@ func TestAttackC2E4EarlyDataIsHeld13(t *testing.T) {
 	})
 }
 
-// Requirements 1.44a, 3.6: no data before the handshake is complete, in
+// RFC 6083, Section 4.7; RFC 9147, Section 7: no data before the handshake is complete, in
 // particular not of a server that does not know its client yet.
 func TestAttackC3NoDataBeforeTheHandshakeIsComplete13(t *testing.T) {
 	p := newTestPair(t, testClientConfig13(), testServerConfig13(tls.RequireAndVerifyClientCert))
@@ -191,8 +191,8 @@ func TestAttackC3NoDataBeforeTheHandshakeIsComplete13(t *testing.T) {
 	}
 }
 
-// Requirements 3.6, 4.53: early data is not offered, and what a client sends
-// all the same is dropped until the handshake is complete.
+// RFC 9147, Section 7; RFC 8446, Section 8: early data is not offered, and what a client sends all
+// the same is dropped until the handshake is complete.
 func TestAttackC4EarlyData13(t *testing.T) {
 	client, server := resumingConfigs13(tls.NoClientCert)
 	newTestPair(t, client, server).handshake()
@@ -286,7 +286,7 @@ func TestAttackC5PlaintextAlert13(t *testing.T) {
 	}
 }
 
-// Requirements 1.62 to 1.66, 3.25, attack C7.
+// RFC 6083, Section 4.9; RFC 9147, Section 5.10, attack C7.
 func TestAttackC7CloseOrder13(t *testing.T) {
 	p := newTestPair(t, testClientConfig13(), testServerConfig13(tls.NoClientCert))
 	p.handshake()
@@ -337,8 +337,8 @@ func TestAttackC6NothingAfterTheEnd13(t *testing.T) {
 	}
 }
 
-// Requirements 1.11, 1.13, 1.24, 3.27, 4.47, 4.48; D2, D9, D10, F6, F7, F8:
-// what ends an open connection at once.
+// RFC 6083, Sections 4.1 and 4.4; RFC 6347, Section 4.1.2.7; RFC 9147, Sections 4 and 4.1; RFC
+// 8446, Section 5.4; D2, D9, D10, F6, F7, F8: what ends an open connection at once.
 func TestBadRecords13(t *testing.T) {
 	seal := func(s *script13, typ contentType, data string) []byte {
 		return must(s.conn.written.seal(nil, typ, []byte(data)))
@@ -446,7 +446,7 @@ func TestBadRecords13(t *testing.T) {
 	}
 }
 
-// Requirements 3.14, F7: short numbers, no length field, padding.
+// RFC 9147, Section 4, F7: short numbers, no length field, padding.
 func TestAttackF7RecordForms13(t *testing.T) {
 	s := newScriptedClient13(t, testServerConfig13(tls.NoClientCert))
 	s.completeClient()
@@ -476,7 +476,8 @@ func TestAttackF7RecordForms13(t *testing.T) {
 	}
 }
 
-// Requirement 1.2, 3.12: records in any order, as far as numbers are unambiguous.
+// RFC 6083, Section 3.3; RFC 9147, Section 4.2.2: records in any order, as far as numbers are
+// unambiguous.
 func TestAttackH8AnyOrder13(t *testing.T) {
 	s := newScriptedClient13(t, testServerConfig13(tls.NoClientCert))
 	s.completeClient()
@@ -574,7 +575,7 @@ func TestAttackG7ACKsDuringHandshake13(t *testing.T) {
 	s.wantAlive("a server that stays in epoch 2 for its ACK")
 }
 
-// Requirements 3.2, 3.3: the ACK of a server names each record of the flight.
+// RFC 9147, Section 7: the ACK of a server names each record of the flight.
 func TestAttackG7ACKOfTheLastFlight13(t *testing.T) {
 	s := newScriptedClient13(t, testServerConfig13(tls.RequireAnyClientCert))
 	s.clientHello()

@@ -42,7 +42,7 @@ func TestVersionNegotiation(t *testing.T) {
 	}
 }
 
-// Requirement 3.21, both sides.
+// RFC 8446, Section 4.1.3, both sides.
 func TestAttackB1DowngradeMarker(t *testing.T) {
 	for _, marker := range []string{downgradeTLS12, downgradeTLS11} {
 		client, _ := bothVersions()

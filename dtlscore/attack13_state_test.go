@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Requirement 4.50, D4: there is no HelloRequest in 1.3.
+// RFC 8446, Section 4, D4: there is no HelloRequest in 1.3.
 func TestAttackD4HelloRequest13(t *testing.T) {
 	for _, lead := range []func(s *script13){
 		func(s *script13) { s.serverHello() },
@@ -186,7 +186,7 @@ func TestAttackF11EveryBitCounts13(t *testing.T) {
 	}
 }
 
-// F12, requirement 3.16: another prefix of labels does not interoperate.
+// F12, RFC 9147, Section 5.9: another prefix of labels does not interoperate.
 func TestAttackF12LabelPrefix13(t *testing.T) {
 	for _, prefix := range []string{"tls13 ", "dtls13 "} {
 		s := newScriptedServer13(t, testClientConfig13())

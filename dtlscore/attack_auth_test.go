@@ -46,7 +46,7 @@ func TestAttackA2NoClientCertificate(t *testing.T) {
 	}
 }
 
-// Requirement 4.44: without a certificate where the server lets the client choose.
+// RFC 5246, Section 7.4.6: without a certificate where the server lets the client choose.
 func TestOptionalClientCertificate(t *testing.T) {
 	for _, auth := range []tls.ClientAuthType{tls.RequestClientCert, tls.VerifyClientCertIfGiven} {
 		for _, give := range []bool{false, true} {
@@ -124,7 +124,7 @@ func TestAttackA3WrongOrderOfClientFlight(t *testing.T) {
 	})
 }
 
-// A4: ChangeCipherSpec and Finished at the wrong time. Requirement 4.20.
+// A4: ChangeCipherSpec and Finished at the wrong time. RFC 5246, Section 7.4.9.
 func TestAttackA4EarlyKeyChange(t *testing.T) {
 	client := map[string]func(s *script){
 		"first of all":             func(s *script) { s.changeCipherSpec() },
@@ -239,7 +239,7 @@ func TestAttackA8WrongCertificateType(t *testing.T) {
 	})
 }
 
-// Attacks A9, A10 and requirement 4.29.
+// Attacks A9, A10 and RFC 5246, Section 7.4.1.4.1.
 func TestAttackA9SignatureScheme(t *testing.T) {
 	zero := must(asn1.Marshal(struct{ R, S *big.Int }{new(big.Int), new(big.Int)}))
 	tests := []struct {
@@ -286,8 +286,8 @@ func TestAttackA9SignatureScheme(t *testing.T) {
 	}
 }
 
-// Attacks A11, A14, B4 and requirements 4.7, 4.43, 4.52: what a certificate
-// must not be, for either side.
+// Attacks A11, A14, B4 and RFC 9325, Section 4.5; RFC 5280, Section 6.1; RFC 9525: what a
+// certificate must not be, for either side.
 func TestAttackA11A14Verification(t *testing.T) {
 	ca := testCerts().ca
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
@@ -382,7 +382,7 @@ func TestAttackA11EmptyServerCertificate(t *testing.T) {
 	s.wantAlert(AlertDecodeError, ErrInvalidMessage)
 }
 
-// A11, requirement 4.43: the caller has the last word, and chooses the alert.
+// A11, RFC 5280, Section 6.1: the caller has the last word, and chooses the alert.
 func TestAttackA11G4VerifyConnection(t *testing.T) {
 	for _, v := range eachVersion {
 		for _, side := range []string{"client", "server"} {

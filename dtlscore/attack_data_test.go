@@ -63,7 +63,7 @@ func (s *script) sendData(data string) {
 	s.under.receive(testRecord{record, false})
 }
 
-// Requirements 1.42, 1.43; attacks C2, E4.
+// RFC 6083, Section 4.7; attacks C2, E4.
 func TestAttackC2E4EarlyDataIsHeld(t *testing.T) {
 	t.Run("delivered in order after Finished", func(t *testing.T) {
 		s := waitFinished(t)
@@ -146,7 +146,7 @@ func TestAttackC2E4EarlyDataIsHeld(t *testing.T) {
 	})
 }
 
-// Requirement 1.44a.
+// RFC 6083, Section 4.7.
 func TestAttackC3NoDataBeforeTheHandshakeIsComplete(t *testing.T) {
 	p := newTestPair(t, testClientConfig(), testServerConfig(tls.NoClientCert))
 	closed := func(when string) {
@@ -264,7 +264,8 @@ func TestAttackC6ControlRecordsWhileClosing(t *testing.T) {
 	}
 }
 
-// Requirements 1.11, 1.13, 1.24, 4.14: what ends a connection at once.
+// RFC 6083, Sections 4.1 and 4.4; RFC 6347, Section 4.1.2.7; RFC 5246, Section 6.2: what ends a
+// connection at once.
 func TestBadRecords(t *testing.T) {
 	seal := func(s *script, typ contentType, data string) []byte {
 		return must(s.conn.written.seal(nil, typ, []byte(data)))
@@ -329,8 +330,7 @@ func TestBadRecords(t *testing.T) {
 	})
 }
 
-// Requirement 1.2: no replay window. Sequence numbers may skip millions, and
-// go backwards.
+// RFC 6083, Section 3.3: no replay window. Sequence numbers may skip millions, and go backwards.
 func TestNoReplayWindow(t *testing.T) {
 	s := newScriptedClient(t, testServerConfig(tls.NoClientCert))
 	s.completeClient()

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// weakSuites are of every kind that attack B4 and requirements 4.3, 4.4 and
-// F1 to F3 name: none is implemented.
+// weakSuites are of every kind that attack B4 and RFC 9325, Section 4.2 and F1 to F3 name: none is
+// implemented.
 var weakSuites = []uint16{
 	0x0001, // NULL
 	0x0003, // export
@@ -62,7 +62,7 @@ func wantNothingWeakOffered(t *testing.T, v testVersion) {
 			t.Errorf("client offers group %v", g)
 		}
 	}
-	// E13, requirement 4.8.
+	// E13, RFC 9325, Section 3.3.
 	if !slices.Equal(s.offer.compressionMethods, []byte{0}) {
 		t.Errorf("client offers compression %v", s.offer.compressionMethods)
 	}

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Requirement 4.24: a renegotiation without the verify_data of the handshake before.
+// RFC 5746, Section 3.5: a renegotiation without the verify_data of the handshake before.
 func TestAttackG1RenegotiationNotBound(t *testing.T) {
 	server := func(t *testing.T) *script {
 		config := testServerConfig(tls.NoClientCert)
@@ -189,7 +189,7 @@ func TestAttackB5RenegotiationDowngrade(t *testing.T) {
 	}
 }
 
-// The peer stays who it is, unless the caller allows another. Requirement 4.24.
+// The peer stays who it is, unless the caller allows another. RFC 5746, Section 3.5.
 func TestAttackG3IdentityChange(t *testing.T) {
 	certs := testCerts()
 	refusal := errors.New("not this one")
@@ -299,7 +299,7 @@ func TestAttackG3ProtocolChange(t *testing.T) {
 	}
 }
 
-// Who may begin: requirement 1.47.
+// Who may begin: RFC 6083, Section 4.6.
 func TestAttackE5WhoMayRenegotiate(t *testing.T) {
 	for _, byClient := range []bool{true, false} {
 		for own := RenegotiateNever; own <= RenegotiateFreely; own++ {

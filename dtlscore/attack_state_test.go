@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Requirement 4.20, attack D2.
+// RFC 5246, Section 7.4.9, attack D2.
 func TestAttackD2ChangeCipherSpec(t *testing.T) {
 	lead := func(t *testing.T) *script {
 		s := newScriptedClient(t, testServerConfig(tls.NoClientCert))
@@ -211,8 +211,8 @@ func TestAttackD9E10Floods(t *testing.T) {
 	})
 }
 
-// D12, D13 and requirement 1.6: a message that was handled is dropped when it
-// comes again, whatever is in it, and brings no answer.
+// D12, D13 and RFC 6347, Section 4.2.2: a message that was handled is dropped when it comes again,
+// whatever is in it, and brings no answer.
 func TestAttackD12D13RepeatedMessages(t *testing.T) {
 	p := newTestPair(t, testClientConfig(), testServerConfig(tls.RequireAndVerifyClientCert))
 	for _, e := range []*testEnd{p.client, p.server} {
@@ -321,7 +321,7 @@ func TestAttackF11EveryBitCounts(t *testing.T) {
 	}
 }
 
-// F3, requirement 4.42: no key share is used twice.
+// F3, RFC 9325, Section 7.4: no key share is used twice.
 func TestAttackF3FreshKeys(t *testing.T) {
 	seen := make(map[string]bool)
 	for range 10 {

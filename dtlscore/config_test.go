@@ -81,7 +81,7 @@ func TestConfigTime(t *testing.T) {
 	wantDead(t, p.client, AlertCertificateExpired, ErrPeerUntrusted)
 }
 
-// Renegotiation is off: requirement 1.47, attack E5.
+// Renegotiation is off: RFC 6083, Section 4.6, attack E5.
 func TestAttackE5RenegotiationIsOff(t *testing.T) {
 	for _, isClient := range []bool{true, false} {
 		s := newScript(t, isClient, map[bool]*Config{true: testServerConfig(tls.NoClientCert), false: testClientConfig()}[isClient])

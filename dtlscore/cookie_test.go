@@ -12,7 +12,7 @@ func cookieConfig() *Config {
 	return server
 }
 
-// Requirement 4.18: the server asks for a cookie, by option.
+// RFC 6347, Section 4.2.1: the server asks for a cookie, by option.
 func TestCookieExchange(t *testing.T) {
 	p := newTestPair(t, testClientConfig(), cookieConfig())
 	p.handshake()
@@ -136,8 +136,8 @@ func cookieConfig13() *Config {
 	return server
 }
 
-// Requirements 3.19 and 3.20: in version 1.3 the cookie is in the
-// HelloRetryRequest, with or without the wish for another key share.
+// RFC 9147, Section 5.1: in version 1.3 the cookie is in the HelloRetryRequest, with or without the
+// wish for another key share.
 func TestCookieExchange13(t *testing.T) {
 	for _, group := range []tls.CurveID{tls.X25519MLKEM768, tls.X25519, tls.CurveP384} {
 		t.Run(group.String(), func(t *testing.T) {

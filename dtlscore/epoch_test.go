@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Requirements 4.10, 4.13; attacks E6, E7: keys are not used beyond their
+// RFC 6347, Section 4.1; RFC 9325, Section 4.4; attacks E6, E7: keys are not used beyond their
 // limits, and there is room left to say so.
 func TestAttackE6E7KeysUsedUp(t *testing.T) {
 	for _, limit := range []uint64{controlReserve + 3, maxSequence} {

@@ -86,7 +86,7 @@ var placeNames = map[place]string{
 	inEncryptedExtensions: "EE", inCertificate: "CT", inCertificateRequest: "CR", inNewSessionTicket: "NST",
 }
 
-func TestAttackI4ExtensionInTheWrongMessage(t *testing.T) { // 4.40
+func TestAttackI4ExtensionInTheWrongMessage(t *testing.T) {
 	if len(allowed) != len(extensionTable) {
 		t.Errorf("%d extensions in the table of the code, %d in that of the test", len(extensionTable), len(allowed))
 	}
@@ -121,7 +121,7 @@ func extensionField(typ uint16, data []byte) *cryptobyte.String {
 	return &s
 }
 
-func TestAttackI4Unsolicited(t *testing.T) { // 4.40
+func TestAttackI4Unsolicited(t *testing.T) {
 	request := &extensions{serverName: "a", supportedVersions: []uint16{VersionDTLS13}}
 	for _, tt := range []struct {
 		answer []extensionType

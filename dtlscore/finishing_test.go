@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// The end that completes the handshake first may go on at once, and the other
-// find all of that behind ChangeCipherSpec, while it drains. Requirement 1.63.
+// The end that completes the handshake first may go on at once, and the other find all of that
+// behind ChangeCipherSpec, while it drains. RFC 6083, Section 4.9.
 func TestWhatIsSentBehindFinished(t *testing.T) {
 	for _, resumed := range []bool{false, true} {
 		for _, test := range []struct {

@@ -6,7 +6,7 @@ import (
 )
 
 // A flight is sent as a whole, but for the one in which the peer must have a message early: in DTLS
-// 1.2 the server needs ClientKeyExchange to make its key before it is used. Requirement 1.54.
+// 1.2 the server needs ClientKeyExchange to make its key before it is used. RFC 6083, Section 4.8.
 func TestFlights(t *testing.T) {
 	for version, want := range map[uint16]struct{ client, server []int }{
 		VersionDTLS12: {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestGroups(t *testing.T) { // 4.6, 4.42
+func TestGroups(t *testing.T) { // RFC 8446, Section 9.1; RFC 9325, Section 7.4
 	for _, g := range defaultGroups {
 		t.Run(g.String(), func(t *testing.T) {
 			client, err := generateKey(g)
@@ -49,7 +49,7 @@ func TestGroups12(t *testing.T) {
 	}
 }
 
-func TestAttackF4BadKeyShares(t *testing.T) { // 4.28
+func TestAttackF4BadKeyShares(t *testing.T) {
 	for _, g := range defaultGroups {
 		good, err := generateKey(g)
 		if err != nil {

@@ -16,8 +16,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
-// exchangeData sends messages of several sizes both ways, on other streams
-// than 0 and in any order. Requirements 1.2 and 1.27.
+// exchangeData sends messages of several sizes both ways, on other streams than 0 and in any order.
+// RFC 6083, Sections 3.3 and 4.4.
 func (p *testPair) exchangeData() {
 	p.t.Helper()
 	for _, e := range []*testEnd{p.client, p.server} {
@@ -161,7 +161,7 @@ func wantPeerAlert(t *testing.T, e *testEnd, want Alert) {
 	}
 }
 
-// Requirement 4.45: stapled responses are passed through.
+// RFC 9325, Section 7.5: stapled responses are passed through.
 func TestOCSPStaple(t *testing.T) {
 	server := testServerConfig(tls.NoClientCert)
 	server.Certificates[0].OCSPStaple = []byte("response")
@@ -231,8 +231,8 @@ func TestKeyLogFails(t *testing.T) {
 	wantDead(t, p.client, AlertInternalError, ErrMisuse)
 }
 
-// Requirement 4.18, attack E8: a client answers a cookie of any length, but
-// not for ever. The server here is ours, behind one that asks for a cookie.
+// RFC 6347, Section 4.2.1, attack E8: a client answers a cookie of any length, but not for ever.
+// The server here is ours, behind one that asks for a cookie.
 func TestAttackE8Cookie(t *testing.T) {
 	for _, version := range []uint16{versionDTLS10, VersionDTLS12} {
 		for _, n := range []int{0, 1, 255} {
@@ -271,8 +271,8 @@ func TestAttackE8Cookie(t *testing.T) {
 	s.wantAlert(AlertProtocolVersion, ErrPeerMisbehaved)
 }
 
-// Requirements 1.45, 1.46: a message of more than a record is fragmented, one
-// that fits is not; and any fragmentation of the peer is put together.
+// RFC 6083, Section 4.7: a message of more than a record is fragmented, one that fits is not; and
+// any fragmentation of the peer is put together.
 func TestLongChain(t *testing.T) {
 	server := testServerConfig(tls.NoClientCert)
 	for range 3 {

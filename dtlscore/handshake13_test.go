@@ -17,8 +17,8 @@ func testServerConfig13(auth tls.ClientAuthType) *Config {
 	return c
 }
 
-// The events of requirement 3.31: the server's flight goes under the key
-// before, all that follows the server's Finished under the new one.
+// The events of RFC 6083, Section 4.8: the server's flight goes under the key before, all that
+// follows the server's Finished under the new one.
 func TestEventOrderFullHandshake13(t *testing.T) {
 	t.Run("mutual", func(t *testing.T) {
 		p := newTestPair(t, testClientConfig13(), testServerConfig13(tls.RequireAndVerifyClientCert))

@@ -124,7 +124,7 @@ func newIllustrated(t *testing.T) *illustratedRecords {
 	return r
 }
 
-// Requirement 7.3: the connection with our client in place of the recorded one.
+// The connection with our client in place of the recorded one.
 func TestIllustratedConnection13Client(t *testing.T) {
 	r := newIllustrated(t)
 	var log strings.Builder
@@ -181,7 +181,7 @@ func (r *illustratedRecords) check(err error) {
 	}
 }
 
-// Requirement 7.3: the connection with our server in place of the recorded one.
+// The connection with our server in place of the recorded one.
 func TestIllustratedConnection13Server(t *testing.T) {
 	r := newIllustrated(t)
 	var log strings.Builder

@@ -20,7 +20,7 @@ func wantHex(t *testing.T, what string, got []byte, want string) {
 }
 
 // The vectors are of TLS, so that the prefix is another one.
-func TestKeySchedule(t *testing.T) { // 4.38
+func TestKeySchedule(t *testing.T) { // RFC 8446, Section 4.2.11
 	var file struct {
 		TestGroups []struct {
 			HmacAlg string

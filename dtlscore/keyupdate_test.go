@@ -49,8 +49,8 @@ func (p *testPair) wantEpochs(client, server uint64) {
 	p.exchangeData()
 }
 
-// Requirements 3.4, 3.8, 3.9: the flush comes first, the ACK at once, and the
-// keys change when that is there.
+// RFC 9147, Sections 7 and 8: the flush comes first, the ACK at once, and the keys change when that
+// is there.
 func TestEventOrderKeyUpdate(t *testing.T) {
 	p := openPair13(t)
 	secret := p.client.secrets[0]
@@ -82,7 +82,7 @@ func TestEventOrderKeyUpdate(t *testing.T) {
 	}
 }
 
-// G6, requirement 3.8: no second one before the first was acknowledged.
+// G6, RFC 9147, Section 8: no second one before the first was acknowledged.
 func TestAttackG6OneUpdateAtATime13(t *testing.T) {
 	p := openPair13(t)
 	p.client.keyUpdate(false)
@@ -126,8 +126,8 @@ func TestAttackD11CrossingKeyUpdates13(t *testing.T) {
 	p.wantEpochs(5, 5)
 }
 
-// Requirement 3.9, attack G6: what was sent before the keys changed may arrive
-// after it, on another stream; until the next change of keys.
+// RFC 9147, Section 8, attack G6: what was sent before the keys changed may arrive after it, on
+// another stream; until the next change of keys.
 func TestAttackG6LateData13(t *testing.T) {
 	p := openPair13(t)
 	p.client.write("old")
@@ -255,7 +255,7 @@ func TestAttackE5FloodOfKeyUpdates13(t *testing.T) {
 	s.wantAlive("they are in use")
 }
 
-// E6, requirement 3.10: epochs and message numbers have an end.
+// E6, RFC 9147, Section 8: epochs and message numbers have an end.
 func TestAttackE6LimitsOfUpdates13(t *testing.T) {
 	p := openPair13(t)
 	e := p.client.conn.app.Load()
@@ -295,8 +295,8 @@ func TestAttackE6LimitsOfUpdates13(t *testing.T) {
 	s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
 }
 
-// E7, requirement 3.23: new keys come before the limit of the old ones; where
-// nobody cares for that, Seal fails at the limit.
+// E7, RFC 9147, Section 4.5.3: new keys come before the limit of the old ones; where nobody cares
+// for that, Seal fails at the limit.
 func TestAttackE7KeyLimit13(t *testing.T) {
 	p := openPair13(t)
 	e := p.client.conn.app.Load()
@@ -322,7 +322,7 @@ func TestAttackE7KeyLimit13(t *testing.T) {
 	p.run()
 	p.wantEpochs(4, 3)
 
-	// The receiver's limit is one failure: requirement 1.13.
+	// The receiver's limit is one failure: RFC 6347, Section 4.1.2.7.
 	s := newScriptedClient13(t, testServerConfig13(tls.NoClientCert))
 	s.completeClient()
 	record := must(s.conn.written.seal(nil, contentApplicationData, []byte("x")))
@@ -362,7 +362,7 @@ func TestAttackE6NoMoreUpdates13(t *testing.T) {
 	}
 }
 
-// Requirements 3.12, 3.13: the window of record numbers.
+// RFC 9147, Section 4.2.2: the window of record numbers.
 func TestUpkeepAnchor13(t *testing.T) {
 	p := openPair13(t)
 	lost := 0

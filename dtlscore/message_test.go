@@ -72,7 +72,7 @@ func TestAttackI1Lengths(t *testing.T) {
 	}
 }
 
-func TestHandshakeHeader(t *testing.T) { // 4.17
+func TestHandshakeHeader(t *testing.T) {
 	b := handshakeHeader{typeFinished, 0x010203, 0x0405, 0x000102, 3}.append(nil)
 	if want := unhex(t, "140102030405000102000003"); !bytes.Equal(b, want) {
 		t.Fatalf("written as %x", b)
@@ -201,7 +201,7 @@ func TestValuesThatAreForbidden(t *testing.T) {
 	}
 }
 
-func TestACK(t *testing.T) { // 3.1
+func TestACK(t *testing.T) { // RFC 9147, Section 7
 	records := []recordNumber{{2, 0}, {3, 1 << 40}}
 	b, err := appendACK(nil, records)
 	if want := unhex(t, "0020"+"00000000000000020000000000000000"+"00000000000000030000010000000000"); err != nil || !bytes.Equal(b, want) {

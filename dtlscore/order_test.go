@@ -18,7 +18,7 @@ func wantStory(t *testing.T, e *testEnd, want []string) {
 	e.story = nil
 }
 
-// Requirements 1.37, 1.40, 1.50 to 1.56 and 1.58 are one list for each side.
+// RFC 6083, Sections 4.7 and 4.8 are one list for each side.
 func TestEventOrderFullHandshake(t *testing.T) {
 	t.Run("mutual", func(t *testing.T) {
 		p := newTestPair(t, testClientConfig(), testServerConfig(tls.RequireAndVerifyClientCert))
@@ -60,8 +60,8 @@ func TestEventOrderFullHandshake(t *testing.T) {
 	})
 }
 
-// Requirement 1.54: the server's key is in place before the client of a whole
-// flight uses it, which needs the time that the client calculates.
+// RFC 6083, Section 4.8: the server's key is in place before the client of a whole flight uses it,
+// which needs the time that the client calculates.
 func TestClientKeyExchangeLeavesBeforeOwnCalculations(t *testing.T) {
 	p := newTestPair(t, testClientConfig(), testServerConfig(tls.RequireAndVerifyClientCert))
 	p.start()
@@ -86,7 +86,7 @@ func TestClientKeyExchangeLeavesBeforeOwnCalculations(t *testing.T) {
 	}
 }
 
-// Requirements 1.50, 1.60 and G4.
+// RFC 6083, Section 4.8 and G4.
 func TestAttackG4EndpointSecretAndExporter(t *testing.T) {
 	for _, v := range eachVersion {
 		t.Run(v.name, func(t *testing.T) { testExporter(t, v) })
@@ -129,7 +129,7 @@ func testExporter(t *testing.T, v testVersion) {
 	}
 }
 
-// Requirement 2.5: the label with a NUL of old OpenSSL, when both sides say so.
+// RFC 6083, Section 4.8: the label with a NUL of old OpenSSL, when both sides say so.
 func TestEndpointSecretLabel(t *testing.T) {
 	client, server := testClientConfig(), testServerConfig(tls.NoClientCert)
 	client.EndpointSecretLabel = EndpointSecretLabel + "\x00"
@@ -142,7 +142,7 @@ func TestEndpointSecretLabel(t *testing.T) {
 	}
 }
 
-// Requirements 1.62 to 1.66, attack C7.
+// RFC 6083, Section 4.9, attack C7.
 func TestAttackC7CloseOrder(t *testing.T) {
 	p := newTestPair(t, testClientConfig(), testServerConfig(tls.NoClientCert))
 	p.handshake()

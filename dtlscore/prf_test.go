@@ -19,7 +19,7 @@ func TestPRF(t *testing.T) {
 	}
 }
 
-func TestExtendedMasterSecret(t *testing.T) { // 4.26
+func TestExtendedMasterSecret(t *testing.T) {
 	var file struct {
 		TestGroups []struct {
 			HashAlg        string
@@ -56,7 +56,7 @@ func TestExtendedMasterSecret(t *testing.T) { // 4.26
 	}
 }
 
-func TestExporter(t *testing.T) { // 1.50, 2.1, 4.30
+func TestExporter(t *testing.T) { // RFC 6083, Section 4.8
 	master := testBytes(0, masterSecretLen)
 	clientRandom, serverRandom := random(0x40), random(0x80)
 	const label = "EXPORTER_DTLS_OVER_SCTP"
@@ -98,7 +98,7 @@ func TestExporter(t *testing.T) { // 1.50, 2.1, 4.30
 	}
 }
 
-func TestPSKPreMaster(t *testing.T) { // 4.36
+func TestPSKPreMaster(t *testing.T) { // RFC 4279, Section 2
 	psk := []byte{1, 2, 3}
 	if got := pskPreMaster(nil, psk); !bytes.Equal(got, unhex(t, "00030000000003010203")) {
 		t.Errorf("plain: %x", got)

@@ -85,7 +85,7 @@ func eachProtection(t *testing.T, run func(t *testing.T, s sealer, open opener))
 	}
 }
 
-func TestProtection(t *testing.T) { // 1.9, 3.30
+func TestProtection(t *testing.T) { // RFC 6083, Sections 4.1 and 4.8
 	eachProtection(t, func(t *testing.T, s sealer, open opener) {
 		for sequence, n := range []int{0, 1, 15, 16, 17, 1000, maxPlaintext} {
 			content := testBytes(byte(n), n)
@@ -186,7 +186,7 @@ func (a *increasingNonces) Seal(dst, nonce, plaintext, additional []byte) []byte
 	return dst[:len(dst)+len(plaintext)+aeadTagLen] // whatever is there
 }
 
-func TestAttackF5Nonces(t *testing.T) { // 4.11, 4.16
+func TestAttackF5Nonces(t *testing.T) {
 	const kind = aeadAES128GCM
 	gcm, chacha := testProtection12(t, kind, 3), testProtection12(t, aeadChaCha20Poly1305, 3)
 	later := testProtection13(t, kind, 3)
@@ -246,7 +246,7 @@ func seal13(p *protection13, sequence uint64, inner []byte) []byte {
 	return record
 }
 
-func TestAttackF8InnerPlaintext13(t *testing.T) { // 4.47
+func TestAttackF8InnerPlaintext13(t *testing.T) { // RFC 8446, Section 5.4
 	p := testProtection13(t, aeadAES128GCM, 3)
 	padded := append([]byte("content\x17"), make([]byte, 50)...)
 	if typ, content, err := p.opener()(seal13(p, 0, padded)); err != nil || typ != contentApplicationData || string(content) != "content" {
@@ -273,7 +273,7 @@ func TestAttackF8InnerPlaintext13(t *testing.T) { // 4.47
 	}
 }
 
-func TestAttackF8Plaintext(t *testing.T) { // 4.14
+func TestAttackF8Plaintext(t *testing.T) { // RFC 5246, Section 6.2
 	p := testProtection12(t, aeadChaCha20Poly1305, 1)
 	record := p.seal(nil, contentApplicationData, 0, make([]byte, maxPlaintext+1))
 	if _, _, err := p.opener()(record); alertOf(err) != AlertRecordOverflow {

@@ -18,7 +18,7 @@ func pskConfigs13() (client, server *Config) {
 	return client, server
 }
 
-// Requirement 4.38.
+// RFC 8446, Section 4.2.11.
 func TestPSK13(t *testing.T) {
 	for _, group := range []tls.CurveID{tls.X25519MLKEM768, tls.CurveP384 /* by a retry */} {
 		client, server := pskConfigs13()

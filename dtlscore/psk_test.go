@@ -28,7 +28,7 @@ func pskConfigs() (client, server *Config) {
 	return client, server
 }
 
-// Requirements 4.36, 4.37.
+// RFC 4279, Section 2; RFC 8442.
 func TestPSK12(t *testing.T) {
 	for _, suite := range []uint16{
 		TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256, TLS_ECDHE_PSK_WITH_AES_256_GCM_SHA384, TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256,
@@ -146,8 +146,8 @@ func TestPSKRefused(t *testing.T) {
 	wantDead(t, p.client, AlertHandshakeFailure, ErrPeerIncompatible)
 }
 
-// Requirement 4.37: without forward secrecy only if somebody has asked for it.
-// And who has a key alone offers nothing that certificates would be needed for.
+// RFC 8442: without forward secrecy only if somebody has asked for it. And who has a key alone
+// offers nothing that certificates would be needed for.
 func TestPSKSuitesOffered(t *testing.T) {
 	client, server := pskConfigs()
 	for _, c := range []*Config{client, server} {

@@ -34,7 +34,7 @@ func wantNone(t *testing.T, r *reassembler) {
 	}
 }
 
-func TestReassembly(t *testing.T) { // 1.45, 4.17
+func TestReassembly(t *testing.T) { // RFC 6083, Section 4.7
 	body := testBytes(1, 5000)
 	in := func(cuts ...[2]int) [][2]int { return cuts }
 	for _, tt := range []struct {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestRecordHeader(t *testing.T) { // 4.9
+func TestRecordHeader(t *testing.T) {
 	h := recordHeader{contentHandshake, VersionDTLS12, 0x0102, 0x030405060708, 3}
 	b := append(h.append(nil), 1, 2, 3)
 	if want := unhex(t, "16fefd01020304050607080003010203"); !bytes.Equal(b, want) {
@@ -118,7 +118,7 @@ func TestUnifiedHeader(t *testing.T) { // 4.47, 3.14, F7
 	}
 }
 
-func TestReconstruct(t *testing.T) { // 3.12
+func TestReconstruct(t *testing.T) { // RFC 9147, Section 4.2.2
 	for _, tt := range []struct {
 		expected uint64
 		low      uint64

@@ -47,8 +47,8 @@ func (p *testPair) wantHandshakes(n int) {
 	}
 }
 
-// A renegotiation has the events of a first handshake, in their order. Requirements 1.37,
-// 1.40, 1.52, 1.54, 1.56 and 1.58.
+// A renegotiation has the events of a first handshake, in their order. RFC 6083, Sections 4.7 and
+// 4.8.
 func TestEventOrderRenegotiation(t *testing.T) {
 	client := []string{
 		"Flush", // OpenSSL takes no application data after the hello
@@ -99,8 +99,8 @@ func TestAttackG4ExporterAfterRenegotiation(t *testing.T) {
 	}
 }
 
-// Application data goes on in the old keys while the handshake runs, and is held in the new
-// ones until Finished. Requirements 1.41, 1.42, 1.44.
+// Application data goes on in the old keys while the handshake runs, and is held in the new ones
+// until Finished. RFC 6083, Section 4.7.
 func TestAttackH9DataDuringRenegotiation(t *testing.T) {
 	for _, byClient := range []bool{true, false} {
 		p := renegotiating(t)
@@ -164,7 +164,7 @@ func TestAttackH9NewDataBeforeFinished(t *testing.T) {
 }
 
 // What was held comes out before what a control record among it asks for, because the driver reads
-// newer data while it does that. Requirement 1.44.
+// newer data while it does that. RFC 6083, Section 4.7.
 func TestAttackH9HeldDataBeforeTheNextHandshake(t *testing.T) {
 	p := renegotiating(t)
 	p.client.renegotiate()

@@ -20,7 +20,7 @@ func resumingConfigs(auth tls.ClientAuthType) (client, server *Config) {
 	return client, server
 }
 
-// Requirements 1.54, 1.60, 4.34.
+// RFC 6083, Section 4.8; RFC 8446, Section 4.6.1.
 func TestEventOrderResumption(t *testing.T) {
 	client, server := resumingConfigs(tls.RequireAndVerifyClientCert)
 	p := newTestPair(t, client, server)
@@ -80,7 +80,7 @@ func TestResumptionWithRawPublicKeys(t *testing.T) {
 	wantDead(t, q.server, AlertBadCertificate, ErrPeerUntrusted)
 }
 
-// G5 and requirements 4.27, 4.34: what a session is not resumed after. The
+// G5 and RFC 7627, Section 5.3; RFC 8446, Section 4.6.1: what a session is not resumed after. The
 // handshake is a full one instead.
 func TestAttackG5NotResumed(t *testing.T) {
 	type change func(client, server *Config)
@@ -245,7 +245,7 @@ func TestResumptionVerifyConnection(t *testing.T) {
 	}
 }
 
-// Requirement 4.27: a session is not resumed with another suite.
+// RFC 7627, Section 5.3: a session is not resumed with another suite.
 func TestAttackG5ResumedWithAnotherSuite(t *testing.T) {
 	client, server := resumingConfigs(tls.NoClientCert)
 	newTestPair(t, client, server).handshake()
@@ -310,8 +310,8 @@ func (s *script) resumeServer(cache *Config, changes ...func(*serverHello)) {
 	s.flush()
 }
 
-// Requirement 4.34: keys change, and a ticket of the key before is taken and
-// replaced, but the session does not get older than a day.
+// RFC 8446, Section 4.6.1: keys change, and a ticket of the key before is taken and replaced, but
+// the session does not get older than a day.
 func TestTicketKeyRotation(t *testing.T) {
 	client, server := resumingConfigs(tls.NoClientCert)
 	now := testTime

@@ -21,8 +21,8 @@ func resumingConfigs13(auth tls.ClientAuthType) (client, server *Config) {
 	return client, server
 }
 
-// Requirements 3.2, 3.4, 3.29: a ticket follows the ACK, and is acknowledged
-// at once. The keys of requirement 3.31 are as in a full handshake.
+// RFC 9147, Section 7; RFC 8446, Section 4.6.1: a ticket follows the ACK, and is acknowledged at
+// once. The keys of RFC 6083, Section 4.8 are as in a full handshake.
 func TestEventOrderResumption13(t *testing.T) {
 	client, server := resumingConfigs13(tls.RequireAndVerifyClientCert)
 	p := newTestPair(t, client, server)
@@ -209,7 +209,7 @@ func TestAttackG5SelectedIdentity13(t *testing.T) {
 	s.wantAlert(AlertUnsupportedExtension, ErrPeerMisbehaved)
 }
 
-// Requirement 3.29, I4: tickets that are of no use are acknowledged all the same.
+// RFC 8446, Section 4.6.1, I4: tickets that are of no use are acknowledged all the same.
 func TestNewSessionTicket13(t *testing.T) {
 	cached := func(c *Config) bool { _, ok := c.SessionCache.Get(testName); return ok }
 	good := &newSessionTicket13{lifetime: 100, nonce: []byte{7}, ticket: []byte{1}}

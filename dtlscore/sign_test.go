@@ -39,7 +39,7 @@ var usable = map[string][2][]tls.SignatureScheme{
 		{tls.PSSWithSHA256, tls.PSSWithSHA384, tls.PSSWithSHA512}},
 }
 
-func TestSignatures(t *testing.T) { // 4.6, 4.29
+func TestSignatures(t *testing.T) { // RFC 8446, Section 9.1; RFC 5246, Section 7.4.1.4.1
 	all := defaultSignatureAlgorithms()
 	message := []byte("what is signed")
 	for name, key := range signingKeys() {

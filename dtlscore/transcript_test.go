@@ -65,7 +65,7 @@ func TestTranscriptRestart(t *testing.T) {
 	}
 }
 
-func TestTranscriptRetry(t *testing.T) { // 4.41
+func TestTranscriptRetry(t *testing.T) {
 	tr := newTranscript()
 	hello := []byte("hello")
 	tr.add(typeClientHello, 0, hello)
@@ -90,7 +90,7 @@ func TestTranscriptRetry(t *testing.T) { // 4.41
 }
 
 // The binder of a first ClientHello is made before there is a hash.
-func TestTranscriptFirstBinder(t *testing.T) { // 4.38
+func TestTranscriptFirstBinder(t *testing.T) { // RFC 8446, Section 4.2.11
 	m := append(header12(1, 0, 10), "0123456789"...)
 	want := sha256.Sum256(append(header13(1, 10), "0123456"...))
 	if got := newTranscript().sumTruncated(crypto.SHA256, m, 3); !bytes.Equal(got, want[:]) {

@@ -7,7 +7,7 @@ import (
 
 // TestServerVersionWithoutExtension is about clients that have only
 // legacy_version to say what they can do: RFC 5246, Appendix E.1.
-func TestServerVersionWithoutExtension(t *testing.T) { // 4.1
+func TestServerVersionWithoutExtension(t *testing.T) {
 	for _, tt := range []struct {
 		legacy uint16
 		want   uint16

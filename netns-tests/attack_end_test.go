@@ -114,7 +114,7 @@ func cookie(initAck wire.Chunk) []byte {
 // TestAttackC6H1H11H12EndFromOutside ends associations in each state of a connection. Who reads is
 // told how it ended, which is never an io.EOF, and has nothing delivered that the peer has not
 // sent.
-func TestAttackC6H1H11H12EndFromOutside(t *testing.T) { // 1.15, 1.65
+func TestAttackC6H1H11H12EndFromOutside(t *testing.T) { // RFC 6083, Sections 4.2 and 4.9
 	p, a := newAttackedPair(t)
 	for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {
 		config := func(role string) *sctpdtls.Config { return p.attackedConfig(t, role, version) }

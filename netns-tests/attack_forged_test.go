@@ -62,7 +62,7 @@ func (x *assault) each(p *wire.Packet) []*wire.Packet {
 
 // TestAttackH3H5H6H9H10H12Forgeries forges chunks in a connection during its handshake, its change
 // of keys and its close, and between. The connection does not notice. Keys that were deleted are
-// given to the attacker. Requirements 1.29 to 1.36, 1.49 to 1.61.
+// given to the attacker. RFC 6083, Sections 4.5 and 4.8.
 func TestAttackH3H5H6H9H10H12Forgeries(t *testing.T) {
 	p, a := newAttackedPair(t)
 	for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {

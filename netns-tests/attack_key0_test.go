@@ -19,7 +19,7 @@ import (
 
 // TestAttackH4KeyZero forges a chunk under key 0, which everyone knows, while it is still there:
 // during a handshake, which the record that does not open ends with an alert.
-func TestAttackH4KeyZero(t *testing.T) { // 1.57
+func TestAttackH4KeyZero(t *testing.T) { // RFC 6083, Section 4.8
 	p, a := newAttackedPair(t)
 	for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {
 		config := func(role string) *sctpdtls.Config { return p.attackedConfig(t, role, version) }
@@ -49,7 +49,7 @@ func TestAttackH4KeyZero(t *testing.T) { // 1.57
 // before, which the attacker has got. Each message is sent again, moved, or removed before it
 // comes; that the peer's Finished came under the new key was enough to delete the old one, so that
 // nobody notices.
-func TestAttackC6H4H6OldKeys(t *testing.T) { // 1.53, 1.57
+func TestAttackC6H4H6OldKeys(t *testing.T) { // RFC 6083, Section 4.8
 	p, a := newAttackedPair(t)
 	for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {
 		for _, renegotiated := range []bool{false, true} {
@@ -96,7 +96,7 @@ func TestAttackC6H4H6OldKeys(t *testing.T) { // 1.53, 1.57
 // DTLS 1.3 the attacker holds back what tells the client that the server has switched, until the
 // server's first message is there: the client has key 0 until then, but takes nothing new under it.
 // In DTLS 1.2 see SECURITY.md for that; there the messages are the client's.
-func TestAttackC6H4H6FirstMessages(t *testing.T) { // 1.53, 1.57
+func TestAttackC6H4H6FirstMessages(t *testing.T) { // RFC 6083, Section 4.8
 	p, a := newAttackedPair(t)
 	for _, tt := range []struct {
 		version uint16

@@ -19,7 +19,7 @@ import (
 // sender does not send it again, and the rest of its stream waits for ever. The receiver's kernel
 // has not got it, and is asked at the next record before which the sender had to have everything
 // acknowledged; then both ends know.
-func TestAttackC6H4Withheld(t *testing.T) { // 1.63
+func TestAttackC6H4Withheld(t *testing.T) { // RFC 6083, Section 4.9
 	p, a := newAttackedPair(t)
 	for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {
 		for _, sender := range []wire.Side{wire.Initiator, wire.Responder} {
@@ -122,7 +122,7 @@ func acknowledgeAll(a *Attacker, sender wire.Side) func(*wire.Packet) []*wire.Pa
 
 // TestAttackC6H8ForwardTSN has each end give up messages that come later: the FORWARD TSN chunk is
 // right in all, its key included. But no end has asked for messages that can be given up.
-func TestAttackC6H8ForwardTSN(t *testing.T) { // 1.31
+func TestAttackC6H8ForwardTSN(t *testing.T) { // RFC 6083, Section 4.5
 	p, a := newAttackedPair(t)
 	for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {
 		t.Run(versionName(version), func(t *testing.T) {

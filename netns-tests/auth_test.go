@@ -20,7 +20,7 @@ import (
 // DTLS, is computed again.
 //
 //	client ──── server, captured at the server
-func TestWireKernelAuth(t *testing.T) { // 7.6
+func TestWireKernelAuth(t *testing.T) {
 	client, server := NewPair(t)
 	for _, tt := range []struct {
 		name  string

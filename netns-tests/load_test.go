@@ -18,8 +18,8 @@ var messages = flag.Int("messages", 100_000, "how many messages TestLoadKeyUpdat
 
 // TestLoadKeyUpdates sends 100,000 messages on 16 streams, half of them each way, over a link that
 // loses and reorders packets, while each side changes its keys every 1,000 messages. None may be
-// lost, come twice, or out of order within its stream: requirements 3.8, 3.9, attack D11. "make
-// load" sends a million.
+// lost, come twice, or out of order within its stream: RFC 9147, Section 8, attack D11. "make load"
+// sends a million.
 //
 //	client eth0 ──── 1 % loss, 1 % reordered, both ways ──── eth0 server
 func TestLoadKeyUpdates(t *testing.T) {

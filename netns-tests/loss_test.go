@@ -14,7 +14,7 @@ import (
 )
 
 // At 10 % loss each way nothing hangs although key 0 goes with the handshake, in either version:
-// whoever changes keys has everything acknowledged before. Requirements 1.53, 1.56, 1.57.
+// whoever changes keys has everything acknowledged before. RFC 6083, Section 4.8.
 func TestHandshakesUnderLoss(t *testing.T) {
 	p := &opensslPair{certs: t.TempDir()}
 	p.client, p.server = NewPair(t)
@@ -100,7 +100,7 @@ func (p *opensslPair) exchange(t *testing.T, config *sctpdtls.Config) error {
 }
 
 // What is lost, overtaken or given up is not taken for removed, at any change of keys and at the
-// end, with messages of all sizes on many streams before and after each. Requirement 1.63.
+// end, with messages of all sizes on many streams before and after each. RFC 6083, Section 4.9.
 func TestNothingTakenForRemoved(t *testing.T) {
 	p := &opensslPair{certs: t.TempDir()}
 	p.client, p.server = NewPair(t)

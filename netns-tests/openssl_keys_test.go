@@ -17,7 +17,7 @@ import (
 // TestAttackC6H4H6OpenSSLKeyZero forges chunks under key 0 in connections with OpenSSL, which sends
 // ChangeCipherSpec under it, and Finished too as a client in a full handshake and as a server in a
 // resumed one. It may have to send them again, so that the key stays for ten seconds; nothing else
-// is taken under it. Requirements 1.53, 1.55, 1.57.
+// is taken under it. RFC 6083, Section 4.8.
 func TestAttackC6H4H6OpenSSLKeyZero(t *testing.T) {
 	for _, ours := range []string{"client", "server"} {
 		t.Run("we are the "+ours, func(t *testing.T) {

@@ -25,7 +25,7 @@ var lossyHandshakes = flag.Int("handshakes", 24, "handshakes of TestOpenSSLHands
 // At 5 % loss each way every handshake with OpenSSL comes to its end, in both roles, and data
 // passes both ways after it. Its client sends Finished under the old key, and stalls with itself as
 // the server when the acknowledgement of that is lost; not with us, who keep that key for a time.
-// Requirements 1.55, 1.57, 2.12.
+// RFC 6083, Section 4.8.
 func TestOpenSSLHandshakesUnderLoss(t *testing.T) {
 	const workers = 6
 	for _, ours := range []string{"client", "server"} {

@@ -12,7 +12,7 @@ import (
 )
 
 // Renegotiation with OpenSSL, begun by either end, several times, with messages between: new keys
-// for DTLS and SCTP-AUTH each time. Requirements 1.47, 1.55, 1.57, 2.12, 4.24.
+// for DTLS and SCTP-AUTH each time. RFC 6083, Sections 4.6 and 4.8; RFC 5746, Section 3.5.
 func TestOpenSSLRenegotiation(t *testing.T) {
 	for _, ours := range []string{"client", "server"} {
 		for _, begins := range []string{"we", "OpenSSL"} {

@@ -19,7 +19,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// OpenSSL as the peer: requirement 2.12.
+// OpenSSL as the peer.
 //
 //	client eth0 10.0.0.1 ──── 10.0.0.2 eth0 server, captured at the server
 //

@@ -269,7 +269,7 @@ func quick(_ string, c *sctpdtls.Config) {
 }
 
 // TestFailover takes the primary link down while messages flow, and up again. Nothing is lost or
-// out of order, keys go on changing, and both ends are told: requirement 1.67, attack H10.
+// out of order, keys go on changing, and both ends are told: RFC 6083, Section 6, attack H10.
 func TestFailover(t *testing.T) {
 	p := newTwoLinks(t)
 	for _, tt := range []struct {
@@ -343,7 +343,7 @@ func TestDialPastUnreachableAddress(t *testing.T) {
 }
 
 // TestChangeOfAddresses moves a connection from one link to the other while messages flow, by
-// ASCONF: requirements 1.67, 5.38, attack H10.
+// ASCONF: RFC 6083, Section 6; RFC 5061, attack H10.
 func TestChangeOfAddresses(t *testing.T) {
 	p := newTwoLinks(t)
 	r := p.connect(t, address("0", p.client.Addrs[0]), address("5868", p.server.Addrs...), func(role string, c *sctpdtls.Config) {
@@ -404,7 +404,7 @@ func TestZones(t *testing.T) {
 	}
 }
 
-// TestUDPEncapsulation has all of a connection go inside UDP: requirement 5.40.
+// TestUDPEncapsulation has all of a connection go inside UDP: RFC 6951.
 func TestUDPEncapsulation(t *testing.T) {
 	const port = "9899"
 	p := newTwoLinks(t)

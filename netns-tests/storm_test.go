@@ -20,7 +20,7 @@ var stormTime = flag.Duration("storm", 8*time.Second, "how long TestStorm sends,
 // network loses 2 % of the packets each way and reorders some, the primary path fails for a time,
 // and every second new keys are made: a renegotiation of DTLS 1.2 or a KeyUpdate of 1.3, begun by
 // the client, by the server, and by both at once, in turn. None may be lost, come twice, or out of
-// order within its stream: requirements 1.37 to 1.43, 1.49 to 1.61, 3.8, 3.9; attacks H9, D11.
+// order within its stream: RFC 6083, Sections 4.7 and 4.8; RFC 9147, Section 8; attacks H9, D11.
 //
 //	       ┌ eth0 10.0.0.1 ──── 10.0.0.2 eth0 ┐
 //	client ┤                                  ├ server

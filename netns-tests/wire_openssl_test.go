@@ -16,7 +16,7 @@ import (
 // records and data come out right, and what OpenSSL does otherwise is found.
 //
 //	client ──── server, captured at the server
-func TestWireOpenSSL(t *testing.T) { // 2.8
+func TestWireOpenSSL(t *testing.T) { // RFC 6083, Section 4.8
 	client, server := NewPair(t)
 	for _, h := range []*Host{client, server} {
 		h.Sysctl(t, "net.sctp.auth_enable", "1") // it does not ask for SCTP-AUTH itself

@@ -27,7 +27,7 @@ import (
 // The hosts:
 //
 //	client ──── server, captured at the server
-func TestWireEcho(t *testing.T) { // 1.11, 1.22, 1.28, 1.49 to 1.54, 1.62 to 1.64, 3.31
+func TestWireEcho(t *testing.T) { // RFC 6083, Sections 4.1, 4.4, 4.8 and 4.9; RFC 7053
 	client, server := NewPair(t)
 	certs := t.TempDir()
 	client.Run(t, "sctp-echo", "certs", "-host", server.Addrs[0].String(), certs)

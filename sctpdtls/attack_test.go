@@ -12,7 +12,7 @@ import (
 )
 
 // Control records travel on stream 0, ordered and reliable, from the handshake over new keys to the
-// end, and from nowhere else are they taken: attack H3, requirements 1.22 to 1.24, 1.28.
+// end, and from nowhere else are they taken: attack H3, RFC 6083, Section 4.4; RFC 7053.
 func TestAttackH3ControlRecordsOnStream0(t *testing.T) {
 	for name, connect := range map[string]func(t *testing.T) *testPair{
 		"1.2": func(t *testing.T) *testPair { return renegotiating(t, assoctest.Options{}) },
@@ -69,7 +69,7 @@ func TestAttackH3ControlRecordsOnStream0(t *testing.T) {
 }
 
 // What comes in keys that are not confirmed yet is kept only up to a limit, and then the connection
-// ends: attack E4, requirement 1.43.
+// ends: attack E4, RFC 6083, Section 4.7.
 func TestAttackE4RecordsBeforeFinished(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		client := clientConfig()
@@ -96,7 +96,7 @@ func TestAttackE4RecordsBeforeFinished(t *testing.T) {
 	})
 }
 
-// Nothing that is exported lets an application at the keys of SCTP-AUTH: requirement 1.59.
+// Nothing that is exported lets an application at the keys of SCTP-AUTH: RFC 6083, Section 4.8.
 func TestNobodyElseTouchesAuthKeys(t *testing.T) {
 	for _, v := range []any{(*Conn)(nil), (*Listener)(nil), (*Stream)(nil)} {
 		typ := reflect.TypeOf(v)

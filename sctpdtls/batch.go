@@ -127,5 +127,5 @@ func (b *batch) seal(c *Conn, msgs []Message, streams uint16) (n int) {
 	return n
 }
 
-// maxOverhead is at least what a record is longer than its message: requirement 1.9.
+// maxOverhead is at least what a record is longer than its message.
 const maxOverhead = 256 + 13

@@ -42,7 +42,7 @@ func (a *batching) TrySendAll(records [][]byte, infos []stream.Info) (n int, err
 }
 
 // Messages sent together come in their order, whole, and with their own streams and so on, whatever
-// space there is: requirement 1.27.
+// space there is: RFC 6083, Section 4.4.
 func TestWriteMessages(t *testing.T) {
 	for _, buffer := range []int{1 << 20, 50000, 20000} {
 		bubble(t, func(t *testing.T) {

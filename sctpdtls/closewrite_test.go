@@ -11,7 +11,7 @@ import (
 )
 
 // After CloseWrite nothing can be written, all that the peer has written can still be read, and
-// then io.EOF: requirements 1.62 and 1.63.
+// then io.EOF: RFC 6083, Section 4.9.
 func TestCloseWrite(t *testing.T) {
 	for _, version := range []uint16{VersionDTLS12, VersionDTLS13} {
 		for _, reads := range []bool{false, true} {

@@ -42,8 +42,8 @@ func wantTruncationAlert(t *testing.T, what string, err error) {
 }
 
 // Messages are removed and acknowledged in the reader's name: nothing is said of that before the
-// next record before which all had to be acknowledged, and then both ends know. Attack C6,
-// requirement 1.63.
+// next record before which all had to be acknowledged, and then both ends know. Attack C6, RFC
+// 6083, Section 4.9.
 func TestAttackC6Removed(t *testing.T) {
 	type end struct {
 		name  string

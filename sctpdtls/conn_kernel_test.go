@@ -87,7 +87,7 @@ func TestKernelEcho(t *testing.T) {
 	}
 }
 
-// Messages in flight are delivered before the end: requirement 1.62, attack C7.
+// Messages in flight are delivered before the end: RFC 6083, Section 4.9, attack C7.
 func TestKernelAttackC7CloseLosesNothing(t *testing.T) {
 	ln, err := Listen("sctp", "127.0.0.1:0", serverConfig())
 	if err != nil {
@@ -127,7 +127,7 @@ func TestKernelAttackC7CloseLosesNothing(t *testing.T) {
 	}
 }
 
-// An ABORT is a truncation: requirement 1.65, attacks C6, H11.
+// An ABORT is a truncation: RFC 6083, Section 4.9, attacks C6, H11.
 func TestKernelAttackH11Abort(t *testing.T) {
 	ln, err := Listen("sctp", "127.0.0.1:0", serverConfig())
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 )
 
 // A handshake and a close between two of ours wait for the network and for no timer: not for a
-// delayed SACK, not for a retransmission for lack of a key. Requirements 1.28, 1.54.
+// delayed SACK, not for a retransmission for lack of a key. RFC 7053; RFC 6083, Section 4.8.
 func TestHandshakeNeedsNoTimer(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		start := time.Now()
@@ -37,8 +37,8 @@ func TestHandshakeNeedsNoTimer(t *testing.T) {
 // All control records go on stream 0, ordered, PPID 0; the last of a flight asks for an immediate
 // SACK. In DTLS 1.2 every record up to the flush before ChangeCipherSpec goes under key 0, every
 // later one under key 1; in DTLS 1.3 the server's records up to its Finished and the client's
-// before that one, which has epoch 2. Requirements 1.20, 1.22, 1.28, 1.49, 1.51, 1.52, 1.56, 3.31,
-// 3.40; attacks H3, H4.
+// before that one, which has epoch 2. RFC 6083, Sections 4.3, 4.4 and 4.8; RFC 7053; attacks H3,
+// H4.
 func TestAttackH4KeysOfTheHandshake(t *testing.T) {
 	const changeCipherSpec, epoch2, epoch3 = 20, 0x2e, 0x2f
 	for _, test := range []struct {
@@ -109,7 +109,7 @@ func TestConnectionState(t *testing.T) {
 	})
 }
 
-// Messages keep their bytes, stream, PPID and order flag: requirement 1.27.
+// Messages keep their bytes, stream, PPID and order flag: RFC 6083, Section 4.4.
 func TestMessages(t *testing.T) {
 	for _, o := range []assoctest.Options{{}, {PartSize: 100}, {Delay: time.Second}} {
 		t.Run(fmt.Sprintf("%+v", o), func(t *testing.T) {
@@ -133,7 +133,7 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-func TestMessageTooLarge(t *testing.T) { // 1.7
+func TestMessageTooLarge(t *testing.T) { // RFC 6083, Section 1.1
 	bubble(t, func(t *testing.T) {
 		p := connected(t, assoctest.Options{})
 		sent := len(p.clientSCTP.Sent())

@@ -14,7 +14,8 @@ import (
 var day = flag.Duration("day", 20*time.Minute, "how long TestDayOfRekeys lasts, of a false clock")
 
 // Both ends make new keys by policy every 1.7 seconds and send a message every 100 ms, for a long
-// time. None is lost, comes twice or out of order. Requirements 1.37 to 1.61, 3.8, 3.9.
+// time. None is lost, comes twice or out of order. RFC 6083, Sections 4.7, 4.6 and 4.8; RFC 9147,
+// Section 8.
 func TestDayOfRekeys(t *testing.T) {
 	for _, version := range versions {
 		t.Run(VersionName(version), func(t *testing.T) { bubble(t, func(t *testing.T) { testDay(t, version) }) })

@@ -19,7 +19,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// All that was written before Close is read before io.EOF: requirements 1.62 to 1.64, attack C7.
+// All that was written before Close is read before io.EOF: RFC 6083, Section 4.9, attack C7.
 func TestAttackC7CloseLosesNothing(t *testing.T) {
 	for _, delay := range []time.Duration{time.Millisecond, 50 * time.Millisecond} {
 		bubble(t, func(t *testing.T) {
@@ -98,8 +98,8 @@ func TestCloseIsBounded(t *testing.T) {
 	})
 }
 
-// The end of the association without close_notify is a truncation: requirements 1.15, 1.65; attacks
-// C6, H1, H11.
+// The end of the association without close_notify is a truncation: RFC 6083, Sections 4.2 and 4.9;
+// attacks C6, H1, H11.
 func TestAttackC6TruncationIsReported(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -140,7 +140,7 @@ func TestAttackC6TruncationIsReported(t *testing.T) {
 	}
 }
 
-// A silent peer: requirements 1.5, 2.6; attack E12.
+// A silent peer: RFC 6083, Section 4.8; attack E12.
 func TestAttackE12HandshakeTimeout(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newTestPair(t, assoctest.Options{}, clientConfig(), serverConfig())
@@ -181,8 +181,7 @@ func TestHandshakeWithContextDone(t *testing.T) {
 	}
 }
 
-// Keys that differ show only as silence, and the error says what it may be: requirements 2.4 to
-// 2.6.
+// Keys that differ show only as silence, and the error says what it may be: RFC 6083, Section 4.8.
 func TestLegacyLabelMismatch(t *testing.T) {
 	for _, both := range []bool{false, true} {
 		bubble(t, func(t *testing.T) {
@@ -208,8 +207,8 @@ func TestLegacyLabelMismatch(t *testing.T) {
 	}
 }
 
-// The draft's label for DTLS 1.3 is another one: requirement 3.36. The legacy label does not matter
-// there.
+// The draft's label for DTLS 1.3 is another one: RFC 6083, Section 5. The legacy label does not
+// matter there.
 func TestDraftLabel(t *testing.T) {
 	for _, both := range []bool{false, true} {
 		bubble(t, func(t *testing.T) {
@@ -233,8 +232,8 @@ func TestDraftLabel(t *testing.T) {
 	}
 }
 
-// A handshake that fails tells the peer why: requirement 4.43, attack A2. In DTLS 1.3 the client
-// is through with it before the server has seen its certificate.
+// A handshake that fails tells the peer why: RFC 5280, Section 6.1, attack A2. In DTLS 1.3 the
+// client is through with it before the server has seen its certificate.
 func TestAttackA2NoClientCertificate(t *testing.T) {
 	for _, version := range []uint16{VersionDTLS12, VersionDTLS13} {
 		bubble(t, func(t *testing.T) {
@@ -287,8 +286,8 @@ func (lateAssociation) SetActiveAuthKey(uint16) error {
 	return syscall.EINVAL
 }
 
-// What is not DTLS, or not in its place, ends the connection and is never delivered:
-// requirements 1.11, 1.16, 1.24; attacks B10, C1, H3, H7.
+// What is not DTLS, or not in its place, ends the connection and is never delivered: RFC 6083,
+// Sections 4.1, 4.2 and 4.4; attacks B10, C1, H3, H7.
 func TestAttackB10ForeignMessages(t *testing.T) {
 	alert := []byte{21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 1, 0}
 	data := []byte{23, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 'h', 'i'}
@@ -327,7 +326,7 @@ func TestAttackB10ForeignMessages(t *testing.T) {
 	}
 }
 
-// Without SCTP-AUTH no byte leaves: requirement 1.34, attack B8.
+// Without SCTP-AUTH no byte leaves: RFC 6083, Section 4.5, attack B8.
 func TestAttackB8PeerWithoutAuth(t *testing.T) {
 	a, _ := assoctest.Pair(t, assoctest.Options{})
 	core, err := dtlscore.Client(clientConfig().core())

@@ -224,7 +224,8 @@ func fill(t *testing.T, c *Conn) (messages int) {
 	return messages
 }
 
-// A drain reads a message to its end that has come in part, also over a deadline: requirement 1.41.
+// A drain reads a message to its end that has come in part, also over a deadline: RFC 6083, Section
+// 4.7.
 func TestDrainFinishesPartialMessage(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := connected(t, assoctest.Options{})
@@ -413,7 +414,7 @@ func TestAbortWakes(t *testing.T) {
 }
 
 // What waits for a reader is bounded: beyond that nothing is read, until some of it is taken.
-// Nothing is thrown away for it: attack E14, requirement 1.43.
+// Nothing is thrown away for it: attack E14, RFC 6083, Section 4.7.
 func TestAttackE14PendingIsBounded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const bound = 2 * (64 + 128) // two small messages
@@ -447,7 +448,7 @@ func TestAttackE14PendingIsBounded(t *testing.T) {
 	})
 }
 
-// A message longer than any record is answered with an alert: requirement 1.8, attack H7.
+// A message longer than any record is answered with an alert: RFC 6083, Section 4.1, attack H7.
 func TestAttackH7TooLargeMessage(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := connected(t, assoctest.Options{})

@@ -17,8 +17,8 @@ import (
 const peerToKill = "SCTPDTLS_PEER_TO_KILL" // the address that it dials
 
 // A peer whose process is killed is seen at once, for its kernel ends the association: as a
-// truncation, by SHUTDOWN, or by an ABORT if it had not read all. Requirement 1.65; attacks C6,
-// H11. The scenarios called “killed” close the descriptor, which is the same to the kernel.
+// truncation, by SHUTDOWN, or by an ABORT if it had not read all. RFC 6083, Section 4.9; attacks
+// C6, H11. The scenarios called “killed” close the descriptor, which is the same to the kernel.
 func TestKernelAttackH11KilledPeer(t *testing.T) {
 	if addr := os.Getenv(peerToKill); addr != "" {
 		waitToBeKilled(t, addr)

@@ -57,7 +57,7 @@ func TestKernelHandshakeRestoresRTO(t *testing.T) {
 }
 
 // Acknowledgements are sent at once during a handshake only, or as the user says.
-func TestKernelSACKDelay(t *testing.T) { // 1.54
+func TestKernelSACKDelay(t *testing.T) { // RFC 6083, Section 4.8
 	for name, test := range map[string]struct {
 		option                time.Duration
 		handshake, afterwards uint32 // milliseconds

@@ -10,7 +10,7 @@ import (
 )
 
 // Whoever sends Finished last sends no application data before that has arrived, so that the peer
-// need not keep any: requirement 1.43, attack H9. OpenSSL would lose it.
+// need not keep any: RFC 6083, Section 4.7, attack H9. OpenSSL would lose it.
 func TestAttackH9NoDataBeforeFinishedArrives(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const delay = 50 * time.Millisecond
@@ -58,7 +58,7 @@ func (b *busyAssociation) Recv(buf stream.Buffer, wait bool) (stream.Part, error
 }
 
 // A peer that sends as fast as this end reads cannot keep it from changing keys, and loses nothing:
-// requirement 1.40, attack H9.
+// RFC 6083, Section 4.7, attack H9.
 func TestAttackH9EndlessDrain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := renegotiating(t, assoctest.Options{})

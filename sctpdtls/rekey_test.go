@@ -31,7 +31,7 @@ func connected13(t *testing.T, o assoctest.Options, change func(client, server *
 }
 
 // The handshake of DTLS 1.3: the server's flight under key 0, the client's second flight under key
-// 1, and the server's answer too. It waits for no timer. Requirement 3.31.
+// 1, and the server's answer too. It waits for no timer. RFC 6083, Section 4.8.
 func TestKeysOfTheHandshake13(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		start := time.Now()
@@ -87,7 +87,7 @@ func TestKeyUpdate(t *testing.T) {
 	})
 }
 
-// New keys of DTLS 1.2 come from renegotiation only: requirement 1.48.
+// New keys of DTLS 1.2 come from renegotiation only: RFC 6083, Section 4.6.
 func TestKeyUpdateOfDTLS12(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		client := clientConfig()

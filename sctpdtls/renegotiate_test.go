@@ -76,8 +76,8 @@ func readerWhoCloses(c *Conn) <-chan error {
 	return end
 }
 
-// Either side begins, or both at once, many times; each time the old key goes: requirements 1.51,
-// 1.57, attack D11. Whoever calls Renegotiate does the work when nobody reads.
+// Either side begins, or both at once, many times; each time the old key goes: RFC 6083, Section
+// 4.8, attack D11. Whoever calls Renegotiate does the work when nobody reads.
 func TestAttackD11Renegotiate(t *testing.T) {
 	for _, begins := range []string{"client", "server", "both"} {
 		for _, reads := range []string{"nobody", "the peer", "both"} {
@@ -212,8 +212,7 @@ func (f *traffic) end(p *testPair, arrive time.Duration, shut func()) (messages 
 }
 
 // Nothing is lost, doubled or reordered while keys change under load, with small buffers, large
-// messages in parts, and peers that begin at the same time. Requirements 1.37 to 1.43; attacks H9,
-// D11.
+// messages in parts, and peers that begin at the same time. RFC 6083, Section 4.7; attacks H9, D11.
 func TestAttackH9RenegotiateUnderLoad(t *testing.T) {
 	for _, o := range []assoctest.Options{
 		{Streams: 16, Delay: time.Millisecond, Window: 1 << 15},
@@ -415,7 +414,7 @@ func TestRenegotiateTimeout(t *testing.T) {
 	})
 }
 
-func TestRenegotiateRefused(t *testing.T) { // 1.47
+func TestRenegotiateRefused(t *testing.T) { // RFC 6083, Section 4.6
 	bubble(t, func(t *testing.T) {
 		for _, byClient := range []bool{true, false} {
 			p := renegotiating(t, assoctest.Options{}, func(client, server *Config) {

@@ -9,7 +9,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 )
 
-// Who opened the association may be the server of DTLS: requirement 1.17.
+// Who opened the association may be the server of DTLS: RFC 6083, Section 4.2.
 func TestKernelRolesAreIndependent(t *testing.T) {
 	addr, err := ResolveAddr(t.Context(), "sctp", "127.0.0.1:0")
 	if err != nil {

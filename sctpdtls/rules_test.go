@@ -74,7 +74,7 @@ func alter(c *Conn) *altered {
 	return a
 }
 
-// Control records are taken whatever their PPID says: requirements 1.19, 1.20.
+// Control records are taken whatever their PPID says: RFC 6083, Section 4.3.
 func TestControlRecordsOfAnyPPID(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newTestPair(t, assoctest.Options{}, clientConfig(), serverConfig())
@@ -91,7 +91,7 @@ func TestControlRecordsOfAnyPPID(t *testing.T) {
 }
 
 // Application data that overtakes ChangeCipherSpec and Finished on another stream is delivered
-// after them, with its stream and PPID: requirements 1.26, 1.42; attack C2.
+// after them, with its stream and PPID: RFC 6083, Sections 4.4 and 4.7; attack C2.
 func TestAttackC2DataOvertakesFinished(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newTestPair(t, assoctest.Options{}, clientConfig(), serverConfig())
@@ -122,7 +122,7 @@ func TestAttackC2DataOvertakesFinished(t *testing.T) {
 }
 
 // Application data may use stream 0, ordered and not, beside the control records of both ends, and
-// none is lost when they close: requirements 1.25, 1.26.
+// none is lost when they close: RFC 6083, Section 4.4.
 func TestDataOnStream0(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := connected(t, assoctest.Options{})
@@ -155,7 +155,8 @@ func TestDataOnStream0(t *testing.T) {
 	})
 }
 
-// While keys change nobody writes, and the write deadline holds all the same: requirement 1.38.
+// While keys change nobody writes, and the write deadline holds all the same: RFC 6083, Section
+// 4.7.
 func TestWritersWaitForKeys(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := connected(t, assoctest.Options{})
@@ -186,8 +187,9 @@ func TestWritersWaitForKeys(t *testing.T) {
 	})
 }
 
-// A record of another connection, or of the receiver's own, never opens, and ends the
-// connection and the association: requirements 1.13, 1.14, 1.71; attacks H2, H6.
+// A record of another connection, or of the receiver's own, never opens, and ends the connection
+// and the association: RFC 6347, Section 4.1.2.7; RFC 6083, Section 4.2; RFC 4895, Section 9;
+// attacks H2, H6.
 func TestAttackH6RecordsOfOthers(t *testing.T) {
 	for name, from := range map[string]func(p, other *testPair) *Conn{
 		"another connection": func(_, other *testPair) *Conn { return other.client },

@@ -14,8 +14,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// How a connection ends after its handshake: attacks C6, C7, H1, H11; requirements 1.15, 1.62 to
-// 1.66.
+// How a connection ends after its handshake: attacks C6, C7, H1, H11; RFC 6083, Sections 4.2 and
+// 4.9.
 var endingScenarios = slices.Concat(orderlyEndings, sideways(suddenEndings))
 
 // An end of a connection, and what it is called.

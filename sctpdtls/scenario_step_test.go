@@ -15,7 +15,7 @@ import (
 )
 
 // Endings at every step of a handshake, a renegotiation and a KeyUpdate: whenever one of the ends
-// may wait for its association, something ends the connection. Requirement 1.5; attacks C6, H11.
+// may wait for its association, something ends the connection. ; attacks C6, H11.
 
 // A stepEnding ends a connection at any step.
 type stepEnding struct {

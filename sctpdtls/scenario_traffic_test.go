@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// What a network may do to messages, and what it must not: requirements 1.25 to 1.27, 1.37 to 1.43;
-// attacks D11, H8, H9.
+// What a network may do to messages, and what it must not: RFC 6083, Sections 4.4 and 4.7; attacks
+// D11, H8, H9.
 var trafficScenarios = []scenario{
 	{name: "streams overtake each other", net: weather{delay: time.Millisecond, jitter: 6 * time.Millisecond}, run: func(s *stage) {
 		s.connect()

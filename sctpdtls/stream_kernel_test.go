@@ -121,7 +121,7 @@ func TestKernelLossDelaysOneStreamOnly(t *testing.T) {
 }
 
 // A message that may not be sent again is given up when it is lost, one with a lifetime when that
-// is over; DTLS goes on without it, and what is reliable comes. Requirement 1.31.
+// is over; DTLS goes on without it, and what is reliable comes. RFC 6083, Section 4.5.
 func TestKernelPartialReliability(t *testing.T) {
 	for _, info := range []MessageInfo{{Stream: 3, Retransmissions: -1}, {Stream: 3, Retransmissions: 1}, {Stream: 3, Lifetime: 20 * time.Millisecond}} {
 		client, server := kernelEndsWith(t, SCTPOptions{PartialReliability: true})

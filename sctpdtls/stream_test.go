@@ -41,7 +41,7 @@ func wantRead(t *testing.T, r interface {
 }
 
 // A Stream has the messages of its stream, stream 0 too, with all that SCTP tells of them; the Conn
-// has all others, in the order in which they came. Requirements 1.25, 1.27.
+// has all others, in the order in which they came. RFC 6083, Section 4.4.
 func TestStreamClaims(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := connected(t, assoctest.Options{})
@@ -408,7 +408,7 @@ func partiallyReliable(t *testing.T, client, server bool) *testPair {
 	return p
 }
 
-// One end has a message given up by a peer that asks for it: requirement 1.27.
+// One end has a message given up by a peer that asks for it: RFC 6083, Section 4.4.
 func TestPartialReliability(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := partiallyReliable(t, true, true)

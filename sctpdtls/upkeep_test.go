@@ -11,7 +11,7 @@ import (
 )
 
 // The record numbers of DTLS 1.3 have 16 bits. However many messages are written, by one who reads
-// or one who does not, all arrive, and nobody has to know: requirements 3.12, 3.13.
+// or one who does not, all arrive, and nobody has to know: RFC 9147, Section 4.2.2.
 func TestUpkeep(t *testing.T) {
 	const messages = 40_000 // more than 2^15
 	for _, reads := range []bool{false, true} {

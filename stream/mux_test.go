@@ -157,7 +157,7 @@ func (m *muxModel) readAll() {
 }
 
 // Whatever is claimed, released and read in whatever order: each message comes once, to the right
-// reader, in the order of its stream. Requirement 1.27.
+// reader, in the order of its stream. RFC 6083, Section 4.4.
 func TestMux(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 0))

@@ -20,7 +20,7 @@ func message(n int) []byte {
 	return b
 }
 
-// Messages come whole and in order, whatever the parts: requirements 1.8, 1.12.
+// Messages come whole and in order, whatever the parts: RFC 6083, Section 4.1.
 func TestReaderPutsPartsTogether(t *testing.T) {
 	for _, part := range []int{0, 1, 7, 1000, stream.MaxMessageSize} {
 		a, b := assoctest.Pair(t, assoctest.Options{PartSize: part})

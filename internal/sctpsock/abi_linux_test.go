@@ -11,7 +11,7 @@ import (
 
 // TestLayouts compares sizes and offsets with those that a C compiler gives the
 // structures of linux/sctp.h.
-func TestLayouts(t *testing.T) { // 5.22
+func TestLayouts(t *testing.T) {
 	const word = unsafe.Sizeof(uintptr(0))
 	tests := []struct {
 		name      string
@@ -102,7 +102,7 @@ func TestKernelLayouts(t *testing.T) {
 
 // TestOptionNumbers compares the numbers with the kernel's header, as far as there is
 // one on this machine: an old one lacks the newest.
-func TestOptionNumbers(t *testing.T) { // 5.16, 5.17
+func TestOptionNumbers(t *testing.T) {
 	header, err := os.ReadFile("/usr/include/linux/sctp.h")
 	if err != nil {
 		t.Logf("nothing to compare with: %v", err)

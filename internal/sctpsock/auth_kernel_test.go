@@ -35,7 +35,7 @@ func authOf(t *testing.T, s *Socket) (supported bool, local, peer []byte) {
 	return supported, local, peer
 }
 
-func TestAuthAgreed(t *testing.T) { // 1.32, 1.34, 1.35
+func TestAuthAgreed(t *testing.T) { // RFC 6083, Section 4.5
 	all := []byte{0, 0x40, 0x80, 0x82, 0xc0, 0xc1, 0xc2}
 	c, s := pair(t, withAuth(), &Options{AuthChunks: all})
 	tests := []struct {
@@ -84,7 +84,7 @@ func TestAttackB8PeerWithoutAuth(t *testing.T) { // 1.34: the kernel lets the pe
 	}
 }
 
-func TestAuthOptions(t *testing.T) { // 1.36, 5.1, 5.2
+func TestAuthOptions(t *testing.T) { // RFC 6083, Section 4.5
 	many := make([]byte, 21)
 	for i := range many {
 		many[i] = byte(0x20 + i)
@@ -193,7 +193,7 @@ func TestAttackH4OldKey(t *testing.T) { // 1.53: key 0 is everybody's
 }
 
 // TestAttackH4TakeRepeated has nothing new come under a key that is still there.
-func TestAttackH4TakeRepeated(t *testing.T) { // 1.57
+func TestAttackH4TakeRepeated(t *testing.T) { // RFC 6083, Section 4.8
 	c, s := pair(t, fast(), fast())
 	for _, end := range []*Socket{c, s} {
 		must(t, end.SetAuthKey(1, []byte("one")))
@@ -213,7 +213,7 @@ func TestAttackH4TakeRepeated(t *testing.T) { // 1.57
 	wantMessage(t, s, "new under the old key") // which comes again
 }
 
-func TestKeyErrors(t *testing.T) { // 5.24
+func TestKeyErrors(t *testing.T) {
 	c, _ := pair(t, withAuth(), withAuth())
 	must(t, c.SetAuthKey(1, []byte("one")))
 	tests := []struct {
@@ -235,7 +235,7 @@ func TestKeyErrors(t *testing.T) { // 5.24
 	}
 }
 
-func TestAuthEvents(t *testing.T) { // 5.20
+func TestAuthEvents(t *testing.T) {
 	c, s := pair(t, withAuth(), withAuth())
 	must(t, s.Subscribe(EventAuthentication, true))
 	must(t, c.SetAuthKey(1, []byte("one")), s.SetAuthKey(1, []byte("one")), c.SetActiveAuthKey(1))

@@ -16,7 +16,7 @@ func askDry(t *testing.T, s *Socket) {
 	}
 }
 
-func TestDry(t *testing.T) { // 1.37, 1.39
+func TestDry(t *testing.T) { // RFC 6083, Section 4.7
 	c, _ := pair(t, withAuth(), withAuth())
 	askDry(t, c)
 	wantEvent[stream.Dry](t, c) // nothing outstanding
@@ -96,7 +96,7 @@ func TestDryOfThePast(t *testing.T) { // 1.39: a stale event must not satisfy th
 	wantNothing(t, c)
 }
 
-func TestDryAfterGivenUpMessage(t *testing.T) { // 5.37
+func TestDryAfterGivenUpMessage(t *testing.T) {
 	c, s := pair(t, partial(), partial())
 	deaf(t, s)
 	send(t, c, "given up", stream.Info{Lifetime: 1})

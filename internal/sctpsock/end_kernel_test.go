@@ -102,7 +102,7 @@ func TestAbort(t *testing.T) {
 	wantError(t, c, net.ErrClosed)
 }
 
-func TestAbortInPartOfMessage(t *testing.T) { // 5.32
+func TestAbortInPartOfMessage(t *testing.T) {
 	c, s := smallWindow(t)
 	send(t, c, string(make([]byte, largestRecord)), stream.Info{})
 	if p, _ := recv(t, s); p.End {

@@ -19,7 +19,7 @@ func authChunk(key, hmac uint16) []byte {
 
 // TestAttackH5UnauthenticatedChunk puts chunks into a live association, with
 // everything right but their authentication.
-func TestAttackH5UnauthenticatedChunk(t *testing.T) { // 5.7
+func TestAttackH5UnauthenticatedChunk(t *testing.T) {
 	const sha1, sha256 = 1, 3
 	tests := []struct {
 		name    string

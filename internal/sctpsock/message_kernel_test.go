@@ -13,10 +13,10 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// largestRecord is the length of the largest DTLS record (requirement 5.33).
+// largestRecord is the length of the largest DTLS record (RFC 6083, Section 4.1).
 const largestRecord = 13 + 1<<14 + 2048
 
-func TestEcho(t *testing.T) { // 1.27, 5.34
+func TestEcho(t *testing.T) { // RFC 6083, Section 4.4
 	c, s := pair(t, withAuth(), withAuth())
 	for _, size := range []int{1, 1000, 16384, largestRecord} {
 		msg := strings.Repeat("x", size)

@@ -161,7 +161,7 @@ func TestBadOptions(t *testing.T) {
 	}
 }
 
-func TestUDPEncapsulation(t *testing.T) { // 5.40
+func TestUDPEncapsulation(t *testing.T) { // RFC 6951
 	const sysctl, port = "/proc/sys/net/sctp/udp_port", 9899
 	before, err := os.ReadFile(sysctl)
 	must(t, err, os.WriteFile(sysctl, fmt.Append(nil, port), 0))

@@ -110,7 +110,7 @@ func TestWildcard(t *testing.T) {
 	}
 }
 
-func TestAddressChanges(t *testing.T) { // 5.38
+func TestAddressChanges(t *testing.T) { // RFC 5061
 	o := withAuth()
 	o.AddressChanges = true
 	o.Events = []EventType{EventPeerAddrChange}
@@ -176,7 +176,7 @@ func nextMessage(t *testing.T, s *Socket, want string) {
 
 // TestAttackH10ForgedAddress adds an address by an ASCONF chunk with everything right but
 // its authentication.
-func TestAttackH10ForgedAddress(t *testing.T) { // 5.38
+func TestAttackH10ForgedAddress(t *testing.T) { // RFC 5061
 	const sysctl = "/proc/sys/net/sctp/addip_noauth_enable"
 	for _, plain := range []bool{true, false} {
 		o := withAuth()

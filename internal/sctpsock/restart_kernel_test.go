@@ -40,7 +40,7 @@ func protectedPair(t *testing.T) (c, s *Socket) {
 	return c, s
 }
 
-func TestAttackH1Restart(t *testing.T) { // 1.15
+func TestAttackH1Restart(t *testing.T) { // RFC 6083, Section 4.2
 	tests := []struct {
 		name   string
 		params []byte

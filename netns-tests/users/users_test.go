@@ -106,7 +106,7 @@ func printed(t *testing.T, name string) string {
 // The examples between two hosts: a Diameter client and server with both versions, a gNB with its
 // AMF likewise, where the wire was checked too, by wirecheck; the spans of a client; and what
 // Prometheus would see of a server.
-func TestExamplePrograms(t *testing.T) { // 1.17, 1.22, 6.19
+func TestExamplePrograms(t *testing.T) { // RFC 6083, Sections 4.2 and 4.4
 	diameter := []string{
 		"listening on 10.0.0.2:5868",
 		"stream 0: result 2001 <nil>", "stream 1: result 2001 <nil>", "stream 2: result 2001 <nil>", "stream 3: result 2001 <nil>",

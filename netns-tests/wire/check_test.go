@@ -21,7 +21,7 @@ func (r recording) options(t testing.TB) Options {
 
 // TestRecordings passes connections between other implementations, put into
 // associations that obey RFC 6083, and reads what the applications said.
-func TestRecordings(t *testing.T) { // 1.11, 1.22, 1.49 to 1.52, 7.5
+func TestRecordings(t *testing.T) { // RFC 6083, Sections 4.1, 4.4 and 4.8
 	for _, r := range recordings(t) {
 		t.Run(r.Name, func(t *testing.T) {
 			s := r.capture(t, r.plan(t))
@@ -298,7 +298,7 @@ func clientMessage(i, n int) []byte {
 }
 
 // TestFragments: a message in many chunks, out of order, some sent twice.
-func TestFragments(t *testing.T) { // 1.12
+func TestFragments(t *testing.T) { // RFC 6083, Section 4.1
 	r := recordingNamed(t, plainRecording)
 	s := newSynth(r.secrets(t))
 	s.mtu = 50

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestPRF12(t *testing.T) { // 7.4
+func TestPRF12(t *testing.T) {
 	got := prf12(sha256.New, unhex(t, "9bbe436ba940f017b17652849a71db35"), "test label",
 		unhex(t, "a0ba9f936cda311827a6f796ffd5198c"), 100)
 	want := "e3f229ba727be17b8d122620557cd453c2aab21d07c3d495329b52d4e61edb5a6b301791e90d35c9c9a46b4e14baf9af0fa022f7" +
@@ -18,7 +18,7 @@ func TestPRF12(t *testing.T) { // 7.4
 	}
 }
 
-func TestExport12(t *testing.T) { // 7.4, 1.50
+func TestExport12(t *testing.T) { // RFC 6083, Section 4.8
 	run := func(from byte, n int) []byte {
 		b := make([]byte, n)
 		for i := range b {
@@ -44,7 +44,7 @@ func TestExport12(t *testing.T) { // 7.4, 1.50
 	}
 }
 
-func TestExport13(t *testing.T) { // 7.3, 3.36
+func TestExport13(t *testing.T) { // RFC 6083, Section 5
 	secret := unhex(t, "6c9c3ccd6f1c17356c5369de372df4ccf63a9bd32aad23529302535fc84cee32")
 	for label, want := range map[string]string{
 		DefaultLabel:                "a073457f4f2a47e6ab6ee1d6b590aa28c73f2d92e8b6d9bb1759012a0af9f85bd05d73c896f52174aff473f5db8721fb1214168ad25fc97534ce92ace27c25f4",
@@ -70,7 +70,7 @@ func TestExporterSecretLine(t *testing.T) {
 	}
 }
 
-func TestClosest(t *testing.T) { // 3.12
+func TestClosest(t *testing.T) { // RFC 9147, Section 4.2.2
 	for _, tt := range []struct {
 		want, low uint64
 		bits      int
@@ -90,7 +90,7 @@ func TestClosest(t *testing.T) { // 3.12
 	}
 }
 
-func TestKeyIDWrap(t *testing.T) { // 1.51
+func TestKeyIDWrap(t *testing.T) { // RFC 6083, Section 4.8
 	for n, want := range map[int]uint16{0: 0, 1: 1, 65535: 65535, 65536: 1, 65537: 2} {
 		if got := keyIDOf(n); got != want {
 			t.Errorf("keyIDOf(%d) = %d, want %d", n, got, want)

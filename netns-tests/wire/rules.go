@@ -111,8 +111,8 @@ func (p *progress12) stage(r *Record) Stage {
 	return Before
 }
 
-// checkKey13: everything up to the server's Finished under key 0, all of the
-// client's answer under key 1, and everything after (requirement 3.31).
+// checkKey13: everything up to the server's Finished under key 0, all of the client's answer under
+// key 1, and everything after (RFC 6083, Section 4.8).
 func (a *Association) checkKey13(m *Message) {
 	r := m.Record
 	switch {

@@ -7,7 +7,7 @@ import (
 )
 
 // TestTimers: which waits are put down to a timer, and which are not.
-func TestTimers(t *testing.T) { // 1.28, 1.54
+func TestTimers(t *testing.T) { // RFC 7053; RFC 6083, Section 4.8
 	const slow = 180 * time.Millisecond
 	r := recordingNamed(t, plainRecording)
 	for _, tt := range []struct {
