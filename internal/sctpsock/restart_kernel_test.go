@@ -107,3 +107,19 @@ func TestAttackH1RefuseRestart(t *testing.T) {
 	wantEvent[stream.PeerShutdown](t, s)
 	wantEOF(t, s)
 }
+
+// Where nobody relies on SCTP-AUTH an association can be used on that its peer has restarted.
+func TestKeepRestarted(t *testing.T) {
+	c, s := pair(t, nil, &Options{KeepRestarted: true})
+	send(t, c, "before", stream.Info{SackImmediately: true})
+	wantMessage(t, s, "before")
+	newImpostor(t, c, s).restart(nil)
+	wantState(t, s, stream.AssocRestarted)
+	wantMessage(t, s, "forged")
+	if err := s.Renew(); err != nil {
+		t.Errorf("Renew: %v", err)
+	}
+	if err := s.Send([]byte("to the new one"), stream.Info{}); err != nil {
+		t.Errorf("sending after the restart: %v", err)
+	}
+}

@@ -1,0 +1,293 @@
+package tunnel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
+	"github.com/seed-41f70523/dtls-sctp/stream"
+)
+
+// A memChain is two pairs in memory, and their daemons: near daemon, pair, DTLS, pair, far daemon.
+type memChain struct {
+	t         *testing.T
+	near, far *assoctest.Assoc // the daemons' ends
+	link      *assoctest.Assoc // the client's end below DTLS
+	client    *pair
+	server    *pair
+	stop      context.CancelFunc // of both
+	done      sync.WaitGroup
+}
+
+// newMemChain makes associations as o says, and runs the pairs.
+func newMemChain(t *testing.T, version uint16, o assoctest.Options) *memChain {
+	t.Helper()
+	o.Streams = 30
+	c := &memChain{t: t}
+	near, nearTunnel := assoctest.Pair(t, o)
+	far, farTunnel := assoctest.Pair(t, o)
+	below, above := assoctest.Pair(t, o)
+	c.near, c.far, c.link = near, far, below
+	a := newAuthority(t)
+	clientConfig := a.config("client", time.Now().Add(time.Hour))
+	serverConfig := a.config("server", time.Now().Add(time.Hour))
+	clientConfig.MaxVersion = version
+	conn, err := sctpdtls.Client(below, clientConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	peer, err := sctpdtls.Server(above, serverConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.done.Go(func() {
+		if err := peer.Handshake(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := conn.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	c.done.Wait()
+	ctx, stop := context.WithCancel(t.Context())
+	c.stop = stop
+	pairOf := func(clear *assoctest.Assoc, conn *sctpdtls.Conn) *pair {
+		ppids := newPPIDMap(nil)
+		p := &pair{
+			info: new(Association), clear: clear, conn: conn, ppids: &ppids,
+			watch: nobody{}, blame: func() {},
+		}
+		c.done.Go(func() { p.run(ctx, 5*time.Second) })
+		return p
+	}
+	c.client, c.server = pairOf(nearTunnel, conn), pairOf(farTunnel, peer)
+	return c
+}
+
+// inMemory runs a test with a false clock, in both versions.
+func inMemory(t *testing.T, o assoctest.Options, test func(t *testing.T, c *memChain)) {
+	for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {
+		t.Run(fmt.Sprintf("%#x", version), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newMemChain(t, version, o)
+				test(t, c)
+				c.near.Abort()
+				c.far.Abort()
+				c.done.Wait()
+			})
+		})
+	}
+}
+
+type space []byte
+
+func (s space) Get() []byte { return s }
+func (space) Put()          {}
+
+// read returns the next message, or the error at the end.
+func read(a *assoctest.Assoc) (string, stream.Info, error) {
+	b := make([]byte, 20_000)
+	for n := 0; ; {
+		p, err := a.Recv(space(b[n:]), true)
+		if err != nil {
+			return "", stream.Info{}, err
+		}
+		if n += p.N; p.End && p.Event == nil {
+			return string(b[:n]), p.Info, nil
+		}
+	}
+}
+
+func (c *memChain) send(a *assoctest.Assoc, text string, info stream.Info) {
+	c.t.Helper()
+	if err := a.Send([]byte(text), info); err != nil {
+		c.t.Error(err)
+	}
+}
+
+func (c *memChain) wantRead(a *assoctest.Assoc, text string, want stream.Info) {
+	c.t.Helper()
+	got, info, err := read(a)
+	if err != nil || got != text || info != want {
+		c.t.Errorf("read %.20q with %+v, %v; want %.20q with %+v", got, info, err, text, want)
+	}
+}
+
+// wantReason waits for the end of both pairs.
+func (c *memChain) wantReason(client, server Reason) {
+	c.t.Helper()
+	c.done.Wait()
+	if c.client.why != client || c.server.why != server {
+		c.t.Errorf("the client says %s (%v), the server %s (%v); want %s, %s",
+			c.client.why, c.client.err, c.server.why, c.server.err, client, server)
+	}
+}
+
+func TestPairCarries(t *testing.T) {
+	inMemory(t, assoctest.Options{Delay: time.Millisecond}, func(t *testing.T, c *memChain) {
+		for _, info := range []stream.Info{
+			{PPID: 46}, {Stream: 29, PPID: 60}, {Stream: 7, PPID: 18, Unordered: true}, {PPID: 0},
+		} {
+			text := fmt.Sprint("message ", info)
+			c.send(c.near, text, info)
+			c.wantRead(c.far, text, info)
+			c.send(c.far, text, info)
+			c.wantRead(c.near, text, info)
+		}
+		if n, _ := c.client.info.Carried(Out); n != 4 {
+			t.Errorf("%d messages carried", n)
+		}
+		var ppids []uint32 // over DTLS, the last four
+		for _, m := range c.link.Sent() {
+			ppids = append(ppids, m.Info.PPID)
+		}
+		if want := []uint32{47, 66, 18, 0}; !slices.Equal(ppids[len(ppids)-4:], want) {
+			t.Errorf("over DTLS the identifiers are %v, want %v", ppids, want)
+		}
+	})
+}
+
+// Each end becomes its like, and what was sent before it still comes.
+func TestPairEnds(t *testing.T) {
+	for _, tt := range []struct {
+		name           string
+		end            func(c *memChain)
+		atNear, atFar  error // what the daemons read
+		client, server Reason
+		before         bool // what was sent before a clean end comes out
+	}{
+		{"the near daemon shuts down", func(c *memChain) { c.near.Shutdown() },
+			io.EOF, io.EOF, DaemonShutdown, PeerClose, true},
+		{"the far daemon shuts down", func(c *memChain) { c.far.Shutdown() },
+			io.EOF, io.EOF, PeerClose, DaemonShutdown, false},
+		{"the near daemon aborts", func(c *memChain) { c.near.Abort() },
+			nil, syscall.ECONNRESET, DaemonAbort, PeerAbort, false},
+		{"the far daemon aborts", func(c *memChain) { c.far.Abort() },
+			syscall.ECONNRESET, nil, PeerAbort, DaemonAbort, false},
+		{"a message is too large", func(c *memChain) {
+			c.near.Send(make([]byte, 16385), stream.Info{})
+		}, syscall.ECONNRESET, syscall.ECONNRESET, TooLarge, PeerAbort, false},
+		{"the link is cut", func(c *memChain) { c.link.Cut() },
+			syscall.ECONNRESET, syscall.ECONNRESET, PeerLost, PeerLost, false},
+		{"the tunnel stops", func(c *memChain) { c.stop() },
+			io.EOF, io.EOF, Stopped, Stopped, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inMemory(t, assoctest.Options{Delay: time.Millisecond}, func(t *testing.T, c *memChain) {
+				c.send(c.near, "first", stream.Info{})
+				c.wantRead(c.far, "first", stream.Info{})
+				if tt.before {
+					c.send(c.near, "last", stream.Info{Stream: 1})
+				}
+				tt.end(c)
+				if tt.before {
+					c.wantRead(c.far, "last", stream.Info{Stream: 1})
+				}
+				for _, end := range []struct {
+					name string
+					a    *assoctest.Assoc
+					want error
+				}{{"near", c.near, tt.atNear}, {"far", c.far, tt.atFar}} {
+					if end.want == nil {
+						continue
+					}
+					if text, _, err := read(end.a); !errors.Is(err, end.want) {
+						t.Errorf("the %s daemon reads %q, %v; want %v", end.name, text, err, end.want)
+					}
+					end.a.Close()
+				}
+				c.wantReason(tt.client, tt.server)
+			})
+		})
+	}
+}
+
+// A daemon that does not read stops the other one, within bounds, and nothing is lost when it reads
+// again.
+func TestPairBackPressure(t *testing.T) {
+	inMemory(t, assoctest.Options{Delay: time.Millisecond}, func(t *testing.T, c *memChain) {
+		const size = 4000
+		sent := 0
+		for ; sent < 10_000; sent++ {
+			c.near.SetWriteDeadline(time.Now().Add(10 * time.Second))
+			info := stream.Info{Stream: uint16(sent % 30), PPID: uint32(1000 + sent)}
+			if err := c.near.Send(make([]byte, size), info); err != nil {
+				break
+			}
+		}
+		if most := 4 << 20; sent*size > most || sent < 100 {
+			t.Errorf("%d messages of %d bytes were taken while nobody reads", sent, size)
+		}
+		for i := range sent {
+			if _, info, err := read(c.far); err != nil || info.PPID != uint32(1000+i) {
+				t.Fatalf("message %d: %+v, %v", i, info, err)
+			}
+		}
+	})
+}
+
+// Messages of all sizes in both directions at once, over a network that loses some: each stream
+// keeps its order.
+func TestPairBothWays(t *testing.T) {
+	o := assoctest.Options{Delay: time.Millisecond, Loss: 0.02, Seed: 7, RTO: 100 * time.Millisecond}
+	inMemory(t, o, func(t *testing.T, c *memChain) {
+		const count = 500
+		var both sync.WaitGroup
+		for seed, a := range []*assoctest.Assoc{c.near, c.far} {
+			both.Go(func() {
+				r := rand.New(rand.NewPCG(uint64(seed), 0))
+				var next [30]int
+				for range count {
+					s := r.IntN(30)
+					text := fmt.Sprintf("%d %d %0*d", s, next[s], 1+r.IntN(5000), 0)
+					next[s]++
+					c.send(a, text, stream.Info{Stream: uint16(s)})
+				}
+			})
+		}
+		for _, a := range []*assoctest.Assoc{c.far, c.near} {
+			both.Go(func() {
+				var next [30]int
+				for range count {
+					text, info, err := read(a)
+					var s, n int
+					fmt.Sscanf(text, "%d %d", &s, &n)
+					if err != nil || s != int(info.Stream) || n != next[s] {
+						t.Errorf("message %d of stream %d, want %d, on %d: %v",
+							n, s, next[s], info.Stream, err)
+						return
+					}
+					next[s]++
+				}
+			})
+		}
+		both.Wait()
+	})
+}
+
+// A restart of the daemon ends the connection, and leaves the daemon's association.
+func TestPairRestart(t *testing.T) {
+	inMemory(t, assoctest.Options{Delay: time.Millisecond}, func(t *testing.T, c *memChain) {
+		c.send(c.near, "before", stream.Info{})
+		c.wantRead(c.far, "before", stream.Info{})
+		c.client.clear.(*assoctest.Assoc).Inject(stream.AssocChange{State: stream.AssocRestarted})
+		if text, _, err := read(c.far); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("the far daemon reads %q, %v", text, err)
+		}
+		c.wantReason(DaemonRestart, PeerAbort)
+		if c.client.clear.(*assoctest.Assoc).Gone() {
+			t.Error("the daemon's association is gone")
+		}
+		c.client.clear.Abort()
+	})
+}
