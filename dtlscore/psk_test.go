@@ -188,6 +188,19 @@ func TestPSKSizes(t *testing.T) {
 	newTestPair(t, client, server).handshake()
 }
 
+// The longest identity that a Config may have reaches the server.
+func TestPSKLongestIdentity(t *testing.T) {
+	long := PSK{Identity: bytes.Repeat([]byte{'i'}, maxIdentityLen), Key: testPSK.Key}
+	client, server := pskConfigs()
+	client.GetPSK = func([]byte) (*PSK, error) { return &long, nil }
+	server.LookupPSK = func([]byte) (*PSK, error) { return &long, nil }
+	p := newTestPair(t, client, server)
+	p.handshake()
+	if got := p.server.conn.ConnectionState().PSKIdentity; !bytes.Equal(got, long.Identity) {
+		t.Errorf("an identity of %d bytes", len(got))
+	}
+}
+
 func TestPSKVerifyConnection(t *testing.T) {
 	no := errors.New("no")
 	refuse := func(s ConnectionState) error {

@@ -29,11 +29,11 @@ var maxMessageLen = map[handshakeType]int{
 	typeNewSessionTicket:    1 << 17,
 	typeEncryptedExtensions: 1 << 16,
 	typeCertificate:         1 << 18,
-	typeServerKeyExchange:   1 << 16,
+	typeServerKeyExchange:   1<<16 + 1<<10, // a hint and a key share
 	typeCertificateRequest:  1 << 17,
 	typeServerHelloDone:     0,
-	typeCertificateVerify:   1 << 12, // RSA with 8192 bits makes 1024 bytes
-	typeClientKeyExchange:   1 << 16,
+	typeCertificateVerify:   1 << 12,      // RSA with 8192 bits makes 1024 bytes
+	typeClientKeyExchange:   1<<16 + 1<<9, // an identity and a key share
 	typeFinished:            64,
 	typeCertificateStatus:   1 << 16,
 	typeKeyUpdate:           1,
