@@ -29,7 +29,8 @@ func TestMain(m *testing.M) {
 // programs builds what the tests run, and returns the folder.
 var programs = sync.OnceValues(func() (bin string, err error) {
 	bin = filepath.Join(work, "bin")
-	for dir, pkg := range map[string]string{"../../cmd/sctp-echo": ".", "../../examples": "./...", "..": "./wirecheck"} {
+	for dir, pkg := range map[string]string{"../../cmd/sctp-echo": ".", "../../cmd/sctp-tunnel": ".",
+		"../../examples": "./...", "..": "./wirecheck"} {
 		cmd := exec.Command("go", "-C", dir, "build", "-ldflags=-s -w", "-o", bin+"/", pkg)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
