@@ -11,6 +11,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/credential"
 	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/status"
 	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/tunnel"
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/internal/legible"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
@@ -58,6 +59,16 @@ func (s *settings) tls() *sctpdtls.Config {
 // allow says whether a peer may use the service.
 func (s *settings) allow(state sctpdtls.ConnectionState) error {
 	if err := s.source.Revoked(state); err != nil {
+		return err
+	}
+	return s.Policy.Allow(state)
+}
+
+// revoked returns an error if a peer that could use the service may no longer: it is on a
+// revocation list, or no rule names it. That lists have become old is no reason to end what there
+// is.
+func (s *settings) revoked(state sctpdtls.ConnectionState) error {
+	if err, ok := errtype.As[*credential.RevokedError](s.source.Revoked(state)); ok && err.Listed {
 		return err
 	}
 	return s.Policy.Allow(state)
@@ -138,5 +149,15 @@ func (s *service) running() status.Running {
 		Ready:        func() error { return s.engine.Load().Ready() },
 		Associations: func() []*tunnel.Association { return s.engine.Load().Associations() },
 		Expires:      c.source.Expires,
+	}
+}
+
+// revoke ends the associations of peers that may no longer use the service.
+func (s *service) revoke() {
+	now := s.settings.Load()
+	for _, a := range s.engine.Load().Associations() {
+		if err := now.revoked(a.State); err != nil {
+			a.Revoke(err)
+		}
 	}
 }

@@ -286,6 +286,9 @@ func (v *supervisor) reload(ctx context.Context) {
 		v.log.Warn("what is not of a service changes with a restart only", "file", v.file)
 	}
 	v.change(ctx, all)
+	for _, s := range v.services {
+		s.revoke()
+	}
 	v.log.Info("loaded again", "file", v.file, "services", len(all))
 }
 
@@ -337,6 +340,7 @@ func (v *supervisor) reloadFiles(asked bool) {
 			v.log.Error("not loaded again: the old ones stay", "service", name, "err",
 				legible.Text(err.Error()))
 		case changed:
+			v.services[name].revoke()
 			v.metrics.Reloaded(nil)
 			v.log.Info("loaded again", "service", name, "certificateExpires", source.Expires())
 		case asked:

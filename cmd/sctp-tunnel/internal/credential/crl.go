@@ -16,8 +16,9 @@ import (
 
 // A RevokedError is the refusal of a peer by the revocation lists (RFC 5280, Section 6.3).
 type RevokedError struct {
-	Peer string // whose certificate it is, or was issued by
-	Why  string
+	Peer   string // whose certificate it is, or was issued by
+	Why    string
+	Listed bool // it is on a list; else no list says whether it counts
 }
 
 func (e *RevokedError) Error() string { return e.Peer + ": " + e.Why }
@@ -91,16 +92,15 @@ func (s *Source) Revoked(state sctpdtls.ConnectionState) error {
 		}
 	}
 	if first == nil {
-		return &RevokedError{doctor.PeerName(state), "no authority is known that could revoke it"}
+		return &RevokedError{Peer: doctor.PeerName(state),
+			Why: "no authority is known that could revoke it"}
 	}
 	return first
 }
 
 func (l *loaded) revoked(chain []*x509.Certificate, now time.Time) error {
 	for i, cert := range chain[:len(chain)-1] {
-		fail := func(format string, args ...any) error {
-			return &RevokedError{doctor.CertificateName(cert), fmt.Sprintf(format, args...)}
-		}
+		name := doctor.CertificateName(cert)
 		issuer := chain[i+1]
 		current := false
 		for _, list := range l.crls {
@@ -109,14 +109,15 @@ func (l *loaded) revoked(chain []*x509.Certificate, now time.Time) error {
 			}
 			for _, entry := range list.RevokedCertificateEntries {
 				if entry.SerialNumber.Cmp(cert.SerialNumber) == 0 && entry.ReasonCode != removeFromCRL {
-					return fail("revoked since %s", entry.RevocationTime.UTC().Format(time.DateTime))
+					return &RevokedError{name, "revoked since " +
+						entry.RevocationTime.UTC().Format(time.DateTime), true}
 				}
 			}
 			current = current || now.Before(list.NextUpdate) || list.NextUpdate.IsZero()
 		}
 		if !current && i == 0 {
-			return fail("there is no revocation list of now of %s, which has issued it",
-				doctor.CertificateName(issuer))
+			return &RevokedError{name, "there is no revocation list of now of " +
+				doctor.CertificateName(issuer) + ", which has issued it", false}
 		}
 	}
 	return nil

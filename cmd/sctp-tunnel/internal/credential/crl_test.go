@@ -119,8 +119,16 @@ func TestRevokedLater(t *testing.T) {
 	if changed, err := s.Reload(false); !changed || err != nil {
 		t.Fatal(changed, err)
 	}
-	if err := s.Revoked(state); err == nil {
-		t.Error("not revoked")
+	var revoked *RevokedError
+	if err := s.Revoked(state); !errors.As(err, &revoked) || !revoked.Listed {
+		t.Errorf("not revoked: %v", err)
+	}
+	write(t, f.CRL[0], root.list(t, begin.AddDate(0, 0, 1)))
+	if changed, err := s.Reload(false); !changed || err != nil {
+		t.Fatal(changed, err)
+	}
+	if err := s.Revoked(state); !errors.As(err, &revoked) || revoked.Listed {
+		t.Errorf("on an old list: %v", err)
 	}
 }
 

@@ -21,6 +21,14 @@ type Association struct {
 
 	out, in counts
 	conn    atomic.Pointer[sctpdtls.Conn]
+	revoked atomic.Pointer[error] // why the peer may no longer use the service
+}
+
+// Revoke ends the association by ABORT at both sides, because its peer may no longer use the
+// service. The reason is [NotAllowed], and why is logged.
+func (a *Association) Revoke(why error) {
+	a.revoked.Store(&why)
+	a.conn.Load().Abort()
 }
 
 // A Direction is one of the two of an [Association].

@@ -186,6 +186,9 @@ func (p *pair) ending(why Reason) (first bool) {
 
 // fail ends both associations by ABORT, and says why, unless that is known already.
 func (p *pair) fail(why Reason, err error) {
+	if revoked := p.info.revoked.Load(); revoked != nil {
+		why, err = NotAllowed, *revoked
+	}
 	p.mu.Lock()
 	known := p.err != nil
 	if !known {

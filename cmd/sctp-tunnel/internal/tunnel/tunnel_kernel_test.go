@@ -336,6 +336,11 @@ func TestKernelEnds(t *testing.T) {
 		{"too large a message", func(near, far *sctpsock.Socket) {
 			near.Send(make([]byte, 16385), stream.Info{})
 		}, "both", syscall.ECONNRESET, TooLarge, PeerAbort},
+		{"a peer that may no longer be there", func(near, far *sctpsock.Socket) {
+			for _, a := range c.server.Associations() {
+				a.Revoke(errors.New("it is on a list"))
+			}
+		}, "both", syscall.ECONNRESET, PeerAbort, NotAllowed},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c.t = t
