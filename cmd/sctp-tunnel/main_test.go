@@ -416,7 +416,9 @@ func TestStatusPort(t *testing.T) {
 	tt := begin(t, nil, "run", name)
 	tt.wait("begins")
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true,
-		Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", path) }}}
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", path)
+		}}}
 	for _, where := range []string{"/metrics", "/healthz", "/status"} {
 		res, err := client.Get("http://tunnel" + where)
 		if err != nil {

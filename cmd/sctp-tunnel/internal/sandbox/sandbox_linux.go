@@ -45,10 +45,10 @@ func Enter(o Options) (Report, error) {
 	// be bound and connected.
 	lock := landlock.V6.BestEffort()
 	if err := lock.RestrictPaths(rules(o)...); err != nil {
-		return r, fmt.Errorf("Landlock: %w", err)
+		return r, fmt.Errorf("restriction by Landlock: %w", err)
 	}
 	if err := lock.RestrictScoped(); err != nil {
-		return r, fmt.Errorf("Landlock: %w", err)
+		return r, fmt.Errorf("restriction by Landlock: %w", err)
 	}
 	if version, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, 1); errno == 0 {
 		r.Landlock = int(version)

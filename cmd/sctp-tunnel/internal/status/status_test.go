@@ -2,6 +2,7 @@ package status
 
 import (
 	"bytes"
+	"context"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/json"
@@ -193,7 +194,9 @@ func TestListenUnix(t *testing.T) {
 	done := make(chan error)
 	go func() { done <- s.Serve(l) }()
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true,
-		Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", path) }}}
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", path)
+		}}}
 	res, err := client.Get("http://tunnel/healthz")
 	if err != nil {
 		t.Fatal(err)
