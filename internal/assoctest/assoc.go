@@ -92,11 +92,8 @@ type network struct {
 	*simnet.Network
 	hosts [2]*simnet.Host
 	end   func()
-	// thieves are on the path from each end.
-	thieves [2]thief
 
-	mu   sync.Mutex // guards the following
-	ends [2]*Assoc  // the newest
+	thieves [2]thief // on the paths from the hosts
 }
 
 // Sent is one message as it was sent, and the key that authenticated it.
@@ -146,23 +143,19 @@ func New(o Options) (a, b *Assoc, err error) {
 		return nil, nil, err
 	}
 	defer l.Close()
-	accepted := make(chan *sctpudp.Assoc, 1)
-	go func() {
-		x, _ := l.Accept()
-		accepted <- x
-	}()
-	a, err = n.dial(0, &o, config)
-	if err != nil {
-		n.Close()
+	if a, err = n.dial(0, &o, config); err != nil {
 		return nil, nil, err
 	}
-	b = newAssoc(n, <-accepted, 1, &o)
+	accepted, err := l.Accept()
+	if err != nil {
+		return nil, nil, err
+	}
 	n.SetLink(link)
-	return a, b, nil
+	return a, newAssoc(n, accepted, 1, &o), nil
 }
 
 func newAssoc(n *network, sctp *sctpudp.Assoc, end int, o *Options) *Assoc {
-	a := &Assoc{
+	return &Assoc{
 		association: sctp,
 		sctp:        sctp,
 		network:     n,
@@ -170,13 +163,9 @@ func newAssoc(n *network, sctp *sctpudp.Assoc, end int, o *Options) *Assoc {
 		options:     *o,
 		keys:        map[uint16]bool{0: true},
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.ends[end] = a
-	return a
 }
 
-// open opens the UDP socket of a host. It stays open until the network ends.
+// open opens the UDP socket of a host, which is closed with its last association.
 func (n *network) open(host int) (*sctpudp.Socket, error) {
 	c, err := n.hosts[host].ListenUDP("udp", netip.AddrPortFrom(n.hosts[host].Addrs()[0], udpPort))
 	if err != nil {
@@ -216,13 +205,6 @@ func (n *network) dial(end int, o *Options, config *sctpcore.Config) (*Assoc, er
 		return nil, err
 	}
 	return newAssoc(n, a, end, o), nil
-}
-
-// peer returns the other end.
-func (a *Assoc) peer() *Assoc {
-	a.network.mu.Lock()
-	defer a.network.mu.Unlock()
-	return a.network.ends[1-a.end]
 }
 
 // An item is what a test puts into what is received: a part of a message, or an event.
