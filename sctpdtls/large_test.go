@@ -427,7 +427,7 @@ func TestLargeMessagesOverUDP(t *testing.T) {
 func TestLargeMessagesAreFair(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		o := largeNetwork
-		o.Window, o.Buffer = 1<<20, 1<<20
+		o.Window, o.Buffer = 1<<20, 1<<20+1<<16
 		p := connected13(t, o, takesLarge(1<<20))
 		var all sync.WaitGroup
 		write := func(id uint16, n, times int) {
