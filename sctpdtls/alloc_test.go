@@ -83,6 +83,7 @@ func TestNoAllocations(t *testing.T) {
 		to[i], from[i] = p.client.Stream(uint16(i)), p.server.Stream(uint16(i))
 	}
 	msg, buf := make([]byte, 1000), make([]byte, MaxMessageSize)
+	largest := make([]byte, MaxMessageSize)
 	for name, f := range map[string]func() (int, error){
 		"WriteMessage and ReadMessage": func() (int, error) {
 			if err := p.client.WriteMessage(msg, MessageInfo{Stream: 3, PPID: PPIDNGAP}); err != nil {
@@ -90,6 +91,13 @@ func TestNoAllocations(t *testing.T) {
 			}
 			n, _, err := p.server.ReadMessage(buf)
 			return n, err
+		},
+		"a message of the largest size": func() (int, error) {
+			if err := p.client.WriteMessage(largest, MessageInfo{Stream: 3}); err != nil {
+				return 0, err
+			}
+			n, _, err := p.server.ReadMessage(buf)
+			return n - len(largest) + len(msg), err
 		},
 		"Write and Read": func() (int, error) {
 			if _, err := p.client.Write(msg); err != nil {

@@ -210,9 +210,11 @@ func (m *Mux) Take(r *Reader, data []byte, info Info) {
 	defer m.mu.Unlock()
 	if !m.discarded {
 		whole, large := r.detach()
-		k := &kept{buf: large}
+		var k *kept
 		if whole != nil {
 			k = wholes.Get().(*kept)
+		} else {
+			k = &kept{buf: large}
 		}
 		k.info, k.data, k.whole = info, data, whole
 		m.push(k)
