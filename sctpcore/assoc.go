@@ -44,7 +44,7 @@ const never = time.Duration(math.MaxInt64)
 type Assoc struct {
 	config *Config
 	rand   io.Reader
-	key    *cookieKey
+	key    *cookieKeys
 
 	state State
 	err   error // what ended it
@@ -88,7 +88,7 @@ type Stats struct {
 	Unauthenticated                uint64 // chunks dropped because they came without AUTH
 }
 
-func newAssoc(config *Config, rand io.Reader, key *cookieKey) *Assoc {
+func newAssoc(config *Config, rand io.Reader, key *cookieKeys) *Assoc {
 	a := &Assoc{config: config, rand: rand, key: key}
 	a.shake.timer, a.shutdown.timer, a.shutdown.guard, a.in.sackTimer = never, never, never, never
 	a.auth.keys = map[uint16]*sharedKey{}

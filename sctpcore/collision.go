@@ -78,7 +78,7 @@ const (
 )
 
 // check opens the cookie of a COOKIE ECHO chunk. RFC 9260, Section 5.1.5, steps 1 to 5.
-func (k *cookieKey) check(now time.Duration, h header, value []byte) (stateCookie, verdict) {
+func (k *cookieKeys) check(now time.Duration, h header, value []byte) (stateCookie, verdict) {
 	c, ok := k.open(value)
 	switch {
 	case !ok || h.tag != c.localTag || h.dst != c.localPort || h.src != c.peerPort:

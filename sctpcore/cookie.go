@@ -4,7 +4,9 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
+	"io"
 	"net/netip"
+	"sync"
 	"time"
 )
 
@@ -29,7 +31,53 @@ const (
 	cookieFixedLen = macLen + 8 + 8 + 4*4 + 2*2 + 18 + 32
 )
 
-// A cookieKey signs cookies. It is as old as the [Endpoint] that made it.
+// cookieKeyLife is how long a key signs new cookies. It is long beside the life of a cookie.
+const cookieKeyLife = time.Hour
+
+// cookieKeys sign and check the cookies of an [Endpoint] and its associations, which may do so at
+// the same time. A key is replaced after its life, and accepted for as long again. RFC 9260,
+// Section 5.1.3.
+type cookieKeys struct {
+	rand io.Reader
+
+	mu                sync.Mutex // guards the following
+	current, previous cookieKey
+	since             time.Duration // when current was made
+}
+
+// begin makes the first key.
+func (k *cookieKeys) begin(rand io.Reader) error {
+	k.rand = rand
+	err := fill(rand, k.current[:])
+	k.previous = k.current
+	return err
+}
+
+// seal returns the cookie as it goes into INIT ACK.
+func (k *cookieKeys) seal(c *stateCookie) []byte {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if c.created-k.since >= cookieKeyLife {
+		// Without random numbers the old key goes on.
+		if fresh := (cookieKey{}); fill(k.rand, fresh[:]) == nil {
+			k.previous, k.current, k.since = k.current, fresh, c.created
+		}
+	}
+	return k.current.seal(c)
+}
+
+// open reads a cookie that seal made; any other is not ok.
+func (k *cookieKeys) open(b []byte) (c stateCookie, ok bool) {
+	k.mu.Lock()
+	current, previous := k.current, k.previous
+	k.mu.Unlock()
+	if c, ok = current.open(b); !ok && previous != current {
+		c, ok = previous.open(b)
+	}
+	return c, ok
+}
+
+// A cookieKey signs cookies.
 type cookieKey [32]byte
 
 func (k *cookieKey) sign(b []byte) []byte {
@@ -38,7 +86,6 @@ func (k *cookieKey) sign(b []byte) []byte {
 	return m.Sum(nil)
 }
 
-// seal returns the cookie as it goes into INIT ACK.
 func (k *cookieKey) seal(c *stateCookie) []byte {
 	b := make([]byte, macLen, cookieFixedLen+256)
 	b = binary.BigEndian.AppendUint64(b, uint64(c.created))

@@ -14,7 +14,7 @@ import (
 // It must not be used concurrently; an [Assoc] may meanwhile be used.
 type Endpoint struct {
 	rand      io.Reader
-	key       cookieKey
+	key       cookieKeys
 	listeners map[uint16]*Config
 	byTag     map[uint32]*Assoc
 	byPlace   map[place]*Assoc
@@ -48,7 +48,7 @@ func NewEndpoint(rand io.Reader) (*Endpoint, error) {
 		byPlace:   map[place]*Assoc{},
 		bound:     map[*Assoc]binding{},
 	}
-	return e, fill(rand, e.key[:])
+	return e, e.key.begin(rand)
 }
 
 func fill(r io.Reader, b []byte) error {

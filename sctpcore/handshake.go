@@ -151,7 +151,7 @@ func (a *Assoc) receiveStaleCookie(now time.Duration, info []byte) {
 // An answer is an INIT ACK, or an ABORT in its place, to an INIT that came from somewhere.
 type answer struct {
 	config            *Config
-	key               *cookieKey
+	key               *cookieKeys
 	localTag          uint32
 	localTSN          uint32
 	tieLocal, tiePeer uint32

@@ -19,8 +19,12 @@ type batchConn interface {
 // batchRoom is the length of the room.
 const batchRoom = 64
 
-// maxBatch is how many packets a batch may have, which every Linux takes.
-const maxBatch = 64
+// A batch may have as many packets and bytes as every Linux takes; the bytes are those of a
+// datagram that is not cut.
+const (
+	maxBatch      = 64
+	maxBatchBytes = 65000
+)
 
 // burst is Max.Burst where there are batches: a packet costs less as one of many, and those of a
 // batch are acknowledged together. RFC 9260, Section 6.1, rule D, recommends 4 and leaves it to the
@@ -76,7 +80,8 @@ func (o *outgoing) add(s *Socket, p sctpcore.Packet) {
 		o.size, o.to = n, p.To
 	}
 	o.end += n
-	if n < o.size || o.end-o.start == maxBatch*o.size {
+	all := o.end - o.start
+	if n < o.size || all == maxBatch*o.size || all+o.size > maxBatchBytes {
 		o.send(s)
 	}
 }

@@ -45,7 +45,9 @@ func TestOutgoing(t *testing.T) {
 		{[]int{1200, 11200, 11200, 1200}, "[1 1200 2 2x1200+0 1 1200]"},
 		{[]int{1200, -300, 1200}, "[1 1200 1 300 1 1200]"},
 		{slices.Repeat([]int{600}, 70), "[1 64x600+0 1 6x600+0]"},
-		{slices.Repeat([]int{1232}, 60), "[1 53x1232+0 1 7x1232+0]"}, // all that has room
+		// As much as a datagram has, and what then has room in the buffer.
+		{slices.Repeat([]int{1232}, 60), "[1 52x1232+0 1 1232 1 7x1232+0]"},
+		{slices.Repeat([]int{1024}, 64), "[1 63x1024+0 1 1024]"},
 	} {
 		r := &recorder{}
 		s := &Socket{conn: r, batch: r}
