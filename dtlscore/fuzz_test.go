@@ -114,7 +114,7 @@ func FuzzUnifiedHeader(f *testing.F) {
 					length = int(binary.BigEndian.Uint16(b[header:])) - 1<<14
 					header += 2
 				case b[header]>>6 == 2 && n > 16384:
-					length = int(binary.BigEndian.Uint32(b[header:])) - 1<<31
+					length = int(binary.BigEndian.Uint32(b[header:]) &^ (1 << 31))
 					header += 4
 				default:
 					t.Fatalf("%x read as %+v", b, h)
