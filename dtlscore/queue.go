@@ -39,6 +39,9 @@ func (c *Conn) pushThen(f func() error) { c.queue = append(c.queue, action{then:
 // a part of it costs more than the peer could do meanwhile.
 func (c *Conn) pushStep(f func() error) { c.queue = append(c.queue, action{then: f, step: true}) }
 
+// Quiet reports whether NextEvent would return nothing now.
+func (c *Conn) Quiet() bool { return len(c.queue) == 0 }
+
 // NextEvent returns the next instruction to the driver, of kind [EventNone] if
 // there is none for now.
 func (c *Conn) NextEvent() Event {

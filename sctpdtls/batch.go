@@ -14,8 +14,9 @@ type Message struct {
 }
 
 // WriteMessages sends several messages in their order, as [Conn.WriteMessage] does one, with fewer
-// system calls: it pays where messages are small. It returns how many were sent; if that is not all
-// of them, err is what WriteMessage says of the next one, and those behind it were not tried.
+// system calls, and in as few packets as they fit in, each with one HMAC: it pays where messages
+// are small. It returns how many were sent; if that is not all of them, err is what WriteMessage
+// says of the next one, and those behind it were not tried.
 func (c *Conn) WriteMessages(msgs []Message) (n int, err error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL

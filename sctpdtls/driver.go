@@ -59,6 +59,9 @@ var errPending = errors.New("sctpdtls: messages are waiting")
 // obey does what the core wants. When it fails with a timeout or errPending it can be called
 // again to go on where it was.
 func (c *Conn) obey() error {
+	if c.current.Kind == dtlscore.EventNone && len(c.flight) == 0 && c.core.Quiet() {
+		return c.obeyed() // as after each message of the peer's application
+	}
 	for {
 		if c.current.Kind == dtlscore.EventNone {
 			c.current = c.next()
@@ -69,17 +72,22 @@ func (c *Conn) obey() error {
 			}
 		}
 		if c.current.Kind == dtlscore.EventNone {
-			c.tellKeys()
-			if c.closeWrite.Load() != nil {
-				c.finished(closeWriteTask, c.core.Err())
-			}
-			return c.core.Err()
+			return c.obeyed()
 		}
 		if err := c.do(c.current); err != nil {
 			return err
 		}
 		c.current = dtlscore.Event{}
 	}
+}
+
+// obeyed is called when all is done that the core wanted.
+func (c *Conn) obeyed() error {
+	c.tellKeys()
+	if c.closeWrite.Load() != nil {
+		c.finished(closeWriteTask, c.core.Err())
+	}
+	return c.core.Err()
 }
 
 // next takes the event that is to be obeyed next. Records that may be sent together it collects.

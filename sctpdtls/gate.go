@@ -13,14 +13,14 @@ type gate struct {
 
 	mu     sync.Mutex    // guards the following
 	empty  chan struct{} // closed when the last writer leaves a shut gate
-	change chan struct{} // closed when those outside should look again
+	change chan struct{} // closed when those outside should look again; nil if none has asked
 }
 
 const gateShut = 1 << 30
 
 // newGate returns a gate that is shut.
 func newGate() *gate {
-	g := &gate{change: make(chan struct{})}
+	g := new(gate)
 	g.state.Store(gateShut)
 	return g
 }
@@ -69,8 +69,10 @@ func (g *gate) open() {
 func (g *gate) poke() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	close(g.change)
-	g.change = make(chan struct{})
+	if g.change != nil {
+		close(g.change)
+		g.change = nil
+	}
 }
 
 // changed returns a channel that is closed at the next change. Get it before
@@ -78,5 +80,8 @@ func (g *gate) poke() {
 func (g *gate) changed() <-chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.change == nil {
+		g.change = make(chan struct{})
+	}
 	return g.change
 }

@@ -66,8 +66,10 @@ func (c *Conn) recv(p *party, b []byte, what ask) (n int, info MessageInfo, err 
 			return 0, info, err
 		}
 		end := c.readEnd.Load() // what was received before the end comes first
-		if n, info, done, err = c.kept(p, b, what); done {
-			return n, info, err
+		if c.mux.Size() > 0 {
+			if n, info, done, err = c.kept(p, b, what); done {
+				return n, info, err
+			}
 		}
 		if end != nil {
 			return 0, info, *end

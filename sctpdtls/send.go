@@ -56,8 +56,9 @@ func (c *Conn) send(p *party, b []byte, m *MessageInfo) error {
 		return c.sendIn(make([]byte, 0, len(b)+dtlscore.MaxOverhead), p, b, info)
 	}
 	buf := records.Get().(*[stream.MaxMessageSize]byte)
-	defer records.Put(buf)
-	return c.sendIn(buf[:0], p, b, info)
+	err := c.sendIn(buf[:0], p, b, info)
+	records.Put(buf)
+	return err
 }
 
 // tooLarge is the error of a message of size bytes.
@@ -73,6 +74,12 @@ func (c *Conn) sendIn(buf []byte, p *party, b []byte, info stream.Info) error {
 			return err
 		}
 	}
+	return c.lineUp(p, buf, b, info)
+}
+
+// lineUp is sendIn where writers wait for space. It is a function of its own, for one that may
+// defer calls is slow even when it does not.
+func (c *Conn) lineUp(p *party, buf, b []byte, info stream.Info) error {
 	c.waiting.Add(1)
 	defer c.waiting.Add(-1)
 	if err := c.waitForSpace(p); err != nil {

@@ -12,11 +12,12 @@ import (
 )
 
 // A sendCall is one sendmsg, a recvCall one recvmsg. Both keep what the kernel reads and writes,
-// and the function that the poller calls, so that a message costs no allocation; they are pooled,
-// so that an idle socket holds none. x/sys is not used for the calls, because it adds a byte to an
-// empty message. They never wait (see setOpt): if Go's scheduler were told of them, it would hand
-// the processor to another thread whenever the kernel takes some time over a message, which can
-// cost more than the message does.
+// and the function that the poller calls, so that a message costs no allocation. A sendCall is
+// pooled, so that an idle socket holds none; a socket has one recvCall, in which somebody mostly
+// waits. x/sys is not used for the calls, because it adds a byte to an empty message. They never
+// wait (see setOpt): if Go's scheduler were told of them, it would hand the processor to another
+// thread whenever the kernel takes some time over a message, which can cost more than the message
+// does.
 type sendCall struct {
 	hdr   unix.Msghdr
 	iov   unix.Iovec
@@ -114,7 +115,7 @@ type recvCall struct {
 	once   func(fd uintptr)             // the same without waiting
 }
 
-var recvCalls = sync.Pool{New: func() any {
+func newRecvCall() *recvCall {
 	c := new(recvCall)
 	c.try = c.recv
 	c.once = func(fd uintptr) { c.recv(fd) }
@@ -122,17 +123,6 @@ var recvCalls = sync.Pool{New: func() any {
 	c.hdr.SetIovlen(1)
 	c.hdr.Control = (*byte)(unsafe.Pointer(&c.ctl))
 	return c
-}}
-
-func newRecvCall(buffer stream.Buffer) *recvCall {
-	c := recvCalls.Get().(*recvCall)
-	c.buffer, c.waited = buffer, false
-	return c
-}
-
-func (c *recvCall) release() {
-	c.b, c.buffer, c.iov.Base = nil, nil, nil
-	recvCalls.Put(c)
 }
 
 func (c *recvCall) recv(fd uintptr) (done bool) {
@@ -166,10 +156,11 @@ func (c *recvCall) info() (info stream.Info, tsn uint32, err error) {
 // findRcvInfo finds it among control messages, and the TSN of the first DATA chunk.
 func findRcvInfo(b []byte) (info stream.Info, tsn uint32, err error) {
 	for len(b) >= unix.SizeofCmsghdr {
-		hdr, data, rest, err := unix.ParseOneSocketControlMessage(b)
-		if err != nil {
+		hdr := (*unix.Cmsghdr)(unsafe.Pointer(&b[0]))
+		if hdr.Len < unix.SizeofCmsghdr || uint64(hdr.Len) > uint64(len(b)) {
 			break
 		}
+		data := b[unix.CmsgLen(0):hdr.Len]
 		if hdr.Level == solSCTP && hdr.Type == cmsgRcvInfo && len(data) >= int(unsafe.Sizeof(rcvInfo{})) {
 			r := (*rcvInfo)(unsafe.Pointer(&data[0]))
 			return stream.Info{
@@ -178,7 +169,7 @@ func findRcvInfo(b []byte) (info stream.Info, tsn uint32, err error) {
 				Unordered: r.Flags&flagUnordered != 0,
 			}, r.TSN, nil
 		}
-		b = rest
+		b = b[min(unix.CmsgSpace(len(data)), len(b)):]
 	}
 	return stream.Info{}, 0, errNoRcvInfo
 }

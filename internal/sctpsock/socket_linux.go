@@ -36,6 +36,7 @@ type Socket struct {
 	note  []byte           // the notification that is being read in parts, or nil
 	empty bool             // there was nothing in the last batch
 	busy  bool             // there was something to read without waiting, and may be more
+	call  *recvCall        // made by the first Recv
 	batch *recvBatch       // what was read of it, or nil
 	lost  *stream.EndError // after AssocAborted or AssocLost; the error follows
 	down  bool             // the association has ended
@@ -173,7 +174,14 @@ func (s *Socket) sendError(errno syscall.Errno, size int, to uint16) error {
 // At the end it returns io.EOF, or a [stream.EndError] if the association
 // was not shut down, then and ever after.
 func (s *Socket) Recv(b stream.Buffer, wait bool) (stream.Part, error) {
-	p, err := s.recv(newRecvCall(b), wait)
+	c := s.call
+	if c == nil {
+		c = newRecvCall()
+		s.call = c
+	}
+	c.buffer, c.waited = b, false
+	p, err := s.recv(c, wait)
+	c.b, c.buffer, c.iov.Base = nil, nil, nil
 	if err == nil && p.Event == nil && !s.received {
 		s.firstTSN, s.received = p.TSN, true
 	}
@@ -181,7 +189,6 @@ func (s *Socket) Recv(b stream.Buffer, wait bool) (stream.Part, error) {
 }
 
 func (s *Socket) recv(c *recvCall, wait bool) (stream.Part, error) {
-	defer c.release()
 	for s.end == nil {
 		if s.dry.now.Load() {
 			s.dry.now.Store(false)
