@@ -70,3 +70,32 @@ func TestVerbose(t *testing.T) {
 		}
 	}
 }
+
+// With -plain at both ends there is neither DTLS nor SCTP-AUTH, and the rest is as it was.
+func TestBenchPlain(t *testing.T) {
+	e := newEchoPair(t)
+	for _, mode := range []string{"echo", "discard"} {
+		server := e.server.Start(t, "sctp-echo", "serve", "-plain", "-mode", mode, e.addr())
+		server.WaitFor(`listening on `)
+		out := e.client.Run(t, "sctp-echo", "bench", "-plain", "-mode", mode, "-time", "300ms", "-json",
+			"-window", "4", "-streams", "3", "-size", "100", "-size", "16384", e.addr())
+		if strings.Count(out, "\n") != 2 {
+			t.Errorf("%s: %s", mode, out)
+		}
+		for line := range strings.Lines(out) {
+			var m struct {
+				Messages int64 `json:"messages"`
+				Version  string
+			}
+			err := json.Unmarshal([]byte(line), &m)
+			if err != nil || m.Messages < 10 || m.Version != "plain SCTP" {
+				t.Errorf("%s: %v in %s", mode, err, line)
+			}
+		}
+		server.Interrupt()
+		err := server.Wait()
+		if said := server.Output(); err != nil || !strings.Contains(said, "nothing is protected") {
+			t.Errorf("%s: the server: %v\n%s", mode, err, said)
+		}
+	}
+}

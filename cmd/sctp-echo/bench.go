@@ -45,7 +45,10 @@ told every second, and at the end in a table; with -json as one JSON object for 
 Examples:
    sctp-echo bench -cert demo/client.pem -key demo/client-key.pem -ca demo/ca.pem -time 1s localhost:5868
    sctp-echo bench -ca demo/ca.pem -name localhost -size 64K -size 1M localhost:5868
-   sctp-echo bench -ca demo/ca.pem -mode discard -time 1s -size 64 -size 16384 -connections 4 -streams 16 localhost:5869`,
+   sctp-echo bench -ca demo/ca.pem -mode discard -time 1s -size 64 -size 16384 -connections 4 -streams 16 localhost:5869
+
+With -plain, here and at the server, the same goes without DTLS and SCTP-AUTH: what these
+cost is the difference.`,
 		Flags: append(append(o.commonOptions.flags(
 			"certificate chain of this client in PEM `FILE`",
 			"CA certificates that may have signed the server's, in PEM `FILE` (default: those of the system)",
@@ -167,8 +170,10 @@ func (p *program) measure(ctx context.Context, addr string, config *sctpdtls.Con
 		if err := fits(size, state); err != nil {
 			return m, err
 		}
-		m.Version = sctpdtls.VersionName(state.Version)
-		m.Suite = sctpdtls.CipherSuiteName(state.CipherSuite)
+		if m.Version, m.Suite = plain, "no suite"; state.Version != 0 {
+			m.Version = sctpdtls.VersionName(state.Version)
+			m.Suite = sctpdtls.CipherSuiteName(state.CipherSuite)
+		}
 		runs[i] = &benchRun{session: s, size: size, benchOptions: o}
 	}
 	m.Handshake = float64(time.Since(start)) / float64(time.Millisecond) / float64(o.connections)

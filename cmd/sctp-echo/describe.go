@@ -14,6 +14,10 @@ type fact struct{ name, value string }
 
 // facts tells a person what has been negotiated.
 func facts(s sctpdtls.ConnectionState) []fact {
+	streams := fact{"streams", fmt.Sprintf("%d out, %d in", s.OutStreams, s.InStreams)}
+	if s.Version == 0 {
+		return []fact{{"version", plain + ": nothing is protected"}, streams}
+	}
 	f := []fact{
 		{"version", sctpdtls.VersionName(s.Version)},
 		{"suite", sctpdtls.CipherSuiteName(s.CipherSuite)},
@@ -33,7 +37,7 @@ func facts(s sctpdtls.ConnectionState) []fact {
 	}
 	return append(f,
 		fact{"SCTP-AUTH", fmt.Sprintf("key id %d", s.AuthKeyID)},
-		fact{"streams", fmt.Sprintf("%d out, %d in", s.OutStreams, s.InStreams)},
+		streams,
 	)
 }
 

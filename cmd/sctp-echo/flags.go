@@ -29,6 +29,7 @@ type commonOptions struct {
 	ppid          uint32
 	transport     string
 	udpEncap      uint32
+	plain         bool
 	legacyLabel   bool
 	maxMessage    int
 	timeout       time.Duration
@@ -56,6 +57,8 @@ func (o *commonOptions) flags(certUsage, caUsage, streamsUsage, ppidUsage, timeo
 			Usage: "SCTP in UDP (RFC 6951): `PORT` of the server; the kernel's own port is that of " +
 				"the sysctl net.sctp.udp_port (default with -transport udp: 9899)",
 			HideDefault: true, Validator: between[uint32](0, 65535)},
+		&cli.BoolFlag{Name: "plain", Destination: &o.plain,
+			Usage: "no DTLS and no SCTP-AUTH, at both ends: nothing is protected; to measure their cost"},
 		&cli.BoolFlag{Name: "legacy-label", Usage: "derive SCTP-AUTH keys as OpenSSL did before it followed RFC 6083 (its -sctp_label_bug)", Destination: &o.legacyLabel},
 		&sizeFlag{Name: "max-message", Destination: &o.maxMessage,
 			Usage: "take messages of up to `N` bytes, such as 1M, if the peer asks for more than 16384 " +
@@ -90,7 +93,10 @@ func transportFlag(to *string) cli.Flag {
 
 // network is what package sctpdtls calls it.
 func (o *commonOptions) network() string {
-	if o.transport == udp {
+	switch {
+	case o.plain:
+		return plain
+	case o.transport == udp:
 		return "sctp+udp"
 	}
 	return "sctp"

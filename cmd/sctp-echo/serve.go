@@ -71,7 +71,7 @@ Examples:
 }
 
 func (p *program) serve(ctx context.Context, addr string, o serveOptions) error {
-	if o.cert == "" && o.psk == "" {
+	if o.cert == "" && o.psk == "" && !o.plain {
 		return usagef("a server needs -cert and -key: sctp-echo certs DIR makes some; or -psk")
 	}
 	keyLog, err := p.openKeyLog()

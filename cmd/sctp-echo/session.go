@@ -45,6 +45,9 @@ func dialSCTP(
 			return nil, usagef("-local: %w", err)
 		}
 	}
+	if network == plain {
+		return dialPlain(ctx, d.LocalAddr, address, &config.SCTP)
+	}
 	c, err := d.DialConn(ctx, network, address)
 	if err != nil {
 		return nil, err
@@ -53,6 +56,9 @@ func dialSCTP(
 }
 
 func listenSCTP(network, address string, config *sctpdtls.Config) (listener, error) {
+	if network == plain {
+		return listenPlain(address, &config.SCTP)
+	}
 	l, err := sctpdtls.Listen(network, address, config)
 	if err != nil {
 		return nil, err
