@@ -44,17 +44,15 @@ var (
 	openssl      = Program{Name: "openssl", Kind: "openssl", C: true, HMAC: sha1, SACKDelay: -1}
 	openssl256   = Program{Name: "openssl SHA-256", Kind: "openssl", C: true, HMAC: sha256, SACKDelay: -1}
 	openssl0     = Program{Name: "openssl no delay", Kind: "openssl", C: true, HMAC: sha1, SACKDelay: 0}
-	authC        = Program{Name: "auth in C", Kind: "auth", C: true, HMAC: sha1, SACKDelay: -1}
 	authGo       = Program{Name: "auth in Go", Kind: "auth", HMAC: sha1, SACKDelay: -1}
-	plainC       = Program{Name: "plain in C", Kind: "plain", C: true, SACKDelay: -1}
 	plainGo      = Program{Name: "plain in Go", Kind: "plain", SACKDelay: -1}
 	dtlsBatch    = Program{Name: "dtls1.2 batch", Kind: "dtls", HMAC: sha1, SACKDelay: -1, Version: "1.2", Batch: batch}
 	dtls256Batch = Program{Name: "dtls1.2 SHA-256 batch", Kind: "dtls", HMAC: sha256, SACKDelay: -1, Version: "1.2", Batch: batch}
 	authGoBatch  = Program{Name: "auth in Go batch", Kind: "auth", HMAC: sha1, SACKDelay: -1, Batch: batch}
-	plainGoBatch = Program{Name: "plain in Go batch", Kind: "plain", SACKDelay: -1, Batch: batch}
 	checked      = []Program{openssl, dtlsBatch, dtls, authGo, dtls13}
-	everything   = []Program{openssl, dtlsBatch, authGoBatch, dtls, authGo, authC, dtls13, openssl256, dtls256Batch, dtls256, plainC, plainGo, plainGoBatch}
-	selected     = []Program{openssl, dtlsBatch, dtls, authGo, authC}
+	everything   = []Program{openssl, dtlsBatch, authGoBatch, dtls, authGo, dtls13, openssl256,
+		dtls256Batch, dtls256, plainGo}
+	selected     = []Program{openssl, dtlsBatch, dtls, authGo}
 	dtlsResumed  = Program{Name: "dtls1.2 resumed", Kind: "dtls", HMAC: sha1, SACKDelay: -1, Version: "1.2", Resume: true}
 	dtls13Resume = Program{Name: "dtls1.3 resumed", Kind: "dtls", HMAC: sha1, SACKDelay: -1, Version: "1.3", Resume: true}
 	inHandshakes = []Program{dtls, dtls13, dtlsResumed, dtls13Resume, openssl0, authGo, openssl}

@@ -106,12 +106,12 @@ func (n *Network) client(p Program, associations, streams int) (*process, error)
 	if associations > 1 {
 		size /= 8 // all of them have to fit into the memory that SCTP may have
 	}
-	key := fmt.Sprint(p.Name, size)
+	key := fmt.Sprint(p.Name, size, streams)
 	s := n.servers[key]
 	if s == nil {
 		n.port++
 		var err error
-		if s, err = start("server", n.command(p, "server", n.port, 0, 1024, size)); err != nil {
+		if s, err = start("server", n.command(p, "server", n.port, 0, streams, size)); err != nil {
 			return nil, fmt.Errorf("%s: %w", p.Name, err)
 		}
 		s.port = n.port

@@ -111,6 +111,7 @@ var beside = []struct {
 	who  []string // the best of them counts
 	base string
 }{
+	{[]string{"plain in Go"}, "openssl"},
 	{[]string{"openssl"}, ""},
 	{[]string{"auth in Go", "auth in Go batch"}, "openssl"},
 	{[]string{"dtls1.2", "dtls1.2 batch"}, "openssl"},
