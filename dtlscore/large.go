@@ -60,14 +60,12 @@ func (f recordForm) lengthLen(n int) int {
 	return 4
 }
 
-// putLength writes the length n into b, which has as many bytes as it takes.
+// putLength writes the length n of a large form into b, which has as many bytes as it takes.
 func (f recordForm) putLength(b []byte, n int) {
-	switch {
-	case !f.large:
-		binary.BigEndian.PutUint16(b, uint16(n))
-	case len(b) == 1:
+	switch len(b) {
+	case 1:
 		b[0] = varuint1<<6 | byte(n)
-	case len(b) == 2:
+	case 2:
 		binary.BigEndian.PutUint16(b, varuint2<<14|uint16(n))
 	default:
 		binary.BigEndian.PutUint32(b, varuint4<<30|uint32(n))

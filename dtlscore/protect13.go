@@ -56,14 +56,21 @@ func newProtection13(
 // long as the sample for the record number must be.
 func (p *protection13) seal(dst []byte, typ contentType, sequence uint64, content []byte) []byte {
 	start, n := len(dst), len(content)+1+aeadTagLen
-	at := start + unifiedHeaderLen - 2 + p.form.lengthLen(n)
+	at := start + unifiedHeaderLen
+	if p.form.large {
+		at += p.form.lengthLen(n) - 2
+	}
 	end := at + n
 	dst = grow(dst, end-start+sealScratch)
 	header, body, scratch := dst[start:at], dst[at:end], dst[end:]
 
 	header[0] = unifiedFixed | unifiedSequence | unifiedLength | byte(p.epoch)&unifiedEpoch
 	binary.BigEndian.PutUint16(header[1:], uint16(sequence))
-	p.form.putLength(header[3:], n)
+	if p.form.large {
+		p.form.putLength(header[3:], n)
+	} else {
+		binary.BigEndian.PutUint16(header[3:], uint16(n))
+	}
 	inner := body[:copy(body, content)+1]
 	inner[len(content)] = byte(typ)
 	p.aead.Seal(body[:0], p.nonce(scratch, sequence), inner, header)

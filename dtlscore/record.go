@@ -122,8 +122,10 @@ func parseUnified(b []byte, form recordForm) (h unifiedHeader, err error) {
 	}
 	length := len(b) - h.headerLen
 	if b[0]&unifiedLength != 0 {
-		var size int
-		if length, size, err = form.readLength(b[h.headerLen:]); err != nil {
+		size, rest := 2, b[h.headerLen:]
+		if !form.large && len(rest) >= size { // as a rule
+			length = int(binary.BigEndian.Uint16(rest))
+		} else if length, size, err = form.readLength(rest); err != nil {
 			return h, err
 		}
 		h.headerLen += size
