@@ -17,6 +17,8 @@ type claim struct {
 func (c claim) name() string { return fmt.Sprintf("%s %s: %s / %s", c.contest, c.figure, c.a, c.b) }
 
 // claims are all that the check compares, of contests that it holds: see [association.Parts].
+// Echoes with 32 under way are none of them: how many messages each wake finds varies by some
+// hundredths.
 func claims() []claim {
 	var all []claim
 	add := func(contest, figure string, pairs ...[2]string) {
@@ -31,7 +33,6 @@ func claims() []claim {
 		messages("discard", [2]string{"dtls1.2", "openssl"}, [2]string{"dtls1.2", "auth in Go"},
 			[2]string{"dtls1.2 batch", "openssl"}, [2]string{"dtls1.3", "auth in Go"})
 		messages("echo1", [2]string{"dtls1.2", "openssl"}, [2]string{"dtls1.3", "auth in Go"})
-		messages("echo32", [2]string{"dtls1.2", "openssl"})
 		for _, version := range []string{"1.2", "1.3"} {
 			bare := map[string]string{"1.2": "aead", "1.3": "aead 1.3"}[version]
 			add(fmt.Sprintf("record/%d", size), "both instructions", [2]string{"dtls" + version, bare})
