@@ -106,11 +106,11 @@ func TestTunnelDiameter(t *testing.T) {
 	link := startCapture(t, p.core)
 	nearLo, farLo := p.captureLo(p.ran), p.captureLo(p.core)
 	const zeroIsDiameter = "ppid = [\"0:47\"]\n"
-	core := p.freeDiameter(p.core, "core", "ran", "127.0.0.2", 3868)
+	core := p.freeDiameter(p.core, "core", "ran", 3868, 3999) // where nobody is
 	core.WaitFor("freeDiameterd daemon initialized")
 	server := p.tunnel(p.core, p.server(p.core, 3868)+zeroIsDiameter)
 	client := p.tunnel(p.ran, p.client(p.core, 3868)+zeroIsDiameter)
-	near := p.freeDiameter(p.ran, "ran", "core", "127.0.0.1", 3869)
+	near := p.freeDiameter(p.ran, "ran", "core", 3869, 3868)
 	near.WaitFor(`'STATE_WAITCEA'.*'STATE_OPEN'`)
 	core.WaitFor(`-> 'STATE_OPEN'`)
 	near.WaitFor(`Device-Watchdog-Answer`)
@@ -373,8 +373,8 @@ func (p *tunnelPair) forward(from, to *Host, address string) {
 	}()
 }
 
-// freeDiameter starts one that dials another one on 127.0.0.1.
-func (p *tunnelPair) freeDiameter(h *Host, name, peer, listen string, port int) *Process {
+// freeDiameter starts one on a port, which dials its peer on another port.
+func (p *tunnelPair) freeDiameter(h *Host, name, peer string, port, peerPort int) *Process {
 	p.t.Helper()
 	dh := p.file(dhParameters)
 	return p.daemon(h, "freeDiameterd", "-dd", "-c", p.file(fmt.Sprintf(`
@@ -389,8 +389,8 @@ TLS_CA = "%s";
 TLS_DH_File = "%s";
 TwTimer = 6;
 TcTimer = 3;
-ConnectPeer = "%s.example.org" { No_TLS; ConnectTo = "%s"; Port = 3868; };
-`, name, port, p.pem("server"), p.pem("server-key"), p.pem("ca"), dh, peer, listen)))
+ConnectPeer = "%s.example.org" { No_TLS; ConnectTo = "127.0.0.1"; Port = %d; };
+`, name, port, p.pem("server"), p.pem("server-key"), p.pem("ca"), dh, peer, peerPort)))
 }
 
 const dhParameters = `-----BEGIN DH PARAMETERS-----

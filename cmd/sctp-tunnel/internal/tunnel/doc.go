@@ -3,5 +3,20 @@
 //
 // A [Service] makes one association of one association. What crosses it stays as it is: the
 // boundaries of messages, their stream, whether they are ordered, and, by a table, their payload
-// protocol identifier. So does the kind of its end.
+// protocol identifier. So does the kind of its end:
+//
+//   - SHUTDOWN of the daemon becomes close_notify and SHUTDOWN over DTLS, and the other way round.
+//     What either side had sent before it learned of the other's end is still delivered, as far as
+//     its receiver's SCTP takes it; what it does not take is counted and logged.
+//   - An ABORT, an end without close_notify, a peer that does not answer, a fatal alert, messages
+//     that are missing, and a message that is too large or for a stream that is not there, become
+//     an ABORT of both. So does the death of this process.
+//   - A restart by the daemon that a Client has accepted (RFC 9260, Section 5.2) becomes an ABORT
+//     of the connection, and a new one, which the far daemon sees as a new association.
+//   - When the service is told to stop it waits for a moment in which nothing is carried, and shuts
+//     both down.
+//
+// A Server dials its daemon in the middle of the handshake, when the peer has proved who it is. If
+// nobody is there the handshake fails with internal_error. A Client listens only while its target
+// can be reached: see [Service].AlwaysListen for daemons that do not bear that.
 package tunnel

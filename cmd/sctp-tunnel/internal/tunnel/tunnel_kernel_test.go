@@ -450,3 +450,48 @@ func TestKernelHolder(t *testing.T) {
 		t.Errorf("error: %v", err)
 	}
 }
+
+// Many associations at once through one pair of tunnels: each is served, also those that have to
+// wait for their handshake. One whose daemon does not read holds nobody else up.
+func TestKernelMany(t *testing.T) {
+	c := newChain(t, nil)
+	slowNear, slowFar := c.dial()
+	go func() {
+		for slowNear.Send(make([]byte, 1000), stream.Info{}) == nil { // until the test ends
+		}
+	}()
+	const many = 100
+	go func() {
+		for range many {
+			s, err := c.daemon.Accept()
+			if err != nil {
+				return
+			}
+			t.Cleanup(func() { s.Close() })
+			go func() {
+				text, info := receive(t, s)
+				s.Send([]byte(text), stream.Info{Stream: info.Stream, PPID: info.PPID})
+			}()
+		}
+	}()
+	var all sync.WaitGroup
+	for i := range many {
+		all.Go(func() {
+			near, err := c.tryDial()
+			if err != nil {
+				t.Errorf("association %d: %v", i, err)
+				return
+			}
+			text := fmt.Sprint("association ", i)
+			must(t, near.Send([]byte(text), stream.Info{Stream: uint16(i % 30)}))
+			if got, _ := receive(t, near); got != text {
+				t.Errorf("association %d got %q", i, got)
+			}
+		})
+	}
+	all.Wait()
+	if n := len(c.client.Associations()); n != many+1 {
+		t.Errorf("%d associations", n)
+	}
+	slowFar.Abort()
+}
