@@ -80,7 +80,7 @@ var tried = map[string]string{
 	"docs/operating.md: tshark -r capture": "TestTshark",
 	"docs/tunnel.md: apt-get install -y":   "netns-tests/daemons fetches these packages",
 	"docs/tunnel.md: ip netns add":         "typed by hand in a guest of netns-tests/run",
-	"docs/tunnel.md: openssl dhparam":      "typed by hand in a guest of netns-tests/run",
+	"docs/tunnel.md: openssl genpkey":      "typed by hand in a guest of netns-tests/run",
 	"docs/tunnel.md: for host in":          "typed by hand in a guest of netns-tests/run",
 	"docs/tunnel.md: ip netns exec hss":    "typed by hand in a guest of netns-tests/run",
 	"docs/tunnel.md: until grep":           "typed by hand in a guest of netns-tests/run",
