@@ -19,7 +19,7 @@ var mayImport = map[string][]string{
 	"dtlscore/internal/seqpeer": {module + "dtlscore"},
 	"authchunk":                 {module + "internal/legible"},
 	"sctpcore":                  {module + "authchunk"},
-	"stream":                    {module + "authchunk"},
+	"stream":                    {module + "authchunk", module + "internal/largebuf"},
 	"internal/sctpsock": {module + "internal/errtype", module + "stream", module + "authchunk",
 		"golang.org/x/sys/"},
 	"internal/assoctest": {
@@ -40,6 +40,7 @@ var mayImport = map[string][]string{
 	"internal/testpki":    {},
 	"internal/errtype":    {},
 	"internal/leaktest":   {},
+	"internal/largebuf":   {},
 	"internal/legible":    {},
 	"internal/manpage":    {},
 	"internal/testca":     {},
@@ -47,7 +48,8 @@ var mayImport = map[string][]string{
 	"internal/fuzzcount":  {},
 	"sctpdtls": {module + "dtlscore", module + "authchunk", module + "stream",
 		module + "internal/sctpsock", module + "internal/sctpudp", module + "sctpcore",
-		module + "internal/errtype", "github.com/ishidawataru/sctp"},
+		module + "internal/errtype", module + "internal/largebuf",
+		"github.com/ishidawataru/sctp"},
 	"sctpdtls/relay": {module + "sctpdtls"},
 	".":              {},
 }

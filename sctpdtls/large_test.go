@@ -263,7 +263,7 @@ func TestAttackE4MemoryOfLargeMessages(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
-		if kept := p.server.mux.Size(); kept < n || kept > n+200 {
+		if kept := p.server.mux.Size(); kept < n || kept > n+n/8 {
 			t.Errorf("%d bytes are kept of %d", kept, n)
 		}
 		if got, _, err := readWhole(p.server.Stream(1)); err != nil || len(got) != n {
@@ -429,6 +429,7 @@ func TestLargeMessagesAreFair(t *testing.T) {
 		o := largeNetwork
 		o.Window, o.Buffer = 1<<20, 1<<20+1<<16
 		p := connected13(t, o, takesLarge(1<<20))
+		p.server.SetReadDeadline(time.Now().Add(time.Hour)) // the network has heartbeats for ever
 		var all sync.WaitGroup
 		write := func(id uint16, n, times int) {
 			for range times {
@@ -453,7 +454,7 @@ func TestLargeMessagesAreFair(t *testing.T) {
 			}
 		}
 		all.Wait()
-		if at < 1 || at > 5 {
+		if at < 1 || at > 8 { // so many are in buffers, or wait before it
 			t.Errorf("the small message came after %d of 10 large ones", at)
 		}
 		p.close()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
+	"github.com/seed-41f70523/dtls-sctp/internal/largebuf"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
@@ -52,8 +53,9 @@ func (c *Conn) send(p *party, b []byte, m *MessageInfo) error {
 	info := m.info()
 	info.SackImmediately = !c.counted.oneWay() // it may be the last before a flush, which must not take 200 ms
 	if len(b) > MaxMessageSize {
-		// Nobody else may have a use for so large a buffer.
-		return c.sendIn(make([]byte, 0, len(b)+dtlscore.MaxOverhead), p, b, info)
+		buf := largebuf.Get(len(b) + dtlscore.MaxOverhead)
+		defer largebuf.Put(buf)
+		return c.sendIn(buf[:0], p, b, info)
 	}
 	buf := records.Get().(*[stream.MaxMessageSize]byte)
 	err := c.sendIn(buf[:0], p, b, info)

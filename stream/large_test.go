@@ -51,7 +51,7 @@ func TestReaderPutsLargeMessagesTogether(t *testing.T) {
 				}
 				const header = 10
 				mux.Take(r, m.Data[min(header, n):], m.Info)
-				if cost := mux.Size(); honest && n > step && cost > n+200 {
+				if cost := mux.Size(); honest && n > step && cost > n+n/8+600 {
 					t.Errorf("%d bytes cost %d", n, cost)
 				}
 				got := make([]byte, largest)
@@ -87,7 +87,7 @@ func TestAttackE4ReaderTakesMemoryAsPartsCome(t *testing.T) {
 		if err != nil || !bytes.Equal(m.Data, message) {
 			t.Fatalf("%s: %d bytes, %v", name, len(m.Data), err)
 		}
-		if name == "the truth" && cap(m.Data) != len(message) {
+		if name == "the truth" && cap(m.Data) > len(message)*9/8 {
 			t.Errorf("%d bytes are in a buffer of %d", len(message), cap(m.Data))
 		}
 		if a.worst > 8 || a.copied*6 > len(message) {

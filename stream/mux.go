@@ -4,6 +4,8 @@ import (
 	"math/bits"
 	"sync"
 	"sync/atomic"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/largebuf"
 )
 
 // A Mux keeps messages that were received until their readers take them: those of
@@ -62,11 +64,12 @@ func keep(data []byte, info Info) *kept {
 		k, _ = pools[i].Get().(*kept)
 	}
 	if k == nil {
-		size := len(data) // which is too large for a pool
+		k = new(kept)
 		if i < len(pools) {
-			size = 64 << i
+			k.buf = make([]byte, 64<<i)
+		} else {
+			k.buf = largebuf.Get(len(data))
 		}
-		k = &kept{buf: make([]byte, size)}
 	}
 	k.info = info
 	k.data = k.buf[:copy(k.buf, data)]
@@ -77,7 +80,7 @@ func (k *kept) cost() int64 {
 	if k.whole != nil {
 		return int64(len(k.whole) + overhead)
 	}
-	return int64(len(k.buf) + overhead)
+	return int64(cap(k.buf) + overhead)
 }
 
 func (k *kept) free() {
@@ -90,6 +93,8 @@ func (k *kept) free() {
 	}
 	if i := class(len(k.buf)); i < len(pools) {
 		pools[i].Put(k)
+	} else {
+		largebuf.Put(k.buf)
 	}
 }
 

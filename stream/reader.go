@@ -3,6 +3,8 @@ package stream
 import (
 	"fmt"
 	"sync"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/largebuf"
 )
 
 // MaxMessageSize is the size in bytes of the largest user message of DTLS over
@@ -65,7 +67,7 @@ func (b *buffer) all() []byte {
 
 func (b *buffer) Get() []byte {
 	if b.n == 0 {
-		b.large = nil
+		b.giveLarge()
 	}
 	if b.b == nil && b.large == nil {
 		b.b = buffers.Get().(*[MaxMessageSize + 1]byte)
@@ -87,9 +89,10 @@ func (b *buffer) grow() {
 			size = min(size, whole)
 		}
 	}
-	large := make([]byte, min(size, b.max+1))
+	large := largebuf.Get(min(size, b.max+1))
 	copy(large, part)
 	b.give()
+	b.giveLarge()
 	b.large = large
 }
 
@@ -98,6 +101,14 @@ const growth = 8
 func (b *buffer) Put() {
 	if b.n == 0 {
 		b.give()
+		b.giveLarge()
+	}
+}
+
+// giveLarge gives b.large back.
+func (b *buffer) giveLarge() {
+	if b.large != nil {
+		largebuf.Put(b.large)
 		b.large = nil
 	}
 }
@@ -165,9 +176,10 @@ func (r *Reader) Release() { r.buf.Put() }
 // holds reports whether data is in the buffer of r, up to whose end it may be extended.
 func (r *Reader) holds(data []byte) bool {
 	b := r.buf.all()
-	if b == nil || r.buf.n > 0 || cap(data) == 0 || cap(data) > len(b) {
+	if b == nil || r.buf.n > 0 || cap(data) == 0 || cap(data) > cap(b) {
 		return false
 	}
+	b = b[:cap(b)]
 	return &b[len(b)-cap(data)] == &data[:1][0]
 }
 
