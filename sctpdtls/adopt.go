@@ -76,7 +76,8 @@ func RequestAuth(network, address string, c syscall.RawConn) error {
 // interleaving (RFC 8260). If it has not, the error is an [AuthUnsupportedError], and as after any
 // error the socket is still the caller's. A nil o stands for the zero value. Only those of its
 // fields count that can be changed on an association: the timers, retransmissions, buffers, Nagle,
-// Scheduler and RefuseRestart.
+// Scheduler and RefuseRestart. The buffers bound the messages of [Config].MaxMessageSize: here they
+// do not grow by themselves.
 //
 // The result reads and writes through a descriptor of its own, and closes socket when it is closed
 // itself. Nobody else may use socket, not to close it either, and no call on it may be waiting.
