@@ -34,6 +34,7 @@ func takesLarge(n int) func(client, server *Config) {
 // largeNetwork has room for large messages.
 var largeNetwork = assoctest.Options{
 	Streams: 16, Window: 32 << 20, Buffer: 32 << 20, PartSize: 100_000, Forget: true,
+	MTU: 9000, // for speed
 }
 
 // largeSizes are all powers of two up to 8 MiB, one more and one less.

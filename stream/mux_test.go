@@ -127,6 +127,7 @@ func (m *muxModel) read(id uint16, b []byte) {
 func (m *muxModel) take(id uint16, size int) {
 	s := m.message(id, size)
 	a, b := assoctest.Pair(m.t, assoctest.Options{})
+	defer a.EndNetwork()
 	if err := a.Send([]byte("header"+s), stream.Info{Stream: id}); err != nil {
 		m.t.Fatal(err)
 	}

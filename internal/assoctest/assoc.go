@@ -35,6 +35,7 @@ type Options struct {
 	Seed     uint64        // of Jitter and Loss: the n-th packet of an end always has the same fate
 	RTO      time.Duration // the retransmission timeout; 0 is 1 s, the least of Linux
 	GiveUp   time.Duration // about when an end that gets no answer ends; 0 is 85 RTO
+	MTU      int           // bytes of the largest packet; 0 is what package sctpcore has
 	Partial  bool          // both ends offer partial reliability
 	Forget   bool          // what was sent is not kept for Sent
 }
@@ -52,7 +53,7 @@ func (o *Options) config() *sctpcore.Config {
 		retrans = int(o.GiveUp / rtoMax)
 	}
 	return &sctpcore.Config{
-		OutStreams: o.Streams, MaxInStreams: o.Streams,
+		OutStreams: o.Streams, MaxInStreams: o.Streams, MTU: o.MTU,
 		ReceiveWindow: cmp.Or(o.Window, 104<<10), SendBuffer: cmp.Or(o.Buffer, 208<<10),
 		RTOInitial: o.RTO, RTOMin: o.RTO / 2, RTOMax: rtoMax,
 		AssociationMaxRetrans: retrans, PathMaxRetrans: retrans,
