@@ -44,11 +44,11 @@ func TestKernelTrace(t *testing.T) {
 		want []string
 	}{
 		{"the client", client.take(), []string{
-			"sctpdtls.AssocChange{State:up Cause:0 OutStreams:4 InStreams:10}", "key 1 installed", "key 1 active", "epoch 3", "handshake true <nil>",
+			"stream.AssocChange{State:up Cause:0 OutStreams:4 InStreams:10}", "key 1 installed", "key 1 active", "epoch 3", "handshake true <nil>",
 		}},
 		{"the server", server.take(), []string{
-			"sctpdtls.AssocChange{State:up Cause:0 OutStreams:10 InStreams:4}", "key 1 active", "handshake true <nil>",
-			"sctpdtls.AssocChange{State:lost Cause:12 OutStreams:0 InStreams:0}",
+			"stream.AssocChange{State:up Cause:0 OutStreams:10 InStreams:4}", "key 1 active", "handshake true <nil>",
+			"stream.AssocChange{State:aborted Cause:12 OutStreams:0 InStreams:0}",
 		}},
 	} {
 		at := -1
