@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -133,12 +134,12 @@ type client struct {
 // Begin and End are called before and after what is to be profiled: package profile looks for them.
 //
 //go:noinline
-func Begin() { marks++ }
+func Begin() { marks.Add(1) }
 
 //go:noinline
-func End() { marks-- }
+func End() { marks.Add(-1) }
 
-var marks int // so that the two have something to do
+var marks atomic.Int32 // so that the two have something to do
 
 // profile has a command, or one handshake, counted by what runs this machine, and returns how many
 // messages that were.

@@ -22,10 +22,7 @@ type group struct {
 	bars  []bar
 }
 
-type bar struct {
-	words string
-	value float64
-}
+type bar struct{ value float64 }
 
 // colours of bars, from the smallest size to the largest: all stand out from the paper, and from
 // their neighbours.
