@@ -121,22 +121,20 @@ func BenchmarkFloor(b *testing.B) {
 
 func pionPair(b *testing.B) (client, server *pion.Stream) {
 	x, y := udp(b), udp(b)
-	config := func(c *net.UDPConn, to net.Addr) pion.Config {
-		return pion.Config{
-			NetConn:              joined{c, to.(*net.UDPAddr).AddrPort()},
-			LoggerFactory:        logging.NewDefaultLoggerFactory(),
-			MaxReceiveBufferSize: 1 << 20,
-		}
+	conn := func(c *net.UDPConn, to net.Addr) pion.AssociationOption {
+		return pion.WithNetConn(joined{c, to.(*net.UDPAddr).AddrPort()})
 	}
+	logger := pion.WithLoggerFactory(logging.NewDefaultLoggerFactory())
+	buffer := pion.WithMaxReceiveBufferSize(1 << 20)
 	accepted := make(chan *pion.Association, 1)
 	go func() {
-		a, err := pion.Server(config(y, x.LocalAddr()))
+		a, err := pion.ServerWithOptions(conn(y, x.LocalAddr()), logger, buffer)
 		if err != nil {
 			b.Error(err)
 		}
 		accepted <- a
 	}()
-	a, err := pion.Client(config(x, y.LocalAddr()))
+	a, err := pion.ClientWithOptions(conn(x, y.LocalAddr()), logger, buffer)
 	if err != nil {
 		b.Fatal(err)
 	}
