@@ -93,9 +93,12 @@ func TestHalfCloseThroughProxy(t *testing.T) {
 // After the peer's close_notify this end may write as much as it likes, past the window of record
 // numbers and what RekeyAfter says, though the peer cannot acknowledge new keys any more.
 func TestHalfCloseGoesOn(t *testing.T) {
-	const messages = 40_000
 	for _, version := range bothVersions {
 		for _, policy := range []RekeyPolicy{{}, {Records: 100}} {
+			messages := 40_000 // more than half of the numbers that a header of DTLS 1.3 tells apart
+			if policy.Records > 0 {
+				messages = 1000
+			}
 			bubble(t, func(t *testing.T) {
 				p := connectedAs(t, version, assoctest.Options{Buffer: 2000}, func(client, server *Config) {
 					client.RekeyAfter, server.RekeyAfter = policy, policy
