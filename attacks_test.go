@@ -42,7 +42,8 @@ func TestNamedTests(t *testing.T) {
 			if name == nil {
 				continue
 			}
-			test := fmt.Sprintf("[%s](../%s)", strings.TrimPrefix(f.Name.Name, "Test"), filepath.ToSlash(path))
+			test := fmt.Sprintf("[%s](../%s)", strings.TrimPrefix(f.Name.Name, "Test"),
+				filepath.ToSlash(path))
 			for _, id := range attackID.FindAllString(name[1], -1) {
 				attacks[id] = append(attacks[id], test)
 			}
@@ -71,8 +72,10 @@ func attacksPage(t *testing.T, tests map[string][]string) []byte {
 	var page bytes.Buffer
 	page.WriteString(`# Known attacks, and where they are tried
 
-Made from the names of the tests by ` + "`go test . -update`" + `; a test fails when it is not up to date, or a line has neither test
-nor reason. What a line means in detail, its tests say. Their kernel parts run in ` + "`make netns`" + `.
+Made from the names of the tests by ` + "`go test . -update`" +
+		`; a test fails when it is not up to date, or a line has neither test
+nor reason. What a line means in detail, its tests say. Their kernel parts run in ` +
+		"`make netns`" + `.
 `)
 	for _, g := range attackList {
 		fmt.Fprintf(&page, "\n## %s\n\n| id | attack | tests |\n|---|---|---|\n", g.group)

@@ -48,7 +48,8 @@ import "`+library+`/diameter"
 
 func main() { diameter.Dial("sctp", "localhost:5868", nil) }
 `)
-		wantKeys(t, requires, library, library+"/diameter", "github.com/fiorix/go-diameter/v4", sctp, crypto, sys)
+		wantKeys(t, requires, library, library+"/diameter", "github.com/fiorix/go-diameter/v4", sctp,
+			crypto, sys)
 	})
 	for _, command := range []string{"sctp-echo", "sctp-tunnel"} {
 		t.Run(command, func(t *testing.T) {
@@ -83,7 +84,8 @@ func TestOneVersion(t *testing.T) {
 		t.Fatal(mods, err)
 	}
 	for _, name := range append(mods, "cmd/sctp-echo/go.mod", "cmd/sctp-tunnel/go.mod") {
-		for _, m := range regexp.MustCompile(`(?m)^\s+`+regexp.QuoteMeta(module[:len(module)-1])+`\S* (v\S+)`).FindAllStringSubmatch(readDoc(t, name), -1) {
+		for _, m := range regexp.MustCompile(`(?m)^\s+`+regexp.QuoteMeta(module[:len(module)-1])+
+			`\S* (v\S+)`).FindAllStringSubmatch(readDoc(t, name), -1) {
 			if m[1] != want {
 				t.Errorf("%s requires version %s of ours, the next release is %s", name, m[1], want)
 			}
@@ -162,7 +164,8 @@ func (c *consumer) publish(t *testing.T, proxy, folder string) {
 			return err
 		}
 		if d.IsDir() {
-			if name != folder && (hasGoMod(name) || d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".")) {
+			if name != folder && (hasGoMod(name) || d.Name() == "testdata" ||
+				strings.HasPrefix(d.Name(), ".")) {
 				return fs.SkipDir // of another module, or nothing that a program needs
 			}
 			return nil
@@ -199,7 +202,8 @@ func (c *consumer) build(t *testing.T, requires, program string) map[string]stri
 	t.Helper()
 	dir := t.TempDir()
 	const oldest = "go 1.25.0\n"
-	mod := "module example.com/consumer\n\n" + oldest + "\nrequire " + requires + " " + c.version + "\n"
+	mod := "module example.com/consumer\n\n" + oldest + "\nrequire " + requires + " " + c.version +
+		"\n"
 	for name, content := range map[string]string{"go.mod": mod, "main.go": program} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o666); err != nil {
 			t.Fatal(err)

@@ -28,7 +28,8 @@ func TestDependencies(t *testing.T) {
 	}
 	required := make(map[string]bool)
 	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.Name() == "testdata" || name != "." && d.IsDir() && strings.HasPrefix(d.Name(), ".") {
+		if err != nil || d.Name() == "testdata" ||
+			name != "." && d.IsDir() && strings.HasPrefix(d.Name(), ".") {
 			return cmp.Or(err, fs.SkipDir)
 		}
 		if d.Name() == "go.mod" {
@@ -72,10 +73,13 @@ func requirements(t *testing.T, name string) (direct []string) {
 	}
 	for line := range strings.Lines(string(b)) {
 		field := strings.Fields(strings.TrimPrefix(line, "require"))
-		if len(field) < 2 || !regexp.MustCompile(`^v\d`).MatchString(field[1]) || strings.HasPrefix(field[0]+"/", module) {
+		if len(field) < 2 || !regexp.MustCompile(`^v\d`).MatchString(field[1]) ||
+			strings.HasPrefix(field[0]+"/", module) {
 			continue
 		}
-		isTool := slices.ContainsFunc(tools, func(tool string) bool { return strings.HasPrefix(tool, field[0]+"/") })
+		isTool := slices.ContainsFunc(tools, func(tool string) bool {
+			return strings.HasPrefix(tool, field[0]+"/")
+		})
 		if !strings.HasSuffix(strings.TrimSpace(line), "// indirect") || isTool {
 			direct = append(direct, field[0]+" "+field[1])
 		}

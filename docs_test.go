@@ -116,7 +116,8 @@ func TestBlocksOfDocuments(t *testing.T) {
 					by, used[key] = test, true
 				}
 			}
-			if name := filepath.Base(doc); strings.HasPrefix(by, "Test") && !strings.Contains(reads[by], name) {
+			if name := filepath.Base(doc); strings.HasPrefix(by, "Test") &&
+				!strings.Contains(reads[by], name) {
 				t.Errorf("%s: %s is no test that reads %s", doc, by, name)
 			}
 			if by != "" {

@@ -71,7 +71,8 @@ func ChooseHMAC(offered, allowed []HMACID) (HMACID, error) {
 			return id, nil
 		}
 	}
-	return 0, fmt.Errorf("%w: the peer lists %v, allowed are %v", ErrHMACID, legible.List[HMACID](offered), allowed)
+	return 0, fmt.Errorf("%w: the peer lists %v, allowed are %v", ErrHMACID,
+		legible.List[HMACID](offered), allowed)
 }
 
 // AssociationKey returns the association shared key: the endpoint pair shared

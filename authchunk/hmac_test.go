@@ -37,9 +37,11 @@ func TestAuthVectors(t *testing.T) {
 		id     HMACID
 		want   string
 	}{
-		{"key 0, SHA-256", 0, "", HMACSHA256, "4e93c573f8620446ed81e97ab9a5361555a4ee40f87c1692c17ed90618c55450"},
+		{"key 0, SHA-256", 0, "", HMACSHA256,
+			"4e93c573f8620446ed81e97ab9a5361555a4ee40f87c1692c17ed90618c55450"},
 		{"key 0, SHA-1", 0, "", HMACSHA1, "22b50bfb86a648b63e3ae3f059fbcdc0a3552a14"},
-		{"key 1, SHA-256", 1, secretOne, HMACSHA256, "d00ada6b37c0cfe5283a364ac7bb83ed584aa14afc7c69639bfd4dc68b8e51c3"},
+		{"key 1, SHA-256", 1, secretOne, HMACSHA256,
+			"d00ada6b37c0cfe5283a364ac7bb83ed584aa14afc7c69639bfd4dc68b8e51c3"},
 		{"key 1, SHA-1", 1, secretOne, HMACSHA1, "e68380f7a0ecb814d4b3e6428b9a6b4f3750223e"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -53,7 +55,8 @@ func TestAuthVectors(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got.KeyID != tt.keyID || got.HMAC != tt.id || hex.EncodeToString(got.MAC) != tt.want {
-				t.Errorf("AUTH chunk = %d, %v, %x; want %d, %v, %s", got.KeyID, got.HMAC, got.MAC, tt.keyID, tt.id, tt.want)
+				t.Errorf("AUTH chunk = %d, %v, %x; want %d, %v, %s", got.KeyID, got.HMAC, got.MAC, tt.keyID,
+					tt.id, tt.want)
 			}
 
 			packet := append(auth, data...)
@@ -151,7 +154,8 @@ func TestParseAuthErrors(t *testing.T) {
 		{"length below the header", "0f00000700000001"},
 		{"length above the packet", "0f00001c0000000100"},
 		{"HMAC too short", "0f00000900000001aa000000"},
-		{"HMAC too long", "0f0000280000000100000000000000000000000000000000000000000000000000000000000000000"[:80]},
+		{"HMAC too long",
+			"0f0000280000000100000000000000000000000000000000000000000000000000000000000000000"[:80]},
 		{"HMAC identifier 2", "0f00000800000002"},
 	} {
 		if a, err := ParseAuth(unhex(t, tt.chunk)); err == nil {
@@ -179,7 +183,8 @@ func FuzzParseAuth(f *testing.F) {
 		}
 		rest := chunks[authHeaderLen+len(a.MAC):]
 		made := AppendAuth(nil, a.HMAC, a.KeyID, key, rest)
-		if len(made) != authHeaderLen+len(a.MAC) || !bytes.Equal(made[2:authHeaderLen], chunks[2:authHeaderLen]) {
+		if len(made) != authHeaderLen+len(a.MAC) ||
+			!bytes.Equal(made[2:authHeaderLen], chunks[2:authHeaderLen]) {
 			t.Fatalf("AUTH chunk % x made again is % x", chunks[:len(made)], made)
 		}
 		if err := VerifyAuth(append(made, rest...), key); err != nil {

@@ -58,7 +58,8 @@ func (k *Keys) Install(secret []byte) (id uint16, err error) {
 	case k.Newest() != k.Active():
 		return 0, &MisuseError{fmt.Sprintf("key %d was installed and is not active yet", k.Newest())}
 	case k.active > 1:
-		return 0, &MisuseError{fmt.Sprintf("key %d has not been retired in the last two handshakes", k.held[0])}
+		return 0, &MisuseError{fmt.Sprintf("key %d has not been retired in the last two handshakes",
+			k.held[0])}
 	}
 	id = next(k.Newest())
 	if err := k.socket.SetAuthKey(id, secret); err != nil {

@@ -68,7 +68,8 @@ func (e *end) step(peer *end) bool {
 			return false
 		}
 	default:
-		if err := e.keys.do(strings.NewReplacer("i", "I", "a", "A", "d", "R", "t", "S").Replace(e.script[:1])); err != nil {
+		if err := e.keys.do(strings.NewReplacer("i", "I", "a", "A", "d", "R", "t",
+			"S").Replace(e.script[:1])); err != nil {
 			panic(fmt.Sprintf("before %q: %v", e.script, err))
 		}
 	}
@@ -104,7 +105,8 @@ func (e *end) acknowledge(peer *end) bool {
 func (e *end) holds(key uint16) bool { _, ok := e.socket.keys[key]; return ok }
 
 func (e *end) String() string {
-	return fmt.Sprintf("to do %q, keys %s, sent %v, read %d", e.script, e.socket.held(), e.sent, e.read)
+	return fmt.Sprintf("to do %q, keys %s, sent %v, read %d", e.script, e.socket.held(), e.sent,
+		e.read)
 }
 
 // stall searches all orders for one that ends before both scripts do and all
@@ -160,12 +162,16 @@ func TestNoStall(t *testing.T) { // RFC 6083, Section 4.8
 		{"abbreviated renegotiation", fullClient + shortClient, fullServer + shortServer, false},
 
 		// The old key goes only in the next handshake.
-		{"late Retire", strings.Replace(fullClient, "d", " ", 1) + fullClient, strings.Replace(fullServer, "d", " ", 1) + fullServer, false},
+		{"late Retire", strings.Replace(fullClient, "d", " ", 1) + fullClient,
+			strings.Replace(fullServer, "d", " ", 1) + fullServer, false},
 
 		// One after another, before any old key may go but those before the last two.
-		{"many renegotiations", strings.Repeat("s r s i f a s r t ", 4), strings.Repeat("r s r i r t f a s ", 4), false},
-		{"many renegotiations of an OpenSSL client", strings.Repeat("s r s i f s a r t ", 4) + "s r", strings.Repeat("r s r i r t f a s ", 4) + "r s", false},
-		{"many renegotiations with an OpenSSL server", strings.Repeat("s r s i f a s r t ", 4), strings.Repeat("r s f r i r a s t ", 4), false},
+		{"many renegotiations", strings.Repeat("s r s i f a s r t ", 4),
+			strings.Repeat("r s r i r t f a s ", 4), false},
+		{"many renegotiations of an OpenSSL client", strings.Repeat("s r s i f s a r t ", 4) + "s r",
+			strings.Repeat("r s r i r t f a s ", 4) + "r s", false},
+		{"many renegotiations with an OpenSSL server", strings.Repeat("s r s i f a s r t ", 4),
+			strings.Repeat("r s f r i r a s t ", 4), false},
 
 		// The client's Finished waits, transmitted again and again, for a slow server.
 		{"Install at the last moment", "s r s s i f a s r s f d", "r s r r i r f a s f d r", false},

@@ -21,7 +21,8 @@ const (
 
 // ErrNoAuth means that an INIT or INIT-ACK chunk lacks RANDOM or HMAC-ALGO:
 // its sender does not support SCTP-AUTH.
-var ErrNoAuth = errors.New("authchunk: the peer offers no SCTP-AUTH (is net.sctp.auth_enable set there?)")
+var ErrNoAuth = errors.New(
+	"authchunk: the peer offers no SCTP-AUTH (is net.sctp.auth_enable set there?)")
 
 // A ParamError tells of a RANDOM, CHUNKS or HMAC-ALGO parameter that breaks
 // RFC 4895, Section 3. The peer is at fault.

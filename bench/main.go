@@ -102,7 +102,8 @@ func kernel() (string, error) {
 	if err := unix.Uname(&u); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("Linux %s, processor: %s", unix.ByteSliceToString(u.Release[:]), processor()), nil
+	return fmt.Sprintf("Linux %s, processor: %s", unix.ByteSliceToString(u.Release[:]), processor()),
+		nil
 }
 
 // hashes returns how the kernel computes SHA-1 and SHA-256, if it tells.
@@ -151,7 +152,8 @@ func runAssociation(args []string) error {
 	if counting {
 		r.About["unit"] = "1,000 instructions"
 		if strings.Contains(r.About["hashes"], "generic") {
-			return errors.New("this kernel computes HMACs in plain C, other than machines: " + r.About["hashes"])
+			return errors.New("this kernel computes HMACs in plain C, other than machines: " +
+				r.About["hashes"])
 		}
 	}
 	if slices.Contains(strings.Split(*parts, ","), "records") {
@@ -163,7 +165,8 @@ func runAssociation(args []string) error {
 			return err
 		}
 	}
-	return association.Run(&r, n, strings.Split(*parts, ","), *turn, *rounds, func() error { return r.Write(flags.Arg(0)) })
+	return association.Run(&r, n, strings.Split(*parts, ","), *turn, *rounds,
+		func() error { return r.Write(flags.Arg(0)) })
 }
 
 func runScale(args []string) error {
@@ -223,7 +226,8 @@ func runPeer(args []string) error {
 	if o.Address, err = netip.ParseAddrPort(*address); err != nil {
 		return err
 	}
-	o.Version = map[string]uint16{"1.2": dtlscore.VersionDTLS12, "1.3": dtlscore.VersionDTLS13}[strings.TrimSpace(*version)]
+	o.Version = map[string]uint16{"1.2": dtlscore.VersionDTLS12,
+		"1.3": dtlscore.VersionDTLS13}[strings.TrimSpace(*version)]
 	if *role == "server" {
 		return peer.Serve(&o, os.Stdin, os.Stdout)
 	}

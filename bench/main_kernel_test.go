@@ -37,7 +37,8 @@ func TestAssociation(t *testing.T) {
 	if err := association.Try(&r, n, 5*time.Millisecond); err != nil {
 		t.Error(err)
 	}
-	for _, contest := range []string{"discard/16384/1 associations/2 streams", "echo32/64/1 associations/2 streams", "handshakes", "scale/10 associations"} {
+	for _, contest := range []string{"discard/16384/1 associations/2 streams",
+		"echo32/64/1 associations/2 streams", "handshakes", "scale/10 associations"} {
 		for _, result := range r.Results {
 			// What so few associations need may be nothing: only rates cannot.
 			if result.Contest == contest && strings.HasSuffix(result.Figure, "/s") && result.Values[0] <= 0 {

@@ -80,7 +80,8 @@ func StateOf(c diam.Conn) (sctpdtls.ConnectionState, bool) {
 type BacklogError struct{ Stream uint }
 
 func (e *BacklogError) Error() string {
-	return fmt.Sprintf("diameter: the peer does not finish its message on stream %d and has sent more than %d bytes on others", e.Stream, maxKept)
+	return fmt.Sprintf(
+		"diameter: the peer does not finish its message on stream %d and has sent more than %d bytes on others", e.Stream, maxKept)
 }
 
 // A MessageError means that what came on a stream is not one Diameter message or several: the
@@ -95,7 +96,8 @@ type MessageError struct {
 }
 
 func (e *MessageError) Error() string {
-	return fmt.Sprintf("diameter: the peer broke the protocol on stream %d: %s (byte %d of %d, Message Length %d; RFC 6733, Section 3)",
+	return fmt.Sprintf(
+		"diameter: the peer broke the protocol on stream %d: %s (byte %d of %d, Message Length %d; RFC 6733, Section 3)",
 		e.Stream, e.Reason, e.Offset, e.Size, e.Length)
 }
 

@@ -34,7 +34,8 @@ type fake struct {
 }
 
 func newFake(end error, in ...message) *fake {
-	f := &fake{in: make(chan message, 100), out: make(chan message, 100), end: end, closes: make(chan struct{}, 100)}
+	f := &fake{in: make(chan message, 100), out: make(chan message, 100), end: end,
+		closes: make(chan struct{}, 100)}
 	for _, m := range in {
 		f.in <- m
 	}
@@ -112,7 +113,8 @@ func TestReadAny(t *testing.T) {
 
 // TestReadStream passes by other streams, which lose nothing.
 func TestReadStream(t *testing.T) {
-	c := newConn(newFake(io.EOF, on(1, dm("one")), on(2, dm("two")), on(1, dm("three")), on(5, dm("five"))))
+	c := newConn(newFake(io.EOF, on(1, dm("one")), on(2, dm("two")), on(1, dm("three")),
+		on(5, dm("five"))))
 	b := make([]byte, 100)
 	for _, want := range []struct {
 		stream uint
@@ -137,12 +139,17 @@ func TestReadAtLeast(t *testing.T) {
 		from   uint
 		err    error
 	}{
-		{"any stream", io.EOF, []message{on(2, dm("one")), on(1, dm("x")), on(2, dm("more"))}, 47, 47, anyStream, dm("one") + dm("more"), 2, nil},
-		{"given stream", io.EOF, []message{on(2, dm("x")), on(1, dm("ab")), on(1, dm("cd"))}, 44, 43, 1, dm("ab") + dm("cd"), 1, nil},
-		{"more than enough", io.EOF, []message{on(0, dm("abcdef"))}, 24, 22, anyStream, dm("abcdef")[:24], 0, nil},
-		{"short buffer", io.EOF, []message{on(0, dm("abc"))}, 2, 3, anyStream, "", anyStream, io.ErrShortBuffer},
+		{"any stream", io.EOF, []message{on(2, dm("one")), on(1, dm("x")), on(2, dm("more"))}, 47, 47,
+			anyStream, dm("one") + dm("more"), 2, nil},
+		{"given stream", io.EOF, []message{on(2, dm("x")), on(1, dm("ab")), on(1, dm("cd"))}, 44, 43, 1,
+			dm("ab") + dm("cd"), 1, nil},
+		{"more than enough", io.EOF, []message{on(0, dm("abcdef"))}, 24, 22, anyStream, dm("abcdef")[:24],
+			0, nil},
+		{"short buffer", io.EOF, []message{on(0, dm("abc"))}, 2, 3, anyStream, "", anyStream,
+			io.ErrShortBuffer},
 		{"nothing", io.EOF, nil, 4, 4, anyStream, "", anyStream, io.EOF},
-		{"too little", io.EOF, []message{on(0, dm("ab"))}, 24, 24, anyStream, dm("ab"), 0, io.ErrUnexpectedEOF},
+		{"too little", io.EOF, []message{on(0, dm("ab"))}, 24, 24, anyStream, dm("ab"), 0,
+			io.ErrUnexpectedEOF},
 		{"lost", lost, []message{on(0, dm("ab"))}, 24, 24, anyStream, dm("ab"), 0, lost},
 		{"nothing wanted", io.EOF, nil, 0, 0, 7, "", 7, nil},
 	} {
@@ -151,7 +158,8 @@ func TestReadAtLeast(t *testing.T) {
 			b := make([]byte, tt.buffer)
 			n, from, err := c.ReadAtLeast(b, tt.least, tt.stream)
 			if string(b[:n]) != tt.want || from != tt.from || err != tt.err {
-				t.Errorf("read %q of stream %d, %v; want %q of %d, %v", b[:n], from, err, tt.want, tt.from, tt.err)
+				t.Errorf("read %q of stream %d, %v; want %q of %d, %v", b[:n], from, err, tt.want, tt.from,
+					tt.err)
 			}
 		})
 	}
@@ -165,7 +173,8 @@ func TestRead(t *testing.T) {
 		b := make([]byte, size)
 		n, err := c.Read(b)
 		if string(b[:n]) != want || err != nil || c.CurrentStream() != current {
-			t.Errorf("read %q, %v, current stream %d; want %q, %d", b[:n], err, c.CurrentStream(), want, current)
+			t.Errorf("read %q, %v, current stream %d; want %q, %d", b[:n], err, c.CurrentStream(), want,
+				current)
 		}
 	}
 	read(23, dm("abcd")[:23], 4)
@@ -193,7 +202,8 @@ func TestWrite(t *testing.T) { // RFC 6083, Section 4.2
 	c.WriteStream([]byte("none given"), anyStream)
 	c.ResetWriterStream()
 	c.Write([]byte("reader's again"))
-	for _, want := range []message{on(0, "default"), on(3, "reader's"), on(5, "writer's"), on(7, "given"), on(0, "none given"), on(3, "reader's again")} {
+	for _, want := range []message{on(0, "default"), on(3, "reader's"), on(5, "writer's"),
+		on(7, "given"), on(0, "none given"), on(3, "reader's again")} {
 		if got := <-f.out; got != want {
 			t.Errorf("sent %+v, want %+v", got, want)
 		}
@@ -205,10 +215,12 @@ func TestWriteErrors(t *testing.T) {
 	f := newFake(io.EOF)
 	c := newConn(f)
 	var large *sctpdtls.MessageTooLargeError
-	if n, err := c.WriteStream(make([]byte, sctpdtls.MaxMessageSize+1), 0); n != 0 || !errors.As(err, &large) || large.Size != sctpdtls.MaxMessageSize+1 {
+	if n, err := c.WriteStream(make([]byte, sctpdtls.MaxMessageSize+1), 0); n != 0 ||
+		!errors.As(err, &large) || large.Size != sctpdtls.MaxMessageSize+1 {
 		t.Errorf("too large a message: %d, %v, want MessageTooLargeError", n, err)
 	}
-	if n, err := c.WriteStream([]byte("x"), 1<<16); n != 0 || err == nil || !strings.Contains(err.Error(), "no stream 65536") {
+	if n, err := c.WriteStream([]byte("x"), 1<<16); n != 0 || err == nil ||
+		!strings.Contains(err.Error(), "no stream 65536") {
 		t.Errorf("stream 65536: %d, %v", n, err)
 	}
 	if len(f.out) != 0 {
@@ -260,7 +272,8 @@ func TestErrorHandler(t *testing.T) {
 		}
 	}
 	if len(got) != 5 || len(f.closes) != 10 {
-		t.Errorf("the handler was called %d times and closed %d times, want 5 and 10", len(got), len(f.closes))
+		t.Errorf("the handler was called %d times and closed %d times, want 5 and 10", len(got),
+			len(f.closes))
 	}
 	c.SetErrorHandler(nil)
 	if _, err := c.Read(b); err != io.EOF || len(got) != 5 {
@@ -352,7 +365,8 @@ func TestMessageLengths(t *testing.T) {
 				for range 2 { // and ever after
 					n, _, err := c.ReadAtLeast(b, diam.HeaderLength, anyStream)
 					var bad *MessageError
-					if n != 0 || !errors.As(err, &bad) || bad.Stream != uint(stream) || bad.Offset != tt.offset || bad.Length != tt.length || bad.Size != len(tt.data) {
+					if n != 0 || !errors.As(err, &bad) || bad.Stream != uint(stream) || bad.Offset != tt.offset ||
+						bad.Length != tt.length || bad.Size != len(tt.data) {
 						t.Errorf("%d bytes, %+v", n, err)
 					}
 					if reported != err || len(f.closes) == 0 {
@@ -362,7 +376,8 @@ func TestMessageLengths(t *testing.T) {
 			})
 		}
 	}
-	for _, good := range []string{dm(""), dm("x"), dm("first") + dm("") + dm("third"), dm(strings.Repeat("x", sctpdtls.MaxMessageSize-diam.HeaderLength))} {
+	for _, good := range []string{dm(""), dm("x"), dm("first") + dm("") + dm("third"),
+		dm(strings.Repeat("x", sctpdtls.MaxMessageSize-diam.HeaderLength))} {
 		if err := check([]byte(good), 0); err != nil {
 			t.Errorf("%d bytes: %v", len(good), err)
 		}
@@ -441,7 +456,8 @@ func TestTLS(t *testing.T) {
 
 // FuzzCheck: go-diameter's reading of what was checked makes room for no more than came.
 func FuzzCheck(f *testing.F) {
-	for _, data := range []string{"", dm(""), dm("body"), header(1, 0), header(1, 1<<24-1), header(2, 20), dm("first") + dm("second") + "\x01"} {
+	for _, data := range []string{"", dm(""), dm("body"), header(1, 0), header(1, 1<<24-1),
+		header(2, 20), dm("first") + dm("second") + "\x01"} {
 		f.Add([]byte(data))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

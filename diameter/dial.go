@@ -16,7 +16,8 @@ func Dial(network, address string, config *sctpdtls.Config) (*Conn, error) {
 }
 
 // DialContext is Dial, given up when ctx is done.
-func DialContext(ctx context.Context, network, address string, config *sctpdtls.Config) (*Conn, error) {
+func DialContext(ctx context.Context, network, address string, config *sctpdtls.Config) (*Conn,
+	error) {
 	return (&Dialer{Config: config}).DialConn(ctx, network, address)
 }
 

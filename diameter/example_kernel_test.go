@@ -29,9 +29,10 @@ func TestKernelExamples(t *testing.T) {
 	mux = sm.New(settings("hss.example"))
 	mux.HandleFunc("CCR", func(c diam.Conn, m *diam.Message) { streams <- m.MessageStream() })
 	client = &sm.Client{
-		Dict:              dict.Default,
-		Handler:           sm.New(settings("mme.example")),
-		AuthApplicationID: []*diam.AVP{diam.NewAVP(avp.AuthApplicationID, avp.Mbit, 0, datatype.Unsigned32(diam.CHARGING_CONTROL_APP_ID))},
+		Dict:    dict.Default,
+		Handler: sm.New(settings("mme.example")),
+		AuthApplicationID: []*diam.AVP{diam.NewAVP(avp.AuthApplicationID, avp.Mbit, 0,
+			datatype.Unsigned32(diam.CHARGING_CONTROL_APP_ID))},
 	}
 	m = diam.NewRequest(diam.CreditControl, diam.CHARGING_CONTROL_APP_ID, nil)
 	m.NewAVP(avp.SessionID, avp.Mbit, 0, datatype.UTF8String("1"))

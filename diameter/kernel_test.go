@@ -63,7 +63,8 @@ func newHSS(t *testing.T) *hss {
 		peers:        make(chan string, 100),
 		watchdogs:    make(chan uint, 100),
 	}
-	h.HandleIdx(diam.CommandIndex{AppID: diam.TGPP_S6A_APP_ID, Code: diam.UpdateLocation, Request: true}, diam.HandlerFunc(h.updateLocation))
+	h.HandleIdx(diam.CommandIndex{AppID: diam.TGPP_S6A_APP_ID, Code: diam.UpdateLocation,
+		Request: true}, diam.HandlerFunc(h.updateLocation))
 	go func() { h.served <- (&diam.Server{Handler: h}).Serve(h) }()
 	t.Cleanup(func() { h.Close() })
 	return h
@@ -110,9 +111,10 @@ func newMME(t *testing.T, h *hss) (diam.Conn, *sm.Client, chan *diam.Message) {
 	t.Helper()
 	answers := make(chan *diam.Message, 100)
 	machine := sm.New(settings("mme"))
-	machine.HandleIdx(diam.CommandIndex{AppID: diam.TGPP_S6A_APP_ID, Code: diam.UpdateLocation}, diam.HandlerFunc(func(_ diam.Conn, m *diam.Message) {
-		answers <- m
-	}))
+	machine.HandleIdx(diam.CommandIndex{AppID: diam.TGPP_S6A_APP_ID, Code: diam.UpdateLocation},
+		diam.HandlerFunc(func(_ diam.Conn, m *diam.Message) {
+			answers <- m
+		}))
 	client := &sm.Client{
 		Handler: machine,
 		// go-diameter drops a DWA that comes before it waits for one; then the next DWR has to be sent
@@ -122,10 +124,11 @@ func newMME(t *testing.T, h *hss) (diam.Conn, *sm.Client, chan *diam.Message) {
 		EnableWatchdog:     true,
 		WatchdogInterval:   50 * time.Millisecond,
 		WatchdogStream:     3,
-		VendorSpecificApplicationID: []*diam.AVP{diam.NewAVP(avp.VendorSpecificApplicationID, avp.Mbit, 0, &diam.GroupedAVP{AVP: []*diam.AVP{
-			diam.NewAVP(avp.AuthApplicationID, avp.Mbit, 0, datatype.Unsigned32(diam.TGPP_S6A_APP_ID)),
-			diam.NewAVP(avp.VendorID, avp.Mbit, 0, datatype.Unsigned32(vendor3GPP)),
-		}})},
+		VendorSpecificApplicationID: []*diam.AVP{diam.NewAVP(avp.VendorSpecificApplicationID, avp.Mbit, 0,
+			&diam.GroupedAVP{AVP: []*diam.AVP{
+				diam.NewAVP(avp.AuthApplicationID, avp.Mbit, 0, datatype.Unsigned32(diam.TGPP_S6A_APP_ID)),
+				diam.NewAVP(avp.VendorID, avp.Mbit, 0, datatype.Unsigned32(vendor3GPP)),
+			}})},
 	}
 	nc, err := Dial("sctp", h.Addr().String(), testpki.Config())
 	if err != nil {
@@ -206,7 +209,8 @@ func TestDialer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := (&Dialer{Config: testpki.Config(), LocalAddr: local}).DialContext(t.Context(), "sctp", h.Addr().String())
+	c, err := (&Dialer{Config: testpki.Config(), LocalAddr: local}).DialContext(t.Context(), "sctp",
+		h.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +240,8 @@ func TestLargeMessages(t *testing.T) { // RFC 6083, Section 1.1
 	h := newHSS(t)
 	c, _, answers := newMME(t, h)
 	m := request(1)
-	m.NewAVP(avp.UserName, avp.Mbit, 0, datatype.UTF8String(strings.Repeat("x", sctpdtls.MaxMessageSize-m.Len()-8)))
+	m.NewAVP(avp.UserName, avp.Mbit, 0, datatype.UTF8String(strings.Repeat("x",
+		sctpdtls.MaxMessageSize-m.Len()-8)))
 	if _, err := m.WriteTo(c); err != nil || m.Len() != sctpdtls.MaxMessageSize {
 		t.Errorf("message of %d bytes: %v", m.Len(), err)
 	}
@@ -253,7 +258,8 @@ func TestLargeMessages(t *testing.T) { // RFC 6083, Section 1.1
 	if err := wait(t, "the server's error", h.errors); !errors.As(err, &large) {
 		t.Errorf("the server's error is %v, want MessageTooLargeError", err)
 	}
-	if a := wait(t, "answer to what cannot be answered", answers); resultCode(t, a) != datatype.Unsigned32(diam.UnableToComply) {
+	if a := wait(t, "answer to what cannot be answered", answers); resultCode(t,
+		a) != datatype.Unsigned32(diam.UnableToComply) {
 		t.Errorf("answer:\n%s", a)
 	}
 }

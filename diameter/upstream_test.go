@@ -44,13 +44,16 @@ func TestUpstream(t *testing.T) {
 		code = strings.Replace(code, "\nfunc "+name, "\nfunc "+instead, 1)
 	}
 	write(t, network, []byte(code))
-	write(t, filepath.Join(module, "diam", "network_dtls.go"), read(t, "testdata/upstream/network_dtls.go"))
+	write(t, filepath.Join(module, "diam", "network_dtls.go"),
+		read(t, "testdata/upstream/network_dtls.go"))
 	if err := os.CopyFS(filepath.Join(module, "testpki"), os.DirFS("internal/testpki")); err != nil {
 		t.Fatal(err)
 	}
 	hook := read(t, "testdata/upstream/over_dtls_test.go")
-	for dir, name := range map[string]string{"diam": "diam_test", "diam/sm": "sm", "diam/diamtest": "diamtest"} {
-		write(t, filepath.Join(module, dir, "over_dtls_test.go"), bytes.Replace(hook, []byte("PACKAGE"), []byte(name), 1))
+	for dir, name := range map[string]string{"diam": "diam_test", "diam/sm": "sm",
+		"diam/diamtest": "diamtest"} {
+		write(t, filepath.Join(module, dir, "over_dtls_test.go"),
+			bytes.Replace(hook, []byte("PACKAGE"), []byte(name), 1))
 	}
 
 	// This module's go.mod, with the copy in place of the module.
@@ -64,7 +67,8 @@ func TestUpstream(t *testing.T) {
 	args := []string{"-t", "300", "-f", filepath.Join(module, "diam", "testdata")}
 	for _, pkg := range []string{"diam", "sm", "diamtest"} {
 		path := strings.TrimSuffix(goDiameter+"/diam/"+pkg, "/diam")
-		build := exec.Command("go", "test", "-c", "-modfile", filepath.Join(work, "go.mod"), "-o", filepath.Join(work, pkg+".test"), path)
+		build := exec.Command("go", "test", "-c", "-modfile", filepath.Join(work, "go.mod"), "-o",
+			filepath.Join(work, pkg+".test"), path)
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
 			t.Fatalf("building the tests of %s: %v\n%s", pkg, err, out)
@@ -81,7 +85,8 @@ func TestUpstream(t *testing.T) {
 		t.Fatalf("go-diameter's tests: %v\n%s", err, output)
 	}
 	passed := regexp.MustCompile(`(?m)^--- PASS: (\S+)`).FindAllStringSubmatch(string(output), -1)
-	if other := regexp.MustCompile(`(?m)^--- (SKIP|FAIL)`).Find(output); other != nil || len(passed) < 7 {
+	if other := regexp.MustCompile(`(?m)^--- (SKIP|FAIL)`).Find(output); other != nil ||
+		len(passed) < 7 {
 		t.Fatalf("%d of go-diameter's tests passed\n%s", len(passed), output)
 	}
 	for _, name := range passed {

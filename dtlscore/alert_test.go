@@ -21,16 +21,19 @@ func TestAlert(t *testing.T) {
 		{"0232", levelFatal, AlertDecodeError},
 		{"0764", levelFatal, AlertNoRenegotiation}, // unknown level, D10
 	} {
-		if level, a, err := parseAlert(unhex(t, tt.body)); err != nil || level != tt.level || a != tt.alert {
+		if level, a, err := parseAlert(unhex(t, tt.body)); err != nil || level != tt.level ||
+			a != tt.alert {
 			t.Errorf("%s: %v, %v, %v", tt.body, level, a, err)
 		}
 	}
-	if s := AlertIllegalParameter.String() + ", " + Alert(200).String(); s != "illegal_parameter, alert 200" {
+	if s := AlertIllegalParameter.String() + ", " +
+		Alert(200).String(); s != "illegal_parameter, alert 200" {
 		t.Error(s)
 	}
 	// The numbers are those that crypto/tls has names for.
 	for a, name := range alertNames {
-		if text := tls.AlertError(a).Error(); text == fmt.Sprintf("tls: alert(%d)", a) && a != AlertTooManyCIDsRequested {
+		if text := tls.AlertError(a).Error(); text == fmt.Sprintf("tls: alert(%d)", a) &&
+			a != AlertTooManyCIDsRequested {
 			t.Errorf("%s has number %d, which crypto/tls does not know", name, a)
 		}
 	}
@@ -51,11 +54,13 @@ func TestErrors(t *testing.T) {
 		alert Alert
 		text  string
 	}{
-		{misbehaved(AlertBadRecordMAC, "record %d", 1), ErrPeerMisbehaved, AlertBadRecordMAC, "peer broke the protocol: record 1"},
+		{misbehaved(AlertBadRecordMAC, "record %d", 1), ErrPeerMisbehaved, AlertBadRecordMAC,
+			"peer broke the protocol: record 1"},
 		{illegal("x"), ErrPeerMisbehaved, AlertIllegalParameter, "peer broke the protocol: x"},
 		{unexpected("x"), ErrPeerMisbehaved, AlertUnexpectedMessage, "peer broke the protocol: x"},
 		{malformed("x"), ErrInvalidMessage, AlertDecodeError, "malformed message from peer: x"},
-		{incompatible(AlertHandshakeFailure, "x"), ErrPeerIncompatible, AlertHandshakeFailure, "peer not compatible: x"},
+		{incompatible(AlertHandshakeFailure, "x"), ErrPeerIncompatible, AlertHandshakeFailure,
+			"peer not compatible: x"},
 		{untrusted(AlertUnknownCA, "x"), ErrPeerUntrusted, AlertUnknownCA, "peer not trusted: x"},
 		{misuse("x: %w", io.EOF), ErrMisuse, AlertInternalError, "misuse: x: EOF"},
 	} {
@@ -72,7 +77,8 @@ func TestErrors(t *testing.T) {
 }
 
 func TestAlertError(t *testing.T) {
-	local := &AlertError{Alert: AlertBadRecordMAC, Local: true, Err: misbehaved(AlertBadRecordMAC, "record 1 does not decrypt")}
+	local := &AlertError{Alert: AlertBadRecordMAC, Local: true,
+		Err: misbehaved(AlertBadRecordMAC, "record 1 does not decrypt")}
 	for want, err := range map[string]*AlertError{
 		"dtls: peer sent alert handshake_failure":                                         {Alert: AlertHandshakeFailure},
 		"dtls: sent alert user_canceled":                                                  {Alert: AlertUserCanceled, Local: true},
@@ -89,7 +95,8 @@ func TestAlertError(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	for want, got := range map[string]fmt.Stringer{
-		"application_data": contentApplicationData, "change_cipher_spec": contentChangeCipherSpec, "alert": contentAlert,
+		"application_data": contentApplicationData, "change_cipher_spec": contentChangeCipherSpec,
+		"alert":     contentAlert,
 		"handshake": contentHandshake, "ack": contentACK, "content type 99": contentType(99),
 		"ServerKeyExchange": typeServerKeyExchange, "handshake message of type 99": handshakeType(99),
 	} {

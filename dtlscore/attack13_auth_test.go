@@ -20,7 +20,8 @@ func TestAttackA1CertificateWithoutVerify13(t *testing.T) {
 }
 
 func TestAttackA2NoClientCertificate13(t *testing.T) {
-	for _, auth := range []tls.ClientAuthType{tls.RequireAnyClientCert, tls.RequireAndVerifyClientCert} {
+	for _, auth := range []tls.ClientAuthType{tls.RequireAnyClientCert,
+		tls.RequireAndVerifyClientCert} {
 		s := newScriptedClient13(t, testServerConfig13(auth))
 		s.clientHello()
 		s.serverFlight()
@@ -46,8 +47,10 @@ func TestOptionalClientCertificate13(t *testing.T) {
 			p := newTestPair(t, client, testServerConfig13(auth))
 			p.handshake()
 			s := p.server.conn.ConnectionState()
-			if (len(s.PeerCertificates) == 1) != give || (len(s.VerifiedChains) == 1) != (give && auth == tls.VerifyClientCertIfGiven) {
-				t.Errorf("%v, given %v: %d certificates, %d chains", auth, give, len(s.PeerCertificates), len(s.VerifiedChains))
+			if (len(s.PeerCertificates) == 1) != give ||
+				(len(s.VerifiedChains) == 1) != (give && auth == tls.VerifyClientCertIfGiven) {
+				t.Errorf("%v, given %v: %d certificates, %d chains", auth, give, len(s.PeerCertificates),
+					len(s.VerifiedChains))
 			}
 			p.exchangeData()
 		}
@@ -80,7 +83,8 @@ func TestAttackA3A4WrongOrder13(t *testing.T) {
 		s := newScriptedClient13(t, testServerConfig13(tls.NoClientCert))
 		s.clientHello()
 		plain := &writeEpoch{sealer: noProtection{}, limits: usageLimits{records: maxSequence}}
-		s.under.receive(testRecord{must(plain.seal(nil, contentHandshake, must(appendMessage(nil, 1, &finished{make([]byte, 32)})))), true})
+		s.under.receive(testRecord{must(plain.seal(nil, contentHandshake,
+			must(appendMessage(nil, 1, &finished{make([]byte, 32)})))), true})
 		s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
 	})
 	server := map[string]func(s *script13){
@@ -147,15 +151,24 @@ func TestAttackA5ServerWithoutProof13(t *testing.T) {
 // A7: nothing comes twice, and the identity never changes.
 func TestAttackA7Twice13(t *testing.T) {
 	server := map[string]func(s *script13){
-		"ServerHello":         func(s *script13) { s.serverHello(); s.send(s.newServerHello()) },
-		"EncryptedExtensions": func(s *script13) { s.serverHello(); s.encryptedExtensions(); s.encryptedExtensions() },
+		"ServerHello": func(s *script13) { s.serverHello(); s.send(s.newServerHello()) },
+		"EncryptedExtensions": func(s *script13) {
+			s.serverHello()
+			s.encryptedExtensions()
+			s.encryptedExtensions()
+		},
 		"CertificateRequest": func(s *script13) {
 			s.serverHello()
 			s.encryptedExtensions()
 			s.certificateRequest()
 			s.certificateRequest()
 		},
-		"Certificate": func(s *script13) { s.serverHello(); s.encryptedExtensions(); s.certificate(); s.certificate() },
+		"Certificate": func(s *script13) {
+			s.serverHello()
+			s.encryptedExtensions()
+			s.certificate()
+			s.certificate()
+		},
 		"CertificateVerify": func(s *script13) {
 			s.serverHello()
 			s.encryptedExtensions()
@@ -203,7 +216,8 @@ func TestAttackA8A9A10Signature13(t *testing.T) {
 	resign := func(cert tls.Certificate, scheme tls.SignatureScheme) func(s *script13, m *certificateVerify) {
 		return func(s *script13, m *certificateVerify) {
 			m.scheme = scheme
-			m.signature = must(sign(cert.PrivateKey.(crypto.Signer), scheme, signed13(s.context(), s.hs.transcript.sum())))
+			m.signature = must(sign(cert.PrivateKey.(crypto.Signer), scheme,
+				signed13(s.context(), s.hs.transcript.sum())))
 		}
 	}
 	certs := testCerts()
@@ -213,21 +227,31 @@ func TestAttackA8A9A10Signature13(t *testing.T) {
 		change func(s *script13, m *certificateVerify)
 		alert  Alert
 	}{
-		{"SHA-1", certs.ecdsa, func(_ *script13, m *certificateVerify) { m.scheme = tls.ECDSAWithSHA1 }, AlertIllegalParameter},
+		{"SHA-1", certs.ecdsa, func(_ *script13, m *certificateVerify) { m.scheme = tls.ECDSAWithSHA1 },
+			AlertIllegalParameter},
 		{"PKCS #1", certs.rsa, resign(certs.rsa, tls.PKCS1WithSHA256), AlertIllegalParameter},
-		{"MD5", certs.rsa, func(_ *script13, m *certificateVerify) { m.scheme = 0x0101 }, AlertIllegalParameter},
-		{"curve of another scheme", certs.ecdsa, resign(certs.ecdsa, tls.ECDSAWithP384AndSHA384), AlertIllegalParameter},
-		{"scheme of another kind", certs.ecdsa, func(_ *script13, m *certificateVerify) { m.scheme = tls.PSSWithSHA256 }, AlertIllegalParameter},
-		{"one bit", certs.ed25519, func(_ *script13, m *certificateVerify) { m.signature[10] ^= 1 }, AlertDecryptError},
-		{"empty", certs.ecdsa, func(_ *script13, m *certificateVerify) { m.signature = nil }, AlertDecryptError},
-		{"A10: zeros", certs.ecdsa, func(_ *script13, m *certificateVerify) { m.signature = []byte{0x30, 6, 2, 1, 0, 2, 1, 0} }, AlertDecryptError},
-		{"key of somebody else", certs.ecdsa, resign(certs.client, tls.ECDSAWithP256AndSHA256), AlertDecryptError},
+		{"MD5", certs.rsa, func(_ *script13, m *certificateVerify) { m.scheme = 0x0101 },
+			AlertIllegalParameter},
+		{"curve of another scheme", certs.ecdsa, resign(certs.ecdsa, tls.ECDSAWithP384AndSHA384),
+			AlertIllegalParameter},
+		{"scheme of another kind", certs.ecdsa,
+			func(_ *script13, m *certificateVerify) { m.scheme = tls.PSSWithSHA256 }, AlertIllegalParameter},
+		{"one bit", certs.ed25519, func(_ *script13, m *certificateVerify) { m.signature[10] ^= 1 },
+			AlertDecryptError},
+		{"empty", certs.ecdsa, func(_ *script13, m *certificateVerify) { m.signature = nil },
+			AlertDecryptError},
+		{"A10: zeros", certs.ecdsa, func(_ *script13, m *certificateVerify) {
+			m.signature = []byte{0x30, 6, 2, 1, 0, 2, 1, 0}
+		}, AlertDecryptError},
+		{"key of somebody else", certs.ecdsa, resign(certs.client, tls.ECDSAWithP256AndSHA256),
+			AlertDecryptError},
 		{"context of the other side", certs.ecdsa, func(s *script13, m *certificateVerify) {
 			context := contextClientSignature
 			if s.conn.isClient {
 				context = contextServerSignature
 			}
-			m.signature = must(sign(certs.ecdsa.PrivateKey.(crypto.Signer), m.scheme, signed13(context, s.hs.transcript.sum())))
+			m.signature = must(sign(certs.ecdsa.PrivateKey.(crypto.Signer), m.scheme,
+				signed13(context, s.hs.transcript.sum())))
 		}, AlertDecryptError},
 	}
 	for _, test := range tests {
@@ -282,8 +306,10 @@ func TestAttackF4InvalidShares13(t *testing.T) {
 		{"short X25519", tls.X25519, make([]byte, 31)},
 		{"short hybrid", tls.X25519MLKEM768, hybrid(func(b []byte) []byte { return b[1:] })},
 		{"long hybrid", tls.X25519MLKEM768, hybrid(func(b []byte) []byte { return append(b, 0) })},
-		{"hybrid without X25519", tls.X25519MLKEM768, hybrid(func(b []byte) []byte { clear(b[len(b)-32:]); return b })},
-		{"hybrid with an ML-KEM key out of range", tls.X25519MLKEM768, hybrid(func(b []byte) []byte { b[0], b[1], b[2] = 0xff, 0xff, 0xff; return b })},
+		{"hybrid without X25519", tls.X25519MLKEM768,
+			hybrid(func(b []byte) []byte { clear(b[len(b)-32:]); return b })},
+		{"hybrid with an ML-KEM key out of range", tls.X25519MLKEM768,
+			hybrid(func(b []byte) []byte { b[0], b[1], b[2] = 0xff, 0xff, 0xff; return b })},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

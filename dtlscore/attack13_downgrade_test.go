@@ -35,7 +35,8 @@ func TestVersionNegotiation(t *testing.T) {
 			}
 			for _, e := range []*testEnd{p.client, p.server} {
 				if got := e.conn.ConnectionState().Version; e.err != nil || got != want {
-					t.Errorf("%04x to %04x and %04x to %04x: version %04x, %v", c.min, c.max, s.min, s.max, got, e.err)
+					t.Errorf("%04x to %04x and %04x to %04x: version %04x, %v", c.min, c.max, s.min, s.max, got,
+						e.err)
 				}
 			}
 		}
@@ -114,7 +115,8 @@ func TestAttackB2OnlyOneVersion(t *testing.T) {
 		s.readClientHello()
 		m := s.offer
 		if m.version != VersionDTLS12 || !slices.Equal(m.supportedVersions, []uint16{VersionDTLS13}) ||
-			len(m.cookie) > 0 || len(m.sessionID) > 0 || m.extendedMasterSecret || m.renegotiationInfo != nil || m.earlyData {
+			len(m.cookie) > 0 || len(m.sessionID) > 0 || m.extendedMasterSecret ||
+			m.renegotiationInfo != nil || m.earlyData {
 			t.Errorf("%+v", m)
 		}
 		var groups []tls.CurveID
@@ -146,12 +148,15 @@ func TestAttackB6RetryOfServer13(t *testing.T) {
 		alert Alert
 	}{
 		{"asks for nothing", func(s *script13) { s.retry() }, AlertIllegalParameter},
-		{"for a group that has a share", func(s *script13) { s.retry(forGroup(tls.X25519)) }, AlertIllegalParameter},
-		{"for a group that was not offered", func(s *script13) { s.retry(forGroup(30 /* x448 */)) }, AlertIllegalParameter},
+		{"for a group that has a share", func(s *script13) { s.retry(forGroup(tls.X25519)) },
+			AlertIllegalParameter},
+		{"for a group that was not offered", func(s *script13) { s.retry(forGroup(30 /* x448 */)) },
+			AlertIllegalParameter},
 		{"with a suite that was not offered", func(s *script13) {
 			s.retry(withCookie, func(m *serverHello) { m.suite = 0x1304 })
 		}, AlertIllegalParameter},
-		{"a second one", func(s *script13) { s.retry(withCookie); s.retry(withCookie) }, AlertUnexpectedMessage},
+		{"a second one", func(s *script13) { s.retry(withCookie); s.retry(withCookie) },
+			AlertUnexpectedMessage},
 		{"another suite afterwards", func(s *script13) {
 			s.retry(withCookie)
 			s.readClientHello()
@@ -180,7 +185,8 @@ func TestAttackB6RetryOfServer13(t *testing.T) {
 		{"more in its record", func(s *script13) {
 			m := s.newServerHello()
 			m.random, m.cookie13 = helloRetryRandom, []byte{1}
-			both := append(must(appendMessage(nil, 0, m)), must(appendMessage(nil, 1, s.newServerHello()))...)
+			both := append(must(appendMessage(nil, 0, m)),
+				must(appendMessage(nil, 1, s.newServerHello()))...)
 			s.sendRecord(contentHandshake, both)
 		}, AlertUnexpectedMessage},
 	}
@@ -261,18 +267,26 @@ func TestAttackB6RetryOfClient13(t *testing.T) {
 		{"random", func(m *clientHello) { m.random[0] ^= 1 }, AlertIllegalParameter},
 		{"suites", func(m *clientHello) { m.suites = m.suites[:1] }, AlertIllegalParameter},
 		{"session", func(m *clientHello) { m.sessionID = []byte{1} }, AlertIllegalParameter},
-		{"groups", func(m *clientHello) { m.supportedGroups = m.supportedGroups[:3] }, AlertIllegalParameter},
+		{"groups", func(m *clientHello) { m.supportedGroups = m.supportedGroups[:3] },
+			AlertIllegalParameter},
 		{"name", func(m *clientHello) { m.serverName = "other" }, AlertIllegalParameter},
 		{"protocols", func(m *clientHello) { m.alpn = []string{"x"} }, AlertIllegalParameter},
-		{"versions", func(m *clientHello) { m.supportedVersions = []uint16{VersionDTLS13, VersionDTLS12} }, AlertIllegalParameter},
-		{"cookie that was not sent", func(m *clientHello) { m.cookie13 = []byte{1} }, AlertIllegalParameter}, // E8
+		{"versions", func(m *clientHello) {
+			m.supportedVersions = []uint16{VersionDTLS13,
+				VersionDTLS12}
+		}, AlertIllegalParameter},
+		// E8
+		{"cookie that was not sent", func(m *clientHello) { m.cookie13 = []byte{1} },
+			AlertIllegalParameter},
 		{"early data", func(m *clientHello) { m.earlyData = true }, AlertIllegalParameter},
 		{"no share", func(m *clientHello) { m.keyShares = []keyShare{} }, AlertIllegalParameter},
-		{"share for another group", func(m *clientHello) { m.keyShares[0].group = tls.CurveP384 }, AlertIllegalParameter},
+		{"share for another group", func(m *clientHello) { m.keyShares[0].group = tls.CurveP384 },
+			AlertIllegalParameter},
 		{"two shares", func(m *clientHello) {
 			m.keyShares = append(m.keyShares, keyShare{tls.X25519, make([]byte, 32)})
 		}, AlertIllegalParameter},
-		{"no signature algorithms", func(m *clientHello) { m.signatureAlgorithms = nil }, AlertMissingExtension},
+		{"no signature algorithms", func(m *clientHello) { m.signatureAlgorithms = nil },
+			AlertMissingExtension},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -304,15 +318,24 @@ func TestAttackB7D5ServerHello13(t *testing.T) {
 		change func(m *serverHello)
 		alert  Alert
 	}{
-		{"supported_versions with 1.2", func(m *serverHello) { m.supportedVersions = []uint16{VersionDTLS12} }, AlertIllegalParameter},
-		{"supported_versions with 1.0", func(m *serverHello) { m.supportedVersions = []uint16{versionDTLS10} }, AlertIllegalParameter},
-		{"supported_versions of TLS", func(m *serverHello) { m.supportedVersions = []uint16{tls.VersionTLS13} }, AlertIllegalParameter},
+		{"supported_versions with 1.2", func(m *serverHello) {
+			m.supportedVersions = []uint16{VersionDTLS12}
+		}, AlertIllegalParameter},
+		{"supported_versions with 1.0", func(m *serverHello) {
+			m.supportedVersions = []uint16{versionDTLS10}
+		}, AlertIllegalParameter},
+		{"supported_versions of TLS", func(m *serverHello) {
+			m.supportedVersions = []uint16{tls.VersionTLS13}
+		}, AlertIllegalParameter},
 		{"legacy_version 1.3", func(m *serverHello) { m.version = VersionDTLS13 }, AlertIllegalParameter},
 		{"legacy_version 1.0", func(m *serverHello) { m.version = versionDTLS10 }, AlertIllegalParameter},
 		{"I6: session id", func(m *serverHello) { m.sessionID = []byte{1} }, AlertIllegalParameter},
-		{"D5: suite of 1.2", func(m *serverHello) { m.suite = TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 }, AlertIllegalParameter},
-		{"D5: suite that was not offered", func(m *serverHello) { m.suite = 0x1305 }, AlertIllegalParameter},
-		{"I4: key share for an unknown group", func(m *serverHello) { m.keyShares[0].group = 0x2a2a }, AlertIllegalParameter},
+		{"D5: suite of 1.2", func(m *serverHello) { m.suite = TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 },
+			AlertIllegalParameter},
+		{"D5: suite that was not offered", func(m *serverHello) { m.suite = 0x1305 },
+			AlertIllegalParameter},
+		{"I4: key share for an unknown group", func(m *serverHello) { m.keyShares[0].group = 0x2a2a },
+			AlertIllegalParameter},
 		{"no key share", func(m *serverHello) { m.keyShares = nil }, AlertMissingExtension},
 	}
 	for _, test := range tests {
@@ -331,9 +354,13 @@ func TestAttackI4Extensions13(t *testing.T) {
 		change func(m *encryptedExtensions)
 		alert  Alert
 	}{
-		"ALPN unasked":             {func(m *encryptedExtensions) { m.alpn = []string{"x"} }, AlertUnsupportedExtension},
-		"early data":               {func(m *encryptedExtensions) { m.earlyData = true }, AlertUnsupportedExtension},
-		"certificate type unasked": {func(m *encryptedExtensions) { m.serverCertificateTypes = []uint8{certTypeRawPublicKey} }, AlertUnsupportedExtension},
+		"ALPN unasked": {func(m *encryptedExtensions) { m.alpn = []string{"x"} },
+			AlertUnsupportedExtension},
+		"early data": {func(m *encryptedExtensions) { m.earlyData = true },
+			AlertUnsupportedExtension},
+		"certificate type unasked": {func(m *encryptedExtensions) {
+			m.serverCertificateTypes = []uint8{certTypeRawPublicKey}
+		}, AlertUnsupportedExtension},
 	}
 	for name, test := range ee {
 		t.Run(name, func(t *testing.T) {
@@ -357,7 +384,8 @@ func TestAttackI4Extensions13(t *testing.T) {
 		s := newScriptedServer13(t, testClientConfig13())
 		s.readClientHello()
 		s.serverHello()
-		s.sendMessage(typeEncryptedExtensions, []byte{0, 6, 0, byte(extSupportedVersions), 0, 2, 0xfe, 0xfc})
+		s.sendMessage(typeEncryptedExtensions,
+			[]byte{0, 6, 0, byte(extSupportedVersions), 0, 2, 0xfe, 0xfc})
 		s.wantAlert(AlertIllegalParameter, ErrPeerMisbehaved)
 	})
 	t.Run("unknown extension", func(t *testing.T) {
@@ -396,7 +424,9 @@ func TestAttackI4Extensions13(t *testing.T) {
 		s := newScriptedServer13(t, client)
 		s.readClientHello()
 		s.serverHello()
-		s.encryptedExtensions(func(m *encryptedExtensions) { m.serverCertificateTypes = []uint8{certTypeRawPublicKey} })
+		s.encryptedExtensions(func(m *encryptedExtensions) {
+			m.serverCertificateTypes = []uint8{certTypeRawPublicKey}
+		})
 		own := must(newRawKeyCredential(testCerts().rsa.PrivateKey.(crypto.Signer)))
 		entry := certificateEntry{data: own.chain[0]}
 		s.send(&certificate13{entries: []certificateEntry{entry, entry}})
@@ -412,13 +442,21 @@ func TestAttackE13I6ClientHello13(t *testing.T) {
 		alert  Alert
 		fault  error
 	}{
-		{"legacy_cookie", func(m *clientHello) { m.cookie = []byte{1} }, AlertIllegalParameter, ErrPeerMisbehaved},
-		{"cookie that was not sent", func(m *clientHello) { m.cookie13 = []byte{1} }, AlertIllegalParameter, ErrPeerMisbehaved},
-		{"compression", func(m *clientHello) { m.compressionMethods = []byte{0, 1} }, AlertIllegalParameter, ErrPeerMisbehaved},
-		{"no groups", func(m *clientHello) { m.supportedGroups = nil }, AlertMissingExtension, ErrPeerMisbehaved},
-		{"no key_share", func(m *clientHello) { m.keyShares = nil }, AlertMissingExtension, ErrPeerMisbehaved},
-		{"no signature algorithms", func(m *clientHello) { m.signatureAlgorithms = nil }, AlertMissingExtension, ErrPeerMisbehaved},
-		{"share for a group that is not offered", func(m *clientHello) { m.supportedGroups = []tls.CurveID{tls.CurveP256} }, AlertIllegalParameter, ErrPeerMisbehaved},
+		{"legacy_cookie", func(m *clientHello) { m.cookie = []byte{1} }, AlertIllegalParameter,
+			ErrPeerMisbehaved},
+		{"cookie that was not sent", func(m *clientHello) { m.cookie13 = []byte{1} },
+			AlertIllegalParameter, ErrPeerMisbehaved},
+		{"compression", func(m *clientHello) { m.compressionMethods = []byte{0, 1} },
+			AlertIllegalParameter, ErrPeerMisbehaved},
+		{"no groups", func(m *clientHello) { m.supportedGroups = nil }, AlertMissingExtension,
+			ErrPeerMisbehaved},
+		{"no key_share", func(m *clientHello) { m.keyShares = nil }, AlertMissingExtension,
+			ErrPeerMisbehaved},
+		{"no signature algorithms", func(m *clientHello) { m.signatureAlgorithms = nil },
+			AlertMissingExtension, ErrPeerMisbehaved},
+		{"share for a group that is not offered",
+			func(m *clientHello) { m.supportedGroups = []tls.CurveID{tls.CurveP256} }, AlertIllegalParameter,
+			ErrPeerMisbehaved},
 		{"no group in common", func(m *clientHello) {
 			m.supportedGroups, m.keyShares = []tls.CurveID{0x2a2a}, []keyShare{}
 		}, AlertHandshakeFailure, ErrPeerIncompatible},
@@ -427,9 +465,15 @@ func TestAttackE13I6ClientHello13(t *testing.T) {
 			m.pskModes = []uint8{pskModeKE}
 			offerStrangeKeys(m, "key")
 		}, AlertHandshakeFailure, ErrPeerIncompatible},
-		{"no suite in common", func(m *clientHello) { m.suites = []uint16{0x1304, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256} }, AlertHandshakeFailure, ErrPeerIncompatible},
-		{"no scheme in common", func(m *clientHello) { m.signatureAlgorithms = []tls.SignatureScheme{tls.PKCS1WithSHA256} }, AlertHandshakeFailure, ErrPeerIncompatible},
-		{"B2: versions without ours", func(m *clientHello) { m.supportedVersions = []uint16{VersionDTLS12} }, AlertProtocolVersion, ErrPeerIncompatible},
+		{"no suite in common", func(m *clientHello) {
+			m.suites = []uint16{0x1304, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}
+		}, AlertHandshakeFailure, ErrPeerIncompatible},
+		{"no scheme in common", func(m *clientHello) {
+			m.signatureAlgorithms = []tls.SignatureScheme{tls.PKCS1WithSHA256}
+		}, AlertHandshakeFailure, ErrPeerIncompatible},
+		{"B2: versions without ours", func(m *clientHello) {
+			m.supportedVersions = []uint16{VersionDTLS12}
+		}, AlertProtocolVersion, ErrPeerIncompatible},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -439,8 +483,11 @@ func TestAttackE13I6ClientHello13(t *testing.T) {
 		})
 	}
 	accepted := map[string]func(m *clientHello){
-		"session of 1.2":    func(m *clientHello) { m.sessionID = make([]byte, maxSessionIDLen) }, // RFC 9147, Section 5.3
-		"extensions of 1.2": func(m *clientHello) { m.extendedMasterSecret, m.renegotiationInfo = true, []byte{} },
+		// RFC 9147, Section 5.3
+		"session of 1.2": func(m *clientHello) { m.sessionID = make([]byte, maxSessionIDLen) },
+		"extensions of 1.2": func(m *clientHello) {
+			m.extendedMasterSecret, m.renegotiationInfo = true, []byte{}
+		},
 		"I5: GREASE": func(m *clientHello) {
 			m.suites = slices.Insert(m.suites, 0, 0x1a1a)
 			m.supportedGroups = slices.Insert(m.supportedGroups, 0, 0x2a2a)

@@ -48,7 +48,8 @@ func TestAttackD7MessageAcrossKeyChange13(t *testing.T) {
 		share, _, err := respond(s.group, s.offer.keyShares[1].data)
 		s.check(err)
 		m.keyShares = []keyShare{{s.group, share}}
-		s.sendRecord(contentHandshake, append(must(appendMessage(nil, 0, m)), part(new(encryptedExtensions), 1, 0, 1)...))
+		s.sendRecord(contentHandshake, append(must(appendMessage(nil, 0, m)),
+			part(new(encryptedExtensions), 1, 0, 1)...))
 		s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
 	})
 	t.Run("begun before ServerHello", func(t *testing.T) {
@@ -63,7 +64,8 @@ func TestAttackD7MessageAcrossKeyChange13(t *testing.T) {
 		c := &Conn{config: testClientConfig13(), isClient: true}
 		wait := &clientWaitServerHello{hello: must(c.newClientHello())}
 		s.check(wait.offer13(c))
-		s.sendRecord(contentHandshake, append(must(appendMessage(nil, 0, wait.hello)), part(&finished{make([]byte, 32)}, 1, 0, 5)...))
+		s.sendRecord(contentHandshake, append(must(appendMessage(nil, 0, wait.hello)),
+			part(&finished{make([]byte, 32)}, 1, 0, 5)...))
 		s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
 	})
 	for _, isClient := range []bool{true, false} {
@@ -80,7 +82,8 @@ func TestAttackD7MessageAcrossKeyChange13(t *testing.T) {
 				more = &newSessionTicket13{lifetime: 1, ticket: []byte{1}}
 			}
 			both := must(appendMessage(nil, s.conn.nextSendSeq, s.hs.finished(isClient)))
-			s.sendRecord(contentHandshake, append(both, must(appendMessage(nil, s.conn.nextSendSeq+1, more))...))
+			s.sendRecord(contentHandshake, append(both,
+				must(appendMessage(nil, s.conn.nextSendSeq+1, more))...))
 			s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
 		})
 	}
@@ -98,7 +101,8 @@ func TestAttackD8Interleaving13(t *testing.T) {
 	s.readClientHello()
 	s.serverHello()
 	var flight []byte
-	for _, m := range []message{new(encryptedExtensions), &certificate13{entries: []certificateEntry{{data: s.cert.Certificate[0]}}}} {
+	for _, m := range []message{new(encryptedExtensions),
+		&certificate13{entries: []certificateEntry{{data: s.cert.Certificate[0]}}}} {
 		raw := must(appendMessage(nil, s.conn.nextSendSeq, m))
 		s.conn.nextSendSeq++
 		s.hs.transcript.addMessages(raw)

@@ -31,7 +31,8 @@ func TestAttackA1CertificateWithoutVerify(t *testing.T) {
 }
 
 func TestAttackA2NoClientCertificate(t *testing.T) {
-	for _, auth := range []tls.ClientAuthType{tls.RequireAnyClientCert, tls.RequireAndVerifyClientCert} {
+	for _, auth := range []tls.ClientAuthType{tls.RequireAnyClientCert,
+		tls.RequireAndVerifyClientCert} {
 		s := newScriptedClient(t, testServerConfig(auth))
 		s.clientHello()
 		s.serverFlight()
@@ -57,8 +58,10 @@ func TestOptionalClientCertificate(t *testing.T) {
 			p := newTestPair(t, client, testServerConfig(auth))
 			p.handshake()
 			s := p.server.conn.ConnectionState()
-			if (len(s.PeerCertificates) == 1) != give || (len(s.VerifiedChains) == 1) != (give && auth == tls.VerifyClientCertIfGiven) {
-				t.Errorf("%v, given %v: %d certificates, %d chains", auth, give, len(s.PeerCertificates), len(s.VerifiedChains))
+			if (len(s.PeerCertificates) == 1) != give ||
+				(len(s.VerifiedChains) == 1) != (give && auth == tls.VerifyClientCertIfGiven) {
+				t.Errorf("%v, given %v: %d certificates, %d chains", auth, give, len(s.PeerCertificates),
+					len(s.VerifiedChains))
 			}
 		}
 	}
@@ -74,10 +77,13 @@ func TestGetClientCertificate(t *testing.T) {
 		return &testCerts().rsa, info.SupportsCertificate(&testCerts().rsa)
 	})
 	with.handshake()
-	if got := with.server.conn.ConnectionState().PeerCertificates; len(got) != 1 || !got[0].Equal(testCerts().rsa.Leaf) {
+	if got := with.server.conn.ConnectionState().PeerCertificates; len(got) != 1 ||
+		!got[0].Equal(testCerts().rsa.Leaf) {
 		t.Errorf("client sent %d certificates", len(got))
 	}
-	without := p(func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return new(tls.Certificate), nil })
+	without := p(func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		return new(tls.Certificate), nil
+	})
 	without.handshake()
 	if got := without.server.conn.ConnectionState().PeerCertificates; len(got) != 0 {
 		t.Errorf("client sent %d certificates", len(got))
@@ -127,8 +133,13 @@ func TestAttackA3WrongOrderOfClientFlight(t *testing.T) {
 // A4: ChangeCipherSpec and Finished at the wrong time. RFC 5246, Section 7.4.9.
 func TestAttackA4EarlyKeyChange(t *testing.T) {
 	client := map[string]func(s *script){
-		"first of all":             func(s *script) { s.changeCipherSpec() },
-		"before ClientKeyExchange": func(s *script) { s.clientHello(); s.serverFlight(); s.certificate(); s.changeCipherSpec() },
+		"first of all": func(s *script) { s.changeCipherSpec() },
+		"before ClientKeyExchange": func(s *script) {
+			s.clientHello()
+			s.serverFlight()
+			s.certificate()
+			s.changeCipherSpec()
+		},
 		"Finished without it": func(s *script) {
 			s.clientHello()
 			s.serverFlight()
@@ -189,7 +200,8 @@ func TestAttackA4FinishedWhileDraining(t *testing.T) {
 	s.keyExchange()
 	finished := must(appendMessage(nil, s.conn.nextSendSeq, &finished{s.hs.verifyData(true)}))
 	s.under.inbox = append(s.under.inbox, testRecord{
-		append(recordHeader{typ: contentHandshake, version: VersionDTLS12, sequence: 99, length: len(finished)}.append(nil), finished...), true})
+		append(recordHeader{typ: contentHandshake, version: VersionDTLS12, sequence: 99,
+			length: len(finished)}.append(nil), finished...), true})
 	s.changeCipherSpec() // drains the inbox
 	s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
 }
@@ -319,18 +331,26 @@ func TestAttackA11A14Verification(t *testing.T) {
 		cert  tls.Certificate
 		alert Alert
 	}{
-		{"expired", change(func(c *x509.Certificate) { c.NotAfter = testTime.Add(-time.Hour) }), AlertCertificateExpired},
-		{"not yet valid", change(func(c *x509.Certificate) { c.NotBefore = testTime.Add(time.Hour) }), AlertCertificateExpired},
+		{"expired", change(func(c *x509.Certificate) { c.NotAfter = testTime.Add(-time.Hour) }),
+			AlertCertificateExpired},
+		{"not yet valid", change(func(c *x509.Certificate) { c.NotBefore = testTime.Add(time.Hour) }),
+			AlertCertificateExpired},
 		{"unknown issuer", newTestAuthority("other CA").issue(key, nil), AlertUnknownCA},
-		{"wrong purpose", change(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning} }), AlertUnsupportedCertificate},
-		{"not for signatures", change(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyAgreement }), AlertUnsupportedCertificate},
+		{"wrong purpose", change(func(c *x509.Certificate) {
+			c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning}
+		}), AlertUnsupportedCertificate},
+		{"not for signatures", change(func(c *x509.Certificate) {
+			c.KeyUsage = x509.KeyUsageKeyAgreement
+		}), AlertUnsupportedCertificate},
 		{"unknown critical extension", change(func(c *x509.Certificate) {
-			c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 2, 3}, Critical: true, Value: []byte{5, 0}}}
+			c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 2, 3}, Critical: true,
+				Value: []byte{5, 0}}}
 		}), AlertBadCertificate},
 		{"A14: issued by a leaf", byLeaf, AlertUnknownCA},
 		{"path too long", tooDeep, AlertUnknownCA},
 		{"chain too long", tooMany, AlertBadCertificate},
-		{"not a certificate", tls.Certificate{Certificate: [][]byte{{1, 2, 3}}, PrivateKey: key}, AlertBadCertificate},
+		{"not a certificate", tls.Certificate{Certificate: [][]byte{{1, 2, 3}}, PrivateKey: key},
+			AlertBadCertificate},
 		{"B4: P-224", ca.issue(p224, nil), AlertUnsupportedCertificate},
 		{"B4: RSA with 1024 bits", ca.issue(rsa1024, nil), AlertUnsupportedCertificate},
 	}
@@ -341,7 +361,9 @@ func TestAttackA11A14Verification(t *testing.T) {
 			}
 			t.Run(v.name+"/"+test.name, func(t *testing.T) {
 				client, server := v.configs(tls.RequireAndVerifyClientCert)
-				client.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &test.cert, nil }
+				client.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+					return &test.cert, nil
+				}
 				p := newTestPair(t, client, server)
 				p.start()
 				p.run()
@@ -365,7 +387,8 @@ func TestAttackA11A14Verification(t *testing.T) {
 		p.start()
 		p.run()
 		wantDead(t, p.client, AlertBadCertificate, ErrPeerUntrusted)
-		if e, ok := errtype.As[*tls.CertificateVerificationError](p.client.err); !ok || len(e.UnverifiedCertificates) != 1 {
+		if e, ok := errtype.As[*tls.CertificateVerificationError](p.client.err); !ok ||
+			len(e.UnverifiedCertificates) != 1 {
 			t.Errorf("error is %v", p.client.err)
 		}
 		if _, ok := errtype.As[x509.HostnameError](p.client.err); !ok {
@@ -422,26 +445,33 @@ func TestAttackA11Verifiers(t *testing.T) {
 	}{
 		{"nothing", Config{}, false, nil},
 		{"InsecureSkipVerify", Config{InsecureSkipVerify: true}, true, nil},
-		{"VerifyConnection, chain unknown", Config{VerifyConnection: func(ConnectionState) error { return nil }}, true, ErrPeerUntrusted},
-		{"VerifyConnection", Config{RootCAs: testCerts().ca.pool(), VerifyConnection: func(s ConnectionState) error {
-			if len(s.VerifiedChains) != 1 {
-				return no
-			}
+		{"VerifyConnection, chain unknown", Config{VerifyConnection: func(ConnectionState) error {
 			return nil
-		}}, true, nil},
-		{"VerifyConnection refuses", Config{InsecureSkipVerify: true, VerifyConnection: func(ConnectionState) error { return no }}, true, no},
-		{"VerifyPeerCertificate", Config{InsecureSkipVerify: true, VerifyPeerCertificate: func(raw [][]byte, chains [][]*x509.Certificate) error {
-			if len(raw) != 1 || chains != nil {
-				return no
-			}
-			return nil
-		}}, true, nil},
-		{"VerifyPeerCertificate refuses", Config{InsecureSkipVerify: true, VerifyPeerCertificate: func([][]byte, [][]*x509.Certificate) error { return no }}, true, no},
+		}}, true, ErrPeerUntrusted},
+		{"VerifyConnection", Config{RootCAs: testCerts().ca.pool(),
+			VerifyConnection: func(s ConnectionState) error {
+				if len(s.VerifiedChains) != 1 {
+					return no
+				}
+				return nil
+			}}, true, nil},
+		{"VerifyConnection refuses", Config{InsecureSkipVerify: true,
+			VerifyConnection: func(ConnectionState) error { return no }}, true, no},
+		{"VerifyPeerCertificate", Config{InsecureSkipVerify: true,
+			VerifyPeerCertificate: func(raw [][]byte, chains [][]*x509.Certificate) error {
+				if len(raw) != 1 || chains != nil {
+					return no
+				}
+				return nil
+			}}, true, nil},
+		{"VerifyPeerCertificate refuses", Config{InsecureSkipVerify: true,
+			VerifyPeerCertificate: func([][]byte, [][]*x509.Certificate) error { return no }}, true, no},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			test.client.Time = testNow
-			if _, err := Client(&test.client); (err == nil) != test.starts || err != nil && !errors.Is(err, ErrMisuse) {
+			if _, err := Client(&test.client); (err == nil) != test.starts ||
+				err != nil && !errors.Is(err, ErrMisuse) {
 				t.Fatalf("Client: %v", err)
 			}
 			if !test.starts {

@@ -9,7 +9,9 @@ import (
 
 func TestAttackC1DataInEpochZero(t *testing.T) {
 	ways := map[string]func() *script{
-		"before the handshake": func() *script { return newScriptedClient(t, testServerConfig(tls.NoClientCert)) },
+		"before the handshake": func() *script {
+			return newScriptedClient(t, testServerConfig(tls.NoClientCert))
+		},
 		"during the handshake": func() *script {
 			s := newScriptedClient(t, testServerConfig(tls.NoClientCert))
 			s.clientHello()
@@ -34,7 +36,8 @@ func TestAttackC1DataInEpochZero(t *testing.T) {
 	for name, lead := range ways {
 		t.Run(name, func(t *testing.T) {
 			s := lead()
-			record := recordHeader{typ: contentApplicationData, version: VersionDTLS12, sequence: 50, length: 4}.append(nil)
+			record := recordHeader{typ: contentApplicationData, version: VersionDTLS12, sequence: 50,
+				length: 4}.append(nil)
 			s.under.receive(testRecord{append(record, "evil"...), false})
 			s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
 			if len(s.under.data) > 0 {
@@ -140,7 +143,8 @@ func TestAttackC2E4EarlyDataIsHeld(t *testing.T) {
 	})
 	t.Run("before keys are agreed", func(t *testing.T) {
 		s := newScriptedServer(t, testClientConfig())
-		record := recordHeader{typ: contentApplicationData, version: VersionDTLS12, epoch: 1, length: 4}.append(nil)
+		record := recordHeader{typ: contentApplicationData, version: VersionDTLS12, epoch: 1,
+			length: 4}.append(nil)
 		s.under.receive(testRecord{append(record, "evil"...), false})
 		s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
 	})
@@ -198,7 +202,8 @@ func TestSealWaitsForHandshakeCompleteEvent(t *testing.T) {
 			break
 		}
 	}
-	if _, err := s.under.conn.Seal(nil, nil); err != nil || !s.under.conn.ConnectionState().HandshakeComplete {
+	if _, err := s.under.conn.Seal(nil, nil); err != nil ||
+		!s.under.conn.ConnectionState().HandshakeComplete {
 		t.Errorf("Seal after the event: %v", err)
 	}
 }
@@ -292,24 +297,38 @@ func TestBadRecords(t *testing.T) {
 		{"1.11: two records", func(s *script) []byte {
 			return append(seal(s, contentApplicationData, "1"), seal(s, contentApplicationData, "2")...)
 		}, false, AlertDecodeError, ErrInvalidMessage},
-		{"B10: not DTLS", func(s *script) []byte { return []byte("GET / HTTP/1.1\r\n") }, false, AlertUnexpectedMessage, ErrPeerMisbehaved},
+		{"B10: not DTLS", func(s *script) []byte { return []byte("GET / HTTP/1.1\r\n") }, false,
+			AlertUnexpectedMessage, ErrPeerMisbehaved},
 		{"empty", func(s *script) []byte { return nil }, false, AlertDecodeError, ErrInvalidMessage},
-		{"1.24: handshake on another stream", func(s *script) []byte { return seal(s, contentHandshake, "x") }, false, AlertUnexpectedMessage, ErrPeerMisbehaved},
-		{"1.24: alert on another stream", func(s *script) []byte { return seal(s, contentAlert, "\x01\x00") }, false, AlertUnexpectedMessage, ErrPeerMisbehaved},
-		{"1.24: ChangeCipherSpec on another stream", func(s *script) []byte { return seal(s, contentChangeCipherSpec, "\x01") }, false, AlertUnexpectedMessage, ErrPeerMisbehaved},
-		{"ACK, which is of 1.3", func(s *script) []byte { return seal(s, contentACK, "\x00\x00") }, true, AlertUnexpectedMessage, ErrPeerMisbehaved},
+		{"1.24: handshake on another stream", func(s *script) []byte {
+			return seal(s, contentHandshake, "x")
+		}, false, AlertUnexpectedMessage, ErrPeerMisbehaved},
+		{"1.24: alert on another stream", func(s *script) []byte {
+			return seal(s, contentAlert, "\x01\x00")
+		}, false, AlertUnexpectedMessage, ErrPeerMisbehaved},
+		{"1.24: ChangeCipherSpec on another stream",
+			func(s *script) []byte { return seal(s, contentChangeCipherSpec, "\x01") }, false,
+			AlertUnexpectedMessage, ErrPeerMisbehaved},
+		{"ACK, which is of 1.3", func(s *script) []byte { return seal(s, contentACK, "\x00\x00") }, true,
+			AlertUnexpectedMessage, ErrPeerMisbehaved},
 		{"future epoch", func(s *script) []byte {
-			return must(must(newWriteEpoch12(s.hs.suite, 2, s.hs.keys.clientKey, s.hs.keys.clientIV)).seal(nil, contentApplicationData, nil))
+			return must(must(newWriteEpoch12(s.hs.suite, 2, s.hs.keys.clientKey,
+				s.hs.keys.clientIV)).seal(nil, contentApplicationData, nil))
 		}, false, AlertUnexpectedMessage, ErrPeerMisbehaved},
 		{"4.14: too long", func(s *script) []byte {
 			r := s.conn.written.sealer.seal(nil, contentApplicationData, 1000, make([]byte, maxPlaintext+1))
 			return r
 		}, false, AlertRecordOverflow, ErrPeerMisbehaved},
-		{"D9: empty handshake record", func(s *script) []byte { return seal(s, contentHandshake, "") }, true, AlertUnexpectedMessage, ErrPeerMisbehaved},
-		{"D9: empty alert", func(s *script) []byte { return seal(s, contentAlert, "") }, true, AlertDecodeError, ErrInvalidMessage},
-		{"D10: short alert", func(s *script) []byte { return seal(s, contentAlert, "\x01") }, true, AlertDecodeError, ErrInvalidMessage},
-		{"D10: two alerts", func(s *script) []byte { return seal(s, contentAlert, "\x01\x5a\x01\x5a") }, true, AlertDecodeError, ErrInvalidMessage},
-		{"part of a header", func(s *script) []byte { return seal(s, contentHandshake, "\x00\x00") }, true, AlertDecodeError, ErrInvalidMessage},
+		{"D9: empty handshake record", func(s *script) []byte { return seal(s, contentHandshake, "") },
+			true, AlertUnexpectedMessage, ErrPeerMisbehaved},
+		{"D9: empty alert", func(s *script) []byte { return seal(s, contentAlert, "") }, true,
+			AlertDecodeError, ErrInvalidMessage},
+		{"D10: short alert", func(s *script) []byte { return seal(s, contentAlert, "\x01") }, true,
+			AlertDecodeError, ErrInvalidMessage},
+		{"D10: two alerts", func(s *script) []byte { return seal(s, contentAlert, "\x01\x5a\x01\x5a") },
+			true, AlertDecodeError, ErrInvalidMessage},
+		{"part of a header", func(s *script) []byte { return seal(s, contentHandshake, "\x00\x00") },
+			true, AlertDecodeError, ErrInvalidMessage},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -335,7 +354,8 @@ func TestNoReplayWindow(t *testing.T) {
 	s := newScriptedClient(t, testServerConfig(tls.NoClientCert))
 	s.completeClient()
 	for _, n := range []uint64{1 << 40, 5, 1 << 20, 6, maxSequence} {
-		s.under.receive(testRecord{s.conn.written.sealer.seal(nil, contentApplicationData, n, []byte("x")), false})
+		s.under.receive(testRecord{s.conn.written.sealer.seal(nil, contentApplicationData, n,
+			[]byte("x")), false})
 		s.wantAlive("any order will do")
 	}
 	if len(s.under.data) != 5 {

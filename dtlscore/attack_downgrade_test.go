@@ -48,7 +48,8 @@ func wantNothingWeakOffered(t *testing.T, v testVersion) {
 		if slices.Contains(s.offer.suites, id) {
 			t.Errorf("client offers %#04x", id)
 		}
-		if _, err := Client(&Config{InsecureSkipVerify: true, CipherSuites: []uint16{id}}); !errors.Is(err, ErrMisuse) {
+		if _, err := Client(&Config{InsecureSkipVerify: true,
+			CipherSuites: []uint16{id}}); !errors.Is(err, ErrMisuse) {
 			t.Errorf("suite %#04x can be configured: %v", id, err)
 		}
 	}
@@ -76,20 +77,36 @@ func TestAttackD5ServerHelloChoosesWhatWasNotOffered(t *testing.T) {
 		alert  Alert
 		fault  error
 	}{
-		{"B2: DTLS 1.0", func(m *serverHello) { m.version = versionDTLS10 }, AlertProtocolVersion, ErrPeerMisbehaved},
-		{"TLS 1.2", func(m *serverHello) { m.version = tls.VersionTLS12 }, AlertProtocolVersion, ErrPeerMisbehaved},
-		{"B7: supported_versions with 1.2", func(m *serverHello) { m.supportedVersions = []uint16{VersionDTLS12} }, AlertIllegalParameter, ErrPeerMisbehaved},
-		{"B7: supported_versions, not offered", func(m *serverHello) { m.supportedVersions = []uint16{VersionDTLS13} }, AlertIllegalParameter, ErrPeerMisbehaved},
-		{"suite of 1.3", func(m *serverHello) { m.suite = TLS_AES_128_GCM_SHA256 }, AlertIllegalParameter, ErrPeerMisbehaved},
-		{"suite with a PSK", func(m *serverHello) { m.suite = TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256 }, AlertIllegalParameter, ErrPeerMisbehaved},
-		{"unknown suite", func(m *serverHello) { m.suite = 0x1a1a }, AlertIllegalParameter, ErrPeerMisbehaved},
-		{"signalling suite", func(m *serverHello) { m.suite = scsvRenegotiationInfo }, AlertIllegalParameter, ErrPeerMisbehaved},
-		{"I4: ALPN unasked", func(m *serverHello) { m.alpn = []string{"x"} }, AlertUnsupportedExtension, ErrPeerMisbehaved},
-		{"I4: session ticket unasked", func(m *serverHello) { m.sessionTicket = []byte{} }, AlertUnsupportedExtension, ErrPeerMisbehaved},
-		{"G2: no extended master secret", func(m *serverHello) { m.extendedMasterSecret = false }, AlertHandshakeFailure, ErrPeerIncompatible},
-		{"G1: no renegotiation_info", func(m *serverHello) { m.renegotiationInfo = nil }, AlertHandshakeFailure, ErrPeerIncompatible},
-		{"G1: renegotiation_info not empty", func(m *serverHello) { m.renegotiationInfo = []byte{1} }, AlertHandshakeFailure, ErrPeerMisbehaved},
-		{"I6: point formats without uncompressed", func(m *serverHello) { m.pointFormats = []byte{1} }, AlertIllegalParameter, ErrPeerMisbehaved},
+		{"B2: DTLS 1.0", func(m *serverHello) { m.version = versionDTLS10 }, AlertProtocolVersion,
+			ErrPeerMisbehaved},
+		{"TLS 1.2", func(m *serverHello) { m.version = tls.VersionTLS12 }, AlertProtocolVersion,
+			ErrPeerMisbehaved},
+		{"B7: supported_versions with 1.2", func(m *serverHello) {
+			m.supportedVersions = []uint16{VersionDTLS12}
+		}, AlertIllegalParameter, ErrPeerMisbehaved},
+		{"B7: supported_versions, not offered",
+			func(m *serverHello) { m.supportedVersions = []uint16{VersionDTLS13} }, AlertIllegalParameter,
+			ErrPeerMisbehaved},
+		{"suite of 1.3", func(m *serverHello) { m.suite = TLS_AES_128_GCM_SHA256 }, AlertIllegalParameter,
+			ErrPeerMisbehaved},
+		{"suite with a PSK", func(m *serverHello) { m.suite = TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256 },
+			AlertIllegalParameter, ErrPeerMisbehaved},
+		{"unknown suite", func(m *serverHello) { m.suite = 0x1a1a }, AlertIllegalParameter,
+			ErrPeerMisbehaved},
+		{"signalling suite", func(m *serverHello) { m.suite = scsvRenegotiationInfo },
+			AlertIllegalParameter, ErrPeerMisbehaved},
+		{"I4: ALPN unasked", func(m *serverHello) { m.alpn = []string{"x"} }, AlertUnsupportedExtension,
+			ErrPeerMisbehaved},
+		{"I4: session ticket unasked", func(m *serverHello) { m.sessionTicket = []byte{} },
+			AlertUnsupportedExtension, ErrPeerMisbehaved},
+		{"G2: no extended master secret", func(m *serverHello) { m.extendedMasterSecret = false },
+			AlertHandshakeFailure, ErrPeerIncompatible},
+		{"G1: no renegotiation_info", func(m *serverHello) { m.renegotiationInfo = nil },
+			AlertHandshakeFailure, ErrPeerIncompatible},
+		{"G1: renegotiation_info not empty", func(m *serverHello) { m.renegotiationInfo = []byte{1} },
+			AlertHandshakeFailure, ErrPeerMisbehaved},
+		{"I6: point formats without uncompressed", func(m *serverHello) { m.pointFormats = []byte{1} },
+			AlertIllegalParameter, ErrPeerMisbehaved},
 	}
 	for _, id := range weakSuites {
 		tests = append(tests, struct {
@@ -97,7 +114,8 @@ func TestAttackD5ServerHelloChoosesWhatWasNotOffered(t *testing.T) {
 			change func(m *serverHello)
 			alert  Alert
 			fault  error
-		}{fmt.Sprintf("B4: suite %#04x", id), func(m *serverHello) { m.suite = id }, AlertIllegalParameter, ErrPeerMisbehaved})
+		}{fmt.Sprintf("B4: suite %#04x", id), func(m *serverHello) { m.suite = id },
+			AlertIllegalParameter, ErrPeerMisbehaved})
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -116,7 +134,8 @@ func TestAttackD5ServerHelloChoosesWhatWasNotOffered(t *testing.T) {
 		s.wantAlert(AlertIllegalParameter, ErrPeerMisbehaved)
 	})
 	t.Run("group", func(t *testing.T) { // 4.28
-		for _, group := range []tls.CurveID{30 /* x448 */, tls.X25519MLKEM768, 21 /* secp224r1 */, 0x2a2a} {
+		for _, group := range []tls.CurveID{30 /* x448 */, tls.X25519MLKEM768, 21, /* secp224r1 */
+			0x2a2a} {
 			s := newScriptedServer(t, testClientConfig())
 			s.readClientHello()
 			s.serverHello()
@@ -135,14 +154,23 @@ func TestAttackB2G1G2I6ClientHello(t *testing.T) {
 		alert  Alert
 		fault  error
 	}{
-		{"B2: DTLS 1.0", func(m *clientHello) { m.version = versionDTLS10 }, AlertProtocolVersion, ErrPeerIncompatible},
-		{"TLS 1.2", func(m *clientHello) { m.version = tls.VersionTLS12 }, AlertProtocolVersion, ErrPeerIncompatible},
-		{"supported_versions without ours", func(m *clientHello) { m.supportedVersions = []uint16{versionDTLS10, 0x7f7f} }, AlertProtocolVersion, ErrPeerIncompatible},
-		{"G2: no extended master secret", func(m *clientHello) { m.extendedMasterSecret = false }, AlertHandshakeFailure, ErrPeerIncompatible},
-		{"G1: renegotiation_info not empty", func(m *clientHello) { m.renegotiationInfo = []byte{1} }, AlertHandshakeFailure, ErrPeerMisbehaved},
-		{"no signature algorithms", func(m *clientHello) { m.signatureAlgorithms = nil }, AlertHandshakeFailure, ErrPeerIncompatible},
-		{"4.28: no uncompressed points", func(m *clientHello) { m.pointFormats = []byte{1, 2} }, AlertIllegalParameter, ErrPeerMisbehaved},
-		{"4.8: no null compression", func(m *clientHello) { m.compressionMethods = []byte{1} }, AlertIllegalParameter, ErrPeerMisbehaved},
+		{"B2: DTLS 1.0", func(m *clientHello) { m.version = versionDTLS10 }, AlertProtocolVersion,
+			ErrPeerIncompatible},
+		{"TLS 1.2", func(m *clientHello) { m.version = tls.VersionTLS12 }, AlertProtocolVersion,
+			ErrPeerIncompatible},
+		{"supported_versions without ours", func(m *clientHello) {
+			m.supportedVersions = []uint16{versionDTLS10, 0x7f7f}
+		}, AlertProtocolVersion, ErrPeerIncompatible},
+		{"G2: no extended master secret", func(m *clientHello) { m.extendedMasterSecret = false },
+			AlertHandshakeFailure, ErrPeerIncompatible},
+		{"G1: renegotiation_info not empty", func(m *clientHello) { m.renegotiationInfo = []byte{1} },
+			AlertHandshakeFailure, ErrPeerMisbehaved},
+		{"no signature algorithms", func(m *clientHello) { m.signatureAlgorithms = nil },
+			AlertHandshakeFailure, ErrPeerIncompatible},
+		{"4.28: no uncompressed points", func(m *clientHello) { m.pointFormats = []byte{1, 2} },
+			AlertIllegalParameter, ErrPeerMisbehaved},
+		{"4.8: no null compression", func(m *clientHello) { m.compressionMethods = []byte{1} },
+			AlertIllegalParameter, ErrPeerMisbehaved},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -199,10 +227,15 @@ func TestAttackG2ExtendedMasterSecret(t *testing.T) {
 // What a ClientHello may have.
 func TestClientHelloAccepted(t *testing.T) {
 	tests := map[string]func(m *clientHello){
-		"G1: no RFC 5746":          func(m *clientHello) { m.renegotiationInfo = nil },
-		"G1: signalling suite":     func(m *clientHello) { m.renegotiationInfo = nil; m.suites = append(m.suites, scsvRenegotiationInfo) },
-		"better version":           func(m *clientHello) { m.version = VersionDTLS13 },
-		"supported_versions":       func(m *clientHello) { m.supportedVersions = []uint16{0x1a1a, VersionDTLS12} },
+		"G1: no RFC 5746": func(m *clientHello) { m.renegotiationInfo = nil },
+		"G1: signalling suite": func(m *clientHello) {
+			m.renegotiationInfo = nil
+			m.suites = append(m.suites, scsvRenegotiationInfo)
+		},
+		"better version": func(m *clientHello) { m.version = VersionDTLS13 },
+		"supported_versions": func(m *clientHello) {
+			m.supportedVersions = []uint16{0x1a1a, VersionDTLS12}
+		},
 		"session to resume":        func(m *clientHello) { m.sessionID = make([]byte, maxSessionIDLen) },
 		"other compression too":    func(m *clientHello) { m.compressionMethods = []byte{1, 0} },
 		"no point formats":         func(m *clientHello) { m.pointFormats = nil },
@@ -260,7 +293,8 @@ func TestAttackI5Grease(t *testing.T) {
 
 // greaseInto returns the size of the extensions of a hello, without their length.
 func greaseInto(raw []byte, hello *clientHello) int {
-	fixed := 2 + randomLen + 1 + len(hello.sessionID) + 1 + len(hello.cookie) + 2 + 2*len(hello.suites) + 1 + len(hello.compressionMethods) + 2
+	fixed := 2 + randomLen + 1 + len(hello.sessionID) + 1 + len(hello.cookie) + 2 +
+		2*len(hello.suites) + 1 + len(hello.compressionMethods) + 2
 	return len(raw) - fixed
 }
 
@@ -269,7 +303,8 @@ func TestAttackI7RecordVersion13(t *testing.T) {
 	for _, version := range []uint16{versionDTLS10, VersionDTLS13, tls.VersionTLS12} {
 		s := newScriptedClient13(t, testServerConfig13(tls.NoClientCert))
 		s.clientHello()
-		record := noProtection{}.seal(nil, contentAlert, 7, appendAlert(nil, levelFatal, AlertInternalError))
+		record := noProtection{}.seal(nil, contentAlert, 7,
+			appendAlert(nil, levelFatal, AlertInternalError))
 		record[1], record[2] = byte(version>>8), byte(version)
 		s.under.receive(testRecord{record, true})
 		s.wantAlert(AlertProtocolVersion, ErrPeerMisbehaved)
@@ -280,7 +315,8 @@ func TestAttackI7RecordVersion13(t *testing.T) {
 func TestAttackI7RecordVersion(t *testing.T) {
 	for _, version := range []uint16{versionDTLS10, VersionDTLS12, 0xfe00} {
 		s := newScriptedClient(t, testServerConfig(tls.NoClientCert))
-		s.conn.pushRecord(contentHandshake, must(appendMessage(nil, 0, must((&Conn{config: testClientConfig()}).newClientHello()))))
+		s.conn.pushRecord(contentHandshake, must(appendMessage(nil, 0,
+			must((&Conn{config: testClientConfig()}).newClientHello()))))
 		record := s.conn.NextEvent().Data
 		record[1], record[2] = byte(version>>8), byte(version)
 		s.under.receive(testRecord{record, true})

@@ -238,4 +238,3 @@ func TestAttackB2NoLargeRecordsIn12(t *testing.T) {
 		p.exchangeData()
 	}
 }
-

@@ -21,9 +21,12 @@ func TestAttackE3Buffered(t *testing.T) {
 	fill := func(e *testEnd) {
 		t.Helper()
 		for seq := range uint16(futureMessages + 1) {
-			h := handshakeHeader{typ: typeCertificate, seq: seq + uint16(e.conn.in.messages.next), length: certificateLen, fragmentLength: blockLen}
-			for h.fragmentOffset = blockLen; h.fragmentOffset+blockLen <= certificateLen; h.fragmentOffset += blockLen {
-				record := noProtection{}.seal(nil, contentHandshake, 99, append(h.append(nil), make([]byte, blockLen)...))
+			h := handshakeHeader{typ: typeCertificate, seq: seq + uint16(e.conn.in.messages.next),
+				length: certificateLen, fragmentLength: blockLen}
+			for h.fragmentOffset = blockLen; h.fragmentOffset+
+				blockLen <= certificateLen; h.fragmentOffset += blockLen {
+				record := noProtection{}.seal(nil, contentHandshake, 99,
+					append(h.append(nil), make([]byte, blockLen)...))
 				if _, err := e.conn.Receive(record, true); err != nil {
 					if seq < futureMessages {
 						t.Fatal(err)
@@ -55,7 +58,8 @@ func TestAttackE3Buffered(t *testing.T) {
 					e = p.server
 				}
 				fill(e)
-				if e.conn.Err() == nil || kept(e.conn) != 0 || !e.conn.in.messages.empty() || e.conn.state != nil || e.conn.in.held != nil {
+				if e.conn.Err() == nil || kept(e.conn) != 0 || !e.conn.in.messages.empty() ||
+					e.conn.state != nil || e.conn.in.held != nil {
 					t.Errorf("%s: %v, %d bytes are kept", failing, e.conn.Err(), kept(e.conn))
 				}
 			}
@@ -63,7 +67,8 @@ func TestAttackE3Buffered(t *testing.T) {
 			p := newTestPair(t, client, server)
 			p.handshake()
 			for _, e := range []*testEnd{p.client, p.server} {
-				if kept(e.conn) != 0 || !e.conn.in.messages.empty() || e.conn.in.held != nil || e.conn.queue != nil {
+				if kept(e.conn) != 0 || !e.conn.in.messages.empty() || e.conn.in.held != nil ||
+					e.conn.queue != nil {
 					t.Errorf("%s keeps %d bytes", e.name, kept(e.conn))
 				}
 				switch s := e.conn.state.(type) {
@@ -93,9 +98,10 @@ func TestAttackE11LargeChains(t *testing.T) {
 	}{
 		{"too many", garbage, "chain of 17 certificates"},
 		{"large RSA key", ca.issue(publicOnly{large}, nil).Certificate, "RSA key of 8193 bits"},
-		{"large RSA key of an issuer", [][]byte{ca.issue(key, nil).Certificate[0], ca.issue(publicOnly{large}, func(c *x509.Certificate) {
-			c.IsCA, c.KeyUsage = true, x509.KeyUsageCertSign
-		}).Certificate[0]}, "RSA key of 8193 bits"},
+		{"large RSA key of an issuer", [][]byte{ca.issue(key, nil).Certificate[0],
+			ca.issue(publicOnly{large}, func(c *x509.Certificate) {
+				c.IsCA, c.KeyUsage = true, x509.KeyUsageCertSign
+			}).Certificate[0]}, "RSA key of 8193 bits"},
 	}
 	for _, v := range eachVersion {
 		for _, test := range tests {
@@ -103,13 +109,18 @@ func TestAttackE11LargeChains(t *testing.T) {
 				for _, fromServer := range []bool{true, false} {
 					cert := tls.Certificate{Certificate: test.chain, PrivateKey: key}
 					client, server := v.configs(tls.RequireAndVerifyClientCert)
-					verified := func([][]byte, [][]*x509.Certificate) error { t.Error("it was verified"); return nil }
+					verified := func([][]byte, [][]*x509.Certificate) error {
+						t.Error("it was verified")
+						return nil
+					}
 					p := newTestPair(t, client, server)
 					e := p.client
 					if fromServer {
 						server.Certificates, client.VerifyPeerCertificate = []tls.Certificate{cert}, verified
 					} else {
-						client.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &cert, nil }
+						client.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+							return &cert, nil
+						}
 						server.VerifyPeerCertificate, e = verified, p.server
 					}
 					p.start()
@@ -122,7 +133,8 @@ func TestAttackE11LargeChains(t *testing.T) {
 		}
 		t.Run(v.name+"/too long", func(t *testing.T) {
 			client, server := v.configs(tls.NoClientCert)
-			server.Certificates = []tls.Certificate{{Certificate: [][]byte{make([]byte, maxMessageLen[typeCertificate])}, PrivateKey: key}}
+			server.Certificates = []tls.Certificate{{Certificate: [][]byte{make([]byte,
+				maxMessageLen[typeCertificate])}, PrivateKey: key}}
 			p := newTestPair(t, client, server)
 			p.start()
 			p.run()

@@ -26,11 +26,14 @@ func TestAttackG1RenegotiationNotBound(t *testing.T) {
 		"nothing": {func(m *clientHello) { m.renegotiationInfo = nil }, ErrPeerIncompatible},
 		"empty":   {func(m *clientHello) { m.renegotiationInfo = []byte{} }, ErrPeerMisbehaved},
 		"wrong":   {func(m *clientHello) { m.renegotiationInfo[3] ^= 1 }, ErrPeerMisbehaved},
-		"short":   {func(m *clientHello) { m.renegotiationInfo = m.renegotiationInfo[:11] }, ErrPeerMisbehaved},
+		"short": {func(m *clientHello) { m.renegotiationInfo = m.renegotiationInfo[:11] },
+			ErrPeerMisbehaved},
 		"signal only": {func(m *clientHello) {
 			m.renegotiationInfo, m.suites = nil, append(m.suites, scsvRenegotiationInfo)
 		}, ErrPeerIncompatible},
-		"signal and binding": {func(m *clientHello) { m.suites = append(m.suites, scsvRenegotiationInfo) }, ErrPeerMisbehaved},
+		"signal and binding": {func(m *clientHello) {
+			m.suites = append(m.suites, scsvRenegotiationInfo)
+		}, ErrPeerMisbehaved},
 	} {
 		t.Run("client: "+name, func(t *testing.T) {
 			s := server(t)
@@ -42,10 +45,11 @@ func TestAttackG1RenegotiationNotBound(t *testing.T) {
 		change func(m *serverHello)
 		fault  error
 	}{
-		"nothing":     {func(m *serverHello) { m.renegotiationInfo = nil }, ErrPeerIncompatible},
-		"empty":       {func(m *serverHello) { m.renegotiationInfo = []byte{} }, ErrPeerMisbehaved},
-		"wrong":       {func(m *serverHello) { m.renegotiationInfo[3] ^= 1 }, ErrPeerMisbehaved},
-		"of the peer": {func(m *serverHello) { m.renegotiationInfo = m.renegotiationInfo[:12] }, ErrPeerMisbehaved},
+		"nothing": {func(m *serverHello) { m.renegotiationInfo = nil }, ErrPeerIncompatible},
+		"empty":   {func(m *serverHello) { m.renegotiationInfo = []byte{} }, ErrPeerMisbehaved},
+		"wrong":   {func(m *serverHello) { m.renegotiationInfo[3] ^= 1 }, ErrPeerMisbehaved},
+		"of the peer": {func(m *serverHello) { m.renegotiationInfo = m.renegotiationInfo[:12] },
+			ErrPeerMisbehaved},
 		"the wrong way round": {func(m *serverHello) {
 			m.renegotiationInfo = slices.Concat(m.renegotiationInfo[12:], m.renegotiationInfo[:12])
 		}, ErrPeerMisbehaved},
@@ -75,16 +79,19 @@ func TestAttackG1ClientWithoutRFC5746(t *testing.T) {
 	}
 	wantRefusal := func(t *testing.T, s *script) {
 		t.Helper()
-		if got := s.readRecord(contentAlert); !slices.Equal(got, appendAlert(nil, levelWarning, AlertNoRenegotiation)) {
+		if got := s.readRecord(contentAlert); !slices.Equal(got,
+			appendAlert(nil, levelWarning, AlertNoRenegotiation)) {
 			t.Errorf("alert %x, want no_renegotiation", got)
 		}
 		s.wantAlive("the connection goes on as it was")
 	}
 	for name, change := range map[string]func(m *clientHello){
-		"without":           func(m *clientHello) { m.renegotiationInfo = nil },
-		"empty":             func(m *clientHello) { m.renegotiationInfo = []byte{} },
-		"bound":             func(m *clientHello) {},
-		"signalling suite ": func(m *clientHello) { m.renegotiationInfo, m.suites = nil, append(m.suites, scsvRenegotiationInfo) },
+		"without": func(m *clientHello) { m.renegotiationInfo = nil },
+		"empty":   func(m *clientHello) { m.renegotiationInfo = []byte{} },
+		"bound":   func(m *clientHello) {},
+		"signalling suite ": func(m *clientHello) {
+			m.renegotiationInfo, m.suites = nil, append(m.suites, scsvRenegotiationInfo)
+		},
 	} {
 		t.Run("client begins: "+name, func(t *testing.T) {
 			s := connected(t)
@@ -129,7 +136,8 @@ func TestResumptionWithoutRFC5746(t *testing.T) {
 	answer := new(serverHello)
 	s.read(answer)
 	if len(answer.sessionID) == 0 || answer.renegotiationInfo != nil {
-		t.Errorf("ServerHello with session %x and renegotiation_info %v", answer.sessionID, answer.renegotiationInfo)
+		t.Errorf("ServerHello with session %x and renegotiation_info %v", answer.sessionID,
+			answer.renegotiationInfo)
 	}
 }
 
@@ -155,10 +163,16 @@ func TestAttackB5RenegotiationDowngrade(t *testing.T) {
 		alert  Alert
 		fault  error
 	}{
-		"version":                   {func(m *clientHello) { m.version = versionDTLS10 }, AlertProtocolVersion, ErrPeerMisbehaved},
-		"another version":           {func(m *clientHello) { m.supportedVersions = []uint16{VersionDTLS13} }, AlertProtocolVersion, ErrPeerMisbehaved},
-		"no extended master secret": {func(m *clientHello) { m.extendedMasterSecret = false }, AlertHandshakeFailure, ErrPeerIncompatible},
-		"suite":                     {func(m *clientHello) { m.suites = []uint16{TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256} }, AlertHandshakeFailure, ErrPeerIncompatible},
+		"version": {func(m *clientHello) { m.version = versionDTLS10 },
+			AlertProtocolVersion, ErrPeerMisbehaved},
+		"another version": {func(m *clientHello) {
+			m.supportedVersions = []uint16{VersionDTLS13}
+		}, AlertProtocolVersion, ErrPeerMisbehaved},
+		"no extended master secret": {func(m *clientHello) { m.extendedMasterSecret = false },
+			AlertHandshakeFailure, ErrPeerIncompatible},
+		"suite": {func(m *clientHello) {
+			m.suites = []uint16{TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}
+		}, AlertHandshakeFailure, ErrPeerIncompatible},
 	} {
 		t.Run("client: "+name, func(t *testing.T) {
 			s := newScriptedClient(t, config)
@@ -173,10 +187,15 @@ func TestAttackB5RenegotiationDowngrade(t *testing.T) {
 		alert  Alert
 		fault  error
 	}{
-		"version":                   {func(m *serverHello) { m.version = versionDTLS10 }, AlertProtocolVersion, ErrPeerMisbehaved},
-		"another version":           {func(m *serverHello) { m.supportedVersions = []uint16{VersionDTLS13} }, AlertIllegalParameter, ErrPeerMisbehaved},
-		"no extended master secret": {func(m *serverHello) { m.extendedMasterSecret = false }, AlertHandshakeFailure, ErrPeerIncompatible},
-		"suite":                     {func(m *serverHello) { m.suite = 0xc009 }, AlertIllegalParameter, ErrPeerMisbehaved},
+		"version": {func(m *serverHello) { m.version = versionDTLS10 },
+			AlertProtocolVersion, ErrPeerMisbehaved},
+		"another version": {func(m *serverHello) {
+			m.supportedVersions = []uint16{VersionDTLS13}
+		}, AlertIllegalParameter, ErrPeerMisbehaved},
+		"no extended master secret": {func(m *serverHello) { m.extendedMasterSecret = false },
+			AlertHandshakeFailure, ErrPeerIncompatible},
+		"suite": {func(m *serverHello) { m.suite = 0xc009 }, AlertIllegalParameter,
+			ErrPeerMisbehaved},
 	} {
 		t.Run("server: "+name, func(t *testing.T) {
 			s := renegotiatingClient(t)
@@ -246,7 +265,8 @@ func TestAttackG3IdentityChange(t *testing.T) {
 				calls := 0
 				ask := func(old, new ConnectionState) error {
 					calls++
-					if len(old.PeerCertificates) == 0 || len(new.PeerCertificates) > 0 && old.PeerCertificates[0].Equal(new.PeerCertificates[0]) {
+					if len(old.PeerCertificates) == 0 ||
+						len(new.PeerCertificates) > 0 && old.PeerCertificates[0].Equal(new.PeerCertificates[0]) {
 						t.Error("the states are not those of two peers")
 					}
 					return answer
@@ -277,7 +297,8 @@ func TestAttackG3ProtocolChange(t *testing.T) {
 		name  string
 		again []string
 		ok    bool
-	}{{"the same", []string{"ngap"}, true}, {"not said again", nil, true}, {"another", []string{"f1ap"}, false}} {
+	}{{"the same", []string{"ngap"}, true}, {"not said again", nil, true},
+		{"another", []string{"f1ap"}, false}} {
 		t.Run(test.name, func(t *testing.T) {
 			p := renegotiating(t, func(client, server *Config) {
 				client.NextProtos, server.NextProtos = []string{"ngap"}, []string{"ngap", "f1ap"}
@@ -408,7 +429,8 @@ func TestAttackE6EndOfEpochs(t *testing.T) {
 	p.server.conn.pushRecord(contentHandshake, raw)
 	p.server.obey()
 	p.run()
-	if got := strings.Join(p.client.story[len(p.client.story)-2:], ", "); !strings.Contains(got, "Send alert no_renegotiation") {
+	if got := strings.Join(p.client.story[len(p.client.story)-2:], ", "); !strings.Contains(got,
+		"Send alert no_renegotiation") {
 		t.Errorf("answer to HelloRequest in the last epoch: %s", got)
 	}
 	p.exchangeData()
@@ -432,7 +454,8 @@ func TestAttackE6EndOfSequenceNumbers(t *testing.T) {
 // D1, A4 and A7 in a renegotiation: every state times every message, also ChangeCipherSpec.
 func TestAttackD1StateTableOfRenegotiation(t *testing.T) {
 	for _, c := range stateCases {
-		if strings.HasPrefix(c.state, "serverWait") || strings.Contains(c.how, "pre-shared") || strings.Contains(c.how, "resumed") {
+		if strings.HasPrefix(c.state, "serverWait") || strings.Contains(c.how, "pre-shared") ||
+			strings.Contains(c.how, "resumed") {
 			continue // not part of a renegotiation, or no part of one with certificates
 		}
 		first := c.config

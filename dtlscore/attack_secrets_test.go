@@ -20,7 +20,8 @@ import (
 func TestAttackF10ConstantTimeComparison(t *testing.T) {
 	secret := func(name string) bool {
 		name = strings.ToLower(name)
-		for _, word := range []string{"verifydata", "binder", "tag", "master", "secret", "cookie", "mac", "psk", "previous"} {
+		for _, word := range []string{"verifydata", "binder", "tag", "master", "secret", "cookie", "mac",
+			"psk", "previous"} {
 			if strings.Contains(name, word) {
 				return true
 			}
@@ -52,7 +53,8 @@ func TestAttackF10ConstantTimeComparison(t *testing.T) {
 			t.Fatal(err)
 		}
 		ast.Inspect(file, func(n ast.Node) bool {
-			if compare, ok := n.(*ast.BinaryExpr); ok && (compare.Op == token.EQL || compare.Op == token.NEQ) {
+			if compare, ok := n.(*ast.BinaryExpr); ok &&
+				(compare.Op == token.EQL || compare.Op == token.NEQ) {
 				for _, side := range []ast.Expr{compare.X, compare.Y} { // string(a) == string(b)
 					call, ok := side.(*ast.CallExpr)
 					if ok && len(call.Args) == 1 && nameOf(call.Fun) == "string" && secret(nameOf(call.Args[0])) {
@@ -71,7 +73,8 @@ func TestAttackF10ConstantTimeComparison(t *testing.T) {
 			looked++
 			pkg, _ := f.X.(*ast.Ident)
 			for _, arg := range call.Args {
-				if name := nameOf(arg); secret(name) && (pkg == nil || pkg.Name != "hmac" && pkg.Name != "subtle") {
+				if name := nameOf(arg); secret(name) &&
+					(pkg == nil || pkg.Name != "hmac" && pkg.Name != "subtle") {
 					t.Errorf("%v: %s is not compared in constant time", set.Position(call.Pos()), name)
 				}
 			}
@@ -134,7 +137,8 @@ func testSecrets(t *testing.T, v testVersion, failure bool) {
 			t.Errorf("event %v of a connection that was forgotten", event.Kind)
 		}
 	}
-	if conn.in.read != nil || conn.in.next != nil || conn.in.v13.epochs != nil || conn.state != nil || conn.app.Load() != nil || conn.agreed.export != nil {
+	if conn.in.read != nil || conn.in.next != nil || conn.in.v13.epochs != nil || conn.state != nil ||
+		conn.app.Load() != nil || conn.agreed.export != nil {
 		t.Error("keys are left")
 	}
 	if _, err := before.ExportKeyingMaterial("EXPORTER_x", nil, 32); !errors.Is(err, ErrNotOpen) {

@@ -156,8 +156,10 @@ func TestAttackD8Interleaving(t *testing.T) {
 	for _, m := range []message{&certificate12{chain: s.cert.Certificate}, nil} {
 		if m == nil {
 			s.key = must(generateKey(tls.X25519))
-			e := &serverKeyExchange{kx: kxECDHEECDSA, group: tls.X25519, public: s.key.share(), scheme: tls.ECDSAWithP256AndSHA256}
-			e.signature = must(sign(s.cert.PrivateKey.(crypto.Signer), e.scheme, e.signed(&s.hs.clientRandom, &s.hs.serverRandom)))
+			e := &serverKeyExchange{kx: kxECDHEECDSA, group: tls.X25519, public: s.key.share(),
+				scheme: tls.ECDSAWithP256AndSHA256}
+			e.signature = must(sign(s.cert.PrivateKey.(crypto.Signer), e.scheme,
+				e.signed(&s.hs.clientRandom, &s.hs.serverRandom)))
 			m = e
 		}
 		raw := must(appendMessage(nil, s.conn.nextSendSeq, m))
@@ -233,7 +235,8 @@ func TestAttackD12D13RepeatedMessages(t *testing.T) {
 	s := newScriptedClient(t, testServerConfig(tls.NoClientCert))
 	s.clientHello()
 	s.under.story = nil
-	for _, typ := range []handshakeType{typeClientHello, typeFinished, typeCertificate, typeHelloRequest /* of no bytes */, 99} {
+	for _, typ := range []handshakeType{typeClientHello, typeFinished, typeCertificate,
+		typeHelloRequest /* of no bytes */, 99} {
 		h := handshakeHeader{typ: typ, length: 3, fragmentLength: 3}
 		s.sendRecord(contentHandshake, append(h.append(nil), 1, 2, 3))
 	}
@@ -368,7 +371,8 @@ func TestAttackF4InvalidPoints(t *testing.T) {
 			s.certificate()
 			s.serverKeyExchange(func(m *serverKeyExchange) {
 				m.group, m.public = test.group, test.public
-				m.signature = must(sign(s.cert.PrivateKey.(crypto.Signer), m.scheme, m.signed(&s.hs.clientRandom, &s.hs.serverRandom)))
+				m.signature = must(sign(s.cert.PrivateKey.(crypto.Signer), m.scheme,
+					m.signed(&s.hs.clientRandom, &s.hs.serverRandom)))
 			})
 			s.send(new(serverHelloDone))
 			s.wantAlert(AlertIllegalParameter, ErrPeerMisbehaved)

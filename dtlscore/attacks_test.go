@@ -16,7 +16,8 @@ import (
 // resources, F cryptography, G binding, I parsers (H, SCTP, is for the packages
 // that know it). The tests for one have its id in their names. These are the
 // numbers of each group, and what does not need a test for each version here.
-var attackGroups = map[string]int{"A": 15, "B": 10, "C": 7, "D": 13, "E": 15, "F": 13, "G": 7, "I": 7}
+var attackGroups = map[string]int{"A": 15, "B": 10, "C": 7, "D": 13, "E": 15, "F": 13, "G": 7,
+	"I": 7}
 
 var attackExceptions = map[string]struct {
 	versions string // for which a test is needed
@@ -116,7 +117,8 @@ func TestAttacksHaveTests(t *testing.T) {
 func uses13(f *ast.FuncDecl) (uses bool) {
 	ast.Inspect(f, func(n ast.Node) bool {
 		if name, ok := n.(*ast.Ident); ok {
-			uses = uses || strings.HasSuffix(name.Name, "13") || name.Name == "eachVersion" || name.Name == "eachProtection"
+			uses = uses || strings.HasSuffix(name.Name, "13") || name.Name == "eachVersion" ||
+				name.Name == "eachProtection"
 		}
 		return true
 	})

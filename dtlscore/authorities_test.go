@@ -15,7 +15,8 @@ func TestAuthoritiesOfClients(t *testing.T) {
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	others := testCerts().ca.pool()
 	for i := range 100 {
-		others.AddCert(newTestAuthority(fmt.Sprintf("authority %d with a name as long as those of authorities are wont to be", i)).cert)
+		others.AddCert(newTestAuthority(fmt.Sprintf(
+			"authority %d with a name as long as those of authorities are wont to be", i)).cert)
 	}
 	for _, v := range eachVersion {
 		t.Run(v.name, func(t *testing.T) {

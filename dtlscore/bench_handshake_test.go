@@ -57,7 +57,8 @@ func benchmarkHandshakes(b *testing.B, version uint16, group tls.CurveID) {
 			if version == tls.VersionTLS13 {
 				only13(client, server)
 			}
-			client.CurvePreferences = []tls.CurveID{group, tls.CurveP256} // the latter for certificates of 1.2
+			// the latter for certificates of 1.2
+			client.CurvePreferences = []tls.CurveID{group, tls.CurveP256}
 			tlsClient, tlsServer := benchmarkTLSConfigs(version, bm.auth, group, bm.resume)
 			first := true // which is not resumed
 			check := func(resumed bool) {
@@ -75,7 +76,8 @@ func benchmarkHandshakes(b *testing.B, version uint16, group tls.CurveID) {
 			ours()
 			theirs()
 			first = false
-			us := compare(b, "us", time.Microsecond, contender{"dtlscore", ours}, contender{"crypto-tls", theirs}, contender{"floor", floor})
+			us := compare(b, "us", time.Microsecond, contender{"dtlscore", ours},
+				contender{"crypto-tls", theirs}, contender{"floor", floor})
 			b.ReportMetric(us.difference(0, 2), "us-over-floor")
 			b.ReportMetric(us.difference(1, 2), "us-over-floor/crypto-tls")
 			b.ReportMetric(us.ratio(0, 1), "x-crypto-tls")

@@ -21,7 +21,8 @@ func BenchmarkRecord(b *testing.B) {
 		for _, size := range []int{64, 256, 1024, 4096, MaxPlaintext} {
 			b.Run(fmt.Sprintf("%s/%d", v.name, size), func(b *testing.B) {
 				const times = 64 // a sample has to be longer than the clock is inexact
-				ours, theirs, bare := recordsOfCore(b, v, size), recordsOfTLS(b, v, size), recordsOfAEAD(b, v, size)
+				ours, theirs, bare := recordsOfCore(b, v, size), recordsOfTLS(b, v, size),
+					recordsOfAEAD(b, v, size)
 				repeat := func(once func()) func() {
 					return func() {
 						for range times {

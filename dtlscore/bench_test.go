@@ -24,7 +24,8 @@ type comparison [][]float64
 // disturbs all of them alike, and reports the median of each and the best. The
 // second, in which there is neither garbage collection nor another process, is for
 // differences. The unit is what the name of the metric says, such as "us".
-func compare(b *testing.B, unitName string, unit time.Duration, contenders ...contender) comparison {
+func compare(b *testing.B, unitName string, unit time.Duration,
+	contenders ...contender) comparison {
 	oneProcessor(b)
 	samples := make(comparison, len(contenders))
 	for round := 0; b.Loop(); round++ {
@@ -77,7 +78,8 @@ func allocationsOf(run func()) (count, bytes float64) {
 		run()
 	}
 	runtime.ReadMemStats(&after)
-	return float64(after.Mallocs-before.Mallocs) / times, float64(after.TotalAlloc-before.TotalAlloc) / times
+	return float64(after.Mallocs-before.Mallocs) / times,
+		float64(after.TotalAlloc-before.TotalAlloc) / times
 }
 
 // A benchmarkPair has a connection made with as little around it as there can
@@ -137,13 +139,16 @@ func (p *benchmarkPair) obey(b testing.TB, i int) {
 
 // benchmarkTLSConfigs make crypto/tls choose what testClientConfig and
 // testServerConfig do. Version is one of TLS.
-func benchmarkTLSConfigs(version uint16, auth tls.ClientAuthType, group tls.CurveID, resume bool) (client, server *tls.Config) {
+func benchmarkTLSConfigs(version uint16, auth tls.ClientAuthType, group tls.CurveID,
+	resume bool) (client, server *tls.Config) {
 	client = &tls.Config{
-		RootCAs: testCerts().ca.pool(), ServerName: testName, Certificates: []tls.Certificate{testCerts().client},
-		MinVersion: version, MaxVersion: version, Time: testNow, CurvePreferences: []tls.CurveID{group},
+		RootCAs: testCerts().ca.pool(), ServerName: testName,
+		Certificates: []tls.Certificate{testCerts().client},
+		MinVersion:   version, MaxVersion: version, Time: testNow, CurvePreferences: []tls.CurveID{group},
 	}
 	server = &tls.Config{
-		Certificates: []tls.Certificate{testCerts().ecdsa}, ClientCAs: testCerts().ca.pool(), ClientAuth: auth,
+		Certificates: []tls.Certificate{testCerts().ecdsa}, ClientCAs: testCerts().ca.pool(),
+		ClientAuth: auth,
 		MinVersion: version, MaxVersion: version, Time: testNow, SessionTicketsDisabled: !resume,
 	}
 	if resume {

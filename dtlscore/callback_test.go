@@ -18,8 +18,10 @@ func TestCallbackChoosesAlert(t *testing.T) {
 		alert Alert
 	}{
 		{"an error", revoked, AlertBadCertificate},
-		{"an alert", &AlertError{Alert: AlertCertificateRevoked, Local: true, Err: revoked}, AlertCertificateRevoked},
-		{"an alert in an error", fmt.Errorf("checking: %w", &AlertError{Alert: AlertAccessDenied, Err: revoked}), AlertAccessDenied},
+		{"an alert", &AlertError{Alert: AlertCertificateRevoked, Local: true, Err: revoked},
+			AlertCertificateRevoked},
+		{"an alert in an error", fmt.Errorf("checking: %w",
+			&AlertError{Alert: AlertAccessDenied, Err: revoked}), AlertAccessDenied},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			client, server := testClientConfig(), testServerConfig(tls.NoClientCert)

@@ -25,11 +25,13 @@ func (n *certificateNeeds) check(own *credential) error {
 		// RFC 8422, Section 5.1: the list is for the keys in certificates as well.
 		if key, ok := public.(*ecdsa.PublicKey); ok && n.groups != nil {
 			if g := groupOf(key.Curve); g != 0 && !slices.Contains(n.groups, g) {
-				return incompatible(AlertHandshakeFailure, "client has no group %v, which our certificate is for", g)
+				return incompatible(AlertHandshakeFailure,
+					"client has no group %v, which our certificate is for", g)
 			}
 		}
 		if !slices.ContainsFunc(n.suites, func(s *cipherSuite) bool { return s.kx.allowsKey(public) }) {
-			return incompatible(AlertHandshakeFailure, "no cipher suite in common with the client for a %T", public)
+			return incompatible(AlertHandshakeFailure, "no cipher suite in common with the client for a %T",
+				public)
 		}
 	}
 	_, err := own.chooseSignature(n.schemes, n.version)
@@ -45,7 +47,8 @@ func (n *certificateNeeds) rank(cert *tls.Certificate) int {
 		return 0
 	}
 	rank := 1
-	if leaf, err := cachedCertificate(own.chain[0]); n.serverName != "" && err == nil && leaf.VerifyHostname(n.serverName) == nil {
+	if leaf, err := cachedCertificate(own.chain[0]); n.serverName != "" && err == nil &&
+		leaf.VerifyHostname(n.serverName) == nil {
 		rank += 2
 	}
 	if issuedByAny(own.chain, n.authorities) {
@@ -75,6 +78,7 @@ func issuedByAny(chain, authorities [][]byte) bool {
 	}
 	return slices.ContainsFunc(chain, func(der []byte) bool {
 		cert, err := cachedCertificate(der)
-		return err == nil && slices.ContainsFunc(authorities, func(name []byte) bool { return string(name) == string(cert.RawIssuer) })
+		return err == nil && slices.ContainsFunc(authorities,
+			func(name []byte) bool { return string(name) == string(cert.RawIssuer) })
 	})
 }

@@ -42,14 +42,16 @@ func newTestKinds() *testKinds {
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	k := &testKinds{other: newTestAuthority("another operator")}
 	k.own, k.foreign = testCerts().ecdsa, k.other.issue(key, nil)
-	k.otherName = testCerts().ca.issue(key, func(c *x509.Certificate) { c.DNSNames = []string{"other.example"} })
+	k.otherName = testCerts().ca.issue(key,
+		func(c *x509.Certificate) { c.DNSNames = []string{"other.example"} })
 	k.p384 = testCerts().p384
 	k.pssOnly = testCerts().rsa
 	k.pssOnly.SupportedSignatureAlgorithms = []tls.SignatureScheme{tls.PSSWithSHA512}
 	intermediateKey := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
-	intermediate := &testAuthority{newTestCertificate(intermediateKey, k.other, func(c *x509.Certificate) {
-		c.Subject.CommonName, c.IsCA, c.KeyUsage = "intermediate", true, x509.KeyUsageCertSign
-	}), intermediateKey}
+	intermediate := &testAuthority{newTestCertificate(intermediateKey, k.other,
+		func(c *x509.Certificate) {
+			c.Subject.CommonName, c.IsCA, c.KeyUsage = "intermediate", true, x509.KeyUsageCertSign
+		}), intermediateKey}
 	k.byIntermediate = intermediate.issue(key, nil)
 	k.byIntermediate.Certificate = append(k.byIntermediate.Certificate, intermediate.cert.Raw)
 	k.broken = tls.Certificate{Certificate: k.own.Certificate} // without a key
@@ -62,7 +64,9 @@ func TestCertificateChoice(t *testing.T) {
 	k := newTestKinds()
 	own, foreign := testCerts().ca.cert.RawSubject, k.other.cert.RawSubject
 	anybody := func(c *Config) { c.InsecureSkipVerify = true }
-	only := func(schemes ...uint16) func(*Config) { return func(c *Config) { c.CipherSuites = schemes } }
+	only := func(schemes ...uint16) func(*Config) {
+		return func(c *Config) { c.CipherSuites = schemes }
+	}
 	type certificates []*tls.Certificate
 	for _, tt := range []struct {
 		name           string
@@ -75,18 +79,27 @@ func TestCertificateChoice(t *testing.T) {
 		{name: "the first", certificates: certificates{&k.own, &k.foreign}, want: &k.own},
 		{name: "for the name", certificates: certificates{&k.otherName, &k.own}, want: &k.own},
 		{name: "none for the name", certificates: certificates{&k.otherName}, want: &k.otherName},
-		{name: "by the authority", authorities: [][]byte{foreign}, certificates: certificates{&k.own, &k.foreign}, want: &k.foreign},
-		{name: "by one of the authorities", authorities: [][]byte{[]byte("?"), foreign}, certificates: certificates{&k.own, &k.foreign}, want: &k.foreign},
-		{name: "the first by an authority", authorities: [][]byte{foreign, own}, certificates: certificates{&k.own, &k.foreign}, want: &k.own},
-		{name: "through an intermediate", authorities: [][]byte{foreign}, certificates: certificates{&k.own, &k.byIntermediate}, want: &k.byIntermediate},
-		{name: "by no authority", authorities: [][]byte{[]byte("?")}, certificates: certificates{&k.own, &k.foreign}, want: &k.own},
-		{name: "the name before the authority", authorities: [][]byte{own}, certificates: certificates{&k.otherName, &k.foreign}, want: &k.foreign},
+		{name: "by the authority", authorities: [][]byte{foreign},
+			certificates: certificates{&k.own, &k.foreign}, want: &k.foreign},
+		{name: "by one of the authorities", authorities: [][]byte{[]byte("?"), foreign},
+			certificates: certificates{&k.own, &k.foreign}, want: &k.foreign},
+		{name: "the first by an authority", authorities: [][]byte{foreign, own},
+			certificates: certificates{&k.own, &k.foreign}, want: &k.own},
+		{name: "through an intermediate", authorities: [][]byte{foreign},
+			certificates: certificates{&k.own, &k.byIntermediate}, want: &k.byIntermediate},
+		{name: "by no authority", authorities: [][]byte{[]byte("?")},
+			certificates: certificates{&k.own, &k.foreign}, want: &k.own},
+		{name: "the name before the authority", authorities: [][]byte{own},
+			certificates: certificates{&k.otherName, &k.foreign}, want: &k.foreign},
 		{name: "one with a key", certificates: certificates{&k.broken, &k.own}, want: &k.own},
-		{name: "a server of RSA suites", versions: []uint16{VersionDTLS12}, server: only(TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256),
+		{name: "a server of RSA suites", versions: []uint16{VersionDTLS12},
+			server:       only(TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256),
 			certificates: certificates{&k.own, &k.pssOnly}, want: &k.pssOnly},
-		{name: "a client of RSA suites", versions: []uint16{VersionDTLS12}, client: only(TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256),
+		{name: "a client of RSA suites", versions: []uint16{VersionDTLS12},
+			client:       only(TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256),
 			certificates: certificates{&k.own, &k.pssOnly}, want: &k.pssOnly},
-		{name: "what can be used before the name", versions: []uint16{VersionDTLS12}, client: only(TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256),
+		{name: "what can be used before the name", versions: []uint16{VersionDTLS12},
+			client:       only(TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256),
 			certificates: certificates{&k.pssOnly, &k.otherName}, want: &k.otherName},
 		{name: "a client without the curve", versions: []uint16{VersionDTLS12},
 			client:       func(c *Config) { c.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP256} },
@@ -120,7 +133,8 @@ func TestCertificateChoice(t *testing.T) {
 				if p.client.err != nil || p.server.err != nil {
 					t.Fatalf("client %v, server %v", p.client.err, p.server.err)
 				}
-				if got := p.client.conn.ConnectionState().PeerCertificates[0].Raw; string(got) != string(tt.want.Certificate[0]) {
+				if got := p.client.conn.ConnectionState().PeerCertificates[0].Raw; string(got) != string(
+					tt.want.Certificate[0]) {
 					t.Errorf("the server showed certificate %x", got[:64])
 				}
 			})

@@ -38,7 +38,8 @@ func parseChain(der [][]byte) ([]*x509.Certificate, error) {
 	}
 	// RFC 5280, Section 4.2.1.3: without the extension any use is allowed.
 	if u := chain[0].KeyUsage; u != 0 && u&x509.KeyUsageDigitalSignature == 0 {
-		return nil, untrusted(AlertUnsupportedCertificate, "certificate of the peer is not for digital signatures")
+		return nil, untrusted(AlertUnsupportedCertificate,
+			"certificate of the peer is not for digital signatures")
 	}
 	return chain, nil
 }
@@ -50,7 +51,8 @@ func (c *Config) verifyServer(p *peerCredential, s *ConnectionState) error {
 		return c.verifyRawKey(p)
 	}
 	if !c.InsecureSkipVerify {
-		if err := c.verifyChain(s, c.RootCAs, hostOf(c.ServerName), x509.ExtKeyUsageServerAuth); err != nil {
+		if err := c.verifyChain(s, c.RootCAs, hostOf(c.ServerName),
+			x509.ExtKeyUsageServerAuth); err != nil {
 			return err
 		}
 	}
@@ -115,7 +117,8 @@ func (c *Config) verifyRawKey(p *peerCredential) error {
 	return nil
 }
 
-func (c *Config) verifyChain(s *ConnectionState, roots *x509.CertPool, name string, usage x509.ExtKeyUsage) error {
+func (c *Config) verifyChain(s *ConnectionState, roots *x509.CertPool, name string,
+	usage x509.ExtKeyUsage) error {
 	options := x509.VerifyOptions{
 		Roots:         roots,
 		CurrentTime:   c.time(),
@@ -135,7 +138,8 @@ func (c *Config) verifyChain(s *ConnectionState, roots *x509.CertPool, name stri
 	}
 	if err != nil {
 		return untrusted(alert, "%w",
-			&tls.CertificateVerificationError{UnverifiedCertificates: s.PeerCertificates, Err: legible.Error(err)})
+			&tls.CertificateVerificationError{UnverifiedCertificates: s.PeerCertificates,
+				Err: legible.Error(err)})
 	}
 	s.VerifiedChains = chains
 	return nil

@@ -32,7 +32,8 @@ type clientHandshake12 struct {
 }
 
 // startClient12 handles the ServerHello of version 1.2.
-func startClient12(c *Conn, offered *clientWaitServerHello, m *serverHello, raw handshakeMessage) (state, error) {
+func startClient12(c *Conn, offered *clientWaitServerHello, m *serverHello,
+	raw handshakeMessage) (state, error) {
 	offer := offered.hello
 	// 1. What was chosen was offered.
 	suite := suiteByID(m.suite, VersionDTLS12)
@@ -71,11 +72,13 @@ func startClient12(c *Conn, offered *clientWaitServerHello, m *serverHello, raw 
 	}
 	// 3. The types of certificates. RFC 7250, Section 4.
 	var err error
-	if c.form.rawPublicKeys, err = answeredType(offer.serverCertificateTypes, m.serverCertificateTypes); err != nil {
+	if c.form.rawPublicKeys, err = answeredType(offer.serverCertificateTypes,
+		m.serverCertificateTypes); err != nil {
 		return nil, err
 	}
 	if len(m.clientCertificateTypes) > 0 {
-		if hs.rawKey, err = answeredType(offer.clientCertificateTypes, m.clientCertificateTypes); err != nil {
+		if hs.rawKey, err = answeredType(offer.clientCertificateTypes,
+			m.clientCertificateTypes); err != nil {
 			return nil, err
 		}
 	}
@@ -99,7 +102,8 @@ func (s *client12WaitCertificate) handle(c *Conn, m message, raw handshakeMessag
 		return nil, err
 	}
 	if key := s.peer.key(); !s.suite.kx.allowsKey(key) {
-		return nil, illegal("certificate of the server has a %T, which does not fit the cipher suite", key)
+		return nil, illegal("certificate of the server has a %T, which does not fit the cipher suite",
+			key)
 	}
 	return &client12WaitServerKeyExchange{s.clientHandshake12}, nil
 }
@@ -108,7 +112,8 @@ func (s *client12WaitCertificate) handle(c *Conn, m message, raw handshakeMessag
 // it is before anything else of the handshake depends on it.
 type client12WaitServerKeyExchange struct{ *clientHandshake12 }
 
-func (s *client12WaitServerKeyExchange) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
+func (s *client12WaitServerKeyExchange) handle(c *Conn, m message, raw handshakeMessage) (state,
+	error) {
 	switch m := m.(type) {
 	case *certificateStatus:
 		if s.awaitStatus && s.peer != nil {
@@ -125,7 +130,8 @@ func (s *client12WaitServerKeyExchange) handle(c *Conn, m message, raw handshake
 		s.received(raw)
 		s.exchange = m
 		if s.suite.kx.hasECDHE() {
-			if !slices.Contains(s.offer.supportedGroups, m.group) || !groupInVersion(m.group, VersionDTLS12) {
+			if !slices.Contains(s.offer.supportedGroups, m.group) ||
+				!groupInVersion(m.group, VersionDTLS12) {
 				return nil, illegal("server chose group %v, which was not offered", m.group)
 			}
 			s.state.CurveID = m.group
@@ -159,7 +165,8 @@ func (s *clientHandshake12) verifyServer(c *Conn) error {
 // client12WaitServerHelloDone waits for the end of the server's flight.
 type client12WaitServerHelloDone struct{ *clientHandshake12 }
 
-func (s *client12WaitServerHelloDone) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
+func (s *client12WaitServerHelloDone) handle(c *Conn, m message, raw handshakeMessage) (state,
+	error) {
 	// Who has no certificate must not ask for one: RFC 5246, Section 7.4.4.
 	if request, ok := m.(*certificateRequest12); ok && s.request == nil && s.peer != nil {
 		s.received(raw)
@@ -235,7 +242,8 @@ func (s *clientHandshake12) sendFlight(c *Conn) (state, error) {
 
 // keyExchange makes our part of the key exchange, and a function that does
 // the rest.
-func (s *clientHandshake12) keyExchange(c *Conn) (*clientKeyExchange, func() ([]byte, error), error) {
+func (s *clientHandshake12) keyExchange(c *Conn) (*clientKeyExchange, func() ([]byte, error),
+	error) {
 	m := &clientKeyExchange{kx: s.suite.kx}
 	var psk *PSK
 	if s.suite.kx.hasPSK() {
@@ -281,7 +289,8 @@ func (s *clientHandshake12) waitTicket() state {
 // RFC 5077, Section 3.3.
 type client12WaitNewSessionTicket struct{ *clientHandshake12 }
 
-func (s *client12WaitNewSessionTicket) handle(_ *Conn, m message, raw handshakeMessage) (state, error) {
+func (s *client12WaitNewSessionTicket) handle(_ *Conn, m message, raw handshakeMessage) (state,
+	error) {
 	ticket, ok := m.(*newSessionTicket12)
 	if !ok {
 		return nil, unexpectedMessage(m, typeNewSessionTicket)
@@ -294,7 +303,8 @@ func (s *client12WaitNewSessionTicket) handle(_ *Conn, m message, raw handshakeM
 // client12WaitChangeCipherSpec waits for the server to use the new keys.
 type client12WaitChangeCipherSpec struct{ *clientHandshake12 }
 
-func (s *client12WaitChangeCipherSpec) handle(_ *Conn, m message, _ handshakeMessage) (state, error) {
+func (s *client12WaitChangeCipherSpec) handle(_ *Conn, m message, _ handshakeMessage) (state,
+	error) {
 	return nil, unexpected("%v came before ChangeCipherSpec", m.typ())
 }
 

@@ -47,7 +47,8 @@ func (s *clientWaitServerHello) offer13(c *Conn) error {
 }
 
 // startClient13 handles the first answer of a server of version 1.3.
-func startClient13(c *Conn, offered *clientWaitServerHello, m *serverHello, raw handshakeMessage) (state, error) {
+func startClient13(c *Conn, offered *clientWaitServerHello, m *serverHello,
+	raw handshakeMessage) (state, error) {
 	hs := &clientHandshake13{
 		handshake13: handshake13{transcript: offered.transcript},
 		offer:       offered.hello, offered: offered.psks, keys: offered.keys,
@@ -138,7 +139,8 @@ func (s *client13WaitServerHello) handle(c *Conn, m message, raw handshakeMessag
 }
 
 // serverHello goes on with the keys of epoch 2.
-func (s *clientHandshake13) serverHello(c *Conn, m *serverHello, raw handshakeMessage) (state, error) {
+func (s *clientHandshake13) serverHello(c *Conn, m *serverHello, raw handshakeMessage) (state,
+	error) {
 	s.received(raw)
 	if m.keyShares == nil {
 		// psk_dhe_ke alone is offered, so that there always is one.
@@ -164,7 +166,8 @@ func (s *clientHandshake13) serverHello(c *Conn, m *serverHello, raw handshakeMe
 // client13WaitEncryptedExtensions waits for what the server agrees to.
 type client13WaitEncryptedExtensions struct{ *clientHandshake13 }
 
-func (s *client13WaitEncryptedExtensions) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
+func (s *client13WaitEncryptedExtensions) handle(c *Conn, m message, raw handshakeMessage) (state,
+	error) {
 	ee, ok := m.(*encryptedExtensions)
 	if !ok {
 		return nil, unexpectedMessage(m, typeEncryptedExtensions)
@@ -194,11 +197,13 @@ func (s *client13WaitEncryptedExtensions) handle(c *Conn, m message, raw handsha
 		return nil, incompatible(AlertHandshakeFailure, "server does not know our pre-shared key")
 	}
 	var err error
-	if s.peerRawKey, err = answeredType(s.offer.serverCertificateTypes, ee.serverCertificateTypes); err != nil {
+	if s.peerRawKey, err = answeredType(s.offer.serverCertificateTypes,
+		ee.serverCertificateTypes); err != nil {
 		return nil, err
 	}
 	if len(ee.clientCertificateTypes) > 0 {
-		if s.rawKey, err = answeredType(s.offer.clientCertificateTypes, ee.clientCertificateTypes); err != nil {
+		if s.rawKey, err = answeredType(s.offer.clientCertificateTypes,
+			ee.clientCertificateTypes); err != nil {
 			return nil, err
 		}
 	}
@@ -242,7 +247,8 @@ func (s *client13WaitCertificate) handle(c *Conn, m message, raw handshakeMessag
 // shows to be.
 type client13WaitCertificateVerify struct{ *clientHandshake13 }
 
-func (s *client13WaitCertificateVerify) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
+func (s *client13WaitCertificateVerify) handle(c *Conn, m message, raw handshakeMessage) (state,
+	error) {
 	verify, ok := m.(*certificateVerify)
 	if !ok {
 		return nil, unexpectedMessage(m, typeCertificateVerify)

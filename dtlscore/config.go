@@ -245,7 +245,10 @@ func (c *Config) verifiesServers() bool {
 	return c.ServerName != "" || c.VerifyConnection != nil
 }
 
-func (c *Config) hasCertificates() bool { return len(c.Certificates) > 0 || c.GetCertificate != nil }
+func (c *Config) hasCertificates() bool {
+	return len(c.Certificates) > 0 ||
+		c.GetCertificate != nil
+}
 
 // groups returns the groups of a version that may be negotiated.
 func (c *Config) groups(version uint16) (groups []tls.CurveID) {
@@ -299,7 +302,8 @@ func (c *Config) checkComplete(isClient bool) error {
 		return err
 	}
 	if len(c.versions(isClient)) == 0 {
-		return misuse("versions, cipher suites and groups of the Config leave nothing that is implemented")
+		return misuse(
+			"versions, cipher suites and groups of the Config leave nothing that is implemented")
 	}
 	return nil
 }
@@ -307,12 +311,14 @@ func (c *Config) checkComplete(isClient bool) error {
 func (c *Config) checkAuthentication(isClient bool) error {
 	if isClient {
 		if !c.verifiesServers() && c.VerifyRawKey == nil && c.GetPSK == nil {
-			return misuse("a client needs Config.ServerName, or VerifyConnection to verify the server in its own way, or InsecureSkipVerify; or VerifyRawKey; or GetPSK")
+			return misuse(
+				"a client needs Config.ServerName, or VerifyConnection to verify the server in its own way, or InsecureSkipVerify; or VerifyRawKey; or GetPSK")
 		}
 		return nil
 	}
 	if !c.hasCertificates() && c.RawKey == nil && c.LookupPSK == nil {
-		return misuse("a server needs Config.Certificates, GetCertificate, RawKey, LookupPSK or GetConfigForClient")
+		return misuse(
+			"a server needs Config.Certificates, GetCertificate, RawKey, LookupPSK or GetConfigForClient")
 	}
 	if c.ClientAuth >= tls.VerifyClientCertIfGiven && c.ClientCAs == nil && c.VerifyRawKey == nil {
 		return misuse("a server that verifies clients needs Config.ClientCAs, or VerifyRawKey")

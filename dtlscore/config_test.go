@@ -16,17 +16,23 @@ func TestConfigRefused(t *testing.T) {
 		change func(c *Config)
 	}{
 		{"no name and no verifier", true, func(c *Config) { c.ServerName = "" }},
-		{"versions the wrong way round", true, func(c *Config) { c.MinVersion, c.MaxVersion = VersionDTLS13, VersionDTLS12 }},
+		{"versions the wrong way round", true,
+			func(c *Config) { c.MinVersion, c.MaxVersion = VersionDTLS13, VersionDTLS12 }},
 		{"unknown version", true, func(c *Config) { c.MinVersion = versionDTLS10 }},
 		{"version of TLS", false, func(c *Config) { c.MaxVersion = tls.VersionTLS12 }},
 		{"unknown suite", false, func(c *Config) { c.CipherSuites = []uint16{0x002f} }},
-		{"no suite of the version", true, func(c *Config) { c.CipherSuites = []uint16{TLS_AES_128_GCM_SHA256} }},
+		{"no suite of the version", true, func(c *Config) {
+			c.CipherSuites = []uint16{TLS_AES_128_GCM_SHA256}
+		}},
 		{"unknown group", true, func(c *Config) { c.CurvePreferences = []tls.CurveID{21} }},
-		{"no group of the version", true, func(c *Config) { c.CurvePreferences = []tls.CurveID{tls.X25519MLKEM768} }},
+		{"no group of the version", true, func(c *Config) {
+			c.CurvePreferences = []tls.CurveID{tls.X25519MLKEM768}
+		}},
 		{"empty protocol", true, func(c *Config) { c.NextProtos = []string{""} }},
 		{"long protocol", false, func(c *Config) { c.NextProtos = []string{strings.Repeat("x", 256)} }},
 		{"no certificate", false, func(c *Config) { c.Certificates = nil }},
-		{"nothing to verify clients with", false, func(c *Config) { c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, nil }},
+		{"nothing to verify clients with", false,
+			func(c *Config) { c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, nil }},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -84,7 +90,8 @@ func TestConfigTime(t *testing.T) {
 // Renegotiation is off: RFC 6083, Section 4.6, attack E5.
 func TestAttackE5RenegotiationIsOff(t *testing.T) {
 	for _, isClient := range []bool{true, false} {
-		s := newScript(t, isClient, map[bool]*Config{true: testServerConfig(tls.NoClientCert), false: testClientConfig()}[isClient])
+		s := newScript(t, isClient, map[bool]*Config{true: testServerConfig(tls.NoClientCert),
+			false: testClientConfig()}[isClient])
 		asks := func() {
 			s.conn.nextSendSeq = 0
 			if isClient {
@@ -103,7 +110,9 @@ func TestAttackE5RenegotiationIsOff(t *testing.T) {
 			for range maxWarnings {
 				asks()
 			}
-			if got := strings.Join(s.under.story, ", "); got != strings.Repeat("Send alert no_renegotiation, ", maxWarnings-1)+"Send alert no_renegotiation" {
+			if got := strings.Join(s.under.story,
+				", "); got != strings.Repeat("Send alert no_renegotiation, ",
+				maxWarnings-1)+"Send alert no_renegotiation" {
 				t.Errorf("answer: %s", got)
 			}
 			s.sendData("x")

@@ -25,7 +25,8 @@ func TestConfirmed13(t *testing.T) {
 		{"ACK of the rest", ack(inEpoch2(0), inEpoch2(1)), false},
 		{"ACK of nothing", ack(), false},
 		{"application data", func(s *script13) { s.sendData("x") }, true},
-		{"ticket", func(s *script13) { s.send(&newSessionTicket13{lifetime: 1, ticket: []byte{1}}) }, true},
+		{"ticket", func(s *script13) { s.send(&newSessionTicket13{lifetime: 1, ticket: []byte{1}}) },
+			true},
 		{"KeyUpdate", func(s *script13) { s.send(new(keyUpdate)) }, true},
 		{"warning", func(s *script13) { s.sendAlert(levelWarning, AlertUserCanceled) }, false},
 	} {
@@ -45,7 +46,8 @@ func TestConfirmed13(t *testing.T) {
 				t.Errorf("EventConfirmed: %v, want %v", got, tt.want)
 			}
 			tt.send(s)
-			if n := len(s.under.story) - len(slices.DeleteFunc(slices.Clone(s.under.story), func(e string) bool { return e == "Confirmed" })); n > 1 {
+			if n := len(s.under.story) - len(slices.DeleteFunc(slices.Clone(s.under.story),
+				func(e string) bool { return e == "Confirmed" })); n > 1 {
 				t.Errorf("it was confirmed %d times", n)
 			}
 		})

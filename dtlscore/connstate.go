@@ -71,7 +71,8 @@ func (c *Conn) ConnectionState() ConnectionState { return c.agreed }
 // different (RFC 5705, Section 4), in DTLS 1.3 they are the same (RFC 8446, Section 7.5). It fails
 // with [ErrMisuse] before the handshake is complete, and with [ErrNotOpen] when the connection is
 // over or another handshake has taken the place of this one. It may be called by any goroutine.
-func (s *ConnectionState) ExportKeyingMaterial(label string, context []byte, length int) ([]byte, error) {
+func (s *ConnectionState) ExportKeyingMaterial(label string, context []byte, length int) ([]byte,
+	error) {
 	if s.export == nil {
 		return nil, misuse("keying material was asked for before the handshake was complete")
 	}

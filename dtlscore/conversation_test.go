@@ -55,7 +55,8 @@ type talker struct {
 }
 
 // newConversation makes one of a kind, and starts both ends.
-func newConversation(t *testing.T, kind *conversationKind, victimIsClient, rogue bool, script []byte) *conversation {
+func newConversation(t *testing.T, kind *conversationKind, victimIsClient, rogue bool,
+	script []byte) *conversation {
 	t.Helper()
 	testrandom.Set(t, 1) // the same input has the same result
 	client, server := kind.configs()
@@ -89,12 +90,14 @@ func newConversation(t *testing.T, kind *conversationKind, victimIsClient, rogue
 	return c
 }
 
-func newTalker(t *testing.T, name string, config *Config, side func(*Config) (*Conn, error)) *talker {
+func newTalker(t *testing.T, name string, config *Config,
+	side func(*Config) (*Conn, error)) *talker {
 	conn, err := side(config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &talker{t: t, name: name, conn: conn, wrote: make(map[string]int), got: make(map[string]int)}
+	return &talker{t: t, name: name, conn: conn, wrote: make(map[string]int),
+		got: make(map[string]int)}
 }
 
 // read works off the inbox.
@@ -209,7 +212,8 @@ func (e *talker) complete() {
 	}
 	n := len(e.exports)
 	if state.Handshakes != n+1 || len(e.secrets) != n+1 {
-		e.t.Fatalf("%s: %d secrets, and %d handshakes, not %d", e.name, len(e.secrets), state.Handshakes, n+1)
+		e.t.Fatalf("%s: %d secrets, and %d handshakes, not %d", e.name, len(e.secrets), state.Handshakes,
+			n+1)
 	}
 	if len(e.peer.secrets) <= n || !bytes.Equal(e.secrets[n], e.peer.secrets[n]) {
 		e.t.Fatalf("%s: handshake %d is complete with another secret than the peer's", e.name, n+1)
@@ -228,7 +232,8 @@ func (e *talker) complete() {
 func (e *talker) check() {
 	c := e.conn
 	if e.err = c.Err(); e.err != nil {
-		if c.state != nil || c.in.held != nil || c.queue != nil || c.app.Load() != nil || !c.in.messages.empty() {
+		if c.state != nil || c.in.held != nil || c.queue != nil || c.app.Load() != nil ||
+			!c.in.messages.empty() {
 			e.t.Fatalf("%s: keeps something after %v", e.name, e.err)
 		}
 		return
@@ -238,11 +243,14 @@ func (e *talker) check() {
 		held += len(h.record)
 	}
 	if len(c.in.held) > maxHeldRecords || held != c.in.heldBytes || held > maxHeldBytes {
-		e.t.Fatalf("%s: holds %d records with %d bytes, or %d", e.name, len(c.in.held), held, c.in.heldBytes)
+		e.t.Fatalf("%s: holds %d records with %d bytes, or %d", e.name, len(c.in.held), held,
+			c.in.heldBytes)
 	}
 	for _, p := range c.in.messages.pending {
-		if p != nil && (p.length > maxMessageLen[p.typ] || len(p.whole) > handshakeHeaderLen+p.length || len(p.blocks) > p.length/blockLen+1 || p.arrived > p.length) {
-			e.t.Fatalf("%s: keeps %d of %d bytes of %v in %d blocks", e.name, p.arrived, p.length, p.typ, len(p.blocks))
+		if p != nil && (p.length > maxMessageLen[p.typ] || len(p.whole) > handshakeHeaderLen+p.length ||
+			len(p.blocks) > p.length/blockLen+1 || p.arrived > p.length) {
+			e.t.Fatalf("%s: keeps %d of %d bytes of %v in %d blocks", e.name, p.arrived, p.length, p.typ,
+				len(p.blocks))
 		}
 	}
 }
@@ -329,7 +337,8 @@ var conversationKinds = []*conversationKind{
 	{name: "mutual", version: VersionDTLS12, prepare: goldenRenegotiation},
 	{name: "server only", version: VersionDTLS12, prepare: goldenCookie},
 	{name: "psk", version: VersionDTLS12, prepare: goldenPSK(TLS_PSK_WITH_AES_128_GCM_SHA256)},
-	{name: "ecdhe psk", version: VersionDTLS12, prepare: goldenPSK(TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256)},
+	{name: "ecdhe psk", version: VersionDTLS12,
+		prepare: goldenPSK(TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256)},
 	{name: "raw keys", version: VersionDTLS12, prepare: goldenRawKeys},
 	{name: "tickets", version: VersionDTLS12, prepare: goldenTickets},
 	{name: "resumed", version: VersionDTLS12, prepare: goldenMutualTickets, resumed: true},

@@ -16,7 +16,8 @@ func cookieConfig() *Config {
 func TestCookieExchange(t *testing.T) {
 	p := newTestPair(t, testClientConfig(), cookieConfig())
 	p.handshake()
-	if got := p.server.story[:2]; !slices.Equal(got, []string{"Send HelloVerifyRequest", "Send ServerHello"}) {
+	if got := p.server.story[:2]; !slices.Equal(got,
+		[]string{"Send HelloVerifyRequest", "Send ServerHello"}) {
 		t.Errorf("server: %q", got)
 	}
 	p.exchangeData()
@@ -145,7 +146,8 @@ func TestCookieExchange13(t *testing.T) {
 			server.CurvePreferences = []tls.CurveID{group}
 			p := newTestPair(t, testClientConfig13(), server)
 			p.handshake()
-			if got := p.server.story[:3]; !slices.Equal(got, []string{"Send ServerHello", "Send ServerHello", "Send EncryptedExtensions"}) {
+			if got := p.server.story[:3]; !slices.Equal(got,
+				[]string{"Send ServerHello", "Send ServerHello", "Send EncryptedExtensions"}) {
 				t.Errorf("server: %q", got)
 			}
 			if got := p.client.conn.ConnectionState().CurveID; got != group {
@@ -159,13 +161,15 @@ func TestCookieExchange13(t *testing.T) {
 // Attack E8: a cookie that is not ours ends a handshake of version 1.3. 3.19
 func TestAttackE8Cookie13(t *testing.T) {
 	changes := map[string]func(m *clientHello){
-		"none":           func(m *clientHello) { m.cookie13 = nil },
-		"wrong":          func(m *clientHello) { m.cookie13[0] ^= 1 },
-		"short":          func(m *clientHello) { m.cookie13 = m.cookie13[:cookieLen-1] },
-		"other random":   func(m *clientHello) { m.random[0] ^= 1 },
-		"other share":    func(m *clientHello) { m.keyShares[0].data[0] ^= 1 },
-		"one share more": func(m *clientHello) { m.keyShares = append(m.keyShares, newShare(tls.CurveP256)) },
-		"no share":       func(m *clientHello) { m.keyShares = []keyShare{} },
+		"none":         func(m *clientHello) { m.cookie13 = nil },
+		"wrong":        func(m *clientHello) { m.cookie13[0] ^= 1 },
+		"short":        func(m *clientHello) { m.cookie13 = m.cookie13[:cookieLen-1] },
+		"other random": func(m *clientHello) { m.random[0] ^= 1 },
+		"other share":  func(m *clientHello) { m.keyShares[0].data[0] ^= 1 },
+		"one share more": func(m *clientHello) {
+			m.keyShares = append(m.keyShares, newShare(tls.CurveP256))
+		},
+		"no share": func(m *clientHello) { m.keyShares = []keyShare{} },
 	}
 	for name, change := range changes {
 		t.Run(name, func(t *testing.T) {

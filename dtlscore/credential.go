@@ -21,7 +21,9 @@ type credential struct {
 func newCredential(cert *tls.Certificate) (*credential, error) {
 	signer, ok := cert.PrivateKey.(crypto.Signer)
 	if !ok || len(cert.Certificate) == 0 {
-		return nil, misuse("a tls.Certificate needs a chain, and a PrivateKey that is a crypto.Signer and not %T", cert.PrivateKey)
+		return nil,
+			misuse("a tls.Certificate needs a chain, and a PrivateKey that is a crypto.Signer and not %T",
+				cert.PrivateKey)
 	}
 	return &credential{
 		chain: cert.Certificate, signer: signer,
@@ -38,13 +40,15 @@ func newRawKeyCredential(key crypto.Signer) (*credential, error) {
 }
 
 // chooseSignature returns a scheme for the peer's list.
-func (c *credential) chooseSignature(peer []tls.SignatureScheme, version uint16) (tls.SignatureScheme, error) {
+func (c *credential) chooseSignature(peer []tls.SignatureScheme,
+	version uint16) (tls.SignatureScheme, error) {
 	return chooseSignature(c.signer.Public(), c.schemes, peer, version)
 }
 
 // serverCredential chooses what a server shows to a client. Callers check whether the client can
 // use it. retried says that offer answers a HelloRetryRequest.
-func (c *Conn) serverCredential(rawKey bool, needs *certificateNeeds, offer *clientHello, retried bool) (*credential, error) {
+func (c *Conn) serverCredential(rawKey bool, needs *certificateNeeds, offer *clientHello,
+	retried bool) (*credential, error) {
 	config := c.config
 	if rawKey {
 		return newRawKeyCredential(config.RawKey)
@@ -66,7 +70,8 @@ func (c *Conn) serverCredential(rawKey bool, needs *certificateNeeds, offer *cli
 
 // clientCredential chooses what a client shows to a server that asked for it,
 // nil if there is nothing that the server would take.
-func (c *Conn) clientCredential(rawKey bool, info *tls.CertificateRequestInfo) (*credential, error) {
+func (c *Conn) clientCredential(rawKey bool, info *tls.CertificateRequestInfo) (*credential,
+	error) {
 	config := c.config
 	if rawKey {
 		own, err := newRawKeyCredential(config.RawKey)
@@ -160,7 +165,8 @@ func chooseType(offered []uint8, rawKeys, certificates bool) (uint8, error) {
 			return t, nil
 		}
 	}
-	return 0, incompatible(AlertUnsupportedCertificate, "client offers certificate types %d only", legible.List[uint8](offered))
+	return 0, incompatible(AlertUnsupportedCertificate, "client offers certificate types %d only",
+		legible.List[uint8](offered))
 }
 
 // answeredType is what the server has chosen of our list.

@@ -18,7 +18,8 @@ func TestAttackE6E7KeysUsedUp(t *testing.T) {
 		e.limits.records = limit
 		e.next.Store(limit - controlReserve - 2)
 		for i := range 4 {
-			if _, err := p.client.conn.Seal(nil, []byte("x")); (err == nil) != (i < 2) || i >= 2 && !errors.Is(err, ErrKeysUsedUp) {
+			if _, err := p.client.conn.Seal(nil, []byte("x")); (err == nil) != (i < 2) ||
+				i >= 2 && !errors.Is(err, ErrKeysUsedUp) {
 				t.Errorf("limit %d, record %d: %v", limit, i, err)
 			}
 		}
@@ -47,7 +48,8 @@ func TestAttackE6ManyWritersAtTheLimit(t *testing.T) {
 	var wait sync.WaitGroup
 	for range 4 * controlReserve {
 		wait.Go(func() {
-			if record, err := p.client.conn.Seal(nil, nil); err == nil && bytes.Equal(record[3:11], []byte{0, 1, 0, 0, 0, 0, 0, 0}) {
+			if record, err := p.client.conn.Seal(nil, nil); err == nil &&
+				bytes.Equal(record[3:11], []byte{0, 1, 0, 0, 0, 0, 0, 0}) {
 				t.Error("the sequence number has wrapped")
 			}
 		})
@@ -95,7 +97,8 @@ func TestAttackF5ConcurrentSeal(t *testing.T) {
 
 // The data path does not allocate.
 func TestDataPathAllocations(t *testing.T) {
-	for _, suite := range []uint16{TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256} {
+	for _, suite := range []uint16{TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+		TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256} {
 		client := testClientConfig()
 		client.CipherSuites = []uint16{suite}
 		p := newTestPair(t, client, testServerConfig(tls.NoClientCert))

@@ -126,5 +126,6 @@ var (
 	ErrNotOpen    = errors.New("dtls: connection is not open for application data")
 	ErrTooLarge   = errors.New("dtls: message is longer than a record to this peer may be")
 	ErrUpkeepDue  = errors.New("dtls: too many records since the last halt: call Upkeep")
-	ErrKeysUsedUp = errors.New("dtls: keys have protected as many records as they may: renegotiate, or close and connect again")
+	ErrKeysUsedUp = errors.New(
+		"dtls: keys have protected as many records as they may: renegotiate, or close and connect again")
 )

@@ -29,7 +29,8 @@ func wantLegible(t *testing.T, err error) {
 	}
 	check := func(err error) {
 		text := err.Error()
-		if len(text) > maxErrorText || strings.ContainsFunc(text, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		if len(text) > maxErrorText || strings.ContainsFunc(text,
+			func(r rune) bool { return !strconv.IsPrint(r) }) {
 			t.Errorf("%T of %d bytes: %.600q", err, len(text), text)
 		}
 	}
@@ -72,7 +73,8 @@ func TestErrorTextsOfServer(t *testing.T) {
 	}{
 		"protocols": {func(m *clientHello) { m.alpn = hostileNames() },
 			func(c *Config) { c.NextProtos = []string{"ours"} }, "and 232 more only"},
-		"suites": {func(m *clientHello) { m.suites = numbers[uint16](16000) }, nil, "2007] and 15992 more"},
+		"suites": {func(m *clientHello) { m.suites = numbers[uint16](16000) }, nil,
+			"2007] and 15992 more"},
 		"groups": {func(m *clientHello) {
 			m.supportedGroups, m.keyShares = numbers[tls.CurveID](16000), []keyShare{}
 		}, nil, "and 15992 more"},
@@ -80,22 +82,28 @@ func TestErrorTextsOfServer(t *testing.T) {
 			m.suites, m.supportedGroups = numbers[uint16](15000), numbers[tls.CurveID](15000)
 			m.keyShares = []keyShare{}
 		}, nil, "and 14992 more"},
-		"versions": {func(m *clientHello) { m.supportedVersions = numbers[uint16](127) }, nil, "and 119 more"},
+		"versions": {func(m *clientHello) { m.supportedVersions = numbers[uint16](127) }, nil,
+			"and 119 more"},
 		"name": {func(m *clientHello) { m.serverName = hostile },
 			func(c *Config) {
-				c.Certificates, c.GetCertificate = nil, func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }
+				c.Certificates, c.GetCertificate = nil,
+					func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }
 			}, "no certificate for"},
-		"name in an error of GetCertificate": {func(m *clientHello) { m.serverName = hostile }, func(c *Config) {
-			c.GetCertificate = func(info *tls.ClientHelloInfo) (*tls.Certificate, error) {
-				return nil, fmt.Errorf("nobody is called %s", info.ServerName)
-			}
-		}, "Config.GetCertificate: nobody is called a"},
-		"name in an error of GetConfigForClient": {func(m *clientHello) { m.serverName = hostile }, func(c *Config) {
-			c.GetConfigForClient = func(info *tls.ClientHelloInfo) (*Config, error) {
-				return nil, &AlertError{Alert: AlertUnrecognizedName, Local: true, Err: errors.New(info.ServerName)}
-			}
-		}, "unrecognized_name"},
-		"certificate types": {func(m *clientHello) { m.serverCertificateTypes = numbers[uint8](255)[3:] }, nil, "and 244 more"},
+		"name in an error of GetCertificate": {func(m *clientHello) { m.serverName = hostile },
+			func(c *Config) {
+				c.GetCertificate = func(info *tls.ClientHelloInfo) (*tls.Certificate, error) {
+					return nil, fmt.Errorf("nobody is called %s", info.ServerName)
+				}
+			}, "Config.GetCertificate: nobody is called a"},
+		"name in an error of GetConfigForClient": {func(m *clientHello) { m.serverName = hostile },
+			func(c *Config) {
+				c.GetConfigForClient = func(info *tls.ClientHelloInfo) (*Config, error) {
+					return nil, &AlertError{Alert: AlertUnrecognizedName, Local: true,
+						Err: errors.New(info.ServerName)}
+				}
+			}, "unrecognized_name"},
+		"certificate types": {func(m *clientHello) { m.serverCertificateTypes = numbers[uint8](255)[3:] },
+			nil, "and 244 more"},
 	} {
 		for _, v := range eachVersion {
 			t.Run(name+" "+v.name, func(t *testing.T) {
@@ -188,7 +196,9 @@ func TestErrorTextsOfCertificates(t *testing.T) {
 					return
 				}
 				client, server = v.configs(tls.RequireAndVerifyClientCert)
-				client.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &test.cert, nil }
+				client.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+					return &test.cert, nil
+				}
 				p = newTestPair(t, client, server)
 				p.start()
 				p.run()
@@ -262,7 +272,8 @@ func TestErrorTextsOfClient(t *testing.T) {
 		s.readClientHello()
 		s.serverHello(func(m *serverHello) { m.suite = TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256 })
 		s.key = must(generateKey(tls.X25519))
-		s.send(&serverKeyExchange{kx: kxECDHEPSK, hint: []byte(hostile), group: tls.X25519, public: s.key.share()})
+		s.send(&serverKeyExchange{kx: kxECDHEPSK, hint: []byte(hostile), group: tls.X25519,
+			public: s.key.share()})
 		s.send(new(serverHelloDone))
 		wantLegible(t, s.under.err)
 		wantText(t, s.under.err, `server with the hint "a\r\nlevel`)
@@ -274,20 +285,25 @@ func TestErrorTextsOfIdentities(t *testing.T) {
 	identity := []byte(hostile)[:maxIdentityLen/2]
 	for _, v := range eachVersion {
 		for name, lookup := range map[string]func(identity []byte) (*PSK, error){
-			"LookupPSK fails": func(identity []byte) (*PSK, error) { return nil, fmt.Errorf("no key for %s", identity) },
-			"both roles":      func([]byte) (*PSK, error) { return &testPSK, nil },
+			"LookupPSK fails": func(identity []byte) (*PSK, error) {
+				return nil, fmt.Errorf("no key for %s", identity)
+			},
+			"both roles": func([]byte) (*PSK, error) { return &testPSK, nil },
 		} {
 			t.Run(name+" "+v.name, func(t *testing.T) {
 				client, server := pskConfigs()
 				v.set(client, server)
-				client.GetPSK = func([]byte) (*PSK, error) { return &PSK{Identity: identity, Key: testPSK.Key}, nil }
+				client.GetPSK = func([]byte) (*PSK, error) {
+					return &PSK{Identity: identity, Key: testPSK.Key}, nil
+				}
 				server.LookupPSK = lookup
 				server.GetPSK = client.GetPSK
 				p := newTestPair(t, client, server)
 				p.start()
 				p.run()
 				wantLegible(t, p.server.err)
-				if !errors.Is(p.server.err, ErrMisuse) || bytes.Contains([]byte(p.server.err.Error()), identity[:8]) {
+				if !errors.Is(p.server.err, ErrMisuse) ||
+					bytes.Contains([]byte(p.server.err.Error()), identity[:8]) {
 					t.Errorf("%v", p.server.err)
 				}
 			})

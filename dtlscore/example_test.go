@@ -92,6 +92,7 @@ func ExampleConn() {
 	}
 	server.inbox = append(server.inbox, record)
 	state := server.conn.ConnectionState()
-	fmt.Printf("%s says %s, with forward secrecy: %v\n", state.PSKIdentity, server.receive(), state.CurveID != 0)
+	fmt.Printf("%s says %s, with forward secrecy: %v\n", state.PSKIdentity, server.receive(),
+		state.CurveID != 0)
 	// Output: me says hello, with forward secrecy: true
 }

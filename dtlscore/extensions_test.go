@@ -83,12 +83,14 @@ var allowed = map[extensionType]string{
 
 var placeNames = map[place]string{
 	inClientHello: "CH", inServerHello12: "SH2", inServerHello13: "SH3", inHelloRetryRequest: "HRR",
-	inEncryptedExtensions: "EE", inCertificate: "CT", inCertificateRequest: "CR", inNewSessionTicket: "NST",
+	inEncryptedExtensions: "EE", inCertificate: "CT", inCertificateRequest: "CR",
+	inNewSessionTicket: "NST",
 }
 
 func TestAttackI4ExtensionInTheWrongMessage(t *testing.T) {
 	if len(allowed) != len(extensionTable) {
-		t.Errorf("%d extensions in the table of the code, %d in that of the test", len(extensionTable), len(allowed))
+		t.Errorf("%d extensions in the table of the code, %d in that of the test", len(extensionTable),
+			len(allowed))
 	}
 	for i := range extensionTable {
 		x := &extensionTable[i]
@@ -156,9 +158,12 @@ func TestAttackI5GREASE(t *testing.T) { // RFC 8701
 			t.Fatalf("%s: %v", g, err)
 		}
 		hello := m.(*clientHello)
-		if suiteByID(hello.suites[0], VersionDTLS13) != nil || suiteByID(hello.suites[1], VersionDTLS13) == nil ||
-			groupInVersion(hello.supportedGroups[0], VersionDTLS13) || !groupInVersion(hello.supportedGroups[1], VersionDTLS13) ||
-			!slices.Contains(hello.supportedVersions, VersionDTLS13) || !slices.Contains(hello.pskModes, pskModeDHEKE) {
+		if suiteByID(hello.suites[0], VersionDTLS13) != nil ||
+			suiteByID(hello.suites[1], VersionDTLS13) == nil ||
+			groupInVersion(hello.supportedGroups[0], VersionDTLS13) ||
+			!groupInVersion(hello.supportedGroups[1], VersionDTLS13) ||
+			!slices.Contains(hello.supportedVersions, VersionDTLS13) ||
+			!slices.Contains(hello.pskModes, pskModeDHEKE) {
 			t.Errorf("%s: %+v", g, hello)
 		}
 		for _, m := range []struct {
@@ -178,10 +183,13 @@ func TestAttackI5GREASE(t *testing.T) { // RFC 8701
 // The request may be of a kind, and a name of a type, that came later.
 func TestUnknownKinds(t *testing.T) {
 	var e extensions
-	if err := e.parse(extensionField(5, []byte{9, 1, 2, 3}), inClientHello); err != nil || e.statusRequest {
+	if err := e.parse(extensionField(5, []byte{9, 1, 2, 3}), inClientHello); err != nil ||
+		e.statusRequest {
 		t.Errorf("status_request of another type: %v, %v", e.statusRequest, err)
 	}
-	if err := e.parse(extensionField(0, vec(0, vec(2, "07", vec(2, "616263"), "00", vec(2, "61"))).bytes()), inClientHello); err != nil || e.serverName != "a" {
+	if err := e.parse(extensionField(0, vec(0,
+		vec(2, "07", vec(2, "616263"), "00", vec(2,
+			"61"))).bytes()), inClientHello); err != nil || e.serverName != "a" {
 		t.Errorf("server_name of another type: %q, %v", e.serverName, err)
 	}
 }
@@ -198,15 +206,17 @@ func TestAttackE9LargeHello(t *testing.T) {
 	hex16 := func(i int) string { return fmt.Sprintf("%04x", i) }
 	suites := many(1, 32767, hex16)
 	for name, list := range map[string]*vector{
-		"groups":     vec(2, ext("000a", many(1, 32000, hex16))),
-		"shares":     vec(2, ext("0033", many(1, 13000, func(i int) string { return hex16(i) + "000101" }))),
+		"groups": vec(2, ext("000a", many(1, 32000, hex16))),
+		"shares": vec(2, ext("0033", many(1, 13000,
+			func(i int) string { return hex16(i) + "000101" }))),
 		"extensions": many(100, 16000, func(i int) string { return hex16(i) + "0000" }),
 		"names":      vec(2, ext("0010", many(0, 32000, func(int) string { return "0161" }))),
 		"binders": vec(2, ext("0029", many(0, 1900, func(int) string { return "00010100000000" }),
 			many(0, 1500, func(int) string { return "20" + digits("b1", 32) }))),
 	} {
 		t.Run(name, func(t *testing.T) {
-			body := vec(0, "fefd", randomDigits(1), vec(1, digits("5e", 32)), "00", suites, vec(1, "00"), list).bytes()
+			body := vec(0, "fefd", randomDigits(1), vec(1, digits("5e", 32)), "00", suites, vec(1, "00"),
+				list).bytes()
 			m, err := parseMessage(typeClientHello, body, messageForm{})
 			if name == "binders" {
 				if alertOf(err) != AlertIllegalParameter {
@@ -220,7 +230,8 @@ func TestAttackE9LargeHello(t *testing.T) {
 			if n := len(m.(*clientHello).suites); n != 32767 {
 				t.Errorf("%d suites", n)
 			}
-			if allocated := testing.AllocsPerRun(1, func() { parseMessage(typeClientHello, body, messageForm{}) }); allocated > 40_000 {
+			if allocated := testing.AllocsPerRun(1,
+				func() { parseMessage(typeClientHello, body, messageForm{}) }); allocated > 40_000 {
 				t.Errorf("%v allocations for %d bytes", allocated, len(body))
 			}
 		})
@@ -239,7 +250,8 @@ func TestExtensionNames(t *testing.T) {
 // An error of an answer names what was wrong with it.
 func TestUnsolicitedError(t *testing.T) {
 	err := (&extensions{seen: []extensionType{extALPN}}).unsolicited(&extensions{}, inClientHello)
-	if !errors.Is(err, ErrPeerMisbehaved) || err.Error() != "peer broke the protocol: application_layer_protocol_negotiation was not asked for" {
+	if !errors.Is(err, ErrPeerMisbehaved) ||
+		err.Error() != "peer broke the protocol: application_layer_protocol_negotiation was not asked for" {
 		t.Error(err)
 	}
 }

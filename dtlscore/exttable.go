@@ -20,7 +20,8 @@ var extensionTable = []extension{
 			return e.serverNameUsed
 		}, addServerName, parseServerName},
 
-	{extStatusRequest, "status_request", inClientHello | inServerHello12 | inCertificate | inCertificateRequest,
+	{extStatusRequest, "status_request",
+		inClientHello | inServerHello12 | inCertificate | inCertificateRequest,
 		func(e *extensions, in place) bool {
 			if in == inCertificate {
 				return len(e.ocspResponse) > 0
@@ -42,14 +43,20 @@ var extensionTable = []extension{
 
 	{extSignatureAlgorithms, "signature_algorithms", inClientHello | inCertificateRequest,
 		func(e *extensions, _ place) bool { return len(e.signatureAlgorithms) > 0 },
-		func(e *extensions, _ place, b *cryptobyte.Builder) { addVectorUint16s(b, e.signatureAlgorithms) },
+		func(e *extensions, _ place, b *cryptobyte.Builder) {
+			addVectorUint16s(b,
+				e.signatureAlgorithms)
+		},
 		func(e *extensions, _ place, s *cryptobyte.String) error {
 			return wellFormed(readUint16s(s, &e.signatureAlgorithms), extSignatureAlgorithms)
 		}},
 
 	{extSignatureAlgorithmsCert, "signature_algorithms_cert", inClientHello | inCertificateRequest,
 		func(e *extensions, _ place) bool { return len(e.signatureAlgorithmsCert) > 0 },
-		func(e *extensions, _ place, b *cryptobyte.Builder) { addVectorUint16s(b, e.signatureAlgorithmsCert) },
+		func(e *extensions, _ place, b *cryptobyte.Builder) {
+			addVectorUint16s(b,
+				e.signatureAlgorithmsCert)
+		},
 		func(e *extensions, _ place, s *cryptobyte.String) error {
 			return wellFormed(readUint16s(s, &e.signatureAlgorithmsCert), extSignatureAlgorithmsCert)
 		}},
@@ -64,7 +71,8 @@ var extensionTable = []extension{
 			addCertificateTypes(e.clientCertificateTypes, in, b)
 		},
 		func(e *extensions, in place, s *cryptobyte.String) error {
-			return wellFormed(readCertificateTypes(&e.clientCertificateTypes, in, s), extClientCertificateType)
+			return wellFormed(readCertificateTypes(&e.clientCertificateTypes, in, s),
+				extClientCertificateType)
 		}},
 
 	{extServerCertificateType, "server_certificate_type", inClientHello | inServerAnswer,
@@ -73,13 +81,18 @@ var extensionTable = []extension{
 			addCertificateTypes(e.serverCertificateTypes, in, b)
 		},
 		func(e *extensions, in place, s *cryptobyte.String) error {
-			return wellFormed(readCertificateTypes(&e.serverCertificateTypes, in, s), extServerCertificateType)
+			return wellFormed(readCertificateTypes(&e.serverCertificateTypes, in, s),
+				extServerCertificateType)
 		}},
 
 	{extExtendedMasterSecret, "extended_master_secret", inClientHello | inServerHello12,
 		func(e *extensions, _ place) bool { return e.extendedMasterSecret },
 		func(*extensions, place, *cryptobyte.Builder) {},
-		func(e *extensions, _ place, _ *cryptobyte.String) error { e.extendedMasterSecret = true; return nil }},
+		func(e *extensions, _ place,
+			_ *cryptobyte.String) error {
+			e.extendedMasterSecret = true
+			return nil
+		}},
 
 	{extSessionTicket, "session_ticket", inClientHello | inServerHello12,
 		func(e *extensions, _ place) bool { return e.sessionTicket != nil },
@@ -112,7 +125,10 @@ var extensionTable = []extension{
 
 	{extCertificateAuthorities, "certificate_authorities", inClientHello | inCertificateRequest,
 		func(e *extensions, _ place) bool { return len(e.certificateAuthorities) > 0 },
-		func(e *extensions, _ place, b *cryptobyte.Builder) { addAuthorities(b, e.certificateAuthorities) },
+		func(e *extensions, _ place, b *cryptobyte.Builder) {
+			addAuthorities(b,
+				e.certificateAuthorities)
+		},
 		func(e *extensions, _ place, s *cryptobyte.String) error {
 			ok := readAuthorities(s, &e.certificateAuthorities) && len(e.certificateAuthorities) > 0
 			return wellFormed(ok, extCertificateAuthorities)
@@ -209,7 +225,8 @@ func parseServerName(e *extensions, in place, s *cryptobyte.String) error {
 
 func addStatusRequest(e *extensions, in place, b *cryptobyte.Builder) {
 	switch in {
-	case inServerHello12, inCertificateRequest: // empty: RFC 6066, Section 8; RFC 8446, Section 4.4.2.1
+	// empty: RFC 6066, Section 8; RFC 8446, Section 4.4.2.1
+	case inServerHello12, inCertificateRequest:
 	case inCertificate:
 		b.AddUint8(statusTypeOCSP)
 		addVector24(b, e.ocspResponse)
@@ -240,7 +257,8 @@ func parseStatusRequest(e *extensions, in place, s *cryptobyte.String) error {
 	}
 	var responders, requestExtensions []byte
 	e.statusRequest = true
-	return wellFormed(readVector16(s, &responders) && readVector16(s, &requestExtensions), extStatusRequest)
+	return wellFormed(readVector16(s, &responders) && readVector16(s, &requestExtensions),
+		extStatusRequest)
 }
 
 func parsePointFormats(e *extensions, _ place, s *cryptobyte.String) error {
@@ -312,7 +330,8 @@ func parseSupportedVersions(e *extensions, in place, s *cryptobyte.String) error
 		return wellFormed(ok, extSupportedVersions)
 	}
 	var list cryptobyte.String
-	ok := s.ReadUint8LengthPrefixed(&list) && !list.Empty() && readAllUint16s(list, &e.supportedVersions)
+	ok := s.ReadUint8LengthPrefixed(&list) && !list.Empty() &&
+		readAllUint16s(list, &e.supportedVersions)
 	return wellFormed(ok, extSupportedVersions)
 }
 

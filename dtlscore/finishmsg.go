@@ -218,7 +218,10 @@ type serverHelloDone struct{}
 
 func (*serverHelloDone) typ() handshakeType          { return typeServerHelloDone }
 func (*serverHelloDone) marshal(*cryptobyte.Builder) {}
-func (*serverHelloDone) parse(body []byte) error     { return parseEmpty(body, typeServerHelloDone) }
+func (*serverHelloDone) parse(body []byte) error {
+	return parseEmpty(body,
+		typeServerHelloDone)
+}
 
 func parseEmpty(body []byte, t handshakeType) error {
 	if len(body) != 0 {

@@ -26,8 +26,10 @@ func TestFlights(t *testing.T) {
 		goldenMutual(client, server)
 		p := newTestPair(t, client, server)
 		p.handshake()
-		if c, s := p.client.flights, p.server.flights; !slices.Equal(c, want.client) || !slices.Equal(s, want.server) {
-			t.Errorf("version %#x: flights of %d and %d records, want %d and %d", version, c, s, want.client, want.server)
+		if c, s := p.client.flights, p.server.flights; !slices.Equal(c, want.client) ||
+			!slices.Equal(s, want.server) {
+			t.Errorf("version %#x: flights of %d and %d records, want %d and %d", version, c, s, want.client,
+				want.server)
 		}
 	}
 }

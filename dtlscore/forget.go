@@ -56,7 +56,8 @@ func (e *exporter) export(label string, context []byte, length int) ([]byte, err
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.secret == nil {
-		return nil, fmt.Errorf("dtls: keying material of a handshake whose secrets are forgotten: %w", ErrNotOpen)
+		return nil, fmt.Errorf("dtls: keying material of a handshake whose secrets are forgotten: %w",
+			ErrNotOpen)
 	}
 	return e.derive(e.secret, label, context, length)
 }

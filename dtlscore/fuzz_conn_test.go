@@ -43,12 +43,13 @@ const (
 	stepDelay               // n: the next record, behind so many others
 	stepTruncate            // n 16 bit: the next record
 	stepStray               // the next record arrives on another stream
-	stepEdit                // at 16 bit, n, bytes: in the body of the next message in the clear, n bytes go, others come
-	stepReplay              // n: a record of either side from the past
-	stepRenumber            // n: a message in the clear from the past, as if it was next
-	stepRaw                 // bytes: a record
-	stepSeal                // type, bytes: a record with the keys of the peer
-	stepMessage             // type, bytes: a message with the keys of the peer, as if it was next
+	// at 16 bit, n, bytes: in the body of the next message in the clear, n bytes go, others come
+	stepEdit
+	stepReplay   // n: a record of either side from the past
+	stepRenumber // n: a message in the clear from the past, as if it was next
+	stepRaw      // bytes: a record
+	stepSeal     // type, bytes: a record with the keys of the peer
+	stepMessage  // type, bytes: a message with the keys of the peer, as if it was next
 	stepCount
 )
 
@@ -85,13 +86,20 @@ func fuzzConversation(f *testing.F, version uint16, victimIsClient bool) {
 // conversationSeeds are what a conversation of any kind may begin with.
 var conversationSeeds = [][]byte{
 	nil,
-	{stepPass, 10, stepPeerReads, stepPass, 10, stepPeerReads, stepPeerWrites, stepWrite, stepPeerNewKeys, 1, stepPeerWrites,
-		stepPass, 3, stepOvertake, stepPeerReads, stepPass, 10, stepNewKeys, 0, stepPeerReads, stepPass, 10, stepPeerCloses},
-	{stepPass, 1, stepSplit, 0, 20, stepSplit, 0, 3, stepMerge, stepPass, 10, stepPeerReads, stepPass, 9, stepClose},
-	{stepPass, 2, stepFlip, 0, 15, 1, stepDrop, stepRepeat, stepDelay, 2, stepTruncate, 0, 30, stepStray},
-	{stepPass, 2, stepEdit, 0, 2, 1, 2, 7, 7, stepReplay, 0, stepRenumber, 2, stepRaw, 14, 20, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 1, 1},
-	{stepPass, 10, stepPeerReads, stepPass, 10, stepPeerReads, stepSeal, 23, 3, 'a', 'b', 'c', stepMessage, 0, 0,
-		stepSeal, 21, 2, 1, 90, stepSeal, 20, 1, 1, stepMessage, 20, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+	{stepPass, 10, stepPeerReads, stepPass, 10, stepPeerReads, stepPeerWrites, stepWrite,
+		stepPeerNewKeys, 1, stepPeerWrites,
+		stepPass, 3, stepOvertake, stepPeerReads, stepPass, 10, stepNewKeys, 0, stepPeerReads, stepPass,
+		10, stepPeerCloses},
+	{stepPass, 1, stepSplit, 0, 20, stepSplit, 0, 3, stepMerge, stepPass, 10, stepPeerReads, stepPass,
+		9, stepClose},
+	{stepPass, 2, stepFlip, 0, 15, 1, stepDrop, stepRepeat, stepDelay, 2, stepTruncate, 0, 30,
+		stepStray},
+	{stepPass, 2, stepEdit, 0, 2, 1, 2, 7, 7, stepReplay, 0, stepRenumber, 2, stepRaw, 14, 20, 0xfe,
+		0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 1, 1},
+	{stepPass, 10, stepPeerReads, stepPass, 10, stepPeerReads, stepSeal, 23, 3, 'a', 'b', 'c',
+		stepMessage, 0, 0,
+		stepSeal, 21, 2, 1, 90, stepSeal, 20, 1, 1, stepMessage, 20, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+		0},
 }
 
 // Whatever both ends begin, and in whatever pieces and order the transport
@@ -295,7 +303,8 @@ func (c *conversation) seal(t contentType, content []byte) {
 
 // message sends one with the message_seq that the victim waits for.
 func (c *conversation) message(t handshakeType, body []byte) {
-	h := handshakeHeader{typ: t, length: len(body), seq: uint16(c.victim.conn.in.messages.next), fragmentLength: len(body)}
+	h := handshakeHeader{typ: t, length: len(body), seq: uint16(c.victim.conn.in.messages.next),
+		fragmentLength: len(body)}
 	c.seal(contentHandshake, append(h.append(nil), body...))
 }
 
@@ -326,7 +335,8 @@ func split(r testRecord, at int) []testRecord {
 	first, second := h, h
 	first.fragmentLength = at
 	second.fragmentOffset, second.fragmentLength = at, len(body)-at
-	return []testRecord{inRecord(r, append(first.append(nil), body[:at]...)), inRecord(r, append(second.append(nil), body[at:]...))}
+	return []testRecord{inRecord(r, append(first.append(nil), body[:at]...)),
+		inRecord(r, append(second.append(nil), body[at:]...))}
 }
 
 // merge puts the next two messages into one record, if they are in the clear.

@@ -13,7 +13,8 @@ import (
 // fuzzSessions are what clients and servers really keep, one of each kind.
 var fuzzSessions = sync.OnceValue(func() (sessions [][]byte) {
 	for _, version := range []uint16{VersionDTLS12, VersionDTLS13} {
-		for _, prepare := range []func(client, server *Config){goldenTickets, goldenMutualTickets, goldenRawTickets} {
+		for _, prepare := range []func(client, server *Config){
+			goldenTickets, goldenMutualTickets, goldenRawTickets} {
 			client, server := goldenConfigs(version)
 			prepare(client, server)
 			quickHandshake(client, server)

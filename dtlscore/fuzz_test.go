@@ -21,13 +21,16 @@ import (
 // messages in its corpus or with the samples of this package as seeds.
 func TestAttackI2FuzzTargets(t *testing.T) {
 	source := ""
-	for _, name := range []string{"fuzz_test.go", "fuzz_conn_test.go", "fuzz_session_test.go", "fuzz_tls_test.go"} {
+	for _, name := range []string{"fuzz_test.go", "fuzz_conn_test.go", "fuzz_session_test.go",
+		"fuzz_tls_test.go"} {
 		source += string(must(os.ReadFile(name)))
 	}
 	for name, seeds := range map[string]string{
-		"FuzzRecord": "", "FuzzUnifiedHeader": "", "FuzzOpen": "", "FuzzAlert": "", "FuzzACK": "", "FuzzFragment": "",
-		"FuzzClientHello": "", "FuzzServerHello": "", "FuzzMessage12": "", "FuzzMessage13": "", "FuzzReassembly": "f.Add",
-		"FuzzSession": "f.Add", "FuzzTicket": "f.Add", "FuzzCachedSession": "f.Add",
+		"FuzzRecord": "", "FuzzUnifiedHeader": "", "FuzzOpen": "", "FuzzAlert": "", "FuzzACK": "",
+		"FuzzFragment":    "",
+		"FuzzClientHello": "", "FuzzServerHello": "", "FuzzMessage12": "", "FuzzMessage13": "",
+		"FuzzReassembly": "f.Add",
+		"FuzzSession":    "f.Add", "FuzzTicket": "f.Add", "FuzzCachedSession": "f.Add",
 		"FuzzTLSClientHello": "f.Add", "FuzzTLSMessage12": "fuzzTLSMessage(", "FuzzTLSMessage13": "",
 		"FuzzClient12": "", "FuzzServer12": "", "FuzzClient13": "", "FuzzServer13": "",
 	} {
@@ -37,7 +40,8 @@ func TestAttackI2FuzzTargets(t *testing.T) {
 			continue
 		}
 		body, _, _ = strings.Cut(body, "\n}\n")
-		if entries, err := os.ReadDir("testdata/fuzz/" + name); (err != nil || len(entries) == 0) && (seeds == "" || !strings.Contains(body, seeds)) {
+		if entries, err := os.ReadDir("testdata/fuzz/" + name); (err != nil || len(entries) == 0) &&
+			(seeds == "" || !strings.Contains(body, seeds)) {
 			t.Errorf("%s begins with nothing: %v", name, err)
 		}
 	}
@@ -46,8 +50,9 @@ func TestAttackI2FuzzTargets(t *testing.T) {
 // Each kind of input has one of about the largest size among its seeds, so that time and memory
 // show there too.
 var (
-	largestRecord = slices.Concat(recordHeader{typ: contentHandshake, version: VersionDTLS12, length: maxPlaintext}.append(nil), make([]byte, maxPlaintext))
-	largestHello  = func() []byte {
+	largestRecord = slices.Concat(recordHeader{typ: contentHandshake, version: VersionDTLS12,
+		length: maxPlaintext}.append(nil), make([]byte, maxPlaintext))
+	largestHello = func() []byte {
 		b := cryptobyte.NewBuilder(nil)
 		m := &clientHello{version: VersionDTLS12, compressionMethods: []byte{compressionNull}}
 		for i := range 10000 {
@@ -77,8 +82,10 @@ func FuzzRecord(f *testing.F) {
 			t.Errorf("%x written as %x", b, again)
 		}
 		// By the drawing of RFC 6347, Section 4.1.
-		if byte(h.typ) != b[0] || h.version != uint16(b[1])<<8|uint16(b[2]) || h.epoch != uint16(b[3])<<8|uint16(b[4]) ||
-			h.sequence != binary.BigEndian.Uint64(append([]byte{0, 0}, b[5:11]...)) || 13+h.length != len(b) || len(fragment) != h.length {
+		if byte(h.typ) != b[0] || h.version != uint16(b[1])<<8|uint16(b[2]) ||
+			h.epoch != uint16(b[3])<<8|uint16(b[4]) ||
+			h.sequence != binary.BigEndian.Uint64(append([]byte{0, 0}, b[5:11]...)) ||
+			13+h.length != len(b) || len(fragment) != h.length {
 			t.Errorf("%x read as %+v", b, h)
 		}
 	})
@@ -152,7 +159,8 @@ func FuzzAlert(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		fuzzcount.Input(len(b))
 		level, a, err := parseAlert(b)
-		if (err == nil) != (len(b) == 2) || err == nil && (byte(a) != b[1] || level != levelWarning && level != levelFatal) {
+		if (err == nil) != (len(b) == 2) || err == nil &&
+			(byte(a) != b[1] || level != levelWarning && level != levelFatal) {
 			t.Errorf("%x read as %v %v, %v", b, level, a, err)
 		}
 	})
@@ -175,7 +183,8 @@ func FuzzACK(f *testing.F) {
 func FuzzFragment(f *testing.F) {
 	var many []byte
 	for i := range 1000 {
-		many = append(handshakeHeader{typ: typeCertificate, length: 4000, fragmentOffset: 4 * i, fragmentLength: 4}.append(many), 1, 2, 3, 4)
+		many = append(handshakeHeader{typ: typeCertificate, length: 4000, fragmentOffset: 4 * i,
+			fragmentLength: 4}.append(many), 1, 2, 3, 4)
 	}
 	f.Add(many)
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -232,7 +241,8 @@ func FuzzMessage12(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, typ, kx byte, rawPublicKeys bool, body []byte) {
 		fuzzcount.Input(3 + len(body))
-		fuzzMessage(t, handshakeType(typ), body, messageForm{VersionDTLS12, keyExchange(kx) % (kxPSK + 1), rawPublicKeys})
+		fuzzMessage(t, handshakeType(typ), body,
+			messageForm{VersionDTLS12, keyExchange(kx) % (kxPSK + 1), rawPublicKeys})
 	})
 }
 
@@ -282,7 +292,8 @@ func FuzzReassembly(f *testing.F) {
 			}
 			for m, ok := r.take(); ok; m, ok = r.take() {
 				if int(m.seq) != next || missing[next] != 0 || !bytes.Equal(m.body(), bodies[next]) {
-					t.Fatalf("message_seq %d instead of %d, of which %d bytes are missing", m.seq, next, missing[next])
+					t.Fatalf("message_seq %d instead of %d, of which %d bytes are missing", m.seq, next,
+						missing[next])
 				}
 				next++
 			}

@@ -30,7 +30,9 @@ func FuzzTLSClientHello(f *testing.F) {
 		}
 	}
 	for _, hello := range []*tlsServer{tlsServer12(), tlsServer13()} {
-		f.Add(slices.Insert(slices.Clone(hello.hello[4:]), 2+randomLen+1+int(hello.hello[4+2+randomLen]), 0)) // with an empty cookie
+		// with an empty cookie
+		f.Add(slices.Insert(slices.Clone(hello.hello[4:]), 2+randomLen+1+int(hello.hello[4+2+randomLen]),
+			0))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		fuzzcount.Input(len(body))
@@ -46,10 +48,14 @@ func FuzzTLSClientHello(f *testing.F) {
 			return
 		}
 		same := slices.Equal(m.suites, info.CipherSuites) && m.serverName == info.ServerName &&
-			slices.Equal(m.supportedGroups, info.SupportedCurves) && bytes.Equal(m.pointFormats, info.SupportedPoints) &&
-			slices.Equal(m.signatureAlgorithms, info.SignatureSchemes) && slices.Equal(m.alpn, info.SupportedProtos) &&
-			slices.EqualFunc(m.seen, info.Extensions, func(a extensionType, b uint16) bool { return uint16(a) == b }) &&
-			(len(m.supportedVersions) == 0 || slices.EqualFunc(m.supportedVersions, info.SupportedVersions, func(a, b uint16) bool { return otherVersion(a) == b }))
+			slices.Equal(m.supportedGroups, info.SupportedCurves) &&
+			bytes.Equal(m.pointFormats, info.SupportedPoints) &&
+			slices.Equal(m.signatureAlgorithms, info.SignatureSchemes) &&
+			slices.Equal(m.alpn, info.SupportedProtos) &&
+			slices.EqualFunc(m.seen, info.Extensions,
+				func(a extensionType, b uint16) bool { return uint16(a) == b }) &&
+			(len(m.supportedVersions) == 0 || slices.EqualFunc(m.supportedVersions, info.SupportedVersions,
+				func(a, b uint16) bool { return otherVersion(a) == b }))
 		if !same {
 			t.Fatalf("%x read as\n%+v\nand by crypto/tls as\n%+v", body, m, info)
 		}
@@ -122,7 +128,8 @@ type difference struct {
 
 var differences = []difference{
 	// Extensions that are none of ours. What we do not know is left out, in whatever form.
-	{typ: typeClientHello, laxer: true, has: hasExtension(18, 0xfe0d)}, // signed_certificate_timestamp, encrypted_client_hello
+	// signed_certificate_timestamp, encrypted_client_hello
+	{typ: typeClientHello, laxer: true, has: hasExtension(18, 0xfe0d)},
 	{typ: typeServerHello, laxer: true, has: hasExtension(18)},
 	{typ: typeCertificate, laxer: true, has: hasExtension(18)},
 	{typ: typeCertificateRequest, laxer: true, has: hasExtension(18)},
@@ -144,20 +151,25 @@ var differences = []difference{
 	{typ: typeServerHello, text: "certificate_type"},
 	{typ: typeCertificate, text: "status_request"}, // of another certificate than the first
 	// It checks some things later, when it uses them, and others never.
-	{typ: typeClientHello, text: "malformed message from peer: ClientHello"}, // longer session_id, no suites, no compression methods
+	// longer session_id, no suites, no compression methods
+	{typ: typeClientHello, text: "malformed message from peer: ClientHello"},
 	{typ: typeClientHello, text: "without the null compression method"},
 	{typ: typeServerHello, text: "malformed message from peer: ServerHello"}, // longer session_id
 	{typ: typeServerHello, text: "compression method"},
 	{typ: anyMessage, text: "without the uncompressed format"},
 	{typ: typeClientHello, text: "two key shares for group"},
-	{typ: typeServerHello, text: "key_share"}, // empty, or in the form for a HelloRetryRequest or the other way round
+	// empty, or in the form for a HelloRetryRequest or the other way round
+	{typ: typeServerHello, text: "key_share"},
 	{typ: typeClientHello, text: "psk_key_exchange_modes"},
 	{typ: typeClientHello, text: "binders"}, // shorter than a hash, or not one for each identity
 	{typ: typeCertificateRequest, text: "without signature_algorithms"},
-	{typ: typeCertificateRequest, text: "malformed message from peer: CertificateRequest"}, // an empty name
-	{typ: typeCertificate, text: "malformed message from peer: Certificate"},               // an empty certificate
+	// an empty name
+	{typ: typeCertificateRequest, text: "malformed message from peer: CertificateRequest"},
+	// an empty certificate
+	{typ: typeCertificate, text: "malformed message from peer: Certificate"},
 	{typ: typeCertificate, text: "malformed message from peer: entry of Certificate"},
-	{typ: typeNewSessionTicket, text: "malformed message from peer: NewSessionTicket"}, // an empty ticket, in version 1.3
+	// an empty ticket, in version 1.3
+	{typ: typeNewSessionTicket, text: "malformed message from peer: NewSessionTicket"},
 	{typ: typeFinished, text: "empty Finished"},
 }
 
@@ -190,7 +202,8 @@ const maxTLSMessage = 1 << 16
 
 // otherVersion is the version of TLS that a version of DTLS is made from, and the other way round.
 func otherVersion(v uint16) uint16 {
-	pairs := map[uint16]uint16{VersionDTLS12: tls.VersionTLS12, VersionDTLS13: tls.VersionTLS13, tls.VersionTLS12: VersionDTLS12, tls.VersionTLS13: VersionDTLS13}
+	pairs := map[uint16]uint16{VersionDTLS12: tls.VersionTLS12, VersionDTLS13: tls.VersionTLS13,
+		tls.VersionTLS12: VersionDTLS12, tls.VersionTLS13: VersionDTLS13}
 	if other, ok := pairs[v]; ok {
 		return other
 	}
@@ -224,7 +237,8 @@ func helloToTLS(body []byte, isClient bool) (out []byte, ok bool) {
 	}
 	out = append(slices.Clip(body[:start]), s...)
 	s = cryptobyte.String(out[start:])
-	if isClient && (!s.ReadUint16LengthPrefixed(&ignored) || !s.ReadUint8LengthPrefixed(&ignored)) || !isClient && !s.Skip(3) {
+	if isClient && (!s.ReadUint16LengthPrefixed(&ignored) || !s.ReadUint8LengthPrefixed(&ignored)) ||
+		!isClient && !s.Skip(3) {
 		return out, true
 	}
 	var list, data cryptobyte.String
@@ -249,7 +263,10 @@ func helloToTLS(body []byte, isClient bool) (out []byte, ok bool) {
 func readTLSClientHello(message []byte) (info *tls.ClientHelloInfo, err error) {
 	enough := errors.New("it has been read")
 	err = tls.Server(&tlsWire{in: bytes.NewReader(tlsRecords(message))}, &tls.Config{
-		GetConfigForClient: func(i *tls.ClientHelloInfo) (*tls.Config, error) { info = i; return nil, enough },
+		GetConfigForClient: func(i *tls.ClientHelloInfo) (*tls.Config, error) {
+			info = i
+			return nil, enough
+		},
 	}).Handshake()
 	return info, err
 }
@@ -261,12 +278,17 @@ type tlsServer struct {
 	read  func(message []byte) error
 }
 
-func malformedForTLS(err error) bool { return strings.HasSuffix(err.Error(), "error decoding message") }
+func malformedForTLS(err error) bool {
+	return strings.HasSuffix(err.Error(),
+		"error decoding message")
+}
 
 func tlsConfig(version uint16) *tls.Config {
 	return &tls.Config{
-		Certificates: []tls.Certificate{goldenCerts().ecdsa}, NextProtos: []string{"x"}, InsecureSkipVerify: true,
-		MinVersion: version, MaxVersion: version, CurvePreferences: []tls.CurveID{tls.X25519}, SessionTicketsDisabled: true,
+		Certificates: []tls.Certificate{goldenCerts().ecdsa}, NextProtos: []string{"x"},
+		InsecureSkipVerify: true,
+		MinVersion:         version, MaxVersion: version, CurvePreferences: []tls.CurveID{tls.X25519},
+		SessionTicketsDisabled: true,
 	}
 }
 
@@ -276,7 +298,8 @@ var tlsServer12 = sync.OnceValue(func() *tlsServer {
 	tls.Client(client, config).Handshake() // ends for want of an answer
 	records := client.out.Bytes()
 	return &tlsServer{records[5:], func(message []byte) error {
-		return tls.Server(&tlsWire{in: bytes.NewReader(append(slices.Clip(records), tlsRecords(message)...))}, config).Handshake()
+		return tls.Server(&tlsWire{in: bytes.NewReader(append(slices.Clip(records),
+			tlsRecords(message)...))}, config).Handshake()
 	}}
 })
 
@@ -312,7 +335,8 @@ var tlsServer13 = sync.OnceValue(func() *tlsServer {
 func tlsMessages13() (messages [][]byte) {
 	config := tlsConfig(tls.VersionTLS13)
 	config.ClientAuth, config.SessionTicketsDisabled = tls.RequireAnyClientCert, false
-	ends := []*tls.QUICConn{tls.QUICClient(&tls.QUICConfig{TLSConfig: config}), tls.QUICServer(&tls.QUICConfig{TLSConfig: config})}
+	ends := []*tls.QUICConn{tls.QUICClient(&tls.QUICConfig{TLSConfig: config}),
+		tls.QUICServer(&tls.QUICConfig{TLSConfig: config})}
 	for _, c := range ends {
 		defer c.Close()
 		c.SetTransportParameters([]byte{})

@@ -40,15 +40,19 @@ var update = flag.Bool("update", false, "write the files in testdata/golden anew
 type goldenCase struct {
 	name    string
 	version uint16
-	prepare func(client, server *Config) // from ones that have certificates, and verify those of servers
-	play    func(*golden)                // nil: greet
+	// from ones that have certificates, and verify those of servers
+	prepare func(client, server *Config)
+	play    func(*golden) // nil: greet
 }
 
 var goldenCases = []goldenCase{
 	{"12-ecdhe-ecdsa", VersionDTLS12, nil, nil},
-	{"12-ecdhe-ecdsa-p384", VersionDTLS12, agreeOn(goldenP384, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.CurveP384), nil},
-	{"12-ecdhe-ecdsa-ed25519", VersionDTLS12, agreeOn(goldenEd25519, TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.CurveP256), nil},
-	{"12-ecdhe-rsa", VersionDTLS12, agreeOn(goldenRSA, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.X25519), nil},
+	{"12-ecdhe-ecdsa-p384", VersionDTLS12, agreeOn(goldenP384, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+		tls.CurveP384), nil},
+	{"12-ecdhe-ecdsa-ed25519", VersionDTLS12,
+		agreeOn(goldenEd25519, TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.CurveP256), nil},
+	{"12-ecdhe-rsa", VersionDTLS12, agreeOn(goldenRSA, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+		tls.X25519), nil},
 	{"12-ecdhe-rsa-pkcs1", VersionDTLS12, goldenPKCS1, nil},
 	{"12-mutual", VersionDTLS12, goldenMutual, nil},
 	{"12-mutual-declined", VersionDTLS12, goldenDeclined, nil},
@@ -60,13 +64,15 @@ var goldenCases = []goldenCase{
 	{"12-cookie", VersionDTLS12, goldenCookie, nil},
 	{"12-renegotiation-by-client", VersionDTLS12, goldenRenegotiation, (*golden).renegotiateByClient},
 	{"12-renegotiation-by-server", VersionDTLS12, goldenRenegotiation, (*golden).renegotiateByServer},
-	{"12-renegotiation-refused", VersionDTLS12, goldenOneSidedRenegotiation, (*golden).renegotiateByClient},
+	{"12-renegotiation-refused", VersionDTLS12, goldenOneSidedRenegotiation,
+		(*golden).renegotiateByClient},
 	{"12-nothing-in-common", VersionDTLS12, goldenNothingInCommon, (*golden).fail},
 	{"12-unknown-issuer", VersionDTLS12, goldenUnknownIssuer, (*golden).fail},
 
 	{"13-ecdsa", VersionDTLS13, nil, nil},
 	{"13-ecdsa-p384", VersionDTLS13, agreeOn(goldenP384, TLS_AES_256_GCM_SHA384, tls.X25519), nil},
-	{"13-ed25519", VersionDTLS13, agreeOn(goldenEd25519, TLS_CHACHA20_POLY1305_SHA256, tls.X25519), nil},
+	{"13-ed25519", VersionDTLS13, agreeOn(goldenEd25519, TLS_CHACHA20_POLY1305_SHA256, tls.X25519),
+		nil},
 	{"13-rsa", VersionDTLS13, agreeOn(goldenRSA, TLS_AES_128_GCM_SHA256, tls.X25519), nil},
 	{"13-mutual", VersionDTLS13, goldenMutual, nil},
 	{"13-mutual-declined", VersionDTLS13, goldenDeclined, nil},
@@ -177,7 +183,8 @@ func (g *golden) compare(name string) {
 			record = h
 		}
 		if w != h {
-			g.t.Fatalf("%s:%d is not what is on the wire any more. In %swant %sgot  %s", name, i+1, record, w, h)
+			g.t.Fatalf("%s:%d is not what is on the wire any more. In %swant %sgot  %s", name, i+1, record,
+				w, h)
 		}
 	}
 }
@@ -278,7 +285,8 @@ func goldenConfigs(version uint16) (client, server *Config) {
 	certs := goldenCerts()
 	client, server = testClientConfig(), testServerConfig(tls.NoClientCert)
 	client.RootCAs, server.ClientCAs = certs.ca.pool(), certs.ca.pool()
-	client.Certificates, server.Certificates = []tls.Certificate{certs.client}, []tls.Certificate{certs.ecdsa}
+	client.Certificates, server.Certificates = []tls.Certificate{certs.client},
+		[]tls.Certificate{certs.ecdsa}
 	for _, c := range []*Config{client, server} {
 		c.MinVersion, c.MaxVersion = version, version
 	}
@@ -289,7 +297,8 @@ func goldenP384() tls.Certificate    { return goldenCerts().p384 }
 func goldenEd25519() tls.Certificate { return goldenCerts().ed25519 }
 func goldenRSA() tls.Certificate     { return goldenCerts().rsa }
 
-func agreeOn(cert func() tls.Certificate, suite uint16, group tls.CurveID) func(client, server *Config) {
+func agreeOn(cert func() tls.Certificate, suite uint16,
+	group tls.CurveID) func(client, server *Config) {
 	return func(client, server *Config) {
 		server.Certificates = []tls.Certificate{cert()}
 		server.CipherSuites, server.CurvePreferences = []uint16{suite}, []tls.CurveID{group}
@@ -321,7 +330,8 @@ func goldenRawKeys(client, server *Config) {
 	client.RawKey = client.Certificates[0].PrivateKey.(crypto.Signer)
 	server.RawKey = server.Certificates[0].PrivateKey.(crypto.Signer)
 	client.Certificates, server.Certificates = nil, nil
-	client.VerifyRawKey, server.VerifyRawKey = trusts(server.RawKey.Public()), trusts(client.RawKey.Public())
+	client.VerifyRawKey, server.VerifyRawKey = trusts(server.RawKey.Public()),
+		trusts(client.RawKey.Public())
 	server.ClientAuth = tls.RequireAnyClientCert
 }
 
@@ -342,7 +352,10 @@ func goldenRenegotiation(client, server *Config) {
 	client.Renegotiation, server.Renegotiation = RenegotiateFreely, RenegotiateFreely
 }
 
-func goldenOneSidedRenegotiation(client, server *Config) { client.Renegotiation = RenegotiateFreely }
+func goldenOneSidedRenegotiation(client,
+	server *Config) {
+	client.Renegotiation = RenegotiateFreely
+}
 
 func goldenNothingInCommon(client, server *Config) {
 	agreeOn(goldenRSA, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.X25519)(client, server)
@@ -390,7 +403,8 @@ var goldenCerts = sync.OnceValue(func() *testCertificates {
 	c.p384 = c.ca.issue(goldenECDSA(elliptic.P384(), 3), number)
 	c.ed25519 = c.ca.issue(ed25519.NewKeyFromSeed(bytes.Repeat([]byte{4}, ed25519.SeedSize)), number)
 	c.rsa = c.ca.issue(goldenRSAKey(), number)
-	c.client = c.ca.issue(goldenECDSA(elliptic.P256(), 5), func(c *x509.Certificate) { number(c); c.Subject.CommonName = "client" })
+	c.client = c.ca.issue(goldenECDSA(elliptic.P256(), 5),
+		func(c *x509.Certificate) { number(c); c.Subject.CommonName = "client" })
 	return c
 })
 
@@ -402,7 +416,8 @@ func goldenRSAKey() crypto.Signer {
 // A deterministicECDSA makes signatures without a random source, RFC 6979.
 type deterministicECDSA struct{ *ecdsa.PrivateKey }
 
-func (k deterministicECDSA) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+func (k deterministicECDSA) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte,
+	error) {
 	return k.PrivateKey.Sign(nil, digest, opts)
 }
 

@@ -13,7 +13,8 @@ const x25519ShareLen = 32
 
 // defaultGroups are those of version 1.3, in the order of preference. Version 1.2 has those of them
 // that are not hybrid. There P-521 is needed for certificates above all: RFC 8422, Section 5.1.
-var defaultGroups = []tls.CurveID{tls.X25519MLKEM768, tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521}
+var defaultGroups = []tls.CurveID{tls.X25519MLKEM768, tls.X25519, tls.CurveP256, tls.CurveP384,
+	tls.CurveP521}
 
 // groupInVersion reports whether a group is implemented for a version.
 func groupInVersion(g tls.CurveID, version uint16) bool {

@@ -26,7 +26,8 @@ func TestGroups(t *testing.T) { // RFC 8446, Section 9.1; RFC 9325, Section 7.4
 			if other, err := generateKey(g); err != nil || bytes.Equal(other.share(), client.share()) {
 				t.Error("the same key twice") // F3
 			}
-			if !groupInVersion(g, VersionDTLS13) || groupInVersion(g, VersionDTLS12) != (g != tls.X25519MLKEM768) {
+			if !groupInVersion(g, VersionDTLS13) ||
+				groupInVersion(g, VersionDTLS12) != (g != tls.X25519MLKEM768) {
 				t.Error("in the wrong version")
 			}
 		})
@@ -84,7 +85,8 @@ func TestAttackF4BadKeyShares(t *testing.T) {
 			return changed
 		}
 		for name, share := range bad(answer) {
-			if secret, err := good.agree(share); alertOf(err) != AlertIllegalParameter || !errors.Is(err, ErrPeerMisbehaved) || secret != nil {
+			if secret, err := good.agree(share); alertOf(err) != AlertIllegalParameter ||
+				!errors.Is(err, ErrPeerMisbehaved) || secret != nil {
 				t.Errorf("%v, client, %s: %x, %v", g, name, secret, err)
 			}
 		}
@@ -95,12 +97,14 @@ func TestAttackF4BadKeyShares(t *testing.T) {
 			forServer["ML-KEM part not reduced"] = overflow
 		}
 		for name, share := range forServer {
-			if answer, secret, err := respond(g, share); alertOf(err) != AlertIllegalParameter || !errors.Is(err, ErrPeerMisbehaved) || secret != nil || answer != nil {
+			if answer, secret, err := respond(g, share); alertOf(err) != AlertIllegalParameter ||
+				!errors.Is(err, ErrPeerMisbehaved) || secret != nil || answer != nil {
 				t.Errorf("%v, server, %s: %x, %v", g, name, secret, err)
 			}
 		}
 	}
-	if mlkem.EncapsulationKeySize768+x25519ShareLen != 1216 || mlkem.CiphertextSize768+x25519ShareLen != 1120 {
+	if mlkem.EncapsulationKeySize768+x25519ShareLen != 1216 ||
+		mlkem.CiphertextSize768+x25519ShareLen != 1120 {
 		t.Error("sizes are not those of the draft")
 	}
 }

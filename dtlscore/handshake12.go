@@ -20,9 +20,10 @@ type secrets12 struct {
 // exporter takes the master secret over.
 func (s *secrets12) exporter() *exporter {
 	hash, client, server := s.suite.hash, s.clientRandom, s.serverRandom
-	return &exporter{secret: s.master, derive: func(master []byte, label string, context []byte, length int) ([]byte, error) {
-		return export12(newPRF12(hash, master), &client, &server, label, context, length)
-	}}
+	return &exporter{secret: s.master,
+		derive: func(master []byte, label string, context []byte, length int) ([]byte, error) {
+			return export12(newPRF12(hash, master), &client, &server, label, context, length)
+		}}
 }
 
 // handshake12 is what both sides of a DTLS 1.2 handshake agree on.
@@ -56,7 +57,8 @@ func newHandshake12(t *transcript) handshake12 {
 }
 
 // hellos takes what the two hello messages say.
-func (hs *handshake12) hellos(c *Conn, client *clientHello, server *serverHello, suite *cipherSuite) {
+func (hs *handshake12) hellos(c *Conn, client *clientHello, server *serverHello,
+	suite *cipherSuite) {
 	hs.suite = suite
 	hs.clientRandom, hs.serverRandom = client.random, server.random
 	hs.state.Version, hs.state.CipherSuite = VersionDTLS12, suite.id
@@ -230,7 +232,8 @@ func requestInfo12(m *certificateRequest12) *tls.CertificateRequestInfo {
 	for _, scheme := range m.schemes {
 		s, ok := lookupSignature(scheme)
 		rsa := ok && s.hash != 0 && s.curve == nil
-		if ok && (rsa && slices.Contains(m.types, certRequestRSASign) || !rsa && slices.Contains(m.types, certRequestECDSASign)) {
+		if ok && (rsa && slices.Contains(m.types, certRequestRSASign) ||
+			!rsa && slices.Contains(m.types, certRequestECDSASign)) {
 			info.SignatureSchemes = append(info.SignatureSchemes, scheme)
 		}
 	}

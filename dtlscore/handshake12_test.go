@@ -49,8 +49,10 @@ func TestNegotiation12(t *testing.T) {
 		check  func(s ConnectionState) bool
 	}{
 		{name: "server's order of suites", change: func(c, s *Config) {
-			c.CipherSuites = []uint16{TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384}
-			s.CipherSuites = []uint16{TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}
+			c.CipherSuites = []uint16{TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+				TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384}
+			s.CipherSuites = []uint16{TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+				TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}
 		}, check: func(s ConnectionState) bool { return s.CipherSuite == TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 }},
 		{name: "server's order of groups", change: func(c, s *Config) {
 			c.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP384, tls.CurveP256}
@@ -102,7 +104,9 @@ func TestNegotiation12(t *testing.T) {
 			s.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }
 		}},
 		{name: "GetCertificate fails", change: func(c, s *Config) {
-			s.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, errors.New("no") }
+			s.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+				return nil, errors.New("no")
+			}
 		}, alert: AlertInternalError, fault: ErrMisuse},
 		{name: "no certificate at all", change: func(c, s *Config) {
 			s.Certificates = nil
@@ -115,7 +119,9 @@ func TestNegotiation12(t *testing.T) {
 		}, check: func(s ConnectionState) bool { return s.CipherSuite == TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 }},
 		{name: "GetConfigForClient has all", change: func(c, s *Config) {
 			other := testServerConfig(tls.NoClientCert)
-			*s = Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*Config, error) { return other, nil }}
+			*s = Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*Config, error) {
+				return other, nil
+			}}
 		}},
 		{name: "GetConfigForClient has nothing", change: func(c, s *Config) {
 			*s = Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*Config, error) { return nil, nil }}
@@ -124,7 +130,9 @@ func TestNegotiation12(t *testing.T) {
 			s.GetConfigForClient = func(*tls.ClientHelloInfo) (*Config, error) { return nil, nil }
 		}},
 		{name: "GetConfigForClient fails", change: func(c, s *Config) {
-			s.GetConfigForClient = func(*tls.ClientHelloInfo) (*Config, error) { return nil, errors.New("no") }
+			s.GetConfigForClient = func(*tls.ClientHelloInfo) (*Config, error) {
+				return nil, errors.New("no")
+			}
 		}, alert: AlertInternalError, fault: ErrMisuse},
 		{name: "GetConfigForClient gives nonsense", change: func(c, s *Config) {
 			s.GetConfigForClient = func(*tls.ClientHelloInfo) (*Config, error) { return new(Config), nil }
@@ -179,8 +187,10 @@ func TestKeyLog(t *testing.T) {
 	p := newTestPair(t, client, testServerConfig(tls.NoClientCert))
 	p.handshake()
 	fields := strings.Fields(log.String())
-	random := hex.EncodeToString(p.client.sent[0].bytes[recordHeaderLen+handshakeHeaderLen+2:][:randomLen])
-	if len(fields) != 3 || fields[0] != "CLIENT_RANDOM" || fields[1] != random || len(fields[2]) != 96 {
+	random := hex.EncodeToString(p.client.sent[0].bytes[recordHeaderLen+handshakeHeaderLen+
+		2:][:randomLen])
+	if len(fields) != 3 || fields[0] != "CLIENT_RANDOM" || fields[1] != random ||
+		len(fields[2]) != 96 {
 		t.Fatalf("key log is %q", log.String())
 	}
 	if strings.Count(log.String(), "\n") != 1 {

@@ -184,7 +184,8 @@ func (hs *handshake13) deriveMaster(c *Conn) error {
 	if err := hs.log(c, "EXPORTER_SECRET", hs.export.secret); err != nil {
 		return err
 	}
-	endpoint, err := hs.export.export(c.config.endpointSecretLabel(VersionDTLS13), nil, endpointSecretLen)
+	endpoint, err := hs.export.export(c.config.endpointSecretLabel(VersionDTLS13), nil,
+		endpointSecretLen)
 	if err != nil {
 		return err
 	}
@@ -193,7 +194,8 @@ func (hs *handshake13) deriveMaster(c *Conn) error {
 }
 
 // prove sends Certificate and CertificateVerify. RFC 8446, Section 4.4.
-func (hs *handshake13) prove(c *Conn, own *credential, scheme tls.SignatureScheme, withStaple bool, context string) error {
+func (hs *handshake13) prove(c *Conn, own *credential, scheme tls.SignatureScheme, withStaple bool,
+	context string) error {
 	shown := new(certificate13)
 	for _, der := range own.chain {
 		shown.entries = append(shown.entries, certificateEntry{data: der})
@@ -216,7 +218,8 @@ func (hs *handshake13) prove(c *Conn, own *credential, scheme tls.SignatureSchem
 
 // chain returns what a Certificate of the peer shows. requested is the message
 // that had to ask for what is in its extensions.
-func (m *certificate13) chain(rawKey bool, requested *extensions, in place) (*peerCredential, error) {
+func (m *certificate13) chain(rawKey bool, requested *extensions, in place) (*peerCredential,
+	error) {
 	if len(m.context) > 0 {
 		return nil, illegal("Certificate in a handshake has a context")
 	}

@@ -31,7 +31,8 @@ func TestEventOrderFullHandshake13(t *testing.T) {
 			"Confirmed", // by the ACK
 		})
 		wantStory(t, p.server, []string{
-			"Send ServerHello", "Send EncryptedExtensions", "Send CertificateRequest", "Send Certificate", "Send CertificateVerify",
+			"Send ServerHello", "Send EncryptedExtensions", "Send CertificateRequest", "Send Certificate",
+			"Send CertificateVerify",
 			"Secret", // before the client can use it, which is when it has Finished
 			"Send Finished",
 			"PeerFinished", "Flush", "Activate",
@@ -43,7 +44,8 @@ func TestEventOrderFullHandshake13(t *testing.T) {
 		p := newTestPair(t, testClientConfig13(), testServerConfig13(tls.NoClientCert))
 		p.handshake()
 		wantStory(t, p.client, []string{
-			"Send ClientHello", "Secret", "PeerFinished", "Flush", "Activate", "Send Finished", "HandshakeComplete", "Confirmed",
+			"Send ClientHello", "Secret", "PeerFinished", "Flush", "Activate", "Send Finished",
+			"HandshakeComplete", "Confirmed",
 		})
 		wantStory(t, p.server, []string{
 			"Send ServerHello", "Send EncryptedExtensions", "Send Certificate", "Send CertificateVerify",
@@ -56,10 +58,12 @@ func TestEventOrderFullHandshake13(t *testing.T) {
 		p := newTestPair(t, testClientConfig13(), server)
 		p.handshake()
 		wantStory(t, p.client, []string{
-			"Send ClientHello", "Send ClientHello", "Secret", "PeerFinished", "Flush", "Activate", "Send Finished", "HandshakeComplete", "Confirmed",
+			"Send ClientHello", "Send ClientHello", "Secret", "PeerFinished", "Flush", "Activate",
+			"Send Finished", "HandshakeComplete", "Confirmed",
 		})
 		wantStory(t, p.server, []string{
-			"Send ServerHello", "Send ServerHello", "Send EncryptedExtensions", "Send Certificate", "Send CertificateVerify",
+			"Send ServerHello", "Send ServerHello", "Send EncryptedExtensions", "Send Certificate",
+			"Send CertificateVerify",
 			"Secret", "Send Finished", "PeerFinished", "Flush", "Activate", "Send ack", "HandshakeComplete",
 		})
 	})
@@ -69,7 +73,8 @@ func TestEventOrderFullHandshake13(t *testing.T) {
 // the keys have changed, as long as there is nothing else in the record.
 func TestAttackD12RepeatedAfterKeyChange(t *testing.T) {
 	plain := func(typ handshakeType, seq uint16) testRecord {
-		message := append(handshakeHeader{typ: typ, length: 100, seq: seq, fragmentLength: 1}.append(nil), 0)
+		message := append(handshakeHeader{typ: typ, length: 100, seq: seq, fragmentLength: 1}.append(nil),
+			0)
 		h := recordHeader{contentHandshake, VersionDTLS12, 0, 77, len(message)}
 		return testRecord{append(h.append(nil), message...), true}
 	}
@@ -101,7 +106,8 @@ func TestOneACKForOneRecord(t *testing.T) {
 	s.completeServer(false)
 	var content []byte
 	for range 2 {
-		content = must(appendMessage(content, s.conn.nextSendSeq, &newSessionTicket13{lifetime: 1, ticket: []byte{1}}))
+		content = must(appendMessage(content, s.conn.nextSendSeq,
+			&newSessionTicket13{lifetime: 1, ticket: []byte{1}}))
 		s.conn.nextSendSeq++
 	}
 	s.sendRecord(contentHandshake, content)

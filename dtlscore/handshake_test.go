@@ -45,9 +45,11 @@ func TestHandshake(t *testing.T) {
 			p.handshake()
 			for _, e := range []*testEnd{p.client, p.server} {
 				s := e.conn.ConnectionState()
-				got := fmt.Sprintf("%x %x %v %v %v %s %s %d %v", s.Version, s.CipherSuite, s.CurveID, s.HandshakeComplete,
+				got := fmt.Sprintf("%x %x %v %v %v %s %s %d %v", s.Version, s.CipherSuite, s.CurveID,
+					s.HandshakeComplete,
 					s.DidResume, s.NegotiatedProtocol, s.ServerName, s.Handshakes, len(s.VerifiedChains) == 1)
-				want := fmt.Sprintf("%x %x %v true false b %s 1 true", version.number, test.suite, test.group, testName)
+				want := fmt.Sprintf("%x %x %v true false b %s 1 true", version.number, test.suite, test.group,
+					testName)
 				if got != want {
 					t.Errorf("%s: %s, want %s", e.name, got, want)
 				}
@@ -70,7 +72,8 @@ func TestResumption(t *testing.T) {
 
 func testResumption(t *testing.T, v testVersion) {
 	group := map[uint16]tls.CurveID{VersionDTLS13: tls.X25519MLKEM768}[v.number] // none in 1.2
-	for _, auth := range []tls.ClientAuthType{tls.NoClientCert, tls.RequestClientCert, tls.RequireAndVerifyClientCert} {
+	for _, auth := range []tls.ClientAuthType{tls.NoClientCert, tls.RequestClientCert,
+		tls.RequireAndVerifyClientCert} {
 		client, server := resumingConfigs(auth)
 		v.set(client, server)
 		client.NextProtos, server.NextProtos = []string{"p"}, []string{"p"}
@@ -80,7 +83,10 @@ func testResumption(t *testing.T, v testVersion) {
 		client.VerifyConnection, server.VerifyConnection = count, count
 		first := newTestPair(t, client, server)
 		first.handshake()
-		ticket := func() []byte { data, _ := client.SessionCache.Get(testName); return parseSession(data).ticket }
+		ticket := func() []byte {
+			data, _ := client.SessionCache.Get(testName)
+			return parseSession(data).ticket
+		}
 		before := ticket()
 		second := newTestPair(t, client, server)
 		second.handshake()

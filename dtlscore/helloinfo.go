@@ -53,7 +53,8 @@ func (c *Conn) clientHelloInfo(hello *clientHello, retried bool) *tls.ClientHell
 		info.Extensions = append(info.Extensions, uint16(t))
 	}
 	setHidden(info, "HelloRetryRequest", retried) // a field since Go 1.26
-	setHidden(info, "ctx", context.WithValue(c.contextOfCallbacks(), authoritiesKey{}, hello.certificateAuthorities))
+	setHidden(info, "ctx", context.WithValue(c.contextOfCallbacks(), authoritiesKey{},
+		hello.certificateAuthorities))
 	setHidden(info, "config", c.config.tls()) // what SupportsCertificate takes into account
 	return info
 }
@@ -70,7 +71,8 @@ func (c *Conn) contextOfCallbacks() context.Context {
 func (c *Config) tls() *tls.Config {
 	config := &tls.Config{CurvePreferences: c.groups(VersionDTLS12), CipherSuites: c.wantedSuites()}
 	for _, v := range implementedVersions {
-		if c.allowsVersion(v) && slices.ContainsFunc(config.CipherSuites, func(id uint16) bool { return suiteByID(id, v) != nil }) {
+		if c.allowsVersion(v) && slices.ContainsFunc(config.CipherSuites,
+			func(id uint16) bool { return suiteByID(id, v) != nil }) {
 			config.MinVersion = versionOfTLS(v)
 			config.MaxVersion = max(config.MaxVersion, config.MinVersion)
 		}

@@ -129,9 +129,11 @@ func TestIllustratedConnection13Client(t *testing.T) {
 	r := newIllustrated(t)
 	var log strings.Builder
 	e := &testEnd{t: t, name: "client"}
-	e.conn = must(Client(&Config{InsecureSkipVerify: true, MinVersion: VersionDTLS13, MaxVersion: VersionDTLS13, KeyLogWriter: &log}))
+	e.conn = must(Client(&Config{InsecureSkipVerify: true, MinVersion: VersionDTLS13,
+		MaxVersion: VersionDTLS13, KeyLogWriter: &log}))
 	recorded := r.message("ClientHello")
-	s := &clientWaitServerHello{hello: new(clientHello), transcript: newTranscript(), keys: []*ephemeralKey{r.key(r.file.ClientPrivateKey)}}
+	s := &clientWaitServerHello{hello: new(clientHello), transcript: newTranscript(),
+		keys: []*ephemeralKey{r.key(r.file.ClientPrivateKey)}}
 	if err := s.hello.parse(recorded.body); err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +142,8 @@ func TestIllustratedConnection13Client(t *testing.T) {
 	e.obey()
 	r.wantSent(e, "ClientHello")
 
-	for _, name := range []string{"ServerHello", "EncryptedExtensions", "Certificate", "CertificateVerify", "Finished (server)"} {
+	for _, name := range []string{"ServerHello", "EncryptedExtensions", "Certificate",
+		"CertificateVerify", "Finished (server)"} {
 		e.receive(testRecord{r.record(name), true})
 	}
 	r.wantSent(e, "Finished (client)")
@@ -192,7 +195,8 @@ func TestIllustratedConnection13Server(t *testing.T) {
 	r.check(e.conn.Start())
 	e.conn.state = &illustratedServer{r}
 	e.receive(testRecord{r.record("ClientHello"), true})
-	r.wantSent(e, "ServerHello", "EncryptedExtensions", "Certificate", "CertificateVerify", "Finished (server)")
+	r.wantSent(e, "ServerHello", "EncryptedExtensions", "Certificate", "CertificateVerify",
+		"Finished (server)")
 
 	e.receive(testRecord{r.record("Finished (client)"), true})
 	r.wantSent(e, "ACK (of client Finished)")

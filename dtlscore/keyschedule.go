@@ -194,7 +194,8 @@ func (k keySchedule) finished13(baseKey, transcriptHash []byte) []byte {
 }
 
 // export13 is RFC 8446, Section 7.5. No context is the same as an empty one.
-func (k keySchedule) export13(exporter []byte, label string, context []byte, n int) ([]byte, error) {
+func (k keySchedule) export13(exporter []byte, label string, context []byte, n int) ([]byte,
+	error) {
 	if len(k.prefix)+len(label) > 255 {
 		return nil, misuse("label of %d bytes is too long for an exporter", len(label))
 	}

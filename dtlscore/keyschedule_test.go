@@ -50,18 +50,25 @@ func TestKeySchedule(t *testing.T) { // RFC 8446, Section 4.2.11
 			}
 			early := schedule.early(secretOrNil(tt.PSK))
 			hello := hashed(tt.HelloClientRandom)
-			wantHex(t, "client early traffic", early.deriveSecret("c e traffic", hello), tt.Expected["clientEarlyTrafficSecret"])
-			wantHex(t, "early exporter", early.deriveSecret("e exp master", hello), tt.Expected["earlyExporterMasterSecret"])
+			wantHex(t, "client early traffic", early.deriveSecret("c e traffic", hello),
+				tt.Expected["clientEarlyTrafficSecret"])
+			wantHex(t, "early exporter", early.deriveSecret("e exp master", hello),
+				tt.Expected["earlyExporterMasterSecret"])
 			handshake := early.handshake(secretOrNil(tt.DHE))
 			hello = hashed(tt.HelloServerRandom)
-			wantHex(t, "client handshake traffic", handshake.clientTraffic(hello), tt.Expected["clientHandshakeTrafficSecret"])
-			wantHex(t, "server handshake traffic", handshake.serverTraffic(hello), tt.Expected["serverHandshakeTrafficSecret"])
+			wantHex(t, "client handshake traffic", handshake.clientTraffic(hello),
+				tt.Expected["clientHandshakeTrafficSecret"])
+			wantHex(t, "server handshake traffic", handshake.serverTraffic(hello),
+				tt.Expected["serverHandshakeTrafficSecret"])
 			master := handshake.master()
 			finished := hashed(tt.FinishedServerRandom)
-			wantHex(t, "client traffic", master.clientTraffic(finished), tt.Expected["clientApplicationTrafficSecret"])
-			wantHex(t, "server traffic", master.serverTraffic(finished), tt.Expected["serverApplicationTrafficSecret"])
+			wantHex(t, "client traffic", master.clientTraffic(finished),
+				tt.Expected["clientApplicationTrafficSecret"])
+			wantHex(t, "server traffic", master.serverTraffic(finished),
+				tt.Expected["serverApplicationTrafficSecret"])
 			wantHex(t, "exporter", master.exporter(finished), tt.Expected["exporterMasterSecret"])
-			wantHex(t, "resumption", master.resumption(hashed(tt.FinishedClientRandom)), tt.Expected["resumptionMasterSecret"])
+			wantHex(t, "resumption", master.resumption(hashed(tt.FinishedClientRandom)),
+				tt.Expected["resumptionMasterSecret"])
 		}
 	}
 }
@@ -163,7 +170,8 @@ func TestIllustratedConnection(t *testing.T) {
 				t.Fatal(err)
 			}
 			verify := m.(*certificateVerify)
-			if err := verifySignature(certificate.PublicKey, verify.scheme, defaultSignatureAlgorithms(), VersionDTLS13,
+			if err := verifySignature(certificate.PublicKey, verify.scheme, defaultSignatureAlgorithms(),
+				VersionDTLS13,
 				signed13(contextServerSignature, messages.sum()), verify.signature); err != nil {
 				t.Error(err)
 			}
@@ -172,7 +180,8 @@ func TestIllustratedConnection(t *testing.T) {
 			if r.Direction == "c>s" {
 				secret = clientTraffic
 			}
-			wantHex(t, r.Name, schedule.finished13(secret, messages.sum()), hex.EncodeToString(content[handshakeHeaderLen:]))
+			wantHex(t, r.Name, schedule.finished13(secret, messages.sum()),
+				hex.EncodeToString(content[handshakeHeaderLen:]))
 		}
 		if typ != contentHandshake {
 			continue
@@ -192,11 +201,13 @@ func TestIllustratedConnection(t *testing.T) {
 			wantHex(t, "shared secret", shared, file.SharedSecret)
 			handshake = early.handshake(shared)
 			wantHex(t, "handshake secret", handshake.secret, file.HandshakeSecret)
-			clientTraffic, serverTraffic = handshake.clientTraffic(messages.sum()), handshake.serverTraffic(messages.sum())
+			clientTraffic, serverTraffic = handshake.clientTraffic(messages.sum()),
+				handshake.serverTraffic(messages.sum())
 			use("client handshake", "c>s", 2, clientTraffic, file.ClientHandshakeTraffic)
 			use("server handshake", "s>c", 2, serverTraffic, file.ServerHandshakeTraffic)
 		case "Finished (server)":
-			wantHex(t, "hash", messages.sum(), "77ff5eee528abc269960b0ea316eb8578dc8325d86ec1336ffe4b2941e26d82b")
+			wantHex(t, "hash", messages.sum(),
+				"77ff5eee528abc269960b0ea316eb8578dc8325d86ec1336ffe4b2941e26d82b")
 			master = handshake.master()
 			wantHex(t, "master secret", master.secret, file.MasterSecret)
 			wantHex(t, "exporter", master.exporter(messages.sum()), file.ExporterMasterSecret)
@@ -242,11 +253,13 @@ func TestExporter13(t *testing.T) { // 3.36, 4.49, G4
 		label string
 		n     int
 	}{{strings.Repeat("l", 250), 64}, {"l", 255*32 + 1}, {"l", -1}} {
-		if got, err := schedule.export13(secret, tt.label, nil, tt.n); !errors.Is(err, ErrMisuse) || got != nil {
+		if got, err := schedule.export13(secret, tt.label, nil, tt.n); !errors.Is(err, ErrMisuse) ||
+			got != nil {
 			t.Errorf("%d bytes for a label of %d: %v", tt.n, len(tt.label), err)
 		}
 	}
-	if got, err := schedule.export13(secret, strings.Repeat("l", 249), nil, 255*32); err != nil || len(got) != 255*32 {
+	if got, err := schedule.export13(secret, strings.Repeat("l", 249), nil, 255*32); err != nil ||
+		len(got) != 255*32 {
 		t.Errorf("the longest: %d bytes, %v", len(got), err)
 	}
 }
@@ -269,7 +282,8 @@ func TestResumptionSecrets(t *testing.T) {
 	if bytes.Equal(early.binderKey(true), early.binderKey(false)) {
 		t.Error("binder keys of external and of resumption keys are the same")
 	}
-	a, b := schedule.resumptionPSK(testBytes(1, 48), []byte{0}), schedule.resumptionPSK(testBytes(1, 48), []byte{1})
+	a, b := schedule.resumptionPSK(testBytes(1, 48), []byte{0}),
+		schedule.resumptionPSK(testBytes(1, 48), []byte{1})
 	if len(a) != 48 || bytes.Equal(a, b) {
 		t.Errorf("tickets of one connection have the keys %x and %x", a, b)
 	}

@@ -71,7 +71,8 @@ func TestEventOrderKeyUpdate(t *testing.T) {
 	p.wantEpochs(5, 4)
 
 	// 3.34: the secrets for SCTP-AUTH stay.
-	if again := must(p.client.conn.ExportKeyingMaterial(EndpointSecretLabel, nil, 64)); len(p.client.secrets) != 1 || string(again) != string(secret) {
+	if again := must(p.client.conn.ExportKeyingMaterial(EndpointSecretLabel, nil,
+		64)); len(p.client.secrets) != 1 || string(again) != string(secret) {
 		t.Error("the endpoint pair secret has changed")
 	}
 	// Epochs have two bits in a record.
@@ -160,15 +161,21 @@ func TestAttackG6BadKeyUpdate13(t *testing.T) {
 		alert Alert
 		fault error
 	}{
-		{"value 2", func(s *script13) { s.sendMessage(typeKeyUpdate, []byte{2}) }, AlertIllegalParameter, ErrPeerMisbehaved},
-		{"empty", func(s *script13) { s.sendMessage(typeKeyUpdate, nil) }, AlertDecodeError, ErrInvalidMessage},
-		{"too long", func(s *script13) { s.sendMessage(typeKeyUpdate, []byte{0, 0}) }, AlertDecodeError, ErrInvalidMessage},
+		{"value 2", func(s *script13) { s.sendMessage(typeKeyUpdate, []byte{2}) }, AlertIllegalParameter,
+			ErrPeerMisbehaved},
+		{"empty", func(s *script13) { s.sendMessage(typeKeyUpdate, nil) }, AlertDecodeError,
+			ErrInvalidMessage},
+		{"too long", func(s *script13) { s.sendMessage(typeKeyUpdate, []byte{0, 0}) }, AlertDecodeError,
+			ErrInvalidMessage},
 		{"not at the end of its record", func(s *script13) {
 			both := must(appendMessage(nil, s.conn.nextSendSeq, new(keyUpdate)))
 			both = append(both, must(appendMessage(nil, s.conn.nextSendSeq+1, new(keyUpdate)))...)
 			s.sendRecord(contentHandshake, both)
 		}, AlertUnexpectedMessage, ErrPeerMisbehaved},
-		{"another one in the old epoch", func(s *script13) { s.send(new(keyUpdate)); s.send(new(keyUpdate)) }, AlertUnexpectedMessage, ErrPeerMisbehaved},
+		{"another one in the old epoch", func(s *script13) {
+			s.send(new(keyUpdate))
+			s.send(new(keyUpdate))
+		}, AlertUnexpectedMessage, ErrPeerMisbehaved},
 		{"epoch that was not begun", func(s *script13) {
 			keys := s.afterwards.trafficKeys(s.hs.suite.aead, s.afterwards.nextTraffic(s.afterwards.write))
 			s.sendDataIn(must(newWriteEpoch13(s.hs.suite, 4, keys, usualForm)), "early")
@@ -199,7 +206,8 @@ func TestAttackG6BadKeyUpdate13(t *testing.T) {
 		s.completeClient()
 		s.under.keyUpdate(false)
 		number, _ := s.readRecord(contentHandshake)
-		for _, wrong := range []recordNumber{{number.epoch, number.sequence + 1}, {number.epoch + 1, number.sequence}, {0, 0}} {
+		for _, wrong := range []recordNumber{{number.epoch, number.sequence + 1},
+			{number.epoch + 1, number.sequence}, {0, 0}} {
 			s.sendRecord(contentACK, must(appendACK(nil, []recordNumber{wrong})))
 		}
 		if got := s.under.conn.app.Load().number; got != epochApplication {
@@ -270,7 +278,8 @@ func TestAttackE6LimitsOfUpdates13(t *testing.T) {
 	}
 	p.server.keyUpdate(true) // the wish is ignored
 	p.run()
-	if p.client.err != nil || slices.Contains(p.client.story, "Send KeyUpdate") || p.server.conn.app.Load().number != 4 {
+	if p.client.err != nil || slices.Contains(p.client.story, "Send KeyUpdate") ||
+		p.server.conn.app.Load().number != 4 {
 		t.Errorf("%q, %v", p.client.story, p.client.err)
 	}
 	p.client.conn.in.v13.newest().epoch = math.MaxUint64
@@ -419,12 +428,14 @@ func TestKeyUpdateMisuse(t *testing.T) {
 	p.client.obey()
 	p.server.keyUpdate(true) // crosses close_notify: no answer
 	p.run()
-	if p.client.err != nil || p.server.err != nil || slices.Contains(p.client.story, "Send KeyUpdate") {
+	if p.client.err != nil || p.server.err != nil ||
+		slices.Contains(p.client.story, "Send KeyUpdate") {
 		t.Errorf("%v, %v, %q", p.client.err, p.server.err, p.client.story)
 	}
 	q := newTestPair(t, testClientConfig(), testServerConfig(tls.NoClientCert))
 	q.handshake()
-	if err := q.client.conn.KeyUpdate(UpdateNotRequested); !errors.Is(err, ErrMisuse) || q.client.conn.Err() != nil {
+	if err := q.client.conn.KeyUpdate(UpdateNotRequested); !errors.Is(err, ErrMisuse) ||
+		q.client.conn.Err() != nil {
 		t.Errorf("in version 1.2: %v", err)
 	}
 }

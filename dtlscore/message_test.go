@@ -96,7 +96,8 @@ func TestAttackE2FragmentOutsideMessage(t *testing.T) {
 		{typeFinished, 0, 0, 0, 3},
 		{typeFinished, 2, 0, 1<<24 - 1, 3},
 	} {
-		if _, _, _, err := parseFragment(append(h.append(nil), 1, 2, 3)); alertOf(err) != AlertDecodeError {
+		if _, _, _, err := parseFragment(append(h.append(nil), 1, 2,
+			3)); alertOf(err) != AlertDecodeError {
 			t.Errorf("%+v: %v", h, err)
 		}
 	}
@@ -104,7 +105,8 @@ func TestAttackE2FragmentOutsideMessage(t *testing.T) {
 
 // What does not exist in the agreed version is refused. D4, D1
 func TestMessagesOfOtherVersions(t *testing.T) {
-	hellos := []handshakeType{typeHelloRequest, typeClientHello, typeServerHello, typeHelloVerifyRequest}
+	hellos := []handshakeType{typeHelloRequest, typeClientHello, typeServerHello,
+		typeHelloVerifyRequest}
 	for _, tt := range []struct {
 		form messageForm
 		want []handshakeType
@@ -114,7 +116,8 @@ func TestMessagesOfOtherVersions(t *testing.T) {
 			typeCertificateRequest, typeServerHelloDone, typeCertificateVerify, typeClientKeyExchange,
 			typeFinished, typeCertificateStatus}, hellos...)},
 		{form13, []handshakeType{typeClientHello, typeServerHello, typeEncryptedExtensions,
-			typeCertificateRequest, typeCertificate, typeCertificateVerify, typeFinished, typeNewSessionTicket, typeKeyUpdate}},
+			typeCertificateRequest, typeCertificate, typeCertificateVerify, typeFinished,
+			typeNewSessionTicket, typeKeyUpdate}},
 	} {
 		for i := range 256 {
 			typ := handshakeType(i)
@@ -150,7 +153,8 @@ func TestMessageTooLong(t *testing.T) {
 
 func TestValuesThatAreForbidden(t *testing.T) {
 	hello := func(compression string, extensions ...any) []byte {
-		return vec(0, "fefd", randomDigits(1), "00", "00", vec(2, "1301"), vec(1, compression), vec(2, extensions...)).bytes()
+		return vec(0, "fefd", randomDigits(1), "00", "00", vec(2, "1301"), vec(1, compression),
+			vec(2, extensions...)).bytes()
 	}
 	psk := ext("0029", vec(2, opaque(2, "01"), "00000000"), vec(2, opaque(1, digits("b1", 32))))
 	for _, tt := range []struct {
@@ -161,36 +165,51 @@ func TestValuesThatAreForbidden(t *testing.T) {
 		want Alert
 	}{
 		{"I6 session_id of 33 bytes", typeClientHello, form12,
-			vec(0, "fefd", randomDigits(1), vec(1, digits("5e", 33)), "00", vec(2, "1301"), vec(1, "00")).bytes(), AlertDecodeError},
+			vec(0, "fefd", randomDigits(1), vec(1, digits("5e", 33)), "00", vec(2, "1301"),
+				vec(1, "00")).bytes(), AlertDecodeError},
 		{"I6 session_id of 33 bytes in ServerHello", typeServerHello, form12,
-			vec(0, "fefd", randomDigits(1), vec(1, digits("5e", 33)), "1301", "00").bytes(), AlertDecodeError},
+			vec(0, "fefd", randomDigits(1), vec(1, digits("5e", 33)), "1301", "00").bytes(),
+			AlertDecodeError},
 		{"I6 no null compression", typeClientHello, form12, hello("01"), AlertIllegalParameter},
 		{"E13 compression chosen", typeServerHello, form12,
 			vec(0, "fefd", randomDigits(1), "00", "c02b", "01").bytes(), AlertIllegalParameter},
-		{"I6 no uncompressed points", typeClientHello, form12, hello("00", ext("000b", vec(1, "0102"))), AlertIllegalParameter},
+		{"I6 no uncompressed points", typeClientHello, form12, hello("00", ext("000b", vec(1, "0102"))),
+			AlertIllegalParameter},
 		{"E9 no suites", typeClientHello, form12,
 			vec(0, "fefd", randomDigits(1), "00", "00", vec(2), vec(1, "00")).bytes(), AlertDecodeError},
 		{"E9 key share twice", typeClientHello, form12,
-			hello("00", ext("0033", vec(2, "001d", vec(2, "01"), "001d", vec(2, "02")))), AlertIllegalParameter},
-		{"E9 extension twice", typeClientHello, form12, hello("00", ext("0017"), ext("0017")), AlertIllegalParameter},
-		{"I4 unknown extension twice", typeClientHello, form12, hello("00", ext("9999"), ext("9999")), AlertIllegalParameter},
-		{"G5 pre_shared_key not last", typeClientHello, form12, hello("00", psk, ext("0017")), AlertIllegalParameter},
+			hello("00", ext("0033", vec(2, "001d", vec(2, "01"), "001d", vec(2, "02")))),
+			AlertIllegalParameter},
+		{"E9 extension twice", typeClientHello, form12, hello("00", ext("0017"), ext("0017")),
+			AlertIllegalParameter},
+		{"I4 unknown extension twice", typeClientHello, form12, hello("00", ext("9999"), ext("9999")),
+			AlertIllegalParameter},
+		{"G5 pre_shared_key not last", typeClientHello, form12, hello("00", psk, ext("0017")),
+			AlertIllegalParameter},
 		{"G5 more identities than binders", typeClientHello, form12, hello("00",
-			ext("0029", vec(2, vec(2, "01"), "00000000", vec(2, "02"), "00000000"), vec(2, vec(1, digits("b1", 32))))), AlertIllegalParameter},
+			ext("0029", vec(2, vec(2, "01"), "00000000", vec(2, "02"), "00000000"),
+				vec(2, vec(1, digits("b1", 32))))), AlertIllegalParameter},
 		{"4.38 short binder", typeClientHello, form12, hello("00",
-			ext("0029", vec(2, vec(2, "01"), "00000000"), vec(2, vec(1, digits("b1", 31))))), AlertDecodeError},
+			ext("0029", vec(2, vec(2, "01"), "00000000"),
+				vec(2, vec(1, digits("b1", 31))))), AlertDecodeError},
 		{"4.31 two names", typeClientHello, form12,
 			hello("00", ext("0000", vec(2, "00", vec(2, "61"), "00", vec(2, "62")))), AlertIllegalParameter},
-		{"4.31 name with a dot", typeClientHello, form12, hello("00", ext("0000", vec(2, "00", vec(2, "612e")))), AlertIllegalParameter},
+		{"4.31 name with a dot", typeClientHello, form12,
+			hello("00", ext("0000", vec(2, "00", vec(2, "612e")))), AlertIllegalParameter},
 		{"4.32 two ALPN names chosen", typeEncryptedExtensions, form13,
 			vec(0, vec(2, ext("0010", vec(2, vec(1, "61"), vec(1, "62"))))).bytes(), AlertIllegalParameter},
 		{"4.34 ticket in ServerHello", typeServerHello, form12,
-			vec(0, "fefd", randomDigits(1), "00", "c02b", "00", vec(2, ext("0023", "01"))).bytes(), AlertDecodeError},
-		{"A8 explicit curve", typeServerKeyExchange, form12, vec(0, "01", "001d", vec(1, "01"), "0403", vec(2, "01")).bytes(), AlertIllegalParameter},
+			vec(0, "fefd", randomDigits(1), "00", "c02b", "00", vec(2, ext("0023", "01"))).bytes(),
+			AlertDecodeError},
+		{"A8 explicit curve", typeServerKeyExchange, form12,
+			vec(0, "01", "001d", vec(1, "01"), "0403", vec(2, "01")).bytes(), AlertIllegalParameter},
 		{"G6 KeyUpdate with another value", typeKeyUpdate, form13, []byte{2}, AlertIllegalParameter},
-		{"CertificateRequest without signature_algorithms", typeCertificateRequest, form13, vec(0, "00", vec(2)).bytes(), AlertMissingExtension},
-		{"two raw public keys", typeCertificate, formRPK, vec(0, vec(3, "01"), vec(3, "02")).bytes(), AlertDecodeError},
-		{"status of another kind", typeCertificateStatus, form12, vec(0, "02", vec(3, "01")).bytes(), AlertDecodeError},
+		{"CertificateRequest without signature_algorithms", typeCertificateRequest, form13,
+			vec(0, "00", vec(2)).bytes(), AlertMissingExtension},
+		{"two raw public keys", typeCertificate, formRPK, vec(0, vec(3, "01"), vec(3, "02")).bytes(),
+			AlertDecodeError},
+		{"status of another kind", typeCertificateStatus, form12, vec(0, "02", vec(3, "01")).bytes(),
+			AlertDecodeError},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m, err := parseMessage(tt.typ, tt.body, tt.form)
@@ -204,7 +223,8 @@ func TestValuesThatAreForbidden(t *testing.T) {
 func TestACK(t *testing.T) { // RFC 9147, Section 7
 	records := []recordNumber{{2, 0}, {3, 1 << 40}}
 	b, err := appendACK(nil, records)
-	if want := unhex(t, "0020"+"00000000000000020000000000000000"+"00000000000000030000010000000000"); err != nil || !bytes.Equal(b, want) {
+	if want := unhex(t, "0020"+"00000000000000020000000000000000"+
+		"00000000000000030000010000000000"); err != nil || !bytes.Equal(b, want) {
 		t.Errorf("%x, %v", b, err)
 	}
 	if got, err := parseACK(b); err != nil || !slices.Equal(got, records) {

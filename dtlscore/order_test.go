@@ -35,7 +35,8 @@ func TestEventOrderFullHandshake(t *testing.T) {
 			"PeerFinished", "HandshakeComplete",
 		})
 		wantStory(t, p.server, []string{
-			"Send ServerHello", "Send Certificate", "Send ServerKeyExchange", "Send CertificateRequest", "Send ServerHelloDone",
+			"Send ServerHello", "Send Certificate", "Send ServerKeyExchange", "Send CertificateRequest",
+			"Send ServerHelloDone",
 			"Secret", // 1.54: before CertificateVerify is looked at
 			"Drain",
 			"PeerFinished",
@@ -96,7 +97,8 @@ func TestAttackG4EndpointSecretAndExporter(t *testing.T) {
 func testExporter(t *testing.T, v testVersion) {
 	client, server := v.configs(tls.NoClientCert)
 	p := newTestPair(t, client, server)
-	if _, err := p.client.conn.ExportKeyingMaterial("EXPORTER_x", nil, 32); !errors.Is(err, ErrMisuse) {
+	if _, err := p.client.conn.ExportKeyingMaterial("EXPORTER_x", nil, 32); !errors.Is(err,
+		ErrMisuse) {
 		t.Errorf("keying material before the handshake: %v", err)
 	}
 	p.handshake()
@@ -124,7 +126,8 @@ func testExporter(t *testing.T, v testVersion) {
 			values[got] = true
 		}
 	}
-	if _, err := p.client.conn.ExportKeyingMaterial("master secret", nil, 48); v.number == VersionDTLS12 && !errors.Is(err, ErrMisuse) {
+	if _, err := p.client.conn.ExportKeyingMaterial("master secret", nil,
+		48); v.number == VersionDTLS12 && !errors.Is(err, ErrMisuse) {
 		t.Errorf("label of the protocol itself: %v", err)
 	}
 }
@@ -162,7 +165,8 @@ func TestAttackC7CloseOrder(t *testing.T) {
 	p.server.inbox = append(p.server.inbox, late)
 	p.server.write("crossing")
 	p.run()
-	wantStory(t, p.server, []string{"Drain", "data last words", "PeerClosed", "Flush", "Send alert close_notify"})
+	wantStory(t, p.server, []string{"Drain", "data last words", "PeerClosed", "Flush",
+		"Send alert close_notify"})
 	wantStory(t, p.client, []string{"data crossing", "Drain", "PeerClosed"})
 
 	// What comes after that is not delivered.
@@ -170,7 +174,8 @@ func TestAttackC7CloseOrder(t *testing.T) {
 	p.client.conn.Close()
 	p.client.obey()
 	if len(p.server.story)+len(p.client.story) > 0 || p.client.err != nil || p.server.err != nil {
-		t.Errorf("after the end: %q %v, %q %v", p.client.story, p.client.err, p.server.story, p.server.err)
+		t.Errorf("after the end: %q %v, %q %v", p.client.story, p.client.err, p.server.story,
+			p.server.err)
 	}
 }
 
@@ -180,7 +185,8 @@ func TestCloseBeforeHandshakeComplete(t *testing.T) {
 	p.client.conn.Close()
 	p.client.obey()
 	p.run()
-	if alert, ok := errtype.As[*AlertError](p.server.err); !ok || alert.Alert != AlertUserCanceled || alert.Local {
+	if alert, ok := errtype.As[*AlertError](p.server.err); !ok || alert.Alert != AlertUserCanceled ||
+		alert.Local {
 		t.Errorf("server: %v", p.server.err)
 	}
 	if p.client.err == nil {
@@ -219,7 +225,8 @@ func TestFail(t *testing.T) {
 	if !errors.Is(p.client.err, reason) {
 		t.Errorf("client: %v", p.client.err)
 	}
-	if alert, ok := errtype.As[*AlertError](p.server.err); !ok || alert.Alert != AlertInternalError || alert.Local {
+	if alert, ok := errtype.As[*AlertError](p.server.err); !ok || alert.Alert != AlertInternalError ||
+		alert.Local {
 		t.Errorf("server: %v", p.server.err)
 	}
 	// Attack C6: nothing is sent after a fatal alert, sent or received.

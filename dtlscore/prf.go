@@ -70,7 +70,8 @@ type keyBlock struct {
 	clientIV, serverIV   []byte
 }
 
-func newKeyBlock(s *cipherSuite, master prf12, clientRandom, serverRandom *[randomLen]byte) keyBlock {
+func newKeyBlock(s *cipherSuite, master prf12, clientRandom,
+	serverRandom *[randomLen]byte) keyBlock {
 	k, iv := s.aead.keyLen(), s.aead.fixedIVLen()
 	b := master.expand("key expansion", 2*(k+iv), serverRandom[:], clientRandom[:])
 	whole := b
@@ -93,9 +94,11 @@ func finished12(master prf12, byClient bool, transcriptHash []byte) []byte {
 
 // export12 is the exporter of RFC 5705. A context that is nil is no context,
 // and gives another value than one that is empty.
-func export12(master prf12, clientRandom, serverRandom *[randomLen]byte, label string, context []byte, n int) ([]byte, error) {
+func export12(master prf12, clientRandom, serverRandom *[randomLen]byte, label string,
+	context []byte, n int) ([]byte, error) {
 	switch label {
-	case "client finished", "server finished", "master secret", "extended master secret", "key expansion":
+	case "client finished", "server finished", "master secret", "extended master secret",
+		"key expansion":
 		return nil, misuse("label %q is used by the protocol itself", label)
 	}
 	if n < 0 {

@@ -72,7 +72,8 @@ func (p *protection12) open(h recordHeader, fragment []byte) ([]byte, error) {
 	nonce, additional := p.inputs(p.scratch[:], h.typ, h.version, h.number(), explicit, n)
 	content, err := p.aead.Open(fragment[:0], nonce, fragment, additional)
 	if err != nil {
-		return nil, misbehaved(AlertBadRecordMAC, "record %d of epoch %d does not decrypt", h.sequence, h.epoch)
+		return nil, misbehaved(AlertBadRecordMAC, "record %d of epoch %d does not decrypt", h.sequence,
+			h.epoch)
 	}
 	return content, nil
 }

@@ -83,7 +83,8 @@ func (p *protection13) seal(dst []byte, typ contentType, sequence uint64, conten
 
 // open decrypts a record of this epoch in place, header and all. It is not
 // safe for concurrent use.
-func (p *protection13) open(h unifiedHeader, record []byte) (typ contentType, sequence uint64, content []byte, err error) {
+func (p *protection13) open(h unifiedHeader, record []byte) (typ contentType, sequence uint64,
+	content []byte, err error) {
 	header, body := record[:h.headerLen], record[h.headerLen:]
 	mask := p.mask(p.scratch[:], body)
 	var low uint64
@@ -94,7 +95,8 @@ func (p *protection13) open(h unifiedHeader, record []byte) (typ contentType, se
 	sequence = reconstruct(p.next, low, uint(8*h.sequenceLen))
 	inner, err := p.aead.Open(body[:0], p.nonce(p.scratch[:], sequence), body, header)
 	if err != nil {
-		return 0, 0, nil, misbehaved(AlertBadRecordMAC, "record %d of epoch %d does not decrypt", sequence, p.epoch)
+		return 0, 0, nil, misbehaved(AlertBadRecordMAC, "record %d of epoch %d does not decrypt",
+			sequence, p.epoch)
 	}
 	p.next = max(p.next, sequence+1)
 	if len(inner) > p.form.limit {

@@ -28,7 +28,8 @@ func testBytes(first byte, n int) []byte {
 
 func testProtection12(t testing.TB, kind aeadKind, epoch uint16) *protection12 {
 	t.Helper()
-	p, err := newProtection12(kind, epoch, testBytes(1, kind.keyLen()), testBytes(2, kind.fixedIVLen()))
+	p, err := newProtection12(kind, epoch, testBytes(1, kind.keyLen()),
+		testBytes(2, kind.fixedIVLen()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +153,8 @@ func TestRecordsInAnyOrder(t *testing.T) {
 	eachProtection(t, func(t *testing.T, s sealer, open opener) {
 		var records [][]byte
 		for sequence := range uint64(1000) {
-			records = append(records, s.seal(nil, contentApplicationData, 16*sequence, binary.BigEndian.AppendUint64(nil, sequence)))
+			records = append(records, s.seal(nil, contentApplicationData, 16*sequence,
+				binary.BigEndian.AppendUint64(nil, sequence)))
 		}
 		for i := range records {
 			n := i * 617 % len(records) // each once, far apart
@@ -212,7 +214,8 @@ func TestAttackF7RecordNumberMask13(t *testing.T) {
 	for name, kind := range aeadKinds {
 		t.Run(name, func(t *testing.T) {
 			p := testProtection13(t, kind, 3)
-			for _, first := range []byte{unifiedFixed | 3, unifiedFixed | unifiedLength | 3, unifiedFixed | unifiedSequence | 3} {
+			for _, first := range []byte{unifiedFixed | 3, unifiedFixed | unifiedLength | 3,
+				unifiedFixed | unifiedSequence | 3} {
 				header := []byte{first, 9}
 				if first&unifiedSequence != 0 {
 					header = []byte{first, 0, 9}
@@ -221,7 +224,8 @@ func TestAttackF7RecordNumberMask13(t *testing.T) {
 				if first&unifiedLength != 0 {
 					header = append(header, 0, 4+aeadTagLen)
 				}
-				record := p.aead.Seal(header, p.nonce(make([]byte, 16), 9), []byte{'a', 'b', byte(contentApplicationData), 0}, header)
+				record := p.aead.Seal(header, p.nonce(make([]byte, 16), 9),
+					[]byte{'a', 'b', byte(contentApplicationData), 0}, header)
 				mask := p.mask(make([]byte, 16), record[len(header):])
 				for i := 1; i < numberEnd; i++ {
 					record[i] ^= mask[i-1]
@@ -237,7 +241,8 @@ func TestAttackF7RecordNumberMask13(t *testing.T) {
 
 // seal13 seals what seal would not.
 func seal13(p *protection13, sequence uint64, inner []byte) []byte {
-	header := []byte{unifiedFixed | unifiedSequence | unifiedLength | byte(p.epoch)&3, byte(sequence >> 8), byte(sequence)}
+	header := []byte{unifiedFixed | unifiedSequence | unifiedLength | byte(p.epoch)&3,
+		byte(sequence >> 8), byte(sequence)}
 	header = binary.BigEndian.AppendUint16(header, uint16(len(inner)+aeadTagLen))
 	record := p.aead.Seal(header, p.nonce(make([]byte, 16), sequence), inner, header)
 	mask := p.mask(make([]byte, 16), record[len(header):])
@@ -249,7 +254,8 @@ func seal13(p *protection13, sequence uint64, inner []byte) []byte {
 func TestAttackF8InnerPlaintext13(t *testing.T) { // RFC 8446, Section 5.4
 	p := testProtection13(t, aeadAES128GCM, 3)
 	padded := append([]byte("content\x17"), make([]byte, 50)...)
-	if typ, content, err := p.opener()(seal13(p, 0, padded)); err != nil || typ != contentApplicationData || string(content) != "content" {
+	if typ, content, err := p.opener()(seal13(p, 0, padded)); err != nil ||
+		typ != contentApplicationData || string(content) != "content" {
 		t.Errorf("padded: %v, %q, %v", typ, content, err)
 	}
 	full := append(make([]byte, maxPlaintext), byte(contentApplicationData))
@@ -264,10 +270,13 @@ func TestAttackF8InnerPlaintext13(t *testing.T) { // RFC 8446, Section 5.4
 		{"only zeros", make([]byte, 20), AlertUnexpectedMessage},
 		{"one zero", make([]byte, 1), AlertUnexpectedMessage},
 		{"nothing", nil, AlertUnexpectedMessage},
-		{"one byte too many", append(make([]byte, maxPlaintext+1), byte(contentApplicationData)), AlertRecordOverflow},
-		{"padding too long", append([]byte{byte(contentApplicationData)}, make([]byte, maxPlaintext+1)...), AlertRecordOverflow},
+		{"one byte too many", append(make([]byte, maxPlaintext+1), byte(contentApplicationData)),
+			AlertRecordOverflow},
+		{"padding too long", append([]byte{byte(contentApplicationData)},
+			make([]byte, maxPlaintext+1)...), AlertRecordOverflow},
 	} {
-		if _, content, err := p.opener()(seal13(p, 2, tt.inner)); err == nil || alertOf(err) != tt.want || content != nil {
+		if _, content, err := p.opener()(seal13(p, 2, tt.inner)); err == nil || alertOf(err) != tt.want ||
+			content != nil {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 	}

@@ -53,7 +53,8 @@ func (c *Config) clientPSK(hint []byte) (*PSK, error) {
 		return nil, misuse("Config.GetPSK: %w", err)
 	}
 	if psk == nil {
-		return nil, incompatible(AlertHandshakeFailure, "no pre-shared key for a server with the hint %q", hint)
+		return nil, incompatible(AlertHandshakeFailure, "no pre-shared key for a server with the hint %q",
+			hint)
 	}
 	return psk, psk.check()
 }

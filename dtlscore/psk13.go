@@ -117,7 +117,8 @@ func (c *Conn) bindPSKs(hello *clientHello, psks []*offeredPSK, t *transcript) e
 // rebind makes the binders of the second ClientHello, of the keys that fit the
 // cipher suite. RFC 8446, Section 4.1.2.
 func (s *clientHandshake13) rebind(c *Conn) error {
-	s.offered = slices.DeleteFunc(s.offered, func(p *offeredPSK) bool { return p.hash != s.suite.hash })
+	s.offered = slices.DeleteFunc(s.offered,
+		func(p *offeredPSK) bool { return p.hash != s.suite.hash })
 	return c.bindPSKs(s.offer, s.offered, s.transcript)
 }
 
@@ -169,7 +170,8 @@ func (s *serverHandshake13) choosePSK(c *Conn, raw handshakeMessage, hashes ...c
 		}
 		p.forget()
 	}
-	if chosen == nil && len(s.offer.identities) > 0 && !c.config.hasCertificates() && c.config.RawKey == nil {
+	if chosen == nil && len(s.offer.identities) > 0 && !c.config.hasCertificates() &&
+		c.config.RawKey == nil {
 		// There is nothing else for the client. Whether it named an unknown key
 		// or did not know the right one must not show: RFC 8446, Appendix E.6.
 		chosen = &offeredPSK{key: make([]byte, hashes[0].Size()), hash: hashes[0]}
@@ -211,7 +213,8 @@ func (s *serverHandshake13) sessionOf(c *Conn, ticket []byte) *session {
 	now := c.config.time()
 	n, _ := c.config.TicketKeys.open(ticket, now)
 	var state ConnectionState
-	if n == nil || n.version != VersionDTLS13 || suiteByID(n.suite, VersionDTLS13) == nil || n.expired(now) ||
+	if n == nil || n.version != VersionDTLS13 || suiteByID(n.suite, VersionDTLS13) == nil ||
+		n.expired(now) ||
 		n.serverName != s.offer.serverName || n.protocol != s.state.NegotiatedProtocol ||
 		n.restore(&state) != nil || !c.config.trustsClientOf(n, &state) {
 		n.forget()

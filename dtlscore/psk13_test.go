@@ -33,7 +33,8 @@ func TestPSK13(t *testing.T) {
 				t.Errorf("%s: %+v", e.name, s)
 			}
 		}
-		if slices.Contains(p.server.story, "Send NewSessionTicket") || slices.Contains(p.server.story, "Send Certificate") {
+		if slices.Contains(p.server.story, "Send NewSessionTicket") ||
+			slices.Contains(p.server.story, "Send Certificate") {
 			t.Errorf("%q", p.server.story)
 		}
 		p.exchangeData()
@@ -53,7 +54,10 @@ func TestPSKHash13(t *testing.T) {
 	} {
 		client, server := pskConfigs13()
 		known := func(h crypto.Hash) func([]byte) (*PSK, error) {
-			return func([]byte) (*PSK, error) { return &PSK{Identity: testPSK.Identity, Key: testPSK.Key, Hash: h}, nil }
+			return func([]byte) (*PSK, error) {
+				return &PSK{Identity: testPSK.Identity, Key: testPSK.Key,
+					Hash: h}, nil
+			}
 		}
 		client.GetPSK, server.LookupPSK = known(test.client), known(test.server)
 		server.CipherSuites = []uint16{TLS_AES_256_GCM_SHA384, TLS_CHACHA20_POLY1305_SHA256}
@@ -108,7 +112,8 @@ func TestPSKBesideCertificates13(t *testing.T) {
 		p := newTestPair(t, client, server)
 		p.handshake()
 		for _, e := range []*testEnd{p.client, p.server} {
-			if s := e.conn.ConnectionState(); known != (s.PSKIdentity != nil) || known == (s.PeerCertificates != nil) {
+			if s := e.conn.ConnectionState(); known != (s.PSKIdentity != nil) ||
+				known == (s.PeerCertificates != nil) {
 				t.Errorf("%s: %+v", e.name, s)
 			}
 		}
@@ -125,23 +130,34 @@ func TestPSKRefused13(t *testing.T) {
 		alert      Alert
 		fault      error
 	}{
-		{"GetPSK fails", func(c, s *Config) { c.GetPSK = func([]byte) (*PSK, error) { return nil, no } }, true, AlertInternalError, ErrMisuse},
+		{"GetPSK fails", func(c, s *Config) { c.GetPSK = func([]byte) (*PSK, error) { return nil, no } },
+			true, AlertInternalError, ErrMisuse},
 		{"4.39: GetPSK gives a short key", func(c, s *Config) {
-			c.GetPSK = func([]byte) (*PSK, error) { return &PSK{Identity: testPSK.Identity, Key: testPSK.Key[1:]}, nil }
+			c.GetPSK = func([]byte) (*PSK, error) {
+				return &PSK{Identity: testPSK.Identity, Key: testPSK.Key[1:]}, nil
+			}
 		}, true, AlertInternalError, ErrMisuse},
-		{"LookupPSK fails", func(c, s *Config) { s.LookupPSK = func([]byte) (*PSK, error) { return nil, no } }, false, AlertInternalError, ErrMisuse},
-		{"4.39: LookupPSK gives a short key", func(c, s *Config) {
-			s.LookupPSK = func([]byte) (*PSK, error) { return &PSK{Identity: testPSK.Identity, Key: testPSK.Key[1:]}, nil }
+		{"LookupPSK fails", func(c, s *Config) {
+			s.LookupPSK = func([]byte) (*PSK, error) { return nil, no }
 		}, false, AlertInternalError, ErrMisuse},
-		{"client has certificates only", func(c, s *Config) { *c = *testClientConfig13() }, false, AlertHandshakeFailure, ErrPeerIncompatible},
+		{"4.39: LookupPSK gives a short key", func(c, s *Config) {
+			s.LookupPSK = func([]byte) (*PSK, error) {
+				return &PSK{Identity: testPSK.Identity, Key: testPSK.Key[1:]}, nil
+			}
+		}, false, AlertInternalError, ErrMisuse},
+		{"client has certificates only", func(c, s *Config) { *c = *testClientConfig13() }, false,
+			AlertHandshakeFailure, ErrPeerIncompatible},
 		{"client has no key for this server", func(c, s *Config) {
 			c.GetPSK = func([]byte) (*PSK, error) { return nil, nil }
 		}, false, AlertHandshakeFailure, ErrPeerIncompatible},
 		{"empty identity", func(c, s *Config) {
 			c.GetPSK = func([]byte) (*PSK, error) { return &PSK{Identity: nil, Key: testPSK.Key}, nil }
 		}, false, AlertHandshakeFailure, ErrPeerIncompatible},
-		{"server has certificates only", func(c, s *Config) { *s = *testServerConfig13(tls.NoClientCert) }, true, AlertHandshakeFailure, ErrPeerIncompatible},
-		{"no suite that fits", func(c, s *Config) { s.CipherSuites = []uint16{TLS_AES_256_GCM_SHA384} }, false, AlertDecryptError, ErrPeerUntrusted},
+		{"server has certificates only", func(c, s *Config) {
+			*s = *testServerConfig13(tls.NoClientCert)
+		}, true, AlertHandshakeFailure, ErrPeerIncompatible},
+		{"no suite that fits", func(c, s *Config) { s.CipherSuites = []uint16{TLS_AES_256_GCM_SHA384} },
+			false, AlertDecryptError, ErrPeerUntrusted},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -176,7 +192,8 @@ func TestRawPublicKeys13(t *testing.T) {
 	}
 	p.exchangeData()
 
-	client.SessionCache, client.ServerName, server.TicketKeys = NewSessionCache(1), "name", new(TicketKeys)
+	client.SessionCache, client.ServerName, server.TicketKeys = NewSessionCache(1), "name",
+		new(TicketKeys)
 	p = resumed(t, client, server, nil)
 	for _, e := range []*testEnd{p.client, p.server} {
 		if s := e.conn.ConnectionState(); !s.DidResume || s.PeerRawKey == nil {

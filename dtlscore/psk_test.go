@@ -31,7 +31,8 @@ func pskConfigs() (client, server *Config) {
 // RFC 4279, Section 2; RFC 8442.
 func TestPSK12(t *testing.T) {
 	for _, suite := range []uint16{
-		TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256, TLS_ECDHE_PSK_WITH_AES_256_GCM_SHA384, TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256,
+		TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256, TLS_ECDHE_PSK_WITH_AES_256_GCM_SHA384,
+		TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256,
 		TLS_PSK_WITH_AES_128_GCM_SHA256, TLS_PSK_WITH_AES_256_GCM_SHA384,
 	} {
 		client, server := pskConfigs()
@@ -40,7 +41,8 @@ func TestPSK12(t *testing.T) {
 		p.handshake()
 		for _, e := range []*testEnd{p.client, p.server} {
 			s := e.conn.ConnectionState()
-			if s.CipherSuite != suite || !bytes.Equal(s.PSKIdentity, testPSK.Identity) || s.PeerCertificates != nil {
+			if s.CipherSuite != suite || !bytes.Equal(s.PSKIdentity, testPSK.Identity) ||
+				s.PeerCertificates != nil {
 				t.Errorf("%s: %+v", e.name, s)
 			}
 			if hasECDHE := suiteByID(suite, VersionDTLS12).kx.hasECDHE(); hasECDHE != (s.CurveID != 0) {
@@ -72,7 +74,8 @@ func TestPSKHint(t *testing.T) {
 		s.serverHello(func(m *serverHello) { m.suite = test.suite })
 		if test.send {
 			s.key = must(generateKey(tls.X25519))
-			s.send(&serverKeyExchange{kx: s.hs.suite.kx, hint: []byte(test.hint), group: tls.X25519, public: s.key.share()})
+			s.send(&serverKeyExchange{kx: s.hs.suite.kx, hint: []byte(test.hint), group: tls.X25519,
+				public: s.key.share()})
 		}
 		s.send(new(serverHelloDone))
 		s.wantAlive("a hint is optional")
@@ -87,7 +90,8 @@ func TestPSKHint(t *testing.T) {
 func TestAttackA12UnknownIdentity(t *testing.T) {
 	other := PSK{Identity: testPSK.Identity, Key: bytes.Repeat([]byte{1}, 32)}
 	unknown := PSK{Identity: []byte("nobody"), Key: testPSK.Key}
-	for _, suite := range []uint16{TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256, TLS_PSK_WITH_AES_128_GCM_SHA256} {
+	for _, suite := range []uint16{TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256,
+		TLS_PSK_WITH_AES_128_GCM_SHA256} {
 		var stories []string
 		for _, psk := range []PSK{other, unknown} {
 			client, server := pskConfigs()
@@ -114,8 +118,11 @@ func TestPSKRefused(t *testing.T) {
 		alert Alert
 		fault error
 	}{
-		{"A12: empty key", func([]byte) (*PSK, error) { return &PSK{Identity: testPSK.Identity}, nil }, AlertInternalError, ErrMisuse},
-		{"4.39: short key", func([]byte) (*PSK, error) { return &PSK{Key: make([]byte, minPSKLen-1)}, nil }, AlertInternalError, ErrMisuse},
+		{"A12: empty key", func([]byte) (*PSK, error) { return &PSK{Identity: testPSK.Identity}, nil },
+			AlertInternalError, ErrMisuse},
+		{"4.39: short key", func([]byte) (*PSK, error) {
+			return &PSK{Key: make([]byte, minPSKLen-1)}, nil
+		}, AlertInternalError, ErrMisuse},
 		{"long identity", func([]byte) (*PSK, error) {
 			return &PSK{Identity: make([]byte, maxIdentityLen+1), Key: testPSK.Key}, nil
 		}, AlertInternalError, ErrMisuse},
@@ -173,7 +180,8 @@ func TestPSKBesideCertificates(t *testing.T) {
 		p := newTestPair(t, client, server)
 		p.handshake()
 		s := p.client.conn.ConnectionState()
-		if (s.PSKIdentity != nil) != (client == withKey) || (s.PeerCertificates != nil) == (client == withKey) {
+		if (s.PSKIdentity != nil) != (client == withKey) ||
+			(s.PeerCertificates != nil) == (client == withKey) {
 			t.Errorf("%+v", s)
 		}
 	}
@@ -229,7 +237,8 @@ func TestPSKVerifyConnection(t *testing.T) {
 func TestAttackA13Selfie(t *testing.T) {
 	for _, v := range eachVersion {
 		t.Run(v.name, func(t *testing.T) {
-			own, other := testPSK, PSK{Identity: []byte("client 2"), Key: bytes.Repeat([]byte{0x5a}, minPSKLen)}
+			own, other := testPSK, PSK{Identity: []byte("client 2"),
+				Key: bytes.Repeat([]byte{0x5a}, minPSKLen)}
 			both := &Config{Time: testNow,
 				GetPSK: func([]byte) (*PSK, error) { return &own, nil },
 				LookupPSK: func(identity []byte) (*PSK, error) {

@@ -24,8 +24,10 @@ func trusts(want crypto.PublicKey) func(crypto.PublicKey) error {
 func rawKeyConfigs() (client, server *Config) {
 	clientKey := testCerts().client.PrivateKey.(crypto.Signer)
 	serverKey := testCerts().rsa.PrivateKey.(crypto.Signer)
-	client = &Config{MaxVersion: VersionDTLS12, Time: testNow, RawKey: clientKey, VerifyRawKey: trusts(serverKey.Public())}
-	server = &Config{MaxVersion: VersionDTLS12, Time: testNow, RawKey: serverKey, VerifyRawKey: trusts(clientKey.Public()), ClientAuth: tls.RequireAnyClientCert}
+	client = &Config{MaxVersion: VersionDTLS12, Time: testNow, RawKey: clientKey,
+		VerifyRawKey: trusts(serverKey.Public())}
+	server = &Config{MaxVersion: VersionDTLS12, Time: testNow, RawKey: serverKey,
+		VerifyRawKey: trusts(clientKey.Public()), ClientAuth: tls.RequireAnyClientCert}
 	return client, server
 }
 
@@ -52,11 +54,16 @@ func TestRawPublicKeysMixed(t *testing.T) {
 		clientRaw, serverRaw bool // what is shown
 		alert                Alert
 	}{
-		{name: "server has certificates too", server: func(c *Config) { c.Certificates = testServerConfig(0).Certificates },
+		{name: "server has certificates too", server: func(c *Config) {
+			c.Certificates = testServerConfig(0).Certificates
+		},
 			clientRaw: true, serverRaw: true},
 		{name: "server has certificates only", server: func(c *Config) {
 			c.RawKey, c.Certificates = nil, testServerConfig(0).Certificates
-		}, client: func(c *Config) { c.ServerName, c.RootCAs = testName, testCerts().ca.pool() }, clientRaw: true},
+		}, client: func(c *Config) {
+			c.ServerName, c.RootCAs = testName,
+				testCerts().ca.pool()
+		}, clientRaw: true},
 		{name: "client verifies keys only", server: func(c *Config) {
 			c.RawKey, c.Certificates = nil, testServerConfig(0).Certificates
 		}, alert: AlertUnsupportedCertificate},
@@ -66,12 +73,15 @@ func TestRawPublicKeysMixed(t *testing.T) {
 		{name: "client shows a certificate", client: func(c *Config) {
 			c.RawKey, c.Certificates = nil, testClientConfig().Certificates
 		}, server: func(c *Config) { c.ClientCAs = testCerts().ca.pool() }, serverRaw: true},
-		{name: "client has both", client: func(c *Config) { c.Certificates = testClientConfig().Certificates },
+		{name: "client has both", client: func(c *Config) {
+			c.Certificates = testClientConfig().Certificates
+		},
 			server: func(c *Config) { c.VerifyRawKey = nil }, serverRaw: true},
 		{name: "server verifies certificates only", server: func(c *Config) {
 			c.VerifyRawKey, c.ClientCAs = nil, testCerts().ca.pool()
 		}, alert: AlertUnsupportedCertificate},
-		{name: "server asks for nothing", server: func(c *Config) { c.ClientAuth = tls.NoClientCert }, serverRaw: true},
+		{name: "server asks for nothing", server: func(c *Config) { c.ClientAuth = tls.NoClientCert },
+			serverRaw: true},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -150,7 +160,8 @@ func TestAttackI4CertificateTypes(t *testing.T) {
 	for _, change := range []func(m *serverHello){
 		func(m *serverHello) { m.serverCertificateTypes = []uint8{7} },
 		func(m *serverHello) {
-			m.serverCertificateTypes, m.clientCertificateTypes = []uint8{certTypeRawPublicKey}, []uint8{certTypeX509}
+			m.serverCertificateTypes, m.clientCertificateTypes = []uint8{certTypeRawPublicKey},
+				[]uint8{certTypeX509}
 		},
 	} {
 		s := newScriptedServer(t, client)
@@ -176,7 +187,8 @@ func TestRawPublicKeyThatDoesNotFit(t *testing.T) {
 	s.serverHello(func(m *serverHello) { m.clientCertificateTypes = []uint8{certTypeRawPublicKey} })
 	s.certificate()
 	s.serverKeyExchange()
-	s.send(&certificateRequest12{types: []uint8{certRequestECDSASign}, schemes: defaultSignatureAlgorithms()})
+	s.send(&certificateRequest12{types: []uint8{certRequestECDSASign},
+		schemes: defaultSignatureAlgorithms()})
 	s.send(new(serverHelloDone))
 	shown := &certificate12{rawPublicKey: true}
 	if s.read(shown); len(shown.chain) > 0 {
@@ -187,7 +199,8 @@ func TestRawPublicKeyThatDoesNotFit(t *testing.T) {
 	s13.readClientHello()
 	s13.serverHello()
 	s13.send(&encryptedExtensions{extensions{clientCertificateTypes: []uint8{certTypeRawPublicKey}}})
-	s13.send(&certificateRequest13{extensions: extensions{signatureAlgorithms: []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256}}})
+	s13.send(
+		&certificateRequest13{extensions: extensions{signatureAlgorithms: []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256}}})
 	s13.certificate()
 	s13.verify()
 	s13.finished()

@@ -8,7 +8,8 @@ import (
 )
 
 // fragmentOf is the fragment of a message, with a body, between two offsets.
-func fragmentOf(typ handshakeType, seq uint16, body []byte, from, to int) (handshakeHeader, []byte) {
+func fragmentOf(typ handshakeType, seq uint16, body []byte, from, to int) (handshakeHeader,
+	[]byte) {
 	return handshakeHeader{typ, len(body), seq, from, to - from}, body[from:to]
 }
 
@@ -137,13 +138,15 @@ func TestAttackD12MessageSeq(t *testing.T) {
 
 func TestAttackD12Wrap(t *testing.T) {
 	r := reassembler{next: 65535}
-	if err := r.add(0, handshakeHeader{typeFinished, 1, 0, 0, 1}, []byte{1}); err != nil || !r.empty() {
+	if err := r.add(0, handshakeHeader{typeFinished, 1, 0, 0, 1}, []byte{1}); err != nil ||
+		!r.empty() {
 		t.Errorf("message_seq 0 before the end: %v", err)
 	}
 	mustAdd(t, &r, handshakeHeader{typeFinished, 1, 65535, 0, 1}, []byte{1})
 	wantMessage(t, &r, typeFinished, 65535, []byte{1})
 	for _, seq := range []uint16{0, 1, 65535} {
-		if err := r.add(0, handshakeHeader{typeFinished, 1, seq, 0, 1}, []byte{1}); alertOf(err) != AlertUnexpectedMessage {
+		if err := r.add(0, handshakeHeader{typeFinished, 1, seq, 0, 1},
+			[]byte{1}); alertOf(err) != AlertUnexpectedMessage {
 			t.Errorf("message_seq %d after the last: %v", seq, err)
 		}
 	}
@@ -172,9 +175,11 @@ func TestAttackE2Fragments(t *testing.T) {
 		{"D7 other epoch", 1, handshakeHeader{typeCertificate, 100, 0, 3, 3}, AlertUnexpectedMessage},
 		{"E1 too large", 0, handshakeHeader{typeCertificate, 1<<24 - 1, 0, 0, 3}, AlertDecodeError},
 		{"E1 large Finished", 0, handshakeHeader{typeFinished, 65, 1, 0, 3}, AlertDecodeError},
-		{"E1 ServerHelloDone with a body", 0, handshakeHeader{typeServerHelloDone, 3, 1, 0, 3}, AlertDecodeError},
+		{"E1 ServerHelloDone with a body", 0, handshakeHeader{typeServerHelloDone, 3, 1, 0, 3},
+			AlertDecodeError},
 	} {
-		if err := start().add(tt.epoch, tt.h, make([]byte, tt.h.fragmentLength)); err == nil || alertOf(err) != tt.want {
+		if err := start().add(tt.epoch, tt.h, make([]byte, tt.h.fragmentLength)); err == nil ||
+			alertOf(err) != tt.want {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 	}
@@ -190,12 +195,14 @@ func TestAttackD12BetweenHandshakes(t *testing.T) {
 	}
 	r.restart()
 	for _, seq := range []uint16{1, 2} {
-		if err := r.add(0, handshakeHeader{typeFinished, 1, seq, 0, 1}, []byte{1}); err != nil || !r.empty() {
+		if err := r.add(0, handshakeHeader{typeFinished, 1, seq, 0, 1}, []byte{1}); err != nil ||
+			!r.empty() {
 			t.Errorf("message_seq %d again: %v", seq, err)
 		}
 	}
 	for _, seq := range []uint16{3, 4, 65535} {
-		if err := r.add(0, handshakeHeader{typeFinished, 1, seq, 0, 1}, []byte{1}); alertOf(err) != AlertUnexpectedMessage {
+		if err := r.add(0, handshakeHeader{typeFinished, 1, seq, 0, 1},
+			[]byte{1}); alertOf(err) != AlertUnexpectedMessage {
 			t.Errorf("message_seq %d: %v", seq, err)
 		}
 	}
@@ -249,7 +256,8 @@ func TestAttackE2Flood(t *testing.T) {
 	var r reassembler
 	before := heap()
 	for i := range 1_000_000 {
-		mustAdd(t, &r, handshakeHeader{typeCertificate, 1 << 18, uint16(i % futureMessages), i % 1000, 1}, []byte{1})
+		mustAdd(t, &r, handshakeHeader{typeCertificate, 1 << 18, uint16(i % futureMessages), i % 1000, 1},
+			[]byte{1})
 	}
 	wantNone(t, &r)
 	if grown := int64(heap()) - int64(before); grown > futureMessages*8*blockLen {

@@ -74,7 +74,8 @@ func (c *Conn) receive13(record []byte, control bool, number int) ([]byte, error
 		return nil, err
 	}
 	in.opened = true
-	if s, ok := c.state.(*open13); ok && p.epoch >= epochApplication && typ != contentAlert && typ != contentACK {
+	if s, ok := c.state.(*open13); ok && p.epoch >= epochApplication && typ != contentAlert &&
+		typ != contentACK {
 		s.confirm(c)
 	}
 	if p.epoch == epochApplication && in.epochs[0].epoch == epochHandshake {

@@ -28,7 +28,8 @@ func TestRecordHeader(t *testing.T) {
 func TestAttackH7NotOneRecord(t *testing.T) {
 	whole := noProtection{}.seal(nil, contentHandshake, 0, make([]byte, 20))
 	for n := range whole {
-		if _, _, err := parseRecord(whole[:n]); alertOf(err) != AlertDecodeError || !errors.Is(err, ErrInvalidMessage) {
+		if _, _, err := parseRecord(whole[:n]); alertOf(err) != AlertDecodeError ||
+			!errors.Is(err, ErrInvalidMessage) {
 			t.Errorf("%d bytes: %v", n, err)
 		}
 	}
@@ -48,8 +49,10 @@ func TestRecordRefused(t *testing.T) {
 		{"4.9 unknown type", recordHeader{typ: 24, version: VersionDTLS12}, AlertUnexpectedMessage},
 		{"B10 not DTLS", recordHeader{typ: 'G', version: 'E'<<8 | 'T'}, AlertUnexpectedMessage},
 		{"I7 version of TLS", recordHeader{typ: contentHandshake, version: 0x0303}, AlertProtocolVersion},
-		{"F8 plaintext", recordHeader{typ: contentHandshake, version: VersionDTLS12, length: maxPlaintext + 1}, AlertRecordOverflow},
-		{"4.14 ciphertext", recordHeader{typ: contentHandshake, version: VersionDTLS12, epoch: 1, length: maxCiphertext12 + 1}, AlertRecordOverflow},
+		{"F8 plaintext", recordHeader{typ: contentHandshake, version: VersionDTLS12,
+			length: maxPlaintext + 1}, AlertRecordOverflow},
+		{"4.14 ciphertext", recordHeader{typ: contentHandshake, version: VersionDTLS12, epoch: 1,
+			length: maxCiphertext12 + 1}, AlertRecordOverflow},
 	} {
 		b := append(tt.h.append(nil), make([]byte, tt.h.length)...)
 		if _, _, err := parseRecord(b); alertOf(err) != tt.want || err == nil {
@@ -61,7 +64,8 @@ func TestRecordRefused(t *testing.T) {
 		{contentACK, 0xfe00, maxEpoch12, 0, maxCiphertext12},
 		{contentChangeCipherSpec, VersionDTLS12, 0, 0, 0},
 	} {
-		if got, _, err := parseRecord(append(h.append(nil), make([]byte, h.length)...)); err != nil || got != h {
+		if got, _, err := parseRecord(append(h.append(nil), make([]byte, h.length)...)); err != nil ||
+			got != h {
 			t.Errorf("%+v: %+v, %v", h, got, err)
 		}
 	}
@@ -106,7 +110,8 @@ func TestUnifiedHeader(t *testing.T) { // 4.47, 3.14, F7
 		{"F8 too long, with length", "2f 0102 4101", maxCiphertext13 + 1, AlertRecordOverflow},
 		{"H7 two records", "2f 0102 0010", 16 + 5 + 16, AlertDecodeError},
 	} {
-		b := append(unhex(t, string(bytes.ReplaceAll([]byte(tt.start), []byte(" "), nil))), make([]byte, tt.size)...)
+		b := append(unhex(t, string(bytes.ReplaceAll([]byte(tt.start), []byte(" "), nil))),
+			make([]byte, tt.size)...)
 		if _, err := parseUnified(b, usualForm); err == nil || alertOf(err) != tt.want {
 			t.Errorf("%s: %v", tt.name, err)
 		}

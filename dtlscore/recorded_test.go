@@ -224,13 +224,15 @@ func (o *observer) keys12(epoch uint64, fromClient bool) {
 		// Other stacks choose the explicit nonce otherwise, so that only those
 		// that choose it as we do write the same record.
 		again := p.seal(nil, h.typ, h.sequence, content)
-		if n := recordHeaderLen + p.explicitLen(); bytes.Equal(before[:n], again[:n]) && !bytes.Equal(before, again) {
+		if n := recordHeaderLen + p.explicitLen(); bytes.Equal(before[:n], again[:n]) &&
+			!bytes.Equal(before, again) {
 			o.t.Errorf("record %x written as %x", before, again)
 		}
 		return h.typ, content
 	}
 	want := o.c.Exporters[min(o.handshakes, len(o.c.Exporters)-1)]
-	got, err := export12(newPRF12(o.suite.hash, master), &o.clientRandom, &o.serverRandom, "EXPORTER_DTLS_OVER_SCTP", nil, 64)
+	got, err := export12(newPRF12(o.suite.hash, master), &o.clientRandom, &o.serverRandom,
+		"EXPORTER_DTLS_OVER_SCTP", nil, 64)
 	if err != nil || hex.EncodeToString(got) != want {
 		o.t.Errorf("exporter gives %x, %v; not %s", got, err, want)
 	}
@@ -251,7 +253,8 @@ func (o *observer) keys13(epoch uint64, fromClient bool) {
 	}
 	secret := o.trafficSecret(epoch, fromClient)
 	schedule := newKeySchedule(o.suite.hash)
-	if before := o.trafficSecret(epoch-1, fromClient); epoch > 3 && !bytes.Equal(schedule.nextTraffic(before), secret) {
+	if before := o.trafficSecret(epoch-1, fromClient); epoch > 3 &&
+		!bytes.Equal(schedule.nextTraffic(before), secret) {
 		o.t.Errorf("traffic secret of epoch %d does not follow from the one before", epoch)
 	}
 	keys := schedule.trafficKeys(o.suite.aead, secret)
@@ -331,7 +334,8 @@ func (o *observer) handshake(raw handshakeMessage, fromClient bool) {
 			}
 			covered = signed13(context, o.transcript.sum())
 		}
-		err := verifySignature(o.chain[fromClient].PublicKey, m.scheme, defaultSignatureAlgorithms(), o.version, covered, m.signature)
+		err := verifySignature(o.chain[fromClient].PublicKey, m.scheme, defaultSignatureAlgorithms(),
+			o.version, covered, m.signature)
 		if err != nil {
 			o.t.Errorf("CertificateVerify: %v", err)
 		}
@@ -486,7 +490,8 @@ func checkRoundTrip(t testing.TB, m message, body []byte, form messageForm) {
 
 func hasExtensions(m message) bool {
 	switch m.(type) {
-	case *clientHello, *serverHello, *encryptedExtensions, *certificate13, *certificateRequest13, *newSessionTicket13:
+	case *clientHello, *serverHello, *encryptedExtensions, *certificate13, *certificateRequest13,
+		*newSessionTicket13:
 		return true
 	}
 	return false

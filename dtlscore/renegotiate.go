@@ -75,7 +75,8 @@ func (c *Conn) Renegotiate() error {
 	case c.config.Renegotiation == RenegotiateNever:
 		return misuse("Renegotiate, which Config.Renegotiation does not allow")
 	case c.unbound:
-		return incompatible(AlertHandshakeFailure, "client has no secure renegotiation: it has to connect again for new keys")
+		return incompatible(AlertHandshakeFailure,
+			"client has no secure renegotiation: it has to connect again for new keys")
 	case c.epochsUsedUp():
 		return ErrKeysUsedUp
 	case c.handshaking || c.asked:
@@ -123,7 +124,10 @@ func (c *Conn) quiet() {
 
 // epochsUsedUp reports whether there is no epoch for another handshake. RFC
 // 6347, Section 4.1.
-func (c *Conn) epochsUsedUp() bool { return c.written.number >= maxEpoch12 || c.in.epoch >= maxEpoch12 }
+func (c *Conn) epochsUsedUp() bool {
+	return c.written.number >= maxEpoch12 ||
+		c.in.epoch >= maxEpoch12
+}
 
 // open12 is a connection of version 1.2 between handshakes.
 type open12 struct{}
@@ -137,7 +141,8 @@ func (s *open12) handle(c *Conn, m message, raw handshakeMessage) (state, error)
 		if !c.mayRenegotiate() {
 			return s, c.refuseRenegotiation()
 		}
-		if !c.asked && !c.renegotiations.allow(c.config.time(), renegotiationBurst, renegotiationInterval) {
+		if !c.asked && !c.renegotiations.allow(c.config.time(), renegotiationBurst,
+			renegotiationInterval) {
 			return nil, unexpected("too many renegotiations")
 		}
 		if !slices.Contains(offeredVersions(m), VersionDTLS12) {
@@ -162,7 +167,8 @@ func (s *open12) handle(c *Conn, m message, raw handshakeMessage) (state, error)
 }
 
 func (c *Conn) mayRenegotiate() bool {
-	return (c.asked || c.config.Renegotiation == RenegotiateFreely) && !c.unbound && !c.closing && !c.epochsUsedUp()
+	return (c.asked || c.config.Renegotiation == RenegotiateFreely) && !c.unbound && !c.closing &&
+		!c.epochsUsedUp()
 }
 
 // refuseRenegotiation ends the handshake that the peer wanted to begin, so that

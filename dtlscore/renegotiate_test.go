@@ -37,9 +37,12 @@ func (p *testPair) wantHandshakes(n int) {
 	p.t.Helper()
 	for _, e := range []*testEnd{p.client, p.server} {
 		s := e.conn.ConnectionState()
-		if e.err != nil || e.done != n || s.Handshakes != n || e.active != n || e.conn.in.epoch != uint16(n) || e.conn.written.number != uint64(n) {
-			p.t.Fatalf("%s: %d handshakes (state says %d, secret %d, epochs %d and %d), error %v, want %d\n%q",
-				e.name, e.done, s.Handshakes, e.active, e.conn.in.epoch, e.conn.written.number, e.err, n, e.story)
+		if e.err != nil || e.done != n || s.Handshakes != n || e.active != n ||
+			e.conn.in.epoch != uint16(n) || e.conn.written.number != uint64(n) {
+			p.t.Fatalf(
+				"%s: %d handshakes (state says %d, secret %d, epochs %d and %d), error %v, want %d\n%q",
+				e.name, e.done, s.Handshakes, e.active, e.conn.in.epoch, e.conn.written.number, e.err, n,
+				e.story)
 		}
 	}
 	if !bytes.Equal(p.client.secrets[n-1], p.server.secrets[n-1]) {
@@ -52,13 +55,15 @@ func (p *testPair) wantHandshakes(n int) {
 func TestEventOrderRenegotiation(t *testing.T) {
 	client := []string{
 		"Flush", // OpenSSL takes no application data after the hello
-		"Send ClientHello", "Send Certificate", "Send ClientKeyExchange", "Secret", "Send CertificateVerify",
+		"Send ClientHello", "Send Certificate", "Send ClientKeyExchange", "Secret",
+		"Send CertificateVerify",
 		"Flush", "Activate", "Send ChangeCipherSpec", "Send Finished",
 		"Drain", "PeerFinished", "HandshakeComplete",
 	}
 	server := []string{
 		"Flush",
-		"Send ServerHello", "Send Certificate", "Send ServerKeyExchange", "Send CertificateRequest", "Send ServerHelloDone",
+		"Send ServerHello", "Send Certificate", "Send ServerKeyExchange", "Send CertificateRequest",
+		"Send ServerHelloDone",
 		"Secret", "Drain", "PeerFinished",
 		"Flush", "Activate", "Send ChangeCipherSpec", "Send Finished", "Flush", "HandshakeComplete",
 	}
@@ -94,7 +99,8 @@ func TestAttackG4ExporterAfterRenegotiation(t *testing.T) {
 		p.run()
 	}
 	// The secrets of a handshake of the past are gone.
-	if _, err := before.ExportKeyingMaterial(EndpointSecretLabel, nil, 64); !errors.Is(err, ErrNotOpen) {
+	if _, err := before.ExportKeyingMaterial(EndpointSecretLabel, nil, 64); !errors.Is(err,
+		ErrNotOpen) {
 		t.Errorf("the state of the first handshake exports something still: %v", err)
 	}
 }
@@ -150,7 +156,8 @@ func TestAttackH9NewDataBeforeFinished(t *testing.T) {
 		t.Fatalf("%d records on the way", len(p.client.inbox))
 	}
 	p.server.write("early")
-	slices.Reverse(p.client.inbox) // Finished cannot overtake ChangeCipherSpec: put that in order again
+	// Finished cannot overtake ChangeCipherSpec: put that in order again
+	slices.Reverse(p.client.inbox)
 	p.client.inbox[1], p.client.inbox[2] = p.client.inbox[2], p.client.inbox[1]
 	p.client.receiveNext()
 	if len(p.client.data) > 0 {
@@ -158,7 +165,8 @@ func TestAttackH9NewDataBeforeFinished(t *testing.T) {
 	}
 	p.run()
 	p.wantHandshakes(2)
-	if got := fmt.Sprintf("%s", p.client.data); got != "[early]" || p.client.story[len(p.client.story)-1] != "Data" {
+	if got := fmt.Sprintf("%s", p.client.data); got != "[early]" ||
+		p.client.story[len(p.client.story)-1] != "Data" {
 		t.Errorf("received %s\n%q", got, p.client.story)
 	}
 }
@@ -179,8 +187,10 @@ func TestAttackH9HeldDataBeforeTheNextHandshake(t *testing.T) {
 	p.server.renegotiate()
 	p.server.write("two")
 	p.client.receiveNext()
-	want := []string{"Drain", "PeerFinished", "HandshakeComplete", "Data", "Data", "Flush", "Send ClientHello"}
-	if got := fmt.Sprintf("%s", p.client.data); got != "[one two]" || !slices.Equal(p.client.story, want) {
+	want := []string{"Drain", "PeerFinished", "HandshakeComplete", "Data", "Data", "Flush",
+		"Send ClientHello"}
+	if got := fmt.Sprintf("%s", p.client.data); got != "[one two]" ||
+		!slices.Equal(p.client.story, want) {
 		t.Errorf("received %s\n%q, want\n%q", got, p.client.story, want)
 	}
 	p.run()
@@ -218,7 +228,10 @@ func TestRenegotiationCallbacks(t *testing.T) {
 		other := *server
 		verify := func(s ConnectionState) error { verified++; return nil }
 		client.VerifyConnection, other.VerifyConnection = verify, verify
-		server.GetConfigForClient = func(*tls.ClientHelloInfo) (*Config, error) { asked++; return &other, nil }
+		server.GetConfigForClient = func(*tls.ClientHelloInfo) (*Config, error) {
+			asked++
+			return &other, nil
+		}
 	})
 	p.server.renegotiate()
 	p.run()
@@ -258,7 +271,8 @@ func TestCloseDuringRenegotiation(t *testing.T) {
 							closer, step, byClient, e.name, e.err, e.closed, e.story)
 					}
 					at := slices.Index(e.story, "Send alert close_notify")
-					if at < 0 || slices.ContainsFunc(e.story[at+1:], func(s string) bool { return strings.HasPrefix(s, "Send") }) {
+					if at < 0 || slices.ContainsFunc(e.story[at+1:],
+						func(s string) bool { return strings.HasPrefix(s, "Send") }) {
 						t.Errorf("%s closes after step %d: %s has %q", closer, step, e.name, e.story)
 					}
 				}

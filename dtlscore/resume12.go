@@ -142,7 +142,8 @@ func (s *serverHandshake12) sessionToResume(c *Conn) *session {
 	}
 	now := c.config.time()
 	n, renew := c.config.TicketKeys.open(s.offer.sessionTicket, now)
-	if n == nil || n.version != VersionDTLS12 || n.expired(now) || n.serverName != s.offer.serverName ||
+	if n == nil || n.version != VersionDTLS12 || n.expired(now) ||
+		n.serverName != s.offer.serverName ||
 		n.protocol != s.hello.protocol() || !slices.Contains(s.offer.suites, n.suite) ||
 		!slices.Contains(c.config.suites(VersionDTLS12, false), n.suite) {
 		n.forget()

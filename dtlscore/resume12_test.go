@@ -26,13 +26,17 @@ func TestEventOrderResumption(t *testing.T) {
 	p := newTestPair(t, client, server)
 	p.handshake()
 	wantStory(t, p.client, []string{
-		"Send ClientHello", "Send Certificate", "Send ClientKeyExchange", "Secret", "Send CertificateVerify",
-		"Flush", "Activate", "Send ChangeCipherSpec", "Send Finished", "Drain", "PeerFinished", "HandshakeComplete",
+		"Send ClientHello", "Send Certificate", "Send ClientKeyExchange", "Secret",
+		"Send CertificateVerify",
+		"Flush", "Activate", "Send ChangeCipherSpec", "Send Finished", "Drain", "PeerFinished",
+		"HandshakeComplete",
 	})
 	wantStory(t, p.server, []string{
-		"Send ServerHello", "Send Certificate", "Send ServerKeyExchange", "Send CertificateRequest", "Send ServerHelloDone",
+		"Send ServerHello", "Send Certificate", "Send ServerKeyExchange", "Send CertificateRequest",
+		"Send ServerHelloDone",
 		"Secret", "Drain", "PeerFinished",
-		"Flush", "Activate", "Send NewSessionTicket", "Send ChangeCipherSpec", "Send Finished", "Flush", "HandshakeComplete",
+		"Flush", "Activate", "Send NewSessionTicket", "Send ChangeCipherSpec", "Send Finished", "Flush",
+		"HandshakeComplete",
 	})
 	p = newTestPair(t, client, server)
 	p.handshake()
@@ -65,7 +69,8 @@ func resumed(t *testing.T, client, server *Config, change func()) *testPair {
 
 func TestResumptionWithRawPublicKeys(t *testing.T) {
 	client, server := rawKeyConfigs()
-	client.SessionCache, client.ServerName, server.TicketKeys = NewSessionCache(1), "name", new(TicketKeys)
+	client.SessionCache, client.ServerName, server.TicketKeys = NewSessionCache(1), "name",
+		new(TicketKeys)
 	p := resumed(t, client, server, nil)
 	for _, e := range []*testEnd{p.client, p.server} {
 		if s := e.conn.ConnectionState(); !s.DidResume || s.PeerRawKey == nil {
@@ -84,7 +89,9 @@ func TestResumptionWithRawPublicKeys(t *testing.T) {
 // handshake is a full one instead.
 func TestAttackG5NotResumed(t *testing.T) {
 	type change func(client, server *Config)
-	later := func(d time.Duration) func() time.Time { return func() time.Time { return testTime.Add(d) } }
+	later := func(d time.Duration) func() time.Time {
+		return func() time.Time { return testTime.Add(d) }
+	}
 	tests := []struct {
 		name    string
 		auth    tls.ClientAuthType
@@ -97,7 +104,9 @@ func TestAttackG5NotResumed(t *testing.T) {
 		{name: "almost expired", change: func(c, s *Config) {
 			c.Time, s.Time = later(sessionLifetime-time.Second), later(sessionLifetime-time.Second)
 		}, resumes: true},
-		{name: "expired at the client", change: func(c, s *Config) { c.Time = later(sessionLifetime - time.Second + time.Second) }},
+		{name: "expired at the client", change: func(c, s *Config) {
+			c.Time = later(sessionLifetime - time.Second + time.Second)
+		}},
 		{name: "expired at the server", change: func(c, s *Config) { s.Time = later(sessionLifetime) }},
 		{name: "from the future", change: func(c, s *Config) { s.Time = later(-time.Second) }},
 		{name: "another name", prepare: func(c, s *Config) {
@@ -105,39 +114,71 @@ func TestAttackG5NotResumed(t *testing.T) {
 		}, change: func(c, s *Config) {
 			c.SessionCache, c.ServerName = renamed{c.SessionCache, c.ServerName}, "other.example"
 		}},
-		{name: "another protocol", prepare: func(c, s *Config) { c.NextProtos, s.NextProtos = []string{"a", "b"}, []string{"a", "b"} },
+		{name: "another protocol", prepare: func(c, s *Config) {
+			c.NextProtos, s.NextProtos = []string{"a", "b"}, []string{"a", "b"}
+		},
 			change: func(c, s *Config) { c.NextProtos = []string{"b"} }},
-		{name: "a protocol more", change: func(c, s *Config) { c.NextProtos, s.NextProtos = []string{"a"}, []string{"a"} }},
-		{name: "suite gone from the client", prepare: func(c, s *Config) { c.CipherSuites = []uint16{TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256} },
-			change: func(c, s *Config) { c.CipherSuites = []uint16{TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384} }, only: VersionDTLS12},
-		{name: "suite gone from the server", prepare: func(c, s *Config) { s.CipherSuites = []uint16{TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256} },
-			change: func(c, s *Config) { s.CipherSuites = []uint16{TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384} }, only: VersionDTLS12},
-		{name: "another suite with the same hash", prepare: func(c, s *Config) { s.CipherSuites = []uint16{TLS_AES_128_GCM_SHA256} },
-			change: func(c, s *Config) { s.CipherSuites = []uint16{TLS_CHACHA20_POLY1305_SHA256} }, only: VersionDTLS13, resumes: true},
-		{name: "another hash at the server", prepare: func(c, s *Config) { s.CipherSuites = []uint16{TLS_AES_128_GCM_SHA256} },
-			change: func(c, s *Config) { s.CipherSuites = []uint16{TLS_AES_256_GCM_SHA384} }, only: VersionDTLS13},
-		{name: "another hash at the client", prepare: func(c, s *Config) { c.CipherSuites = []uint16{TLS_AES_128_GCM_SHA256} },
-			change: func(c, s *Config) { c.CipherSuites = []uint16{TLS_AES_256_GCM_SHA384} }, only: VersionDTLS13},
-		{name: "retry", change: func(c, s *Config) { s.CurvePreferences = []tls.CurveID{tls.CurveP384} }, only: VersionDTLS13, resumes: true},
-		{name: "a certificate asked for now", change: func(c, s *Config) { s.ClientAuth = tls.RequireAndVerifyClientCert }},
-		{name: "a certificate possible now", change: func(c, s *Config) { s.ClientAuth = tls.VerifyClientCertIfGiven }, resumes: true},
-		{name: "no certificate asked for now", auth: tls.RequireAndVerifyClientCert, change: func(c, s *Config) { s.ClientAuth = tls.NoClientCert }},
-		{name: "verified now", auth: tls.RequireAnyClientCert, change: func(c, s *Config) { s.ClientAuth = tls.RequireAndVerifyClientCert }},
-		{name: "not verified now", auth: tls.RequireAndVerifyClientCert, change: func(c, s *Config) { s.ClientAuth = tls.RequireAnyClientCert }, resumes: true},
-		{name: "issuer of clients trusted no more", auth: tls.VerifyClientCertIfGiven, change: func(c, s *Config) {
-			s.ClientCAs = newTestAuthority("other").pool()
-			c.Certificates = nil
+		{name: "a protocol more", change: func(c, s *Config) {
+			c.NextProtos, s.NextProtos = []string{"a"}, []string{"a"}
 		}},
+		{name: "suite gone from the client", prepare: func(c, s *Config) {
+			c.CipherSuites = []uint16{TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}
+		},
+			change: func(c, s *Config) {
+				c.CipherSuites = []uint16{TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384}
+			}, only: VersionDTLS12},
+		{name: "suite gone from the server", prepare: func(c, s *Config) {
+			s.CipherSuites = []uint16{TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}
+		},
+			change: func(c, s *Config) {
+				s.CipherSuites = []uint16{TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384}
+			}, only: VersionDTLS12},
+		{name: "another suite with the same hash",
+			prepare: func(c, s *Config) { s.CipherSuites = []uint16{TLS_AES_128_GCM_SHA256} },
+			change:  func(c, s *Config) { s.CipherSuites = []uint16{TLS_CHACHA20_POLY1305_SHA256} },
+			only:    VersionDTLS13, resumes: true},
+		{name: "another hash at the server", prepare: func(c, s *Config) {
+			s.CipherSuites = []uint16{TLS_AES_128_GCM_SHA256}
+		},
+			change: func(c, s *Config) { s.CipherSuites = []uint16{TLS_AES_256_GCM_SHA384} },
+			only:   VersionDTLS13},
+		{name: "another hash at the client", prepare: func(c, s *Config) {
+			c.CipherSuites = []uint16{TLS_AES_128_GCM_SHA256}
+		},
+			change: func(c, s *Config) { c.CipherSuites = []uint16{TLS_AES_256_GCM_SHA384} },
+			only:   VersionDTLS13},
+		{name: "retry", change: func(c, s *Config) { s.CurvePreferences = []tls.CurveID{tls.CurveP384} },
+			only: VersionDTLS13, resumes: true},
+		{name: "a certificate asked for now", change: func(c, s *Config) {
+			s.ClientAuth = tls.RequireAndVerifyClientCert
+		}},
+		{name: "a certificate possible now", change: func(c, s *Config) {
+			s.ClientAuth = tls.VerifyClientCertIfGiven
+		}, resumes: true},
+		{name: "no certificate asked for now", auth: tls.RequireAndVerifyClientCert,
+			change: func(c, s *Config) { s.ClientAuth = tls.NoClientCert }},
+		{name: "verified now", auth: tls.RequireAnyClientCert,
+			change: func(c, s *Config) { s.ClientAuth = tls.RequireAndVerifyClientCert }},
+		{name: "not verified now", auth: tls.RequireAndVerifyClientCert,
+			change: func(c, s *Config) { s.ClientAuth = tls.RequireAnyClientCert }, resumes: true},
+		{name: "issuer of clients trusted no more", auth: tls.VerifyClientCertIfGiven,
+			change: func(c, s *Config) {
+				s.ClientCAs = newTestAuthority("other").pool()
+				c.Certificates = nil
+			}},
 		{name: "issuer of the server trusted no more", change: func(c, s *Config) {
 			other := newTestAuthority("other")
 			c.RootCAs = other.pool()
-			s.Certificates = []tls.Certificate{other.issue(testCerts().ecdsa.PrivateKey.(crypto.Signer), nil)}
+			s.Certificates = []tls.Certificate{other.issue(testCerts().ecdsa.PrivateKey.(crypto.Signer),
+				nil)}
 		}},
-		{name: "server verified now", prepare: func(c, s *Config) { c.InsecureSkipVerify = true }, change: func(c, s *Config) { c.InsecureSkipVerify = false }},
+		{name: "server verified now", prepare: func(c, s *Config) { c.InsecureSkipVerify = true },
+			change: func(c, s *Config) { c.InsecureSkipVerify = false }},
 		{name: "certificate expired", prepare: func(c, s *Config) {
-			s.Certificates = []tls.Certificate{testCerts().ca.issue(testCerts().ecdsa.PrivateKey.(crypto.Signer), func(c *x509.Certificate) {
-				c.NotAfter = testTime.Add(time.Hour)
-			})}
+			s.Certificates = []tls.Certificate{testCerts().ca.issue(
+				testCerts().ecdsa.PrivateKey.(crypto.Signer), func(c *x509.Certificate) {
+					c.NotAfter = testTime.Add(time.Hour)
+				})}
 		}, change: func(c, s *Config) {
 			c.Time, s.Time = later(2*time.Hour), later(2*time.Hour)
 			s.Certificates = testServerConfig(0).Certificates
@@ -145,17 +186,27 @@ func TestAttackG5NotResumed(t *testing.T) {
 		{name: "ticket keys gone", change: func(c, s *Config) { s.TicketKeys = new(TicketKeys) }},
 		{name: "tickets off", change: func(c, s *Config) { s.TicketKeys = nil }},
 		{name: "cache gone", change: func(c, s *Config) { c.SessionCache = nil }},
-		{name: "no name, no session", prepare: func(c, s *Config) { c.InsecureSkipVerify, c.ServerName = true, "" }},
+		{name: "no name, no session", prepare: func(c, s *Config) {
+			c.InsecureSkipVerify, c.ServerName = true, ""
+		}},
 		{name: "ticket changed", change: func(c, s *Config) {
 			editSession(c, func(n *session) { n.ticket[len(n.ticket)-1] ^= 1 })
 		}},
-		{name: "ticket of another key", change: func(c, s *Config) { editSession(c, func(n *session) { n.ticket[0] ^= 1 }) }},
-		{name: "ticket cut off", change: func(c, s *Config) { editSession(c, func(n *session) { n.ticket = n.ticket[:5] }) }},
+		{name: "ticket of another key", change: func(c, s *Config) {
+			editSession(c, func(n *session) { n.ticket[0] ^= 1 })
+		}},
+		{name: "ticket cut off", change: func(c, s *Config) {
+			editSession(c, func(n *session) { n.ticket = n.ticket[:5] })
+		}},
 		{name: "session of another version", change: func(c, s *Config) {
 			editSession(c, func(n *session) { n.version ^= VersionDTLS12 ^ VersionDTLS13 })
 		}},
-		{name: "session with rubbish in it", change: func(c, s *Config) { editSession(c, func(n *session) { n.peer = [][]byte{{1}} }) }},
-		{name: "rubbish in the cache", change: func(c, s *Config) { c.SessionCache.Put(testName, []byte("rubbish")) }},
+		{name: "session with rubbish in it", change: func(c, s *Config) {
+			editSession(c, func(n *session) { n.peer = [][]byte{{1}} })
+		}},
+		{name: "rubbish in the cache", change: func(c, s *Config) {
+			c.SessionCache.Put(testName, []byte("rubbish"))
+		}},
 		{name: "lifetime of the server is over", change: func(c, s *Config) {
 			editSession(c, func(n *session) { n.lifetime = 10 })
 			c.Time = later(10 * time.Second)
@@ -302,7 +353,8 @@ func (s *script) resumeServer(cache *Config, changes ...func(*serverHello)) {
 	data, _ := cache.SessionCache.Get(testName)
 	n := parseSession(data)
 	s.readClientHello()
-	s.serverHello(append([]func(*serverHello){func(m *serverHello) { m.sessionID = s.offer.sessionID }}, changes...)...)
+	s.serverHello(append([]func(*serverHello){
+		func(m *serverHello) { m.sessionID = s.offer.sessionID }}, changes...)...)
 	s.hs.master = n.secret
 	if err := s.hs.useMaster(s.conn); err != nil {
 		s.t.Fatal(err)
@@ -317,9 +369,10 @@ func TestTicketKeyRotation(t *testing.T) {
 	now := testTime
 	clock := func() time.Time { return now }
 	client.Time, server.Time = clock, clock
-	server.Certificates[0] = testCerts().ca.issue(testCerts().ecdsa.PrivateKey.(crypto.Signer), func(c *x509.Certificate) {
-		c.NotAfter = testTime.Add(1000 * time.Hour) // an expired one would end its sessions
-	})
+	server.Certificates[0] = testCerts().ca.issue(testCerts().ecdsa.PrivateKey.(crypto.Signer),
+		func(c *x509.Certificate) {
+			c.NotAfter = testTime.Add(1000 * time.Hour) // an expired one would end its sessions
+		})
 	client.InsecureSkipVerify = true
 	connect := func() bool {
 		t.Helper()
@@ -378,7 +431,8 @@ func TestTicketKeysSet(t *testing.T) {
 		if !p.client.conn.ConnectionState().DidResume {
 			t.Error("not resumed by the other server")
 		}
-		if renewed := strings.Contains(strings.Join(p.server.story, " "), "NewSessionTicket"); renewed != (i == 0) {
+		if renewed := strings.Contains(strings.Join(p.server.story, " "),
+			"NewSessionTicket"); renewed != (i == 0) {
 			t.Errorf("time %d: ticket was replaced: %v", i, renewed)
 		}
 	}
@@ -398,7 +452,8 @@ func TestAttackA15TicketKeys(t *testing.T) {
 		}
 	}
 	// Tickets of two servers that have set nothing have nothing in common.
-	n := &session{version: VersionDTLS12, suite: TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, secret: make([]byte, masterSecretLen)}
+	n := &session{version: VersionDTLS12, suite: TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+		secret: make([]byte, masterSecretLen)}
 	ticket := must(keys.seal(n, testTime))
 	if got, _ := keys.open(ticket, testTime); got == nil {
 		t.Error("ticket does not open")

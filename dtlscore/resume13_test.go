@@ -35,14 +35,16 @@ func TestEventOrderResumption13(t *testing.T) {
 		"Send ack", // of the ticket
 	})
 	wantStory(t, p.server, []string{
-		"Send ServerHello", "Send EncryptedExtensions", "Send CertificateRequest", "Send Certificate", "Send CertificateVerify",
+		"Send ServerHello", "Send EncryptedExtensions", "Send CertificateRequest", "Send Certificate",
+		"Send CertificateVerify",
 		"Secret", "Send Finished",
 		"PeerFinished", "Flush", "Activate", "Send ack", "Send NewSessionTicket", "HandshakeComplete",
 	})
 	p = newTestPair(t, client, server)
 	p.handshake()
 	wantStory(t, p.client, []string{
-		"Send ClientHello", "Secret", "PeerFinished", "Flush", "Activate", "Send Finished", "HandshakeComplete", "Confirmed", "Send ack",
+		"Send ClientHello", "Secret", "PeerFinished", "Flush", "Activate", "Send Finished",
+		"HandshakeComplete", "Confirmed", "Send ack",
 	})
 	wantStory(t, p.server, []string{
 		"Send ServerHello", "Send EncryptedExtensions", "Secret", "Send Finished",
@@ -103,7 +105,8 @@ func TestResumptionAcrossVersions(t *testing.T) {
 		server.MaxVersion = test.max
 		p := newTestPair(t, client, server)
 		p.handshake()
-		if s := p.server.conn.ConnectionState(); s.Version != test.version || s.DidResume != test.resumes {
+		if s := p.server.conn.ConnectionState(); s.Version != test.version ||
+			s.DidResume != test.resumes {
 			t.Errorf("%d: version %x, DidResume %v", i, s.Version, s.DidResume)
 		}
 		p.exchangeData()
@@ -117,7 +120,8 @@ func resumingScript13(t *testing.T, client, server *Config) *script13 {
 	s := newScriptedClient13(t, server)
 	data, _ := client.SessionCache.Get(testName)
 	n := parseSession(data)
-	s.psks = []*offeredPSK{{key: n.secret, hash: suiteByID(n.suite, VersionDTLS13).hash, identity: n.ticket, session: n}}
+	s.psks = []*offeredPSK{{key: n.secret, hash: suiteByID(n.suite, VersionDTLS13).hash,
+		identity: n.ticket, session: n}}
 	return s
 }
 
@@ -128,11 +132,17 @@ func TestAttackG5Binder13(t *testing.T) {
 		alert  Alert
 		fault  error
 	}{
-		{"wrong binder", func(m *clientHello) { m.binders[0][0] ^= 1 }, AlertDecryptError, ErrPeerUntrusted},
-		{"binder of another size", func(m *clientHello) { m.binders[0] = make([]byte, 48) }, AlertDecryptError, ErrPeerUntrusted},
-		{"something before the binder changed", func(m *clientHello) { m.random[0] ^= 1 }, AlertDecryptError, ErrPeerUntrusted},
-		{"one binder too many", func(m *clientHello) { m.binders = append(m.binders, make([]byte, 32)) }, AlertIllegalParameter, ErrPeerMisbehaved},
-		{"one binder missing", func(m *clientHello) { m.identities = append(m.identities, pskIdentity{identity: []byte{1}}) }, AlertIllegalParameter, ErrPeerMisbehaved},
+		{"wrong binder", func(m *clientHello) { m.binders[0][0] ^= 1 }, AlertDecryptError,
+			ErrPeerUntrusted},
+		{"binder of another size", func(m *clientHello) { m.binders[0] = make([]byte, 48) },
+			AlertDecryptError, ErrPeerUntrusted},
+		{"something before the binder changed", func(m *clientHello) { m.random[0] ^= 1 },
+			AlertDecryptError, ErrPeerUntrusted},
+		{"one binder too many", func(m *clientHello) { m.binders = append(m.binders, make([]byte, 32)) },
+			AlertIllegalParameter, ErrPeerMisbehaved},
+		{"one binder missing", func(m *clientHello) {
+			m.identities = append(m.identities, pskIdentity{identity: []byte{1}})
+		}, AlertIllegalParameter, ErrPeerMisbehaved},
 		{"no modes", func(m *clientHello) { m.pskModes = nil }, AlertMissingExtension, ErrPeerMisbehaved},
 	}
 	for _, test := range tests {
@@ -148,7 +158,8 @@ func TestAttackG5Binder13(t *testing.T) {
 		s := resumingScript13(t, client, server)
 		hello := must((&Conn{config: testClientConfig13(), isClient: true}).newClientHello())
 		s.offer = hello
-		hello.pskModes, hello.identities, hello.binders = []uint8{pskModeDHEKE}, []pskIdentity{{identity: []byte{1}}}, [][]byte{make([]byte, 32)}
+		hello.pskModes, hello.identities, hello.binders = []uint8{pskModeDHEKE},
+			[]pskIdentity{{identity: []byte{1}}}, [][]byte{make([]byte, 32)}
 		raw := must(appendMessage(nil, 0, hello))[handshakeHeaderLen:]
 		at := len(raw) - greaseInto(raw, hello)
 		raw = append(raw, 0x5a, 0x5a, 0, 0)
@@ -162,7 +173,8 @@ func TestAttackG5Binder13(t *testing.T) {
 		s.clientHello(func(m *clientHello) { m.pskModes = []uint8{pskModeKE} })
 		s.serverFlight()
 		s.clientFlight()
-		if s.under.conn.ConnectionState().DidResume || slices.Contains(s.under.story, "Send NewSessionTicket") {
+		if s.under.conn.ConnectionState().DidResume ||
+			slices.Contains(s.under.story, "Send NewSessionTicket") {
 			t.Errorf("%q", s.under.story)
 		}
 	})
@@ -172,7 +184,8 @@ func TestAttackG5Binder13(t *testing.T) {
 		ticket := s.psks[0]
 		s.psks = nil
 		for range maxOfferedPSKs {
-			s.psks = append(s.psks, &offeredPSK{key: []byte{1}, hash: ticket.hash, identity: []byte{1}, session: ticket.session})
+			s.psks = append(s.psks, &offeredPSK{key: []byte{1}, hash: ticket.hash, identity: []byte{1},
+				session: ticket.session})
 		}
 		s.psks = append(s.psks, ticket)
 		s.clientHello()
@@ -187,8 +200,12 @@ func TestAttackG5Binder13(t *testing.T) {
 // What a server must not choose.
 func TestAttackG5SelectedIdentity13(t *testing.T) {
 	for name, change := range map[string]func(m *serverHello){
-		"beyond those that were offered": func(m *serverHello) { m.pskSelected, m.selectedIdentity = true, 1 },
-		"with another hash":              func(m *serverHello) { m.pskSelected, m.suite = true, TLS_AES_256_GCM_SHA384 },
+		"beyond those that were offered": func(m *serverHello) {
+			m.pskSelected, m.selectedIdentity = true, 1
+		},
+		"with another hash": func(m *serverHello) {
+			m.pskSelected, m.suite = true, TLS_AES_256_GCM_SHA384
+		},
 	} {
 		client, server := resumingConfigs13(tls.NoClientCert)
 		newTestPair(t, client, server).handshake()
@@ -217,10 +234,12 @@ func TestNewSessionTicket13(t *testing.T) {
 		ticket *newSessionTicket13
 		kept   bool
 	}{
-		"good":             {good, true},
-		"for early data":   {&newSessionTicket13{lifetime: 1, ticket: []byte{1}, extensions: extensions{earlyData: true, maxEarlyData: 1 << 14}}, true},
+		"good": {good, true},
+		"for early data": {&newSessionTicket13{lifetime: 1, ticket: []byte{1},
+			extensions: extensions{earlyData: true, maxEarlyData: 1 << 14}}, true},
 		"without lifetime": {&newSessionTicket13{ticket: []byte{1}}, false},
-		"too long to use":  {&newSessionTicket13{lifetime: 1, ticket: make([]byte, maxTicketLen+1)}, false},
+		"too long to use": {&newSessionTicket13{lifetime: 1, ticket: make([]byte, maxTicketLen+1)},
+			false},
 	} {
 		client := testClientConfig13()
 		client.SessionCache = NewSessionCache(1)

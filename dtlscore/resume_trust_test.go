@@ -52,10 +52,12 @@ func TestAttackG5TicketOfACertificateForRawKeys(t *testing.T) {
 // What a cache gives back may have suffered. It never makes a client panic.
 func TestSessionThatCannotBe(t *testing.T) {
 	for name, change := range map[string]func(n *session){
-		"suite of the other version": func(n *session) { n.version = VersionDTLS12 ^ VersionDTLS13 ^ n.version },
-		"chain of nobody":            func(n *session) { n.peer = nil },
-		"chain of a raw key":         func(n *session) { n.rawKey, n.peer = true, n.peer[:1] },
-		"no suite":                   func(n *session) { n.suite = 0 },
+		"suite of the other version": func(n *session) {
+			n.version = VersionDTLS12 ^ VersionDTLS13 ^ n.version
+		},
+		"chain of nobody":    func(n *session) { n.peer = nil },
+		"chain of a raw key": func(n *session) { n.rawKey, n.peer = true, n.peer[:1] },
+		"no suite":           func(n *session) { n.suite = 0 },
 	} {
 		for _, v := range eachVersion {
 			t.Run(name+"/"+v.name, func(t *testing.T) {
@@ -98,9 +100,10 @@ func TestAttackG5ExpiredWhereNotVerified(t *testing.T) {
 				now := testTime
 				client.Time, server.Time = func() time.Time { return now }, func() time.Time { return now }
 				client.InsecureSkipVerify = tt.insecure
-				short := testCerts().ca.issue(testCerts().ecdsa.PrivateKey.(crypto.Signer), func(c *x509.Certificate) {
-					c.NotAfter = testTime.Add(time.Hour)
-				})
+				short := testCerts().ca.issue(testCerts().ecdsa.PrivateKey.(crypto.Signer),
+					func(c *x509.Certificate) {
+						c.NotAfter = testTime.Add(time.Hour)
+					})
 				if tt.ofServer {
 					server.Certificates = []tls.Certificate{short}
 				} else {
@@ -114,7 +117,8 @@ func TestAttackG5ExpiredWhereNotVerified(t *testing.T) {
 				p.start()
 				p.run()
 				if got := p.client.conn.ConnectionState().DidResume; got == expired {
-					t.Errorf("%s, %s, expired %v: resumed %v; %v, %v", v.name, name, expired, got, p.client.err, p.server.err)
+					t.Errorf("%s, %s, expired %v: resumed %v; %v, %v", v.name, name, expired, got, p.client.err,
+						p.server.err)
 				}
 			}
 		}
@@ -138,7 +142,8 @@ func TestAttackG5AlteredInCache(t *testing.T) {
 					t.Fatalf("%s: byte %d of %d can be altered", v.name, i, len(data))
 				}
 			}
-			for _, altered := range [][]byte{nil, {}, data[:1], data[:len(data)-1], append(slices.Clone(data), 0), slices.Concat(data[:400], []byte{data[400] ^ 1}, data[401:])} {
+			for _, altered := range [][]byte{nil, {}, data[:1], data[:len(data)-1],
+				append(slices.Clone(data), 0), slices.Concat(data[:400], []byte{data[400] ^ 1}, data[401:])} {
 				client.SessionCache.Put(testName, altered)
 				p := newTestPair(t, client, server)
 				p.handshake()
@@ -157,18 +162,33 @@ func TestAttackG5AlteredCertificatesInCache(t *testing.T) {
 	flip := func(der []byte, i int) []byte { der[i] ^= 1; return der }
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	foreign := newTestAuthority("another operator").issue(key, nil)
-	otherName := testCerts().ca.issue(key, func(c *x509.Certificate) { c.DNSNames = []string{"other.example"} })
-	forClients := testCerts().ca.issue(key, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} })
+	otherName := testCerts().ca.issue(key, func(c *x509.Certificate) {
+		c.DNSNames = []string{"other.example"}
+	})
+	forClients := testCerts().ca.issue(key,
+		func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} })
 	for name, change := range map[string]func(n *session){
-		"the signature of the leaf":  func(n *session) { n.peer[0] = flip(leaf(n), len(n.peer[0])-1) },
-		"that of both its copies":    func(n *session) { n.peer[0] = flip(leaf(n), len(n.peer[0])-1); n.chain[0] = n.peer[0] },
-		"the key of the leaf":        func(n *session) { n.peer[0] = flip(leaf(n), len(n.peer[0])/2) },
-		"another leaf":               func(n *session) { n.peer[0] = foreign.Certificate[0] },
-		"another leaf, both copies":  func(n *session) { n.peer[0] = foreign.Certificate[0]; n.chain[0] = n.peer[0] },
-		"a leaf of another name":     func(n *session) { n.peer[0] = otherName.Certificate[0]; n.chain[0] = n.peer[0] },
-		"a leaf for another purpose": func(n *session) { n.peer[0] = forClients.Certificate[0]; n.chain[0] = n.peer[0] },
-		"no leaf":                    func(n *session) { n.peer, n.chain = nil, nil },
-		"no chain":                   func(n *session) { n.chain = nil },
+		"the signature of the leaf": func(n *session) { n.peer[0] = flip(leaf(n), len(n.peer[0])-1) },
+		"that of both its copies": func(n *session) {
+			n.peer[0] = flip(leaf(n), len(n.peer[0])-1)
+			n.chain[0] = n.peer[0]
+		},
+		"the key of the leaf": func(n *session) { n.peer[0] = flip(leaf(n), len(n.peer[0])/2) },
+		"another leaf":        func(n *session) { n.peer[0] = foreign.Certificate[0] },
+		"another leaf, both copies": func(n *session) {
+			n.peer[0] = foreign.Certificate[0]
+			n.chain[0] = n.peer[0]
+		},
+		"a leaf of another name": func(n *session) {
+			n.peer[0] = otherName.Certificate[0]
+			n.chain[0] = n.peer[0]
+		},
+		"a leaf for another purpose": func(n *session) {
+			n.peer[0] = forClients.Certificate[0]
+			n.chain[0] = n.peer[0]
+		},
+		"no leaf":  func(n *session) { n.peer, n.chain = nil, nil },
+		"no chain": func(n *session) { n.chain = nil },
 	} {
 		for _, v := range eachVersion {
 			client, server := resumingConfigs(tls.NoClientCert)
@@ -180,7 +200,8 @@ func TestAttackG5AlteredCertificatesInCache(t *testing.T) {
 			client.SessionCache.Put(testName, must(n.marshal()))
 			p := newTestPair(t, client, server)
 			p.handshake()
-			if s := p.client.conn.ConnectionState(); s.DidResume || !s.PeerCertificates[0].Equal(testCerts().ecdsa.Leaf) {
+			if s := p.client.conn.ConnectionState(); s.DidResume ||
+				!s.PeerCertificates[0].Equal(testCerts().ecdsa.Leaf) {
 				t.Errorf("%s, %s: resumed %v, %v", v.name, name, s.DidResume, s.PeerCertificates[0].DNSNames)
 			}
 		}
@@ -196,7 +217,8 @@ func TestAttackG5AlteredCertificatesInCache(t *testing.T) {
 		client.SessionCache.Put(testName, must(n.marshal()))
 		p := newTestPair(t, client, server)
 		p.handshake()
-		if s := p.client.conn.ConnectionState(); !s.DidResume || !s.VerifiedChains[0][1].Equal(testCerts().ca.cert) {
+		if s := p.client.conn.ConnectionState(); !s.DidResume ||
+			!s.VerifiedChains[0][1].Equal(testCerts().ca.cert) {
 			t.Errorf("%s: resumed %v with the chain %v", v.name, s.DidResume, s.VerifiedChains)
 		}
 	}

@@ -14,7 +14,8 @@ import (
 // retry sends a HelloRetryRequest, for a key share unless there is one. There
 // is a cookie in it only by choice: SCTP has verified the address of the
 // client. RFC 9147, Section 5.1.
-func (s *serverHandshake13) retry(c *Conn, group tls.CurveID, hasShare bool, raw handshakeMessage) (state, error) {
+func (s *serverHandshake13) retry(c *Conn, group tls.CurveID, hasShare bool,
+	raw handshakeMessage) (state, error) {
 	s.received(raw)
 	s.transcript.retry()
 	m := &serverHello{version: VersionDTLS12, random: helloRetryRandom, suite: s.suite.id}
@@ -59,7 +60,8 @@ func (s *server13WaitClientHello) handle(c *Conn, m message, raw handshakeMessag
 	s.offer = offer
 	// The binders are new.
 	s.psk.forget()
-	s.psk, s.state = nil, ConnectionState{NegotiatedProtocol: s.state.NegotiatedProtocol, HelloRetryRequest: true}
+	s.psk, s.state = nil, ConnectionState{NegotiatedProtocol: s.state.NegotiatedProtocol,
+		HelloRetryRequest: true}
 	if err := s.choosePSK(c, raw, s.suite.hash); err != nil {
 		return nil, err
 	}
@@ -80,7 +82,8 @@ func (s *server13WaitClientHello) share(offer *clientHello) ([]byte, error) {
 // repeats checks that the second ClientHello differs from the first only in
 // what may change. RFC 8446, Section 4.1.2.
 func (s *server13WaitClientHello) repeats(offer *clientHello, body []byte) error {
-	mayChange := []extensionType{extCookie, extPreSharedKey, extEarlyData, extPadding, extEncryptedClientHello}
+	mayChange := []extensionType{extCookie, extPreSharedKey, extEarlyData, extPadding,
+		extEncryptedClientHello}
 	if !s.hasShare {
 		mayChange = append(mayChange, extKeyShare)
 	}
@@ -90,7 +93,8 @@ func (s *server13WaitClientHello) repeats(offer *clientHello, body []byte) error
 		return illegal("client changed its ClientHello after a HelloRetryRequest")
 	}
 	if !slices.EqualFunc(extensions, extensions2, bytes.Equal) {
-		return illegal("client changed %v after a HelloRetryRequest", firstDifference(extensions, extensions2))
+		return illegal("client changed %v after a HelloRetryRequest",
+			firstDifference(extensions, extensions2))
 	}
 	if offer.earlyData {
 		return illegal("client repeated %v after a HelloRetryRequest", extEarlyData)
@@ -98,7 +102,9 @@ func (s *server13WaitClientHello) repeats(offer *clientHello, body []byte) error
 	// Keys may be left out, and their ages and binders change.
 	known := s.offer.identities
 	for _, id := range offer.identities {
-		i := slices.IndexFunc(known, func(k pskIdentity) bool { return bytes.Equal(k.identity, id.identity) })
+		i := slices.IndexFunc(known, func(k pskIdentity) bool {
+			return bytes.Equal(k.identity, id.identity)
+		})
 		if i < 0 {
 			return illegal("client added a pre-shared key after a HelloRetryRequest")
 		}
@@ -111,9 +117,11 @@ func (s *server13WaitClientHello) repeats(offer *clientHello, body []byte) error
 // and each extension, with its header, that is not in except. The extensions
 // are sorted, since their order means nothing (RFC 8446, Section 4.2): wolfSSL
 // sends them in another order after a HelloRetryRequest.
-func (m *clientHello) fixed(body []byte, except []extensionType) (fields []byte, extensions [][]byte) {
+func (m *clientHello) fixed(body []byte, except []extensionType) (fields []byte,
+	extensions [][]byte) {
 	const lengths = 1 + 1 + 2 + 1
-	n := 2 + randomLen + len(m.sessionID) + len(m.cookie) + 2*len(m.suites) + len(m.compressionMethods) + lengths
+	n := 2 + randomLen + len(m.sessionID) + len(m.cookie) + 2*len(m.suites) +
+		len(m.compressionMethods) + lengths
 	fields = body[:n]
 	list := cryptobyte.String(body[n:])
 	list.Skip(2)

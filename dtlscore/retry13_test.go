@@ -25,7 +25,8 @@ func editHello(hello *clientHello) *editedHello {
 	fields, extensions := hello.fixed(body, nil)
 	m := &editedHello{fields: fields}
 	for _, x := range extensions {
-		m.extensions = append(m.extensions, editedExtension{extensionType(binary.BigEndian.Uint16(x)), x[4:]})
+		m.extensions = append(m.extensions, editedExtension{extensionType(binary.BigEndian.Uint16(x)),
+			x[4:]})
 	}
 	return m
 }
@@ -146,15 +147,18 @@ func TestRetryAllowedChanges(t *testing.T) {
 			m.remove(extKeyShare)
 			m.extensions = slices.Insert(m.extensions, 0, x)
 		},
-		"less padding":             func(m *editedHello) { m.find(extPadding).data = []byte{0} },
-		"no padding":               func(m *editedHello) { m.remove(extPadding) },
-		"Encrypted Client Hello":   func(m *editedHello) { m.find(extEncryptedClientHello).data = []byte{4} },
+		"less padding": func(m *editedHello) { m.find(extPadding).data = []byte{0} },
+		"no padding":   func(m *editedHello) { m.remove(extPadding) },
+		"Encrypted Client Hello": func(m *editedHello) {
+			m.find(extEncryptedClientHello).data = []byte{4}
+		},
 		"no Encrypted ClientHello": func(m *editedHello) { m.remove(extEncryptedClientHello) },
 		"fewer pre-shared keys":    offering("a", "c"),
 		"older pre-shared keys":    offering("b"), // its age changes too
 		"no pre-shared key":        func(m *editedHello) { m.remove(extPreSharedKey) },
 	} {
-		for how, config := range map[string]*Config{"key share": retryingServer13(), "cookie": cookieConfig13()} {
+		for how, config := range map[string]*Config{"key share": retryingServer13(),
+			"cookie": cookieConfig13()} {
 			t.Run(how+", "+name, func(t *testing.T) {
 				s, second := retriedClient(t, config)
 				change(second)
@@ -200,7 +204,8 @@ func TestAttackB6RetryChangesExtension(t *testing.T) {
 			})
 		}
 	}
-	for _, typ := range []extensionType{extGREASE + 0x1010, extSessionTicket, extCertificateAuthorities, 0xffff} {
+	for _, typ := range []extensionType{extGREASE + 0x1010, extSessionTicket,
+		extCertificateAuthorities, 0xffff} {
 		t.Run("added "+typ.String(), func(t *testing.T) {
 			s, second := retriedClient(t, retryingServer13())
 			second.add(typ, 0, 3, 0, 1, 'x')

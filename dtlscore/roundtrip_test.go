@@ -136,7 +136,8 @@ func (r source) extensions(in place) (e extensions) {
 		}
 	}
 	if !request {
-		e.alpn, e.clientCertificateTypes, e.serverCertificateTypes = one(e.alpn), one(e.clientCertificateTypes), one(e.serverCertificateTypes)
+		e.alpn, e.clientCertificateTypes, e.serverCertificateTypes = one(e.alpn),
+			one(e.clientCertificateTypes), one(e.serverCertificateTypes)
 		e.supportedVersions = one(e.supportedVersions)
 		if e.keyShares = one(e.keyShares); len(e.keyShares) == 0 {
 			e.keyShares = nil
@@ -159,7 +160,8 @@ func (r source) random() (b [randomLen]byte) {
 func (r source) message() (message, messageForm) {
 	psk := messageForm{version: VersionDTLS12, kx: []keyExchange{kxPSK, kxECDHEPSK}[r.Intn(2)]}
 	serverHello := func(in place) *serverHello {
-		m := &serverHello{uint16(r.Uint32()), r.random(), r.bytes(0, 32), uint16(r.Uint32()), r.extensions(in)}
+		m := &serverHello{uint16(r.Uint32()), r.random(), r.bytes(0, 32), uint16(r.Uint32()),
+			r.extensions(in)}
 		if in == inHelloRetryRequest {
 			m.random = helloRetryRandom
 		}
@@ -168,7 +170,8 @@ func (r source) message() (message, messageForm) {
 	switch r.Intn(23) {
 	case 0:
 		return &clientHello{uint16(r.Uint32()), r.random(), r.bytes(0, 32), r.bytes(0, 255),
-			append(uint16s[uint16](r), 1), append(r.bytes(0, 3), 0), r.extensions(inClientHello)}, messageForm{}
+			append(uint16s[uint16](r), 1), append(r.bytes(0, 3), 0),
+			r.extensions(inClientHello)}, messageForm{}
 	case 1:
 		return serverHello(inServerHello12), messageForm{}
 	case 2:
@@ -193,7 +196,8 @@ func (r source) message() (message, messageForm) {
 		return &certificateStatus{r.bytes(1, 300)}, form12
 	case 10:
 		return &serverKeyExchange{kx: kxECDHERSA, group: tls.CurveID(r.Uint32()), public: r.bytes(1, 255),
-			scheme: tls.SignatureScheme(r.Uint32()), signature: r.bytes(0, 300)}, messageForm{version: VersionDTLS12, kx: kxECDHERSA}
+			scheme:    tls.SignatureScheme(r.Uint32()),
+			signature: r.bytes(0, 300)}, messageForm{version: VersionDTLS12, kx: kxECDHERSA}
 	case 11:
 		m := &serverKeyExchange{kx: psk.kx, hint: r.bytes(0, 128)}
 		if psk.kx == kxECDHEPSK {
@@ -201,7 +205,8 @@ func (r source) message() (message, messageForm) {
 		}
 		return m, psk
 	case 12:
-		return &certificateRequest12{r.bytes(1, 5), append(uint16s[tls.SignatureScheme](r), 1), r.vectors(1)}, form12
+		return &certificateRequest12{r.bytes(1, 5), append(uint16s[tls.SignatureScheme](r), 1),
+			r.vectors(1)}, form12
 	case 13:
 		return &certificateRequest13{r.bytes(0, 255), r.extensions(inCertificateRequest)}, form13
 	case 14:
@@ -221,7 +226,8 @@ func (r source) message() (message, messageForm) {
 	case 19:
 		return &newSessionTicket12{r.Uint32(), r.bytes(0, 300)}, form12
 	case 20:
-		return &newSessionTicket13{r.Uint32(), r.Uint32(), r.bytes(0, 255), r.bytes(1, 300), r.extensions(inNewSessionTicket)}, form13
+		return &newSessionTicket13{r.Uint32(), r.Uint32(), r.bytes(0, 255), r.bytes(1, 300),
+			r.extensions(inNewSessionTicket)}, form13
 	case 21:
 		return &keyUpdate{r.yes()}, form13
 	}

@@ -262,7 +262,8 @@ func (s *script13) retry(changes ...func(*serverHello)) {
 func (s *script13) serverHello(changes ...func(*serverHello)) {
 	s.t.Helper()
 	m := s.newServerHello()
-	i := slices.IndexFunc(s.offer.keyShares, func(share keyShare) bool { return share.group == s.group })
+	i := slices.IndexFunc(s.offer.keyShares,
+		func(share keyShare) bool { return share.group == s.group })
 	share, shared, err := respond(s.group, s.offer.keyShares[i].data)
 	s.check(err)
 	m.keyShares = []keyShare{{s.group, share}}
@@ -369,7 +370,8 @@ func (s *script13) context() string {
 func (s *script13) verify(changes ...func(*certificateVerify)) {
 	s.t.Helper()
 	signer := s.cert.PrivateKey.(crypto.Signer)
-	m := &certificateVerify{scheme: must(chooseSignature(signer.Public(), nil, defaultSignatureAlgorithms(), VersionDTLS13))}
+	m := &certificateVerify{scheme: must(chooseSignature(signer.Public(), nil,
+		defaultSignatureAlgorithms(), VersionDTLS13))}
 	m.signature = must(sign(signer, m.scheme, signed13(s.context(), s.hs.transcript.sum())))
 	for _, change := range changes {
 		change(m)

@@ -37,7 +37,8 @@ func newScript(t *testing.T, isClient bool, under *Config) *script {
 	}
 	s := &script{
 		t: t, under: &testEnd{t: t, name: "under test", conn: conn},
-		conn: must(newConn(&Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{{}}}, isClient)),
+		conn: must(newConn(&Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{{}}},
+			isClient)),
 		hs:   newHandshake12(newTranscript()),
 		cert: testCerts().client,
 	}
@@ -277,7 +278,8 @@ func (s *script) serverKeyExchange(changes ...func(*serverKeyExchange)) {
 	s.key = must(generateKey(tls.X25519))
 	m := &serverKeyExchange{kx: kxECDHEECDSA, group: tls.X25519, public: s.key.share()}
 	m.scheme = tls.ECDSAWithP256AndSHA256
-	m.signature = must(sign(s.cert.PrivateKey.(crypto.Signer), m.scheme, m.signed(&s.hs.clientRandom, &s.hs.serverRandom)))
+	m.signature = must(sign(s.cert.PrivateKey.(crypto.Signer), m.scheme,
+		m.signed(&s.hs.clientRandom, &s.hs.serverRandom)))
 	for _, change := range changes {
 		change(m)
 	}
@@ -286,7 +288,8 @@ func (s *script) serverKeyExchange(changes ...func(*serverKeyExchange)) {
 
 func (s *script) certificateRequest() {
 	s.t.Helper()
-	s.request = &certificateRequest12{types: []uint8{certRequestECDSASign}, schemes: defaultSignatureAlgorithms()}
+	s.request = &certificateRequest12{types: []uint8{certRequestECDSASign},
+		schemes: defaultSignatureAlgorithms()}
 	s.send(s.request)
 }
 

@@ -97,5 +97,6 @@ func (c *Config) chooseProtocol(offered []string) (string, error) {
 			return p, nil
 		}
 	}
-	return "", incompatible(AlertNoApplicationProtocol, "client offers protocols %q only", legible.List[string](offered))
+	return "", incompatible(AlertNoApplicationProtocol, "client offers protocols %q only",
+		legible.List[string](offered))
 }

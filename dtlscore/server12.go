@@ -96,7 +96,8 @@ func (s *serverHandshake12) choose(c *Conn) error {
 		}
 	}
 	if len(suites) == 0 {
-		return incompatible(AlertHandshakeFailure, "no cipher suite or no group in common with the client, which has %04x and %v",
+		return incompatible(AlertHandshakeFailure,
+			"no cipher suite or no group in common with the client, which has %04x and %v",
 			legible.List[uint16](s.offer.suites), legible.List[tls.CurveID](s.offer.supportedGroups))
 	}
 	var unfit error // why no certificate of ours will do
@@ -136,7 +137,8 @@ func (s *serverHandshake12) choose(c *Conn) error {
 
 // chooseCredential settles what we show, which the cipher suite has to fit.
 func (s *serverHandshake12) chooseCredential(c *Conn, needs *certificateNeeds) error {
-	serverType, err := chooseType(s.offer.serverCertificateTypes, c.config.RawKey != nil, c.config.hasCertificates())
+	serverType, err := chooseType(s.offer.serverCertificateTypes, c.config.RawKey != nil,
+		c.config.hasCertificates())
 	if err != nil {
 		return err
 	}
@@ -171,7 +173,8 @@ func (s *serverHandshake12) chooseSignature(c *Conn) (err error) {
 
 // chooseClientType is what a server will ask a client to show.
 func (c *Config) chooseClientType(offer *clientHello) (uint8, error) {
-	return chooseType(offer.clientCertificateTypes, c.VerifyRawKey != nil, c.ClientAuth < tls.VerifyClientCertIfGiven || c.ClientCAs != nil)
+	return chooseType(offer.clientCertificateTypes, c.VerifyRawKey != nil,
+		c.ClientAuth < tls.VerifyClientCertIfGiven || c.ClientCAs != nil)
 }
 
 // chooseGroup12 returns the first group of ours that the client has too, 0 if
@@ -206,9 +209,11 @@ func (s *serverHandshake12) sendFlight(c *Conn) (state, error) {
 		if s.key, err = generateKey(s.state.CurveID); err != nil {
 			return nil, err
 		}
-		exchange := &serverKeyExchange{kx: s.suite.kx, group: s.state.CurveID, public: s.key.share(), scheme: s.scheme}
+		exchange := &serverKeyExchange{kx: s.suite.kx, group: s.state.CurveID, public: s.key.share(),
+			scheme: s.scheme}
 		if s.own != nil {
-			exchange.signature, err = sign(s.own.signer, s.scheme, exchange.signed(&s.clientRandom, &s.serverRandom))
+			exchange.signature, err = sign(s.own.signer, s.scheme,
+				exchange.signed(&s.clientRandom, &s.serverRandom))
 			if err != nil {
 				return nil, err
 			}
@@ -264,7 +269,8 @@ func (s *server12WaitCertificate) handle(c *Conn, m message, raw handshakeMessag
 // before that is lost, until it is sent again. RFC 6083, Section 4.8.
 type server12WaitClientKeyExchange struct{ *serverHandshake12 }
 
-func (s *server12WaitClientKeyExchange) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
+func (s *server12WaitClientKeyExchange) handle(c *Conn, m message, raw handshakeMessage) (state,
+	error) {
 	exchange, ok := m.(*clientKeyExchange)
 	if !ok {
 		return nil, unexpectedMessage(m, typeClientKeyExchange)
@@ -299,7 +305,8 @@ func (s *server12WaitClientKeyExchange) handle(c *Conn, m message, raw handshake
 // shows to be.
 type server12WaitCertificateVerify struct{ *serverHandshake12 }
 
-func (s *server12WaitCertificateVerify) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
+func (s *server12WaitCertificateVerify) handle(c *Conn, m message, raw handshakeMessage) (state,
+	error) {
 	verify, ok := m.(*certificateVerify)
 	if !ok {
 		return nil, unexpectedMessage(m, typeCertificateVerify)
@@ -321,7 +328,8 @@ func (s *server12WaitCertificateVerify) handle(c *Conn, m message, raw handshake
 // server12WaitChangeCipherSpec waits for the client to use the new keys.
 type server12WaitChangeCipherSpec struct{ *serverHandshake12 }
 
-func (s *server12WaitChangeCipherSpec) handle(_ *Conn, m message, _ handshakeMessage) (state, error) {
+func (s *server12WaitChangeCipherSpec) handle(_ *Conn, m message, _ handshakeMessage) (state,
+	error) {
 	return nil, unexpected("%v came before ChangeCipherSpec", m.typ())
 }
 

@@ -50,7 +50,8 @@ func startServer13(c *Conn, offer *clientHello, raw handshakeMessage) (state, er
 	group, share := c.config.chooseGroup13(offer)
 	switch {
 	case group == 0:
-		return nil, incompatible(AlertHandshakeFailure, "client offers groups %v only", legible.List[tls.CurveID](offer.supportedGroups))
+		return nil, incompatible(AlertHandshakeFailure, "client offers groups %v only",
+			legible.List[tls.CurveID](offer.supportedGroups))
 	case share == nil || c.config.CookieExchange:
 		return hs.retry(c, group, share != nil, raw)
 	}
@@ -93,7 +94,8 @@ func (m *clientHello) check13() error {
 	case m.signatureAlgorithms == nil && m.identities == nil:
 		return misbehaved(AlertMissingExtension, "ClientHello without %v", extSignatureAlgorithms)
 	case m.identities != nil && m.pskModes == nil:
-		return misbehaved(AlertMissingExtension, "ClientHello with %v and without %v", extPreSharedKey, extPSKKeyExchangeModes)
+		return misbehaved(AlertMissingExtension, "ClientHello with %v and without %v", extPreSharedKey,
+			extPSKKeyExchangeModes)
 	}
 	for _, share := range m.keyShares {
 		if !slices.Contains(m.supportedGroups, share.group) {
@@ -123,7 +125,8 @@ func (c *Config) chooseGroup13(offer *clientHello) (tls.CurveID, []byte) {
 }
 
 // answer sends our whole flight.
-func (s *serverHandshake13) answer(c *Conn, group tls.CurveID, share []byte, raw handshakeMessage) (state, error) {
+func (s *serverHandshake13) answer(c *Conn, group tls.CurveID, share []byte,
+	raw handshakeMessage) (state, error) {
 	// 1. Choose.
 	s.state.CurveID = group
 	s.received(raw)
@@ -194,14 +197,17 @@ func (s *serverHandshake13) answer(c *Conn, group tls.CurveID, share []byte, raw
 }
 
 // chooseCredential settles who shows what.
-func (s *serverHandshake13) chooseCredential(c *Conn, ee *encryptedExtensions) (own *credential, scheme tls.SignatureScheme, err error) {
+func (s *serverHandshake13) chooseCredential(c *Conn, ee *encryptedExtensions) (own *credential,
+	scheme tls.SignatureScheme, err error) {
 	if !c.config.hasCertificates() && c.config.RawKey == nil {
-		return nil, 0, incompatible(AlertHandshakeFailure, "client has no pre-shared key, and we have no certificate")
+		return nil, 0, incompatible(AlertHandshakeFailure,
+			"client has no pre-shared key, and we have no certificate")
 	}
 	if s.offer.signatureAlgorithms == nil {
 		return nil, 0, misbehaved(AlertMissingExtension, "ClientHello without %v", extSignatureAlgorithms)
 	}
-	serverType, err := chooseType(s.offer.serverCertificateTypes, c.config.RawKey != nil, c.config.hasCertificates())
+	serverType, err := chooseType(s.offer.serverCertificateTypes, c.config.RawKey != nil,
+		c.config.hasCertificates())
 	if err != nil {
 		return nil, 0, err
 	}
@@ -212,7 +218,8 @@ func (s *serverHandshake13) chooseCredential(c *Conn, ee *encryptedExtensions) (
 		version: VersionDTLS13, schemes: s.offer.signatureAlgorithms,
 		serverName: s.offer.serverName, authorities: s.offer.certificateAuthorities,
 	}
-	if own, err = c.serverCredential(serverType == certTypeRawPublicKey, needs, s.offer, s.state.HelloRetryRequest); err != nil {
+	if own, err = c.serverCredential(serverType == certTypeRawPublicKey, needs, s.offer,
+		s.state.HelloRetryRequest); err != nil {
 		return nil, 0, err
 	}
 	if scheme, err = own.chooseSignature(s.offer.signatureAlgorithms, VersionDTLS13); err != nil {
@@ -273,7 +280,8 @@ func (s *server13WaitCertificate) handle(c *Conn, m message, raw handshakeMessag
 // shows to be.
 type server13WaitCertificateVerify struct{ *serverHandshake13 }
 
-func (s *server13WaitCertificateVerify) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
+func (s *server13WaitCertificateVerify) handle(c *Conn, m message, raw handshakeMessage) (state,
+	error) {
 	verify, ok := m.(*certificateVerify)
 	if !ok {
 		return nil, unexpectedMessage(m, typeCertificateVerify)

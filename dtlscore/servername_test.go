@@ -24,8 +24,10 @@ func TestServerNames(t *testing.T) {
 		}
 	})
 	for _, tt := range []struct{ name, sni string }{
-		{"::1", ""}, {"[::1]", ""}, {"fe80::1%eth0", ""}, {"[fe80::1%eth0]", ""}, {"[fe80::1%25eth0]", ""}, {"fe80::1", ""},
-		{"192.0.2.1", ""}, {"[192.0.2.1]", ""}, {"::ffff:192.0.2.1", ""}, {testName, testName}, {testName + ".", testName},
+		{"::1", ""}, {"[::1]", ""}, {"fe80::1%eth0", ""}, {"[fe80::1%eth0]", ""},
+		{"[fe80::1%25eth0]", ""}, {"fe80::1", ""},
+		{"192.0.2.1", ""}, {"[192.0.2.1]", ""}, {"::ffff:192.0.2.1", ""}, {testName, testName},
+		{testName + ".", testName},
 	} {
 		for _, v := range eachVersion {
 			client, server := resumingConfigs(tls.NoClientCert)
@@ -36,14 +38,17 @@ func TestServerNames(t *testing.T) {
 				p.start()
 				p.run()
 				s := p.server.conn.ConnectionState()
-				if p.client.err != nil || p.server.err != nil || s.ServerName != tt.sni || s.DidResume != resumed {
-					t.Errorf("%s, %q: client %v, server %v, server_name %q, resumed %v", v.name, tt.name, p.client.err, p.server.err, s.ServerName, s.DidResume)
+				if p.client.err != nil || p.server.err != nil || s.ServerName != tt.sni ||
+					s.DidResume != resumed {
+					t.Errorf("%s, %q: client %v, server %v, server_name %q, resumed %v", v.name, tt.name,
+						p.client.err, p.server.err, s.ServerName, s.DidResume)
 				}
 			}
 		}
 	}
 	for name, want := range map[string]string{
-		"192.0.2.1.": "", "192.0.2.1%1": "", "a%b": "a%b", "[a]": "[a]", "[::1": "", "::1]": "::1]", "%": "%", "": "", ".": "", "a..": "a",
+		"192.0.2.1.": "", "192.0.2.1%1": "", "a%b": "a%b", "[a]": "[a]", "[::1": "", "::1]": "::1]",
+		"%": "%", "": "", ".": "", "a..": "a",
 	} {
 		if got := sniName(name); got != want {
 			t.Errorf("server_name for %q is %q, want %q", name, got, want)
@@ -69,9 +74,11 @@ func TestServerNameAnswer(t *testing.T) {
 				hello, ee := new(serverHello), new(encryptedExtensions)
 				switch {
 				case a.content != contentHandshake:
-				case handshakeType(a.data[0]) == typeServerHello && hello.parse(a.data[handshakeHeaderLen:]) == nil:
+				case handshakeType(a.data[0]) == typeServerHello &&
+					hello.parse(a.data[handshakeHeaderLen:]) == nil:
 					answered = answered || hello.serverNameUsed
-				case handshakeType(a.data[0]) == typeEncryptedExtensions && ee.parse(a.data[handshakeHeaderLen:]) == nil:
+				case handshakeType(a.data[0]) == typeEncryptedExtensions &&
+					ee.parse(a.data[handshakeHeaderLen:]) == nil:
 					answered = answered || ee.serverNameUsed
 				}
 			}

@@ -92,7 +92,8 @@ func (n *session) restore(s *ConnectionState) error {
 // expired reports whether the session may not be resumed any more.
 func (n *session) expired(now time.Time) bool {
 	age := now.Sub(time.Unix(n.created, 0))
-	return age < 0 || age >= sessionLifetime || n.lifetime != 0 && age >= time.Duration(n.lifetime)*time.Second
+	return age < 0 || age >= sessionLifetime ||
+		n.lifetime != 0 && age >= time.Duration(n.lifetime)*time.Second
 }
 
 // trustsRawKey reports whether the peer of a session would pass today with its raw public key.
@@ -107,7 +108,8 @@ func (c *Config) expired(cert *x509.Certificate) bool { return c.time().After(ce
 // stillVerified reports whether the first of the chains of a session would pass today, without the
 // public-key operations of a whole verification, which were done when we made it:
 // certificates expire, and who issued them may be trusted no more.
-func (c *Config) stillVerified(chains [][]*x509.Certificate, roots *x509.CertPool, usage x509.ExtKeyUsage) bool {
+func (c *Config) stillVerified(chains [][]*x509.Certificate, roots *x509.CertPool,
+	usage x509.ExtKeyUsage) bool {
 	if len(chains) == 0 {
 		return false
 	}
@@ -118,7 +120,8 @@ func (c *Config) stillVerified(chains [][]*x509.Certificate, roots *x509.CertPoo
 		}
 	}
 	// What is in the pool itself is found without looking at a signature.
-	_, err := chain[len(chain)-1].Verify(x509.VerifyOptions{Roots: roots, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{usage}})
+	_, err := chain[len(chain)-1].Verify(x509.VerifyOptions{Roots: roots, CurrentTime: now,
+		KeyUsages: []x509.ExtKeyUsage{usage}})
 	return err == nil
 }
 
@@ -187,9 +190,11 @@ func parseSessionBody(body []byte) *session {
 		!s.ReadUint64(&received) || !s.ReadUint32(&n.ageAdd) || !s.Empty() {
 		return nil
 	}
-	n.created, n.serverName, n.protocol, n.rawKey = int64(created), string(serverName), string(protocol), rawKey == 1
+	n.created, n.serverName, n.protocol, n.rawKey = int64(created), string(serverName),
+		string(protocol), rawKey == 1
 	n.received = int64(received)
-	if rawKey > 1 || n.rawKey && len(n.peer) != 1 || len(n.chain) > 0 && (n.rawKey || len(n.peer) == 0) {
+	if rawKey > 1 || n.rawKey && len(n.peer) != 1 ||
+		len(n.chain) > 0 && (n.rawKey || len(n.peer) == 0) {
 		return nil
 	}
 	if suiteByID(n.suite, n.version) == nil {

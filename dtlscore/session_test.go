@@ -33,7 +33,8 @@ func TestTicketTooLarge(t *testing.T) {
 		}
 		key := goldenECDSA(elliptic.P256(), 6)
 		client.Certificates = []tls.Certificate{testCerts().ca.issue(key, func(c *x509.Certificate) {
-			c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 2, 3}, Value: make([]byte, maxTicketLen)}}
+			c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 2, 3},
+				Value: make([]byte, maxTicketLen)}}
 		})}
 		for range 2 {
 			p := newTestPair(t, client, server)

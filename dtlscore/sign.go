@@ -106,7 +106,8 @@ func (kx keyExchange) allowsKey(public crypto.PublicKey) bool {
 // chooseSignature returns the scheme for signing with a key: the first that
 // we prefer among those the peer offers. supported, if it is not nil, are
 // those that the key can do at all: [tls.Certificate.SupportedSignatureAlgorithms].
-func chooseSignature(public crypto.PublicKey, supported, peer []tls.SignatureScheme, version uint16) (tls.SignatureScheme, error) {
+func chooseSignature(public crypto.PublicKey, supported, peer []tls.SignatureScheme,
+	version uint16) (tls.SignatureScheme, error) {
 	for _, s := range signatureSchemes {
 		if s.fits(public, version) && slices.Contains(peer, s.id) &&
 			(supported == nil || slices.Contains(supported, s.id)) {
@@ -157,7 +158,8 @@ func sign(key crypto.Signer, id tls.SignatureScheme, message []byte) ([]byte, er
 
 // verifySignature checks the signature of a peer. offered are the schemes
 // that we let it choose from.
-func verifySignature(public crypto.PublicKey, id tls.SignatureScheme, offered []tls.SignatureScheme, version uint16, message, signature []byte) error {
+func verifySignature(public crypto.PublicKey, id tls.SignatureScheme, offered []tls.SignatureScheme,
+	version uint16, message, signature []byte) error {
 	if err := checkPublicKey(public); err != nil {
 		return err
 	}
@@ -175,7 +177,8 @@ func verifySignature(public crypto.PublicKey, id tls.SignatureScheme, offered []
 		ok = len(public) == ed25519.PublicKeySize && ed25519.Verify(public, message, signature)
 	case *rsa.PublicKey:
 		if s.pss {
-			ok = rsa.VerifyPSS(public, s.hash, s.digest(message), signature, s.options().(*rsa.PSSOptions)) == nil
+			ok = rsa.VerifyPSS(public, s.hash, s.digest(message), signature,
+				s.options().(*rsa.PSSOptions)) == nil
 		} else {
 			ok = rsa.VerifyPKCS1v15(public, s.hash, s.digest(message), signature) == nil
 		}

@@ -20,7 +20,8 @@ import (
 // signingKeys has a key of each kind that is allowed. RSA keys take a while.
 var signingKeys = sync.OnceValue(func() map[string]crypto.Signer {
 	keys := map[string]crypto.Signer{}
-	for name, curve := range map[string]elliptic.Curve{"P-256": elliptic.P256(), "P-384": elliptic.P384(), "P-521": elliptic.P521()} {
+	for name, curve := range map[string]elliptic.Curve{"P-256": elliptic.P256(),
+		"P-384": elliptic.P384(), "P-521": elliptic.P521()} {
 		keys[name], _ = ecdsa.GenerateKey(curve, rand.Reader)
 	}
 	_, keys["Ed25519"], _ = ed25519.GenerateKey(rand.Reader)
@@ -31,11 +32,15 @@ var signingKeys = sync.OnceValue(func() map[string]crypto.Signer {
 // usable are the schemes for each kind of key, in the order of preference: in
 // version 1.2 and in 1.3.
 var usable = map[string][2][]tls.SignatureScheme{
-	"P-256":   {{tls.ECDSAWithP256AndSHA256, tls.ECDSAWithP384AndSHA384, tls.ECDSAWithP521AndSHA512}, {tls.ECDSAWithP256AndSHA256}},
-	"P-384":   {{tls.ECDSAWithP256AndSHA256, tls.ECDSAWithP384AndSHA384, tls.ECDSAWithP521AndSHA512}, {tls.ECDSAWithP384AndSHA384}},
-	"P-521":   {{tls.ECDSAWithP256AndSHA256, tls.ECDSAWithP384AndSHA384, tls.ECDSAWithP521AndSHA512}, {tls.ECDSAWithP521AndSHA512}},
+	"P-256": {{tls.ECDSAWithP256AndSHA256, tls.ECDSAWithP384AndSHA384, tls.ECDSAWithP521AndSHA512},
+		{tls.ECDSAWithP256AndSHA256}},
+	"P-384": {{tls.ECDSAWithP256AndSHA256, tls.ECDSAWithP384AndSHA384, tls.ECDSAWithP521AndSHA512},
+		{tls.ECDSAWithP384AndSHA384}},
+	"P-521": {{tls.ECDSAWithP256AndSHA256, tls.ECDSAWithP384AndSHA384, tls.ECDSAWithP521AndSHA512},
+		{tls.ECDSAWithP521AndSHA512}},
 	"Ed25519": {{tls.Ed25519}, {tls.Ed25519}},
-	"RSA": {{tls.PSSWithSHA256, tls.PSSWithSHA384, tls.PSSWithSHA512, tls.PKCS1WithSHA256, tls.PKCS1WithSHA384, tls.PKCS1WithSHA512},
+	"RSA": {{tls.PSSWithSHA256, tls.PSSWithSHA384, tls.PSSWithSHA512, tls.PKCS1WithSHA256,
+		tls.PKCS1WithSHA384, tls.PKCS1WithSHA512},
 		{tls.PSSWithSHA256, tls.PSSWithSHA384, tls.PSSWithSHA512}},
 }
 
@@ -61,12 +66,14 @@ func TestSignatures(t *testing.T) { // RFC 8446, Section 9.1; RFC 5246, Section 
 					t.Errorf("%s, %v: another message: %v", name, scheme, err)
 				}
 				// A9: what was not offered is not taken.
-				err = verifySignature(key.Public(), scheme, []tls.SignatureScheme{0x1a1a}, version, message, signature)
+				err = verifySignature(key.Public(), scheme, []tls.SignatureScheme{0x1a1a}, version, message,
+					signature)
 				if err == nil || alertOf(err) != AlertIllegalParameter {
 					t.Errorf("%s, %v: not offered: %v", name, scheme, err)
 				}
 			}
-			if got, err := chooseSignature(key.Public(), nil, all, version); err != nil || got != usable[name][i][0] {
+			if got, err := chooseSignature(key.Public(), nil, all, version); err != nil ||
+				got != usable[name][i][0] {
 				t.Errorf("%s, %#04x: chose %v, %v", name, version, got, err)
 			}
 		}
@@ -82,7 +89,8 @@ func TestAttackA8SchemeOfAnotherKey(t *testing.T) {
 			for _, scheme := range usable[name][i] {
 				fitting[scheme] = true
 			}
-			for _, scheme := range append(all, tls.PKCS1WithSHA1, tls.ECDSAWithSHA1, 0x0101 /* MD5 */, 0x1a1a) {
+			for _, scheme := range append(all, tls.PKCS1WithSHA1, tls.ECDSAWithSHA1, 0x0101, /* MD5 */
+				0x1a1a) {
 				if fitting[scheme] {
 					continue
 				}
@@ -90,17 +98,20 @@ func TestAttackA8SchemeOfAnotherKey(t *testing.T) {
 				if err == nil || alertOf(err) != AlertIllegalParameter {
 					t.Errorf("%s, %#04x, %v: %v", name, version, scheme, err)
 				}
-				if got, err := chooseSignature(key.Public(), nil, []tls.SignatureScheme{scheme}, version); !errors.Is(err, ErrPeerIncompatible) {
+				if got, err := chooseSignature(key.Public(), nil, []tls.SignatureScheme{scheme},
+					version); !errors.Is(err, ErrPeerIncompatible) {
 					t.Errorf("%s, %#04x: chose %v, %v", name, version, got, err)
 				}
 			}
 		}
 	}
-	if _, err := chooseSignature(&struct{}{}, nil, all, VersionDTLS13); !errors.Is(err, ErrPeerIncompatible) {
+	if _, err := chooseSignature(&struct{}{}, nil, all, VersionDTLS13); !errors.Is(err,
+		ErrPeerIncompatible) {
 		t.Errorf("key of no kind: %v", err)
 	}
 	rsaKey := signingKeys()["RSA"].Public()
-	if got, err := chooseSignature(rsaKey, []tls.SignatureScheme{tls.PSSWithSHA384}, all, VersionDTLS13); err != nil || got != tls.PSSWithSHA384 {
+	if got, err := chooseSignature(rsaKey, []tls.SignatureScheme{tls.PSSWithSHA384}, all,
+		VersionDTLS13); err != nil || got != tls.PSSWithSHA384 {
 		t.Errorf("key that can do only one scheme: %v, %v", got, err)
 	}
 }
@@ -123,10 +134,12 @@ func TestAttackA10PsychicSignatures(t *testing.T) {
 		return "02" + hex.EncodeToString([]byte{byte(len(b))}) + hex.EncodeToString(b)
 	}
 	zero, one := big.NewInt(0), big.NewInt(1)
-	for _, pair := range [][2]*big.Int{{zero, zero}, {zero, one}, {one, zero}, {order, one}, {one, order}, {order, order}} {
+	for _, pair := range [][2]*big.Int{{zero, zero}, {zero, one}, {one, zero}, {order, one},
+		{one, order}, {order, order}} {
 		body := integer(pair[0]) + integer(pair[1])
 		signature := unhex(t, "30"+hex.EncodeToString([]byte{byte(len(body) / 2)})+body)
-		err := verifySignature(public, tls.ECDSAWithP256AndSHA256, defaultSignatureAlgorithms(), VersionDTLS13, nil, signature)
+		err := verifySignature(public, tls.ECDSAWithP256AndSHA256, defaultSignatureAlgorithms(),
+			VersionDTLS13, nil, signature)
 		if alertOf(err) != AlertDecryptError {
 			t.Errorf("%v: %v", pair, err)
 		}
@@ -143,7 +156,8 @@ func TestWeakKeys(t *testing.T) { // 4.7, B4, E11
 		"P-224":          &ecdsa.PublicKey{Curve: elliptic.P224()},
 		"no kind":        &struct{}{},
 	} {
-		err := verifySignature(key, tls.PSSWithSHA256, defaultSignatureAlgorithms(), VersionDTLS12, nil, nil)
+		err := verifySignature(key, tls.PSSWithSHA256, defaultSignatureAlgorithms(), VersionDTLS12, nil,
+			nil)
 		if alertOf(err) != AlertUnsupportedCertificate || !errors.Is(err, ErrPeerUntrusted) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -177,7 +191,8 @@ func (brokenSigner) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
 }
 
 func TestSignFails(t *testing.T) {
-	if _, err := sign(brokenSigner{}, tls.Ed25519, nil); !errors.Is(err, io.ErrUnexpectedEOF) || !errors.Is(err, ErrMisuse) {
+	if _, err := sign(brokenSigner{}, tls.Ed25519, nil); !errors.Is(err, io.ErrUnexpectedEOF) ||
+		!errors.Is(err, ErrMisuse) {
 		t.Error(err)
 	}
 	if _, err := sign(signingKeys()["Ed25519"], 0x1a1a, nil); !errors.Is(err, ErrMisuse) {

@@ -33,18 +33,25 @@ var stateCases13 = []stateCase13{
 	{state: "serverWaitClientHello", config: server13(tls.NoClientCert),
 		lead: func(s *script13) {}, allowed: []handshakeType{typeClientHello}},
 	{state: "server13WaitClientHello", config: retryingServer13,
-		lead: func(s *script13) { s.clientHello(); s.readRetry() }, allowed: []handshakeType{typeClientHello}},
+		lead:    func(s *script13) { s.clientHello(); s.readRetry() },
+		allowed: []handshakeType{typeClientHello}},
 	{state: "server13WaitClientHello", how: "with a cookie", config: cookieConfig13,
-		lead: func(s *script13) { s.clientHello(); s.readRetry() }, allowed: []handshakeType{typeClientHello}},
+		lead:    func(s *script13) { s.clientHello(); s.readRetry() },
+		allowed: []handshakeType{typeClientHello}},
 	{state: "server13WaitCertificate", config: server13(tls.RequestClientCert),
-		lead: func(s *script13) { s.clientHello(); s.serverFlight() }, allowed: []handshakeType{typeCertificate}},
+		lead:    func(s *script13) { s.clientHello(); s.serverFlight() },
+		allowed: []handshakeType{typeCertificate}},
 	{state: "server13WaitCertificateVerify", config: server13(tls.RequestClientCert),
-		lead: func(s *script13) { s.clientHello(); s.serverFlight(); s.certificate() }, allowed: []handshakeType{typeCertificateVerify}},
+		lead:    func(s *script13) { s.clientHello(); s.serverFlight(); s.certificate() },
+		allowed: []handshakeType{typeCertificateVerify}},
 	{state: "server13WaitFinished", how: "without a request", config: server13(tls.NoClientCert),
-		lead: func(s *script13) { s.clientHello(); s.serverFlight() }, allowed: []handshakeType{typeFinished}},
+		lead:    func(s *script13) { s.clientHello(); s.serverFlight() },
+		allowed: []handshakeType{typeFinished}},
 	{state: "server13WaitFinished", how: "with a certificate", config: server13(tls.RequestClientCert),
-		lead: func(s *script13) { s.clientHello(); s.serverFlight(); s.certificate(); s.verify() }, allowed: []handshakeType{typeFinished}},
-	{state: "server13WaitFinished", how: "with an empty certificate", config: server13(tls.RequestClientCert),
+		lead:    func(s *script13) { s.clientHello(); s.serverFlight(); s.certificate(); s.verify() },
+		allowed: []handshakeType{typeFinished}},
+	{state: "server13WaitFinished", how: "with an empty certificate",
+		config:  server13(tls.RequestClientCert),
 		lead:    func(s *script13) { s.clientHello(); s.serverFlight(); s.send(new(certificate13)) },
 		allowed: []handshakeType{typeFinished}},
 	{state: "open13", how: "server", config: server13(tls.NoClientCert),
@@ -57,18 +64,21 @@ var stateCases13 = []stateCase13{
 		allowed: []handshakeType{typeKeyUpdate}},
 
 	{state: "clientWaitServerHello", client: true, config: testClientConfig13,
-		lead: func(s *script13) { s.readClientHello() }, allowed: []handshakeType{typeServerHello, typeHelloRequest}},
+		lead:    func(s *script13) { s.readClientHello() },
+		allowed: []handshakeType{typeServerHello, typeHelloRequest}},
 	{state: "client13WaitServerHello", client: true, config: testClientConfig13,
 		lead: func(s *script13) {
 			s.readClientHello()
 			s.retry(func(m *serverHello) { m.cookie13 = []byte{1} })
 		}, allowed: []handshakeType{typeServerHello}},
 	{state: "client13WaitEncryptedExtensions", client: true, config: testClientConfig13,
-		lead: func(s *script13) { s.readClientHello(); s.serverHello() }, allowed: []handshakeType{typeEncryptedExtensions}},
+		lead:    func(s *script13) { s.readClientHello(); s.serverHello() },
+		allowed: []handshakeType{typeEncryptedExtensions}},
 	{state: "client13WaitCertificate", client: true, config: testClientConfig13,
 		lead:    func(s *script13) { s.readClientHello(); s.serverHello(); s.encryptedExtensions() },
 		allowed: []handshakeType{typeCertificate, typeCertificateRequest}},
-	{state: "client13WaitCertificate", how: "after CertificateRequest", client: true, config: testClientConfig13,
+	{state: "client13WaitCertificate", how: "after CertificateRequest", client: true,
+		config: testClientConfig13,
 		lead: func(s *script13) {
 			s.readClientHello()
 			s.serverHello()
@@ -76,7 +86,12 @@ var stateCases13 = []stateCase13{
 			s.certificateRequest()
 		}, allowed: []handshakeType{typeCertificate}},
 	{state: "client13WaitCertificateVerify", client: true, config: testClientConfig13,
-		lead:    func(s *script13) { s.readClientHello(); s.serverHello(); s.encryptedExtensions(); s.certificate() },
+		lead: func(s *script13) {
+			s.readClientHello()
+			s.serverHello()
+			s.encryptedExtensions()
+			s.certificate()
+		},
 		allowed: []handshakeType{typeCertificateVerify}},
 	{state: "client13WaitFinished", client: true, config: testClientConfig13,
 		lead: func(s *script13) { s.toFinished(false) }, allowed: []handshakeType{typeFinished}},
@@ -103,7 +118,8 @@ var stateCases13 = []stateCase13{
 			s.useApplication()
 		}, allowed: []handshakeType{typeKeyUpdate, typeNewSessionTicket}},
 	{state: "open13", how: "client", client: true, config: testClientConfig13,
-		lead: func(s *script13) { s.completeServer(false) }, allowed: []handshakeType{typeKeyUpdate, typeNewSessionTicket}},
+		lead:    func(s *script13) { s.completeServer(false) },
+		allowed: []handshakeType{typeKeyUpdate, typeNewSessionTicket}},
 }
 
 // large is the configuration of a case with large records.

@@ -71,19 +71,25 @@ var stateCases = []stateCase{
 	{state: "serverWaitClientHello", config: server12(tls.NoClientCert),
 		lead: func(s *script) {}, allowed: []handshakeType{typeClientHello}},
 	{state: "server12WaitCertificate", config: server12(tls.RequestClientCert),
-		lead: func(s *script) { s.clientHello(); s.serverFlight() }, allowed: []handshakeType{typeCertificate}},
-	{state: "server12WaitClientKeyExchange", how: "without a certificate", config: server12(tls.NoClientCert),
-		lead: func(s *script) { s.clientHello(); s.serverFlight() }, allowed: []handshakeType{typeClientKeyExchange}},
-	{state: "server12WaitClientKeyExchange", how: "with a certificate", config: server12(tls.RequestClientCert),
+		lead:    func(s *script) { s.clientHello(); s.serverFlight() },
+		allowed: []handshakeType{typeCertificate}},
+	{state: "server12WaitClientKeyExchange", how: "without a certificate",
+		config:  server12(tls.NoClientCert),
+		lead:    func(s *script) { s.clientHello(); s.serverFlight() },
+		allowed: []handshakeType{typeClientKeyExchange}},
+	{state: "server12WaitClientKeyExchange", how: "with a certificate",
+		config:  server12(tls.RequestClientCert),
 		lead:    func(s *script) { s.clientHello(); s.serverFlight(); s.certificate() },
 		allowed: []handshakeType{typeClientKeyExchange}},
 	{state: "server12WaitCertificateVerify", config: server12(tls.RequestClientCert),
 		lead:    func(s *script) { s.clientHello(); s.serverFlight(); s.certificate(); s.keyExchange() },
 		allowed: []handshakeType{typeCertificateVerify}},
-	{state: "server12WaitChangeCipherSpec", how: "without a certificate", config: server12(tls.NoClientCert),
+	{state: "server12WaitChangeCipherSpec", how: "without a certificate",
+		config:  server12(tls.NoClientCert),
 		lead:    func(s *script) { s.clientHello(); s.serverFlight(); s.keyExchange() },
 		allowed: []handshakeType{typeChangeCipherSpec}},
-	{state: "server12WaitChangeCipherSpec", how: "with a certificate", config: server12(tls.RequestClientCert),
+	{state: "server12WaitChangeCipherSpec", how: "with a certificate",
+		config: server12(tls.RequestClientCert),
 		lead: func(s *script) {
 			s.clientHello()
 			s.serverFlight()
@@ -106,20 +112,23 @@ var stateCases = []stateCase{
 
 	{state: "clientWaitServerHello", client: true, config: client12,
 		lead:    func(s *script) { s.readClientHello() },
-		allowed: []handshakeType{typeServerHello, typeHelloVerifyRequest}, ignored: []handshakeType{typeHelloRequest}},
+		allowed: []handshakeType{typeServerHello, typeHelloVerifyRequest},
+		ignored: []handshakeType{typeHelloRequest}},
 	{state: "client12WaitCertificate", client: true, config: client12,
 		lead:    func(s *script) { s.readClientHello(); s.serverHello() },
 		allowed: []handshakeType{typeCertificate}, ignored: []handshakeType{typeHelloRequest}},
 	{state: "client12WaitServerKeyExchange", client: true, config: client12,
 		lead:    func(s *script) { s.readClientHello(); s.serverHello(); s.certificate() },
 		allowed: []handshakeType{typeServerKeyExchange}, ignored: []handshakeType{typeHelloRequest}},
-	{state: "client12WaitServerKeyExchange", how: "with a status announced", client: true, config: client12,
+	{state: "client12WaitServerKeyExchange", how: "with a status announced", client: true,
+		config: client12,
 		lead: func(s *script) {
 			s.readClientHello()
 			s.serverHello(func(m *serverHello) { m.statusRequest = true })
 			s.certificate()
 		},
-		allowed: []handshakeType{typeServerKeyExchange, typeCertificateStatus}, ignored: []handshakeType{typeHelloRequest}},
+		allowed: []handshakeType{typeServerKeyExchange, typeCertificateStatus},
+		ignored: []handshakeType{typeHelloRequest}},
 	{state: "client12WaitServerKeyExchange", how: "after the status", client: true, config: client12,
 		lead: func(s *script) {
 			s.readClientHello()
@@ -129,9 +138,16 @@ var stateCases = []stateCase{
 		},
 		allowed: []handshakeType{typeServerKeyExchange}, ignored: []handshakeType{typeHelloRequest}},
 	{state: "client12WaitServerHelloDone", client: true, config: client12,
-		lead:    func(s *script) { s.readClientHello(); s.serverHello(); s.certificate(); s.serverKeyExchange() },
-		allowed: []handshakeType{typeCertificateRequest, typeServerHelloDone}, ignored: []handshakeType{typeHelloRequest}},
-	{state: "client12WaitServerHelloDone", how: "after CertificateRequest", client: true, config: client12,
+		lead: func(s *script) {
+			s.readClientHello()
+			s.serverHello()
+			s.certificate()
+			s.serverKeyExchange()
+		},
+		allowed: []handshakeType{typeCertificateRequest, typeServerHelloDone},
+		ignored: []handshakeType{typeHelloRequest}},
+	{state: "client12WaitServerHelloDone", how: "after CertificateRequest", client: true,
+		config: client12,
 		lead: func(s *script) {
 			s.readClientHello()
 			s.serverHello()
@@ -194,7 +210,8 @@ var stateCases = []stateCase{
 			s.readClientHello()
 			s.serverHello(withSuite(TLS_PSK_WITH_AES_128_GCM_SHA256))
 		},
-		allowed: []handshakeType{typeServerKeyExchange, typeServerHelloDone}, ignored: []handshakeType{typeHelloRequest}},
+		allowed: []handshakeType{typeServerKeyExchange, typeServerHelloDone},
+		ignored: []handshakeType{typeHelloRequest}},
 	{state: "client12WaitServerKeyExchange", how: "with a pre-shared key and ECDHE", client: true,
 		config: pskClient12(TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256),
 		lead: func(s *script) {

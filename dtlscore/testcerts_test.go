@@ -32,7 +32,8 @@ var serials struct {
 }
 
 // newTestCertificate signs a certificate; an issuer of nil makes it self-signed.
-func newTestCertificate(key crypto.Signer, issuer *testAuthority, change func(*x509.Certificate)) *x509.Certificate {
+func newTestCertificate(key crypto.Signer, issuer *testAuthority,
+	change func(*x509.Certificate)) *x509.Certificate {
 	serials.Lock()
 	serials.next++
 	template := &x509.Certificate{
@@ -112,9 +113,10 @@ var testCerts = sync.OnceValue(func() *testCertificates {
 	c.rsa = c.ca.issue(must(rsa.GenerateKey(rand.Reader, minRSABits)), nil)
 	_, edKey, err := ed25519.GenerateKey(rand.Reader)
 	c.ed25519 = c.ca.issue(must(edKey, err), nil)
-	c.client = c.ca.issue(must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)), func(c *x509.Certificate) {
-		c.Subject.CommonName = "client"
-	})
+	c.client = c.ca.issue(must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)),
+		func(c *x509.Certificate) {
+			c.Subject.CommonName = "client"
+		})
 	return c
 })
 

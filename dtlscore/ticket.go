@@ -86,7 +86,10 @@ func (t *TicketKeys) current(now time.Time) ([]*ticketKey, error) {
 	t.mu.RLock()
 	keys, automatic := t.keys, t.automatic
 	t.mu.RUnlock()
-	fresh := func() bool { return len(keys) > 0 && (!automatic || now.Sub(keys[0].created) < ticketKeyLifetime) }
+	fresh := func() bool {
+		return len(keys) > 0 &&
+			(!automatic || now.Sub(keys[0].created) < ticketKeyLifetime)
+	}
 	if fresh() {
 		return keys, nil
 	}

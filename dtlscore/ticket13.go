@@ -13,7 +13,8 @@ var ticketNonce = []byte{0}
 // sendTicket gives the client a ticket for the session, if it can use one.
 // RFC 8446, Section 4.6.1.
 func (s *serverHandshake13) sendTicket(c *Conn, open *open13) error {
-	if c.config.TicketKeys == nil || !slices.Contains(s.offer.pskModes, pskModeDHEKE) || s.state.PSKIdentity != nil {
+	if c.config.TicketKeys == nil || !slices.Contains(s.offer.pskModes, pskModeDHEKE) ||
+		s.state.PSKIdentity != nil {
 		return nil
 	}
 	now := c.config.time()

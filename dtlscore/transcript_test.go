@@ -27,8 +27,10 @@ func TestTranscript(t *testing.T) { // 4.19, 3.17, F11
 		for _, tr := range []*transcript{transcript12, transcript13} {
 			tr.add(typeServerHello, 1, second)
 		}
-		all12 := bytes.Join([][]byte{header12(1, 0, len(first)), first, header12(2, 1, len(second)), second}, nil)
-		all13 := bytes.Join([][]byte{header13(1, len(first)), first, header13(2, len(second)), second}, nil)
+		all12 := bytes.Join([][]byte{header12(1, 0, len(first)), first, header12(2, 1, len(second)),
+			second}, nil)
+		all13 := bytes.Join([][]byte{header13(1, len(first)), first, header13(2, len(second)), second},
+			nil)
 		sum := func(b []byte) []byte {
 			h := alg.New()
 			h.Write(b)
@@ -45,7 +47,8 @@ func TestTranscript(t *testing.T) { // 4.19, 3.17, F11
 		if len(transcript12.messages()) > 0 {
 			t.Error("messages are kept after release")
 		}
-		if want := sum(append(append(all12, header12(20, 2, 3)...), "end"...)); !bytes.Equal(transcript12.sum(), want) {
+		if want := sum(append(append(all12, header12(20, 2, 3)...),
+			"end"...)); !bytes.Equal(transcript12.sum(), want) {
 			t.Errorf("%v: %x after release", alg, transcript12.sum())
 		}
 	}
@@ -84,7 +87,8 @@ func TestTranscriptRetry(t *testing.T) {
 	m := append(header12(1, 1, 10), "0123456789"...)
 	want := sha512.Sum384(append(append(whole, header13(1, 10)...), "0123456"...))
 	before := tr.sum()
-	if got := tr.sumTruncated(crypto.SHA384, m, 3); !bytes.Equal(got, want[:]) || !bytes.Equal(tr.sum(), before) {
+	if got := tr.sumTruncated(crypto.SHA384, m, 3); !bytes.Equal(got, want[:]) ||
+		!bytes.Equal(tr.sum(), before) {
 		t.Errorf("%x, not %x", got, want)
 	}
 }

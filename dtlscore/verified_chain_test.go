@@ -24,14 +24,17 @@ func authority(name string, key crypto.Signer, issuer *testAuthority) *testAutho
 
 // shows has one end show a certificate to the other, which trusts roots, in a handshake that is run
 // to its end. What the other end says is returned.
-func shows(t *testing.T, v testVersion, fromServer bool, roots *x509.CertPool, cert tls.Certificate, change func(client, server *Config)) *testEnd {
+func shows(t *testing.T, v testVersion, fromServer bool, roots *x509.CertPool, cert tls.Certificate,
+	change func(client, server *Config)) *testEnd {
 	t.Helper()
 	client, server := v.configs(tls.RequireAndVerifyClientCert)
 	if fromServer {
 		server.Certificates, client.RootCAs = []tls.Certificate{cert}, roots
 	} else {
 		server.ClientCAs = roots
-		client.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &cert, nil }
+		client.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			return &cert, nil
+		}
 	}
 	if change != nil {
 		change(client, server)
@@ -49,7 +52,8 @@ func shows(t *testing.T, v testVersion, fromServer bool, roots *x509.CertPool, c
 func TestAttackB4WeakKeyInVerifiedChain(t *testing.T) {
 	t.Setenv("GODEBUG", "rsa1024min=0")
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
-	rsa1024, p224 := must(rsa.GenerateKey(rand.Reader, 1024)), must(ecdsa.GenerateKey(elliptic.P224(), rand.Reader))
+	rsa1024, p224 := must(rsa.GenerateKey(rand.Reader, 1024)),
+		must(ecdsa.GenerateKey(elliptic.P224(), rand.Reader))
 	for name, weak := range map[string]crypto.Signer{"RSA-1024": rsa1024, "P-224": p224} {
 		anchor := authority("weak anchor", weak, nil)
 		middle := authority("weak intermediate", weak, testCerts().ca)
@@ -85,7 +89,8 @@ func TestStrongChainBesideWeakOne(t *testing.T) {
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	middleKey := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	weak := authority("weak anchor", must(ecdsa.GenerateKey(elliptic.P224(), rand.Reader)), nil)
-	byWeak, byStrong := authority("middle", middleKey, weak), authority("middle", middleKey, testCerts().ca)
+	byWeak, byStrong := authority("middle", middleKey, weak),
+		authority("middle", middleKey, testCerts().ca)
 	leaf := byStrong.issue(key, nil)
 	leaf.Certificate = append(leaf.Certificate, byWeak.cert.Raw, byStrong.cert.Raw)
 	roots := testCerts().ca.pool()
@@ -146,7 +151,8 @@ func TestWeakKeyOfUnverifiedPeer(t *testing.T) {
 func TestAttackA2NobodyForVerifyPeerCertificate(t *testing.T) {
 	refused := errors.New("not the one that I know")
 	for _, v := range eachVersion {
-		for _, auth := range []tls.ClientAuthType{tls.NoClientCert, tls.RequestClientCert, tls.VerifyClientCertIfGiven} {
+		for _, auth := range []tls.ClientAuthType{tls.NoClientCert, tls.RequestClientCert,
+			tls.VerifyClientCertIfGiven} {
 			for _, rawKeys := range []bool{false, true} {
 				client, server := v.configs(auth)
 				client.Certificates = nil
@@ -190,7 +196,8 @@ func (messageSigner) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) 
 	return nil, errors.New("this key signs messages, not digests")
 }
 
-func (s messageSigner) SignMessage(rand io.Reader, message []byte, opts crypto.SignerOpts) ([]byte, error) {
+func (s messageSigner) SignMessage(rand io.Reader, message []byte, opts crypto.SignerOpts) ([]byte,
+	error) {
 	*s.signed++
 	return crypto.SignMessage(s.Signer, rand, message, opts)
 }
@@ -233,7 +240,8 @@ func TestP521(t *testing.T) {
 				t.Errorf("%s: group %v", v.name, got)
 			}
 		}
-		if _, err := Client(&Config{ServerName: testName, CurvePreferences: []tls.CurveID{}}); err != nil {
+		if _, err := Client(&Config{ServerName: testName,
+			CurvePreferences: []tls.CurveID{}}); err != nil {
 			t.Error("an empty list is not the default, as in crypto/tls:", err)
 		}
 	}

@@ -57,7 +57,8 @@ func (c *Conn) serverVersion(m *clientHello) (uint16, error) {
 		}
 		return v, nil
 	}
-	return 0, incompatible(AlertProtocolVersion, "client offers none of our versions, but %04x and %04x", m.version, legible.List[uint16](theirs))
+	return 0, incompatible(AlertProtocolVersion,
+		"client offers none of our versions, but %04x and %04x", m.version, legible.List[uint16](theirs))
 }
 
 // offeredVersions returns what a client can do.

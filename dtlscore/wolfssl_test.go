@@ -35,7 +35,8 @@ func TestWolfSSLHellos(t *testing.T) {
 		want         []string
 	}{
 		{"retry", server, []string{"Send ServerHello", "Send ServerHello", "Send EncryptedExtensions"}},
-		{"1.2", testServerConfig(tls.NoClientCert), []string{"Send ServerHello", "Send Certificate", "Send ServerKeyExchange"}},
+		{"1.2", testServerConfig(tls.NoClientCert),
+			[]string{"Send ServerHello", "Send Certificate", "Send ServerKeyExchange"}},
 	} {
 		t.Run(test.conversation, func(t *testing.T) {
 			e := &testEnd{t: t, name: "server", conn: must(Server(test.server))}
@@ -45,7 +46,9 @@ func TestWolfSSLHellos(t *testing.T) {
 			for _, record := range wolfSSLRecords(t, test.conversation) {
 				e.receive(testRecord{record, true})
 			}
-			story := slices.DeleteFunc(e.story, func(s string) bool { return !strings.HasPrefix(s, "Send ") })
+			story := slices.DeleteFunc(e.story, func(s string) bool {
+				return !strings.HasPrefix(s, "Send ")
+			})
 			if e.err != nil || !slices.Equal(story[:min(len(story), len(test.want))], test.want) {
 				t.Errorf("%v\n%q", e.err, story)
 			}

@@ -26,7 +26,8 @@ type wycheproofGroup struct {
 	Tests        []wycheproofCase
 }
 
-func wycheproof(t *testing.T, name string, run func(t *testing.T, g wycheproofGroup, c wycheproofCase)) {
+func wycheproof(t *testing.T, name string,
+	run func(t *testing.T, g wycheproofGroup, c wycheproofCase)) {
 	t.Run(name, func(t *testing.T) {
 		var file struct{ TestGroups []wycheproofGroup }
 		readJSON(t, "wycheproof/"+name+"_test.json", &file)
@@ -53,10 +54,12 @@ func TestWycheproofAEAD(t *testing.T) {
 			}
 			sealed := append(unhex(t, c.Ct), unhex(t, c.Tag)...)
 			got, err := aead.Open(nil, unhex(t, c.IV), sealed, unhex(t, c.AAD))
-			if valid := c.Result == "valid"; valid != (err == nil) || valid && !bytes.Equal(got, unhex(t, c.Msg)) {
+			if valid := c.Result == "valid"; valid != (err == nil) ||
+				valid && !bytes.Equal(got, unhex(t, c.Msg)) {
 				t.Errorf("%d %s (%s): %x, %v", c.TcID, c.Comment, c.Result, got, err)
 			}
-			if again := aead.Seal(nil, unhex(t, c.IV), unhex(t, c.Msg), unhex(t, c.AAD)); c.Result == "valid" && !bytes.Equal(again, sealed) {
+			if again := aead.Seal(nil, unhex(t, c.IV), unhex(t, c.Msg),
+				unhex(t, c.AAD)); c.Result == "valid" && !bytes.Equal(again, sealed) {
 				t.Errorf("%d %s: sealed as %x", c.TcID, c.Comment, again)
 			}
 		}
@@ -78,11 +81,13 @@ func TestWycheproofSignatures(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = verifySignature(public, scheme, []tls.SignatureScheme{scheme}, version, unhex(t, c.Msg), unhex(t, c.Sig))
+			err = verifySignature(public, scheme, []tls.SignatureScheme{scheme}, version, unhex(t, c.Msg),
+				unhex(t, c.Sig))
 			if c.Result == "acceptable" {
 				return // PKCS #1 without NULL in the parameters, which either way is no harm
 			}
-			if valid := c.Result == "valid"; valid != (err == nil) || err != nil && alertOf(err) != AlertDecryptError {
+			if valid := c.Result == "valid"; valid != (err == nil) ||
+				err != nil && alertOf(err) != AlertDecryptError {
 				t.Errorf("%d %s (%s): %v", c.TcID, c.Comment, c.Result, err)
 			}
 		}
@@ -110,7 +115,8 @@ func TestWycheproofECDH(t *testing.T) { // 4.28, F4
 			case group == tls.X25519 && bytes.Equal(unhex(t, c.Shared), make([]byte, 32)):
 				want = false // RFC 8422, Section 5.11
 			}
-			if want != (err == nil) || want && !bytes.Equal(got, unhex(t, c.Shared)) || err != nil && alertOf(err) != AlertIllegalParameter {
+			if want != (err == nil) || want && !bytes.Equal(got, unhex(t, c.Shared)) ||
+				err != nil && alertOf(err) != AlertIllegalParameter {
 				t.Errorf("%d %s (%s): %x, %v", c.TcID, c.Comment, c.Result, got, err)
 			}
 		}

@@ -26,7 +26,8 @@ import (
 
 // otherLibrary returns the two ends of an association that github.com/ishidawataru/sctp has dialed
 // and accepted.
-func otherLibrary(t *testing.T, client, server func(string, string, syscall.RawConn) error) (c, s *sctp.SCTPConn) {
+func otherLibrary(t *testing.T, client, server func(string, string, syscall.RawConn) error) (c,
+	s *sctp.SCTPConn) {
 	t.Helper()
 	addr, err := sctp.ResolveSCTPAddr("sctp", "127.0.0.1:0")
 	if err != nil {
@@ -37,7 +38,8 @@ func otherLibrary(t *testing.T, client, server func(string, string, syscall.RawC
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	c, err = (&sctp.SocketConfig{Control: client, InitMsg: sctp.InitMsg{NumOstreams: 7}}).Dial("sctp", nil, ln.Addr().(*sctp.SCTPAddr))
+	c, err = (&sctp.SocketConfig{Control: client, InitMsg: sctp.InitMsg{NumOstreams: 7}}).Dial("sctp",
+		nil, ln.Addr().(*sctp.SCTPAddr))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +186,8 @@ func TestKernelAttackB8AdoptWithoutAuth(t *testing.T) {
 				c.Abort()
 				t.Fatal("no error")
 			}
-			if _, ok := errors.AsType[*sctpdtls.AuthUnsupportedError](err); !ok || !strings.Contains(err.Error(), "sctpdtls.RequestAuth") {
+			if _, ok := errors.AsType[*sctpdtls.AuthUnsupportedError](err); !ok ||
+				!strings.Contains(err.Error(), "sctpdtls.RequestAuth") {
 				t.Errorf("error %v", err)
 			}
 			if _, err := theirs.Write([]byte("plain")); err != nil {
@@ -206,7 +209,8 @@ func TestKernelAdoptRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer udp.Close()
-	if c, err := adopt(sctpdtls.Server, udp.(*net.UDPConn), config("server")); err == nil || !strings.Contains(err.Error(), "not an SCTP socket") {
+	if c, err := adopt(sctpdtls.Server, udp.(*net.UDPConn), config("server")); err == nil ||
+		!strings.Contains(err.Error(), "not an SCTP socket") {
 		t.Errorf("UDP: %v, %v", c, err)
 	}
 	theirs, accepted := otherLibrary(t, sctpdtls.RequestAuth, sctpdtls.RequestAuth)

@@ -25,11 +25,13 @@ func TestAttackH5H6H10Control(t *testing.T) {
 	for _, f := range slices.Concat(forgeries, underKey(0, nil)) {
 		forged[f.name] = f
 	}
-	const first, second, third, pathAdded = "first on stream 1", "second on stream 1", "third on stream 1", "10.0.0.99 added"
+	const first, second, third, pathAdded = "first on stream 1", "second on stream 1",
+		"third on stream 1", "10.0.0.99 added"
 	for _, tt := range []struct {
 		forgery string
 		auth    bool // with SCTP-AUTH, and key 0, which everyone knows
-		partial bool // with partial reliability, without which FORWARD TSN has no effect (RFC 3758, Section 3.3.1)
+		// with partial reliability, without which FORWARD TSN has no effect (RFC 3758, Section 3.3.1)
+		partial bool
 		want    []string
 	}{
 		{"DATA without AUTH", false, false, []string{first, first, third}},
@@ -45,7 +47,8 @@ func TestAttackH5H6H10Control(t *testing.T) {
 		{"FORWARD-TSN under key 0", true, false, []string{first, second, third}},
 	} {
 		t.Run(fmt.Sprintf("%s, partial reliability %v", tt.forgery, tt.partial), func(t *testing.T) {
-			o := &sctpsock.Options{Options: stream.Options{AddressChanges: true}, Events: []sctpsock.EventType{sctpsock.EventPeerAddrChange}}
+			o := &sctpsock.Options{Options: stream.Options{AddressChanges: true},
+				Events: []sctpsock.EventType{sctpsock.EventPeerAddrChange}}
 			if tt.auth {
 				o = &sctpsock.Options{AuthChunks: []byte{wire.ChunkData, wire.ChunkForwardTSN}}
 			}

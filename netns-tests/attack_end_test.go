@@ -27,9 +27,11 @@ var endings = []struct {
 	}, sctpdtls.AssocAborted},
 	{"SHUTDOWN", func(a *Attacker) *wire.Packet {
 		all := a.End(wire.Responder).Next - 1 // that the server has sent
-		return a.Forge(wire.Initiator, wire.Chunk{Type: wire.ChunkShutdown, Value: binary.BigEndian.AppendUint32(nil, all)})
+		return a.Forge(wire.Initiator, wire.Chunk{Type: wire.ChunkShutdown,
+			Value: binary.BigEndian.AppendUint32(nil, all)})
 	}, sctpdtls.AssocShutdown},
-	{"restart", func(a *Attacker) *wire.Packet { return forgedInit(a, wire.Initiator) }, sctpdtls.AssocRestarted},
+	{"restart", func(a *Attacker) *wire.Packet { return forgedInit(a, wire.Initiator) },
+		sctpdtls.AssocRestarted},
 }
 
 // An ender puts a forgery before one packet of the client, and goes through with it if it is a
@@ -193,7 +195,9 @@ func (k *talk) abandon(done <-chan error) error {
 
 // A restart that is refused changes nothing.
 func testRefusedRestart(t *testing.T, p *opensslPair, a *Attacker) {
-	e := &ender{Attacker: a, forge: func(a *Attacker) *wire.Packet { return forgedInit(a, wire.Initiator) }}
+	e := &ender{Attacker: a, forge: func(a *Attacker) *wire.Packet {
+		return forgedInit(a, wire.Initiator)
+	}}
 	a.Intercept(e.intercept)
 	client, server := p.bothEnds(t, func(role string) *sctpdtls.Config {
 		c := p.attackedConfig(t, role, sctpdtls.VersionDTLS13)

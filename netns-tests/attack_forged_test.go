@@ -67,7 +67,8 @@ func TestAttackH3H5H6H9H10H12Forgeries(t *testing.T) {
 	p, a := newAttackedPair(t)
 	for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {
 		t.Run(versionName(version), func(t *testing.T) {
-			counted := map[*Host]map[string]int{p.client: p.client.sctpCounters(t), p.server: p.server.sctpCounters(t)}
+			counted := map[*Host]map[string]int{p.client: p.client.sctpCounters(t),
+				p.server: p.server.sctpCounters(t)}
 			deleted := make(chan uint16, 10)
 			x := &assault{Attacker: a, state: "handshake", tried: map[string]int{}}
 			a.Intercept(x.each)
@@ -116,19 +117,23 @@ func TestAttackH3H5H6H9H10H12Forgeries(t *testing.T) {
 				for name, n := range h.sctpCounters(t) {
 					thrown[name] = n - before[name]
 				}
-				t.Logf("%s: %d packets and %d chunks thrown away of %d packets", h.Name, thrown["SctpInPktDiscards"], thrown["SctpInDataChunkDiscards"], thrown["SctpInSCTPPacks"])
-				if thrown["SctpInPktDiscards"] == 0 || thrown["SctpChecksumErrors"] != 0 || thrown["SctpOutOfBlues"] != 0 {
+				t.Logf("%s: %d packets and %d chunks thrown away of %d packets", h.Name,
+					thrown["SctpInPktDiscards"], thrown["SctpInDataChunkDiscards"], thrown["SctpInSCTPPacks"])
+				if thrown["SctpInPktDiscards"] == 0 || thrown["SctpChecksumErrors"] != 0 ||
+					thrown["SctpOutOfBlues"] != 0 {
 					t.Errorf("%s: forgeries were not thrown away as such: %v", h.Name, thrown)
 				}
 			}
 			x.enter("close")
 			talk.end()
-			for _, state := range []string{"handshake", "established", "new keys", "old keys deleted", "close"} {
+			for _, state := range []string{"handshake", "established", "new keys", "old keys deleted",
+				"close"} {
 				if x.tried[state] == 0 {
 					t.Errorf("there was no chance to forge anything in the state %q", state)
 				}
 			}
-			t.Logf("%d messages; %d forgeries before packets in each state: %v", talk.messages, len(forgeries), x.tried)
+			t.Logf("%d messages; %d forgeries before packets in each state: %v", talk.messages,
+				len(forgeries), x.tried)
 		})
 	}
 }
@@ -194,7 +199,8 @@ func startTalk(t *testing.T, client, server *sctpdtls.Conn) *talk {
 
 func (k *talk) message(n int) (string, sctpdtls.MessageInfo) {
 	s := fmt.Sprintf("message %d of the talk", n)
-	return s, sctpdtls.MessageInfo{Stream: uint16(1 + n%3), PPID: uint32(n), Unordered: n%2 == 1, Length: len(s)}
+	return s, sctpdtls.MessageInfo{Stream: uint16(1 + n%3), PPID: uint32(n), Unordered: n%2 == 1,
+		Length: len(s)}
 }
 
 // serve ends with the error that reading ends with.

@@ -57,36 +57,39 @@ func TestAttackC6H4H6OldKeys(t *testing.T) { // RFC 6083, Section 4.8
 				continue
 			}
 			for _, f := range oldKeyForgeries {
-				t.Run(fmt.Sprintf("%s/renegotiated %v/%s", versionName(version), renegotiated, f.name), func(t *testing.T) {
-					a.Intercept(nil)
-					client, server := p.bothEnds(t, func(role string) *sctpdtls.Config { return p.attackedConfig(t, role, version) })
-					keys := [][]byte{nil}
-					if renegotiated {
-						keys = append(keys, authSecret(t, client))
-						served := make(chan error, 1)
-						go func() { served <- server.Renegotiate(t.Context()) }()
-						if err := errors.Join(client.Renegotiate(t.Context()), <-served); err != nil {
-							t.Fatal(err)
-						}
-					}
-					var before [2]*wire.Packet
-					a.Intercept(func(p *wire.Packet) (out []*wire.Packet) {
-						c, ok := p.Find(wire.ChunkData)
-						if !ok {
-							return pass(p)
-						}
-						if old := before[p.From]; old != nil {
-							for id, secret := range keys {
-								out = append(out, a.Sign(p.From, uint16(id), secret, f.make(c, old)))
+				t.Run(fmt.Sprintf("%s/renegotiated %v/%s", versionName(version), renegotiated, f.name),
+					func(t *testing.T) {
+						a.Intercept(nil)
+						client, server := p.bothEnds(t, func(role string) *sctpdtls.Config {
+							return p.attackedConfig(t, role, version)
+						})
+						keys := [][]byte{nil}
+						if renegotiated {
+							keys = append(keys, authSecret(t, client))
+							served := make(chan error, 1)
+							go func() { served <- server.Renegotiate(t.Context()) }()
+							if err := errors.Join(client.Renegotiate(t.Context()), <-served); err != nil {
+								t.Fatal(err)
 							}
 						}
-						before[p.From] = p
-						return append(out, p)
+						var before [2]*wire.Packet
+						a.Intercept(func(p *wire.Packet) (out []*wire.Packet) {
+							c, ok := p.Find(wire.ChunkData)
+							if !ok {
+								return pass(p)
+							}
+							if old := before[p.From]; old != nil {
+								for id, secret := range keys {
+									out = append(out, a.Sign(p.From, uint16(id), secret, f.make(c, old)))
+								}
+							}
+							before[p.From] = p
+							return append(out, p)
+						})
+						talk := startTalk(t, client, server)
+						talk.more(10)
+						talk.end()
 					})
-					talk := startTalk(t, client, server)
-					talk.more(10)
-					talk.end()
-				})
 			}
 		}
 	}
@@ -101,73 +104,75 @@ func TestAttackC6H4H6FirstMessages(t *testing.T) { // RFC 6083, Section 4.8
 	for _, tt := range []struct {
 		version uint16
 		sender  wire.Side
-	}{{sctpdtls.VersionDTLS12, wire.Initiator}, {sctpdtls.VersionDTLS13, wire.Initiator}, {sctpdtls.VersionDTLS13, wire.Responder}} {
+	}{{sctpdtls.VersionDTLS12, wire.Initiator}, {sctpdtls.VersionDTLS13, wire.Initiator},
+		{sctpdtls.VersionDTLS13, wire.Responder}} {
 		for _, f := range oldKeyForgeries {
-			t.Run(fmt.Sprintf("%s/end %d/%s", versionName(tt.version), tt.sender, f.name), func(t *testing.T) {
-				var held []*wire.Packet
-				var before *wire.Packet
-				a.Intercept(func(p *wire.Packet) []*wire.Packet {
-					c, ok := p.Find(wire.ChunkData)
-					if !ok || p.From != tt.sender {
-						return pass(p)
-					}
-					old := before
-					before = p
-					if Stream(c) == 0 {
-						if keyOf(p) == 0 || p.From == wire.Initiator {
+			t.Run(fmt.Sprintf("%s/end %d/%s", versionName(tt.version), tt.sender, f.name),
+				func(t *testing.T) {
+					var held []*wire.Packet
+					var before *wire.Packet
+					a.Intercept(func(p *wire.Packet) []*wire.Packet {
+						c, ok := p.Find(wire.ChunkData)
+						if !ok || p.From != tt.sender {
 							return pass(p)
 						}
-						held = append(held, p)
-						return nil
-					}
-					out := append([]*wire.Packet{a.Sign(p.From, 0, nil, f.make(c, old))}, held...)
-					held = nil
-					return append(out, p)
-				})
-				const messages = 5
-				write := func(c *sctpdtls.Conn) {
-					for n := range messages {
-						if err := c.WriteMessage([]byte{byte(n)}, sctpdtls.MessageInfo{Stream: 1}); err != nil {
-							t.Errorf("message %d: %v", n, err)
+						old := before
+						before = p
+						if Stream(c) == 0 {
+							if keyOf(p) == 0 || p.From == wire.Initiator {
+								return pass(p)
+							}
+							held = append(held, p)
+							return nil
+						}
+						out := append([]*wire.Packet{a.Sign(p.From, 0, nil, f.make(c, old))}, held...)
+						held = nil
+						return append(out, p)
+					})
+					const messages = 5
+					write := func(c *sctpdtls.Conn) {
+						for n := range messages {
+							if err := c.WriteMessage([]byte{byte(n)}, sctpdtls.MessageInfo{Stream: 1}); err != nil {
+								t.Errorf("message %d: %v", n, err)
+							}
 						}
 					}
-				}
-				config := func(role string) *sctpdtls.Config { return p.attackedConfig(t, role, tt.version) }
-				ln := p.listen(t, config("server"))
-				defer ln.Close()
-				accepted := make(chan *sctpdtls.Conn, 1)
-				go func() {
-					c, err := ln.AcceptConn(t.Context())
+					config := func(role string) *sctpdtls.Config { return p.attackedConfig(t, role, tt.version) }
+					ln := p.listen(t, config("server"))
+					defer ln.Close()
+					accepted := make(chan *sctpdtls.Conn, 1)
+					go func() {
+						c, err := ln.AcceptConn(t.Context())
+						if err != nil {
+							t.Errorf("Accept: %v", err)
+						} else if tt.sender == wire.Responder {
+							write(c)
+						}
+						accepted <- c
+					}()
+					client, err := p.dial(t, config("client"))
 					if err != nil {
-						t.Errorf("Accept: %v", err)
-					} else if tt.sender == wire.Responder {
-						write(c)
+						t.Fatal(err)
 					}
-					accepted <- c
-				}()
-				client, err := p.dial(t, config("client"))
-				if err != nil {
-					t.Fatal(err)
-				}
-				if tt.sender == wire.Initiator {
-					write(client)
-				}
-				reader := client
-				server := <-accepted
-				if tt.sender == wire.Initiator {
-					reader = server
-				}
-				reader.SetReadDeadline(time.Now().Add(Patience))
-				for n := range messages {
-					buf := make([]byte, 10)
-					size, info, err := reader.ReadMessage(buf)
-					if err != nil || size != 1 || int(buf[0]) != n || info.Stream != 1 {
-						t.Fatalf("message %d is %v with %+v, %v", n, buf[:size], info, err)
+					if tt.sender == wire.Initiator {
+						write(client)
 					}
-				}
-				a.Intercept(nil)
-				closeBoth(t, client, server)
-			})
+					reader := client
+					server := <-accepted
+					if tt.sender == wire.Initiator {
+						reader = server
+					}
+					reader.SetReadDeadline(time.Now().Add(Patience))
+					for n := range messages {
+						buf := make([]byte, 10)
+						size, info, err := reader.ReadMessage(buf)
+						if err != nil || size != 1 || int(buf[0]) != n || info.Stream != 1 {
+							t.Fatalf("message %d is %v with %+v, %v", n, buf[:size], info, err)
+						}
+					}
+					a.Intercept(nil)
+					closeBoth(t, client, server)
+				})
 		}
 	}
 }
@@ -193,12 +198,15 @@ var oldKeyForgeries = []struct {
 		c.Flags, c.Value = begins, append(slices.Clone(c.Value[:12]), 0)
 		return c
 	}},
-	{"removed by FORWARD-TSN", func(c wire.Chunk, _ *wire.Packet) wire.Chunk { return skipMessage(c) }},
+	{"removed by FORWARD-TSN", func(c wire.Chunk, _ *wire.Packet) wire.Chunk {
+		return skipMessage(c)
+	}},
 }
 
 // refusedHandshake has both ends try a handshake, and returns what their errors are. After the
 // server's has ended, the client's has a moment to do so by itself.
-func (p *opensslPair) refusedHandshake(t *testing.T, config func(role string) *sctpdtls.Config, moment time.Duration) (client, server error) {
+func (p *opensslPair) refusedHandshake(t *testing.T, config func(role string) *sctpdtls.Config,
+	moment time.Duration) (client, server error) {
 	t.Helper()
 	done := make(chan error, 1)
 	ctx, cancel := context.WithTimeout(t.Context(), Patience)

@@ -44,7 +44,9 @@ func TestAttackC6H4Withheld(t *testing.T) { // RFC 6083, Section 4.9
 			} {
 				t.Run(fmt.Sprintf("%s/%s by end %d", versionName(version), name, sender), func(t *testing.T) {
 					a.Intercept(nil)
-					from, to := p.bothEnds(t, func(role string) *sctpdtls.Config { return p.attackedConfig(t, role, version) })
+					from, to := p.bothEnds(t, func(role string) *sctpdtls.Config {
+						return p.attackedConfig(t, role, version)
+					})
 					if sender == wire.Responder {
 						from, to = to, from
 					}
@@ -58,7 +60,8 @@ func TestAttackC6H4Withheld(t *testing.T) { // RFC 6083, Section 4.9
 							stream uint16
 							text   string
 						}{{1, "one"}, {withheldStream, "two"}, {withheldStream, "three"}, {3, "four"}} {
-							if err := from.WriteMessage([]byte(m.text), sctpdtls.MessageInfo{Stream: m.stream}); err != nil {
+							if err := from.WriteMessage([]byte(m.text),
+								sctpdtls.MessageInfo{Stream: m.stream}); err != nil {
 								t.Error(err)
 							}
 						}
@@ -71,7 +74,8 @@ func TestAttackC6H4Withheld(t *testing.T) { // RFC 6083, Section 4.9
 						got = append(got, string(buf[:n]))
 					}
 					var truncated *sctpdtls.TruncationError
-					if !errors.As(err, &truncated) || truncated.Missing != 1 || !errors.Is(err, io.ErrUnexpectedEOF) {
+					if !errors.As(err, &truncated) || truncated.Missing != 1 ||
+						!errors.Is(err, io.ErrUnexpectedEOF) {
 						t.Errorf("the reader's end: %v, want a TruncationError for 1", err)
 					}
 					if !slices.Equal(got, []string{"one", "four"}) {
@@ -127,7 +131,9 @@ func TestAttackC6H8ForwardTSN(t *testing.T) { // RFC 6083, Section 4.5
 	for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {
 		t.Run(versionName(version), func(t *testing.T) {
 			a.Intercept(nil)
-			client, server := p.bothEnds(t, func(role string) *sctpdtls.Config { return p.attackedConfig(t, role, version) })
+			client, server := p.bothEnds(t, func(role string) *sctpdtls.Config {
+				return p.attackedConfig(t, role, version)
+			})
 			secret := authSecret(t, client)
 			a.Intercept(func(p *wire.Packet) []*wire.Packet {
 				c, ok := p.Find(wire.ChunkData)

@@ -64,13 +64,15 @@ func (a *Attacker) open() {
 	// Nothing is forwarded by the kernel. A packet socket without link-layer headers has what comes,
 	// not what is sent.
 	protocol := binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, unix.ETH_P_IP))
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, int(protocol))
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC,
+		int(protocol))
 	if err != nil {
 		a.t.Fatal(os.NewSyscallError("packet socket", err))
 	}
 	a.in = os.NewFile(uintptr(fd), "packets of the attacker")
 	// The protocol IPPROTO_RAW: what is sent begins with its IPv4 header.
-	if a.out, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW); err != nil {
+	if a.out, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC,
+		unix.IPPROTO_RAW); err != nil {
 		a.t.Fatal(os.NewSyscallError("raw socket", err))
 	}
 }
@@ -167,13 +169,15 @@ func (a *Attacker) Forge(from wire.Side, chunks ...wire.Chunk) *wire.Packet {
 
 // Sign is Forge with an AUTH chunk first, which is right if secret is the endpoint pair shared key
 // that id names.
-func (a *Attacker) Sign(from wire.Side, id uint16, secret []byte, chunks ...wire.Chunk) *wire.Packet {
+func (a *Attacker) Sign(from wire.Side, id uint16, secret []byte,
+	chunks ...wire.Chunk) *wire.Packet {
 	var body []byte
 	for _, c := range chunks {
 		body = c.Append(body)
 	}
 	me, peer := a.End(from), a.End(1-from)
-	hmac, err := authchunk.ChooseHMAC(peer.Auth.HMACs, []authchunk.HMACID{authchunk.HMACSHA256, authchunk.HMACSHA1})
+	hmac, err := authchunk.ChooseHMAC(peer.Auth.HMACs,
+		[]authchunk.HMACID{authchunk.HMACSHA256, authchunk.HMACSHA1})
 	if err != nil {
 		a.t.Errorf("a forgery with AUTH: %v", err)
 		return a.Forge(from, chunks...)

@@ -37,7 +37,8 @@ func TestWireKernelAuth(t *testing.T) {
 func testKernelAuth(t *testing.T, client, server *Host, hmacs []uint16) {
 	c := startCapture(t, server)
 	list := []byte{0, 0xc0}
-	a, b := connectSockets(t, client, server, &sctpsock.Options{AuthChunks: list, HMACs: hmacs}, &sctpsock.Options{AuthChunks: list})
+	a, b := connectSockets(t, client, server, &sctpsock.Options{AuthChunks: list, HMACs: hmacs},
+		&sctpsock.Options{AuthChunks: list})
 	secrets := map[uint16][]byte{1: bytes.Repeat([]byte{0x11}, 64), 2: []byte("short")}
 
 	var sent []string // by whom, and under which key
@@ -61,7 +62,8 @@ func testKernelAuth(t *testing.T, client, server *Host, hmacs []uint16) {
 		t.Helper()
 		transfer(a, b, key, 1, stream.Info{Stream: 1, PPID: 66})
 		transfer(b, a, key, 1001, stream.Info{Stream: 2, Unordered: true})
-		transfer(a, b, key, 18445, stream.Info{Stream: 3, PPID: 47, SackImmediately: true}) // in fragments
+		// in fragments
+		transfer(a, b, key, 18445, stream.Info{Stream: 3, PPID: 47, SackImmediately: true})
 	}
 	both(0)
 	for _, key := range []uint16{1, 2} {
@@ -98,12 +100,14 @@ func testKernelAuth(t *testing.T, client, server *Host, hmacs []uint16) {
 }
 
 // connectSockets returns both ends of an association without DTLS.
-func connectSockets(t *testing.T, client, server *Host, ofClient, ofServer *sctpsock.Options) (a, b *sctpsock.Socket) {
+func connectSockets(t *testing.T, client, server *Host, ofClient, ofServer *sctpsock.Options) (a,
+	b *sctpsock.Socket) {
 	t.Helper()
 	var l *sctpsock.Listener
 	server.Do(t, func() {
 		var err error
-		if l, err = sctpsock.Listen([]netip.AddrPort{netip.AddrPortFrom(server.Addrs[0], 5868)}, ofServer); err != nil {
+		if l, err = sctpsock.Listen([]netip.AddrPort{netip.AddrPortFrom(server.Addrs[0], 5868)},
+			ofServer); err != nil {
 			t.Fatal(err)
 		}
 	})

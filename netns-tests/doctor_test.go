@@ -11,7 +11,8 @@ import (
 func TestDoctor(t *testing.T) {
 	e := newEchoPair(t)
 	e.serve(t)
-	out := e.client.Run(t, "sctp-echo", append(append([]string{"doctor"}, flags(e.certs, "client")...), e.addr())...)
+	out := e.client.Run(t, "sctp-echo", append(append([]string{"doctor"}, flags(e.certs, "client")...),
+		e.addr())...)
 	for _, want := range []string{
 		"ok    SCTP          the kernel makes SCTP sockets",
 		"ok    loopback      a mutual connection in ",
@@ -27,7 +28,8 @@ func TestDoctor(t *testing.T) {
 	}
 
 	p := e.client.Start(t, "sctp-echo", "doctor", "127.0.0.1:9")
-	if err := p.Wait(); err == nil || !strings.Contains(p.Output(), "FAIL  server        127.0.0.1:9: ") {
+	if err := p.Wait(); err == nil || !strings.Contains(p.Output(),
+		"FAIL  server        127.0.0.1:9: ") {
 		t.Errorf("without a server: %v", err)
 	}
 	t.Log(out)

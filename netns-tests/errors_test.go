@@ -97,7 +97,8 @@ func (e *echoPair) connect(t *testing.T, args ...string) *Process {
 func (e *echoPair) wantServed(t *testing.T) {
 	t.Helper()
 	p := e.connect(t, "-count", "2")
-	if err := p.Wait(); err != nil || !strings.Contains(p.Output(), "2 sent, 2 received, 0 lost, 0 wrong") {
+	if err := p.Wait(); err != nil || !strings.Contains(p.Output(),
+		"2 sent, 2 received, 0 lost, 0 wrong") {
 		t.Errorf("the server does not serve others: %v\n%s", err, p.Output())
 	}
 }
@@ -122,8 +123,10 @@ func TestEcho(t *testing.T) {
 	if err := client.Wait(); err != nil {
 		t.Error(err)
 	}
-	for _, want := range []string{"DTLS 1.", "SCTP-AUTH  key id 1", "CN=sctp-echo server", "streams    4 out",
-		"1024 bytes: stream=3 seq=4 ppid=47 time=", "12 sent, 12 received, 0 lost, 0 wrong", "rtt min/avg/max/mdev"} {
+	for _, want := range []string{"DTLS 1.", "SCTP-AUTH  key id 1", "CN=sctp-echo server",
+		"streams    4 out",
+		"1024 bytes: stream=3 seq=4 ppid=47 time=", "12 sent, 12 received, 0 lost, 0 wrong",
+		"rtt min/avg/max/mdev"} {
 		if !strings.Contains(client.Output(), want) {
 			t.Errorf("the client did not print %q:\n%s", want, client.Output())
 		}
@@ -157,10 +160,12 @@ func TestErrorsOfClients(t *testing.T) {
 			server: `no connection: .*unknown_ca.*-ca`,
 		},
 		{
-			name:   "wrong CA of the client",
-			client: []string{"-cert", filepath.Join(other, "client.pem"), "-key", filepath.Join(other, "client-key.pem")},
+			name: "wrong CA of the client",
+			client: []string{"-cert", filepath.Join(other, "client.pem"), "-key",
+				filepath.Join(other, "client-key.pem")},
 			status: 3,
-			want:   `(handshake_failure|certificate_required).*-cert.*-ca`, // it has none of the CAs that the server names
+			// it has none of the CAs that the server names
+			want:   `(handshake_failure|certificate_required).*-cert.*-ca`,
 			server: `no connection: .*client sent no certificate.*-ca.*-cert`,
 		},
 		{
@@ -209,7 +214,8 @@ func TestErrorsOfClients(t *testing.T) {
 		for _, version := range []string{"1.2", "1.3"} {
 			t.Run(tt.name+" in DTLS "+version, func(t *testing.T) {
 				server := e.serve(t, tt.serve...)
-				wantError(t, e.connect(t, append([]string{"-max", version}, tt.client...)...), tt.status, tt.want)
+				wantError(t, e.connect(t, append([]string{"-max", version}, tt.client...)...), tt.status,
+					tt.want)
 				if tt.server != "" {
 					server.WaitFor(tt.server)
 				}
@@ -236,7 +242,8 @@ func TestErrorExpiredServer(t *testing.T) {
 func TestErrorPortTaken(t *testing.T) {
 	e := newEchoPair(t)
 	e.serve(t)
-	second := e.server.Start(t, "sctp-echo", append(append([]string{"serve"}, flags(e.certs, "server")...), e.addr())...)
+	second := e.server.Start(t, "sctp-echo",
+		append(append([]string{"serve"}, flags(e.certs, "server")...), e.addr())...)
 	wantError(t, second, 3, `address already in use.*another socket has that port.*ss `)
 	e.wantServed(t)
 }
@@ -281,7 +288,8 @@ func TestErrorServerWithoutAuth(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			e := newEchoPair(t)
 			fd := e.server.plainSocket(t, tt.auth)
-			if err := unix.Bind(fd, &unix.SockaddrInet4{Port: echoPort, Addr: e.server.Addrs[0].As4()}); err != nil {
+			if err := unix.Bind(fd, &unix.SockaddrInet4{Port: echoPort,
+				Addr: e.server.Addrs[0].As4()}); err != nil {
 				t.Fatal(err)
 			}
 			if err := unix.Listen(fd, 1); err != nil {
@@ -321,7 +329,8 @@ func (h *Host) plainSocket(t *testing.T, auth bool) (fd int) {
 	t.Helper()
 	h.Do(t, func() {
 		var err error
-		if fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_SCTP); err != nil {
+		if fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC,
+			unix.IPPROTO_SCTP); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -351,8 +360,9 @@ func newCert(t *testing.T, addr netip.Addr, caName string, until time.Time) (f c
 	caKey, key := newKey(t), newKey(t)
 	now := time.Now()
 	ca := &x509.Certificate{
-		Subject: pkix.Name{CommonName: caName}, NotBefore: now.AddDate(0, -1, 0), NotAfter: now.AddDate(0, 1, 0),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+		Subject: pkix.Name{CommonName: caName}, NotBefore: now.AddDate(0, -1, 0),
+		NotAfter: now.AddDate(0, 1, 0),
+		IsCA:     true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
 	leaf := &x509.Certificate{
 		Subject: pkix.Name{CommonName: "test"}, NotBefore: now.AddDate(0, 0, -2), NotAfter: until,
@@ -375,12 +385,14 @@ func newCert(t *testing.T, addr netip.Addr, caName string, until time.Time) (f c
 	dir := t.TempDir()
 	write := func(name, kind string, der []byte) string {
 		name = filepath.Join(dir, name)
-		if err := os.WriteFile(name, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+		if err := os.WriteFile(name, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}),
+			0o600); err != nil {
 			t.Fatal(err)
 		}
 		return name
 	}
-	return certFiles{write("ca.pem", "CERTIFICATE", caDER), write("cert.pem", "CERTIFICATE", leafDER), write("key.pem", "PRIVATE KEY", keyDER)}
+	return certFiles{write("ca.pem", "CERTIFICATE", caDER), write("cert.pem", "CERTIFICATE", leafDER),
+		write("key.pem", "PRIVATE KEY", keyDER)}
 }
 
 func newKey(t *testing.T) *ecdsa.PrivateKey {

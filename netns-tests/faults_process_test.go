@@ -179,8 +179,10 @@ func killedPeer(t *testing.T, version uint16) string {
 	if !ok || !errors.Is(*err, io.ErrUnexpectedEOF) {
 		t.Errorf("the peer was killed: %v, want an AssociationError", *err)
 	}
-	return fmt.Sprintf("| the peer's process is killed (SIGKILL) | %s | | %d | | %d | %d | %d | | %v |",
-		versionName(version)[len("DTLS "):], f.delivered(), f.tally[0].doubled, f.tally[0].disordered, f.tally[0].damaged, end)
+	return fmt.Sprintf(
+		"| the peer's process is killed (SIGKILL) | %s | | %d | | %d | %d | %d | | %v |",
+		versionName(version)[len("DTLS "):], f.delivered(), f.tally[0].doubled, f.tally[0].disordered,
+		f.tally[0].damaged, end)
 }
 
 func (p *Process) signal(s syscall.Signal) {

@@ -17,7 +17,8 @@ import (
 
 var (
 	faultTime = flag.Duration("fault", 500*time.Millisecond, "how long each fault of TestFaults lasts")
-	allFaults = flag.Bool("faults", false, "TestFaults has each fault with both versions, not with one or the other")
+	allFaults = flag.Bool("faults", false,
+		"TestFaults has each fault with both versions, not with one or the other")
 )
 
 // A fault is what happens to a connection while messages flow both ways on four streams.
@@ -98,19 +99,22 @@ var faults = []fault{
 		name: "readers that take 2 ms for each message", slow: 2 * time.Millisecond,
 		run: func(*testing.T, *faulty) { time.Sleep(*faultTime) },
 	},
-	{name: "no file descriptors left", run: runWithoutDescriptors, note: func(*testing.T, *faulty) string {
-		return "a new connection is accepted as soon as there are some"
-	}},
-	{name: "the clock steps by an hour, there and back", run: stepClock, note: func(_ *testing.T, f *faulty) string {
-		return fmt.Sprintf("%d steps", f.steps)
-	}},
+	{name: "no file descriptors left", run: runWithoutDescriptors,
+		note: func(*testing.T, *faulty) string {
+			return "a new connection is accepted as soon as there are some"
+		}},
+	{name: "the clock steps by an hour, there and back", run: stepClock,
+		note: func(_ *testing.T, f *faulty) string {
+			return fmt.Sprintf("%d steps", f.steps)
+		}},
 	{name: "new keys, as often as it goes", run: rekeyAllTheTime, note: keysChanged},
 	{
 		name: "new keys by policy",
 		tune: func(c *sctpdtls.Config) {
 			c.RekeyAfter.Records = 50
 			if c.MaxVersion == sctpdtls.VersionDTLS12 {
-				c.RekeyAfter = sctpdtls.RekeyPolicy{Age: 1100 * time.Millisecond} // the peer allows one each second
+				// the peer allows one each second
+				c.RekeyAfter = sctpdtls.RekeyPolicy{Age: 1100 * time.Millisecond}
 			}
 		},
 		run:  func(*testing.T, *faulty) { time.Sleep(*faultTime) },
@@ -131,8 +135,10 @@ func TestFaults(t *testing.T) {
 				rows = append(rows, fault.row(t, version))
 			})
 		}
-		t.Run(versionName(version)+"/the peer stops", func(t *testing.T) { rows = append(rows, stoppedPeer(t, version)) })
-		t.Run(versionName(version)+"/the peer is killed", func(t *testing.T) { rows = append(rows, killedPeer(t, version)) })
+		t.Run(versionName(version)+"/the peer stops",
+			func(t *testing.T) { rows = append(rows, stoppedPeer(t, version)) })
+		t.Run(versionName(version)+"/the peer is killed",
+			func(t *testing.T) { rows = append(rows, killedPeer(t, version)) })
 	}
 	table := faultTable(rows)
 	t.Logf("\n%s", table)
@@ -173,7 +179,8 @@ func (p *opensslPair) faultConfig(t *testing.T, role string, version uint16) *sc
 	c := p.config(t, role, nil)
 	c.MinVersion, c.MaxVersion = version, version
 	c.Renegotiation = sctpdtls.RenegotiateFreely
-	c.SCTP.RTOInitial, c.SCTP.RTOMin, c.SCTP.RTOMax = 200*time.Millisecond, 50*time.Millisecond, time.Second
+	c.SCTP.RTOInitial, c.SCTP.RTOMin, c.SCTP.RTOMax = 200*time.Millisecond, 50*time.Millisecond,
+		time.Second
 	c.SCTP.AssocMaxRetrans, c.SCTP.PathMaxRetrans, c.SCTP.Heartbeat = 60, 5, time.Second
 	return c
 }
@@ -187,14 +194,16 @@ func (f *traffic) row(name string, version uint16, note string) string {
 		doubled, disordered, damaged = doubled+y.doubled, disordered+y.disordered, damaged+y.damaged
 	}
 	return fmt.Sprintf("| %s | %s | %d | %d | %d | %d | %d | %d | %.0f | %s |",
-		name, strings.TrimPrefix(versionName(version), "DTLS "), sent, delivered, lost, doubled, disordered, damaged, float64(delivered)/f.took.Seconds(), note)
+		name, strings.TrimPrefix(versionName(version), "DTLS "), sent, delivered, lost, doubled,
+		disordered, damaged, float64(delivered)/f.took.Seconds(), note)
 }
 
 func faultTable(rows []string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `# Faults
 
-Made by `+"`make faults`"+`: messages of 9 to 16,384 bytes flow both ways on four streams, one of them unordered, as fast as
+Made by `+"`make faults`"+
+		`: messages of 9 to 16,384 bytes flow both ways on four streams, one of them unordered, as fast as
 it goes (an emulated machine with two processors), while something happens for %v. Then writing ends, and what was sent is
 counted against what has come.
 

@@ -19,7 +19,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-var floodTime = flag.Duration("flood", time.Second, "how long each flood of TestAttackE12Flood goes on")
+var floodTime = flag.Duration("flood", time.Second,
+	"how long each flood of TestAttackE12Flood goes on")
 
 // One host begins handshakes, very many in a second, and ends none of them. What it has more than
 // its part is refused, nobody else waits for it, and nothing grows. Attack E12.
@@ -36,15 +37,17 @@ func TestAttackE12Flood(t *testing.T) {
 			took, row := f.serve(t, kind)
 			rows = append(rows, row)
 			if half := took.percent(50); half > 100*idle.percent(50)+2*time.Second {
-				t.Errorf("another host waits for half of its connections %v and more, without a flood %v", half, idle.percent(50))
+				t.Errorf("another host waits for half of its connections %v and more, without a flood %v", half,
+					idle.percent(50))
 			}
 			if !f.felt(kind) {
 				t.Error("nothing was refused")
 			}
 		})
 	}
-	leave(t, "flood.md", fmt.Sprintf("Each for %v; MaxHandshakes is %d, MaxHandshakesPerHost %d.\n\n%s\n",
-		*floodTime, f.config.MaxHandshakes, f.config.MaxHandshakesPerHost, strings.Join(rows, "\n")))
+	leave(t, "flood.md",
+		fmt.Sprintf("Each for %v; MaxHandshakes is %d, MaxHandshakesPerHost %d.\n\n%s\n",
+			*floodTime, f.config.MaxHandshakes, f.config.MaxHandshakesPerHost, strings.Join(rows, "\n")))
 }
 
 // A flooded server counts how handshakes end.
@@ -57,7 +60,8 @@ type flooded struct {
 }
 
 func newFlooded(t *testing.T) *flooded {
-	f := &flooded{opensslPair: newOpenSSLPair(t), other: NewHost(t, "other")} // hosts and certificates; there is no OpenSSL here
+	// hosts and certificates; there is no OpenSSL here
+	f := &flooded{opensslPair: newOpenSSLPair(t), other: NewHost(t, "other")}
 	Join(t, f.server, f.other)
 	f.config = f.opensslPair.config(t, "server", nil)
 	f.config.MaxHandshakes, f.config.MaxHandshakesPerHost = 256, max(4, int(*floodRate*64/1000))
@@ -75,7 +79,8 @@ func newFlooded(t *testing.T) *flooded {
 	}}
 	// Answers to the address in whose name the attacker sends raw packets find their way to his host.
 	link := f.client.Run(t, "cat", "/sys/class/net/eth0/address")
-	ip(t, fmt.Sprintf("-n %s neigh add %v lladdr %s dev eth0", f.server.Name, forged, strings.TrimSpace(link)))
+	ip(t, fmt.Sprintf("-n %s neigh add %v lladdr %s dev eth0", f.server.Name, forged,
+		strings.TrimSpace(link)))
 	ln := f.listen(t, f.config)
 	go serveEcho(t.Context(), ln)
 	return f
@@ -95,7 +100,8 @@ func (f *flooded) serve(t *testing.T, kind string) (took *durations, row string)
 		if err != nil {
 			t.Fatal(err)
 		}
-		attacker = f.client.Start(t, self, "-flooder", kind, "-target", f.address(), "-rate", fmt.Sprint(*floodRate))
+		attacker = f.client.Start(t, self, "-flooder", kind, "-target", f.address(), "-rate",
+			fmt.Sprint(*floodRate))
 		attacker.WaitFor("flooding")
 	}
 	start := time.Now()
@@ -104,9 +110,11 @@ func (f *flooded) serve(t *testing.T, kind string) (took *durations, row string)
 	address := fmt.Sprintf("%v:4433", f.server.Addrs[1])
 	config := f.opensslPair.config(t, "client", nil)
 	config.ServerName = f.server.Addrs[0].String()
-	config.SCTP.RTOInitial = 300 * time.Millisecond // whoever has a busy server does not wait for 3 s if a packet is lost
+	// whoever has a busy server does not wait for 3 s if a packet is lost
+	config.SCTP.RTOInitial = 300 * time.Millisecond
 	f.other.Do(t, func() {
-		for i := 0; i < 3 || time.Since(start) < *floodTime || time.Since(start) < Patience && !f.felt(kind); i++ {
+		for i := 0; i < 3 || time.Since(start) < *floodTime ||
+			time.Since(start) < Patience && !f.felt(kind); i++ {
 			begin := time.Now()
 			conn, err := sctpdtls.Dial("sctp4", address, config)
 			if err != nil {
@@ -149,7 +157,8 @@ func (f *flooded) serve(t *testing.T, kind string) (took *durations, row string)
 		name = "nothing"
 	}
 	number, _ := strconv.ParseFloat(begun[1], 64)
-	return took, fmt.Sprintf("| %s | %s | %.0f | %d | %d | %d | %d | %d | %d | %v |", name, begun[1], number/seconds,
+	return took, fmt.Sprintf("| %s | %s | %.0f | %d | %d | %d | %d | %d | %d | %v |", name, begun[1],
+		number/seconds,
 		came, refused, failed-refused, underWay, most, len(took.all), took)
 }
 

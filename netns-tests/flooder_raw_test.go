@@ -34,7 +34,8 @@ func newRawFlooder(server netip.AddrPort) (*rawFlooder, error) {
 	if f.out, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_RAW); err != nil {
 		return nil, err
 	}
-	const ip = unix.ETH_P_IP>>8 | unix.ETH_P_IP&0xff<<8 // in network byte order, on a little-endian machine
+	// in network byte order, on a little-endian machine
+	const ip = unix.ETH_P_IP>>8 | unix.ETH_P_IP&0xff<<8
 	if f.in, err = unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM, ip); err != nil {
 		return nil, err
 	}

@@ -51,10 +51,13 @@ func TestMain(m *testing.M) {
 
 // floods are what an attacker does each time. None of it ends a handshake, and all of it is cheap.
 var floods = map[string]func(*flooder) error{
-	"INIT, and nothing else":       func(f *flooder) error { return f.raw.init() },
-	"associations that are silent": func(f *flooder) error { f.cookies.Do(func() { go f.raw.answer() }); return f.raw.init() },
-	"ClientHello, and silence":     func(f *flooder) error { return f.associate(f.hello) },
-	"garbage on stream 0":          func(f *flooder) error { return f.associate(f.garbage) },
+	"INIT, and nothing else": func(f *flooder) error { return f.raw.init() },
+	"associations that are silent": func(f *flooder) error {
+		f.cookies.Do(func() { go f.raw.answer() })
+		return f.raw.init()
+	},
+	"ClientHello, and silence": func(f *flooder) error { return f.associate(f.hello) },
+	"garbage on stream 0":      func(f *flooder) error { return f.associate(f.garbage) },
 }
 
 type flooder struct {
@@ -75,7 +78,8 @@ func runFlooder() error {
 		return fmt.Errorf("no such flood: %q of %q", *floodKind, *peerTarget)
 	}
 	const held = 10_000
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: held + 1000, Max: held + 1000}); err != nil {
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE,
+		&unix.Rlimit{Cur: held + 1000, Max: held + 1000}); err != nil {
 		return err
 	}
 	f := &flooder{server: server, garbage: make([]byte, 300), held: make([]*sctpsock.Socket, 0, held)}
@@ -117,7 +121,8 @@ func runFlooder() error {
 func (f *flooder) associate(message []byte) error {
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
-	s, err := sctpsock.Dial(ctx, nil, []netip.AddrPort{f.server}, &sctpsock.Options{AuthChunks: []byte{0, 0xc0}})
+	s, err := sctpsock.Dial(ctx, nil, []netip.AddrPort{f.server},
+		&sctpsock.Options{AuthChunks: []byte{0, 0xc0}})
 	if err != nil {
 		return err
 	}

@@ -28,10 +28,11 @@ var forgeries = []forgery{
 	{"a wrong HMAC", func(a *Attacker, p, before *wire.Packet) *wire.Packet {
 		return a.Forge(p.From, authChunk(keyOf(p), authchunk.HMACSHA256, 32), again(p, before))
 	}},
-	{"an HMAC identifier that nobody has listed", func(a *Attacker, p, before *wire.Packet) *wire.Packet {
-		const reserved = 2
-		return a.Forge(p.From, authChunk(keyOf(p), reserved, 16), again(p, before))
-	}},
+	{"an HMAC identifier that nobody has listed",
+		func(a *Attacker, p, before *wire.Packet) *wire.Packet {
+			const reserved = 2
+			return a.Forge(p.From, authChunk(keyOf(p), reserved, 16), again(p, before))
+		}},
 	{"a key that does not exist", func(a *Attacker, p, before *wire.Packet) *wire.Packet {
 		return a.Sign(p.From, 7777, nil, again(p, before))
 	}},
@@ -50,9 +51,13 @@ var forgeries = []forgery{
 		c, _ := p.Find(wire.ChunkData)
 		return a.changed(before, func(v []byte) { binary.BigEndian.PutUint32(v, TSN(c)) })
 	}},
-	{"reflected", func(a *Attacker, p, _ *wire.Packet) *wire.Packet { return a.Forge(1-p.From, p.Chunks...) }},
+	{"reflected", func(a *Attacker, p, _ *wire.Packet) *wire.Packet {
+		return a.Forge(1-p.From, p.Chunks...)
+	}},
 	{"reflected with the next TSN", func(a *Attacker, p, _ *wire.Packet) *wire.Packet {
-		return a.Forge(1-p.From, a.changed(p, func(v []byte) { binary.BigEndian.PutUint32(v, a.End(1-p.From).Next) }).Chunks...)
+		return a.Forge(1-p.From, a.changed(p, func(v []byte) {
+			binary.BigEndian.PutUint32(v, a.End(1-p.From).Next)
+		}).Chunks...)
 	}},
 	{"FORWARD-TSN", func(a *Attacker, p, _ *wire.Packet) *wire.Packet {
 		c, _ := p.Find(wire.ChunkData)
@@ -71,7 +76,9 @@ var forgeries = []forgery{
 		return a.Forge(p.From, wire.Chunk{Type: authchunk.ChunkReConfig, Value: v})
 	}},
 	{"INIT", func(a *Attacker, p, _ *wire.Packet) *wire.Packet { return forgedInit(a, p.From) }},
-	{"ASCONF", func(a *Attacker, p, _ *wire.Packet) *wire.Packet { return a.Forge(p.From, asconf(a, p.From)) }},
+	{"ASCONF", func(a *Attacker, p, _ *wire.Packet) *wire.Packet {
+		return a.Forge(p.From, asconf(a, p.From))
+	}},
 }
 
 // again is the message of the packet before, in a DATA chunk with the TSN of the one in p.

@@ -62,7 +62,8 @@ func init() {
 			optionHMACIdent:     unix.EACCES,
 			optionAuthKey:       unix.EACCES,
 		} {
-			filter = append(filter, deny(unix.SYS_SETSOCKOPT, map[uint32]uint32{1: unix.IPPROTO_SCTP, 2: option}, errno)...)
+			filter = append(filter, deny(unix.SYS_SETSOCKOPT,
+				map[uint32]uint32{1: unix.IPPROTO_SCTP, 2: option}, errno)...)
 		}
 	default:
 		return
@@ -113,7 +114,8 @@ func become(filter []unix.SockFilter, args []string) error {
 		return err
 	}
 	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	if err := unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&program)), 0, 0); err != nil {
+	if err := unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER,
+		uintptr(unsafe.Pointer(&program)), 0, 0); err != nil {
 		return err
 	}
 	return unix.Exec(path, args, os.Environ())

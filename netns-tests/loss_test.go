@@ -110,63 +110,64 @@ func TestNothingTakenForRemoved(t *testing.T) {
 	}
 	for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {
 		for _, partial := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s/partial reliability %v", versionName(version), partial), func(t *testing.T) {
-				client, server := p.bothEnds(t, func(role string) *sctpdtls.Config {
-					c := p.attackedConfig(t, role, version)
-					c.SCTP.PartialReliability = partial
-					c.SCTP.RTOMin = 100 * time.Millisecond
-					return c
-				})
-				var work, writers sync.WaitGroup
-				for _, c := range []*sctpdtls.Conn{client, server} {
-					c.SetDeadline(time.Now().Add(2 * Patience))
-					work.Go(func() {
-						buf := make([]byte, sctpdtls.MaxMessageSize)
-						_, _, err := c.ReadMessage(buf)
-						for ; err == nil; _, _, err = c.ReadMessage(buf) {
-						}
-						if err != io.EOF {
-							t.Errorf("a reader's end: %v", err)
-						}
+			t.Run(fmt.Sprintf("%s/partial reliability %v", versionName(version), partial),
+				func(t *testing.T) {
+					client, server := p.bothEnds(t, func(role string) *sctpdtls.Config {
+						c := p.attackedConfig(t, role, version)
+						c.SCTP.PartialReliability = partial
+						c.SCTP.RTOMin = 100 * time.Millisecond
+						return c
 					})
-					writers.Go(func() {
-						for n := range 5 {
-							for i := range 40 {
-								info := sctpdtls.MessageInfo{Stream: uint16(i % 10), Unordered: i%3 == 0}
-								if partial && i%4 == 0 {
-									info.Lifetime = 10 * time.Millisecond
+					var work, writers sync.WaitGroup
+					for _, c := range []*sctpdtls.Conn{client, server} {
+						c.SetDeadline(time.Now().Add(2 * Patience))
+						work.Go(func() {
+							buf := make([]byte, sctpdtls.MaxMessageSize)
+							_, _, err := c.ReadMessage(buf)
+							for ; err == nil; _, _, err = c.ReadMessage(buf) {
+							}
+							if err != io.EOF {
+								t.Errorf("a reader's end: %v", err)
+							}
+						})
+						writers.Go(func() {
+							for n := range 5 {
+								for i := range 40 {
+									info := sctpdtls.MessageInfo{Stream: uint16(i % 10), Unordered: i%3 == 0}
+									if partial && i%4 == 0 {
+										info.Lifetime = 10 * time.Millisecond
+									}
+									size := 10
+									if i%7 == 0 {
+										size = 5000
+									}
+									if err := c.WriteMessage(make([]byte, size), info); err != nil {
+										t.Errorf("message %d: %v", i, err)
+										return
+									}
 								}
-								size := 10
-								if i%7 == 0 {
-									size = 5000
+								var err error
+								if version == sctpdtls.VersionDTLS13 {
+									err = c.KeyUpdate(t.Context(), sctpdtls.KeyUpdateRequest(n%2))
+								} else if c == client || n == 2 {
+									err = c.Renegotiate(t.Context())
 								}
-								if err := c.WriteMessage(make([]byte, size), info); err != nil {
-									t.Errorf("message %d: %v", i, err)
+								if err != nil {
+									t.Errorf("new keys %d: %v", n, err)
 									return
 								}
 							}
-							var err error
-							if version == sctpdtls.VersionDTLS13 {
-								err = c.KeyUpdate(t.Context(), sctpdtls.KeyUpdateRequest(n%2))
-							} else if c == client || n == 2 {
-								err = c.Renegotiate(t.Context())
-							}
-							if err != nil {
-								t.Errorf("new keys %d: %v", n, err)
-								return
-							}
-						}
-					})
-				}
-				writers.Wait()
-				for _, c := range []*sctpdtls.Conn{client, server} {
-					if err := c.CloseWrite(); err != nil {
-						t.Errorf("CloseWrite: %v", err)
+						})
 					}
-				}
-				work.Wait()
-				closeBoth(t, client, server)
-			})
+					writers.Wait()
+					for _, c := range []*sctpdtls.Conn{client, server} {
+						if err := c.CloseWrite(); err != nil {
+							t.Errorf("CloseWrite: %v", err)
+						}
+					}
+					work.Wait()
+					closeBoth(t, client, server)
+				})
 		}
 	}
 }

@@ -71,7 +71,8 @@ func runPeers(total int, server, certs string) error {
 		if err := failed.Load(); err != nil {
 			return *err
 		}
-		fmt.Printf("%s: all, %d in %.1f s%s\n", step.what, total, time.Since(start).Seconds(), step.more())
+		fmt.Printf("%s: all, %d in %.1f s%s\n", step.what, total, time.Since(start).Seconds(),
+			step.more())
 		input.Scan()
 	}
 	return nil

@@ -22,7 +22,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-var associations = flag.Int("associations", 100, "how many associations TestAttackE12ManyAssociations has")
+var associations = flag.Int("associations", 100,
+	"how many associations TestAttackE12ManyAssociations has")
 
 // Many associations to one listener, all at the same time in one process, and each echoes twice. A
 // tenth as many peers stall in the handshake, half of them before they have said a word, the others
@@ -45,7 +46,8 @@ func TestAttackE12ManyAssociations(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := takeSample()
-	peers := p.client.Start(t, self, "-peers", fmt.Sprint(total), "-target", p.address(), "-certificates", p.certs)
+	peers := p.client.Start(t, self, "-peers", fmt.Sprint(total), "-target", p.address(),
+		"-certificates", p.certs)
 	var told []string
 	step := func(what string) {
 		for n := peersTell; n <= total; n += peersTell {
@@ -152,7 +154,8 @@ func (p *opensslPair) stall(t *testing.T, n int) []*sctpsock.Socket {
 	p.client.Do(t, func() {
 		for i := range all {
 			var err error
-			all[i], err = sctpsock.Dial(t.Context(), nil, []netip.AddrPort{server}, &sctpsock.Options{AuthChunks: []byte{0, 0xc0}})
+			all[i], err = sctpsock.Dial(t.Context(), nil, []netip.AddrPort{server},
+				&sctpsock.Options{AuthChunks: []byte{0, 0xc0}})
 			if err != nil {
 				t.Fatal(err)
 			}

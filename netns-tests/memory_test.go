@@ -124,7 +124,8 @@ func (m *memory) check(t testing.TB) {
 	t.Logf("medians in each quarter of the time:\n%s", m.table())
 	for _, g := range gauges {
 		if second, last := m.quarter(1, g.value), m.quarter(3, g.value); last > second+second/10+g.slack {
-			t.Errorf("%s: %d in the second quarter, %d in the last: it grows", g.name, second/g.unit, last/g.unit)
+			t.Errorf("%s: %d in the second quarter, %d in the last: it grows", g.name, second/g.unit,
+				last/g.unit)
 		}
 	}
 }
@@ -136,7 +137,8 @@ func (m *memory) table() string {
 	for _, g := range gauges {
 		fmt.Fprintf(&b, "| %s |", g.name)
 		for quarter := range 4 {
-			fmt.Fprintf(&b, " %.*f |", cmp.Compare(g.unit, 1), float64(m.quarter(quarter, g.value))/float64(g.unit))
+			fmt.Fprintf(&b, " %.*f |", cmp.Compare(g.unit, 1),
+				float64(m.quarter(quarter, g.value))/float64(g.unit))
 		}
 		b.WriteString("\n")
 	}
@@ -148,7 +150,8 @@ func (m *memory) csv() string {
 	var b strings.Builder
 	b.WriteString("seconds,messages,heap,resident,kernel,goroutines,descriptors\n")
 	for _, s := range m.samples {
-		fmt.Fprintf(&b, "%.1f,%d,%d,%d,%d,%d,%d\n", s.at.Seconds(), s.messages, s.heap, s.resident, s.kernel, s.goroutines, s.descriptors)
+		fmt.Fprintf(&b, "%.1f,%d,%d,%d,%d,%d,%d\n", s.at.Seconds(), s.messages, s.heap, s.resident,
+			s.kernel, s.goroutines, s.descriptors)
 	}
 	return b.String()
 }

@@ -47,7 +47,8 @@ func connections(t *testing.T) func() (client, server *sctpdtls.Conn, err error)
 func loopbackConfigs(t *testing.T) func(side string) *sctpdtls.Config {
 	t.Helper()
 	certs := filepath.Join(t.TempDir(), "certs")
-	if out, err := exec.Command("sctp-echo", "certs", "-host", "127.0.0.1", certs).CombinedOutput(); err != nil {
+	if out, err := exec.Command("sctp-echo", "certs", "-host", "127.0.0.1",
+		certs).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	return func(side string) *sctpdtls.Config {

@@ -10,10 +10,12 @@ import "testing"
 func TestNoIPv6(t *testing.T) {
 	e := newEchoPair(t)
 	server := func(addr string) *Process {
-		return e.server.startLacking(t, lackIPv6, "sctp-echo", append(append([]string{"serve", "-once", "1"}, flags(e.certs, "server")...), addr)...)
+		return e.server.startLacking(t, lackIPv6, "sctp-echo",
+			append(append([]string{"serve", "-once", "1"}, flags(e.certs, "server")...), addr)...)
 	}
 	client := func(args ...string) *Process {
-		return e.client.startLacking(t, lackIPv6, "sctp-echo", append(append([]string{"connect"}, flags(e.certs, "client")...), args...)...)
+		return e.client.startLacking(t, lackIPv6, "sctp-echo",
+			append(append([]string{"connect"}, flags(e.certs, "client")...), args...)...)
 	}
 	t.Run("all addresses", func(t *testing.T) {
 		s := server(":5868")
@@ -36,9 +38,12 @@ func TestNoIPv6Addresses(t *testing.T) {
 	for _, h := range []*Host{e.client, e.server} {
 		h.Sysctl(t, "net.ipv6.conf.all.disable_ipv6", "1")
 	}
-	s := e.server.Start(t, "sctp-echo", append(append([]string{"serve", "-once", "1"}, flags(e.certs, "server")...), ":5868")...)
+	s := e.server.Start(t, "sctp-echo", append(append([]string{"serve", "-once", "1"},
+		flags(e.certs, "server")...), ":5868")...)
 	s.WaitFor(`listening on \[::\]:5868`)
-	if err := e.client.Start(t, "sctp-echo", append(append([]string{"connect", "-local", ":0"}, flags(e.certs, "client")...), e.addr())...).Wait(); err != nil {
+	if err := e.client.Start(t, "sctp-echo",
+		append(append([]string{"connect", "-local", ":0"}, flags(e.certs, "client")...),
+			e.addr())...).Wait(); err != nil {
 		t.Error(err)
 	}
 	if err := s.Wait(); err != nil {

@@ -74,8 +74,10 @@ func TestAttackC6H4H6OpenSSLKeyZero(t *testing.T) {
 						mu.Lock()
 						defer mu.Unlock()
 						forged := a.Sign(p.From, 0, nil, f.make(c, earlier))
-						hidden := a.Forge(p.From, append([]wire.Chunk{{Type: wire.ChunkHeartbeatAck}}, forged.Chunks...)...)
-						behind := a.Sign(p.From, 0, nil, append([]wire.Chunk{earlier.Chunks[len(earlier.Chunks)-1]}, f.make(c, earlier))...)
+						hidden := a.Forge(p.From, append([]wire.Chunk{{Type: wire.ChunkHeartbeatAck}},
+							forged.Chunks...)...)
+						behind := a.Sign(p.From, 0, nil, append([]wire.Chunk{earlier.Chunks[len(earlier.Chunks)-1]},
+							f.make(c, earlier))...)
 						return []*wire.Packet{forged, hidden, behind, p}
 					})
 					line := fmt.Sprintf("resumed %v, %s\n", resumed, f.name)
@@ -106,7 +108,8 @@ func TestAttackC6H4H6OpenSSLKeyZero(t *testing.T) {
 }
 
 // resumable starts OpenSSL as the other end, and returns what connects with it.
-func (p *opensslPair) resumable(t *testing.T, ours string, config *sctpdtls.Config) func(resumed bool) (*sctpdtls.Conn, *Process) {
+func (p *opensslPair) resumable(t *testing.T, ours string,
+	config *sctpdtls.Config) func(resumed bool) (*sctpdtls.Conn, *Process) {
 	if ours == "client" {
 		server := p.openssl(t, "server")
 		server.WaitFor("ACCEPT")

@@ -20,7 +20,8 @@ import (
 )
 
 // How many handshakes with OpenSSL there are in each role; "make storm" asks for 500.
-var lossyHandshakes = flag.Int("handshakes", 24, "handshakes of TestOpenSSLHandshakesUnderLoss in each role")
+var lossyHandshakes = flag.Int("handshakes", 24,
+	"handshakes of TestOpenSSLHandshakesUnderLoss in each role")
 
 // At 5 % loss each way every handshake with OpenSSL comes to its end, in both roles, and data
 // passes both ways after it. Its client sends Finished under the old key, and stalls with itself as
@@ -63,7 +64,8 @@ func TestOpenSSLHandshakesUnderLoss(t *testing.T) {
 				})
 			}
 			work.Wait()
-			t.Logf("%d handshakes, each with a message both ways and its close, in %v: %v", *lossyHandshakes, time.Since(start).Round(time.Millisecond), &took)
+			t.Logf("%d handshakes, each with a message both ways and its close, in %v: %v", *lossyHandshakes,
+				time.Since(start).Round(time.Millisecond), &took)
 		})
 	}
 }
@@ -161,7 +163,8 @@ func (p *opensslPair) lossyClients(t *testing.T, worker int) func(n int) error {
 
 // lossyTalk sends a line each way.
 func lossyTalk(conn *sctpdtls.Conn, openssl *Process, n int) error {
-	if err := conn.WriteMessage(fmt.Appendf(nil, "from us %d\n", n), sctpdtls.MessageInfo{Stream: 2}); err != nil {
+	if err := conn.WriteMessage(fmt.Appendf(nil, "from us %d\n", n),
+		sctpdtls.MessageInfo{Stream: 2}); err != nil {
 		return err
 	}
 	openssl.WaitFor(fmt.Sprintf("(?m)^from us %d$", n))
@@ -199,5 +202,6 @@ func (d *durations) percent(n int) time.Duration {
 }
 
 func (d *durations) String() string {
-	return fmt.Sprintf("half within %v, 90 %% within %v, the slowest in %v", d.percent(50), d.percent(90), d.percent(100))
+	return fmt.Sprintf("half within %v, 90 %% within %v, the slowest in %v", d.percent(50),
+		d.percent(90), d.percent(100))
 }

@@ -57,7 +57,8 @@ func TestOpenSSLRenegotiation(t *testing.T) {
 					other.Type(fmt.Sprintf("from OpenSSL %d\n", n))
 					says(t, conn, fmt.Sprintf("from OpenSSL %d\n", n))
 					// s_server's message may have come before the handshake, ours cannot.
-					if err := conn.WriteMessage(fmt.Appendf(nil, "from us %d\n", n), sctpdtls.MessageInfo{Stream: 2}); err != nil {
+					if err := conn.WriteMessage(fmt.Appendf(nil, "from us %d\n", n),
+						sctpdtls.MessageInfo{Stream: 2}); err != nil {
 						t.Fatal(err)
 					}
 					other.WaitFor(fmt.Sprintf("(?m)^from us %d$", n))

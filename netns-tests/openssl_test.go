@@ -51,7 +51,8 @@ func (p *opensslPair) openssl(t *testing.T, role string, args ...string) *Proces
 	if role == "server" {
 		host, program = p.server, []string{"s_server", "-accept", "4433", "-Verify", "1"}
 	}
-	program = append(program, "-dtls1_2", "-sctp", "-verify_return_error", "-CAfile", filepath.Join(p.certs, "ca.pem"),
+	program = append(program, "-dtls1_2", "-sctp", "-verify_return_error", "-CAfile",
+		filepath.Join(p.certs, "ca.pem"),
 		"-cert", filepath.Join(p.certs, role+".pem"), "-key", filepath.Join(p.certs, role+"-key.pem"))
 	return host.Start(t, "openssl", append(program, args...)...)
 }
@@ -69,7 +70,8 @@ func (p *opensslPair) config(t *testing.T, role string, keyLog io.Writer) *sctpd
 
 // endConfig is that of one end, with the certificates of a folder.
 func endConfig(certs, role string) (*sctpdtls.Config, error) {
-	cert, err := tls.LoadX509KeyPair(filepath.Join(certs, role+".pem"), filepath.Join(certs, role+"-key.pem"))
+	cert, err := tls.LoadX509KeyPair(filepath.Join(certs, role+".pem"),
+		filepath.Join(certs, role+"-key.pem"))
 	if err != nil {
 		return nil, err
 	}
@@ -156,10 +158,12 @@ func TestOpenSSLServer(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if s := conn.ConnectionState(); s.Version != sctpdtls.VersionDTLS12 || s.AuthKeyID != 1 || test.suite != 0 && s.CipherSuite != test.suite {
+			if s := conn.ConnectionState(); s.Version != sctpdtls.VersionDTLS12 || s.AuthKeyID != 1 ||
+				test.suite != 0 && s.CipherSuite != test.suite {
 				t.Errorf("negotiated %+v", s)
 			}
-			if err := conn.WriteMessage([]byte("from us\n"), sctpdtls.MessageInfo{Stream: 3, PPID: 47}); err != nil {
+			if err := conn.WriteMessage([]byte("from us\n"),
+				sctpdtls.MessageInfo{Stream: 3, PPID: 47}); err != nil {
 				t.Fatal(err)
 			}
 			server.WaitFor("(?m)^from us$")
@@ -169,7 +173,8 @@ func TestOpenSSLServer(t *testing.T) {
 				t.Errorf("Close: %v", err)
 			}
 			server.WaitFor("(?m)^DONE$")
-			checkCapture(t, stopCapture(t, capture, 1), wire.Options{KeyLog: []byte(keyLog.String()), Label: label})
+			checkCapture(t, stopCapture(t, capture, 1),
+				wire.Options{KeyLog: []byte(keyLog.String()), Label: label})
 			server.EndInput()
 		})
 	}
@@ -214,7 +219,8 @@ func TestOpenSSLClient(t *testing.T) {
 				t.Errorf("Close: %v", err)
 			}
 			// Its Finished comes under the old key, which we take: 1.55, 2.8.
-			checkCapture(t, stopCapture(t, capture, 1), wire.Options{KeyLog: []byte(keyLog.String()), Label: label, FinishedUnderOldKey: true})
+			checkCapture(t, stopCapture(t, capture, 1),
+				wire.Options{KeyLog: []byte(keyLog.String()), Label: label, FinishedUnderOldKey: true})
 			ln.Close()
 		})
 	}

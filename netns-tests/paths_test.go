@@ -65,7 +65,8 @@ type route struct {
 }
 
 // connect dials from and to all of the addresses given.
-func (p *opensslPair) connect(t *testing.T, from, to string, change func(role string, c *sctpdtls.Config)) *route {
+func (p *opensslPair) connect(t *testing.T, from, to string,
+	change func(role string, c *sctpdtls.Config)) *route {
 	t.Helper()
 	config := func(role string, events chan sctpdtls.Event) *sctpdtls.Config {
 		c := p.config(t, role, nil)
@@ -79,7 +80,8 @@ func (p *opensslPair) connect(t *testing.T, from, to string, change func(role st
 		change(role, c)
 		return c
 	}
-	r := &route{clientEvents: make(chan sctpdtls.Event, 1000), serverEvents: make(chan sctpdtls.Event, 1000)}
+	r := &route{clientEvents: make(chan sctpdtls.Event, 1000),
+		serverEvents: make(chan sctpdtls.Event, 1000)}
 	var ln *sctpdtls.Listener
 	p.server.Do(t, func() {
 		var err error
@@ -228,7 +230,8 @@ func (r *route) traffic(t *testing.T) (more func(n int), stop func()) {
 }
 
 // wantPathChange waits for what happens to the path to an address.
-func wantPathChange(t *testing.T, events chan sctpdtls.Event, addr netip.Addr, change sctpdtls.AddrChange) {
+func wantPathChange(t *testing.T, events chan sctpdtls.Event, addr netip.Addr,
+	change sctpdtls.AddrChange) {
 	t.Helper()
 	timeout := time.After(Patience)
 	for {
@@ -244,7 +247,8 @@ func wantPathChange(t *testing.T, events chan sctpdtls.Event, addr netip.Addr, c
 }
 
 // wantPath looks at the path to an address.
-func wantPath(t *testing.T, c *sctpdtls.Conn, addr netip.Addr, state sctpdtls.PathState, primary bool) {
+func wantPath(t *testing.T, c *sctpdtls.Conn, addr netip.Addr, state sctpdtls.PathState,
+	primary bool) {
 	t.Helper()
 	paths, err := c.Paths()
 	if err != nil {
@@ -263,7 +267,8 @@ func wantPath(t *testing.T, c *sctpdtls.Conn, addr netip.Addr, state sctpdtls.Pa
 
 // quick makes a path fail and recover soon.
 func quick(_ string, c *sctpdtls.Config) {
-	c.SCTP.RTOInitial, c.SCTP.RTOMin, c.SCTP.RTOMax = 200*time.Millisecond, 100*time.Millisecond, 400*time.Millisecond
+	c.SCTP.RTOInitial, c.SCTP.RTOMin, c.SCTP.RTOMax = 200*time.Millisecond, 100*time.Millisecond,
+		400*time.Millisecond
 	c.SCTP.PathMaxRetrans, c.SCTP.Heartbeat = 1, 200*time.Millisecond
 	c.RekeyAfter = sctpdtls.RekeyPolicy{Records: 200} // paths do not matter to keys, nor keys to paths
 }
@@ -278,7 +283,8 @@ func TestFailover(t *testing.T) {
 	}{
 		{"IPv4", p.client.Addrs, p.server.Addrs},
 		{"IPv6", p.client.Addrs6, p.server.Addrs6},
-		{"mixed", []netip.Addr{p.client.Addrs[0], p.client.Addrs6[1]}, []netip.Addr{p.server.Addrs[0], p.server.Addrs6[1]}},
+		{"mixed", []netip.Addr{p.client.Addrs[0], p.client.Addrs6[1]},
+			[]netip.Addr{p.server.Addrs[0], p.server.Addrs6[1]}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := p.connect(t, address("0", tt.from...), address("5868", tt.to...), quick)
@@ -288,7 +294,8 @@ func TestFailover(t *testing.T) {
 			first, second := tt.to[0], tt.to[1]
 			more, stop := r.traffic(t)
 			more(200)
-			wantPathChange(t, r.serverEvents, tt.from[1], sctpdtls.AddrConfirmed) // the client has named its own
+			// the client has named its own
+			wantPathChange(t, r.serverEvents, tt.from[1], sctpdtls.AddrConfirmed)
 			wantPath(t, r.client, first, sctpdtls.PathActive, true)
 			wantPath(t, r.client, second, sctpdtls.PathActive, false)
 
@@ -332,7 +339,10 @@ func TestDialPastUnreachableAddress(t *testing.T) {
 	config.SCTP.RTOInitial = time.Second
 	var conn *sctpdtls.Conn
 	var err error
-	p.client.Do(t, func() { conn, err = sctpdtls.Dial("sctp4", address("4433", nobody, p.server.Addrs[1]), config) })
+	p.client.Do(t, func() {
+		conn, err = sctpdtls.Dial("sctp4",
+			address("4433", nobody, p.server.Addrs[1]), config)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -346,10 +356,11 @@ func TestDialPastUnreachableAddress(t *testing.T) {
 // ASCONF: RFC 6083, Section 6; RFC 5061, attack H10.
 func TestChangeOfAddresses(t *testing.T) {
 	p := newTwoLinks(t)
-	r := p.connect(t, address("0", p.client.Addrs[0]), address("5868", p.server.Addrs...), func(role string, c *sctpdtls.Config) {
-		quick(role, c)
-		c.SCTP.AddressChanges = true
-	})
+	r := p.connect(t, address("0", p.client.Addrs[0]), address("5868", p.server.Addrs...),
+		func(role string, c *sctpdtls.Config) {
+			quick(role, c)
+			c.SCTP.AddressChanges = true
+		})
 	before := r.client.ConnectionState()
 	more, stop := r.traffic(t)
 	more(100)
@@ -371,7 +382,8 @@ func TestChangeOfAddresses(t *testing.T) {
 	wantPathChange(t, r.serverEvents, p.client.Addrs[0], sctpdtls.AddrRemoved)
 	p.client.SetLink(t, 0, "down")
 	more(300)
-	if got, want := r.server.RemoteAddr().(*sctpdtls.Addr).IPAddrs, p.client.Addrs[1].String(); len(got) != 1 || got[0].String() != want {
+	if got, want := r.server.RemoteAddr().(*sctpdtls.Addr).IPAddrs,
+		p.client.Addrs[1].String(); len(got) != 1 || got[0].String() != want {
 		t.Errorf("the client is at %v, want %v", got, want)
 	}
 	after := r.client.ConnectionState()
@@ -394,7 +406,8 @@ func TestZones(t *testing.T) {
 	} {
 		r := p.connect(t, tt.from, tt.to, func(string, *sctpdtls.Config) {})
 		p.client.Do(t, func() { // where the link has its name
-			if from, to := r.client.LocalAddr().String(), r.client.RemoteAddr().String(); from != tt.from || to != tt.to {
+			if from, to := r.client.LocalAddr().String(),
+				r.client.RemoteAddr().String(); from != tt.from || to != tt.to {
 				t.Errorf("the ends are shown as %s and %s, want %s and %s", from, to, tt.from, tt.to)
 			}
 		})
@@ -422,11 +435,12 @@ func TestUDPEncapsulation(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			raw := rawSCTP(t, p.server, tt.from[0].Is6())
-			r := p.connect(t, address("0", tt.from...), address("5868", tt.to...), func(role string, c *sctpdtls.Config) {
-				if role == "client" && !tt.plain {
-					c.SCTP.UDPEncapPort = 9899
-				}
-			})
+			r := p.connect(t, address("0", tt.from...), address("5868", tt.to...),
+				func(role string, c *sctpdtls.Config) {
+					if role == "client" && !tt.plain {
+						c.SCTP.UDPEncapPort = 9899
+					}
+				})
 			more, stop := r.traffic(t)
 			more(200)
 			stop()
@@ -447,7 +461,8 @@ func rawSCTP(t *testing.T, h *Host, v6 bool) (fd int) {
 	}
 	h.Do(t, func() {
 		var err error
-		if fd, err = unix.Socket(family, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_SCTP); err != nil {
+		if fd, err = unix.Socket(family, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK,
+			unix.IPPROTO_SCTP); err != nil {
 			t.Fatal(err)
 		}
 	})

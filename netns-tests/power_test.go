@@ -107,7 +107,8 @@ func TestCloseOfLostPaths(t *testing.T) {
 	lost := make(chan struct{})
 	var once sync.Once
 	config := p.faultConfig(t, "server", sctpdtls.VersionDTLS13)
-	config.SCTP.PathMaxRetrans, config.SCTP.AssocMaxRetrans, config.SCTP.RTOMax = 2, 1000, 400*time.Millisecond
+	config.SCTP.PathMaxRetrans, config.SCTP.AssocMaxRetrans, config.SCTP.RTOMax = 2, 1000,
+		400*time.Millisecond
 	config.CloseTimeout = Patience
 	config.Trace = &sctpdtls.Trace{Event: func(_ *sctpdtls.Conn, ev sctpdtls.Event) {
 		if e, ok := ev.(sctpdtls.PeerAddrChange); ok && e.Change == sctpdtls.AddrUnreachable {

@@ -51,25 +51,30 @@ func TestAttackE14SlowReaders(t *testing.T) {
 	memory.finish()
 	memory.check(t)
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d peers of each kind, messages of %d bytes for %v:\n\n| the peer | messages that could be written to one, at most | sent to all | delivered | lost |\n|---|---|---|---|---|\n",
+	fmt.Fprintf(&b,
+		"%d peers of each kind, messages of %d bytes for %v:\n\n| the peer | messages that could be written to one, at most | sent to all | delivered | lost |\n|---|---|---|---|---|\n",
 		readersOfAKind, slowSize, *slowTime)
 	close(stop)
 	for _, c := range crowds {
 		most := c.most.Load() // now that time is over
 		c.end(t)
-		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d |\n", c.name, most, c.sent.Load(), c.delivered.Load(), c.sent.Load()-c.delivered.Load())
+		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d |\n", c.name, most, c.sent.Load(), c.delivered.Load(),
+			c.sent.Load()-c.delivered.Load())
 		if c.sent.Load() != c.delivered.Load() {
-			t.Errorf("the peer that %s: %d messages were sent, %d came", c.name, c.sent.Load(), c.delivered.Load())
+			t.Errorf("the peer that %s: %d messages were sent, %d came", c.name, c.sent.Load(),
+				c.delivered.Load())
 		}
 	}
-	fmt.Fprintf(&b, "\nThose that read at once got %.0f messages a second before the others came, and %.0f beside them.\n\n%s", alone, beside, memory.table())
+	fmt.Fprintf(&b,
+		"\nThose that read at once got %.0f messages a second before the others came, and %.0f beside them.\n\n%s", alone, beside, memory.table())
 	leave(t, "slow.md", b.String())
 	const kept = 4 << 20 // bytes, in the socket buffers of both ends
 	if n := crowds[2].most.Load() * slowSize; n > kept {
 		t.Errorf("%d bytes are kept for a peer that does not read", n)
 	}
 	if beside < alone/10 {
-		t.Errorf("%.0f messages a second to those that read, %.0f beside those that do not", alone, beside)
+		t.Errorf("%.0f messages a second to those that read, %.0f beside those that do not", alone,
+			beside)
 	}
 }
 
@@ -177,7 +182,8 @@ func (c *crowdOfReaders) read(t *testing.T, conn *sctpdtls.Conn, stop <-chan str
 		}
 		size, _, err := conn.ReadMessage(buf)
 		if err != nil || size != slowSize || binary.BigEndian.Uint64(buf) != n {
-			t.Errorf("a peer that %s, message %d: got %d bytes, number %d, %v", c.name, n, size, binary.BigEndian.Uint64(buf), err)
+			t.Errorf("a peer that %s, message %d: got %d bytes, number %d, %v", c.name, n, size,
+				binary.BigEndian.Uint64(buf), err)
 			conn.Abort()
 			return
 		}

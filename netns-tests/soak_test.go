@@ -41,7 +41,9 @@ func TestSoak(t *testing.T) {
 		return n
 	}
 	for _, version := range versions {
-		client, server := p.bothEnds(t, func(role string) *sctpdtls.Config { return p.stormConfig(t, role, version) })
+		client, server := p.bothEnds(t, func(role string) *sctpdtls.Config {
+			return p.stormConfig(t, role, version)
+		})
 		all = append(all, startTraffic(t, stormStreams, client, server))
 		keys = append(keys, startRekeys(t, client, server))
 	}
@@ -62,7 +64,8 @@ func TestSoak(t *testing.T) {
 	memory.finish()
 	others.finish()
 	var b strings.Builder
-	fmt.Fprintf(&b, "| %v | DTLS | sent | delivered | lost | twice | out of order | damaged | a second | new keys |\n|---|---|---|---|---|---|---|---|---|---|\n", *soakTime)
+	fmt.Fprintf(&b,
+		"| %v | DTLS | sent | delivered | lost | twice | out of order | damaged | a second | new keys |\n|---|---|---|---|---|---|---|---|---|---|\n", *soakTime)
 	for i, f := range all {
 		made := keys[i].finish()
 		f.finish()
@@ -91,7 +94,8 @@ func (v *visitors) finish() {
 }
 
 func (v *visitors) String() string {
-	return fmt.Sprintf("Beside them %d connections came, had an echo and were closed, %d were aborted after it, and %d failed in the handshake.",
+	return fmt.Sprintf(
+		"Beside them %d connections came, had an echo and were closed, %d were aborted after it, and %d failed in the handshake.",
 		v.served.Load(), v.aborted.Load(), v.refused.Load())
 }
 
@@ -103,7 +107,8 @@ func (p *opensslPair) startVisitors(t *testing.T, versions []uint16) *visitors {
 	var ln *sctpdtls.Listener
 	p.server.Do(t, func() {
 		var err error
-		if ln, err = sctpdtls.Listen("sctp4", address(port, p.server.Addrs...), p.stormConfig(t, "server", 0)); err != nil {
+		if ln, err = sctpdtls.Listen("sctp4", address(port, p.server.Addrs...),
+			p.stormConfig(t, "server", 0)); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -127,7 +132,10 @@ func (p *opensslPair) startVisitors(t *testing.T, versions []uint16) *visitors {
 			config := configs[i%len(configs)]
 			var conn *sctpdtls.Conn
 			var err error
-			p.client.Do(t, func() { conn, err = sctpdtls.DialContext(ctx, "sctp4", address(port, p.server.Addrs...), config) })
+			p.client.Do(t, func() {
+				conn, err = sctpdtls.DialContext(ctx, "sctp4",
+					address(port, p.server.Addrs...), config)
+			})
 			switch {
 			case config == wrong && err == nil:
 				conn.Abort()

@@ -29,7 +29,9 @@ func TestStorm(t *testing.T) {
 	for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {
 		t.Run(versionName(version), func(t *testing.T) {
 			p := newStormPair(t)
-			client, server := p.bothEnds(t, func(role string) *sctpdtls.Config { return p.stormConfig(t, role, version) })
+			client, server := p.bothEnds(t, func(role string) *sctpdtls.Config {
+				return p.stormConfig(t, role, version)
+			})
 
 			f := startTraffic(t, stormStreams, client, server)
 			keys := startRekeys(t, client, server)
@@ -96,7 +98,8 @@ func versionName(version uint16) string {
 }
 
 // bothEnds makes a connection between both hosts, over all links they have.
-func (p *opensslPair) bothEnds(t *testing.T, config func(role string) *sctpdtls.Config) (client, server *sctpdtls.Conn) {
+func (p *opensslPair) bothEnds(t *testing.T, config func(role string) *sctpdtls.Config) (client,
+	server *sctpdtls.Conn) {
 	t.Helper()
 	address := address("4433", p.server.Addrs...)
 	var ln *sctpdtls.Listener
@@ -144,7 +147,8 @@ type rekeys struct {
 }
 
 func startRekeys(t testing.TB, a, b *sctpdtls.Conn) *rekeys {
-	r := &rekeys{t: t, ends: [2]*sctpdtls.Conn{a, b}, quit: make(chan struct{}), done: make(chan struct{})}
+	r := &rekeys{t: t, ends: [2]*sctpdtls.Conn{a, b}, quit: make(chan struct{}),
+		done: make(chan struct{})}
 	go r.run()
 	return r
 }
@@ -158,7 +162,8 @@ func (r *rekeys) finish() *rekeys {
 func (r *rekeys) times() int { return r.begun[0] + r.begun[1] + r.begun[2] }
 
 func (r *rekeys) String() string {
-	return fmt.Sprintf("new keys %d times (begun by the client %d, the server %d, both %d), the slowest in %v",
+	return fmt.Sprintf(
+		"new keys %d times (begun by the client %d, the server %d, both %d), the slowest in %v",
 		r.times(), r.begun[0], r.begun[1], r.begun[2], r.most.Round(time.Millisecond))
 }
 

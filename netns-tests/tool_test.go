@@ -21,11 +21,13 @@ func TestPreSharedKey(t *testing.T) {
 			server := e.server.Start(t, "sctp-echo", "serve", "-psk", key, "-psk-identity", "hss", e.addr())
 			server.WaitFor("listening on ")
 			connect := func(key, identity string) (string, error) {
-				p := e.client.Start(t, "sctp-echo", "connect", "-psk", key, "-psk-identity", identity, "-timeout", "3s", "-min", version, "-max", version, e.addr())
+				p := e.client.Start(t, "sctp-echo", "connect", "-psk", key, "-psk-identity", identity,
+					"-timeout", "3s", "-min", version, "-max", version, e.addr())
 				err := p.Wait()
 				return p.Output(), err
 			}
-			if out, err := connect(key, "hss"); err != nil || !strings.Contains(out, "DTLS "+version) || !strings.Contains(out, "5 sent, 5 received") {
+			if out, err := connect(key, "hss"); err != nil || !strings.Contains(out, "DTLS "+version) ||
+				!strings.Contains(out, "5 sent, 5 received") {
 				t.Errorf("%v\n%s", err, out)
 			}
 			if out, err := connect(otherKey, "hss"); err == nil {
@@ -41,7 +43,8 @@ func TestPreSharedKey(t *testing.T) {
 func TestBench(t *testing.T) {
 	e := newEchoPair(t)
 	e.serve(t)
-	args := append(append([]string{"bench"}, flags(e.certs, "client")...), "-time", "500ms", "-window", "4", "-connections", "2", "-streams", "3", "-size", "100", "-json", e.addr())
+	args := append(append([]string{"bench"}, flags(e.certs, "client")...), "-time", "500ms", "-window",
+		"4", "-connections", "2", "-streams", "3", "-size", "100", "-json", e.addr())
 	var m struct {
 		Messages int64 `json:"messages"`
 		Version  string

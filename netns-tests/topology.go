@@ -50,7 +50,8 @@ func Join(t testing.TB, a, b *Host) {
 	t.Helper()
 	n := len(a.Addrs)
 	dev := fmt.Sprintf("eth%d", n)
-	ip(t, fmt.Sprintf("link add %s netns %s type veth peer name %s netns %s", dev, a.Name, dev, b.Name))
+	ip(t, fmt.Sprintf("link add %s netns %s type veth peer name %s netns %s", dev, a.Name, dev,
+		b.Name))
 	for i, h := range []*Host{a, b} {
 		addr := netip.AddrFrom4([4]byte{10, 0, byte(n), byte(i + 1)})
 		addr6 := netip.MustParseAddr(fmt.Sprintf("fd00:0:0:%x::%d", n, i+1))

@@ -41,7 +41,8 @@ func TestDoIsOnTheHost(t *testing.T) {
 
 func TestProcess(t *testing.T) {
 	host := NewHost(t, "alone")
-	p := host.Start(t, "sh", "-c", "echo ready on port 42; exec sleep 1000") // the signal is for sleep: a shell would wait for it
+	// the signal is for sleep: a shell would wait for it
+	p := host.Start(t, "sh", "-c", "echo ready on port 42; exec sleep 1000")
 	if got := p.WaitFor(`port (\d+)`); got[1] != "42" {
 		t.Errorf("match %q, want the port 42", got)
 	}
@@ -56,7 +57,8 @@ func TestProcess(t *testing.T) {
 	if err := p.Wait(); err != nil {
 		t.Error(err)
 	}
-	if err := host.Start(t, "sh", "-c", "exit 3").Wait(); err == nil || err.Error() != "exit status 3" {
+	if err := host.Start(t, "sh", "-c", "exit 3").Wait(); err == nil ||
+		err.Error() != "exit status 3" {
 		t.Errorf("error %v, want exit status 3", err)
 	}
 }

@@ -90,7 +90,8 @@ func (f *traffic) finish() bool {
 	for i := range f.tally {
 		y := &f.tally[i]
 		if y.lost() != 0 && !f.fatal || y.doubled != 0 || y.disordered != 0 || y.damaged != 0 {
-			f.t.Errorf("from end %d: %d messages lost of %d, %d came twice, %d out of order, %d damaged", i, y.lost(), y.sent.Load(), y.doubled, y.disordered, y.damaged)
+			f.t.Errorf("from end %d: %d messages lost of %d, %d came twice, %d out of order, %d damaged", i,
+				y.lost(), y.sent.Load(), y.doubled, y.disordered, y.damaged)
 			good = false
 		}
 		f.ends[i].SetDeadline(time.Time{})
@@ -106,7 +107,8 @@ func (f *traffic) delivered() uint64 {
 func (f *traffic) String() string {
 	n, seconds := f.delivered(), f.took.Seconds()
 	bytes := f.tally[0].bytes.Load() + f.tally[1].bytes.Load()
-	return fmt.Sprintf("%d messages (%d + %d) in %.1f s: %.0f a second, %.2f MB/s", n, f.tally[0].delivered.Load(), f.tally[1].delivered.Load(),
+	return fmt.Sprintf("%d messages (%d + %d) in %.1f s: %.0f a second, %.2f MB/s", n,
+		f.tally[0].delivered.Load(), f.tally[1].delivered.Load(),
 		seconds, float64(n)/seconds, float64(bytes)/seconds/1e6)
 }
 
@@ -116,7 +118,8 @@ func (f *traffic) write(end int, stream uint16) {
 		last = f.stop.Load()
 		b := msg[:f.size(n)]
 		f.fill(b, end, stream, n, last)
-		info := sctpdtls.MessageInfo{Stream: stream, PPID: uint32(stream) + 1, Unordered: f.unordered(stream)}
+		info := sctpdtls.MessageInfo{Stream: stream, PPID: uint32(stream) + 1,
+			Unordered: f.unordered(stream)}
 		f.tally[end].sent.Add(1)
 		if err := f.ends[end].WriteMessage(b, info); err != nil {
 			f.tally[end].sent.Add(^uint64(0))
@@ -157,14 +160,16 @@ func (f *traffic) failed(err error) {
 // read reads from c until all that the end from sent has come.
 func (f *traffic) read(c *sctpdtls.Conn, from int) {
 	y := &f.tally[from]
-	next := make([]uint64, f.streams)  // of ordered streams: the number that should come
-	early := map[uint64]bool{}         // of the unordered stream, where next is the first that has not come
+	next := make([]uint64, f.streams) // of ordered streams: the number that should come
+	// of the unordered stream, where next is the first that has not come
+	early := map[uint64]bool{}
 	total := make([]uint64, f.streams) // 0: not known yet
 	buf := make([]byte, sctpdtls.MaxMessageSize)
 	for open := int(f.streams); open > 0; {
 		size, info, err := c.ReadMessage(buf)
 		if err != nil {
-			f.failed(fmt.Errorf("reading what end %d sent, %d messages came: %w", from, y.delivered.Load(), err))
+			f.failed(fmt.Errorf("reading what end %d sent, %d messages came: %w", from, y.delivered.Load(),
+				err))
 			return
 		}
 		if f.slow > 0 && !f.stop.Load() {
@@ -206,7 +211,8 @@ func (f *traffic) check(b []byte, info sctpdtls.MessageInfo, from int) (n uint64
 		return 0, false
 	}
 	n = binary.BigEndian.Uint64(b)
-	if len(b) != f.size(n) || info.PPID != uint32(info.Stream)+1 || info.Unordered != f.unordered(info.Stream) {
+	if len(b) != f.size(n) || info.PPID != uint32(info.Stream)+1 ||
+		info.Unordered != f.unordered(info.Stream) {
 		return n, false
 	}
 	for _, c := range b[headerSize:] {

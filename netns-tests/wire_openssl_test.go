@@ -65,10 +65,12 @@ func TestWireOpenSSL(t *testing.T) { // RFC 6083, Section 4.8
 				t.Errorf("%d messages under the wrong key, want 1", n)
 			}
 			// And with the other label nothing under key 1 is right.
-			if all, err = wire.Check(frames, wire.Options{KeyLog: keyLog, Label: "EXPORTER_SOMETHING_ELSE"}); err != nil {
+			if all, err = wire.Check(frames, wire.Options{KeyLog: keyLog,
+				Label: "EXPORTER_SOMETHING_ELSE"}); err != nil {
 				t.Fatal(err)
 			}
-			if !slices.ContainsFunc(all[0].Defects, func(d wire.Defect) bool { return d.Kind == wire.WrongHMAC }) {
+			if !slices.ContainsFunc(all[0].Defects,
+				func(d wire.Defect) bool { return d.Kind == wire.WrongHMAC }) {
 				t.Error("HMACs are right under the key of another label")
 			}
 		})
@@ -76,7 +78,8 @@ func TestWireOpenSSL(t *testing.T) { // RFC 6083, Section 4.8
 }
 
 // captureOpenSSL has s_client and s_server say one line each.
-func captureOpenSSL(t *testing.T, client, server *Host, certs string, arguments []string) (frames []wire.Frame, keyLog []byte, said [2]string) {
+func captureOpenSSL(t *testing.T, client, server *Host, certs string,
+	arguments []string) (frames []wire.Frame, keyLog []byte, said [2]string) {
 	t.Helper()
 	said = [2]string{
 		wire.Initiator: "what the client says must not be seen\n",
@@ -86,12 +89,15 @@ func captureOpenSSL(t *testing.T, client, server *Host, certs string, arguments 
 	log := filepath.Join(t.TempDir(), "keylog")
 	options := func(role string) []string {
 		pem := func(name string) string { return filepath.Join(certs, name+".pem") }
-		return append([]string{"-dtls1_2", "-sctp", "-cert", pem(role), "-key", pem(role + "-key"), "-CAfile", pem("ca")}, arguments...)
+		return append([]string{"-dtls1_2", "-sctp", "-cert", pem(role), "-key", pem(role + "-key"),
+			"-CAfile", pem("ca")}, arguments...)
 	}
 	address := server.Addrs[0].String() + ":5868"
-	s := server.Start(t, "openssl", append([]string{"s_server", "-accept", address, "-naccept", "1", "-Verify", "1"}, options("server")...)...)
+	s := server.Start(t, "openssl", append([]string{"s_server", "-accept", address, "-naccept", "1",
+		"-Verify", "1"}, options("server")...)...)
 	s.WaitFor("ACCEPT")
-	p := client.Start(t, "openssl", append([]string{"s_client", "-connect", address, "-keylogfile", log}, options("client")...)...)
+	p := client.Start(t, "openssl", append([]string{"s_client", "-connect", address, "-keylogfile",
+		log}, options("client")...)...)
 	p.WaitFor("Verify return code: 0")
 	p.Type(said[wire.Initiator])
 	s.WaitFor(said[wire.Initiator])

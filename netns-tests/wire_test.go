@@ -52,8 +52,10 @@ func TestWireEcho(t *testing.T) { // RFC 6083, Sections 4.1, 4.4, 4.8 and 4.9; R
 			if tt.suite>>8 == 0x13 { // RFC 8446, Appendix B.4
 				version = "1.3"
 			}
-			arguments := append([]string{"-min", version, "-max", version, "-suite", fmt.Sprintf("%#04x", tt.suite),
-				"-count", fmt.Sprint(tt.count), "-streams", fmt.Sprint(tt.streams), "-size", fmt.Sprint(tt.size)},
+			arguments := append([]string{"-min", version, "-max", version, "-suite",
+				fmt.Sprintf("%#04x", tt.suite),
+				"-count", fmt.Sprint(tt.count), "-streams", fmt.Sprint(tt.streams), "-size",
+				fmt.Sprint(tt.size)},
 				tt.arguments...)
 			frames, keyLog := captureEcho(t, client, server, certs, arguments)
 			a := checkCapture(t, frames, wire.Options{KeyLog: keyLog})
@@ -68,7 +70,8 @@ func TestWireEcho(t *testing.T) { // RFC 6083, Sections 4.1, 4.4, 4.8 and 4.9; R
 }
 
 // captureEcho runs a server for one client, and the client.
-func captureEcho(t *testing.T, client, server *Host, certs string, arguments []string) (frames []wire.Frame, keyLog []byte) {
+func captureEcho(t *testing.T, client, server *Host, certs string,
+	arguments []string) (frames []wire.Frame, keyLog []byte) {
 	t.Helper()
 	c := startCapture(t, server)
 	pem := func(name string) string { return filepath.Join(certs, name+".pem") }
@@ -134,7 +137,8 @@ func checkEchoes(t *testing.T, a *wire.Association, count, streams, size int) {
 			if len(m.Record.Payload) != size {
 				t.Errorf("%v: %d bytes of plaintext, want %d", m, len(m.Record.Payload), size)
 			}
-			if !bytes.Equal(m.Record.Payload, e.Record.Payload) || m.PPID != e.PPID || m.Unordered != e.Unordered {
+			if !bytes.Equal(m.Record.Payload, e.Record.Payload) || m.PPID != e.PPID ||
+				m.Unordered != e.Unordered {
 				t.Errorf("%v is not echoed by %v", m, e)
 			}
 		}
@@ -153,7 +157,8 @@ func checkTimers(t *testing.T, a *wire.Association) {
 	for _, timer := range a.Timers {
 		switch {
 		case timer.Cause == wire.DelayedSACK && (timer.Phase == wire.DataPhase || !timer.Waited):
-		case timer.Cause == wire.Retransmission && switchesKey(a, timer.Since) && timer.Duration() < time.Second:
+		case timer.Cause == wire.Retransmission && switchesKey(a, timer.Since) &&
+			timer.Duration() < time.Second:
 		default:
 			t.Errorf("timer: %v", timer)
 		}

@@ -174,7 +174,8 @@ func (a *Assoc) end(err error) {
 	for _, p := range a.paths {
 		p.t3, p.heartbeatAt = never, never
 	}
-	a.control = control{complete: a.control.complete, completeTo: a.control.completeTo, replies: a.control.replies}
+	a.control = control{complete: a.control.complete, completeTo: a.control.completeTo,
+		replies: a.control.replies}
 	a.releaseAll()
 	a.in.forget(a)
 	a.event(Event{Kind: EventDown, Err: err})
@@ -207,7 +208,8 @@ func (a *Assoc) fail(abort *AbortError) {
 // which at most 128 bytes are sent. RFC 9260, Section 10.1, ABORT.
 func (a *Assoc) Abort(reason string) {
 	a.round++
-	a.fail(&AbortError{Local: true, Cause: CauseUserInitiated, Info: []byte(reason)[:min(len(reason), 128)]})
+	a.fail(&AbortError{Local: true, Cause: CauseUserInitiated,
+		Info: []byte(reason)[:min(len(reason), 128)]})
 }
 
 // appendAbort appends an ABORT chunk. RFC 9260, Section 3.3.7.

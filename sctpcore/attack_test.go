@@ -28,7 +28,8 @@ func TestOptimisticAck(t *testing.T) {
 			t.Error(test.name, p.assoc.Err())
 		}
 	}
-	for _, gaps := range []string{"0000 0001", "0003 0002", "0002 0003 0003 0004", "0002 ffff 0001 0001"} {
+	for _, gaps := range []string{"0000 0001", "0003 0002", "0002 0003 0003 0004",
+		"0002 ffff 0001 0001"} {
 		p := acceptPeer(t, nil)
 		for range 5 {
 			p.write("x", Info{})
@@ -65,7 +66,8 @@ func TestAmplification(t *testing.T) {
 	p := newTestPeer(t, &Config{Auth: true, PartialReliability: true})
 	p.listen()
 	for _, c := range [][]byte{
-		peerChunk(chunkInit, 0, peerInit), data(1, whole, 0, 0, "x"), peerChunk(chunkCookieEcho, 0, "00"), peerChunk(chunkShutdownAck, 0, ""),
+		peerChunk(chunkInit, 0, peerInit), data(1, whole, 0, 0, "x"), peerChunk(chunkCookieEcho, 0, "00"),
+		peerChunk(chunkShutdownAck, 0, ""),
 		peerChunk(chunkHeartbeat, 0, "0001 0008 11111111"), peerChunk(chunkAbort, 0, ""),
 	} {
 		tag := uint32(7)
@@ -125,13 +127,23 @@ func TestMemory(t *testing.T) {
 		name string
 		data func(i uint32) []byte
 	}{
-		{"tiny messages not read", func(i uint32) []byte { return data(1000+i, whole, 0, uint16(i), "x") }},
-		{"tiny messages after a gap", func(i uint32) []byte { return data(1001+i, whole|flagUnordered, 0, 0, "x") }},
-		{"tiny fragments without end", func(i uint32) []byte { return data(1000+i, flagBegin&byte(2*b2i(i == 0)), 0, 0, "x") }},
+		{"tiny messages not read", func(i uint32) []byte {
+			return data(1000+i, whole, 0, uint16(i), "x")
+		}},
+		{"tiny messages after a gap", func(i uint32) []byte {
+			return data(1001+i, whole|flagUnordered, 0, 0, "x")
+		}},
+		{"tiny fragments without end", func(i uint32) []byte {
+			return data(1000+i, flagBegin&byte(2*b2i(i == 0)), 0, 0, "x")
+		}},
 		{"tiny fragments after a gap", func(i uint32) []byte { return data(1001+i, 0, 0, 0, "x") }},
 		{"backwards", func(i uint32) []byte { return data(1000+8000-i, 0, 0, 0, "x") }},
-		{"never in turn", func(i uint32) []byte { return data(1000+i, whole, uint16(i%10), uint16(1+i/10), "x") }},
-		{"on all streams", func(i uint32) []byte { return data(1000+i, whole, uint16(i%10), uint16(i/10), "xxxxxxxxxxxxxxxxxxxxx") }},
+		{"never in turn", func(i uint32) []byte {
+			return data(1000+i, whole, uint16(i%10), uint16(1+i/10), "x")
+		}},
+		{"on all streams", func(i uint32) []byte {
+			return data(1000+i, whole, uint16(i%10), uint16(i/10), "xxxxxxxxxxxxxxxxxxxxx")
+		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := acceptPeer(t, &Config{ReceiveWindow: window})
@@ -151,7 +163,8 @@ func TestMemory(t *testing.T) {
 // TestForger: somebody in the middle changes packets and makes the checksum right again. Where
 // every chunk that matters is authenticated, nothing that was changed is read, and nothing is lost.
 func TestForger(t *testing.T) {
-	config := &Config{Auth: true, AuthChunks: []byte{chunkData, chunkSack, chunkHeartbeat, chunkHeartbeatAck, chunkAbort, chunkShutdown,
+	config := &Config{Auth: true, AuthChunks: []byte{chunkData, chunkSack, chunkHeartbeat,
+		chunkHeartbeatAck, chunkAbort, chunkShutdown,
 		chunkShutdownAck, chunkError, chunkCookieAck, chunkForwardTSN}, RefuseRestart: true}
 	for seed := range uint64(10) {
 		n := newSimNet(t, seed)
@@ -199,7 +212,8 @@ func TestReplay(t *testing.T) {
 	var old []simFlight
 	n.tap = func(from *simHost, packet []byte) bool {
 		other := 1 - from.index
-		old = append(old, simFlight{src: simAddr(from.index, 0), dst: simAddr(other, 0), data: append([]byte(nil), packet...)})
+		old = append(old, simFlight{src: simAddr(from.index, 0), dst: simAddr(other, 0),
+			data: append([]byte(nil), packet...)})
 		return false
 	}
 	there := newTraffic(c, s, 1, 4)

@@ -97,7 +97,8 @@ func (a *Assoc) mac(k *sharedKey, id authchunk.HMACID) *authchunk.MAC {
 		slot = &k.macs[1]
 	}
 	if *slot == nil {
-		*slot = authchunk.NewMAC(id, authchunk.AssociationKey(k.secret, a.auth.localVector, a.auth.peerVector))
+		*slot = authchunk.NewMAC(id, authchunk.AssociationKey(k.secret, a.auth.localVector,
+			a.auth.peerVector))
 	}
 	return *slot
 }

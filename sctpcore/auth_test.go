@@ -61,9 +61,11 @@ func (p *testPeer) verifyLast(secret string) {
 }
 
 func TestAuthAgreed(t *testing.T) {
-	p := authPeer(t, &Config{Auth: true, AuthChunks: []byte{chunkData, chunkForwardTSN, chunkShutdown}})
+	p := authPeer(t, &Config{Auth: true, AuthChunks: []byte{chunkData, chunkForwardTSN,
+		chunkShutdown}})
 	i := p.assoc.Auth()
-	if !i.Agreed || i.HMAC != authchunk.HMACSHA256 || fmt.Sprint(i.PeerChunks) != "[0]" || fmt.Sprint(i.PeerHMACs) != "[HMAC-SHA-256 HMAC-SHA-1]" {
+	if !i.Agreed || i.HMAC != authchunk.HMACSHA256 || fmt.Sprint(i.PeerChunks) != "[0]" ||
+		fmt.Sprint(i.PeerHMACs) != "[HMAC-SHA-256 HMAC-SHA-1]" {
 		t.Errorf("%+v", i)
 	}
 	if got := p.core.auth.Chunks; fmt.Sprint(got) != "[0 192 7]" {
@@ -72,7 +74,8 @@ func TestAuthAgreed(t *testing.T) {
 	p.send(chunkShutdown, 0, "00000000")
 	p.wantNothing("SHUTDOWN came without AUTH")
 	p.wantState(StateEstablished)
-	p.raw(p.core.tag, p.signed(authchunk.HMACSHA1, 0, "", peerChunk(chunkShutdown, 0, fmt.Sprintf("%08x", p.core.tsn-1))))
+	p.raw(p.core.tag, p.signed(authchunk.HMACSHA1, 0, "",
+		peerChunk(chunkShutdown, 0, fmt.Sprintf("%08x", p.core.tsn-1))))
 	p.want("SHUTDOWN-ACK")
 }
 
@@ -98,7 +101,8 @@ func TestAuthDemanded(t *testing.T) {
 	p.raw(p.core.tag, p.signed(authchunk.HMACSHA256, 0, "", d))
 	p.want("SACK 1000")
 	p.raw(p.core.tag, p.signed(authchunk.HMACSHA1, 0, "", data(1001, whole, 0, 1, "sha1")))
-	p.raw(p.core.tag, p.signed(authchunk.HMACSHA256, 0, "", peerChunk(chunkHeartbeat, 0, "0001 0008 11111111"), data(1002, whole, 0, 2, "both")))
+	p.raw(p.core.tag, p.signed(authchunk.HMACSHA256, 0, "",
+		peerChunk(chunkHeartbeat, 0, "0001 0008 11111111"), data(1002, whole, 0, 2, "both")))
 	p.want("HEARTBEAT-ACK 0001000811111111 | SACK 1002")
 	p.wantRead("0:hello", "0:sha1", "0:both")
 }
@@ -110,12 +114,28 @@ func TestAuthWrong(t *testing.T) {
 		name string
 		make func(p *testPeer) []byte
 	}{
-		{"changed", func(p *testPeer) []byte { b := p.signed(authchunk.HMACSHA256, 0, "", d); b[len(b)-4] ^= 1; return b }},
-		{"changed padding", func(p *testPeer) []byte { b := p.signed(authchunk.HMACSHA256, 0, "", d); b[len(b)-1] ^= 1; return b }},
-		{"changed HMAC", func(p *testPeer) []byte { b := p.signed(authchunk.HMACSHA256, 0, "", d); b[9] ^= 1; return b }},
-		{"another secret", func(p *testPeer) []byte { return p.signed(authchunk.HMACSHA256, 0, "wrong", d) }},
+		{"changed", func(p *testPeer) []byte {
+			b := p.signed(authchunk.HMACSHA256, 0, "", d)
+			b[len(b)-4] ^= 1
+			return b
+		}},
+		{"changed padding", func(p *testPeer) []byte {
+			b := p.signed(authchunk.HMACSHA256, 0, "", d)
+			b[len(b)-1] ^= 1
+			return b
+		}},
+		{"changed HMAC", func(p *testPeer) []byte {
+			b := p.signed(authchunk.HMACSHA256, 0, "", d)
+			b[9] ^= 1
+			return b
+		}},
+		{"another secret", func(p *testPeer) []byte {
+			return p.signed(authchunk.HMACSHA256, 0, "wrong", d)
+		}},
 		{"unknown key", func(p *testPeer) []byte { return p.signed(authchunk.HMACSHA256, 9, "", d) }},
-		{"short HMAC", func(p *testPeer) []byte { return append(peerChunk(chunkAuth, 0, "0000 0003 11111111"), d...) }},
+		{"short HMAC", func(p *testPeer) []byte {
+			return append(peerChunk(chunkAuth, 0, "0000 0003 11111111"), d...)
+		}},
 		{"two AUTH chunks", func(p *testPeer) []byte {
 			return p.signed(authchunk.HMACSHA256, 0, "", p.signed(authchunk.HMACSHA256, 0, "", d))
 		}},
@@ -153,7 +173,8 @@ func TestAuthKeys(t *testing.T) {
 		t.Fatal(got)
 	}
 	p.verifyLast("")
-	p.want("AUTH key 1 HMAC-SHA-256 | DATA +1 stream 0 ssn 1 EB \"one\" | DATA +2 stream 0 ssn 2 EB \"one too\"")
+	p.want(
+		"AUTH key 1 HMAC-SHA-256 | DATA +1 stream 0 ssn 1 EB \"one\" | DATA +2 stream 0 ssn 2 EB \"one too\"")
 	p.sack(0, 65536, "")
 	// Key 0 is deleted for what comes in.
 	p.raw(p.core.tag, p.signed(authchunk.HMACSHA256, 0, "", data(1000, whole, 0, 0, "x")))
@@ -308,7 +329,8 @@ func TestAuthCookieEcho(t *testing.T) {
 func TestAuthVectors(t *testing.T) {
 	for seed := range uint64(20) {
 		n := newSimNet(t, seed)
-		c, s := n.pair(&Config{Auth: true, AuthChunks: []byte{0}}, &Config{Auth: true, AuthChunks: []byte{0, 3, 192}}, 1)
+		c, s := n.pair(&Config{Auth: true, AuthChunks: []byte{0}},
+			&Config{Auth: true, AuthChunks: []byte{0, 3, 192}}, 1)
 		c.send("one", Info{})
 		s.send("two", Info{})
 		n.until(time.Second, func() bool { return len(c.got) == 1 && len(s.got) == 1 })

@@ -20,7 +20,8 @@ type barePair struct {
 
 func newBarePair(t testing.TB, config *Config) *barePair {
 	t.Helper()
-	p := &barePair{now: time.Hour, buf: make([]byte, 0, 65536), read: make([]byte, 65536), from: [2]netip.AddrPort{simAddr(0, 0), simAddr(1, 0)}}
+	p := &barePair{now: time.Hour, buf: make([]byte, 0, 65536), read: make([]byte, 65536),
+		from: [2]netip.AddrPort{simAddr(0, 0), simAddr(1, 0)}}
 	ea, err := NewEndpoint(rand.Reader)
 	if err != nil {
 		t.Fatal(err)

@@ -32,7 +32,8 @@ func (a *Assoc) receiveInit(now time.Duration, h header, from netip.AddrPort, va
 			}
 		}
 	}
-	s := answer{config: a.config, key: a.key, localTag: a.localTag, localTSN: a.shake.tsn, random: a.random}
+	s := answer{config: a.config, key: a.key, localTag: a.localTag, localTSN: a.shake.tsn,
+		random: a.random}
 	var err error
 	switch a.state {
 	case StateCookieWait:
@@ -63,7 +64,8 @@ func (a *Assoc) refuseAddress(p *path, tag uint32, addr netip.Addr) {
 		typ = paramIPv4
 	}
 	b := header{a.localPort, a.peerPort, tag}.append(nil)
-	b = appendAbort(b, &AbortError{Cause: CauseRestartNewAddresses, Info: appendParam(nil, typ, addr.AsSlice())})
+	b = appendAbort(b, &AbortError{Cause: CauseRestartNewAddresses,
+		Info: appendParam(nil, typ, addr.AsSlice())})
 	putChecksum(b)
 	a.reply(p, b)
 }
@@ -102,7 +104,8 @@ func staleError(now time.Duration, c *stateCookie) []byte {
 
 // receiveCookieEcho is the table of RFC 9260, Section 5.2.4. Goes on is set if the chunks behind
 // COOKIE ECHO belong to the association.
-func (a *Assoc) receiveCookieEcho(now time.Duration, h header, from netip.AddrPort, local netip.Addr, value []byte) (goesOn bool) {
+func (a *Assoc) receiveCookieEcho(now time.Duration, h header, from netip.AddrPort,
+	local netip.Addr, value []byte) (goesOn bool) {
 	c, v := a.key.check(now, h, value)
 	p := a.pathOf(from.Addr())
 	if v == cookieBad || p == nil {
@@ -119,7 +122,8 @@ func (a *Assoc) receiveCookieEcho(now time.Duration, h header, from netip.AddrPo
 		if a.state == StateCookieEchoed {
 			a.up(now)
 		}
-	case isLocal && (a.state == StateCookieWait || a.state == StateCookieEchoed): // B: both sides began
+	// B: both sides began
+	case isLocal && (a.state == StateCookieWait || a.state == StateCookieEchoed):
 		a.agree(a.shake.tsn, &c.peer)
 		a.main = p
 		a.addPaths(c.origin(from), local, c.peer.addrs)
@@ -153,7 +157,8 @@ func (a *Assoc) restart(now time.Duration, from netip.AddrPort, local netip.Addr
 	a.in.forget(a)
 	a.localTag, a.random = c.localTag, c.random
 	a.paths, a.main = nil, nil
-	a.control, a.shutdown = control{}, shutdownState{timer: never, guard: never, asked: a.shutdown.asked}
+	a.control, a.shutdown = control{}, shutdownState{timer: never, guard: never,
+		asked: a.shutdown.asked}
 	a.agree(c.localTSN, &c.peer)
 	a.addPaths(c.origin(from), local, c.peer.addrs)
 	a.restarted = true

@@ -235,7 +235,10 @@ func TestRebootedPeer(t *testing.T) {
 			return s.has(EventRestart) || end != s && end.assoc.State() == StateEstablished
 		})
 		again.send("after", Info{})
-		n.until(300e9, func() bool { return len(end.got) > 0 && string(end.got[len(end.got)-1].data) == "after" })
+		n.until(300e9, func() bool {
+			return len(end.got) > 0 &&
+				string(end.got[len(end.got)-1].data) == "after"
+		})
 		end.send("back", Info{})
 		n.until(300e9, func() bool { return len(again.got) > 0 && string(again.got[0].data) == "back" })
 		n.check()

@@ -108,12 +108,14 @@ func (c *Config) check() error {
 		return bad("MTU %d is not from 512 to 65,527", c.MTU)
 	case c.ReceiveWindow < 2*c.MTU:
 		return bad("ReceiveWindow %d is less than two packets", c.ReceiveWindow)
-	case c.SendBuffer < 0 || c.MaxBurst < 0 || c.SackFrequency < 0 || c.AssociationMaxRetrans < 0 || c.PathMaxRetrans < 0 || c.MaxInitRetrans < 0 || c.CookieLife < 0:
+	case c.SendBuffer < 0 || c.MaxBurst < 0 || c.SackFrequency < 0 || c.AssociationMaxRetrans < 0 ||
+		c.PathMaxRetrans < 0 || c.MaxInitRetrans < 0 || c.CookieLife < 0:
 		return bad("a number is negative")
 	case c.SackDelay < 0 || c.SackDelay > 500*time.Millisecond: // RFC 9260, Section 6.2
 		return bad("SackDelay %v is not from 0 to 500 ms", c.SackDelay)
 	case c.RTOMin > c.RTOInitial || c.RTOInitial > c.RTOMax || c.RTOMin < 0:
-		return bad("RTOMin %v, RTOInitial %v and RTOMax %v are not in this order", c.RTOMin, c.RTOInitial, c.RTOMax)
+		return bad("RTOMin %v, RTOInitial %v and RTOMax %v are not in this order", c.RTOMin, c.RTOInitial,
+			c.RTOMax)
 	case len(c.Addresses) > maxAddresses:
 		return bad("%d addresses are more than %d", len(c.Addresses), maxAddresses)
 	}

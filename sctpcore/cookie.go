@@ -119,7 +119,8 @@ func (k *cookieKey) open(b []byte) (c stateCookie, ok bool) {
 	c.tiePeer = binary.BigEndian.Uint32(b[28:])
 	c.localPort = binary.BigEndian.Uint16(b[32:])
 	c.peerPort = binary.BigEndian.Uint16(b[34:])
-	c.from = netip.AddrPortFrom(netip.AddrFrom16([16]byte(b[36:52])).Unmap(), binary.BigEndian.Uint16(b[52:]))
+	c.from = netip.AddrPortFrom(netip.AddrFrom16([16]byte(b[36:52])).Unmap(),
+		binary.BigEndian.Uint16(b[52:]))
 	c.random = [32]byte(b[54:86])
 	peer, f := parseInit(b[86:])
 	c.peer = peer

@@ -91,8 +91,10 @@ func TestOrder(t *testing.T) {
 // TestReassembly: fragments in every order make one message. Section 6.9.
 func TestReassembly(t *testing.T) {
 	fragments := [][]byte{
-		data(1000, flagBegin, 3, 0, "one "), data(1001, 0, 3, 0, "two "), data(1002, 0, 3, 0, "three "), data(1003, flagEnd, 3, 0, "four"),
-		data(1004, flagBegin|flagUnordered, 3, 0, "five "), data(1005, flagEnd|flagUnordered, 3, 9, "six"),
+		data(1000, flagBegin, 3, 0, "one "), data(1001, 0, 3, 0, "two "), data(1002, 0, 3, 0, "three "),
+		data(1003, flagEnd, 3, 0, "four"),
+		data(1004, flagBegin|flagUnordered, 3, 0, "five "),
+		data(1005, flagEnd|flagUnordered, 3, 9, "six"),
 	}
 	permutations(len(fragments), func(order []int) {
 		p := acceptPeer(t, nil)
@@ -148,11 +150,13 @@ func TestFragmentsThatDoNotFit(t *testing.T) {
 	}{
 		{"no beginning", [][]byte{data(1000, whole, 0, 0, "a"), data(1001, 0, 0, 1, "b")}},
 		{"beginning twice", [][]byte{data(1000, flagBegin, 0, 0, "a"), data(1001, flagBegin, 0, 0, "b")}},
-		{"beginning twice, second first", [][]byte{data(1001, flagBegin, 0, 0, "b"), data(1000, flagBegin, 0, 0, "a")}},
+		{"beginning twice, second first", [][]byte{data(1001, flagBegin, 0, 0, "b"),
+			data(1000, flagBegin, 0, 0, "a")}},
 		{"no end", [][]byte{data(1001, whole, 0, 0, "b"), data(1000, flagBegin, 0, 0, "a")}},
 		{"another stream", [][]byte{data(1000, flagBegin, 0, 0, "a"), data(1001, flagEnd, 1, 0, "b")}},
 		{"another SSN", [][]byte{data(1000, flagBegin, 0, 0, "a"), data(1001, flagEnd, 0, 1, "b")}},
-		{"another order", [][]byte{data(1000, flagBegin, 0, 0, "a"), data(1001, flagEnd|flagUnordered, 0, 0, "b")}},
+		{"another order", [][]byte{data(1000, flagBegin, 0, 0, "a"),
+			data(1001, flagEnd|flagUnordered, 0, 0, "b")}},
 		{"SSN twice", [][]byte{data(1001, whole, 0, 5, "a"), data(1002, whole, 0, 5, "b")}},
 		{"SSN again", [][]byte{data(1000, whole, 0, 0, "a"), data(1001, whole, 0, 0, "b")}},
 	} {
@@ -196,7 +200,8 @@ func TestUnknownChunks(t *testing.T) {
 		{0x7f, "ERROR unrecognized chunk type 7f000008deadbeef", false},
 		{0xbf, "", true},
 		{0xff, "ERROR unrecognized chunk type ff000008deadbeef", true},
-		{chunkForwardTSN, "ERROR unrecognized chunk type c0000008deadbeef", true}, // was not agreed on: RFC 3758, Section 3.3
+		// was not agreed on: RFC 3758, Section 3.3
+		{chunkForwardTSN, "ERROR unrecognized chunk type c0000008deadbeef", true},
 	} {
 		p := acceptPeer(t, nil)
 		p.raw(p.core.tag, peerChunk(test.typ, 0, "deadbeef"), data(1000, whole, 0, 0, "x"))
@@ -221,7 +226,8 @@ func TestBadLengths(t *testing.T) {
 		p.want("SACK 1000")
 		p.wantState(StateEstablished)
 	}
-	for _, short := range [][]byte{peerChunk(chunkSack, 0, "000003e8"), peerChunk(chunkData, 3, "000003e8"), peerChunk(chunkShutdown, 0, "")} {
+	for _, short := range [][]byte{peerChunk(chunkSack, 0, "000003e8"),
+		peerChunk(chunkData, 3, "000003e8"), peerChunk(chunkShutdown, 0, "")} {
 		p := acceptPeer(t, nil)
 		p.raw(p.core.tag, short)
 		p.want("ABORT protocol violation")
@@ -233,8 +239,10 @@ func TestWrongTag(t *testing.T) {
 	p := acceptPeer(t, nil)
 	for _, tag := range []uint32{0, p.core.tag + 1, peerTag} {
 		for _, c := range [][]byte{
-			data(1000, whole, 0, 0, "x"), peerChunk(chunkAbort, 0, ""), peerChunk(chunkShutdown, 0, "00000000"),
-			peerChunk(chunkShutdownComplete, 0, ""), peerChunk(chunkShutdownAck, 0, ""), peerChunk(chunkHeartbeat, 0, "0001 0008 11111111"),
+			data(1000, whole, 0, 0, "x"), peerChunk(chunkAbort, 0, ""),
+			peerChunk(chunkShutdown, 0, "00000000"),
+			peerChunk(chunkShutdownComplete, 0, ""), peerChunk(chunkShutdownAck, 0, ""),
+			peerChunk(chunkHeartbeat, 0, "0001 0008 11111111"),
 		} {
 			p.raw(tag, c)
 			p.wantNothing("the verification tag is wrong")
@@ -330,7 +338,8 @@ func TestEventsKeepTheirPlace(t *testing.T) {
 	}
 	p.wantRead("0:last")
 	var abort *AbortError
-	if e := p.wantEvent(EventDown); !errors.As(e.Err, &abort) || abort.Cause != CauseUserInitiated || string(abort.Info) != "bye" {
+	if e := p.wantEvent(EventDown); !errors.As(e.Err, &abort) || abort.Cause != CauseUserInitiated ||
+		string(abort.Info) != "bye" {
 		t.Error(e.Err)
 	}
 }

@@ -76,13 +76,15 @@ func (e *Endpoint) Unlisten(port uint16) { delete(e.listeners, port) }
 
 // Connect begins an association to an SCTP port of a peer, which has one or several addresses;
 // their ports are those of UDP. If localPort is 0, one is chosen from 49,152 up.
-func (e *Endpoint) Connect(now time.Duration, config *Config, localPort, peerPort uint16, peers ...netip.AddrPort) (*Assoc, error) {
+func (e *Endpoint) Connect(now time.Duration, config *Config, localPort, peerPort uint16,
+	peers ...netip.AddrPort) (*Assoc, error) {
 	c, err := config.prepare()
 	if err != nil {
 		return nil, err
 	}
 	if len(peers) == 0 || len(peers) > maxAddresses {
-		return nil, fmt.Errorf("%w: %d addresses of the peer are not from 1 to %d", ErrConfig, len(peers), maxAddresses)
+		return nil, fmt.Errorf("%w: %d addresses of the peer are not from 1 to %d", ErrConfig, len(peers),
+			maxAddresses)
 	}
 	for _, p := range peers {
 		if !usable(p.Addr()) {
@@ -143,7 +145,10 @@ func (e *Endpoint) choosePort(port, peerPort uint16, peers []netip.AddrPort) (ui
 	return 0, fmt.Errorf("%w: all local ports from %d up", ErrInUse, first)
 }
 
-func unmap(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
+func unmap(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap(),
+		a.Port())
+}
 
 // Bind has the association found by its present tag and addresses. It is to be called again after
 // [EventUp], [EventRestart] and [EventPath], when these may be others. The association must not be
@@ -199,7 +204,8 @@ func (e *Endpoint) Find(from netip.AddrPort, packet []byte) *Assoc {
 
 // Receive takes a packet that belongs to no association. If it brings about a new one, that is
 // returned, established, and bound already. RFC 9260, Section 8.4.
-func (e *Endpoint) Receive(now time.Duration, from netip.AddrPort, local netip.Addr, packet []byte) *Assoc {
+func (e *Endpoint) Receive(now time.Duration, from netip.AddrPort, local netip.Addr,
+	packet []byte) *Assoc {
 	from = unmap(from)
 	h, chunks, ok := parsePacket(packet)
 	if !ok || !usable(from.Addr()) { // rule 1
@@ -235,14 +241,16 @@ func (e *Endpoint) Receive(now time.Duration, from netip.AddrPort, local netip.A
 	case first.typ == chunkShutdownAck: // rule 5
 		e.reply(from, local, shutdownCompletePacket(h, h.tag, flagT))
 		return nil
-	case has(chunks, chunkShutdownComplete), has(chunks, chunkCookieAck), hasStaleCookie(chunks): // rules 6 and 7
+	// rules 6 and 7
+	case has(chunks, chunkShutdownComplete), has(chunks, chunkCookieAck), hasStaleCookie(chunks):
 		return nil
 	}
 	e.reply(from, local, abortPacket(h, h.tag, flagT)) // rule 8
 	return nil
 }
 
-func (e *Endpoint) answerInit(now time.Duration, config *Config, h header, from netip.AddrPort, local netip.Addr, value []byte) {
+func (e *Endpoint) answerInit(now time.Duration, config *Config, h header, from netip.AddrPort,
+	local netip.Addr, value []byte) {
 	s := answer{config: config, key: &e.key}
 	var err error
 	if s.localTag, err = e.newTag(); err == nil {
@@ -257,7 +265,8 @@ func (e *Endpoint) answerInit(now time.Duration, config *Config, h header, from 
 }
 
 // accept makes an association of the cookie in COOKIE ECHO. RFC 9260, Section 5.1.5.
-func (e *Endpoint) accept(now time.Duration, config *Config, h header, from netip.AddrPort, local netip.Addr, packet, value []byte) *Assoc {
+func (e *Endpoint) accept(now time.Duration, config *Config, h header, from netip.AddrPort,
+	local netip.Addr, packet, value []byte) *Assoc {
 	c, v := e.key.check(now, h, value)
 	switch {
 	case v == cookieBad || e.byTag[c.localTag] != nil:

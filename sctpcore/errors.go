@@ -11,18 +11,23 @@ var (
 	// says when there is space again.
 	ErrBufferFull = errors.New("sctp: the send buffer is full, until the peer acknowledges some of it")
 	// ErrMessageTooBig: a message longer than Config.SendBuffer can never be sent.
-	ErrMessageTooBig = errors.New("sctp: the message is longer than the send buffer (Config.SendBuffer)")
+	ErrMessageTooBig = errors.New(
+		"sctp: the message is longer than the send buffer (Config.SendBuffer)")
 	// ErrEmptyMessage: SCTP has no message without data. RFC 9260, Section 6.10.
 	ErrEmptyMessage = errors.New("sctp: SCTP cannot carry an empty message")
 	// ErrStream: the peer has no such stream. See [Assoc.Streams].
-	ErrStream = errors.New("sctp: no such outgoing stream was agreed on (Config.OutStreams, and the peer's limit)")
+	ErrStream = errors.New(
+		"sctp: no such outgoing stream was agreed on (Config.OutStreams, and the peer's limit)")
 	// ErrNotEstablished: the association is not up yet, or is being shut down.
-	ErrNotEstablished = errors.New("sctp: the association takes no messages: it is not up yet, or shutting down")
+	ErrNotEstablished = errors.New(
+		"sctp: the association takes no messages: it is not up yet, or shutting down")
 	// ErrKey: no such shared key, or it is the active one, or it has been deactivated.
 	// RFC 6458, Section 8.3.
-	ErrKey = errors.New("sctp: no such SCTP-AUTH key, or its state does not allow that (set or activate another first)")
+	ErrKey = errors.New(
+		"sctp: no such SCTP-AUTH key, or its state does not allow that (set or activate another first)")
 	// ErrNoAuth: the association has no SCTP-AUTH.
-	ErrNoAuth = errors.New("sctp: the peer offers no SCTP-AUTH (on Linux: sysctl net.sctp.auth_enable)")
+	ErrNoAuth = errors.New(
+		"sctp: the peer offers no SCTP-AUTH (on Linux: sysctl net.sctp.auth_enable)")
 	// ErrInUse: there is an association between these ports and addresses, or a listener on the port.
 	ErrInUse = errors.New("sctp: the port is in use (choose another local port)")
 	// ErrAddress: the peer has no such address, or it is not confirmed yet. See [Assoc.Paths].
@@ -36,7 +41,8 @@ var (
 	// ErrClosed: it was shut down in order. RFC 9260, Section 9.2.
 	ErrClosed = errors.New("sctp: the association is shut down")
 	// ErrTimeout: the peer did not answer for too long. RFC 9260, Sections 5.1 and 8.1.
-	ErrTimeout = errors.New("sctp: the peer does not answer (is SCTP, and its UDP encapsulation, reachable there?)")
+	ErrTimeout = errors.New(
+		"sctp: the peer does not answer (is SCTP, and its UDP encapsulation, reachable there?)")
 	// ErrPeerMisbehaved: this side aborted because the peer broke the protocol.
 	ErrPeerMisbehaved = errors.New("sctp: the peer broke the protocol")
 )

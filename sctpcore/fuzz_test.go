@@ -64,7 +64,8 @@ var states = []func(t testing.TB, c *Config) *testPeer{
 	func(t testing.TB, c *Config) *testPeer { // ESTABLISHED, with data on the way
 		p := acceptPeer(t, c)
 		for i := range 20 {
-			p.write(string(bytes.Repeat([]byte{byte(i)}, 1+i*100)), Info{Stream: uint16(i % 3), Unordered: i%4 == 0, Lifetime: time.Duration(i%2) * time.Second})
+			p.write(string(bytes.Repeat([]byte{byte(i)}, 1+i*100)),
+				Info{Stream: uint16(i % 3), Unordered: i%4 == 0, Lifetime: time.Duration(i%2) * time.Second})
 			p.next()
 		}
 		return p
@@ -111,19 +112,26 @@ func FuzzPackets(f *testing.F) {
 	}
 	for s := range states {
 		s := byte(s)
-		add(s, data(0xffffff00, whole, 0, 0, "a"), data(0xffffff02, whole, 1, 0, "b"), data(0xffffff01, flagBegin|flagUnordered, 0, 0, "c"))
-		add(s, peerChunk(chunkSack, 0, "ffffff80 00010000 0001 0001 0002 0003 00000001"), peerChunk(chunkSack, 0, "ffffff83 00000000 0000 0000"))
-		add(s, peerChunk(chunkShutdown, 0, "ffffff90"), peerChunk(chunkShutdownAck, 0, ""), peerChunk(chunkShutdownComplete, 0, ""))
-		add(s, peerChunk(chunkHeartbeat, 0, "0001 0008 11111111"), peerChunk(chunkHeartbeatAck, 0, "0001 000c 1111111111111111"))
-		add(s, peerChunk(chunkForwardTSN, 0, "ffffff05 0001 0003"), peerChunk(chunkError, 0, "0003 0008 00000001"), peerChunk(chunkAbort, 0, "000c 0004"))
-		add(s, peerChunk(chunkInitAck, 0, peerInit+"0007 0008 \"cook\""), peerChunk(chunkCookieAck, 0, ""), peerChunk(chunkInit, 0, peerInit), peerChunk(0xff, 0, "1111"))
+		add(s, data(0xffffff00, whole, 0, 0, "a"), data(0xffffff02, whole, 1, 0, "b"),
+			data(0xffffff01, flagBegin|flagUnordered, 0, 0, "c"))
+		add(s, peerChunk(chunkSack, 0, "ffffff80 00010000 0001 0001 0002 0003 00000001"),
+			peerChunk(chunkSack, 0, "ffffff83 00000000 0000 0000"))
+		add(s, peerChunk(chunkShutdown, 0, "ffffff90"), peerChunk(chunkShutdownAck, 0, ""),
+			peerChunk(chunkShutdownComplete, 0, ""))
+		add(s, peerChunk(chunkHeartbeat, 0, "0001 0008 11111111"),
+			peerChunk(chunkHeartbeatAck, 0, "0001 000c 1111111111111111"))
+		add(s, peerChunk(chunkForwardTSN, 0, "ffffff05 0001 0003"),
+			peerChunk(chunkError, 0, "0003 0008 00000001"), peerChunk(chunkAbort, 0, "000c 0004"))
+		add(s, peerChunk(chunkInitAck, 0, peerInit+"0007 0008 \"cook\""),
+			peerChunk(chunkCookieAck, 0, ""), peerChunk(chunkInit, 0, peerInit), peerChunk(0xff, 0, "1111"))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		fuzzcount.Input(len(in))
 		if len(in) == 0 || len(in) > 4096 {
 			return
 		}
-		p := states[int(in[0])%len(states)](t, &Config{PartialReliability: in[0]&16 != 0, ReceiveWindow: 8192, MTU: 512})
+		p := states[int(in[0])%len(states)](t,
+			&Config{PartialReliability: in[0]&16 != 0, ReceiveWindow: 8192, MTU: 512})
 		coreTSN := p.core.tsn
 		n := 0
 		for in = in[1:]; len(in) >= 2 && p.assoc.State() != StateClosed; n++ {
@@ -238,7 +246,8 @@ func FuzzNetwork(f *testing.F) {
 
 func hostile(t *testing.T, seed uint64, script []byte) {
 	n := newSimNet(t, seed)
-	config := &Config{Auth: seed&1 != 0, ReceiveWindow: 16384, SendBuffer: 20000, MTU: 512 + int(seed%3)*300, AssociationMaxRetrans: 100}
+	config := &Config{Auth: seed&1 != 0, ReceiveWindow: 16384, SendBuffer: 20000,
+		MTU: 512 + int(seed%3)*300, AssociationMaxRetrans: 100}
 	c, s := n.pair(config, config, 1+int(seed>>1&1))
 	there, back := newTraffic(c, s, seed, 5), newTraffic(s, c, seed+1, 5)
 	key := uint16(0)
@@ -305,7 +314,10 @@ func hostile(t *testing.T, seed uint64, script []byte) {
 	}
 	c.assoc.Shutdown(n.now)
 	c.flush()
-	n.until(time.Minute, func() bool { return c.assoc.Err() == ErrClosed && s.assoc.Err() == ErrClosed })
+	n.until(time.Minute, func() bool {
+		return c.assoc.Err() == ErrClosed &&
+			s.assoc.Err() == ErrClosed
+	})
 }
 
 // TestHostileNetwork is FuzzNetwork with many seeds.

@@ -98,7 +98,8 @@ func (a *Assoc) receiveInitAck(now time.Duration, p *path, local netip.Addr, val
 		return
 	}
 	if f == nil && peer.cookie == nil {
-		f = newFault(CauseMissingParameter, []byte{0, 0, 0, 1, 0, paramStateCookie}, "an INIT ACK without a state cookie")
+		f = newFault(CauseMissingParameter, []byte{0, 0, 0, 1, 0, paramStateCookie},
+			"an INIT ACK without a state cookie")
 	}
 	if f == nil && peer.rwnd < minRwnd {
 		f = violation("an INIT ACK with a window of %d bytes", peer.rwnd)

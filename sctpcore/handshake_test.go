@@ -51,7 +51,8 @@ func TestNoStateBeforeCookie(t *testing.T) {
 		p.raw(0, peerChunk(chunkInit, 0, peerInit))
 		p.want("INIT-ACK")
 	}
-	if n := len(p.endpoint.byTag) + len(p.endpoint.byPlace) + len(p.endpoint.bound) + len(p.endpoint.replies); n != 0 {
+	if n := len(p.endpoint.byTag) + len(p.endpoint.byPlace) + len(p.endpoint.bound) +
+		len(p.endpoint.replies); n != 0 {
 		t.Errorf("%d things are left", n)
 	}
 }
@@ -66,8 +67,10 @@ func TestInitRefused(t *testing.T) {
 		{"host name", peerInit + "000b 0008 \"a.b\" 00", "ABORT unresolvable address 000b0008612e6200"},
 		{"length of parameter", peerInit + "0005 0009 0a000001", "ABORT protocol violation"},
 		{"IPv4 address of 3 bytes", peerInit + "0005 0007 0a000001", "ABORT protocol violation"},
-		{"RANDOM of 31 bytes", peerInit + "8002 0023" + strings.Repeat("11", 31) + "00", "ABORT protocol violation"},
-		{"HMAC-ALGO without SHA-1", peerInit + "8002 0024" + strings.Repeat("11", 32) + "8004 0006 0003 0000", "ABORT protocol violation"},
+		{"RANDOM of 31 bytes", peerInit + "8002 0023" + strings.Repeat("11", 31) + "00",
+			"ABORT protocol violation"},
+		{"HMAC-ALGO without SHA-1", peerInit + "8002 0024" + strings.Repeat("11", 32) +
+			"8004 0006 0003 0000", "ABORT protocol violation"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := newTestPeer(t, &Config{Auth: true})
@@ -183,7 +186,8 @@ func TestCookieTimeout(t *testing.T) {
 func TestInitAckRefused(t *testing.T) {
 	for _, test := range []struct{ name, value, answer string }{
 		{"no cookie", peerInit, "ABORT missing mandatory parameter 000000010007"},
-		{"no streams", "0000aaaa 00010000 0000 000a 000003e8 0007 0008 \"cook\"", "ABORT invalid mandatory parameter"},
+		{"no streams", "0000aaaa 00010000 0000 000a 000003e8 0007 0008 \"cook\"",
+			"ABORT invalid mandatory parameter"},
 	} {
 		p := newTestPeer(t, nil)
 		p.connect()
@@ -292,8 +296,10 @@ func TestUnexpectedInSetup(t *testing.T) {
 	p.connect()
 	p.want("INIT")
 	for _, c := range [][]byte{
-		peerChunk(chunkCookieAck, 0, ""), data(1000, whole, 0, 0, "x"), peerChunk(chunkSack, 0, "00000000 00010000 0000 0000"),
-		peerChunk(chunkShutdown, 0, "00000000"), peerChunk(chunkHeartbeat, 0, "0001 0008 11111111"), peerChunk(chunkShutdownComplete, 0, ""),
+		peerChunk(chunkCookieAck, 0, ""), data(1000, whole, 0, 0, "x"),
+		peerChunk(chunkSack, 0, "00000000 00010000 0000 0000"),
+		peerChunk(chunkShutdown, 0, "00000000"), peerChunk(chunkHeartbeat, 0, "0001 0008 11111111"),
+		peerChunk(chunkShutdownComplete, 0, ""),
 	} {
 		p.raw(p.core.tag, c)
 		p.wantNothing("the association is not up")
@@ -380,15 +386,18 @@ func TestStreamsAgreed(t *testing.T) {
 
 func TestConfigRefused(t *testing.T) {
 	for i, c := range []Config{
-		{MTU: 100}, {MaxBurst: -1}, {ReceiveWindow: 1000}, {SackDelay: time.Second}, {RTOMin: 2 * time.Second, RTOInitial: time.Second},
-		{Auth: true, AuthChunks: []byte{chunkInit}}, {Auth: true, HMACs: nil, AuthChunks: make([]byte, 40)},
+		{MTU: 100}, {MaxBurst: -1}, {ReceiveWindow: 1000}, {SackDelay: time.Second},
+		{RTOMin: 2 * time.Second, RTOInitial: time.Second},
+		{Auth: true, AuthChunks: []byte{chunkInit}},
+		{Auth: true, HMACs: nil, AuthChunks: make([]byte, 40)},
 	} {
 		if err := newTestPeer(t, nil).endpoint.Listen(1, &c); !errors.Is(err, ErrConfig) {
 			t.Errorf("configuration %d: %v", i, err)
 		}
 	}
 	e := newTestPeer(t, nil).endpoint
-	if _, err := e.Connect(0, nil, 1, 1, netip.MustParseAddrPort("0.0.0.0:1")); !errors.Is(err, ErrConfig) {
+	if _, err := e.Connect(0, nil, 1, 1, netip.MustParseAddrPort("0.0.0.0:1")); !errors.Is(err,
+		ErrConfig) {
 		t.Error(err)
 	}
 	if _, err := e.Connect(0, nil, 1, 1, simAddr(0, 0)); err != nil {

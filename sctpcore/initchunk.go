@@ -51,7 +51,8 @@ func (c *initChunk) appendTo(b []byte) []byte {
 		b = appendParam(b, typ, a.AsSlice())
 	}
 	if c.preservative > 0 {
-		b = appendParam(b, paramCookiePreservative, binary.BigEndian.AppendUint32(nil, uint32(c.preservative.Milliseconds())))
+		b = appendParam(b, paramCookiePreservative,
+			binary.BigEndian.AppendUint32(nil, uint32(c.preservative.Milliseconds())))
 	}
 	if c.cookie != nil {
 		b = appendParam(b, paramStateCookie, c.cookie)
@@ -118,7 +119,10 @@ func parseInit(value []byte) (c initChunk, f *fault) {
 // set reads one parameter. Stop is set if no other may be read: the two highest bits of an
 // unrecognized type say that, and whether it is reported. RFC 9260, Section 3.2.1.
 func (c *initChunk) set(p param) (stop bool, f *fault) {
-	bad := func() (bool, *fault) { return true, violation("parameter %d with %d bytes", p.typ, len(p.value)) }
+	bad := func() (bool, *fault) {
+		return true,
+			violation("parameter %d with %d bytes", p.typ, len(p.value))
+	}
 	switch p.typ {
 	case paramIPv4, paramIPv6:
 		a, ok := netip.AddrFromSlice(p.value)
@@ -156,5 +160,6 @@ func (c *initChunk) set(p param) (stop bool, f *fault) {
 // usable reports whether a peer can have this address: RFC 9260, Section 8.4, rule 1, and
 // Section 5.1.2 on addresses that mean something else to everybody.
 func usable(a netip.Addr) bool {
-	return a.IsValid() && !a.IsMulticast() && !a.IsUnspecified() && a != netip.AddrFrom4([4]byte{255, 255, 255, 255})
+	return a.IsValid() && !a.IsMulticast() && !a.IsUnspecified() &&
+		a != netip.AddrFrom4([4]byte{255, 255, 255, 255})
 }

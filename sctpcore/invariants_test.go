@@ -28,7 +28,8 @@ func (a *Assoc) invariants() error {
 			flights[c.path] += c.size()
 		}
 		if k := b2i(c.inFlight) + b2i(c.again) + b2i(c.acked || c.abandoned); k != 1 {
-			return fmt.Errorf("TSN %d: in flight %v, again %v, acked %v, abandoned %v", tsn, c.inFlight, c.again, c.acked, c.abandoned)
+			return fmt.Errorf("TSN %d: in flight %v, again %v, acked %v, abandoned %v", tsn, c.inFlight,
+				c.again, c.acked, c.abandoned)
 		}
 		if c.key != nil {
 			refs[c.key]++
@@ -45,7 +46,8 @@ func (a *Assoc) invariants() error {
 	switch {
 	case n != o.outstanding.count:
 		return fmt.Errorf("%d outstanding, counted %d", n, o.outstanding.count)
-	case buffered != o.buffered || agains != o.agains || gaps != o.gaps || inFlight != o.inFlight || queued != o.queued:
+	case buffered != o.buffered || agains != o.agains || gaps != o.gaps || inFlight != o.inFlight ||
+		queued != o.queued:
 		return fmt.Errorf("buffered %d %d, again %d %d, gaps %d %d, in flight %d %d, queued %d %d",
 			buffered, o.buffered, agains, o.agains, gaps, o.gaps, inFlight, o.inFlight, queued, o.queued)
 	}
@@ -108,11 +110,14 @@ func (in *inbound) invariants(a *Assoc) error {
 	case n != in.fragments.count:
 		return fmt.Errorf("%d fragments, counted %d", in.fragments.count, n)
 	case bytes != in.bytes || memory != in.memory:
-		return fmt.Errorf("inbound %d bytes, counted %d; %d memory, counted %d", in.bytes, bytes, in.memory, memory)
+		return fmt.Errorf("inbound %d bytes, counted %d; %d memory, counted %d", in.bytes, bytes,
+			in.memory, memory)
 	case memory > 8*a.config.ReceiveWindow+storageSizes[len(storageSizes)-1]+inChunkCost:
 		return fmt.Errorf("%d bytes of memory for a window of %d", memory, a.config.ReceiveWindow)
-	case len(a.events) > 2*maxEvents || len(in.streams) > int(a.inStreams) || len(in.duplicates) > maxDuplicates:
-		return fmt.Errorf("%d events, %d streams, %d duplicates", len(a.events), len(in.streams), len(in.duplicates))
+	case len(a.events) > 2*maxEvents || len(in.streams) > int(a.inStreams) ||
+		len(in.duplicates) > maxDuplicates:
+		return fmt.Errorf("%d events, %d streams, %d duplicates", len(a.events), len(in.streams),
+			len(in.duplicates))
 	case before(in.highest, in.cum) || in.has(in.cum+1):
 		return fmt.Errorf("cumulative TSN %d, highest %d", in.cum, in.highest)
 	}

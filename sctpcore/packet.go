@@ -167,9 +167,11 @@ func (a *Assoc) nextPath() *path {
 func (a *Assoc) appendControl(pk *packet, p *path, authenticated bool) {
 	c := &a.control
 	fits := func(typ byte, n int) bool {
-		return a.peerDemands(typ) == authenticated && pk.fits(a, typ, a.auth.active, chunkHeaderLen+padded(n))
+		return a.peerDemands(typ) == authenticated &&
+			pk.fits(a, typ, a.auth.active, chunkHeaderLen+padded(n))
 	}
-	if a.shake.send && a.state == StateCookieEchoed && fits(chunkCookieEcho, len(a.shake.cookie)) || a.cookieAlone(pk) {
+	if a.shake.send && a.state == StateCookieEchoed && fits(chunkCookieEcho, len(a.shake.cookie)) ||
+		a.cookieAlone(pk) {
 		a.shake.send = false
 		pk.b = appendChunkHeader(pk.b, chunkCookieEcho, 0, len(a.shake.cookie))
 		pk.b = appendPadding(append(pk.b, a.shake.cookie...), len(a.shake.cookie))
@@ -196,7 +198,8 @@ func (a *Assoc) appendControl(pk *packet, p *path, authenticated bool) {
 		return
 	}
 	// A SACK that is only delayed goes along with whatever is sent. RFC 9260, Section 6.2.
-	if in := &a.in; (in.sackNow || in.sackTimer != never) && in.sackTo == p && fits(chunkSack, sackFixedLen) {
+	if in := &a.in; (in.sackNow || in.sackTimer != never) && in.sackTo == p &&
+		fits(chunkSack, sackFixedLen) {
 		pk.b = a.appendSack(pk.b, pk.limit-len(pk.b))
 	}
 	if a.out.sendForward && p == a.sendPath() && fits(chunkForwardTSN, 8) {
@@ -215,5 +218,6 @@ func (a *Assoc) appendControl(pk *packet, p *path, authenticated bool) {
 // cookieAlone reports whether a cookie longer than a packet is to be sent: it goes in a packet that
 // is longer than Config.MTU, as SCTP cannot fragment it.
 func (a *Assoc) cookieAlone(pk *packet) bool {
-	return a.shake.send && a.state == StateCookieEchoed && len(a.shake.cookie)+chunkHeaderLen > pk.limit-headerLen && len(pk.b) == headerLen
+	return a.shake.send && a.state == StateCookieEchoed &&
+		len(a.shake.cookie)+chunkHeaderLen > pk.limit-headerLen && len(pk.b) == headerLen
 }

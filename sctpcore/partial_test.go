@@ -140,7 +140,8 @@ func TestRetransmissions(t *testing.T) {
 // TestForwardTSN: what is given up is not waited for. Section 3.6.
 func TestForwardTSN(t *testing.T) {
 	p := partialPeer(t)
-	p.raw(p.core.tag, data(1002, whole, 1, 2, "third"), data(1003, whole, 2, 0, "other"), data(1005, flagBegin, 1, 4, "half"))
+	p.raw(p.core.tag, data(1002, whole, 1, 2, "third"), data(1003, whole, 2, 0, "other"),
+		data(1005, flagBegin, 1, 4, "half"))
 	p.wantRead("2:other")
 	p.want("SACK 999 gap 3-4 gap 6-6")
 	p.send(chunkForwardTSN, 0, "000003e9 0001 0001")
@@ -182,7 +183,8 @@ func TestForwardTSNOverOpenMessage(t *testing.T) {
 
 // TestForwardTSNFitsPacket: if it cannot name all streams, it goes less far. Section 3.5, rule A4.
 func TestForwardTSNFitsPacket(t *testing.T) {
-	p := newTestPeer(t, &Config{PartialReliability: true, MTU: 512, OutStreams: 300, MaxBurst: 100, AssociationMaxRetrans: 1000})
+	p := newTestPeer(t, &Config{PartialReliability: true, MTU: 512, OutStreams: 300, MaxBurst: 100,
+		AssociationMaxRetrans: 1000})
 	p.listen()
 	p.raw(0, peerChunk(chunkInit, 0, "0000aaaa 00010000 000a 0200 000003e8 c000 0004"))
 	p.want("INIT-ACK")
@@ -255,7 +257,8 @@ func TestPartialTraffic(t *testing.T) {
 			var i int
 			fmt.Sscanf(string(m.data), "%04d", &i)
 			if len(m.data) != 5+i*3 || i <= last[m.info.Stream] {
-				t.Fatalf("stream %d: message %d of %d bytes after %d", m.info.Stream, i, len(m.data), last[m.info.Stream])
+				t.Fatalf("stream %d: message %d of %d bytes after %d", m.info.Stream, i, len(m.data),
+					last[m.info.Stream])
 			}
 			last[m.info.Stream] = i
 			if i%3 == 0 {

@@ -67,7 +67,8 @@ type PathInfo struct {
 // Paths appends the peer's addresses to dst.
 func (a *Assoc) Paths(dst []PathInfo) []PathInfo {
 	for _, p := range a.paths {
-		dst = append(dst, PathInfo{p.peer, p.state, p == a.main, p.srtt, p.rto, p.cwnd, p.flight, p.errors})
+		dst = append(dst, PathInfo{p.peer, p.state, p == a.main, p.srtt, p.rto, p.cwnd, p.flight,
+			p.errors})
 	}
 	return dst
 }
@@ -201,7 +202,8 @@ func (a *Assoc) heartbeatTimeout(p *path, now time.Duration) {
 	if !a.strike(p) {
 		return
 	}
-	if p.state == PathPotentiallyFailed || p.state == PathUnconfirmed && p.errors <= a.config.PathMaxRetrans {
+	if p.state == PathPotentiallyFailed || p.state == PathUnconfirmed &&
+		p.errors <= a.config.PathMaxRetrans {
 		p.sendHeartbeat = true // RFC 7829, Section 3.2: once an RTO
 	} else {
 		a.scheduleHeartbeat(p, now)

@@ -117,7 +117,8 @@ func TestHeartbeatInterval(t *testing.T) {
 
 // TestHeartbeatFailure: an idle peer that does not answer is lost.
 func TestHeartbeatFailure(t *testing.T) {
-	p := acceptPeer(t, &Config{AssociationMaxRetrans: 2, PathMaxRetrans: 1, HeartbeatInterval: time.Second})
+	p := acceptPeer(t, &Config{AssociationMaxRetrans: 2, PathMaxRetrans: 1,
+		HeartbeatInterval: time.Second})
 	start := p.now
 	for p.assoc.State() != StateClosed {
 		p.now = p.assoc.NextTimeout()
@@ -202,7 +203,8 @@ func TestFailover(t *testing.T) {
 // TestBothPathsFail: the association ends, and what both ends are told is the time.
 func TestBothPathsFail(t *testing.T) {
 	n := newSimNet(t, 6)
-	c, s := n.pair(&Config{RTOInitial: 200 * time.Millisecond, RTOMin: 100 * time.Millisecond, RTOMax: 800 * time.Millisecond}, nil, 2)
+	c, s := n.pair(&Config{RTOInitial: 200 * time.Millisecond, RTOMin: 100 * time.Millisecond,
+		RTOMax: 800 * time.Millisecond}, nil, 2)
 	n.run(time.Second)
 	n.down[0], n.down[1] = true, true
 	c.send("x", Info{})

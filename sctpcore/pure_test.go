@@ -14,7 +14,8 @@ import (
 // TestPure: the package does no I/O, starts no goroutine and asks no clock.
 func TestPure(t *testing.T) {
 	allowed := []string{
-		"bytes", "crypto/hmac", "crypto/sha256", "encoding/binary", "errors", "fmt", "hash/crc32", "io", "math", "math/bits",
+		"bytes", "crypto/hmac", "crypto/sha256", "encoding/binary", "errors", "fmt", "hash/crc32", "io",
+		"math", "math/bits",
 		"net/netip", "slices", "sync", "time",
 		"github.com/seed-41f70523/dtls-sctp/authchunk",
 	}

@@ -346,7 +346,8 @@ func (a *Assoc) Read(b []byte) (n int, info Info, end, ok bool) {
 		a.stats.MessagesReceived++
 	}
 	a.stats.BytesReceived += uint64(n)
-	if a.state >= StateEstablished && a.window()-in.advertised >= max(a.config.ReceiveWindow/4, a.config.MTU) && in.sackTo != nil {
+	if a.state >= StateEstablished && a.window()-in.advertised >= max(a.config.ReceiveWindow/4,
+		a.config.MTU) && in.sackTo != nil {
 		in.sackNow = true
 	}
 	return n, info, end, true

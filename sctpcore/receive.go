@@ -65,7 +65,8 @@ func isCookieEcho(chunks []byte) bool { return len(chunks) > 0 && chunks[0] == c
 
 // receiveAuthCookie takes a COOKIE ECHO behind an AUTH chunk, which is made with keys that may come
 // from this very cookie: a restart brings new ones. RFC 4895, Section 6.3.
-func (a *Assoc) receiveAuthCookie(now time.Duration, h header, from netip.AddrPort, local netip.Addr, chunks []byte) bool {
+func (a *Assoc) receiveAuthCookie(now time.Duration, h header, from netip.AddrPort,
+	local netip.Addr, chunks []byte) bool {
 	_, rest, _ := nextChunk(chunks)
 	cookie, _, ok := nextChunk(rest)
 	if !ok {
@@ -104,7 +105,8 @@ func (a *Assoc) receiveReflected(h header, p *path, first chunk) {
 
 // receiveChunks takes the chunks of a packet with the right tag, and reports whether some were
 // authenticated.
-func (a *Assoc) receiveChunks(now time.Duration, p *path, local netip.Addr, chunks []byte) (authenticated bool) {
+func (a *Assoc) receiveChunks(now time.Duration, p *path, local netip.Addr,
+	chunks []byte) (authenticated bool) {
 	var key *sharedKey
 	for len(chunks) > 0 && a.state != StateClosed {
 		c, rest, ok := nextChunk(chunks)
@@ -143,7 +145,8 @@ func (a *Assoc) receiveChunks(now time.Duration, p *path, local netip.Addr, chun
 
 // receiveChunk takes one chunk. What the state does not expect is ignored. RFC 9260, Sections 5 to
 // 9.
-func (a *Assoc) receiveChunk(now time.Duration, p *path, local netip.Addr, c chunk) (goesOn bool, f *fault) {
+func (a *Assoc) receiveChunk(now time.Duration, p *path, local netip.Addr, c chunk) (goesOn bool,
+	f *fault) {
 	up := a.state >= StateEstablished
 	switch c.typ {
 	case chunkData:

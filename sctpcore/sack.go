@@ -15,7 +15,8 @@ func (a *Assoc) receiveSack(now time.Duration, v []byte) *fault {
 	cum, rwnd := binary.BigEndian.Uint32(v), binary.BigEndian.Uint32(v[4:])
 	gaps, duplicates := int(binary.BigEndian.Uint16(v[8:])), int(binary.BigEndian.Uint16(v[10:]))
 	if len(v) < sackFixedLen+4*gaps+4*duplicates {
-		return violation("a SACK of %d bytes with %d gaps and %d duplicates", chunkHeaderLen+len(v), gaps, duplicates)
+		return violation("a SACK of %d bytes with %d gaps and %d duplicates", chunkHeaderLen+len(v), gaps,
+			duplicates)
 	}
 	return a.acknowledged(now, cum, int64(rwnd), v[sackFixedLen:sackFixedLen+4*gaps])
 }

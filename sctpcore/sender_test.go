@@ -287,18 +287,39 @@ func TestCongestionWindow(t *testing.T) {
 		cwnd, ssthresh int
 		partial        int
 	}{
-		{"slow start", congestion{cwnd: 5000, ssthresh: 9000, flightBefore: 5000, ackedBytes: 700}, func(c *congestion) { c.ackedData(true, false) }, 5700, 9000, 0},
-		{"at most a packet", congestion{cwnd: 5000, ssthresh: 9000, flightBefore: 5000, ackedBytes: 3000}, func(c *congestion) { c.ackedData(true, false) }, 6000, 9000, 0},
-		{"not full", congestion{cwnd: 5000, ssthresh: 9000, flightBefore: 4999, ackedBytes: 700}, func(c *congestion) { c.ackedData(true, false) }, 5000, 9000, 0},
-		{"gap only", congestion{cwnd: 5000, ssthresh: 9000, flightBefore: 5000, ackedBytes: 700}, func(c *congestion) { c.ackedData(false, false) }, 5000, 9000, 0},
-		{"fast recovery", congestion{cwnd: 5000, ssthresh: 9000, flightBefore: 5000, ackedBytes: 700}, func(c *congestion) { c.ackedData(true, true) }, 5000, 9000, 0},
-		{"avoidance", congestion{cwnd: 5000, ssthresh: 4000, flight: 1, flightBefore: 5000, ackedBytes: 700, partial: 100}, func(c *congestion) { c.ackedData(true, false) }, 5000, 4000, 800},
-		{"avoidance, a window", congestion{cwnd: 5000, ssthresh: 4000, flight: 1, flightBefore: 5000, ackedBytes: 700, partial: 4500}, func(c *congestion) { c.ackedData(true, false) }, 6000, 4000, 200},
-		{"avoidance, not full", congestion{cwnd: 5000, ssthresh: 4000, flight: 1, flightBefore: 4000, ackedBytes: 700, partial: 4500}, func(c *congestion) { c.ackedData(true, false) }, 5000, 4000, 5000},
-		{"all acknowledged", congestion{cwnd: 5000, ssthresh: 4000, flightBefore: 4000, ackedBytes: 700, partial: 450}, func(c *congestion) { c.ackedData(true, false) }, 5000, 4000, 0},
-		{"fast retransmit", congestion{cwnd: 20000, ssthresh: 30000, partial: 5}, (*congestion).lost, 10000, 10000, 0},
-		{"fast retransmit, small", congestion{cwnd: 5000, ssthresh: 30000}, (*congestion).lost, 4000, 4000, 0},
-		{"T3-rtx", congestion{cwnd: 20000, ssthresh: 30000, partial: 5}, (*congestion).timedOut, 1000, 10000, 0},
+		{"slow start", congestion{cwnd: 5000, ssthresh: 9000, flightBefore: 5000, ackedBytes: 700},
+			func(c *congestion) { c.ackedData(true, false) }, 5700, 9000, 0},
+		{"at most a packet", congestion{cwnd: 5000, ssthresh: 9000, flightBefore: 5000, ackedBytes: 3000},
+			func(c *congestion) { c.ackedData(true, false) }, 6000, 9000, 0},
+		{"not full", congestion{cwnd: 5000, ssthresh: 9000, flightBefore: 4999, ackedBytes: 700},
+			func(c *congestion) { c.ackedData(true, false) }, 5000, 9000, 0},
+		{"gap only", congestion{cwnd: 5000, ssthresh: 9000, flightBefore: 5000, ackedBytes: 700},
+			func(c *congestion) { c.ackedData(false, false) }, 5000, 9000, 0},
+		{"fast recovery", congestion{cwnd: 5000, ssthresh: 9000, flightBefore: 5000, ackedBytes: 700},
+			func(c *congestion) { c.ackedData(true, true) }, 5000, 9000, 0},
+		{"avoidance", congestion{cwnd: 5000, ssthresh: 4000, flight: 1, flightBefore: 5000,
+			ackedBytes: 700, partial: 100}, func(c *congestion) {
+			c.ackedData(true,
+				false)
+		}, 5000, 4000, 800},
+		{"avoidance, a window", congestion{cwnd: 5000, ssthresh: 4000, flight: 1, flightBefore: 5000,
+			ackedBytes: 700, partial: 4500}, func(c *congestion) {
+			c.ackedData(true,
+				false)
+		}, 6000, 4000, 200},
+		{"avoidance, not full", congestion{cwnd: 5000, ssthresh: 4000, flight: 1, flightBefore: 4000,
+			ackedBytes: 700, partial: 4500}, func(c *congestion) {
+			c.ackedData(true,
+				false)
+		}, 5000, 4000, 5000},
+		{"all acknowledged", congestion{cwnd: 5000, ssthresh: 4000, flightBefore: 4000, ackedBytes: 700,
+			partial: 450}, func(c *congestion) { c.ackedData(true, false) }, 5000, 4000, 0},
+		{"fast retransmit", congestion{cwnd: 20000, ssthresh: 30000, partial: 5}, (*congestion).lost,
+			10000, 10000, 0},
+		{"fast retransmit, small", congestion{cwnd: 5000, ssthresh: 30000}, (*congestion).lost, 4000,
+			4000, 0},
+		{"T3-rtx", congestion{cwnd: 20000, ssthresh: 30000, partial: 5}, (*congestion).timedOut, 1000,
+			10000, 0},
 	} {
 		c := test.before
 		c.pmdcs = 1000

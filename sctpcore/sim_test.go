@@ -81,7 +81,8 @@ type simMessage struct {
 type seededReader struct{ *rand.ChaCha8 }
 
 func newSimNet(t testing.TB, seed uint64) *simNet {
-	n := &simNet{t: t, rng: rand.New(rand.NewPCG(seed, 17)), now: time.Hour, delay: 10 * time.Millisecond}
+	n := &simNet{t: t, rng: rand.New(rand.NewPCG(seed, 17)), now: time.Hour,
+		delay: 10 * time.Millisecond}
 	for i := range 2 {
 		var key [32]byte
 		key[0], key[1] = byte(seed), byte(i)
@@ -124,10 +125,14 @@ func (n *simNet) connect(client, server *Config) *simEnd {
 func (n *simNet) pair(client, server *Config, addresses int) (c, s *simEnd) {
 	n.t.Helper()
 	if addresses > 1 {
-		client, server = withAddrs(client, n.hosts[0].addrs(addresses)), withAddrs(server, n.hosts[1].addrs(addresses))
+		client, server = withAddrs(client, n.hosts[0].addrs(addresses)),
+			withAddrs(server, n.hosts[1].addrs(addresses))
 	}
 	c = n.connect(client, server)
-	n.until(30*time.Second, func() bool { return c.assoc.State() == StateEstablished && len(n.hosts[1].ends) > 0 })
+	n.until(30*time.Second, func() bool {
+		return c.assoc.State() == StateEstablished &&
+			len(n.hosts[1].ends) > 0
+	})
 	return c, n.hosts[1].ends[0]
 }
 
@@ -287,8 +292,10 @@ func (n *simNet) until(limit time.Duration, condition func() bool) {
 		if !n.step(end) {
 			for _, h := range n.hosts {
 				for _, e := range h.ends {
-					n.t.Logf("host %d: %v %v %+v out %d+%d in flight %d rwnd %d cum %d", h.index, e.assoc.state, e.assoc.err, e.assoc.stats,
-						e.assoc.out.queued, e.assoc.out.outstanding.count, e.assoc.out.inFlight, e.assoc.out.rwnd, e.assoc.in.cum)
+					n.t.Logf("host %d: %v %v %+v out %d+%d in flight %d rwnd %d cum %d", h.index, e.assoc.state,
+						e.assoc.err, e.assoc.stats,
+						e.assoc.out.queued, e.assoc.out.outstanding.count, e.assoc.out.inFlight, e.assoc.out.rwnd,
+						e.assoc.in.cum)
 					for _, p := range e.assoc.Paths(nil) {
 						n.t.Logf("   %+v", p)
 					}
@@ -328,7 +335,10 @@ func TestSimHandshakeAndMessages(t *testing.T) {
 	n.until(time.Second, func() bool { return c.has(EventDry) })
 	c.assoc.Shutdown(n.now)
 	c.flush()
-	n.until(10*time.Second, func() bool { return c.assoc.Err() == ErrClosed && s.assoc.Err() == ErrClosed })
+	n.until(10*time.Second, func() bool {
+		return c.assoc.Err() == ErrClosed &&
+			s.assoc.Err() == ErrClosed
+	})
 	if !s.has(EventPeerShutdown) {
 		t.Error("server was not told of the shutdown", s.kinds())
 	}

@@ -118,7 +118,8 @@ func peerChunk(typ, flags byte, value string) []byte { return chunkOf(typ, flags
 
 // data is a DATA chunk of the peer with all of a message, unless flags say other.
 func data(tsn uint32, flags byte, stream, ssn uint16, text string) []byte {
-	return peerChunk(chunkData, flags, fmt.Sprintf("%08x %04x %04x 00000000 %q", tsn, stream, ssn, text))
+	return peerChunk(chunkData, flags, fmt.Sprintf("%08x %04x %04x 00000000 %q", tsn, stream, ssn,
+		text))
 }
 
 const whole = flagBegin | flagEnd
@@ -355,9 +356,12 @@ func (p *testPeer) write(text string, info Info) {
 // sack sends a SACK for the core's TSN +n, with a window and Gap Ack Blocks in hexadecimal.
 func (p *testPeer) sack(n int, window uint32, gaps string) {
 	p.t.Helper()
-	p.send(chunkSack, 0, fmt.Sprintf("%08x %08x %04x 0000 %s", p.core.tsn+uint32(n), window, len(unhex(gaps))/4, gaps))
+	p.send(chunkSack, 0, fmt.Sprintf("%08x %08x %04x 0000 %s", p.core.tsn+uint32(n), window,
+		len(unhex(gaps))/4, gaps))
 }
 
 // peerAuth are the parameters by which the peer offers SCTP-AUTH: RANDOM of 32 bytes 22, CHUNKS
 // DATA, HMAC-ALGO SHA-256, SHA-1.
-const peerAuth = "8008 0005 0f 000000" + "8002 0024 2222222222222222222222222222222222222222222222222222222222222222" + "8003 0005 00 000000" + "8004 0008 0003 0001"
+const peerAuth = "8008 0005 0f 000000" +
+	"8002 0024 2222222222222222222222222222222222222222222222222222222222222222" +
+	"8003 0005 00 000000" + "8004 0008 0003 0001"

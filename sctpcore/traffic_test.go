@@ -42,7 +42,8 @@ func (tr *traffic) send(max int) bool {
 	}
 	binary.BigEndian.PutUint32(b, tr.sent[stream])
 	binary.BigEndian.PutUint32(b[4:], uint32(n))
-	info := Info{Stream: uint16(stream), PPID: uint32(stream) << 8, Unordered: tr.unordered && stream == tr.streams-1, SackImmediately: n%16 == 0}
+	info := Info{Stream: uint16(stream), PPID: uint32(stream) << 8,
+		Unordered: tr.unordered && stream == tr.streams-1, SackImmediately: n%16 == 0}
 	err := tr.from.assoc.Send(tr.from.host.net.now, b, info)
 	if err == ErrBufferFull {
 		return false
@@ -59,7 +60,8 @@ func (tr *traffic) check(m simMessage) {
 	stream := int(m.info.Stream)
 	n := binary.BigEndian.Uint32(m.data)
 	if int(binary.BigEndian.Uint32(m.data[4:])) != len(m.data) || m.info.PPID != uint32(stream)<<8 {
-		tr.t.Fatalf("stream %d, message %d: %d bytes of %d, PPID %#x", stream, n, len(m.data), binary.BigEndian.Uint32(m.data[4:]), m.info.PPID)
+		tr.t.Fatalf("stream %d, message %d: %d bytes of %d, PPID %#x", stream, n, len(m.data),
+			binary.BigEndian.Uint32(m.data[4:]), m.info.PPID)
 	}
 	for i := 8; i < len(m.data); i++ {
 		if m.data[i] != byte(i+stream) {
@@ -137,5 +139,8 @@ func TestMinuteOfTraffic(t *testing.T) {
 	n.loss = 0
 	c.assoc.Shutdown(n.now)
 	c.flush()
-	n.until(time.Minute, func() bool { return c.assoc.Err() == ErrClosed && s.assoc.Err() == ErrClosed })
+	n.until(time.Minute, func() bool {
+		return c.assoc.Err() == ErrClosed &&
+			s.assoc.Err() == ErrClosed
+	})
 }

@@ -100,7 +100,8 @@ func (d *udpDriver) until(limit time.Duration, condition func() bool) {
 // messages of 1 to 40,000 bytes on several streams, under key 0 and then key 1.
 func TestUsrsctp(t *testing.T) {
 	peer := filepath.Join(t.TempDir(), "peer")
-	if out, err := exec.Command("cc", "-O1", "-Wall", "-o", peer, "testdata/usrsctp/peer.c", "-lusrsctp", "-lpthread").CombinedOutput(); err != nil {
+	if out, err := exec.Command("cc", "-O1", "-Wall", "-o", peer, "testdata/usrsctp/peer.c",
+		"-lusrsctp", "-lpthread").CombinedOutput(); err != nil {
 		t.Fatalf("%v (is libusrsctp-dev installed?)\n%s", err, out)
 	}
 	port := 30000
@@ -109,7 +110,8 @@ func TestUsrsctp(t *testing.T) {
 			for _, loss := range []float64{0, 0.02} {
 				port += 2
 				port := port
-				t.Run(fmt.Sprintf("%s/Auth=%v/Loss=%v", role, auth, loss), func(t *testing.T) { withUsrsctp(t, peer, role, port, auth, loss) })
+				t.Run(fmt.Sprintf("%s/Auth=%v/Loss=%v", role, auth, loss),
+					func(t *testing.T) { withUsrsctp(t, peer, role, port, auth, loss) })
 			}
 		}
 	}
@@ -145,12 +147,16 @@ func withUsrsctp(t *testing.T, peer, role string, port int, auth bool, loss floa
 		if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
 			t.Fatal(err)
 		}
-		if d.assoc, err = e.Connect(d.now(), config, 0, 5001, netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(port))); err != nil {
+		if d.assoc, err = e.Connect(d.now(), config, 0, 5001,
+			netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(port))); err != nil {
 			t.Fatal(err)
 		}
 	}
 	d.flush()
-	d.until(20*time.Second, func() bool { return d.assoc != nil && d.assoc.State() == StateEstablished })
+	d.until(20*time.Second, func() bool {
+		return d.assoc != nil &&
+			d.assoc.State() == StateEstablished
+	})
 	if i := d.assoc.Auth(); i.Agreed != auth {
 		t.Fatalf("%+v", i)
 	}
@@ -175,7 +181,8 @@ func withUsrsctp(t *testing.T, peer, role string, port int, auth bool, loss floa
 		t.Helper()
 		for i := range count {
 			stream := uint16(i % 20)
-			send(bytes.Repeat([]byte{byte(i)}, 1+i*i*13%40000), Info{Stream: stream, PPID: uint32(stream) + 7, Unordered: stream == 19 && i%7 == 0})
+			send(bytes.Repeat([]byte{byte(i)}, 1+i*i*13%40000),
+				Info{Stream: stream, PPID: uint32(stream) + 7, Unordered: stream == 19 && i%7 == 0})
 		}
 		d.flush()
 		d.until(2*time.Minute, func() bool { return len(d.got) == sent })

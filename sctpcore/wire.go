@@ -52,7 +52,8 @@ func parsePacket(b []byte) (h header, chunks []byte, ok bool) {
 }
 
 func readHeader(b []byte) header {
-	return header{binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:]), binary.BigEndian.Uint32(b[4:])}
+	return header{binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:]),
+		binary.BigEndian.Uint32(b[4:])}
 }
 
 // A chunk is a chunk of a received packet; its slices alias the packet. RFC 9260, Section 3.2.
@@ -98,7 +99,8 @@ func nextParam(b []byte) (p param, rest []byte, ok bool) {
 	if n < paramHeaderLen || n > len(b) {
 		return param{}, nil, false
 	}
-	return param{binary.BigEndian.Uint16(b), b[paramHeaderLen:n:n], b[:n:n]}, b[min(padded(n), len(b)):], true
+	return param{binary.BigEndian.Uint16(b), b[paramHeaderLen:n:n], b[:n:n]},
+		b[min(padded(n), len(b)):], true
 }
 
 // appendParam appends a parameter or an error cause with its padding.

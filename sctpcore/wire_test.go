@@ -20,13 +20,16 @@ func randomInit(r *rand.Rand) initChunk {
 		}
 		return b
 	}
-	i := initChunk{tag: r.Uint32(), rwnd: r.Uint32(), out: 1 + uint16(r.Uint32N(65535)), in: 1 + uint16(r.Uint32N(65535)), tsn: r.Uint32()}
+	i := initChunk{tag: r.Uint32(), rwnd: r.Uint32(), out: 1 + uint16(r.Uint32N(65535)),
+		in: 1 + uint16(r.Uint32N(65535)), tsn: r.Uint32()}
 	for range r.IntN(4) {
-		i.addrs = append(i.addrs, netip.AddrFrom4([4]byte(append([]byte{10}, random(3)...))), netip.AddrFrom16([16]byte(append([]byte{0x20}, random(15)...))))
+		i.addrs = append(i.addrs, netip.AddrFrom4([4]byte(append([]byte{10}, random(3)...))),
+			netip.AddrFrom16([16]byte(append([]byte{0x20}, random(15)...))))
 	}
 	i.forwardTSN = r.IntN(2) == 0
 	if i.hasAuth = r.IntN(2) == 0; i.hasAuth {
-		i.auth = authchunk.Params{Random: random(32), Chunks: random(r.IntN(20)), HMACs: []authchunk.HMACID{3, 1}[r.IntN(2):]}
+		i.auth = authchunk.Params{Random: random(32), Chunks: random(r.IntN(20)),
+			HMACs: []authchunk.HMACID{3, 1}[r.IntN(2):]}
 	}
 	if r.IntN(2) == 0 {
 		i.cookie = random(1 + r.IntN(300))

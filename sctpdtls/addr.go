@@ -109,7 +109,8 @@ func interfaceOf(zone string) (*net.Interface, error) {
 // least.
 func lookup(ctx context.Context, family, host string) ([]netip.Addr, error) {
 	// The resolver would forget the zone. An IPv4 address in the form of IPv6 is the IPv4 address.
-	if ip, err := netip.ParseAddr(host); err == nil && (family == "ip" || ip.Unmap().Is4() == (family == "ip4")) {
+	if ip, err := netip.ParseAddr(host); err == nil &&
+		(family == "ip" || ip.Unmap().Is4() == (family == "ip4")) {
 		return []netip.Addr{ip.Unmap()}, nil
 	}
 	ips, err := net.DefaultResolver.LookupNetIP(ctx, family, host)
@@ -127,7 +128,8 @@ func addrPorts(a *Addr, network string) []netip.AddrPort {
 	}
 	port := uint16(a.Port)
 	if len(a.IPAddrs) == 0 {
-		any := map[string]netip.Addr{"sctp4": netip.IPv4Unspecified(), "sctp6": netip.IPv6Unspecified()}[network]
+		any := map[string]netip.Addr{"sctp4": netip.IPv4Unspecified(),
+			"sctp6": netip.IPv6Unspecified()}[network]
 		return []netip.AddrPort{netip.AddrPortFrom(any, port)}
 	}
 	var out []netip.AddrPort

@@ -40,7 +40,8 @@ func TestResolveAddr(t *testing.T) {
 			got = a.String()
 		}
 		if got != test.want {
-			t.Errorf("ResolveAddr(%q, %q) = %q, %v, want %q", test.network, test.address, got, err, test.want)
+			t.Errorf("ResolveAddr(%q, %q) = %q, %v, want %q", test.network, test.address, got, err,
+				test.want)
 		}
 		if err == nil && len(a.IPAddrs) > 0 {
 			if back := fromAddrPorts(addrPorts(a, test.network)).String(); back != test.want {
@@ -63,7 +64,8 @@ func TestFirst(t *testing.T) {
 	for _, tt := range []struct {
 		of   []*Addr
 		want *Addr
-	}{{[]*Addr{six, four}, four}, {[]*Addr{four, six}, four}, {[]*Addr{six}, six}, {[]*Addr{both}, both}, {[]*Addr{all}, all}} {
+	}{{[]*Addr{six, four}, four}, {[]*Addr{four, six}, four}, {[]*Addr{six}, six},
+		{[]*Addr{both}, both}, {[]*Addr{all}, all}} {
 		if got := first(tt.of); got != tt.want {
 			t.Errorf("of %v the first is %v, want %v", tt.of, got, tt.want)
 		}
@@ -74,8 +76,10 @@ func TestHostOf(t *testing.T) {
 	for address, want := range map[string]string{
 		"hss.example:5868": "hss.example", "192.0.2.1/198.51.100.1:5868": "192.0.2.1",
 		"[2001:db8::1]:5868": "2001:db8::1", "[2001:db8::1]/192.0.2.1:5868": "2001:db8::1", ":5868": "",
-		"[fe80::1%eth0]:5868": "fe80::1", "[fe80::1%1]/192.0.2.1:5868": "fe80::1", "[fe80::1%eth0]/[fe80::2%eth0]:5868": "fe80::1",
-		"a%b.example:5868": "a%b.example", // no address: the resolver says what is wrong with it
+		"[fe80::1%eth0]:5868": "fe80::1", "[fe80::1%1]/192.0.2.1:5868": "fe80::1",
+		"[fe80::1%eth0]/[fe80::2%eth0]:5868": "fe80::1",
+		// no address: the resolver says what is wrong with it
+		"a%b.example:5868": "a%b.example",
 	} {
 		if got := hostOf(address); got != want {
 			t.Errorf("hostOf(%q) = %q, want %q", address, got, want)

@@ -90,7 +90,8 @@ func FromSocket(socket Socket, o *SCTPOptions) (stream.Association, error) {
 	if err := checkBuffers(o, 0); err != nil {
 		return nil, err
 	}
-	s, err := sctpsock.Adopt(socket, &sctpsock.Options{Options: *o, Events: allEvents, AuthChunks: authchunk.DefaultChunks()})
+	s, err := sctpsock.Adopt(socket, &sctpsock.Options{Options: *o, Events: allEvents,
+		AuthChunks: authchunk.DefaultChunks()})
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +113,8 @@ func withRemedy(err error) error {
 		if e.Peer {
 			where = "the peer's socket"
 		}
-		return fmt.Errorf("%w; it is asked for before %s is bound, by sctp.SocketConfig{Control: sctpdtls.RequestAuth} for example", err, where)
+		return fmt.Errorf(
+			"%w; it is asked for before %s is bound, by sctp.SocketConfig{Control: sctpdtls.RequestAuth} for example", err, where)
 	}
 	return err
 }
@@ -126,7 +128,8 @@ type adopted struct {
 
 func (a *adopted) Close() error {
 	err := a.kernelAssociation.Close()
-	a.once.Do(func() { a.owner.Close() }) // an error does not matter: it has shut down what is closed already
+	// an error does not matter: it has shut down what is closed already
+	a.once.Do(func() { a.owner.Close() })
 	return err
 }
 

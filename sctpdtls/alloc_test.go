@@ -70,7 +70,8 @@ func TestNoAllocations(t *testing.T) {
 	loop.changed.L = &loop.mu
 	client, server, ring := p.client.assoc, p.server.messages, p.server.alarm.set
 	goOn := p.server.stop()
-	p.client.assoc, p.server.messages, p.server.alarm.set = loop, stream.NewReader(loop), loop.SetReadDeadline
+	p.client.assoc, p.server.messages, p.server.alarm.set = loop, stream.NewReader(loop),
+		loop.SetReadDeadline
 	goOn()
 	defer func() {
 		goOn := p.server.stop()

@@ -30,7 +30,8 @@ func TestAttackH3ControlRecordsOnStream0(t *testing.T) {
 				for _, a := range []*assoctest.Assoc{p.clientSCTP, p.sctp} {
 					sent := a.Sent()
 					for i, s := range sent {
-						want := stream.Info{SackImmediately: s.Info.SackImmediately || i == len(sent)-1} // the last of a flight
+						// the last of a flight
+						want := stream.Info{SackImmediately: s.Info.SackImmediately || i == len(sent)-1}
 						if s.Info != want {
 							t.Errorf("%v: control record %d was sent with %+v, want %+v", a.LocalAddr(), i, s.Info, want)
 						}
@@ -57,7 +58,8 @@ func TestAttackH3ControlRecordsOnStream0(t *testing.T) {
 						return info
 					}
 					_, serr := p.handshake()
-					if e, ok := errtype.As[*AlertError](serr); !ok || !e.Local || e.Alert != dtlscore.AlertUnexpectedMessage {
+					if e, ok := errtype.As[*AlertError](serr); !ok || !e.Local ||
+						e.Alert != dtlscore.AlertUnexpectedMessage {
 						t.Errorf("record %d of the client: the server: %v, want unexpected_message", moved, serr)
 					}
 					p.client.Close()
@@ -88,7 +90,9 @@ func TestAttackE4RecordsBeforeFinished(t *testing.T) {
 			return info
 		}
 		_, serr := p.handshake()
-		if e, ok := errtype.As[*AlertError](serr); !ok || !e.Local || e.Alert != dtlscore.AlertUnexpectedMessage || !strings.Contains(serr.Error(), "too many records") {
+		if e, ok := errtype.As[*AlertError](serr); !ok || !e.Local ||
+			e.Alert != dtlscore.AlertUnexpectedMessage ||
+			!strings.Contains(serr.Error(), "too many records") {
 			t.Errorf("the server: %v, want unexpected_message for too many records", serr)
 		}
 		p.client.Close()
@@ -101,7 +105,8 @@ func TestNobodyElseTouchesAuthKeys(t *testing.T) {
 	for _, v := range []any{(*Conn)(nil), (*Listener)(nil), (*Stream)(nil)} {
 		typ := reflect.TypeOf(v)
 		for i := range typ.NumMethod() {
-			if name := typ.Method(i).Name; strings.Contains(name, "Auth") || strings.HasPrefix(name, "Syscall") {
+			if name := typ.Method(i).Name; strings.Contains(name, "Auth") ||
+				strings.HasPrefix(name, "Syscall") {
 				t.Errorf("%v has a method %s", typ, name)
 			}
 		}

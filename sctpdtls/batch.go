@@ -89,7 +89,8 @@ var batches = sync.Pool{New: func() any { return new(batch) }}
 func (c *Conn) sendBatch(msgs []Message) (sent int) {
 	sender, ok := c.assoc.(stream.BatchSender)
 	s := c.state.Load()
-	if !ok || s == nil || c.waiting.Load() > 0 || c.mayWrite(&c.own) != nil || c.own.write.passed() || !c.gate.enter() {
+	if !ok || s == nil || c.waiting.Load() > 0 || c.mayWrite(&c.own) != nil || c.own.write.passed() ||
+		!c.gate.enter() {
 		return 0
 	}
 	b := batches.Get().(*batch)
@@ -113,7 +114,8 @@ func (b *batch) seal(c *Conn, msgs []Message, streams uint16) (n int) {
 	at := 0
 	for i := range msgs {
 		m := &msgs[i]
-		if len(m.Data) > MaxMessageSize || len(b.buf)-at < len(m.Data)+maxOverhead || m.Stream >= streams || m.partial() && c.mayGiveUp(&m.MessageInfo) != nil {
+		if len(m.Data) > MaxMessageSize || len(b.buf)-at < len(m.Data)+maxOverhead ||
+			m.Stream >= streams || m.partial() && c.mayGiveUp(&m.MessageInfo) != nil {
 			break
 		}
 		record, err := c.core.Seal(b.buf[at:at], m.Data)

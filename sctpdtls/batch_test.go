@@ -28,7 +28,8 @@ func (a *batching) TrySendAll(records [][]byte, infos []stream.Info) (n int, err
 	a.calls++
 	for i, info := range infos {
 		if asks := i == len(infos)-1 && !a.counted.oneWay(); info.SackImmediately != asks {
-			a.wrong = fmt.Errorf("message %d of %d: SackImmediately is %v, want %v", i, len(infos), info.SackImmediately, asks)
+			a.wrong = fmt.Errorf("message %d of %d: SackImmediately is %v, want %v", i, len(infos),
+				info.SackImmediately, asks)
 		} else if asks {
 			a.asks++
 		}
@@ -53,7 +54,8 @@ func TestWriteMessages(t *testing.T) {
 			msgs := make([]Message, 200)
 			for i := range msgs {
 				size := []int{0, 4, 100, 16384, 5000}[i%5]
-				msgs[i] = Message{make([]byte, size), MessageInfo{Stream: uint16(i % 10), PPID: uint32(i), Unordered: i%3 == 0}}
+				msgs[i] = Message{make([]byte, size),
+					MessageInfo{Stream: uint16(i % 10), PPID: uint32(i), Unordered: i%3 == 0}}
 				if size > 0 {
 					binary.BigEndian.PutUint32(msgs[i].Data, uint32(i))
 				}
@@ -84,7 +86,8 @@ func TestWriteMessages(t *testing.T) {
 				t.Error(b.wrong)
 			}
 			if buffer == 1<<20 && (b.asks == 0 || b.asks == b.calls) { // until they are many that go one way
-				t.Errorf("%d of %d calls end with a message that is to be acknowledged at once", b.asks, b.calls)
+				t.Errorf("%d of %d calls end with a message that is to be acknowledged at once", b.asks,
+					b.calls)
 			}
 			p.close()
 		})
@@ -103,9 +106,12 @@ func TestWriteMessagesInPart(t *testing.T) {
 			Message
 			is func(error) bool
 		}{
-			{Message{make([]byte, MaxMessageSize+1), MessageInfo{}}, func(err error) bool { _, ok := errtype.As[*MessageTooLargeError](err); return ok }},
-			{Message{nil, MessageInfo{Stream: 10}}, func(err error) bool { _, ok := errtype.As[*StreamError](err); return ok }},
-			{Message{nil, MessageInfo{Lifetime: 1, Retransmissions: 1}}, func(err error) bool { return err == errTwoLimits }},
+			{Message{make([]byte, MaxMessageSize+1), MessageInfo{}},
+				func(err error) bool { _, ok := errtype.As[*MessageTooLargeError](err); return ok }},
+			{Message{nil, MessageInfo{Stream: 10}},
+				func(err error) bool { _, ok := errtype.As[*StreamError](err); return ok }},
+			{Message{nil, MessageInfo{Lifetime: 1, Retransmissions: 1}},
+				func(err error) bool { return err == errTwoLimits }},
 		} {
 			for at := range 4 {
 				msgs := []Message{good, good, good, good}

@@ -15,7 +15,8 @@ import (
 )
 
 // ofVersion returns both ends after their handshake.
-func ofVersion(t *testing.T, version uint16, o assoctest.Options, changes ...func(client, server *Config)) *testPair {
+func ofVersion(t *testing.T, version uint16, o assoctest.Options,
+	changes ...func(client, server *Config)) *testPair {
 	t.Helper()
 	return renegotiating(t, o, append(changes, func(client, server *Config) {
 		client.MinVersion, client.MaxVersion, server.MaxVersion = version, version, version
@@ -26,7 +27,8 @@ func ofVersion(t *testing.T, version uint16, o assoctest.Options, changes ...fun
 func wantTruncation(t *testing.T, err error, missing int) {
 	t.Helper()
 	e, ok := errtype.As[*TruncationError](err)
-	if !ok || e.Missing < 1 || e.Missing > missing || !errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+	if !ok || e.Missing < 1 || e.Missing > missing || !errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, io.EOF) {
 		t.Errorf("the reader's error is %v, want a TruncationError for %d", err, missing)
 	}
 	if a, ok := errtype.As[*AlertError](err); !ok || !a.Local {
@@ -36,7 +38,8 @@ func wantTruncation(t *testing.T, err error, missing int) {
 
 func wantTruncationAlert(t *testing.T, what string, err error) {
 	t.Helper()
-	if a, ok := errtype.As[*AlertError](err); !ok || a.Local || a.Alert != dtlscore.AlertUnexpectedMessage {
+	if a, ok := errtype.As[*AlertError](err); !ok || a.Local ||
+		a.Alert != dtlscore.AlertUnexpectedMessage {
 		t.Errorf("%s: %v, want the peer's alert", what, err)
 	}
 }
@@ -72,11 +75,13 @@ func TestAttackC6Removed(t *testing.T) {
 			}},
 		} {
 			for _, sender := range []string{"client", "server"} {
-				for _, o := range []assoctest.Options{{}, {Delay: 5 * time.Millisecond, Jitter: 20 * time.Millisecond, Loss: 0.1, Seed: 7}} {
+				for _, o := range []assoctest.Options{{},
+					{Delay: 5 * time.Millisecond, Jitter: 20 * time.Millisecond, Loss: 0.1, Seed: 7}} {
 					if o.Loss > 0 && checkpoint.name == "new keys, then messages" {
 						continue // which may come before the new keys, and leave it to the next checkpoint
 					}
-					t.Run(fmt.Sprintf("%s/%s by the %s/loss %v", VersionName(version), checkpoint.name, sender, o.Loss), func(t *testing.T) {
+					t.Run(fmt.Sprintf("%s/%s by the %s/loss %v", VersionName(version), checkpoint.name, sender,
+						o.Loss), func(t *testing.T) {
 						bubble(t, func(t *testing.T) {
 							p := ofVersion(t, version, o)
 							from, to, sctp := p.client, p.server, p.clientSCTP
@@ -125,39 +130,42 @@ func TestNothingRemoved(t *testing.T) {
 	for _, version := range []uint16{VersionDTLS12, VersionDTLS13} {
 		for _, partial := range []bool{false, true} {
 			for seed := range uint64(4) {
-				t.Run(fmt.Sprintf("%s/partial reliability %v/%d", VersionName(version), partial, seed), func(t *testing.T) {
-					bubble(t, func(t *testing.T) {
-						o := assoctest.Options{Delay: 5 * time.Millisecond, Jitter: 30 * time.Millisecond, Loss: 0.15, Seed: seed, RTO: 100 * time.Millisecond}
-						p := ofVersion(t, version, o, func(client, server *Config) {
-							patient(client, server)
-							client.SCTP.PartialReliability, server.SCTP.PartialReliability = partial, partial
-						})
-						ends := []<-chan error{reader(p.client), reader(p.server)}
-						for n := range 10 {
-							for _, c := range []*Conn{p.client, p.server} {
-								for i := range 30 {
-									info := MessageInfo{Stream: uint16(i % 10), Unordered: i%3 == 0}
-									if partial && i%4 == 0 {
-										info.Lifetime = 20 * time.Millisecond
+				t.Run(fmt.Sprintf("%s/partial reliability %v/%d", VersionName(version), partial, seed),
+					func(t *testing.T) {
+						bubble(t, func(t *testing.T) {
+							o := assoctest.Options{Delay: 5 * time.Millisecond, Jitter: 30 * time.Millisecond,
+								Loss: 0.15,
+								Seed: seed, RTO: 100 * time.Millisecond}
+							p := ofVersion(t, version, o, func(client, server *Config) {
+								patient(client, server)
+								client.SCTP.PartialReliability, server.SCTP.PartialReliability = partial, partial
+							})
+							ends := []<-chan error{reader(p.client), reader(p.server)}
+							for n := range 10 {
+								for _, c := range []*Conn{p.client, p.server} {
+									for i := range 30 {
+										info := MessageInfo{Stream: uint16(i % 10), Unordered: i%3 == 0}
+										if partial && i%4 == 0 {
+											info.Lifetime = 20 * time.Millisecond
+										}
+										mustWrite(t, c, fmt.Sprint(n, i), info)
 									}
-									mustWrite(t, c, fmt.Sprint(n, i), info)
+									if err := (&stage{T: t}).newKeys(c); err != nil {
+										t.Fatal(err)
+									}
 								}
-								if err := (&stage{T: t}).newKeys(c); err != nil {
-									t.Fatal(err)
+								if version == VersionDTLS12 {
+									time.Sleep(time.Second) // the least between two handshakes
 								}
 							}
-							if version == VersionDTLS12 {
-								time.Sleep(time.Second) // the least between two handshakes
+							p.close()
+							for _, end := range ends {
+								if err := <-end; err != io.EOF && !errors.Is(err, net.ErrClosed) {
+									t.Errorf("a reader's end: %v", err)
+								}
 							}
-						}
-						p.close()
-						for _, end := range ends {
-							if err := <-end; err != io.EOF && !errors.Is(err, net.ErrClosed) {
-								t.Errorf("a reader's end: %v", err)
-							}
-						}
+						})
 					})
-				})
 			}
 		}
 	}
@@ -168,7 +176,8 @@ func TestNothingRemoved(t *testing.T) {
 func TestRequireComplete(t *testing.T) {
 	for _, require := range []bool{false, true} {
 		bubble(t, func(t *testing.T) {
-			p := ofVersion(t, VersionDTLS12, assoctest.Options{}, func(_, server *Config) { server.RequireComplete = require })
+			p := ofVersion(t, VersionDTLS12, assoctest.Options{},
+				func(_, server *Config) { server.RequireComplete = require })
 			mustWrite(t, p.client, "read", MessageInfo{Stream: 1})
 			goOn := p.server.stop() // it does not see close_notify before the association is gone
 			p.client.CloseWrite()

@@ -186,16 +186,20 @@ type callbackConn struct{ c *Conn }
 // Streams returns the number of streams of the association, for those who know that it is there.
 func (h callbackConn) Streams() (out, in uint16) { return h.c.assoc.Streams() }
 
-func (h callbackConn) LocalAddr() net.Addr            { return h.c.LocalAddr() }
-func (h callbackConn) RemoteAddr() net.Addr           { return h.c.RemoteAddr() }
-func (h callbackConn) Close() error                   { return h.c.assoc.Abort() } // which ends the handshake
+func (h callbackConn) LocalAddr() net.Addr  { return h.c.LocalAddr() }
+func (h callbackConn) RemoteAddr() net.Addr { return h.c.RemoteAddr() }
+
+// which ends the handshake
+func (h callbackConn) Close() error                   { return h.c.assoc.Abort() }
 func (callbackConn) Read([]byte) (int, error)         { return 0, errInCallback }
 func (callbackConn) Write([]byte) (int, error)        { return 0, errInCallback }
 func (callbackConn) SetDeadline(time.Time) error      { return errInCallback }
 func (callbackConn) SetReadDeadline(time.Time) error  { return errInCallback }
 func (callbackConn) SetWriteDeadline(time.Time) error { return errInCallback }
 
-var errInCallback = fmt.Errorf("sctpdtls: a ClientHelloInfo's Conn has addresses only: the handshake is under way: %w", errors.ErrUnsupported)
+var errInCallback = fmt.Errorf(
+	"sctpdtls: a ClientHelloInfo's Conn has addresses only: the handshake is under way: %w",
+	errors.ErrUnsupported)
 
 // Handshake is HandshakeContext with no context.
 func (c *Conn) Handshake() error { return c.HandshakeContext(context.Background()) }

@@ -72,7 +72,8 @@ func TestKernelEcho(t *testing.T) {
 	for i, size := range []int{0, 1, 100, 1500, 9000, MaxMessageSize} {
 		for stream := range uint16(10) {
 			msg := bytes.Repeat([]byte{byte(i)}, size)
-			want := MessageInfo{Stream: stream, PPID: PPIDNGAP + uint32(i), Unordered: i%2 == 1, Length: size}
+			want := MessageInfo{Stream: stream, PPID: PPIDNGAP + uint32(i), Unordered: i%2 == 1,
+				Length: size}
 			if err := c.WriteMessage(msg, want); err != nil {
 				t.Fatal(err)
 			}
@@ -144,7 +145,8 @@ func TestKernelAttackH11Abort(t *testing.T) {
 	}
 	c.Abort()
 	_, _, err = s.ReadMessage(make([]byte, 100))
-	if e, ok := errtype.As[*AssociationError](err); !ok || e.State != AssocAborted || !errors.Is(err, io.ErrUnexpectedEOF) {
+	if e, ok := errtype.As[*AssociationError](err); !ok || e.State != AssocAborted ||
+		!errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("ReadMessage after an ABORT: %v", err)
 	}
 	s.Close()

@@ -29,7 +29,8 @@ func TestHandshakeNeedsNoTimer(t *testing.T) {
 			t.Errorf("it took %v of a clock that only timers move, with a delay of 1ms", d)
 		}
 		if n, m := p.clientSCTP.Dropped(), p.sctp.Dropped(); n+m != 0 {
-			t.Errorf("%d messages to the client and %d to the server came under a key that was not known", n, m)
+			t.Errorf("%d messages to the client and %d to the server came under a key that was not known", n,
+				m)
 		}
 	})
 }
@@ -56,7 +57,8 @@ func TestAttackH4KeysOfTheHandshake(t *testing.T) {
 			if cerr, serr := p.handshake(); cerr != nil || serr != nil {
 				t.Fatalf("handshake: client %v, server %v", cerr, serr)
 			}
-			if err := p.client.WriteMessage([]byte("data"), MessageInfo{Stream: 3, PPID: PPIDNGAP}); err != nil {
+			if err := p.client.WriteMessage([]byte("data"),
+				MessageInfo{Stream: 3, PPID: PPIDNGAP}); err != nil {
 				t.Fatal(err)
 			}
 			if n := len(p.clientSCTP.Sent()); n != test.clientHas {
@@ -69,25 +71,30 @@ func TestAttackH4KeysOfTheHandshake(t *testing.T) {
 					if !switched && s.Data[0] == first {
 						switched = true
 						if first == changeCipherSpec && !a.Sent()[i-1].Info.SackImmediately {
-							t.Errorf("%v: the flush before ChangeCipherSpec waits for an acknowledgement that may be delayed", a.LocalAddr())
+							t.Errorf(
+								"%v: the flush before ChangeCipherSpec waits for an acknowledgement that may be delayed",
+								a.LocalAddr())
 						}
 						if a == p.sctp && i != test.last {
 							t.Errorf("the server sent %d records under key 0, want %d", i, test.last)
 						}
 					}
 					if wantKey := map[bool]uint16{false: 0, true: 1}[switched]; s.Key != wantKey {
-						t.Errorf("%v: record %d of type %#x went under key %d, want %d", a.LocalAddr(), i, s.Data[0], s.Key, wantKey)
+						t.Errorf("%v: record %d of type %#x went under key %d, want %d", a.LocalAddr(), i, s.Data[0],
+							s.Key, wantKey)
 					}
 					want := stream.Info{SackImmediately: s.Info.SackImmediately}
 					if a == p.clientSCTP && i == test.clientHas-1 {
 						want = stream.Info{Stream: 3, PPID: 66, SackImmediately: true}
 					}
 					if s.Info != want {
-						t.Errorf("%v: record %d of type %#x went with %+v, want %+v", a.LocalAddr(), i, s.Data[0], s.Info, want)
+						t.Errorf("%v: record %d of type %#x went with %+v, want %+v", a.LocalAddr(), i, s.Data[0],
+							s.Info, want)
 					}
 				}
 				// Both Finished came under the new key, so that the old one has gone: 1.53, 1.57, 3.35.
-				if keys, active, _, _ := a.State(); !slices.Equal(keys, []uint16{1}) || active != 1 || !switched {
+				if keys, active, _, _ := a.State(); !slices.Equal(keys, []uint16{1}) || active != 1 ||
+					!switched {
 					t.Errorf("%v: keys %v with %d active, want 1 alone", a.LocalAddr(), keys, active)
 				}
 			}
@@ -101,7 +108,8 @@ func TestConnectionState(t *testing.T) {
 		p := connected(t, assoctest.Options{Streams: 4})
 		for _, c := range []*Conn{p.client, p.server} {
 			s := c.ConnectionState()
-			if !s.HandshakeComplete || s.OutStreams != 4 || s.InStreams != 4 || s.AuthKeyID != 1 || len(s.PeerCertificates) == 0 {
+			if !s.HandshakeComplete || s.OutStreams != 4 || s.InStreams != 4 || s.AuthKeyID != 1 ||
+				len(s.PeerCertificates) == 0 {
 				t.Errorf("state %+v", s)
 			}
 		}
@@ -315,13 +323,20 @@ func TestNil(t *testing.T) {
 	var s *Stream
 	var l *Listener
 	errs := map[string]error{
-		"Close": c.Close(), "Abort": c.Abort(), "CloseWrite": c.CloseWrite(), "Handshake": c.Handshake(), "HandshakeContext": c.HandshakeContext(t.Context()),
-		"SetDeadline": c.SetDeadline(time.Time{}), "SetReadDeadline": c.SetReadDeadline(time.Time{}), "SetWriteDeadline": c.SetWriteDeadline(time.Time{}),
-		"WriteMessage": c.WriteMessage(nil, MessageInfo{}), "KeyUpdate": c.KeyUpdate(t.Context(), UpdateRequested), "Renegotiate": c.Renegotiate(t.Context()),
-		"SetPrimary": c.SetPrimary(netip.Addr{}), "BindAdd": c.BindAdd(netip.Addr{}), "BindRemove": c.BindRemove(netip.Addr{}), "SetStreamPriority": c.SetStreamPriority(0, 0),
-		"Stream's Close": s.Close(), "Stream's WriteMessage": s.WriteMessage(nil, MessageInfo{}), "Stream's SetDeadline": s.SetDeadline(time.Time{}),
-		"Stream's SetReadDeadline": s.SetReadDeadline(time.Time{}), "Stream's SetWriteDeadline": s.SetWriteDeadline(time.Time{}),
-		"Listener's Close": l.Close(), "Listener's SetDeadline": l.SetDeadline(time.Time{}),
+		"Close": c.Close(), "Abort": c.Abort(), "CloseWrite": c.CloseWrite(), "Handshake": c.Handshake(),
+		"HandshakeContext": c.HandshakeContext(t.Context()),
+		"SetDeadline":      c.SetDeadline(time.Time{}), "SetReadDeadline": c.SetReadDeadline(time.Time{}),
+		"SetWriteDeadline": c.SetWriteDeadline(time.Time{}),
+		"WriteMessage":     c.WriteMessage(nil, MessageInfo{}),
+		"KeyUpdate":        c.KeyUpdate(t.Context(), UpdateRequested),
+		"Renegotiate":      c.Renegotiate(t.Context()),
+		"SetPrimary":       c.SetPrimary(netip.Addr{}), "BindAdd": c.BindAdd(netip.Addr{}),
+		"BindRemove": c.BindRemove(netip.Addr{}), "SetStreamPriority": c.SetStreamPriority(0, 0),
+		"Stream's Close": s.Close(), "Stream's WriteMessage": s.WriteMessage(nil, MessageInfo{}),
+		"Stream's SetDeadline":      s.SetDeadline(time.Time{}),
+		"Stream's SetReadDeadline":  s.SetReadDeadline(time.Time{}),
+		"Stream's SetWriteDeadline": s.SetWriteDeadline(time.Time{}),
+		"Listener's Close":          l.Close(), "Listener's SetDeadline": l.SetDeadline(time.Time{}),
 	}
 	_, errs["Read"] = c.Read(nil)
 	_, _, errs["ReadMessage"] = c.ReadMessage(nil)
@@ -339,7 +354,8 @@ func TestNil(t *testing.T) {
 	for call, err := range errs {
 		want(t, call, err, syscall.EINVAL)
 	}
-	if c.LocalAddr() != nil || c.RemoteAddr() != nil || s.LocalAddr() != nil || s.RemoteAddr() != nil || l.Addr() != nil {
+	if c.LocalAddr() != nil || c.RemoteAddr() != nil || s.LocalAddr() != nil ||
+		s.RemoteAddr() != nil || l.Addr() != nil {
 		t.Error("nothing has an address")
 	}
 	if c.Stream(1) != nil || s.Conn() != nil || s.ID() != 0 || c.ConnectionState().HandshakeComplete {

@@ -51,7 +51,9 @@ func (c *Config) core() *dtlscore.Config {
 		}
 	}
 	if f := c.VerifyConnection; f != nil {
-		d.VerifyConnection = func(s dtlscore.ConnectionState) error { return f(ConnectionState{ConnectionState: s}) }
+		d.VerifyConnection = func(s dtlscore.ConnectionState) error {
+			return f(ConnectionState{ConnectionState: s})
+		}
 	}
 	if f := c.OnPeerChanged; f != nil {
 		d.OnPeerChanged = func(old, new dtlscore.ConnectionState) error {

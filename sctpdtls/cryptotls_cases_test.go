@@ -60,7 +60,8 @@ func newKey(curve elliptic.Curve) *ecdsa.PrivateKey {
 var anOperator = sync.OnceValue(func() *operator {
 	o := &operator{roots: x509.NewCertPool(), key: newKey(elliptic.P256())}
 	ca := o.issue(o.key, func(c *x509.Certificate) {
-		c.Subject.CommonName, c.IsCA, c.BasicConstraintsValid, c.KeyUsage = "operator", true, true, x509.KeyUsageCertSign
+		c.Subject.CommonName, c.IsCA, c.BasicConstraintsValid, c.KeyUsage = "operator", true, true,
+			x509.KeyUsageCertSign
 	})
 	var err error
 	if o.cert, err = x509.ParseCertificate(ca.Certificate[0]); err != nil {
@@ -98,8 +99,10 @@ var tlsCases = slices.Concat([]tlsCase{
 	{says: "(the cases begin with mutual authentication)", set: func(*meeting) {}},
 
 	// Rand, Time.
-	{says: "Rand provides the source of entropy for nonces", set: func(m *meeting) { m.client.Rand = &noise{} }},
-	{says: "Rand provides the source of entropy for nonces", set: func(m *meeting) { m.client.Rand = strings.NewReader("short") }, fails: true},
+	{says: "Rand provides the source of entropy for nonces",
+		set: func(m *meeting) { m.client.Rand = &noise{} }},
+	{says: "Rand provides the source of entropy for nonces",
+		set: func(m *meeting) { m.client.Rand = strings.NewReader("short") }, fails: true},
 	{says: "Time returns the current time", set: func(m *meeting) {
 		m.client.Time = func() time.Time { return time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC) }
 	}, fails: true},
@@ -108,18 +111,24 @@ var tlsCases = slices.Concat([]tlsCase{
 	}, fails: true},
 
 	// Certificates.
-	{says: "The first certificate compatible with the peer's requirements is selected automatically.", version: in12, set: func(m *meeting) {
-		onlyOperator(m, anOperator().issue(newKey(elliptic.P256()), nil), anOperator().issue(rsaKey(), func(c *x509.Certificate) { c.Subject.CommonName = "RSA" }))
-		m.client.CipherSuites = []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}
-	}},
-	{says: "The first certificate compatible with the peer's requirements is selected automatically.", set: func(m *meeting) {
-		onlyOperator(m, anOperator().issue(newKey(elliptic.P256()), func(c *x509.Certificate) {
-			c.DNSNames, c.Subject.CommonName = []string{"other.example"}, "other name"
-		}), anOperator().issue(newKey(elliptic.P256()), nil))
-	}},
-	{says: "The first certificate compatible with the peer's requirements is selected automatically.", set: func(m *meeting) {
-		m.client.Certificates = []tls.Certificate{anOperator().issue(newKey(elliptic.P256()), nil), pki().Client} // ClientCAs are named
-	}},
+	{says: "The first certificate compatible with the peer's requirements is selected automatically.",
+		version: in12, set: func(m *meeting) {
+			onlyOperator(m, anOperator().issue(newKey(elliptic.P256()), nil),
+				anOperator().issue(rsaKey(), func(c *x509.Certificate) { c.Subject.CommonName = "RSA" }))
+			m.client.CipherSuites = []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}
+		}},
+	{says: "The first certificate compatible with the peer's requirements is selected automatically.",
+		set: func(m *meeting) {
+			onlyOperator(m, anOperator().issue(newKey(elliptic.P256()), func(c *x509.Certificate) {
+				c.DNSNames, c.Subject.CommonName = []string{"other.example"}, "other name"
+			}), anOperator().issue(newKey(elliptic.P256()), nil))
+		}},
+	{says: "The first certificate compatible with the peer's requirements is selected automatically.",
+		set: func(m *meeting) {
+			// ClientCAs are named
+			m.client.Certificates = []tls.Certificate{anOperator().issue(newKey(elliptic.P256()), nil),
+				pki().Client}
+		}},
 	{says: "Leaf is the parsed form of the leaf certificate. If nil, the leaf certificate will be parsed as needed.", set: func(m *meeting) {
 		certs := []tls.Certificate{pki().Client, pki().Server}
 		for i := range certs {
@@ -128,7 +137,8 @@ var tlsCases = slices.Concat([]tlsCase{
 		m.server.Certificates = certs
 	}},
 	{says: "SupportedSignatureAlgorithms is an optional list restricting what signature algorithms the PrivateKey can be used for.", set: func(m *meeting) {
-		limited := anOperator().issue(rsaKey(), func(c *x509.Certificate) { c.Subject.CommonName = "limited" })
+		limited := anOperator().issue(rsaKey(),
+			func(c *x509.Certificate) { c.Subject.CommonName = "limited" })
 		limited.SupportedSignatureAlgorithms = []tls.SignatureScheme{tls.PKCS1WithSHA1}
 		onlyOperator(m, limited, anOperator().issue(newKey(elliptic.P256()), nil))
 	}},
@@ -152,7 +162,9 @@ var tlsCases = slices.Concat([]tlsCase{
 	}, wants: `GetCertificate "server.example"`},
 	{says: "It will only be called if the client supplies SNI information or if Certificates is empty.", set: func(m *meeting) {
 		m.client.ServerName, m.client.InsecureSkipVerify = "", true
-		m.server.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, errRefused }
+		m.server.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			return nil, errRefused
+		}
 	}},
 	{says: "It will only be called if the client supplies SNI information or if Certificates is empty.", set: func(m *meeting) {
 		m.client.ServerName, m.client.InsecureSkipVerify, m.server.Certificates = "192.0.2.1", true, nil
@@ -171,28 +183,40 @@ var tlsCases = slices.Concat([]tlsCase{
 
 	// GetClientCertificate.
 	{says: "If set, the contents of Certificates will be ignored.", set: func(m *meeting) {
-		m.client.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return new(tls.Certificate), nil }
+		m.client.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			return new(tls.Certificate), nil
+		}
 	}, fails: true},
-	{says: "If GetClientCertificate returns an error, the handshake will be aborted", set: func(m *meeting) {
-		m.server.ClientAuth = tls.RequestClientCert
-		m.client.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return nil, errRefused }
-	}, fails: true},
-	{says: "If Certificate.Certificate is empty then no certificate will be sent to the server.", set: func(m *meeting) {
-		m.server.ClientAuth = tls.VerifyClientCertIfGiven
-		m.client.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return new(tls.Certificate), nil }
-	}},
+	{says: "If GetClientCertificate returns an error, the handshake will be aborted",
+		set: func(m *meeting) {
+			m.server.ClientAuth = tls.RequestClientCert
+			m.client.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+				return nil, errRefused
+			}
+		}, fails: true},
+	{says: "If Certificate.Certificate is empty then no certificate will be sent to the server.",
+		set: func(m *meeting) {
+			m.server.ClientAuth = tls.VerifyClientCertIfGiven
+			m.client.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+				return new(tls.Certificate), nil
+			}
+		}},
 	{says: "GetClientCertificate, if not nil, is called when a server requests a certificate from a client.", set: func(m *meeting) {
 		m.client.GetClientCertificate = func(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			m.called("Version %#x, AcceptableCAs %v, SupportsCertificate %v %v, Context %v", info.Version,
 				len(info.AcceptableCAs) == 1 && bytes.Equal(info.AcceptableCAs[0], issuer(pki().Client)),
-				info.SupportsCertificate(to(pki().Client)) == nil, info.SupportsCertificate(to(anOperator().issue(rsaKey(), nil))) == nil, info.Context() != nil)
+				info.SupportsCertificate(to(pki().Client)) == nil,
+				info.SupportsCertificate(to(anOperator().issue(rsaKey(), nil))) == nil, info.Context() != nil)
 			return to(pki().Client), nil
 		}
 	}},
-	{says: "GetClientCertificate, if not nil, is called when a server requests a certificate", set: func(m *meeting) {
-		m.server.ClientAuth = tls.NoClientCert
-		m.client.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return nil, errRefused }
-	}},
+	{says: "GetClientCertificate, if not nil, is called when a server requests a certificate",
+		set: func(m *meeting) {
+			m.server.ClientAuth = tls.NoClientCert
+			m.client.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+				return nil, errRefused
+			}
+		}},
 
 	// GetConfigForClient.
 	{says: "It may return a non-nil Config in order to change the Config that will be used to handle this connection.", set: func(m *meeting) {
@@ -204,20 +228,31 @@ var tlsCases = slices.Concat([]tlsCase{
 		m.client.NextProtos = []string{"other", "chosen"}
 	}},
 	{says: "If the returned Config is nil, the original Config will be used.", set: func(m *meeting) {
-		m.server.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { m.called("GetConfigForClient"); return nil, nil }
+		m.server.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+			m.called("GetConfigForClient")
+			return nil, nil
+		}
 	}, wants: "GetConfigForClient"},
 	{says: "(an error ends the handshake)", set: func(m *meeting) {
-		m.server.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return nil, errRefused }
+		m.server.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+			return nil, errRefused
+		}
 	}, fails: true},
-	{says: "Server configurations must set one of Certificates, GetCertificate or GetConfigForClient.", set: func(m *meeting) {
-		m.server = &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
-			return tlsServer(m.version), nil
-		}}
-	}},
-	{says: "It is called after a ClientHello is received (once, also with a HelloRetryRequest)", version: in13, set: func(m *meeting) {
-		m.server.CurvePreferences = []tls.CurveID{tls.CurveP384}
-		m.server.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { m.called("GetConfigForClient"); return nil, nil }
-	}, wants: "GetConfigForClient"},
+	{says: "Server configurations must set one of Certificates, GetCertificate or GetConfigForClient.",
+		set: func(m *meeting) {
+			m.server = &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert,
+				GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+					return tlsServer(m.version), nil
+				}}
+		}},
+	{says: "It is called after a ClientHello is received (once, also with a HelloRetryRequest)",
+		version: in13, set: func(m *meeting) {
+			m.server.CurvePreferences = []tls.CurveID{tls.CurveP384}
+			m.server.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+				m.called("GetConfigForClient")
+				return nil, nil
+			}
+		}, wants: "GetConfigForClient"},
 
 	// ClientHelloInfo.
 	{says: "ServerName is only set if the client is using SNI", set: func(m *meeting) {
@@ -236,40 +271,50 @@ var tlsCases = slices.Concat([]tlsCase{
 			return c, nil
 		}
 	}, wants: `["a" "b"]`},
-	{says: "SupportedVersions lists the TLS versions supported by the client.", version: in13, set: func(m *meeting) {
-		look(m, func(info *tls.ClientHelloInfo) { m.called("%#x", info.SupportedVersions) })
-	}, wants: "[0x304]"},
-	{says: "SupportedVersions lists the TLS versions supported by the client.", version: in12, set: func(m *meeting) {
-		m.client.MaxVersion = 0
-		look(m, func(info *tls.ClientHelloInfo) { m.called("%#x", info.SupportedVersions) })
-	}, wants: "[0x304 0x303]"},
+	{says: "SupportedVersions lists the TLS versions supported by the client.", version: in13,
+		set: func(m *meeting) {
+			look(m, func(info *tls.ClientHelloInfo) { m.called("%#x", info.SupportedVersions) })
+		}, wants: "[0x304]"},
+	{says: "SupportedVersions lists the TLS versions supported by the client.", version: in12,
+		set: func(m *meeting) {
+			m.client.MaxVersion = 0
+			look(m, func(info *tls.ClientHelloInfo) { m.called("%#x", info.SupportedVersions) })
+		}, wants: "[0x304 0x303]"},
 	{says: "CipherSuites lists the CipherSuites supported by the client. SupportedCurves lists the key exchange mechanisms supported by the client. SignatureSchemes lists the signature and hash schemes that the client is willing to verify. SupportedPoints lists the point formats.", version: in12, set: func(m *meeting) {
-		m.client.CipherSuites, m.client.CurvePreferences = []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384}, []tls.CurveID{tls.CurveP256}
+		m.client.CipherSuites,
+			m.client.CurvePreferences = []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384},
+			[]tls.CurveID{tls.CurveP256}
 		look(m, func(info *tls.ClientHelloInfo) {
-			m.called("%v %v %v %v", slices.Contains(info.CipherSuites, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384), info.SupportedCurves,
+			m.called("%v %v %v %v", slices.Contains(info.CipherSuites,
+				tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384), info.SupportedCurves,
 				info.SupportedPoints, slices.Contains(info.SignatureSchemes, tls.ECDSAWithP256AndSHA256))
 		})
 	}, wants: "true [CurveP256] [0] true"},
-	{says: "Extensions lists the IDs of the extensions presented by the client in the ClientHello.", set: func(m *meeting) {
-		look(m, func(info *tls.ClientHelloInfo) {
-			m.called("server_name %v, signature_algorithms %v, ALPN %v", slices.Contains(info.Extensions, 0), slices.Contains(info.Extensions, 13), slices.Contains(info.Extensions, 16))
-		})
-	}, wants: "server_name true, signature_algorithms true, ALPN false"},
+	{says: "Extensions lists the IDs of the extensions presented by the client in the ClientHello.",
+		set: func(m *meeting) {
+			look(m, func(info *tls.ClientHelloInfo) {
+				m.called("server_name %v, signature_algorithms %v, ALPN %v",
+					slices.Contains(info.Extensions, 0),
+					slices.Contains(info.Extensions, 13), slices.Contains(info.Extensions, 16))
+			})
+		}, wants: "server_name true, signature_algorithms true, ALPN false"},
 	{says: "Context returns the context of the handshake that is in progress.", set: func(m *meeting) {
 		look(m, func(info *tls.ClientHelloInfo) {
 			m.called("%v", info.Context() != nil && info.Context() != context.TODO())
 		})
 	}, wants: "true"},
-	{says: "SupportsCertificate will take into account the associated Config.", version: in12, set: func(m *meeting) {
-		m.client.MaxVersion = 0
-		m.server.CipherSuites = []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}
-		onlyOperator(m)
-		m.server.GetCertificate = func(info *tls.ClientHelloInfo) (*tls.Certificate, error) {
-			byRSA := anOperator().issue(rsaKey(), nil)
-			m.called("%v %v", info.SupportsCertificate(to(anOperator().issue(newKey(elliptic.P256()), nil))) == nil, info.SupportsCertificate(&byRSA) == nil)
-			return &byRSA, nil
-		}
-	}, wants: "false true"},
+	{says: "SupportsCertificate will take into account the associated Config.", version: in12,
+		set: func(m *meeting) {
+			m.client.MaxVersion = 0
+			m.server.CipherSuites = []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}
+			onlyOperator(m)
+			m.server.GetCertificate = func(info *tls.ClientHelloInfo) (*tls.Certificate, error) {
+				byRSA := anOperator().issue(rsaKey(), nil)
+				m.called("%v %v", info.SupportsCertificate(to(anOperator().issue(newKey(elliptic.P256()),
+					nil))) == nil, info.SupportsCertificate(&byRSA) == nil)
+				return &byRSA, nil
+			}
+		}, wants: "false true"},
 
 	{says: "HelloRetryRequest indicates whether the ClientHello was sent in response to a HelloRetryRequest message.", version: in13, set: func(m *meeting) {
 		m.server.CurvePreferences = []tls.CurveID{tls.CurveP384}
@@ -282,7 +327,8 @@ var tlsCases = slices.Concat([]tlsCase{
 
 	// VerifyPeerCertificate.
 	{says: "It receives the raw ASN.1 certificates provided by the peer and also any verified chains that normal processing found.", set: func(m *meeting) {
-		m.client.VerifyPeerCertificate, m.server.VerifyPeerCertificate = verifier(m, "client", nil), verifier(m, "server", nil)
+		m.client.VerifyPeerCertificate, m.server.VerifyPeerCertificate = verifier(m, "client", nil),
+			verifier(m, "server", nil)
 	}, wants: "client: 1 certificates, 1 chains; server: 1 certificates, 1 chains"},
 	{says: "If it returns a non-nil error, the handshake is aborted", set: func(m *meeting) {
 		m.client.VerifyPeerCertificate = verifier(m, "client", errRefused)
@@ -295,20 +341,28 @@ var tlsCases = slices.Concat([]tlsCase{
 	}, fails: true},
 	{says: "If normal verification is disabled, then this callback will be considered but the verifiedChains argument will always be nil.", set: func(m *meeting) {
 		m.client.InsecureSkipVerify, m.server.ClientAuth = true, tls.RequireAnyClientCert
-		m.client.VerifyPeerCertificate, m.server.VerifyPeerCertificate = verifier(m, "client", nil), verifier(m, "server", nil)
+		m.client.VerifyPeerCertificate, m.server.VerifyPeerCertificate = verifier(m, "client", nil),
+			verifier(m, "server", nil)
 	}, wants: "client: 1 certificates, no chains; server: 1 certificates, no chains"},
-	{says: "When ClientAuth is NoClientCert, this callback is not called on the server.", set: func(m *meeting) {
-		m.server.ClientAuth, m.server.VerifyPeerCertificate = tls.NoClientCert, verifier(m, "server", errRefused)
-	}},
-	{says: "rawCerts may be empty on the server if ClientAuth is RequestClientCert", set: func(m *meeting) {
-		m.client.Certificates, m.server.ClientAuth, m.server.VerifyPeerCertificate = nil, tls.RequestClientCert, verifier(m, "server", nil)
-	}, wants: "server: 0 certificates, no chains"},
-	{says: "rawCerts may be empty on the server if ClientAuth is VerifyClientCertIfGiven", set: func(m *meeting) {
-		m.client.Certificates, m.server.ClientAuth, m.server.VerifyPeerCertificate = nil, tls.VerifyClientCertIfGiven, verifier(m, "server", errRefused)
-	}, fails: true},
+	{says: "When ClientAuth is NoClientCert, this callback is not called on the server.",
+		set: func(m *meeting) {
+			m.server.ClientAuth, m.server.VerifyPeerCertificate = tls.NoClientCert,
+				verifier(m, "server", errRefused)
+		}},
+	{says: "rawCerts may be empty on the server if ClientAuth is RequestClientCert",
+		set: func(m *meeting) {
+			m.client.Certificates, m.server.ClientAuth, m.server.VerifyPeerCertificate = nil,
+				tls.RequestClientCert, verifier(m, "server", nil)
+		}, wants: "server: 0 certificates, no chains"},
+	{says: "rawCerts may be empty on the server if ClientAuth is VerifyClientCertIfGiven",
+		set: func(m *meeting) {
+			m.client.Certificates, m.server.ClientAuth, m.server.VerifyPeerCertificate = nil,
+				tls.VerifyClientCertIfGiven, verifier(m, "server", errRefused)
+		}, fails: true},
 	{says: "This callback is not invoked on resumed connections.", rounds: 2, set: func(m *meeting) {
 		m.client.ClientSessionCache = tls.NewLRUClientSessionCache(1)
-		m.client.VerifyPeerCertificate, m.server.VerifyPeerCertificate = verifier(m, "client", nil), verifier(m, "server", nil)
+		m.client.VerifyPeerCertificate, m.server.VerifyPeerCertificate = verifier(m, "client", nil),
+			verifier(m, "server", nil)
 	}, wants: "client: 1 certificates, 1 chains; server: 1 certificates, 1 chains"},
 }, moreTLSCases)
 

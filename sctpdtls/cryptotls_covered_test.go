@@ -17,7 +17,8 @@ import (
 // case or in the table of what is not the same.
 func TestCryptoTLSIsCovered(t *testing.T) {
 	var said strings.Builder
-	for _, name := range []string{"cryptotls_test.go", "cryptotls_cases_test.go", "cryptotls_more_test.go", "../docs/moving.md"} {
+	for _, name := range []string{"cryptotls_test.go", "cryptotls_cases_test.go",
+		"cryptotls_more_test.go", "../docs/moving.md"} {
 		b, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
@@ -25,8 +26,10 @@ func TestCryptoTLSIsCovered(t *testing.T) {
 		said.Write(b)
 	}
 	for _, of := range []reflect.Type{
-		reflect.TypeFor[tls.Config](), reflect.TypeFor[tls.Certificate](), reflect.TypeFor[tls.ClientHelloInfo](),
-		reflect.TypeFor[tls.CertificateRequestInfo](), reflect.TypeFor[tls.ConnectionState](), reflect.TypeFor[tls.Conn](),
+		reflect.TypeFor[tls.Config](), reflect.TypeFor[tls.Certificate](),
+		reflect.TypeFor[tls.ClientHelloInfo](),
+		reflect.TypeFor[tls.CertificateRequestInfo](), reflect.TypeFor[tls.ConnectionState](),
+		reflect.TypeFor[tls.Conn](),
 	} {
 		var names []string
 		for i := range of.NumField() {

@@ -66,7 +66,9 @@ func TestAsCryptoTLS(t *testing.T) {
 			t.Run(fmt.Sprintf("%d/%s", i, tls.VersionName(version)), func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
 					theirs := c.run(version, (*meeting).overTLS)
-					ours := c.run(version, func(m *meeting, cache *any) (bool, [2]string) { return m.overSCTP(t, cache) })
+					ours := c.run(version, func(m *meeting, cache *any) (bool, [2]string) {
+						return m.overSCTP(t, cache)
+					})
 					if !reflect.DeepEqual(ours, theirs) {
 						t.Errorf("“%s”\ncrypto/tls: %+v\nhere:       %+v", c.says, theirs, ours)
 					}
@@ -82,11 +84,13 @@ func TestAsCryptoTLS(t *testing.T) {
 	}
 }
 
-func (c *tlsCase) run(version uint16, connect func(*meeting, *any) (made bool, states [2]string)) (a account) {
+func (c *tlsCase) run(version uint16, connect func(*meeting, *any) (made bool,
+	states [2]string)) (a account) {
 	m := &meeting{
 		version: version,
 		client: &tls.Config{
-			Certificates: []tls.Certificate{pki().Client}, RootCAs: pki().Roots, ServerName: "server.example", MinVersion: version, MaxVersion: version,
+			Certificates: []tls.Certificate{pki().Client}, RootCAs: pki().Roots,
+			ServerName: "server.example", MinVersion: version, MaxVersion: version,
 		},
 		server: tlsServer(version),
 	}
@@ -103,7 +107,8 @@ func (c *tlsCase) run(version uint16, connect func(*meeting, *any) (made bool, s
 		}
 	}
 	// Whose callback is first is no matter where the two ends do not wait for each other.
-	a.calls = slices.SortedStableFunc(slices.Values(m.calls), func(a, b string) int { return strings.Compare(end(a), end(b)) })
+	a.calls = slices.SortedStableFunc(slices.Values(m.calls),
+		func(a, b string) int { return strings.Compare(end(a), end(b)) })
 	return a
 }
 
@@ -207,10 +212,13 @@ func summary(s tls.ConnectionState) string {
 		peers = append(peers, cert.Subject.CommonName)
 	}
 	for _, chain := range s.VerifiedChains {
-		chains = append(chains, fmt.Sprintf("%d to %s", len(chain), chain[len(chain)-1].Subject.CommonName))
+		chains = append(chains, fmt.Sprintf("%d to %s", len(chain),
+			chain[len(chain)-1].Subject.CommonName))
 	}
-	return fmt.Sprintf("version %#x, complete %v, resumed %v, retried %v, suite %s, protocol %q %v, name %q, peers %q, chains %q, OCSP %q",
-		s.Version, s.HandshakeComplete, s.DidResume, hasRetried(s), suite, s.NegotiatedProtocol, *deprecated[bool](&s, "NegotiatedProtocolIsMutual"),
+	return fmt.Sprintf(
+		"version %#x, complete %v, resumed %v, retried %v, suite %s, protocol %q %v, name %q, peers %q, chains %q, OCSP %q",
+		s.Version, s.HandshakeComplete, s.DidResume, hasRetried(s), suite, s.NegotiatedProtocol,
+		*deprecated[bool](&s, "NegotiatedProtocolIsMutual"),
 		s.ServerName, peers, chains, s.OCSPResponse)
 }
 
@@ -289,7 +297,8 @@ func TestConnAsCryptoTLS(t *testing.T) {
 		"LocalAddr returns the local network address. RemoteAddr returns the remote network address.": func(t *testing.T) error {
 			p := connected(t, assoctest.Options{})
 			defer p.close()
-			if p.client.LocalAddr().String() != p.server.RemoteAddr().String() || p.client.RemoteAddr().String() != p.server.LocalAddr().String() {
+			if p.client.LocalAddr().String() != p.server.RemoteAddr().String() ||
+				p.client.RemoteAddr().String() != p.server.LocalAddr().String() {
 				return errors.New("they differ")
 			}
 			return nil
@@ -298,7 +307,11 @@ func TestConnAsCryptoTLS(t *testing.T) {
 			p := connected(t, assoctest.Options{})
 			defer p.close()
 			done := make(chan error)
-			go func() { _, err := p.client.Write([]byte("last")); done <- errors.Join(err, p.client.CloseWrite()) }()
+			go func() {
+				_, err := p.client.Write([]byte("last"))
+				done <- errors.Join(err,
+					p.client.CloseWrite())
+			}()
 			b, err := io.ReadAll(p.server)
 			if string(b) != "last" {
 				err = errors.Join(err, fmt.Errorf("%q was read", b))

@@ -18,7 +18,9 @@ var day = flag.Duration("day", 20*time.Minute, "how long TestDayOfRekeys lasts, 
 // Section 8.
 func TestDayOfRekeys(t *testing.T) {
 	for _, version := range versions {
-		t.Run(VersionName(version), func(t *testing.T) { bubble(t, func(t *testing.T) { testDay(t, version) }) })
+		t.Run(VersionName(version), func(t *testing.T) {
+			bubble(t, func(t *testing.T) { testDay(t, version) })
+		})
 	}
 }
 

@@ -46,7 +46,9 @@ type Dialer struct {
 	Config    *Config
 	LocalAddr *Addr // nil: any
 
-	dialer func(ctx context.Context, network string, local, remote *Addr, config *Config) (stream.Association, error) // nil: the kernel's
+	// nil: the kernel's
+	dialer func(ctx context.Context, network string, local, remote *Addr, config *Config) (
+		stream.Association, error)
 }
 
 // DialContext is [Dialer.DialConn] for code that takes a dialer such as [net.Dialer]. The
@@ -90,7 +92,8 @@ func (d *Dialer) DialConn(ctx context.Context, network, address string) (*Conn, 
 	}
 	opError.Addr = addrs[0]
 	c, addr, err := d.dialOnce(ctx, network, addrs, config, coreConfig)
-	if err != nil && d.LocalAddr != nil && d.LocalAddr.Port != 0 && ctx.Err() == nil && mayBeRestart(err) {
+	if err != nil && d.LocalAddr != nil && d.LocalAddr.Port != 0 && ctx.Err() == nil &&
+		mayBeRestart(err) {
 		c, addr, err = d.dialOnce(ctx, network, addrs, config, coreConfig)
 	}
 	opError.Addr = addr
@@ -110,12 +113,14 @@ func mayBeRestart(err error) bool {
 	}
 	e, ok := errtype.As[*AssociationError](err)
 	return ok && e.State == AssocAborted || errors.Is(err, syscall.ECONNRESET) ||
-		errors.Is(err, syscall.ENOTCONN) || errors.Is(err, syscall.EINVAL) // said of an association that is gone already
+		// said of an association that is gone already
+		errors.Is(err, syscall.ENOTCONN) || errors.Is(err, syscall.EINVAL)
 }
 
 // dialOnce sets up an association with one of addrs and does the handshake. addr is that one, or
 // the first if there is none.
-func (d *Dialer) dialOnce(ctx context.Context, network string, addrs []*Addr, config *Config, coreConfig *dtlscore.Config) (c *Conn, addr *Addr, err error) {
+func (d *Dialer) dialOnce(ctx context.Context, network string, addrs []*Addr, config *Config,
+	coreConfig *dtlscore.Config) (c *Conn, addr *Addr, err error) {
 	core, err := dtlscore.Client(coreConfig)
 	if err != nil {
 		return nil, addrs[0], err
@@ -133,7 +138,8 @@ func (d *Dialer) dialOnce(ctx context.Context, network string, addrs []*Addr, co
 
 // associate tries the addresses of a name one after the other, as [net.Dialer] does. The error is
 // that of the first.
-func (d *Dialer) associate(ctx context.Context, network string, addrs []*Addr, config *Config) (a stream.Association, addr *Addr, err error) {
+func (d *Dialer) associate(ctx context.Context, network string, addrs []*Addr,
+	config *Config) (a stream.Association, addr *Addr, err error) {
 	dial := dialKernel
 	if _, udp := withoutUDP(network); udp {
 		dial = dialUDP
@@ -160,7 +166,8 @@ func (d *Dialer) associate(ctx context.Context, network string, addrs []*Addr, c
 
 // shareOf is the context for one address of several that are left: a fair share of the time, but
 // two seconds if there are so many, and limit at most. The last one has all that is left.
-func shareOf(ctx context.Context, left int, limit time.Duration) (context.Context, context.CancelFunc) {
+func shareOf(ctx context.Context, left int, limit time.Duration) (context.Context,
+	context.CancelFunc) {
 	if left == 1 {
 		return ctx, func() {}
 	}

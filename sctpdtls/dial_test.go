@@ -28,7 +28,8 @@ type fakeNetwork struct {
 	ends   []*assoctest.Assoc // the servers'
 }
 
-func (f *fakeNetwork) dial(ctx context.Context, _ string, _, remote *Addr, _ *Config) (stream.Association, error) {
+func (f *fakeNetwork) dial(ctx context.Context, _ string, _, remote *Addr,
+	_ *Config) (stream.Association, error) {
 	f.tried = append(f.tried, remote.String())
 	err, fails := f.fails[remote.String()]
 	switch {
@@ -86,14 +87,21 @@ func TestDialTriesAllAddresses(t *testing.T) {
 		tried []string
 		err   error
 	}{
-		"the first":         {nil, 0, 0, []string{one}, nil},
-		"refused":           {map[string]error{one: syscall.ECONNREFUSED, two: syscall.ENETUNREACH}, 0, 0, []string{one, two, three}, nil},
-		"silent":            {map[string]error{one: nil, two: nil}, 0, 20 * time.Second, []string{one, two, three}, nil},
-		"silent, in time":   {map[string]error{one: nil}, 9 * time.Second, 3 * time.Second, []string{one, two}, nil},
-		"all silent":        {map[string]error{one: nil, two: nil, three: nil}, 9 * time.Second, 9 * time.Second, []string{one, two, three}, context.DeadlineExceeded},
-		"all refused":       {map[string]error{one: syscall.ECONNREFUSED, two: syscall.ENETUNREACH, three: syscall.ETIMEDOUT}, 0, 0, []string{one, two, three}, syscall.ECONNREFUSED},
-		"too little time":   {map[string]error{one: nil, two: nil}, time.Second, time.Second, []string{one}, context.DeadlineExceeded},
-		"two silent, three": {map[string]error{one: nil, two: nil}, 30 * time.Second, 20 * time.Second, []string{one, two, three}, nil},
+		"the first": {nil, 0, 0, []string{one}, nil},
+		"refused": {map[string]error{one: syscall.ECONNREFUSED, two: syscall.ENETUNREACH}, 0, 0,
+			[]string{one, two, three}, nil},
+		"silent": {map[string]error{one: nil, two: nil}, 0, 20 * time.Second,
+			[]string{one, two, three}, nil},
+		"silent, in time": {map[string]error{one: nil}, 9 * time.Second, 3 * time.Second,
+			[]string{one, two}, nil},
+		"all silent": {map[string]error{one: nil, two: nil, three: nil}, 9 * time.Second,
+			9 * time.Second, []string{one, two, three}, context.DeadlineExceeded},
+		"all refused": {map[string]error{one: syscall.ECONNREFUSED, two: syscall.ENETUNREACH,
+			three: syscall.ETIMEDOUT}, 0, 0, []string{one, two, three}, syscall.ECONNREFUSED},
+		"too little time": {map[string]error{one: nil, two: nil}, time.Second, time.Second,
+			[]string{one}, context.DeadlineExceeded},
+		"two silent, three": {map[string]error{one: nil, two: nil}, 30 * time.Second, 20 * time.Second,
+			[]string{one, two, three}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -105,8 +113,10 @@ func TestDialTriesAllAddresses(t *testing.T) {
 					defer cancel()
 				}
 				start := time.Now()
-				c, addr, err := (&Dialer{dialer: f.dial}).dialOnce(ctx, "sctp", addrs(one, two, three), clientConfig(), clientConfig().core())
-				if !errors.Is(err, test.err) || (err == nil) != (test.err == nil) || !slices.Equal(f.tried, test.tried) {
+				c, addr, err := (&Dialer{dialer: f.dial}).dialOnce(ctx, "sctp", addrs(one, two, three),
+					clientConfig(), clientConfig().core())
+				if !errors.Is(err, test.err) || (err == nil) != (test.err == nil) ||
+					!slices.Equal(f.tried, test.tried) {
 					t.Errorf("tried %v, error %v; want %v, %v", f.tried, err, test.tried, test.err)
 				}
 				if d := time.Since(start).Truncate(time.Second); d != test.took {
@@ -158,11 +168,17 @@ func TestDialAgainAfterCrash(t *testing.T) {
 		"no SCTP-AUTH, once": {own, func(n int, a association) association {
 			return map[bool]association{true: unauthenticated{a}, false: a}[n == 0]
 		}, nil, 2, true},
-		"no SCTP-AUTH at all":  {own, func(_ int, a association) association { return unauthenticated{a} }, nil, 2, false},
-		"no SCTP-AUTH, anyone": {nil, func(_ int, a association) association { return unauthenticated{a} }, nil, 1, false},
-		"any port":             {&Addr{}, func(_ int, a association) association { return unauthenticated{a} }, nil, 1, false},
-		"lost":                 {own, reset, nil, 1, false},
-		"reset":                {own, nil, syscall.ECONNRESET, 2, true},
+		"no SCTP-AUTH at all": {own, func(_ int, a association) association {
+			return unauthenticated{a}
+		}, nil, 2, false},
+		"no SCTP-AUTH, anyone": {nil, func(_ int, a association) association {
+			return unauthenticated{a}
+		}, nil, 1, false},
+		"any port": {&Addr{}, func(_ int, a association) association {
+			return unauthenticated{a}
+		}, nil, 1, false},
+		"lost":  {own, reset, nil, 1, false},
+		"reset": {own, nil, syscall.ECONNRESET, 2, true},
 		"aborted": {own, func(n int, a association) association {
 			if n == 0 {
 				return &aborting{a.(*memAssociation)}
@@ -181,7 +197,8 @@ func TestDialAgainAfterCrash(t *testing.T) {
 				}
 				dials := 0
 				d := &Dialer{Config: clientConfig(), LocalAddr: test.local}
-				d.dialer = func(ctx context.Context, network string, local, remote *Addr, config *Config) (stream.Association, error) {
+				d.dialer = func(ctx context.Context, network string, local, remote *Addr, config *Config) (
+					stream.Association, error) {
 					if dials++; dials == 1 && test.first != nil {
 						return nil, os.NewSyscallError("connect", test.first)
 					}

@@ -45,9 +45,11 @@ func TestAttackC7CloseLosesNothing(t *testing.T) {
 			if err := <-closed; err != nil {
 				t.Errorf("Close: %v", err)
 			}
-			want(t, "WriteMessage after the peer's close", p.server.WriteMessage([]byte("x"), MessageInfo{}), ErrPeerClosed)
+			want(t, "WriteMessage after the peer's close", p.server.WriteMessage([]byte("x"), MessageInfo{}),
+				ErrPeerClosed)
 			p.close()
-			want(t, "WriteMessage after Close", p.client.WriteMessage([]byte("x"), MessageInfo{}), net.ErrClosed)
+			want(t, "WriteMessage after Close", p.client.WriteMessage([]byte("x"), MessageInfo{}),
+				net.ErrClosed)
 			_, _, err := p.client.ReadMessage(buf)
 			want(t, "ReadMessage after Close", err, net.ErrClosed)
 		})
@@ -128,8 +130,11 @@ func TestAttackC6TruncationIsReported(t *testing.T) {
 				}
 				for range 2 {
 					_, _, err := p.server.ReadMessage(buf)
-					if e, ok := errtype.As[*AssociationError](err); !ok || e.State != test.end || !errors.Is(err, io.ErrUnexpectedEOF) {
-						t.Errorf("ReadMessage: %v, want an AssociationError with end %d that is an io.ErrUnexpectedEOF", err, test.end)
+					if e, ok := errtype.As[*AssociationError](err); !ok || e.State != test.end ||
+						!errors.Is(err, io.ErrUnexpectedEOF) {
+						t.Errorf(
+							"ReadMessage: %v, want an AssociationError with end %d that is an io.ErrUnexpectedEOF", err,
+							test.end)
 					}
 				}
 				wantPeersEnd(t, "WriteMessage", p.server.WriteMessage([]byte("x"), MessageInfo{}))
@@ -146,7 +151,8 @@ func TestAttackE12HandshakeTimeout(t *testing.T) {
 		p := newTestPair(t, assoctest.Options{}, clientConfig(), serverConfig())
 		start := time.Now()
 		err := p.client.Handshake()
-		if e, ok := errtype.As[*HandshakeTimeoutError](err); !ok || e.KeyInUse || !errors.Is(err, os.ErrDeadlineExceeded) {
+		if e, ok := errtype.As[*HandshakeTimeoutError](err); !ok || e.KeyInUse ||
+			!errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("Handshake with a silent peer: %v", err)
 		}
 		if d := time.Since(start); d != 10*time.Second {
@@ -266,12 +272,14 @@ func TestAlertBeforeAbortIsHeard(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p.client, err = newConn(lateAssociation{&memAssociation{Assoc: p.clientSCTP}}, p.client.config, core); err != nil {
+		if p.client, err = newConn(lateAssociation{&memAssociation{Assoc: p.clientSCTP}}, p.client.config,
+			core); err != nil {
 			t.Fatal(err)
 		}
 		cerr, serr := p.handshake()
 		for _, err := range []error{cerr, serr} {
-			if alert, ok := errtype.As[*AlertError](err); !ok || alert.Alert != dtlscore.AlertUnknownCA || alert.Local != (err == serr) {
+			if alert, ok := errtype.As[*AlertError](err); !ok || alert.Alert != dtlscore.AlertUnknownCA ||
+				alert.Local != (err == serr) {
 				t.Errorf("%v, want unknown_ca of the server", err)
 			}
 		}

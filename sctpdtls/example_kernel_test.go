@@ -32,7 +32,8 @@ func TestKernelExamples(t *testing.T) {
 	t.Chdir(t.TempDir())
 	writeCertificates(t)
 	for _, addr := range []string{"192.0.2.1/32", "198.51.100.1/32"} {
-		if out, err := exec.Command("ip", "address", "add", addr, "dev", "lo").CombinedOutput(); err != nil {
+		if out, err := exec.Command("ip", "address", "add", addr, "dev",
+			"lo").CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
 	}
@@ -57,7 +58,8 @@ func TestKernelExamples(t *testing.T) {
 		want    string
 	}{
 		{"Dial", ExampleDial, "stream 3: ping\n"},
-		{"AcceptStream", ExampleConn_AcceptStream, "stream 0: ping <nil>\nstream 1: ping <nil>\nstream 2: ping <nil>\n"},
+		{"AcceptStream", ExampleConn_AcceptStream,
+			"stream 0: ping <nil>\nstream 1: ping <nil>\nstream 2: ping <nil>\n"},
 		{"Trace", ExampleTrace, ""},
 		{"PSK", ExamplePSK, "the client has the key of enb-17\n"},
 		{"Stream", ExampleConn_Stream, "stream 1: request 1\nstream 2: request 2\nstream 3: request 3\n"},
@@ -89,7 +91,8 @@ func listens(t *testing.T, port int) {
 // dial is another end for an example that listens.
 func dial(t *testing.T, addr string) *sctpdtls.Conn {
 	cert, roots := credentials("client.pem", "client-key.pem")
-	conn, err := sctpdtls.Dial("sctp", addr, &sctpdtls.Config{Certificates: []tls.Certificate{cert}, RootCAs: roots})
+	conn, err := sctpdtls.Dial("sctp", addr,
+		&sctpdtls.Config{Certificates: []tls.Certificate{cert}, RootCAs: roots})
 	if err != nil {
 		panic(err) // the example waits
 	}
@@ -123,7 +126,8 @@ func writeCertificates(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(name, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+		if err := os.WriteFile(name, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}),
+			0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -143,7 +147,8 @@ func writeCertificates(t *testing.T) {
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &caKey.PublicKey, caKey)
 	write("ca.pem", "CERTIFICATE", der, err)
 	ca := template
-	for name, usage := range map[string]x509.ExtKeyUsage{"server": x509.ExtKeyUsageServerAuth, "client": x509.ExtKeyUsageClientAuth} {
+	for name, usage := range map[string]x509.ExtKeyUsage{"server": x509.ExtKeyUsageServerAuth,
+		"client": x509.ExtKeyUsageClientAuth} {
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		if err != nil {
 			t.Fatal(err)

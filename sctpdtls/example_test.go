@@ -66,7 +66,8 @@ func ExampleDial() {
 		log.Fatal(err) // says what to do about it
 	}
 	defer conn.Close()
-	err = conn.WriteMessage([]byte("ping"), sctpdtls.MessageInfo{Stream: 3, PPID: sctpdtls.PPIDDiameter})
+	err = conn.WriteMessage([]byte("ping"),
+		sctpdtls.MessageInfo{Stream: 3, PPID: sctpdtls.PPIDDiameter})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -105,9 +105,11 @@ func ExampleConfig_getCertificate() {
 	load() // and again when the file has changed, or at a signal
 	_, roots := credentials("server.pem", "server-key.pem")
 	ln, err := sctpdtls.Listen("sctp", "localhost:0", &sctpdtls.Config{
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return current.Load(), nil },
-		ClientCAs:      roots,
-		ClientAuth:     tls.RequireAndVerifyClientCert,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			return current.Load(), nil
+		},
+		ClientCAs:  roots,
+		ClientAuth: tls.RequireAndVerifyClientCert,
 	})
 	if err != nil {
 		log.Fatal(err)

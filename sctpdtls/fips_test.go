@@ -46,7 +46,8 @@ func TestFIPS140Handshake(t *testing.T) {
 				cerr, serr := p.handshake()
 				if only {
 					t.Logf("%#x: client %v, server %v", version, cerr, serr)
-					if cerr == nil || serr == nil || !strings.Contains(cerr.Error()+serr.Error(), "FIPS 140-only mode") {
+					if cerr == nil || serr == nil || !strings.Contains(cerr.Error()+serr.Error(),
+						"FIPS 140-only mode") {
 						t.Error("want errors that name FIPS 140-only mode")
 					}
 					p.client.Abort()

@@ -53,11 +53,12 @@ func FromTLS(c *tls.Config) (*Config, error) {
 		InsecureSkipVerify:    c.InsecureSkipVerify,
 		MinVersion:            dtlsVersions[c.MinVersion],
 		MaxVersion:            dtlsVersions[c.MaxVersion],
-		CurvePreferences:      implemented(c.CurvePreferences, tls.X25519MLKEM768, tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521),
-		NextProtos:            c.NextProtos,
-		KeyLogWriter:          c.KeyLogWriter,
-		Rand:                  c.Rand,
-		Time:                  c.Time,
+		CurvePreferences: implemented(c.CurvePreferences, tls.X25519MLKEM768, tls.X25519,
+			tls.CurveP256, tls.CurveP384, tls.CurveP521),
+		NextProtos:   c.NextProtos,
+		KeyLogWriter: c.KeyLogWriter,
+		Rand:         c.Rand,
+		Time:         c.Time,
 	}
 	if len(c.CurvePreferences) != 0 && len(d.CurvePreferences) == 0 {
 		return nil, &TLSConfigError{"CurvePreferences", noneLeft}
@@ -65,19 +66,22 @@ func FromTLS(c *tls.Config) (*Config, error) {
 	if suites := implemented(c.CipherSuites,
 		dtlscore.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, dtlscore.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
 		dtlscore.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, dtlscore.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-		dtlscore.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, dtlscore.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+		dtlscore.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+		dtlscore.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
 	); suites != nil {
 		if len(suites) == 0 && c.MaxVersion == tls.VersionTLS12 {
 			return nil, &TLSConfigError{"CipherSuites", noneLeft}
 		}
 		// In crypto/tls the list is for TLS 1.2 only, and 1.3 has all of its suites.
 		d.CipherSuites = append(suites,
-			dtlscore.TLS_AES_128_GCM_SHA256, dtlscore.TLS_AES_256_GCM_SHA384, dtlscore.TLS_CHACHA20_POLY1305_SHA256)
+			dtlscore.TLS_AES_128_GCM_SHA256, dtlscore.TLS_AES_256_GCM_SHA384,
+			dtlscore.TLS_CHACHA20_POLY1305_SHA256)
 	}
 	if c.ClientAuth >= tls.VerifyClientCertIfGiven && c.ClientCAs == nil {
 		var err error
 		if d.ClientCAs, err = x509.SystemCertPool(); err != nil {
-			return nil, &TLSConfigError{"ClientCAs", "nil means the host's authorities, which cannot be read: " + err.Error()}
+			return nil, &TLSConfigError{"ClientCAs",
+				"nil means the host's authorities, which cannot be read: " + err.Error()}
 		}
 	}
 	if !c.SessionTicketsDisabled {
@@ -128,7 +132,8 @@ func implemented[T comparable](wanted []T, have ...T) []T {
 // late.
 func ticketKey(c *tls.Config) (key [32]byte, ok bool) {
 	mac := func(c *tls.Config) []byte {
-		c.Rand, c.Time, c.SessionTicketsDisabled = zeros{}, func() time.Time { return time.Unix(1<<40, 0) }, false
+		c.Rand, c.Time, c.SessionTicketsDisabled = zeros{},
+			func() time.Time { return time.Unix(1<<40, 0) }, false
 		ticket, err := c.EncryptTicket(tls.ConnectionState{}, new(tls.SessionState))
 		if err != nil || len(ticket) < len(key) {
 			return nil
@@ -151,7 +156,8 @@ func (zeros) Read(b []byte) (int, error) {
 }
 
 // dtlsVersions are those of DTLS for those of TLS; 0 is whatever there is.
-var dtlsVersions = map[uint16]uint16{tls.VersionTLS12: VersionDTLS12, tls.VersionTLS13: VersionDTLS13}
+var dtlsVersions = map[uint16]uint16{tls.VersionTLS12: VersionDTLS12,
+	tls.VersionTLS13: VersionDTLS13}
 
 // withoutCounterpart are the fields that FromTLS refuses unless they are zero. Not among them are
 // PreferServerCipherSuites, which crypto/tls does not look at either, and
@@ -217,7 +223,8 @@ func (s *ConnectionState) tls() tls.ConnectionState {
 	}
 	// What [tls.ConnectionState.ExportKeyingMaterial] calls, and there is no other way to set. Without
 	// it that panics.
-	if field := reflect.ValueOf(&t).Elem().FieldByName("ekm"); field.IsValid() && field.Type() == reflect.TypeFor[exportFunc]() {
+	if field := reflect.ValueOf(&t).Elem().FieldByName("ekm"); field.IsValid() &&
+		field.Type() == reflect.TypeFor[exportFunc]() {
 		*(*exportFunc)(field.Addr().UnsafePointer()) = s.ExportKeyingMaterial
 	}
 	return t

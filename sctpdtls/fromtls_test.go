@@ -50,7 +50,8 @@ func TestFromTLSHonoursOrNames(t *testing.T) {
 		case reflect.Array:
 			field.Index(0).SetUint(1)
 		case reflect.Interface:
-			for _, v := range []any{tls.NewLRUClientSessionCache(1), new(strings.Builder), strings.NewReader("")} {
+			for _, v := range []any{tls.NewLRUClientSessionCache(1), new(strings.Builder),
+				strings.NewReader("")} {
 				if reflect.TypeOf(v).Implements(f.Type) {
 					field.Set(reflect.ValueOf(v))
 				}
@@ -91,7 +92,8 @@ func TestFromTLSVersions(t *testing.T) {
 		"MaxVersion":       {MaxVersion: tls.VersionTLS11},
 		"MinVersion":       {MinVersion: tls.VersionTLS13 + 1},
 		"CurvePreferences": {CurvePreferences: []tls.CurveID{4587 /* SecP256r1MLKEM768 */}},
-		"CipherSuites":     {CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}, MaxVersion: tls.VersionTLS12},
+		"CipherSuites": {CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA},
+			MaxVersion: tls.VersionTLS12},
 	} {
 		var named *TLSConfigError
 		if _, err := FromTLS(c); !errors.As(err, &named) || named.Field != field {
@@ -142,8 +144,10 @@ func TestFromTLSConnects(t *testing.T) {
 				t.Fatalf("VerifyConnection was called %d times", len(seen))
 			}
 			s := seen[0]
-			if s.Version != version || s.CipherSuite != suite || s.NegotiatedProtocol != "s6a" || len(s.VerifiedChains) != 1 {
-				t.Errorf("VerifyConnection saw version %#x, suite %#x, protocol %q, %d chains", s.Version, s.CipherSuite, s.NegotiatedProtocol, len(s.VerifiedChains))
+			if s.Version != version || s.CipherSuite != suite || s.NegotiatedProtocol != "s6a" ||
+				len(s.VerifiedChains) != 1 {
+				t.Errorf("VerifyConnection saw version %#x, suite %#x, protocol %q, %d chains", s.Version,
+					s.CipherSuite, s.NegotiatedProtocol, len(s.VerifiedChains))
 			}
 			if cn := p.server.ConnectionState().PeerCertificates[0].Subject.CommonName; cn != "client.example" {
 				t.Errorf("the server's client is %q", cn)

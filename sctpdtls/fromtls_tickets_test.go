@@ -12,7 +12,8 @@ import (
 // tlsServer is a server with mutual authentication, as it is configured for TCP.
 func tlsServer(version uint16) *tls.Config {
 	return &tls.Config{
-		Certificates: []tls.Certificate{pki().Server}, ClientCAs: pki().Roots, ClientAuth: tls.RequireAndVerifyClientCert,
+		Certificates: []tls.Certificate{pki().Server}, ClientCAs: pki().Roots,
+		ClientAuth: tls.RequireAndVerifyClientCert,
 		MinVersion: version, MaxVersion: version,
 	}
 }
@@ -75,7 +76,8 @@ func TestFromTLSTicketsOfGetConfigForClient(t *testing.T) {
 					return inner, nil
 				}
 				server := fromTLS(t, outer)
-				if got, want := resumedWith(t, server, server), []bool{false, tt.resumed}; !slices.Equal(got, want) {
+				if got, want := resumedWith(t, server, server),
+					[]bool{false, tt.resumed}; !slices.Equal(got, want) {
 					t.Errorf("%s, %#x: resumed %v, want %v", name, version, got, want)
 				}
 			})

@@ -22,7 +22,8 @@ import (
 // FuzzResolveAddr: what is an address is printed as one, which means the same. No name is looked
 // up.
 func FuzzResolveAddr(f *testing.F) {
-	for _, address := range []string{"192.0.2.1/198.51.100.1:5868", "[2001:db8::1]/192.0.2.1:38412", ":5868", "[fe80::1%1]:1", "[::ffff:192.0.2.1]:http", "a/:1"} {
+	for _, address := range []string{"192.0.2.1/198.51.100.1:5868", "[2001:db8::1]/192.0.2.1:38412",
+		":5868", "[fe80::1%1]:1", "[::ffff:192.0.2.1]:http", "a/:1"} {
 		f.Add(uint8(0), address)
 	}
 	canceled, cancel := context.WithCancel(context.Background())
@@ -36,7 +37,8 @@ func FuzzResolveAddr(f *testing.F) {
 			return
 		}
 		for _, ip := range a.IPAddrs {
-			if is4 := ip.IP.To4() != nil; network == "tcp" || network == "sctp4" && !is4 || network == "sctp6" && is4 {
+			if is4 := ip.IP.To4() != nil; network == "tcp" || network == "sctp4" && !is4 ||
+				network == "sctp6" && is4 {
 				t.Fatalf("%q is %v of network %s", address, ip, network)
 			}
 		}
@@ -44,7 +46,8 @@ func FuzzResolveAddr(f *testing.F) {
 		if err != nil || again.String() != a.String() || len(again.IPAddrs) != len(a.IPAddrs) {
 			t.Fatalf("%q is %v, which is %v, %v", address, a, again, err)
 		}
-		if back := fromAddrPorts(addrPorts(a, network)); len(a.IPAddrs) > 0 && back.String() != a.String() {
+		if back := fromAddrPorts(addrPorts(a, network)); len(a.IPAddrs) > 0 &&
+			back.String() != a.String() {
 			t.Fatalf("%v came back from the socket layer as %v", a, back)
 		}
 	})
@@ -58,8 +61,10 @@ func FuzzDriver(f *testing.F) {
 	pki()
 	for kind := range byte(8) {
 		f.Add([]byte{kind, 0, driverPass, 0})
-		f.Add([]byte{kind, 7, driverStream, 1, 0, driverUnordered, 0, 1, driverPPID, 9, 2, driverFlip, 30})
-		f.Add([]byte{kind, 2, driverEvent, 0, 1, driverEvent, 1, 0, driverEvent, 2, 1, driverPart, 40, 9, driverEvent, 3})
+		f.Add([]byte{kind, 7, driverStream, 1, 0, driverUnordered, 0, 1, driverPPID, 9, 2, driverFlip,
+			30})
+		f.Add([]byte{kind, 2, driverEvent, 0, 1, driverEvent, 1, 0, driverEvent, 2, 1, driverPart, 40, 9,
+			driverEvent, 3})
 		f.Add([]byte{kind, 6, driverRaw, 2, 1, driverRestart, 0})
 		f.Add([]byte{kind, 9, driverAbort, 0})
 		f.Add([]byte{kind, 4, driverLose, 0})
@@ -78,7 +83,8 @@ func driverConversation(t *testing.T, kind byte, script []byte) {
 	client, server := clientConfig(), serverConfig()
 	if kind&1 != 0 {
 		psk := &PSK{Identity: []byte("client"), Key: []byte("0123456789abcdef")}
-		client, server = &Config{GetPSK: func([]byte) (*PSK, error) { return psk, nil }}, &Config{LookupPSK: func([]byte) (*PSK, error) { return psk, nil }}
+		client, server = &Config{GetPSK: func([]byte) (*PSK, error) { return psk, nil }},
+			&Config{LookupPSK: func([]byte) (*PSK, error) { return psk, nil }}
 	}
 	version := uint16(VersionDTLS12)
 	if kind&2 != 0 {
@@ -112,7 +118,8 @@ func driverConversation(t *testing.T, kind byte, script []byte) {
 		wg.Go(func() {
 			mustBeTyped(t, name+"'s handshake", c.Handshake())
 			for i := range 4 {
-				mustBeTyped(t, name+" writes", c.WriteMessage(fmt.Appendf(nil, "%s writes %d", name, i), MessageInfo{Stream: uint16(i)}))
+				mustBeTyped(t, name+" writes", c.WriteMessage(fmt.Appendf(nil, "%s writes %d", name, i),
+					MessageInfo{Stream: uint16(i)}))
 				if i == 1 && c == rogue {
 					mustBeTyped(t, "new keys", newKeys(c, version))
 				}
@@ -141,7 +148,8 @@ func mustBeTyped(t *testing.T, what string, err error) {
 	_, isEnd := errtype.As[*AssociationError](err)
 	_, isTimeout := errtype.As[net.Error](err)
 	_, isTooLarge := errtype.As[*stream.MessageSizeError](err)
-	if err == nil || isAlert || isEnd || isTimeout || isTooLarge || errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) || errors.Is(err, os.ErrDeadlineExceeded) {
+	if err == nil || isAlert || isEnd || isTimeout || isTooLarge || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, io.EOF) || errors.Is(err, os.ErrDeadlineExceeded) {
 		return
 	}
 	t.Errorf("%s: an error of no known type: %v", what, err)
@@ -193,7 +201,8 @@ func (h *rogueSender) send(record []byte, info stream.Info) stream.Info {
 			h.victim.InjectPart(make([]byte, n), stream.Info{}, false)
 			h.victim.Inject(stream.PartialDeliveryAborted{})
 		case driverEvent:
-			h.victim.Inject([]stream.Event{stream.Dry{}, stream.PartialDeliveryAborted{}, stream.PeerShutdown{}, stream.ErrorReceived{}}[n%4])
+			h.victim.Inject([]stream.Event{stream.Dry{}, stream.PartialDeliveryAborted{},
+				stream.PeerShutdown{}, stream.ErrorReceived{}}[n%4])
 		case driverAbort:
 			h.own.Abort()
 		case driverRestart:

@@ -19,7 +19,8 @@ import (
 var bothVersions = []uint16{VersionDTLS12, VersionDTLS13}
 
 // connectedAs returns both ends of a connection in a version, with changes to their configurations.
-func connectedAs(t *testing.T, version uint16, o assoctest.Options, changes ...func(client, server *Config)) *testPair {
+func connectedAs(t *testing.T, version uint16, o assoctest.Options,
+	changes ...func(client, server *Config)) *testPair {
 	t.Helper()
 	client, server := clientConfig(), serverConfig()
 	client.MaxVersion = version
@@ -39,7 +40,8 @@ func connectedAs(t *testing.T, version uint16, o assoctest.Options, changes ...f
 func TestHalfCloseThroughProxy(t *testing.T) {
 	for _, version := range bothVersions {
 		bubble(t, func(t *testing.T) {
-			front, back := connectedAs(t, version, assoctest.Options{}), connectedAs(t, version, assoctest.Options{})
+			front, back := connectedAs(t, version, assoctest.Options{}),
+				connectedAs(t, version, assoctest.Options{})
 			type halfCloser interface {
 				net.Conn
 				CloseWrite() error
@@ -117,7 +119,8 @@ func TestHalfCloseGoesOn(t *testing.T) {
 							break
 						}
 					}
-					want(t, "KeyUpdate", p.server.KeyUpdate(t.Context(), UpdateNotRequested), map[uint16]error{VersionDTLS12: ErrPeerClosed, VersionDTLS13: ErrPeerClosed}[version])
+					want(t, "KeyUpdate", p.server.KeyUpdate(t.Context(), UpdateNotRequested),
+						map[uint16]error{VersionDTLS12: ErrPeerClosed, VersionDTLS13: ErrPeerClosed}[version])
 					want(t, "Renegotiate", p.server.Renegotiate(t.Context()), ErrPeerClosed)
 					p.server.CloseWrite()
 				}()
@@ -141,10 +144,11 @@ func TestHalfClosedAndGone(t *testing.T) {
 			write error
 			clean bool
 		}{
-			"Close":  {func(p *testPair) { p.client.Close() }, syscall.EPIPE, true},
-			"Abort":  {func(p *testPair) { p.client.Abort() }, io.ErrUnexpectedEOF, false},
-			"lost":   {func(p *testPair) { p.sctp.Cut() }, io.ErrUnexpectedEOF, false},
-			"killed": {func(p *testPair) { p.clientSCTP.Close() }, syscall.EPIPE, true}, // SCTP has delivered what was written
+			"Close": {func(p *testPair) { p.client.Close() }, syscall.EPIPE, true},
+			"Abort": {func(p *testPair) { p.client.Abort() }, io.ErrUnexpectedEOF, false},
+			"lost":  {func(p *testPair) { p.sctp.Cut() }, io.ErrUnexpectedEOF, false},
+			// SCTP has delivered what was written
+			"killed": {func(p *testPair) { p.clientSCTP.Close() }, syscall.EPIPE, true},
 		} {
 			bubble(t, func(t *testing.T) {
 				p := connectedAs(t, version, assoctest.Options{GiveUp: 3 * time.Second})
@@ -257,8 +261,10 @@ func TestCloseTellsHowItEnded(t *testing.T) {
 func TestErrClosedIsOurs(t *testing.T) {
 	for name, end := range map[string]func(p *testPair){
 		"Close": func(p *testPair) { p.client.Close() }, "Abort": func(p *testPair) { p.client.Abort() },
-		"lost": func(p *testPair) { p.sctp.Cut() }, "restart": func(p *testPair) { p.clientSCTP.Restart() },
-		"shutdown": func(p *testPair) { p.clientSCTP.Shutdown() }, "CloseWrite": func(p *testPair) { p.client.CloseWrite() },
+		"lost":       func(p *testPair) { p.sctp.Cut() },
+		"restart":    func(p *testPair) { p.clientSCTP.Restart() },
+		"shutdown":   func(p *testPair) { p.clientSCTP.Shutdown() },
+		"CloseWrite": func(p *testPair) { p.client.CloseWrite() },
 		"alert": func(p *testPair) {
 			goOn := p.client.stop()
 			p.client.core.Fail(dtlscore.AlertInternalError, errors.New("for the test"))

@@ -19,11 +19,13 @@ import (
 var pki = testpki.Get // outside of a bubble first, for it is shared
 
 func clientConfig() *Config {
-	return &Config{Certificates: []tls.Certificate{pki().Client}, RootCAs: pki().Roots, ServerName: "server.example"}
+	return &Config{Certificates: []tls.Certificate{pki().Client}, RootCAs: pki().Roots,
+		ServerName: "server.example"}
 }
 
 func serverConfig() *Config {
-	return &Config{Certificates: []tls.Certificate{pki().Server}, ClientCAs: pki().Roots, ClientAuth: tls.RequireAndVerifyClientCert}
+	return &Config{Certificates: []tls.Certificate{pki().Server}, ClientCAs: pki().Roots,
+		ClientAuth: tls.RequireAndVerifyClientCert}
 }
 
 // memAssociation is an association in memory.

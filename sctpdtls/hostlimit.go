@@ -21,7 +21,8 @@ type hostLimit struct {
 // handshakes were under way with its Host, which is [Config].MaxHandshakesPerHost.
 // [Trace].HandshakeDone is told. It is the peer's fault, unless many peers share an address.
 type HandshakeLimitError struct {
-	Host  netip.Prefix // an IPv4 address, or the /64 of an IPv6 address; invalid: all whose address is unknown
+	// an IPv4 address, or the /64 of an IPv6 address; invalid: all whose address is unknown
+	Host  netip.Prefix
 	Limit int
 }
 
@@ -30,7 +31,8 @@ func (e *HandshakeLimitError) Error() string {
 	if e.Host.IsValid() {
 		host = e.Host.String()
 	}
-	return fmt.Sprintf("sctpdtls: %s has %d handshakes under way: no more are begun with it (Config.MaxHandshakesPerHost)", host, e.Limit)
+	return fmt.Sprintf(
+		"sctpdtls: %s has %d handshakes under way: no more are begun with it (Config.MaxHandshakesPerHost)", host, e.Limit)
 }
 
 func newHostLimit(most int) *hostLimit {

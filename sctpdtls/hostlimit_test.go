@@ -18,7 +18,8 @@ func TestHostOfPeer(t *testing.T) {
 		addr net.Addr
 		want string
 	}{
-		{&Addr{IPAddrs: []net.IPAddr{{IP: net.ParseIP("192.0.2.1")}, {IP: net.ParseIP("192.0.2.2")}}}, "192.0.2.1/32"},
+		{&Addr{IPAddrs: []net.IPAddr{{IP: net.ParseIP("192.0.2.1")}, {IP: net.ParseIP("192.0.2.2")}}},
+			"192.0.2.1/32"},
 		{&Addr{IPAddrs: []net.IPAddr{{IP: net.ParseIP("2001:db8:0:1:2:3:4:5")}}}, "2001:db8:0:1::/64"},
 		{&Addr{IPAddrs: []net.IPAddr{{IP: net.ParseIP("fe80::1"), Zone: "eth0"}}}, "fe80::/64"},
 		{new(Addr), "invalid Prefix"},
@@ -48,7 +49,8 @@ func TestAttackE12OneHostIsACrowd(t *testing.T) {
 		config.MaxHandshakes, config.MaxHandshakesPerHost = 8, 3
 		refused := 0
 		config.Trace = &Trace{HandshakeDone: func(_ net.Addr, _ ConnectionState, err error) {
-			if e, ok := errtype.As[*HandshakeLimitError](err); ok && e.Limit == 3 && e.Host.String() == "192.0.2.1/32" {
+			if e, ok := errtype.As[*HandshakeLimitError](err); ok && e.Limit == 3 &&
+				e.Host.String() == "192.0.2.1/32" {
 				refused++
 			}
 		}}
@@ -104,7 +106,8 @@ func TestAddressesInTheLogAreBounded(t *testing.T) {
 	for i := range 8000 {
 		a.IPAddrs = append(a.IPAddrs, net.IPAddr{IP: net.IPv4(192, 0, byte(i>>8), byte(i))})
 	}
-	if s := shown(a); len(s) > 200 || !strings.Contains(s, "192.0.0.0") || !strings.Contains(s, "7992 more") {
+	if s := shown(a); len(s) > 200 || !strings.Contains(s, "192.0.0.0") ||
+		!strings.Contains(s, "7992 more") {
 		t.Errorf("%d bytes: %.300s", len(s), s)
 	}
 	a.IPAddrs = a.IPAddrs[:2]

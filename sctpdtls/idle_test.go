@@ -46,7 +46,9 @@ type idleMemory struct {
 }
 
 func (m idleMemory) String() string {
-	return fmt.Sprintf("an idle connection takes %.0f bytes of heap and %.0f of stack, and has %.2f goroutines", m.heap, m.stack, m.goroutines)
+	return fmt.Sprintf(
+		"an idle connection takes %.0f bytes of heap and %.0f of stack, and has %.2f goroutines", m.heap,
+		m.stack, m.goroutines)
 }
 
 func (m idleMemory) check(t *testing.T) {

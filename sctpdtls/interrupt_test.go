@@ -30,7 +30,8 @@ func TestReadInterruptedEverywhere(t *testing.T) {
 			closed := make(chan error)
 			go func() {
 				for i := range 5 {
-					if err := p.client.WriteMessage(fmt.Appendf(nil, "%1000d", i), MessageInfo{Stream: uint16(i)}); err != nil {
+					if err := p.client.WriteMessage(fmt.Appendf(nil, "%1000d", i),
+						MessageInfo{Stream: uint16(i)}); err != nil {
 						t.Error(err)
 					}
 				}
@@ -452,15 +453,18 @@ func TestAttackE14PendingIsBounded(t *testing.T) {
 func TestAttackH7TooLargeMessage(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := connected(t, assoctest.Options{})
-		if err := p.clientSCTP.Send(make([]byte, stream.MaxMessageSize+1), stream.Info{Stream: 1}); err != nil {
+		if err := p.clientSCTP.Send(make([]byte, stream.MaxMessageSize+1),
+			stream.Info{Stream: 1}); err != nil {
 			t.Fatal(err)
 		}
 		_, _, err := p.server.ReadMessage(make([]byte, 10))
-		if e, ok := errtype.As[*AlertError](err); !ok || !e.Local || e.Alert != dtlscore.AlertRecordOverflow {
+		if e, ok := errtype.As[*AlertError](err); !ok || !e.Local ||
+			e.Alert != dtlscore.AlertRecordOverflow {
 			t.Errorf("ReadMessage: %v, want an alert of our own: record_overflow", err)
 		}
 		_, _, err = p.client.ReadMessage(make([]byte, 10))
-		if e, ok := errtype.As[*AlertError](err); !ok || e.Local || e.Alert != dtlscore.AlertRecordOverflow {
+		if e, ok := errtype.As[*AlertError](err); !ok || e.Local ||
+			e.Alert != dtlscore.AlertRecordOverflow {
 			t.Errorf("the peer reads %v, want the alert", err)
 		}
 		p.server.Close()

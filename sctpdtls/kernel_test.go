@@ -17,12 +17,14 @@ func TestErrorsOfThisSystem(t *testing.T) {
 
 	err := wrap(&AuthUnsupportedError{Err: syscall.EACCES})
 	auth, ok := errtype.As[*AuthUnsupportedError](err)
-	if !ok || auth.Peer || !errors.Is(err, syscall.EACCES) || !strings.Contains(err.Error(), "net.sctp.auth_enable") {
+	if !ok || auth.Peer || !errors.Is(err, syscall.EACCES) ||
+		!strings.Contains(err.Error(), "net.sctp.auth_enable") {
 		t.Errorf("without SCTP-AUTH: %v", err)
 	}
 
 	err = wrap(&NoSCTPError{Err: syscall.EPROTONOSUPPORT})
-	if _, ok := errtype.As[*NoSCTPError](err); !ok || !errors.Is(err, syscall.EPROTONOSUPPORT) || !strings.Contains(err.Error(), "modprobe sctp") {
+	if _, ok := errtype.As[*NoSCTPError](err); !ok || !errors.Is(err, syscall.EPROTONOSUPPORT) ||
+		!strings.Contains(err.Error(), "modprobe sctp") {
 		t.Errorf("without SCTP: %v", err)
 	}
 

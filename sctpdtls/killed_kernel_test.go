@@ -52,7 +52,8 @@ func TestKernelAttackH11KilledPeer(t *testing.T) {
 		start := time.Now()
 		_, _, err = c.ReadMessage(buf)
 		e, ok := errtype.As[*AssociationError](err)
-		if !ok || !errors.Is(err, io.ErrUnexpectedEOF) || e.State != AssocShutdown && e.State != AssocAborted ||
+		if !ok || !errors.Is(err, io.ErrUnexpectedEOF) ||
+			e.State != AssocShutdown && e.State != AssocAborted ||
 			unread && e.State != AssocAborted {
 			t.Errorf("unread %v: ReadMessage: %v", unread, err)
 		}

@@ -90,7 +90,8 @@ func TestAttackE15ListenerSurvivesItsPeers(t *testing.T) {
 			if err := <-done; err != nil {
 				t.Fatal(err)
 			}
-			(&testPair{t: t, client: c, server: s, clientSCTP: c.assoc.(*memAssociation).Assoc, sctp: s.assoc.(*memAssociation).Assoc}).close()
+			(&testPair{t: t, client: c, server: s, clientSCTP: c.assoc.(*memAssociation).Assoc,
+				sctp: s.assoc.(*memAssociation).Assoc}).close()
 		}
 		if d := time.Since(start); d > time.Second {
 			t.Errorf("good peers waited %v for bad ones", d)
@@ -99,7 +100,8 @@ func TestAttackE15ListenerSurvivesItsPeers(t *testing.T) {
 		synctest.Wait()
 		mu.Lock()
 		if failed[true] != 110 || failed[false] != 10 {
-			t.Errorf("Trace was told of %d failures and %d successes, want 110 and 10", failed[true], failed[false])
+			t.Errorf("Trace was told of %d failures and %d successes, want 110 and 10", failed[true],
+				failed[false])
 		}
 		mu.Unlock()
 		l.Close()

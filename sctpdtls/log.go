@@ -30,7 +30,8 @@ func (c *Config) logHandshake(peer net.Addr, state ConnectionState, err error) {
 func shown(peer net.Addr) string {
 	const most = 8
 	if a, ok := peer.(*Addr); ok && len(a.IPAddrs) > most {
-		return fmt.Sprintf("%v and %d more addresses", &Addr{Port: a.Port, IPAddrs: a.IPAddrs[:most]}, len(a.IPAddrs)-most)
+		return fmt.Sprintf("%v and %d more addresses", &Addr{Port: a.Port, IPAddrs: a.IPAddrs[:most]},
+			len(a.IPAddrs)-most)
 	}
 	return peer.String()
 }
@@ -41,7 +42,8 @@ func (c *Conn) log(level slog.Level, message string, attrs ...any) {
 	if log == nil || !log.Enabled(context.Background(), level) {
 		return
 	}
-	log.Log(context.Background(), level, message, append([]any{"peer", shown(c.RemoteAddr())}, attrs...)...)
+	log.Log(context.Background(), level, message,
+		append([]any{"peer", shown(c.RemoteAddr())}, attrs...)...)
 }
 
 func (c *Conn) logAlert(a *AlertError) {
@@ -117,7 +119,8 @@ func (c *Conn) logEvent(ev Event) {
 		}
 		c.log(level, "path", "addr", ev.Addr.String(), "change", ev.Change.String())
 	case SendFailed:
-		c.log(slog.LevelDebug, "message not delivered", "stream", ev.Stream, "ppid", ev.PPID, "sent", ev.Sent)
+		c.log(slog.LevelDebug, "message not delivered", "stream", ev.Stream, "ppid", ev.PPID, "sent",
+			ev.Sent)
 	case ErrorReceived:
 		c.log(slog.LevelWarn, "error of the peer", "cause", ev.Cause)
 	case PeerShutdown:

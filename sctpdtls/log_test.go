@@ -42,7 +42,8 @@ func strangersCertificate(t *testing.T) tls.Certificate {
 	name := strings.Repeat("x\nlevel=INFO ", 1000)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
-		NotBefore: time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC),
+		NotBefore: time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC),
+		NotAfter:  time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC),
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
@@ -58,10 +59,16 @@ func TestLogOfStranger(t *testing.T) {
 		names = append(names, fmt.Sprintf("%d\nlevel=INFO %s", i, strings.Repeat("\x00", 230)))
 	}
 	for name, change := range map[string]func(stranger, ours *Config){
-		"protocols":     func(stranger, ours *Config) { stranger.NextProtos, ours.NextProtos = names, []string{"ours"} },
-		"no versions":   func(stranger, ours *Config) { stranger.MaxVersion, ours.MinVersion = VersionDTLS12, VersionDTLS13 },
-		"a certificate": func(stranger, ours *Config) { stranger.Certificates = []tls.Certificate{strangersCertificate(t)} },
-		"nothing":       func(stranger, ours *Config) {},
+		"protocols": func(stranger, ours *Config) {
+			stranger.NextProtos, ours.NextProtos = names, []string{"ours"}
+		},
+		"no versions": func(stranger, ours *Config) {
+			stranger.MaxVersion, ours.MinVersion = VersionDTLS12, VersionDTLS13
+		},
+		"a certificate": func(stranger, ours *Config) {
+			stranger.Certificates = []tls.Certificate{strangersCertificate(t)}
+		},
+		"nothing": func(stranger, ours *Config) {},
 	} {
 		for _, server := range []bool{true, false} {
 			bubble(t, func(t *testing.T) {
@@ -87,7 +94,8 @@ func TestLogOfStranger(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if p.server, err = newConn(manyAddressed{p.server.assoc.(*memAssociation)}, config, core); err != nil {
+					if p.server, err = newConn(manyAddressed{p.server.assoc.(*memAssociation)}, config,
+						core); err != nil {
 						t.Fatal(err)
 					}
 				}

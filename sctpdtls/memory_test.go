@@ -98,7 +98,8 @@ func runMemoryChild(version uint16) {
 	clear(ticketKey[:])
 	for _, c := range []*Config{client, server} {
 		c.MinVersion, c.MaxVersion = version, version
-		c.CipherSuites = []uint16{dtlscore.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, dtlscore.TLS_AES_128_GCM_SHA256}
+		c.CipherSuites = []uint16{dtlscore.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+			dtlscore.TLS_AES_128_GCM_SHA256}
 		c.Renegotiation = RenegotiateFreely
 		c.KeyLogWriter = os.Stdout
 	}
@@ -226,7 +227,8 @@ func startMemoryChild(t *testing.T, version, debug string) *memoryChildProcess {
 			t.Error(err)
 		}
 	})
-	return &memoryChildProcess{t, cmd.Process.Pid, stdin, bufio.NewScanner(stdout), make(map[string][]byte)}
+	return &memoryChildProcess{t, cmd.Process.Pid, stdin, bufio.NewScanner(stdout),
+		make(map[string][]byte)}
 }
 
 // nextPhase takes what the child tells before it pauses.
@@ -268,7 +270,8 @@ func (c *memoryChildProcess) derive() {
 		block := prf12(master, "key expansion", append(s["SERVER_RANDOM"], s["random"]...))
 		s["client key"], s["server key"] = block[:16], block[16:32]
 	} else {
-		for side, name := range map[string]string{"client key": "CLIENT_TRAFFIC_SECRET_0", "server key": "SERVER_TRAFFIC_SECRET_0"} {
+		for side, name := range map[string]string{"client key": "CLIENT_TRAFFIC_SECRET_0",
+			"server key": "SERVER_TRAFFIC_SECRET_0"} {
 			label := "dtls13key"
 			info := string([]byte{0, 16, byte(len(label))}) + label + "\x00"
 			if s[side], err = hkdf.Expand(sha256.New, s[name], info, 16); err != nil {
@@ -308,7 +311,9 @@ func (c *memoryChildProcess) look() map[string]int {
 	}
 	memory, err := os.Open(fmt.Sprintf("/proc/%d/mem", c.pid))
 	if os.IsPermission(err) {
-		c.t.Skip("this machine lets no process look at the memory of its children (kernel.yama.ptrace_scope):", err)
+		c.t.Skip(
+			"this machine lets no process look at the memory of its children (kernel.yama.ptrace_scope):",
+			err)
 	}
 	if err != nil {
 		c.t.Fatal(err)

@@ -119,7 +119,8 @@ func wantSACKDelay(t *testing.T, k kernelAssociation, when string, want uint32) 
 // Options are set in the kernel for what is dialed and what is accepted.
 func TestKernelOptions(t *testing.T) {
 	config := serverConfig()
-	config.SCTP = SCTPOptions{MaxInStreams: 3, Scheduler: SchedulerPriority, RefuseRestart: true, AddressChanges: true}
+	config.SCTP = SCTPOptions{MaxInStreams: 3, Scheduler: SchedulerPriority, RefuseRestart: true,
+		AddressChanges: true}
 	ln, err := Listen("sctp", "127.0.0.1/127.0.0.2:0", config)
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +128,8 @@ func TestKernelOptions(t *testing.T) {
 	defer ln.Close()
 	client := clientConfig()
 	client.SCTP = SCTPOptions{OutStreams: 5, AddressChanges: true}
-	c, err := (&Dialer{Config: client, LocalAddr: loopbackAddr()}).DialConn(t.Context(), "sctp", ln.Addr().String())
+	c, err := (&Dialer{Config: client, LocalAddr: loopbackAddr()}).DialConn(t.Context(), "sctp",
+		ln.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +145,8 @@ func TestKernelOptions(t *testing.T) {
 		t.Fatal(err)
 	}
 	raw.Control(func(fd uintptr) { // only what is there can be taken away
-		if err := syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_DETACH_FILTER, 0); err != nil {
+		if err := syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_DETACH_FILTER,
+			0); err != nil {
 			t.Errorf("no filter refuses restarts: %v", err)
 		}
 	})
@@ -164,7 +167,8 @@ func TestKernelOptions(t *testing.T) {
 		t.Errorf("a primary path that is none: %v", err)
 	}
 	st, err := c.Stats()
-	if err != nil || st.Primary.Addr != netip.MustParseAddr("127.0.0.2") || st.PacketsSent == 0 || st.ChunksSent == 0 || st.Handshakes != 1 || st.Primary.RTO <= 0 {
+	if err != nil || st.Primary.Addr != netip.MustParseAddr("127.0.0.2") || st.PacketsSent == 0 ||
+		st.ChunksSent == 0 || st.Handshakes != 1 || st.Primary.RTO <= 0 {
 		t.Errorf("counted %+v, %v", st, err)
 	}
 	third := netip.MustParseAddr("127.0.0.3")

@@ -39,7 +39,9 @@ func TestAttackH9NoDataBeforeFinishedArrives(t *testing.T) {
 		<-done
 		<-done
 		if d := times[0].Sub(complete); d != 2*delay {
-			t.Errorf("the server's message came %v after its Finished, want %v: it left when that was acknowledged", d, 2*delay)
+			t.Errorf(
+				"the server's message came %v after its Finished, want %v: it left when that was acknowledged",
+				d, 2*delay)
 		}
 	})
 }

@@ -14,7 +14,8 @@ import (
 // included.
 func BenchmarkPath(b *testing.B) {
 	config := clientConfig()
-	config.MaxVersion = VersionDTLS12 // 1.3 would halt now and then, for a peer that does not answer here
+	// 1.3 would halt now and then, for a peer that does not answer here
+	config.MaxVersion = VersionDTLS12
 	p := newTestPair(b, assoctest.Options{}, config, serverConfig())
 	if cerr, serr := p.handshake(); cerr != nil || serr != nil {
 		b.Fatalf("handshake: client %v, server %v", cerr, serr)

@@ -21,13 +21,16 @@ func TestRefusedClient(t *testing.T) {
 		alert  map[uint16]dtlscore.Alert // by version
 	}{
 		{"by an unknown authority", func(_, server *Config) { server.ClientCAs = x509.NewCertPool() },
-			map[uint16]dtlscore.Alert{VersionDTLS12: dtlscore.AlertUnknownCA, VersionDTLS13: dtlscore.AlertUnknownCA}},
+			map[uint16]dtlscore.Alert{VersionDTLS12: dtlscore.AlertUnknownCA,
+				VersionDTLS13: dtlscore.AlertUnknownCA}},
 		{"without a certificate", func(client, _ *Config) { client.Certificates = nil },
-			map[uint16]dtlscore.Alert{VersionDTLS12: dtlscore.AlertHandshakeFailure, VersionDTLS13: dtlscore.AlertCertificateRequired}},
+			map[uint16]dtlscore.Alert{VersionDTLS12: dtlscore.AlertHandshakeFailure,
+				VersionDTLS13: dtlscore.AlertCertificateRequired}},
 		{"by the application, without being asked for a certificate", func(_, server *Config) {
 			server.ClientAuth = tls.NoClientCert
 			server.VerifyConnection = func(ConnectionState) error { return errors.New("not today") }
-		}, map[uint16]dtlscore.Alert{VersionDTLS12: dtlscore.AlertBadCertificate, VersionDTLS13: dtlscore.AlertBadCertificate}},
+		}, map[uint16]dtlscore.Alert{VersionDTLS12: dtlscore.AlertBadCertificate,
+			VersionDTLS13: dtlscore.AlertBadCertificate}},
 	} {
 		for version, alert := range tt.alert {
 			t.Run(tt.name+" in "+VersionName(version), func(t *testing.T) {
@@ -81,7 +84,8 @@ func TestHandshakeWithoutACK13(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			p, done := begin(t)
 			start := time.Now()
-			if _, ok := errtype.As[*HandshakeTimeoutError](<-done); !ok || time.Since(start) > p.client.config.handshakeTimeout() {
+			if _, ok := errtype.As[*HandshakeTimeoutError](<-done); !ok ||
+				time.Since(start) > p.client.config.handshakeTimeout() {
 				t.Errorf("no timeout, after %v", time.Since(start))
 			}
 			p.server.Abort()
@@ -97,7 +101,8 @@ func TestHandshakeWithoutACK13(t *testing.T) {
 				t.Fatal(err)
 			}
 			buf := make([]byte, 10)
-			if n, info, err := p.client.ReadMessage(buf); err != nil || string(buf[:n]) != "welcome" || info.Stream != 3 {
+			if n, info, err := p.client.ReadMessage(buf); err != nil || string(buf[:n]) != "welcome" ||
+				info.Stream != 3 {
 				t.Errorf("ReadMessage: %q on stream %d, %v", buf[:n], info.Stream, err)
 			}
 			p.client.Abort()

@@ -7,7 +7,8 @@ import (
 
 // ErrRenegotiationRefused is returned by [Conn.Renegotiate] when the peer does not want
 // to. The connection goes on as it was.
-var ErrRenegotiationRefused = errors.New("sctpdtls: the peer refuses to renegotiate; it has to allow it (Config.Renegotiation)")
+var ErrRenegotiationRefused = errors.New(
+	"sctpdtls: the peer refuses to renegotiate; it has to allow it (Config.Renegotiation)")
 
 // Renegotiate does another handshake of DTLS 1.2, which gives new keys to DTLS and SCTP-AUTH and
 // has the peer prove again who it is: RFC 6083, Section 4.6. [Config].Renegotiation has to allow it

@@ -20,7 +20,8 @@ import (
 )
 
 // renegotiating returns both ends after their handshake, of which each may begin another.
-func renegotiating(t *testing.T, o assoctest.Options, changes ...func(client, server *Config)) *testPair {
+func renegotiating(t *testing.T, o assoctest.Options,
+	changes ...func(client, server *Config)) *testPair {
 	t.Helper()
 	client, server := clientConfig(), serverConfig()
 	client.Renegotiation, server.Renegotiation = RenegotiateFreely, RenegotiateFreely
@@ -144,7 +145,8 @@ type traffic struct {
 }
 
 func startTraffic(p *testPair, streams uint16, size func(n uint32) int) *traffic {
-	f := &traffic{t: p.t, streams: streams, stop: make(chan struct{}), sent: map[*Conn][]uint32{}, received: map[*Conn][]uint32{}}
+	f := &traffic{t: p.t, streams: streams, stop: make(chan struct{}), sent: map[*Conn][]uint32{},
+		received: map[*Conn][]uint32{}}
 	for _, c := range []*Conn{p.client, p.server} {
 		sent := make([]uint32, streams)
 		f.sent[c] = sent
@@ -185,8 +187,10 @@ func (f *traffic) read(c *Conn, received []uint32) {
 			}
 			return
 		}
-		if got, want := binary.BigEndian.Uint32(b[:n]), received[info.Stream]; got != want || info.PPID != uint32(info.Stream) {
-			f.t.Errorf("%v: message %d on stream %d (PPID %d), want %d", c.LocalAddr(), got, info.Stream, info.PPID, want)
+		if got, want := binary.BigEndian.Uint32(b[:n]),
+			received[info.Stream]; got != want || info.PPID != uint32(info.Stream) {
+			f.t.Errorf("%v: message %d on stream %d (PPID %d), want %d", c.LocalAddr(), got, info.Stream,
+				info.PPID, want)
 			return
 		}
 		received[info.Stream]++
@@ -338,7 +342,8 @@ func TestDeadlinesDuringRenegotiation(t *testing.T) {
 		time.Sleep(250 * time.Millisecond) // in the flush
 		p.client.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
 		start := time.Now()
-		want(t, "Write while keys change", p.client.WriteMessage([]byte("x"), MessageInfo{}), os.ErrDeadlineExceeded)
+		want(t, "Write while keys change", p.client.WriteMessage([]byte("x"), MessageInfo{}),
+			os.ErrDeadlineExceeded)
 		if d := time.Since(start); d != 20*time.Millisecond {
 			t.Errorf("WriteMessage took %v", d)
 		}
@@ -469,7 +474,8 @@ func TestCloseDuringRenegotiation(t *testing.T) {
 					t.Errorf("%s closes after %d: Renegotiate: %v", closer, 2*ms, err)
 				}
 				for _, end := range []<-chan error{cend, send} {
-					if err := <-end; err != io.EOF && !errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrUnexpectedEOF) {
+					if err := <-end; err != io.EOF && !errors.Is(err, net.ErrClosed) ||
+						errors.Is(err, io.ErrUnexpectedEOF) {
 						t.Errorf("%s closes after %d: ReadMessage: %v", closer, 2*ms, err)
 					}
 				}

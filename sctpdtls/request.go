@@ -34,7 +34,8 @@ func (r *request) wait(ctx context.Context) error {
 	case <-r.done:
 		return r.err
 	case <-ctx.Done():
-		return fmt.Errorf("sctpdtls: the peer has not acknowledged everything yet: %w: %w", ctx.Err(), os.ErrDeadlineExceeded)
+		return fmt.Errorf("sctpdtls: the peer has not acknowledged everything yet: %w: %w", ctx.Err(),
+			os.ErrDeadlineExceeded)
 	}
 }
 

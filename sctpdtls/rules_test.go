@@ -96,7 +96,8 @@ func TestAttackC2DataOvertakesFinished(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newTestPair(t, assoctest.Options{}, clientConfig(), serverConfig())
 		alter(p.client).reorder = true
-		infos := []MessageInfo{{Stream: 5, PPID: 66, Length: 1}, {Stream: 6, PPID: 67, Unordered: true, Length: 1}}
+		infos := []MessageInfo{{Stream: 5, PPID: 66, Length: 1},
+			{Stream: 6, PPID: 67, Unordered: true, Length: 1}}
 		done := make(chan error)
 		go func() {
 			err := p.server.Handshake()
@@ -113,7 +114,8 @@ func TestAttackC2DataOvertakesFinished(t *testing.T) {
 		}
 		buf := make([]byte, 10)
 		for i, want := range infos {
-			if n, info, err := p.client.ReadMessage(buf); n != 1 || buf[0] != byte(i) || info != want || err != nil {
+			if n, info, err := p.client.ReadMessage(buf); n != 1 || buf[0] != byte(i) || info != want ||
+				err != nil {
 				t.Errorf("message %d: %d bytes with %+v, %v; want %+v", i, n, info, err, want)
 			}
 		}
@@ -206,7 +208,8 @@ func TestAttackH6RecordsOfOthers(t *testing.T) {
 					t.Fatal(err)
 				}
 				n, _, err := p.server.ReadMessage(make([]byte, 100))
-				if e, ok := errtype.As[*AlertError](err); n != 0 || !ok || e.Alert != dtlscore.AlertBadRecordMAC {
+				if e, ok := errtype.As[*AlertError](err); n != 0 || !ok ||
+					e.Alert != dtlscore.AlertBadRecordMAC {
 					t.Errorf("ReadMessage = %d, %v, want bad_record_mac", n, err)
 				}
 				time.Sleep(alertTime) // for the alert
@@ -232,7 +235,8 @@ func TestCloseFromEverywhere(t *testing.T) {
 		results := make(chan error)
 		for range 2 {
 			go func() {
-				if _, _, err := p.client.ReadMessage(make([]byte, 10)); err != io.EOF && !errors.Is(err, net.ErrClosed) {
+				if _, _, err := p.client.ReadMessage(make([]byte, 10)); err != io.EOF &&
+					!errors.Is(err, net.ErrClosed) {
 					t.Errorf("ReadMessage: %v", err)
 				}
 				results <- p.client.Close()

@@ -37,11 +37,14 @@ type suddenEnding struct {
 }
 
 var suddenEndings = []suddenEnding{
-	{"ABORT", func(s *stage, c *Conn) { under(c).Abort() }, []AssocState{AssocAborted}, isAny(net.ErrClosed)},
+	{"ABORT", func(s *stage, c *Conn) { under(c).Abort() }, []AssocState{AssocAborted},
+		isAny(net.ErrClosed)},
 	{"Abort", func(s *stage, c *Conn) { c.Abort() }, []AssocState{AssocAborted}, isAny(net.ErrClosed)},
-	{"SHUTDOWN without close_notify", func(s *stage, c *Conn) { under(c).Shutdown() }, []AssocState{AssocShutdown}, isAny(io.ErrUnexpectedEOF)},
+	{"SHUTDOWN without close_notify", func(s *stage, c *Conn) { under(c).Shutdown() },
+		[]AssocState{AssocShutdown}, isAny(io.ErrUnexpectedEOF)},
 	// If the other end's last control record is unread, it is an ABORT.
-	{"killed", func(s *stage, c *Conn) { under(c).Close() }, []AssocState{AssocShutdown, AssocAborted}, isAny(net.ErrClosed)},
+	{"killed", func(s *stage, c *Conn) { under(c).Close() }, []AssocState{AssocShutdown, AssocAborted},
+		isAny(net.ErrClosed)},
 	{"killed with messages unread", func(s *stage, c *Conn) {
 		goOn := c.stop()
 		s.send(s.other(c), 0, 1)
@@ -50,7 +53,8 @@ var suddenEndings = []suddenEnding{
 		under(c).Close()
 		goOn()
 	}, []AssocState{AssocAborted}, isAny(net.ErrClosed)},
-	{"host gone", func(s *stage, c *Conn) { s.cut() }, []AssocState{AssocLost}, isAny(io.ErrUnexpectedEOF)},
+	{"host gone", func(s *stage, c *Conn) { s.cut() }, []AssocState{AssocLost},
+		isAny(io.ErrUnexpectedEOF)},
 }
 
 func isAny(targets ...error) func(error) bool {
@@ -62,7 +66,8 @@ func isAny(targets ...error) func(error) bool {
 func endedBy(ends ...AssocState) func(error) bool {
 	return func(err error) bool {
 		e, ok := errtype.As[*AssociationError](err)
-		return ok && slices.Contains(ends, e.State) && errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, net.ErrClosed)
+		return ok && slices.Contains(ends, e.State) && errors.Is(err, io.ErrUnexpectedEOF) &&
+			!errors.Is(err, net.ErrClosed)
 	}
 }
 
@@ -79,7 +84,9 @@ func sideways(endings []suddenEnding) (out []scenario) {
 				s.settle(c)
 				e.do(s, c)
 				s.receive(other, 0, 10)
-				s.within(lostAfter, "the end", func() { s.wantEnd(other, "an AssociationError", endedBy(e.ends...)) })
+				s.within(lostAfter, "the end", func() {
+					s.wantEnd(other, "an AssociationError", endedBy(e.ends...))
+				})
 				wantPeersEnd(s.T, "WriteMessage", other.WriteMessage([]byte("x"), MessageInfo{}))
 				s.wantEnd(c, "that it has ended", e.own)
 				s.closeAll()
@@ -113,9 +120,11 @@ func sideways(endings []suddenEnding) (out []scenario) {
 var orderlyEndings = []scenario{
 	{name: "client closes", run: func(s *stage) { closeAndRead(s, s.closer("client")) }},
 	{name: "server closes", run: func(s *stage) { closeAndRead(s, s.closer("server")) }},
-	{name: "client closes, in a network that loses", net: weather{delay: time.Millisecond, loss: 0.05, lasting: true}, setUp: patient, run: func(s *stage) {
-		closeAndRead(s, s.closer("client"))
-	}},
+	{name: "client closes, in a network that loses",
+		net: weather{delay: time.Millisecond, loss: 0.05, lasting: true}, setUp: patient,
+		run: func(s *stage) {
+			closeAndRead(s, s.closer("client"))
+		}},
 	{name: "both close", run: func(s *stage) {
 		s.connect()
 		s.wantClosed(s.closeAll())
@@ -130,13 +139,14 @@ var orderlyEndings = []scenario{
 		}
 		s.wantClosed(s.closeAll())
 	}},
-	{name: "both close with messages in flight", net: weather{delay: 20 * time.Millisecond}, run: func(s *stage) {
-		s.connect()
-		for _, c := range s.ends() {
-			s.send(c, 0, 100)
-		}
-		s.wantClosed(s.closeAll())
-	}},
+	{name: "both close with messages in flight", net: weather{delay: 20 * time.Millisecond},
+		run: func(s *stage) {
+			s.connect()
+			for _, c := range s.ends() {
+				s.send(c, 0, 100)
+			}
+			s.wantClosed(s.closeAll())
+		}},
 	{name: "half closed", run: func(s *stage) { // what the peer has written before it answers is read
 		for _, side := range bothSides {
 			s.connect()
@@ -144,7 +154,8 @@ var orderlyEndings = []scenario{
 			other := s.other(c)
 			s.send(c, 0, 40)
 			s.send(other, 0, 40)
-			s.within(scenarioCloseTimeout, "CloseWrite", func() { must(s.T, c.CloseWrite(), c.CloseWrite()) })
+			s.within(scenarioCloseTimeout, "CloseWrite",
+				func() { must(s.T, c.CloseWrite(), c.CloseWrite()) })
 			want(s.T, "WriteMessage", c.WriteMessage([]byte("x"), MessageInfo{}), net.ErrClosed)
 			s.receive(other, 0, 20)
 			s.send(other, 40, 60)

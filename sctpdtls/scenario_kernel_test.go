@@ -36,7 +36,8 @@ func TestKernelScenarios(t *testing.T) {
 			for limit := time.Now().Add(patience); countOf(t).more(before); time.Sleep(time.Millisecond) {
 				if time.Now().After(limit) {
 					stacks := make([]byte, 1<<20)
-					t.Fatalf("before there were %+v, now %+v:\n%s", before, countOf(t), stacks[:runtime.Stack(stacks, true)])
+					t.Fatalf("before there were %+v, now %+v:\n%s", before, countOf(t),
+						stacks[:runtime.Stack(stacks, true)])
 				}
 			}
 		})
@@ -100,7 +101,8 @@ func (w *kernelWorld) cut() { w.netem("loss 100%") }
 func (w *kernelWorld) mend() {
 	how := ""
 	if w.delay > 0 || w.jitter > 0 {
-		how += fmt.Sprintf(" delay %dus %dus", (w.delay + w.jitter/2).Microseconds(), (w.jitter / 2).Microseconds())
+		how += fmt.Sprintf(" delay %dus %dus", (w.delay + w.jitter/2).Microseconds(),
+			(w.jitter / 2).Microseconds())
 	}
 	if w.loss > 0 {
 		how += fmt.Sprintf(" loss %g%%", 100*w.loss)
@@ -117,7 +119,8 @@ func (w *kernelWorld) scenarioSCTP() SCTPOptions {
 	}
 	return SCTPOptions{
 		PartialReliability: w.partial,
-		RTOInitial:         200 * time.Millisecond, RTOMin: 100 * time.Millisecond, RTOMax: 400 * time.Millisecond,
+		RTOInitial:         200 * time.Millisecond, RTOMin: 100 * time.Millisecond,
+		RTOMax:          400 * time.Millisecond,
 		AssocMaxRetrans: attempts, PathMaxRetrans: attempts, Heartbeat: 500 * time.Millisecond,
 	}
 }
@@ -185,7 +188,9 @@ func (w *kernelWorld) restart(t *testing.T, client association) association {
 	done := make(chan dialled, 1)
 	go func() { a, err := w.dial(local, remote); done <- dialled{a, err} }()
 	// From when the kernel has the new association it does not answer what is sent to the old one.
-	for !slices.ContainsFunc(assocs(t), func(e assocEntry) bool { return e.local == int(local.Port) }) {
+	for !slices.ContainsFunc(assocs(t), func(e assocEntry) bool {
+		return e.local == int(local.Port)
+	}) {
 		time.Sleep(time.Millisecond)
 	}
 	w.mend()

@@ -67,14 +67,16 @@ func stepScenarios() (out []scenario) {
 	for _, e := range stepEndings {
 		first := len(out)
 		for _, side := range bothSides {
-			out = append(out, scenario{name: fmt.Sprintf("%s at each step of the handshake, %s", e.name, side.name), run: func(s *stage) {
+			out = append(out, scenario{name: fmt.Sprintf("%s at each step of the handshake, %s", e.name,
+				side.name), run: func(s *stage) {
 				s.steps(func(n int) bool { return s.endHandshake(n, e, side.of) })
 			}})
 			if e.name == "cancelled" {
 				continue // it ends the call, and not the connection
 			}
 			for _, begins := range bothSides {
-				out = append(out, scenario{name: fmt.Sprintf("%s at each step of new keys, %s, begun by the %s", e.name, side.name, begins.name), run: func(s *stage) {
+				out = append(out, scenario{name: fmt.Sprintf("%s at each step of new keys, %s, begun by the %s",
+					e.name, side.name, begins.name), run: func(s *stage) {
 					s.steps(func(n int) bool { return s.endRekey(n, e, side.of, begins.of) })
 				}})
 			}

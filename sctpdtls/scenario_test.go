@@ -32,7 +32,8 @@ type scenario struct {
 
 // scenarios is the table. Those that must be seen in each version of DTLS are in versioned.
 func scenarios() []scenario {
-	return slices.Concat(associationScenarios, versioned(endingScenarios), versioned(stepScenarios()), versioned(trafficScenarios))
+	return slices.Concat(associationScenarios, versioned(endingScenarios), versioned(stepScenarios()),
+		versioned(trafficScenarios))
 }
 
 // versioned returns each scenario once for each version of DTLS.
@@ -184,7 +185,8 @@ func (s *stage) meet() {
 	s.client, s.server = s.newEnd(a, client, dtlscore.Client), s.newEnd(b, server, dtlscore.Server)
 }
 
-func (s *stage) newEnd(a association, config *Config, role func(*dtlscore.Config) (*dtlscore.Conn, error)) *Conn {
+func (s *stage) newEnd(a association, config *Config,
+	role func(*dtlscore.Config) (*dtlscore.Conn, error)) *Conn {
 	s.Helper()
 	core, err := role(config.core())
 	if err != nil {
@@ -272,7 +274,8 @@ func (s *stage) until(what string, done func() bool) {
 func (s *stage) send(c *Conn, from, to int) {
 	s.Helper()
 	for i := from; i < to; i++ {
-		if err := c.WriteMessage(fmt.Appendf(nil, "%d", i), MessageInfo{Stream: uint16(1 + i%4)}); err != nil {
+		if err := c.WriteMessage(fmt.Appendf(nil, "%d", i),
+			MessageInfo{Stream: uint16(1 + i%4)}); err != nil {
 			s.Errorf("%s: writing message %d: %v", s.name(c), i, err)
 		}
 	}
@@ -368,7 +371,8 @@ type memoryWorld struct {
 func (w *memoryWorld) pair(t *testing.T) (client, server association) {
 	w.seed += 1000
 	a, b := assoctest.Pair(t, assoctest.Options{
-		Delay: max(w.delay, time.Millisecond), Jitter: w.jitter, Loss: w.loss, Seed: w.seed, RTO: 200 * time.Millisecond, GiveUp: lostAfter / 5, Partial: w.partial,
+		Delay: max(w.delay, time.Millisecond), Jitter: w.jitter, Loss: w.loss, Seed: w.seed,
+		RTO: 200 * time.Millisecond, GiveUp: lostAfter / 5, Partial: w.partial,
 	})
 	w.pairs = append(w.pairs, a, b)
 	return &memAssociation{Assoc: a}, &memAssociation{Assoc: b}

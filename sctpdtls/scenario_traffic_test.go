@@ -10,7 +10,8 @@ import (
 // What a network may do to messages, and what it must not: RFC 6083, Sections 4.4 and 4.7; attacks
 // D11, H8, H9.
 var trafficScenarios = []scenario{
-	{name: "streams overtake each other", net: weather{delay: time.Millisecond, jitter: 6 * time.Millisecond}, run: func(s *stage) {
+	{name: "streams overtake each other", net: weather{delay: time.Millisecond,
+		jitter: 6 * time.Millisecond}, run: func(s *stage) {
 		s.connect()
 		for _, c := range s.ends() {
 			s.send(c, 0, 100)
@@ -20,71 +21,78 @@ var trafficScenarios = []scenario{
 		}
 		s.wantClosed(s.closeAll())
 	}},
-	{name: "unordered messages arrive once each", net: weather{delay: time.Millisecond, jitter: 6 * time.Millisecond, loss: 0.02, lasting: true}, setUp: patient, run: func(s *stage) {
-		s.connect()
-		const messages = 100
-		for i := range messages {
-			must(s.T, s.client.WriteMessage([]byte{byte(i)}, MessageInfo{Stream: uint16(i % 3), Unordered: true}))
-		}
-		var got []int
-		buf := make([]byte, 100)
-		for range messages {
-			n, info, err := s.server.ReadMessage(buf)
-			if err != nil || n != 1 || !info.Unordered || info.Stream != uint16(buf[0])%3 {
-				s.Fatalf("%d bytes with %+v, %v", n, info, err)
+	{name: "unordered messages arrive once each",
+		net:   weather{delay: time.Millisecond, jitter: 6 * time.Millisecond, loss: 0.02, lasting: true},
+		setUp: patient, run: func(s *stage) {
+			s.connect()
+			const messages = 100
+			for i := range messages {
+				must(s.T, s.client.WriteMessage([]byte{byte(i)},
+					MessageInfo{Stream: uint16(i % 3), Unordered: true}))
 			}
-			got = append(got, int(buf[0]))
-		}
-		slices.Sort(got)
-		if len(slices.Compact(got)) != messages {
-			s.Errorf("received %v", got)
-		}
-		s.wantClosed(s.closeAll())
-	}},
-	{name: "messages that were given up leave no gap", net: weather{delay: time.Millisecond, loss: 0.1, partial: true, lasting: true}, setUp: givingUp, run: func(s *stage) {
-		s.connect()
-		const messages = 200
-		for i := range messages {
-			info := MessageInfo{Stream: 1, Lifetime: time.Millisecond}
-			if i%10 == 9 {
-				info.Lifetime = 0
+			var got []int
+			buf := make([]byte, 100)
+			for range messages {
+				n, info, err := s.server.ReadMessage(buf)
+				if err != nil || n != 1 || !info.Unordered || info.Stream != uint16(buf[0])%3 {
+					s.Fatalf("%d bytes with %+v, %v", n, info, err)
+				}
+				got = append(got, int(buf[0]))
 			}
-			must(s.T, s.client.WriteMessage([]byte{byte(i)}, info))
-		}
-		must(s.T, s.client.WriteMessage([]byte{messages}, MessageInfo{Stream: 1}))
-		last, reliable := -1, 0
-		for buf := make([]byte, 100); last < messages; {
-			n, _, err := s.server.ReadMessage(buf)
-			if err != nil || n != 1 || int(buf[0]) <= last {
-				s.Fatalf("%d bytes, message %d after %d, %v", n, buf[0], last, err)
+			slices.Sort(got)
+			if len(slices.Compact(got)) != messages {
+				s.Errorf("received %v", got)
 			}
-			if last = int(buf[0]); last%10 == 9 {
-				reliable++
+			s.wantClosed(s.closeAll())
+		}},
+	{name: "messages that were given up leave no gap",
+		net: weather{delay: time.Millisecond, loss: 0.1, partial: true, lasting: true}, setUp: givingUp,
+		run: func(s *stage) {
+			s.connect()
+			const messages = 200
+			for i := range messages {
+				info := MessageInfo{Stream: 1, Lifetime: time.Millisecond}
+				if i%10 == 9 {
+					info.Lifetime = 0
+				}
+				must(s.T, s.client.WriteMessage([]byte{byte(i)}, info))
 			}
-		}
-		if reliable != messages/10 {
-			s.Errorf("%d reliable messages arrived of %d", reliable, messages/10)
-		}
-		s.wantClosed(s.closeAll())
-	}},
-	{name: "new keys by either end under load", net: weather{delay: 2 * time.Millisecond, jitter: 4 * time.Millisecond, loss: 0.02, lasting: true}, setUp: patient, run: func(s *stage) {
-		s.connect()
-		f := s.startLoad(6)
-		for i := range 6 {
-			var both sync.WaitGroup
-			for k, c := range s.ends() {
-				if i%3 == 2 || i%3 == k { // one, the other, both
-					both.Go(func() {
-						if err := s.newKeys(c); err != nil {
-							s.Errorf("%s: new keys: %v", s.name(c), err)
-						}
-					})
+			must(s.T, s.client.WriteMessage([]byte{messages}, MessageInfo{Stream: 1}))
+			last, reliable := -1, 0
+			for buf := make([]byte, 100); last < messages; {
+				n, _, err := s.server.ReadMessage(buf)
+				if err != nil || n != 1 || int(buf[0]) <= last {
+					s.Fatalf("%d bytes, message %d after %d, %v", n, buf[0], last, err)
+				}
+				if last = int(buf[0]); last%10 == 9 {
+					reliable++
 				}
 			}
-			both.Wait()
-		}
-		f.end(s)
-	}},
+			if reliable != messages/10 {
+				s.Errorf("%d reliable messages arrived of %d", reliable, messages/10)
+			}
+			s.wantClosed(s.closeAll())
+		}},
+	{name: "new keys by either end under load",
+		net: weather{delay: 2 * time.Millisecond, jitter: 4 * time.Millisecond, loss: 0.02,
+			lasting: true}, setUp: patient, run: func(s *stage) {
+			s.connect()
+			f := s.startLoad(6)
+			for i := range 6 {
+				var both sync.WaitGroup
+				for k, c := range s.ends() {
+					if i%3 == 2 || i%3 == k { // one, the other, both
+						both.Go(func() {
+							if err := s.newKeys(c); err != nil {
+								s.Errorf("%s: new keys: %v", s.name(c), err)
+							}
+						})
+					}
+				}
+				both.Wait()
+			}
+			f.end(s)
+		}},
 }
 
 // patient gives a network that loses time for handshakes and closing.
@@ -124,7 +132,8 @@ func (s *stage) startLoad(streams int) *load {
 						return
 					case <-time.After(time.Millisecond):
 					}
-					if err := c.WriteMessage(binary.BigEndian.AppendUint32(nil, sent[id]), MessageInfo{Stream: uint16(id)}); err != nil {
+					if err := c.WriteMessage(binary.BigEndian.AppendUint32(nil, sent[id]),
+						MessageInfo{Stream: uint16(id)}); err != nil {
 						s.Errorf("%s: stream %d: %v", s.name(c), id, err)
 						return
 					}

@@ -30,7 +30,8 @@ type writing struct {
 // record.
 var records = sync.Pool{New: func() any { return new([stream.MaxMessageSize]byte) }}
 
-var errTwoLimits = errors.New("sctpdtls: a message has a Lifetime or a limit of Retransmissions, not both (RFC 7496, Section 3)")
+var errTwoLimits = errors.New(
+	"sctpdtls: a message has a Lifetime or a limit of Retransmissions, not both (RFC 7496, Section 3)")
 
 // send sends b as one message for p. Writers encrypt side by side, each for itself, and go straight
 // to the kernel. Where that has no space for a record, its writer and all who come later line up.
@@ -51,7 +52,8 @@ func (c *Conn) send(p *party, b []byte, m *MessageInfo) error {
 		return &StreamError{m.Stream, s.OutStreams}
 	}
 	info := m.info()
-	info.SackImmediately = !c.counted.oneWay() // it may be the last before a flush, which must not take 200 ms
+	// it may be the last before a flush, which must not take 200 ms
+	info.SackImmediately = !c.counted.oneWay()
 	if len(b) > MaxMessageSize {
 		buf := largebuf.Get(len(b) + dtlscore.MaxOverhead)
 		defer largebuf.Put(buf)
@@ -108,7 +110,8 @@ func (c *Conn) mayGiveUp(m *MessageInfo) error {
 }
 
 func (m *MessageInfo) info() stream.Info {
-	return stream.Info{Stream: m.Stream, PPID: m.PPID, Unordered: m.Unordered, Lifetime: m.Lifetime, Retransmissions: m.Retransmissions}
+	return stream.Info{Stream: m.Stream, PPID: m.PPID, Unordered: m.Unordered, Lifetime: m.Lifetime,
+		Retransmissions: m.Retransmissions}
 }
 
 // waitForSpace waits until the caller holds space.

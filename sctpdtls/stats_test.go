@@ -15,7 +15,8 @@ func TestStats(t *testing.T) {
 		p := connected(t, assoctest.Options{})
 		buf := make([]byte, MaxMessageSize)
 		for i := range 10 {
-			if err := p.client.WriteMessage(make([]byte, 100+i), MessageInfo{Stream: uint16(i)}); err != nil {
+			if err := p.client.WriteMessage(make([]byte, 100+i),
+				MessageInfo{Stream: uint16(i)}); err != nil {
 				t.Fatal(err)
 			}
 			if _, _, err := p.server.ReadMessage(buf); err != nil {
@@ -25,13 +26,16 @@ func TestStats(t *testing.T) {
 		sent, err := p.client.Stats()
 		want(t, "Stats in memory", err, errors.ErrUnsupported)
 		received, _ := p.server.Stats()
-		if sent.MessagesSent != 10 || sent.BytesSent != 1045 || sent.MessagesReceived != 0 || sent.BytesReceived != 0 {
+		if sent.MessagesSent != 10 || sent.BytesSent != 1045 || sent.MessagesReceived != 0 ||
+			sent.BytesReceived != 0 {
 			t.Errorf("the client counted %+v", sent)
 		}
-		if received.MessagesReceived != 10 || received.BytesReceived != 1045 || received.MessagesSent != 0 {
+		if received.MessagesReceived != 10 || received.BytesReceived != 1045 ||
+			received.MessagesSent != 0 {
 			t.Errorf("the server counted %+v", received)
 		}
-		if sent.Handshakes != 1 || sent.AuthKeyID != 1 || sent.Epoch == 0 || sent.RecordsInEpoch < 10 || sent.RecordsPerEpoch <= sent.RecordsInEpoch {
+		if sent.Handshakes != 1 || sent.AuthKeyID != 1 || sent.Epoch == 0 || sent.RecordsInEpoch < 10 ||
+			sent.RecordsPerEpoch <= sent.RecordsInEpoch {
 			t.Errorf("keys: %+v", sent)
 		}
 		p.close()

@@ -59,7 +59,8 @@ func (c *Conn) control(t *testing.T, f func(fd int) error) {
 
 // loseStream has c lose every packet with data of a stream, until hearAll.
 func (c *Conn) loseStream(t *testing.T, id uint16) {
-	const auth, data, authLength = 15, 0, 8 + 32 // of HMAC-SHA256; the filter sees a packet from its first chunk on
+	// of HMAC-SHA256; the filter sees a packet from its first chunk on
+	const auth, data, authLength = 15, 0, 8 + 32
 	load := func(size uint16, at uint32) unix.SockFilter {
 		return unix.SockFilter{Code: unix.BPF_LD | size | unix.BPF_ABS, K: at}
 	}
@@ -74,12 +75,16 @@ func (c *Conn) loseStream(t *testing.T, id uint16) {
 		{Code: unix.BPF_RET | unix.BPF_K, K: 1<<32 - 1},
 	}
 	c.control(t, func(fd int) error {
-		return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]})
+		return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER,
+			&unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]})
 	})
 }
 
 func (c *Conn) hearAll(t *testing.T) {
-	c.control(t, func(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0) })
+	c.control(t, func(fd int) error {
+		return unix.SetsockoptInt(fd, unix.SOL_SOCKET,
+			unix.SO_DETACH_FILTER, 0)
+	})
 }
 
 // While a packet of one stream is lost, the messages of other streams arrive, and unordered ones of
@@ -123,7 +128,8 @@ func TestKernelLossDelaysOneStreamOnly(t *testing.T) {
 // A message that may not be sent again is given up when it is lost, one with a lifetime when that
 // is over; DTLS goes on without it, and what is reliable comes. RFC 6083, Section 4.5.
 func TestKernelPartialReliability(t *testing.T) {
-	for _, info := range []MessageInfo{{Stream: 3, Retransmissions: -1}, {Stream: 3, Retransmissions: 1}, {Stream: 3, Lifetime: 20 * time.Millisecond}} {
+	for _, info := range []MessageInfo{{Stream: 3, Retransmissions: -1},
+		{Stream: 3, Retransmissions: 1}, {Stream: 3, Lifetime: 20 * time.Millisecond}} {
 		client, server := kernelEndsWith(t, SCTPOptions{PartialReliability: true})
 		server.loseStream(t, 3)
 		mustWrite(t, client, "given up", info)
@@ -174,7 +180,8 @@ func TestKernelStreams(t *testing.T) {
 			})
 		}
 	}
-	for client.mux.Size() < client.config.readQueue() || server.mux.Size() < server.config.readQueue() {
+	for client.mux.Size() < client.config.readQueue() ||
+		server.mux.Size() < server.config.readQueue() {
 		time.Sleep(time.Millisecond)
 	}
 	time.Sleep(100 * time.Millisecond)

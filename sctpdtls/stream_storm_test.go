@@ -44,7 +44,8 @@ func TestStreamStorm(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				client, server := clientConfig(), serverConfig()
 				client.ReadQueue, server.ReadQueue = queue, queue
-				p := newTestPair(t, assoctest.Options{PartSize: 3000, Window: 50000, Buffer: 30000}, client, server)
+				p := newTestPair(t, assoctest.Options{PartSize: 3000, Window: 50000, Buffer: 30000}, client,
+					server)
 				if cerr, serr := p.handshake(); cerr != nil || serr != nil {
 					t.Fatalf("handshake: client %v, server %v", cerr, serr)
 				}
@@ -56,7 +57,8 @@ func TestStreamStorm(t *testing.T) {
 					writers.Go(func() {
 						for range 5 {
 							time.Sleep(20 * time.Millisecond)
-							if err := c.KeyUpdate(context.Background(), UpdateRequested); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+							if err := c.KeyUpdate(context.Background(), UpdateRequested); err != nil &&
+								!errors.Is(err, os.ErrDeadlineExceeded) {
 								t.Errorf("KeyUpdate: %v", err)
 							}
 						}
@@ -70,7 +72,10 @@ func TestStreamStorm(t *testing.T) {
 					}
 					for id := uint16(ordered); id < claimed; id++ {
 						for range 2 {
-							readers.Go(func() { stormReader(t, c, func() messageReader { return c.Stream(id) }, done, y) })
+							readers.Go(func() {
+								stormReader(t, c, func() messageReader { return c.Stream(id) }, done,
+									y)
+							})
 						}
 					}
 					for id := uint16(claimed); id < streams; id++ {
@@ -142,7 +147,8 @@ func inOrder(t *testing.T, s *Stream, each int, y *tally) {
 			continue
 		}
 		if err != nil || n < 4 || info.Stream != s.id || binary.BigEndian.Uint32(b) != uint32(i) {
-			t.Errorf("stream %d, message %d: %d bytes, number %d, %+v, %v", s.id, i, n, binary.BigEndian.Uint32(b), info, err)
+			t.Errorf("stream %d, message %d: %d bytes, number %d, %+v, %v", s.id, i, n,
+				binary.BigEndian.Uint32(b), info, err)
 			return
 		}
 		y.add(info.Stream, uint32(i))
@@ -169,7 +175,8 @@ func stormReader(t *testing.T, c *Conn, from func() messageReader, done func() b
 			y.add(info.Stream, binary.BigEndian.Uint32(b))
 		case err == nil:
 			t.Errorf("%d bytes with %+v", n, info)
-		case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, net.ErrClosed), err == io.ErrShortBuffer:
+		case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, net.ErrClosed),
+			err == io.ErrShortBuffer:
 		default:
 			t.Errorf("reading: %v", err)
 			return

@@ -51,7 +51,8 @@ func TestStreamClaims(t *testing.T) {
 		}
 		for i := range uint16(6) {
 			mustWrite(t, p.client, fmt.Sprint("first of ", i), MessageInfo{Stream: i})
-			mustWrite(t, p.client.Stream(i), fmt.Sprint("second of ", i), MessageInfo{Stream: 9, PPID: 66, Unordered: true})
+			mustWrite(t, p.client.Stream(i), fmt.Sprint("second of ", i),
+				MessageInfo{Stream: 9, PPID: 66, Unordered: true})
 		}
 		buf := make([]byte, 100)
 		for _, s := range []*Stream{three, zero} {
@@ -65,7 +66,8 @@ func TestStreamClaims(t *testing.T) {
 			wantRead(t, p.server, fmt.Sprint("first of ", i), i)
 			wantRead(t, p.server, fmt.Sprint("second of ", i), i)
 		}
-		if err := p.client.Stream(10).WriteMessage(nil, MessageInfo{}); !errors.As(err, new(*StreamError)) {
+		if err := p.client.Stream(10).WriteMessage(nil, MessageInfo{}); !errors.As(err,
+			new(*StreamError)) {
 			t.Errorf("writing to stream 10 of 10: %v", err)
 		}
 		p.close()
@@ -412,15 +414,18 @@ func partiallyReliable(t *testing.T, client, server bool) *testPair {
 func TestPartialReliability(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := partiallyReliable(t, true, true)
-		for _, m := range []MessageInfo{{Lifetime: time.Second}, {Retransmissions: 3}, {Retransmissions: -1}} {
+		for _, m := range []MessageInfo{{Lifetime: time.Second}, {Retransmissions: 3},
+			{Retransmissions: -1}} {
 			mustWrite(t, p.client, "x", m)
 			sent := p.clientSCTP.Sent()
 			last := sent[len(sent)-1].Info
-			if want := (stream.Info{SackImmediately: true, Lifetime: m.Lifetime, Retransmissions: m.Retransmissions}); last != want {
+			if want := (stream.Info{SackImmediately: true, Lifetime: m.Lifetime,
+				Retransmissions: m.Retransmissions}); last != want {
 				t.Errorf("sent with %+v, want %+v", last, want)
 			}
 		}
-		if err := p.client.WriteMessage(nil, MessageInfo{Lifetime: 1, Retransmissions: 1}); err != errTwoLimits {
+		if err := p.client.WriteMessage(nil, MessageInfo{Lifetime: 1,
+			Retransmissions: 1}); err != errTwoLimits {
 			t.Errorf("both limits: %v", err)
 		}
 		p.close()
@@ -433,14 +438,16 @@ func TestPartialReliabilityNotAgreed(t *testing.T) {
 	for _, tt := range []struct{ client, server bool }{{false, false}, {true, false}, {false, true}} {
 		bubble(t, func(t *testing.T) {
 			p := partiallyReliable(t, tt.client, tt.server)
-			for _, m := range []MessageInfo{{Lifetime: time.Second}, {Retransmissions: 3}, {Retransmissions: -1}, {Lifetime: 1, Retransmissions: 1}} {
+			for _, m := range []MessageInfo{{Lifetime: time.Second}, {Retransmissions: 3},
+				{Retransmissions: -1}, {Lifetime: 1, Retransmissions: 1}} {
 				for end, c := range map[*Conn]*Conn{p.client: p.server, p.server: p.client} {
 					before, _ := end.Stats()
 					check := func(call string, err error) {
 						t.Helper()
 						e, ok := errtype.As[*PartialReliabilityError](err)
 						if peer := end.config.SCTP.PartialReliability; !ok || e.Peer != peer {
-							t.Errorf("%s with %+v, asked for by client %v, server %v: %v", call, m, tt.client, tt.server, err)
+							t.Errorf("%s with %+v, asked for by client %v, server %v: %v", call, m, tt.client, tt.server,
+								err)
 						}
 					}
 					check("WriteMessage", end.WriteMessage([]byte("x"), m))

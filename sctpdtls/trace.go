@@ -89,7 +89,8 @@ func (c *Config) events() []sctpsock.EventType {
 	return allEvents
 }
 
-var allEvents = []sctpsock.EventType{sctpsock.EventAuthentication, sctpsock.EventPeerAddrChange, sctpsock.EventRemoteError, sctpsock.EventSendFailed}
+var allEvents = []sctpsock.EventType{sctpsock.EventAuthentication, sctpsock.EventPeerAddrChange,
+	sctpsock.EventRemoteError, sctpsock.EventSendFailed}
 
 // handshakeDone tells of a handshake, or with a nil peer that there is nobody to do one with.
 func (c *Config) handshakeDone(peer net.Addr, state ConnectionState, err error) {

@@ -44,10 +44,12 @@ func TestKernelTrace(t *testing.T) {
 		want []string
 	}{
 		{"the client", client.take(), []string{
-			"stream.AssocChange{State:up Cause:0 OutStreams:4 InStreams:10}", "key 1 installed", "key 1 active", "epoch 3", "handshake true <nil>",
+			"stream.AssocChange{State:up Cause:0 OutStreams:4 InStreams:10}", "key 1 installed",
+			"key 1 active", "epoch 3", "handshake true <nil>",
 		}},
 		{"the server", server.take(), []string{
-			"stream.AssocChange{State:up Cause:0 OutStreams:10 InStreams:4}", "key 1 active", "handshake true <nil>",
+			"stream.AssocChange{State:up Cause:0 OutStreams:10 InStreams:4}", "key 1 active",
+			"handshake true <nil>",
 			"stream.AssocChange{State:aborted Cause:12 OutStreams:0 InStreams:0}",
 		}},
 	} {
@@ -66,7 +68,9 @@ func TestKernelTrace(t *testing.T) {
 func TestKernelTraceOfRefusal(t *testing.T) {
 	done := make(chan error, 1)
 	config := serverConfig()
-	config.Trace = &Trace{HandshakeDone: func(_ net.Addr, _ ConnectionState, err error) { done <- err }}
+	config.Trace = &Trace{HandshakeDone: func(_ net.Addr, _ ConnectionState, err error) {
+		done <- err
+	}}
 	ln, err := Listen("sctp", "127.0.0.1:0", config)
 	if err != nil {
 		t.Fatal(err)

@@ -40,22 +40,34 @@ func (s *story) take() []string {
 
 // trace tells s. Each function uses what it may of the connection.
 func (s *story) trace() *Trace {
-	look := func(c *Conn) { _, _, _ = c.ConnectionState(), c.RemoteAddr(), c.LocalAddr(); c.Stats(); c.Paths() }
+	look := func(c *Conn) {
+		_, _, _ = c.ConnectionState(), c.RemoteAddr(),
+			c.LocalAddr()
+		c.Stats()
+		c.Paths()
+	}
 	return &Trace{
 		HandshakeDone: func(_ net.Addr, state ConnectionState, err error) {
 			s.add("handshake %t %v", state.HandshakeComplete, err)
 		},
-		Alert:       func(c *Conn, a *AlertError) { look(c); s.add("alert %v, local %t", a.Alert, a.Local) },
+		Alert: func(c *Conn, a *AlertError) {
+			look(c)
+			s.add("alert %v, local %t", a.Alert, a.Local)
+		},
 		KeysChanged: func(c *Conn, epoch uint64) { look(c); s.add("epoch %d", epoch) },
-		AuthKey:     func(c *Conn, id uint16, what AuthKeyChange) { look(c); s.add("key %d %v", id, what) },
-		Event:       func(c *Conn, ev Event) { look(c); s.add("%T%+v", ev, ev) },
+		AuthKey: func(c *Conn, id uint16, what AuthKeyChange) {
+			look(c)
+			s.add("key %d %v", id, what)
+		},
+		Event: func(c *Conn, ev Event) { look(c); s.add("%T%+v", ev, ev) },
 	}
 }
 
 func wantStory(t *testing.T, who string, s *story, want ...string) {
 	t.Helper()
 	if got := s.take(); !slices.Equal(got, want) {
-		t.Errorf("%s was told\n\t%s\nwant\n\t%s", who, strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
+		t.Errorf("%s was told\n\t%s\nwant\n\t%s", who, strings.Join(got, "\n\t"),
+			strings.Join(want, "\n\t"))
 	}
 }
 
@@ -63,8 +75,10 @@ func wantStory(t *testing.T, who string, s *story, want ...string) {
 func TestTrace(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var client, server story
-		p := renegotiating(t, assoctest.Options{}, func(c, s *Config) { c.Trace, s.Trace = client.trace(), server.trace() })
-		first := []string{"key 1 installed", "key 1 active", "key 0 deleted", "epoch 1", "handshake true <nil>"}
+		p := renegotiating(t, assoctest.Options{},
+			func(c, s *Config) { c.Trace, s.Trace = client.trace(), server.trace() })
+		first := []string{"key 1 installed", "key 1 active", "key 0 deleted", "epoch 1",
+			"handshake true <nil>"}
 		wantStory(t, "the client", &client, first...)
 		wantStory(t, "the server", &server, first...)
 
@@ -79,7 +93,8 @@ func TestTrace(t *testing.T) {
 
 		p.client.Abort()
 		<-read
-		wantStory(t, "the server", &server, "stream.AssocChange{State:aborted Cause:12 OutStreams:0 InStreams:0}")
+		wantStory(t, "the server", &server,
+			"stream.AssocChange{State:aborted Cause:12 OutStreams:0 InStreams:0}")
 		p.server.Close()
 	})
 }
@@ -145,7 +160,8 @@ func TestAttackF13LogHasNoSecrets(t *testing.T) {
 			var told story
 			var log, keyLog bytes.Buffer
 			var secrets [][]byte
-			logger := slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug, AddSource: true}))
+			logger := slog.New(slog.NewJSONHandler(&log,
+				&slog.HandlerOptions{Level: slog.LevelDebug, AddSource: true}))
 			client, server := clientConfig(), serverConfig()
 			for _, c := range []*Config{client, server} {
 				c.MinVersion, c.MaxVersion, c.Renegotiation = version, version, RenegotiateFreely
@@ -156,7 +172,8 @@ func TestAttackF13LogHasNoSecrets(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if p.client, err = newConn(keeper{p.client.assoc.(*memAssociation), &secrets}, client, core); err != nil {
+			if p.client, err = newConn(keeper{p.client.assoc.(*memAssociation), &secrets}, client,
+				core); err != nil {
 				t.Fatal(err)
 			}
 			if cerr, serr := p.handshake(); cerr != nil || serr != nil {
@@ -188,7 +205,8 @@ func TestAttackF13LogHasNoSecrets(t *testing.T) {
 				secrets = append(secrets, secret)
 			}
 			all := log.String() + strings.Join(told.take(), "\n")
-			for _, want := range []string{`"msg":"handshake done"`, `"msg":"key of SCTP-AUTH"`, `"msg":"new keys"`, `"msg":"association"`, `"peer":`} {
+			for _, want := range []string{`"msg":"handshake done"`, `"msg":"key of SCTP-AUTH"`,
+				`"msg":"new keys"`, `"msg":"association"`, `"peer":`} {
 				if !strings.Contains(all, want) {
 					t.Errorf("%s is not logged in\n%s", want, all)
 				}

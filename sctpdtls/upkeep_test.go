@@ -62,21 +62,26 @@ func TestUpkeep(t *testing.T) {
 // A writer that has to see to new keys or record numbers heeds its deadline, and whatever ends it,
 // though the peer does not read: the flush before them never comes to its end.
 func TestUpkeepHeedsWriters(t *testing.T) {
-	for name, policy := range map[string]RekeyPolicy{"record numbers": {}, "RekeyAfter": {Records: 3}, "RekeyAfter bytes": {Bytes: 30000}} {
+	for name, policy := range map[string]RekeyPolicy{"record numbers": {}, "RekeyAfter": {Records: 3},
+		"RekeyAfter bytes": {Bytes: 30000}} {
 		for call, interrupt := range map[string]func(c *Conn, s *Stream){
-			"deadline":         func(*Conn, *Stream) {}, // set before
-			"changed deadline": func(c *Conn, s *Stream) { c.SetWriteDeadline(past); s.SetWriteDeadline(past) },
-			"Close":            func(c *Conn, _ *Stream) { go c.Close() },
-			"CloseWrite":       func(c *Conn, _ *Stream) { go c.CloseWrite() },
-			"Abort":            func(c *Conn, _ *Stream) { go c.Abort() },
-			"Stream's Close":   func(c *Conn, s *Stream) { c.SetWriteDeadline(past); s.Close() },
+			"deadline": func(*Conn, *Stream) {}, // set before
+			"changed deadline": func(c *Conn, s *Stream) {
+				c.SetWriteDeadline(past)
+				s.SetWriteDeadline(past)
+			},
+			"Close":          func(c *Conn, _ *Stream) { go c.Close() },
+			"CloseWrite":     func(c *Conn, _ *Stream) { go c.CloseWrite() },
+			"Abort":          func(c *Conn, _ *Stream) { go c.Abort() },
+			"Stream's Close": func(c *Conn, s *Stream) { c.SetWriteDeadline(past); s.Close() },
 		} {
 			t.Run(name+", "+call, func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
-					p := connected13(t, assoctest.Options{Window: 10000, Buffer: 1 << 20, GiveUp: 24 * time.Hour}, func(client, server *Config) {
-						client.RekeyAfter, client.CloseTimeout = policy, time.Second
-						server.ReadQueue = 1
-					})
+					p := connected13(t, assoctest.Options{Window: 10000, Buffer: 1 << 20, GiveUp: 24 * time.Hour},
+						func(client, server *Config) {
+							client.RekeyAfter, client.CloseTimeout = policy, time.Second
+							server.ReadQueue = 1
+						})
 					if name == "record numbers" { // they are due soon
 						for range 15_865 {
 							mustWrite(t, p.client, "x", MessageInfo{})
@@ -93,7 +98,11 @@ func TestUpkeepHeedsWriters(t *testing.T) {
 					for _, write := range []func([]byte) error{
 						func(b []byte) error { _, err := stream.Write(b); return err },
 						func(b []byte) error { return p.client.WriteMessage(b, MessageInfo{}) },
-						func(b []byte) error { _, err := p.client.WriteMessages([]Message{{Data: b}, {Data: b}}); return err },
+						func(b []byte) error {
+							_, err := p.client.WriteMessages([]Message{{Data: b},
+								{Data: b}})
+							return err
+						},
 					} {
 						writers.Go(func() {
 							for range 200 { // more than the send buffer holds
@@ -152,9 +161,11 @@ func TestRekeyPolicyWakesSeldom(t *testing.T) {
 				}
 				// Each message is a call too.
 				if n := calls.Load() - messages; n > test.most {
-					t.Errorf("the reader looked %d times for messages that did not come, want %d at most", n, test.most)
+					t.Errorf("the reader looked %d times for messages that did not come, want %d at most", n,
+						test.most)
 				}
-				if n := len(p.clientSCTP.Sent()) - sent - messages; test.version == VersionDTLS13 && n < messages/100-1 {
+				if n := len(p.clientSCTP.Sent()) - sent - messages; test.version == VersionDTLS13 &&
+					n < messages/100-1 {
 					t.Errorf("new keys were made %d times, want %d", n, messages/100)
 				}
 				p.client.Abort()

@@ -13,8 +13,10 @@ import (
 // FuzzMux does what the input says to a Mux, and to the model of TestMux. Each step is three bytes:
 // what, for which stream, and a length.
 func FuzzMux(f *testing.F) {
-	f.Add([]byte{muxPut, 1, 10, muxPut, 2, 20, muxClaim, 1, 0, muxRead, 1, 4, muxRelease, 1, 0, muxReadMessage, 2, 100})
-	f.Add([]byte{muxClaim, 3, 0, muxTake, 3, 50, muxTake + muxLarge, 3, 200, muxPut, 4, 0, muxClaimNext, 0, 0, muxReadMessage, 4, 0})
+	f.Add([]byte{muxPut, 1, 10, muxPut, 2, 20, muxClaim, 1, 0, muxRead, 1, 4, muxRelease, 1, 0,
+		muxReadMessage, 2, 100})
+	f.Add([]byte{muxClaim, 3, 0, muxTake, 3, 50, muxTake + muxLarge, 3, 200, muxPut, 4, 0,
+		muxClaimNext, 0, 0, muxReadMessage, 4, 0})
 	f.Fuzz(func(t *testing.T, script []byte) {
 		fuzzcount.Input(len(script))
 		m := newMuxModel(t, 1<<20)
@@ -58,7 +60,8 @@ const (
 // FuzzReader reads from an association that does as the input says. Only whole messages come out,
 // and only as they went in.
 func FuzzReader(f *testing.F) {
-	f.Add([]byte{readPart, 0, 5, readEnd, 0, 9, readEnd, 0, 0, readDry, 0, 0, readEnd, 0, 1, readEOF, 0, 0})
+	f.Add([]byte{readPart, 0, 5, readEnd, 0, 9, readEnd, 0, 0, readDry, 0, 0, readEnd, 0, 1, readEOF,
+		0, 0})
 	f.Add([]byte{readPart, 64, 5, readNothing, 0, 0, readAborted, 0, 0, readEnd, 3, 0})
 	f.Add([]byte{readPart, 72, 13, readEnd, 0, 1})
 	f.Add(append(bytes.Repeat([]byte{readPart, 72, 14}, 6), readEnd, 0, 1, 0))
@@ -82,8 +85,10 @@ func FuzzReader(f *testing.F) {
 				return
 			case err != nil && err != stream.ErrWouldBlock:
 				t.Fatal(err)
-			case err == nil && ev == nil && (!a.ended || !bytes.Equal(m.Data, a.whole) || m.Info.Stream != a.stream):
-				t.Fatalf("%d bytes came as %d of stream %d; at the end: %v", len(a.whole), len(m.Data), m.Info.Stream, a.ended)
+			case err == nil && ev == nil && (!a.ended || !bytes.Equal(m.Data, a.whole) ||
+				m.Info.Stream != a.stream):
+				t.Fatalf("%d bytes came as %d of stream %d; at the end: %v", len(a.whole), len(m.Data),
+					m.Info.Stream, a.ended)
 			case a.ended && (err != nil || ev != nil):
 				t.Fatalf("a whole message, and %v, %v", ev, err)
 			case r.Partial() != (len(a.whole) > 0 && !a.ended):

@@ -103,7 +103,8 @@ func (m *muxModel) readMessage(id uint16, b []byte) {
 		return
 	}
 	want := m.held[id][0]
-	if length != len(want) || info.Stream != streamOf(want) || n >= 0 && string(b[:n]) != want || n < 0 != (len(want) > len(b)) {
+	if length != len(want) || info.Stream != streamOf(want) || n >= 0 && string(b[:n]) != want ||
+		n < 0 != (len(want) > len(b)) {
 		m.t.Fatalf("ReadMessage of %d: %d, %d, %+v; want %q", id, n, length, info, want)
 	}
 	if n >= 0 {

@@ -35,7 +35,8 @@ func TestReaderPutsPartsTogether(t *testing.T) {
 				t.Fatalf("parts of %d: Next() = event %v, error %v", part, ev, err)
 			}
 			if !bytes.Equal(m.Data, message(n)) || m.Info != info {
-				t.Errorf("parts of %d: %d bytes came as %d with %+v, want %+v", part, n, len(m.Data), m.Info, info)
+				t.Errorf("parts of %d: %d bytes came as %d with %+v, want %+v", part, n, len(m.Data), m.Info,
+					info)
 			}
 			r.Release()
 		}

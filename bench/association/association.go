@@ -38,23 +38,31 @@ const (
 // SHA-1 unless the name says otherwise, and acknowledge as they do by default. Those that are
 // compared take turns close together.
 var (
-	dtls         = Program{Name: "dtls1.2", Kind: "dtls", HMAC: sha1, SACKDelay: -1, Version: "1.2"}
-	dtls13       = Program{Name: "dtls1.3", Kind: "dtls", HMAC: sha1, SACKDelay: -1, Version: "1.3"}
-	dtls256      = Program{Name: "dtls1.2 SHA-256", Kind: "dtls", HMAC: sha256, SACKDelay: -1, Version: "1.2"}
-	openssl      = Program{Name: "openssl", Kind: "openssl", C: true, HMAC: sha1, SACKDelay: -1}
-	openssl256   = Program{Name: "openssl SHA-256", Kind: "openssl", C: true, HMAC: sha256, SACKDelay: -1}
-	openssl0     = Program{Name: "openssl no delay", Kind: "openssl", C: true, HMAC: sha1, SACKDelay: 0}
-	authGo       = Program{Name: "auth in Go", Kind: "auth", HMAC: sha1, SACKDelay: -1}
-	plainGo      = Program{Name: "plain in Go", Kind: "plain", SACKDelay: -1}
-	dtlsBatch    = Program{Name: "dtls1.2 batch", Kind: "dtls", HMAC: sha1, SACKDelay: -1, Version: "1.2", Batch: batch}
-	dtls256Batch = Program{Name: "dtls1.2 SHA-256 batch", Kind: "dtls", HMAC: sha256, SACKDelay: -1, Version: "1.2", Batch: batch}
-	authGoBatch  = Program{Name: "auth in Go batch", Kind: "auth", HMAC: sha1, SACKDelay: -1, Batch: batch}
-	checked      = []Program{openssl, dtlsBatch, dtls, authGo, dtls13}
-	everything   = []Program{openssl, dtlsBatch, authGoBatch, dtls, authGo, dtls13, openssl256,
+	dtls    = Program{Name: "dtls1.2", Kind: "dtls", HMAC: sha1, SACKDelay: -1, Version: "1.2"}
+	dtls13  = Program{Name: "dtls1.3", Kind: "dtls", HMAC: sha1, SACKDelay: -1, Version: "1.3"}
+	dtls256 = Program{Name: "dtls1.2 SHA-256", Kind: "dtls", HMAC: sha256, SACKDelay: -1,
+		Version: "1.2"}
+	openssl    = Program{Name: "openssl", Kind: "openssl", C: true, HMAC: sha1, SACKDelay: -1}
+	openssl256 = Program{Name: "openssl SHA-256", Kind: "openssl", C: true, HMAC: sha256,
+		SACKDelay: -1}
+	openssl0 = Program{Name: "openssl no delay", Kind: "openssl", C: true, HMAC: sha1,
+		SACKDelay: 0}
+	authGo    = Program{Name: "auth in Go", Kind: "auth", HMAC: sha1, SACKDelay: -1}
+	plainGo   = Program{Name: "plain in Go", Kind: "plain", SACKDelay: -1}
+	dtlsBatch = Program{Name: "dtls1.2 batch", Kind: "dtls", HMAC: sha1, SACKDelay: -1,
+		Version: "1.2", Batch: batch}
+	dtls256Batch = Program{Name: "dtls1.2 SHA-256 batch", Kind: "dtls", HMAC: sha256, SACKDelay: -1,
+		Version: "1.2", Batch: batch}
+	authGoBatch = Program{Name: "auth in Go batch", Kind: "auth", HMAC: sha1, SACKDelay: -1,
+		Batch: batch}
+	checked    = []Program{openssl, dtlsBatch, dtls, authGo, dtls13}
+	everything = []Program{openssl, dtlsBatch, authGoBatch, dtls, authGo, dtls13, openssl256,
 		dtls256Batch, dtls256, plainGo}
-	selected     = []Program{openssl, dtlsBatch, dtls, authGo}
-	dtlsResumed  = Program{Name: "dtls1.2 resumed", Kind: "dtls", HMAC: sha1, SACKDelay: -1, Version: "1.2", Resume: true}
-	dtls13Resume = Program{Name: "dtls1.3 resumed", Kind: "dtls", HMAC: sha1, SACKDelay: -1, Version: "1.3", Resume: true}
+	selected    = []Program{openssl, dtlsBatch, dtls, authGo}
+	dtlsResumed = Program{Name: "dtls1.2 resumed", Kind: "dtls", HMAC: sha1, SACKDelay: -1,
+		Version: "1.2", Resume: true}
+	dtls13Resume = Program{Name: "dtls1.3 resumed", Kind: "dtls", HMAC: sha1, SACKDelay: -1,
+		Version: "1.3", Resume: true}
 	inHandshakes = []Program{dtls, dtls13, dtlsResumed, dtls13Resume, openssl0, authGo, openssl}
 )
 
@@ -93,7 +101,8 @@ func Parts() []string {
 
 // Run holds the contests of the parts, with at most so many rounds; d is the time of a turn.
 // Programs in C are left out unless n has them. It calls save when there is something new.
-func Run(r *measure.Report, n *Network, parts []string, d time.Duration, rounds int, save func() error) error {
+func Run(r *measure.Report, n *Network, parts []string, d time.Duration, rounds int,
+	save func() error) error {
 	var failed []error
 	if slices.Contains(parts, "handshakes") {
 		failed = append(failed, handshakes(r, n, d, rounds), save())
@@ -108,7 +117,8 @@ func Run(r *measure.Report, n *Network, parts []string, d time.Duration, rounds 
 
 // Try runs a little of all for a short time, to show that it works.
 func Try(r *measure.Report, n *Network, d time.Duration) error {
-	little := shape{"", 1, 2, shapes[0].kinds, []int{64, 16384}, []Program{dtls, dtlsBatch, authGo, authGoBatch}, 1}
+	little := shape{"", 1, 2, shapes[0].kinds, []int{64, 16384},
+		[]Program{dtls, dtlsBatch, authGo, authGoBatch}, 1}
 	return errors.Join(
 		little.run(r, n, d, 1),
 		handshakes(r, n, d, 1),
@@ -134,16 +144,17 @@ func (s shape) run(r *measure.Report, n *Network, d time.Duration, rounds int) e
 		}
 		clients = append(clients, c)
 		mine := len(clients) - 1
-		contestant := measure.Contestant{Name: p.Name, Foreign: p.C, Run: func(d time.Duration) (measure.Sample, error) {
-			rate, err := clients[mine].ask(fmt.Sprintf("%s %d", command, d.Milliseconds()))
-			if err != nil { // a new one for the next contest
-				if again, err := n.client(p, s.associations, s.streams); err == nil {
-					clients[mine].end()
-					clients[mine] = again
+		contestant := measure.Contestant{Name: p.Name, Foreign: p.C,
+			Run: func(d time.Duration) (measure.Sample, error) {
+				rate, err := clients[mine].ask(fmt.Sprintf("%s %d", command, d.Milliseconds()))
+				if err != nil { // a new one for the next contest
+					if again, err := n.client(p, s.associations, s.streams); err == nil {
+						clients[mine].end()
+						clients[mine] = again
+					}
 				}
-			}
-			return measure.Sample{"messages/s": rate}, err
-		}}
+				return measure.Sample{"messages/s": rate}, err
+			}}
 		all = append(all, contestant)
 		if p.Batch == 0 {
 			single = append(single, contestant)
@@ -152,7 +163,8 @@ func (s shape) run(r *measure.Report, n *Network, d time.Duration, rounds int) e
 	for _, kind := range s.kinds {
 		for _, size := range s.sizes {
 			contest := measure.Contest{
-				Name:        fmt.Sprintf("%s/%d/%d associations/%d streams", kind, size, s.associations, s.streams),
+				Name: fmt.Sprintf("%s/%d/%d associations/%d streams", kind, size, s.associations,
+					s.streams),
 				Contestants: all,
 			}
 			command = fmt.Sprintf("discard %d", size)
@@ -184,14 +196,15 @@ func handshakes(r *measure.Report, n *Network, d time.Duration, rounds int) erro
 			continue
 		}
 		defer c.end()
-		contest.Contestants = append(contest.Contestants, measure.Contestant{Name: p.Name, Run: func(d time.Duration) (measure.Sample, error) {
-			v, err := c.askAll(fmt.Sprintf("handshakes %d", d.Milliseconds()), len(HandshakeFigures))
-			sample := measure.Sample{}
-			for i := range v {
-				sample[HandshakeFigures[i]] = v[i]
-			}
-			return sample, err
-		}})
+		contest.Contestants = append(contest.Contestants,
+			measure.Contestant{Name: p.Name, Run: func(d time.Duration) (measure.Sample, error) {
+				v, err := c.askAll(fmt.Sprintf("handshakes %d", d.Milliseconds()), len(HandshakeFigures))
+				sample := measure.Sample{}
+				for i := range v {
+					sample[HandshakeFigures[i]] = v[i]
+				}
+				return sample, err
+			}})
 	}
 	for _, c := range contest.Contestants {
 		c.Run(d) // the first connections of a program in Go touch memory that later ones use again

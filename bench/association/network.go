@@ -42,7 +42,8 @@ func NewNetwork(self []string, cpeer string, progress io.Writer) (*Network, erro
 	if err != nil {
 		return nil, err
 	}
-	n := &Network{self: self, cpeer: cpeer, folder: folder, progress: progress, servers: make(map[string]*process), port: 7000}
+	n := &Network{self: self, cpeer: cpeer, folder: folder, progress: progress,
+		servers: make(map[string]*process), port: 7000}
 	if err := set.Write(folder); err != nil {
 		return nil, err
 	}
@@ -85,19 +86,24 @@ func (n *Network) Close() error {
 
 // able returns the programs that there are.
 func (n *Network) able(programs []Program) []Program {
-	return slices.DeleteFunc(slices.Clone(programs), func(p Program) bool { return p.C && n.cpeer == "" })
+	return slices.DeleteFunc(slices.Clone(programs),
+		func(p Program) bool { return p.C && n.cpeer == "" })
 }
 
 // command returns a peer's command line.
-func (n *Network) command(p Program, role string, port, associations, streams, buffer int) []string {
+func (n *Network) command(p Program, role string, port, associations, streams,
+	buffer int) []string {
 	address := "10.0.0.2"
 	itoa := strconv.Itoa
 	if p.C {
-		return []string{n.cpeer, role, p.Kind, address, itoa(port), n.folder, itoa(associations), itoa(streams), itoa(buffer), itoa(p.HMAC), itoa(p.SACKDelay)}
+		return []string{n.cpeer, role, p.Kind, address, itoa(port), n.folder, itoa(associations),
+			itoa(streams), itoa(buffer), itoa(p.HMAC), itoa(p.SACKDelay)}
 	}
-	return append(slices.Clone(n.self), "-role", role, "-kind", p.Kind, "-address", address+":"+itoa(port), "-certificates", n.folder,
+	return append(slices.Clone(n.self), "-role", role, "-kind", p.Kind, "-address",
+		address+":"+itoa(port), "-certificates", n.folder,
 		"-associations", itoa(associations), "-streams", itoa(streams), "-buffer", itoa(buffer),
-		"-hmac", itoa(p.HMAC), "-sack-delay", itoa(p.SACKDelay), "-dtls", p.Version, "-batch", itoa(max(p.Batch, 1)), fmt.Sprintf("-resume=%v", p.Resume))
+		"-hmac", itoa(p.HMAC), "-sack-delay", itoa(p.SACKDelay), "-dtls", p.Version, "-batch",
+		itoa(max(p.Batch, 1)), fmt.Sprintf("-resume=%v", p.Resume))
 }
 
 // client starts a client, and a server for its kind of program if there is none yet.

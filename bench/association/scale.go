@@ -99,10 +99,11 @@ func scaleStreams(r *measure.Report, n *Network, d time.Duration) error {
 				return err
 			}
 			defer c.end()
-			contest.Contestants = append(contest.Contestants, measure.Contestant{Name: p.Name, Run: func(d time.Duration) (measure.Sample, error) {
-				rate, err := c.ask(fmt.Sprintf("discard 1024 %d", d.Milliseconds()))
-				return measure.Sample{"messages/s": rate}, err
-			}})
+			contest.Contestants = append(contest.Contestants,
+				measure.Contestant{Name: p.Name, Run: func(d time.Duration) (measure.Sample, error) {
+					rate, err := c.ask(fmt.Sprintf("discard 1024 %d", d.Milliseconds()))
+					return measure.Sample{"messages/s": rate}, err
+				}})
 		}
 		if err := r.Run(n.progress, []measure.Contest{contest}, 3, d); err != nil {
 			return err

@@ -63,7 +63,8 @@ func issue(name string, by *tls.Certificate) (c tls.Certificate, err error) {
 	} else {
 		issuer = by
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, issuer.Leaf, &key.PublicKey, issuer.PrivateKey)
+	der, err := x509.CreateCertificate(rand.Reader, template, issuer.Leaf, &key.PublicKey,
+		issuer.PrivateKey)
 	if err != nil {
 		return c, err
 	}
@@ -85,7 +86,8 @@ func (s *Set) Write(folder string) error {
 	failed := []error{write("ca.pem", certificate(s.ca))}
 	for name, c := range map[string]tls.Certificate{"client.pem": s.Client, "server.pem": s.Server} {
 		key, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
-		failed = append(failed, err, write(name, certificate(c.Certificate[0]), &pem.Block{Type: "PRIVATE KEY", Bytes: key}))
+		failed = append(failed, err, write(name, certificate(c.Certificate[0]),
+			&pem.Block{Type: "PRIVATE KEY", Bytes: key}))
 	}
 	return errors.Join(failed...)
 }

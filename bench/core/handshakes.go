@@ -37,8 +37,12 @@ func handshakes(set *certs.Set) []measure.Contest {
 						},
 					})
 				}
-				add("dtls", func(resume bool) func() error { return dtlsHandshakes(set, version, mutual, resume) })
-				add("crypto/tls", func(resume bool) func() error { return tlsHandshakes(set, version, mutual, resume) })
+				add("dtls", func(resume bool) func() error {
+					return dtlsHandshakes(set, version, mutual, resume)
+				})
+				add("crypto/tls", func(resume bool) func() error {
+					return tlsHandshakes(set, version, mutual, resume)
+				})
 				if version == "1.2" && !(mutual && kind == "resumed") { // it has nothing else
 					add("pion/dtls", func(resume bool) func() error { return pionHandshakes(set, mutual, resume) })
 				}
@@ -74,7 +78,8 @@ func clientAuth(mutual bool) tls.ClientAuthType {
 }
 
 func dtlsHandshakes(set *certs.Set, version string, mutual, resume bool) func() error {
-	client, server := dtlsConfigs(set, map[string]uint16{"1.2": dtlscore.VersionDTLS12, "1.3": dtlscore.VersionDTLS13}[version], mutual)
+	client, server := dtlsConfigs(set, map[string]uint16{"1.2": dtlscore.VersionDTLS12,
+		"1.3": dtlscore.VersionDTLS13}[version], mutual)
 	if resume {
 		client.SessionCache = dtlscore.NewSessionCache(1)
 		server.TicketKeys = new(dtlscore.TicketKeys)
@@ -105,7 +110,8 @@ func tlsConfigs(set *certs.Set, version uint16, mutual bool) (client, server *tl
 	client = &tls.Config{
 		RootCAs: set.CA, ServerName: certs.Name, Certificates: []tls.Certificate{set.Client},
 		MinVersion: version, MaxVersion: version, CurvePreferences: curves,
-		CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}, // of 1.2; 1.3 prefers AES-128 too
+		// of 1.2; 1.3 prefers AES-128 too
+		CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256},
 	}
 	server = &tls.Config{
 		Certificates: []tls.Certificate{set.Server}, ClientCAs: set.CA, ClientAuth: clientAuth(mutual),
@@ -135,7 +141,8 @@ func connectTLS(client, server *tls.Config) (c, s *tls.Conn, err error) {
 }
 
 func tlsHandshakes(set *certs.Set, version string, mutual, resume bool) func() error {
-	client, server := tlsConfigs(set, map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13}[version], mutual)
+	client, server := tlsConfigs(set, map[string]uint16{"1.2": tls.VersionTLS12,
+		"1.3": tls.VersionTLS13}[version], mutual)
 	if resume {
 		client.ClientSessionCache = tls.NewLRUClientSessionCache(1)
 		server.SessionTicketsDisabled = false
@@ -172,7 +179,8 @@ func (s *pionStore) Get([]byte) (dtls.Session, error) {
 
 func (s *pionStore) Del([]byte) error { return nil }
 
-func pionOptions(set *certs.Set, mutual bool, clientStore, serverStore *pionStore) (client []dtls.ClientOption, server []dtls.ServerOption) {
+func pionOptions(set *certs.Set, mutual bool, clientStore,
+	serverStore *pionStore) (client []dtls.ClientOption, server []dtls.ServerOption) {
 	both := []dtls.Option{
 		dtls.WithCipherSuites(dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256),
 		dtls.WithEllipticCurves(elliptic.X25519, elliptic.P256),
@@ -185,16 +193,19 @@ func pionOptions(set *certs.Set, mutual bool, clientStore, serverStore *pionStor
 	server = append(server, dtls.WithCertificates(set.Server))
 	if mutual {
 		client = append(client, dtls.WithCertificates(set.Client))
-		server = append(server, dtls.WithClientCAs(set.CA), dtls.WithClientAuth(dtls.RequireAndVerifyClientCert))
+		server = append(server, dtls.WithClientCAs(set.CA),
+			dtls.WithClientAuth(dtls.RequireAndVerifyClientCert))
 	}
 	if clientStore != nil {
-		client, server = append(client, dtls.WithSessionStore(clientStore)), append(server, dtls.WithSessionStore(serverStore))
+		client, server = append(client, dtls.WithSessionStore(clientStore)),
+			append(server, dtls.WithSessionStore(serverStore))
 	}
 	// No cookie: neither have the others one.
 	return client, append(server, dtls.WithInsecureSkipVerifyHello(true))
 }
 
-func connectPion(a, b pipe, client []dtls.ClientOption, server []dtls.ServerOption) (c, s *dtls.Conn, err error) {
+func connectPion(a, b pipe, client []dtls.ClientOption, server []dtls.ServerOption) (c,
+	s *dtls.Conn, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	s, err = dtls.ServerWithOptions(packetPipe{b}, &net.UDPAddr{}, server...)

@@ -36,16 +36,24 @@ var protectors = []struct {
 	name string
 	new  func(set *certs.Set, size, batch int) (protector, error)
 }{
-	{"aead", func(_ *certs.Set, size, batch int) (protector, error) { return newBare(size, 13, batch) }},
-	{"aead 1.3", func(_ *certs.Set, size, batch int) (protector, error) { return newBare(size+1, 5, batch) }},
+	{"aead", func(_ *certs.Set, size, batch int) (protector, error) {
+		return newBare(size, 13, batch)
+	}},
+	{"aead 1.3", func(_ *certs.Set, size, batch int) (protector, error) {
+		return newBare(size+1, 5, batch)
+	}},
 	{"dtls1.2", func(s *certs.Set, size, batch int) (protector, error) {
 		return newDTLS(s, dtlscore.VersionDTLS12, size, batch)
 	}},
 	{"dtls1.3", func(s *certs.Set, size, batch int) (protector, error) {
 		return newDTLS(s, dtlscore.VersionDTLS13, size, batch)
 	}},
-	{"crypto/tls 1.2", func(s *certs.Set, size, _ int) (protector, error) { return newTLS(s, tls.VersionTLS12, size) }},
-	{"crypto/tls 1.3", func(s *certs.Set, size, _ int) (protector, error) { return newTLS(s, tls.VersionTLS13, size) }},
+	{"crypto/tls 1.2", func(s *certs.Set, size, _ int) (protector, error) {
+		return newTLS(s, tls.VersionTLS12, size)
+	}},
+	{"crypto/tls 1.3", func(s *certs.Set, size, _ int) (protector, error) {
+		return newTLS(s, tls.VersionTLS13, size)
+	}},
 	{"pion/dtls", newPion},
 }
 
@@ -169,7 +177,8 @@ func newBare(size, header, batch int) (protector, error) {
 		return nil, err
 	}
 	aead, err := cipher.NewGCM(block)
-	return &bare{aead: aead, header: make([]byte, header), plaintext: make([]byte, size), records: buffers(batch, size)}, err
+	return &bare{aead: aead, header: make([]byte, header), plaintext: make([]byte, size),
+		records: buffers(batch, size)}, err
 }
 
 func buffers(n, size int) [][]byte {
@@ -253,7 +262,8 @@ func newTLS(set *certs.Set, version uint16, size int) (protector, error) {
 		return nil, err
 	}
 	q := c.NetConn().(streamPipe).out
-	return &conns{client: c, server: s, arriving: q, plaintext: make([]byte, size), b: make([]byte, size)}, nil
+	return &conns{client: c, server: s, arriving: q, plaintext: make([]byte, size),
+		b: make([]byte, size)}, nil
 }
 
 func newPion(set *certs.Set, size, _ int) (protector, error) {
@@ -265,7 +275,8 @@ func newPion(set *certs.Set, size, _ int) (protector, error) {
 	}
 	// Its goroutine that reads would open while this one seals.
 	a.out.hold(true)
-	return &conns{client: c, server: s, arriving: a.out, holding: true, plaintext: make([]byte, size), b: make([]byte, size)}, nil
+	return &conns{client: c, server: s, arriving: a.out, holding: true, plaintext: make([]byte, size),
+		b: make([]byte, size)}, nil
 }
 
 func (c *conns) seal(int) error { _, err := c.client.Write(c.plaintext); return err }
@@ -286,7 +297,8 @@ func (c *conns) close() {
 
 // sealParallel returns how many records a second several writers of each connection seal, all
 // together. Those of several connections share nothing, so that they show what the machine can do.
-func sealParallel(set *certs.Set, size, connections, writers int, d time.Duration) (measure.Sample, error) {
+func sealParallel(set *certs.Set, size, connections, writers int, d time.Duration) (measure.Sample,
+	error) {
 	client, server := dtlsConfigs(set, dtlscore.VersionDTLS12, false)
 	var sealing []*dtlscore.Conn // one for each writer
 	for range connections {

@@ -9,7 +9,8 @@ func overview() []byte {
 		left   = 190 // of the association
 		right  = width - left
 	)
-	c := svg.New("Messages on several streams of one SCTP association: each is a DTLS record, and each DATA chunk is authenticated", width, height)
+	c := svg.New(
+		"Messages on several streams of one SCTP association: each is a DTLS record, and each DATA chunk is authenticated", width, height)
 	end := func(x float64, name, call string) {
 		c.Box(x, 44, 148, 134, "#f6f8fa", svg.Faint)
 		c.Text(x+74, 70, 15, .5, svg.Bold, svg.Ink, name)
@@ -32,6 +33,7 @@ func overview() []byte {
 		records = records[n:]
 	}
 	c.Text(width/2, 166, 12, .5, svg.Sans, svg.Green, "SCTP-AUTH authenticates every DATA chunk")
-	c.Text(width/2, 208, 13, .5, svg.Sans, svg.Ink, "A message is one encrypted DTLS record. The DTLS handshake also makes the keys of SCTP-AUTH.")
+	c.Text(width/2, 208, 13, .5, svg.Sans, svg.Ink,
+		"A message is one encrypted DTLS record. The DTLS handshake also makes the keys of SCTP-AUTH.")
 	return c.SVG()
 }

@@ -37,7 +37,8 @@ const (
 	size      = 13
 )
 
-var rowHeight = map[kind]float64{phase: 42, toServer: 34, toClient: 34, both: 34, does: 30, waits: 30, clientKey: 30, serverKey: 30}
+var rowHeight = map[kind]float64{phase: 42, toServer: 34, toClient: 34, both: 34, does: 30,
+	waits: 30, clientKey: 30, serverKey: 30}
 
 func (s sequence) draw() []byte {
 	height := 76.0

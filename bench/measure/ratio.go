@@ -40,5 +40,6 @@ func quantile(values []float64, q float64) float64 {
 }
 
 func compareNames(a, b Result) int {
-	return cmp.Or(cmp.Compare(a.Contest, b.Contest), cmp.Compare(a.Figure, b.Figure), cmp.Compare(a.Contestant, b.Contestant))
+	return cmp.Or(cmp.Compare(a.Contest, b.Contest), cmp.Compare(a.Figure, b.Figure),
+		cmp.Compare(a.Contestant, b.Contestant))
 }

@@ -36,7 +36,8 @@ func (l dtlsLink) send(b []byte, stream uint16, ppid uint32) error {
 func (l dtlsLink) sender(b []byte, n, streams int, ppid uint32) func() error {
 	messages := make([]sctpdtls.Message, n)
 	for i := range messages {
-		messages[i] = sctpdtls.Message{Data: b, MessageInfo: sctpdtls.MessageInfo{Stream: uint16(i % streams), PPID: ppid}}
+		messages[i] = sctpdtls.Message{Data: b,
+			MessageInfo: sctpdtls.MessageInfo{Stream: uint16(i % streams), PPID: ppid}}
 	}
 	return func() error {
 		_, err := l.WriteMessages(messages)
@@ -168,8 +169,10 @@ func (o *Options) config(own func(*certs.Set) tls.Certificate) (*sctpdtls.Config
 	}
 	config := &sctpdtls.Config{
 		Certificates: []tls.Certificate{own(set)},
-		RootCAs:      set.CA, ClientCAs: set.CA, ServerName: certs.Name, ClientAuth: tls.RequireAndVerifyClientCert,
-		MinVersion: o.Version, MaxVersion: o.Version, CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256},
+		RootCAs:      set.CA, ClientCAs: set.CA, ServerName: certs.Name,
+		ClientAuth: tls.RequireAndVerifyClientCert,
+		MinVersion: o.Version, MaxVersion: o.Version,
+		CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256},
 		SCTP: sctpdtls.SCTPOptions{
 			OutStreams: uint16(o.Streams), MaxInStreams: uint16(o.Streams), SACKDelay: o.sackDelay(),
 			ReadBuffer: o.Buffer, WriteBuffer: o.Buffer, Control: o.control,

@@ -51,7 +51,8 @@ func Serve(o *Options, in io.Reader, out io.Writer) error {
 }
 
 // answer answers each command with a line, of a number as a rule.
-func answer[T float64 | string](in io.Reader, out io.Writer, command func(line string) (T, error)) error {
+func answer[T float64 | string](in io.Reader, out io.Writer,
+	command func(line string) (T, error)) error {
 	for lines := bufio.NewScanner(in); lines.Scan(); {
 		v, err := command(lines.Text())
 		if err != nil {
@@ -168,7 +169,9 @@ func (c *client) command(line string) (rate float64, err error) {
 		return c.onAll(func(l link, end time.Time) (int, error) { return c.sendAll(l, size, end) }, ms)
 	}
 	if n, _ := fmt.Sscanf(line, "echo %d %d %d", &size, &window, &ms); n == 3 {
-		return c.onAll(func(l link, end time.Time) (int, error) { return c.sendAndAwait(l, size, window, end) }, ms)
+		return c.onAll(func(l link, end time.Time) (int, error) {
+			return c.sendAndAwait(l, size, window, end)
+		}, ms)
 	}
 	if n, _ := fmt.Sscanf(line, "grow %d", &size); n == 1 {
 		return c.grow(size)

@@ -66,7 +66,9 @@ func (b *Baseline) Check(w io.Writer, runs []*measure.Report) error {
 	limit := allowed
 	if hashes := runs[0].About["hashes"]; hashes != b.Hashes {
 		limit = allowedElsewhere
-		fmt.Fprintf(w, "note: HMACs are computed by %s, those of the baseline by %s: each ratio may lose %.0f %%\n", hashes, b.Hashes, 100*limit)
+		fmt.Fprintf(w,
+			"note: HMACs are computed by %s, those of the baseline by %s: each ratio may lose %.0f %%\n",
+			hashes, b.Hashes, 100*limit)
 	}
 	worse := 0
 	var failed []error

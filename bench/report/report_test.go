@@ -110,11 +110,13 @@ func TestKeptBaseline(t *testing.T) {
 
 // measured is a report of one way, with each program a little faster than the last.
 func measured() *measure.Report {
-	r := &measure.Report{About: map[string]string{"kernel": "Linux", "hashes": "sha1-avx2", "unit": "1,000 instructions"}}
+	r := &measure.Report{About: map[string]string{"kernel": "Linux", "hashes": "sha1-avx2",
+		"unit": "1,000 instructions"}}
 	for _, kind := range kinds {
 		for _, size := range association.Sizes {
 			for i, who := range []string{"openssl", "dtls1.2", "dtls1.2 batch", "auth in Go"} {
-				r.AddValue(fmt.Sprintf("%s/%d/1 associations/1 streams", kind.contest, size), who, "messages/s", 10000*(1+float64(i)/8))
+				r.AddValue(fmt.Sprintf("%s/%d/1 associations/1 streams", kind.contest, size), who, "messages/s",
+					10000*(1+float64(i)/8))
 			}
 		}
 	}

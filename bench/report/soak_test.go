@@ -18,7 +18,8 @@ func TestLoad(t *testing.T) {
 		}
 	}
 	write("soak.md", "new\n")
-	write("soak.csv", "seconds,messages,heap,resident,kernel\n0,1,1048576,2097152,3145728\n60,2,1048576,2097152,3145728\n")
+	write("soak.csv",
+		"seconds,messages,heap,resident,kernel\n0,1,1048576,2097152,3145728\n60,2,1048576,2097152,3145728\n")
 	document := filepath.Join(t.TempDir(), "load.md")
 	text := "a\n<!-- begin soak -->\nold\n<!-- end soak -->\n<!-- begin many -->\nkept\n<!-- end many -->\n"
 	if err := os.WriteFile(document, []byte(text), 0o666); err != nil {
@@ -28,7 +29,8 @@ func TestLoad(t *testing.T) {
 	if err := Load(folder, document, chart); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := os.ReadFile(document); err != nil || string(got) != strings.Replace(text, "old", "new", 1) {
+	if got, err := os.ReadFile(document); err != nil ||
+		string(got) != strings.Replace(text, "old", "new", 1) {
 		t.Errorf("the document is %q, %v", got, err)
 	}
 	if got, err := os.ReadFile(chart); err != nil || !strings.Contains(string(got), "<svg") {

@@ -40,7 +40,8 @@ func Fill(file string, tables map[string]string) error {
 		return err
 	}
 	for name, table := range tables {
-		begin, end := fmt.Appendf(nil, "<!-- begin %s -->\n", name), fmt.Appendf(nil, "<!-- end %s -->\n", name)
+		begin, end := fmt.Appendf(nil, "<!-- begin %s -->\n", name),
+			fmt.Appendf(nil, "<!-- end %s -->\n", name)
 		before, rest, ok := bytes.Cut(text, begin)
 		_, after, ended := bytes.Cut(rest, end)
 		if !ok || !ended {
@@ -153,7 +154,10 @@ func messages(r *measure.Report) string {
 	t.row(head...)
 	for _, kind := range kinds {
 		words := kind.words
-		contest := func(size int) string { return fmt.Sprintf("%s/%d/1 associations/1 streams", kind.contest, size) }
+		contest := func(size int) string {
+			return fmt.Sprintf("%s/%d/1 associations/1 streams",
+				kind.contest, size)
+		}
 		for _, p := range beside {
 			if _, rate := best(r, contest(association.Sizes[1]), p.who); rate == 0 {
 				continue
@@ -179,7 +183,8 @@ func shapes(r *measure.Report) string {
 	for _, shape := range []struct{ associations, streams int }{{1, 16}, {64, 1}, {1000, 1}} {
 		for _, kind := range kinds {
 			contest := func(size int) string {
-				return fmt.Sprintf("%s/%d/%d associations/%d streams", kind.contest, size, shape.associations, shape.streams)
+				return fmt.Sprintf("%s/%d/%d associations/%d streams", kind.contest, size, shape.associations,
+					shape.streams)
 			}
 			for _, p := range beside {
 				if _, rate := best(r, contest(64), p.who); rate == 0 || p.base == "" {
@@ -197,18 +202,21 @@ func shapes(r *measure.Report) string {
 }
 
 // overSCTP are the programs of handshakes, in the order of the table.
-var overSCTP = []string{"openssl no delay", "openssl", "dtls1.2", "dtls1.3", "dtls1.2 resumed", "dtls1.3 resumed", "auth in Go"}
+var overSCTP = []string{"openssl no delay", "openssl", "dtls1.2", "dtls1.3", "dtls1.2 resumed",
+	"dtls1.3 resumed", "auth in Go"}
 
 func handshakes(r *measure.Report) string {
 	var t table
-	t.row("over SCTP, one after another", "connections/s", "beside OpenSSL without delay", "ms, median", "ms, 99 %")
+	t.row("over SCTP, one after another", "connections/s", "beside OpenSSL without delay",
+		"ms, median", "ms, 99 %")
 	for _, who := range overSCTP {
 		v, ok := r.Value("handshakes", who, "connections/s")
 		if !ok {
 			continue
 		}
 		base, _ := r.Value("handshakes", "openssl no delay", "connections/s")
-		t.row(who, number(v), number(v/base), value(r, "handshakes", who, "ms, median"), value(r, "handshakes", who, "ms, 99 %"))
+		t.row(who, number(v), number(v/base), value(r, "handshakes", who, "ms, median"),
+			value(r, "handshakes", who, "ms, 99 %"))
 	}
 	return t.text()
 }
@@ -240,7 +248,8 @@ func records(r *measure.Report) string {
 	}
 	t.row(head...)
 	for _, unit := range []string{"ns", "instructions"} {
-		for _, who := range []string{"aead", "dtls1.2", "dtls1.3", "crypto/tls 1.2", "crypto/tls 1.3", "pion/dtls"} {
+		for _, who := range []string{"aead", "dtls1.2", "dtls1.3", "crypto/tls 1.2", "crypto/tls 1.3",
+			"pion/dtls"} {
 			if _, ok := r.Value("record/64", who, "both "+unit); !ok {
 				continue
 			}
@@ -255,7 +264,8 @@ func records(r *measure.Report) string {
 }
 
 // scaleFigures are the columns of the table of associations.
-var scaleFigures = []string{"associations/s", "KiB of the process each", "KiB of the kernel for both ends each", "idle µs of processor a second each"}
+var scaleFigures = []string{"associations/s", "KiB of the process each",
+	"KiB of the kernel for both ends each", "idle µs of processor a second each"}
 
 func scale(r *measure.Report) string {
 	var t table

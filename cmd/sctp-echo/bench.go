@@ -55,19 +55,23 @@ cost is the difference.`,
 			"send on streams 0 to `N`-1 in turn",
 			"payload protocol identifier `N` of the messages",
 			"give up after `TIME` without a connection, or without an echo", 1),
-			&cli.StringFlag{Name: "mode", Usage: "what the server does: `MODE` echo or discard", Value: "echo", Destination: &o.mode,
+			&cli.StringFlag{Name: "mode", Usage: "what the server does: `MODE` echo or discard",
+				Value: "echo", Destination: &o.mode,
 				Validator: func(m string) error {
 					if m != "echo" && m != "discard" {
 						return fmt.Errorf("no mode %q: echo or discard", m)
 					}
 					return nil
 				}},
-			&cli.DurationFlag{Name: "time", Usage: "measure for `TIME`, each size", Value: 3 * time.Second, Destination: &o.time, Validator: atLeast(time.Millisecond)},
+			&cli.DurationFlag{Name: "time", Usage: "measure for `TIME`, each size", Value: 3 * time.Second,
+				Destination: &o.time, Validator: atLeast(time.Millisecond)},
 			&sizesFlag{Name: "size", Value: []int{64, 1024, sctpdtls.MaxMessageSize}, Destination: &o.sizes,
 				Usage: "messages of `N` bytes; may be repeated; more than 16384, such as 64K or 1M, needs " +
 					"a server with -max-message"},
-			&cli.IntFlag{Name: "connections", Usage: "`N` associations at once", Value: 1, Destination: &o.connections, Validator: atLeast(1)},
-			&cli.IntFlag{Name: "window", Usage: "`N` messages on their way in each", Value: 1, Destination: &o.window, Validator: between(1, 1024)},
+			&cli.IntFlag{Name: "connections", Usage: "`N` associations at once", Value: 1,
+				Destination: &o.connections, Validator: atLeast(1)},
+			&cli.IntFlag{Name: "window", Usage: "`N` messages on their way in each", Value: 1,
+				Destination: &o.window, Validator: between(1, 1024)},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON", Destination: &o.json},
 		), o.clientOptions.flags()...),
 		Action: func(ctx context.Context, c *cli.Command) error {
@@ -116,10 +120,13 @@ func (p *program) bench(ctx context.Context, addr string, o benchOptions) error 
 		}
 		o.ask(size)
 		if size < stamp {
-			return usagef("-size: a message of %d bytes has no room for its time, give %d or more", size, stamp)
+			return usagef("-size: a message of %d bytes has no room for its time, give %d or more", size,
+				stamp)
 		}
 		if room := maxInFlight / size; o.mode == "echo" && o.window > max(1, room) {
-			return usagef("-window: %d messages of %d bytes are more than both ends can hold, give %d or less", o.window, size, max(1, room))
+			return usagef(
+				"-window: %d messages of %d bytes are more than both ends can hold, give %d or less", o.window,
+				size, max(1, room))
 		}
 	}
 	keyLog, err := p.openKeyLog()
@@ -153,7 +160,8 @@ func (p *program) bench(ctx context.Context, addr string, o benchOptions) error 
 }
 
 // measure makes the connections, uses them for the time, and closes them.
-func (p *program) measure(ctx context.Context, addr string, config *sctpdtls.Config, size int, o *benchOptions) (measurement, error) {
+func (p *program) measure(ctx context.Context, addr string, config *sctpdtls.Config, size int,
+	o *benchOptions) (measurement, error) {
 	m := measurement{Mode: o.mode, Size: size, Connections: o.connections, Streams: o.streams}
 	runs := make([]*benchRun, o.connections)
 	start := time.Now()
@@ -165,7 +173,8 @@ func (p *program) measure(ctx context.Context, addr string, config *sctpdtls.Con
 		defer s.Close()
 		state := s.ConnectionState()
 		if streams := min(state.OutStreams, state.InStreams); o.streams > int(streams) {
-			return m, &statusError{exitUsage, &sctpdtls.StreamError{Stream: uint16(o.streams - 1), Streams: streams}}
+			return m, &statusError{exitUsage, &sctpdtls.StreamError{Stream: uint16(o.streams - 1),
+				Streams: streams}}
 		}
 		if err := fits(size, state); err != nil {
 			return m, err
@@ -209,7 +218,8 @@ func (p *program) measure(ctx context.Context, addr string, config *sctpdtls.Con
 }
 
 // tellProgress prints a line each second, until the returned function is called.
-func (p *program) tellProgress(ctx context.Context, runs []*benchRun, o *benchOptions) (stop func()) {
+func (p *program) tellProgress(ctx context.Context, runs []*benchRun,
+	o *benchOptions) (stop func()) {
 	if o.json {
 		return func() {}
 	}
@@ -230,7 +240,8 @@ func (p *program) tellProgress(ctx context.Context, runs []*benchRun, o *benchOp
 			for _, r := range runs {
 				sum += r.done.Load()
 			}
-			p.printf("%d bytes: %2d s %9d messages/s %9.1f MB/s\n", runs[0].size, n, sum-before, float64(sum-before)*float64(runs[0].size)/1e6)
+			p.printf("%d bytes: %2d s %9d messages/s %9.1f MB/s\n", runs[0].size, n, sum-before,
+				float64(sum-before)*float64(runs[0].size)/1e6)
 			before = sum
 		}
 	}()
@@ -242,8 +253,9 @@ type benchRun struct {
 	*benchOptions
 	session session
 	size    int
-	done    atomic.Int64 // messages that came back; with discard, that were sent and acknowledged by the end
-	times   []time.Duration
+	// messages that came back; with discard, that were sent and acknowledged by the end
+	done  atomic.Int64
+	times []time.Duration
 }
 
 func (r *benchRun) run(ctx context.Context) error {
@@ -319,19 +331,22 @@ func spreadOf(times []time.Duration) *spread {
 func table(all []measurement) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "mode\tbytes\tconnections\tstreams\twindow\thandshake ms\tmessages\tmessages/s\tMB/s\trtt ms: min\tp50\tp90\tp99\tmax\t")
+	fmt.Fprintln(w,
+		"mode\tbytes\tconnections\tstreams\twindow\thandshake ms\tmessages\tmessages/s\tMB/s\trtt ms: min\tp50\tp90\tp99\tmax\t")
 	for _, m := range all {
 		window := "-"
 		if m.Window > 0 {
 			window = strconv.Itoa(m.Window)
 		}
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\t%.2f\t%d\t%.0f\t%.1f\t", m.Mode, m.Size, m.Connections, m.Streams,
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\t%.2f\t%d\t%.0f\t%.1f\t", m.Mode, m.Size, m.Connections,
+			m.Streams,
 			window, m.Handshake, m.Messages, m.PerSecond, m.Megabytes)
 		if m.RTT == nil {
 			fmt.Fprint(w, "-\t-\t-\t-\t-\t\n")
 			continue
 		}
-		fmt.Fprintf(w, "%.3f\t%.3f\t%.3f\t%.3f\t%.3f\t\n", m.RTT.Min, m.RTT.P50, m.RTT.P90, m.RTT.P99, m.RTT.Max)
+		fmt.Fprintf(w, "%.3f\t%.3f\t%.3f\t%.3f\t%.3f\t\n", m.RTT.Min, m.RTT.P50, m.RTT.P90, m.RTT.P99,
+			m.RTT.Max)
 	}
 	w.Flush()
 	if len(all) > 0 {

@@ -23,7 +23,8 @@ func benchWith(t *testing.T, mode string, args ...string) (status int, stdout, s
 				go modes[mode](&traffic{session: far, timeout: time.Second})
 				return near, nil
 			}}
-		status = p.run(t.Context(), append([]string{"sctp-echo", "bench"}, append(args, "192.0.2.2:5868")...))
+		status = p.run(t.Context(), append([]string{"sctp-echo", "bench"},
+			append(args, "192.0.2.2:5868")...))
 		synctest.Wait()
 		stdout, stderr = out.String(), errs.String()
 	})
@@ -31,12 +32,14 @@ func benchWith(t *testing.T, mode string, args ...string) (status int, stdout, s
 }
 
 func TestBenchEcho(t *testing.T) {
-	status, stdout, stderr := benchWith(t, "echo", "-time", "1199ms", "-size", "64", "-size", "1024", "-window", "1", "-connections", "2", "-streams", "2")
+	status, stdout, stderr := benchWith(t, "echo", "-time", "1199ms", "-size", "64", "-size", "1024",
+		"-window", "1", "-connections", "2", "-streams", "2")
 	if status != exitOK || stderr != "" {
 		t.Fatalf("status %d, %s", status, stderr)
 	}
 	// One exchange takes 2 ms: 500 a second on each of 2 connections.
-	for _, want := range []string{"64 bytes:  1 s ", " messages/s       0.1 MB/s\n", " 1200 ", "bytes", "p99", " 64 ", " 1024 ", "2.000", "DTLS 1.2, TLS_ECDHE_ECDSA"} {
+	for _, want := range []string{"64 bytes:  1 s ", " messages/s       0.1 MB/s\n", " 1200 ", "bytes",
+		"p99", " 64 ", " 1024 ", "2.000", "DTLS 1.2, TLS_ECDHE_ECDSA"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("%q is missing in:\n%s", want, stdout)
 		}
@@ -52,7 +55,8 @@ func TestBenchJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout), &m); err != nil {
 		t.Fatalf("%v in %s", err, stdout)
 	}
-	if m.Messages != 500 || m.PerSecond != 500 || m.RTT == nil || m.RTT.P99 != 2 || m.Size != 100 || m.Window != 1 {
+	if m.Messages != 500 || m.PerSecond != 500 || m.RTT == nil || m.RTT.P99 != 2 || m.Size != 100 ||
+		m.Window != 1 {
 		t.Errorf("%+v, %+v", m, m.RTT)
 	}
 }

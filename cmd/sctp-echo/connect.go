@@ -30,9 +30,15 @@ type clientOptions struct {
 
 func (o *clientOptions) flags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "name", Usage: "`HOST` to find in the server's certificate (default: the host of ADDR)", Destination: &o.name},
-		&cli.StringFlag{Name: "local", Usage: "dial from `ADDR`, such as 192.0.2.1/198.51.100.1:0 on two addresses", Destination: &o.local},
-		&cli.BoolFlag{Name: "insecure", Usage: "do not verify the server's certificate: anyone may then pose as the server", Destination: &o.insecure},
+		&cli.StringFlag{Name: "name",
+			Usage:       "`HOST` to find in the server's certificate (default: the host of ADDR)",
+			Destination: &o.name},
+		&cli.StringFlag{Name: "local",
+			Usage:       "dial from `ADDR`, such as 192.0.2.1/198.51.100.1:0 on two addresses",
+			Destination: &o.local},
+		&cli.BoolFlag{Name: "insecure",
+			Usage:       "do not verify the server's certificate: anyone may then pose as the server",
+			Destination: &o.insecure},
 	}
 }
 
@@ -57,13 +63,17 @@ Examples:
 			"send on streams 0 to `N`-1 in turn",
 			"payload protocol identifier `N` of the messages: 47 Diameter, 66 NGAP, 67 XnAP, 68 F1AP, 69 E1AP",
 			"give up after `TIME` without a connection, or without an echo", 1),
-			&cli.IntFlag{Name: "count", Usage: "send `N` messages; 0 sends until interrupted", Value: 5, Destination: &o.count, Validator: atLeast(0)},
+			&cli.IntFlag{Name: "count", Usage: "send `N` messages; 0 sends until interrupted", Value: 5,
+				Destination: &o.count, Validator: atLeast(0)},
 			&sizeFlag{Name: "size", Value: 64, Destination: &o.size,
 				Usage: "of `N` bytes each; more than 16384, such as 64K or 1M, needs a server with " +
 					"-max-message",
 				Validator: between(1, sctpdtls.MaxLargeMessageSize)},
-			&cli.BoolFlag{Name: "unordered", Usage: "let messages of a stream overtake each other", Destination: &o.unordered},
-			&cli.DurationFlag{Name: "interval", Usage: "send a message every `TIME` (default: when the last echo is back)", HideDefault: true, Destination: &o.interval, Validator: atLeast[time.Duration](0)},
+			&cli.BoolFlag{Name: "unordered", Usage: "let messages of a stream overtake each other",
+				Destination: &o.unordered},
+			&cli.DurationFlag{Name: "interval",
+				Usage: "send a message every `TIME` (default: when the last echo is back)", HideDefault: true,
+				Destination: &o.interval, Validator: atLeast[time.Duration](0)},
 		), o.clientOptions.flags()...),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			addr, err := onlyArg(c)
@@ -94,16 +104,19 @@ func (p *program) connect(ctx context.Context, addr string, o connectOptions) er
 	}
 	defer s.Close()
 	state := s.ConnectionState()
-	p.printf("connected to %v from %v in %s ms\n%s\n", legible.Text(s.RemoteAddr().String()), s.LocalAddr(),
+	p.printf("connected to %v from %v in %s ms\n%s\n", legible.Text(s.RemoteAddr().String()),
+		s.LocalAddr(),
 		millis(time.Since(start)), inColumns(facts(state)))
 	if err := fits(o.size, state); err != nil {
 		return err
 	}
 	if o.streams > int(state.OutStreams) {
-		return &statusError{exitUsage, &sctpdtls.StreamError{Stream: uint16(o.streams - 1), Streams: state.OutStreams}}
+		return &statusError{exitUsage, &sctpdtls.StreamError{Stream: uint16(o.streams - 1),
+			Streams: state.OutStreams}}
 	}
 	if o.streams > int(state.InStreams) {
-		return usagef("the server has %d streams only and cannot echo on stream %d: start it with more -streams, or give fewer",
+		return usagef(
+			"the server has %d streams only and cannot echo on stream %d: start it with more -streams, or give fewer",
 			state.InStreams, o.streams-1)
 	}
 
@@ -138,7 +151,8 @@ func fits(size int, state sctpdtls.ConnectionState) error {
 	}}
 }
 
-func (p *program) clientConfig(o *commonOptions, c *clientOptions, keyLog *os.File) (*sctpdtls.Config, error) {
+func (p *program) clientConfig(o *commonOptions, c *clientOptions,
+	keyLog *os.File) (*sctpdtls.Config, error) {
 	config, cas, err := o.config(keyLog)
 	if err != nil {
 		return nil, err
@@ -158,7 +172,8 @@ func (p *program) clientConfig(o *commonOptions, c *clientOptions, keyLog *os.Fi
 }
 
 // dialServer makes a connection in the time of -timeout. Its errors decide the exit status.
-func (p *program) dialServer(ctx context.Context, addr string, config *sctpdtls.Config, o *commonOptions, c *clientOptions) (session, error) {
+func (p *program) dialServer(ctx context.Context, addr string, config *sctpdtls.Config,
+	o *commonOptions, c *clientOptions) (session, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
 	s, err := p.dial(ctx, o.network(), c.local, addr, config)

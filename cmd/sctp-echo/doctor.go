@@ -36,12 +36,17 @@ Examples:
    sctp-echo doctor
    sctp-echo doctor -cert demo/client.pem -key demo/client-key.pem -ca demo/ca.pem localhost:5868`,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "cert", Usage: "certificate chain to check, in PEM `FILE`", TakesFile: true, Destination: &o.Cert},
-			&cli.StringFlag{Name: "key", Usage: "its private key in PEM `FILE` (default: the file of -cert)", TakesFile: true, Destination: &o.Key},
-			&cli.StringFlag{Name: "ca", Usage: "CA certificates in PEM `FILE`: has one signed -cert, and the server of ADDR?", TakesFile: true, Destination: &o.CA},
+			&cli.StringFlag{Name: "cert", Usage: "certificate chain to check, in PEM `FILE`",
+				TakesFile: true, Destination: &o.Cert},
+			&cli.StringFlag{Name: "key", Usage: "its private key in PEM `FILE` (default: the file of -cert)",
+				TakesFile: true, Destination: &o.Key},
+			&cli.StringFlag{Name: "ca",
+				Usage:     "CA certificates in PEM `FILE`: has one signed -cert, and the server of ADDR?",
+				TakesFile: true, Destination: &o.CA},
 			transportFlag(&o.transport),
 			&cli.BoolFlag{Name: "server", Usage: "check -cert as a server's", Destination: &o.Server},
-			&cli.DurationFlag{Name: "timeout", Usage: "give up after `TIME` without a connection", Value: 5 * time.Second, Destination: &o.timeout, Validator: atLeast(time.Millisecond)},
+			&cli.DurationFlag{Name: "timeout", Usage: "give up after `TIME` without a connection",
+				Value: 5 * time.Second, Destination: &o.timeout, Validator: atLeast(time.Millisecond)},
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if c.Args().Len() > 1 {
@@ -96,7 +101,8 @@ func (p *program) doctor(ctx context.Context, addr string, o doctorOptions) erro
 
 // paint is for terminals that show colours; color finds out.
 func paint(v doctor.Verdict) string {
-	return [...]*color.Color{color.New(color.FgGreen), color.New(color.FgYellow), color.New(color.FgRed, color.Bold)}[v].Sprintf("%-4s", v)
+	return [...]*color.Color{color.New(color.FgGreen), color.New(color.FgYellow),
+		color.New(color.FgRed, color.Bold)}[v].Sprintf("%-4s", v)
 }
 
 // loopback holds a mutual connection with itself.

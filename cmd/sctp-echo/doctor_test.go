@@ -16,17 +16,23 @@ import (
 
 // aMachine is one whose sockets are made with an error, or nil.
 func aMachine(socket error) doctor.Machine {
-	return doctor.Machine{System: "Linux", Release: "6.1.0-9-amd64", Root: fstest.MapFS{}, Socket: func(int) error { return socket }}
+	return doctor.Machine{System: "Linux", Release: "6.1.0-9-amd64", Root: fstest.MapFS{},
+		Socket: func(int) error { return socket }}
 }
 
 // doctorOn runs the command on a machine.
 func doctorOn(t *testing.T, m doctor.Machine, args ...string) (status int, stdout string) {
 	t.Helper()
 	nobody := errors.New("nobody is there")
-	p := &program{stdout: new(bytes.Buffer), stderr: new(bytes.Buffer), getenv: func(string) string { return "" },
-		machine:  func() doctor.Machine { return m },
-		loopback: func(context.Context, string, time.Duration) doctor.Finding { return doctor.Bad("", "%v", nobody) },
-		dial:     func(context.Context, string, string, string, *sctpdtls.Config) (session, error) { return nil, nobody }}
+	p := &program{stdout: new(bytes.Buffer), stderr: new(bytes.Buffer),
+		getenv:  func(string) string { return "" },
+		machine: func() doctor.Machine { return m },
+		loopback: func(context.Context, string, time.Duration) doctor.Finding {
+			return doctor.Bad("", "%v", nobody)
+		},
+		dial: func(context.Context, string, string, string, *sctpdtls.Config) (session, error) {
+			return nil, nobody
+		}}
 	status = p.run(t.Context(), append([]string{"sctp-echo", "doctor"}, args...))
 	return status, p.stdout.(*bytes.Buffer).String()
 }
@@ -40,7 +46,8 @@ func TestDoctorWithoutSCTP(t *testing.T) {
 	if n := strings.Count(stdout, "\n"); n > 24 {
 		t.Errorf("%d lines", n)
 	}
-	if !strings.Contains(stdout, "FAIL  SCTP ") || strings.Contains(stdout, "loopback") || strings.Contains(stdout, "server") {
+	if !strings.Contains(stdout, "FAIL  SCTP ") || strings.Contains(stdout, "loopback") ||
+		strings.Contains(stdout, "server") {
 		t.Errorf("got:\n%s", stdout)
 	}
 	if strings.Contains(stdout, "\x1b") {
@@ -53,7 +60,8 @@ func TestDoctorGoesOn(t *testing.T) {
 	if status != exitNoConnection {
 		t.Errorf("status %d, want %d", status, exitNoConnection)
 	}
-	for _, want := range []string{"ok    SCTP  ", "FAIL  loopback      nobody is there", "FAIL  server        hss.example:5868: nobody is there"} {
+	for _, want := range []string{"ok    SCTP  ", "FAIL  loopback      nobody is there",
+		"FAIL  server        hss.example:5868: nobody is there"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("%q is missing in:\n%s", want, stdout)
 		}

@@ -175,12 +175,14 @@ func (c *echoClient) receive(buf []byte) error {
 		// not echo, or that the association stands still, and more will not help.
 		if len(c.waiting) > 0 && !now.Before(c.waiting[0].at.Add(c.timeout)) {
 			m := c.waiting[0]
-			return fmt.Errorf("no echo of message %d on stream %d within %v: is the peer an echo server, and is the path up?",
+			return fmt.Errorf(
+				"no echo of message %d on stream %d within %v: is the peer an echo server, and is the path up?",
 				m.seq, m.stream, c.timeout)
 		}
 		return nil // the next message is due
 	case errors.Is(err, io.EOF):
-		return errors.New("the peer closed the connection before all echoes were back: its log may say why")
+		return errors.New(
+			"the peer closed the connection before all echoes were back: its log may say why")
 	}
 	return fmt.Errorf("waiting for echoes: %w", err)
 }
@@ -207,7 +209,8 @@ func (c *echoClient) check(data []byte, info sctpdtls.MessageInfo, now time.Time
 		if c.ppid != 0 {
 			ppid = fmt.Sprintf(" ppid=%d", c.ppid)
 		}
-		c.printf("%d bytes: stream=%d seq=%d%s time=%s ms\n", len(data), m.stream, m.seq, ppid, millis(now.Sub(m.at)))
+		c.printf("%d bytes: stream=%d seq=%d%s time=%s ms\n", len(data), m.stream, m.seq, ppid,
+			millis(now.Sub(m.at)))
 	}
 }
 

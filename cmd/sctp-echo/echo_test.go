@@ -78,15 +78,17 @@ func TestEcho(t *testing.T) {
 		t.Run(fmt.Sprintf("%+v", o), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				streams := make(map[uint16]int)
-				r := runEcho(t, t.Context(), o, func(n int, data []byte, info sctpdtls.MessageInfo) []fakeMessage {
-					streams[info.Stream]++
-					if len(data) != o.size || info.PPID != o.ppid || info.Unordered != o.unordered {
-						t.Errorf("server got %d bytes, %+v", len(data), info)
-					}
-					return faithful(n, data, info)
-				})
+				r := runEcho(t, t.Context(), o,
+					func(n int, data []byte, info sctpdtls.MessageInfo) []fakeMessage {
+						streams[info.Stream]++
+						if len(data) != o.size || info.PPID != o.ppid || info.Unordered != o.unordered {
+							t.Errorf("server got %d bytes, %+v", len(data), info)
+						}
+						return faithful(n, data, info)
+					})
 				c := r.client
-				if r.err != nil || c.sent != o.count || c.received != o.count || c.wrong != 0 || len(c.waiting) != 0 {
+				if r.err != nil || c.sent != o.count || c.received != o.count || c.wrong != 0 ||
+					len(c.waiting) != 0 {
 					t.Errorf("%v; %+v", r.err, c)
 				}
 				if len(streams) != min(o.streams, o.count) {
@@ -110,10 +112,13 @@ func TestEchoPace(t *testing.T) {
 		inFlight int
 	}{
 		{"echo after echo", echoOptions{count: 5, size: 64, streams: 1}, 50 * time.Millisecond, 1},
-		{"slow", echoOptions{count: 5, size: 64, streams: 1, interval: time.Second}, 4010 * time.Millisecond, 1},
-		{"fast", echoOptions{count: 11, size: 64, streams: 1, interval: time.Millisecond}, 20 * time.Millisecond, 10},
+		{"slow", echoOptions{count: 5, size: 64, streams: 1, interval: time.Second},
+			4010 * time.Millisecond, 1},
+		{"fast", echoOptions{count: 11, size: 64, streams: 1, interval: time.Millisecond},
+			20 * time.Millisecond, 10},
 		// 65,536 bytes hold four messages of 16,384, so there are three rounds.
-		{"bounded", echoOptions{count: 12, size: 16384, streams: 1, interval: time.Nanosecond}, 30 * time.Millisecond, 4},
+		{"bounded", echoOptions{count: 12, size: 16384, streams: 1, interval: time.Nanosecond},
+			30 * time.Millisecond, 4},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -179,17 +184,19 @@ func TestEchoWrong(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := runEcho(t, t.Context(), tt.o, func(n int, data []byte, info sctpdtls.MessageInfo) []fakeMessage {
-					if n == 3 {
-						return tt.answer(n, data, info)
-					}
-					return faithful(n, data, info)
-				})
+				r := runEcho(t, t.Context(), tt.o,
+					func(n int, data []byte, info sctpdtls.MessageInfo) []fakeMessage {
+						if n == 3 {
+							return tt.answer(n, data, info)
+						}
+						return faithful(n, data, info)
+					})
 				if !strings.Contains(r.out, tt.want) {
 					t.Errorf("output:\n%s\nwant: %s", r.out, tt.want)
 				}
 				if r.client.received != tt.right || r.client.wrong != tt.wrong {
-					t.Errorf("%d right, %d wrong; want %d and %d", r.client.received, r.client.wrong, tt.right, tt.wrong)
+					t.Errorf("%d right, %d wrong; want %d and %d", r.client.received, r.client.wrong, tt.right,
+						tt.wrong)
 				}
 				switch {
 				case tt.err == "" && r.err != nil:
@@ -205,10 +212,12 @@ func TestEchoWrong(t *testing.T) {
 // A server that sends something else is not listened to for ever.
 func TestEchoAllWrong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := runEcho(t, t.Context(), echoOptions{count: 100, size: 64, streams: 1}, func(int, []byte, sctpdtls.MessageInfo) []fakeMessage {
-			return []fakeMessage{{data: []byte("220 welcome")}}
-		})
-		if r.err == nil || !strings.Contains(r.err.Error(), "is the peer an echo server?") || r.client.wrong != maxWrong {
+		r := runEcho(t, t.Context(), echoOptions{count: 100, size: 64, streams: 1},
+			func(int, []byte, sctpdtls.MessageInfo) []fakeMessage {
+				return []fakeMessage{{data: []byte("220 welcome")}}
+			})
+		if r.err == nil || !strings.Contains(r.err.Error(), "is the peer an echo server?") ||
+			r.client.wrong != maxWrong {
 			t.Errorf("%v after %d wrong ones", r.err, r.client.wrong)
 		}
 	})
@@ -220,18 +229,20 @@ func TestEchoOrder(t *testing.T) {
 		t.Run(fmt.Sprintf("unordered=%t", unordered), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var held []fakeMessage
-				o := echoOptions{count: 4, size: 64, streams: 1, unordered: unordered, interval: time.Millisecond}
-				r := runEcho(t, t.Context(), o, func(n int, data []byte, info sctpdtls.MessageInfo) []fakeMessage {
-					held = append(held, fakeMessage{data: data, info: info})
-					if n < 2 {
-						return nil
-					}
-					out := []fakeMessage{held[n-1]} // 2 1 3 4
-					if n == 2 {
-						out = append(out, held[0])
-					}
-					return out
-				})
+				o := echoOptions{count: 4, size: 64, streams: 1, unordered: unordered,
+					interval: time.Millisecond}
+				r := runEcho(t, t.Context(), o,
+					func(n int, data []byte, info sctpdtls.MessageInfo) []fakeMessage {
+						held = append(held, fakeMessage{data: data, info: info})
+						if n < 2 {
+							return nil
+						}
+						out := []fakeMessage{held[n-1]} // 2 1 3 4
+						if n == 2 {
+							out = append(out, held[0])
+						}
+						return out
+					})
 				wantWrong := 1
 				if unordered {
 					wantWrong = 0
@@ -239,7 +250,8 @@ func TestEchoOrder(t *testing.T) {
 				if r.err != nil || r.client.wrong != wantWrong || r.client.received != 4-wantWrong {
 					t.Errorf("%v; %d right, %d wrong\n%s", r.err, r.client.received, r.client.wrong, r.out)
 				}
-				if !unordered && !strings.Contains(r.out, "wrong: message 2 on stream 0: came back before message 1\n") {
+				if !unordered && !strings.Contains(r.out,
+					"wrong: message 2 on stream 0: came back before message 1\n") {
 					t.Errorf("output:\n%s", r.out)
 				}
 			})
@@ -254,10 +266,12 @@ func TestEchoPeerCloses(t *testing.T) {
 			far.ReadMessage(make([]byte, 100))
 			far.Close()
 		}()
-		c := &echoClient{session: near, echoOptions: echoOptions{count: 2, size: 10, streams: 1, timeout: time.Second},
+		c := &echoClient{session: near, echoOptions: echoOptions{count: 2, size: 10, streams: 1,
+			timeout: time.Second},
 			printf: func(string, ...any) {}}
 		err := c.run(t.Context())
-		if err == nil || !strings.Contains(err.Error(), "the peer closed the connection before all echoes were back") {
+		if err == nil || !strings.Contains(err.Error(),
+			"the peer closed the connection before all echoes were back") {
 			t.Errorf("error %v", err)
 		}
 		if c.sent != 1 || c.received != 0 || len(c.waiting) != 1 {
@@ -278,8 +292,10 @@ func TestEchoInterrupted(t *testing.T) {
 				defer cancel()
 				o := echoOptions{size: 64, streams: 1, interval: time.Second, timeout: time.Minute} // for ever
 				r := runEcho(t, ctx, o, answer)
-				if r.err != nil || !r.client.interrupted || r.client.sent != 3 || r.took != 2500*time.Millisecond {
-					t.Errorf("%v after %v; %d sent, interrupted %t", r.err, r.took, r.client.sent, r.client.interrupted)
+				if r.err != nil || !r.client.interrupted || r.client.sent != 3 ||
+					r.took != 2500*time.Millisecond {
+					t.Errorf("%v after %v; %d sent, interrupted %t", r.err, r.took, r.client.sent,
+						r.client.interrupted)
 				}
 			})
 		})
@@ -294,7 +310,8 @@ func TestEchoOutput(t *testing.T) {
 		if got := strings.Count(r.out, "\n"); got != 10+9 { // each to 10, each tenth to 100
 			t.Errorf("%d lines for 120 echoes:\n%s", got, r.out)
 		}
-		if first, _, _ := strings.Cut(r.out, "\n"); first != "64 bytes: stream=0 seq=1 ppid=66 time=10.000 ms" {
+		if first, _,
+			_ := strings.Cut(r.out, "\n"); first != "64 bytes: stream=0 seq=1 ppid=66 time=10.000 ms" {
 			t.Errorf("first line: %s", first)
 		}
 
@@ -316,7 +333,8 @@ func TestSummary(t *testing.T) {
 				"rtt min/avg/max/mdev = 1.000/1.500/2.000/0.500 ms\n"},
 		{"nothing back", echoClient{sent: 1, waiting: make([]message, 1)},
 			"\n--- host:1 echo statistics ---\n1 sent, 0 received, 1 lost, 0 wrong, time 12.500 ms\n"},
-		{"interrupted", echoClient{sent: 3, received: 1, wrong: 1, waiting: make([]message, 1), interrupted: true, rtt: measured(250)},
+		{"interrupted", echoClient{sent: 3, received: 1, wrong: 1, waiting: make([]message, 1),
+			interrupted: true, rtt: measured(250)},
 			"\n--- host:1 echo statistics ---\n3 sent, 1 received, 1 under way, 1 wrong, time 12.500 ms\n" +
 				"rtt min/avg/max/mdev = 0.250/0.250/0.250/0.000 ms\n"},
 	} {
@@ -346,7 +364,8 @@ func TestRTTs(t *testing.T) {
 	}{
 		{nil, ""},
 		{[]int{100}, "rtt min/avg/max/mdev = 0.100/0.100/0.100/0.000 ms"},
-		{[]int{2000, 4000, 4000, 4000, 5000, 5000, 7000, 9000}, "rtt min/avg/max/mdev = 2.000/5.000/9.000/2.000 ms"},
+		{[]int{2000, 4000, 4000, 4000, 5000, 5000, 7000, 9000},
+			"rtt min/avg/max/mdev = 2.000/5.000/9.000/2.000 ms"},
 		{[]int{1e6, 1e6, 1e6}, "rtt min/avg/max/mdev = 1000.000/1000.000/1000.000/0.000 ms"},
 	} {
 		r := measured(tt.micros...)

@@ -38,18 +38,29 @@ type commonOptions struct {
 
 // flags returns the flags that fill o in. Those of certificates differ in what
 // they mean to the two sides.
-func (o *commonOptions) flags(certUsage, caUsage, streamsUsage, ppidUsage, timeoutUsage string, streams int) []cli.Flag {
+func (o *commonOptions) flags(certUsage, caUsage, streamsUsage, ppidUsage, timeoutUsage string,
+	streams int) []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "cert", Usage: certUsage, TakesFile: true, Destination: &o.cert},
-		&cli.StringFlag{Name: "key", Usage: "private key of -cert in PEM `FILE` (default: the file of -cert)", TakesFile: true, Destination: &o.key},
+		&cli.StringFlag{Name: "key",
+			Usage: "private key of -cert in PEM `FILE` (default: the file of -cert)", TakesFile: true,
+			Destination: &o.key},
 		&cli.StringFlag{Name: "ca", Usage: caUsage, TakesFile: true, Destination: &o.ca},
-		&cli.StringFlag{Name: "psk", Usage: "pre-shared key, `HEX` digits for 16 bytes or more, or @FILE that holds them", Destination: &o.psk},
-		&cli.StringFlag{Name: "psk-identity", Usage: "`NAME` of the pre-shared key", Value: "Client_identity", Destination: &o.identity},
-		&cli.IntFlag{Name: "streams", Usage: streamsUsage, Value: streams, Destination: &o.streams, Validator: between(1, 65535)},
+		&cli.StringFlag{Name: "psk",
+			Usage:       "pre-shared key, `HEX` digits for 16 bytes or more, or @FILE that holds them",
+			Destination: &o.psk},
+		&cli.StringFlag{Name: "psk-identity", Usage: "`NAME` of the pre-shared key",
+			Value: "Client_identity", Destination: &o.identity},
+		&cli.IntFlag{Name: "streams", Usage: streamsUsage, Value: streams, Destination: &o.streams,
+			Validator: between(1, 65535)},
 		&cli.Uint32Flag{Name: "ppid", Usage: ppidUsage, Destination: &o.ppid},
-		&cli.StringSliceFlag{Name: "alpn", Usage: "application `PROTOCOL` to negotiate, most wanted first; may be repeated", Destination: &o.alpn},
-		&cli.StringSliceFlag{Name: "group", Usage: "key exchange `GROUP`, most wanted first: " + groupNames() + "; may be repeated", Destination: &o.groups},
-		&cli.StringSliceFlag{Name: "suite", Usage: "cipher `SUITE` by its IANA name or as 0xNNNN; may be repeated", Destination: &o.suites},
+		&cli.StringSliceFlag{Name: "alpn",
+			Usage:       "application `PROTOCOL` to negotiate, most wanted first; may be repeated",
+			Destination: &o.alpn},
+		&cli.StringSliceFlag{Name: "group", Usage: "key exchange `GROUP`, most wanted first: " +
+			groupNames() + "; may be repeated", Destination: &o.groups},
+		&cli.StringSliceFlag{Name: "suite",
+			Usage: "cipher `SUITE` by its IANA name or as 0xNNNN; may be repeated", Destination: &o.suites},
 		&cli.StringFlag{Name: "min", Usage: "lowest DTLS `VERSION`: 1.2 or 1.3", Destination: &o.min},
 		&cli.StringFlag{Name: "max", Usage: "highest DTLS `VERSION`: 1.2 or 1.3", Destination: &o.max},
 		transportFlag(&o.transport),
@@ -59,13 +70,18 @@ func (o *commonOptions) flags(certUsage, caUsage, streamsUsage, ppidUsage, timeo
 			HideDefault: true, Validator: between[uint32](0, 65535)},
 		&cli.BoolFlag{Name: "plain", Destination: &o.plain,
 			Usage: "no DTLS and no SCTP-AUTH, at both ends: nothing is protected; to measure their cost"},
-		&cli.BoolFlag{Name: "legacy-label", Usage: "derive SCTP-AUTH keys as OpenSSL did before it followed RFC 6083 (its -sctp_label_bug)", Destination: &o.legacyLabel},
+		&cli.BoolFlag{Name: "legacy-label",
+			Usage:       "derive SCTP-AUTH keys as OpenSSL did before it followed RFC 6083 (its -sctp_label_bug)",
+			Destination: &o.legacyLabel},
 		&sizeFlag{Name: "max-message", Destination: &o.maxMessage,
 			Usage: "take messages of up to `N` bytes, such as 1M, if the peer asks for more than 16384 " +
 				"too; DTLS 1.3 only",
 			HideDefault: true, Validator: maxMessageSize},
-		&cli.DurationFlag{Name: "timeout", Usage: timeoutUsage, Value: 10 * time.Second, Destination: &o.timeout, Validator: atLeast(time.Millisecond)},
-		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "tell more: each message, and what happens to the connection and its keys", Destination: &o.verbose},
+		&cli.DurationFlag{Name: "timeout", Usage: timeoutUsage, Value: 10 * time.Second,
+			Destination: &o.timeout, Validator: atLeast(time.Millisecond)},
+		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"},
+			Usage:       "tell more: each message, and what happens to the connection and its keys",
+			Destination: &o.verbose},
 	}
 }
 
@@ -237,7 +253,8 @@ func (o *commonOptions) ask(size int) {
 // onlyArg returns the one argument that c takes.
 func onlyArg(c *cli.Command) (string, error) {
 	if c.Args().Len() != 1 {
-		return "", usagef("%s takes one %s, not %d: see %s -help", c.Name, c.ArgsUsage, c.Args().Len(), c.FullName())
+		return "", usagef("%s takes one %s, not %d: see %s -help", c.Name, c.ArgsUsage, c.Args().Len(),
+			c.FullName())
 	}
 	return c.Args().First(), nil
 }

@@ -30,7 +30,8 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal asks for a graceful end; the second one must not wait for it.
 	context.AfterFunc(ctx, stop)
-	p := &program{stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, dial: dialSCTP, listen: listenSCTP, machine: doctor.ThisMachine, loopback: loopback}
+	p := &program{stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, dial: dialSCTP,
+		listen: listenSCTP, machine: doctor.ThisMachine, loopback: loopback}
 	os.Exit(p.run(ctx, os.Args))
 }
 
@@ -97,7 +98,8 @@ Manual page:
 			}
 			return cli.ShowAppHelp(c)
 		},
-		Commands: []*cli.Command{p.certsCommand(), p.serveCommand(), p.connectCommand(), p.benchCommand(), p.doctorCommand(), p.manCommand()},
+		Commands: []*cli.Command{p.certsCommand(), p.serveCommand(), p.connectCommand(), p.benchCommand(),
+			p.doctorCommand(), p.manCommand()},
 	}
 	for _, c := range append(root.Commands, root) {
 		c.OnUsageError = func(_ context.Context, c *cli.Command, err error, _ bool) error {
@@ -132,7 +134,8 @@ func (p *program) complain(who string, err error) {
 
 // oneLine takes the line ends out of s: an error that joins others has some.
 func oneLine(s string) string {
-	return doctor.Printable(strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; "))
+	return doctor.Printable(strings.Join(strings.FieldsFunc(s,
+		func(r rune) bool { return r == '\n' || r == '\r' }), "; "))
 }
 
 // A statusError decides the exit status.

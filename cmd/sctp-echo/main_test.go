@@ -19,7 +19,8 @@ import (
 // What is wrong on the command line is told in one line, and nothing is sent.
 func TestUsageErrors(t *testing.T) {
 	dir := certsIn(t)
-	ca, cert, key := filepath.Join(dir, "ca.pem"), filepath.Join(dir, "server.pem"), filepath.Join(dir, "server-key.pem")
+	ca, cert, key := filepath.Join(dir, "ca.pem"), filepath.Join(dir, "server.pem"),
+		filepath.Join(dir, "server-key.pem")
 	for _, tt := range []struct {
 		args []string
 		want string // parts of the line, separated by "..."
@@ -43,17 +44,21 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"connect", "-interval", "-1s", "a:1"}, "-interval: -1s is less than 0s"},
 		{[]string{"connect", "-timeout", "0", "a:1"}, "-timeout"},
 		{[]string{"connect", "-min", "1.0", "a:1"}, `-min: no DTLS version "1.0": 1.2 or 1.3`},
-		{[]string{"connect", "-group", "P-192", "a:1"}, `-group: no group "P-192": X25519MLKEM768, X25519, P-256, P-384`},
+		{[]string{"connect", "-group", "P-192", "a:1"},
+			`-group: no group "P-192": X25519MLKEM768, X25519, P-256, P-384`},
 		{[]string{"connect", "-suite", "AES", "a:1"}, `-suite: no cipher suite "AES"`},
 		{[]string{"connect", "-ca", filepath.Join(dir, "none.pem"), "a:1"}, "-ca: open...no such file"},
 		{[]string{"connect", "-ca", key, "a:1"}, "-ca:...holds no certificate"},
 		{[]string{"connect", "-key", key, "a:1"}, "-key needs -cert"},
-		{[]string{"connect", "-cert", ca, "-key", key, "a:1"}, "-cert and -key: ...private key does not match"},
+		{[]string{"connect", "-cert", ca, "-key", key, "a:1"},
+			"-cert and -key: ...private key does not match"},
 		{[]string{"connect", "-cert", cert, "a:1"}, "-cert and -key:"}, // no key in that file
 		{[]string{"connect", "-psk", "zz", "a:1"}, "-psk: not hexadecimal"},
 		{[]string{"connect", "-psk", "00112233", "a:1"}, "-psk: 4 bytes...16"},
-		{[]string{"connect", "-psk", "@" + filepath.Join(dir, "none"), "a:1"}, "-psk: open...no such file"},
-		{[]string{"connect", "-udp-encap", "65536", "a:1"}, "-udp-encap: 65536 is not between 0 and 65535"},
+		{[]string{"connect", "-psk", "@" + filepath.Join(dir, "none"), "a:1"},
+			"-psk: open...no such file"},
+		{[]string{"connect", "-udp-encap", "65536", "a:1"},
+			"-udp-encap: 65536 is not between 0 and 65535"},
 		{[]string{"connect", "-transport", "tcp", "a:1"}, `-transport: no...kernel or udp`},
 		{[]string{"serve", ":1"}, "needs -cert and -key: sctp-echo certs DIR"},
 		{[]string{"serve", "-mode", "daytime", ":1"}, `no mode "daytime": echo, discard or chargen`},
@@ -75,7 +80,8 @@ func TestUsageErrors(t *testing.T) {
 // wantOneLine wants one line that has the parts of want, which "..." separates.
 func wantOneLine(t *testing.T, got, want string) {
 	t.Helper()
-	if !strings.HasPrefix(got, "sctp-echo: ") || strings.Count(got, "\n") != 1 || !strings.HasSuffix(got, "\n") {
+	if !strings.HasPrefix(got, "sctp-echo: ") || strings.Count(got, "\n") != 1 ||
+		!strings.HasSuffix(got, "\n") {
 		t.Errorf("want one line of sctp-echo, got %q", got)
 	}
 	rest := got
@@ -90,7 +96,8 @@ func wantOneLine(t *testing.T, got, want string) {
 }
 
 func TestHelp(t *testing.T) {
-	for _, args := range [][]string{{}, {"help"}, {"-h"}, {"certs", "-h"}, {"serve", "--help"}, {"help", "connect"}} {
+	for _, args := range [][]string{{}, {"help"}, {"-h"}, {"certs", "-h"}, {"serve", "--help"},
+		{"help", "connect"}} {
 		status, stdout, stderr := runCommand(t, args...)
 		if status != exitOK || stderr != "" || !strings.Contains(stdout, "Examples:") {
 			t.Errorf("%q: status %d, %q, %q", args, status, stdout, stderr)
@@ -100,7 +107,8 @@ func TestHelp(t *testing.T) {
 
 // connectWith runs connect with args against a server of that many streams, and returns its
 // exit status, output and the configuration that it dialled with.
-func connectWith(t *testing.T, streams uint16, env map[string]string, args ...string) (status int, stdout, stderr string, config *sctpdtls.Config) {
+func connectWith(t *testing.T, streams uint16, env map[string]string, args ...string) (status int,
+	stdout, stderr string, config *sctpdtls.Config) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		var out, errs bytes.Buffer
@@ -116,7 +124,8 @@ func connectWith(t *testing.T, streams uint16, env map[string]string, args ...st
 				go serveReplies(t, far, faithful)
 				return near, nil
 			}}
-		status = p.run(t.Context(), append([]string{"sctp-echo", "connect"}, append(args, "192.0.2.2:5868")...))
+		status = p.run(t.Context(), append([]string{"sctp-echo", "connect"},
+			append(args, "192.0.2.2:5868")...))
 		synctest.Wait()
 		stdout, stderr = out.String(), errs.String()
 	})
@@ -150,8 +159,10 @@ func TestConnectConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, stderr, c := connectWith(t, 10, map[string]string{"SSLKEYLOGFILE": keyLog},
-		"-ca", filepath.Join(dir, "ca.pem"), "-cert", filepath.Join(dir, "client.pem"), "-key", filepath.Join(dir, "client-key.pem"),
-		"-name", "amf.example.org", "-insecure", "-legacy-label", "-min", "1.2", "-max", "1.3", "-timeout", "3s",
+		"-ca", filepath.Join(dir, "ca.pem"), "-cert", filepath.Join(dir, "client.pem"), "-key",
+		filepath.Join(dir, "client-key.pem"),
+		"-name", "amf.example.org", "-insecure", "-legacy-label", "-min", "1.2", "-max", "1.3",
+		"-timeout", "3s",
 		"-alpn", "a", "-alpn", "b", "-group", "p-384", "-group", "X25519",
 		"-suite", "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", "-suite", "0xc02b")
 	if stderr != "" {
@@ -160,7 +171,8 @@ func TestConnectConfig(t *testing.T) {
 	if len(c.Certificates) != 1 || c.RootCAs == nil || c.KeyLogWriter == nil {
 		t.Error("no certificate, CA or key log")
 	}
-	if c.ServerName != "amf.example.org" || !c.InsecureSkipVerify || !c.LegacyLabel || c.HandshakeTimeout != 3*time.Second {
+	if c.ServerName != "amf.example.org" || !c.InsecureSkipVerify || !c.LegacyLabel ||
+		c.HandshakeTimeout != 3*time.Second {
 		t.Errorf("%q, %t, %t, %v", c.ServerName, c.InsecureSkipVerify, c.LegacyLabel, c.HandshakeTimeout)
 	}
 	if c.MinVersion != sctpdtls.VersionDTLS12 || c.MaxVersion != sctpdtls.VersionDTLS13 {
@@ -172,7 +184,8 @@ func TestConnectConfig(t *testing.T) {
 	if !slices.Equal(c.CurvePreferences, []tls.CurveID{tls.CurveP384, tls.X25519}) {
 		t.Errorf("groups %v", c.CurvePreferences)
 	}
-	if !slices.Equal(c.CipherSuites, []uint16{tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}) {
+	if !slices.Equal(c.CipherSuites, []uint16{tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+		tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}) {
 		t.Errorf("suites %x", c.CipherSuites)
 	}
 	if b, err := os.ReadFile(keyLog); err != nil || string(b) != "what was there\n" {
@@ -180,7 +193,8 @@ func TestConnectConfig(t *testing.T) {
 	}
 
 	_, _, _, c = connectWith(t, 10, nil)
-	if c.InsecureSkipVerify || c.LegacyLabel || c.KeyLogWriter != nil || c.RootCAs != nil || c.ServerName != "" {
+	if c.InsecureSkipVerify || c.LegacyLabel || c.KeyLogWriter != nil || c.RootCAs != nil ||
+		c.ServerName != "" {
 		t.Errorf("by default: %+v", c)
 	}
 }
@@ -233,11 +247,13 @@ func TestConnectTooManyStreams(t *testing.T) {
 }
 
 func TestConnectFails(t *testing.T) {
-	p := &program{stdout: new(bytes.Buffer), stderr: new(bytes.Buffer), getenv: func(string) string { return "" },
+	p := &program{stdout: new(bytes.Buffer), stderr: new(bytes.Buffer),
+		getenv: func(string) string { return "" },
 		dial: func(context.Context, string, string, string, *sctpdtls.Config) (session, error) {
 			return nil, errors.Join(errors.New("nobody"), errors.New("answers"))
 		}}
-	if status := p.run(t.Context(), []string{"sctp-echo", "connect", "192.0.2.2:5868"}); status != exitNoConnection {
+	if status := p.run(t.Context(), []string{"sctp-echo", "connect",
+		"192.0.2.2:5868"}); status != exitNoConnection {
 		t.Errorf("status %d", status)
 	}
 	wantOneLine(t, p.stderr.(*bytes.Buffer).String(), "nobody; answers")

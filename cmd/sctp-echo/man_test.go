@@ -12,7 +12,8 @@ func TestManPage(t *testing.T) {
 		t.Fatalf("status %d, %s", status, stderr)
 	}
 	for _, want := range []string{
-		"\n.SS sctp-echo serve ", "\n.SS sctp-echo connect ", "\n.SS sctp-echo bench ", "\n.SS sctp-echo doctor ", "\n.SS sctp-echo certs ",
+		"\n.SS sctp-echo serve ", "\n.SS sctp-echo connect ", "\n.SS sctp-echo bench ",
+		"\n.SS sctp-echo doctor ", "\n.SS sctp-echo certs ",
 		"\n.B \\-\\-legacy\\-label\n", "Exit status:", "SSLKEYLOGFILE",
 	} {
 		if !strings.Contains(page, want) {

@@ -74,7 +74,8 @@ func echo(t *traffic) error {
 		if err != nil {
 			return err
 		}
-		if err := t.send(b, sctpdtls.MessageInfo{Stream: in.Stream, PPID: in.PPID, Unordered: in.Unordered}); err != nil {
+		if err := t.send(b, sctpdtls.MessageInfo{Stream: in.Stream, PPID: in.PPID,
+			Unordered: in.Unordered}); err != nil {
 			return err
 		}
 	}

@@ -79,6 +79,8 @@ func parseSuite(name string) (uint16, error) {
 			return id, nil
 		}
 	}
-	return 0, fmt.Errorf("no cipher suite %q: give 0xNNNN or a name such as TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, "+
-		"for a pre-shared key TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256", name)
+	return 0,
+		fmt.Errorf(
+			"no cipher suite %q: give 0xNNNN or a name such as TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, "+
+				"for a pre-shared key TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256", name)
 }

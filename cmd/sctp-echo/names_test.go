@@ -12,7 +12,8 @@ import (
 // FuzzNames: what stands for a version, group or suite in a flag is printed as a name that stands
 // for the same, and a pre-shared key is what the digits say.
 func FuzzNames(f *testing.F) {
-	for _, name := range []string{"1.2", "x25519", "0x001d", "TLS_AES_128_GCM_SHA256", "tls_psk_with_aes_256_gcm_sha384", "0xc02b", "00112233445566778899aabbccddeeff"} {
+	for _, name := range []string{"1.2", "x25519", "0x001d", "TLS_AES_128_GCM_SHA256",
+		"tls_psk_with_aes_256_gcm_sha384", "0xc02b", "00112233445566778899aabbccddeeff"} {
 		f.Add(name)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
@@ -33,7 +34,8 @@ func FuzzNames(f *testing.F) {
 		}
 		key, err := hex.DecodeString(name)
 		o := &commonOptions{psk: name}
-		if psk, pskErr := o.preSharedKey(); pskErr == nil && psk != nil && (err != nil || string(psk.Key) != string(key)) {
+		if psk, pskErr := o.preSharedKey(); pskErr == nil && psk != nil &&
+			(err != nil || string(psk.Key) != string(key)) {
 			t.Errorf("%q is the key %x", name, psk.Key)
 		}
 	})

@@ -51,14 +51,16 @@ Examples:
 			"ask for `N` streams in each direction",
 			"send with this payload protocol identifier `N`; 0 echoes the message's own",
 			"give up after `TIME` a handshake that does not end, or a client that does not read", 64),
-			&cli.StringFlag{Name: "mode", Usage: "`MODE` of serving: echo, discard or chargen", Value: "echo", Destination: &o.mode,
+			&cli.StringFlag{Name: "mode", Usage: "`MODE` of serving: echo, discard or chargen",
+				Value: "echo", Destination: &o.mode,
 				Validator: func(m string) error {
 					if modes[m] == nil {
 						return fmt.Errorf("no mode %q: echo, discard or chargen", m)
 					}
 					return nil
 				}},
-			&cli.IntFlag{Name: "once", Usage: "end after `N` connections", HideDefault: true, Destination: &o.once, Validator: atLeast(0)},
+			&cli.IntFlag{Name: "once", Usage: "end after `N` connections", HideDefault: true,
+				Destination: &o.once, Validator: atLeast(0)},
 		),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			addr, err := onlyArg(c)
@@ -153,7 +155,8 @@ func (p *program) serveClient(ctx context.Context, s session, o serveOptions) {
 	t := &traffic{session: s, ppid: o.ppid, timeout: o.timeout}
 	if o.verbose {
 		t.read = func(n int, info sctpdtls.MessageInfo) {
-			p.printf("%s: %d bytes: stream=%d ppid=%d unordered=%t\n", who, n, info.Stream, info.PPID, info.Unordered)
+			p.printf("%s: %d bytes: stream=%d ppid=%d unordered=%t\n", who, n, info.Stream, info.PPID,
+				info.Unordered)
 		}
 	}
 	start := time.Now()

@@ -36,7 +36,8 @@ func startServe(t *testing.T, certs string, args ...string) *serving {
 		}}
 	ctx, cancel := context.WithCancel(t.Context())
 	s.interrupt = cancel
-	args = append([]string{"sctp-echo", "serve", "-cert", filepath.Join(certs, "server.pem"), "-key", filepath.Join(certs, "server-key.pem")}, args...)
+	args = append([]string{"sctp-echo", "serve", "-cert", filepath.Join(certs, "server.pem"), "-key",
+		filepath.Join(certs, "server-key.pem")}, args...)
 	go func() { s.status <- p.run(ctx, append(args, ":5868")) }()
 	synctest.Wait()
 	if got := s.out.String(); got != "listening on 192.0.2.2:5868\n" {
@@ -59,7 +60,8 @@ func TestServeEcho(t *testing.T) {
 		for range 2 {
 			near := s.connect()
 			c := &echoClient{session: near, printf: t.Logf,
-				echoOptions: echoOptions{count: 4, size: 100, streams: 2, ppid: 47, unordered: true, timeout: time.Second}}
+				echoOptions: echoOptions{count: 4, size: 100, streams: 2, ppid: 47, unordered: true,
+					timeout: time.Second}}
 			if err := c.run(t.Context()); err != nil || c.received != 4 {
 				t.Errorf("%v, %d echoes", err, c.received)
 			}
@@ -72,7 +74,8 @@ func TestServeEcho(t *testing.T) {
 		client := `192.0.2.1:40001: connected: DTLS 1.2, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, X25519, peer anonymous, SCTP-AUTH key id 1, streams 10 out, 10 in
 192.0.2.1:40001: closed by the client: 4 messages (400 bytes) in, 4 (400) out, in 8.000 ms
 `
-		if want := "listening on 192.0.2.2:5868\n" + client + client; s.out.String() != want || s.errors.Len() != 0 {
+		if want := "listening on 192.0.2.2:5868\n" + client + client; s.out.String() != want ||
+			s.errors.Len() != 0 {
 			t.Errorf("got:\n%s%s\nwant:\n%s", &s.out, &s.errors, want)
 		}
 	})
@@ -88,10 +91,12 @@ func TestServeGoesOn(t *testing.T) {
 		near, far := fakePair(0)
 		s.listener.sessions <- brokenSession{far}
 		near.Close()
-		s.config.Trace.HandshakeDone(fakeAddr("192.0.2.3:1"), sctpdtls.ConnectionState{}, errors.New("no SCTP-AUTH"))
+		s.config.Trace.HandshakeDone(fakeAddr("192.0.2.3:1"), sctpdtls.ConnectionState{},
+			errors.New("no SCTP-AUTH"))
 		s.config.Trace.HandshakeDone(nil, sctpdtls.ConnectionState{}, errors.New("too many open files"))
 
-		c := &echoClient{session: good, printf: t.Logf, echoOptions: echoOptions{count: 1, size: 9, streams: 1, timeout: time.Second}}
+		c := &echoClient{session: good, printf: t.Logf,
+			echoOptions: echoOptions{count: 1, size: 9, streams: 1, timeout: time.Second}}
 		if err := c.run(t.Context()); err != nil {
 			t.Errorf("the other client: %v", err)
 		}
@@ -106,7 +111,8 @@ func TestServeGoesOn(t *testing.T) {
 				t.Errorf("standard error:\n%s\nlacks: %s", &s.errors, want)
 			}
 		}
-		if !strings.Contains(s.out.String(), "192.0.2.1:40001: broken: 0 messages (0 bytes) in, 0 (0) out") {
+		if !strings.Contains(s.out.String(),
+			"192.0.2.1:40001: broken: 0 messages (0 bytes) in, 0 (0) out") {
 			t.Errorf("standard output:\n%s", &s.out)
 		}
 		s.interrupt()
@@ -150,7 +156,8 @@ func TestServeMutual(t *testing.T) {
 		for _, tt := range []struct {
 			args []string
 			want tls.ClientAuthType
-		}{{nil, tls.NoClientCert}, {[]string{"-ca", filepath.Join(dir, "ca.pem")}, tls.RequireAndVerifyClientCert}} {
+		}{{nil, tls.NoClientCert}, {[]string{"-ca", filepath.Join(dir, "ca.pem")},
+			tls.RequireAndVerifyClientCert}} {
 			s := startServe(t, dir, tt.args...)
 			if s.config.ClientAuth != tt.want || (s.config.ClientCAs != nil) != (tt.args != nil) {
 				t.Errorf("%q: client authentication %v", tt.args, s.config.ClientAuth)
@@ -167,7 +174,8 @@ func TestServePPID(t *testing.T) {
 		s := startServe(t, dir, "-ppid", "66")
 		near := s.connect()
 		near.WriteMessage([]byte("x"), sctpdtls.MessageInfo{Stream: 3, PPID: 1})
-		if _, info, err := near.ReadMessage(make([]byte, 10)); err != nil || info.PPID != 66 || info.Stream != 3 {
+		if _, info, err := near.ReadMessage(make([]byte, 10)); err != nil || info.PPID != 66 ||
+			info.Stream != 3 {
 			t.Errorf("%+v, %v", info, err)
 		}
 		near.Close()
@@ -206,7 +214,8 @@ func TestServeChargen(t *testing.T) {
 			}
 		}
 		near.Close()
-		if status := <-s.status; status != exitOK || s.errors.Len() != 0 || !strings.Contains(s.out.String(), "closed by the client") {
+		if status := <-s.status; status != exitOK || s.errors.Len() != 0 ||
+			!strings.Contains(s.out.String(), "closed by the client") {
 			t.Errorf("status %d, %s%s", status, &s.out, &s.errors)
 		}
 	})

@@ -41,8 +41,9 @@ func fakePair(delay time.Duration) (client, server *fakeSession) {
 	up, down := make(chan fakeMessage, 1000), make(chan fakeMessage, 1000)
 	near, far := make(chan struct{}), make(chan struct{})
 	end := func(name string, in, out chan fakeMessage, closed, peerClosed chan struct{}) *fakeSession {
-		return &fakeSession{name: name, in: in, out: out, delay: delay, state: fakeState(), changed: make(chan struct{}),
-			closed: closed, peerClosed: peerClosed, close: sync.OnceFunc(func() { close(closed) })}
+		return &fakeSession{name: name, in: in, out: out, delay: delay, state: fakeState(),
+			changed: make(chan struct{}),
+			closed:  closed, peerClosed: peerClosed, close: sync.OnceFunc(func() { close(closed) })}
 	}
 	return end("192.0.2.1:40001", down, up, near, far), end("192.0.2.2:5868", up, down, far, near)
 }

@@ -22,15 +22,18 @@ import (
 )
 
 func main() {
-	mux := sm.New(&sm.Settings{OriginHost: "mme.example", OriginRealm: "example", VendorID: 10415, ProductName: "mme"})
+	mux := sm.New(&sm.Settings{OriginHost: "mme.example", OriginRealm: "example", VendorID: 10415,
+		ProductName: "mme"})
 	answers := make(chan *diam.Message)
 	mux.HandleFunc("ULA", func(_ diam.Conn, m *diam.Message) { answers <- m })
 
-	nc, err := diameter.Dial("sctp", os.Args[2], files.Config(os.Args[1], "client")) // was client.DialNetwork("sctp", …)
+	// was client.DialNetwork("sctp", …)
+	nc, err := diameter.Dial("sctp", os.Args[2], files.Config(os.Args[1], "client"))
 	if err != nil {
 		log.Fatal(err)
 	}
-	client := &sm.Client{Handler: mux, EnableWatchdog: true, VendorSpecificApplicationID: []*diam.AVP{s6a()}}
+	client := &sm.Client{Handler: mux, EnableWatchdog: true,
+		VendorSpecificApplicationID: []*diam.AVP{s6a()}}
 	c, err := client.NewConn(nc, os.Args[2]) // CER and CEA; from here DWR and DWA
 	if err != nil {
 		log.Fatal(err)

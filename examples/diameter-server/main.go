@@ -21,9 +21,12 @@ import (
 )
 
 func main() {
-	mux := sm.New(&sm.Settings{OriginHost: "hss.example", OriginRealm: "example", VendorID: 10415, ProductName: "hss"})
-	mux.HandleIdx(diam.CommandIndex{AppID: diam.TGPP_S6A_APP_ID, Code: diam.UpdateLocation, Request: true}, diam.HandlerFunc(updateLocation))
-	ln, err := diameter.Listen("sctp", os.Args[2], files.Config(os.Args[1], "server")) // was diam.MultistreamListen("sctp", …)
+	mux := sm.New(&sm.Settings{OriginHost: "hss.example", OriginRealm: "example", VendorID: 10415,
+		ProductName: "hss"})
+	mux.HandleIdx(diam.CommandIndex{AppID: diam.TGPP_S6A_APP_ID, Code: diam.UpdateLocation,
+		Request: true}, diam.HandlerFunc(updateLocation))
+	// was diam.MultistreamListen("sctp", …)
+	ln, err := diameter.Listen("sctp", os.Args[2], files.Config(os.Args[1], "server"))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -33,7 +36,8 @@ func main() {
 
 func updateLocation(c diam.Conn, m *diam.Message) {
 	result := uint32(diam.UnableToComply)
-	if imsi, err := m.FindAVP(avp.UserName, 0); err == nil && imsi.Data == datatype.UTF8String("001010000000001") {
+	if imsi, err := m.FindAVP(avp.UserName, 0); err == nil &&
+		imsi.Data == datatype.UTF8String("001010000000001") {
 		result = diam.Success
 	}
 	a := m.Answer(result) // on the stream of the request
@@ -43,6 +47,7 @@ func updateLocation(c diam.Conn, m *diam.Message) {
 		log.Print(err) // a *sctpdtls.MessageTooLargeError, or the connection has ended
 	}
 	if state, ok := diameter.StateOf(c); ok {
-		fmt.Printf("update location: result %d, stream %d, for %s\n", result, m.MessageStream(), state.PeerCertificates[0].Subject)
+		fmt.Printf("update location: result %d, stream %d, for %s\n", result, m.MessageStream(),
+			state.PeerCertificates[0].Subject)
 	}
 }

@@ -45,10 +45,13 @@ func (t *totals) count(conn *sctpdtls.Conn) {
 }
 
 var (
-	open          = prometheus.NewDesc("dtls_sctp_connections", "Connections that are open.", nil, nil)
-	messages      = prometheus.NewDesc("dtls_sctp_messages_total", "Application messages.", []string{"direction"}, nil)
-	bytes         = prometheus.NewDesc("dtls_sctp_bytes_total", "Bytes of application messages.", []string{"direction"}, nil)
-	retransmitted = prometheus.NewDesc("dtls_sctp_retransmitted_chunks", "DATA chunks that open connections have sent again.", nil, nil)
+	open     = prometheus.NewDesc("dtls_sctp_connections", "Connections that are open.", nil, nil)
+	messages = prometheus.NewDesc("dtls_sctp_messages_total", "Application messages.",
+		[]string{"direction"}, nil)
+	bytes = prometheus.NewDesc("dtls_sctp_bytes_total", "Bytes of application messages.",
+		[]string{"direction"}, nil)
+	retransmitted = prometheus.NewDesc("dtls_sctp_retransmitted_chunks",
+		"DATA chunks that open connections have sent again.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.

@@ -21,9 +21,11 @@ import (
 )
 
 var (
-	handshakes = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "dtls_sctp_handshakes_total", Help: "Handshakes, by how they ended."}, []string{"result"})
-	alerts     = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "dtls_sctp_alerts_total", Help: "Fatal alerts, by number and sender."}, []string{"alert", "sender"})
-	all        = newConnections()
+	handshakes = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "dtls_sctp_handshakes_total",
+		Help: "Handshakes, by how they ended."}, []string{"result"})
+	alerts = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "dtls_sctp_alerts_total",
+		Help: "Fatal alerts, by number and sender."}, []string{"alert", "sender"})
+	all = newConnections()
 )
 
 func main() {

@@ -25,9 +25,10 @@ const nonUE = 0
 
 func main() {
 	config := files.Config(os.Args[1], "server")
-	config.SCTP.OutStreams, config.SCTP.MaxInStreams = 16, 16 // was InitMsg{NumOstreams: 16, MaxInstreams: 16}
-	config.PPID = sctpdtls.PPIDNGAP                           // was SetDefaultSentParam with PPID 60
-	ln, err := sctpdtls.Listen("sctp", os.Args[2], config)    // was sctpConfig.Listen("sctp", addr)
+	// was InitMsg{NumOstreams: 16, MaxInstreams: 16}
+	config.SCTP.OutStreams, config.SCTP.MaxInStreams = 16, 16
+	config.PPID = sctpdtls.PPIDNGAP                        // was SetDefaultSentParam with PPID 60
+	ln, err := sctpdtls.Listen("sctp", os.Args[2], config) // was sctpConfig.Listen("sctp", addr)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -53,10 +54,12 @@ func run(ln *sctpdtls.Listener) error {
 // serve reads what one gNB sends; one goroutine for each is enough.
 func serve(gnb *sctpdtls.Conn) {
 	defer gnb.Close()
-	name := gnb.ConnectionState().PeerCertificates[0].Subject // who it is; was RemoteAddr, which is no identity
+	// who it is; was RemoteAddr, which is no identity
+	name := gnb.ConnectionState().PeerCertificates[0].Subject
 	buf := make([]byte, sctpdtls.MaxMessageSize)
 	for {
-		n, info, err := gnb.ReadMessage(buf) // was SCTPRead(buf), with a switch on EAGAIN, EINTR and notifications
+		// was SCTPRead(buf), with a switch on EAGAIN, EINTR and notifications
+		n, info, err := gnb.ReadMessage(buf)
 		switch {
 		case err == io.EOF:
 			fmt.Println(name, "has closed")
@@ -80,5 +83,6 @@ func handle(gnb *sctpdtls.Conn, stream uint16, message []byte) error {
 	if stream == nonUE {
 		answer = fmt.Sprintf("for the gNB: %s", message)
 	}
-	return gnb.WriteMessage([]byte(answer), sctpdtls.MessageInfo{Stream: stream, PPID: sctpdtls.PPIDNGAP})
+	return gnb.WriteMessage([]byte(answer),
+		sctpdtls.MessageInfo{Stream: stream, PPID: sctpdtls.PPIDNGAP})
 }

@@ -27,12 +27,14 @@ type spans struct {
 
 // dial is [sctpdtls.DialContext] with spans, the handshake's a child of the one in ctx. The
 // Config's Trace is replaced.
-func dial(ctx context.Context, tracer trace.Tracer, address string, config *sctpdtls.Config) (*sctpdtls.Conn, error) {
+func dial(ctx context.Context, tracer trace.Tracer, address string,
+	config *sctpdtls.Config) (*sctpdtls.Conn, error) {
 	s := &spans{tracer: tracer}
-	ctx, s.handshake = tracer.Start(ctx, "dtls.handshake", trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
-		attribute.String("network.transport", "sctp"),
-		attribute.String("server.address", address),
-	))
+	ctx, s.handshake = tracer.Start(ctx, "dtls.handshake", trace.WithSpanKind(trace.SpanKindClient),
+		trace.WithAttributes(
+			attribute.String("network.transport", "sctp"),
+			attribute.String("server.address", address),
+		))
 	defer s.handshake.End()
 	own := *config
 	own.Trace = s.trace()
@@ -49,7 +51,9 @@ func (s *spans) trace() *sctpdtls.Trace {
 		HandshakeDone: s.handshakeDone,
 		Alert:         func(_ *sctpdtls.Conn, a *sctpdtls.AlertError) { s.alert(a) },
 		KeysChanged:   func(_ *sctpdtls.Conn, epoch uint64) { s.keysChanged(epoch) },
-		AuthKey:       func(_ *sctpdtls.Conn, id uint16, what sctpdtls.AuthKeyChange) { s.authKey(id, what) },
+		AuthKey: func(_ *sctpdtls.Conn, id uint16, what sctpdtls.AuthKeyChange) {
+			s.authKey(id, what)
+		},
 	}
 }
 
@@ -62,7 +66,8 @@ func (s *spans) handshakeDone(_ net.Addr, state sctpdtls.ConnectionState, err er
 	}
 	s.handshake.SetAttributes(
 		attribute.String("tls.protocol.name", "dtls"),
-		attribute.String("tls.protocol.version", map[uint16]string{sctpdtls.VersionDTLS12: "1.2", sctpdtls.VersionDTLS13: "1.3"}[state.Version]),
+		attribute.String("tls.protocol.version",
+			map[uint16]string{sctpdtls.VersionDTLS12: "1.2", sctpdtls.VersionDTLS13: "1.3"}[state.Version]),
 		attribute.String("tls.cipher", sctpdtls.CipherSuiteName(state.CipherSuite)),
 		attribute.String("tls.curve", state.CurveID.String()),
 		attribute.Bool("tls.resumed", state.DidResume),
@@ -70,7 +75,8 @@ func (s *spans) handshakeDone(_ net.Addr, state sctpdtls.ConnectionState, err er
 		attribute.Int("sctp.streams", int(state.OutStreams)),
 	)
 	if len(state.PeerCertificates) > 0 {
-		s.handshake.SetAttributes(attribute.String("tls.server.subject", state.PeerCertificates[0].Subject.String()))
+		s.handshake.SetAttributes(attribute.String("tls.server.subject",
+			state.PeerCertificates[0].Subject.String()))
 	}
 }
 
@@ -78,7 +84,8 @@ func (s *spans) handshakeDone(_ net.Addr, state sctpdtls.ConnectionState, err er
 func (s *spans) alert(a *sctpdtls.AlertError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.handshake.AddEvent("alert", trace.WithAttributes(attribute.String("tls.alert", a.Alert.String()), attribute.Bool("tls.alert.local", a.Local)))
+	s.handshake.AddEvent("alert", trace.WithAttributes(attribute.String("tls.alert", a.Alert.String()),
+		attribute.Bool("tls.alert.local", a.Local)))
 	if s.rekey != nil {
 		s.endRekey(errors.New(a.Alert.String()))
 	}
@@ -96,7 +103,8 @@ func (s *spans) authKey(id uint16, what sctpdtls.AuthKeyChange) {
 	if s.rekey != nil {
 		span = s.rekey
 	}
-	span.AddEvent(fmt.Sprintf("SCTP-AUTH key %v", what), trace.WithAttributes(attribute.Int("sctp.auth_key", int(id))))
+	span.AddEvent(fmt.Sprintf("SCTP-AUTH key %v", what),
+		trace.WithAttributes(attribute.Int("sctp.auth_key", int(id))))
 	if s.rekey != nil && what == sctpdtls.AuthKeyDeleted {
 		s.endRekey(nil)
 	}
@@ -121,7 +129,8 @@ func (s *spans) keysChanged(epoch uint64) {
 
 // startRekey begins a trace of its own: whose request brought the keys about is not known.
 func (s *spans) startRekey() {
-	_, s.rekey = s.tracer.Start(context.Background(), "dtls.rekey", trace.WithLinks(trace.Link{SpanContext: s.handshake.SpanContext()}))
+	_, s.rekey = s.tracer.Start(context.Background(), "dtls.rekey",
+		trace.WithLinks(trace.Link{SpanContext: s.handshake.SpanContext()}))
 }
 
 func (s *spans) endRekey(err error) {

@@ -31,12 +31,14 @@ func TestSpans(t *testing.T) {
 		tell func(*spans)
 		want []string
 	}{
-		{"handshake", handshake, []string{"dtls.handshake: tls.protocol.version=1.2 sctp.auth_key=1 events 2 links 0 Unset"}},
+		{"handshake", handshake,
+			[]string{"dtls.handshake: tls.protocol.version=1.2 sctp.auth_key=1 events 2 links 0 Unset"}},
 		{"KeyUpdate of DTLS 1.3", func(s *spans) {
 			handshake(s)
 			s.keysChanged(4)
 			s.keysChanged(5)
-		}, []string{"dtls.rekey: dtls.epoch=4 events 0 links 1 Unset", "dtls.rekey: dtls.epoch=5 events 0 links 1 Unset"}},
+		}, []string{"dtls.rekey: dtls.epoch=4 events 0 links 1 Unset",
+			"dtls.rekey: dtls.epoch=5 events 0 links 1 Unset"}},
 		{"renegotiation of DTLS 1.2", func(s *spans) {
 			handshake(s)
 			s.authKey(2, sctpdtls.AuthKeyInstalled)
@@ -59,11 +61,13 @@ func TestSpans(t *testing.T) {
 			for _, span := range spent.Ended() {
 				var attributes strings.Builder
 				for _, a := range span.Attributes() {
-					if slices.Contains([]string{"tls.protocol.version", "sctp.auth_key", "dtls.epoch"}, string(a.Key)) {
+					if slices.Contains([]string{"tls.protocol.version", "sctp.auth_key", "dtls.epoch"},
+						string(a.Key)) {
 						fmt.Fprintf(&attributes, "%s=%s ", a.Key, a.Value.String())
 					}
 				}
-				got = append(got, fmt.Sprintf("%s: %sevents %d links %d %v", span.Name(), &attributes, len(span.Events()), len(span.Links()), span.Status().Code))
+				got = append(got, fmt.Sprintf("%s: %sevents %d links %d %v", span.Name(), &attributes,
+					len(span.Events()), len(span.Links()), span.Status().Code))
 				for _, link := range span.Links() {
 					if !link.SpanContext.Equal(s.handshake.SpanContext()) {
 						t.Errorf("%s is not linked to the handshake", span.Name())
@@ -72,7 +76,9 @@ func TestSpans(t *testing.T) {
 			}
 			want := tt.want
 			if tt.name != "handshake" {
-				want = append([]string{"dtls.handshake: tls.protocol.version=1.2 sctp.auth_key=1 events 2 links 0 Unset"}, want...)
+				want = append(
+					[]string{"dtls.handshake: tls.protocol.version=1.2 sctp.auth_key=1 events 2 links 0 Unset"},
+					want...)
 			}
 			if !slices.Equal(got, want) {
 				t.Errorf("spans are\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

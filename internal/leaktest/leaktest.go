@@ -27,7 +27,8 @@ func Run(m interface{ Run() int }) int {
 		return status // what failed may leave anything, and package internal/fuzz does
 	}
 	left := leaks(before)
-	for until := time.Now().Add(patience); len(left) > 0 && time.Now().Before(until); left = leaks(before) {
+	for until := time.Now().Add(patience); len(left) > 0 &&
+		time.Now().Before(until); left = leaks(before) {
 		time.Sleep(10 * time.Millisecond) // nothing tells when a goroutine has ended
 	}
 	for _, what := range left {

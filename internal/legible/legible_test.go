@@ -43,7 +43,8 @@ func FuzzText(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		fuzzcount.Input(len(s))
 		got := legible.Text(s)
-		if len(got) > legible.Max || !utf8.ValidString(got) || strings.ContainsFunc(got, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		if len(got) > legible.Max || !utf8.ValidString(got) ||
+			strings.ContainsFunc(got, func(r rune) bool { return !strconv.IsPrint(r) }) {
 			t.Errorf("Text(%q) = %q", s, got)
 		}
 		if legible.Text(got) != got {
@@ -62,7 +63,8 @@ func TestList(t *testing.T) {
 		{"%04x", legible.List[uint16]{1, 0xc02b}, "[0001 c02b]"},
 		{"%v", legible.List[int](nil), "[]"},
 		{"%d only", legible.List[int]{1, 2, 3, 4, 5, 6, 7, 8}, "[1 2 3 4 5 6 7 8] only"},
-		{"%d only", legible.List[int]{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, "[1 2 3 4 5 6 7 8] and 2 more only"},
+		{"%d only", legible.List[int]{1, 2, 3, 4, 5, 6, 7, 8, 9, 10},
+			"[1 2 3 4 5 6 7 8] and 2 more only"},
 	} {
 		if got := fmt.Sprintf(test.format, test.list); got != test.want {
 			t.Errorf("%s of %v: %q, want %q", test.format, test.list, got, test.want)
@@ -78,7 +80,8 @@ func TestError(t *testing.T) {
 		t.Errorf("%v has changed", err)
 	}
 	long := fmt.Errorf("%s: %w", strings.Repeat("x\n", 1000), io.EOF)
-	if err := legible.Error(long); len(err.Error()) > legible.Max || !errors.Is(err, io.EOF) || !errors.Is(err, long) {
+	if err := legible.Error(long); len(err.Error()) > legible.Max || !errors.Is(err, io.EOF) ||
+		!errors.Is(err, long) {
 		t.Errorf("%v", err)
 	}
 }

@@ -59,7 +59,8 @@ func TestLayouts(t *testing.T) {
 		{"sctp_getaddrs_old", unsafe.Sizeof(connectx{}), 8 + word},
 
 		// A control message begins where the kernel looks for it.
-		{"second control message", unsafe.Offsetof(sendControl{}.prHdr), unsafe.Sizeof(sendControl{}.sndHdr) + 16},
+		{"second control message", unsafe.Offsetof(sendControl{}.prHdr),
+			unsafe.Sizeof(sendControl{}.sndHdr) + 16},
 	}
 	for _, tt := range tests {
 		if tt.got != tt.want {
@@ -86,7 +87,8 @@ func TestKernelLayouts(t *testing.T) {
 		binary.NativeEndian.PutUint64(b[tt.maxRTO+5*8:], 5)
 		binary.NativeEndian.PutUint64(b[tt.maxRTO+14*8:], 14)
 		var s assocStats
-		if err := s.parse(b); err != nil || s != (assocStats{MaxRTO: 1 << 40, Retransmitted: 5, InControl: 14}) {
+		if err := s.parse(b); err != nil || s != (assocStats{MaxRTO: 1 << 40, Retransmitted: 5,
+			InControl: 14}) {
 			t.Errorf("%s: sctp_assoc_stats read as %+v, error %v", tt.kind, s, err)
 		}
 		u := udpEncaps(make([]byte, tt.encaps))

@@ -51,7 +51,10 @@ func TestAdopt(t *testing.T) {
 	wantState(t, s, stream.AssocUp)
 	send(t, s, "sent before", stream.Info{Stream: 4, PPID: 66})
 
-	setForeign(t, f, func(fd int) error { return setOpt(fd, solSCTP, optEvents, &[10]byte{1, 1, 1, 1, 1, 1, 1, 1, 1, 1}) })
+	setForeign(t, f, func(fd int) error {
+		return setOpt(fd, solSCTP, optEvents,
+			&[10]byte{1, 1, 1, 1, 1, 1, 1, 1, 1, 1})
+	})
 	o := withAuth()
 	o.SACKDelay, o.Events = 80*time.Millisecond, []EventType{EventPeerAddrChange}
 	c, err := Adopt(f, o)
@@ -64,15 +67,19 @@ func TestAdopt(t *testing.T) {
 	if out, in := c.Streams(); out != 10 || in != 10 {
 		t.Errorf("%d outgoing and %d incoming streams", out, in)
 	}
-	if supported, local, peer := authOf(t, c); !supported || string(local) != string(authChunkList) || string(peer) != string(authChunkList) {
+	if supported, local, peer := authOf(t, c); !supported || string(local) != string(authChunkList) ||
+		string(peer) != string(authChunkList) {
 		t.Errorf("AUTH %v, local %x, peer %x", supported, local, peer)
 	}
 	if s := settingsOf(t, c.rc); s.init.OutStreams != 10 || s.sack.Delay != 80 {
 		t.Errorf("settings %+v", s)
 	}
-	for kind, on := range map[EventType]uint8{EventAssocChange: 1, EventPeerAddrChange: 1, EventRemoteError: 0, EventSenderDry: 0, EventAuthentication: 0} {
+	for kind, on := range map[EventType]uint8{EventAssocChange: 1, EventPeerAddrChange: 1,
+		EventRemoteError: 0, EventSenderDry: 0, EventAuthentication: 0} {
 		e := eventSubscription{Type: uint16(kind)}
-		if err := c.control(func(fd int) error { return getOpt(fd, solSCTP, optEvent, &e) }); err != nil || e.On != on {
+		if err := c.control(func(fd int) error {
+			return getOpt(fd, solSCTP, optEvent, &e)
+		}); err != nil || e.On != on {
 			t.Errorf("event %#x: %d, error %v", kind, e.On, err)
 		}
 	}
@@ -95,13 +102,15 @@ func TestAdoptRefuses(t *testing.T) {
 			t.Cleanup(func() { c.Close() })
 			return c.(syscall.Conn)
 		}, "not an SCTP socket"},
-		{"one-to-many", func(t *testing.T) syscall.Conn { return foreign(t, unix.SOCK_SEQPACKET) }, "one-to-many"},
+		{"one-to-many", func(t *testing.T) syscall.Conn { return foreign(t, unix.SOCK_SEQPACKET) },
+			"one-to-many"},
 		{"a listener", func(t *testing.T) syscall.Conn {
 			f := foreign(t, unix.SOCK_STREAM)
 			setForeign(t, f, func(fd int) error { return unix.Listen(fd, 1) })
 			return f
 		}, "listener"},
-		{"not connected", func(t *testing.T) syscall.Conn { return foreign(t, unix.SOCK_STREAM) }, "not connected"},
+		{"not connected", func(t *testing.T) syscall.Conn { return foreign(t, unix.SOCK_STREAM) },
+			"not connected"},
 		{"closed", func(t *testing.T) syscall.Conn {
 			f := foreign(t, unix.SOCK_STREAM)
 			f.Close()
@@ -133,7 +142,8 @@ func TestAdoptGiveBack(t *testing.T) {
 	must(t, err)
 	must(t, c.GiveBack())
 	setForeign(t, f, func(fd int) error {
-		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); err != nil || flags&unix.O_NONBLOCK != 0 {
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); err != nil ||
+			flags&unix.O_NONBLOCK != 0 {
 			t.Errorf("flags %#x, error %v", flags, err)
 		}
 		_, err := unix.Write(fd, []byte("still here"))
@@ -155,7 +165,10 @@ func TestInterleaving(t *testing.T) { // together with AUTH it is unsafe in Linu
 		}
 		return setOpt(fd, solSCTP, optInterleavingSupported, &assocValue{Value: 1})
 	}
-	l := listenLoopback(t, &Options{Options: stream.Options{Control: func(_, _ string, rc syscall.RawConn) error { return control(rc, interleave) }}})
+	l := listenLoopback(t,
+		&Options{Options: stream.Options{Control: func(_, _ string, rc syscall.RawConn) error {
+			return control(rc, interleave)
+		}}})
 	f := foreign(t, unix.SOCK_STREAM)
 	setForeign(t, f, interleave)
 	connectForeign(t, f, l)

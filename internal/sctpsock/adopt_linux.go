@@ -104,7 +104,10 @@ func (s *Socket) GiveBack() error {
 // AuthChunks and HMACs of o, and for its PartialReliability. An error is an
 // [authchunk.UnsupportedError].
 func RequestAuth(c syscall.RawConn, o *Options) error {
-	return control(c, func(fd int) error { return errors.Join(setAuth(fd, o), o.setPartialReliability(fd)) })
+	return control(c, func(fd int) error {
+		return errors.Join(setAuth(fd, o),
+			o.setPartialReliability(fd))
+	})
 }
 
 // oneToOne checks that fd is an SCTP socket with one association.

@@ -46,7 +46,8 @@ func TestAuthAgreed(t *testing.T) { // RFC 6083, Section 4.5
 	for _, tt := range tests {
 		supported, local, peer := authOf(t, tt.end)
 		if !supported || !bytes.Equal(local, tt.local) || !bytes.Equal(peer, tt.peer) {
-			t.Errorf("%s: AUTH %v, local %x, peer %x, want true, %x, %x", tt.name, supported, local, peer, tt.local, tt.peer)
+			t.Errorf("%s: AUTH %v, local %x, peer %x, want true, %x, %x", tt.name, supported, local, peer,
+				tt.local, tt.peer)
 		}
 	}
 }

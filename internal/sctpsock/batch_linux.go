@@ -146,7 +146,8 @@ func (b *recvBatch) recv(fd uintptr) {
 		b.hdrs[i].hdr.SetControllen(int(unsafe.Sizeof(b.ctls[i])))
 	}
 	for {
-		n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&b.hdrs)), recvSlots, unix.MSG_DONTWAIT, 0, 0)
+		n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&b.hdrs)),
+			recvSlots, unix.MSG_DONTWAIT, 0, 0)
 		b.n, b.errno = int(n), errno
 		if errno != unix.EINTR {
 			break
@@ -194,7 +195,8 @@ func (s *Socket) recvMany(buffer stream.Buffer) (part stream.Part, ok bool, err 
 				return part, true, nil
 			}
 		default:
-			part.Info, part.TSN, err = findRcvInfo(unsafe.Slice((*byte)(unsafe.Pointer(&b.ctls[b.next])), int(h.hdr.Controllen)))
+			part.Info, part.TSN, err = findRcvInfo(unsafe.Slice((*byte)(unsafe.Pointer(&b.ctls[b.next])),
+				int(h.hdr.Controllen)))
 			if err != nil {
 				s.end = err
 				return part, false, err

@@ -152,7 +152,8 @@ func refuseInterleaving(fd int) error {
 
 func (o *Options) setInit(fd int) error {
 	timeout, err := fieldMS[uint16]("InitTimeout", o.InitTimeout)
-	m := initMsg{o.OutStreams, cmp.Or(o.MaxInStreams, stream.DefaultInStreams), o.MaxInitAttempts, timeout}
+	m := initMsg{o.OutStreams, cmp.Or(o.MaxInStreams, stream.DefaultInStreams), o.MaxInitAttempts,
+		timeout}
 	if err != nil {
 		return err
 	}

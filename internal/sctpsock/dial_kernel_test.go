@@ -114,7 +114,8 @@ func TestDialErrors(t *testing.T) {
 			if !strings.Contains(err.Error(), tt.remedy) {
 				t.Errorf("error %q does not say %q", err, tt.remedy)
 			}
-			if timeout := strings.Contains(tt.name, "deadline") || tt.name == "no answer"; op.Timeout() != timeout {
+			if timeout := strings.Contains(tt.name, "deadline") ||
+				tt.name == "no answer"; op.Timeout() != timeout {
 				t.Errorf("error %v: Timeout is %v", err, op.Timeout())
 			}
 		})
@@ -178,7 +179,8 @@ func TestAttackH2TwoAssociations(t *testing.T) {
 		wantState(t, s[i], stream.AssocUp)
 		// The same key identifier, other secrets.
 		for _, end := range []*Socket{c[i], s[i]} {
-			if err := errors.Join(end.SetAuthKey(1, fmt.Append(nil, "secret ", i)), end.SetActiveAuthKey(1), end.DeleteAuthKey(0)); err != nil {
+			if err := errors.Join(end.SetAuthKey(1, fmt.Append(nil, "secret ", i)), end.SetActiveAuthKey(1),
+				end.DeleteAuthKey(0)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -207,7 +209,8 @@ func TestAddresses(t *testing.T) {
 		{"IPv4", parse("127.0.0.1:0"), nil, nil},
 		{"IPv6", parse("[::1]:0"), nil, nil},
 		{"IPv6 only", parse("[::1]:0"), nil, &Options{V6Only: true}},
-		{"multi-homed", parse("127.0.0.1:0", "127.0.0.2:0", "127.0.0.3:0"), parse("127.0.0.4:0", "127.0.0.5:0"), nil},
+		{"multi-homed", parse("127.0.0.1:0", "127.0.0.2:0", "127.0.0.3:0"),
+			parse("127.0.0.4:0", "127.0.0.5:0"), nil},
 		{"both families", parse("127.0.0.1:0", "[::1]:0"), parse("127.0.0.1:0", "[::1]:0"), nil},
 		{"IPv4 mapped", parse("[::ffff:127.0.0.1]:0"), nil, nil},
 	}

@@ -144,7 +144,8 @@ func (s *Socket) connect(ctx context.Context, remote []netip.AddrPort) error {
 		return err
 	}
 	err = s.control(func(fd int) error {
-		return getOpt(fd, solSCTP, optConnectx3, &connectx{Bytes: int32(len(list)), Addrs: unsafe.SliceData(list)})
+		return getOpt(fd, solSCTP, optConnectx3,
+			&connectx{Bytes: int32(len(list)), Addrs: unsafe.SliceData(list)})
 	})
 	if err != nil && err != unix.EINPROGRESS {
 		return withRemedy("connectx", err)

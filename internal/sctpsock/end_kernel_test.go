@@ -39,7 +39,8 @@ func TestShutdown(t *testing.T) {
 
 	for _, end := range []*Socket{c, s} {
 		var gone *stream.EndError
-		if err := end.Send([]byte("x"), stream.Info{}); !errors.As(err, &gone) || !errors.Is(err, syscall.EPIPE) {
+		if err := end.Send([]byte("x"), stream.Info{}); !errors.As(err, &gone) ||
+			!errors.Is(err, syscall.EPIPE) {
 			t.Errorf("sending after the end: %v", err)
 		}
 		if err := end.Shutdown(); err != nil {

@@ -21,12 +21,15 @@ var (
 
 // noStream is the error of a message for a stream that the association does not have.
 func noStream(stream, streams uint16) error {
-	return fmt.Errorf("sctp: no outgoing stream %d: the ends have agreed on %d (ask for more by OutStreams here and MaxInStreams there): %w", stream, streams, syscall.EINVAL)
+	return fmt.Errorf(
+		"sctp: no outgoing stream %d: the ends have agreed on %d (ask for more by OutStreams here and MaxInStreams there): %w", stream, streams, syscall.EINVAL)
 }
 
 // tooLarge is the error of a message that is larger than the send buffer.
 func tooLarge(size int) error {
-	return fmt.Errorf("sctp: a message of %d bytes does not fit into the send buffer (WriteBuffer): %w", size, syscall.EMSGSIZE)
+	return fmt.Errorf(
+		"sctp: a message of %d bytes does not fit into the send buffer (WriteBuffer): %w", size,
+		syscall.EMSGSIZE)
 }
 
 // timeoutError is the end of a context's time.

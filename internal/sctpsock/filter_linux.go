@@ -113,7 +113,8 @@ func (f *packetFilter) program() (p []unix.SockFilter) {
 	}
 	add(begin)
 	if f.refuseRestart { // INIT is always the only chunk
-		add(load(unix.BPF_B, 0), unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ, K: chunkINIT, Jf: 1}, drop)
+		add(load(unix.BPF_B, 0), unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ, K: chunkINIT, Jf: 1},
+			drop)
 	}
 	if !f.repeated {
 		add(take)
@@ -133,13 +134,15 @@ func (f *packetFilter) program() (p []unix.SockFilter) {
 		p[i].Jt = uint8(len(p) - i - 1)
 	}
 	// X is at AUTH, which has the identifier of its key: RFC 4895, Section 4.1.
-	add(load(unix.BPF_H, 4), unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ, K: uint32(f.key), Jt: 1}, take)
+	add(load(unix.BPF_H, 4), unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ, K: uint32(f.key),
+		Jt: 1}, take)
 	add(nextChunk...)
 	for range mostAfter {
 		add(takeAtEnd...)
 		add(load(unix.BPF_B, 0), unless(unix.BPF_JEQ, chunkDATA), drop)
 		// TSN - last - 1 is negative, as far as sequence numbers go: RFC 9260, Section 1.6.
-		add(load(unix.BPF_W, 4), unix.SockFilter{Code: unix.BPF_ALU | unix.BPF_SUB | unix.BPF_K, K: f.last + 1}, unless(unix.BPF_JGE, 1<<31), drop)
+		add(load(unix.BPF_W, 4), unix.SockFilter{Code: unix.BPF_ALU | unix.BPF_SUB | unix.BPF_K,
+			K: f.last + 1}, unless(unix.BPF_JGE, 1<<31), drop)
 		add(nextChunk...)
 	}
 	add(takeAtEnd...)

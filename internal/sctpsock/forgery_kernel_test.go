@@ -29,11 +29,21 @@ func TestAttackH5UnauthenticatedChunk(t *testing.T) {
 	}{
 		{"control", func(tsn uint32) []byte { return dataChunk(tsn, "forged") }, true, true},
 		{"no AUTH", func(tsn uint32) []byte { return dataChunk(tsn, "forged") }, false, false},
-		{"wrong HMAC", func(tsn uint32) []byte { return append(authChunk(1, sha256), dataChunk(tsn, "forged")...) }, false, false},
-		{"other HMAC", func(tsn uint32) []byte { return append(authChunk(1, sha1), dataChunk(tsn, "forged")...) }, false, false},
-		{"deleted key", func(tsn uint32) []byte { return append(authChunk(0, sha256), dataChunk(tsn, "forged")...) }, false, false},
-		{"unknown key", func(tsn uint32) []byte { return append(authChunk(9, sha256), dataChunk(tsn, "forged")...) }, false, false},
-		{"AUTH last", func(tsn uint32) []byte { return append(dataChunk(tsn, "forged"), authChunk(1, sha256)...) }, false, false},
+		{"wrong HMAC", func(tsn uint32) []byte {
+			return append(authChunk(1, sha256), dataChunk(tsn, "forged")...)
+		}, false, false},
+		{"other HMAC", func(tsn uint32) []byte {
+			return append(authChunk(1, sha1), dataChunk(tsn, "forged")...)
+		}, false, false},
+		{"deleted key", func(tsn uint32) []byte {
+			return append(authChunk(0, sha256), dataChunk(tsn, "forged")...)
+		}, false, false},
+		{"unknown key", func(tsn uint32) []byte {
+			return append(authChunk(9, sha256), dataChunk(tsn, "forged")...)
+		}, false, false},
+		{"AUTH last", func(tsn uint32) []byte {
+			return append(dataChunk(tsn, "forged"), authChunk(1, sha256)...)
+		}, false, false},
 		{"FORWARD TSN", func(tsn uint32) []byte { // skips the next message
 			return chunk(nil, chunkForwardTSN, 0, binary.BigEndian.AppendUint32(nil, tsn))
 		}, false, false},

@@ -20,8 +20,10 @@ import (
 
 // FuzzSockaddrs reads lists of addresses that say to be longer or shorter than they are.
 func FuzzSockaddrs(f *testing.F) {
-	for _, a := range [][2]string{{"192.0.2.1:5868", "[2001:db8::1]:5868"}, {"[fe80::1%lo]:1", "[::ffff:192.0.2.1]:9"}} {
-		list, err := appendSockaddrs(nil, []netip.AddrPort{netip.MustParseAddrPort(a[0]), netip.MustParseAddrPort(a[1])})
+	for _, a := range [][2]string{{"192.0.2.1:5868", "[2001:db8::1]:5868"},
+		{"[fe80::1%lo]:1", "[::ffff:192.0.2.1]:9"}} {
+		list, err := appendSockaddrs(nil, []netip.AddrPort{netip.MustParseAddrPort(a[0]),
+			netip.MustParseAddrPort(a[1])})
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -50,7 +52,8 @@ func FuzzSockaddrs(f *testing.F) {
 				}
 			}
 			zone := a.Addr().Zone() != ""
-			if a.Port() != binary.BigEndian.Uint16(rest[2:]) || !bytes.Equal(a.Addr().AsSlice(), ip) || zone && !a.Addr().IsLinkLocalUnicast() {
+			if a.Port() != binary.BigEndian.Uint16(rest[2:]) || !bytes.Equal(a.Addr().AsSlice(), ip) ||
+				zone && !a.Addr().IsLinkLocalUnicast() {
 				t.Fatalf("% x read as %v", rest[:size], a)
 			}
 			rest = rest[size:]
@@ -69,7 +72,8 @@ func FuzzSockaddrs(f *testing.F) {
 
 // FuzzControlMessages finds RCVINFO as the macros of cmsg(3) do.
 func FuzzControlMessages(f *testing.F) {
-	info := append(cmsg(solSCTP, cmsgRcvInfo, 28), 5, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 66, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0)
+	info := append(cmsg(solSCTP, cmsgRcvInfo, 28), 5, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 66, 1, 0, 0, 0, 2,
+		0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0)
 	f.Add(info)
 	f.Add(append(append(cmsg(unix.SOL_SOCKET, unix.SO_TIMESTAMP, 16), make([]byte, 16)...), info...))
 	f.Add(append(append(cmsg(solSCTP, cmsgRcvInfo, 3), make([]byte, 8)...), info...))
@@ -82,7 +86,8 @@ func FuzzControlMessages(f *testing.F) {
 		wantErr := errNoRcvInfo
 		for align := int(unsafe.Sizeof(uintptr(0))); len(b) >= unix.SizeofCmsghdr; {
 			length := binary.NativeEndian.Uint64(append(slices.Clone(b[:unix.SizeofCmsghdr-8]), 0, 0, 0, 0))
-			level, kind := binary.NativeEndian.Uint32(b[unix.SizeofCmsghdr-8:]), binary.NativeEndian.Uint32(b[unix.SizeofCmsghdr-4:])
+			level, kind := binary.NativeEndian.Uint32(b[unix.SizeofCmsghdr-8:]),
+				binary.NativeEndian.Uint32(b[unix.SizeofCmsghdr-4:])
 			if length < unix.SizeofCmsghdr || length > uint64(len(b)) {
 				break
 			}
@@ -115,8 +120,10 @@ func cmsg(level, kind int32, length int) []byte {
 // notifications, empty slots, and slots without RCVINFO. What comes out is in their order, whole,
 // and nothing comes after the end.
 func FuzzRecvBatch(f *testing.F) {
-	f.Add(uint16(4000), []byte{slotInfo | slotEnd, 10, 0, slotInfo, 255, 7, slotInfo | slotEnd, 255, 7, slotNote | slotEnd, 0, 0})
-	f.Add(uint16(5), []byte{slotInfo | slotEnd, 10, 0, slotNote, 9, 3, slotNote | slotEnd, 2, 3, slotInfo | slotEnd, 0, 0, slotInfo | slotEnd, 1, 1})
+	f.Add(uint16(4000), []byte{slotInfo | slotEnd, 10, 0, slotInfo, 255, 7, slotInfo | slotEnd, 255, 7,
+		slotNote | slotEnd, 0, 0})
+	f.Add(uint16(5), []byte{slotInfo | slotEnd, 10, 0, slotNote, 9, 3, slotNote | slotEnd, 2, 3,
+		slotInfo | slotEnd, 0, 0, slotInfo | slotEnd, 1, 1})
 	f.Add(uint16(100), []byte{slotNote | slotEnd, 0, 3, slotEnd, 3, 3})
 	f.Fuzz(func(t *testing.T, room uint16, script []byte) {
 		fuzzcount.Input(2 + len(script))
@@ -139,7 +146,8 @@ func FuzzRecvBatch(f *testing.F) {
 			}
 			if flags&slotInfo != 0 {
 				control := unsafe.Slice((*byte)(unsafe.Pointer(&b.ctls[b.n])), unsafe.Sizeof(b.ctls[b.n]))
-				h.hdr.SetControllen(copy(control, append(cmsg(solSCTP, cmsgRcvInfo, 28), append([]byte{script[2], 0}, make([]byte, 26)...)...)))
+				h.hdr.SetControllen(copy(control, append(cmsg(solSCTP, cmsgRcvInfo, 28),
+					append([]byte{script[2], 0}, make([]byte, 26)...)...)))
 			}
 			h.n = uint32(copy(b.slots[b.n][:], content))
 			b.n++
@@ -155,7 +163,8 @@ func FuzzRecvBatch(f *testing.F) {
 				end = errNoRcvInfo
 			default:
 				data = append(data, content...)
-				want = append(want, stream.Part{N: len(content), Info: stream.Info{Stream: uint16(script[2])}, End: flags&slotEnd != 0})
+				want = append(want, stream.Part{N: len(content), Info: stream.Info{Stream: uint16(script[2])},
+					End: flags&slotEnd != 0})
 			}
 		}
 		if b.n == 0 {
@@ -168,7 +177,8 @@ func FuzzRecvBatch(f *testing.F) {
 			if err != nil || !ok {
 				break
 			}
-			if len(want) == 0 || part.Event != want[0].Event || part.Info != want[0].Info || part.N > want[0].N || !bytes.HasPrefix(data, buffer[:part.N]) {
+			if len(want) == 0 || part.Event != want[0].Event || part.Info != want[0].Info ||
+				part.N > want[0].N || !bytes.HasPrefix(data, buffer[:part.N]) {
 				t.Fatalf("%+v came instead of %+v", part, want)
 			}
 			data = data[part.N:]
@@ -179,10 +189,12 @@ func FuzzRecvBatch(f *testing.F) {
 				want = want[1:]
 			}
 		}
-		if len(want) > 0 || !errors.Is(s.end, end) && (s.end == nil || end == nil || s.end.Error() != end.Error()) {
+		if len(want) > 0 || !errors.Is(s.end, end) &&
+			(s.end == nil || end == nil || s.end.Error() != end.Error()) {
 			t.Fatalf("at the end %+v is missing; error %v instead of %v", want, s.end, end)
 		}
-		if _, isLost := s.end.(*stream.EndError); s.end != nil && !isLost && s.end != io.EOF && s.end != errNoRcvInfo && s.end != ErrRestarted {
+		if _, isLost := s.end.(*stream.EndError); s.end != nil && !isLost && s.end != io.EOF &&
+			s.end != errNoRcvInfo && s.end != ErrRestarted {
 			t.Fatalf("an end of no known type: %v", s.end)
 		}
 	})

@@ -88,7 +88,8 @@ func (m *impostor) receive(kind byte, flags int) (value []byte, ok bool) {
 		if !ok {
 			return nil, false
 		}
-		if binary.BigEndian.Uint16(p[2:]) == m.src && binary.BigEndian.Uint32(p[4:]) == impostorTag && p[12] == kind {
+		if binary.BigEndian.Uint16(p[2:]) == m.src && binary.BigEndian.Uint32(p[4:]) == impostorTag &&
+			p[12] == kind {
 			return p[16 : 12+binary.BigEndian.Uint16(p[14:])], true
 		}
 	}

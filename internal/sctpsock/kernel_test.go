@@ -32,7 +32,8 @@ var authChunkList = []byte{0, 0xc0}
 // fast keeps timers short, for tests in which the peer is lost.
 func fast() *Options {
 	return &Options{AuthChunks: authChunkList, Options: stream.Options{
-		RTOInitial: 100 * time.Millisecond, RTOMin: 100 * time.Millisecond, RTOMax: 400 * time.Millisecond,
+		RTOInitial: 100 * time.Millisecond, RTOMin: 100 * time.Millisecond,
+		RTOMax:          400 * time.Millisecond,
 		AssocMaxRetrans: 4, PathMaxRetrans: 4, MaxInitAttempts: 3, InitTimeout: 200 * time.Millisecond,
 	}}
 }
@@ -124,7 +125,8 @@ func wantMessage(t testing.TB, s *Socket, want string) stream.Info {
 		p.N, p.End = p.N+part.N, part.End
 	}
 	if p.Event != nil || !bytes.Equal(b, []byte(want)) {
-		t.Fatalf("received %T %.20q (%d bytes, end %v), want %.20q (%d bytes)", p.Event, b, p.N, p.End, want, len(want))
+		t.Fatalf("received %T %.20q (%d bytes, end %v), want %.20q (%d bytes)", p.Event, b, p.N, p.End,
+			want, len(want))
 	}
 	return p.Info
 }
@@ -180,7 +182,8 @@ func deaf(t testing.TB, s *Socket) {
 	t.Helper()
 	drop := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: 0}
 	if err := s.control(func(fd int) error {
-		return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &drop})
+		return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER,
+			&unix.SockFprog{Len: 1, Filter: &drop})
 	}); err != nil {
 		t.Fatal(err)
 	}

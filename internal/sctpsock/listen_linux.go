@@ -86,7 +86,8 @@ func (l *Listener) accept() (*Socket, error) {
 				}
 				// So it does not wait now. (Accept4 of x/sys asks for the peer's address, and for the
 				// protocol.)
-				r, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, lfd, 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+				r, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, lfd, 0, 0,
+					unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
 				// An association that ended while it waited is none of our caller's concern.
 				if errno != unix.EINTR && errno != unix.ECONNABORTED {
 					fd, err = int(r), nil
@@ -128,7 +129,8 @@ func (l *Listener) accept() (*Socket, error) {
 // readable reports whether the poller would say that there is something to read, or an error.
 func readable(fd int) bool {
 	poll, now := unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}, unix.Timespec{}
-	n, _, errno := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&poll)), 1, uintptr(unsafe.Pointer(&now)), 0, 0, 0)
+	n, _, errno := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&poll)), 1,
+		uintptr(unsafe.Pointer(&now)), 0, 0, 0)
 	return n > 0 || errno != 0 // which accept4 will tell, or nothing but a signal
 }
 

@@ -84,7 +84,8 @@ func (c *sendControl) set(info *stream.Info) {
 	case info.Lifetime > 0:
 		c.pr = prInfo{Policy: policyTTL, Value: uint32(min(milliseconds(info.Lifetime), 1<<32-1))}
 	case info.Retransmissions != 0:
-		c.pr = prInfo{Policy: policyRTX, Value: uint32(min(uint64(max(info.Retransmissions, 0)), 1<<32-1))}
+		c.pr = prInfo{Policy: policyRTX, Value: uint32(min(uint64(max(info.Retransmissions, 0)),
+			1<<32-1))}
 	}
 }
 
@@ -95,7 +96,8 @@ func (c *sendCall) release() {
 
 func (c *sendCall) send(fd uintptr) (done bool) {
 	for {
-		_, _, c.errno = unix.RawSyscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&c.hdr)), unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
+		_, _, c.errno = unix.RawSyscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&c.hdr)),
+			unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
 		if c.errno != unix.EINTR {
 			return c.errno != unix.EAGAIN
 		}
@@ -131,7 +133,8 @@ func (c *recvCall) recv(fd uintptr) (done bool) {
 	c.iov.SetLen(len(c.b))
 	for {
 		c.hdr.SetControllen(int(unsafe.Sizeof(c.ctl)))
-		n, _, errno := unix.RawSyscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&c.hdr)), unix.MSG_DONTWAIT)
+		n, _, errno := unix.RawSyscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&c.hdr)),
+			unix.MSG_DONTWAIT)
 		c.n, c.errno = int(n), errno
 		if errno != unix.EINTR {
 			break

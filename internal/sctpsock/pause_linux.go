@@ -24,7 +24,8 @@ func pause(d time.Duration) error {
 	}
 	timer := os.NewFile(uintptr(fd), "timer")
 	defer timer.Close()
-	if err := unix.TimerfdSettime(fd, 0, &unix.ItimerSpec{Value: unix.NsecToTimespec(d.Nanoseconds())}, nil); err != nil {
+	if err := unix.TimerfdSettime(fd, 0, &unix.ItimerSpec{Value: unix.NsecToTimespec(d.Nanoseconds())},
+		nil); err != nil {
 		return err
 	}
 	_, err = timer.Read(make([]byte, 8))

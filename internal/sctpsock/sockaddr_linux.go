@@ -64,7 +64,8 @@ func parseSockaddr(b []byte) (netip.AddrPort, int) {
 		}
 		ip := netip.AddrFrom16([16]byte(b[8:24])).Unmap()
 		// The kernel tells an interface with some global addresses too, where it means nothing.
-		if scope := binary.NativeEndian.Uint32(b[24:]); scope != 0 && ip.IsLinkLocalUnicast() && ip.Is6() {
+		if scope := binary.NativeEndian.Uint32(b[24:]); scope != 0 && ip.IsLinkLocalUnicast() &&
+			ip.Is6() {
 			ip = ip.WithZone(zone(scope))
 		}
 		return netip.AddrPortFrom(ip, binary.BigEndian.Uint16(b[2:])), unix.SizeofSockaddrInet6

@@ -23,7 +23,8 @@ func TestSockaddrs(t *testing.T) {
 		{"[2001:db8::1]:5868", "", unix.SizeofSockaddrInet6},
 		{"[::ffff:192.0.2.1]:5868", "192.0.2.1:5868", unix.SizeofSockaddrInet4},
 		{"[fe80::1%" + lo.Name + "]:1", "", unix.SizeofSockaddrInet6},
-		{"[fe80::1%" + strconv.Itoa(lo.Index) + "]:1", "[fe80::1%" + lo.Name + "]:1", unix.SizeofSockaddrInet6},
+		{"[fe80::1%" + strconv.Itoa(lo.Index) + "]:1", "[fe80::1%" + lo.Name + "]:1",
+			unix.SizeofSockaddrInet6},
 		{"[fe80::1%424242]:1", "", unix.SizeofSockaddrInet6}, // no such interface, but it is a number
 	}
 	var all []byte
@@ -58,7 +59,8 @@ func TestSockaddrs(t *testing.T) {
 	if got, _ := parseSockaddr(global); err != nil || got.String() != "[2001:db8::1]:1" {
 		t.Errorf("a global address with a scope is %v, error %v", got, err)
 	}
-	for _, bad := range []netip.AddrPort{{}, netip.MustParseAddrPort("[fe80::1%no such interface]:1")} {
+	for _, bad := range []netip.AddrPort{{},
+		netip.MustParseAddrPort("[fe80::1%no such interface]:1")} {
 		if _, err := appendSockaddr(nil, bad); err == nil {
 			t.Errorf("%v: no error", bad)
 		}
@@ -66,7 +68,8 @@ func TestSockaddrs(t *testing.T) {
 }
 
 func TestFamily(t *testing.T) {
-	v4 := []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:1"), netip.MustParseAddrPort("[::ffff:192.0.2.2]:1")}
+	v4 := []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:1"),
+		netip.MustParseAddrPort("[::ffff:192.0.2.2]:1")}
 	v6 := []netip.AddrPort{netip.MustParseAddrPort("[::]:1")}
 	tests := []struct {
 		local, remote []netip.AddrPort

@@ -30,7 +30,8 @@ type Socket struct {
 	blocking      bool // was, before it was adopted
 	keepRestarted bool // Options.KeepRestarted
 	restarted     atomic.Bool
-	taken         atomic.Uintptr // the last error of the association, if Send or recvmmsg got it: the kernel tells it once
+	// the last error of the association, if Send or recvmmsg got it: the kernel tells it once
+	taken atomic.Uintptr
 
 	// The following belong to Recv.
 	note  []byte           // the notification that is being read in parts, or nil

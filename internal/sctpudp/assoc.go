@@ -276,7 +276,8 @@ func (a *Assoc) trySend(b []byte, info stream.Info, wait bool) error {
 	}
 	err := a.core.Send(a.socket.now(), b, sctpcore.Info{
 		Stream: info.Stream, PPID: info.PPID, Unordered: info.Unordered,
-		SackImmediately: info.SackImmediately, Lifetime: info.Lifetime, Retransmissions: info.Retransmissions,
+		SackImmediately: info.SackImmediately, Lifetime: info.Lifetime,
+		Retransmissions: info.Retransmissions,
 	})
 	if err == nil || err == sctpcore.ErrBufferFull {
 		return err

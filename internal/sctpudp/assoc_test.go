@@ -156,7 +156,8 @@ func exchange(a *Assoc, count int) error {
 		s := m.Info.Stream
 		i := seen[s]*int(out) + int(s)
 		if m.Info.PPID != uint32(i) || !bytes.Equal(m.Data, message(i)) {
-			return fmt.Errorf("stream %d: %d bytes, PPID %d; want message %d", s, len(m.Data), m.Info.PPID, i)
+			return fmt.Errorf("stream %d: %d bytes, PPID %d; want message %d", s, len(m.Data), m.Info.PPID,
+				i)
 		}
 		seen[s]++
 		count--
@@ -181,12 +182,14 @@ func TestEcho(t *testing.T) {
 	for id := range uint16(3) {
 		if id > 0 {
 			for _, a := range []*Assoc{client, server} {
-				if err := errors.Join(a.SetAuthKey(id, []byte{byte(id)}), a.SetActiveAuthKey(id), a.DeleteAuthKey(id-1)); err != nil {
+				if err := errors.Join(a.SetAuthKey(id, []byte{byte(id)}), a.SetActiveAuthKey(id),
+					a.DeleteAuthKey(id-1)); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
-		if err := errors.Join(client.Handshaking(id == 1), exchange(client, 200), client.Settled()); err != nil {
+		if err := errors.Join(client.Handshaking(id == 1), exchange(client, 200),
+			client.Settled()); err != nil {
 			t.Fatal(err)
 		}
 		if err := client.AskDry(); err != nil {
@@ -312,7 +315,8 @@ func (b *buffer) Put()        {}
 
 // TestLostPeer: a peer that has gone without a word is noticed.
 func TestLostPeer(t *testing.T) {
-	config := &sctpcore.Config{RTOInitial: 20 * time.Millisecond, RTOMin: 20 * time.Millisecond, RTOMax: 40 * time.Millisecond, AssociationMaxRetrans: 3}
+	config := &sctpcore.Config{RTOInitial: 20 * time.Millisecond, RTOMin: 20 * time.Millisecond,
+		RTOMax: 40 * time.Millisecond, AssociationMaxRetrans: 3}
 	client, server := pair(t, config)
 	server.socket.conn.Close()
 	if err := client.Send([]byte("x"), stream.Info{}); err != nil {
@@ -341,12 +345,14 @@ func TestDialCancelled(t *testing.T) {
 	if a, err := s.Dial(ctx, nil, 0, 5000, to); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, %v", a, err)
 	}
-	config := &sctpcore.Config{RTOInitial: time.Millisecond, RTOMin: time.Millisecond, RTOMax: time.Millisecond, MaxInitRetrans: 2}
+	config := &sctpcore.Config{RTOInitial: time.Millisecond, RTOMin: time.Millisecond,
+		RTOMax: time.Millisecond, MaxInitRetrans: 2}
 	if a, err := s.Dial(t.Context(), config, 0, 5000, to); !errors.Is(err, syscall.ETIMEDOUT) {
 		t.Errorf("%v, %v", a, err)
 	}
 	other := open(t, 0) // nobody listens there
-	if a, err := s.Dial(t.Context(), nil, 0, 5000, other.LocalAddr()); !errors.Is(err, syscall.ECONNRESET) {
+	if a, err := s.Dial(t.Context(), nil, 0, 5000, other.LocalAddr()); !errors.Is(err,
+		syscall.ECONNRESET) {
 		t.Errorf("%v, %v", a, err)
 	}
 }

@@ -11,7 +11,8 @@ import (
 // Dial sets up an association with an SCTP port of a peer that has one or several addresses, whose
 // ports are those of UDP. A localPort of 0 is any SCTP port. It is given up when ctx is done, and
 // then returns its error.
-func (s *Socket) Dial(ctx context.Context, config *sctpcore.Config, localPort, peerPort uint16, peers ...netip.AddrPort) (*Assoc, error) {
+func (s *Socket) Dial(ctx context.Context, config *sctpcore.Config, localPort, peerPort uint16,
+	peers ...netip.AddrPort) (*Assoc, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -39,7 +40,8 @@ func (s *Socket) Dial(ctx context.Context, config *sctpcore.Config, localPort, p
 	}
 }
 
-func (s *Socket) connect(config *sctpcore.Config, localPort, peerPort uint16, peers []netip.AddrPort) (*Assoc, error) {
+func (s *Socket) connect(config *sctpcore.Config, localPort, peerPort uint16,
+	peers []netip.AddrPort) (*Assoc, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {

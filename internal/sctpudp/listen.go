@@ -41,7 +41,8 @@ func (s *Socket) Listen(port uint16, config *sctpcore.Config) (*Listener, error)
 	if err != nil {
 		return nil, err
 	}
-	l := &Listener{socket: s, port: chosen, ready: make(chan *Assoc, backlog), closed: make(chan struct{})}
+	l := &Listener{socket: s, port: chosen, ready: make(chan *Assoc, backlog),
+		closed: make(chan struct{})}
 	s.ports[chosen] = l
 	s.refs++
 	return l, nil

@@ -33,7 +33,8 @@ func TestReport(t *testing.T) {
 {"Action":"pass","Package":"p","Test":"TestB"}
 {"Action":"fail","Package":"p","Elapsed":2}
 `,
-			want: []string{"== heading", "reason", "FAIL  p TestA", "FAIL  p  2.0s", "", "failed: p TestA", "FAIL", "1 passed, 1 failed"},
+			want: []string{"== heading", "reason", "FAIL  p TestA", "FAIL  p  2.0s", "", "failed: p TestA",
+				"FAIL", "1 passed, 1 failed"},
 		},
 		{
 			name: "a check without tests",
@@ -52,7 +53,8 @@ func TestReport(t *testing.T) {
 {"Action":"output","Package":"p","Output":"FAIL\tp [build failed]\n"}
 {"Action":"fail","Package":"p","Elapsed":0,"FailedBuild":"p"}
 `,
-			want: []string{"p.go:1: nonsense", "FAIL\tp [build failed]", "FAIL  p", "", "failed: p", "FAIL", "0 passed, 1 failed"},
+			want: []string{"p.go:1: nonsense", "FAIL\tp [build failed]", "FAIL  p", "", "failed: p", "FAIL",
+				"0 passed, 1 failed"},
 		},
 		{
 			name: "a package that stops in the middle",
@@ -61,7 +63,8 @@ func TestReport(t *testing.T) {
 {"Action":"run","Package":"p","Test":"TestB"}
 {"Action":"output","Package":"p","Test":"TestB","Output":"last words\n"}
 `,
-			want: []string{"last words", "FAIL  p (did not end)", "", "failed: p (did not end)", "FAIL", "1 passed, 1 failed"},
+			want: []string{"last words", "FAIL  p (did not end)", "", "failed: p (did not end)", "FAIL",
+				"1 passed, 1 failed"},
 		},
 		{
 			name: "skipped tests are told",
@@ -73,8 +76,9 @@ func TestReport(t *testing.T) {
 {"Action":"pass","Package":"p","Elapsed":0}
 {"Action":"skip","Package":"empty","Elapsed":0}
 `,
-			want: []string{"ok    p  tests: 2  0.0s", "", "skipped: p TestA", "why", "PASS", "1 passed, 0 failed, 1 skipped"},
-			ok:   true,
+			want: []string{"ok    p  tests: 2  0.0s", "", "skipped: p TestA", "why", "PASS",
+				"1 passed, 0 failed, 1 skipped"},
+			ok: true,
 		},
 		{
 			name: "a pattern that matches no test",
@@ -83,7 +87,8 @@ func TestReport(t *testing.T) {
 {"Action":"output","Package":"p","Output":"PASS\n"}
 {"Action":"pass","Package":"p","Elapsed":1}
 `,
-			want: []string{"testing: warning: no tests to run", "PASS", "FAIL  p", "", "failed: p", "FAIL", "0 passed, 1 failed"},
+			want: []string{"testing: warning: no tests to run", "PASS", "FAIL  p", "", "failed: p", "FAIL",
+				"0 passed, 1 failed"},
 		},
 		{
 			name: "nothing at all",

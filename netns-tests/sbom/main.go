@@ -82,7 +82,8 @@ func billOf(program string) (*bom, error) {
 	}
 	b := &bom{Format: "CycloneDX", Spec: "1.6", Version: 1, Metadata: metadata{of}}
 	// The standard library, which no go.mod names.
-	std := component{Type: "library", Name: "std", Version: info.GoVersion, PURL: "pkg:golang/std@" + info.GoVersion}
+	std := component{Type: "library", Name: "std", Version: info.GoVersion,
+		PURL: "pkg:golang/std@" + info.GoVersion}
 	b.Components = append(b.Components, std)
 	for _, m := range info.Deps {
 		if r := m.Replace; r != nil && !strings.HasPrefix(r.Path, ".") { // else a folder of the same commit
@@ -94,7 +95,8 @@ func billOf(program string) (*bom, error) {
 }
 
 func module(kind string, m *debug.Module) component {
-	c := component{Type: kind, Name: m.Path, Version: m.Version, PURL: "pkg:golang/" + m.Path + "@" + m.Version}
+	c := component{Type: kind, Name: m.Path, Version: m.Version,
+		PURL: "pkg:golang/" + m.Path + "@" + m.Version}
 	if m.Sum != "" {
 		c.Properties = []property{{"go:sum", m.Sum}}
 	}

@@ -83,7 +83,8 @@ func TestInside(t *testing.T) {
 	}
 	out := filepath.Join(dir, "out")
 	before := time.Now()
-	r := run(t, "-t", "120", "-f", script, "-f", program+":given/program", "-f", program+":bin/in-path", "-o", out,
+	r := run(t, "-t", "120", "-f", script, "-f", program+":given/program", "-f",
+		program+":bin/in-path", "-o", out,
 		"--", "bash", "tell", "a b", "$c")
 	if r.status != 7 {
 		t.Errorf("status %d, want the command's own 7", r.status)
@@ -107,10 +108,12 @@ func TestInside(t *testing.T) {
 	}
 	if seconds, err := strconv.ParseInt(line(r.stdout, "time: "), 10, 64); err != nil {
 		t.Error(err)
-	} else if got := time.Unix(seconds, 0); got.Before(before.Add(-2*time.Second)) || got.After(time.Now().Add(2*time.Second)) {
+	} else if got := time.Unix(seconds,
+		0); got.Before(before.Add(-2*time.Second)) || got.After(time.Now().Add(2*time.Second)) {
 		t.Errorf("the clock inside says %v, outside it is %v", got, before)
 	}
-	if info, err := os.Stat(filepath.Join(out, "folder", "file")); err != nil || info.Size() != 200000 {
+	if info, err := os.Stat(filepath.Join(out, "folder", "file")); err != nil ||
+		info.Size() != 200000 {
 		t.Errorf("the file left in $OUT has not come back whole: %v, %v", info, err)
 	}
 }

@@ -25,7 +25,8 @@ func TestHelpExamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	examples := func(command ...string) []string {
-		out, err := exec.Command(filepath.Join(bin, "sctp-echo"), append([]string{"help"}, command...)...).Output()
+		out, err := exec.Command(filepath.Join(bin, "sctp-echo"),
+			append([]string{"help"}, command...)...).Output()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +51,8 @@ func TestHelpExamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	overview := examples()
-	for _, m := range regexp.MustCompile(`(?m)^//\t(sctp-echo .*)$`).FindAllStringSubmatch(string(doc), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^//\t(sctp-echo .*)$`).FindAllStringSubmatch(string(doc),
+		-1) {
 		overview = append(overview, m[1])
 	}
 	for _, line := range overview {

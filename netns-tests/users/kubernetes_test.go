@@ -48,9 +48,11 @@ func TestKubernetes(t *testing.T) {
 		t.Error("a port without “protocol: SCTP” is TCP's")
 	}
 	if ports[0].TargetPort.IntVal != container[0].ContainerPort {
-		t.Errorf("the Service sends to port %v, the container has %d", ports[0].TargetPort, container[0].ContainerPort)
+		t.Errorf("the Service sends to port %v, the container has %d", ports[0].TargetPort,
+			container[0].ContainerPort)
 	}
-	if s := pod.Spec.SecurityContext.Sysctls; len(s) != 1 || s[0].Name != "net.sctp.auth_enable" || s[0].Value != "1" {
+	if s := pod.Spec.SecurityContext.Sysctls; len(s) != 1 || s[0].Name != "net.sctp.auth_enable" ||
+		s[0].Value != "1" {
 		t.Errorf("sysctls are %v", s)
 	}
 }

@@ -35,14 +35,16 @@ func TestOperatingCommands(t *testing.T) {
 	if err := os.WriteFile(file, []byte(script), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	output, _, err := inside(file, "-f", "/usr/sbin/nft:bin/nft") // netns-tests/setup nftables installs it
+	// netns-tests/setup nftables installs it
+	output, _, err := inside(file, "-f", "/usr/sbin/nft:bin/nft")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("%d commands\n%s", len(commands), output)
 
 	for _, end := range []string{"d", "s"} {
-		if !regexp.MustCompile(`filtered\n(?s:.*)sctp ` + end + `port \{ 5868, 38412 \} counter packets \d+`).MatchString(output) {
+		if !regexp.MustCompile(`filtered\n(?s:.*)sctp ` + end +
+			`port \{ 5868, 38412 \} counter packets \d+`).MatchString(output) {
 			t.Errorf("no rule for SCTP's %sport", end)
 		}
 	}

@@ -25,7 +25,8 @@ func section(t *testing.T, title string) (blocks func(language string) string) {
 	text, _, _ = strings.Cut(text, "\n## ")
 	return func(language string) string {
 		var all []string
-		for _, m := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(text, -1) {
+		for _, m := range regexp.MustCompile("(?ms)^```"+language+
+			"\n(.*?)^```$").FindAllStringSubmatch(text, -1) {
 			all = append(all, m[1])
 		}
 		return strings.Join(all, "\n")
@@ -84,13 +85,16 @@ func TestReadmeCommands(t *testing.T) {
 	}
 	bin := filepath.Join(t.TempDir(), "bin")
 	bash(t, "../..", build, "GOBIN="+bin, "CGO_ENABLED=0")
-	bash(t, bin, "set +u; source <(./sctp-echo completion bash); complete -p sctp-echo") // what help says of the shell
+	// what help says of the shell
+	bash(t, bin, "set +u; source <(./sctp-echo completion bash); complete -p sctp-echo")
 
 	script := filepath.Join(t.TempDir(), "readme")
-	if err := os.WriteFile(script, []byte(serving("set -eux\nsctp-echo doctor\nsctp-echo help\n"+use)), 0o666); err != nil {
+	if err := os.WriteFile(script, []byte(serving("set -eux\nsctp-echo doctor\nsctp-echo help\n"+use)),
+		0o666); err != nil {
 		t.Fatal(err)
 	}
-	out := bash(t, ".", `../run -t 200 -f "$bin:bin" -f "$script:script" -- bash script`, "bin="+bin, "script="+script)
+	out := bash(t, ".", `../run -t 200 -f "$bin:bin" -f "$script:script" -- bash script`, "bin="+bin,
+		"script="+script)
 	for _, want := range []string{"wrote certs/ca.pem", "5 sent, 5 received"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in\n%s", want, out)

@@ -34,10 +34,12 @@ func TestTshark(t *testing.T) {
 	// 47.
 	diameter := []string{"257 1 47 0x0000", "257 0 47 0x0000"}
 	for stream := range 4 {
-		diameter = append(diameter, fmt.Sprintf("316 1 47 0x%04x", stream), fmt.Sprintf("316 0 47 0x%04x", stream))
+		diameter = append(diameter, fmt.Sprintf("316 1 47 0x%04x", stream),
+			fmt.Sprintf("316 0 47 0x%04x", stream))
 	}
 	var ngap []string
-	for _, m := range []string{"NG setup", "UE 1", "UE 2", "UE 3", "for the gNB: NG setup", "for a UE: UE 1", "for a UE: UE 2", "for a UE: UE 3"} {
+	for _, m := range []string{"NG setup", "UE 1", "UE 2", "UE 3", "for the gNB: NG setup",
+		"for a UE: UE 1", "for a UE: UE 2", "for a UE: UE 3"} {
 		ngap = append(ngap, hex.EncodeToString([]byte(m)))
 	}
 	for _, tt := range []struct {
@@ -62,7 +64,8 @@ func TestTshark(t *testing.T) {
 				return
 			}
 			if !slices.Equal(got, tt.want) {
-				t.Errorf("tshark %s sees\n%s\nwant\n%s", number, strings.Join(got, "\n"), strings.Join(tt.want, "\n"))
+				t.Errorf("tshark %s sees\n%s\nwant\n%s", number, strings.Join(got, "\n"),
+					strings.Join(tt.want, "\n"))
 			}
 			t.Logf("tshark %s decrypts %d messages", number, len(got))
 		})
@@ -89,8 +92,10 @@ func tshark(t *testing.T, name, commands string) (lines []string) {
 	t.Helper()
 	cmd := exec.Command("bash", "-c", commands)
 	cmd.Dir = t.TempDir()
-	for from, to := range map[string]string{name + ".pcap": "capture.pcap", name + ".keys": "secrets"} {
-		if err := os.Symlink(filepath.Join(examples().left, from), filepath.Join(cmd.Dir, to)); err != nil {
+	for from, to := range map[string]string{name + ".pcap": "capture.pcap",
+		name + ".keys": "secrets"} {
+		if err := os.Symlink(filepath.Join(examples().left, from),
+			filepath.Join(cmd.Dir, to)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -121,7 +126,8 @@ func diameterIn(t *testing.T, name string) (messages []string) {
 func ngapIn(t *testing.T, name string) (messages []string) {
 	t.Helper()
 	commands := documented(t, `^tshark .*38412.* >messages\n.*-Y ngap$`)
-	for _, line := range tshark(t, name, commands+" -T fields -e sctp.data_payload_proto_id; cat messages") {
+	for _, line := range tshark(t, name, commands+
+		" -T fields -e sctp.data_payload_proto_id; cat messages") {
 		if line != "66" {
 			messages = append(messages, strings.Split(line, ",")...)
 		}

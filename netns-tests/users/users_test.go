@@ -51,8 +51,10 @@ func inside(script string, more ...string) (output, left string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	left = filepath.Join(work, "left-"+filepath.Base(script))
-	args := append([]string{"-t", "200", "-f", bin + ":bin", "-f", script + ":script", "-o", left}, more...)
-	out, err := exec.CommandContext(ctx, "../run", append(args, "--", "bash", "script")...).CombinedOutput()
+	args := append([]string{"-t", "200", "-f", bin + ":bin", "-f", script + ":script", "-o", left},
+		more...)
+	out, err := exec.CommandContext(ctx, "../run",
+		append(args, "--", "bash", "script")...).CombinedOutput()
 	if err != nil {
 		err = fmt.Errorf("%s: %v\n%s", script, err, out)
 	}
@@ -72,7 +74,8 @@ func serving(script string) string {
 	}
 	script = strings.Join(lines, "")
 	serve := regexp.MustCompile(`(?m)^(sctp-echo serve .*)$`)
-	return serve.ReplaceAllString(script, "$1 >server.out 2>&1 &\nuntil grep -q listening server.out; do kill -0 $$!; done")
+	return serve.ReplaceAllString(script,
+		"$1 >server.out 2>&1 &\nuntil grep -q listening server.out; do kill -0 $$!; done")
 }
 
 // examples is what two-hosts.sh has printed and left, run once.
@@ -110,12 +113,14 @@ func printed(t *testing.T, name string) string {
 func TestExamplePrograms(t *testing.T) { // RFC 6083, Sections 4.2 and 4.4
 	diameter := []string{
 		"listening on 10.0.0.2:5868",
-		"stream 0: result 2001 <nil>", "stream 1: result 2001 <nil>", "stream 2: result 2001 <nil>", "stream 3: result 2001 <nil>",
+		"stream 0: result 2001 <nil>", "stream 1: result 2001 <nil>", "stream 2: result 2001 <nil>",
+		"stream 3: result 2001 <nil>",
 		"result 2001, stream 3, for CN=sctp-echo client",
 		"DATA chunks authenticated under key 1: ",
 	}
 	ngap := []string{
-		"stream 0: for the gNB: NG setup", "stream 1: for a UE: UE 1", "stream 2: for a UE: UE 2", "stream 3: for a UE: UE 3",
+		"stream 0: for the gNB: NG setup", "stream 1: for a UE: UE 1", "stream 2: for a UE: UE 2",
+		"stream 3: for a UE: UE 3",
 		"CN=sctp-echo client has closed",
 		"DATA chunks authenticated under key 1: ",
 	}
@@ -125,7 +130,8 @@ func TestExamplePrograms(t *testing.T) { // RFC 6083, Sections 4.2 and 4.4
 		"ngap-1.2":     ngap,
 		"ngap-1.3":     ngap,
 		"tracing": {
-			`"Name":"dtls.handshake"`, `"Key":"tls.protocol.version","Value":{"Type":"STRING","Value":"1.3"}`, `"Key":"tls.cipher"`,
+			`"Name":"dtls.handshake"`,
+			`"Key":"tls.protocol.version","Value":{"Type":"STRING","Value":"1.3"}`, `"Key":"tls.cipher"`,
 			`"Name":"dtls.rekey"`, `"Key":"dtls.epoch","Value":{"Type":"INT64","Value":4}`,
 		},
 		"takeover": {"listening on 10.0.0.2:38412", "9 sent, 9 received"},

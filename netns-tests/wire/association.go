@@ -70,7 +70,8 @@ type Message struct {
 const Unsigned = -1
 
 func (m *Message) String() string {
-	return fmt.Sprintf("%s's message on stream %d (TSN %d, %d bytes)", m.From, m.Stream, m.TSN, len(m.Data))
+	return fmt.Sprintf("%s's message on stream %d (TSN %d, %d bytes)", m.From, m.Stream, m.TSN,
+		len(m.Data))
 }
 
 // A flow is one direction of an association.
@@ -102,7 +103,8 @@ func (a *Association) setInit(from Side, c Chunk) error {
 		return err
 	}
 	a.tag[from], a.initialTSN[from] = init.tag, init.initialTSN
-	a.flow[from] = flow{seen: make(map[uint32]sighting), next: init.initialTSN, top: init.initialTSN - 1}
+	a.flow[from] = flow{seen: make(map[uint32]sighting), next: init.initialTSN,
+		top: init.initialTSN - 1}
 	params := init.params
 	if a.Auth[from], err = authchunk.ParseParams(params); err != nil {
 		return fmt.Errorf("%s from the %s: %w", c, from, err)
@@ -217,7 +219,8 @@ func (a *Association) assemble(p *Packet) {
 		f.next++
 		f.latest = max(f.latest, s.packet.Number)
 		if s.begin != (f.part == nil) {
-			a.found.add(Malformed, s.packet.Number, "TSN %d: first and last fragment do not alternate", s.tsn)
+			a.found.add(Malformed, s.packet.Number, "TSN %d: first and last fragment do not alternate",
+				s.tsn)
 			f.part = nil
 			if !s.begin {
 				continue
@@ -231,7 +234,8 @@ func (a *Association) assemble(p *Packet) {
 		}
 		m := f.part
 		if m.KeyID != s.keyID {
-			a.found.add(WrongKey, s.packet.Number, "%s: fragments under the keys %d and %d", m, m.KeyID, s.keyID)
+			a.found.add(WrongKey, s.packet.Number, "%s: fragments under the keys %d and %d", m, m.KeyID,
+				s.keyID)
 		}
 		m.Data = append(m.Data, s.payload...)
 		m.Chunks++
@@ -264,7 +268,8 @@ func (a *Association) finish() {
 		if f.seen != nil && !before(f.top, f.next) {
 			a.found.add(Hole, 0, "%s: TSN %d was never captured", Side(from), f.next)
 		} else if f.part != nil {
-			a.found.add(Hole, 0, "%s: the end of the message with TSN %d was never captured", Side(from), f.part.TSN)
+			a.found.add(Hole, 0, "%s: the end of the message with TSN %d was never captured", Side(from),
+				f.part.TSN)
 		}
 	}
 	slices.SortStableFunc(a.Messages, func(x, y *Message) int { return x.Packet - y.Packet })

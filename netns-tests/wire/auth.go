@@ -61,13 +61,16 @@ func (a *Association) checkAuth(secrets map[uint16][]byte) {
 }
 
 func (a *Association) checkHMAC(p *Packet, keys map[uint16][]byte) {
-	want, err := authchunk.ChooseHMAC(a.Auth[p.From.peer()].HMACs, []authchunk.HMACID{authchunk.HMACSHA256, authchunk.HMACSHA1})
+	want, err := authchunk.ChooseHMAC(a.Auth[p.From.peer()].HMACs,
+		[]authchunk.HMACID{authchunk.HMACSHA256, authchunk.HMACSHA1})
 	if err != nil || p.auth.HMAC != want {
-		a.found.add(WrongAlgorithm, p.Number, "%s uses %v, its peer prefers %v", p.From, p.auth.HMAC, a.Auth[p.From.peer()].HMACs)
+		a.found.add(WrongAlgorithm, p.Number, "%s uses %v, its peer prefers %v", p.From, p.auth.HMAC,
+			a.Auth[p.From.peer()].HMACs)
 	}
 	key, ok := keys[p.auth.KeyID]
 	if !ok {
-		a.found.add(UnknownKey, p.Number, "%s uses key %d, which no handshake in the key log has made", p.From, p.auth.KeyID)
+		a.found.add(UnknownKey, p.Number, "%s uses key %d, which no handshake in the key log has made",
+			p.From, p.auth.KeyID)
 		return
 	}
 	switch err := authchunk.VerifyAuth(p.body[p.Chunks[p.auth.index].offset:], key); {

@@ -54,7 +54,9 @@ type Capture struct {
 // StartCapture begins to collect. The device is looked for in the network
 // namespace of the calling thread; the capture stays there. It needs CAP_NET_RAW.
 func StartCapture(device string) (*Capture, error) {
-	fail := func(err error) (*Capture, error) { return nil, fmt.Errorf("capture on %s: %w", device, err) }
+	fail := func(err error) (*Capture, error) {
+		return nil, fmt.Errorf("capture on %s: %w", device, err)
+	}
 	ifc, err := net.InterfaceByName(device)
 	if err != nil {
 		return fail(err)
@@ -81,15 +83,18 @@ func StartCapture(device string) (*Capture, error) {
 }
 
 func (c *Capture) open(fd, device int) (err error) {
-	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_VERSION, unix.TPACKET_V2); err != nil {
+	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_VERSION,
+		unix.TPACKET_V2); err != nil {
 		return os.NewSyscallError("PACKET_VERSION", err)
 	}
 	if err := unix.SetsockoptTpacketReq(fd, unix.SOL_PACKET, unix.PACKET_RX_RING, &unix.TpacketReq{
-		Block_size: ringBlock, Block_nr: ringSize / ringBlock, Frame_size: ringSlotSize, Frame_nr: ringSlots,
+		Block_size: ringBlock, Block_nr: ringSize / ringBlock, Frame_size: ringSlotSize,
+		Frame_nr: ringSlots,
 	}); err != nil {
 		return os.NewSyscallError("PACKET_RX_RING", err)
 	}
-	if c.ring, err = unix.Mmap(fd, 0, ringSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
+	if c.ring, err = unix.Mmap(fd, 0, ringSize, unix.PROT_READ|unix.PROT_WRITE,
+		unix.MAP_SHARED); err != nil {
 		return os.NewSyscallError("mmap", err)
 	}
 	protocol := binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, etherTypeAll))

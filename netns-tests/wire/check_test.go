@@ -124,7 +124,10 @@ func TestDefects(t *testing.T) {
 		},
 		{
 			name: "no record at all", want: []Kind{NotOneRecord},
-			plan: func(p []send) []send { return append(p, send{keyID: 1, stream: 1, data: []byte("hello, world")}) },
+			plan: func(p []send) []send {
+				return append(p,
+					send{keyID: 1, stream: 1, data: []byte("hello, world")})
+			},
 		},
 		{
 			name: "handshake message on stream 1", want: []Kind{WrongStream},
@@ -165,7 +168,10 @@ func TestDefects(t *testing.T) {
 		},
 		{
 			name: "the application's data as a message", want: []Kind{NotOneRecord, Plaintext},
-			plan: func(p []send) []send { return append(p, send{keyID: 1, stream: 1, data: clientMessage(1, 40)}) },
+			plan: func(p []send) []send {
+				return append(p,
+					send{keyID: 1, stream: 1, data: clientMessage(1, 40)})
+			},
 		},
 		{
 			name: "HMAC wrong in one packet", want: []Kind{WrongHMAC},
@@ -211,7 +217,8 @@ func TestDefects(t *testing.T) {
 			name: "TSN never captured", want: []Kind{Hole},
 			synth: func(s *synth) {
 				s.tsn[Initiator]++
-				s.packet(Initiator, 1, s.chunks(send{from: Initiator, data: unhex(t, r.Records[atServerCloseNotify-1][1])})...)
+				s.packet(Initiator, 1, s.chunks(send{from: Initiator,
+					data: unhex(t, r.Records[atServerCloseNotify-1][1])})...)
 			},
 		},
 		{
@@ -254,7 +261,8 @@ func TestDefects(t *testing.T) {
 	t.Run("Finished under key 0 where that is accepted", func(t *testing.T) { // 1.55
 		plan := r.plan(t)
 		plan[atClientFinished].keyID = 0
-		a := checkOne(t, r.capture(t, plan).frames, Options{KeyLog: r.keyLog(t), FinishedUnderOldKey: true})
+		a := checkOne(t, r.capture(t, plan).frames,
+			Options{KeyLog: r.keyLog(t), FinishedUnderOldKey: true})
 		if len(a.Defects) != 0 {
 			t.Errorf("defects: %v", a.Defects)
 		}

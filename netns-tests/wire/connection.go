@@ -110,10 +110,12 @@ func (a *Association) findHellos(epoch uint64) (client, server hello, ok bool) {
 }
 
 // openWith12 opens the records of the epoch that a DTLS 1.2 handshake leads to.
-func (a *Association) openWith12(epoch uint64, client, server hello, master []byte, label string, secrets map[uint16][]byte) bool {
+func (a *Association) openWith12(epoch uint64, client, server hello, master []byte, label string,
+	secrets map[uint16][]byte) bool {
 	s, ok := suites[server.suite]
 	if !ok || server.version != versionDTLS12 {
-		a.found.add(Malformed, 0, "version %#04x, cipher suite %#04x: not known here", server.version, server.suite)
+		a.found.add(Malformed, 0, "version %#04x, cipher suite %#04x: not known here", server.version,
+			server.suite)
 		return false
 	}
 	if master == nil {
@@ -138,13 +140,15 @@ func (a *Association) openWith12(epoch uint64, client, server hello, master []by
 			a.found.add(Undecryptable, m.Packet, "%s: %v", m, err)
 		}
 	}
-	secrets[keyIDOf(int(epoch))] = export12(s, master, label, client.random, server.random, exportedLen)
+	secrets[keyIDOf(int(epoch))] = export12(s, master, label, client.random, server.random,
+		exportedLen)
 	return true
 }
 
 // openWith13 opens all records of a DTLS 1.3 connection: epoch 2 for the
 // handshake, 3 and up for everything after. RFC 9147, Section 6.1.
-func (a *Association) openWith13(client, server hello, lines map[string][]byte, label string, secrets map[uint16][]byte) {
+func (a *Association) openWith13(client, server hello, lines map[string][]byte, label string,
+	secrets map[uint16][]byte) {
 	s, ok := suites[server.suite]
 	if !ok {
 		a.found.add(Malformed, 0, "cipher suite %#04x: not known here", server.suite)
@@ -155,7 +159,8 @@ func (a *Association) openWith13(client, server hello, lines map[string][]byte, 
 		if side == 1 {
 			from = from.peer()
 		}
-		if err := a.openSide13(from, s, server.suite, lines[name+"_HANDSHAKE_TRAFFIC_SECRET"], lines[name+"_TRAFFIC_SECRET_0"]); err != nil {
+		if err := a.openSide13(from, s, server.suite, lines[name+"_HANDSHAKE_TRAFFIC_SECRET"],
+			lines[name+"_TRAFFIC_SECRET_0"]); err != nil {
 			a.found.add(Undecryptable, 0, "key log for client random %x: %s: %v", client.random, name, err)
 		}
 	}
@@ -164,7 +169,8 @@ func (a *Association) openWith13(client, server hello, lines map[string][]byte, 
 	}
 }
 
-func (a *Association) openSide13(from Side, s suite, id uint16, handshake, application []byte) error {
+func (a *Association) openSide13(from Side, s suite, id uint16, handshake,
+	application []byte) error {
 	if handshake == nil || application == nil {
 		return fmt.Errorf("TRAFFIC_SECRET is missing")
 	}

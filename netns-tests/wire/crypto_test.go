@@ -32,10 +32,14 @@ func TestExport12(t *testing.T) { // RFC 6083, Section 4.8
 		suite       suite
 		want        string
 	}{
-		{"SHA-256", DefaultLabel, suite{hash: sha256.New}, "f301cea25d8bdadb22012460dbaa6d18cf3979cf74123fc9484408e6edafda3df7a798950c371017f8eec86302af4c907da2b1de460bfea2d2ab229a3cb272c0"},
-		{"SHA-256, old label", DefaultLabel + "\x00", suite{hash: sha256.New}, "94618116df02581720ff57951412b31f68da6cb4743f2ca09100fa775eb0220d395f49f67abca7fb88e9f26157d250daf868373510496f717308db2ccee8a3dc"},
-		{"SHA-384", DefaultLabel, suite{hash: sha512.New384}, "6abbd260ac85aad0ba198e218996e8d056bff70b4d523835dc5c2a668503e3e6987613179dc9f677df55bcb83c16d489a529db1dd0ad10f6181780b858876de5"},
-		{"SHA-384, old label", DefaultLabel + "\x00", suite{hash: sha512.New384}, "e4aad7fea6842f47818d72f0a7102a522854848ee03f429a65afa2667462dff950af0e0f49423dc3f7cadb333dfe3c86904d7286c5ddd1f1e4d128e05f0e4d38"},
+		{"SHA-256", DefaultLabel, suite{hash: sha256.New},
+			"f301cea25d8bdadb22012460dbaa6d18cf3979cf74123fc9484408e6edafda3df7a798950c371017f8eec86302af4c907da2b1de460bfea2d2ab229a3cb272c0"},
+		{"SHA-256, old label", DefaultLabel + "\x00", suite{hash: sha256.New},
+			"94618116df02581720ff57951412b31f68da6cb4743f2ca09100fa775eb0220d395f49f67abca7fb88e9f26157d250daf868373510496f717308db2ccee8a3dc"},
+		{"SHA-384", DefaultLabel, suite{hash: sha512.New384},
+			"6abbd260ac85aad0ba198e218996e8d056bff70b4d523835dc5c2a668503e3e6987613179dc9f677df55bcb83c16d489a529db1dd0ad10f6181780b858876de5"},
+		{"SHA-384, old label", DefaultLabel + "\x00", suite{hash: sha512.New384},
+			"e4aad7fea6842f47818d72f0a7102a522854848ee03f429a65afa2667462dff950af0e0f49423dc3f7cadb333dfe3c86904d7286c5ddd1f1e4d128e05f0e4d38"},
 	} {
 		got := export12(tt.suite, master, tt.label, client, server, exportedLen)
 		if hex.EncodeToString(got) != tt.want {
@@ -63,7 +67,8 @@ func TestExporterSecretLine(t *testing.T) {
 	exporter := bytes.Repeat([]byte{0x5a}, 32)
 	r.Exporters = []string{hex.EncodeToString(export13(aes128, exporter, DefaultLabel, exportedLen))}
 	log := r.keyLog(t)
-	log = append(log, "# a comment\n\nEXPORTER_SECRET "+string(bytes.Fields(log)[1])+" "+hex.EncodeToString(exporter)+"\n"...)
+	log = append(log, "# a comment\n\nEXPORTER_SECRET "+string(bytes.Fields(log)[1])+" "+
+		hex.EncodeToString(exporter)+"\n"...)
 	a := checkOne(t, r.capture(t, r.plan(t)).frames, Options{KeyLog: log})
 	if len(a.Defects) != 0 {
 		t.Errorf("defects: %v", a.Defects)

@@ -11,13 +11,15 @@ const (
 	WrongHMAC       Kind = "wrong HMAC"            // RFC 4895, Section 6.3
 	UnknownKey      Kind = "unknown key"           // a key identifier that no handshake has made
 	WrongAlgorithm  Kind = "wrong HMAC identifier" // not the one that the peer prefers
-	WrongKey        Kind = "wrong key"             // the right HMAC under the wrong key identifier; RFC 6083, Section 4.8
-	NotOneRecord    Kind = "not one record"        // RFC 6083, Section 4.1
-	WrongStream     Kind = "wrong stream"          // RFC 6083, Section 4.4
-	OutOfTurn       Kind = "out of turn"           // a record that cannot come at this point of the handshake
-	Undecryptable   Kind = "record does not open"
-	Plaintext       Kind = "plaintext"
-	Hole            Kind = "hole" // TSNs that were never captured
+	// the right HMAC under the wrong key identifier; RFC 6083, Section 4.8
+	WrongKey     Kind = "wrong key"
+	NotOneRecord Kind = "not one record" // RFC 6083, Section 4.1
+	WrongStream  Kind = "wrong stream"   // RFC 6083, Section 4.4
+	// a record that cannot come at this point of the handshake
+	OutOfTurn     Kind = "out of turn"
+	Undecryptable Kind = "record does not open"
+	Plaintext     Kind = "plaintext"
+	Hole          Kind = "hole" // TSNs that were never captured
 )
 
 // A Defect is one breach of a rule.

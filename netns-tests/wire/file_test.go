@@ -32,7 +32,8 @@ func TestPcap(t *testing.T) {
 		}
 	}
 	for n := range file.Len() { // cut off anywhere but between frames
-		if short, err := ReadPcap(bytes.NewReader(file.Bytes()[:n])); err == nil && len(short) == len(frames) {
+		if short, err := ReadPcap(bytes.NewReader(file.Bytes()[:n])); err == nil &&
+			len(short) == len(frames) {
 			t.Fatalf("%d of %d bytes are taken for all", n, file.Len())
 		}
 	}
@@ -64,7 +65,8 @@ func TestOtherTraffic(t *testing.T) {
 	udp[14+9] = 17
 	stray := slices.Clone(s.frames[8].Data)
 	stray[14+20+4] ^= 1 // verification tag
-	frames := slices.Concat([]Frame{{s.now, arp}, {s.now, udp}, {s.now, nil}, {s.now, stray}}, s.frames)
+	frames := slices.Concat([]Frame{{s.now, arp}, {s.now, udp}, {s.now, nil}, {s.now, stray}},
+		s.frames)
 	a := checkOne(t, frames, Options{KeyLog: r.keyLog(t)})
 	if len(a.Defects) != 0 || len(a.Packets) != len(s.frames) {
 		t.Errorf("%d packets, want %d, defects: %v", len(a.Packets), len(s.frames), a.Defects)
@@ -94,7 +96,8 @@ func TestIPv6(t *testing.T) {
 func TestJoinedSegments(t *testing.T) {
 	r := recordingNamed(t, plainRecording)
 	frames := r.capture(t, r.plan(t)).frames
-	frames[5].Data = append(frames[5].Data[:14+2], append([]byte{0xff, 0xff}, frames[5].Data[14+4:]...)...)
+	frames[5].Data = append(frames[5].Data[:14+2],
+		append([]byte{0xff, 0xff}, frames[5].Data[14+4:]...)...)
 	if _, err := Check(frames, Options{}); err == nil {
 		t.Error("a frame shorter than its IP packet is taken")
 	}

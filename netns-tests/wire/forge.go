@@ -19,7 +19,8 @@ func (p *Packet) Encode() ([]byte, error) {
 		return nil, errors.New("not an IPv4 packet")
 	}
 	const version4, dontFragment, hops = 0x45, 0x40, 64
-	b := append(make([]byte, 0, 1500), version4, 0, 0, 0, 0, 0, dontFragment, 0, hops, protocolSCTP, 0, 0)
+	b := append(make([]byte, 0, 1500), version4, 0, 0, 0, 0, 0, dontFragment, 0, hops, protocolSCTP, 0,
+		0)
 	b = append(b, p.Src.Addr().AsSlice()...)
 	b = append(b, p.Dst.Addr().AsSlice()...)
 	b = binary.BigEndian.AppendUint16(b, p.Src.Port())

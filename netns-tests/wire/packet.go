@@ -96,7 +96,8 @@ func decodeIPv6(b []byte) (src, dst netip.Addr, segment []byte, err error) {
 	if total > len(b) {
 		return src, dst, nil, fmt.Errorf("IPv6 packet of %d bytes, %d captured", total, len(b))
 	}
-	return netip.AddrFrom16([16]byte(b[8:])), netip.AddrFrom16([16]byte(b[24:])), b[ipv6HeaderLen:total], nil
+	return netip.AddrFrom16([16]byte(b[8:])), netip.AddrFrom16([16]byte(b[24:])),
+		b[ipv6HeaderLen:total], nil
 }
 
 // String describes the packet in one line.

@@ -90,7 +90,8 @@ func parseRecord(m []byte) (*Record, error) {
 		raw:     m,
 		header:  recordHeaderLen,
 	}
-	if r.Type < ChangeCipherSpec || r.Type > ACK || (r.version != versionDTLS12 && r.version != versionDTLS10) {
+	if r.Type < ChangeCipherSpec || r.Type > ACK ||
+		(r.version != versionDTLS12 && r.version != versionDTLS10) {
 		return nil, fmt.Errorf("no record begins with % x", m[:recordHeaderLen])
 	}
 	switch n := int(binary.BigEndian.Uint16(m[11:])); {
@@ -167,7 +168,8 @@ func parseHello(payload []byte) (hello, error) {
 	if len(payload) < handshakeHeaderLen+2+32+1 {
 		return h, fmt.Errorf("hello of %d bytes", len(payload))
 	}
-	if body := int(binary.BigEndian.Uint32(payload) & 0xffffff); body != len(payload)-handshakeHeaderLen {
+	if body := int(binary.BigEndian.Uint32(payload) & 0xffffff); body != len(
+		payload)-handshakeHeaderLen {
 		return h, fmt.Errorf("hello in fragments, which are not needed on SCTP")
 	}
 	b := payload[handshakeHeaderLen:]

@@ -38,7 +38,8 @@ func (a *Association) Application(from Side) []*Message {
 func (a *Association) Summary() string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "%v to %v: %d packets, %d messages, retransmitted DATA chunks: %d and %d\n",
-		a.Addr[Initiator], a.Addr[Responder], len(a.Packets), len(a.Messages), a.Retransmitted[Initiator], a.Retransmitted[Responder])
+		a.Addr[Initiator], a.Addr[Responder], len(a.Packets), len(a.Messages), a.Retransmitted[Initiator],
+		a.Retransmitted[Responder])
 	counts := a.DataChunks()
 	keys := slices.SortedFunc(maps.Keys(counts), func(x, y Under) int {
 		return 1000*int(x.Stage-y.Stage) + x.KeyID - y.KeyID

@@ -12,7 +12,8 @@ const (
 )
 
 func (s Stage) String() string {
-	return [...]string{"before the key switch", "ChangeCipherSpec and Finished", "after the Finished"}[s]
+	return [...]string{"before the key switch", "ChangeCipherSpec and Finished",
+		"after the Finished"}[s]
 }
 
 // checkRules compares the order of the records, the key identifiers that they
@@ -139,5 +140,6 @@ func (a *Association) checkKey(m *Message, keys ...int) {
 	if m.KeyID == Unsigned || slices.Contains(keys, m.KeyID) { // the first is reported for the packet
 		return
 	}
-	a.found.add(WrongKey, m.Packet, "%v from the %s under key %d, not %v", m.Record, m.From, m.KeyID, keys)
+	a.found.add(WrongKey, m.Packet, "%v from the %s under key %d, not %v", m.Record, m.From, m.KeyID,
+		keys)
 }

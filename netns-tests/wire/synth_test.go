@@ -137,7 +137,8 @@ func (s *synth) auth(keyID uint16, body []byte) []byte {
 	return authchunk.AppendAuth(nil, s.hmac, keyID, key, body)
 }
 
-var synthAddr = [2]netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:40000"), netip.MustParseAddrPort("10.0.0.2:5868")}
+var synthAddr = [2]netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:40000"),
+	netip.MustParseAddrPort("10.0.0.2:5868")}
 
 func (s *synth) frame(from Side, tag uint32, body []byte) {
 	be := binary.BigEndian
@@ -232,7 +233,8 @@ func (s *synth) sack(from Side) {
 }
 
 func (s *synth) shutdown() {
-	s.packet(Initiator, Unsigned, chunk(ChunkShutdown, 0, binary.BigEndian.AppendUint32(nil, s.tsn[1]-1)))
+	s.packet(Initiator, Unsigned, chunk(ChunkShutdown, 0,
+		binary.BigEndian.AppendUint32(nil, s.tsn[1]-1)))
 	s.packet(Responder, Unsigned, chunk(ChunkShutdownAck, 0, nil))
 	s.packet(Initiator, Unsigned, chunk(ChunkShutdownComplete, 0, nil))
 }

@@ -197,7 +197,8 @@ type Gap struct {
 }
 
 func (g Gap) String() string {
-	s := fmt.Sprintf("%v in the %s phase between %v and %v", g.Duration.Round(time.Microsecond), g.Phase, g.Before, g.After)
+	s := fmt.Sprintf("%v in the %s phase between %v and %v", g.Duration.Round(time.Microsecond),
+		g.Phase, g.Before, g.After)
 	if g.Timer != nil {
 		s += ", ended by a " + string(g.Timer.Cause)
 	}
@@ -208,7 +209,8 @@ func (g Gap) String() string {
 func (a *Association) Gaps(n int) []Gap {
 	var gaps []Gap
 	for i, p := range a.Packets[1:] {
-		g := Gap{Duration: p.Time.Sub(a.Packets[i].Time), Before: a.Packets[i], After: p, Phase: a.phaseOf(p)}
+		g := Gap{Duration: p.Time.Sub(a.Packets[i].Time), Before: a.Packets[i], After: p,
+			Phase: a.phaseOf(p)}
 		for j := range a.Timers {
 			if a.Timers[j].Until == p {
 				g.Timer = &a.Timers[j]

@@ -180,8 +180,10 @@ func TestGaps(t *testing.T) {
 	for i, want := range []struct {
 		d     time.Duration
 		phase Phase
-	}{{5 * time.Second, DataPhase}, {time.Second, ClosePhase}, {30 * time.Millisecond, HandshakePhase}} {
-		if got := gaps[i]; got.Duration.Round(10*time.Millisecond) != want.d || got.Phase != want.phase || got.Timer != nil {
+	}{{5 * time.Second, DataPhase}, {time.Second, ClosePhase},
+		{30 * time.Millisecond, HandshakePhase}} {
+		if got := gaps[i]; got.Duration.Round(10*time.Millisecond) != want.d || got.Phase != want.phase ||
+			got.Timer != nil {
 			t.Errorf("gap %d: %v, want %v in the %v phase", i, got, want.d, want.phase)
 		}
 	}

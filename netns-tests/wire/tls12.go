@@ -76,7 +76,8 @@ type opener12 struct {
 // openers12 derives the record protection of both directions: the client's,
 // the server's. RFC 5246, Section 6.3.
 func openers12(s suite, master []byte, client, server [32]byte) ([2]opener12, error) {
-	block := prf12(s.hash, master, "key expansion", append(server[:], client[:]...), 2*(s.keyLen+s.fixed))
+	block := prf12(s.hash, master, "key expansion", append(server[:], client[:]...),
+		2*(s.keyLen+s.fixed))
 	var out [2]opener12
 	for i := range out {
 		aead, err := s.aead(block[i*s.keyLen : (i+1)*s.keyLen])

@@ -17,6 +17,7 @@ func init() {
 	}
 	diam.TestDial = func(laddr net.Addr, address string) (net.Conn, error) {
 		local, _ := laddr.(*sctpdtls.Addr)
-		return (&diameter.Dialer{Config: testpki.Config(), LocalAddr: local}).DialContext(context.Background(), "sctp", address)
+		return (&diameter.Dialer{Config: testpki.Config(),
+			LocalAddr: local}).DialContext(context.Background(), "sctp", address)
 	}
 }

@@ -80,13 +80,14 @@ func (o *options) config(s *sessions) (*dtlscore.Config, error) {
 
 // configVersions bounds the version, of which the flags can exclude each one.
 func (o *options) configVersions(c *dtlscore.Config) error {
-	allowed := slices.DeleteFunc([]uint16{dtlscore.VersionDTLS13, dtlscore.VersionDTLS12, dtls10}, func(v uint16) bool {
-		return v == dtlscore.VersionDTLS13 && o.noDTLS13 ||
-			v == dtlscore.VersionDTLS12 && o.noDTLS12 ||
-			v == dtls10 && o.noDTLS10 ||
-			o.maxVersion != 0 && v < o.maxVersion ||
-			o.minVersion != 0 && v > o.minVersion
-	})
+	allowed := slices.DeleteFunc([]uint16{dtlscore.VersionDTLS13, dtlscore.VersionDTLS12, dtls10},
+		func(v uint16) bool {
+			return v == dtlscore.VersionDTLS13 && o.noDTLS13 ||
+				v == dtlscore.VersionDTLS12 && o.noDTLS12 ||
+				v == dtls10 && o.noDTLS10 ||
+				o.maxVersion != 0 && v < o.maxVersion ||
+				o.minVersion != 0 && v > o.minVersion
+		})
 	switch {
 	case len(allowed) == 0:
 		return errors.New("no version is left")
@@ -163,7 +164,8 @@ func (o *options) configClient(c *dtlscore.Config, roots *x509.CertPool, s *sess
 			}
 			return new(tls.Certificate), nil
 		}
-	case o.issuersMatter(), len(o.credentials) > 1 && !o.checkSelectedCredential: // one is to be selected, or none
+	// one is to be selected, or none
+	case o.issuersMatter(), len(o.credentials) > 1 && !o.checkSelectedCredential:
 		c.Certificates = nil
 		c.GetClientCertificate = o.forServer(certs)
 	}
@@ -171,7 +173,8 @@ func (o *options) configClient(c *dtlscore.Config, roots *x509.CertPool, s *sess
 
 // verifyServer verifies a chain for the name "test".
 func verifyServer(raw [][]byte, roots *x509.CertPool, now time.Time) error {
-	options := x509.VerifyOptions{DNSName: "test", Roots: roots, Intermediates: x509.NewCertPool(), CurrentTime: now}
+	options := x509.VerifyOptions{DNSName: "test", Roots: roots, Intermediates: x509.NewCertPool(),
+		CurrentTime: now}
 	leaf, err := x509.ParseCertificate(raw[0])
 	if err != nil {
 		return err
@@ -225,7 +228,8 @@ func (o *options) configServer(c *dtlscore.Config, roots *x509.CertPool, s *sess
 	} else if o.expectAdvertisedALPN != nil {
 		c.GetConfigForClient = func(info *tls.ClientHelloInfo) (*dtlscore.Config, error) {
 			if !slices.Equal(info.SupportedProtos, o.expectAdvertisedALPN) {
-				return nil, fmt.Errorf("client offers protocols %q, not %q", info.SupportedProtos, o.expectAdvertisedALPN)
+				return nil, fmt.Errorf("client offers protocols %q, not %q", info.SupportedProtos,
+					o.expectAdvertisedALPN)
 			}
 			return nil, nil
 		}

@@ -41,7 +41,10 @@ func (o *options) credentialFlags(fs *flag.FlagSet) {
 		o.credentials = append(o.credentials, &credential{rawKey: true})
 		return nil
 	})
-	fs.BoolFunc("must-match-issuer", "", func(string) error { last().mustMatchIssuer = true; return nil })
+	fs.BoolFunc("must-match-issuer", "", func(string) error {
+		last().mustMatchIssuer = true
+		return nil
+	})
 	fs.Func("cert-file", "", func(s string) error { last().certFile = s; return nil })
 	fs.Func("key-file", "", func(s string) error { last().keyFile = s; return nil })
 	fs.Func("signing-prefs", "", func(s string) error { return appendUint16(&last().signingPrefs)(s) })
@@ -55,7 +58,8 @@ func (o *options) certificates() ([]tls.Certificate, error) {
 	for _, c := range o.inOrder() {
 		cert := tls.Certificate{OCSPStaple: c.ocspResponse}
 		for _, id := range c.signingPrefs {
-			cert.SupportedSignatureAlgorithms = append(cert.SupportedSignatureAlgorithms, tls.SignatureScheme(id))
+			cert.SupportedSignatureAlgorithms = append(cert.SupportedSignatureAlgorithms,
+				tls.SignatureScheme(id))
 		}
 		var err error
 		if cert.Certificate, err = loadPEM(c.certFile); err != nil {
@@ -71,7 +75,8 @@ func (o *options) certificates() ([]tls.Certificate, error) {
 
 // inOrder returns the credentials with certificates in the order of preference.
 func (o *options) inOrder() []*credential {
-	return slices.DeleteFunc(slices.Concat(o.credentials[1:], o.credentials[:1]), func(c *credential) bool { return c.certFile == "" })
+	return slices.DeleteFunc(slices.Concat(o.credentials[1:], o.credentials[:1]),
+		func(c *credential) bool { return c.certFile == "" })
 }
 
 // issuersMatter reports whether there is a credential that may only be used if
@@ -81,11 +86,13 @@ func (o *options) issuersMatter() bool {
 }
 
 // errNoCredential is what a callback returns that has nothing for the peer.
-var errNoCredential = &dtlscore.AlertError{Alert: dtlscore.AlertHandshakeFailure, Local: true, Err: errors.New("no credential is for the peer")}
+var errNoCredential = &dtlscore.AlertError{Alert: dtlscore.AlertHandshakeFailure, Local: true,
+	Err: errors.New("no credential is for the peer")}
 
 // forClient is a Config.GetCertificate that heeds the issuers that a client
 // names for those credentials alone that ask for it.
-func (o *options) forClient(certs []tls.Certificate) func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+func (o *options) forClient(certs []tls.Certificate) func(*tls.ClientHelloInfo) (*tls.Certificate,
+	error) {
 	return func(info *tls.ClientHelloInfo) (*tls.Certificate, error) {
 		for i, c := range o.inOrder() {
 			if c.mustMatchIssuer && !issuedBy(&certs[i], dtlscore.AcceptableCAs(info)) {
@@ -101,7 +108,8 @@ func (o *options) forClient(certs []tls.Certificate) func(*tls.ClientHelloInfo) 
 
 // forServer is its like for a client, which BoringSSL has give up if it has
 // credentials and none is for the server. RFC 5246, Section 7.4.6, has it go on.
-func (o *options) forServer(certs []tls.Certificate) func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+func (o *options) forServer(certs []tls.Certificate) func(*tls.CertificateRequestInfo) (
+	*tls.Certificate, error) {
 	return func(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 		any := *info
 		any.AcceptableCAs = nil
@@ -121,7 +129,8 @@ func (o *options) forServer(certs []tls.Certificate) func(*tls.CertificateReques
 func issuedBy(cert *tls.Certificate, authorities [][]byte) bool {
 	return slices.ContainsFunc(cert.Certificate, func(der []byte) bool {
 		c, err := x509.ParseCertificate(der)
-		return err == nil && slices.ContainsFunc(authorities, func(name []byte) bool { return bytes.Equal(name, c.RawIssuer) })
+		return err == nil && slices.ContainsFunc(authorities,
+			func(name []byte) bool { return bytes.Equal(name, c.RawIssuer) })
 	})
 }
 
@@ -135,7 +144,8 @@ func (o *options) rawKey() (key crypto.Signer, err error) {
 		if key, err = c.key(); err != nil {
 			return nil, err
 		}
-		same := other == nil || key.Public().(interface{ Equal(crypto.PublicKey) bool }).Equal(other.Public())
+		same := other == nil ||
+			key.Public().(interface{ Equal(crypto.PublicKey) bool }).Equal(other.Public())
 		if !same || c.signingPrefs != nil {
 			return nil, unimplemented("choosing between raw public keys")
 		}
@@ -165,7 +175,8 @@ type watchedSigner struct {
 	credential *credential
 }
 
-func (s *watchedSigner) Sign(rand io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+func (s *watchedSigner) Sign(rand io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte,
+	error) {
 	s.credential.used = true
 	return s.Signer.Sign(rand, digest, opts)
 }

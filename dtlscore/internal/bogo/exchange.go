@@ -115,7 +115,8 @@ func (e *exchange) obey() error {
 // their hello message twice.
 func (e *exchange) countHello(record []byte) {
 	const handshake, clientHello, serverHello = 22, 1, 2
-	if len(record) > 13 && record[0] == handshake && record[13] <= serverHello && record[13] >= clientHello && bytes.Equal(record[3:5], []byte{0, 0}) {
+	if len(record) > 13 && record[0] == handshake && record[13] <= serverHello &&
+		record[13] >= clientHello && bytes.Equal(record[3:5], []byte{0, 0}) {
 		e.hellos++
 	}
 }

@@ -181,7 +181,8 @@ func (o *options) flagSet() *flag.FlagSet {
 
 	for name := range ignored {
 		switch name {
-		case "available-client-cert-types", "expect-early-data-reason", "expect-msg-callback", "verify-prefs":
+		case "available-client-cert-types", "expect-early-data-reason", "expect-msg-callback",
+			"verify-prefs":
 			fs.Func(name, "", func(string) error { return nil })
 		default:
 			fs.BoolFunc(name, "", func(string) error { return nil })
@@ -255,7 +256,8 @@ func base64Into(p *[]byte) func(string) error {
 func suitesInto(p *[]uint16) func(string) error {
 	return func(s string) error {
 		for name := range strings.SplitSeq(s, ":") {
-			i := slices.IndexFunc(tls.CipherSuites(), func(c *tls.CipherSuite) bool { return c.Name == name })
+			i := slices.IndexFunc(tls.CipherSuites(),
+				func(c *tls.CipherSuite) bool { return c.Name == name })
 			if i < 0 || strings.Contains(name, "_CBC_") {
 				return unimplemented("cipher suite " + name)
 			}

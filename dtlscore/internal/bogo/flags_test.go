@@ -10,25 +10,32 @@ import (
 func TestParseFlags(t *testing.T) {
 	first, later, err := parseFlags([]string{
 		"-port", "1234", "-shim-id", "18446744073709551615", "-ipv6", "-server", "-dtls", "-async",
-		"-cert-file", "a.pem", "-new-x509-credential", "-cert-file", "b.pem", "-signing-prefs", "2052", "-signing-prefs", "0x0403",
-		"-resume-count", "1", "-resumption-delay", "10", "-max-version", "65277", "-advertise-alpn", "\x03foo\x01b",
-		"-on-initial-expect-alpn", "foo", "-on-resume-verify-fail", "-export-label", "", "-expect-selected-credential", "-1",
+		"-cert-file", "a.pem", "-new-x509-credential", "-cert-file", "b.pem", "-signing-prefs", "2052",
+		"-signing-prefs", "0x0403",
+		"-resume-count", "1", "-resumption-delay", "10", "-max-version", "65277", "-advertise-alpn",
+		"\x03foo\x01b",
+		"-on-initial-expect-alpn", "foo", "-on-resume-verify-fail", "-export-label", "",
+		"-expect-selected-credential", "-1",
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if first.port != "1234" || first.shimID != 1<<64-1 || !first.ipv6 || !first.server || first.resumeCount != 1 ||
+	if first.port != "1234" || first.shimID != 1<<64-1 || !first.ipv6 || !first.server ||
+		first.resumeCount != 1 ||
 		first.resumptionDelay != 10*time.Second || first.maxVersion != 0xfefd {
 		t.Errorf("got %+v", first)
 	}
-	if want := []string{"foo", "b"}; !reflect.DeepEqual(first.alpnOffer, want) || !reflect.DeepEqual(later.alpnOffer, want) {
+	if want := []string{"foo", "b"}; !reflect.DeepEqual(first.alpnOffer, want) ||
+		!reflect.DeepEqual(later.alpnOffer, want) {
 		t.Errorf("protocols are %q and %q, want %q", first.alpnOffer, later.alpnOffer, want)
 	}
 	if first.expectALPN != "foo" || later.expectALPN != "" || first.verifyFail || !later.verifyFail {
 		t.Error("flags for one connection are not kept apart")
 	}
-	if len(first.credentials) != 2 || first.credentials[0].certFile != "a.pem" || first.credentials[1].certFile != "b.pem" ||
-		!reflect.DeepEqual(first.credentials[1].signingPrefs, []uint16{0x0804, 0x0403}) || first.credentials[0].signingPrefs != nil {
+	if len(first.credentials) != 2 || first.credentials[0].certFile != "a.pem" ||
+		first.credentials[1].certFile != "b.pem" ||
+		!reflect.DeepEqual(first.credentials[1].signingPrefs, []uint16{0x0804, 0x0403}) ||
+		first.credentials[0].signingPrefs != nil {
 		t.Error("credentials are not kept apart")
 	}
 	if !first.checkSelectedCredential || first.expectSelectedCredential != -1 {
@@ -45,7 +52,8 @@ func TestParseFlagsRefused(t *testing.T) {
 		}
 	}
 	for _, args := range [][]string{
-		{"-port"}, {"-shim-id", "-1"}, {"-resume-count", "x"}, {"-ocsp-response", "?"}, {"-advertise-alpn", "\x04foo"}, {"-curves", "65536"},
+		{"-port"}, {"-shim-id", "-1"}, {"-resume-count", "x"}, {"-ocsp-response", "?"},
+		{"-advertise-alpn", "\x04foo"}, {"-curves", "65536"},
 	} {
 		if _, _, err := parseFlags(args); err == nil || errors.Is(err, errUnimplemented) {
 			t.Errorf("%q: %v, want a mistake of the caller", args, err)

@@ -22,17 +22,20 @@ import (
 
 func TestHandshakerNotSupported(t *testing.T) {
 	var stdout, stderr bytes.Buffer
-	if code := run([]string{"-is-handshaker-supported"}, &stdout, &stderr); code != 0 || stdout.String() != "No\n" || stderr.Len() > 0 {
+	if code := run([]string{"-is-handshaker-supported"}, &stdout, &stderr); code != 0 ||
+		stdout.String() != "No\n" || stderr.Len() > 0 {
 		t.Errorf("exit status %d, %q, %q", code, stdout.String(), stderr.String())
 	}
 }
 
 func TestUnimplemented(t *testing.T) {
 	var stderr bytes.Buffer
-	if code := run([]string{"-server", "-enable-channel-id"}, io.Discard, &stderr); code != exitUnimplemented || !strings.Contains(stderr.String(), "-enable-channel-id") {
+	if code := run([]string{"-server", "-enable-channel-id"}, io.Discard,
+		&stderr); code != exitUnimplemented || !strings.Contains(stderr.String(), "-enable-channel-id") {
 		t.Errorf("exit status %d, %q", code, stderr.String())
 	}
-	if code := run([]string{"-max-version", "0xfeff"}, io.Discard, &stderr); code != exitUnimplemented {
+	if code := run([]string{"-max-version", "0xfeff"}, io.Discard,
+		&stderr); code != exitUnimplemented {
 		t.Errorf("exit status %d for DTLS 1.0", code)
 	}
 	if code := run([]string{"-no-tls1", "-no-tls12", "-no-tls13"}, io.Discard, &stderr); code != 1 {
@@ -50,21 +53,29 @@ func TestTwoShims(t *testing.T) {
 	}{
 		{name: "plain", client: []string{"-shim-writes-first", "-shim-shuts-down"}},
 		{name: "ALPN, name and groups",
-			client: []string{"-shim-writes-first", "-shim-shuts-down", "-advertise-alpn", "\x03foo\x03bar", "-expect-alpn", "bar", "-host-name", "test", "-curves", "24", "-curves", "23"},
-			server: []string{"-select-alpn", "bar", "-expect-server-name", "test", "-expect-advertised-alpn", "\x03foo\x03bar", "-curves", "23", "-curves", "24"}},
+			client: []string{"-shim-writes-first", "-shim-shuts-down", "-advertise-alpn", "\x03foo\x03bar",
+				"-expect-alpn", "bar", "-host-name", "test", "-curves", "24", "-curves", "23"},
+			server: []string{"-select-alpn", "bar", "-expect-server-name", "test", "-expect-advertised-alpn",
+				"\x03foo\x03bar", "-curves", "23", "-curves", "24"}},
 		{name: "mutual",
-			client: []string{"-shim-shuts-down", "-check-close-notify", "-cert-file", cert, "-key-file", key, "-use-old-client-cert-callback"},
+			client: []string{"-shim-shuts-down", "-check-close-notify", "-cert-file", cert, "-key-file", key,
+				"-use-old-client-cert-callback"},
 			server: []string{"-require-any-client-certificate", "-use-early-callback"}},
-		{name: "early failure", server: []string{"-reject-alpn"}, client: []string{"-advertise-alpn", "\x03foo"}, fails: "no_application_protocol"},
-		{name: "late failure", server: []string{"-require-any-client-certificate"}, fails: "certificate_required"},
-		{name: "refused", client: []string{"-verify-peer", "-verify-fail", "-use-custom-verify-callback"}, fails: "certificate_unknown"},
+		{name: "early failure", server: []string{"-reject-alpn"},
+			client: []string{"-advertise-alpn", "\x03foo"}, fails: "no_application_protocol"},
+		{name: "late failure", server: []string{"-require-any-client-certificate"},
+			fails: "certificate_required"},
+		{name: "refused", client: []string{"-verify-peer", "-verify-fail", "-use-custom-verify-callback"},
+			fails: "certificate_unknown"},
 		{name: "alert", client: []string{"-send-alert"}, fails: "alert 30"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			port := joinTwo(t)
-			client := start(append([]string{"-port", port, "-dtls", "-trust-cert", cert, "-shim-id", "1"}, test.client...))
-			server := start(append([]string{"-port", port, "-dtls", "-trust-cert", cert, "-shim-id", "2", "-server", "-cert-file", cert, "-key-file", key}, test.server...))
+			client := start(append([]string{"-port", port, "-dtls", "-trust-cert", cert, "-shim-id", "1"},
+				test.client...))
+			server := start(append([]string{"-port", port, "-dtls", "-trust-cert", cert, "-shim-id", "2",
+				"-server", "-cert-file", cert, "-key-file", key}, test.server...))
 			for name, done := range map[string]<-chan result{"client": client, "server": server} {
 				r := <-done
 				switch {
@@ -161,7 +172,8 @@ func writeCertificate(t *testing.T) (certFile, keyFile string) {
 	}
 	write := func(name, kind string, der []byte) string {
 		file := filepath.Join(t.TempDir(), name)
-		if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+		if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}),
+			0o600); err != nil {
 			t.Fatal(err)
 		}
 		return file

@@ -53,7 +53,9 @@ func (c *packetConn) receive() ([]byte, error) {
 	switch header[0] {
 	case opPacket:
 	case opTimeout, opMTU, opExpectTimeout, opUpdateTimeout:
-		return nil, unimplemented(fmt.Sprintf("packet command %c: nothing is retransmitted, and there is no path MTU", header[0]))
+		return nil,
+			unimplemented(
+				fmt.Sprintf("packet command %c: nothing is retransmitted, and there is no path MTU", header[0]))
 	default:
 		return nil, fmt.Errorf("unknown packet command %#02x", header[0])
 	}

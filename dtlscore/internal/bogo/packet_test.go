@@ -33,8 +33,10 @@ func TestCutRecord(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			record, rest := cutRecord(test.packet)
-			if len(record) != test.record || len(rest) != test.rest || !bytes.Equal(append(bytes.Clone(record), rest...), test.packet) {
-				t.Errorf("cut into %d and %d bytes, want %d and %d", len(record), len(rest), test.record, test.rest)
+			if len(record) != test.record || len(rest) != test.rest ||
+				!bytes.Equal(append(bytes.Clone(record), rest...), test.packet) {
+				t.Errorf("cut into %d and %d bytes, want %d and %d", len(record), len(rest), test.record,
+					test.rest)
 			}
 			if test.rest > 0 && cap(record) != len(record) {
 				t.Error("appending to the record would change the next one")
@@ -45,7 +47,8 @@ func TestCutRecord(t *testing.T) {
 
 // TestPacketCommands is about everything that is not a packet.
 func TestPacketCommands(t *testing.T) {
-	for _, b := range []string{"T\x00\x00\x00\x00\x00\x00\x00\x01", "M\x00\x00\x01\x00", "E\xff\xff\xff\xff\xff\xff\xff\xff", "U\x00\x00\x00\x01"} {
+	for _, b := range []string{"T\x00\x00\x00\x00\x00\x00\x00\x01", "M\x00\x00\x01\x00",
+		"E\xff\xff\xff\xff\xff\xff\xff\xff", "U\x00\x00\x00\x01"} {
 		if _, err := receiveFrom(t, b); !errors.Is(err, errUnimplemented) {
 			t.Errorf("%q: %v, want that it is not implemented", b, err)
 		}

@@ -46,7 +46,8 @@ func newEnd(o *options, transport net.Conn, out io.Writer) (*end, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &end{o: o, conn: conn, transport: transport, out: out, packet: make([]byte, maxPacket+1)}, nil
+	return &end{o: o, conn: conn, transport: transport, out: out, packet: make([]byte, maxPacket+1)},
+		nil
 }
 
 // handshake does the first handshake.
@@ -86,7 +87,8 @@ func (e *end) obey() error {
 			e.updates++
 		case dtlscore.EventRenegotiationRefused:
 			return errors.New("the peer refuses to renegotiate")
-		case dtlscore.EventFlush, dtlscore.EventSecret, dtlscore.EventActivate, dtlscore.EventPeerFinished, dtlscore.EventConfirmed:
+		case dtlscore.EventFlush, dtlscore.EventSecret, dtlscore.EventActivate,
+			dtlscore.EventPeerFinished, dtlscore.EventConfirmed:
 		default:
 			return fmt.Errorf("dtlscore has event %d, which seqpeer does not know", event.Kind)
 		}
@@ -98,14 +100,16 @@ func (e *end) completed() error {
 	e.handshakes++
 	s := e.conn.ConnectionState()
 	if e.handshakes == 1 {
-		fmt.Fprintf(e.out, "HANDSHAKE version=%s cipher=%s group=%s peer=%s\n", versionName(s.Version), suiteName(s.CipherSuite), groupNames[s.CurveID], commonName(s))
+		fmt.Fprintf(e.out, "HANDSHAKE version=%s cipher=%s group=%s peer=%s\n", versionName(s.Version),
+			suiteName(s.CipherSuite), groupNames[s.CurveID], commonName(s))
 		if e.o.group != 0 && s.CurveID != 0 && s.CurveID != e.o.group {
 			return fmt.Errorf("agreed on %s, not on %s", groupNames[s.CurveID], groupNames[e.o.group])
 		}
 	} else {
 		fmt.Fprintf(e.out, "RENEGOTIATED version=%s\n", versionName(s.Version))
 	}
-	secret, err := e.conn.ExportKeyingMaterial(dtlscore.EndpointSecretLabel, e.o.exportContext, endpointSecretLen)
+	secret, err := e.conn.ExportKeyingMaterial(dtlscore.EndpointSecretLabel, e.o.exportContext,
+		endpointSecretLen)
 	if err != nil {
 		return err
 	}
@@ -296,5 +300,6 @@ func (e *end) echo() error {
 }
 
 func (e *end) printData(messages, total int) {
-	fmt.Fprintf(e.out, "DATA messages=%d bytes=%d renegotiations=%d\n", messages, total, e.handshakes-1)
+	fmt.Fprintf(e.out, "DATA messages=%d bytes=%d renegotiations=%d\n", messages, total,
+		e.handshakes-1)
 }

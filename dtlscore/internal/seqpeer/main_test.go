@@ -62,15 +62,18 @@ func TestPair(t *testing.T) {
 			"DATA messages=2 bytes=128 renegotiations=0",
 			"CLOSED clean",
 		}},
-		{"a server of 1.2", append(own("p256"), "--version", "1.2"), []string{"--ca", files["ca"], "--version", "any"}, []string{
-			"READY lib=dtlscore role=client",
-			"HANDSHAKE version=DTLSv1.2 cipher=TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 group=X25519 peer=p256",
-			"DATA messages=2 bytes=128 renegotiations=0",
-			"CLOSED clean",
-		}},
+		{"a server of 1.2", append(own("p256"), "--version", "1.2"),
+			[]string{"--ca", files["ca"], "--version", "any"}, []string{
+				"READY lib=dtlscore role=client",
+				"HANDSHAKE version=DTLSv1.2 cipher=TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 group=X25519 peer=p256",
+				"DATA messages=2 bytes=128 renegotiations=0",
+				"CLOSED clean",
+			}},
 		{"mutual, every choice made, 1.3",
-			append(own("p384"), "--verify", "--group", "P-256", "--export-context", "01ff", "--cookie", "--key-update", "2"),
-			append(own("rsa"), "--version", "1.3", "--cipher", "TLS_CHACHA20_POLY1305_SHA256", "--group", "P-256", "--count", "5", "--size", "16384", "--timeout", "9000",
+			append(own("p384"), "--verify", "--group", "P-256", "--export-context", "01ff", "--cookie",
+				"--key-update", "2"),
+			append(own("rsa"), "--version", "1.3", "--cipher", "TLS_CHACHA20_POLY1305_SHA256", "--group",
+				"P-256", "--count", "5", "--size", "16384", "--timeout", "9000",
 				"--export-context", "01ff", "--key-update", "3", "--key-update-request"), []string{
 				"READY lib=dtlscore role=client",
 				"HANDSHAKE version=DTLSv1.3 cipher=TLS_CHACHA20_POLY1305_SHA256 group=P-256 peer=p384",
@@ -80,19 +83,22 @@ func TestPair(t *testing.T) {
 				"DATA messages=5 bytes=81920 renegotiations=0",
 				"CLOSED clean",
 			}},
-		{"HelloRetryRequest", append(own("p256"), "--group", "P-384"), []string{"--ca", files["ca"], "--version", "1.3"}, []string{
-			"READY lib=dtlscore role=client",
-			"HANDSHAKE version=DTLSv1.3 cipher=TLS_AES_128_GCM_SHA256 group=P-384 peer=p256",
-			"DATA messages=2 bytes=128 renegotiations=0",
-			"CLOSED clean",
-		}},
-		{"a cookie in each version", append(own("p256"), "--cookie"), []string{"--ca", files["ca"], "--version", "1.2"}, []string{
-			"READY lib=dtlscore role=client",
-			"HANDSHAKE version=DTLSv1.2 cipher=TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 group=X25519 peer=p256",
-			"DATA messages=2 bytes=128 renegotiations=0",
-			"CLOSED clean",
-		}},
-		{"PSK in 1.3, empty messages", []string{"--psk", key, "--key-update", "1", "--key-update-request"}, []string{"--psk", key, "--size", "0", "--count", "3"}, []string{
+		{"HelloRetryRequest", append(own("p256"), "--group", "P-384"),
+			[]string{"--ca", files["ca"], "--version", "1.3"}, []string{
+				"READY lib=dtlscore role=client",
+				"HANDSHAKE version=DTLSv1.3 cipher=TLS_AES_128_GCM_SHA256 group=P-384 peer=p256",
+				"DATA messages=2 bytes=128 renegotiations=0",
+				"CLOSED clean",
+			}},
+		{"a cookie in each version", append(own("p256"), "--cookie"),
+			[]string{"--ca", files["ca"], "--version", "1.2"}, []string{
+				"READY lib=dtlscore role=client",
+				"HANDSHAKE version=DTLSv1.2 cipher=TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 group=X25519 peer=p256",
+				"DATA messages=2 bytes=128 renegotiations=0",
+				"CLOSED clean",
+			}},
+		{"PSK in 1.3, empty messages", []string{"--psk", key, "--key-update", "1",
+			"--key-update-request"}, []string{"--psk", key, "--size", "0", "--count", "3"}, []string{
 			"READY lib=dtlscore role=client",
 			"HANDSHAKE version=DTLSv1.3 cipher=TLS_AES_128_GCM_SHA256 group=X25519MLKEM768 peer=-",
 			"DATA messages=3 bytes=0 renegotiations=0",
@@ -100,14 +106,17 @@ func TestPair(t *testing.T) {
 		}},
 		{"mutual, every choice made",
 			append(own("rsa"), "--verify", "--group", "P-384", "--export-context", "01ff"),
-			append(own("p384"), "--version", "1.2", "--cipher", "ECDHE-RSA-CHACHA20-POLY1305", "--group", "P-384", "--count", "5", "--size", "16384", "--timeout", "9000", "--export-context", "01ff"), []string{
+			append(own("p384"), "--version", "1.2", "--cipher", "ECDHE-RSA-CHACHA20-POLY1305", "--group",
+				"P-384", "--count", "5", "--size", "16384", "--timeout", "9000", "--export-context",
+				"01ff"), []string{
 				"READY lib=dtlscore role=client",
 				"HANDSHAKE version=DTLSv1.2 cipher=TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 group=P-384 peer=rsa",
 				"DATA messages=5 bytes=81920 renegotiations=0",
 				"CLOSED clean",
 			}},
 		{"Ed25519, nothing sent, nothing verified",
-			[]string{"--cert", files["ed25519"], "--key", files["ed25519"] + ".key"}, []string{"--count", "0"}, []string{
+			[]string{"--cert", files["ed25519"], "--key", files["ed25519"] + ".key"},
+			[]string{"--count", "0"}, []string{
 				"READY lib=dtlscore role=client",
 				"HANDSHAKE version=DTLSv1.3 cipher=TLS_AES_128_GCM_SHA256 group=X25519MLKEM768 peer=ed25519",
 				"DATA messages=0 bytes=0 renegotiations=0",
@@ -132,7 +141,8 @@ func TestPair(t *testing.T) {
 				"CLOSED clean",
 			}},
 		{"PSK",
-			[]string{"--psk", key, "--psk-identity", "me"}, []string{"--psk", key, "--psk-identity", "me", "--cipher", "0xd002"}, []string{
+			[]string{"--psk", key, "--psk-identity", "me"},
+			[]string{"--psk", key, "--psk-identity", "me", "--cipher", "0xd002"}, []string{
 				"READY lib=dtlscore role=client",
 				"HANDSHAKE version=DTLSv1.2 cipher=TLS_ECDHE_PSK_WITH_AES_256_GCM_SHA384 group=X25519 peer=-",
 				"DATA messages=2 bytes=128 renegotiations=0",
@@ -146,10 +156,12 @@ func TestPair(t *testing.T) {
 				t.Fatalf("exit statuses %v\nserver:\n%sclient:\n%s", statuses, outs[0], outs[1])
 			}
 			exporter := regexp.MustCompile("EXPORTER [0-9a-f]{128}\n")
-			if s, c := exporter.FindAllString(outs[0], -1), exporter.FindAllString(outs[1], -1); !slices.Equal(s, c) || len(s) == 0 {
+			if s, c := exporter.FindAllString(outs[0], -1),
+				exporter.FindAllString(outs[1], -1); !slices.Equal(s, c) || len(s) == 0 {
 				t.Errorf("exporters differ: %q and %q", s, c)
 			}
-			if got, want := exporter.ReplaceAllString(outs[1], ""), strings.Join(test.wants, "\n")+"\n"; got != want {
+			if got, want := exporter.ReplaceAllString(outs[1], ""),
+				strings.Join(test.wants, "\n")+"\n"; got != want {
 				t.Errorf("client printed\n%swant\n%s", got, want)
 			}
 		})
@@ -169,25 +181,34 @@ func TestPairFails(t *testing.T) {
 			"ERROR dtls: peer sent alert bad_certificate", "example.com"},
 		{"no client certificate", append([]string{"--verify"}, server...), nil,
 			"ERROR dtls: peer not trusted", "peer sent alert certificate_required"},
-		{"no client certificate, 1.2", append([]string{"--verify"}, server...), []string{"--version", "1.2"},
+		{"no client certificate, 1.2", append([]string{"--verify"}, server...),
+			[]string{"--version", "1.2"},
 			"ERROR dtls: peer not trusted", "peer sent alert handshake_failure"},
-		{"other PSK", []string{"--psk", strings.Repeat("11", 16)}, []string{"--psk", strings.Repeat("22", 16)},
+		{"other PSK", []string{"--psk", strings.Repeat("11", 16)},
+			[]string{"--psk", strings.Repeat("22", 16)},
 			"ERROR dtls: peer", "alert"},
-		{"too few messages", append([]string{"--renegotiate", "2"}, server...), []string{"--renegotiate", "2"},
+		{"too few messages", append([]string{"--renegotiate", "2"}, server...),
+			[]string{"--renegotiate", "2"},
 			"ERROR too few messages", "ERROR too few messages"},
-		{"no common group", append([]string{"--group", "P-256"}, server...), []string{"--group", "X25519"},
+		{"no common group", append([]string{"--group", "P-256"}, server...),
+			[]string{"--group", "X25519"},
 			"", "ERROR agreed on P-256, not on X25519"},
-		{"no common group, 1.3", append([]string{"--group", "P-256"}, server...), []string{"--group", "X25519MLKEM768"},
+		{"no common group, 1.3", append([]string{"--group", "P-256"}, server...),
+			[]string{"--group", "X25519MLKEM768"},
 			"alert handshake_failure", "alert handshake_failure"},
-		{"no common version", append([]string{"--version", "1.2"}, server...), []string{"--key-update", "1"},
+		{"no common version", append([]string{"--version", "1.2"}, server...),
+			[]string{"--key-update", "1"},
 			"alert protocol_version", "alert protocol_version"},
-		{"too few messages for key updates", append([]string{"--key-update", "2"}, server...), []string{"--key-update", "2"},
+		{"too few messages for key updates", append([]string{"--key-update", "2"}, server...),
+			[]string{"--key-update", "2"},
 			"ERROR too few messages", "ERROR too few messages"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			outs, statuses := pair(t, test.server, test.client)
-			if statuses != [2]int{1, 1} || !strings.Contains(outs[0], test.serverError) || !strings.Contains(outs[1], test.clientMessage) {
-				t.Errorf("exit statuses %v\nserver:\n%swant %q\nclient:\n%swant %q", statuses, outs[0], test.serverError, outs[1], test.clientMessage)
+			if statuses != [2]int{1, 1} || !strings.Contains(outs[0], test.serverError) ||
+				!strings.Contains(outs[1], test.clientMessage) {
+				t.Errorf("exit statuses %v\nserver:\n%swant %q\nclient:\n%swant %q", statuses, outs[0],
+					test.serverError, outs[1], test.clientMessage)
 			}
 		})
 	}
@@ -218,7 +239,8 @@ func TestCommandLine(t *testing.T) {
 		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 		last := lines[len(lines)-1]
 		if status != 1 || !strings.HasPrefix(last, "ERROR ") || !strings.Contains(last, test.want) {
-			t.Errorf("%q: exit status %d, last line %q; want 1 and an ERROR with %q", test.line, status, last, test.want)
+			t.Errorf("%q: exit status %d, last line %q; want 1 and an ERROR with %q", test.line, status,
+				last, test.want)
 		}
 	}
 }
@@ -240,8 +262,10 @@ func writeCertificates(t *testing.T) map[string]string {
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(err)
 	ca := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "ca"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "ca"}, IsCA: true,
+		BasicConstraintsValid: true,
+		NotBefore:             time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		KeyUsage: x509.KeyUsageCertSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, ca, ca, caKey.Public(), caKey)
 	must(err)
@@ -249,15 +273,23 @@ func writeCertificates(t *testing.T) map[string]string {
 	write(files["ca"], "CERTIFICATE", der)
 
 	for kind, generate := range map[string]func() (crypto.Signer, error){
-		"p256":    func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) },
-		"p384":    func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P384(), rand.Reader) },
-		"rsa":     func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 2048) },
-		"ed25519": func() (crypto.Signer, error) { _, k, err := ed25519.GenerateKey(rand.Reader); return k, err },
+		"p256": func() (crypto.Signer, error) {
+			return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		},
+		"p384": func() (crypto.Signer, error) {
+			return ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+		},
+		"rsa": func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 2048) },
+		"ed25519": func() (crypto.Signer, error) {
+			_, k, err := ed25519.GenerateKey(rand.Reader)
+			return k, err
+		},
 	} {
 		key, err := generate()
 		must(err)
 		leaf := &x509.Certificate{
-			SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: kind}, DNSNames: []string{"localhost"},
+			SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: kind},
+			DNSNames:  []string{"localhost"},
 			NotBefore: ca.NotBefore, NotAfter: ca.NotAfter, KeyUsage: x509.KeyUsageDigitalSignature,
 			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 		}

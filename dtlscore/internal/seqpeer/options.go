@@ -74,7 +74,10 @@ func parse(args []string) (*options, error) {
 		return nil
 	})
 	f.BoolVar(&o.cookie, "cookie", false, "")
-	f.Func("export-context", "", func(s string) (err error) { o.exportContext, err = hex.DecodeString(s); return err })
+	f.Func("export-context", "", func(s string) (err error) {
+		o.exportContext, err = hex.DecodeString(s)
+		return err
+	})
 	milliseconds := f.Int("timeout", 10000, "")
 	if err := f.Parse(args); err != nil {
 		return nil, err
@@ -103,11 +106,13 @@ func (o *options) chooseVersion() error {
 	if o.version == "1.2" || o.renegotiate > 0 || o.suite != nil && !o.suite.is13() {
 		o.maxVersion = dtlscore.VersionDTLS12
 	}
-	if o.version == "1.3" || o.keyUpdate > 0 || o.suite != nil && o.suite.is13() || o.group == tls.X25519MLKEM768 {
+	if o.version == "1.3" || o.keyUpdate > 0 || o.suite != nil && o.suite.is13() ||
+		o.group == tls.X25519MLKEM768 {
 		o.minVersion = dtlscore.VersionDTLS13
 	}
 	if o.minVersion < o.maxVersion { // they count downwards
-		return errors.New("--version, --cipher, --group, --renegotiate and --key-update contradict each other")
+		return errors.New(
+			"--version, --cipher, --group, --renegotiate and --key-update contradict each other")
 	}
 	return nil
 }

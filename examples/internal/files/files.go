@@ -15,7 +15,8 @@ import (
 // “client”. It ends the program if a file is missing. Two environment variables are for looking
 // at captures: SSLKEYLOGFILE names a file for the secrets, and DTLS_MAX=1.2 leaves out DTLS 1.3.
 func Config(dir, name string) *sctpdtls.Config {
-	cert, err := tls.LoadX509KeyPair(filepath.Join(dir, name+".pem"), filepath.Join(dir, name+"-key.pem"))
+	cert, err := tls.LoadX509KeyPair(filepath.Join(dir, name+".pem"),
+		filepath.Join(dir, name+"-key.pem"))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -35,7 +36,8 @@ func Config(dir, name string) *sctpdtls.Config {
 		config.MaxVersion = sctpdtls.VersionDTLS12
 	}
 	if name := os.Getenv("SSLKEYLOGFILE"); name != "" {
-		if config.KeyLogWriter, err = os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600); err != nil {
+		if config.KeyLogWriter, err = os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY,
+			0o600); err != nil {
 			log.Fatal(err)
 		}
 	}

@@ -16,12 +16,15 @@ import (
 // programs is where the peers were built, and why not if they were not.
 var programs = sync.OnceValues(func() (dir string, err error) {
 	if missing := command("make", "-s", "-C", "..", "missing"); missing != "" {
-		return "", fmt.Errorf("packages are missing, or something to find them with: %s (netns-tests/setup peers installs them)", missing)
+		return "",
+			fmt.Errorf(
+				"packages are missing, or something to find them with: %s (netns-tests/setup peers installs them)", missing)
 	}
 	if out := command("make", "-s", "-C", "..", "OUT="+buildDir); out != "" {
 		return "", fmt.Errorf("make: %s", out)
 	}
-	if out := command("go", "-C", "../../..", "build", "-o", buildDir, "./dtlscore/internal/seqpeer"); out != "" {
+	if out := command("go", "-C", "../../..", "build", "-o", buildDir,
+		"./dtlscore/internal/seqpeer"); out != "" {
 		return "", fmt.Errorf("go build: %s", out)
 	}
 	return buildDir, nil

@@ -20,17 +20,26 @@ import (
 
 // keyMakers are the kinds of certificates there are.
 var keyMakers = map[string]func() (crypto.Signer, error){
-	"p256":    func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) },
-	"p384":    func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P384(), rand.Reader) },
-	"rsa":     func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 2048) },
-	"ed25519": func() (crypto.Signer, error) { _, k, err := ed25519.GenerateKey(rand.Reader); return k, err },
+	"p256": func() (crypto.Signer, error) {
+		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	},
+	"p384": func() (crypto.Signer, error) {
+		return ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	},
+	"rsa": func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 2048) },
+	"ed25519": func() (crypto.Signer, error) {
+		_, k, err := ed25519.GenerateKey(rand.Reader)
+		return k, err
+	},
 	// A chain of which parts do not fit into one packet of an ordinary network.
 	"chain": func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 4096) },
 }
 
 // makeCertificates writes ca.pem, and KIND.pem and KIND.key for each kind, into buildDir.
 var makeCertificates = sync.OnceValue(func() error {
-	root, err := issue(nil, "ca", func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) })
+	root, err := issue(nil, "ca", func() (crypto.Signer, error) {
+		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	})
 	if err != nil {
 		return err
 	}
@@ -117,7 +126,8 @@ func (id *identity) write(chain ...*identity) error {
 	if err := os.WriteFile(file+".pem", certs, 0o600); err != nil {
 		return err
 	}
-	return os.WriteFile(file+".key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
+	return os.WriteFile(file+".key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}),
+		0o600)
 }
 
 // trust are the options of an end that verifies the other.

@@ -20,10 +20,13 @@ type library struct {
 
 var libraries = []library{
 	{name: "openssl", maxMessage: 16384, suites: allSuites},
-	{name: "gnutls", maxMessage: 16347, suites: allSuites}, // its MTU counts header and tag: 16384-13-8-16
+	// its MTU counts header and tag: 16384-13-8-16
+	{name: "gnutls", maxMessage: 16347, suites: allSuites},
 	{name: "mbedtls", maxMessage: 16384, suites: allSuites},
-	{name: "nss", maxMessage: 16384, suites: slices.DeleteFunc(slices.Clone(allSuites), isSHA384)}, // has no exporter with SHA-384
-	{name: "wolfssl", maxMessage: 1300, suites: allSuites},                                         // its MTU is that of a network
+	// has no exporter with SHA-384
+	{name: "nss", maxMessage: 16384, suites: slices.DeleteFunc(slices.Clone(allSuites), isSHA384)},
+	// its MTU is that of a network
+	{name: "wolfssl", maxMessage: 1300, suites: allSuites},
 }
 
 var allSuites = []string{
@@ -56,7 +59,8 @@ func TestDTLS12(t *testing.T) {
 				for _, suite := range lib.suites {
 					for _, cert := range certificatesFor(suite) {
 						for _, group := range []string{"X25519", "P-256", "P-384"} {
-							if roles[0] == "nss" && strings.Contains(suite, "CHACHA20") && cert == "p384" && group != "P-384" {
+							if roles[0] == "nss" && strings.Contains(suite, "CHACHA20") && cert == "p384" &&
+								group != "P-384" {
 								continue // as a server, it takes a group as strong as cipher and key are
 							}
 							// No need to multiply by these as well: each occurs often.
@@ -66,9 +70,10 @@ func TestDTLS12(t *testing.T) {
 							if roles[0] == "wolfssl" && clientCert != "" {
 								clientCert = cert // as a server with one suite, it asks for this kind only
 							}
-							t.Run(fmt.Sprintf("%s %s %s client %q size %d", suite, cert, group, clientCert, size), func(t *testing.T) {
-								connect12(t, roles, suite, group, cert, clientCert, size)
-							})
+							t.Run(fmt.Sprintf("%s %s %s client %q size %d", suite, cert, group, clientCert, size),
+								func(t *testing.T) {
+									connect12(t, roles, suite, group, cert, clientCert, size)
+								})
 						}
 					}
 				}
@@ -77,15 +82,18 @@ func TestDTLS12(t *testing.T) {
 	}
 }
 
-func connect12(t *testing.T, roles [2]string, suite, group, serverCert, clientCert string, size int) {
+func connect12(t *testing.T, roles [2]string, suite, group, serverCert, clientCert string,
+	size int) {
 	const count = 3
-	both := []string{"--version", "1.2", "--cipher", suite, "--group", group, "--count", strconv.Itoa(count), "--size", strconv.Itoa(size)}
+	both := []string{"--version", "1.2", "--cipher", suite, "--group", group, "--count",
+		strconv.Itoa(count), "--size", strconv.Itoa(size)}
 	server, client := slices.Concat(both, own(t, serverCert)), slices.Concat(both, trust(t))
 	if clientCert != "" {
 		server, client = append(server, "--verify"), slices.Concat(both, own(t, clientCert))
 	}
 	s, c := runPair(t, roles[0], server, roles[1], client)
 	want{
-		version: "DTLSv1.2", cipher: suite, group: group, serverCert: serverCert, clientCert: clientCert, messages: count, size: size,
+		version: "DTLSv1.2", cipher: suite, group: group, serverCert: serverCert, clientCert: clientCert,
+		messages: count, size: size,
 	}.check(t, s, c)
 }

@@ -17,7 +17,8 @@ func TestDTLS13(t *testing.T) {
 		t.Run(fmt.Sprintf("server %s client %s", roles[0], roles[1]), func(t *testing.T) {
 			t.Parallel()
 			n := 0
-			for _, suite := range []string{"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"} {
+			for _, suite := range []string{"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384",
+				"TLS_CHACHA20_POLY1305_SHA256"} {
 				for _, group := range []string{"X25519MLKEM768", "X25519", "P-256", "P-384"} {
 					for _, cert := range []string{"p256", "p384", "rsa", "chain"} {
 						// No need to multiply by these as well: each occurs often.
@@ -30,7 +31,8 @@ func TestDTLS13(t *testing.T) {
 							clientUpdates: n / 3 % 3,
 						}
 						n++
-						t.Run(fmt.Sprintf("%s %s %s client %q size %d updates %d %d", suite, group, cert, w.clientCert, w.size, w.serverUpdates, w.clientUpdates), func(t *testing.T) {
+						t.Run(fmt.Sprintf("%s %s %s client %q size %d updates %d %d", suite, group, cert,
+							w.clientCert, w.size, w.serverUpdates, w.clientUpdates), func(t *testing.T) {
 							w.connect13(t, roles)
 						})
 					}
@@ -42,9 +44,12 @@ func TestDTLS13(t *testing.T) {
 
 // connect13 makes the connection that is wanted.
 func (w want) connect13(t *testing.T, roles [2]string) {
-	both := []string{"--version", "1.3", "--cipher", w.cipher, "--group", w.group, "--count", strconv.Itoa(w.messages), "--size", strconv.Itoa(w.size)}
-	server := slices.Concat(both, own(t, w.serverCert), []string{"--key-update", strconv.Itoa(w.serverUpdates)})
-	client := slices.Concat(both, trust(t), []string{"--key-update", strconv.Itoa(w.clientUpdates), "--key-update-request"})
+	both := []string{"--version", "1.3", "--cipher", w.cipher, "--group", w.group, "--count",
+		strconv.Itoa(w.messages), "--size", strconv.Itoa(w.size)}
+	server := slices.Concat(both, own(t, w.serverCert),
+		[]string{"--key-update", strconv.Itoa(w.serverUpdates)})
+	client := slices.Concat(both, trust(t),
+		[]string{"--key-update", strconv.Itoa(w.clientUpdates), "--key-update-request"})
 	if w.clientCert != "" {
 		server, client = append(server, "--verify"), append(client, own(t, w.clientCert)...)
 	}
@@ -59,8 +64,10 @@ func TestManyRecords13(t *testing.T) {
 		t.Run(fmt.Sprintf("server %s client %s", roles[0], roles[1]), func(t *testing.T) {
 			t.Parallel()
 			w := want{version: "DTLSv1.3", serverCert: "p256", messages: 1<<16 + 1<<10, size: 10}
-			both := []string{"--version", "1.3", "--count", strconv.Itoa(w.messages), "--size", strconv.Itoa(w.size)}
-			s, c := runPair(t, roles[0], slices.Concat(both, own(t, w.serverCert)), roles[1], slices.Concat(both, trust(t)))
+			both := []string{"--version", "1.3", "--count", strconv.Itoa(w.messages), "--size",
+				strconv.Itoa(w.size)}
+			s, c := runPair(t, roles[0], slices.Concat(both, own(t, w.serverCert)), roles[1],
+				slices.Concat(both, trust(t)))
 			w.check(t, s, c)
 		})
 	}

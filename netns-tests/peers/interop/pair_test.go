@@ -20,7 +20,8 @@ type end struct {
 }
 
 // runPair runs a server and a client on the two ends of a socket pair.
-func runPair(t *testing.T, server string, serverArgs []string, client string, clientArgs []string) (s, c *end) {
+func runPair(t *testing.T, server string, serverArgs []string, client string,
+	clientArgs []string) (s, c *end) {
 	t.Helper()
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_SEQPACKET|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -108,7 +109,8 @@ func (w want) check(t *testing.T, s, c *end) {
 	}
 	same := func(what, server, client, want string) {
 		t.Helper()
-		values := slices.DeleteFunc([]string{server, client, want}, func(v string) bool { return v == "-" || v == "" })
+		values := slices.DeleteFunc([]string{server, client, want},
+			func(v string) bool { return v == "-" || v == "" })
 		if len(slices.Compact(values)) > 1 {
 			t.Errorf("%s: server has %q, client has %q, want %q", what, server, client, want)
 		}
@@ -135,13 +137,16 @@ func (w want) check(t *testing.T, s, c *end) {
 	if distinct := slices.Compact(slices.Sorted(slices.Values(cx))); len(distinct) != len(cx) {
 		t.Errorf("exporters are the same after a renegotiation: %q", cx)
 	}
-	data := fmt.Sprintf("messages=%d bytes=%d renegotiations=%d", w.messages, w.messages*w.size, w.renegotiations)
+	data := fmt.Sprintf("messages=%d bytes=%d renegotiations=%d", w.messages, w.messages*w.size,
+		w.renegotiations)
 	for _, e := range []*end{s, c} {
 		if got := e.all("DATA"); !slices.Equal(got, []string{data}) {
 			t.Errorf("%s: DATA %q, want %q", e.name, got, data)
 		}
 	}
-	if su, cu := len(s.all("KEYUPDATE")), len(c.all("KEYUPDATE")); su != w.serverUpdates || cu != w.clientUpdates {
-		t.Errorf("key updates: %d of the server, %d of the client; want %d and %d", su, cu, w.serverUpdates, w.clientUpdates)
+	if su, cu := len(s.all("KEYUPDATE")), len(c.all("KEYUPDATE")); su != w.serverUpdates ||
+		cu != w.clientUpdates {
+		t.Errorf("key updates: %d of the server, %d of the client; want %d and %d", su, cu,
+			w.serverUpdates, w.clientUpdates)
 	}
 }

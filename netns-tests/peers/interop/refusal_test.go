@@ -18,15 +18,23 @@ func TestRefusal(t *testing.T) {
 	otherName := append(trust(t), "--name", "example.com")
 	stranger := strangersOwn(t)
 	refusals := []refusal{
-		{"no client certificate", "server", append(own(t, "p256"), "--verify"), trust(t), "alert handshake_failure"},
-		{"certificate of an unknown authority", "server", append(own(t, "p256"), "--verify"), stranger, "peer not trusted"},
-		{"server with another name", "client", own(t, "p256"), otherName, "valid for localhost, not example.com"},
+		{"no client certificate", "server", append(own(t, "p256"), "--verify"), trust(t),
+			"alert handshake_failure"},
+		{"certificate of an unknown authority", "server", append(own(t, "p256"), "--verify"), stranger,
+			"peer not trusted"},
+		{"server with another name", "client", own(t, "p256"), otherName,
+			"valid for localhost, not example.com"},
 		{"server of an unknown authority", "client", stranger, trust(t), "unknown authority"},
-		{"server with another name, for the client", "server", own(t, "p256"), otherName, "peer sent alert"},
-		{"server of an unknown authority, for the client", "server", stranger, trust(t), "peer sent alert"},
-		{"no client certificate, for the server", "client", append(own(t, "p256"), "--verify"), trust(t), ""},
-		{"no common suite", "server", append(own(t, "p256"), "--cipher", allSuites[0]), append(trust(t), "--cipher", allSuites[2]), "alert handshake_failure"},
-		{"no common suite, for the server", "client", append(own(t, "p256"), "--cipher", allSuites[0]), append(trust(t), "--cipher", allSuites[2]), ""},
+		{"server with another name, for the client", "server", own(t, "p256"), otherName,
+			"peer sent alert"},
+		{"server of an unknown authority, for the client", "server", stranger, trust(t),
+			"peer sent alert"},
+		{"no client certificate, for the server", "client", append(own(t, "p256"), "--verify"), trust(t),
+			""},
+		{"no common suite", "server", append(own(t, "p256"), "--cipher", allSuites[0]),
+			append(trust(t), "--cipher", allSuites[2]), "alert handshake_failure"},
+		{"no common suite, for the server", "client", append(own(t, "p256"), "--cipher", allSuites[0]),
+			append(trust(t), "--cipher", allSuites[2]), ""},
 	}
 	for _, r := range refusals {
 		t.Run(r.name, func(t *testing.T) {
@@ -44,18 +52,29 @@ func TestRefusal13(t *testing.T) {
 	otherName := append(trust(t), "--name", "example.com")
 	stranger := strangersOwn(t)
 	for _, r := range []refusal{
-		{"no client certificate", "server", append(own(t, "p256"), "--verify"), trust(t), "alert certificate_required"},
-		{"certificate of an unknown authority", "server", append(own(t, "p256"), "--verify"), stranger, "peer not trusted"},
-		{"server with another name", "client", own(t, "p256"), otherName, "valid for localhost, not example.com"},
+		{"no client certificate", "server", append(own(t, "p256"), "--verify"), trust(t),
+			"alert certificate_required"},
+		{"certificate of an unknown authority", "server", append(own(t, "p256"), "--verify"), stranger,
+			"peer not trusted"},
+		{"server with another name", "client", own(t, "p256"), otherName,
+			"valid for localhost, not example.com"},
 		{"server of an unknown authority", "client", stranger, trust(t), "unknown authority"},
-		{"server with another name, for the client", "server", own(t, "p256"), otherName, "peer sent alert"},
-		{"server of an unknown authority, for the client", "server", stranger, trust(t), "peer sent alert"},
-		{"no client certificate, for the server", "client", append(own(t, "p256"), "--verify"), trust(t), "peer sent alert"},
-		{"certificate of an unknown authority, for the server", "client", append(own(t, "p256"), "--verify"), stranger, "peer sent alert"},
-		{"no common suite", "server", append(own(t, "p256"), "--cipher", "0x1301"), append(trust(t), "--cipher", "0x1303"), "alert handshake_failure"},
-		{"no common suite, for the server", "client", append(own(t, "p256"), "--cipher", "0x1301"), append(trust(t), "--cipher", "0x1303"), "peer sent alert handshake_failure"},
-		{"no common group", "server", append(own(t, "p256"), "--group", "P-384"), append(trust(t), "--group", "X25519"), "alert handshake_failure"},
-		{"no common group, for the server", "client", append(own(t, "p256"), "--group", "P-384"), append(trust(t), "--group", "X25519"), "peer sent alert handshake_failure"},
+		{"server with another name, for the client", "server", own(t, "p256"), otherName,
+			"peer sent alert"},
+		{"server of an unknown authority, for the client", "server", stranger, trust(t),
+			"peer sent alert"},
+		{"no client certificate, for the server", "client", append(own(t, "p256"), "--verify"), trust(t),
+			"peer sent alert"},
+		{"certificate of an unknown authority, for the server", "client",
+			append(own(t, "p256"), "--verify"), stranger, "peer sent alert"},
+		{"no common suite", "server", append(own(t, "p256"), "--cipher", "0x1301"),
+			append(trust(t), "--cipher", "0x1303"), "alert handshake_failure"},
+		{"no common suite, for the server", "client", append(own(t, "p256"), "--cipher", "0x1301"),
+			append(trust(t), "--cipher", "0x1303"), "peer sent alert handshake_failure"},
+		{"no common group", "server", append(own(t, "p256"), "--group", "P-384"),
+			append(trust(t), "--group", "X25519"), "alert handshake_failure"},
+		{"no common group, for the server", "client", append(own(t, "p256"), "--group", "P-384"),
+			append(trust(t), "--group", "X25519"), "peer sent alert handshake_failure"},
 	} {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
@@ -72,7 +91,8 @@ func (r *refusal) check(t *testing.T, other, version string) {
 	}
 	s, c := runPair(t, server, append(both, r.serverArgs...), client, append(both, r.clientArgs...))
 	for _, e := range []*end{s, c} {
-		if errors := e.all("ERROR"); e.err == nil || len(errors) != 1 || strings.Contains(errors[0], "no packet within") {
+		if errors := e.all("ERROR"); e.err == nil || len(errors) != 1 ||
+			strings.Contains(errors[0], "no packet within") {
 			t.Errorf("%s: %v, ERROR %q; want one at once", e.name, e.err, errors)
 		} else if strings.HasPrefix(e.name, ours) && !strings.Contains(errors[0], r.want) {
 			t.Errorf("%s: ERROR %q, want %q", e.name, errors[0], r.want)

@@ -192,7 +192,8 @@ var scenarios = []scenario{
 		servers:    []string{ours, "nss"},
 		clients:    []string{ours, "nss"},
 		bothArgs:   "--version 1.3 --key-update 5 --key-update-request",
-		serverCert: "p256", clientCert: "p384", want: want{version: "DTLSv1.3", serverUpdates: 5, clientUpdates: 5},
+		serverCert: "p256", clientCert: "p384",
+		want: want{version: "DTLSv1.3", serverUpdates: 5, clientUpdates: 5},
 	},
 }
 
@@ -202,7 +203,8 @@ func TestScenarios(t *testing.T) {
 			t.Parallel()
 			for _, server := range sc.servers {
 				for _, client := range sc.clients {
-					t.Run(fmt.Sprintf("server %s client %s", server, client), func(t *testing.T) { sc.play(t, server, client) })
+					t.Run(fmt.Sprintf("server %s client %s", server, client),
+						func(t *testing.T) { sc.play(t, server, client) })
 				}
 			}
 		})
@@ -216,14 +218,17 @@ func (sc *scenario) play(t *testing.T, server, client string) {
 	if sc.unseen {
 		w.serverCert = ""
 	}
-	both := append(strings.Fields(sc.bothArgs), "--count", fmt.Sprint(w.messages), "--size", fmt.Sprint(w.size))
+	both := append(strings.Fields(sc.bothArgs), "--count", fmt.Sprint(w.messages), "--size",
+		fmt.Sprint(w.size))
 	serverArgs := slices.Concat(both, strings.Fields(sc.serverArgs))
 	clientArgs := slices.Concat(both, strings.Fields(sc.clientArgs))
 	if sc.serverCert != "" {
-		serverArgs, clientArgs = append(serverArgs, own(t, sc.serverCert)...), append(clientArgs, trust(t)...)
+		serverArgs, clientArgs = append(serverArgs, own(t, sc.serverCert)...),
+			append(clientArgs, trust(t)...)
 	}
 	if sc.clientCert != "" {
-		serverArgs, clientArgs = append(serverArgs, "--verify"), append(clientArgs, own(t, sc.clientCert)...)
+		serverArgs, clientArgs = append(serverArgs, "--verify"),
+			append(clientArgs, own(t, sc.clientCert)...)
 	}
 	s, c := runPair(t, server, serverArgs, client, clientArgs)
 	w.check(t, s, c)
