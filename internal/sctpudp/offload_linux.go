@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
@@ -15,7 +16,7 @@ import (
 // (UDP_GRO, Linux 5.0): udp(7).
 type offloadConn struct {
 	*net.UDPConn
-	single atomic.Bool // the kernel has refused to cut
+	single atomic.Bool // the kernel has refused to cut, or must not be asked to
 }
 
 // offload returns c with batches, if the kernel has them.
@@ -32,7 +33,18 @@ func offload(c *net.UDPConn) Conn {
 	if err != nil {
 		return c
 	}
-	return &offloadConn{UDPConn: c}
+	o := &offloadConn{UDPConn: c}
+	o.single.Store(kernelHasSCTP())
+	return o
+}
+
+// kernelHasSCTP reports whether the kernel's SCTP is loaded. A batch that does not leave the machine
+// (loopback, veth) reaches its receiver uncut, and where that is the kernel's SCTP (net.sctp.udp_port),
+// the cutting there ends in a kernel panic: "kernel BUG at include/linux/skbuff.h" in
+// udp_queue_rcv_skb, seen with Linux 6.1 and 7.2. So batches are for machines without it.
+func kernelHasSCTP() bool {
+	_, err := os.Stat("/proc/sys/net/sctp")
+	return err == nil
 }
 
 func (c *offloadConn) writeBatch(b []byte, size int, to netip.AddrPort, room []byte) {
