@@ -44,7 +44,7 @@ told every second, and at the end in a table; with -json as one JSON object for 
 
 Examples:
    sctp-echo bench -cert demo/client.pem -key demo/client-key.pem -ca demo/ca.pem -time 1s localhost:5868
-   sctp-echo bench -ca demo/ca.pem -name localhost -size 64K -size 1M localhost:5868
+   sctp-echo bench -ca demo/ca.pem -name localhost -size 64K -size 1M localhost:5870
    sctp-echo bench -ca demo/ca.pem -mode discard -time 1s -size 64 -size 16384 -connections 4 -streams 16 localhost:5869
 
 With -plain, here and at the server, the same goes without DTLS and SCTP-AUTH: what these
