@@ -7,6 +7,7 @@ package userspace
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"flag"
 	"fmt"
 	"net"
 	"net/netip"
@@ -60,6 +61,22 @@ func run(b *testing.B, size int, send, receive func(msg []byte) error) {
 	b.ReportMetric(float64(processor(b)-before)/float64(b.N)/2, "cpu-ns/end")
 }
 
+// TestBenchmarks carries some messages in each way that is measured.
+func TestBenchmarks(t *testing.T) {
+	benchtime := flag.Lookup("test.benchtime").Value
+	defer benchtime.Set(benchtime.String())
+	benchtime.Set("100x")
+	for name, benchmark := range map[string]func(*testing.B){
+		"Floor": BenchmarkFloor,
+		"Pion":  BenchmarkPion,
+		"Plain": BenchmarkPlain, "Auth": BenchmarkAuth, "DTLS": BenchmarkDTLS,
+	} {
+		if r := testing.Benchmark(benchmark); r.N != 1 { // that it calls others, without an error
+			t.Errorf("%s: %v", name, r)
+		}
+	}
+}
+
 func udp(b *testing.B) *net.UDPConn {
 	b.Helper()
 	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
@@ -84,7 +101,7 @@ func BenchmarkFloor(b *testing.B) {
 			at := to.LocalAddr().(*net.UDPAddr).AddrPort()
 			key := make([]byte, sha256.Size)
 			signer, verifier := hmac.New(sha256.New, key), hmac.New(sha256.New, key)
-			var sum [32]byte
+			var sum, check [sha256.Size]byte
 			const window = 64
 			room := make(chan struct{}, window)
 			buf := make([]byte, 1<<16)
@@ -109,7 +126,7 @@ func BenchmarkFloor(b *testing.B) {
 					}
 					verifier.Reset()
 					verifier.Write(buf[:n])
-					verifier.Sum(sum[:0])
+					verifier.Sum(check[:0])
 					left -= n
 				}
 				<-room
