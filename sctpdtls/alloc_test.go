@@ -59,13 +59,9 @@ func (p *pipe) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-// A message costs no allocation, on a Stream or not, be it kept for another reader or not.
-func TestNoAllocations(t *testing.T) {
-	p := newTestPair(t, assoctest.Options{}, clientConfig(), serverConfig())
-	if cerr, serr := p.handshake(); cerr != nil || serr != nil {
-		t.Fatalf("handshake: client %v, server %v", cerr, serr)
-	}
-	defer p.close()
+// loopBack has what the client of p writes reach the server by a pipe, until the function that it
+// returns is called.
+func loopBack(p *testPair) (undo func()) {
 	loop := &pipe{memAssociation: p.server.assoc.(*memAssociation)}
 	loop.changed.L = &loop.mu
 	client, server, ring := p.client.assoc, p.server.messages, p.server.alarm.set
@@ -73,11 +69,21 @@ func TestNoAllocations(t *testing.T) {
 	p.client.assoc, p.server.messages, p.server.alarm.set = loop, stream.NewReader(loop),
 		loop.SetReadDeadline
 	goOn()
-	defer func() {
+	return func() {
 		goOn := p.server.stop()
 		p.client.assoc, p.server.messages, p.server.alarm.set = client, server, ring
 		goOn()
-	}()
+	}
+}
+
+// A message costs no allocation, on a Stream or not, be it kept for another reader or not.
+func TestNoAllocations(t *testing.T) {
+	p := newTestPair(t, assoctest.Options{}, clientConfig(), serverConfig())
+	if cerr, serr := p.handshake(); cerr != nil || serr != nil {
+		t.Fatalf("handshake: client %v, server %v", cerr, serr)
+	}
+	defer p.close()
+	defer loopBack(p)()
 
 	var to, from [10]*Stream
 	for i := 5; i < len(to); i++ {

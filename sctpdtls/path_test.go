@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
-	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // BenchmarkPath is what a message costs at both ends without a kernel: our part of it, the AEAD
@@ -20,8 +19,8 @@ func BenchmarkPath(b *testing.B) {
 	if cerr, serr := p.handshake(); cerr != nil || serr != nil {
 		b.Fatalf("handshake: client %v, server %v", cerr, serr)
 	}
-	loop := &pipe{memAssociation: p.server.assoc.(*memAssociation)}
-	p.client.assoc, p.server.messages = loop, stream.NewReader(loop)
+	defer p.close()
+	defer loopBack(p)()
 	buf := make([]byte, MaxMessageSize)
 	for _, size := range []int{64, 1024, 16384} {
 		msg := make([]byte, size)
