@@ -13,19 +13,7 @@ func largeKernelPair(t *testing.T, size int) *testPair {
 	t.Helper()
 	client, server := clientConfig(), serverConfig()
 	takesLarge(size)(client, server)
-	ln, err := Listen("sctp", "127.0.0.1:0", server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ln.Close() })
-	p := &testPair{t: t}
-	if p.client, err = Dial("sctp", ln.Addr().String(), client); err != nil {
-		t.Fatal(err)
-	}
-	if p.server, err = ln.AcceptConn(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return kernelPairOf(t, client, server)
 }
 
 // Large messages cross the kernel whole, both ways at once on several streams, while keys change.

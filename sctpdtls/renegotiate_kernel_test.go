@@ -15,6 +15,12 @@ func kernelPair(t *testing.T, streams uint16) *testPair {
 	client.MaxVersion, server.MaxVersion = VersionDTLS12, VersionDTLS12
 	client.Renegotiation, server.Renegotiation = RenegotiateFreely, RenegotiateFreely
 	client.SCTP.OutStreams, server.SCTP.OutStreams = streams, streams
+	return kernelPairOf(t, client, server)
+}
+
+// kernelPairOf returns both ends of a connection over the loopback.
+func kernelPairOf(t *testing.T, client, server *Config) *testPair {
+	t.Helper()
 	ln, err := Listen("sctp", "127.0.0.1:0", server)
 	if err != nil {
 		t.Fatal(err)
