@@ -113,6 +113,26 @@ func (p *opensslPair) listen(t *testing.T, config *sctpdtls.Config) (ln *sctpdtl
 	return ln
 }
 
+// talkToClient has an OpenSSL client that shows what it has verified say something, be answered, and
+// close the connection.
+func talkToClient(t *testing.T, conn *sctpdtls.Conn, client *Process) {
+	t.Helper()
+	client.WaitFor(`Verify return code: 0 \(ok\)`)
+	client.Type("from OpenSSL\n")
+	says(t, conn, "from OpenSSL\n")
+	if err := conn.WriteMessage([]byte("from us\n"), sctpdtls.MessageInfo{Stream: 2}); err != nil {
+		t.Fatal(err)
+	}
+	client.WaitFor("(?m)^from us$")
+	client.Type("Q\n")
+	if _, _, err := conn.ReadMessage(nil); err != io.EOF {
+		t.Errorf("after OpenSSL's close_notify: %v, want io.EOF", err)
+	}
+	if err := conn.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+}
+
 // says expects want as the next message from the peer.
 func says(t *testing.T, conn *sctpdtls.Conn, want string) {
 	t.Helper()
@@ -204,20 +224,7 @@ func TestOpenSSLClient(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { conn.Abort() })
-			client.WaitFor(`Verify return code: 0 \(ok\)`)
-			client.Type("from OpenSSL\n")
-			says(t, conn, "from OpenSSL\n")
-			if err := conn.WriteMessage([]byte("from us\n"), sctpdtls.MessageInfo{Stream: 2}); err != nil {
-				t.Fatal(err)
-			}
-			client.WaitFor("(?m)^from us$")
-			client.Type("Q\n")
-			if _, _, err := conn.ReadMessage(nil); err != io.EOF {
-				t.Errorf("after OpenSSL's close_notify: %v, want io.EOF", err)
-			}
-			if err := conn.Close(); err != nil {
-				t.Errorf("Close: %v", err)
-			}
+			talkToClient(t, conn, client)
 			// Its Finished comes under the old key, which we take: 1.55, 2.8.
 			checkCapture(t, stopCapture(t, capture, 1),
 				wire.Options{KeyLog: []byte(keyLog.String()), Label: label, FinishedUnderOldKey: true})

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"testing"
 	"time"
 
@@ -182,19 +181,6 @@ func TestOpenSSLOverUDP(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Abort()
-		client.WaitFor(`Verify return code: 0 \(ok\)`)
-		client.Type("from OpenSSL\n")
-		says(t, conn, "from OpenSSL\n")
-		if err := conn.WriteMessage([]byte("from us\n"), sctpdtls.MessageInfo{Stream: 2}); err != nil {
-			t.Fatal(err)
-		}
-		client.WaitFor("(?m)^from us$")
-		client.Type("Q\n")
-		if _, _, err := conn.ReadMessage(nil); err != io.EOF {
-			t.Errorf("after OpenSSL's close_notify: %v, want io.EOF", err)
-		}
-		if err := conn.Close(); err != nil {
-			t.Errorf("Close: %v", err)
-		}
+		talkToClient(t, conn, client)
 	})
 }
