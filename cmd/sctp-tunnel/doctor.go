@@ -30,11 +30,7 @@ Exit status: 0 if all is well, warnings included; 2 otherwise.
 Example:
    sctp-tunnel check /etc/sctp-tunnel.toml`,
 		Action: func(_ context.Context, c *cli.Command) error {
-			name, err := onlyArg(c)
-			if err != nil {
-				return err
-			}
-			conf, err := readConfig(name)
+			name, conf, err := argConfig(c)
 			if err != nil {
 				return err
 			}
@@ -67,11 +63,7 @@ Examples:
 				found = append(found, doctor.About("loopback", p.loopback(ctx))...)
 			}
 			if c.Args().Present() {
-				name, err := onlyArg(c)
-				if err != nil {
-					return err
-				}
-				conf, err := readConfig(name)
+				_, conf, err := argConfig(c)
 				if err != nil {
 					return err
 				}

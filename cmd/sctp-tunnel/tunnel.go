@@ -40,11 +40,7 @@ func (p *program) runCommand() *cli.Command {
 Example:
    sctp-tunnel run /etc/sctp-tunnel.toml`,
 		Action: func(ctx context.Context, c *cli.Command) error {
-			name, err := onlyArg(c)
-			if err != nil {
-				return err
-			}
-			conf, err := readConfig(name)
+			name, conf, err := argConfig(c)
 			if err != nil {
 				return err
 			}
@@ -53,21 +49,17 @@ Example:
 	}
 }
 
-// onlyArg returns the one argument that c takes.
-func onlyArg(c *cli.Command) (string, error) {
+// argConfig reads the configuration whose file is the one argument of c.
+func argConfig(c *cli.Command) (name string, conf *config.Config, err error) {
 	if c.Args().Len() != 1 {
-		return "", usagef("%s takes one %s, not %d: see %s -help", c.Name, c.ArgsUsage, c.Args().Len(),
-			c.FullName())
+		return "", nil, usagef("%s takes one %s, not %d: see %s -help", c.Name, c.ArgsUsage,
+			c.Args().Len(), c.FullName())
 	}
-	return c.Args().First(), nil
-}
-
-func readConfig(name string) (*config.Config, error) {
-	conf, err := config.Read(name)
-	if err != nil {
-		return nil, &usageError{err}
+	name = c.Args().First()
+	if conf, err = config.Read(name); err != nil {
+		return "", nil, &usageError{err}
 	}
-	return conf, nil
+	return name, conf, nil
 }
 
 // A supervisor runs the services of a configuration.
