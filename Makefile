@@ -32,7 +32,7 @@ check: go ## formatting, vet, staticcheck, known vulnerabilities, scripts
 netns: go ## the tests in a kernel with SCTP, wherever we are
 	scripts/test kernel users netns
 
-load: go ## 10,000 associations, floods, slow readers, a million messages while keys change; fills docs/load.md
+load: go ## 10,000 associations, floods, slow readers, a million messages while keys change; fills docs/testing.md
 	scripts/load many flood slow messages
 
 interop: go ## OpenSSL as the peer; builds it with SCTP the first time
@@ -48,9 +48,8 @@ soak: go ## half an hour of all that happens, memory sampled: docs/soak.svg; a d
 	go test ./sctpdtls -run DayOfRekeys -day 24h -timeout 30m -v
 	scripts/load soak
 
-faults: go ## what the network, the machine and the peer can do to a connection; makes docs/faults.md
+faults: go ## each fault of the network, the machine and the peer, with both versions; prints a table
 	netns-tests/kernel-test -t 1200 netns-tests -test.v -test.run Faults -faults -fault 1500ms
-	cp $(CACHE)/left/netns-tests/faults.md docs/faults.md
 
 fuzz: go ## each fuzz target for FUZZTIME (10s)
 	scripts/fuzz $(FUZZTIME)

@@ -117,8 +117,7 @@ func mustAgree(t *testing.T, m message, body []byte, err error, tlsRefuses bool,
 
 const anyMessage = handshakeType(255)
 
-// A difference is where one of the two may take what the other does not. docs/fuzzing.md lists
-// them.
+// A difference is a message that one of the two implementations accepts and the other rejects.
 type difference struct {
 	typ   handshakeType
 	laxer bool               // we take it, crypto/tls does not

@@ -51,13 +51,13 @@ func TestMain(m *testing.M) {
 
 // floods are what an attacker does each time. None of it ends a handshake, and all of it is cheap.
 var floods = map[string]func(*flooder) error{
-	"INIT, and nothing else": func(f *flooder) error { return f.raw.init() },
-	"associations that are silent": func(f *flooder) error {
+	"INIT alone": func(f *flooder) error { return f.raw.init() },
+	"silent associations": func(f *flooder) error {
 		f.cookies.Do(func() { go f.raw.answer() })
 		return f.raw.init()
 	},
-	"ClientHello, and silence": func(f *flooder) error { return f.associate(f.hello) },
-	"garbage on stream 0":      func(f *flooder) error { return f.associate(f.garbage) },
+	"ClientHello, then nothing": func(f *flooder) error { return f.associate(f.hello) },
+	"garbage on stream 0":       func(f *flooder) error { return f.associate(f.garbage) },
 }
 
 type flooder struct {

@@ -73,16 +73,16 @@ func TestAttackE12ManyAssociations(t *testing.T) {
 	each := func(value func(sample) uint64) float64 {
 		return float64(value(after)-value(before)) / float64(total) / 1024
 	}
-	leave(t, "many.md", fmt.Sprintf(`| associations at the same time in one process | %d |
+	leave(t, "many.md", fmt.Sprintf(`| associations at the same time | %d |
 |---|---|
-| that stall in the handshake meanwhile, and are still there at the end | %d |
-| handshakes with an echo, %d at a time | %s |
-| echoes again, all at once, none lost | %s |
-| close_notify both ways | %s |
-| heap of each in the server, with the goroutine of its echo | %.1f KiB |
-| resident | %.1f KiB |
-| kernel, for both ends | %.1f KiB |
-| descriptors of the server | %d |
+| other associations that stay in the handshake all the time | %d |
+| handshake and echo, %d at a time | %s |
+| an echo on each, all at once | %s |
+| close_notify in both directions | %s |
+| heap for each in the server, with the goroutine of its echo | %.1f KiB |
+| resident memory for each | %.1f KiB |
+| kernel memory for each, both ends | %.1f KiB |
+| file descriptors of the server | %d |
 `, total, len(stallers), dialers, told[0], told[1], told[2],
 		each(func(s sample) uint64 { return s.heap }), each(func(s sample) uint64 { return s.resident }),
 		each(func(s sample) uint64 { return s.kernel }), after.descriptors))

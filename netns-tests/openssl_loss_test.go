@@ -202,6 +202,6 @@ func (d *durations) percent(n int) time.Duration {
 }
 
 func (d *durations) String() string {
-	return fmt.Sprintf("half within %v, 90 %% within %v, the slowest in %v", d.percent(50),
+	return fmt.Sprintf("median %v, 90th percentile %v, maximum %v", d.percent(50),
 		d.percent(90), d.percent(100))
 }

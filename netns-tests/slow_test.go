@@ -26,22 +26,22 @@ var slowTime = flag.Duration("slow", time.Second, "how long TestAttackE14SlowRea
 func TestAttackE14SlowReaders(t *testing.T) {
 	p := newOpenSSLPair(t) // hosts and certificates; there is no OpenSSL here
 	ln := p.listen(t, p.config(t, "server", nil))
-	crowds := []*crowdOfReaders{
+	groups := []*readerGroup{
 		{name: "reads at once", pause: 0},
 		{name: "reads a message each 10 ms", pause: 10 * time.Millisecond},
 		{name: "does not read before the end", pause: *slowTime},
 	}
 	stop := make(chan struct{})
-	for _, c := range crowds {
+	for _, c := range groups {
 		for range readersOfAKind {
 			c.join(t, p, ln)
 		}
 	}
-	fast := crowds[0]
+	fast := groups[0]
 	fast.begin(t, stop)
 	time.Sleep(*slowTime / 4)
 	alone := float64(fast.written()) / (slowTime.Seconds() / 4)
-	for _, c := range crowds[1:] {
+	for _, c := range groups[1:] {
 		c.begin(t, stop)
 	}
 	memory := startMemory(*slowTime/16, fast.written)
@@ -51,11 +51,11 @@ func TestAttackE14SlowReaders(t *testing.T) {
 	memory.finish()
 	memory.check(t)
 	var b strings.Builder
-	fmt.Fprintf(&b,
-		"%d peers of each kind, messages of %d bytes for %v:\n\n| the peer | messages that could be written to one, at most | sent to all | delivered | lost |\n|---|---|---|---|---|\n",
+	fmt.Fprintf(&b, "%d peers of each kind, messages of %d bytes for %v:\n\n"+
+		"| peer | most messages written to one | sent to all | delivered | lost |\n|---|---|---|---|---|\n",
 		readersOfAKind, slowSize, *slowTime)
 	close(stop)
-	for _, c := range crowds {
+	for _, c := range groups {
 		most := c.most.Load() // now that time is over
 		c.end(t)
 		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d |\n", c.name, most, c.sent.Load(), c.delivered.Load(),
@@ -65,11 +65,11 @@ func TestAttackE14SlowReaders(t *testing.T) {
 				c.delivered.Load())
 		}
 	}
-	fmt.Fprintf(&b,
-		"\nThose that read at once got %.0f messages a second before the others came, and %.0f beside them.\n\n%s", alone, beside, memory.table())
+	fmt.Fprintf(&b, "\nPeers that read at once received %.0f messages per second before the others "+
+		"connected, and %.0f beside them.\n\n%s", alone, beside, memory.table())
 	leave(t, "slow.md", b.String())
 	const kept = 4 << 20 // bytes, in the socket buffers of both ends
-	if n := crowds[2].most.Load() * slowSize; n > kept {
+	if n := groups[2].most.Load() * slowSize; n > kept {
 		t.Errorf("%d bytes are kept for a peer that does not read", n)
 	}
 	if beside < alone/10 {
@@ -83,8 +83,8 @@ const (
 	slowSize       = 200 // bytes of each message
 )
 
-// A crowdOfReaders is peers of one kind, each of which has somebody who writes to it.
-type crowdOfReaders struct {
+// A readerGroup is the peers of one kind, and the goroutines that write to them.
+type readerGroup struct {
 	name  string
 	pause time.Duration // before each message, until writing ends
 
@@ -93,9 +93,9 @@ type crowdOfReaders struct {
 	sent, delivered, most atomic.Uint64
 }
 
-func (c *crowdOfReaders) written() uint64 { return c.sent.Load() }
+func (c *readerGroup) written() uint64 { return c.sent.Load() }
 
-func (c *crowdOfReaders) join(t *testing.T, p *opensslPair, ln *sctpdtls.Listener) {
+func (c *readerGroup) join(t *testing.T, p *opensslPair, ln *sctpdtls.Listener) {
 	t.Helper()
 	reader, err := p.dial(t, p.config(t, "client", nil))
 	if err != nil {
@@ -111,7 +111,7 @@ func (c *crowdOfReaders) join(t *testing.T, p *opensslPair, ln *sctpdtls.Listene
 	c.readers, c.writers = append(c.readers, reader), append(c.writers, writer)
 }
 
-func (c *crowdOfReaders) begin(t *testing.T, stop <-chan struct{}) {
+func (c *readerGroup) begin(t *testing.T, stop <-chan struct{}) {
 	for i := range c.writers {
 		c.work.Go(func() { c.write(t, c.writers[i], stop) })
 		c.work.Go(func() { c.read(t, c.readers[i], stop) })
@@ -119,7 +119,7 @@ func (c *crowdOfReaders) begin(t *testing.T, stop <-chan struct{}) {
 }
 
 // end waits until all that was written has come.
-func (c *crowdOfReaders) end(t *testing.T) {
+func (c *readerGroup) end(t *testing.T) {
 	for _, w := range c.writers {
 		w.SetWriteDeadline(time.Now()) // whoever waits for room gives up
 	}
@@ -128,7 +128,7 @@ func (c *crowdOfReaders) end(t *testing.T) {
 }
 
 // write numbers its messages; the last one says so.
-func (c *crowdOfReaders) write(t *testing.T, conn *sctpdtls.Conn, stop <-chan struct{}) {
+func (c *readerGroup) write(t *testing.T, conn *sctpdtls.Conn, stop <-chan struct{}) {
 	msg := make([]byte, slowSize)
 	info := sctpdtls.MessageInfo{Stream: 1}
 	for n := uint64(0); ; n++ {
@@ -168,7 +168,7 @@ func ended(stop <-chan struct{}) bool {
 	}
 }
 
-func (c *crowdOfReaders) read(t *testing.T, conn *sctpdtls.Conn, stop <-chan struct{}) {
+func (c *readerGroup) read(t *testing.T, conn *sctpdtls.Conn, stop <-chan struct{}) {
 	buf := make([]byte, slowSize)
 	if c.pause >= *slowTime {
 		<-stop

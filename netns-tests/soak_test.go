@@ -64,8 +64,7 @@ func TestSoak(t *testing.T) {
 	memory.finish()
 	others.finish()
 	var b strings.Builder
-	fmt.Fprintf(&b,
-		"| %v | DTLS | sent | delivered | lost | twice | out of order | damaged | a second | new keys |\n|---|---|---|---|---|---|---|---|---|---|\n", *soakTime)
+	b.WriteString(tableHead(soakTime.String(), "new keys"))
 	for i, f := range all {
 		made := keys[i].finish()
 		f.finish()
@@ -95,7 +94,8 @@ func (v *visitors) finish() {
 
 func (v *visitors) String() string {
 	return fmt.Sprintf(
-		"Beside them %d connections came, had an echo and were closed, %d were aborted after it, and %d failed in the handshake.",
+		"Other connections meanwhile: %d closed after an echo, %d aborted after an echo, "+
+			"%d failed in the handshake.",
 		v.served.Load(), v.aborted.Load(), v.refused.Load())
 }
 
@@ -171,7 +171,7 @@ func (v *visitors) visit(conn *sctpdtls.Conn, err error, i int) {
 	}
 }
 
-// leave keeps a file of results: a figure for docs/load.md, in the folder $OUT if there is one.
+// leave keeps a file of results: a figure for docs/testing.md, in the folder $OUT if there is one.
 func leave(t testing.TB, name, text string) {
 	t.Helper()
 	t.Logf("%s:\n%s", name, text)

@@ -11,8 +11,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
 )
 
-// What docs/fips.md says of GODEBUG=fips140=on and fips140=only: this program runs the next test
-// again with it.
+// TestFIPS140 checks what docs/profiles.md says about GODEBUG=fips140=on and fips140=only: it runs
+// the next test in a process with each.
 func TestFIPS140(t *testing.T) {
 	for _, mode := range []string{"on", "only"} {
 		t.Run(mode, func(t *testing.T) {
@@ -75,7 +75,7 @@ func TestFIPS140Handshake(t *testing.T) {
 	}
 }
 
-// fipsConfig leaves only what FIPS 140-3 approves: docs/fips.md has the same.
+// fipsConfig leaves only what FIPS 140-3 approves: docs/profiles.md has the same.
 func fipsConfig(config *Config, version uint16) *Config {
 	config.MinVersion, config.MaxVersion = version, version
 	config.CurvePreferences = []tls.CurveID{tls.CurveP256, tls.CurveP384}

@@ -4,8 +4,8 @@
 //
 //	go test -shim-path .../bogo -shim-config .../config.json
 //
-// in that directory runs the suite; docs/conformance.md has the whole command
-// line and the results. The runner and the shim meet on a TCP connection of
+// in that directory runs the suite; docs/testing.md has the results, and scripts/bogo
+// the whole command line. The runner and the shim meet on a TCP connection of
 // the loopback interface, on which packets keep their bounds as they do in
 // SCTP. In each of them comes one record, or several as over UDP; the shim
 // cuts those apart, since dtlscore takes exactly one at a time (RFC 6083,

@@ -1,3 +1,5 @@
+//go:build kernel
+
 package netns
 
 import (
@@ -41,7 +43,7 @@ type End struct {
 
 // NewAttacked makes three hosts, which live until the test ends:
 //
-//	client eth0 10.0.0.1 ──── 10.0.0.2 eth0 attacker eth1 10.0.1.1 ──── 10.0.1.2 eth1 server
+//	client eth0 10.0.0.1 ── 10.0.0.2 eth0 attacker eth1 10.0.1.1 ── 10.0.1.2 eth1 server
 func NewAttacked(t testing.TB) (client, server *Host, a *Attacker) {
 	t.Helper()
 	client, server = NewHost(t, "client"), NewHost(t, "server")
