@@ -209,6 +209,6 @@ func handshakes(r *measure.Report, n *Network, d time.Duration, rounds int) erro
 	for _, c := range contest.Contestants {
 		c.Run(d) // the first connections of a program in Go touch memory that later ones use again
 	}
-	failed = append(failed, r.Run(n.progress, []measure.Contest{contest}, rounds, 4*d))
+	failed = append(failed, r.Run(n.progress, []measure.Contest{contest}, rounds, 10*d))
 	return errors.Join(failed...)
 }

@@ -9,16 +9,20 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/seed-41f70523/dtls-sctp/bench/measure"
 )
 
 // allowed is the part of a ratio that may be lost. Counted work repeats to some thousandths, now
 // and then to a hundredth or two. Where the kernel computes HMACs in another way than that of the
-// baseline, ratios are others: there only what is worse by allowedElsewhere is found.
+// baseline, ratios are others: there only what is worse by allowedElsewhere is found. A handshake
+// in Go takes up to 5 % more or less from one process to the next, for Go's scheduler and garbage
+// collector run at other moments; one of OpenSSL repeats to a thousandth.
 const (
-	allowed          = 0.03
-	allowedElsewhere = 0.20
+	allowed           = 0.03
+	allowedHandshakes = 0.08
+	allowedElsewhere  = 0.20
 )
 
 // A Baseline is the ratios that are kept to compare later ones with.
@@ -63,12 +67,12 @@ func ReadBaseline(file string) (*Baseline, error) {
 // Check tells w which ratios are worse than the baseline's in each of the runs. It fails if there
 // are any, or if a run lacks some.
 func (b *Baseline) Check(w io.Writer, runs []*measure.Report) error {
-	limit := allowed
+	elsewhere := false
 	if hashes := runs[0].About["hashes"]; hashes != b.Hashes {
-		limit = allowedElsewhere
+		elsewhere = true
 		fmt.Fprintf(w,
 			"note: HMACs are computed by %s, those of the baseline by %s: each ratio may lose %.0f %%\n",
-			hashes, b.Hashes, 100*limit)
+			hashes, b.Hashes, 100*allowedElsewhere)
 	}
 	worse := 0
 	var failed []error
@@ -84,7 +88,7 @@ func (b *Baseline) Check(w io.Writer, runs []*measure.Report) error {
 			least = min(least, 1-now/before)
 			line += fmt.Sprintf(" %.3f", now)
 		}
-		if least > limit {
+		if least > limit(name, elsewhere) {
 			fmt.Fprintf(w, "worse: %s: lost %.1f %%\n", line, 100*least)
 			worse++
 		}
@@ -94,4 +98,15 @@ func (b *Baseline) Check(w io.Writer, runs []*measure.Report) error {
 		failed = append(failed, fmt.Errorf("%d ratios are worse than the baseline's", worse))
 	}
 	return errors.Join(failed...)
+}
+
+// limit returns the part that the ratio of this name may lose.
+func limit(name string, elsewhere bool) float64 {
+	switch {
+	case elsewhere:
+		return allowedElsewhere
+	case strings.HasPrefix(name, "handshakes "):
+		return allowedHandshakes
+	}
+	return allowed
 }
