@@ -17,6 +17,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/seed-41f70523/dtls-sctp/cmd/internal/command"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
@@ -38,23 +39,24 @@ func (p *program) benchCommand() *cli.Command {
 		Usage:           "measure how fast a server is",
 		ArgsUsage:       "ADDR",
 		HideHelpCommand: true,
-		Description: `ADDR is a server in the same mode: with echo, each connection keeps -window messages on
-their way and takes the time of each; with discard it sends as fast as it can. How it goes is
-told every second, and at the end in a table; with -json as one JSON object for each size, and nothing else.
+		Description: `ADDR is a server in the same mode. With echo, each connection keeps -window
+messages in flight and times each of them; with discard it sends as fast as it can. The
+command prints progress every second and a table at the end; with -json, one JSON object for
+each size.
 
 Examples:
    sctp-echo bench -cert demo/client.pem -key demo/client-key.pem -ca demo/ca.pem -time 1s localhost:5868
    sctp-echo bench -ca demo/ca.pem -name localhost -size 64K -size 1M localhost:5870
-   sctp-echo bench -ca demo/ca.pem -mode discard -time 1s -size 64 -size 16384 -connections 4 -streams 16 localhost:5869
+   sctp-echo bench -ca demo/ca.pem -mode discard -time 1s -size 64 -connections 4 localhost:5869
 
-With -plain, here and at the server, the same goes without DTLS and SCTP-AUTH: what these
-cost is the difference.`,
+With -plain, here and at the server, the same runs without DTLS and SCTP-AUTH. The
+difference is their cost.`,
 		Flags: append(append(o.commonOptions.flags(
 			"certificate chain of this client in PEM `FILE`",
-			"CA certificates that may have signed the server's, in PEM `FILE` (default: those of the system)",
+			"CA certificates for the server's, in PEM `FILE` (default: those of the system)",
 			"send on streams 0 to `N`-1 in turn",
 			"payload protocol identifier `N` of the messages",
-			"give up after `TIME` without a connection, or without an echo", 1),
+			"give up after `TIME` without a connection or an echo", 1),
 			&cli.StringFlag{Name: "mode", Usage: "what the server does: `MODE` echo or discard",
 				Value: "echo", Destination: &o.mode,
 				Validator: func(m string) error {
@@ -68,14 +70,14 @@ cost is the difference.`,
 			&sizesFlag{Name: "size", Value: []int{64, 1024, sctpdtls.MaxMessageSize}, Destination: &o.sizes,
 				Usage: "messages of `N` bytes; may be repeated; more than 16384, such as 64K or 1M, needs " +
 					"a server with -max-message"},
-			&cli.IntFlag{Name: "connections", Usage: "`N` associations at once", Value: 1,
+			&cli.IntFlag{Name: "connections", Usage: "`N` associations at the same time", Value: 1,
 				Destination: &o.connections, Validator: atLeast(1)},
-			&cli.IntFlag{Name: "window", Usage: "`N` messages on their way in each", Value: 1,
+			&cli.IntFlag{Name: "window", Usage: "`N` messages in flight on each", Value: 1,
 				Destination: &o.window, Validator: between(1, 1024)},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON", Destination: &o.json},
 		), o.clientOptions.flags()...),
 		Action: func(ctx context.Context, c *cli.Command) error {
-			addr, err := onlyArg(c)
+			addr, err := command.OnlyArg(c)
 			if err != nil {
 				return err
 			}
@@ -84,7 +86,7 @@ cost is the difference.`,
 	}
 }
 
-// stamp is how many bytes of a message its time takes.
+// stamp is the size of the time in a message, in bytes.
 const stamp = 8
 
 // A measurement is one line of the table.
@@ -116,15 +118,15 @@ type spread struct {
 func (p *program) bench(ctx context.Context, addr string, o benchOptions) error {
 	for _, size := range o.sizes {
 		if err := between(0, sctpdtls.MaxLargeMessageSize)(size); err != nil {
-			return usagef("-size: %w", err)
+			return command.Usagef("-size: %w", err)
 		}
 		o.ask(size)
 		if size < stamp {
-			return usagef("-size: a message of %d bytes has no room for its time, give %d or more", size,
-				stamp)
+			return command.Usagef("-size: a message of %d bytes has no room for a time, give %d or more",
+				size, stamp)
 		}
 		if room := maxInFlight / size; o.mode == "echo" && o.window > max(1, room) {
-			return usagef(
+			return command.Usagef(
 				"-window: %d messages of %d bytes are more than both ends can hold, give %d or less", o.window,
 				size, max(1, room))
 		}
@@ -173,8 +175,8 @@ func (p *program) measure(ctx context.Context, addr string, config *sctpdtls.Con
 		defer s.Close()
 		state := s.ConnectionState()
 		if streams := min(state.OutStreams, state.InStreams); o.streams > int(streams) {
-			return m, &statusError{exitUsage, &sctpdtls.StreamError{Stream: uint16(o.streams - 1),
-				Streams: streams}}
+			return m, command.Exit(exitUsage, &sctpdtls.StreamError{Stream: uint16(o.streams - 1),
+				Streams: streams})
 		}
 		if err := fits(size, state); err != nil {
 			return m, err
@@ -331,8 +333,8 @@ func spreadOf(times []time.Duration) *spread {
 func table(all []measurement) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w,
-		"mode\tbytes\tconnections\tstreams\twindow\thandshake ms\tmessages\tmessages/s\tMB/s\trtt ms: min\tp50\tp90\tp99\tmax\t")
+	fmt.Fprintln(w, "mode\tbytes\tconnections\tstreams\twindow\thandshake ms\tmessages\t"+
+		"messages/s\tMB/s\trtt ms: min\tp50\tp90\tp99\tmax\t")
 	for _, m := range all {
 		window := "-"
 		if m.Window > 0 {

@@ -68,7 +68,7 @@ func TestBenchErrors(t *testing.T) {
 		status int
 		want   string
 	}{
-		{"echo", []string{"-size", "7"}, exitUsage, "no room for its time, give 8"},
+		{"echo", []string{"-size", "7"}, exitUsage, "no room for a time, give 8"},
 		{"echo", []string{"-size", "16385"}, exitUsage, "16385 bytes...-max-message 16385"},
 		{"echo", []string{"-size", "1025M"}, exitUsage, "-size"},
 		{"echo", []string{"-window", "5", "-size", "16384"}, exitUsage, "-window...give 4 or less"},

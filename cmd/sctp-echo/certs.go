@@ -11,7 +11,8 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/seed-41f70523/dtls-sctp/internal/testca"
+	"github.com/seed-41f70523/dtls-sctp/cmd/internal/command"
+	"github.com/seed-41f70523/dtls-sctp/cmd/internal/testca"
 )
 
 type certsOptions struct {
@@ -25,12 +26,12 @@ func (p *program) certsCommand() *cli.Command {
 	var o certsOptions
 	return &cli.Command{
 		Name:            "certs",
-		Usage:           "make a small test CA with a server and a client certificate",
+		Usage:           "make a test CA with a server and a client certificate",
 		ArgsUsage:       "DIR",
 		HideHelpCommand: true,
 		Description: `Writes ca.pem, server.pem, server-key.pem, client.pem and client-key.pem to DIR.
-The key of the CA is thrown away, so that nobody can make more certificates of it.
-These certificates are for trying things out. Production needs a real CA.
+The key of the CA is discarded, so nobody can make more certificates with it. These
+certificates are for tests. Production needs a real CA.
 
 Examples:
    sctp-echo certs demo
@@ -47,7 +48,7 @@ Examples:
 			&cli.BoolFlag{Name: "force", Usage: "overwrite files that exist", Destination: &o.force},
 		},
 		Action: func(_ context.Context, c *cli.Command) error {
-			dir, err := onlyArg(c)
+			dir, err := command.OnlyArg(c)
 			if err != nil {
 				return err
 			}
@@ -77,27 +78,27 @@ a client: sctp-echo connect -cert %[1]s/client.pem -key %[1]s/client-key.pem -ca
 // writeCerts writes all files, or none if one exists and force is not set.
 func writeCerts(dir string, files []testca.File, force bool) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return &statusError{exitUsage, err}
+		return command.Exit(exitUsage, err)
 	}
 	for _, f := range files {
 		name := filepath.Join(dir, f.Name)
 		if _, err := os.Lstat(name); err == nil && !force {
-			return usagef("%s exists: give another directory, or -force to overwrite", name)
+			return command.Usagef("%s exists: give another directory, or -force to overwrite", name)
 		}
 	}
 	for _, f := range files {
 		name := filepath.Join(dir, f.Name)
 		// A new file, because one that exists would keep its own mode, and its links.
 		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return &statusError{exitUsage, err}
+			return command.Exit(exitUsage, err)
 		}
 		w, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, f.Mode)
 		if err != nil {
-			return &statusError{exitUsage, err}
+			return command.Exit(exitUsage, err)
 		}
 		_, err = w.Write(f.PEM)
 		if err := errors.Join(err, w.Close()); err != nil {
-			return &statusError{exitUsage, err}
+			return command.Exit(exitUsage, err)
 		}
 	}
 	return nil

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-41f70523/dtls-sctp/internal/doctor"
+	"github.com/seed-41f70523/dtls-sctp/cmd/internal/doctor"
 )
 
 // runCommand runs one command line without a network, and returns the exit status and what was

@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/seed-41f70523/dtls-sctp/cmd/internal/command"
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/internal/legible"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
@@ -22,7 +23,7 @@ type connectOptions struct {
 	interval  time.Duration
 }
 
-// clientOptions are those of everybody who dials.
+// clientOptions are the options of all commands that dial.
 type clientOptions struct {
 	name, local string
 	insecure    bool
@@ -31,7 +32,7 @@ type clientOptions struct {
 func (o *clientOptions) flags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "name",
-			Usage:       "`HOST` to find in the server's certificate (default: the host of ADDR)",
+			Usage:       "`HOST` in the server's certificate (default: the host of ADDR)",
 			Destination: &o.name},
 		&cli.StringFlag{Name: "local",
 			Usage:       "dial from `ADDR`, such as 192.0.2.1/198.51.100.1:0 on two addresses",
@@ -51,18 +52,19 @@ func (p *program) connectCommand() *cli.Command {
 		HideHelpCommand: true,
 		Description: `ADDR is HOST:PORT; a host with several addresses is written a/b:PORT.
 Each echo must come back byte for byte, on its stream, with its PPID. Of many echoes
-only a sample is printed, unless -v is given or -interval leaves time to read.
+only a sample is printed, unless -v or -interval is given.
 
 Examples:
    sctp-echo connect -cert demo/client.pem -key demo/client-key.pem -ca demo/ca.pem localhost:5868
-   sctp-echo connect -cert demo/client.pem -key demo/client-key.pem -ca demo/ca.pem -streams 4 -count 100 -size 1024 localhost:5868
+   sctp-echo connect -ca demo/ca.pem -streams 4 -count 100 -size 1024 localhost:5870
    sctp-echo connect -ca amf/ca.pem -name amf.example.org -ppid 66 192.0.2.1/198.51.100.1:38412`,
 		Flags: append(append(o.commonOptions.flags(
 			"certificate chain of this client in PEM `FILE`",
-			"CA certificates that may have signed the server's, in PEM `FILE` (default: those of the system)",
+			"CA certificates for the server's, in PEM `FILE` (default: those of the system)",
 			"send on streams 0 to `N`-1 in turn",
-			"payload protocol identifier `N` of the messages: 47 Diameter, 66 NGAP, 67 XnAP, 68 F1AP, 69 E1AP",
-			"give up after `TIME` without a connection, or without an echo", 1),
+			"payload protocol identifier `N` of the messages: 47 Diameter, 66 NGAP, 67 XnAP, 68 F1AP, "+
+				"69 E1AP",
+			"give up after `TIME` without a connection or an echo", 1),
 			&cli.IntFlag{Name: "count", Usage: "send `N` messages; 0 sends until interrupted", Value: 5,
 				Destination: &o.count, Validator: atLeast(0)},
 			&sizeFlag{Name: "size", Value: 64, Destination: &o.size,
@@ -76,7 +78,7 @@ Examples:
 				Destination: &o.interval, Validator: atLeast[time.Duration](0)},
 		), o.clientOptions.flags()...),
 		Action: func(ctx context.Context, c *cli.Command) error {
-			addr, err := onlyArg(c)
+			addr, err := command.OnlyArg(c)
 			if err != nil {
 				return err
 			}
@@ -111,13 +113,12 @@ func (p *program) connect(ctx context.Context, addr string, o connectOptions) er
 		return err
 	}
 	if o.streams > int(state.OutStreams) {
-		return &statusError{exitUsage, &sctpdtls.StreamError{Stream: uint16(o.streams - 1),
-			Streams: state.OutStreams}}
+		return command.Exit(exitUsage, &sctpdtls.StreamError{Stream: uint16(o.streams - 1),
+			Streams: state.OutStreams})
 	}
 	if o.streams > int(state.InStreams) {
-		return usagef(
-			"the server has %d streams only and cannot echo on stream %d: start it with more -streams, or give fewer",
-			state.InStreams, o.streams-1)
+		return command.Usagef("the server has only %d streams and cannot echo on stream %d: start it "+
+			"with more -streams, or give fewer", state.InStreams, o.streams-1)
 	}
 
 	c := &echoClient{
@@ -141,14 +142,14 @@ func (p *program) connect(ctx context.Context, addr string, o connectOptions) er
 	return err
 }
 
-// fits returns an error for large messages that cannot be sent, or could not come back.
+// fits returns an error if messages of size bytes cannot be sent or cannot come back.
 func fits(size int, state sctpdtls.ConnectionState) error {
 	if size <= max(sctpdtls.MaxMessageSize, min(state.MaxWrite, state.MaxRead)) {
 		return nil
 	}
-	return &statusError{exitUsage, &sctpdtls.MessageTooLargeError{
+	return command.Exit(exitUsage, &sctpdtls.MessageTooLargeError{
 		Size: size, Limit: state.MaxWrite, Own: state.MaxRead,
-	}}
+	})
 }
 
 func (p *program) clientConfig(o *commonOptions, c *clientOptions,
@@ -171,22 +172,22 @@ func (p *program) clientConfig(o *commonOptions, c *clientOptions,
 	return config, nil
 }
 
-// dialServer makes a connection in the time of -timeout. Its errors decide the exit status.
+// dialServer makes a connection within -timeout. Its errors decide the exit status.
 func (p *program) dialServer(ctx context.Context, addr string, config *sctpdtls.Config,
 	o *commonOptions, c *clientOptions) (session, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
 	s, err := p.dial(ctx, o.network(), c.local, addr, config)
-	if _, ok := errtype.As[*statusError](err); err != nil && !ok { // else it is the user's
-		err = &statusError{exitNoConnection, &connectError{err, o.cert != ""}}
+	if _, ok := errtype.As[*command.StatusError](err); err != nil && !ok { // else the user made it
+		err = command.Exit(exitNoConnection, &connectError{err, o.cert != ""})
 	}
 	return s, err
 }
 
-// A connectError says why no connection came about.
+// A connectError says why no connection was made.
 type connectError struct {
 	err             error
-	haveCertificate bool // one that could have been shown to the server
+	haveCertificate bool // -cert was given
 }
 
 func (e *connectError) Error() string { return e.err.Error() }

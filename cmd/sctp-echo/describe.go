@@ -4,15 +4,15 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/seed-41f70523/dtls-sctp/internal/doctor"
+	"github.com/seed-41f70523/dtls-sctp/cmd/internal/doctor"
 	"github.com/seed-41f70523/dtls-sctp/internal/legible"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// A fact is one line of what a handshake has agreed on.
+// A fact is one line about what a handshake negotiated.
 type fact struct{ name, value string }
 
-// facts tells a person what has been negotiated.
+// facts lists what was negotiated.
 func facts(s sctpdtls.ConnectionState) []fact {
 	streams := fact{"streams", fmt.Sprintf("%d out, %d in", s.OutStreams, s.InStreams)}
 	if s.Version == 0 {
@@ -41,7 +41,7 @@ func facts(s sctpdtls.ConnectionState) []fact {
 	)
 }
 
-// inColumns puts facts below each other.
+// inColumns formats facts as lines.
 func inColumns(facts []fact) string {
 	var b strings.Builder
 	for _, f := range facts {
@@ -50,12 +50,12 @@ func inColumns(facts []fact) string {
 	return b.String()
 }
 
-// inLine puts facts into one line.
+// inLine formats facts as one line.
 func inLine(facts []fact) string {
 	var parts []string
 	for _, f := range facts {
 		switch f.name {
-		case "version", "suite", "group": // speak for themselves
+		case "version", "suite", "group": // need no name
 			parts = append(parts, f.value)
 		default:
 			parts = append(parts, f.name+" "+f.value)

@@ -40,15 +40,17 @@ func TestFacts(t *testing.T) {
   SCTP-AUTH  key id 1
   streams    10 out, 64 in
 `,
-			"DTLS 1.2, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, X25519, peer CN=sctp-echo server (ECDSA P-256, until " + until +
-				"), alpn diameter, session resumed, SCTP-AUTH key id 1, streams 10 out, 64 in"},
+			"DTLS 1.2, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, X25519, peer CN=sctp-echo server " +
+				"(ECDSA P-256, until " + until + "), alpn diameter, session resumed, " +
+				"SCTP-AUTH key id 1, streams 10 out, 64 in"},
 		{"what has no name", nameless, `  version    0x1234
   suite      0x9999
   peer       a.example.org,b.example.org (Ed25519, until 0001-01-01)
   SCTP-AUTH  key id 1
   streams    10 out, 10 in
 `,
-			"0x1234, 0x9999, peer a.example.org,b.example.org (Ed25519, until 0001-01-01), SCTP-AUTH key id 1, streams 10 out, 10 in"},
+			"0x1234, 0x9999, peer a.example.org,b.example.org (Ed25519, until 0001-01-01), " +
+				"SCTP-AUTH key id 1, streams 10 out, 10 in"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := inColumns(facts(tt.state)); got != tt.columns {

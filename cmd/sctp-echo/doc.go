@@ -1,9 +1,8 @@
-// Sctp-echo tries out DTLS over SCTP (RFC 6083): a server that echoes messages,
-// a client that sends them and measures, and a maker of test certificates.
+// Sctp-echo tries out DTLS over SCTP (RFC 6083). It is a server that echoes messages, a client that
+// sends them and measures, and a generator of test certificates. Its command doctor reports what a
+// machine lacks.
 //
-// It also says what a machine lacks: sctp-echo doctor.
-//
-// For a first look, on one machine or on two:
+// To start, on one machine or two:
 //
 //	sctp-echo certs demo
 //	sctp-echo serve -cert demo/server.pem -key demo/server-key.pem -ca demo/ca.pem :5868
@@ -18,17 +17,18 @@
 //
 // # Exit status
 //
-//	0  every echo came back right; or the server was ended by a signal or by -once
+//	0  every echo came back intact; or a signal or -once ended the server
 //	1  an echo was lost or wrong, or the connection broke
 //	2  a flag, an argument or a file is wrong; nothing was sent
-//	3  no connection came about: SCTP, SCTP-AUTH, the handshake or the port; or doctor found why
+//	3  no connection was made, because of SCTP, SCTP-AUTH, the handshake or the port; or doctor
+//	   found a reason
 //
-// Whatever goes wrong is told in one line on standard error, with the remedy.
+// Each error is one line on standard error, with its remedy.
 //
 // # Environment
 //
 // SSLKEYLOGFILE names a file to which the secrets of each connection are
-// appended, in NSS key log format, for Wireshark. Who reads that file reads the connection.
+// appended in NSS key log format, for Wireshark. Whoever has that file can decrypt the connections.
 //
-// NO_COLOR switches colours off, which only terminals get anyway.
+// NO_COLOR disables color, which only terminals get.
 package main

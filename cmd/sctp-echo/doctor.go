@@ -8,7 +8,8 @@ import (
 	"github.com/fatih/color"
 	"github.com/urfave/cli/v3"
 
-	"github.com/seed-41f70523/dtls-sctp/internal/doctor"
+	"github.com/seed-41f70523/dtls-sctp/cmd/internal/command"
+	"github.com/seed-41f70523/dtls-sctp/cmd/internal/doctor"
 	"github.com/seed-41f70523/dtls-sctp/internal/legible"
 )
 
@@ -22,13 +23,13 @@ func (p *program) doctorCommand() *cli.Command {
 	var o doctorOptions
 	return &cli.Command{
 		Name:            "doctor",
-		Usage:           "check whether this machine can do DTLS over SCTP, and say what to do",
+		Usage:           "check whether this machine supports DTLS over SCTP, and name remedies",
 		ArgsUsage:       "[ADDR]",
 		HideHelpCommand: true,
-		Description: `Looks at the kernel, its SCTP and what keeps that from being loaded, SCTP-AUTH, IPv6, the limits and
-the given certificates, and makes a connection to itself. Certificates are judged as a peer would:
-their chain, dates, usage, names, keys and signatures; so are the files, in whatever form they are. With ADDR it also tries to reach that server.
-Nothing is changed. Root is not needed.
+		Description: `Checks the kernel, its SCTP and what keeps it from being loaded, SCTP-AUTH, IPv6,
+limits and the given certificates, and makes a connection to itself. It verifies certificates as a
+peer would: chain, dates, usage, names, keys and signatures, in files of any form. With ADDR
+it also tries to connect to that server. It changes nothing and does not need root.
 
 Exit status: 0 if all is well, warnings included; 3 otherwise.
 
@@ -41,7 +42,7 @@ Examples:
 			&cli.StringFlag{Name: "key", Usage: "its private key in PEM `FILE` (default: the file of -cert)",
 				TakesFile: true, Destination: &o.Key},
 			&cli.StringFlag{Name: "ca",
-				Usage:     "CA certificates in PEM `FILE`: has one signed -cert, and the server of ADDR?",
+				Usage:     "CA certificates in PEM `FILE`, for -cert and the server at ADDR",
 				TakesFile: true, Destination: &o.CA},
 			transportFlag(&o.transport),
 			&cli.BoolFlag{Name: "server", Usage: "check -cert as a server's", Destination: &o.Server},
@@ -50,15 +51,16 @@ Examples:
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if c.Args().Len() > 1 {
-				return usagef("doctor takes one ADDR, not %d: see %s -help", c.Args().Len(), c.FullName())
+				return command.Usagef("doctor takes one ADDR, not %d: see %s -help", c.Args().Len(),
+					c.FullName())
 			}
 			return p.doctor(ctx, c.Args().First(), o)
 		},
 	}
 }
 
-// doctor runs the checks, in the order in which a connection would fail. Those that
-// need what is missing are left out.
+// doctor runs the checks, in the order in which a connection would fail. It skips those that need
+// something that is missing.
 func (p *program) doctor(ctx context.Context, addr string, o doctorOptions) error {
 	ills := 0
 	tell := func(found []doctor.Finding) {
@@ -81,9 +83,9 @@ func (p *program) doctor(ctx context.Context, addr string, o doctorOptions) erro
 	} else {
 		f := p.loopback(ctx, "sctp+udp", o.timeout)
 		if f.Verdict == doctor.Well {
-			f = doctor.Note("give both ends -transport udp, and let UDP port 9899 through (a Linux "+
+			f = doctor.Note("give both ends -transport udp, and open UDP port 9899 (a Linux "+
 				"kernel at the other end: sysctl -w net.sctp.udp_port=9899)",
-				"needs no SCTP of the kernel: %s", f.Text)
+				"needs no SCTP in the kernel: %s", f.Text)
 		}
 		tell(doctor.About("SCTP in UDP", f))
 	}
@@ -94,24 +96,25 @@ func (p *program) doctor(ctx context.Context, addr string, o doctorOptions) erro
 		tell(doctor.About("server", p.reach(ctx, addr, o.Server, common)))
 	}
 	if ills > 0 {
-		return &statusError{exitNoConnection, fmt.Errorf("%d of the checks failed: see above", ills)}
+		return command.Exit(exitNoConnection, fmt.Errorf("%d of the checks failed: see above", ills))
 	}
 	return nil
 }
 
-// paint is for terminals that show colours; color finds out.
+// paint colors a verdict if standard output is a terminal that shows color.
 func paint(v doctor.Verdict) string {
 	return [...]*color.Color{color.New(color.FgGreen), color.New(color.FgYellow),
 		color.New(color.FgRed, color.Bold)}[v].Sprintf("%-4s", v)
 }
 
-// loopback holds a mutual connection with itself.
+// loopback makes a mutually authenticated connection to itself.
 func loopback(ctx context.Context, network string, timeout time.Duration) doctor.Finding {
 	state, took, err := doctor.Loopback(ctx, network, timeout)
 	if err != nil {
 		return doctor.Bad("", "%s", oneLine(explain(err)))
 	}
-	return doctor.Okay("a mutual connection in %s ms: %s", millis(took), inLine(facts(state)))
+	return doctor.Okay("a mutually authenticated connection in %s ms: %s", millis(took),
+		inLine(facts(state)))
 }
 
 // reach tries to connect to the server at addr, without a certificate if that is a server's.

@@ -10,7 +10,7 @@ import (
 	"testing/fstest"
 	"time"
 
-	"github.com/seed-41f70523/dtls-sctp/internal/doctor"
+	"github.com/seed-41f70523/dtls-sctp/cmd/internal/doctor"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 

@@ -8,14 +8,13 @@ import (
 	"net"
 	"syscall"
 
-	"github.com/seed-41f70523/dtls-sctp/internal/doctor"
+	"github.com/seed-41f70523/dtls-sctp/cmd/internal/doctor"
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// explain returns the text of err and, where that does not say it, what to do.
-// What the packages below say already, among it all of SCTP and of
-// the system, is not said again.
+// explain returns the text of err and the remedy, unless the text names it. The errors of package
+// sctpdtls about SCTP and the system do.
 func explain(err error) string {
 	if r := remedy(err); r != "" {
 		return err.Error() + ": " + r
@@ -38,7 +37,8 @@ func remedy(err error) string {
 		return "give fewer -streams, or start the server with more"
 	}
 	if errors.Is(err, syscall.ECONNABORTED) {
-		return "the peer cannot be reached: is the address right, and do firewalls let SCTP (IP protocol 132) through?"
+		return "the peer is unreachable: is the address right, and do firewalls pass SCTP (IP " +
+			"protocol 132)?"
 	}
 	if _, ok := errtype.As[*net.DNSError](err); ok {
 		return "give a name that resolves, or an address"
@@ -56,20 +56,21 @@ func remedy(err error) string {
 	return ""
 }
 
-// certificateRemedy is for certificates of the peer that this side refuses.
+// certificateRemedy is for certificates of the peer that this end rejects.
 func certificateRemedy(err error) string {
 	if _, ok := errtype.As[x509.UnknownAuthorityError](err); ok {
-		return "give the CA that has signed the peer's certificate with -ca"
+		return "give the CA that signed the peer's certificate with -ca"
 	}
 	if _, ok := errtype.As[x509.HostnameError](err); ok {
-		return "give the name that the certificate is for with -name, or the server a certificate for this name (certs -host)"
+		return "give the name in the certificate with -name, or give the server a certificate for this " +
+			"name (certs -host)"
 	}
 	if invalid, ok := errtype.As[x509.CertificateInvalidError](err); ok {
 		switch invalid.Reason {
 		case x509.Expired:
 			return "renew the peer's certificate, or set the clock of this machine"
 		case x509.IncompatibleUsage:
-			return "the peer must show a certificate for its role: server or client (extended key usage)"
+			return "the peer needs a certificate for its role, server or client (extended key usage)"
 		}
 	}
 	return ""
@@ -90,18 +91,18 @@ const (
 	alertNoApplicationProtocol sctpdtls.Alert = 120
 )
 
-// alertRemedy is for a connection that an alert has ended. Servers of DTLS 1.2
-// have no alert of their own for a client without certificate: they use
-// handshake_failure (RFC 5246, Section 7.4.6), or bad_certificate.
+// alertRemedy is for a connection that an alert ended. DTLS 1.2 has no alert for a client without a
+// certificate: servers use handshake_failure (RFC 5246, Section 7.4.6) or bad_certificate.
 func alertRemedy(alert *sctpdtls.AlertError, err error) string {
 	if alert.Local {
 		switch alert.Alert {
 		case alertHandshakeFailure, alertCertificateRequired:
-			return "with -ca here the client must have -cert and -key, of a CA that it holds; both must share a suite, a group and a kind of signature"
+			return "with -ca here, the client needs -cert and -key of one of its CAs; both ends must " +
+				"share a suite, a group and a signature scheme"
 		case alertProtocolVersion:
-			return "compare -min and -max of both"
+			return "compare -min and -max of both ends"
 		case alertNoApplicationProtocol:
-			return "compare -alpn of both"
+			return "compare -alpn of both ends"
 		}
 		return ""
 	}
@@ -109,25 +110,27 @@ func alertRemedy(alert *sctpdtls.AlertError, err error) string {
 	noCertificate := connect != nil && !connect.haveCertificate
 	switch alert.Alert {
 	case alertCertificateRequired:
-		return "the server wants a certificate of its client: give -cert and -key, of a CA that its -ca holds"
+		return "the server requires a certificate: give -cert and -key of a CA in its -ca"
 	case alertHandshakeFailure, alertBadCertificate:
 		if noCertificate {
-			return "the server may want a certificate of its client: give -cert and -key"
+			return "the server may require a certificate: give -cert and -key"
 		}
 		if alert.Alert == alertHandshakeFailure {
-			return "both must share a suite, a group and a kind of signature: compare -suite and -group; and the CA of -cert must be in the server's -ca"
+			return "both ends must share a suite, a group and a signature scheme: compare -suite and " +
+				"-group; and the CA of -cert must be in the server's -ca"
 		}
-		return "the peer refuses our certificate, its log says why"
+		return "the peer rejects our certificate; its log says why"
 	case alertUnknownCA:
-		return "the peer does not know the CA of our certificate: give -cert one that it knows, or it our CA (-ca there)"
+		return "the peer does not know the CA of our certificate: give it our CA (-ca there), or give " +
+			"-cert a certificate of a CA that it knows"
 	case alertCertificateExpired:
 		return "renew our certificate (-cert), or set the clock of the peer"
 	case alertUnsupportedCert, alertCertificateRevoked, alertCertificateUnknown, alertAccessDenied:
-		return "the peer refuses our certificate (-cert), its log says why"
+		return "the peer rejects our certificate (-cert); its log says why"
 	case alertProtocolVersion:
-		return "compare -min and -max of both"
+		return "compare -min and -max of both ends"
 	case alertNoApplicationProtocol:
-		return "compare -alpn of both"
+		return "compare -alpn of both ends"
 	}
 	return ""
 }

@@ -54,7 +54,7 @@ func TestExplain(t *testing.T) {
 		{"no common version", peerSent(70), "-min and -max"},
 		{"no common protocol", peerSent(120), "-alpn"},
 		{"client without certificate", &sctpdtls.AlertError{Alert: 40, Local: true,
-			Err: errors.New("no certificate")}, "the client must have -cert"},
+			Err: errors.New("no certificate")}, "the client needs -cert"},
 		{"client with another version", &sctpdtls.AlertError{Alert: 70, Local: true}, "-min and -max"},
 		{"client with another protocol", &sctpdtls.AlertError{Alert: 120, Local: true}, "-alpn"},
 	} {

@@ -13,11 +13,12 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/seed-41f70523/dtls-sctp/internal/doctor"
+	"github.com/seed-41f70523/dtls-sctp/cmd/internal/command"
+	"github.com/seed-41f70523/dtls-sctp/cmd/internal/doctor"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// commonOptions are those of serve and connect alike.
+// commonOptions are the options of both serve and connect.
 type commonOptions struct {
 	cert, key, ca string
 	alpn          []string
@@ -36,8 +37,7 @@ type commonOptions struct {
 	verbose       bool
 }
 
-// flags returns the flags that fill o in. Those of certificates differ in what
-// they mean to the two sides.
+// flags returns the flags that set o. What some of them mean depends on the role.
 func (o *commonOptions) flags(certUsage, caUsage, streamsUsage, ppidUsage, timeoutUsage string,
 	streams int) []cli.Flag {
 	return []cli.Flag{
@@ -47,7 +47,7 @@ func (o *commonOptions) flags(certUsage, caUsage, streamsUsage, ppidUsage, timeo
 			Destination: &o.key},
 		&cli.StringFlag{Name: "ca", Usage: caUsage, TakesFile: true, Destination: &o.ca},
 		&cli.StringFlag{Name: "psk",
-			Usage:       "pre-shared key, `HEX` digits for 16 bytes or more, or @FILE that holds them",
+			Usage:       "pre-shared key, `HEX` digits for 16 bytes or more, or @FILE that contains them",
 			Destination: &o.psk},
 		&cli.StringFlag{Name: "psk-identity", Usage: "`NAME` of the pre-shared key",
 			Value: "Client_identity", Destination: &o.identity},
@@ -55,9 +55,9 @@ func (o *commonOptions) flags(certUsage, caUsage, streamsUsage, ppidUsage, timeo
 			Validator: between(1, 65535)},
 		&cli.Uint32Flag{Name: "ppid", Usage: ppidUsage, Destination: &o.ppid},
 		&cli.StringSliceFlag{Name: "alpn",
-			Usage:       "application `PROTOCOL` to negotiate, most wanted first; may be repeated",
+			Usage:       "application `PROTOCOL` to negotiate, in order of preference; may be repeated",
 			Destination: &o.alpn},
-		&cli.StringSliceFlag{Name: "group", Usage: "key exchange `GROUP`, most wanted first: " +
+		&cli.StringSliceFlag{Name: "group", Usage: "key exchange `GROUP`, in order of preference: " +
 			groupNames() + "; may be repeated", Destination: &o.groups},
 		&cli.StringSliceFlag{Name: "suite",
 			Usage: "cipher `SUITE` by its IANA name or as 0xNNNN; may be repeated", Destination: &o.suites},
@@ -69,35 +69,35 @@ func (o *commonOptions) flags(certUsage, caUsage, streamsUsage, ppidUsage, timeo
 				"the sysctl net.sctp.udp_port (default with -transport udp: 9899)",
 			HideDefault: true, Validator: between[uint32](0, 65535)},
 		&cli.BoolFlag{Name: "plain", Destination: &o.plain,
-			Usage: "no DTLS and no SCTP-AUTH, at both ends: nothing is protected; to measure their cost"},
+			Usage: "no DTLS and no SCTP-AUTH, at both ends, to measure their cost: nothing is protected"},
 		&cli.BoolFlag{Name: "legacy-label",
-			Usage:       "derive SCTP-AUTH keys as OpenSSL did before it followed RFC 6083 (its -sctp_label_bug)",
+			Usage:       "derive SCTP-AUTH keys as OpenSSL before 1.1.1b did (its -sctp_label_bug)",
 			Destination: &o.legacyLabel},
 		&sizeFlag{Name: "max-message", Destination: &o.maxMessage,
-			Usage: "take messages of up to `N` bytes, such as 1M, if the peer asks for more than 16384 " +
-				"too; DTLS 1.3 only",
+			Usage: "accept messages of up to `N` bytes, such as 1M, if the peer also has this option; " +
+				"DTLS 1.3 only",
 			HideDefault: true, Validator: maxMessageSize},
 		&cli.DurationFlag{Name: "timeout", Usage: timeoutUsage, Value: 10 * time.Second,
 			Destination: &o.timeout, Validator: atLeast(time.Millisecond)},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"},
-			Usage:       "tell more: each message, and what happens to the connection and its keys",
+			Usage:       "also log each message, and changes of the connection and its keys",
 			Destination: &o.verbose},
 	}
 }
 
-// Whose SCTP it is.
+// The implementations of SCTP.
 const (
 	kernel = "kernel"
 	udp    = "udp"
 )
 
-// udpPort is the UDP port that is registered for SCTP. RFC 6951, Section 5.1.
+// udpPort is the UDP port for SCTP. RFC 6951, Section 5.1.
 const udpPort = 9899
 
 func transportFlag(to *string) cli.Flag {
 	return &cli.StringFlag{
 		Name: "transport", Value: kernel, Destination: to,
-		Usage: "whose SCTP: `kernel`, or udp for that of this program, inside UDP",
+		Usage: "SCTP of the `kernel`, or udp for that of this program, inside UDP",
 		Validator: func(name string) error {
 			if name != kernel && name != udp {
 				return fmt.Errorf("no transport %q: kernel or udp", name)
@@ -107,7 +107,7 @@ func transportFlag(to *string) cli.Flag {
 	}
 }
 
-// network is what package sctpdtls calls it.
+// network returns the network for package sctpdtls.
 func (o *commonOptions) network() string {
 	switch {
 	case o.plain:
@@ -118,7 +118,7 @@ func (o *commonOptions) network() string {
 	return "sctp"
 }
 
-// config returns what both sides share, and the CAs of -ca, or nil without it. keyLog may be nil.
+// config returns what both roles share, and the CAs of -ca, or nil without it. keyLog may be nil.
 func (o *commonOptions) config(keyLog *os.File) (*sctpdtls.Config, *x509.CertPool, error) {
 	config := &sctpdtls.Config{
 		NextProtos:       o.alpn,
@@ -135,12 +135,12 @@ func (o *commonOptions) config(keyLog *os.File) (*sctpdtls.Config, *x509.CertPoo
 	config.SCTP.UDPEncapPort = uint16(o.udpEncap)
 
 	if o.key != "" && o.cert == "" {
-		return nil, nil, usagef("-key needs -cert")
+		return nil, nil, command.Usagef("-key needs -cert")
 	}
 	if o.cert != "" {
 		c, err := doctor.LoadPair(o.cert, o.key)
 		if err != nil {
-			return nil, nil, usagef("-cert and -key: %w", err)
+			return nil, nil, command.Usagef("-cert and -key: %w", err)
 		}
 		config.Certificates = []tls.Certificate{c}
 	}
@@ -148,7 +148,7 @@ func (o *commonOptions) config(keyLog *os.File) (*sctpdtls.Config, *x509.CertPoo
 	if o.ca != "" {
 		var err error
 		if cas, err = doctor.LoadCAs(o.ca); err != nil {
-			return nil, nil, &statusError{exitUsage, err}
+			return nil, nil, command.Exit(exitUsage, err)
 		}
 	}
 
@@ -161,51 +161,52 @@ func (o *commonOptions) config(keyLog *os.File) (*sctpdtls.Config, *x509.CertPoo
 		}
 		n, err := parseVersion(v.name)
 		if err != nil {
-			return nil, nil, usagef("%s: %w", v.flag, err)
+			return nil, nil, command.Usagef("%s: %w", v.flag, err)
 		}
 		*v.version = n
 	}
 	for _, name := range o.groups {
 		g, err := parseGroup(name)
 		if err != nil {
-			return nil, nil, usagef("-group: %w", err)
+			return nil, nil, command.Usagef("-group: %w", err)
 		}
 		config.CurvePreferences = append(config.CurvePreferences, g)
 	}
 	for _, name := range o.suites {
 		s, err := parseSuite(name)
 		if err != nil {
-			return nil, nil, usagef("-suite: %w", err)
+			return nil, nil, command.Usagef("-suite: %w", err)
 		}
 		config.CipherSuites = append(config.CipherSuites, s)
 	}
 	return config, cas, nil
 }
 
-// preSharedKey returns that of -psk, nil without it.
+// preSharedKey returns the key of -psk, or nil without it.
 func (o *commonOptions) preSharedKey() (*sctpdtls.PSK, error) {
 	if o.psk == "" {
 		return nil, nil
 	}
 	digits := o.psk
-	if name, ok := strings.CutPrefix(o.psk, "@"); ok { // a command line can be seen by others
+	if name, ok := strings.CutPrefix(o.psk, "@"); ok { // others can see a command line
 		b, err := os.ReadFile(name)
 		if err != nil {
-			return nil, usagef("-psk: %w", err)
+			return nil, command.Usagef("-psk: %w", err)
 		}
 		digits = strings.TrimSpace(string(b))
 	}
 	key, err := hex.DecodeString(digits)
 	if err != nil {
-		return nil, usagef("-psk: not hexadecimal digits") // err would show some of them
+		return nil, command.Usagef("-psk: not hexadecimal digits") // err would show some of them
 	}
 	if len(key) < 16 {
-		return nil, usagef("-psk: %d bytes are too few, give 16 or more: openssl rand -hex 32", len(key))
+		return nil, command.Usagef("-psk: %d bytes are too few, give 16 or more: openssl rand -hex 32",
+			len(key))
 	}
 	return &sctpdtls.PSK{Identity: []byte(o.identity), Key: key}, nil
 }
 
-// logger returns one for -v, which tells what happens on standard error.
+// logger returns the logger for -v, which writes to standard error, or nil without it.
 func (p *program) logger(o *commonOptions) *slog.Logger {
 	if !o.verbose {
 		return nil
@@ -221,8 +222,8 @@ type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
-// openKeyLog opens the file that SSLKEYLOGFILE names for appending, or returns
-// nil, which can be closed as well, if it names none. Only the user may read what is in it.
+// openKeyLog opens the file that SSLKEYLOGFILE names for appending, readable only by the user. It
+// returns nil, which can be closed too, if the variable is empty.
 func (p *program) openKeyLog() (*os.File, error) {
 	name := p.getenv("SSLKEYLOGFILE")
 	if name == "" {
@@ -230,12 +231,12 @@ func (p *program) openKeyLog() (*os.File, error) {
 	}
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, usagef("SSLKEYLOGFILE: %w", err)
+		return nil, command.Usagef("SSLKEYLOGFILE: %w", err)
 	}
 	return f, nil
 }
 
-// maxMessageSize checks a -max-message.
+// maxMessageSize validates -max-message.
 func maxMessageSize(n int) error {
 	if n == 0 {
 		return nil
@@ -243,20 +244,11 @@ func maxMessageSize(n int) error {
 	return between(sctpdtls.MaxMessageSize, sctpdtls.MaxLargeMessageSize)(n)
 }
 
-// ask makes config ask for messages of size bytes, if they are large.
+// ask makes config request messages of size bytes, if they are large.
 func (o *commonOptions) ask(size int) {
 	if size > sctpdtls.MaxMessageSize {
 		o.maxMessage = max(o.maxMessage, size)
 	}
-}
-
-// onlyArg returns the one argument that c takes.
-func onlyArg(c *cli.Command) (string, error) {
-	if c.Args().Len() != 1 {
-		return "", usagef("%s takes one %s, not %d: see %s -help", c.Name, c.ArgsUsage, c.Args().Len(),
-			c.FullName())
-	}
-	return c.Args().First(), nil
 }
 
 func atLeast[T cmp.Ordered](low T) func(T) error {

@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
@@ -15,14 +13,15 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/seed-41f70523/dtls-sctp/internal/doctor"
+	"github.com/seed-41f70523/dtls-sctp/cmd/internal/command"
+	"github.com/seed-41f70523/dtls-sctp/cmd/internal/doctor"
 )
 
 // Exit statuses, as doc.go promises them.
 const (
 	exitOK           = 0
 	exitEchoes       = 1
-	exitUsage        = 2
+	exitUsage        = command.ExitUsage
 	exitNoConnection = 3
 )
 
@@ -35,7 +34,7 @@ func main() {
 	os.Exit(p.run(ctx, os.Args))
 }
 
-// A program is what the subcommands share: everything outside of them.
+// A program is what the subcommands share: their access to the rest of the system.
 type program struct {
 	stdout, stderr io.Writer
 	getenv         func(string) string
@@ -50,28 +49,18 @@ type program struct {
 // run executes one command line and returns the exit status.
 func (p *program) run(ctx context.Context, args []string) int {
 	err := p.command().Run(ctx, args)
-	if err == nil {
-		return exitOK
+	if err != nil {
+		p.complain("", err)
 	}
-	p.complain("", err)
-	var s *statusError
-	if errors.As(err, &s) {
-		return s.status
-	}
-	return exitEchoes
+	return command.Status(err, exitEchoes)
 }
 
 func (p *program) command() *cli.Command {
-	root := &cli.Command{
-		Name:                  "sctp-echo",
-		Usage:                 "try out DTLS over SCTP (RFC 6083)",
-		Version:               version(),
-		EnableShellCompletion: true,
-		Suggest:               true,
-		Writer:                p.stdout,
-		ErrWriter:             p.stderr,
-		// run prints errors and chooses the status.
-		ExitErrHandler: func(context.Context, *cli.Command, error) {},
+	return command.Root(&cli.Command{
+		Name:      "sctp-echo",
+		Usage:     "try out DTLS over SCTP (RFC 6083)",
+		Writer:    p.stdout,
+		ErrWriter: p.stderr,
 		Description: `Examples:
    sctp-echo doctor
    sctp-echo certs demo
@@ -79,42 +68,23 @@ func (p *program) command() *cli.Command {
    sctp-echo connect -cert demo/client.pem -key demo/client-key.pem -ca demo/ca.pem localhost:5868
 
 Exit status:
-   0  every echo came back right; the server was ended by a signal or by -once
+   0  every echo came back intact; a signal or -once ended the server
    1  an echo was lost or wrong, or the connection broke
    2  a flag, an argument or a file is wrong; nothing was sent
-   3  no connection came about: SCTP, SCTP-AUTH, the handshake or the port; or doctor found why
+   3  no connection was made, because of SCTP, SCTP-AUTH, the handshake or the port;
+      or doctor found a reason
 
 SSLKEYLOGFILE names a file to which the secrets of each connection are appended.
-NO_COLOR switches colours off, which only terminals get anyway.
+NO_COLOR disables color, which only terminals get.
 
 Shell completion:
    source <(sctp-echo completion bash)
 
 Manual page:
    sctp-echo man | man -l -`,
-		Action: func(_ context.Context, c *cli.Command) error {
-			if c.Args().Present() {
-				return usagef("no command %q: see sctp-echo help", c.Args().First())
-			}
-			return cli.ShowAppHelp(c)
-		},
 		Commands: []*cli.Command{p.certsCommand(), p.serveCommand(), p.connectCommand(), p.benchCommand(),
-			p.doctorCommand(), p.manCommand()},
-	}
-	for _, c := range append(root.Commands, root) {
-		c.OnUsageError = func(_ context.Context, c *cli.Command, err error, _ bool) error {
-			return usagef("%v: see %s -help", err, c.FullName())
-		}
-	}
-	return root
-}
-
-// version returns the version of the module, which go install and go build record.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(unknown)"
+			p.doctorCommand(), command.Man(p.stdout, "")},
+	})
 }
 
 // printf writes to standard output, whole lines at a time.
@@ -124,30 +94,16 @@ func (p *program) printf(format string, args ...any) {
 	fmt.Fprintf(p.stdout, format, args...)
 }
 
-// complain writes err with its remedy as one line to standard error. Who says
-// whom it concerns; it is empty if that is plain.
+// complain writes err with its remedy as one line to standard error, after who, a prefix that names
+// the client it concerns, if any.
 func (p *program) complain(who string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	fmt.Fprintf(p.stderr, "sctp-echo: %s%s\n", who, oneLine(explain(err)))
 }
 
-// oneLine takes the line ends out of s: an error that joins others has some.
+// oneLine joins the lines of s: an error that joins others has several.
 func oneLine(s string) string {
 	return doctor.Printable(strings.Join(strings.FieldsFunc(s,
 		func(r rune) bool { return r == '\n' || r == '\r' }), "; "))
-}
-
-// A statusError decides the exit status.
-type statusError struct {
-	status int
-	err    error
-}
-
-func (e *statusError) Error() string { return e.err.Error() }
-func (e *statusError) Unwrap() error { return e.err }
-
-// usagef makes an error that is the user's: a wrong flag, argument or file.
-func usagef(format string, args ...any) error {
-	return &statusError{exitUsage, fmt.Errorf(format, args...)}
 }

@@ -11,15 +11,15 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// modes are what a server can do with a client. Each returns why it has ended, which
-// is io.EOF when the client has closed.
+// modes are what a server can do with a client. Each returns why it ended: io.EOF if the client
+// closed the connection.
 var modes = map[string]func(*traffic) error{
 	"echo":    echo,
 	"discard": discard,
 	"chargen": chargen,
 }
 
-// traffic is a session of a server that counts.
+// traffic is a session of a server, with counters.
 type traffic struct {
 	session session
 	ppid    uint32        // for what is sent; 0 keeps that of the message
@@ -29,8 +29,8 @@ type traffic struct {
 	messagesIn, bytesIn, messagesOut, bytesOut atomic.Int64
 }
 
-// receive returns the next message, which is valid until the next call. A buffer that it gets for a
-// large one it does not keep.
+// receive returns the next message, which is valid until the next call. It does not keep the buffer
+// that it allocates for a large message.
 func (t *traffic) receive(buf []byte) ([]byte, sctpdtls.MessageInfo, error) {
 	n, info, err := t.session.ReadMessage(buf)
 	if errors.Is(err, io.ErrShortBuffer) {
@@ -81,7 +81,7 @@ func echo(t *traffic) error {
 	}
 }
 
-// discard reads to the end.
+// discard reads until the end.
 func discard(t *traffic) error {
 	buf := make([]byte, sctpdtls.MaxMessageSize)
 	for {
@@ -91,8 +91,7 @@ func discard(t *traffic) error {
 	}
 }
 
-// chargen sends until the client closes or does not read any more. What the client
-// sends is thrown away.
+// chargen sends until the client closes or stops reading, and discards what the client sends.
 func chargen(t *traffic) error {
 	ended := make(chan error, 1)
 	go func() { ended <- discard(t) }()
@@ -107,7 +106,7 @@ func chargen(t *traffic) error {
 		if err == nil {
 			continue
 		}
-		if !errors.Is(err, net.ErrClosed) { // else discard ends by itself, and knows why
+		if !errors.Is(err, net.ErrClosed) { // else discard returns the reason
 			t.session.Close()
 		}
 		if endErr := <-ended; errors.Is(endErr, io.EOF) {

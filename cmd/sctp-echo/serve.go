@@ -14,6 +14,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/seed-41f70523/dtls-sctp/cmd/internal/command"
 	"github.com/seed-41f70523/dtls-sctp/internal/legible"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
@@ -31,14 +32,14 @@ func (p *program) serveCommand() *cli.Command {
 		Usage:           "serve echo (or discard, or chargen) to any number of clients",
 		ArgsUsage:       "ADDR",
 		HideHelpCommand: true,
-		Description: `ADDR is HOST:PORT, or :PORT for all addresses; a host with several addresses is written
-a/b:PORT. With -ca each client must show a certificate that one of these CAs has signed.
-Whatever goes wrong with one client is told, and the others are served.
+		Description: `ADDR is HOST:PORT, or :PORT for all addresses; a host with several addresses is
+written a/b:PORT. With -ca, each client must have a certificate from one of these CAs. If a
+client fails, the server logs the error and continues to serve the others.
 
 Modes, as in RFC 862, 863 and 864:
-   echo     sends each message back: its stream, its PPID, ordered or not as it came
-   discard  reads and says nothing
-   chargen  sends lines of characters without end, on each stream in turn
+   echo     sends each message back on its stream, with its PPID, ordered or unordered as it was
+   discard  reads and sends nothing
+   chargen  sends lines of characters endlessly, on each stream in turn
 
 Examples:
    sctp-echo serve -cert demo/server.pem -key demo/server-key.pem -ca demo/ca.pem :5868
@@ -47,11 +48,11 @@ Examples:
    sctp-echo serve -cert amf/server.pem -key amf/server-key.pem -once 1 192.0.2.1/198.51.100.1:38412`,
 		Flags: append(o.flags(
 			"certificate chain of this server in PEM `FILE`",
-			"CA certificates that must have signed each client's, in PEM `FILE`",
-			"ask for `N` streams in each direction",
+			"CA certificates for those of the clients, in PEM `FILE`; required of each client",
+			"request `N` streams in each direction",
 			"send with this payload protocol identifier `N`; 0 echoes the message's own",
-			"give up after `TIME` a handshake that does not end, or a client that does not read", 64),
-			&cli.StringFlag{Name: "mode", Usage: "`MODE` of serving: echo, discard or chargen",
+			"give up a handshake, or a client that does not read, after `TIME`", 64),
+			&cli.StringFlag{Name: "mode", Usage: "`MODE` of the server: echo, discard or chargen",
 				Value: "echo", Destination: &o.mode,
 				Validator: func(m string) error {
 					if modes[m] == nil {
@@ -59,11 +60,11 @@ Examples:
 					}
 					return nil
 				}},
-			&cli.IntFlag{Name: "once", Usage: "end after `N` connections", HideDefault: true,
+			&cli.IntFlag{Name: "once", Usage: "exit after `N` connections", HideDefault: true,
 				Destination: &o.once, Validator: atLeast(0)},
 		),
 		Action: func(ctx context.Context, c *cli.Command) error {
-			addr, err := onlyArg(c)
+			addr, err := command.OnlyArg(c)
 			if err != nil {
 				return err
 			}
@@ -74,7 +75,7 @@ Examples:
 
 func (p *program) serve(ctx context.Context, addr string, o serveOptions) error {
 	if o.cert == "" && o.psk == "" && !o.plain {
-		return usagef("a server needs -cert and -key: sctp-echo certs DIR makes some; or -psk")
+		return command.Usagef("a server needs -cert and -key: sctp-echo certs DIR makes some; or -psk")
 	}
 	keyLog, err := p.openKeyLog()
 	if err != nil {
@@ -108,7 +109,7 @@ func (p *program) serve(ctx context.Context, addr string, o serveOptions) error 
 			if err == nil {
 				return
 			}
-			who := "a client" // that has gone before it could be accepted
+			who := "a client" // gone before it was accepted
 			if a != nil {
 				who = legible.Text(a.String())
 			}
@@ -118,7 +119,7 @@ func (p *program) serve(ctx context.Context, addr string, o serveOptions) error 
 
 	l, err := p.listen(o.network(), addr, config)
 	if err != nil {
-		return &statusError{exitNoConnection, err}
+		return command.Exit(exitNoConnection, err)
 	}
 	inside := ""
 	if o.transport == udp {
@@ -128,7 +129,7 @@ func (p *program) serve(ctx context.Context, addr string, o serveOptions) error 
 
 	var clients sync.WaitGroup
 	defer clients.Wait()
-	defer l.Close() // before waiting, so that no one else comes
+	defer l.Close() // before waiting, so that no other client comes
 	for n := 0; o.once == 0 || n < o.once; n++ {
 		s, err := l.accept(ctx)
 		if ctx.Err() != nil {
@@ -145,7 +146,7 @@ func (p *program) serve(ctx context.Context, addr string, o serveOptions) error 
 	return nil
 }
 
-// serveClient serves one client until it leaves or ctx ends, and tells how it went.
+// serveClient serves one client until it leaves or ctx ends, and prints the result.
 func (p *program) serveClient(ctx context.Context, s session, o serveOptions) {
 	who := legible.Text(s.RemoteAddr().String())
 	p.printf("%s: connected: %s\n", who, inLine(facts(s.ConnectionState())))

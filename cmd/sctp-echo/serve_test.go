@@ -71,9 +71,10 @@ func TestServeEcho(t *testing.T) {
 		if status := <-s.status; status != exitOK {
 			t.Errorf("status %d", status)
 		}
-		client := `192.0.2.1:40001: connected: DTLS 1.2, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, X25519, peer anonymous, SCTP-AUTH key id 1, streams 10 out, 10 in
-192.0.2.1:40001: closed by the client: 4 messages (400 bytes) in, 4 (400) out, in 8.000 ms
-`
+		client := "192.0.2.1:40001: connected: DTLS 1.2, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, " +
+			"X25519, peer anonymous, SCTP-AUTH key id 1, streams 10 out, 10 in\n" +
+			"192.0.2.1:40001: closed by the client: 4 messages (400 bytes) in, 4 (400) out, " +
+			"in 8.000 ms\n"
 		if want := "listening on 192.0.2.2:5868\n" + client + client; s.out.String() != want ||
 			s.errors.Len() != 0 {
 			t.Errorf("got:\n%s%s\nwant:\n%s", &s.out, &s.errors, want)

@@ -5,6 +5,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/seed-41f70523/dtls-sctp/cmd/internal/command"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
@@ -42,7 +43,7 @@ func dialSCTP(
 	if local != "" {
 		var err error
 		if d.LocalAddr, err = sctpdtls.ResolveAddr(ctx, "sctp", local); err != nil {
-			return nil, usagef("-local: %w", err)
+			return nil, command.Usagef("-local: %w", err)
 		}
 	}
 	if network == plain {

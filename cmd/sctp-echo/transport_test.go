@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-41f70523/dtls-sctp/internal/doctor"
+	"github.com/seed-41f70523/dtls-sctp/cmd/internal/doctor"
 )
 
 // overUDP runs a server with these flags and then the clients, over SCTP of their own, which every

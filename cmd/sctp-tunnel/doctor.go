@@ -8,9 +8,10 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/seed-41f70523/dtls-sctp/cmd/internal/command"
+	"github.com/seed-41f70523/dtls-sctp/cmd/internal/doctor"
 	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/config"
 	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/credential"
-	"github.com/seed-41f70523/dtls-sctp/internal/doctor"
 )
 
 const loopbackTimeout = 5 * time.Second
@@ -35,7 +36,7 @@ Example:
 				return err
 			}
 			if ills := p.show(checkServices(conf)); ills > 0 {
-				return usagef("%s: %d of the checks failed: see above", name, ills)
+				return command.Usagef("%s: %d of the checks failed: see above", name, ills)
 			}
 			return nil
 		},

@@ -6,6 +6,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/seed-41f70523/dtls-sctp/cmd/internal/command"
 	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/config"
 )
 
@@ -132,7 +133,8 @@ Example:
 // one runs the service of the flags.
 func (p *program) one(ctx context.Context, c *cli.Command, o *serviceOptions) error {
 	if c.Args().Present() {
-		return usagef("%s takes no argument %q: see %s -help", c.Name, c.Args().First(), c.FullName())
+		return command.Usagef("%s takes no argument %q: see %s -help", c.Name, c.Args().First(),
+			c.FullName())
 	}
 	for _, rule := range o.allow {
 		a, err := parseAllow(rule)
@@ -144,7 +146,7 @@ func (p *program) one(ctx context.Context, c *cli.Command, o *serviceOptions) er
 	o.Sandbox = !o.noSandbox
 	service, err := config.Check(&o.Process, &o.Settings)
 	if err != nil {
-		return &usageError{err}
+		return command.Exit(command.ExitUsage, err)
 	}
 	return p.tunnel(ctx, "", &config.Config{Process: o.Process, Services: []config.Service{*service}})
 }
@@ -155,8 +157,8 @@ func parseAllow(rule string) (a config.Allow, err error) {
 	names := map[string]*[]string{"dns": &a.DNS, "uri": &a.URI, "cn": &a.CN, "ou": &a.OU,
 		"spki": &a.SPKI, "psk": &a.PSK}[kind]
 	if names == nil || name == "" {
-		return a, usagef("-allow: %.80q names no peer: give dns:, uri:, cn:, ou:, spki: or psk: and a "+
-			"name", rule)
+		return a, command.Usagef("-allow: %.80q names no peer: give dns:, uri:, cn:, ou:, spki: or psk: "+
+			"and a name", rule)
 	}
 	*names = []string{name}
 	return a, nil

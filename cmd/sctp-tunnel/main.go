@@ -7,22 +7,21 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/seed-41f70523/dtls-sctp/cmd/internal/command"
+	"github.com/seed-41f70523/dtls-sctp/cmd/internal/doctor"
 	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/tunnel"
-	"github.com/seed-41f70523/dtls-sctp/internal/doctor"
-	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
 // Exit statuses, as doc.go promises them.
 const (
 	exitOK     = 0
 	exitFailed = 1
-	exitUsage  = 2
+	exitUsage  = command.ExitUsage
 )
 
 func main() {
@@ -48,36 +47,20 @@ type program struct {
 // run executes one command line and returns the exit status.
 func (p *program) run(ctx context.Context, args []string) int {
 	err := p.command().Run(ctx, args)
-	if err == nil {
-		return exitOK
+	if err != nil {
+		for line := range strings.Lines(err.Error()) {
+			fmt.Fprintf(p.stderr, "sctp-tunnel: %s\n", doctor.Printable(strings.TrimSuffix(line, "\n")))
+		}
 	}
-	for line := range strings.Lines(err.Error()) {
-		fmt.Fprintf(p.stderr, "sctp-tunnel: %s\n", doctor.Printable(strings.TrimSuffix(line, "\n")))
-	}
-	if _, ok := errtype.As[*usageError](err); ok {
-		return exitUsage
-	}
-	return exitFailed
+	return command.Status(err, exitFailed)
 }
 
-// A usageError is the user's: a wrong flag, argument or file.
-type usageError struct{ error }
-
-func (e *usageError) Unwrap() error { return e.error }
-
-func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
-
 func (p *program) command() *cli.Command {
-	root := &cli.Command{
-		Name:                  "sctp-tunnel",
-		Usage:                 "DTLS over SCTP (RFC 6083) for daemons that have no security",
-		Version:               version(),
-		EnableShellCompletion: true,
-		Suggest:               true,
-		Writer:                p.stdout,
-		ErrWriter:             p.stderr,
-		// run prints errors and chooses the status.
-		ExitErrHandler: func(context.Context, *cli.Command, error) {},
+	return command.Root(&cli.Command{
+		Name:      "sctp-tunnel",
+		Usage:     "DTLS over SCTP (RFC 6083) for daemons that have no security",
+		Writer:    p.stdout,
+		ErrWriter: p.stderr,
 		Description: `A server accepts DTLS/SCTP from the network, and dials the daemon beside it with
 plain SCTP. A client accepts plain SCTP from the daemon beside it, and dials the network with
 DTLS/SCTP. The far end may be another sctp-tunnel, or anything that speaks RFC 6083.
@@ -100,27 +83,7 @@ Signals:
 
 Manual page:
    sctp-tunnel man | man -l -`,
-		Action: func(_ context.Context, c *cli.Command) error {
-			if c.Args().Present() {
-				return usagef("no command %q: see sctp-tunnel help", c.Args().First())
-			}
-			return cli.ShowAppHelp(c)
-		},
 		Commands: []*cli.Command{p.serverCommand(), p.clientCommand(), p.runCommand(), p.checkCommand(),
-			p.configCommand(), p.doctorCommand(), p.manCommand()},
-	}
-	for _, c := range append(root.Commands, root) {
-		c.OnUsageError = func(_ context.Context, c *cli.Command, err error, _ bool) error {
-			return usagef("%v: see %s -help", err, c.FullName())
-		}
-	}
-	return root
-}
-
-// version returns the version of the module, which go install and go build record.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(unknown)"
+			p.configCommand(), p.doctorCommand(), command.Man(p.stdout, reference)},
+	})
 }

@@ -19,10 +19,10 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/seed-41f70523/dtls-sctp/cmd/internal/doctor"
+	"github.com/seed-41f70523/dtls-sctp/cmd/internal/testca"
 	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/config"
 	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/tunnel"
-	"github.com/seed-41f70523/dtls-sctp/internal/doctor"
-	"github.com/seed-41f70523/dtls-sctp/internal/testca"
 )
 
 // runCommand runs one command line without a network, and returns the exit status and what was

@@ -15,6 +15,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/seed-41f70523/dtls-sctp/cmd/internal/command"
 	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/config"
 	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/sandbox"
 	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/status"
@@ -51,13 +52,11 @@ Example:
 
 // argConfig reads the configuration whose file is the one argument of c.
 func argConfig(c *cli.Command) (name string, conf *config.Config, err error) {
-	if c.Args().Len() != 1 {
-		return "", nil, usagef("%s takes one %s, not %d: see %s -help", c.Name, c.ArgsUsage,
-			c.Args().Len(), c.FullName())
+	if name, err = command.OnlyArg(c); err != nil {
+		return "", nil, err
 	}
-	name = c.Args().First()
 	if conf, err = config.Read(name); err != nil {
-		return "", nil, &usageError{err}
+		return "", nil, command.Exit(command.ExitUsage, err)
 	}
 	return name, conf, nil
 }
@@ -82,17 +81,17 @@ type supervisor struct {
 func (p *program) tunnel(ctx context.Context, name string, conf *config.Config) error {
 	v := &supervisor{
 		file: name, process: conf.Process, log: newLog(p.stderr, conf.Process),
-		metrics: status.NewMetrics(version()), systemd: newNotifier(), serve: p.serve,
+		metrics: status.NewMetrics(command.Version()), systemd: newNotifier(), serve: p.serve,
 		failed: make(chan error, 1), services: make(map[string]*service),
 	}
 	all, err := load(conf)
 	if err != nil {
-		return &usageError{err}
+		return command.Exit(command.ExitUsage, err)
 	}
 	if name := os.Getenv("SSLKEYLOGFILE"); name != "" {
 		f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 		if err != nil {
-			return usagef("SSLKEYLOGFILE: %w", err)
+			return command.Usagef("SSLKEYLOGFILE: %w", err)
 		}
 		defer f.Close()
 		v.keyLog = f
@@ -109,7 +108,7 @@ func (p *program) tunnel(ctx context.Context, name string, conf *config.Config) 
 		served := make(chan struct{})
 		go func() {
 			defer close(served)
-			status.NewServer(v.metrics, version(), v.running).Serve(l)
+			status.NewServer(v.metrics, command.Version(), v.running).Serve(l)
 		}()
 		defer func() {
 			l.Close()
@@ -128,7 +127,7 @@ func (p *program) tunnel(ctx context.Context, name string, conf *config.Config) 
 		}
 	}
 	v.systemd.ready()
-	v.log.Info("begins", "version", version(), "services", len(all))
+	v.log.Info("begins", "version", command.Version(), "services", len(all))
 	v.watch(ctx, p.hangup)
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/seed-41f70523/dtls-sctp/internal/doctor"
+	"github.com/seed-41f70523/dtls-sctp/cmd/internal/doctor"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 

@@ -9,7 +9,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/seed-41f70523/dtls-sctp/internal/doctor"
+	"github.com/seed-41f70523/dtls-sctp/cmd/internal/doctor"
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )

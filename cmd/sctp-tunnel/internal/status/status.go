@@ -10,8 +10,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/seed-41f70523/dtls-sctp/cmd/internal/doctor"
 	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/tunnel"
-	"github.com/seed-41f70523/dtls-sctp/internal/doctor"
 	"github.com/seed-41f70523/dtls-sctp/internal/legible"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )

@@ -9,7 +9,7 @@ import (
 	"testing/fstest"
 	"time"
 
-	"github.com/seed-41f70523/dtls-sctp/internal/testca"
+	"github.com/seed-41f70523/dtls-sctp/cmd/internal/testca"
 )
 
 // aMachine is one on which all is well, but for what file, if not empty, holds.

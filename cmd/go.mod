@@ -1,10 +1,11 @@
-// The command, in a module of its own: the library requires nothing that only the command needs.
-module github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel
+// The commands, in a module of their own: the library requires nothing that only they need.
+module github.com/seed-41f70523/dtls-sctp/cmd
 
 go 1.25.0
 
 require (
 	github.com/coreos/go-systemd/v22 v22.7.0
+	github.com/fatih/color v1.19.0
 	github.com/landlock-lsm/go-landlock v0.10.1
 	github.com/pelletier/go-toml/v2 v2.4.3
 	github.com/prometheus/client_golang v1.24.1
@@ -19,6 +20,8 @@ require (
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/ishidawataru/sctp v0.0.0-20191218070446-00ab2ac2db07 // indirect
+	github.com/mattn/go-colorable v0.1.14 // indirect
+	github.com/mattn/go-isatty v0.0.20 // indirect
 	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
 	github.com/prometheus/client_model v0.6.2 // indirect
 	github.com/prometheus/common v0.70.1 // indirect

@@ -8,7 +8,7 @@ import (
 	"net"
 	"time"
 
-	"github.com/seed-41f70523/dtls-sctp/internal/testca"
+	"github.com/seed-41f70523/dtls-sctp/cmd/internal/testca"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
