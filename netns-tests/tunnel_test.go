@@ -23,6 +23,7 @@ type tunnelPair struct {
 	t         *testing.T
 	ran, core *Host
 	certs     string
+	user      string // whom tunnels become; empty: nobody else
 }
 
 func newTunnelPair(t *testing.T) *tunnelPair {
@@ -45,6 +46,7 @@ func addresses(h *Host) string { return h.Addrs[0].String() + "/" + h.Addrs[1].S
 func (p *tunnelPair) tunnel(h *Host, services ...string) *Process {
 	p.t.Helper()
 	var b strings.Builder
+	fmt.Fprintf(&b, "user = %q\n", p.user)
 	for i, s := range services {
 		cert := "client"
 		if strings.Contains(s, `role = "server"`) {
@@ -59,6 +61,11 @@ func (p *tunnelPair) tunnel(h *Host, services ...string) *Process {
 	name := filepath.Join(p.t.TempDir(), "tunnel.toml")
 	if err := os.WriteFile(name, []byte(b.String()), 0o600); err != nil {
 		p.t.Fatal(err)
+	}
+	if p.user != "" { // has to find what it may read
+		if err := os.Chmod(filepath.Dir(p.certs), 0o755); err != nil {
+			p.t.Fatal(err)
+		}
 	}
 	return h.Start(p.t, "env", "SSLKEYLOGFILE="+p.keyLog(), "sctp-tunnel", "run", name)
 }
@@ -220,29 +227,35 @@ func becomes(other uint32) func(uint32) uint32 { return func(uint32) uint32 { re
 func checkSame(t *testing.T, a, b *wire.Association, ppid func(uint32) uint32) {
 	t.Helper()
 	for _, side := range []wire.Side{wire.Initiator, wire.Responder} {
-		here, there := userMessages(a, side), userMessages(b, side)
-		if len(here) != len(there) {
-			t.Errorf("%v: %d messages, %d of them on the other side", side, len(here), len(there))
+		checkSide(t, a, b, side, ppid)
+	}
+}
+
+// checkSide is checkSame for what one side has sent.
+func checkSide(t *testing.T, a, b *wire.Association, side wire.Side, ppid func(uint32) uint32) {
+	t.Helper()
+	here, there := userMessages(a, side), userMessages(b, side)
+	if len(here) != len(there) {
+		t.Errorf("%v: %d messages, %d of them on the other side", side, len(here), len(there))
+		return
+	}
+	byStream := make(map[uint16][]*wire.Message)
+	for _, m := range there {
+		byStream[m.Stream] = append(byStream[m.Stream], m)
+	}
+	for _, m := range here {
+		rest := byStream[m.Stream]
+		if len(rest) == 0 {
+			t.Errorf("%v is not on the other side", m)
 			continue
 		}
-		byStream := make(map[uint16][]*wire.Message)
-		for _, m := range there {
-			byStream[m.Stream] = append(byStream[m.Stream], m)
+		o := rest[0]
+		byStream[m.Stream] = rest[1:]
+		if !bytes.Equal(content(m), content(o)) || m.Unordered != o.Unordered {
+			t.Errorf("%v is not %v", m, o)
 		}
-		for _, m := range here {
-			rest := byStream[m.Stream]
-			if len(rest) == 0 {
-				t.Errorf("%v is not on the other side", m)
-				continue
-			}
-			o := rest[0]
-			byStream[m.Stream] = rest[1:]
-			if !bytes.Equal(content(m), content(o)) || m.Unordered != o.Unordered {
-				t.Errorf("%v is not %v", m, o)
-			}
-			if o.PPID != ppid(m.PPID) {
-				t.Errorf("%v has identifier %d, and %d on the other side", m, m.PPID, o.PPID)
-			}
+		if o.PPID != ppid(m.PPID) {
+			t.Errorf("%v has identifier %d, and %d on the other side", m, m.PPID, o.PPID)
 		}
 	}
 }
