@@ -7,48 +7,10 @@ import (
 	"syscall"
 
 	"github.com/seed-41f70523/dtls-sctp/authchunk"
-	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
-
-// Client makes a DTLS client of an association that is set up already, as [tls.Client] does of a
-// connection: one of [FromSocket], or any other [stream.Association]. The handshake is done by the
-// first call that needs it, or by [Conn.HandshakeContext]. Config needs a ServerName, or
-// InsecureSkipVerify; its SCTP does not count.
-//
-// Both ends of the association must have SCTP-AUTH, or the error is an [AuthUnsupportedError] and
-// nothing was sent. After an error the association is still the caller's. Otherwise it belongs to
-// the Conn, which closes it, and nobody else may use it.
-func Client(a stream.Association, config *Config) (*Conn, error) {
-	if config == nil {
-		config = new(Config)
-	}
-	if err := config.check(); err != nil {
-		return nil, err
-	}
-	core, err := dtlscore.Client(config.core())
-	if err != nil {
-		return nil, err
-	}
-	return newConn(a, config, core)
-}
-
-// Server is [Client] for the other end. Config needs a certificate, or what stands for one.
-func Server(a stream.Association, config *Config) (*Conn, error) {
-	if config == nil {
-		return nil, errNoConfig
-	}
-	if err := config.check(); err != nil {
-		return nil, err
-	}
-	core, err := dtlscore.Server(config.core())
-	if err != nil {
-		return nil, err
-	}
-	return newConn(a, config, core)
-}
 
 // A Socket is an SCTP association that other code has set up: a *sctp.SCTPConn of
 // github.com/ishidawataru/sctp, which has none for 386, or an *os.File.

@@ -3,7 +3,7 @@ package sctpdtls
 import (
 	"time"
 
-	"github.com/seed-41f70523/dtls-sctp/dtlscore"
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // Acknowledgements are not authenticated: whoever is on the path can take a message away and
@@ -28,53 +28,38 @@ func (p *checkpoint) count(tsn uint32) {
 	}
 }
 
-// look asks whether something is missing that was sent before the checkpoint. Nothing is as soon as
-// nothing at all is. As long as it cannot be told apart from what was sent later, and may still
-// come, look is called with each message; the next checkpoint takes over from this one, and what
-// comes with close_notify leaves no doubt.
-func (c *Conn) look() error {
-	missing, highest, err := c.assoc.Missing()
-	if err != nil || missing == 0 || c.partial {
-		c.check.open = false // an association that is over tells so itself
-		return nil
+// missing asks a, which has no partial reliability, how many chunks are missing that were sent
+// before the checkpoint. None is as soon as nothing at all is missing. As long as it cannot be told
+// apart from what was sent later, and may still come, missing is called with each message; the next
+// checkpoint takes over from this one, and what comes with close_notify leaves no doubt.
+func (p *checkpoint) missing(a stream.Association) int {
+	missing, highest, err := a.Missing()
+	if err != nil || missing == 0 {
+		p.open = false // an association that is over tells so itself
+		return 0
 	}
-	later := int(int32(highest - c.check.tsn)) // chunks that were sent after it, and may be missing
+	later := int(int32(highest - p.tsn)) // chunks that were sent after it, and may be missing
 	if later < 0 {
-		c.check.open = false // what was counted does not fit
-		return nil
+		p.open = false // what was counted does not fit
+		return 0
 	}
-	later -= max(c.check.later, min(later, 1)) // the highest is not
-	if missing > later {
-		return c.truncated(missing - later)
-	}
-	return nil
+	later -= max(p.later, min(later, 1)) // the highest is not
+	return max(0, missing-later)
 }
 
 // settleTime is how long the peer has to give up what it cannot deliver, after its close_notify. A
 // FORWARD TSN chunk may be lost as well, and comes again with the acknowledgement of close_notify.
 const settleTime = time.Second
 
-// nothingMissing finds out, when the peer's close_notify has come, whether all before it has.
-func (c *Conn) nothingMissing() error {
-	if c.closing.Load() {
-		return nil // nobody asks for messages any more
-	}
-	for until := time.Now().Add(settleTime); ; c.tuner.Pause(10 * time.Millisecond) {
-		missing, _, err := c.assoc.Missing()
-		switch {
-		case err != nil && c.config.RequireComplete:
-			return c.truncated(0)
-		case err != nil || missing == 0:
-			return nil
-		case !c.partial || reached(until):
-			return c.truncated(missing)
+// missingAtEnd asks a, when the peer's close_notify has come, how many chunks before it are
+// missing. With partial reliability it waits for the peer to give them up.
+func missingAtEnd(
+	a stream.Association, partial bool, pause func(time.Duration),
+) (missing int, err error) {
+	for until := time.Now().Add(settleTime); ; pause(10 * time.Millisecond) {
+		missing, _, err = a.Missing()
+		if err != nil || missing == 0 || !partial || reached(until) {
+			return missing, err
 		}
 	}
-}
-
-// truncated ends the connection. There is no alert for it; it stands in the place of a message that
-// is not what it should be.
-func (c *Conn) truncated(missing int) error {
-	c.core.Fail(dtlscore.AlertUnexpectedMessage, &TruncationError{missing})
-	return c.core.Err()
 }

@@ -40,6 +40,18 @@ const (
 // NewSessionCache returns a cache in memory for the sessions used last, as many as capacity says.
 func NewSessionCache(capacity int) SessionCache { return dtlscore.NewSessionCache(capacity) }
 
+// A RekeyPolicy says when this end makes new keys for what it sends: after so many records, or
+// bytes of messages, or so much time. 0 is never, but for the limits of the cipher suite, which
+// DTLS 1.3 keeps by itself. In DTLS 1.3 that is a KeyUpdate; in DTLS 1.2 a renegotiation, if
+// [Config].Renegotiation allows it and a client has RFC 5746, but no more than 12 at once and then
+// one a second, since the peer would take more for an attack. Age is looked at when something is
+// sent.
+type RekeyPolicy struct {
+	Records uint64
+	Bytes   uint64
+	Age     time.Duration
+}
+
 // A Config says how connections are made. It has the names, types and meanings of
 // [tls.Config] wherever both have a field. The zero value is a usable client once
 // ServerName is set ([Dial] sets it). It must not be changed once in use, and may be shared.
@@ -249,4 +261,61 @@ func orDefault[T int | time.Duration](v, d T) T {
 		return d
 	}
 	return v
+}
+
+// core returns what the DTLS core needs to know of c.
+func (c *Config) core() *dtlscore.Config {
+	if c == nil {
+		return nil
+	}
+	d := &dtlscore.Config{
+		Certificates:          c.Certificates,
+		GetCertificate:        c.GetCertificate,
+		GetClientCertificate:  c.GetClientCertificate,
+		RawKey:                c.RawKey,
+		RootCAs:               c.RootCAs,
+		ServerName:            c.ServerName,
+		ClientCAs:             c.ClientCAs,
+		ClientAuth:            c.ClientAuth,
+		InsecureSkipVerify:    c.InsecureSkipVerify,
+		VerifyPeerCertificate: c.VerifyPeerCertificate,
+		VerifyRawKey:          c.VerifyRawKey,
+		GetPSK:                c.GetPSK,
+		LookupPSK:             c.LookupPSK,
+		TicketKeys:            c.TicketKeys,
+		SessionCache:          c.SessionCache,
+		MinVersion:            c.MinVersion,
+		MaxVersion:            c.MaxVersion,
+		CipherSuites:          c.CipherSuites,
+		CurvePreferences:      c.CurvePreferences,
+		NextProtos:            c.NextProtos,
+		MaxMessageSize:        c.MaxMessageSize,
+		Renegotiation:         c.Renegotiation,
+		KeyLogWriter:          c.KeyLogWriter,
+		Rand:                  c.Rand,
+		Time:                  c.Time,
+	}
+	if c.LegacyLabel {
+		d.EndpointSecretLabel = legacyLabel
+	}
+	if c.DraftLabel {
+		d.EndpointSecretLabel13 = draftLabel
+	}
+	if f := c.GetConfigForClient; f != nil {
+		d.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*dtlscore.Config, error) {
+			config, err := f(hello)
+			return config.core(), err
+		}
+	}
+	if f := c.VerifyConnection; f != nil {
+		d.VerifyConnection = func(s dtlscore.ConnectionState) error {
+			return f(ConnectionState{ConnectionState: s})
+		}
+	}
+	if f := c.OnPeerChanged; f != nil {
+		d.OnPeerChanged = func(old, new dtlscore.ConnectionState) error {
+			return f(ConnectionState{ConnectionState: old}, ConnectionState{ConnectionState: new})
+		}
+	}
+	return d
 }

@@ -2,9 +2,8 @@ package sctpdtls
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -46,163 +45,112 @@ type Conn struct {
 	owned
 }
 
-func newConn(a stream.Association, config *Config, core *dtlscore.Conn) (*Conn, error) {
-	agreement, err := a.AuthAgreement()
-	if err == nil {
-		err = agreement.Check()
+// reading is what readers of a Conn use, and the owner.
+type reading struct {
+	mux     *stream.Mux           // messages that nobody has read yet
+	full    atomic.Bool           // the owner waits for room in mux
+	readEnd atomic.Pointer[error] // why nothing more will be received
+
+	streams struct {
+		sync.Mutex
+		open map[uint16]*Stream // those that are claimed
 	}
-	if err != nil {
-		return nil, err // no byte of DTLS without SCTP-AUTH
-	}
-	c := &Conn{
-		assoc:   a,
-		tuner:   tunerOf(a),
-		core:    core,
-		config:  config,
-		partial: agreement.PartialReliability,
-		life:    newCancelCause(),
-		owner:   make(token, 1),
-	}
-	c.mux = stream.NewMux(config.readQueue())
-	c.gate, c.space = newGate(), make(token, 1)
-	c.messages, c.gateShut = stream.NewReader(a), true
-	c.keys = newKeyring(c.authSocket())
-	c.keys.limiter, _ = a.(stream.KeyLimiter)
-	c.own.reads(c.mux.Rest())
-	c.alarm.set, c.alarm.bell = a.SetReadDeadline, make(chan struct{}, 1)
-	c.writeDeadline.set = a.SetWriteDeadline
-	c.writeDeadline.take(time.Time{})
-	return c, nil
 }
 
-// tunerOf returns a as a HandshakeTuner, or one that changes nothing.
-func tunerOf(a stream.Association) stream.HandshakeTuner {
-	if t, ok := a.(stream.HandshakeTuner); ok {
-		return t
-	}
-	return untuned{}
+// writing is what writers of a Conn use, and the owner.
+type writing struct {
+	gate          *gate                   // holds writers while keys change
+	writeEnd      atomic.Pointer[error]   // why nothing can be written any more
+	closeWrite    atomic.Pointer[request] // that of CloseWrite, once it was called
+	space         token                   // held by the one writer who waits for buffer space
+	waiting       atomic.Int32            // writers who hold it or want to
+	writeDeadline writeDeadline
 }
 
-type untuned struct{}
+// owned is what only the owner of a Conn uses.
+type owned struct {
+	messages *stream.Reader
+	driver
+	ending
+	logLimit logLimit // of events
+}
 
-func (untuned) Handshaking(bool) error { return nil }
-func (untuned) Settled() error         { return nil }
-func (untuned) Pause(d time.Duration)  { time.Sleep(d) }
+// A driver is where the owner of a connection is in what the core wants, so that it can be
+// interrupted and go on.
+type driver struct {
+	current  dtlscore.Event // what the core wants next, and is not done yet
+	flight   [][]byte       // records to be sent before current, at most stream.MaxBatch
+	dryAsked bool           // current is a flush, and a dry event will come
+	drained  int            // bytes read by a drain that is not at its end
+	gateShut bool           // the gate is shut, the write deadline is the owner's
+	reopen   bool           // the gate is shut for a control record only
+	switched bool           // something was sent under a key made by a handshake
+
+	controlAt uint32              // TSN of the last control record that was not held
+	changeAt  uint32              // of ChangeCipherSpec
+	check     checkpoint          // the last one, if it is not passed
+	heldInfo  map[int]stream.Info // of the messages that the core holds, by its numbers
+
+	epoch uint64 // of the keys of DTLS for what this end sends
+	pace  pace
+}
+
+// ending is how a connection ends.
+type ending struct {
+	ended      error  // what readers get when no message is left
+	peerClosed bool   // the peer's close_notify has come
+	peerShut   bool   // SHUTDOWN of the peer has come
+	closed     bool   // by Close or Abort
+	closeErr   error  // then: what Close returns
+	dead       bool   // nothing can be sent or received any more
+	failure    error  // then: why
+	down       error  // what the end of the association means, nil while it exists
+	cause      uint16 // of the ABORT that ended it
+}
+
+// A party is one for whom messages are kept, and who has deadlines: a Stream, or the Conn for all
+// streams that nobody has claimed.
+type party struct {
+	queue       *stream.Queue
+	read, write timeLimit
+	closed      chan struct{} // closed with a Stream; nil for a Conn
+}
+
+// reads makes q the queue of p.
+func (p *party) reads(q *stream.Queue) { p.queue, p.read.queue = q, q }
+
+func (p *party) isClosed() bool {
+	if p.closed == nil {
+		return false
+	}
+	select {
+	case <-p.closed:
+		return true
+	default:
+		return false
+	}
+}
+
+// A token is a mutex that testing/synctest can see somebody wait for.
+type token chan struct{}
+
+func (t token) lock()   { t <- struct{}{} }
+func (t token) unlock() { <-t }
+
+// A cancelCause is a context with what ends it.
+type cancelCause struct {
+	context.Context
+	cancel context.CancelCauseFunc
+}
+
+func newCancelCause() (o cancelCause) {
+	o.Context, o.cancel = context.WithCancelCause(context.Background())
+	return o
+}
 
 // ok reports whether there is a connection at all. Methods of none return syscall.EINVAL, as those
 // of package net do: an error path may close what Dial did not return.
 func (c *Conn) ok() bool { return c != nil && c.assoc != nil }
-
-// HandshakeContext does the handshake if it has not been done yet. There is no need to
-// call it for connections from Dial and Listener. An error is final, unless ctx was done while
-// another goroutine did the handshake. The time limit is that of
-// ctx or [Config].HandshakeTimeout, whichever is shorter; the deadlines do not matter.
-func (c *Conn) HandshakeContext(ctx context.Context) error {
-	if !c.ok() {
-		return syscall.EINVAL
-	}
-	if c.state.Load() != nil {
-		return nil
-	}
-	owns, err := c.takeOwner(ctx)
-	if !owns {
-		return err
-	}
-	if c.state.Load() == nil {
-		if err = c.ended; err == nil {
-			err = c.handshake(ctx)
-			c.tellHandshake(err)
-			if err == nil {
-				go c.run() // from now on it holds owner
-				return nil
-			}
-		}
-	}
-	c.owner.unlock()
-	return err
-}
-
-// takeOwner waits until the caller holds owner, or the first handshake is complete: then the caller
-// does not hold it.
-func (c *Conn) takeOwner(ctx context.Context) (owns bool, err error) {
-	select {
-	case c.owner <- struct{}{}: // also if ctx is done: then that ends the connection
-		return true, nil
-	default:
-	}
-	for {
-		changed := c.gate.changed() // which opens when the handshake is complete
-		if c.state.Load() != nil {
-			return false, nil
-		}
-		select {
-		case c.owner <- struct{}{}:
-			return true, nil
-		case <-changed:
-		case <-ctx.Done():
-			return false, ctx.Err()
-		}
-	}
-}
-
-// handshake does the first handshake, with owner held.
-func (c *Conn) handshake(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, c.config.handshakeTimeout())
-	defer cancel()
-	if c.closing.Load() {
-		return net.ErrClosed
-	}
-	defer context.AfterFunc(ctx, c.alarm.ring)()
-	c.core.SetContext(ctx, callbackConn{c})
-	defer c.core.SetContext(context.Background(), callbackConn{c}) // of renegotiations
-	err := c.gone(c.tuner.Handshaking(true))
-	if err == nil {
-		err = c.core.Start()
-	}
-	if err == nil {
-		err = c.obey()
-	}
-	for err == nil && c.state.Load() == nil {
-		err = c.advance()
-	}
-	switch {
-	case err == nil:
-	case c.closing.Load():
-		return c.giveUp(net.ErrClosed)
-	case errors.Is(ctx.Err(), context.Canceled):
-		return c.giveUp(fmt.Errorf("sctpdtls: the handshake was given up: %w", ctx.Err()))
-	case ctx.Err() != nil:
-		return c.giveUp(&HandshakeTimeoutError{KeyInUse: c.switched, Err: ctx.Err()})
-	default:
-		return c.fail(err)
-	}
-	return nil
-}
-
-// A callbackConn is what callbacks find as [tls.ClientHelloInfo].Conn: who the peer is. crypto/tls
-// shows the connection below TLS there, which is not to be read or written either.
-type callbackConn struct{ c *Conn }
-
-// Streams returns the number of streams of the association, for those who know that it is there.
-func (h callbackConn) Streams() (out, in uint16) { return h.c.assoc.Streams() }
-
-func (h callbackConn) LocalAddr() net.Addr  { return h.c.LocalAddr() }
-func (h callbackConn) RemoteAddr() net.Addr { return h.c.RemoteAddr() }
-
-// which ends the handshake
-func (h callbackConn) Close() error                   { return h.c.assoc.Abort() }
-func (callbackConn) Read([]byte) (int, error)         { return 0, errInCallback }
-func (callbackConn) Write([]byte) (int, error)        { return 0, errInCallback }
-func (callbackConn) SetDeadline(time.Time) error      { return errInCallback }
-func (callbackConn) SetReadDeadline(time.Time) error  { return errInCallback }
-func (callbackConn) SetWriteDeadline(time.Time) error { return errInCallback }
-
-var errInCallback = fmt.Errorf(
-	"sctpdtls: a ClientHelloInfo's Conn has addresses only: the handshake is under way: %w",
-	errors.ErrUnsupported)
-
-// Handshake is HandshakeContext with no context.
-func (c *Conn) Handshake() error { return c.HandshakeContext(context.Background()) }
 
 // ConnectionState returns what the last handshake agreed on; before the first is
 // complete, the zero value.
@@ -273,4 +221,16 @@ func (c *Conn) setWriteDeadline(p *party, t time.Time) error {
 	p.write.set(t)
 	c.writeDeadline.changed(&p.write)
 	return nil
+}
+
+// Context returns a context that is done as soon as the peer will send nothing more: it has closed
+// its direction, the connection has failed, or it was closed here. Messages that were received
+// before can still be read. [context.Cause] of it is the error that reads return after them: io.EOF
+// after the peer's close_notify, net.ErrClosed after Close or Abort, or what went wrong. Before the
+// handshake is complete it is not done unless the handshake has failed.
+func (c *Conn) Context() context.Context {
+	if !c.ok() {
+		return context.Background()
+	}
+	return c.life.Context
 }

@@ -193,5 +193,3 @@ func hostOf(address string) string {
 	}
 	return host
 }
-
-var errNoConfig = errors.New("sctpdtls: a server needs a Config with a certificate")

@@ -18,33 +18,6 @@ import (
 // wants, in its order, done with an SCTP association. All of it runs with
 // Conn.owner held.
 
-// A driver is where the owner of a connection is in what the core wants, so that it can be
-// interrupted and go on.
-type driver struct {
-	current  dtlscore.Event // what the core wants next, and is not done yet
-	flight   [][]byte       // records to be sent before current, at most maxBatch
-	dryAsked bool           // current is a flush, and a dry event will come
-	drained  int            // bytes read by a drain that is not at its end
-	gateShut bool           // the gate is shut, the write deadline is the owner's
-	reopen   bool           // the gate is shut for a control record only
-	switched bool           // something was sent under a key made by a handshake
-
-	controlAt uint32              // TSN of the last control record that was not held
-	changeAt  uint32              // of ChangeCipherSpec
-	check     checkpoint          // the last one, if it is not passed
-	heldInfo  map[int]stream.Info // of the messages that the core holds, by its numbers
-
-	pace
-}
-
-// pace is how long things take: see awaitPeerKey.
-type pace struct {
-	sentAt     time.Time     // when the last control record was sent
-	answerTime time.Duration // from the first of them to what followed the peer's answer
-	askedAt    time.Time     // when the one was sent from which the peer makes its key
-	keyTime    time.Duration // that it took from there to compute and install a key
-}
-
 // controlInfo is how handshake, alert and ChangeCipherSpec records travel: stream 0, ordered,
 // reliable (RFC 6083, Section 4.4). There is no PPID for them (Section 4.3).
 // The last record of a flight asks for its acknowledgement at once, because a flush waits for that.
@@ -83,7 +56,11 @@ func (c *Conn) obey() error {
 
 // obeyed is called when all is done that the core wanted.
 func (c *Conn) obeyed() error {
-	c.tellKeys()
+	if epoch := c.core.Epoch(); epoch != c.epoch {
+		c.epoch = epoch
+		c.counted.newKeys()
+		c.tellKeys(epoch)
+	}
 	if c.closeWrite.Load() != nil {
 		c.finished(closeWriteTask, c.core.Err())
 	}
@@ -96,7 +73,7 @@ func (c *Conn) next() dtlscore.Event {
 		ev := c.core.NextEvent()
 		if ev.Kind == dtlscore.EventSend {
 			c.flight = append(c.flight, ev.Data)
-			if ev.More && len(c.flight) < maxBatch {
+			if ev.More && len(c.flight) < stream.MaxBatch {
 				continue
 			}
 		}
@@ -121,18 +98,20 @@ func (c *Conn) do(ev dtlscore.Event) error {
 			clear(c.heldInfo) // of the handshake before
 		}
 		err := c.keys.install(ev.Data)
-		c.askedAt, c.keyTime = c.sentAt, time.Since(c.sentAt)
+		c.pace.installed()
 		if err == nil && c.state.Load() != nil { // a renegotiation
 			err = c.tuner.Handshaking(true)
 		}
 		return c.gone(err)
 	case dtlscore.EventActivate:
-		c.awaitPeerKey()
+		if !c.keys.peerHasKey() {
+			c.tuner.Pause(c.pace.untilPeerKey())
+		}
 		if err := c.tuner.Handshaking(false); err != nil {
 			return c.gone(err)
 		}
 		c.switched = true
-		c.meter.newAuthKey()
+		c.counted.newAuthKey()
 		return c.gone(c.keys.activate())
 	case dtlscore.EventPeerFinished:
 		if n := c.core.MaxRecord(); n > stream.MaxMessageSize {
@@ -191,6 +170,28 @@ func (c *Conn) peerCloses() error {
 	return nil
 }
 
+// nothingMissing finds out, when the peer's close_notify has come, whether all before it has.
+func (c *Conn) nothingMissing() error {
+	if c.closing.Load() {
+		return nil // nobody asks for messages any more
+	}
+	missing, err := missingAtEnd(c.assoc, c.partial, c.tuner.Pause)
+	switch {
+	case err != nil && c.config.RequireComplete:
+		return c.truncated(0)
+	case err != nil || missing == 0:
+		return nil
+	}
+	return c.truncated(missing)
+}
+
+// truncated ends the connection. There is no alert for it; it stands in the place of a message that
+// is not what it should be.
+func (c *Conn) truncated(missing int) error {
+	c.core.Fail(dtlscore.AlertUnexpectedMessage, &TruncationError{missing})
+	return c.core.Err()
+}
+
 // sendFlight sends the records that were collected. When there is no space for them, the peer may
 // be waiting for space just as well, so it goes on reading until there is. Writers wait until then,
 // also when this is interrupted: they would take the space.
@@ -198,9 +199,7 @@ func (c *Conn) sendFlight() error {
 	if len(c.flight) == 0 {
 		return nil
 	}
-	if c.answerTime == 0 && !c.sentAt.IsZero() {
-		c.answerTime = time.Since(c.sentAt)
-	}
+	c.pace.answers()
 	err := c.trySendFlight()
 	for errors.Is(err, stream.ErrWouldBlock) {
 		c.reopen = c.reopen || !c.gateShut
@@ -216,13 +215,13 @@ func (c *Conn) sendFlight() error {
 		c.reopen = false
 		c.openGate()
 	}
-	c.sentAt = time.Now()
+	c.pace.sent()
 	return c.gone(err)
 }
 
 // trySendFlight sends as many records as there is space for.
 func (c *Conn) trySendFlight() (err error) {
-	var infos [maxBatch]stream.Info
+	var infos [stream.MaxBatch]stream.Info
 	for i := range c.flight {
 		infos[i] = controlInfo
 	}
@@ -253,25 +252,9 @@ func (c *Conn) gone(err error) error {
 	return c.over(err)
 }
 
-// awaitPeerKey gives the peer time to install the key that this end is about to use. The peer drops
-// in silence what comes before, and gets it again only when a timer has run out. Nothing in DTLS
-// 1.2 tells a client that the server is ready, and the acknowledgements of the flush before come
-// from its kernel, not from its program. But it has as much to do as it had for its first answer,
-// and computes what this end has just computed, from the same message. That time is enough unless
-// it is busier than before, and then the timer is a short one (handshakeRTO). Where the network
-// takes longer than the peer, the flush has taken it already.
-func (c *Conn) awaitPeerKey() {
-	if !c.keys.peerHasKey() {
-		c.tuner.Pause(min(max(c.answerTime, 3*c.keyTime, minKeyTime), maxKeyTime) - time.Since(c.askedAt))
-	}
-}
-
-// The wait for the peer's key is at least the time in which a program may be woken, on a processor
-// that it shares with others, and bounded lest our own slowness be taken for the peer's.
-const (
-	minKeyTime = time.Millisecond
-	maxKeyTime = 50 * time.Millisecond
-)
+// mustPause reports whether there is no room for more messages. After the peer's close_notify none
+// come.
+func (c *Conn) mustPause() bool { return c.mux.Full() && c.ended == nil }
 
 // shutGate keeps writers out. One that waits for buffer space is sent away to try again
 // later, for it could wait as long as the peer does not read, and the peer for us.
@@ -390,16 +373,16 @@ func (c *Conn) receive(m stream.Message) (data []byte, err error) {
 	if control && data == nil && c.core.Held() == before {
 		c.controlAt = m.TSN
 	}
-	if c.core.Checkpoints() > checkpoints {
+	if c.core.Checkpoints() > checkpoints && !c.partial {
 		c.check.begin(m.TSN)
 	}
 	if c.check.open {
 		c.check.count(m.TSN)
-		if err := c.look(); err != nil {
+		if n := c.check.missing(c.assoc); n > 0 {
 			if data != nil {
 				c.queue(data, m.Info)
 			}
-			return nil, err
+			return nil, c.truncated(n)
 		}
 	}
 	return data, nil
@@ -492,72 +475,4 @@ func (c *Conn) handshakeComplete() error {
 	c.openGate()
 	c.requests.finishAll(renegotiateTask, nil)
 	return c.gone(c.tuner.Settled())
-}
-
-// alertTime is how long a dying connection waits for the peer to acknowledge the alert.
-const alertTime = time.Second
-
-// fail ends the connection because of err: the core's alert goes out, then the
-// association is aborted. It returns what readers get from now on.
-func (c *Conn) fail(err error) error {
-	if c.ended == nil {
-		c.end(err)
-		c.tellAlert(err)
-		if c.down == nil {
-			c.lastWords(err)
-		}
-		c.giveUp(err)
-	}
-	return c.ended
-}
-
-// giveUp ends the connection because of err without a word.
-func (c *Conn) giveUp(err error) error {
-	c.end(err)
-	c.keys.stop()
-	c.core.Fail(dtlscore.AlertInternalError, err)
-	c.forget()
-	c.assoc.Abort()
-	if !c.dead {
-		c.dead, c.failure = true, err
-	}
-	c.requests.close(*c.writeEnd.Load())
-	return c.ended
-}
-
-// forget overwrites the secrets of a connection that sends and receives nothing any more.
-func (c *Conn) forget() {
-	clear(c.current.Data) // it may be a key of SCTP-AUTH
-	c.current = dtlscore.Event{}
-	c.core.Forget()
-}
-
-// lastWords sends what the core still has to say, and waits a little for it to arrive,
-// since an ABORT throws away what is on its way.
-func (c *Conn) lastWords(err error) {
-	c.shutGate()
-	c.current, c.dryAsked = dtlscore.Event{}, false
-	c.keys.follow()
-	c.core.Fail(dtlscore.AlertInternalError, err) // unless it was the core that failed
-	if len(c.flight) > 0 {
-		c.trySendFlight() // the alert may be in keys that it has brought
-	}
-	c.flight = nil
-	said := false
-	for ev := c.core.NextEvent(); ev.Kind != dtlscore.EventNone; ev = c.core.NextEvent() {
-		if ev.Kind == dtlscore.EventSend {
-			c.writeDeadline.take(time.Now().Add(alertTime))
-			said = c.assoc.Send(ev.Data, lastControlInfo) == nil
-		}
-	}
-	if !said || c.assoc.AskDry() != nil {
-		return
-	}
-	c.alarm.limitTo(time.Now().Add(alertTime))
-	for {
-		_, ev, err := c.messages.Next(true)
-		if _, ok := ev.(stream.Dry); ok || err != nil {
-			return
-		}
-	}
 }

@@ -2,6 +2,7 @@ package sctpdtls
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -205,3 +206,8 @@ func (*CloseTimeoutError) Timeout() bool { return true }
 
 // Temporary implements net.Error.
 func (*CloseTimeoutError) Temporary() bool { return false }
+
+// ErrRenegotiationRefused is returned by [Conn.Renegotiate] when the peer does not want
+// to. The connection goes on as it was.
+var ErrRenegotiationRefused = errors.New(
+	"sctpdtls: the peer refuses to renegotiate; it has to allow it (Config.Renegotiation)")

@@ -89,3 +89,14 @@ func inner(err error) error {
 	}
 	return err
 }
+
+// events are those that the kernel has to be asked for: for the keyring, and for Trace.
+func (c *Config) events() []sctpsock.EventType {
+	if c.Logger == nil && (c.Trace == nil || c.Trace.Event == nil) {
+		return []sctpsock.EventType{sctpsock.EventAuthentication}
+	}
+	return allEvents
+}
+
+var allEvents = []sctpsock.EventType{sctpsock.EventAuthentication, sctpsock.EventPeerAddrChange,
+	sctpsock.EventRemoteError, sctpsock.EventSendFailed}

@@ -1,10 +1,10 @@
 package sctpdtls
 
 import (
-	"syscall"
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // MaxMessageSize is the size in bytes of the largest message that every peer takes: what one DTLS
@@ -34,63 +34,20 @@ type MessageInfo struct {
 	Length int // of the message in bytes; set by ReadMessage
 }
 
-// ReadMessage waits for the next message, of any stream that has no [Stream], and puts it into b.
-// When b is too short it returns io.ErrShortBuffer and info.Length; the message stays for the next
-// call, and a loop that passes over errors with the same b never comes further: give b
-// [MaxMessageSize] bytes, which are always enough, or where both ends have set
-// [Config].MaxMessageSize what info.Length or ConnectionState.MaxRead says. It returns io.EOF after
-// the peer's close_notify; an [AssociationError], which is an io.ErrUnexpectedEOF, when the
-// association ended without; and a [TruncationError], likewise, when messages were removed on the
-// way.
-func (c *Conn) ReadMessage(b []byte) (n int, info MessageInfo, err error) {
-	if !c.ok() {
-		return 0, info, syscall.EINVAL
-	}
-	return c.recv(&c.own, b, aMessage)
+// A Message is one of several of [Conn.WriteMessages] and [Conn.ReadMessages].
+type Message struct {
+	Data []byte
+	MessageInfo
 }
 
-// Read reads the bytes of messages, of all streams that have no [Stream], as they come. It never
-// puts bytes of two messages into b; what does not fit stays for the next call of Read. Errors are
-// those of [Conn.ReadMessage].
-func (c *Conn) Read(b []byte) (n int, err error) {
-	if !c.ok() || len(b) == 0 {
-		return 0, c.Handshake()
-	}
-	n, _, err = c.recv(&c.own, b, someBytes)
-	return n, err
+// partial reports whether SCTP may give the message up.
+func (m *MessageInfo) partial() bool { return m.Lifetime != 0 || m.Retransmissions != 0 }
+
+func (m *MessageInfo) info() stream.Info {
+	return stream.Info{Stream: m.Stream, PPID: m.PPID, Unordered: m.Unordered, Lifetime: m.Lifetime,
+		Retransmissions: m.Retransmissions}
 }
 
-// WriteMessage sends b as one message, which is one record, as info says. It waits for buffer
-// space, and while a handshake changes keys. b must not be longer than ConnectionState.MaxWrite,
-// which is [MaxMessageSize] unless both ends have set [Config].MaxMessageSize. It neither
-// changes b nor keeps a reference to it. Any number of goroutines may write at once; each encrypts
-// for itself.
-//
-// It returns when the kernel has taken the message; what was not acknowledged before the connection
-// ends may be lost, and [Conn.Close] tells. After a [MessageTooLargeError], a [StreamError], a
-// [PartialReliabilityError] or os.ErrDeadlineExceeded nothing of the message was sent, and the
-// connection goes on, as after an info with two limits. After the end of the connection the error
-// says how it ended.
-func (c *Conn) WriteMessage(b []byte, info MessageInfo) error {
-	if !c.ok() {
-		return syscall.EINVAL
-	}
-	return c.send(&c.own, b, &info)
-}
-
-// Write sends b as one message on [Config].DefaultStream with [Config].PPID. More than
-// ConnectionState.MaxWrite bytes are a [MessageTooLargeError]: a reader of messages could not put
-// several together again. All else is as with WriteMessage.
-func (c *Conn) Write(b []byte) (n int, err error) {
-	if !c.ok() {
-		return 0, syscall.EINVAL
-	}
-	return c.write(&c.own, b, MessageInfo{Stream: c.config.DefaultStream, PPID: c.config.PPID})
-}
-
-func (c *Conn) write(p *party, b []byte, info MessageInfo) (n int, err error) {
-	if err := c.send(p, b, &info); err != nil {
-		return 0, err
-	}
-	return len(b), nil
+func messageInfo(i stream.Info, length int) MessageInfo {
+	return MessageInfo{Stream: i.Stream, PPID: i.PPID, Unordered: i.Unordered, Length: length}
 }

@@ -1,6 +1,9 @@
 package sctpdtls
 
-import core "github.com/seed-41f70523/dtls-sctp/dtlscore"
+import (
+	"github.com/seed-41f70523/dtls-sctp/dtlscore"
+	core "github.com/seed-41f70523/dtls-sctp/dtlscore"
+)
 
 // DTLS versions, for [Config] and [ConnectionState].
 const (
@@ -78,4 +81,14 @@ const (
 	AlertUnknownPSKIdentity           = core.AlertUnknownPSKIdentity
 	AlertCertificateRequired          = core.AlertCertificateRequired
 	AlertNoApplicationProtocol        = core.AlertNoApplicationProtocol
+)
+
+// A KeyUpdateRequest says whether a KeyUpdate asks the peer to make new keys too (RFC 8446,
+// Section 4.6.3).
+type KeyUpdateRequest = dtlscore.KeyUpdateRequest
+
+// What [Conn.KeyUpdate] can ask for.
+const (
+	UpdateNotRequested = dtlscore.UpdateNotRequested
+	UpdateRequested    = dtlscore.UpdateRequested
 )

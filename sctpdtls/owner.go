@@ -1,42 +1,12 @@
 package sctpdtls
 
 import (
-	"context"
 	"errors"
-	"io"
 	"net"
 	"os"
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
-	"github.com/seed-41f70523/dtls-sctp/stream"
 )
-
-// A token is a mutex that testing/synctest can see somebody wait for.
-type token chan struct{}
-
-func (t token) lock()   { t <- struct{}{} }
-func (t token) unlock() { <-t }
-
-// owned is what only the owner of a Conn uses.
-type owned struct {
-	messages *stream.Reader
-	driver
-	ending
-	telling
-}
-
-// ending is how a connection ends.
-type ending struct {
-	ended      error  // what readers get when no message is left
-	peerClosed bool   // the peer's close_notify has come
-	peerShut   bool   // SHUTDOWN of the peer has come
-	closed     bool   // by Close or Abort
-	closeErr   error  // then: what Close returns
-	dead       bool   // nothing can be sent or received any more
-	failure    error  // then: why
-	down       error  // what the end of the association means, nil while it exists
-	cause      uint16 // of the ABORT that ended it
-}
 
 // run is the goroutine of a connection. It alone reads from the association and obeys the core,
 // from the end of the first handshake until the connection has ended, or Close or Abort takes its
@@ -83,10 +53,6 @@ func (c *Conn) read() error {
 	}
 	return c.take(m, ev)
 }
-
-// mustPause reports whether there is no room for more messages. After the peer's close_notify none
-// come.
-func (c *Conn) mustPause() bool { return c.mux.Full() && c.ended == nil }
 
 // awaitRoom waits until there is room for messages, or somebody rings.
 func (c *Conn) awaitRoom() {
@@ -149,72 +115,10 @@ func (c *Conn) beginRenegotiation(r *request) {
 	}
 }
 
-// finished answers the request of a task that was begun, if there is one, and has the next one
-// begun.
-func (c *Conn) finished(t task, err error) {
-	if r := c.requests.first(t); r == nil || !r.begun && err == nil {
-		return
+// hasEvents reports whether the core wants something.
+func (c *Conn) hasEvents() bool {
+	if c.current.Kind == dtlscore.EventNone {
+		c.current = c.core.NextEvent()
 	}
-	if c.requests.finish(t, err) {
-		c.alarm.ring()
-	}
-}
-
-// end makes err what readers get from now on, and writers too, unless it is the peer's
-// close_notify.
-func (c *Conn) end(err error) {
-	if c.ended == nil {
-		c.ended = err
-		c.readEnd.Store(&err)
-		c.life.cancel(err)
-		c.mux.Wake()
-		c.tellEnd(err)
-	}
-	if err == io.EOF {
-		c.gate.poke()
-		c.requests.finishAll(renegotiateTask, ErrPeerClosed)
-		return
-	}
-	c.endWrites(err)
-}
-
-// endWrites makes err what writers get from now on.
-func (c *Conn) endWrites(err error) {
-	c.writeEnd.CompareAndSwap(nil, &err)
-	c.gate.poke()
-	c.requests.finishAll(renegotiateTask, err)
-	c.requests.finishAll(closeWriteTask, err)
-}
-
-// finish makes err, which is final, what readers get. After a close_notify nothing is wrong.
-func (c *Conn) finish(err error) {
-	switch {
-	case !c.peerClosed:
-		c.fail(err)
-	case err != io.EOF:
-		c.giveUp(err)
-	}
-}
-
-// Context returns a context that is done as soon as the peer will send nothing more: it has closed
-// its direction, the connection has failed, or it was closed here. Messages that were received
-// before can still be read. [context.Cause] of it is the error that reads return after them: io.EOF
-// after the peer's close_notify, net.ErrClosed after Close or Abort, or what went wrong. Before the
-// handshake is complete it is not done unless the handshake has failed.
-func (c *Conn) Context() context.Context {
-	if !c.ok() {
-		return context.Background()
-	}
-	return c.life.Context
-}
-
-// A cancelCause is a context with what ends it.
-type cancelCause struct {
-	context.Context
-	cancel context.CancelCauseFunc
-}
-
-func newCancelCause() (o cancelCause) {
-	o.Context, o.cancel = context.WithCancelCause(context.Background())
-	return o
+	return c.current.Kind != dtlscore.EventNone
 }

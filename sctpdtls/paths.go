@@ -14,10 +14,10 @@ import (
 // asked for [SCTPOptions].AddressChanges.
 var ErrNoAddressChanges = stream.ErrNoAddressChanges
 
-// use calls f with the association as an A, which is one of the optional interfaces of package
+// optional calls f with the association as an A, which is one of the optional interfaces of package
 // stream. Where it is none, the error is errors.ErrUnsupported. After the end of the association it
 // is that of writes.
-func use[A any](c *Conn, f func(A) error) error {
+func optional[A any](c *Conn, f func(A) error) error {
 	if !c.ok() {
 		return syscall.EINVAL
 	}
@@ -31,7 +31,7 @@ func use[A any](c *Conn, f func(A) error) error {
 // Paths returns the paths to the peer. After the end of the association it fails with the error of
 // writes.
 func (c *Conn) Paths() (paths []Path, err error) {
-	err = use(c, func(a stream.Multihomed) (err error) {
+	err = optional(c, func(a stream.Multihomed) (err error) {
 		paths, err = a.Paths()
 		return err
 	})
@@ -40,7 +40,7 @@ func (c *Conn) Paths() (paths []Path, err error) {
 
 // SetPrimary makes the path to this address of the peer the primary one (RFC 6458, Section 8.1.9).
 func (c *Conn) SetPrimary(peer netip.Addr) error {
-	return use(c, func(a stream.Multihomed) error { return a.SetPrimary(peer) })
+	return optional(c, func(a stream.Multihomed) error { return a.SetPrimary(peer) })
 }
 
 // BindAdd adds an address of this host to the association and tells the peer (RFC 5061), without
@@ -48,20 +48,20 @@ func (c *Conn) SetPrimary(peer netip.Addr) error {
 // [Dialer].LocalAddr or [Listen], not to all. Associations that a [Listener] makes later are not
 // concerned.
 func (c *Conn) BindAdd(local netip.Addr) error {
-	return use(c, func(a stream.Multihomed) error { return a.BindAdd(local) })
+	return optional(c, func(a stream.Multihomed) error { return a.BindAdd(local) })
 }
 
 // BindRemove takes an address of this host from the association and tells the peer, as
 // [Conn.BindAdd] does. The last one stays.
 func (c *Conn) BindRemove(local netip.Addr) error {
-	return use(c, func(a stream.Multihomed) error { return a.BindRemove(local) })
+	return optional(c, func(a stream.Multihomed) error { return a.BindRemove(local) })
 }
 
 // SetStreamPriority gives an outgoing stream its value for [SCTPOptions].Scheduler: for
 // SchedulerPriority the least goes first, for SchedulerWeightedQueue it is the weight. Others do
 // not mind it.
 func (c *Conn) SetStreamPriority(id, value uint16) error {
-	err := use(c, func(a stream.Prioritizer) error { return a.SetStreamPriority(id, value) })
+	err := optional(c, func(a stream.Prioritizer) error { return a.SetStreamPriority(id, value) })
 	if err != nil && c.ok() {
 		if out, _ := c.assoc.Streams(); id >= out {
 			return &StreamError{id, out}

@@ -5,58 +5,77 @@ import (
 	"io"
 	"net"
 	"os"
-	"sync"
-	"sync/atomic"
+	"syscall"
 
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// reading is what readers of a Conn use, and the owner.
-type reading struct {
-	mux     *stream.Mux           // messages that nobody has read yet
-	full    atomic.Bool           // the owner waits for room in mux
-	readEnd atomic.Pointer[error] // why nothing more will be received
+// ReadMessage waits for the next message, of any stream that has no [Stream], and puts it into b.
+// When b is too short it returns io.ErrShortBuffer and info.Length; the message stays for the next
+// call, and a loop that passes over errors with the same b never comes further: give b
+// [MaxMessageSize] bytes, which are always enough, or where both ends have set
+// [Config].MaxMessageSize what info.Length or ConnectionState.MaxRead says. It returns io.EOF after
+// the peer's close_notify; an [AssociationError], which is an io.ErrUnexpectedEOF, when the
+// association ended without; and a [TruncationError], likewise, when messages were removed on the
+// way.
+func (c *Conn) ReadMessage(b []byte) (n int, info MessageInfo, err error) {
+	if !c.ok() {
+		return 0, info, syscall.EINVAL
+	}
+	return c.recv(&c.own, b, aMessage)
+}
 
-	streams struct {
-		sync.Mutex
-		open map[uint16]*Stream // those that are claimed
+// Read reads the bytes of messages, of all streams that have no [Stream], as they come. It never
+// puts bytes of two messages into b; what does not fit stays for the next call of Read. Errors are
+// those of [Conn.ReadMessage].
+func (c *Conn) Read(b []byte) (n int, err error) {
+	if !c.ok() || len(b) == 0 {
+		return 0, c.Handshake()
+	}
+	n, _, err = c.recv(&c.own, b, someBytes)
+	return n, err
+}
+
+// ReadMessages waits for the next message, as [Conn.ReadMessage] does, and takes those with it that
+// have come behind it, as many as there is room for in b and in msgs. It returns how many. Their
+// Data lie in b, one after the other. It pays where messages are small. When b is too short for the
+// first one it returns io.ErrShortBuffer, with the Length in msgs[0]: with b nil it only waits,
+// unless the message is empty.
+//
+// An error comes alone, after all messages before it. Those are the errors of ReadMessage.
+func (c *Conn) ReadMessages(b []byte, msgs []Message) (n int, err error) {
+	if !c.ok() || len(msgs) == 0 {
+		return 0, syscall.EINVAL
+	}
+	size, info, err := c.recv(&c.own, b, aMessage)
+	msgs[0] = Message{b[:size:size], info}
+	if err != nil {
+		return 0, err
+	}
+	for n, at := 1, size; ; n++ {
+		if n == len(msgs) {
+			return n, nil
+		}
+		var took bool
+		if size, info, took, err = c.kept(&c.own, b[at:], aMessage); !took || err != nil {
+			return n, nil // an error is that the message does not fit
+		}
+		msgs[n] = Message{b[at : at+size : at+size], info}
+		at += size
 	}
 }
 
-// A party is one for whom messages are kept, and who has deadlines: a Stream, or the Conn for all
-// streams that nobody has claimed.
-type party struct {
-	queue       *stream.Queue
-	read, write timeLimit
-	closed      chan struct{} // closed with a Stream; nil for a Conn
-}
-
-// reads makes q the queue of p.
-func (p *party) reads(q *stream.Queue) { p.queue, p.read.queue = q, q }
-
-func (p *party) isClosed() bool {
-	if p.closed == nil {
-		return false
-	}
-	select {
-	case <-p.closed:
-		return true
-	default:
-		return false
-	}
-}
-
-// An ask is what a reader waits for.
-type ask uint8
+// A wish is what a reader waits for.
+type wish uint8
 
 const (
-	someBytes ask = iota // of one message
-	aMessage             // whole
-	aSign                // that there is a message
+	someBytes wish = iota // of one message
+	aMessage              // whole
+	aSign                 // that there is a message
 )
 
 // recv waits for what is asked for, and puts it into b.
-func (c *Conn) recv(p *party, b []byte, what ask) (n int, info MessageInfo, err error) {
+func (c *Conn) recv(p *party, b []byte, what wish) (n int, info MessageInfo, err error) {
 	if err := c.HandshakeContext(context.Background()); err != nil {
 		return 0, info, err
 	}
@@ -90,7 +109,7 @@ func (c *Conn) mayUse(p *party) error {
 }
 
 // kept takes what is asked for from what was kept for p.
-func (c *Conn) kept(p *party, b []byte, what ask) (n int, info MessageInfo, done bool, err error) {
+func (c *Conn) kept(p *party, b []byte, what wish) (n int, info MessageInfo, done bool, err error) {
 	switch what {
 	case aSign:
 		return 0, info, p.queue.Has(true), nil
@@ -108,8 +127,4 @@ func (c *Conn) kept(p *party, b []byte, what ask) (n int, info MessageInfo, done
 	}
 	c.makesRoom()
 	return n, info, done, nil
-}
-
-func messageInfo(i stream.Info, length int) MessageInfo {
-	return MessageInfo{Stream: i.Stream, PPID: i.PPID, Unordered: i.Unordered, Length: length}
 }

@@ -140,7 +140,7 @@ func TestKeyLife(t *testing.T) {
 				}
 			}}
 		})
-		p.client.meter.chunks.Store(keyLife/4*3 - 1)
+		p.client.counted.messagesSent.Add(keyLife/4*3 - 1)
 		for range 5 {
 			if err := p.client.WriteMessage([]byte("x"), MessageInfo{}); err != nil {
 				t.Fatal(err)

@@ -6,7 +6,6 @@ import (
 	"net"
 	"os"
 	"sync"
-	"sync/atomic"
 	"syscall"
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
@@ -15,15 +14,39 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// writing is what writers of a Conn use, and the owner.
-type writing struct {
-	gate          *gate                   // holds writers while keys change
-	writeEnd      atomic.Pointer[error]   // why nothing can be written any more
-	closeWrite    atomic.Pointer[request] // that of CloseWrite, once it was called
-	space         token                   // held by the one writer who waits for buffer space
-	waiting       atomic.Int32            // writers who hold it or want to
-	writeDeadline writeDeadline
-	meter         meter // of what this end sends
+// WriteMessage sends b as one message, which is one record, as info says. It waits for buffer
+// space, and while a handshake changes keys. b must not be longer than ConnectionState.MaxWrite,
+// which is [MaxMessageSize] unless both ends have set [Config].MaxMessageSize. It neither
+// changes b nor keeps a reference to it. Any number of goroutines may write at once; each encrypts
+// for itself.
+//
+// It returns when the kernel has taken the message; what was not acknowledged before the connection
+// ends may be lost, and [Conn.Close] tells. After a [MessageTooLargeError], a [StreamError], a
+// [PartialReliabilityError] or os.ErrDeadlineExceeded nothing of the message was sent, and the
+// connection goes on, as after an info with two limits. After the end of the connection the error
+// says how it ended.
+func (c *Conn) WriteMessage(b []byte, info MessageInfo) error {
+	if !c.ok() {
+		return syscall.EINVAL
+	}
+	return c.send(&c.own, b, &info)
+}
+
+// Write sends b as one message on [Config].DefaultStream with [Config].PPID. More than
+// ConnectionState.MaxWrite bytes are a [MessageTooLargeError]: a reader of messages could not put
+// several together again. All else is as with WriteMessage.
+func (c *Conn) Write(b []byte) (n int, err error) {
+	if !c.ok() {
+		return 0, syscall.EINVAL
+	}
+	return c.write(&c.own, b, MessageInfo{Stream: c.config.DefaultStream, PPID: c.config.PPID})
+}
+
+func (c *Conn) write(p *party, b []byte, info MessageInfo) (n int, err error) {
+	if err := c.send(p, b, &info); err != nil {
+		return 0, err
+	}
+	return len(b), nil
 }
 
 // records are shared, for an idle Conn should hold none. Each has room for the largest usual
@@ -93,9 +116,6 @@ func (c *Conn) lineUp(p *party, buf, b []byte, info stream.Info) error {
 	return c.sealAndSend(p, buf, b, info, true)
 }
 
-// partial reports whether SCTP may give the message up.
-func (m *MessageInfo) partial() bool { return m.Lifetime != 0 || m.Retransmissions != 0 }
-
 // mayGiveUp says what is wrong with the limits of a message that has any.
 func (c *Conn) mayGiveUp(m *MessageInfo) error {
 	switch {
@@ -107,11 +127,6 @@ func (c *Conn) mayGiveUp(m *MessageInfo) error {
 		return errTwoLimits
 	}
 	return nil
-}
-
-func (m *MessageInfo) info() stream.Info {
-	return stream.Info{Stream: m.Stream, PPID: m.PPID, Unordered: m.Unordered, Lifetime: m.Lifetime,
-		Retransmissions: m.Retransmissions}
 }
 
 // waitForSpace waits until the caller holds space.
@@ -247,5 +262,17 @@ func isEnd(err error) bool {
 func (c *Conn) awaitEnd(p *party) {
 	unknown := func() bool { return c.writeEnd.Load() == nil }
 	for unknown() && !c.full.Load() && c.waitWhile(unknown, p) == nil {
+	}
+}
+
+// written is called after each message that p has sent.
+func (c *Conn) written(p *party, n int) {
+	c.counted.sent(n)
+	if c.counted.nearKeyLife() && c.config.traces() {
+		go c.tellAuthKey(c.state.Load().AuthKeyID, AuthKeyNearLimit) // who is told will dial, perhaps
+	}
+	if c.upkeepDue() {
+		c.alarm.ring()
+		c.waitWhile(c.upkeepDue, p) // until the owner begins, lest writers outrun it
 	}
 }

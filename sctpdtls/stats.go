@@ -1,7 +1,6 @@
 package sctpdtls
 
 import (
-	"sync/atomic"
 	"syscall"
 
 	"github.com/seed-41f70523/dtls-sctp/stream"
@@ -43,31 +42,9 @@ func (c *Conn) Stats() (Stats, error) {
 	if state := c.state.Load(); state != nil {
 		s.Handshakes, s.AuthKeyID = state.Handshakes, state.AuthKeyID
 	}
-	err := use(c, func(a stream.StatsReporter) (err error) {
+	err := optional(c, func(a stream.StatsReporter) (err error) {
 		s.Stats, err = a.Stats()
 		return err
 	})
 	return s, err
-}
-
-// counters are apart from each other as those who count are: writers, and the reader.
-type counters struct {
-	messagesSent, bytesSent         atomic.Uint64
-	_                               [64]byte // a cache line
-	messagesReceived, bytesReceived atomic.Uint64
-}
-
-func (n *counters) sent(bytes int) {
-	n.messagesSent.Add(1)
-	n.bytesSent.Add(uint64(bytes))
-}
-
-// oneWay reports whether so much more was sent than received that an acknowledgement of each
-// message would be one packet for each that nobody waits for, where SCTP sends half as many by
-// itself. The flush at the end, of so many messages, may take 200 ms then.
-func (n *counters) oneWay() bool { return n.messagesSent.Load() > n.messagesReceived.Load()+64 }
-
-func (n *counters) received(bytes int) {
-	n.messagesReceived.Add(1)
-	n.bytesReceived.Add(uint64(bytes))
 }

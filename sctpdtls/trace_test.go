@@ -245,7 +245,7 @@ func TestNoTraceNoCost(t *testing.T) {
 	}
 	if allocs := testing.AllocsPerRun(100, func() {
 		c.tellEvent(event)
-		c.tellKeys()
+		c.tellKeys(1)
 		c.tellAlert(alert)
 		c.tellHandshake(nil)
 	}); allocs != 0 {

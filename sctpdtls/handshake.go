@@ -1,0 +1,127 @@
+package sctpdtls
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+	"time"
+)
+
+// Handshake is HandshakeContext with no context.
+func (c *Conn) Handshake() error { return c.HandshakeContext(context.Background()) }
+
+// HandshakeContext does the handshake if it has not been done yet. There is no need to
+// call it for connections from Dial and Listener. An error is final, unless ctx was done while
+// another goroutine did the handshake. The time limit is that of
+// ctx or [Config].HandshakeTimeout, whichever is shorter; the deadlines do not matter.
+func (c *Conn) HandshakeContext(ctx context.Context) error {
+	if !c.ok() {
+		return syscall.EINVAL
+	}
+	if c.state.Load() != nil {
+		return nil
+	}
+	owns, err := c.takeOwner(ctx)
+	if !owns {
+		return err
+	}
+	if c.state.Load() == nil {
+		if err = c.ended; err == nil {
+			err = c.handshake(ctx)
+			c.tellHandshake(err)
+			if err == nil {
+				go c.run() // from now on it holds owner
+				return nil
+			}
+		}
+	}
+	c.owner.unlock()
+	return err
+}
+
+// takeOwner waits until the caller holds owner, or the first handshake is complete: then the caller
+// does not hold it.
+func (c *Conn) takeOwner(ctx context.Context) (owns bool, err error) {
+	select {
+	case c.owner <- struct{}{}: // also if ctx is done: then that ends the connection
+		return true, nil
+	default:
+	}
+	for {
+		changed := c.gate.changed() // which opens when the handshake is complete
+		if c.state.Load() != nil {
+			return false, nil
+		}
+		select {
+		case c.owner <- struct{}{}:
+			return true, nil
+		case <-changed:
+		case <-ctx.Done():
+			return false, ctx.Err()
+		}
+	}
+}
+
+// handshake does the first handshake, with owner held.
+func (c *Conn) handshake(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, c.config.handshakeTimeout())
+	defer cancel()
+	if c.closing.Load() {
+		return net.ErrClosed
+	}
+	defer context.AfterFunc(ctx, c.alarm.ring)()
+	c.core.SetContext(ctx, callbackConn{c})
+	defer c.core.SetContext(context.Background(), callbackConn{c}) // of renegotiations
+	err := c.gone(c.tuner.Handshaking(true))
+	if err == nil {
+		err = c.core.Start()
+	}
+	if err == nil {
+		err = c.obey()
+	}
+	for err == nil && c.state.Load() == nil {
+		err = c.advance()
+	}
+	switch {
+	case err == nil:
+	case c.closing.Load():
+		return c.giveUp(net.ErrClosed)
+	case errors.Is(ctx.Err(), context.Canceled):
+		return c.giveUp(fmt.Errorf("sctpdtls: the handshake was given up: %w", ctx.Err()))
+	case ctx.Err() != nil:
+		return c.giveUp(&HandshakeTimeoutError{KeyInUse: c.switched, Err: ctx.Err()})
+	default:
+		return c.fail(err)
+	}
+	return nil
+}
+
+// A callbackConn is what callbacks find as [tls.ClientHelloInfo].Conn: who the peer is. crypto/tls
+// shows the connection below TLS there, which is not to be read or written either.
+type callbackConn struct{ c *Conn }
+
+// Streams returns the number of streams of the association, for those who know that it is there.
+func (h callbackConn) Streams() (out, in uint16) { return h.c.assoc.Streams() }
+
+func (h callbackConn) LocalAddr() net.Addr { return h.c.LocalAddr() }
+
+func (h callbackConn) RemoteAddr() net.Addr { return h.c.RemoteAddr() }
+
+// which ends the handshake
+func (h callbackConn) Close() error { return h.c.assoc.Abort() }
+
+func (callbackConn) Read([]byte) (int, error) { return 0, errInCallback }
+
+func (callbackConn) Write([]byte) (int, error) { return 0, errInCallback }
+
+func (callbackConn) SetDeadline(time.Time) error { return errInCallback }
+
+func (callbackConn) SetReadDeadline(time.Time) error { return errInCallback }
+
+func (callbackConn) SetWriteDeadline(time.Time) error { return errInCallback }
+
+var errInCallback = fmt.Errorf(
+	"sctpdtls: a ClientHelloInfo's Conn has addresses only: the handshake is under way: %w",
+	errors.ErrUnsupported)

@@ -1,0 +1,42 @@
+package sctpdtls
+
+import "time"
+
+// pace is how long a handshake takes, from which follows how long to wait for the peer's key.
+type pace struct {
+	sentAt     time.Time     // when the last control record was sent
+	answerTime time.Duration // from the first of them to what followed the peer's answer
+	askedAt    time.Time     // when the one was sent from which the peer makes its key
+	keyTime    time.Duration // that it took from there to compute and install a key
+}
+
+// answers is called before control records are sent, sent afterwards.
+func (p *pace) answers() {
+	if p.answerTime == 0 && !p.sentAt.IsZero() {
+		p.answerTime = time.Since(p.sentAt)
+	}
+}
+
+func (p *pace) sent() { p.sentAt = time.Now() }
+
+// installed is called when this end has computed and installed a key.
+func (p *pace) installed() { p.askedAt, p.keyTime = p.sentAt, time.Since(p.sentAt) }
+
+// untilPeerKey is the time to give to the peer to install the key that this end is about to use.
+// The peer drops in silence what comes before, and gets it again only when a timer has run out.
+// Nothing in DTLS 1.2 tells a client that the server is ready, and the acknowledgements of the
+// flush before come from its kernel, not from its program. But it has as much to do as it had for
+// its first answer, and computes what this end has just computed, from the same message. That time
+// is enough unless it is busier than before, and then the timer is a short one
+// ([stream.HandshakeTuner]). Where the network takes longer than the peer, the flush has taken it
+// already.
+func (p *pace) untilPeerKey() time.Duration {
+	return min(max(p.answerTime, 3*p.keyTime, minKeyTime), maxKeyTime) - time.Since(p.askedAt)
+}
+
+// The wait for the peer's key is at least the time in which a program may be woken, on a processor
+// that it shares with others, and bounded lest our own slowness be taken for the peer's.
+const (
+	minKeyTime = time.Millisecond
+	maxKeyTime = 50 * time.Millisecond
+)
