@@ -471,3 +471,31 @@ func TestAttackH7TooLargeMessage(t *testing.T) {
 		p.client.Close()
 	})
 }
+
+// A Close that rings the alarm while its owner clears it, because of what it was rung for before,
+// takes the owner's place all the same.
+func TestCloseWhileAlarmIsReset(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := connected(t, assoctest.Options{})
+		goOn := p.client.stop()
+		set := p.client.alarm.set
+		p.client.alarm.set = func(t time.Time) error {
+			if t.IsZero() { // by reset: it clears the ring that follows this
+				p.client.closing.Store(true)
+			}
+			return set(t)
+		}
+		goOn()
+		p.client.alarm.ring()
+		select {
+		case p.client.owner <- struct{}{}:
+		case <-time.After(time.Second):
+			t.Fatal("the owner goes on")
+		}
+		p.client.alarm.set = set
+		p.client.closing.Store(false)
+		p.client.alarm.reset()
+		go p.client.run()
+		p.close()
+	})
+}

@@ -17,6 +17,9 @@ func (c *Conn) run() {
 	for !c.dead && !c.closing.Load() {
 		if c.alarm.rung.Load() {
 			c.alarm.reset()
+			if c.closing.Load() {
+				continue // which it may have been rung for, and will not be again
+			}
 			c.begin()
 		}
 		err := c.obey()
