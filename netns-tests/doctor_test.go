@@ -15,7 +15,7 @@ func TestDoctor(t *testing.T) {
 		e.addr())...)
 	for _, want := range []string{
 		"ok    SCTP          the kernel makes SCTP sockets",
-		"ok    loopback      a mutual connection in ",
+		"ok    loopback      a mutually authenticated connection in ",
 		"ok    certificates  ",
 		"ok    server        " + e.addr() + ": connected in ",
 	} {

@@ -101,12 +101,12 @@ func checkServices(conf *config.Config) (found []doctor.Finding) {
 	return found
 }
 
-// loopback holds a mutual connection with itself.
+// loopback makes a mutually authenticated connection to itself.
 func loopback(ctx context.Context) doctor.Finding {
 	state, took, err := doctor.Loopback(ctx, "sctp", loopbackTimeout)
 	if err != nil {
 		return doctor.Bad("", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
-	return doctor.Okay("a mutual connection in %.1f ms, with %d streams",
+	return doctor.Okay("a mutually authenticated connection in %.1f ms, with %d streams",
 		float64(took.Microseconds())/1000, state.OutStreams)
 }
