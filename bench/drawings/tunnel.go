@@ -2,7 +2,7 @@ package main
 
 import "github.com/seed-41f70523/dtls-sctp/bench/svg"
 
-// tunnelled is how sctp-tunnel stands beside two daemons, for docs/tunnel.md.
+// tunnelled draws two daemons, each with an sctp-tunnel next to it, for docs/tunnel.md.
 func tunnelled() []byte {
 	const (
 		height = 250
@@ -10,7 +10,7 @@ func tunnelled() []byte {
 		host   = 296 // width of a host
 		part   = 108 // of a program in it
 	)
-	c := svg.New("Two daemons that speak plain SCTP, each with an sctp-tunnel beside it: between "+
+	c := svg.New("Two daemons that speak plain SCTP, each with an sctp-tunnel next to it: between "+
 		"the hosts is DTLS over SCTP",
 		width, height)
 	program := func(x float64, fill, stroke, name, what string) {
@@ -41,12 +41,12 @@ func tunnelled() []byte {
 		c.Arrow(left, y, right, svg.Green)
 	}
 	c.Text(width/2, 90, 12, .5, svg.Bold, svg.Green, "DTLS/SCTP")
-	c.Text(width/2, 120, 11, .5, svg.Sans, svg.Ink, "every address")
+	c.Text(width/2, 120, 11, .5, svg.Sans, svg.Ink, "all addresses")
 	c.Text(width/2, 152, 11, .5, svg.Mono, svg.Ink, ":5868")
 	c.Text(width/2, 28, 15, .5, svg.Bold, svg.Ink,
-		"one association of each daemon is one connection between the hosts")
+		"each association of a daemon is one connection between the hosts")
 	c.Text(width/2, 224, 13, .5, svg.Sans, svg.Ink,
-		"Messages, streams, order and the kind of the end stay; the protocol identifier 46 becomes "+
-			"47, and 46 again.")
+		"Messages, streams, order and endings are preserved. Protocol identifier 46 becomes 47, then "+
+			"46 again.")
 	return c.SVG()
 }

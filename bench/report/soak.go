@@ -9,14 +9,11 @@ import (
 	"strconv"
 	"strings"
 
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/plotutil"
-	"gonum.org/v1/plot/vg"
+	"github.com/seed-41f70523/dtls-sctp/bench/svg"
 )
 
-// Load puts what the tests of load have left in folder, Markdown in files NAME.md, into the
-// document, each where it has a place for NAME, and draws soak.csv, if it is there, into chart.
+// Load inserts the files NAME.md that load tests left in folder into the document, each at its mark
+// for NAME, and draws soak.csv, if there is one, into chart.
 func Load(folder, document, chart string) error {
 	files, err := filepath.Glob(filepath.Join(folder, "*.md"))
 	if err != nil {
@@ -40,48 +37,79 @@ func Load(folder, document, chart string) error {
 	return drawSoak(samples, chart)
 }
 
-// drawSoak draws memory over time. The samples have a column “seconds”, and the others in
-// bytes.
+// gauges are the columns of the samples that a soak's chart shows, with their colors.
+var gauges = []struct{ name, color string }{
+	{"resident", svg.Blue}, {"kernel", svg.Green}, {"heap", svg.Red},
+}
+
+// drawSoak draws memory over time. The samples have a column “seconds”; the gauges are in bytes.
 func drawSoak(samples, chart string) error {
-	f, err := os.Open(samples)
+	rows, err := readSamples(samples)
 	if err != nil {
 		return err
+	}
+	const (
+		width, height = 760, 330
+		left, right   = 56, 20
+		top, bottom   = 84, 52
+	)
+	minutes := rows["seconds"][len(rows["seconds"])-1] / 60
+	most := 0.0 // MiB
+	for _, g := range gauges {
+		most = max(most, slices.Max(rows[g.name])/(1<<20)*1.1)
+	}
+	d := svg.New("Memory during the soak test", width, height)
+	x := func(minute float64) float64 { return left + (width-left-right)*minute/minutes }
+	y := func(mib float64) float64 { return top + (height-top-bottom)*(1-mib/most) }
+	d.Text(left, 30, 16, 0, svg.Bold, svg.Ink, "Memory during the soak test")
+	for v := 0.0; v < most; v += 5 {
+		d.Line(left, y(v), width-right, y(v), svg.Faint, 1)
+		d.Text(left-8, y(v)+4, 12, 1, svg.Sans, svg.Ink, fmt.Sprintf("%.0f MiB", v))
+	}
+	for _, at := range []float64{0, minutes / 2, minutes} {
+		d.Text(x(at), height-bottom+20, 12, at/minutes, svg.Sans, svg.Ink,
+			fmt.Sprintf("%.2g minutes", at))
+	}
+	legend := float64(left)
+	for _, g := range gauges {
+		d.Printf(`<rect x="%g" y="46" width="12" height="12" fill="%s"/>`, legend, g.color)
+		d.Text(legend+17, 57, 13, 0, svg.Sans, svg.Ink, g.name)
+		legend += 40 + svg.Sans.Width(g.name, 13)
+		var line strings.Builder
+		for i, bytes := range rows[g.name] {
+			fmt.Fprintf(&line, "%.1f,%.1f ", x(rows["seconds"][i]/60), y(bytes/(1<<20)))
+		}
+		d.Printf(`<polyline points="%s" fill="none" stroke="%s" stroke-width="1.5"/>`,
+			strings.TrimSpace(line.String()), g.color)
+	}
+	return os.WriteFile(chart, d.SVG(), 0o666)
+}
+
+// readSamples reads a file of comma-separated numbers, by the names of its columns.
+func readSamples(name string) (map[string][]float64, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
 	}
 	defer f.Close()
 	rows, err := csv.NewReader(f).ReadAll()
 	if err != nil || len(rows) < 2 {
-		return fmt.Errorf("%s: %d rows (%v)", samples, len(rows), err)
+		return nil, fmt.Errorf("%s: %d rows (%v)", name, len(rows), err)
 	}
-	at := slices.Index(rows[0], "seconds")
-	p := plot.New()
-	p.Title.Text = "Memory in the course of the soak"
-	p.X.Label.Text, p.Y.Label.Text = "minutes", "MiB"
-	p.Y.Min = 0
-	p.Add(plotter.NewGrid())
-	var lines []any
-	for _, name := range []string{"resident", "kernel", "heap"} {
-		column := slices.Index(rows[0], name)
-		if at < 0 || column < 0 {
-			return fmt.Errorf("%s has no column %s, or none of seconds", samples, name)
-		}
-		var points plotter.XYs
+	columns := make(map[string][]float64)
+	for i, column := range rows[0] {
 		for _, row := range rows[1:] {
-			seconds, err := strconv.ParseFloat(row[at], 64)
+			v, err := strconv.ParseFloat(row[i], 64)
 			if err != nil {
-				return err
+				return nil, fmt.Errorf("%s: %w", name, err)
 			}
-			bytes, err := strconv.ParseFloat(row[column], 64)
-			if err != nil {
-				return err
-			}
-			points = append(points, plotter.XY{X: seconds / 60, Y: bytes / (1 << 20)})
-			p.Y.Max = max(p.Y.Max, bytes/(1<<20)*1.3) // room for the legend
+			columns[column] = append(columns[column], v)
 		}
-		lines = append(lines, name, points)
 	}
-	if err := plotutil.AddLines(p, lines...); err != nil {
-		return err
+	for _, want := range []string{"seconds", "resident", "kernel", "heap"} {
+		if columns[want] == nil {
+			return nil, fmt.Errorf("%s has no column %s", name, want)
+		}
 	}
-	p.Legend.Top = true
-	return p.Save(16*vg.Centimeter, 8*vg.Centimeter, chart)
+	return columns, nil
 }
