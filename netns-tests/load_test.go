@@ -94,6 +94,6 @@ func TestLoadKeyUpdates(t *testing.T) {
 	}
 	ends.Wait()
 	leave(t, "load.md",
-		fmt.Sprintf(
-			"%d messages in %v, %.0f a second, with %d key updates at each end; none was lost, came twice or out of order.\n", total, took.Round(time.Millisecond), float64(total)/took.Seconds(), total/2/updateEvery))
+		fmt.Sprintf("%d messages in %v, %.0f per second, with %d key updates at each end; "+
+			"none was lost, duplicated or reordered.\n", total, took.Round(time.Millisecond), float64(total)/took.Seconds(), total/2/updateEvery))
 }
