@@ -42,7 +42,7 @@ var gauges = []struct{ name, color string }{
 	{"resident", svg.Blue}, {"kernel", svg.Green}, {"heap", svg.Red},
 }
 
-// drawSoak draws memory over time. The samples have a column “seconds”; the gauges are in bytes.
+// drawSoak draws memory over time. The samples have a column "seconds"; gauges are bytes.
 func drawSoak(samples, chart string) error {
 	rows, err := readSamples(samples)
 	if err != nil {
