@@ -156,7 +156,7 @@ func (s *service) running() status.Running {
 func (s *service) revoke() {
 	now := s.settings.Load()
 	for _, a := range s.engine.Load().Associations() {
-		if err := now.revoked(a.State); err != nil {
+		if err := now.revoked(a.Now()); err != nil {
 			a.Revoke(err)
 		}
 	}

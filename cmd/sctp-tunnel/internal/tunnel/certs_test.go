@@ -1,12 +1,14 @@
 package tunnel
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"log/slog"
 	"math/big"
 	"testing"
 	"time"
@@ -28,7 +30,7 @@ func newAuthority(t testing.TB) *authority {
 	a.cert = &x509.Certificate{
 		SerialNumber:          big.NewInt(1),
 		Subject:               pkix.Name{CommonName: "tests"},
-		NotAfter:              time.Now().Add(time.Hour),
+		NotAfter:              time.Now().AddDate(0, 1, 0),
 		IsCA:                  true,
 		BasicConstraintsValid: true,
 	}
@@ -70,4 +72,16 @@ func (a *authority) config(name string, until time.Time) *sctpdtls.Config {
 		ClientAuth:   tls.RequireAndVerifyClientCert,
 		ServerName:   "server",
 	}
+}
+
+// logTo returns a logger whose records are those of the test.
+func logTo(t *testing.T, tunnel string) *slog.Logger {
+	return slog.New(slog.NewTextHandler(testWriter{t}, nil)).With("tunnel", tunnel)
+}
+
+type testWriter struct{ t *testing.T }
+
+func (w testWriter) Write(b []byte) (int, error) {
+	w.t.Logf("%s", bytes.TrimSpace(b))
+	return len(b), nil
 }

@@ -60,6 +60,16 @@ func (r *run) gated() bool { return !r.Redirect && !r.AlwaysListen }
 func (r *run) dial(
 	ctx context.Context, config *sctpdtls.Config, target string, out, in uint16,
 ) (*sctpdtls.Conn, error) {
+	from, err := resolve(ctx, r.Source)
+	if err != nil {
+		return nil, err
+	}
+	return r.dialFrom(ctx, from, config, target, out, in)
+}
+
+func (r *run) dialFrom(
+	ctx context.Context, from *sctpdtls.Addr, config *sctpdtls.Config, target string, out, in uint16,
+) (*sctpdtls.Conn, error) {
 	config.SCTP.OutStreams, config.SCTP.MaxInStreams = out, in
 	verify := config.VerifyConnection
 	config.VerifyConnection = func(state sctpdtls.ConnectionState) error {
@@ -69,10 +79,6 @@ func (r *run) dial(
 			}
 		}
 		return r.allow(state)
-	}
-	from, err := resolve(ctx, r.Source)
-	if err != nil {
-		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.Limits.Handshake)
 	defer cancel()
@@ -152,7 +158,7 @@ func (g *gate) serve(ctx context.Context, s *sctpsock.Socket) {
 	}
 	defer func() { <-g.slots }()
 	for {
-		conn, err := g.connect(ctx, s)
+		conn, target, err := g.connect(ctx, s)
 		if err != nil {
 			if ctx.Err() == nil && g.gated() {
 				g.close()
@@ -162,7 +168,10 @@ func (g *gate) serve(ctx context.Context, s *sctpsock.Socket) {
 			return
 		}
 		g.count(1)
-		why := g.carry(ctx, kernelAssociation{s}, conn, g.doubt)
+		redial := func(ctx context.Context, old *sctpdtls.Conn) (*sctpdtls.Conn, error) {
+			return g.dialSuccessor(ctx, old, target)
+		}
+		why := g.carry(ctx, kernelAssociation{s}, conn, g.doubt, redial)
 		g.count(-1)
 		if why != DaemonRestart || ctx.Err() != nil {
 			s.Abort() // for a restart while the tunnel stops; else it has ended
@@ -194,23 +203,27 @@ func (g *gate) doubt() {
 	}
 }
 
-// connect makes the connection for an association of the daemon, with as many streams.
-func (g *gate) connect(ctx context.Context, s *sctpsock.Socket) (*sctpdtls.Conn, error) {
+// connect makes the connection for an association of the daemon, with as many streams, and returns
+// with whom.
+func (g *gate) connect(
+	ctx context.Context, s *sctpsock.Socket,
+) (conn *sctpdtls.Conn, target string, err error) {
 	acknowledgeAtOnce(s) // not every kernel gives that on to accepted sockets
 	select {
 	case g.dials <- struct{}{}:
 		defer func() { <-g.dials }()
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, "", ctx.Err()
 	}
-	target := g.Target
+	target = g.Target
 	if g.Redirect {
 		to, err := originalDestination(s)
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		target = sctpsock.Addr([]netip.AddrPort{to}).String()
 	}
 	toDaemon, fromDaemon := s.Streams()
-	return g.dial(ctx, g.config(), target, fromDaemon, toDaemon)
+	conn, err = g.dial(ctx, g.config(), target, fromDaemon, toDaemon)
+	return conn, target, err
 }

@@ -16,6 +16,10 @@
 //   - When the service is told to stop it waits for a moment in which nothing is carried, and shuts
 //     both down.
 //
+// Keys and certificates that have served for long enough are renewed underneath: by a renegotiation
+// in DTLS 1.2, and in DTLS 1.3 by another connection that takes the place of the first one, if both
+// ends are tunnels.
+//
 // A Server dials its daemon in the middle of the handshake, when the peer has proved who it is. If
 // nobody is there the handshake fails with internal_error. A Client listens only while its target
 // can be reached: see [Service].AlwaysListen for daemons that do not bear that.

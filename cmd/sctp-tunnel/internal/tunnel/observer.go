@@ -20,16 +20,21 @@ type Association struct {
 	State  sctpdtls.ConnectionState // what the first handshake agreed on
 
 	out, in counts
-	conn    atomic.Pointer[sctpdtls.Conn]
-	revoked atomic.Pointer[error] // why the peer may no longer use the service
+	conn    atomic.Pointer[sctpdtls.Conn] // the newest
+	fail    func(why Reason, err error)
+}
+
+// Now returns what the last handshake agreed on, of this connection or its successor.
+func (a *Association) Now() sctpdtls.ConnectionState {
+	if c := a.conn.Load(); c != nil {
+		return c.ConnectionState()
+	}
+	return a.State
 }
 
 // Revoke ends the association by ABORT at both sides, because its peer may no longer use the
 // service. The reason is [NotAllowed], and why is logged.
-func (a *Association) Revoke(why error) {
-	a.revoked.Store(&why)
-	a.conn.Load().Abort()
-}
+func (a *Association) Revoke(why error) { a.fail(NotAllowed, why) }
 
 // A Direction is one of the two of an [Association].
 type Direction uint8
@@ -81,7 +86,8 @@ type Observer interface {
 	// Carried is called with messages that the other side was given, some at a time, and their
 	// bytes.
 	Carried(a *Association, d Direction, messages, bytes int)
-	// KeysChanged is called when a connection has new keys, after the first.
+	// KeysChanged is called when an association has new keys, after the first: of its connection, or
+	// of a successor.
 	KeysChanged(a *Association)
 	// MissingData is called when messages of a peer were removed on the way.
 	MissingData(service string)

@@ -11,17 +11,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// A dtlsConnection is what a pair needs of a *[sctpdtls.Conn].
-type dtlsConnection interface {
-	ReadMessages(b []byte, msgs []sctpdtls.Message) (int, error)
-	WriteMessages(msgs []sctpdtls.Message) (int, error)
-	CloseWrite() error
-	Close() error
-	Abort() error
-}
-
-// A pair is one association with the daemon and the one DTLS connection that it is made to, or made
-// from.
+// A pair is one association with the daemon and the DTLS connection that it is made to, or made
+// from, and its successors.
 //
 // Two goroutines carry messages, one each way. Each reads until the end of its side, and passes
 // that on: what SHUTDOWN ends in clear, close_notify ends over DTLS, and the other way round. Each
@@ -30,12 +21,15 @@ type dtlsConnection interface {
 type pair struct {
 	info  *Association
 	clear stream.Association
-	conn  dtlsConnection
+	links *links
 	ppids *ppidMap
 	watch Observer
-	blame func() // called before an end by the peer is passed on to the daemon
+	blame func()               // called before an end by the peer is passed on to the daemon
+	adopt func(*sctpdtls.Conn) // called before there is another connection
+	renew *renewer
 
 	mu    sync.Mutex // guards the following
+	ended bool       // the daemon sends no more
 	why   Reason     // the first to be known; a failure takes the place of a clean one
 	err   error      // of a failure
 	late  int        // messages that could not be delivered because their receiver had ended
@@ -53,12 +47,17 @@ func (p *pair) run(stop context.Context, limit time.Duration) {
 		both.Wait()
 		close(done)
 	}()
+	ctx, cancel := context.WithCancel(stop)
+	var renewer sync.WaitGroup
+	renewer.Go(func() { p.renew.run(ctx) })
 	select {
 	case <-done:
 	case <-stop.Done():
 		p.stop(done, limit)
 		<-done
 	}
+	cancel()
+	renewer.Wait()
 	p.finish()
 }
 
@@ -71,7 +70,10 @@ func (p *pair) out() {
 		switch {
 		case err == io.EOF:
 			p.ending(DaemonShutdown)
-			p.conn.CloseWrite() // an error is also that of ReadMessages
+			p.mu.Lock()
+			p.ended = true
+			p.mu.Unlock()
+			p.links.newest().CloseWrite() // an error is also that of ReadMessages
 			return
 		case err != nil:
 			p.fail(daemonReason(err), err)
@@ -80,7 +82,7 @@ func (p *pair) out() {
 		for i := range msgs {
 			msgs[i].PPID = mapped(p.ppids.out, msgs[i].PPID)
 		}
-		n, err := p.conn.WriteMessages(msgs)
+		n, err := p.links.write(msgs)
 		p.carried(Out, msgs[:n])
 		switch {
 		case err == nil:
@@ -96,14 +98,16 @@ func (p *pair) out() {
 // in carries messages from the peer to the daemon.
 func (p *pair) in() {
 	w := &clearWriter{to: p.clear}
+	lost := func(err error) { p.fail(peerReason(err), err) }
+	conn := p.links.newest()
 	for {
 		var one [1]sctpdtls.Message
 		msgs := one[:]
-		n, err := p.conn.ReadMessages(nil, msgs) // waits, without memory for what comes
+		n, err := conn.ReadMessages(nil, msgs) // waits, without memory for what comes
 		if err == io.ErrShortBuffer {
 			b := batches.Get().(*batch)
 			msgs = b.msgs[:]
-			if n, err = p.conn.ReadMessages(b.buf[:], msgs); err == nil {
+			if n, err = conn.ReadMessages(b.buf[:], msgs); err == nil {
 				err = p.deliver(w, msgs[:n])
 			}
 			clear(msgs)
@@ -114,6 +118,9 @@ func (p *pair) in() {
 		switch {
 		case err == nil:
 		case err == io.EOF:
+			if conn = p.links.follow(conn, lost); conn != nil {
+				continue
+			}
 			if p.ending(PeerClose) {
 				p.blame()
 			}
@@ -186,9 +193,6 @@ func (p *pair) ending(why Reason) (first bool) {
 
 // fail ends both associations by ABORT, and says why, unless that is known already.
 func (p *pair) fail(why Reason, err error) {
-	if revoked := p.info.revoked.Load(); revoked != nil {
-		why, err = NotAllowed, *revoked
-	}
 	p.mu.Lock()
 	known := p.err != nil
 	if !known {
@@ -204,12 +208,19 @@ func (p *pair) fail(why Reason, err error) {
 	if why.peerIsToBlame() {
 		p.blame()
 	}
-	p.conn.Abort()
+	p.links.abort()
 	if why == DaemonRestart { // the association goes on, with another connection
 		p.clear.SetWriteDeadline(time.Unix(1, 0))
 		return
 	}
 	p.clear.Abort()
+}
+
+// hasEnded reports whether the daemon sends no more.
+func (p *pair) hasEnded() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ended
 }
 
 // stop ends the association from here. SCTP lets one side end, and the other one finish what it has
@@ -251,12 +262,13 @@ func (p *pair) awaitQuiet(done <-chan struct{}, until time.Time) {
 
 // finish releases both associations after a clean end.
 func (p *pair) finish() {
+	p.links.finish()
 	p.mu.Lock()
 	failed, why := p.err != nil, p.why
 	p.mu.Unlock()
 	switch {
 	case !failed:
-		err := p.conn.Close()
+		err := p.links.newest().Close()
 		p.clear.Close()
 		if err != nil {
 			p.fail(peerReason(err), err)

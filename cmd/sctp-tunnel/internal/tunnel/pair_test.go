@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -21,65 +22,132 @@ import (
 // A memChain is two pairs in memory, and their daemons: near daemon, pair, DTLS, pair, far daemon.
 type memChain struct {
 	t         *testing.T
+	options   assoctest.Options
 	near, far *assoctest.Assoc // the daemons' ends
-	link      *assoctest.Assoc // the client's end below DTLS
+	link      *assoctest.Assoc // the client's end below DTLS, of the newest connection
 	client    *pair
 	server    *pair
 	stop      context.CancelFunc // of both
 	done      sync.WaitGroup
+
+	runs      [2]*run // of the client and the server
+	authority *authority
+	version   uint16
+	configs   [2]atomic.Pointer[sctpdtls.Config] // for the next handshake
+	keys      [2]keyCounter
+	dialled   int          // successors
+	refused   error        // by the next redial
+	asked     atomic.Int32 // redials that were refused
+	lost      error        // the client's, after the server has changed over
 }
 
 // newMemChain makes associations as o says, and runs the pairs.
-func newMemChain(t *testing.T, version uint16, o assoctest.Options) *memChain {
+func newMemChain(
+	t *testing.T, version uint16, o assoctest.Options, change func(*memChain),
+) *memChain {
 	t.Helper()
 	o.Streams = 30
-	c := &memChain{t: t}
+	c := &memChain{t: t, options: o, authority: newAuthority(t)}
 	near, nearTunnel := assoctest.Pair(t, o)
 	far, farTunnel := assoctest.Pair(t, o)
-	below, above := assoctest.Pair(t, o)
-	c.near, c.far, c.link = near, far, below
-	a := newAuthority(t)
-	clientConfig := a.config("client", time.Now().Add(time.Hour))
-	serverConfig := a.config("server", time.Now().Add(time.Hour))
-	clientConfig.MaxVersion = version
-	conn, err := sctpdtls.Client(below, clientConfig)
+	c.near, c.far = near, far
+	c.version = version
+	for i, name := range []string{"client", "server"} {
+		c.use(i, name, time.Hour)
+		c.runs[i] = newRun(&Service{Role: Client - Role(i), TLS: c.configs[i].Load,
+			Observer: &c.keys[i], Log: logTo(t, name)})
+	}
+	if change != nil {
+		change(c)
+	}
+	conn, peer, err := c.connect(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	peer, err := sctpdtls.Server(above, serverConfig)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.done.Go(func() {
-		if err := peer.Handshake(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := conn.Handshake(); err != nil {
-		t.Fatal(err)
-	}
-	c.done.Wait()
 	ctx, stop := context.WithCancel(t.Context())
 	c.stop = stop
-	pairOf := func(clear *assoctest.Assoc, conn *sctpdtls.Conn) *pair {
-		ppids := newPPIDMap(nil)
-		p := &pair{
-			info: new(Association), clear: clear, conn: conn, ppids: &ppids,
-			watch: nobody{}, blame: func() {},
-		}
+	pairOf := func(r *run, clear *assoctest.Assoc, conn *sctpdtls.Conn, redial redial) *pair {
+		p := r.newPair(clear, conn, func() {}, redial)
 		c.done.Go(func() { p.run(ctx, 5*time.Second) })
 		return p
 	}
-	c.client, c.server = pairOf(nearTunnel, conn), pairOf(farTunnel, peer)
+	c.server = pairOf(c.runs[1], farTunnel, peer, nil)
+	c.client = pairOf(c.runs[0], nearTunnel, conn, c.redial)
 	return c
 }
 
+// use gives an end, 0 for the client's, a new certificate for so long.
+func (c *memChain) use(end int, name string, valid time.Duration) {
+	config := c.authority.config(name, time.Now().Add(valid))
+	config.MinVersion, config.MaxVersion = c.version, c.version
+	c.configs[end].Store(config)
+}
+
+// connect makes a connection of the two ends, for protocols.
+func (c *memChain) connect(protocols []string) (conn, peer *sctpdtls.Conn, err error) {
+	below, above := assoctest.Pair(c.t, c.options)
+	config, serverConfig := c.runs[0].config(), c.runs[1].config()
+	config.NextProtos, serverConfig.NextProtos = protocols, protocols
+	if conn, err = sctpdtls.Client(below, config); err != nil {
+		return nil, nil, err
+	}
+	if peer, err = sctpdtls.Server(above, serverConfig); err != nil {
+		return nil, nil, err
+	}
+	done := make(chan error)
+	go func() { done <- peer.Handshake() }()
+	if err := errors.Join(conn.Handshake(), <-done); err != nil {
+		return nil, nil, err
+	}
+	c.link = below
+	return conn, peer, nil
+}
+
+// redial makes a successor as a client does.
+func (c *memChain) redial(_ context.Context, old *sctpdtls.Conn) (*sctpdtls.Conn, error) {
+	if c.refused != nil {
+		c.asked.Add(1)
+		return nil, c.refused
+	}
+	next, peer, err := c.connect([]string{nameOfSuccessor(old.ConnectionState())})
+	if err != nil {
+		return nil, err
+	}
+	p, err := c.runs[1].predecessor(peer.ConnectionState())
+	if err != nil {
+		peer.Abort()
+		next.Abort()
+		return nil, err
+	}
+	c.dialled++
+	p.succeed(peer)
+	if c.lost != nil {
+		c.send(c.far, "on the successor", stream.Info{})
+		next.Abort()
+	}
+	return next, c.lost
+}
+
+// A keyCounter is told of changed keys.
+type keyCounter struct {
+	nobody
+	changed atomic.Int32
+}
+
+func (k *keyCounter) KeysChanged(*Association) { k.changed.Add(1) }
+
 // inMemory runs a test with a false clock, in both versions.
 func inMemory(t *testing.T, o assoctest.Options, test func(t *testing.T, c *memChain)) {
+	changedInMemory(t, o, nil, test)
+}
+
+// changedInMemory is inMemory with something else about the chain before it begins.
+func changedInMemory(t *testing.T, o assoctest.Options, change func(c *memChain),
+	test func(t *testing.T, c *memChain)) {
 	for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {
-		t.Run(fmt.Sprintf("%#x", version), func(t *testing.T) {
+		t.Run(sctpdtls.VersionName(version), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := newMemChain(t, version, o)
+				c := newMemChain(t, version, o, change)
 				test(t, c)
 				c.near.Abort()
 				c.far.Abort()

@@ -38,20 +38,33 @@ func (r *run) probe(ctx context.Context) error {
 	config := r.config()
 	config.NextProtos = []string{probeProtocol}
 	conn, err := r.dial(ctx, config, r.Target, r.Limits.Streams, r.Limits.Streams)
-	if e, ok := errtype.As[*sctpdtls.AlertError](err); ok && e.Alert == alertNoApplicationProtocol {
+	if isNoProtocol(err) {
 		return nil // somebody is there
 	}
 	if err != nil {
 		return err
 	}
 	if conn.ConnectionState().NegotiatedProtocol != probeProtocol {
-		select {
-		case <-time.After(probeTime):
-		case <-ctx.Done():
-		}
+		closeLater(ctx, conn)
+	} else {
+		closeSoon(conn)
+	}
+	return nil
+}
+
+// isNoProtocol reports whether a handshake has failed because the server wants another protocol.
+func isNoProtocol(err error) bool {
+	e, ok := errtype.As[*sctpdtls.AlertError](err)
+	return ok && e.Alert == alertNoApplicationProtocol
+}
+
+// closeLater closes a connection that may have reached a daemon.
+func closeLater(ctx context.Context, conn *sctpdtls.Conn) {
+	select {
+	case <-time.After(probeTime):
+	case <-ctx.Done():
 	}
 	closeSoon(conn)
-	return nil
 }
 
 // closeSoon closes a connection on which nothing was sent.

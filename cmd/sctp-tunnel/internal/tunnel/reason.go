@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
@@ -34,6 +35,8 @@ const (
 	TooLarge      Reason = "too-large"      // a message larger than the connection carries
 	NoStream      Reason = "no-stream"      // a message for a stream that the other side lacks
 	DrainTimeout  Reason = "drain-timeout"  // told to stop, and not all was delivered in time
+	Expired       Reason = "expired"        // the certificate of the peer has
+	KeysUsedUp    Reason = "keys-used-up"   // the keys have served as long as they may
 	Internal      Reason = "internal"       // anything else: see the log
 )
 
@@ -85,6 +88,9 @@ func peerReason(err error) Reason {
 	}
 	if _, ok := errtype.As[*sctpdtls.AlertError](err); ok {
 		return Alert
+	}
+	if errors.Is(err, sctpdtls.ErrKeysUsedUp) {
+		return KeysUsedUp
 	}
 	if _, ok := errtype.As[*sctpdtls.StreamError](err); ok {
 		return NoStream
@@ -147,6 +153,22 @@ func handshakeReason(err error) Reason {
 	}
 	return Handshake
 }
+
+// An expiredError is the end of an association whose peer's certificate has expired.
+type expiredError struct {
+	Peer string
+	Time time.Time
+}
+
+func (e *expiredError) Error() string {
+	return fmt.Sprintf("the certificate of the peer %s, or of its CA, has expired at %s, and no new "+
+		"handshake has shown another one; let the peer have one before",
+		e.Peer, e.Time.UTC().Format(time.DateTime))
+}
+
+var errKeysUsedUp = errors.New("the key of SCTP-AUTH has protected as much as it may (RFC 4895, " +
+	"Section 9), and the far end has no part in a change: it is neither a sctp-tunnel with DTLS 1.3 " +
+	"nor one that renegotiates DTLS 1.2")
 
 // A notAllowedError is a refusal by Service.Allow.
 type notAllowedError struct{ error }

@@ -2,8 +2,9 @@ package tunnel
 
 import (
 	"context"
-	"fmt"
+	"crypto/tls"
 	"log/slog"
+	"maps"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -26,7 +27,7 @@ type run struct {
 	slots        chan struct{} // one for each association, those that are being set up included
 
 	mu       sync.Mutex // guards the following
-	all      map[*Association]bool
+	all      map[*Association]*pair
 	byConn   map[*sctpdtls.Conn]*Association
 	notReady error // why no association is accepted
 }
@@ -37,7 +38,7 @@ func newRun(s *Service) *run {
 		ppids:    newPPIDMap(s.PPIDs),
 		log:      s.Log,
 		watch:    s.Observer,
-		all:      make(map[*Association]bool),
+		all:      make(map[*Association]*pair),
 		byConn:   make(map[*sctpdtls.Conn]*Association),
 		notReady: errNotRunning,
 	}
@@ -70,10 +71,50 @@ func (r *run) config() *sctpdtls.Config {
 	c.SCTP.ReadBuffer, c.SCTP.WriteBuffer = r.Limits.Buffer, r.Limits.Buffer
 	// All that the peer may have on its way, so that keys can change while the daemon is slow.
 	c.ReadQueue = 4 * r.Limits.Buffer
+	c.Renegotiation = sctpdtls.RenegotiateFreely
+	c.OnPeerChanged = r.samePeer
+	c.RekeyAfter.Records = recordLife
+	r.showCurrent(&c)
 	quick(&c.SCTP)
 	c.Logger = nil
 	c.Trace = &sctpdtls.Trace{KeysChanged: r.keysChanged}
 	return &c
+}
+
+// showCurrent has a renegotiation show the certificates that there are by then, and not those that
+// there were when the connection began.
+func (r *run) showCurrent(c *sctpdtls.Config) {
+	if len(c.Certificates) == 0 {
+		return
+	}
+	c.Certificates = nil // else the server's function is asked only about a name
+	c.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		all := r.TLS().Certificates
+		for i := range all {
+			if hello.SupportsCertificate(&all[i]) == nil {
+				return &all[i], nil
+			}
+		}
+		return &all[0], nil // the handshake says what does not fit
+	}
+	c.GetClientCertificate = func(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		all := r.TLS().Certificates
+		for i := range all {
+			if info.SupportsCertificate(&all[i]) == nil {
+				return &all[i], nil
+			}
+		}
+		return new(tls.Certificate), nil // none
+	}
+}
+
+// samePeer says whether a peer that shows another certificate in a renegotiation is who it was.
+// Whether the certificate is a good one the handshake says, and Allow.
+func (r *run) samePeer(old, new sctpdtls.ConnectionState) error {
+	if Identity(old) != Identity(new) || r.target(old) != r.target(new) {
+		return errOtherPeer
+	}
+	return nil
 }
 
 // closeTimeout is as long as SCTP itself waits for the end of a shutdown at most, 5 times RTO.Max
@@ -89,11 +130,20 @@ func quick(o *sctpdtls.SCTPOptions) {
 	}
 }
 
-func (r *run) keysChanged(c *sctpdtls.Conn, _ uint64) {
+// keysChanged counts the keys of c that come after the first, which are those of the epoch 1 in
+// DTLS 1.2, and 3 in DTLS 1.3.
+func (r *run) keysChanged(c *sctpdtls.Conn, epoch uint64) {
 	r.mu.Lock()
 	a := r.byConn[c]
 	r.mu.Unlock()
-	if a != nil {
+	if a == nil {
+		return
+	}
+	first := uint64(1)
+	if a.State.Version == sctpdtls.VersionDTLS13 {
+		first = 3
+	}
+	if epoch > first {
 		r.watch.KeysChanged(a)
 	}
 }
@@ -118,10 +168,27 @@ func (r *run) refuse(from net.Addr, why Reason, err error) {
 
 var numbers atomic.Uint64
 
-// carry makes one association of two, until both have ended, and returns why they have.
+// carry makes one association of two, until both have ended, and returns why they have. redial is
+// for a client, which makes the successors of conn.
 func (r *run) carry(
-	ctx context.Context, daemon stream.Association, conn *sctpdtls.Conn, blame func(),
+	ctx context.Context, daemon stream.Association, conn *sctpdtls.Conn, blame func(), redial redial,
 ) Reason {
+	p := r.newPair(daemon, conn, blame, redial)
+	r.watch.Began(p.info)
+	log := p.renew.log
+	log.Info("association begins", p.info.attributes()...)
+	p.run(ctx, r.Limits.Drain)
+
+	r.forget(p.info)
+	r.watch.Ended(p.info, p.why, p.err)
+	log.Log(context.Background(), p.level(), "association ends", p.attributes()...)
+	return p.why
+}
+
+// newPair makes an association of two that is known from now on.
+func (r *run) newPair(
+	daemon stream.Association, conn *sctpdtls.Conn, blame func(), redial redial,
+) *pair {
 	a := &Association{
 		ID:      numbers.Add(1),
 		Service: r.Name,
@@ -131,25 +198,39 @@ func (r *run) carry(
 		State:   conn.ConnectionState(),
 	}
 	a.conn.Store(conn)
-	r.mu.Lock()
-	r.all[a], r.byConn[conn] = true, a
-	r.mu.Unlock()
-	r.watch.Began(a)
-	log := r.log.With("id", a.ID, "daemon", text(a.Daemon), "peer", text(a.Peer))
-	log.Info("association begins", a.attributes()...)
-
 	p := &pair{
-		info: a, clear: daemon, conn: conn, ppids: &r.ppids, watch: r.watch, blame: blame,
+		info: a, clear: daemon, links: newLinks(conn), ppids: &r.ppids, watch: r.watch, blame: blame,
 	}
-	p.run(ctx, r.Limits.Drain)
+	p.adopt = func(next *sctpdtls.Conn) {
+		r.know(next, p)
+		a.conn.Store(next)
+		r.watch.KeysChanged(a)
+	}
+	p.renew = &renewer{
+		renewal: r.renewal.withDefaults(),
+		pair:    p,
+		log:     r.log.With("id", a.ID, "daemon", text(a.Daemon), "peer", text(a.Peer)),
+		own:     func() []tls.Certificate { return r.TLS().Certificates },
+		redial:  redial,
+	}
+	a.fail = p.fail
+	r.know(conn, p)
+	return p
+}
 
+// know adds a connection of a pair.
+func (r *run) know(conn *sctpdtls.Conn, p *pair) {
 	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all[p.info], r.byConn[conn] = p, p.info
+}
+
+// forget removes a pair and its connections.
+func (r *run) forget(a *Association) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	delete(r.all, a)
-	delete(r.byConn, conn)
-	r.mu.Unlock()
-	r.watch.Ended(a, p.why, p.err)
-	log.Log(context.Background(), p.level(), "association ends", p.attributes()...)
-	return p.why
+	maps.DeleteFunc(r.byConn, func(_ *sctpdtls.Conn, of *Association) bool { return of == a })
 }
 
 // attributes of the line that tells of the beginning.
@@ -157,7 +238,7 @@ func (a *Association) attributes() []any {
 	s := &a.State
 	return []any{
 		"identity", Identity(*s),
-		"version", fmt.Sprintf("%#x", s.Version),
+		"version", sctpdtls.VersionName(s.Version),
 		"suite", sctpdtls.CipherSuiteName(s.CipherSuite),
 		"outStreams", s.OutStreams,
 		"inStreams", s.InStreams,

@@ -65,21 +65,29 @@ func (r *run) welcome(ctx context.Context, a *admission, conn *sctpdtls.Conn) {
 		a.discard()
 		return
 	}
+	if a.pair != nil {
+		a.pair.succeed(conn)
+		return
+	}
 	defer func() { <-r.slots }()
 	r.watch.Handshake(r.Name, a.took)
-	r.carry(ctx, a.daemon, conn, func() {})
+	r.carry(ctx, a.daemon, conn, func() {}, nil)
 }
 
 // An admission is what a handshake needs that is under way, and what it leaves.
 type admission struct {
 	r      *run
-	daemon stream.Association // nil for a probe
+	daemon stream.Association // nil for a probe, and with pair
+	pair   *pair              // whose connection this one succeeds
 	took   time.Duration      // from ClientHello to the peer's Finished
 }
 
-// discard gives up what was dialled for a peer that does not come, when the daemon has had the time
-// to accept it.
+// discard gives up what waits for a peer that does not come. What was dialled for it goes when the
+// daemon has had the time to accept it.
 func (a *admission) discard() {
+	if a != nil && a.pair != nil {
+		a.pair.links.changeOver(nil, nil)
+	}
 	if a == nil || a.daemon == nil {
 		return
 	}
@@ -103,6 +111,8 @@ func (r *run) admit(
 	config := r.config()
 	if slices.Contains(hello.SupportedProtos, probeProtocol) {
 		config.NextProtos = []string{probeProtocol}
+	} else if p := offeredSuccessor(hello.SupportedProtos); p != "" {
+		config.NextProtos = []string{p}
 	}
 	verify := config.VerifyConnection
 	first := true
@@ -117,12 +127,18 @@ func (r *run) admit(
 		}
 		first = false
 		a := &admission{r: r, took: time.Since(began)}
-		target := r.Target
-		if r.Route != nil {
-			if to := r.Route(state); to != "" {
-				target = to
+		if isSuccessor(state) {
+			var err error
+			if a.pair, err = r.predecessor(state); err != nil {
+				return &notAllowedError{err}
 			}
+			if !all.put(peer, a) {
+				a.discard()
+				return net.ErrClosed
+			}
+			return nil
 		}
+		target := r.target(state)
 		if isProbe(state) {
 			if yes, known := r.table.listens(ctx, target); known {
 				if !yes {

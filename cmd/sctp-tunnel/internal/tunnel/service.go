@@ -83,6 +83,8 @@ type Service struct {
 	Log      *slog.Logger // nil: nobody
 	Observer Observer     // nil: nobody
 
+	renewal renewal
+
 	run atomic.Pointer[run]
 }
 

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/netip"
 	"strings"
 	"sync"
@@ -84,6 +83,11 @@ func (e *events) KeysChanged(*Association) {
 	defer e.mu.Unlock()
 	e.keys++
 }
+func (e *events) changed() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.keys
+}
 func (e *events) MissingData(string) {}
 
 // next waits for an event of that kind.
@@ -109,16 +113,13 @@ func newChain(t *testing.T, change func(client, server *Service)) *chain {
 	hour := time.Now().Add(time.Hour)
 	clientConfig := c.authority.config("client", hour)
 	serverConfig := c.authority.config("server", hour)
-	logTo := func(name string) *slog.Logger {
-		return slog.New(slog.NewTextHandler(testWriter{t}, nil)).With("tunnel", name)
-	}
 	c.client = &Service{
 		Name: "near", Role: Client, Listen: nearTunnel.String(), Target: outer.String(),
-		TLS: func() *sctpdtls.Config { return clientConfig }, Observer: c.near, Log: logTo("near"),
+		TLS: func() *sctpdtls.Config { return clientConfig }, Observer: c.near, Log: logTo(t, "near"),
 	}
 	c.server = &Service{
 		Name: "far", Role: Server, Listen: outer.String(), Target: farDaemon.String(),
-		TLS: func() *sctpdtls.Config { return serverConfig }, Observer: c.far, Log: logTo("far"),
+		TLS: func() *sctpdtls.Config { return serverConfig }, Observer: c.far, Log: logTo(t, "far"),
 	}
 	if change != nil {
 		change(c.client, c.server)
@@ -128,13 +129,6 @@ func newChain(t *testing.T, change func(client, server *Service)) *chain {
 	c.stopClient = c.start(c.client)
 	c.ready(c.client)
 	return c
-}
-
-type testWriter struct{ t *testing.T }
-
-func (w testWriter) Write(b []byte) (int, error) {
-	w.t.Logf("%s", bytes.TrimSpace(b))
-	return len(b), nil
 }
 
 // listen makes the far daemon.
@@ -494,4 +488,42 @@ func TestKernelMany(t *testing.T) {
 		t.Errorf("%d associations", n)
 	}
 	slowFar.Abort()
+}
+
+// Keys are renewed underneath: each message comes, in its order, and the end stays a clean one.
+func TestKernelRenews(t *testing.T) {
+	for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {
+		t.Run(sctpdtls.VersionName(version), func(t *testing.T) {
+			c := newChain(t, func(client, server *Service) {
+				client.TLS().MaxVersion, server.TLS().MaxVersion = version, version
+				client.renewal = renewal{due: 100, interval: 50 * time.Millisecond}
+			})
+			near, far := c.dial()
+			for i, end := 0, time.Now().Add(patience); c.near.changed() < 3 || c.far.changed() < 3; i++ {
+				if time.Now().After(end) {
+					t.Fatalf("%d and %d new keys", c.near.changed(), c.far.changed())
+				}
+				text, info := fmt.Sprint("message ", i), stream.Info{Stream: uint16(i % 30)}
+				must(t, near.Send([]byte(text), info))
+				if i%100 == 0 {
+					must(t, far.Send([]byte(text), info))
+					if got, _ := receive(t, near); got != text {
+						t.Fatalf("%q came, want %q", got, text)
+					}
+				}
+				if got, _ := receive(t, far); got != text {
+					t.Fatalf("%q came, want %q", got, text)
+				}
+			}
+			must(t, near.Shutdown())
+			wantEnd(t, far, io.EOF)
+			far.Close()
+			wantEnd(t, near, io.EOF)
+			for _, e := range []*events{c.near, c.far} {
+				if ev := e.next(t, "ended"); !ev.why.Clean() || ev.err != nil {
+					t.Errorf("ended: %s, %v", ev.why, ev.err)
+				}
+			}
+		})
+	}
 }

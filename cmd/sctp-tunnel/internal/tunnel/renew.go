@@ -1,0 +1,217 @@
+package tunnel
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/legible"
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
+)
+
+// A renewal says when the keys and certificates of a connection are renewed, by a renegotiation in
+// DTLS 1.2 and by a successor in DTLS 1.3. The library itself renews the keys of DTLS 1.3.
+type renewal struct {
+	// life is how many DATA chunks a key of SCTP-AUTH may protect in each direction: transmission
+	// sequence numbers stop replays, and have 32 bits (RFC 4895, Section 9). It is renewed when it
+	// has protected as many as due says, by default three quarters of that.
+	life, due uint64
+	// interval is the time between two looks.
+	interval time.Duration
+	// margin is how long before a certificate expires its renewal is tried, or when three quarters of
+	// its time are gone; and again whenever half of what is left is gone, for the file may be
+	// replaced meanwhile.
+	margin time.Duration
+}
+
+func (n renewal) withDefaults() renewal {
+	n.life = cmp.Or(n.life, 1<<31)
+	return renewal{
+		life:     n.life,
+		due:      cmp.Or(n.due, n.life/4*3),
+		interval: cmp.Or(n.interval, time.Minute),
+		margin:   cmp.Or(n.margin, time.Hour),
+	}
+}
+
+// recordLife is how many records a key of DTLS 1.2 protects before this end renegotiates: a third
+// of what those of AES-GCM may (RFC 9325, Section 4.4).
+const recordLife = 1 << 23
+
+// chunkPayload is the least that a full DATA chunk carries: a path's MTU may be 512 bytes.
+const chunkPayload = 400
+
+// A renewer looks after the keys and certificates of a pair's connection.
+type renewer struct {
+	renewal
+	pair   *pair
+	log    *slog.Logger
+	own    func() []tls.Certificate // this end's, for the next handshake
+	redial redial                   // nil: the peer dials
+
+	conn   *sctpdtls.Conn // the newest, of which the following is
+	key    uint16         // identifier of the key of SCTP-AUTH
+	before [2]uint64      // chunks that were carried before it was there, by Direction
+	peers  time.Time      // when the peer's certificate expires
+	first  time.Time      // when the first certificate of either end does
+	ask    time.Duration  // how long before that it is tried to renew it
+	alone  bool           // the peer has no part in it
+}
+
+// A redial makes the successor of a connection.
+type redial func(ctx context.Context, old *sctpdtls.Conn) (*sctpdtls.Conn, error)
+
+// run renews until ctx is done.
+func (n *renewer) run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		if !n.look(ctx) {
+			return
+		}
+		wait := n.interval
+		if !n.peers.IsZero() {
+			wait = min(wait, max(time.Until(n.peers), 0)+time.Millisecond)
+		}
+		timer.Reset(wait)
+	}
+}
+
+// look renews what is due, and reports whether the association goes on.
+func (n *renewer) look(ctx context.Context) bool {
+	n.refresh()
+	used := n.chunks()
+	now := time.Now()
+	switch {
+	case !n.peers.IsZero() && now.After(n.peers):
+		n.pair.fail(Expired, &expiredError{Identity(n.conn.ConnectionState()), n.peers})
+		return false
+	case used >= n.life:
+		n.pair.fail(KeysUsedUp, errKeysUsedUp)
+		return false
+	case used >= n.due:
+		n.renew(ctx, "keys")
+	case !n.first.IsZero() && n.first.Sub(now) < n.ask:
+		for left := max(n.first.Sub(now), 0); n.ask > left; {
+			n.ask /= 2
+		}
+		n.renew(ctx, "certificates")
+	}
+	return true
+}
+
+// refresh looks whether there has been another handshake, by whoever has begun it.
+func (n *renewer) refresh() {
+	conn := n.pair.links.newest()
+	state := conn.ConnectionState()
+	if conn == n.conn && state.AuthKeyID == n.key {
+		return
+	}
+	n.conn, n.key = conn, state.AuthKeyID
+	n.before = [2]uint64{n.carried(Out), n.carried(In)}
+	n.peers = expiry(state)
+	first := ownExpiry(n.own())
+	if first.IsZero() || !n.peers.IsZero() && n.peers.Before(first) {
+		first = n.peers
+	}
+	if first == n.first {
+		return // it was tried in vain, so that less time is left
+	}
+	n.first, n.ask = first, min(n.margin, time.Until(first)/4)
+	if n.redial == nil { // lest both begin at the same time
+		n.ask = n.ask / 4 * 3
+	}
+}
+
+// carried returns how many DATA chunks were carried in a direction, or some more.
+func (n *renewer) carried(d Direction) uint64 {
+	messages, bytes := n.pair.info.Carried(d)
+	return messages + bytes/chunkPayload
+}
+
+// chunks returns how many the key of SCTP-AUTH has protected, in the direction that has more.
+func (n *renewer) chunks() uint64 {
+	return max(n.carried(Out)-n.before[Out], n.carried(In)-n.before[In])
+}
+
+// renew has both ends make new keys, and show their certificates.
+func (n *renewer) renew(ctx context.Context, why string) {
+	if n.alone {
+		return
+	}
+	var err error
+	if n.conn.ConnectionState().Version != sctpdtls.VersionDTLS13 {
+		if err = n.conn.Renegotiate(ctx); err == nil {
+			n.log.Info("association has new keys", "why", why)
+		}
+	} else if n.redial != nil {
+		if n.pair.links.begin() == nil {
+			return
+		}
+		var next *sctpdtls.Conn
+		if next, err = n.redial(ctx, n.conn); inDoubt(err) {
+			n.pair.fail(peerReason(err), fmt.Errorf("changing over to another connection: %w", err))
+		} else if err != nil {
+			n.pair.links.changeOver(nil, nil)
+		} else {
+			n.pair.succeed(next)
+			n.log.Info("association goes on over another connection", "why", why)
+		}
+	}
+	if err != nil && ctx.Err() == nil {
+		n.alone = errors.Is(err, errNoTunnel) || errors.Is(err, sctpdtls.ErrRenegotiationRefused) ||
+			errors.Is(err, sctpdtls.ErrPeerIncompatible)
+		n.log.Warn("association cannot have new keys", "why", why, "err", legible.Text(err.Error()))
+	}
+}
+
+// succeed has a pair go on over another connection.
+func (p *pair) succeed(next *sctpdtls.Conn) {
+	p.adopt(next)
+	if !p.links.changeOver(next, p.hasEnded) {
+		next.Abort()
+	}
+}
+
+// expiry returns when the peer's certificate ends, or one on which it depends; zero if never.
+func expiry(state sctpdtls.ConnectionState) (last time.Time) {
+	for _, chain := range state.VerifiedChains {
+		if end := firstExpiry(chain); end.After(last) {
+			last = end
+		}
+	}
+	return last
+}
+
+func firstExpiry(chain []*x509.Certificate) (first time.Time) {
+	for _, c := range chain {
+		if first.IsZero() || c.NotAfter.Before(first) {
+			first = c.NotAfter
+		}
+	}
+	return first
+}
+
+// ownExpiry returns when the first of a configuration's certificates ends.
+func ownExpiry(certificates []tls.Certificate) (first time.Time) {
+	for _, c := range certificates {
+		leaf := c.Leaf
+		if leaf == nil && len(c.Certificate) > 0 {
+			leaf, _ = x509.ParseCertificate(c.Certificate[0])
+		}
+		if leaf != nil && (first.IsZero() || leaf.NotAfter.Before(first)) {
+			first = leaf.NotAfter
+		}
+	}
+	return first
+}

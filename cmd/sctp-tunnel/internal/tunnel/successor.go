@@ -1,0 +1,152 @@
+package tunnel
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
+)
+
+// In DTLS 1.3 a connection cannot renew the key of SCTP-AUTH, nor show another certificate. So
+// another connection takes its place, if both ends are tunnels: the client dials it, and says by
+// ALPN (RFC 7301) whose successor it is. From then on each end writes to the successor, ends the
+// old connection by close_notify, and reads from the successor when it has read the old one to its
+// end. So nothing is lost, and streams keep their order. If the handshake ends in such a way that
+// one end may have changed over and the other one not, the association is aborted: at no time is a
+// message lost in silence.
+//
+// What follows successorProtocol is made of the secrets of the connection before. It names it, and
+// need not be secret: the peer proves again who it is.
+const (
+	successorProtocol = "sctp-tunnel-successor "
+	successorLabel    = "EXPERIMENTAL sctp-tunnel successor"
+)
+
+// nameOfSuccessor returns the protocol by which the successor of a connection is known, "" if it
+// can have none.
+func nameOfSuccessor(s sctpdtls.ConnectionState) string {
+	if s.Version != sctpdtls.VersionDTLS13 {
+		return ""
+	}
+	name, err := s.ExportKeyingMaterial(successorLabel, nil, 16)
+	if err != nil {
+		return ""
+	}
+	return successorProtocol + hex.EncodeToString(name)
+}
+
+// offeredSuccessor returns that protocol if a client offers it.
+func offeredSuccessor(protocols []string) string {
+	i := slices.IndexFunc(protocols, func(p string) bool {
+		return strings.HasPrefix(p, successorProtocol)
+	})
+	if i < 0 {
+		return ""
+	}
+	return protocols[i]
+}
+
+// isSuccessor reports whether a connection is one.
+func isSuccessor(state sctpdtls.ConnectionState) bool {
+	return strings.HasPrefix(state.NegotiatedProtocol, successorProtocol)
+}
+
+var (
+	errNoPredecessor = errors.New("the connection that this one is to succeed is not there")
+	errOtherPeer     = errors.New("the successor of a connection has another peer, or another daemon")
+	errNoTunnel      = errors.New("the far end is no sctp-tunnel, or has lost the connection")
+	errLessThan      = errors.New("the successor of a connection has fewer streams, or takes less")
+)
+
+// predecessor returns the pair whose connection a peer's new one is to succeed. It waits for that
+// from now on.
+func (r *run) predecessor(next sctpdtls.ConnectionState) (*pair, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for a, p := range r.all {
+		now := a.Now()
+		name := nameOfSuccessor(now)
+		if subtle.ConstantTimeCompare([]byte(name), []byte(next.NegotiatedProtocol)) != 1 {
+			continue
+		}
+		if Identity(now) != Identity(next) || r.target(now) != r.target(next) {
+			return nil, errOtherPeer
+		}
+		if p.links.begin() == nil {
+			break
+		}
+		return p, nil
+	}
+	return nil, errNoPredecessor
+}
+
+// target returns the daemon that a peer of a server reaches.
+func (r *run) target(state sctpdtls.ConnectionState) string {
+	if r.Route != nil {
+		if to := r.Route(state); to != "" {
+			return to
+		}
+	}
+	return r.Target
+}
+
+// dialSuccessor makes the successor of a connection.
+func (r *run) dialSuccessor(
+	ctx context.Context, old *sctpdtls.Conn, target string,
+) (*sctpdtls.Conn, error) {
+	config := r.config()
+	name := nameOfSuccessor(old.ConnectionState())
+	config.NextProtos = []string{name}
+	from, err := resolve(ctx, r.Source)
+	if err != nil {
+		return nil, err
+	}
+	if from != nil {
+		from.Port = 0 // the old connection has it
+	}
+	before := old.ConnectionState()
+	next, err := r.dialFrom(ctx, from, config, target, before.OutStreams, before.InStreams)
+	if isNoProtocol(err) {
+		return nil, errNoTunnel
+	}
+	if err != nil {
+		return nil, err
+	}
+	switch state := next.ConnectionState(); {
+	case state.NegotiatedProtocol != name:
+		r.associations.Go(func() { closeLater(ctx, next) })
+		return nil, errNoTunnel
+	case Identity(state) != Identity(before):
+		err = errOtherPeer
+	case state.OutStreams < before.OutStreams || state.MaxWrite < before.MaxWrite:
+		err = errLessThan
+	}
+	if err != nil {
+		next.Abort()
+		return nil, &inDoubtError{err}
+	}
+	return next, nil
+}
+
+// An inDoubtError is the failure of a successor that the far end may have taken for a good one.
+type inDoubtError struct{ error }
+
+func (e *inDoubtError) Unwrap() error { return e.error }
+
+// inDoubt reports whether the far end may have changed over although this end has not. Then the end
+// of the old connection says nothing: the far end may have written to the new one since.
+func inDoubt(err error) bool {
+	if _, ok := errtype.As[*inDoubtError](err); ok {
+		return true
+	}
+	if e, ok := errtype.As[*sctpdtls.HandshakeTimeoutError](err); ok {
+		return e.KeyInUse // so that Finished may have arrived
+	}
+	_, lost := errtype.As[*sctpdtls.AssociationError](err)
+	return lost
+}
