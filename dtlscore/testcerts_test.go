@@ -13,6 +13,8 @@ import (
 	"math/big"
 	"sync"
 	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/testpki"
 )
 
 const testName = "server.example"
@@ -47,19 +49,11 @@ func newTestCertificate(key crypto.Signer, issuer *testAuthority,
 	if change != nil {
 		change(template)
 	}
-	parent, signer := template, key
+	var by *tls.Certificate
 	if issuer != nil {
-		parent, signer = issuer.cert, issuer.key
+		by = &tls.Certificate{Leaf: issuer.cert, PrivateKey: issuer.key}
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
-	if err != nil {
-		panic(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		panic(err)
-	}
-	return cert
+	return testpki.Issue(by, key, *template).Leaf
 }
 
 func newTestAuthority(name string) *testAuthority {

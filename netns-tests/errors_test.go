@@ -3,13 +3,8 @@
 package netns
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
-	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -18,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/testpki"
 
 	"golang.org/x/sys/unix"
 )
@@ -357,49 +354,16 @@ func expiredCert(t *testing.T, addr netip.Addr) certFiles {
 // then.
 func newCert(t *testing.T, addr netip.Addr, caName string, until time.Time) (f certFiles) {
 	t.Helper()
-	caKey, key := newKey(t), newKey(t)
 	now := time.Now()
-	ca := &x509.Certificate{
-		Subject: pkix.Name{CommonName: caName}, NotBefore: now.AddDate(0, -1, 0),
-		NotAfter: now.AddDate(0, 1, 0),
-		IsCA:     true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	leaf := &x509.Certificate{
-		Subject: pkix.Name{CommonName: "test"}, NotBefore: now.AddDate(0, 0, -2), NotAfter: until,
-		IPAddresses: []net.IP{addr.AsSlice()},
-		KeyUsage:    x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, caKey.Public(), caKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leafDER, err := x509.CreateCertificate(rand.Reader, leaf, ca, key.Public(), caKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	template := testpki.CA(caName)
+	template.NotBefore, template.NotAfter = now.AddDate(0, -1, 0), now.AddDate(0, 1, 0)
+	ca := testpki.Issue(nil, nil, template)
+	template = testpki.End(addr.String())
+	template.NotBefore, template.NotAfter = now.AddDate(0, 0, -2), until
 	dir := t.TempDir()
-	write := func(name, kind string, der []byte) string {
-		name = filepath.Join(dir, name)
-		if err := os.WriteFile(name, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}),
-			0o600); err != nil {
-			t.Fatal(err)
-		}
-		return name
-	}
-	return certFiles{write("ca.pem", "CERTIFICATE", caDER), write("cert.pem", "CERTIFICATE", leafDER),
-		write("key.pem", "PRIVATE KEY", keyDER)}
-}
-
-func newKey(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
+	f = certFiles{filepath.Join(dir, "ca.pem"), filepath.Join(dir, "cert.pem"),
+		filepath.Join(dir, "key.pem")}
+	testpki.WriteFiles(ca, f.ca, f.key)
+	testpki.WriteFiles(testpki.Issue(&ca, nil, template), f.cert, f.key)
+	return f
 }

@@ -4,80 +4,41 @@ import (
 	"bytes"
 	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
-	"math/big"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/testpki"
 )
 
 // An operator is an authority beside pki, for certificates that it has none of.
 type operator struct {
 	roots *x509.CertPool
-	cert  *x509.Certificate
-	key   *ecdsa.PrivateKey
+	cert  tls.Certificate
 }
 
 func (o *operator) issue(key crypto.Signer, change func(*x509.Certificate)) tls.Certificate {
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		Subject:      pkix.Name{CommonName: "of the operator"},
-		NotBefore:    time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC),
-		NotAfter:     time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC),
-		DNSNames:     []string{"server.example"},
-		KeyUsage:     x509.KeyUsageDigitalSignature,
-	}
+	template := testpki.End("server.example")
+	template.Subject.CommonName, template.ExtKeyUsage = "of the operator", nil
 	if change != nil {
-		change(template)
+		change(&template)
 	}
-	parent := o.cert
-	if parent == nil {
-		parent = template
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), o.key)
-	if err != nil {
-		panic(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-}
-
-func newKey(curve elliptic.Curve) *ecdsa.PrivateKey {
-	key, err := ecdsa.GenerateKey(curve, rand.Reader)
-	if err != nil {
-		panic(err)
-	}
-	return key
+	cert := testpki.Issue(&o.cert, key, template)
+	cert.Leaf = nil // as of files
+	return cert
 }
 
 var anOperator = sync.OnceValue(func() *operator {
-	o := &operator{roots: x509.NewCertPool(), key: newKey(elliptic.P256())}
-	ca := o.issue(o.key, func(c *x509.Certificate) {
-		c.Subject.CommonName, c.IsCA, c.BasicConstraintsValid, c.KeyUsage = "operator", true, true,
-			x509.KeyUsageCertSign
-	})
-	var err error
-	if o.cert, err = x509.ParseCertificate(ca.Certificate[0]); err != nil {
-		panic(err)
-	}
-	o.roots.AddCert(o.cert)
-	return o
+	cert := testpki.Issue(nil, nil, testpki.CA("operator"))
+	return &operator{testpki.Pool(cert), cert}
 })
 
-var rsaKey = sync.OnceValue(func() *rsa.PrivateKey {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(err)
-	}
-	return key
-})
+var rsaKey = sync.OnceValue(func() crypto.Signer { return testpki.NewKey("RSA 2048") })
 
 var errRefused = errors.New("refused by a callback")
 
@@ -113,20 +74,20 @@ var tlsCases = slices.Concat([]tlsCase{
 	// Certificates.
 	{says: "The first certificate compatible with the peer's requirements is selected automatically.",
 		version: in12, set: func(m *meeting) {
-			onlyOperator(m, anOperator().issue(newKey(elliptic.P256()), nil),
+			onlyOperator(m, anOperator().issue(testpki.NewKey("P-256"), nil),
 				anOperator().issue(rsaKey(), func(c *x509.Certificate) { c.Subject.CommonName = "RSA" }))
 			m.client.CipherSuites = []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}
 		}},
 	{says: "The first certificate compatible with the peer's requirements is selected automatically.",
 		set: func(m *meeting) {
-			onlyOperator(m, anOperator().issue(newKey(elliptic.P256()), func(c *x509.Certificate) {
+			onlyOperator(m, anOperator().issue(testpki.NewKey("P-256"), func(c *x509.Certificate) {
 				c.DNSNames, c.Subject.CommonName = []string{"other.example"}, "other name"
-			}), anOperator().issue(newKey(elliptic.P256()), nil))
+			}), anOperator().issue(testpki.NewKey("P-256"), nil))
 		}},
 	{says: "The first certificate compatible with the peer's requirements is selected automatically.",
 		set: func(m *meeting) {
 			// ClientCAs are named
-			m.client.Certificates = []tls.Certificate{anOperator().issue(newKey(elliptic.P256()), nil),
+			m.client.Certificates = []tls.Certificate{anOperator().issue(testpki.NewKey("P-256"), nil),
 				pki().Client}
 		}},
 	{says: "Leaf is the parsed form of the leaf certificate. If nil, the leaf certificate will be parsed as needed.", set: func(m *meeting) {
@@ -140,7 +101,7 @@ var tlsCases = slices.Concat([]tlsCase{
 		limited := anOperator().issue(rsaKey(),
 			func(c *x509.Certificate) { c.Subject.CommonName = "limited" })
 		limited.SupportedSignatureAlgorithms = []tls.SignatureScheme{tls.PKCS1WithSHA1}
-		onlyOperator(m, limited, anOperator().issue(newKey(elliptic.P256()), nil))
+		onlyOperator(m, limited, anOperator().issue(testpki.NewKey("P-256"), nil))
 	}},
 	{says: "OCSPStaple contains an optional OCSP response which will be served to clients that request it.", set: func(m *meeting) {
 		cert := pki().Server
@@ -148,7 +109,7 @@ var tlsCases = slices.Concat([]tlsCase{
 		m.server.Certificates = []tls.Certificate{cert}
 	}},
 	{says: "This must implement crypto.Signer with an RSA, ECDSA or Ed25519 PublicKey. (P-521 at both ends)", set: func(m *meeting) {
-		cert := anOperator().issue(newKey(elliptic.P521()), nil)
+		cert := anOperator().issue(testpki.NewKey("P-521"), nil)
 		onlyOperator(m, cert)
 		m.client.Certificates, m.server.ClientCAs = []tls.Certificate{cert}, anOperator().roots
 	}},
@@ -310,7 +271,7 @@ var tlsCases = slices.Concat([]tlsCase{
 			onlyOperator(m)
 			m.server.GetCertificate = func(info *tls.ClientHelloInfo) (*tls.Certificate, error) {
 				byRSA := anOperator().issue(rsaKey(), nil)
-				m.called("%v %v", info.SupportsCertificate(to(anOperator().issue(newKey(elliptic.P256()),
+				m.called("%v %v", info.SupportsCertificate(to(anOperator().issue(testpki.NewKey("P-256"),
 					nil))) == nil, info.SupportsCertificate(&byRSA) == nil)
 				return &byRSA, nil
 			}

@@ -1,13 +1,14 @@
 package sctpdtls
 
 import (
-	"crypto/elliptic"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"io"
 	"strings"
 	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/testpki"
 )
 
 // connection is a VerifyConnection.
@@ -21,7 +22,7 @@ func connection(m *meeting, who string, err error) func(tls.ConnectionState) err
 
 // shortLived is an operator's certificate for both ends that expires before the second round.
 func shortLived() tls.Certificate {
-	return anOperator().issue(newKey(elliptic.P256()),
+	return anOperator().issue(testpki.NewKey("P-256"),
 		func(c *x509.Certificate) { c.NotAfter = time.Now().Add(time.Minute) })
 }
 
@@ -63,7 +64,7 @@ func clientAuth() (cases []tlsCase) {
 						m.client.Certificates = nil
 						return
 					case "one of another authority":
-						cert = anOperator().issue(newKey(elliptic.P256()), nil)
+						cert = anOperator().issue(testpki.NewKey("P-256"), nil)
 					}
 					m.client.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 						return &cert, nil
@@ -241,8 +242,8 @@ var moreTLSCases = append(clientAuth(), []tlsCase{
 		m.server.CurvePreferences = []tls.CurveID{tls.CurveP384}
 	}},
 	{says: "PeerCertificates are the parsed certificates sent by the peer, in the order in which they were sent.", set: func(m *meeting) {
-		cert := anOperator().issue(newKey(elliptic.P256()), nil)
-		cert.Certificate = append(cert.Certificate, pki().Renewed.Certificate[0], anOperator().cert.Raw)
+		cert := anOperator().issue(testpki.NewKey("P-256"), nil)
+		cert.Certificate = append(cert.Certificate, pki().Renewed.Certificate[0], anOperator().cert.Leaf.Raw)
 		onlyOperator(m, cert)
 	}},
 	{says: "VerifiedChains is a list of one or more chains where the last element is from Config.RootCAs or Config.ClientCAs.", set: func(m *meeting) {

@@ -5,25 +5,17 @@
 package sctpdtls_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
-	"net"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
+	"github.com/seed-41f70523/dtls-sctp/internal/testpki"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
@@ -121,51 +113,10 @@ func printed(t *testing.T, f func()) string {
 // writeCertificates makes the files that the examples read.
 func writeCertificates(t *testing.T) {
 	t.Helper()
-	write := func(name, kind string, der []byte, err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(name, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}),
-			0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	template := &x509.Certificate{
-		SerialNumber:          big.NewInt(1),
-		Subject:               pkix.Name{CommonName: "authority"},
-		NotBefore:             time.Now().Add(-time.Hour),
-		NotAfter:              time.Now().Add(time.Hour),
-		IsCA:                  true,
-		BasicConstraintsValid: true,
-		KeyUsage:              x509.KeyUsageCertSign,
-	}
-	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &caKey.PublicKey, caKey)
-	write("ca.pem", "CERTIFICATE", der, err)
-	ca := template
-	for name, usage := range map[string]x509.ExtKeyUsage{"server": x509.ExtKeyUsageServerAuth,
-		"client": x509.ExtKeyUsageClientAuth} {
-		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			t.Fatal(err)
-		}
-		leaf := &x509.Certificate{
-			SerialNumber: big.NewInt(2),
-			Subject:      pkix.Name{CommonName: name},
-			NotBefore:    ca.NotBefore,
-			NotAfter:     ca.NotAfter,
-			DNSNames:     []string{"localhost"},
-			IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback, net.IPv4(192, 0, 2, 1)},
-			KeyUsage:     x509.KeyUsageDigitalSignature,
-			ExtKeyUsage:  []x509.ExtKeyUsage{usage},
-		}
-		der, err := x509.CreateCertificate(rand.Reader, leaf, ca, &key.PublicKey, caKey)
-		write(name+".pem", "CERTIFICATE", der, err)
-		der, err = x509.MarshalPKCS8PrivateKey(key)
-		write(name+"-key.pem", "PRIVATE KEY", der, err)
+	ca := testpki.Issue(nil, nil, testpki.CA("authority"))
+	testpki.WriteFiles(ca, "ca.pem", "ca-key.pem")
+	for _, name := range []string{"server", "client"} {
+		template := testpki.End(name, "localhost", "127.0.0.1", "::1", "192.0.2.1")
+		testpki.WriteFiles(testpki.Issue(&ca, nil, template), name+".pem", name+"-key.pem")
 	}
 }

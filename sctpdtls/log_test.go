@@ -2,16 +2,10 @@ package sctpdtls
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"math/big"
 	"net"
 	"strconv"
 	"strings"
@@ -20,6 +14,7 @@ import (
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
+	"github.com/seed-41f70523/dtls-sctp/internal/testpki"
 )
 
 // A manyAddressed association has a peer with as many addresses as fit in an INIT.
@@ -33,23 +28,10 @@ func (manyAddressed) RemoteAddr() net.Addr {
 	return a
 }
 
-// strangersCertificate is signed by itself, and has names that forge lines.
-func strangersCertificate(t *testing.T) tls.Certificate {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := strings.Repeat("x\nlevel=INFO ", 1000)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
-		NotBefore: time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC),
-		NotAfter:  time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+// strangersCertificate is self-signed, and has names that forge lines.
+func strangersCertificate() tls.Certificate {
+	cert, _ := testpki.SelfSigned(strings.Repeat("x\nlevel=INFO ", 1000))
+	return cert
 }
 
 // What a stranger sends does not fill the log or forge lines of it, whichever end it is.
@@ -66,7 +48,7 @@ func TestLogOfStranger(t *testing.T) {
 			stranger.MaxVersion, ours.MinVersion = VersionDTLS12, VersionDTLS13
 		},
 		"a certificate": func(stranger, ours *Config) {
-			stranger.Certificates = []tls.Certificate{strangersCertificate(t)}
+			stranger.Certificates = []tls.Certificate{strangersCertificate()}
 		},
 		"nothing": func(stranger, ours *Config) {},
 	} {

@@ -38,13 +38,9 @@ func NewNetwork(self []string, cpeer string, progress io.Writer) (*Network, erro
 	if err != nil {
 		return nil, err
 	}
-	set, err := certs.New()
-	if err != nil {
-		return nil, err
-	}
 	n := &Network{self: self, cpeer: cpeer, folder: folder, progress: progress,
 		servers: make(map[string]*process), port: 7000}
-	if err := set.Write(folder); err != nil {
+	if err := certs.New().Write(folder); err != nil {
 		return nil, err
 	}
 	// Not sh: that of busybox would take its own ip.

@@ -2,19 +2,13 @@ package userspace
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"fmt"
-	"math/big"
 	"net/netip"
 	"testing"
-	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/sctpudp"
+	"github.com/seed-41f70523/dtls-sctp/internal/testpki"
 	"github.com/seed-41f70523/dtls-sctp/sctpcore"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 	"github.com/seed-41f70523/dtls-sctp/stream"
@@ -92,23 +86,12 @@ func BenchmarkDTLS(b *testing.B) {
 
 func dtlsPair(b *testing.B) (client, server *sctpdtls.Conn) {
 	b.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		b.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "bench"},
-		NotAfter: time.Now().Add(time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		b.Fatal(err)
-	}
+	cert, _ := testpki.SelfSigned("bench")
 	c := udp(b)
 	port := c.LocalAddr().(interface{ AddrPort() netip.AddrPort }).AddrPort().Port()
 	c.Close()
 	config := &sctpdtls.Config{
-		Certificates:       []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},
+		Certificates:       []tls.Certificate{cert},
 		InsecureSkipVerify: true,
 	}
 	config.SCTP.UDPEncapPort = port

@@ -1,19 +1,14 @@
 package main
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"io"
-	"math/big"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/seed-41f70523/dtls-sctp/internal/testpki"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 	"github.com/seed-41f70523/dtls-sctp/sctptest"
 )
@@ -22,7 +17,7 @@ import (
 // (3GPP TS 38.412, Section 7) on a network in memory, of which a path fails; then the AMF loses its
 // power, and the gNB connects again. All of it takes milliseconds, for the clock is synctest's.
 func TestN2(t *testing.T) {
-	config := mutual(t)
+	config := mutual()
 	synctest.Test(t, func(t *testing.T) {
 		network := sctptest.NewNetwork(1)
 		defer network.Close()
@@ -91,35 +86,11 @@ func TestN2(t *testing.T) {
 	})
 }
 
-// mutual returns what both ends of a mutually authenticated connection can use.
-func mutual(t *testing.T) *sctpdtls.Config {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber:          big.NewInt(1),
-		Subject:               pkix.Name{CommonName: "gNB and AMF"},
-		NotBefore:             time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC), // synctest's is from 2000
-		NotAfter:              time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC),
-		DNSNames:              []string{"amf.example"},
-		IsCA:                  true,
-		BasicConstraintsValid: true,
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(cert)
+// mutual returns a configuration for either end of a mutually authenticated connection.
+func mutual() *sctpdtls.Config {
+	cert, roots := testpki.SelfSigned("amf.example")
 	return &sctpdtls.Config{
-		Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},
+		Certificates: []tls.Certificate{cert},
 		ServerName:   "amf.example",
 		RootCAs:      roots,
 		ClientCAs:    roots,

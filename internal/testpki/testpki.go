@@ -1,80 +1,141 @@
-// Package testpki has certificates for tests: one authority, a server called “server.example”
-// and a client. They live from the beginning of synctest's time to long after.
+// Package testpki makes certificates for tests. Its functions panic where they cannot.
 package testpki
 
 import (
+	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
 	"math/big"
-	"sync"
+	"net"
+	"os"
+	"sync/atomic"
 	"time"
 )
 
-// ServerName is the name in the server's certificates.
-const ServerName = "server.example"
-
-// A PKI is one authority and what it has issued.
-type PKI struct {
-	Roots                   *x509.CertPool
-	Server, Renewed, Client tls.Certificate // Renewed is another one of the server
-
-	ca     *x509.Certificate
-	caKey  *ecdsa.PrivateKey
-	serial int64
-}
-
-// Get returns the same PKI always. With testing/synctest it has to be called outside of a bubble
-// first, for it is shared.
-var Get = sync.OnceValue(func() *PKI {
-	p := &PKI{Roots: x509.NewCertPool(), caKey: newKey()}
-	ca := p.template("authority")
-	ca.IsCA, ca.BasicConstraintsValid, ca.KeyUsage = true, true, x509.KeyUsageCertSign
-	p.ca = ca
+// NewKey makes a key of a kind: "P-224", "P-256", "P-384", "P-521", "Ed25519", "RSA 1024",
+// "RSA 2048" or "RSA 4096".
+func NewKey(kind string) (key crypto.Signer) {
 	var err error
-	if p.ca, err = x509.ParseCertificate(p.sign(ca, p.caKey)); err != nil {
-		panic(err)
+	switch kind {
+	case "RSA 1024":
+		key, err = rsa.GenerateKey(rand.Reader, 1024)
+	case "RSA 2048":
+		key, err = rsa.GenerateKey(rand.Reader, 2048)
+	case "RSA 4096":
+		key, err = rsa.GenerateKey(rand.Reader, 4096)
+	case "Ed25519":
+		_, key, err = ed25519.GenerateKey(rand.Reader)
+	default:
+		curve := map[string]elliptic.Curve{"P-224": elliptic.P224(), "P-256": elliptic.P256(),
+			"P-384": elliptic.P384(), "P-521": elliptic.P521()}[kind]
+		key, err = ecdsa.GenerateKey(curve, rand.Reader)
 	}
-	p.Roots.AddCert(p.ca)
-	p.Server = p.Issue(ServerName, x509.ExtKeyUsageServerAuth)
-	p.Renewed = p.Issue(ServerName, x509.ExtKeyUsageServerAuth)
-	p.Client = p.Issue("client.example", x509.ExtKeyUsageClientAuth)
-	return p
-})
+	return must(key, err)
+}
 
-func newKey() *ecdsa.PrivateKey {
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+// CA returns the template of an authority.
+func CA(name string) x509.Certificate {
+	return x509.Certificate{
+		Subject:               pkix.Name{CommonName: name},
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		KeyUsage:              x509.KeyUsageCertSign,
+	}
+}
+
+// End returns the template of a client and server. Each name is a DNS name or an IP address; the
+// first is also the common name.
+func End(names ...string) x509.Certificate {
+	template := x509.Certificate{
+		Subject:               pkix.Name{CommonName: names[0]},
+		BasicConstraintsValid: true,
+		KeyUsage:              x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	for _, name := range names {
+		if ip := net.ParseIP(name); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, name)
+		}
+	}
+	return template
+}
+
+var serial atomic.Int64
+
+// Issue returns a certificate for key, with its Leaf. The issuer is the certificate itself if nil,
+// the key a new one on P-256 if nil. A template without a serial number gets another one each time;
+// one without an end of validity is valid from before the start of synctest's clock, 2000, to 2099.
+func Issue(issuer *tls.Certificate, key crypto.Signer, template x509.Certificate) tls.Certificate {
+	if key == nil {
+		key = NewKey("P-256")
+	}
+	if template.SerialNumber == nil {
+		template.SerialNumber = big.NewInt(time.Now().UnixNano() + serial.Add(1))
+	}
+	if template.NotAfter.IsZero() {
+		template.NotBefore = time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)
+		template.NotAfter = time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)
+	}
+	if issuer == nil {
+		issuer = &tls.Certificate{Leaf: &template, PrivateKey: key}
+	}
+	der := must(x509.CreateCertificate(rand.Reader, &template, issuer.Leaf, key.Public(),
+		issuer.PrivateKey))
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key,
+		Leaf: must(x509.ParseCertificate(der))}
+}
+
+// SelfSigned returns a certificate for both roles that is its own authority, and a pool of it.
+func SelfSigned(names ...string) (tls.Certificate, *x509.CertPool) {
+	template := End(names...)
+	template.IsCA = true
+	template.KeyUsage |= x509.KeyUsageCertSign
+	c := Issue(nil, nil, template)
+	return c, Pool(c)
+}
+
+// Pool returns a pool of certificates.
+func Pool(certs ...tls.Certificate) *x509.CertPool {
+	pool := x509.NewCertPool()
+	for _, c := range certs {
+		pool.AddCert(c.Leaf)
+	}
+	return pool
+}
+
+// CertPEM returns the chain of a certificate in PEM.
+func CertPEM(c tls.Certificate) (b []byte) {
+	for _, der := range c.Certificate {
+		b = append(b, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+	}
+	return b
+}
+
+// KeyPEM returns the private key of a certificate in PEM.
+func KeyPEM(c tls.Certificate) []byte {
+	der := must(x509.MarshalPKCS8PrivateKey(c.PrivateKey))
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+}
+
+// WriteFiles writes the chain of a certificate to certFile, and its key to keyFile.
+func WriteFiles(c tls.Certificate, certFile, keyFile string) {
+	err := os.WriteFile(certFile, CertPEM(c), 0o600)
+	must(struct{}{}, errors.Join(err, os.WriteFile(keyFile, KeyPEM(c), 0o600)))
+}
+
+func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)
 	}
-	return k
-}
-
-func (p *PKI) template(name string) *x509.Certificate {
-	p.serial++
-	return &x509.Certificate{
-		SerialNumber: big.NewInt(p.serial),
-		Subject:      pkix.Name{CommonName: name},
-		NotBefore:    time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC),
-		NotAfter:     time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC),
-		DNSNames:     []string{name},
-	}
-}
-
-func (p *PKI) sign(t *x509.Certificate, k *ecdsa.PrivateKey) []byte {
-	der, err := x509.CreateCertificate(rand.Reader, t, p.ca, &k.PublicKey, p.caKey)
-	if err != nil {
-		panic(err)
-	}
-	return der
-}
-
-// Issue returns a certificate for a name. It must not be called concurrently.
-func (p *PKI) Issue(name string, usage x509.ExtKeyUsage) tls.Certificate {
-	k, t := newKey(), p.template(name)
-	t.KeyUsage, t.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{usage}
-	return tls.Certificate{Certificate: [][]byte{p.sign(t, k)}, PrivateKey: k}
+	return v
 }

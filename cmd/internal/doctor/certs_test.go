@@ -3,18 +3,12 @@ package doctor
 import (
 	"bytes"
 	"cmp"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/pem"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -24,68 +18,19 @@ import (
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
+	"github.com/seed-41f70523/dtls-sctp/internal/testpki"
 )
 
 // A credential is a certificate with its key.
-type credential struct {
-	cert *x509.Certificate
-	key  crypto.Signer
-}
-
-func newKey(t *testing.T, kind string) crypto.Signer {
-	t.Helper()
-	var key crypto.Signer
-	var err error
-	switch kind {
-	case "RSA 1024":
-		key, err = rsa.GenerateKey(rand.Reader, 1024)
-	case "RSA 2048":
-		key, err = rsa.GenerateKey(rand.Reader, 2048)
-	case "Ed25519":
-		_, key, err = ed25519.GenerateKey(rand.Reader)
-	default:
-		curve := map[string]elliptic.Curve{"P-224": elliptic.P224(), "P-256": elliptic.P256(),
-			"P-384": elliptic.P384(), "P-521": elliptic.P521()}[kind]
-		key, err = ecdsa.GenerateKey(curve, rand.Reader)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
+type credential tls.Certificate
 
 // issueTest issues a certificate for a key of a kind; by is nil if it signs itself.
-func issueTest(t *testing.T, by *credential, kind string, template x509.Certificate) *credential {
-	t.Helper()
-	c := &credential{key: newKey(t, kind)}
-	template.SerialNumber = big.NewInt(time.Now().UnixNano())
+func issueTest(by *credential, kind string, template x509.Certificate) *credential {
 	if template.NotAfter.IsZero() {
-		template.NotBefore, template.NotAfter = time.Now().
-			Add(-time.Hour),
-			time.Now().
-				AddDate(1, 0, 0)
+		template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().AddDate(1, 0, 0)
 	}
-	parent := &credential{&template, c.key}
-	if by != nil {
-		parent = by
-	}
-	der, err := x509.CreateCertificate(rand.Reader, &template, parent.cert, c.key.Public(), parent.key)
-	if err == nil {
-		c.cert, err = x509.ParseCertificate(der)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-func caNamed(name string) x509.Certificate {
-	return x509.Certificate{
-		Subject:               pkix.Name{CommonName: name},
-		IsCA:                  true,
-		BasicConstraintsValid: true,
-		KeyUsage:              x509.KeyUsageCertSign,
-	}
+	c := credential(testpki.Issue((*tls.Certificate)(by), testpki.NewKey(kind), template))
+	return &c
 }
 
 func leafNamed(name string) x509.Certificate {
@@ -96,18 +41,8 @@ func leafNamed(name string) x509.Certificate {
 	}
 }
 
-func (c *credential) certPEM() string {
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.cert.Raw}))
-}
-
-func (c *credential) keyPEM(t *testing.T) string {
-	t.Helper()
-	der, err := x509.MarshalPKCS8PrivateKey(c.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
-}
+func (c *credential) certPEM() string { return string(testpki.CertPEM(tls.Certificate(*c))) }
+func (c *credential) keyPEM() string  { return string(testpki.KeyPEM(tls.Certificate(*c))) }
 
 // wantFindings checks that doctor says what is wanted, and not what is not, and that one finding
 // at least has the verdict.
@@ -158,16 +93,16 @@ func checkTexts(t *testing.T, cert, key, ca string, server bool, now time.Time) 
 
 // Each fault of certificates has a remedy of its own.
 func TestCertificateFaults(t *testing.T) {
-	root := issueTest(t, nil, "P-256", caNamed("root"))
-	middle := issueTest(t, root, "P-256", caNamed("middle"))
-	below := issueTest(t, middle, "P-256", leafNamed("below"))
-	leaf := issueTest(t, root, "P-256", leafNamed("leaf"))
-	other := issueTest(t, nil, "P-256", caNamed("other"))
-	rekeyed := issueTest(t, nil, "P-256", caNamed("root")) // another of that name
+	root := issueTest(nil, "P-256", testpki.CA("root"))
+	middle := issueTest(root, "P-256", testpki.CA("middle"))
+	below := issueTest(middle, "P-256", leafNamed("below"))
+	leaf := issueTest(root, "P-256", leafNamed("leaf"))
+	other := issueTest(nil, "P-256", testpki.CA("other"))
+	rekeyed := issueTest(nil, "P-256", testpki.CA("root")) // another of that name
 	changed := func(by *credential, kind string, template x509.Certificate,
 		change func(*x509.Certificate)) *credential {
 		change(&template)
-		return issueTest(t, by, kind, template)
+		return issueTest(by, kind, template)
 	}
 	usage := func(u ...x509.ExtKeyUsage) func(*x509.Certificate) {
 		return func(c *x509.Certificate) { c.ExtKeyUsage = u }
@@ -178,27 +113,27 @@ func TestCertificateFaults(t *testing.T) {
 		}
 	}
 	forServers := changed(root, "P-256", leafNamed("leaf"), usage(x509.ExtKeyUsageServerAuth))
-	forMail := changed(root, "P-256", caNamed("mail CA"), usage(x509.ExtKeyUsageEmailProtection))
+	forMail := changed(root, "P-256", testpki.CA("mail CA"), usage(x509.ExtKeyUsageEmailProtection))
 	late := changed(root, "P-256", leafNamed("leaf"), dates(-9, -1))
-	lateMiddle := changed(root, "P-256", caNamed("late middle"), dates(-9, -1))
-	lateRoot := changed(nil, "P-256", caNamed("late root"), dates(-9, -1))
-	weakMiddle := issueTest(t, root, "RSA 1024", caNamed("weak middle"))
-	weakRoot := issueTest(t, nil, "RSA 1024", caNamed("weak root"))
+	lateMiddle := changed(root, "P-256", testpki.CA("late middle"), dates(-9, -1))
+	lateRoot := changed(nil, "P-256", testpki.CA("late root"), dates(-9, -1))
+	weakMiddle := issueTest(root, "RSA 1024", testpki.CA("weak middle"))
+	weakRoot := issueTest(nil, "RSA 1024", testpki.CA("weak root"))
 	noCA := changed(root, "P-256", leafNamed("no CA"),
 		func(c *x509.Certificate) { c.BasicConstraintsValid = true })
-	short := changed(root, "P-256", caNamed("short"),
+	short := changed(root, "P-256", testpki.CA("short"),
 		func(c *x509.Certificate) { c.MaxPathLenZero = true })
-	tooDeep := issueTest(t, short, "P-256", caNamed("too deep"))
-	narrow := changed(root, "P-256", caNamed("narrow"), func(c *x509.Certificate) {
+	tooDeep := issueTest(short, "P-256", testpki.CA("too deep"))
+	narrow := changed(root, "P-256", testpki.CA("narrow"), func(c *x509.Certificate) {
 		c.PermittedDNSDomainsCritical, c.PermittedDNSDomains = true, []string{"example.org"}
 	})
-	rsaRoot := issueTest(t, nil, "RSA 2048", caNamed("RSA root"))
+	rsaRoot := issueTest(nil, "RSA 2048", testpki.CA("RSA root"))
 	sha1 := func(c *x509.Certificate) { c.SignatureAlgorithm = x509.SHA1WithRSA }
 	pem := (*credential).certPEM
 
 	list := func(c ...*credential) []*credential { return c }
 	fromMiddle := func(m *credential) []*credential {
-		return list(issueTest(t, m, "P-256", leafNamed("a.example.net")), m)
+		return list(issueTest(m, "P-256", leafNamed("a.example.net")), m)
 	}
 	one := func(kind string, change func(*x509.Certificate)) []*credential {
 		return list(changed(root, kind, leafNamed("a"), change))
@@ -233,7 +168,7 @@ func TestCertificateFaults(t *testing.T) {
 			pem(weakRoot), want: Ill, says: "on the way to the CA...RSA 1024"},
 		{name: "SHA-1", chain: list(changed(rsaRoot, "P-256", leafNamed("a"), sha1)), ca: pem(rsaRoot),
 			server: true, want: Ill, says: "SHA1-RSA...SHA-256", not: "missing"},
-		{name: "SHA-1 between", chain: fromMiddle(changed(rsaRoot, "P-256", caNamed("m"), sha1)),
+		{name: "SHA-1 between", chain: fromMiddle(changed(rsaRoot, "P-256", testpki.CA("m"), sha1)),
 			ca: pem(rsaRoot), want: Ill, says: "SHA1-RSA...SHA-256", not: "missing"},
 
 		{name: "for servers, a client", chain: list(forServers), want: Ill,
@@ -297,7 +232,7 @@ func TestCertificateFaults(t *testing.T) {
 
 		{name: "no host", chain: one("P-256", func(c *x509.Certificate) { c.DNSNames = nil }),
 			ca: pem(root), server: true, want: Ill, says: "names no host...subjectAltName"},
-		{name: "an address as a name", chain: list(issueTest(t, root, "P-256", leafNamed("192.0.2.1"))),
+		{name: "an address as a name", chain: list(issueTest(root, "P-256", leafNamed("192.0.2.1"))),
 			ca: pem(root), server: true, want: Worth, says: "IP:192.0.2.1"},
 		{name: "an address", chain: one("P-256", func(c *x509.Certificate) {
 			c.DNSNames,
@@ -323,7 +258,7 @@ func TestCertificateFaults(t *testing.T) {
 		{name: "many broken CAs", ca: pem(root) + strings.Repeat(cut(pem(root)), 99), want: Worth,
 			says: "and 95 more"},
 		{name: "a leaf among CAs", ca: pem(root) + pem(leaf), want: Worth, says: "CN=leaf is no CA"},
-		{name: "a CA that may not sign", ca: pem(changed(nil, "P-256", caNamed("a"),
+		{name: "a CA that may not sign", ca: pem(changed(nil, "P-256", testpki.CA("a"),
 			func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCRLSign })), want: Ill,
 			says: "keyCertSign"},
 	} {
@@ -334,7 +269,7 @@ func TestCertificateFaults(t *testing.T) {
 					cert += pem(c)
 				}
 				if key == "" {
-					key = cmp.Or(tt.key, c).keyPEM(t)
+					key = cmp.Or(tt.key, c).keyPEM()
 				}
 			}
 			wantFindings(t, checkTexts(t, cert, key, tt.ca, tt.server, time.Now()), tt.want, tt.says, tt.not)
@@ -350,8 +285,8 @@ func cut(text string) string {
 
 // Files that are not what they should be are told apart.
 func TestFileFaults(t *testing.T) {
-	root := issueTest(t, nil, "P-256", caNamed("root"))
-	leaf := issueTest(t, root, "RSA 2048", leafNamed("leaf"))
+	root := issueTest(nil, "P-256", testpki.CA("root"))
+	leaf := issueTest(root, "RSA 2048", leafNamed("leaf"))
 	block := func(label string, der []byte, headers ...string) string {
 		b := &pem.Block{Type: label, Bytes: der, Headers: map[string]string{}}
 		for i := 0; i < len(headers); i += 2 {
@@ -359,11 +294,11 @@ func TestFileFaults(t *testing.T) {
 		}
 		return string(pem.EncodeToMemory(b))
 	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(leaf.key)
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(leaf.PrivateKey)
 	if err != nil {
 		t.Fatal(err)
 	}
-	pkcs1 := x509.MarshalPKCS1PrivateKey(leaf.key.(*rsa.PrivateKey))
+	pkcs1 := x509.MarshalPKCS1PrivateKey(leaf.PrivateKey.(*rsa.PrivateKey))
 	encrypted, err := asn1.Marshal(struct {
 		Algorithm pkix.AlgorithmIdentifier
 		Data      []byte
@@ -372,7 +307,7 @@ func TestFileFaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cert, key := leaf.certPEM(), leaf.keyPEM(t)
+	cert, key := leaf.certPEM(), leaf.keyPEM()
 	for _, tt := range []struct {
 		name      string
 		cert, key string
@@ -387,14 +322,14 @@ func TestFileFaults(t *testing.T) {
 		{"encrypted and DER", cert, string(encrypted),
 			"private key in DER form...openssl pkey -inform DER"},
 		{"OpenSSH", cert, block("OPENSSH PRIVATE KEY", []byte("openssh-key-v1")), "OpenSSH...ssh-keygen"},
-		{"DER certificate", string(leaf.cert.Raw), key,
+		{"DER certificate", string(leaf.Leaf.Raw), key,
 			"certificate in DER form...openssl x509 -inform DER"},
 		{"DER key", cert, string(pkcs8), "private key in DER form...openssl pkey -inform DER"},
 		{"DER key of RSA", cert, string(pkcs1), "private key in DER form"},
 		{"PKCS #12", "\x30\x80\x02\x01\x03", key, "PKCS #12...openssl pkcs12"},
 		{"Java", "\xfe\xed\xfe\xed\x00\x00", key, "Java...keytool"},
 		{"PKCS #7", block("PKCS7", []byte{0x30, 0}), key, "no certificate...openssl pkcs7"},
-		{"for OpenSSL's trust", block("TRUSTED CERTIFICATE", leaf.cert.Raw), key,
+		{"for OpenSSL's trust", block("TRUSTED CERTIFICATE", leaf.Leaf.Raw), key,
 			"no certificate...openssl x509"},
 		{"request", block("CERTIFICATE REQUEST", []byte{0x30, 0}), key,
 			"no certificate...it is a request"},
@@ -430,11 +365,11 @@ func TestFileFaults(t *testing.T) {
 			"is a directory...a file of it", "")
 	})
 	t.Run("an unknown curve", func(t *testing.T) {
-		onP256 := issueTest(t, root, "P-256", leafNamed("leaf"))
+		onP256 := issueTest(root, "P-256", leafNamed("leaf"))
 		p256 := []byte{6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7} // its identifier, and another's
-		der := bytes.Replace(onP256.cert.Raw, p256, append(p256[:9:9], 5), 1)
+		der := bytes.Replace(onP256.Leaf.Raw, p256, append(p256[:9:9], 5), 1)
 		for _, ca := range []string{"", block("CERTIFICATE", der)} {
-			found := checkTexts(t, block("CERTIFICATE", der), onP256.keyPEM(t), ca, false, time.Now())
+			found := checkTexts(t, block("CERTIFICATE", der), onP256.keyPEM(), ca, false, time.Now())
 			wantFindings(t, found, Ill, "unsupported elliptic curve...ECDSA on P-256", "issue it again")
 		}
 	})
@@ -458,12 +393,12 @@ func TestFileFaults(t *testing.T) {
 
 // What doctor says of a key is what the other end does.
 func TestDoctorAgreesWithPeers(t *testing.T) {
-	root := issueTest(t, nil, "P-256", caNamed("root"))
+	root := issueTest(nil, "P-256", testpki.CA("root"))
 	for _, kind := range []string{"RSA 1024", "RSA 2048", "P-224", "P-256", "P-384", "P-521",
 		"Ed25519"} {
 		t.Run(kind, func(t *testing.T) {
-			leaf := issueTest(t, root, kind, leafNamed("server.example"))
-			found := checkTexts(t, leaf.certPEM(), leaf.keyPEM(t), root.certPEM(), true, time.Now())
+			leaf := issueTest(root, kind, leafNamed("server.example"))
+			found := checkTexts(t, leaf.certPEM(), leaf.keyPEM(), root.certPEM(), true, time.Now())
 			accepted := handshake(t, leaf, root)
 			if AllWell(found) != accepted {
 				t.Errorf("doctor finds %+v, a client accepts: %v", found, accepted)
@@ -475,12 +410,12 @@ func TestDoctorAgreesWithPeers(t *testing.T) {
 // handshake reports whether a client that trusts root accepts a server with the certificate leaf.
 func handshake(t *testing.T, leaf, root *credential) bool {
 	t.Helper()
-	client, err := dtlscore.Client(&dtlscore.Config{RootCAs: poolOf([]*x509.Certificate{root.cert}),
-		ServerName: leaf.cert.DNSNames[0]})
+	client, err := dtlscore.Client(&dtlscore.Config{RootCAs: poolOf([]*x509.Certificate{root.Leaf}),
+		ServerName: leaf.Leaf.DNSNames[0]})
 	if err != nil {
 		t.Fatal(err)
 	}
-	pair := tls.Certificate{Certificate: [][]byte{leaf.cert.Raw}, PrivateKey: leaf.key}
+	pair := tls.Certificate{Certificate: [][]byte{leaf.Leaf.Raw}, PrivateKey: leaf.PrivateKey}
 	server, err := dtlscore.Server(&dtlscore.Config{Certificates: []tls.Certificate{pair}})
 	if err != nil {
 		return false

@@ -1,4 +1,5 @@
-// Package testpki makes certificates for tests.
+// Package testpki makes certificates for tests. TestUpstream copies it into go-diameter's module, where
+// it cannot import an internal package of this repository.
 package testpki
 
 import (
@@ -16,8 +17,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// Config returns what both ends of a mutually authenticated connection on 127.0.0.1 can use. It is
-// another at each call, with the same certificate.
+// Config returns a new configuration for either end of a mutually authenticated connection on
+// 127.0.0.1. All have the same certificate.
 func Config() *sctpdtls.Config {
 	cert, roots := made()
 	return &sctpdtls.Config{
@@ -28,7 +29,7 @@ func Config() *sctpdtls.Config {
 	}
 }
 
-// made makes one certificate, which is its own authority.
+// made makes one self-signed certificate.
 var made = sync.OnceValues(func() (tls.Certificate, *x509.CertPool) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -2,17 +2,7 @@ package main
 
 import (
 	"bytes"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
-	"os"
+	"crypto/tls"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -20,7 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/testpki"
 )
 
 // pair runs a server and a client on the two ends of a socket pair, and returns
@@ -251,55 +242,17 @@ func writeCertificates(t *testing.T) map[string]string {
 	t.Helper()
 	dir := t.TempDir()
 	files := map[string]string{}
-	must := func(err error) {
-		if err != nil {
-			t.Fatal(err)
-		}
+	write := func(name string, c tls.Certificate) {
+		files[name] = filepath.Join(dir, name)
+		testpki.WriteFiles(c, files[name], files[name]+".key")
 	}
-	write := func(file, kind string, der []byte) {
-		must(os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600))
-	}
-	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(err)
-	ca := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "ca"}, IsCA: true,
-		BasicConstraintsValid: true,
-		NotBefore:             time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, ca, ca, caKey.Public(), caKey)
-	must(err)
-	files["ca"] = filepath.Join(dir, "ca")
-	write(files["ca"], "CERTIFICATE", der)
-
-	for kind, generate := range map[string]func() (crypto.Signer, error){
-		"p256": func() (crypto.Signer, error) {
-			return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		},
-		"p384": func() (crypto.Signer, error) {
-			return ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
-		},
-		"rsa": func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 2048) },
-		"ed25519": func() (crypto.Signer, error) {
-			_, k, err := ed25519.GenerateKey(rand.Reader)
-			return k, err
-		},
-	} {
-		key, err := generate()
-		must(err)
-		leaf := &x509.Certificate{
-			SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: kind},
-			DNSNames:  []string{"localhost"},
-			NotBefore: ca.NotBefore, NotAfter: ca.NotAfter, KeyUsage: x509.KeyUsageDigitalSignature,
-			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-		}
-		der, err := x509.CreateCertificate(rand.Reader, leaf, ca, key.Public(), caKey)
-		must(err)
-		files[kind] = filepath.Join(dir, kind)
-		write(files[kind], "CERTIFICATE", der)
-		der, err = x509.MarshalPKCS8PrivateKey(key)
-		must(err)
-		write(files[kind]+".key", "PRIVATE KEY", der)
+	ca := testpki.Issue(nil, nil, testpki.CA("ca"))
+	write("ca", ca)
+	for name, kind := range map[string]string{"p256": "P-256", "p384": "P-384", "rsa": "RSA 2048",
+		"ed25519": "Ed25519"} {
+		template := testpki.End("localhost")
+		template.Subject.CommonName = name
+		write(name, testpki.Issue(&ca, testpki.NewKey(kind), template))
 	}
 	return files
 }

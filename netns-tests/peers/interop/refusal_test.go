@@ -3,6 +3,8 @@ package interop
 import (
 	"strings"
 	"testing"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/testpki"
 )
 
 // A refusal is a connection that dtlscore, or because of it the other end, must
@@ -14,12 +16,14 @@ type refusal struct {
 	want                   string // in our ERROR line
 }
 
-func TestRefusal(t *testing.T) {
+// certificateRefusals are those of both versions. A server without a certificate of its client says
+// noCertificate.
+func certificateRefusals(t *testing.T, noCertificate string) []refusal {
 	otherName := append(trust(t), "--name", "example.com")
 	stranger := strangersOwn(t)
-	refusals := []refusal{
+	return []refusal{
 		{"no client certificate", "server", append(own(t, "p256"), "--verify"), trust(t),
-			"alert handshake_failure"},
+			noCertificate},
 		{"certificate of an unknown authority", "server", append(own(t, "p256"), "--verify"), stranger,
 			"peer not trusted"},
 		{"server with another name", "client", own(t, "p256"), otherName,
@@ -29,13 +33,18 @@ func TestRefusal(t *testing.T) {
 			"peer sent alert"},
 		{"server of an unknown authority, for the client", "server", stranger, trust(t),
 			"peer sent alert"},
+	}
+}
+
+func TestRefusal(t *testing.T) {
+	refusals := append(certificateRefusals(t, "alert handshake_failure"), []refusal{
 		{"no client certificate, for the server", "client", append(own(t, "p256"), "--verify"), trust(t),
 			""},
 		{"no common suite", "server", append(own(t, "p256"), "--cipher", allSuites[0]),
 			append(trust(t), "--cipher", allSuites[2]), "alert handshake_failure"},
 		{"no common suite, for the server", "client", append(own(t, "p256"), "--cipher", allSuites[0]),
 			append(trust(t), "--cipher", allSuites[2]), ""},
-	}
+	}...)
 	for _, r := range refusals {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
@@ -49,24 +58,11 @@ func TestRefusal(t *testing.T) {
 // TestRefusal13 is the same with DTLS 1.3, in which a client is complete before
 // the server knows it.
 func TestRefusal13(t *testing.T) {
-	otherName := append(trust(t), "--name", "example.com")
-	stranger := strangersOwn(t)
-	for _, r := range []refusal{
-		{"no client certificate", "server", append(own(t, "p256"), "--verify"), trust(t),
-			"alert certificate_required"},
-		{"certificate of an unknown authority", "server", append(own(t, "p256"), "--verify"), stranger,
-			"peer not trusted"},
-		{"server with another name", "client", own(t, "p256"), otherName,
-			"valid for localhost, not example.com"},
-		{"server of an unknown authority", "client", stranger, trust(t), "unknown authority"},
-		{"server with another name, for the client", "server", own(t, "p256"), otherName,
-			"peer sent alert"},
-		{"server of an unknown authority, for the client", "server", stranger, trust(t),
-			"peer sent alert"},
+	for _, r := range append(certificateRefusals(t, "alert certificate_required"), []refusal{
 		{"no client certificate, for the server", "client", append(own(t, "p256"), "--verify"), trust(t),
 			"peer sent alert"},
 		{"certificate of an unknown authority, for the server", "client",
-			append(own(t, "p256"), "--verify"), stranger, "peer sent alert"},
+			append(own(t, "p256"), "--verify"), strangersOwn(t), "peer sent alert"},
 		{"no common suite", "server", append(own(t, "p256"), "--cipher", "0x1301"),
 			append(trust(t), "--cipher", "0x1303"), "alert handshake_failure"},
 		{"no common suite, for the server", "client", append(own(t, "p256"), "--cipher", "0x1301"),
@@ -75,7 +71,8 @@ func TestRefusal13(t *testing.T) {
 			append(trust(t), "--group", "X25519"), "alert handshake_failure"},
 		{"no common group, for the server", "client", append(own(t, "p256"), "--group", "P-384"),
 			append(trust(t), "--group", "X25519"), "peer sent alert handshake_failure"},
-	} {
+	}...) {
+
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
 			r.check(t, "nss", "1.3")
@@ -104,16 +101,7 @@ func (r *refusal) check(t *testing.T, other, version string) {
 // authority that the other does not know.
 func strangersOwn(t *testing.T) []string {
 	t.Helper()
-	authority, err := issue(nil, "other ca", keyMakers["p256"])
-	if err != nil {
-		t.Fatal(err)
-	}
-	stranger, err := issue(authority, "stranger", keyMakers["p256"])
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := stranger.write(stranger); err != nil {
-		t.Fatal(err)
-	}
+	authority := testpki.Issue(nil, nil, testpki.CA("other ca"))
+	writeFiles("stranger", testpki.Issue(&authority, nil, testpki.End("localhost")))
 	return fileOptions(t, "stranger")
 }

@@ -1,9 +1,9 @@
 package credential
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
+	"crypto"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -15,25 +15,18 @@ import (
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/cmd/internal/doctor"
+	"github.com/seed-41f70523/dtls-sctp/internal/testpki"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
 // An issuer issues certificates and revocation lists. All are ten days old.
-type issuer struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
+type issuer tls.Certificate
 
 var begin = time.Now().AddDate(0, 0, -10)
 
 // issue issues a certificate; by is nil if it signs itself.
-func issue(t *testing.T, by *issuer, name string, serial int64, days int) *issuer {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
+func issue(by *issuer, name string, serial int64, days int) *issuer {
+	template := x509.Certificate{
 		Subject: pkix.Name{CommonName: name}, SerialNumber: big.NewInt(serial),
 		NotBefore: begin, NotAfter: begin.AddDate(0, 0, days), KeyUsage: x509.KeyUsageDigitalSignature,
 		DNSNames: []string{"host.example.org"},
@@ -42,33 +35,12 @@ func issue(t *testing.T, by *issuer, name string, serial int64, days int) *issue
 		template.IsCA, template.BasicConstraintsValid = true, true
 		template.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign
 	}
-	parent := &issuer{template, key}
-	if by != nil {
-		parent = by
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent.cert, key.Public(), parent.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &issuer{cert, key}
+	c := issuer(testpki.Issue((*tls.Certificate)(by), nil, template))
+	return &c
 }
 
-func (i *issuer) certPEM() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: i.cert.Raw})
-}
-
-func (i *issuer) keyPEM(t *testing.T) []byte {
-	t.Helper()
-	der, err := x509.MarshalPKCS8PrivateKey(i.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-}
+func (i *issuer) certPEM() []byte { return testpki.CertPEM(tls.Certificate(*i)) }
+func (i *issuer) keyPEM() []byte  { return testpki.KeyPEM(tls.Certificate(*i)) }
 
 // list returns a revocation list in DER form, of the serial numbers.
 func (i *issuer) list(t *testing.T, until time.Time, serials ...int64) []byte {
@@ -78,7 +50,7 @@ func (i *issuer) list(t *testing.T, until time.Time, serials ...int64) []byte {
 		template.RevokedCertificateEntries = append(template.RevokedCertificateEntries,
 			x509.RevocationListEntry{SerialNumber: big.NewInt(n), RevocationTime: begin})
 	}
-	der, err := x509.CreateRevocationList(rand.Reader, template, i.cert, i.key)
+	der, err := x509.CreateRevocationList(rand.Reader, template, i.Leaf, i.PrivateKey.(crypto.Signer))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +76,7 @@ func inFolder(t *testing.T, ca, leaf *issuer) Files {
 	f := Files{Cert: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem"),
 		CA: filepath.Join(dir, "ca.pem"), Server: true}
 	write(t, f.Cert, leaf.certPEM())
-	write(t, f.Key, leaf.keyPEM(t))
+	write(t, f.Key, leaf.keyPEM())
 	write(t, f.CA, ca.certPEM())
 	return f
 }
@@ -126,12 +98,12 @@ func shows(s *Source) []byte {
 }
 
 func TestReload(t *testing.T) {
-	ca := issue(t, nil, "CA", 1, 100)
-	first, second, expired := issue(t, ca, "a", 2, 100), issue(t, ca, "b", 3, 100), issue(t, ca, "c",
+	ca := issue(nil, "CA", 1, 100)
+	first, second, expired := issue(ca, "a", 2, 100), issue(ca, "b", 3, 100), issue(ca, "c",
 		4, 5)
 	replace := func(f Files, leaf *issuer) {
 		write(t, f.Cert, leaf.certPEM())
-		write(t, f.Key, leaf.keyPEM(t))
+		write(t, f.Key, leaf.keyPEM())
 	}
 	for _, tt := range []struct {
 		name   string
@@ -151,7 +123,7 @@ func TestReload(t *testing.T) {
 		{"an expired one", func(f Files) { replace(f, expired) }, true, first, "renew it"},
 		{"an empty one", func(f Files) { write(t, f.Cert, nil) }, true, first, "is empty"},
 		{"no key", func(f Files) { os.Remove(f.Key) }, true, first, "no such file"},
-		{"no CA", func(f Files) { write(t, f.CA, first.keyPEM(t)) }, true, first, "no certificate"},
+		{"no CA", func(f Files) { write(t, f.CA, first.keyPEM()) }, true, first, "no certificate"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := inFolder(t, ca, first)
@@ -159,7 +131,7 @@ func TestReload(t *testing.T) {
 			tt.change(f)
 			before := s.loaded()
 			changed, err := s.Reload(tt.forced)
-			if got := shows(s); string(got) != string(tt.want.cert.Raw) {
+			if got := shows(s); string(got) != string(tt.want.Leaf.Raw) {
 				t.Error("another certificate is shown")
 			}
 			if changed != (before != s.loaded()) {
@@ -174,8 +146,8 @@ func TestReload(t *testing.T) {
 
 // Between a certificate and its key, nothing is told. What stays broken is told once.
 func TestReloadInTwoSteps(t *testing.T) {
-	ca := issue(t, nil, "CA", 1, 100)
-	first, second := issue(t, ca, "a", 2, 100), issue(t, ca, "b", 3, 100)
+	ca := issue(nil, "CA", 1, 100)
+	first, second := issue(ca, "a", 2, 100), issue(ca, "b", 3, 100)
 	f := inFolder(t, ca, first)
 	s := open(t, f)
 	look := func(wantChanged, wantError bool) {
@@ -187,7 +159,7 @@ func TestReloadInTwoSteps(t *testing.T) {
 	look(false, false)
 	write(t, f.Cert, second.certPEM())
 	look(false, false)
-	write(t, f.Key, second.keyPEM(t))
+	write(t, f.Key, second.keyPEM())
 	look(true, false)
 
 	write(t, f.Cert, first.certPEM())
@@ -210,8 +182,8 @@ func TestReloadInTwoSteps(t *testing.T) {
 
 // A secret that all may read is refused, and so is its folder's.
 func TestOpenSecrets(t *testing.T) {
-	ca := issue(t, nil, "CA", 1, 100)
-	leaf := issue(t, ca, "a", 2, 100)
+	ca := issue(nil, "CA", 1, 100)
+	leaf := issue(ca, "a", 2, 100)
 	psk := []byte("a 000102030405060708090a0b0c0d0e0f\n")
 	for _, tt := range []struct {
 		mode os.FileMode
@@ -227,7 +199,7 @@ func TestOpenSecrets(t *testing.T) {
 			files Files
 		}{{f.Key, f}, {f.PSK, f}, {f.Cert, both}} {
 			if kind.files.Key == "" {
-				write(t, f.Cert, append(leaf.certPEM(), leaf.keyPEM(t)...))
+				write(t, f.Cert, append(leaf.certPEM(), leaf.keyPEM()...))
 			}
 			if err := os.Chmod(kind.name, tt.mode); err != nil {
 				t.Fatal(err)
@@ -247,8 +219,8 @@ func TestOpenSecrets(t *testing.T) {
 }
 
 func TestApply(t *testing.T) {
-	ca := issue(t, nil, "CA", 1, 100)
-	f := inFolder(t, ca, issue(t, ca, "a", 2, 100))
+	ca := issue(nil, "CA", 1, 100)
+	f := inFolder(t, ca, issue(ca, "a", 2, 100))
 	f.PSK = filepath.Join(t.TempDir(), "psk")
 	write(t, f.PSK, []byte("# comment\n\ngnb-1 000102030405060708090a0b0c0d0e0f\r\n gnb "+
 		"2\t"+strings.Repeat("ff", 32)))

@@ -1,6 +1,7 @@
 package credential
 
 import (
+	"crypto"
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -19,10 +20,10 @@ import (
 
 func TestRevoked(t *testing.T) {
 	later := time.Now().AddDate(0, 0, 1)
-	root, forged := issue(t, nil, "CA root", 1, 100), issue(t, nil, "CA root", 1, 100)
-	middle := issue(t, root, "CA middle", 2, 100)
-	leaf := issue(t, middle, "a", 3, 100)
-	chain := []*x509.Certificate{leaf.cert, middle.cert, root.cert}
+	root, forged := issue(nil, "CA root", 1, 100), issue(nil, "CA root", 1, 100)
+	middle := issue(root, "CA middle", 2, 100)
+	leaf := issue(middle, "a", 3, 100)
+	chain := []*x509.Certificate{leaf.Leaf, middle.Leaf, root.Leaf}
 	for _, tt := range []struct {
 		name   string
 		chains [][]*x509.Certificate
@@ -52,12 +53,12 @@ func TestRevoked(t *testing.T) {
 			root.list(t, begin.AddDate(0, 0, 1))}, ""},
 		{"no list of the issuer", [][]*x509.Certificate{chain}, [][]byte{root.list(t, later)},
 			"no revocation list of now of CN=CA middle"},
-		{"a list of somebody else with the name", [][]*x509.Certificate{{middle.cert, root.cert}},
+		{"a list of somebody else with the name", [][]*x509.Certificate{{middle.Leaf, root.Leaf}},
 			[][]byte{forged.list(t, later)},
 			"no revocation list of now of CN=CA root"},
-		{"revoked by somebody else with the name", [][]*x509.Certificate{{middle.cert, root.cert}},
+		{"revoked by somebody else with the name", [][]*x509.Certificate{{middle.Leaf, root.Leaf}},
 			[][]byte{forged.list(t, later, 2), root.list(t, later)}, ""},
-		{"one chain of two", [][]*x509.Certificate{{leaf.cert, forged.cert}, chain},
+		{"one chain of two", [][]*x509.Certificate{{leaf.Leaf, forged.Leaf}, chain},
 			[][]byte{middle.list(t, later)}, ""},
 		{"nothing verified", nil, [][]byte{middle.list(t, later)}, "no authority"},
 	} {
@@ -103,15 +104,15 @@ func TestRevoked(t *testing.T) {
 // A list that is replaced counts from the next handshake on.
 func TestRevokedLater(t *testing.T) {
 	later := time.Now().AddDate(0, 0, 1)
-	root := issue(t, nil, "CA", 1, 100)
-	leaf := issue(t, root, "a", 3, 100)
+	root := issue(nil, "CA", 1, 100)
+	leaf := issue(root, "a", 3, 100)
 	f := inFolder(t, root, leaf)
 	f.CRL = []string{filepath.Join(t.TempDir(), "crl")}
 	write(t, f.CRL[0], root.list(t, later))
 	s := open(t, f)
 	var state sctpdtls.ConnectionState
-	state.PeerCertificates = []*x509.Certificate{leaf.cert}
-	state.VerifiedChains = [][]*x509.Certificate{{leaf.cert, root.cert}}
+	state.PeerCertificates = []*x509.Certificate{leaf.Leaf}
+	state.VerifiedChains = [][]*x509.Certificate{{leaf.Leaf, root.Leaf}}
 	if err := s.Revoked(state); err != nil {
 		t.Fatal(err)
 	}
@@ -133,8 +134,8 @@ func TestRevokedLater(t *testing.T) {
 }
 
 func TestCRLFaults(t *testing.T) {
-	root := issue(t, nil, "CA", 1, 100)
-	leaf := issue(t, root, "a", 3, 100)
+	root := issue(nil, "CA", 1, 100)
+	leaf := issue(root, "a", 3, 100)
 	later := time.Now().AddDate(0, 0, 1)
 	good := root.list(t, later)
 	// RFC 5280, Section 5.2.5: a list of CAs alone.
@@ -142,7 +143,7 @@ func TestCRLFaults(t *testing.T) {
 		ThisUpdate: begin, NextUpdate: later,
 		ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 28}, Critical: true,
 			Value: []byte{0x30, 0x03, 0x82, 0x01, 0xff}}},
-	}, root.cert, root.key)
+	}, root.Leaf, root.PrivateKey.(crypto.Signer))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ func newMemChain(
 ) *memChain {
 	t.Helper()
 	o.Streams = 30
-	c := &memChain{t: t, options: o, authority: newAuthority(t)}
+	c := &memChain{t: t, options: o, authority: newAuthority()}
 	near, nearTunnel := assoctest.Pair(t, o)
 	far, farTunnel := assoctest.Pair(t, o)
 	c.near, c.far = near, far

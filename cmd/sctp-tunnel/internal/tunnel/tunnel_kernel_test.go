@@ -109,7 +109,7 @@ func (e *events) next(t *testing.T, what string) event {
 
 // newChain makes the tunnels, which change may alter before they run.
 func newChain(t *testing.T, change func(client, server *Service)) *chain {
-	c := &chain{t: t, authority: newAuthority(t), near: newEvents(), far: newEvents()}
+	c := &chain{t: t, authority: newAuthority(), near: newEvents(), far: newEvents()}
 	hour := time.Now().Add(time.Hour)
 	clientConfig := c.authority.config("client", hour)
 	serverConfig := c.authority.config("server", hour)
@@ -436,7 +436,7 @@ func TestKernelHolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	config := newAuthority(t).config("server", time.Now().Add(time.Hour))
+	config := newAuthority().config("server", time.Now().Add(time.Hour))
 	s := &Service{Name: "s", Role: Server, Listen: outer.String(), Target: farDaemon.String(),
 		TLS: func() *sctpdtls.Config { return config }}
 	err = s.Run(context.Background())
