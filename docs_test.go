@@ -84,9 +84,11 @@ var tried = map[string]string{
 	"docs/tunnel.md: for host in":          "TestTunnelSteps",
 	"docs/tunnel.md: ip netns exec hss":    "TestTunnelSteps",
 	"docs/tunnel.md: until grep":           "TestTunnelSteps",
-	"CONTRIBUTING.md: make check && make":  "scripts/check reproducible makes a release; the tag was tried by hand",
-	"CONTRIBUTING.md: scripts/release v":   "scripts/check reproducible",
-	"CONTRIBUTING.md: echo 'maintainers":   "scripts/check reproducible verifies the signature; the tag's was tried by hand",
+	"CONTRIBUTING.md: make check && make": "scripts/check reproducible makes a release; the tag " +
+		"was tried by hand",
+	"CONTRIBUTING.md: scripts/release v": "scripts/check reproducible",
+	"CONTRIBUTING.md: echo 'maintainers": "scripts/check reproducible verifies the signature; " +
+		"the tag's was tried by hand",
 }
 
 // TestBlocksOfDocuments: what a document shows to be typed has been run, and its Go compiled.
@@ -141,13 +143,13 @@ func TestBlocksOfDocuments(t *testing.T) {
 	}
 }
 
-// A block is what a document sets in a typewriter's letters: between fences, or indented by four
-// spaces.
-type block struct{ language, text string }
+// A code is a block of code in a document: between fences, or indented by four spaces.
+type code struct{ language, text string }
 
-func blocks(doc string) (all []block) {
-	for _, m := range regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$|((?:^    [^\n]*\n)+)").FindAllStringSubmatch(doc, -1) {
-		all = append(all, block{m[1], strings.TrimLeft(m[2]+m[3], " ")})
+func blocks(doc string) (all []code) {
+	block := regexp.MustCompile("(?ms)^```(\\w*)\n(.*?)^```$|((?:^    [^\n]*\n)+)")
+	for _, m := range block.FindAllStringSubmatch(doc, -1) {
+		all = append(all, code{m[1], strings.TrimLeft(m[2]+m[3], " ")})
 	}
 	return all
 }

@@ -93,7 +93,7 @@ func TestLoadKeyUpdates(t *testing.T) {
 		})
 	}
 	ends.Wait()
-	leave(t, "load.md",
-		fmt.Sprintf("%d messages in %v, %.0f per second, with %d key updates at each end; "+
-			"none was lost, duplicated or reordered.\n", total, took.Round(time.Millisecond), float64(total)/took.Seconds(), total/2/updateEvery))
+	leave(t, "load.md", fmt.Sprintf("%d messages in %v, %.0f per second, with %d key updates at each "+
+		"end; none was lost, duplicated or reordered.\n", total, took.Round(time.Millisecond),
+		float64(total)/took.Seconds(), total/2/updateEvery))
 }

@@ -52,7 +52,8 @@ func TestAttackE14SlowReaders(t *testing.T) {
 	memory.check(t)
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d peers of each kind, messages of %d bytes for %v:\n\n"+
-		"| peer | most messages written to one | sent to all | delivered | lost |\n|---|---|---|---|---|\n",
+		"| peer | most messages written to one | sent to all | delivered | lost |\n"+
+		"|---|---|---|---|---|\n",
 		readersOfAKind, slowSize, *slowTime)
 	close(stop)
 	for _, c := range groups {

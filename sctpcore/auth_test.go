@@ -163,7 +163,8 @@ func TestAuthKeys(t *testing.T) {
 	p.write("one", Info{})
 	p.write("one too", Info{})
 	p.want("AUTH key 0 HMAC-SHA-256 | DATA +0 stream 0 ssn 0 EB \"zero\"",
-		"AUTH key 1 HMAC-SHA-256 | DATA +1 stream 0 ssn 1 EB \"one\" | DATA +2 stream 0 ssn 2 EB \"one too\"")
+		"AUTH key 1 HMAC-SHA-256 | DATA +1 stream 0 ssn 1 EB \"one\" | DATA +2 stream 0 ssn 2 EB "+
+			"\"one too\"")
 	p.verifyLast("one")
 	if err := p.assoc.DeleteAuthKey(0); err != nil {
 		t.Fatal(err)
@@ -174,7 +175,8 @@ func TestAuthKeys(t *testing.T) {
 	}
 	p.verifyLast("")
 	p.want(
-		"AUTH key 1 HMAC-SHA-256 | DATA +1 stream 0 ssn 1 EB \"one\" | DATA +2 stream 0 ssn 2 EB \"one too\"")
+		"AUTH key 1 HMAC-SHA-256 | DATA +1 stream 0 ssn 1 EB \"one\" | DATA +2 stream 0 ssn 2 EB " +
+			"\"one too\"")
 	p.sack(0, 65536, "")
 	// Key 0 is deleted for what comes in.
 	p.raw(p.core.tag, p.signed(authchunk.HMACSHA256, 0, "", data(1000, whole, 0, 0, "x")))

@@ -144,7 +144,8 @@ func TestRestartRefused(t *testing.T) {
 func TestRestartWithNewAddress(t *testing.T) {
 	p := acceptPeer(t, nil)
 	p.raw(0, peerChunk(chunkInit, 0, "0000bbbb"+peerInit[8:]+"0005 0008 0a000909"))
-	if got := p.next(); got != "tag bbbb | ABORT restart of an association with new addresses 000500080a000909" {
+	if got := p.next(); got != "tag bbbb | ABORT restart of an association with new addresses "+
+		"000500080a000909" {
 		t.Error(got)
 	}
 	p.wantState(StateEstablished)

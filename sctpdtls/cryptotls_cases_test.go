@@ -90,51 +90,60 @@ var tlsCases = slices.Concat([]tlsCase{
 			m.client.Certificates = []tls.Certificate{anOperator().issue(testpki.NewKey("P-256"), nil),
 				pki().Client}
 		}},
-	{says: "Leaf is the parsed form of the leaf certificate. If nil, the leaf certificate will be parsed as needed.", set: func(m *meeting) {
+	{says: "Leaf is the parsed form of the leaf certificate. If nil, the leaf certificate will be " +
+		"parsed as needed.", set: func(m *meeting) {
 		certs := []tls.Certificate{pki().Client, pki().Server}
 		for i := range certs {
 			certs[i].Leaf, _ = x509.ParseCertificate(certs[i].Certificate[0])
 		}
 		m.server.Certificates = certs
 	}},
-	{says: "SupportedSignatureAlgorithms is an optional list restricting what signature algorithms the PrivateKey can be used for.", set: func(m *meeting) {
+	{says: "SupportedSignatureAlgorithms is an optional list restricting what signature algorithms " +
+		"the PrivateKey can be used for.", set: func(m *meeting) {
 		limited := anOperator().issue(rsaKey(),
 			func(c *x509.Certificate) { c.Subject.CommonName = "limited" })
 		limited.SupportedSignatureAlgorithms = []tls.SignatureScheme{tls.PKCS1WithSHA1}
 		onlyOperator(m, limited, anOperator().issue(testpki.NewKey("P-256"), nil))
 	}},
-	{says: "OCSPStaple contains an optional OCSP response which will be served to clients that request it.", set: func(m *meeting) {
+	{says: "OCSPStaple contains an optional OCSP response which will be served to clients that " +
+		"request it.", set: func(m *meeting) {
 		cert := pki().Server
 		cert.OCSPStaple = []byte("good")
 		m.server.Certificates = []tls.Certificate{cert}
 	}},
-	{says: "This must implement crypto.Signer with an RSA, ECDSA or Ed25519 PublicKey. (P-521 at both ends)", set: func(m *meeting) {
+	{says: "This must implement crypto.Signer with an RSA, ECDSA or Ed25519 PublicKey. (P-521 at " +
+		"both ends)", set: func(m *meeting) {
 		cert := anOperator().issue(testpki.NewKey("P-521"), nil)
 		onlyOperator(m, cert)
 		m.client.Certificates, m.server.ClientCAs = []tls.Certificate{cert}, anOperator().roots
 	}},
 
 	// GetCertificate.
-	{says: "It will only be called if the client supplies SNI information or if Certificates is empty.", set: func(m *meeting) {
+	{says: "It will only be called if the client supplies SNI information or if Certificates is " +
+		"empty.", set: func(m *meeting) {
 		m.server.GetCertificate = func(info *tls.ClientHelloInfo) (*tls.Certificate, error) {
 			m.called("GetCertificate %q", info.ServerName)
 			return to(pki().Server), nil
 		}
 	}, wants: `GetCertificate "server.example"`},
-	{says: "It will only be called if the client supplies SNI information or if Certificates is empty.", set: func(m *meeting) {
+	{says: "It will only be called if the client supplies SNI information or if Certificates is " +
+		"empty.", set: func(m *meeting) {
 		m.client.ServerName, m.client.InsecureSkipVerify = "", true
 		m.server.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 			return nil, errRefused
 		}
 	}},
-	{says: "It will only be called if the client supplies SNI information or if Certificates is empty.", set: func(m *meeting) {
+	{says: "It will only be called if the client supplies SNI information or if Certificates is " +
+		"empty.", set: func(m *meeting) {
 		m.client.ServerName, m.client.InsecureSkipVerify, m.server.Certificates = "192.0.2.1", true, nil
 		m.server.GetCertificate = func(info *tls.ClientHelloInfo) (*tls.Certificate, error) {
 			m.called("GetCertificate %q", info.ServerName)
 			return to(pki().Server), nil
 		}
 	}, wants: `GetCertificate ""`},
-	{says: "If GetCertificate is nil or returns nil, then the certificate is retrieved from NameToCertificate. If NameToCertificate is nil, the best element of Certificates will be used.", set: func(m *meeting) {
+	{says: "If GetCertificate is nil or returns nil, then the certificate is retrieved from " +
+		"NameToCertificate. If NameToCertificate is nil, the best element of Certificates will be " +
+		"used.", set: func(m *meeting) {
 		m.server.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }
 	}},
 	{says: "(nothing is left)", set: func(m *meeting) {
@@ -162,7 +171,8 @@ var tlsCases = slices.Concat([]tlsCase{
 				return new(tls.Certificate), nil
 			}
 		}},
-	{says: "GetClientCertificate, if not nil, is called when a server requests a certificate from a client.", set: func(m *meeting) {
+	{says: "GetClientCertificate, if not nil, is called when a server requests a certificate from " +
+		"a client.", set: func(m *meeting) {
 		m.client.GetClientCertificate = func(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			m.called("Version %#x, AcceptableCAs %v, SupportsCertificate %v %v, Context %v", info.Version,
 				len(info.AcceptableCAs) == 1 && bytes.Equal(info.AcceptableCAs[0], issuer(pki().Client)),
@@ -180,7 +190,8 @@ var tlsCases = slices.Concat([]tlsCase{
 		}},
 
 	// GetConfigForClient.
-	{says: "It may return a non-nil Config in order to change the Config that will be used to handle this connection.", set: func(m *meeting) {
+	{says: "It may return a non-nil Config in order to change the Config that will be used to " +
+		"handle this connection.", set: func(m *meeting) {
 		m.server.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
 			c := tlsServer(m.version)
 			c.NextProtos = []string{"chosen"}
@@ -220,10 +231,12 @@ var tlsCases = slices.Concat([]tlsCase{
 		m.client.ServerName, m.client.InsecureSkipVerify = "[::1]", true
 		look(m, func(info *tls.ClientHelloInfo) { m.called("%q", info.ServerName) })
 	}, wants: `""`},
-	{says: "SupportedProtos lists the application protocols supported by the client. SupportedProtos is set only if ALPN is being used.", set: func(m *meeting) {
+	{says: "SupportedProtos lists the application protocols supported by the client. " +
+		"SupportedProtos is set only if ALPN is being used.", set: func(m *meeting) {
 		look(m, func(info *tls.ClientHelloInfo) { m.called("%v", info.SupportedProtos == nil) })
 	}, wants: "true"},
-	{says: "Servers can select a protocol by setting Config.NextProtos in a GetConfigForClient return value.", set: func(m *meeting) {
+	{says: "Servers can select a protocol by setting Config.NextProtos in a GetConfigForClient " +
+		"return value.", set: func(m *meeting) {
 		m.client.NextProtos = []string{"a", "b"}
 		m.server.GetConfigForClient = func(info *tls.ClientHelloInfo) (*tls.Config, error) {
 			m.called("%q", info.SupportedProtos)
@@ -241,7 +254,10 @@ var tlsCases = slices.Concat([]tlsCase{
 			m.client.MaxVersion = 0
 			look(m, func(info *tls.ClientHelloInfo) { m.called("%#x", info.SupportedVersions) })
 		}, wants: "[0x304 0x303]"},
-	{says: "CipherSuites lists the CipherSuites supported by the client. SupportedCurves lists the key exchange mechanisms supported by the client. SignatureSchemes lists the signature and hash schemes that the client is willing to verify. SupportedPoints lists the point formats.", version: in12, set: func(m *meeting) {
+	{says: "CipherSuites lists the CipherSuites supported by the client. SupportedCurves lists the " +
+		"key exchange mechanisms supported by the client. SignatureSchemes lists the signature and " +
+		"hash schemes that the client is willing to verify. SupportedPoints lists the point " +
+		"formats.", version: in12, set: func(m *meeting) {
 		m.client.CipherSuites,
 			m.client.CurvePreferences = []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384},
 			[]tls.CurveID{tls.CurveP256}
@@ -277,7 +293,8 @@ var tlsCases = slices.Concat([]tlsCase{
 			}
 		}, wants: "false true"},
 
-	{says: "HelloRetryRequest indicates whether the ClientHello was sent in response to a HelloRetryRequest message.", version: in13, set: func(m *meeting) {
+	{says: "HelloRetryRequest indicates whether the ClientHello was sent in response to a " +
+		"HelloRetryRequest message.", version: in13, set: func(m *meeting) {
 		m.server.CurvePreferences = []tls.CurveID{tls.CurveP384}
 		look(m, func(info *tls.ClientHelloInfo) { m.called("%v", hasRetried(*info)) })
 		m.server.GetCertificate = func(info *tls.ClientHelloInfo) (*tls.Certificate, error) {
@@ -287,7 +304,8 @@ var tlsCases = slices.Concat([]tlsCase{
 	}},
 
 	// VerifyPeerCertificate.
-	{says: "It receives the raw ASN.1 certificates provided by the peer and also any verified chains that normal processing found.", set: func(m *meeting) {
+	{says: "It receives the raw ASN.1 certificates provided by the peer and also any verified " +
+		"chains that normal processing found.", set: func(m *meeting) {
 		m.client.VerifyPeerCertificate, m.server.VerifyPeerCertificate = verifier(m, "client", nil),
 			verifier(m, "server", nil)
 	}, wants: "client: 1 certificates, 1 chains; server: 1 certificates, 1 chains"},
@@ -297,10 +315,12 @@ var tlsCases = slices.Concat([]tlsCase{
 	{says: "If it returns a non-nil error, the handshake is aborted", set: func(m *meeting) {
 		m.server.VerifyPeerCertificate = verifier(m, "server", errRefused)
 	}, fails: true},
-	{says: "If normal verification fails then the handshake will abort before considering this callback.", set: func(m *meeting) {
+	{says: "If normal verification fails then the handshake will abort before considering this " +
+		"callback.", set: func(m *meeting) {
 		m.client.RootCAs, m.client.VerifyPeerCertificate = anOperator().roots, verifier(m, "client", nil)
 	}, fails: true},
-	{says: "If normal verification is disabled, then this callback will be considered but the verifiedChains argument will always be nil.", set: func(m *meeting) {
+	{says: "If normal verification is disabled, then this callback will be considered but the " +
+		"verifiedChains argument will always be nil.", set: func(m *meeting) {
 		m.client.InsecureSkipVerify, m.server.ClientAuth = true, tls.RequireAnyClientCert
 		m.client.VerifyPeerCertificate, m.server.VerifyPeerCertificate = verifier(m, "client", nil),
 			verifier(m, "server", nil)

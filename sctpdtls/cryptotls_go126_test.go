@@ -27,7 +27,8 @@ func (s wholeSigner) SignMessage(r io.Reader, message []byte, opts crypto.Signer
 // Go 1.25's crypto/tls has not heard of MessageSigner.
 func init() {
 	tlsCases = append(tlsCases,
-		tlsCase{says: "If it implements crypto.MessageSigner, SignMessage will be used instead of Sign for TLS 1.2 and later.", set: func(m *meeting) {
+		tlsCase{says: "If it implements crypto.MessageSigner, SignMessage will be used instead of " +
+			"Sign for TLS 1.2 and later.", set: func(m *meeting) {
 			for _, c := range []*tls.Config{m.client, m.server} {
 				cert := c.Certificates[0]
 				cert.PrivateKey = wholeSigner{cert.PrivateKey.(crypto.Signer), m}

@@ -77,32 +77,38 @@ func clientAuth() (cases []tlsCase) {
 
 // The sentences of Config from VerifyConnection on, and of ConnectionState.
 var moreTLSCases = append(clientAuth(), []tlsCase{
-	{says: "VerifyConnection is called after normal certificate verification and after VerifyPeerCertificate", set: func(m *meeting) {
+	{says: "VerifyConnection is called after normal certificate verification and after " +
+		"VerifyPeerCertificate", set: func(m *meeting) {
 		m.client.VerifyPeerCertificate, m.client.VerifyConnection = verifier(m, "client", nil),
 			connection(m, "client", nil)
-	}, wants: "client: 1 certificates, 1 chains; client: complete false, resumed false, 1 certificates, 1 chains"},
+	}, wants: "client: 1 certificates, 1 chains; client: complete false, resumed false, 1 " +
+		"certificates, 1 chains"},
 	{says: "If it returns a non-nil error, the handshake is aborted", set: func(m *meeting) {
 		m.client.VerifyConnection = connection(m, "client", errRefused)
 	}, fails: true},
 	{says: "If it returns a non-nil error, the handshake is aborted", set: func(m *meeting) {
 		m.server.VerifyConnection = connection(m, "server", errRefused)
 	}, fails: true},
-	{says: "If normal verification fails then the handshake will abort before considering this callback.", set: func(m *meeting) {
+	{says: "If normal verification fails then the handshake will abort before considering this " +
+		"callback.", set: func(m *meeting) {
 		m.server.ClientCAs, m.server.VerifyConnection = anOperator().roots, connection(m, "server", nil)
 	}, fails: true},
-	{says: "This callback will run for all connections, including resumptions, regardless of InsecureSkipVerify or ClientAuth settings.", rounds: 2, set: func(m *meeting) {
+	{says: "This callback will run for all connections, including resumptions, regardless of " +
+		"InsecureSkipVerify or ClientAuth settings.", rounds: 2, set: func(m *meeting) {
 		resuming(m)
 		m.client.InsecureSkipVerify, m.server.ClientAuth = true, tls.RequestClientCert
 		m.client.VerifyConnection, m.server.VerifyConnection = connection(m, "client", nil),
 			connection(m, "server", nil)
 	}},
 
-	{says: "RootCAs defines the set of root certificate authorities that clients use when verifying server certificates.", set: func(m *meeting) {
+	{says: "RootCAs defines the set of root certificate authorities that clients use when " +
+		"verifying server certificates.", set: func(m *meeting) {
 		m.client.RootCAs = anOperator().roots
 	}, fails: true},
 	{says: "If RootCAs is nil, TLS uses the host's root CA set.",
 		set: func(m *meeting) { m.client.RootCAs = nil }, fails: true},
-	{says: "ClientCAs defines the set of root certificate authorities that servers use (nil: the host's)", set: func(m *meeting) {
+	{says: "ClientCAs defines the set of root certificate authorities that servers use (nil: the " +
+		"host's)", set: func(m *meeting) {
 		m.server.ClientCAs = nil
 		m.client.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			return to(pki().Client), nil
@@ -117,20 +123,25 @@ var moreTLSCases = append(clientAuth(), []tlsCase{
 		set: func(m *meeting) {
 			m.client.NextProtos, m.server.NextProtos = []string{"a"}, []string{"b"}
 		}, fails: true},
-	{says: "If NextProtos is empty or the peer doesn't support ALPN, the connection will succeed and NegotiatedProtocol will be empty.", set: func(m *meeting) {
+	{says: "If NextProtos is empty or the peer doesn't support ALPN, the connection will succeed " +
+		"and NegotiatedProtocol will be empty.", set: func(m *meeting) {
 		m.client.NextProtos = []string{"a"}
 	}},
-	{says: "If NextProtos is empty or the peer doesn't support ALPN, the connection will succeed and NegotiatedProtocol will be empty.", set: func(m *meeting) {
+	{says: "If NextProtos is empty or the peer doesn't support ALPN, the connection will succeed " +
+		"and NegotiatedProtocol will be empty.", set: func(m *meeting) {
 		m.server.NextProtos = []string{"a"}
 	}},
 
-	{says: "ServerName is used to verify the hostname on the returned certificates unless InsecureSkipVerify is given.", set: func(m *meeting) {
+	{says: "ServerName is used to verify the hostname on the returned certificates unless " +
+		"InsecureSkipVerify is given.", set: func(m *meeting) {
 		m.client.ServerName = "other.example"
 	}, fails: true},
-	{says: "ServerName is used to verify the hostname on the returned certificates unless InsecureSkipVerify is given.", set: func(m *meeting) {
+	{says: "ServerName is used to verify the hostname on the returned certificates unless " +
+		"InsecureSkipVerify is given.", set: func(m *meeting) {
 		m.client.ServerName, m.client.InsecureSkipVerify = "other.example", true
 	}},
-	{says: "It is also included in the client's handshake to support virtual hosting unless it is an IP address.", set: func(m *meeting) {
+	{says: "It is also included in the client's handshake to support virtual hosting unless it is " +
+		"an IP address.", set: func(m *meeting) {
 		m.client.ServerName, m.client.InsecureSkipVerify = "[fe80::1%eth0]", true
 	}},
 	{says: "It is also included in the client's handshake (without the dot at the end)",
@@ -139,12 +150,14 @@ var moreTLSCases = append(clientAuth(), []tlsCase{
 		set: func(m *meeting) {
 			m.client.ServerName, m.client.InsecureSkipVerify = "", true
 		}},
-	{says: "If InsecureSkipVerify is true, crypto/tls accepts any certificate presented by the server and any host name in that certificate.", set: func(m *meeting) {
+	{says: "If InsecureSkipVerify is true, crypto/tls accepts any certificate presented by the " +
+		"server and any host name in that certificate.", set: func(m *meeting) {
 		m.client.InsecureSkipVerify, m.client.RootCAs, m.client.ServerName = true, anOperator().roots,
 			"other.example"
 	}},
 
-	{says: "CipherSuites is a list of enabled TLS 1.0–1.2 cipher suites. The order of the list is ignored.", version: in12, set: func(m *meeting) {
+	{says: "CipherSuites is a list of enabled TLS 1.0–1.2 cipher suites. The order of the list " +
+		"is ignored.", version: in12, set: func(m *meeting) {
 		m.server.CipherSuites = []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
 			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_RSA_WITH_RC4_128_SHA}
 	}},
@@ -161,7 +174,8 @@ var moreTLSCases = append(clientAuth(), []tlsCase{
 	{says: "PreferServerCipherSuites is a legacy field and has no effect.",
 		set: func(m *meeting) { *deprecated[bool](m.server, "PreferServerCipherSuites") = true }},
 
-	{says: "SessionTicketsDisabled may be set to true to disable session ticket and PSK (resumption) support.", rounds: 2, set: func(m *meeting) {
+	{says: "SessionTicketsDisabled may be set to true to disable session ticket and PSK " +
+		"(resumption) support.", rounds: 2, set: func(m *meeting) {
 		resuming(m)
 		m.server.SessionTicketsDisabled = true
 	}},
@@ -208,18 +222,22 @@ var moreTLSCases = append(clientAuth(), []tlsCase{
 		set: func(m *meeting) {
 			m.client.MinVersion, m.client.MaxVersion, m.server.MinVersion = 0, 0, 0
 		}},
-	{says: "By default, TLS 1.2 is currently used as the minimum. By default, the maximum version supported by this package is used, which is currently TLS 1.3.", version: in13, set: func(m *meeting) {
+	{says: "By default, TLS 1.2 is currently used as the minimum. By default, the maximum version " +
+		"supported by this package is used, which is currently TLS " +
+		"1.3.", version: in13, set: func(m *meeting) {
 		m.client.MinVersion, m.client.MaxVersion, m.server.MinVersion, m.server.MaxVersion = 0, 0, 0, 0
 	}},
 
-	{says: "The order of the list is ignored, and key exchange mechanisms are chosen from this list using an internal preference order.", version: in13, set: func(m *meeting) {
+	{says: "The order of the list is ignored, and key exchange mechanisms are chosen from this " +
+		"list using an internal preference order.", version: in13, set: func(m *meeting) {
 		m.client.CurvePreferences = []tls.CurveID{tls.CurveP521, tls.CurveP256, tls.X25519}
 		m.client.VerifyConnection = func(s tls.ConnectionState) error {
 			m.called("%v", s.CurveID)
 			return nil
 		}
 	}, wants: "X25519"},
-	{says: "If empty, the default will be used. The default includes the X25519MLKEM768 hybrid post-quantum key exchange.", version: in13, set: func(m *meeting) {
+	{says: "If empty, the default will be used. The default includes the X25519MLKEM768 hybrid " +
+		"post-quantum key exchange.", version: in13, set: func(m *meeting) {
 		m.client.CurvePreferences, m.server.CurvePreferences = []tls.CurveID{}, []tls.CurveID{}
 		m.client.VerifyConnection = func(s tls.ConnectionState) error {
 			m.called("%v", s.CurveID)
@@ -232,21 +250,25 @@ var moreTLSCases = append(clientAuth(), []tlsCase{
 				[]tls.CurveID{tls.CurveP384}
 		}, fails: true},
 
-	{says: "KeyLogWriter optionally specifies a destination for TLS master secrets in NSS key log format", version: in12, set: func(m *meeting) {
+	{says: "KeyLogWriter optionally specifies a destination for TLS master secrets in NSS key log " +
+		"format", version: in12, set: func(m *meeting) {
 		m.client.KeyLogWriter = labels{m}
 	}, wants: "CLIENT_RANDOM of 162 characters"},
 	{says: "(an error of KeyLogWriter ends the handshake)",
 		set: func(m *meeting) { m.client.KeyLogWriter = failing{} }, fails: true},
 
-	{says: "HelloRetryRequest indicates whether we sent a HelloRetryRequest if we are a server, or if we received a HelloRetryRequest if we are a client.", version: in13, set: func(m *meeting) {
+	{says: "HelloRetryRequest indicates whether we sent a HelloRetryRequest if we are a server, or " +
+		"if we received a HelloRetryRequest if we are a client.", version: in13, set: func(m *meeting) {
 		m.server.CurvePreferences = []tls.CurveID{tls.CurveP384}
 	}},
-	{says: "PeerCertificates are the parsed certificates sent by the peer, in the order in which they were sent.", set: func(m *meeting) {
+	{says: "PeerCertificates are the parsed certificates sent by the peer, in the order in which " +
+		"they were sent.", set: func(m *meeting) {
 		cert := anOperator().issue(testpki.NewKey("P-256"), nil)
 		cert.Certificate = append(cert.Certificate, pki().Renewed.Certificate[0], anOperator().cert.Leaf.Raw)
 		onlyOperator(m, cert)
 	}},
-	{says: "VerifiedChains is a list of one or more chains where the last element is from Config.RootCAs or Config.ClientCAs.", set: func(m *meeting) {
+	{says: "VerifiedChains is a list of one or more chains where the last element is from " +
+		"Config.RootCAs or Config.ClientCAs.", set: func(m *meeting) {
 		m.client.VerifyConnection, m.server.VerifyConnection = connection(m, "client", nil),
 			connection(m, "server", nil)
 	}},
@@ -257,7 +279,8 @@ var moreTLSCases = append(clientAuth(), []tlsCase{
 			resuming(m)
 			m.client.NextProtos, m.server.NextProtos = []string{"a"}, []string{"a"}
 		}},
-	{says: "OCSPResponse is a stapled response provided by the peer for the leaf certificate, if any (also when resumed).", rounds: 2, set: func(m *meeting) {
+	{says: "OCSPResponse is a stapled response provided by the peer for the leaf certificate, if " +
+		"any (also when resumed).", rounds: 2, set: func(m *meeting) {
 		resuming(m)
 		cert := pki().Server
 		cert.OCSPStaple = []byte("good")

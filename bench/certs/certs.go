@@ -33,7 +33,7 @@ func New() *Set {
 	}
 }
 
-// Write writes the Set to folder as ca.pem, client.pem and server.pem, the last two with their keys.
+// Write writes the Set to folder as ca.pem, client.pem and server.pem, the last two with keys.
 func (s *Set) Write(folder string) error {
 	failed := []error{os.WriteFile(filepath.Join(folder, "ca.pem"), testpki.CertPEM(s.ca), 0o600)}
 	for name, c := range map[string]tls.Certificate{"client.pem": s.Client, "server.pem": s.Server} {

@@ -21,7 +21,8 @@ func TestLoad(t *testing.T) {
 	write("soak.csv",
 		"seconds,messages,heap,resident,kernel\n0,1,1048576,2097152,3145728\n60,2,1048576,2097152,3145728\n")
 	document := filepath.Join(t.TempDir(), "testing.md")
-	text := "a\n<!-- begin soak -->\nold\n<!-- end soak -->\n<!-- begin many -->\nkept\n<!-- end many -->\n"
+	text := "a\n<!-- begin soak -->\nold\n<!-- end soak -->\n" +
+		"<!-- begin many -->\nkept\n<!-- end many -->\n"
 	if err := os.WriteFile(document, []byte(text), 0o666); err != nil {
 		t.Fatal(err)
 	}

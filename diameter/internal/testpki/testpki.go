@@ -1,5 +1,5 @@
-// Package testpki makes certificates for tests. TestUpstream copies it into go-diameter's module, where
-// it cannot import an internal package of this repository.
+// Package testpki makes certificates for tests. TestUpstream copies it into go-diameter's module,
+// where it cannot import an internal package of this repository.
 package testpki
 
 import (

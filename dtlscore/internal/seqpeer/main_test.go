@@ -56,7 +56,8 @@ func TestPair(t *testing.T) {
 		{"a server of 1.2", append(own("p256"), "--version", "1.2"),
 			[]string{"--ca", files["ca"], "--version", "any"}, []string{
 				"READY lib=dtlscore role=client",
-				"HANDSHAKE version=DTLSv1.2 cipher=TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 group=X25519 peer=p256",
+				"HANDSHAKE version=DTLSv1.2 cipher=TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 group=X25519 " +
+					"peer=p256",
 				"DATA messages=2 bytes=128 renegotiations=0",
 				"CLOSED clean",
 			}},
@@ -84,7 +85,8 @@ func TestPair(t *testing.T) {
 		{"a cookie in each version", append(own("p256"), "--cookie"),
 			[]string{"--ca", files["ca"], "--version", "1.2"}, []string{
 				"READY lib=dtlscore role=client",
-				"HANDSHAKE version=DTLSv1.2 cipher=TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 group=X25519 peer=p256",
+				"HANDSHAKE version=DTLSv1.2 cipher=TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 group=X25519 " +
+					"peer=p256",
 				"DATA messages=2 bytes=128 renegotiations=0",
 				"CLOSED clean",
 			}},
@@ -101,7 +103,8 @@ func TestPair(t *testing.T) {
 				"P-384", "--count", "5", "--size", "16384", "--timeout", "9000", "--export-context",
 				"01ff"), []string{
 				"READY lib=dtlscore role=client",
-				"HANDSHAKE version=DTLSv1.2 cipher=TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 group=P-384 peer=rsa",
+				"HANDSHAKE version=DTLSv1.2 cipher=TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 group=P-384 " +
+					"peer=rsa",
 				"DATA messages=5 bytes=81920 renegotiations=0",
 				"CLOSED clean",
 			}},
@@ -126,7 +129,8 @@ func TestPair(t *testing.T) {
 		{"renegotiation by the server",
 			append(own("p384"), "--renegotiate", "1"), []string{"--ca", files["ca"]}, []string{
 				"READY lib=dtlscore role=client",
-				"HANDSHAKE version=DTLSv1.2 cipher=TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 group=X25519 peer=p384",
+				"HANDSHAKE version=DTLSv1.2 cipher=TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 group=X25519 " +
+					"peer=p384",
 				"RENEGOTIATED version=DTLSv1.2",
 				"DATA messages=2 bytes=128 renegotiations=1",
 				"CLOSED clean",

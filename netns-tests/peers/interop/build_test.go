@@ -18,7 +18,8 @@ var programs = sync.OnceValues(func() (dir string, err error) {
 	if missing := command("make", "-s", "-C", "..", "missing"); missing != "" {
 		return "",
 			fmt.Errorf(
-				"packages are missing, or something to find them with: %s (netns-tests/setup peers installs them)", missing)
+				"packages are missing, or something to find them with: %s (netns-tests/setup peers installs "+
+					"them)", missing)
 	}
 	if out := command("make", "-s", "-C", "..", "OUT="+buildDir); out != "" {
 		return "", fmt.Errorf("make: %s", out)
