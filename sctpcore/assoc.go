@@ -61,6 +61,7 @@ type Assoc struct {
 	shake  handshake
 	paths  []*path
 	main   *path // the primary path
+	mtu    int   // packets of this size fit on all paths that are in use
 	in     inbound
 	out    outbound
 	auth   authState
@@ -89,7 +90,7 @@ type Stats struct {
 }
 
 func newAssoc(config *Config, rand io.Reader, key *cookieKeys) *Assoc {
-	a := &Assoc{config: config, rand: rand, key: key}
+	a := &Assoc{config: config, rand: rand, key: key, mtu: config.MTU}
 	a.shake.timer, a.shutdown.timer, a.shutdown.guard, a.in.sackTimer = never, never, never, never
 	a.auth.keys = map[uint16]*sharedKey{}
 	if config.Auth { // RFC 4895, Section 5: the endpoint pair shared key 0 is empty
@@ -157,9 +158,10 @@ func (a *Assoc) up(now time.Duration) {
 // startPaths begins with all paths once both ends have agreed.
 func (a *Assoc) startPaths(now time.Duration) {
 	for _, p := range a.paths {
-		p.congestion.begin(a.chunkMTU())
+		p.congestion.begin(a.pmdcs(p.mtu))
 		p.errors = 0
 		a.scheduleHeartbeat(p, now)
+		a.search(p)
 	}
 }
 
@@ -173,6 +175,7 @@ func (a *Assoc) end(err error) {
 	a.shutdown.timer, a.shutdown.guard, a.in.sackTimer = never, never, never
 	for _, p := range a.paths {
 		p.t3, p.heartbeatAt = never, never
+		p.stopSearch()
 	}
 	a.control = control{complete: a.control.complete, completeTo: a.control.completeTo,
 		replies: a.control.replies}
@@ -265,7 +268,7 @@ func (a *Assoc) pathOf(addr netip.Addr) *path {
 func (a *Assoc) NextTimeout() time.Duration {
 	at := min(a.shake.timer, a.shutdown.timer, a.shutdown.guard, a.in.sackTimer)
 	for _, p := range a.paths {
-		at = min(at, p.t3, p.heartbeatAt)
+		at = min(at, p.t3, p.heartbeatAt, p.probeAt)
 	}
 	return at
 }
@@ -287,6 +290,9 @@ func (a *Assoc) Timeout(now time.Duration) {
 		}
 		if due(p.heartbeatAt) {
 			a.heartbeatTimeout(p, now)
+		}
+		if due(p.probeAt) {
+			a.probeTimeout(p)
 		}
 	}
 	if due(a.shutdown.timer) {

@@ -22,6 +22,11 @@ type Config struct {
 	// MTU is the size in bytes of the largest packet from the SCTP common header on, without IP and
 	// UDP headers; 1,232, which fits everywhere: 1,280 less an IPv6 and a UDP header. At least 512.
 	MTU int
+	// MaxMTU is up to which size probes look for what fits on each path, if the driver can send
+	// packets that the network does not fragment ([Packet]); MTU, which is no search. On paths of
+	// IPv6, whose header is longer, it is 20 bytes less. Where even MTU does not fit, the search finds
+	// what does, from 512 bytes on. RFC 8899.
+	MaxMTU int
 	// SendBuffer is how much may be sent and not yet acknowledged, in bytes of user messages; 212,992.
 	SendBuffer int
 	// ReceiveWindow is how much may have arrived and not yet been read, in bytes of user messages;
@@ -77,6 +82,7 @@ func (c *Config) prepare() (*Config, error) {
 	orDefault(&p.OutStreams, 16)
 	orDefault(&p.MaxInStreams, 2048)
 	orDefault(&p.MTU, 1232)
+	orDefault(&p.MaxMTU, p.MTU)
 	orDefault(&p.SendBuffer, 212992)
 	orDefault(&p.ReceiveWindow, 131072)
 	orDefault(&p.RTOInitial, time.Second)
@@ -106,6 +112,8 @@ func (c *Config) check() error {
 	switch {
 	case c.MTU < 512 || c.MTU > 65535-8:
 		return bad("MTU %d is not from 512 to 65,527", c.MTU)
+	case c.MaxMTU < c.MTU || c.MaxMTU > 65535-8:
+		return bad("MaxMTU %d is not from MTU %d to 65,527", c.MaxMTU, c.MTU)
 	case c.ReceiveWindow < 2*c.MTU:
 		return bad("ReceiveWindow %d is less than two packets", c.ReceiveWindow)
 	case c.SendBuffer < 0 || c.MaxBurst < 0 || c.SackFrequency < 0 || c.AssociationMaxRetrans < 0 ||

@@ -4,8 +4,9 @@
 // of traffic with loss and failing paths in a fraction of a second.
 //
 // It is RFC 9260 for one-to-one associations with several addresses, SCTP-AUTH (RFC 4895), partial
-// reliability (RFC 3758, RFC 7496) if asked for, and potentially failed paths (RFC 7829). It is not
-// dynamic addresses (RFC 5061), stream reconfiguration (RFC 6525), interleaving (RFC 8260) or ECN.
+// reliability (RFC 3758, RFC 7496) and path MTU discovery by probes (RFC 8899) if asked for, and
+// potentially failed paths (RFC 7829). It is not dynamic addresses (RFC 5061), stream
+// reconfiguration (RFC 6525), interleaving (RFC 8260) or ECN.
 //
 // # The model
 //

@@ -304,7 +304,7 @@ func listed(addrs []netip.Addr, a netip.Addr) bool {
 
 func (e *Endpoint) reply(to netip.AddrPort, local netip.Addr, b []byte) {
 	if len(e.replies) < maxReplies {
-		e.replies = append(e.replies, Packet{b, to, local})
+		e.replies = append(e.replies, Packet{Data: b, To: to, From: local})
 	}
 }
 

@@ -70,6 +70,26 @@ var states = []func(t testing.TB, c *Config) *testPeer{
 		}
 		return p
 	},
+	func(t testing.TB, c *Config) *testPeer { // ESTABLISHED, with a probe and data on the way
+		c.MaxMTU = 1472
+		p := acceptPeer(t, c)
+		p.next()
+		p.write(string(bytes.Repeat([]byte{1}, 3000)), Info{})
+		for p.next() != "" {
+		}
+		return p
+	},
+	func(t testing.TB, c *Config) *testPeer { // ESTABLISHED, where packets ceased to arrive
+		c.MaxMTU = 1472
+		p := acceptPeer(t, c)
+		p.next()
+		p.raw(p.core.tag, chunkOf(chunkHeartbeatAck, 0, p.last[headerLen+chunkHeaderLen:][:12]))
+		p.write(string(bytes.Repeat([]byte{1}, 3000)), Info{})
+		for p.next() != "" {
+		}
+		p.sleep(time.Second)
+		return p
+	},
 	func(t testing.TB, c *Config) *testPeer { // SHUTDOWN-PENDING
 		p := acceptPeer(t, c)
 		p.write("x", Info{})
@@ -119,7 +139,8 @@ func FuzzPackets(f *testing.F) {
 		add(s, peerChunk(chunkShutdown, 0, "ffffff90"), peerChunk(chunkShutdownAck, 0, ""),
 			peerChunk(chunkShutdownComplete, 0, ""))
 		add(s, peerChunk(chunkHeartbeat, 0, "0001 0008 11111111"),
-			peerChunk(chunkHeartbeatAck, 0, "0001 000c 1111111111111111"))
+			peerChunk(chunkHeartbeatAck, 0, "0001 000c 1111111111111111"),
+			peerChunk(chunkPad, 0, "00000000"))
 		add(s, peerChunk(chunkForwardTSN, 0, "ffffff05 0001 0003"),
 			peerChunk(chunkError, 0, "0003 0008 00000001"), peerChunk(chunkAbort, 0, "000c 0004"))
 		add(s, peerChunk(chunkInitAck, 0, peerInit+"0007 0008 \"cook\""),
@@ -247,7 +268,8 @@ func FuzzNetwork(f *testing.F) {
 func hostile(t *testing.T, seed uint64, script []byte) {
 	n := newSimNet(t, seed)
 	config := &Config{Auth: seed&1 != 0, ReceiveWindow: 16384, SendBuffer: 20000,
-		MTU: 512 + int(seed%3)*300, AssociationMaxRetrans: 100}
+		MTU: 512 + int(seed%3)*300, MaxMTU: 512 + int(seed%5)*300, AssociationMaxRetrans: 100}
+	config.MaxMTU = max(config.MTU, config.MaxMTU)
 	c, s := n.pair(config, config, 1+int(seed>>1&1))
 	there, back := newTraffic(c, s, seed, 5), newTraffic(s, c, seed+1, 5)
 	key := uint16(0)
@@ -291,6 +313,10 @@ func hostile(t *testing.T, seed uint64, script []byte) {
 						t.Fatal("no key")
 					}
 				}
+			}
+		case 14: // links become smaller and larger, with a word to nobody
+			if config.discovers() {
+				n.mtu[arg&1] = 512 + arg*4
 			}
 		default:
 			n.run(time.Duration(arg) * 10 * time.Millisecond)

@@ -2,7 +2,8 @@ package sctpcore
 
 import "fmt"
 
-// Types of chunks. RFC 9260, Section 3.2; RFC 4895, Section 4.1; RFC 3758, Section 3.2.
+// Types of chunks. RFC 9260, Section 3.2; RFC 4895, Section 4.1; RFC 3758, Section 3.2; RFC 4820,
+// Section 3.
 const (
 	chunkData             = 0
 	chunkInit             = 1
@@ -18,6 +19,7 @@ const (
 	chunkCookieAck        = 11
 	chunkShutdownComplete = 14
 	chunkAuth             = 15
+	chunkPad              = 132
 	chunkForwardTSN       = 192
 )
 

@@ -59,6 +59,14 @@ func (a *Assoc) invariants() error {
 			return fmt.Errorf("path %v: %d in flight without T3-rtx", p.peer, p.flight)
 		}
 		timers += b2i(p.t3 != never)
+		if p.mtu > max(a.config.MaxMTU, a.config.MTU) || p.mtu < minPLPMTU || p.probes > maxProbes ||
+			p.probed != 0 && (p.probed > a.config.MaxMTU || p.probed <= p.mtu ||
+				p.probeAt == never && !p.sendProbe) {
+			return fmt.Errorf("path %v: %+v", p.peer, p.plpmtu)
+		}
+		if used := p.state == PathActive || p.state == PathPotentiallyFailed; used && p.mtu < a.mtu {
+			return fmt.Errorf("path %v: packets of %d bytes, messages are cut for %d", p.peer, p.mtu, a.mtu)
+		}
 	}
 	if a.mayData() {
 		if n > 0 && timers == 0 {

@@ -148,7 +148,7 @@ func (a *Assoc) Send(now time.Duration, b []byte, info Info) error {
 		proto.key = a.auth.active
 	}
 	// RFC 9260, Section 6.9: fragments fit into packets of their own.
-	size := a.chunkMTU() - dataHeaderLen
+	size := a.pmdcs(a.mtu) - dataHeaderLen
 	for rest := b; len(rest) > 0; {
 		n := min(size, len(rest))
 		c := outChunks.get(n, func(storage []byte) *outChunk { return &outChunk{data: storage} })
@@ -359,6 +359,7 @@ func (a *Assoc) t3Timeout(p *path, now time.Duration) {
 	p.timedOut()
 	p.backOff(a.config)
 	p.timing = false
+	a.suspect(p)
 	for tsn := o.acked + 1; before(tsn, o.next); tsn++ {
 		if c := o.outstanding.get(tsn); c != nil && c.path == p && !c.acked && c.inFlight {
 			if a.sendAgain(c); a.giveUpLate(c) {

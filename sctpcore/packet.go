@@ -8,11 +8,13 @@ import (
 
 // A Packet is what the driver sends: from the common header of SCTP on, to an address of the peer.
 // From is the address that the peer used for this side last; it may be invalid, and then any will
-// do.
+// do. The network must not fragment it, unless MayFragment says that it may: then it is larger than
+// what is known to fit on the path.
 type Packet struct {
-	Data []byte
-	To   netip.AddrPort // its port is that of UDP
-	From netip.Addr
+	Data        []byte
+	To          netip.AddrPort // its port is that of UDP
+	From        netip.Addr
+	MayFragment bool
 }
 
 // control is what is to be sent beside DATA, INIT and COOKIE ECHO.
@@ -42,7 +44,7 @@ func (a *Assoc) reportError(c Cause, info []byte) {
 // reply has a packet sent that stands for itself.
 func (a *Assoc) reply(p *path, b []byte) {
 	if len(a.control.replies) < 8 {
-		a.control.replies = append(a.control.replies, Packet{b, p.peer, p.local})
+		a.control.replies = append(a.control.replies, Packet{Data: b, To: p.peer, From: p.local})
 	}
 }
 
@@ -59,9 +61,10 @@ type packet struct {
 
 // fits reports whether a chunk of n bytes may follow, which is to go under key if the peer wants it
 // authenticated; if so, the AUTH chunk is there. Chunks of different keys are never in one packet.
+// The first chunk always fits: it may have been made for larger packets.
 func (pk *packet) fits(a *Assoc, typ byte, key *sharedKey, n int) bool {
 	if !a.peerDemands(typ) {
-		return len(pk.b)+n <= pk.limit
+		return len(pk.b)+n <= pk.limit || len(pk.b) == headerLen
 	}
 	if pk.authAt != 0 {
 		return pk.key == key && len(pk.b)+n <= pk.limit
@@ -75,7 +78,7 @@ func (pk *packet) fits(a *Assoc, typ byte, key *sharedKey, n int) bool {
 }
 
 // NextPacket builds the next packet to send in b, which it overwrites and whose capacity should be
-// Config.MTU; ok if there is one. It is to be called after every other call, until there is none.
+// Config.MaxMTU; ok if there is one. It is to be called after every other call, until there is none.
 func (a *Assoc) NextPacket(now time.Duration, b []byte) (out Packet, ok bool) {
 	a.now = now
 	b = b[:0]
@@ -99,8 +102,11 @@ func (a *Assoc) NextPacket(now time.Duration, b []byte) (out Packet, ok bool) {
 		return a.packet(a.shake.to, a.initPacket(b))
 	}
 	for p := a.nextPath(); p != nil; p = a.nextPath() {
+		isProbe := a.probesNow(p)
 		if b, ok := a.build(b, p); ok {
-			return a.packet(p, b)
+			out, _ = a.packet(p, b)
+			out.MayFragment = len(b) > p.mtu && !isProbe
+			return out, true
 		}
 		if !a.out.sendForward { // what there was to send has not been given up
 			break
@@ -111,7 +117,11 @@ func (a *Assoc) NextPacket(now time.Duration, b []byte) (out Packet, ok bool) {
 
 // build puts everything into a packet for p that is to go there, and fits.
 func (a *Assoc) build(b []byte, p *path) ([]byte, bool) {
-	pk := packet{b: header{a.localPort, a.peerPort, a.peerTag}.append(b), limit: a.config.MTU}
+	pk := packet{b: header{a.localPort, a.peerPort, a.peerTag}.append(b), limit: p.mtu}
+	if a.probesNow(p) {
+		a.appendProbe(&pk, p)
+		return a.finish(&pk), true
+	}
 	a.appendControl(&pk, p, false)
 	a.appendControl(&pk, p, true)
 	if p == a.sendPath() {
@@ -121,16 +131,21 @@ func (a *Assoc) build(b []byte, p *path) ([]byte, bool) {
 	if len(pk.b) == headerLen {
 		return nil, false
 	}
+	return a.finish(&pk), true
+}
+
+// finish authenticates a packet and puts its checksum in.
+func (a *Assoc) finish(pk *packet) []byte {
 	if pk.authAt != 0 {
 		a.signer(pk.key).Sign(pk.b[pk.authAt:])
 	}
 	putChecksum(pk.b)
-	return pk.b, true
+	return pk.b
 }
 
 func (a *Assoc) packet(p *path, b []byte) (Packet, bool) {
 	a.stats.PacketsSent++
-	return Packet{b, p.peer, p.local}, true
+	return Packet{Data: b, To: p.peer, From: p.local}, true
 }
 
 // nextPath returns where something is to be sent, nil if nothing is.
@@ -143,7 +158,7 @@ func (a *Assoc) nextPath() *path {
 		return c.cookieTo
 	}
 	for _, p := range a.paths {
-		if p.answer != nil || p.sendHeartbeat {
+		if p.answer != nil || p.sendHeartbeat || p.sendProbe {
 			return p
 		}
 	}
@@ -170,8 +185,8 @@ func (a *Assoc) appendControl(pk *packet, p *path, authenticated bool) {
 		return a.peerDemands(typ) == authenticated &&
 			pk.fits(a, typ, a.auth.active, chunkHeaderLen+padded(n))
 	}
-	if a.shake.send && a.state == StateCookieEchoed && fits(chunkCookieEcho, len(a.shake.cookie)) ||
-		a.cookieAlone(pk) {
+	if a.shake.send && a.state == StateCookieEchoed &&
+		fits(chunkCookieEcho, len(a.shake.cookie)) {
 		a.shake.send = false
 		pk.b = appendChunkHeader(pk.b, chunkCookieEcho, 0, len(a.shake.cookie))
 		pk.b = appendPadding(append(pk.b, a.shake.cookie...), len(a.shake.cookie))
@@ -213,11 +228,4 @@ func (a *Assoc) appendControl(pk *packet, p *path, authenticated bool) {
 		c.shutdownAck = false
 		pk.b = appendChunkHeader(pk.b, chunkShutdownAck, 0, 0)
 	}
-}
-
-// cookieAlone reports whether a cookie longer than a packet is to be sent: it goes in a packet that
-// is longer than Config.MTU, as SCTP cannot fragment it.
-func (a *Assoc) cookieAlone(pk *packet) bool {
-	return a.shake.send && a.state == StateCookieEchoed &&
-		len(a.shake.cookie)+chunkHeaderLen > pk.limit-headerLen && len(pk.b) == headerLen
 }

@@ -42,6 +42,7 @@ type path struct {
 
 	congestion
 	rtt
+	plpmtu
 	t3     time.Duration // T3-rtx. RFC 9260, Section 6.3.2
 	errors int           // RFC 9260, Section 8.2
 
@@ -62,13 +63,14 @@ type PathInfo struct {
 	Window    int // congestion window in bytes
 	InFlight  int // bytes on their way
 	Errors    int // transmissions in a row without an answer
+	MTU       int // bytes that a packet may have, from the common header on
 }
 
 // Paths appends the peer's addresses to dst.
 func (a *Assoc) Paths(dst []PathInfo) []PathInfo {
 	for _, p := range a.paths {
 		dst = append(dst, PathInfo{p.peer, p.state, p == a.main, p.srtt, p.rto, p.cwnd, p.flight,
-			p.errors})
+			p.errors, p.mtu})
 	}
 	return dst
 }
@@ -87,15 +89,18 @@ func (a *Assoc) SetPrimary(addr netip.Addr) error {
 
 func (a *Assoc) addPath(peer netip.AddrPort, state PathState) *path {
 	p := &path{peer: peer, state: state, t3: never, heartbeatAt: never}
-	p.congestion.begin(a.chunkMTU())
+	p.mtu, p.probeAt = a.config.MTU, never
+	p.congestion.begin(a.pmdcs(p.mtu))
 	p.rtt.begin(a.config)
 	a.paths = append(a.paths, p)
+	a.resize()
 	return p
 }
 
-// chunkMTU is PMDCS, the largest DATA chunk that fits into a packet. RFC 9260, Section 1.4.
-func (a *Assoc) chunkMTU() int {
-	n := a.config.MTU - headerLen
+// pmdcs is PMDCS, the largest DATA chunk that fits into a packet of mtu bytes. RFC 9260, Section
+// 1.4.
+func (a *Assoc) pmdcs(mtu int) int {
+	n := mtu - headerLen
 	if a.peerDemands(chunkData) {
 		n -= a.authLen()
 	}
@@ -106,6 +111,8 @@ func (a *Assoc) chunkMTU() int {
 func (a *Assoc) setPath(p *path, s PathState) {
 	if p.state != s {
 		p.state = s
+		a.resize()
+		a.search(p)
 		a.event(Event{Kind: EventPath, Path: p.peer, PathState: s})
 	}
 }
@@ -213,16 +220,18 @@ func (a *Assoc) heartbeatTimeout(p *path, now time.Duration) {
 // appendHeartbeat appends a HEARTBEAT whose information is a nonce: who has not seen it cannot
 // answer. RFC 9260, Sections 3.3.5 and 5.4.
 func (a *Assoc) appendHeartbeat(b []byte, p *path, now time.Duration) []byte {
-	var nonce [8]byte
-	if _, err := io.ReadFull(a.rand, nonce[:]); err != nil {
-		nonce[0]++ // not 0; a guess is possible now, and only moves what is known of our own path
-	}
-	nonce[7] |= 1
 	p.sendHeartbeat = false
-	p.heartbeatNonce, p.heartbeatSent = binary.BigEndian.Uint64(nonce[:]), now
+	p.heartbeatNonce, p.heartbeatSent = a.nonce(), now
 	p.heartbeatAt = now + p.rto
-	b = appendChunkHeader(b, chunkHeartbeat, 0, paramHeaderLen+len(nonce))
-	return appendParam(b, paramHeartbeatInfo, nonce[:])
+	return appendHeartbeatNonce(b, p.heartbeatNonce)
+}
+
+// nonce returns a random number that is not 0. Without random numbers a guess is possible, and only
+// moves what is known of our own path.
+func (a *Assoc) nonce() uint64 {
+	var b [8]byte
+	io.ReadFull(a.rand, b[:])
+	return binary.BigEndian.Uint64(b[:]) | 1
 }
 
 // receiveHeartbeat notes what to answer, to where it came from. A path answers one at a time, so
@@ -250,6 +259,10 @@ func (a *Assoc) receiveHeartbeatAck(c chunk, now time.Duration) {
 	}
 	nonce := binary.BigEndian.Uint64(info.value)
 	for _, p := range a.paths {
+		if p.probed != 0 && p.probeNonce == nonce {
+			a.probeAnswered(p)
+			a.revive(p)
+		}
 		if nonce == 0 || p.heartbeatNonce != nonce {
 			continue
 		}

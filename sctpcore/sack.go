@@ -87,6 +87,9 @@ func (a *Assoc) acknowledged(now time.Duration, cum uint32, rwnd int64, blocks [
 		if p.ackedBytes > 0 || p.ackedFirst { // also by the answer to a FORWARD TSN
 			a.revive(p)
 		}
+		if p.ackedFirst {
+			p.stalls = 0
+		}
 		switch {
 		case p.flight == 0:
 			p.t3 = never // rule R2

@@ -26,6 +26,10 @@ type simNet struct {
 	delay, jitter            time.Duration
 	loss, duplicate, corrupt float64
 	down                     [4]bool // subnets
+	// A packet with more bytes than the mtu of its subnet is lost, without a word, or fragmented if it
+	// may be; 0 is any size.
+	mtu                [4]int
+	tooBig, fragmented int
 	// tap, if not nil, sees each packet that is sent, and may drop it.
 	tap func(from *simHost, packet []byte) (drop bool)
 }
@@ -225,6 +229,13 @@ func (n *simNet) send(from *simHost, p Packet) {
 	subnet := int(p.To.Addr().As4()[2])
 	if n.down[subnet] || n.rng.Float64() < n.loss {
 		return
+	}
+	if mtu := n.mtu[subnet]; mtu != 0 && len(p.Data) > mtu {
+		if !p.MayFragment {
+			n.tooBig++
+			return
+		}
+		n.fragmented++
 	}
 	copies := 1
 	if n.rng.Float64() < n.duplicate {

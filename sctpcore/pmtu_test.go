@@ -1,0 +1,359 @@
+package sctpcore
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// What follows is about the size of packets: RFC 8899, with HEARTBEAT and PAD chunks (RFC 4820).
+
+// answer acknowledges the HEARTBEAT that the core has sent last.
+func (p *testPeer) answer() {
+	p.t.Helper()
+	p.raw(p.core.tag, chunkOf(chunkHeartbeatAck, 0, p.last[headerLen+chunkHeaderLen:][:12]))
+}
+
+// wantProbe expects a probe of so many bytes, and no other packet.
+func (p *testPeer) wantProbe(size int) {
+	p.t.Helper()
+	// Beside the common header, a HEARTBEAT of 16 bytes.
+	if p.want(fmt.Sprintf("HEARTBEAT | PAD %d", size-headerLen-16)); len(p.last) != size {
+		p.t.Fatalf("a probe of %d bytes, want %d", len(p.last), size)
+	}
+}
+
+func (p *testPeer) wantMTU(mtu int) {
+	p.t.Helper()
+	if got := p.assoc.Paths(nil)[0].MTU; got != mtu {
+		p.t.Fatalf("packets of %d bytes, want %d", got, mtu)
+	}
+}
+
+// TestProbe: the most is probed first, and taken when the probe is acknowledged. Sections 5.3 and
+// 6.2.1.
+func TestProbe(t *testing.T) {
+	p := acceptPeer(t, &Config{MaxMTU: 1474})
+	p.wantProbe(1472) // all of SCTP has multiples of four bytes
+	p.wantMTU(1232)
+	ack := chunkOf(chunkHeartbeatAck, 0, p.last[headerLen+chunkHeaderLen:][:12])
+	forged := append([]byte(nil), ack...)
+	forged[8] ^= 1
+	p.raw(p.core.tag, forged)
+	p.wantMTU(1232)
+	p.raw(p.core.tag, ack)
+	p.wantMTU(1472)
+	p.raw(p.core.tag, ack)
+	p.write(strings.Repeat("x", 1472+1), Info{})
+	p.want("DATA +0 stream 0 ssn 0 B 1444 bytes", "DATA +1 stream 0 ssn 0 E \""+
+		strings.Repeat("x", 29)+"\"")
+	if p.assoc.Stats().Retransmissions != 0 {
+		t.Error("retransmissions")
+	}
+	p.sack(1, 65536, "")
+	at := p.now
+	if p.now = p.assoc.NextTimeout(); p.now < at+20*time.Second {
+		t.Error("there is nothing larger to look for, and something is to be done after", p.now-at)
+	}
+}
+
+// TestProbeLost: a size is given up after three probes, of which the last waits as long as the
+// first, and the next is halfway; a late acknowledgement still counts. None of that touches the
+// state of the path. Sections 5.1.1, 5.1.2 and 3, item 7.
+func TestProbeLost(t *testing.T) {
+	p := acceptPeer(t, &Config{MaxMTU: 1472})
+	for range 3 {
+		p.wantProbe(1472)
+		p.sleep(time.Second - 1)
+		p.wantNothing("PROBE_TIMER is running")
+		p.sleep(1)
+	}
+	p.wantProbe((1232 + 1468) / 2 &^ 3)
+	p.wantMTU(1232)
+	first := p.last
+	p.sleep(time.Second)
+	p.wantProbe(1348)
+	p.last = first
+	p.answer()
+	p.wantMTU(1348)
+	p.wantProbe((1348 + 1468) / 2)
+	p.answer()
+	for range 3 {
+		p.wantProbe((1408 + 1468) / 2 &^ 3)
+		p.sleep(time.Second)
+	}
+	p.wantProbe((1408 + 1432) / 2)
+	p.answer()
+	p.wantMTU(1420)
+	p.wantNothing("less than 16 bytes are left")
+	i, s := p.assoc.Paths(nil)[0], p.assoc.Stats()
+	if i.Errors != 0 || i.State != PathActive || i.InFlight != 0 || s.Timeouts != 0 || p.assoc.errors != 0 {
+		t.Errorf("%+v, %+v", i, s)
+	}
+}
+
+// TestProbeRaise: after ten minutes a larger size is looked for. PMTU_RAISE_TIMER, Section 5.1.1.
+func TestProbeRaise(t *testing.T) {
+	p := acceptPeer(t, &Config{MaxMTU: 1244, HeartbeatInterval: -1})
+	for range 3 {
+		p.wantProbe(1244)
+		p.sleep(time.Second)
+	}
+	p.wantNothing("the search is complete")
+	if d := p.assoc.NextTimeout() - p.now; d != 10*time.Minute {
+		t.Error("the next after", d)
+	}
+	p.sleep(10 * time.Minute)
+	p.wantProbe(1244)
+	p.answer()
+	p.wantMTU(1244)
+	p.wantNothing("there is nothing larger")
+	if p.assoc.NextTimeout() != never {
+		t.Error("something is still to be done after", p.assoc.NextTimeout()-p.now)
+	}
+}
+
+// TestMayFragment: the network must not fragment probes and what fits, but may what was made for
+// larger packets.
+func TestMayFragment(t *testing.T) {
+	p := acceptPeer(t, &Config{MaxMTU: 1472})
+	next := func(want string, fragment bool) {
+		t.Helper()
+		b := make([]byte, 0, 2000)
+		out, ok := p.assoc.NextPacket(p.now, b)
+		if !ok || out.MayFragment != fragment {
+			t.Fatalf("packet %v of %d bytes, MayFragment %v", ok, len(out.Data), out.MayFragment)
+		}
+		c, _, _ := nextChunk(out.Data[headerLen:])
+		if got := p.describe(c); got != want {
+			t.Fatalf("%s, want %s", got, want)
+		}
+		p.last = out.Data
+	}
+	next("HEARTBEAT", false)
+	p.answer()
+	p.wantMTU(1472)
+	p.write(strings.Repeat("x", 1444), Info{})
+	p.write(strings.Repeat("y", 1204), Info{})
+	next("DATA +0 stream 0 ssn 0 EB 1444 bytes", false)
+	next("DATA +1 stream 0 ssn 1 EB 1204 bytes", false)
+	p.sleep(time.Second) // T3-rtx: perhaps 1,472 bytes do not arrive any more
+	p.wantMTU(1232)
+	next("HEARTBEAT", false) // of the size that is doubted
+	if len(p.last) != 1472 {
+		t.Fatalf("a probe of %d bytes", len(p.last))
+	}
+	probe := p.last
+	next("DATA +0 stream 0 ssn 0 EB 1444 bytes", true)
+	p.last = probe
+	p.answer()
+	p.wantMTU(1472)
+	p.sack(0, 65536, "")
+	next("DATA +1 stream 0 ssn 1 EB 1204 bytes", false)
+}
+
+// TestProbeAuthenticated: a peer that wants HEARTBEAT chunks authenticated gets them so, and the
+// probe is as large as wanted.
+func TestProbeAuthenticated(t *testing.T) {
+	p := newTestPeer(t, &Config{Auth: true, MaxMTU: 1472})
+	p.listen()
+	p.raw(0, peerChunk(chunkInit, 0, peerInit+strings.Replace(peerAuth,
+		"8003 0005 00 000000", "8003 0006 00 04 0000", 1)))
+	p.want("INIT-ACK")
+	p.raw(p.core.tag, chunkOf(chunkCookieEcho, 0, p.cookie))
+	p.want("COOKIE-ACK", "AUTH key 0 HMAC-SHA-256 | HEARTBEAT | PAD 1404")
+	if len(p.last) != 1472 {
+		t.Errorf("a probe of %d bytes", len(p.last))
+	}
+}
+
+// TestLinks finds what fits on links of several sizes, to 16 bytes. Nothing that a user sends is
+// lost thereby.
+func TestLinks(t *testing.T) {
+	for _, mtu := range []int{512, 600, 1000, 1228, 1232, 1240, 1300, 1400, 1452, 1468, 1472, 9000} {
+		t.Run(fmt.Sprint(mtu), func(t *testing.T) {
+			n := newSimNet(t, uint64(mtu))
+			n.mtu[0] = mtu
+			config := &Config{MaxMTU: 1472, Auth: true}
+			c, s := n.pair(config, config, 1)
+			there, back := newTraffic(c, s, 1, 8), newTraffic(s, c, 2, 8)
+			for range 60 { // a minute, as a path of less than 1,232 bytes is found by what is lost
+				for range 5 {
+					there.send(5000)
+					back.send(5000)
+				}
+				n.run(time.Second)
+				n.check()
+			}
+			n.until(time.Minute, func() bool { return there.done() && back.done() })
+			lost, fragmented := n.tooBig, n.fragmented
+			want := min(mtu, 1472)
+			for _, e := range []*simEnd{c, s} {
+				if got := e.assoc.Paths(nil)[0].MTU; got > want || got <= want-probeStep && want != 512 {
+					t.Errorf("packets of %d bytes", got)
+				}
+			}
+			for range 20 {
+				there.send(5000)
+				back.send(5000)
+				n.run(time.Second)
+			}
+			n.until(time.Minute, func() bool { return there.done() && back.done() })
+			if n.tooBig != lost || n.fragmented != fragmented {
+				t.Errorf("%d packets lost and %d fragmented when the size was found", n.tooBig-lost,
+					n.fragmented-fragmented)
+			}
+			t.Logf("%d lost, %d fragmented in the search", lost, fragmented)
+			if mtu >= 1232 && (lost > 2*3*6 || fragmented > 0 || c.assoc.Stats().Timeouts > 0) {
+				t.Errorf("%d lost, %d fragmented: %+v", lost, fragmented, c.assoc.Stats())
+			}
+		})
+	}
+}
+
+// TestLinkChanges: packets of a size that arrived until now cease to arrive, and nobody says so. All
+// that was sent arrives, the new size is found, and then no packet is fragmented or lost any more.
+// When the link is as it was, so is the size, after the time to look for that.
+func TestLinkChanges(t *testing.T) {
+	for _, mtu := range []int{1300, 1232, 700} {
+		t.Run(fmt.Sprint(mtu), func(t *testing.T) {
+			n := newSimNet(t, uint64(mtu))
+			config := &Config{MaxMTU: 1472}
+			c, s := n.pair(config, config, 1)
+			there, back := newTraffic(c, s, 1, 8), newTraffic(s, c, 2, 8)
+			second := func() {
+				for range 10 {
+					there.send(5000)
+					back.send(5000)
+					n.run(100 * time.Millisecond)
+				}
+				n.check()
+			}
+			second()
+			wantMTUs := func(low, high int) {
+				t.Helper()
+				for _, e := range []*simEnd{c, s} {
+					if got := e.assoc.Paths(nil)[0].MTU; got < low || got > high {
+						t.Errorf("packets of %d bytes, want %d to %d", got, low, high)
+					}
+				}
+			}
+			wantMTUs(1472, 1472)
+			n.mtu[0] = mtu
+			second()
+			second()
+			if mtu >= 1232 { // soon they are small enough
+				wantMTUs(1232, mtu)
+			}
+			for range 40 {
+				second()
+			}
+			wantMTUs(mtu-probeStep+1, mtu)
+			if n.fragmented == 0 {
+				t.Error("no packet was fragmented")
+			}
+			lost, fragmented := n.tooBig, n.fragmented
+			t.Logf("%d lost, %d fragmented", lost, fragmented)
+			for range 20 {
+				second()
+			}
+			if n.tooBig != lost || n.fragmented != fragmented {
+				t.Errorf("%d packets lost and %d fragmented when the size was found", n.tooBig-lost,
+					n.fragmented-fragmented)
+			}
+			n.until(time.Minute, func() bool { return there.done() && back.done() })
+			n.mtu[0] = 0
+			n.run(11 * time.Minute)
+			wantMTUs(1472, 1472)
+		})
+	}
+}
+
+// TestOutageIsNoBlackHole: when nothing at all arrives for a while, the size of packets is not the
+// reason, and is soon what it was.
+func TestOutageIsNoBlackHole(t *testing.T) {
+	n := newSimNet(t, 3)
+	config := &Config{MaxMTU: 1472}
+	c, s := n.pair(config, config, 1)
+	n.run(time.Second)
+	tr := newTraffic(c, s, 1, 4)
+	tr.send(5000)
+	n.down[0] = true
+	n.run(40 * time.Second)
+	n.down[0] = false
+	n.until(time.Minute, tr.done)
+	n.run(10 * time.Second)
+	if got := c.assoc.Paths(nil)[0].MTU; got != 1472 {
+		t.Errorf("packets of %d bytes", got)
+	}
+}
+
+// TestLinksOfTwoPaths: each path has its own size, and messages are cut for the smaller, so that
+// they can go again on the other. RFC 9260, Section 7.3.
+func TestLinksOfTwoPaths(t *testing.T) {
+	n := newSimNet(t, 4)
+	n.mtu = [4]int{0, 1300}
+	config := &Config{MaxMTU: 1472}
+	c, s := n.pair(config, config, 2)
+	n.run(time.Minute)
+	paths := c.assoc.Paths(nil)
+	if m := paths[1].MTU; paths[0].MTU != 1472 || m > 1300 || m <= 1300-probeStep {
+		t.Fatalf("packets of %d and %d bytes", paths[0].MTU, m)
+	}
+	tr := newTraffic(c, s, 1, 4)
+	for i := range 100 {
+		n.down[0] = i > 20 && i < 60
+		tr.send(8000)
+		n.run(100 * time.Millisecond)
+		n.check()
+	}
+	n.until(time.Minute, tr.done)
+	if n.fragmented != 0 {
+		t.Errorf("%d packets fragmented", n.fragmented)
+	}
+}
+
+// TestProbesEnd: no probe goes to where nothing but heartbeats may go, and none when the association
+// is over. Sections 5.2 and RFC 9260, Section 5.4.
+func TestProbesEnd(t *testing.T) {
+	p := twoPaths(t, &Config{MaxMTU: 1472})
+	p.wantProbe(1472)
+	for range 8 {
+		p.sleep(time.Second)
+		for got := p.next(); got != ""; got = p.next() {
+			if p.lastTo == simAddr(1, 1) && got != "HEARTBEAT" {
+				t.Fatalf("%s to an unconfirmed address", got)
+			}
+		}
+	}
+	p = acceptPeer(t, &Config{MaxMTU: 1472})
+	p.wantProbe(1472)
+	p.assoc.Shutdown(p.now)
+	p.want(fmt.Sprintf("SHUTDOWN %d", 999))
+	p.sleep(time.Second)
+	p.want(fmt.Sprintf("SHUTDOWN %d", 999))
+	p.send(chunkShutdownAck, 0, "")
+	p.want("SHUTDOWN-COMPLETE")
+	if p.assoc.NextTimeout() != never {
+		t.Error("a timer runs after the end")
+	}
+}
+
+// TestPad: a PAD chunk is discarded, and what is behind it is not. RFC 4820, Section 3.
+func TestPad(t *testing.T) {
+	p := acceptPeer(t, nil)
+	p.raw(p.core.tag, peerChunk(chunkPad, 0, "01020304"), data(1000, whole, 0, 0, "x"),
+		peerChunk(chunkPad, 0, ""))
+	p.want("SACK 1000")
+	p.wantRead("0:x")
+}
+
+// TestMTUConfig: what cannot be is refused.
+func TestMTUConfig(t *testing.T) {
+	for _, c := range []Config{{MTU: 511}, {MTU: 1400, MaxMTU: 1232}, {MaxMTU: 65528}} {
+		if _, err := c.prepare(); err == nil {
+			t.Errorf("%d, %d is accepted", c.MTU, c.MaxMTU)
+		}
+	}
+}
