@@ -369,7 +369,7 @@ type memoryWorld struct {
 }
 
 func (w *memoryWorld) pair(t *testing.T) (client, server association) {
-	w.seed += 1000
+	w.seed += 2000
 	a, b := assoctest.Pair(t, assoctest.Options{
 		Delay: max(w.delay, time.Millisecond), Jitter: w.jitter, Loss: w.loss, Seed: w.seed,
 		RTO: 200 * time.Millisecond, GiveUp: lostAfter / 5, Partial: w.partial,

@@ -35,7 +35,7 @@ type Options struct {
 	Seed     uint64        // of Jitter and Loss: the n-th packet of an end always has the same fate
 	RTO      time.Duration // the retransmission timeout; 0 is 1 s, the least of Linux
 	GiveUp   time.Duration // about when an end that gets no answer ends; 0 is 85 RTO
-	MTU      int           // bytes of the largest packet; 0 is what package sctpcore has
+	MTU      int           // bytes of the largest packet; 0 is 1,232
 	Partial  bool          // both ends offer partial reliability
 	Forget   bool          // what was sent is not kept for Sent
 }
@@ -53,7 +53,8 @@ func (o *Options) config() *sctpcore.Config {
 		retrans = int(o.GiveUp / rtoMax)
 	}
 	return &sctpcore.Config{
-		OutStreams: o.Streams, MaxInStreams: o.Streams, MTU: o.MTU,
+		OutStreams: o.Streams, MaxInStreams: o.Streams,
+		MTU:           cmp.Or(o.MTU, 1232), // no probes, so that the n-th packet is the same
 		ReceiveWindow: cmp.Or(o.Window, 104<<10), SendBuffer: cmp.Or(o.Buffer, 208<<10),
 		RTOInitial: o.RTO, RTOMin: o.RTO / 2, RTOMax: rtoMax,
 		AssociationMaxRetrans: retrans, PathMaxRetrans: retrans,
@@ -172,7 +173,7 @@ func (n *network) open(host int) (*sctpudp.Socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	return sctpudp.New(lateTSN{c}, false)
+	return sctpudp.New(false, lateTSN{c})
 }
 
 // lateTSN has a first TSN that is soon at its end. The tag is drawn before it.

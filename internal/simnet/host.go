@@ -251,8 +251,18 @@ func (c *Conn) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
 	}
 }
 
-// WriteToUDPAddrPort sends a packet. It returns before it arrives, or is lost.
+// WriteToUDPAddrPort sends a packet, which the network does not fragment. It returns before it
+// arrives, or is lost.
 func (c *Conn) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
+	return c.write(b, to, false)
+}
+
+// WriteMayFragment sends a packet that the network may fragment. It arrives whatever Link.MTU is.
+func (c *Conn) WriteMayFragment(b []byte, to netip.AddrPort) (int, error) {
+	return c.write(b, to, true)
+}
+
+func (c *Conn) write(b []byte, to netip.AddrPort, mayFragment bool) (int, error) {
 	n := c.host.network
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -267,7 +277,7 @@ func (c *Conn) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
 	if !from.IsValid() || from.Is4() != to.Addr().Is4() {
 		return 0, syscall.ENETUNREACH
 	}
-	n.send(netip.AddrPortFrom(from, c.local.Port()), to, b)
+	n.send(netip.AddrPortFrom(from, c.local.Port()), to, b, mayFragment)
 	return len(b), nil
 }
 

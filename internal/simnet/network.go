@@ -16,6 +16,10 @@ type Link struct {
 	Delay  time.Duration // from one host to another
 	Jitter time.Duration // at most so much more, for each packet anew; so packets overtake each other
 
+	// MTU is the size of the largest IP packet, with its headers; 0 is any. A larger one is lost, and
+	// nobody is told, unless it may be fragmented.
+	MTU int
+
 	// Probabilities, from 0 to 1: that a packet is lost, that it comes twice, and that a bit of it is
 	// changed.
 	Loss, Duplication, Corruption float64
@@ -75,14 +79,14 @@ func (n *Network) Close() {
 }
 
 // send puts a packet on its way, whose fate is decided here. It is called with mu held.
-func (n *Network) send(from, to netip.AddrPort, packet []byte) {
+func (n *Network) send(from, to netip.AddrPort, packet []byte, mayFragment bool) {
 	n.count++
 	f := flow{from: from, to: to}
 	copy(f.ports[:], packet)
 	r := n.fates[f]
 	if r == nil {
 		h := fnv.New64a()
-		fmt.Fprint(h, f)
+		fmt.Fprint(h, from, to, f.ports) // not f, of which fmt would print pointers
 		r = rand.New(rand.NewPCG(n.seed, h.Sum64()))
 		n.fates[f] = r
 	}
@@ -90,6 +94,9 @@ func (n *Network) send(from, to netip.AddrPort, packet []byte) {
 	loss, duplication, corruption, bit := r.Float64(), r.Float64(), r.Float64(), r.Uint64()
 	jitter, again := r.Float64(), r.Float64()
 	if n.owners[from.Addr()].isDown(from.Addr()) {
+		return
+	}
+	if n.link.MTU != 0 && !mayFragment && ipSize(to, packet) > n.link.MTU {
 		return
 	}
 	data := bytes.Clone(packet)
@@ -110,6 +117,14 @@ func (n *Network) send(from, to netip.AddrPort, packet []byte) {
 	if duplication < n.link.Duplication {
 		n.deliver(from, to, data, delay(again))
 	}
+}
+
+// ipSize is the size of a packet with its headers of UDP and IP.
+func ipSize(to netip.AddrPort, packet []byte) int {
+	if to.Addr().Is6() {
+		return 40 + 8 + len(packet)
+	}
+	return 20 + 8 + len(packet)
 }
 
 // deliver has data arrive. It is called with mu held.

@@ -84,6 +84,61 @@ func TestFate(t *testing.T) {
 	}
 }
 
+// TestFateIsOfTheSeed: nothing of the program or the machine goes into it. The packets that arrive
+// of the first 64 are written here.
+func TestFateIsOfTheSeed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := simnet.New(1)
+		n.SetLink(simnet.Link{Loss: 0.5})
+		from, to := open(t, n.Host(addrA), "10.0.0.1:1"), open(t, n.Host(addrB), "10.0.0.2:1")
+		for i := range 64 {
+			from.WriteToUDPAddrPort([]byte{byte(i)}, netip.AddrPortFrom(addrB, 1))
+		}
+		time.AfterFunc(time.Hour, n.Close)
+		var arrived uint64
+		b := make([]byte, 1)
+		for {
+			if _, _, err := to.ReadFromUDPAddrPort(b); err != nil {
+				break
+			}
+			arrived |= 1 << b[0]
+		}
+		if want := uint64(0xde9189de812d92d7); arrived != want {
+			t.Errorf("%#x arrived, want %#x", arrived, want)
+		}
+	})
+}
+
+// TestMTU: a packet larger than the link takes is lost, unless it may be fragmented. The size is
+// that of the IP packet.
+func TestMTU(t *testing.T) {
+	for _, hosts := range [][2]string{{"10.0.0.1", "10.0.0.2"}, {"fd00::1", "fd00::2"}} {
+		synctest.Test(t, func(t *testing.T) {
+			n := simnet.New(1)
+			n.SetLink(simnet.Link{MTU: 1400})
+			addrs := [2]netip.Addr{netip.MustParseAddr(hosts[0]), netip.MustParseAddr(hosts[1])}
+			dst := netip.AddrPortFrom(addrs[1], 1)
+			from := open(t, n.Host(addrs[0]), netip.AddrPortFrom(addrs[0], 1).String())
+			to := open(t, n.Host(addrs[1]), dst.String())
+			time.AfterFunc(time.Hour, n.Close)
+			most := 1400 - 28
+			if addrs[0].Is6() {
+				most -= 20
+			}
+			from.WriteToUDPAddrPort(make([]byte, most+1), dst)
+			from.WriteToUDPAddrPort(make([]byte, most), dst)
+			from.WriteMayFragment(make([]byte, most+2), dst)
+			b := make([]byte, 2000)
+			for _, want := range []int{most, most + 2} {
+				if got, _, err := to.ReadFromUDPAddrPort(b); got != want || err != nil {
+					t.Errorf("%v: %d bytes, %v; want %d", dst, got, err, want)
+				}
+			}
+			n.Close()
+		})
+	}
+}
+
 // TestOrder: packets keep their order unless jitter changes it, and what comes to an address that
 // is down, or leaves from there, is lost.
 func TestOrder(t *testing.T) {
