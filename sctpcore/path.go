@@ -260,8 +260,7 @@ func (a *Assoc) receiveHeartbeatAck(c chunk, now time.Duration) {
 	nonce := binary.BigEndian.Uint64(info.value)
 	for _, p := range a.paths {
 		if p.probed != 0 && p.probeNonce == nonce {
-			a.probeAnswered(p)
-			a.revive(p)
+			a.probeAnswered(p) // and no more: a peer that answers these and no DATA is lost
 		}
 		if nonce == 0 || p.heartbeatNonce != nonce {
 			continue

@@ -168,6 +168,26 @@ func TestProbeAuthenticated(t *testing.T) {
 	}
 }
 
+// TestProbesKeepNobodyAlive: a peer that acknowledges probes and no DATA is given up as without them.
+// RFC 9260, Section 8.1.
+func TestProbesKeepNobodyAlive(t *testing.T) {
+	p := acceptPeer(t, &Config{MaxMTU: 1472, AssociationMaxRetrans: 3})
+	p.write("x", Info{})
+	for range 100 {
+		for got := p.next(); got != ""; got = p.next() {
+			if strings.HasPrefix(got, "HEARTBEAT | PAD") {
+				p.answer()
+			}
+		}
+		if p.assoc.State() == StateClosed {
+			return
+		}
+		p.now = p.assoc.NextTimeout()
+		p.sleep(0)
+	}
+	t.Error("the association goes on")
+}
+
 // TestLinks finds what fits on links of several sizes, to 16 bytes. Nothing that a user sends is
 // lost thereby.
 func TestLinks(t *testing.T) {

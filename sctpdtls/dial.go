@@ -20,7 +20,7 @@ import (
 //
 // SCTP of this process needs nothing of the kernel but UDP, inside which it goes (RFC 6951). The
 // UDP port of the peer is [SCTPOptions].UDPEncapPort, 9899 if that is 0. The association has a UDP
-// port of its own on this side.
+// port of its own on this side, the same for all of several addresses of [Dialer].LocalAddr.
 //
 // Without [Config].ServerName the host is the name that the server's certificate must have. Of a
 // name with several addresses they are tried one after the other until one accepts an association,
@@ -44,7 +44,7 @@ func DialContext(ctx context.Context, network, address string, config *Config) (
 // host which has lost its power, for example.
 type Dialer struct {
 	Config    *Config
-	LocalAddr *Addr // nil: any
+	LocalAddr *Addr // nil: any; the server is told of several
 
 	// nil: the kernel's
 	dialer func(ctx context.Context, network string, local, remote *Addr, config *Config) (

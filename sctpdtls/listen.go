@@ -40,8 +40,8 @@ type Listener struct {
 // Listen listens on address: “host:port”, “a/b:port” for several addresses of this host, or
 // “:port” for all of them, which are those of IPv4 on a kernel without IPv6. The network is
 // “sctp”, “sctp4” or “sctp6”, or one of these with “+udp” behind for SCTP of this
-// process inside UDP (RFC 6951), on one or all addresses of this host. Then
-// [SCTPOptions].UDPEncapPort is the UDP port to listen on, 9899 if that is 0. Errors are a
+// process inside UDP (RFC 6951). Then [SCTPOptions].UDPEncapPort is the UDP port to listen on, 9899
+// if that is 0; clients are told of several addresses, and not of all of them. Errors are a
 // *[net.OpError].
 func Listen(network, address string, config *Config) (*Listener, error) {
 	opError := &net.OpError{Op: "listen", Net: network}

@@ -134,7 +134,7 @@ func (w *udpWorld) open(host *simnet.Host, port uint16) (*sctpudp.Socket, error)
 	if err != nil {
 		return nil, err
 	}
-	return sctpudp.New(c, true)
+	return sctpudp.New(true, c)
 }
 
 func (w *udpWorld) listen() *udpListener {

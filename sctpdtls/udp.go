@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/sctpudp"
@@ -44,16 +46,31 @@ func (c *Config) udp() (*sctpcore.Config, error) {
 	return sctpudp.NewConfig(&o)
 }
 
-// openUDP opens the UDP socket for an address of this host.
-func openUDP(network string, local *Addr, port uint16) (*sctpudp.Socket, error) {
-	var at netip.Addr
-	if list := addrPorts(local, network); len(list) > 1 {
-		return nil, &OptionError{Option: "local address", Value: local,
-			Remedy: "SCTP of this process takes one address of this host, or all of them"}
-	} else if len(list) == 1 {
-		at = list[0].Addr()
+// openUDP opens UDP sockets for addresses of this host. The peer is told of several, and of a single
+// one learns by itself.
+func openUDP(
+	network string, local *Addr, port uint16, config *sctpcore.Config,
+) (*sctpudp.Socket, error) {
+	var addrs []netip.Addr
+	for _, p := range addrPorts(local, network) {
+		if addr := p.Addr(); !slices.Contains(addrs, addr) {
+			addrs = append(addrs, addr)
+		}
 	}
-	return sctpudp.Open("udp"+strings.TrimPrefix(network, "sctp"), netip.AddrPortFrom(at, port))
+	if len(addrs) > 1 {
+		for _, addr := range addrs {
+			if addr.IsUnspecified() || addr.Zone() != "" {
+				return nil, &OptionError{Option: "local address", Value: local, Remedy: fmt.Sprintf(
+					"of several, the peer must be able to use each, which it cannot use %v", addr)}
+			}
+		}
+		config.Addresses = addrs
+	}
+	s, err := sctpudp.Open("udp"+strings.TrimPrefix(network, "sctp"), port, addrs...)
+	if err != nil {
+		return nil, inner(err)
+	}
+	return s, nil
 }
 
 func dialUDP(
@@ -64,9 +81,9 @@ func dialUDP(
 		return nil, err
 	}
 	network, _ = withoutUDP(network)
-	s, err := openUDP(network, local, 0)
+	s, err := openUDP(network, local, 0, o)
 	if err != nil {
-		return nil, inner(err)
+		return nil, err
 	}
 	defer s.Close() // it ends with the association
 	udpPort := cmp.Or(config.SCTP.UDPEncapPort, sctpudp.Port)
@@ -98,9 +115,9 @@ func listenUDP(network string, addr *Addr, config *Config) (stream.Listener, err
 		return nil, err
 	}
 	network, _ = withoutUDP(network)
-	s, err := openUDP(network, addr, cmp.Or(config.SCTP.UDPEncapPort, sctpudp.Port))
+	s, err := openUDP(network, addr, cmp.Or(config.SCTP.UDPEncapPort, sctpudp.Port), o)
 	if err != nil {
-		return nil, inner(err)
+		return nil, err
 	}
 	l, err := newUDPListener(s, uint16(addr.Port), o, &config.SCTP)
 	if err != nil {
@@ -118,9 +135,9 @@ func newUDPListener(
 		s.Close()
 		return nil, err
 	}
-	addr := new(Addr) // all of this host
-	if at := s.LocalAddr().Addr(); !at.IsUnspecified() {
-		addr = fromAddrPorts([]netip.AddrPort{netip.AddrPortFrom(at, 0)})
+	addr := new(Addr) // without addresses, all of this host
+	for _, at := range s.LocalAddrs() {
+		addr.IPAddrs = append(addr.IPAddrs, ipAddr(at))
 	}
 	addr.Port = int(l.Port())
 	return &udpListener{l, s, options, addr}, nil

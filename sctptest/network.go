@@ -16,6 +16,11 @@ type Link struct {
 	// so that packets overtake each other.
 	Delay, Jitter time.Duration
 
+	// MTU is the size of the largest IP packet that arrives, with headers of IP and UDP; 0 is any. As
+	// on a path whose routers say nothing, nobody is told of one that does not, unless it may be
+	// fragmented. SCTP finds out what fits (RFC 8899).
+	MTU int
+
 	// Loss, Duplication and Corruption are probabilities, from 0 to 1: that a packet does not arrive,
 	// that it arrives twice, and that a bit of it is changed, which SCTP's checksum finds.
 	Loss, Duplication, Corruption float64
@@ -74,7 +79,7 @@ func (h *Host) sctp() (*sctpudp.Socket, error) {
 		if err != nil {
 			return nil, err
 		}
-		if h.socket, err = sctpudp.New(conn, false); err != nil {
+		if h.socket, err = sctpudp.New(false, conn); err != nil {
 			return nil, err
 		}
 	}

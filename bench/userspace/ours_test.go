@@ -20,7 +20,7 @@ var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 func pair(b *testing.B, config *sctpcore.Config) (client, server *sctpudp.Assoc) {
 	b.Helper()
 	open := func() *sctpudp.Socket {
-		s, err := sctpudp.Open("udp4", netip.AddrPortFrom(loopback, 0))
+		s, err := sctpudp.Open("udp4", 0, loopback)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -21,7 +21,7 @@ type Assoc struct {
 	mu    sync.Mutex // guards the following
 	cond  sync.Cond  // woken by what may concern a call that waits
 	core  *sctpcore.Assoc
-	mtu   int            // of it
+	mtu   int            // the most that its packets have
 	state sctpcore.State // as the endpoint knows it
 
 	timer *time.Timer
@@ -41,7 +41,7 @@ type Assoc struct {
 const never = time.Duration(math.MaxInt64)
 
 func newAssoc(s *Socket, core *sctpcore.Assoc) *Assoc {
-	a := &Assoc{socket: s, core: core, mtu: core.Config().MTU, state: core.State(), armed: never}
+	a := &Assoc{socket: s, core: core, mtu: core.Config().MaxMTU, state: core.State(), armed: never}
 	a.up = a.state >= sctpcore.StateEstablished
 	a.cond.L = &a.mu
 	return a
@@ -62,13 +62,13 @@ func (a *Assoc) after() {
 	}
 	now := s.now()
 	for {
-		p, ok := a.core.NextPacket(now, o.next(s, a.mtu))
+		p, ok := a.core.NextPacket(now, o.next(a.mtu))
 		if !ok {
 			break
 		}
 		o.add(s, p)
 	}
-	o.done(s)
+	o.done()
 	if state := a.core.State(); state != a.state {
 		a.state, a.up = state, a.up || state >= sctpcore.StateEstablished
 		a.bind()

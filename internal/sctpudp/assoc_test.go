@@ -31,7 +31,7 @@ const patience = 20 * time.Second
 
 func open(t *testing.T, port uint16) *Socket {
 	t.Helper()
-	s, err := Open("udp4", netip.AddrPortFrom(loopback, port))
+	s, err := Open("udp4", port, loopback)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -318,7 +318,7 @@ func TestLostPeer(t *testing.T) {
 	config := &sctpcore.Config{RTOInitial: 20 * time.Millisecond, RTOMin: 20 * time.Millisecond,
 		RTOMax: 40 * time.Millisecond, AssociationMaxRetrans: 3}
 	client, server := pair(t, config)
-	server.socket.conn.Close()
+	server.socket.links[0].conn.Close()
 	if err := client.Send([]byte("x"), stream.Info{}); err != nil {
 		t.Fatal(err)
 	}
@@ -425,7 +425,7 @@ func TestRestart(t *testing.T) {
 	s := open(t, 0)
 	old := dial(t, s, l, nil, 6000)
 	server := accept(t, l)
-	s.conn.Close() // the host crashes
+	s.links[0].conn.Close() // the host crashes
 	again := dial(t, open(t, s.LocalAddr().Port()), l, nil, 6000)
 	if err := server.Send([]byte("x"), stream.Info{}); err != ErrRestarted {
 		t.Errorf("Send: %v", err)

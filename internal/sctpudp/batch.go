@@ -32,16 +32,22 @@ const (
 // means.
 const burst = 32
 
+// maxMTU is up to which size packets are probed, from SCTP's common header on: with headers of IPv4
+// and UDP it is the 1,500 bytes of Ethernet, which few paths exceed.
+const maxMTU = 1500 - 20 - 8
+
 // tuned returns config as it is best for the socket.
 func (s *Socket) tuned(config *sctpcore.Config) *sctpcore.Config {
-	if s.batch == nil || config != nil && config.MaxBurst != 0 {
-		return config
-	}
 	var c sctpcore.Config
 	if config != nil {
 		c = *config
 	}
-	c.MaxBurst = burst
+	if c.MaxBurst == 0 && s.links[0].batch != nil {
+		c.MaxBurst = burst
+	}
+	if c.MTU == 0 && c.MaxMTU == 0 && s.links[0].whole != nil {
+		c.MaxMTU = maxMTU
+	}
 	return &c
 }
 
@@ -52,14 +58,15 @@ type outgoing struct {
 	// From start to end are packets of size bytes, of which only the last may be shorter.
 	start, end, size int
 	to               netip.AddrPort
+	by               *link
 }
 
 var outgoings = sync.Pool{New: func() any { return new(outgoing) }}
 
 // next is where the next packet is to be built, of usually at most mtu bytes.
-func (o *outgoing) next(s *Socket, mtu int) []byte {
+func (o *outgoing) next(mtu int) []byte {
 	if o.end+mtu > len(o.buf) {
-		o.send(s)
+		o.send()
 		o.start, o.end = 0, 0
 	}
 	return o.buf[o.end:o.end]
@@ -67,38 +74,38 @@ func (o *outgoing) next(s *Socket, mtu int) []byte {
 
 // add sends a packet, or keeps it for those that follow. One that is elsewhere goes alone.
 func (o *outgoing) add(s *Socket, p sctpcore.Packet) {
-	n := len(p.Data)
-	if s.batch == nil || o.end+n > len(o.buf) || &p.Data[0] != &o.buf[o.end] {
-		o.send(s)
-		s.write(p)
+	n, by := len(p.Data), s.linkTo(p)
+	if by.batch == nil || p.MayFragment || o.end+n > len(o.buf) || &p.Data[0] != &o.buf[o.end] {
+		o.send()
+		by.write(p)
 		return
 	}
-	if o.start < o.end && (p.To != o.to || n > o.size) {
-		o.send(s)
+	if o.start < o.end && (p.To != o.to || by != o.by || n > o.size) {
+		o.send()
 	}
 	if o.start == o.end {
-		o.size, o.to = n, p.To
+		o.size, o.to, o.by = n, p.To, by
 	}
 	o.end += n
 	all := o.end - o.start
 	if n < o.size || all == maxBatch*o.size || all+o.size > maxBatchBytes {
-		o.send(s)
+		o.send()
 	}
 }
 
 // send sends what was collected.
-func (o *outgoing) send(s *Socket) {
+func (o *outgoing) send() {
 	b := o.buf[o.start:o.end]
 	if o.start = o.end; len(b) > o.size {
-		s.batch.writeBatch(b, o.size, o.to, o.room[:])
+		o.by.batch.writeBatch(b, o.size, o.to, o.room[:])
 	} else if len(b) > 0 {
-		s.write(sctpcore.Packet{Data: b, To: o.to})
+		o.by.write(sctpcore.Packet{Data: b, To: o.to})
 	}
 }
 
 // done sends what was collected, and makes o ready for the next user.
-func (o *outgoing) done(s *Socket) {
-	o.send(s)
-	o.start, o.end, o.to = 0, 0, netip.AddrPort{}
+func (o *outgoing) done() {
+	o.send()
+	o.start, o.end, o.by = 0, 0, nil
 	outgoings.Put(o)
 }

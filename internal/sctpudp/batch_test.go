@@ -51,11 +51,11 @@ func TestOutgoing(t *testing.T) {
 		{slices.Repeat([]int{1024}, 64), "[1 63x1024+0 1 1024]"},
 	} {
 		r := &recorder{}
-		s := &Socket{conn: r, batch: r}
+		s := &Socket{links: []*link{{conn: r, batch: r}}}
 		o := new(outgoing)
 		for _, n := range tt.sizes {
 			p := sctpcore.Packet{To: netip.AddrPortFrom(loopback, 1)}
-			b := o.next(s, 1232)
+			b := o.next(1232)
 			if n < 0 {
 				n, b = -n, nil
 			} else if n > 10000 {
@@ -64,7 +64,7 @@ func TestOutgoing(t *testing.T) {
 			p.Data = append(b, make([]byte, n)...)
 			o.add(s, p)
 		}
-		o.done(s)
+		o.done()
 		if got := fmt.Sprint(r.sent); got != tt.want {
 			t.Errorf("%v: sent %s, want %s", tt.sizes, got, tt.want)
 		}

@@ -42,9 +42,9 @@ func (a *Assoc) LocalAddr() net.Addr {
 	defer a.mu.Unlock()
 	port, _ := a.core.Ports()
 	if told := a.core.Config().Addresses; len(told) > 0 {
-		return &Addr{told, port, a.socket.local.Port()}
+		return &Addr{told, port, a.socket.LocalAddr().Port()}
 	}
-	at := a.socket.local.Addr()
+	at := a.socket.LocalAddr().Addr()
 	if at.IsUnspecified() {
 		for _, p := range a.core.Paths(nil) {
 			if p.Primary {
@@ -52,7 +52,7 @@ func (a *Assoc) LocalAddr() net.Addr {
 			}
 		}
 	}
-	return &Addr{[]netip.Addr{at}, port, a.socket.local.Port()}
+	return &Addr{[]netip.Addr{at}, port, a.socket.LocalAddr().Port()}
 }
 
 // sourceTo returns the address of this host from which packets to peer go, or otherwise. Nothing is
@@ -139,12 +139,21 @@ func (a *Assoc) Paths() (paths []stream.Path, err error) {
 	return paths, err
 }
 
+// ipSize is the size of the largest IP packets of a path.
+func (s *Socket) ipSize(p sctpcore.PathInfo) int {
+	n := p.MTU + 8 + 20
+	if p.Peer.Addr().Is6() {
+		n += 20
+	}
+	return n
+}
+
 // paths is called with mu held.
 func (a *Assoc) paths() (paths []stream.Path) {
 	for _, p := range a.core.Paths(nil) {
 		paths = append(paths, stream.Path{
 			Addr: p.Peer.Addr(), State: pathState(p.State), Primary: p.Primary,
-			RTT: p.SRTT, RTO: p.RTO, Window: p.Window, MTU: a.core.Config().MTU,
+			RTT: p.SRTT, RTO: p.RTO, Window: p.Window, MTU: a.socket.ipSize(p),
 		})
 	}
 	return paths

@@ -16,16 +16,17 @@ import (
 // (UDP_GRO, Linux 5.0): udp(7).
 type offloadConn struct {
 	*net.UDPConn
+	whole  *whole
 	single atomic.Bool // the kernel has refused to cut, or must not be asked to
 }
 
-// offload returns c with batches, if the kernel has them.
+// offload returns c with batches and packets that are not fragmented, if the kernel has them.
 func offload(c *net.UDPConn) Conn {
-	raw, err := c.SyscallConn()
+	w, err := newWhole(c)
 	if err != nil {
 		return c
 	}
-	raw.Control(func(fd uintptr) {
+	w.raw.Control(func(fd uintptr) {
 		if _, err = unix.GetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_SEGMENT); err == nil {
 			err = unix.SetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_GRO, 1)
 		}
@@ -33,7 +34,7 @@ func offload(c *net.UDPConn) Conn {
 	if err != nil {
 		return c
 	}
-	o := &offloadConn{UDPConn: c}
+	o := &offloadConn{UDPConn: c, whole: w}
 	o.single.Store(kernelHasSCTP())
 	return o
 }
@@ -47,9 +48,23 @@ func kernelHasSCTP() bool {
 	return err == nil
 }
 
+// WriteToUDPAddrPort sends a packet, whole or not at all.
+func (c *offloadConn) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
+	c.whole.mode.RLock()
+	defer c.whole.mode.RUnlock()
+	return c.UDPConn.WriteToUDPAddrPort(b, to)
+}
+
+// WriteMayFragment implements wholeConn.
+func (c *offloadConn) WriteMayFragment(b []byte, to netip.AddrPort) (int, error) {
+	return c.whole.fragmenting(func() (int, error) { return c.UDPConn.WriteToUDPAddrPort(b, to) })
+}
+
 func (c *offloadConn) writeBatch(b []byte, size int, to netip.AddrPort, room []byte) {
 	if !c.single.Load() {
+		c.whole.mode.RLock()
 		_, _, err := c.WriteMsgUDPAddrPort(b, appendSegment(room[:0], uint16(size)), to)
+		c.whole.mode.RUnlock()
 		// Devices without checksums, and paths with a smaller MTU, cannot do it. What else fails would
 		// fail again.
 		if !errors.Is(err, unix.EIO) && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EMSGSIZE) {

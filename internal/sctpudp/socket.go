@@ -1,6 +1,7 @@
 package sctpudp
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/sctpcore"
@@ -17,13 +19,12 @@ import (
 // Port is the UDP port that is registered for SCTP. RFC 6951, Section 5.1.
 const Port = 9899
 
-// A Socket is a UDP socket that carries SCTP associations. All methods may be called by any
-// goroutine.
+// A Socket carries SCTP associations: on one UDP socket, or several with one address of this host
+// each and the same port. All methods may be called by any goroutine.
 type Socket struct {
-	conn  Conn
-	batch batchConn // conn, if it can
-	local netip.AddrPort
-	start time.Time
+	links  []*link
+	routes routes
+	start  time.Time
 	// A socket with a port that nobody asks for stays for linger after its last association.
 	lingers bool
 
@@ -35,30 +36,49 @@ type Socket struct {
 	closed   bool
 }
 
-// Conn is what a Socket needs of a *net.UDPConn. One that has a method Rand() io.Reader, as in
-// package internal/simnet, is simulated, and has the random numbers of SCTP come from there.
-type Conn interface {
-	ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error)
-	WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error)
-	LocalAddr() net.Addr
-	Close() error
+// Open opens UDP sockets for addresses of this host, or one for all of it if none is given or
+// specified; network is “udp”, “udp4” or “udp6”. Port 0 is any, the same for all addresses.
+func Open(network string, port uint16, addrs ...netip.Addr) (*Socket, error) {
+	if len(addrs) == 0 {
+		addrs = []netip.Addr{{}}
+	}
+	for tries := 0; ; tries++ {
+		conns, err := openAll(network, port, addrs)
+		if err == nil {
+			return New(port == 0, conns...)
+		}
+		// The port of the first may be in use with another address.
+		if port != 0 || len(addrs) == 1 || !errors.Is(err, syscall.EADDRINUSE) || tries == 100 {
+			return nil, err
+		}
+	}
 }
 
-// Open opens a UDP socket; network is “udp”, “udp4” or “udp6”. An address that is not
-// specified stands for all of this host, and port 0 for any.
-func Open(network string, local netip.AddrPort) (*Socket, error) {
-	addr := &net.UDPAddr{Port: int(local.Port())}
-	if local.IsValid() && !local.Addr().IsUnspecified() {
-		addr = net.UDPAddrFromAddrPort(local)
+func openAll(network string, port uint16, addrs []netip.Addr) (conns []Conn, err error) {
+	for _, addr := range addrs {
+		at := &net.UDPAddr{Port: int(port)}
+		if addr.IsValid() && !addr.IsUnspecified() {
+			at = net.UDPAddrFromAddrPort(netip.AddrPortFrom(addr, port))
+		}
+		conn, err := net.ListenUDP(network, at)
+		if err != nil {
+			closeAll(conns)
+			return nil, err
+		}
+		port = uint16(conn.LocalAddr().(*net.UDPAddr).Port)
+		// Associations share these buffers. A system that gives less gives what it has.
+		conn.SetReadBuffer(socketBuffer)
+		conn.SetWriteBuffer(socketBuffer)
+		conns = append(conns, offload(conn))
 	}
-	conn, err := net.ListenUDP(network, addr)
-	if err != nil {
-		return nil, err
+	return conns, nil
+}
+
+func closeAll(conns []Conn) (err error) {
+	for _, c := range conns {
+		err = cmp.Or(c.Close(), err)
 	}
-	// Associations share these buffers. A system that gives less gives what it has.
-	conn.SetReadBuffer(socketBuffer)
-	conn.SetWriteBuffer(socketBuffer)
-	return New(offload(conn), local.Port() == 0)
+	return err
 }
 
 // linger is how long a socket goes on answering for associations that are over: if SHUTDOWN
@@ -68,22 +88,19 @@ const linger = 3 * time.Second
 
 const socketBuffer = 1 << 20
 
-// New returns a Socket over conn, which it closes in the end: some seconds after that if it
-// lingers, to answer a peer that has not got the last packet.
-func New(conn Conn, lingers bool) (*Socket, error) {
+// New returns a Socket over conns, of which there is one at least, and which it closes in the end:
+// some seconds after that if it lingers, to answer a peer that has not got the last packet.
+func New(lingers bool, conns ...Conn) (*Socket, error) {
 	random := rand.Reader
-	if c, ok := conn.(interface{ Rand() io.Reader }); ok {
+	if c, ok := conns[0].(interface{ Rand() io.Reader }); ok {
 		random = c.Rand()
 	}
 	endpoint, err := sctpcore.NewEndpoint(random)
 	if err != nil {
-		conn.Close()
+		closeAll(conns)
 		return nil, err
 	}
-	at := conn.LocalAddr().(*net.UDPAddr).AddrPort()
 	s := &Socket{
-		conn:     conn,
-		local:    netip.AddrPortFrom(at.Addr().Unmap(), at.Port()),
 		start:    time.Now(),
 		lingers:  lingers,
 		endpoint: endpoint,
@@ -91,13 +108,27 @@ func New(conn Conn, lingers bool) (*Socket, error) {
 		ports:    map[uint16]*Listener{},
 		refs:     1,
 	}
-	s.batch, _ = conn.(batchConn)
-	go s.read()
+	for _, c := range conns {
+		s.links = append(s.links, newLink(c))
+	}
+	for _, l := range s.links {
+		go s.read(l)
+	}
 	return s, nil
 }
 
-// LocalAddr returns the address and UDP port of the socket.
-func (s *Socket) LocalAddr() netip.AddrPort { return s.local }
+// LocalAddr returns the first address of the socket, and its UDP port.
+func (s *Socket) LocalAddr() netip.AddrPort { return s.links[0].local }
+
+// LocalAddrs returns the addresses of the socket, none if it has all of this host.
+func (s *Socket) LocalAddrs() (addrs []netip.Addr) {
+	for _, l := range s.links {
+		if at := l.at(); at.IsValid() {
+			addrs = append(addrs, at)
+		}
+	}
+	return addrs
+}
 
 // Close lets the socket be closed as soon as it has no association and no listener any more.
 // Nothing new can be begun.
@@ -116,7 +147,11 @@ func (s *Socket) release() error {
 	if s.refs--; s.refs > 0 {
 		return nil
 	}
-	return s.conn.Close() // which ends read
+	var err error
+	for _, l := range s.links {
+		err = cmp.Or(l.conn.Close(), err) // which ends read
+	}
+	return err
 }
 
 // now is the time of the state machines.
@@ -127,11 +162,11 @@ const maxPacket = 1 << 16
 
 // read takes packets until the socket is closed. If that is not by release, the network is gone and
 // everything ends.
-func (s *Socket) read() {
+func (s *Socket) read(l *link) {
 	b, room := make([]byte, maxPacket), make([]byte, batchRoom)
 	pause := time.Duration(0)
 	for {
-		n, size, from, err := s.readSome(b, room)
+		n, size, from, err := l.readSome(b, room)
 		if errors.Is(err, net.ErrClosed) {
 			s.end()
 			return
@@ -142,7 +177,7 @@ func (s *Socket) read() {
 			continue
 		}
 		pause = 0
-		s.receive(from, b[:n], size)
+		s.receive(l, from, b[:n], size)
 	}
 }
 
@@ -165,23 +200,23 @@ func (s *Socket) end() {
 }
 
 // readSome waits for packets, of which all have size bytes but for the last, which may be shorter.
-func (s *Socket) readSome(b, room []byte) (n, size int, from netip.AddrPort, err error) {
-	if s.batch != nil {
-		return s.batch.readBatch(b, room)
+func (l *link) readSome(b, room []byte) (n, size int, from netip.AddrPort, err error) {
+	if l.batch != nil {
+		return l.batch.readBatch(b, room)
 	}
-	n, from, err = s.conn.ReadFromUDPAddrPort(b)
+	n, from, err = l.conn.ReadFromUDPAddrPort(b)
 	return n, n, from, err
 }
 
 // receive takes packets of size bytes, of which the last may be shorter. Those of one association
 // that follow each other are answered together.
-func (s *Socket) receive(from netip.AddrPort, b []byte, size int) {
+func (s *Socket) receive(l *link, from netip.AddrPort, b []byte, size int) {
 	for len(b) > 0 {
 		n := min(size, len(b))
 		s.mu.Lock()
 		a := s.assocs[s.endpoint.Find(from, b[:n])]
 		if a == nil {
-			a = s.receiveStray(from, b[:n])
+			a = s.receiveStray(l, from, b[:n])
 			s.mu.Unlock()
 			if a != nil {
 				a.mu.Lock()
@@ -197,7 +232,7 @@ func (s *Socket) receive(from netip.AddrPort, b []byte, size int) {
 		now := s.now()
 		for first := b; len(b) > 0 && sameHeader(first, b); {
 			n := min(size, len(b))
-			a.core.Receive(now, from, netip.Addr{}, b[:n])
+			a.core.Receive(now, from, l.at(), b[:n])
 			b = b[n:]
 		}
 		a.after()
@@ -213,10 +248,10 @@ func sameHeader(x, y []byte) bool {
 
 // receiveStray takes a packet that belongs to no association, and returns one that it makes. It is
 // called with mu held.
-func (s *Socket) receiveStray(from netip.AddrPort, packet []byte) *Assoc {
-	core := s.endpoint.Receive(s.now(), from, netip.Addr{}, packet)
+func (s *Socket) receiveStray(l *link, from netip.AddrPort, packet []byte) *Assoc {
+	core := s.endpoint.Receive(s.now(), from, l.at(), packet)
 	for p, ok := s.endpoint.NextPacket(); ok; p, ok = s.endpoint.NextPacket() {
-		s.write(p)
+		s.linkTo(p).write(p)
 	}
 	if core == nil {
 		return nil
@@ -237,6 +272,3 @@ func (s *Socket) add(core *sctpcore.Assoc) *Assoc {
 	s.refs++
 	return a
 }
-
-// write sends a packet. One that cannot be sent is one that is lost.
-func (s *Socket) write(p sctpcore.Packet) { s.conn.WriteToUDPAddrPort(p.Data, p.To) }

@@ -1,0 +1,56 @@
+package sctpudp
+
+import (
+	"errors"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// A whole has the packets of a socket leave with the Don't Fragment bit of IPv4, or without a
+// fragmentation header of IPv6, whatever ICMP messages have said of the path (IP_PMTUDISC_PROBE,
+// Linux 2.6.22): ip(7). What is longer than the device takes is refused.
+type whole struct {
+	raw syscall.RawConn
+	// Held to read for a packet that must stay whole, and to write for one that need not.
+	mode sync.RWMutex
+}
+
+func newWhole(c syscall.Conn) (*whole, error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	w := &whole{raw: raw}
+	return w, w.set(unix.IP_PMTUDISC_PROBE, 0)
+}
+
+// fragmenting calls f, whose packets may be fragmented: by routers with IPv4, and with IPv6 here,
+// to what every link takes (RFC 8200, Section 5).
+func (w *whole) fragmenting(f func() (int, error)) (int, error) {
+	const leastIPv6 = 1280
+	w.mode.Lock()
+	defer w.mode.Unlock()
+	if err := w.set(unix.IP_PMTUDISC_DONT, leastIPv6); err != nil {
+		return 0, err
+	}
+	n, err := f()
+	return n, errors.Join(err, w.set(unix.IP_PMTUDISC_PROBE, 0))
+}
+
+// set sets how packets go, for the families that the socket has.
+func (w *whole) set(mode, mtu6 int) (err error) {
+	cerr := w.raw.Control(func(fd uintptr) {
+		s := int(fd)
+		err4 := unix.SetsockoptInt(s, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, mode)
+		err6 := unix.SetsockoptInt(s, unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, mode)
+		if err6 == nil {
+			err6 = unix.SetsockoptInt(s, unix.IPPROTO_IPV6, unix.IPV6_MTU, mtu6)
+		}
+		if err4 != nil && err6 != nil {
+			err = err4
+		}
+	})
+	return errors.Join(cerr, err)
+}
