@@ -78,7 +78,8 @@ func (pk *packet) fits(a *Assoc, typ byte, key *sharedKey, n int) bool {
 }
 
 // NextPacket builds the next packet to send in b, which it overwrites and whose capacity should be
-// Config.MaxMTU; ok if there is one. It is to be called after every other call, until there is none.
+// Config.MaxMTU; ok if there is one. It is to be called after every other call, until there is
+// none.
 func (a *Assoc) NextPacket(now time.Duration, b []byte) (out Packet, ok bool) {
 	a.now = now
 	b = b[:0]

@@ -111,8 +111,8 @@ func (p *plpmtu) nextSize(base, most int) int {
 	return 0
 }
 
-// probesNow reports whether the next packet to a path is a probe: not before the peer knows that the
-// association is established.
+// probesNow reports whether the next packet to a path is a probe: not before the peer knows that
+// the association is established.
 func (a *Assoc) probesNow(p *path) bool { return p.sendProbe && !a.control.cookieAck }
 
 // appendProbe makes a packet of the probed size of HEARTBEAT and PAD. RFC 8899, Section 6.2.1.2.

@@ -88,7 +88,8 @@ func TestProbeLost(t *testing.T) {
 	p.wantMTU(1420)
 	p.wantNothing("less than 16 bytes are left")
 	i, s := p.assoc.Paths(nil)[0], p.assoc.Stats()
-	if i.Errors != 0 || i.State != PathActive || i.InFlight != 0 || s.Timeouts != 0 || p.assoc.errors != 0 {
+	if i.Errors != 0 || i.State != PathActive || i.InFlight != 0 || s.Timeouts != 0 ||
+		p.assoc.errors != 0 {
 		t.Errorf("%+v, %+v", i, s)
 	}
 }
@@ -168,8 +169,8 @@ func TestProbeAuthenticated(t *testing.T) {
 	}
 }
 
-// TestProbesKeepNobodyAlive: a peer that acknowledges probes and no DATA is given up as without them.
-// RFC 9260, Section 8.1.
+// TestProbesKeepNobodyAlive: a peer that acknowledges probes and no DATA is given up as without
+// them. RFC 9260, Section 8.1.
 func TestProbesKeepNobodyAlive(t *testing.T) {
 	p := acceptPeer(t, &Config{MaxMTU: 1472, AssociationMaxRetrans: 3})
 	p.write("x", Info{})
@@ -232,9 +233,9 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// TestLinkChanges: packets of a size that arrived until now cease to arrive, and nobody says so. All
-// that was sent arrives, the new size is found, and then no packet is fragmented or lost any more.
-// When the link is as it was, so is the size, after the time to look for that.
+// TestLinkChanges: packets of a size that arrived until now cease to arrive, and nobody says so.
+// All that was sent arrives, the new size is found, and then no packet is fragmented or lost any
+// more. When the link is as it was, so is the size, after the time to look for that.
 func TestLinkChanges(t *testing.T) {
 	for _, mtu := range []int{1300, 1232, 700} {
 		t.Run(fmt.Sprint(mtu), func(t *testing.T) {
@@ -334,8 +335,8 @@ func TestLinksOfTwoPaths(t *testing.T) {
 	}
 }
 
-// TestProbesEnd: no probe goes to where nothing but heartbeats may go, and none when the association
-// is over. Sections 5.2 and RFC 9260, Section 5.4.
+// TestProbesEnd: no probe goes to where nothing but heartbeats may go, and none when the
+// association is over. Sections 5.2 and RFC 9260, Section 5.4.
 func TestProbesEnd(t *testing.T) {
 	p := twoPaths(t, &Config{MaxMTU: 1472})
 	p.wantProbe(1472)

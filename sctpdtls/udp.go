@@ -46,8 +46,8 @@ func (c *Config) udp() (*sctpcore.Config, error) {
 	return sctpudp.NewConfig(&o)
 }
 
-// openUDP opens UDP sockets for addresses of this host. The peer is told of several, and of a single
-// one learns by itself.
+// openUDP opens UDP sockets for addresses of this host. The peer is told of several, and of a
+// single one learns by itself.
 func openUDP(
 	network string, local *Addr, port uint16, config *sctpcore.Config,
 ) (*sctpudp.Socket, error) {

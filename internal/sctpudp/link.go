@@ -107,8 +107,8 @@ func (r *routes) get(s *Socket, to netip.AddrPort) *link {
 	return l
 }
 
-// route asks the system. If what it would send from is none of ours, it is the address that has most
-// in common with the destination. RFC 6724, Section 5, rule 8.
+// route asks the system. If what it would send from is none of ours, it is the address that has
+// most in common with the destination. RFC 6724, Section 5, rule 8.
 func (s *Socket) route(to netip.AddrPort) *link {
 	source := sourceTo(to, netip.Addr{})
 	best, longest := s.links[0], -1

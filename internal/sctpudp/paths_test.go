@@ -12,8 +12,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// A simulated is a pair of hosts with two addresses each, on networks of their own, and a socket for
-// each address.
+// A simulated is a pair of hosts with two addresses each, on networks of their own, and a socket
+// for each address.
 type simulated struct {
 	network        *simnet.Network
 	near, far      *simnet.Host
@@ -21,7 +21,10 @@ type simulated struct {
 }
 
 func addrs(host byte) []netip.Addr {
-	return []netip.Addr{netip.AddrFrom4([4]byte{10, 0, 0, host}), netip.AddrFrom4([4]byte{10, 0, 1, host})}
+	return []netip.Addr{
+		netip.AddrFrom4([4]byte{10, 0, 0, host}),
+		netip.AddrFrom4([4]byte{10, 0, 1, host}),
+	}
 }
 
 func simulate(t *testing.T, link simnet.Link) *simulated {

@@ -37,7 +37,8 @@ type Socket struct {
 }
 
 // Open opens UDP sockets for addresses of this host, or one for all of it if none is given or
-// specified; network is “udp”, “udp4” or “udp6”. Port 0 is any, the same for all addresses.
+// specified; network is “udp”, “udp4” or “udp6”. Port 0 is any, the same for all
+// addresses.
 func Open(network string, port uint16, addrs ...netip.Addr) (*Socket, error) {
 	if len(addrs) == 0 {
 		addrs = []netip.Addr{{}}
@@ -171,7 +172,8 @@ func (s *Socket) read(l *link) {
 			s.end()
 			return
 		}
-		if err != nil { // some systems tell of ICMP messages so. RFC 6951, Section 5.5: SCTP's timers decide
+		// Some systems tell of ICMP messages so. RFC 6951, Section 5.5: SCTP's timers decide.
+		if err != nil {
 			pause = min(pause+time.Millisecond, 100*time.Millisecond)
 			time.Sleep(pause)
 			continue
