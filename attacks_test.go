@@ -16,9 +16,9 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write docs/attacks.md and docs/api.txt anew")
+var update = flag.Bool("update", false, "rewrite docs/attacks.md and docs/api.txt")
 
-// TestNamedTests fails when an attack has no test, or docs/attacks.md does not tell of one. A test
+// TestNamedTests fails if an attack has no test, or docs/attacks.md does not list one. A test
 // names attacks in its own name, TestAttackH4….
 func TestNamedTests(t *testing.T) {
 	attacks := map[string][]string{}
@@ -67,15 +67,14 @@ func TestNamedTests(t *testing.T) {
 	}
 }
 
-// attacksPage is docs/attacks.md. It takes out of tests what it tells of.
+// attacksPage returns docs/attacks.md. It removes what it lists from tests.
 func attacksPage(t *testing.T, tests map[string][]string) []byte {
 	var page bytes.Buffer
-	page.WriteString(`# Known attacks, and where they are tried
+	page.WriteString(`# Known attacks and their tests
 
-Made from the names of the tests by ` + "`go test . -update`" +
-		`; a test fails when it is not up to date, or a line has neither test
-nor reason. What a line means in detail, its tests say. Their kernel parts run in ` +
-		"`make netns`" + `.
+` + "`go test . -update`" + ` generates this page from the names of the tests. A test fails if the
+page is outdated, or if an attack has neither a test nor a reason. The tests describe the attacks in
+detail. Those of netns-tests and other kernel tests run with ` + "`make netns`" + `.
 `)
 	for _, g := range attackList {
 		fmt.Fprintf(&page, "\n## %s\n\n| id | attack | tests |\n|---|---|---|\n", g.group)

@@ -1,6 +1,6 @@
-// Package authchunk looks after SCTP-AUTH (RFC 4895) for DTLS over SCTP.
+// Package authchunk manages SCTP-AUTH (RFC 4895) for DTLS over SCTP.
 //
-// [Agreement.Check] tells whether the two ends of a new association
+// [Agreement.Check] reports whether the two ends of a new association
 // authenticate all user data, without which no byte of DTLS may leave.
 // [Keys] gives the association its shared keys, one for each handshake.
 // [Params], [KeyVector] and their kin compute the authentication of packets, to
@@ -45,5 +45,5 @@
 // retired: anyone who saw the association's first packets can use it. A
 // sender, on the other hand, transmits a message again under the key that it
 // had at first, so that a key deleted too early stalls the association
-// for ever, without an error at either end.
+// forever, without an error at either end.
 package authchunk

@@ -84,7 +84,7 @@ func (k *Keys) Activate() error {
 
 // Retire deletes all keys that are older than the active one. Nothing may
 // need them any longer, in either direction: what the peer still
-// transmits under them is lost for ever.
+// transmits under them is lost forever.
 func (k *Keys) Retire() error {
 	for k.active > 0 {
 		if err := k.retireOldest(); err != nil {

@@ -9,7 +9,7 @@ import (
 )
 
 // This file looks at two ends at once: whatever the order in which they and the
-// network get on, is there one in which both wait for ever? RFC 4895,
+// network get on, is there one in which both wait forever? RFC 4895,
 // Section 6.3, makes that possible: a packet under a key that its receiver lacks is
 // dropped without an error.
 

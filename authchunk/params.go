@@ -24,7 +24,7 @@ const (
 var ErrNoAuth = errors.New(
 	"authchunk: the peer offers no SCTP-AUTH (is net.sctp.auth_enable set there?)")
 
-// A ParamError tells of a RANDOM, CHUNKS or HMAC-ALGO parameter that breaks
+// A ParamError reports a RANDOM, CHUNKS or HMAC-ALGO parameter that breaks
 // RFC 4895, Section 3. The peer is at fault.
 type ParamError struct {
 	Type   uint16 // parameter type, 0 where not even that could be read

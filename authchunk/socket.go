@@ -1,6 +1,6 @@
 package authchunk
 
-// A Socket is an SCTP association whose shared keys [Keys] looks after.
+// A Socket is an SCTP association whose shared keys [Keys] manages.
 // The calls are the socket options of RFC 6458, Sections 8.3.3, 8.1.18 and 8.3.5.
 type Socket interface {
 	// SetAuthKey makes secret known under id, for sending and receiving.

@@ -17,7 +17,7 @@ import (
 )
 
 // maxKept bounds, in bytes, what arrived on streams that nobody has asked for while
-// somebody waits for the rest of a message on another. The largest message comes on top of it.
+// someone waits for the rest of a message on another. The largest message comes on top of it.
 const maxKept = 1 << 20
 
 // A Conn is a diam.MultistreamConn over a DTLS connection. All methods may be called at the
@@ -33,7 +33,7 @@ type Conn struct {
 	reading sync.Mutex // held by who reads; guards the following
 	kept    []part     // received and not read yet, in the order in which streams came by
 	size    int        // bytes in kept
-	largest int        // bytes of the largest message that has come
+	largest int        // bytes of the largest message that has arrived
 	bad     error      // a MessageError that came after what is kept
 	begun   bool       // something has come
 	tls     bool       // TLS, in the hands of whoever calls Read, and not Diameter
@@ -46,7 +46,7 @@ type messageConn interface {
 	WriteMessage(b []byte, info sctpdtls.MessageInfo) error
 }
 
-// part is what has come on a stream.
+// part is what has arrived on a stream.
 type part struct {
 	stream uint
 	data   []byte
@@ -64,7 +64,7 @@ func newConn(m messageConn) *Conn {
 	return c
 }
 
-// StateOf tells who the peer of a connection is, in a go-diameter handler for example. It is
+// StateOf reports who the peer of a connection is, in a go-diameter handler for example. It is
 // false if the connection is none of this package's.
 func StateOf(c diam.Conn) (sctpdtls.ConnectionState, bool) {
 	if c, ok := c.Connection().(*Conn); ok {
@@ -81,7 +81,8 @@ type BacklogError struct{ Stream uint }
 
 func (e *BacklogError) Error() string {
 	return fmt.Sprintf(
-		"diameter: the peer does not finish its message on stream %d and has sent more than %d bytes on others", e.Stream, maxKept)
+		"diameter: the peer does not finish its message on stream %d and has sent more than %d bytes "+
+			"on others", e.Stream, maxKept)
 }
 
 // A MessageError means that what came on a stream is not one Diameter message or several: the
@@ -97,7 +98,8 @@ type MessageError struct {
 
 func (e *MessageError) Error() string {
 	return fmt.Sprintf(
-		"diameter: the peer broke the protocol on stream %d: %s (byte %d of %d, Message Length %d; RFC 6733, Section 3)",
+		"diameter: the peer broke the protocol on stream %d: %s (byte %d of %d, Message Length %d; "+
+			"RFC 6733, Section 3)",
 		e.Stream, e.Reason, e.Offset, e.Size, e.Length)
 }
 

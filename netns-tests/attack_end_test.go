@@ -182,7 +182,7 @@ func wantEnd(t *testing.T, err error, want sctpdtls.AssocState) {
 }
 
 // abandon aborts the client's end after a moment in which it may find out by itself, and returns
-// what its action, which done tells of, came to.
+// the result of its action, which done reports.
 func (k *talk) abandon(done <-chan error) error {
 	select {
 	case err := <-done:

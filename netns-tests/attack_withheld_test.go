@@ -16,7 +16,7 @@ import (
 )
 
 // TestAttackC6H4Withheld takes a message away and acknowledges it in its receiver's name: the
-// sender does not send it again, and the rest of its stream waits for ever. The receiver's kernel
+// sender does not send it again, and the rest of its stream waits forever. The receiver's kernel
 // has not got it, and is asked at the next record before which the sender had to have everything
 // acknowledged; then both ends know.
 func TestAttackC6H4Withheld(t *testing.T) { // RFC 6083, Section 4.9
@@ -102,7 +102,7 @@ func acknowledgeAll(a *Attacker, sender wire.Side) func(*wire.Packet) []*wire.Pa
 		c, ok := p.Find(wire.ChunkData)
 		if p.From != sender {
 			if _, sack := p.Find(wire.ChunkSack); sack && !ok && done[a.End(1-sender).Tag] {
-				return nil // the true one would tell of a gap
+				return nil // the true one would report a gap
 			}
 			return pass(p)
 		}

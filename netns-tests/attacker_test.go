@@ -18,8 +18,8 @@ import (
 )
 
 // An Attacker is a host that two others need to reach each other: each packet goes on as its
-// interceptor says, and it sends others in their names. It knows all that travels in clear, and no
-// key but what a test gives it.
+// interceptor says, and it sends others in their names. It knows all that travels in the clear, and
+// no key but what a test gives it.
 type Attacker struct {
 	*Host
 	t    testing.TB

@@ -10,7 +10,7 @@ import (
 )
 
 // An association comes up although its COOKIE ACK is lost, on kernels too whose accepted sockets do
-// not know the listener's cookie when it comes again (Linux 7.2): Dial begins anew.
+// not know the listener's cookie when it comes again (Linux 7.2): Dial starts over.
 func TestLostCookieACK(t *testing.T) {
 	p := newOpenSSLPair(t) // hosts and certificates; there is no OpenSSL here
 	ln := p.listen(t, p.config(t, "server", nil))

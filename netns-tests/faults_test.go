@@ -141,7 +141,7 @@ func TestFaults(t *testing.T) {
 	t.Logf("each fault lasts %v\n%s%s", *faultTime, tableHead("fault", ""), strings.Join(rows, "\n"))
 }
 
-// row runs a fault, and tells what came of it.
+// row runs a fault, and returns its line of the table.
 func (fault *fault) row(t *testing.T, version uint16) string {
 	f := &faulty{opensslPair: newOpenSSLPair(t)} // hosts and certificates; there is no OpenSSL here
 	for range fault.links - 1 {

@@ -46,7 +46,7 @@ func NewHost(t testing.TB, name string) *Host {
 // same with 2 at the end.
 //
 // Segments leave in packets of 1500 bytes at most, because larger ones that the
-// receiving kernel would cut up break AUTH as soon as somebody captures there:
+// receiving kernel would cut up break AUTH as soon as someone captures there:
 // the capture makes the kernel join chunks whose HMAC is for each packet.
 func Join(t testing.TB, a, b *Host) {
 	t.Helper()

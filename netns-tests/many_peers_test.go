@@ -17,7 +17,8 @@ import (
 const dialers = 32 // that dial at the same time
 
 // runPeers is the process at the other end of TestAttackE12ManyAssociations. Each line that it
-// reads lets it go on; it tells when all associations are made, have echoed again, and are closed.
+// reads lets it go on; it reports when all associations are made, have echoed again, and are
+// closed.
 func runPeers(total int, server, certs string) error {
 	limitGarbage()
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, fileLimit(2*total+1000)); err != nil {

@@ -16,7 +16,7 @@ import (
 // A sample is what this process and the kernel hold at a moment.
 type sample struct {
 	at          time.Duration // since the first
-	messages    uint64        // that have come until then
+	messages    uint64        // that have arrived by then
 	heap        uint64        // bytes in use, after a collection
 	resident    uint64        // bytes of the process
 	kernel      uint64        // bytes of its slabs that it cannot take back
@@ -77,8 +77,8 @@ type memory struct {
 // enough samples are two for each quarter.
 const enough = 8
 
-// startMemory takes samples until finish, and until there are enough. messages tells how many have
-// come.
+// startMemory takes samples until finish, and until there are enough. messages returns how many
+// have arrived.
 func startMemory(interval time.Duration, messages func() uint64) *memory {
 	m := &memory{quit: make(chan struct{}), done: make(chan struct{})}
 	start := time.Now()

@@ -27,7 +27,7 @@ type Process struct {
 
 	mu      sync.Mutex // guards the following
 	out     bytes.Buffer
-	changed chan struct{} // closed at the next output, then made anew
+	changed chan struct{} // closed at the next output, then made again
 }
 
 // Start runs a program on the host, found in the PATH. What it gets as standard

@@ -103,7 +103,7 @@ func (f *traffic) delivered() uint64 {
 	return f.tally[0].delivered.Load() + f.tally[1].delivered.Load()
 }
 
-// String tells how much there was.
+// String reports how much there was.
 func (f *traffic) String() string {
 	n, seconds := f.delivered(), f.took.Seconds()
 	bytes := f.tally[0].bytes.Load() + f.tally[1].bytes.Load()
@@ -161,7 +161,7 @@ func (f *traffic) failed(err error) {
 func (f *traffic) read(c *sctpdtls.Conn, from int) {
 	y := &f.tally[from]
 	next := make([]uint64, f.streams) // of ordered streams: the number that should come
-	// of the unordered stream, where next is the first that has not come
+	// of the unordered stream, where next is the first that has not arrived
 	early := map[uint64]bool{}
 	total := make([]uint64, f.streams) // 0: not known yet
 	buf := make([]byte, sctpdtls.MaxMessageSize)

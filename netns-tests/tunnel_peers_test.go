@@ -232,7 +232,7 @@ func (p *tunnelPair) outer() string { return fmt.Sprintf("%s:5868", p.core.Addrs
 
 // testDiameterPeer has freeDiameter be OPEN, behind a server tunnel and behind a client tunnel. The
 // functions make a peer ready; what they return connects it, or returns it when it is connected.
-// fromPeer is what becomes of protocol identifier 0 in clear where the peer sends.
+// fromPeer is what becomes of protocol identifier 0 in the clear where the peer sends.
 func testDiameterPeer(t *testing.T, fromPeer func(uint32) uint32,
 	client, server func(*tunnelPair) func() diameterPeer,
 ) {

@@ -21,7 +21,7 @@ import (
 //     under 1, each with the right HMAC; in DTLS 1.3 the client's second flight
 //     belongs to what is after it,
 //   - each message is one record, which opens, and the applications said what
-//     they should have said, none of it in clear,
+//     they should have said, none of it in the clear,
 //   - nobody waited for a timer in the handshake and at the end.
 //
 // The hosts:

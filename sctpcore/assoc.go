@@ -114,7 +114,7 @@ func random32(r io.Reader) (uint32, error) {
 }
 
 // agree sets up everything that both INIT and INIT ACK say: ours is local. It is also how an
-// association begins anew. RFC 9260, Section 5.1.
+// association starts over. RFC 9260, Section 5.1.
 func (a *Assoc) agree(localTSN uint32, peer *initChunk) {
 	a.peerTag = peer.tag
 	a.outStreams = min(a.config.OutStreams, peer.in)
@@ -247,7 +247,7 @@ func (a *Assoc) Ports() (local, peer uint16) { return a.localPort, a.peerPort }
 func (a *Assoc) Stats() Stats { return a.stats }
 
 // Missing returns the number of TSNs that have not arrived below the highest one that has: Linux
-// calls it sstat_penddata. It is not 0 after everything was read if somebody has acknowledged in
+// calls it sstat_penddata. It is not 0 after everything was read if someone has acknowledged in
 // our name what never came.
 func (a *Assoc) Missing() int { return a.in.missing() }
 

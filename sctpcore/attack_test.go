@@ -160,7 +160,7 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// TestForger: somebody in the middle changes packets and makes the checksum right again. Where
+// TestForger: someone in the middle changes packets and makes the checksum right again. Where
 // every chunk that matters is authenticated, nothing that was changed is read, and nothing is lost.
 func TestForger(t *testing.T) {
 	config := &Config{Auth: true, AuthChunks: []byte{chunkData, chunkSack, chunkHeartbeat,

@@ -258,7 +258,7 @@ func TestAuthKeyStates(t *testing.T) {
 	}
 }
 
-// TestTakeRepeated: under the key that was narrowed, only what has come before is acknowledged
+// TestTakeRepeated: under the key that was narrowed, only what has arrived before is acknowledged
 // again.
 func TestTakeRepeated(t *testing.T) {
 	p := authPeer(t, &Config{Auth: true, PartialReliability: true})

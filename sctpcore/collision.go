@@ -53,7 +53,7 @@ func (a *Assoc) receiveInit(now time.Duration, h header, from netip.AddrPort, va
 	}
 }
 
-// refuseAddress answers an INIT that adds an address to an association that is there: somebody
+// refuseAddress answers an INIT that adds an address to an association that is there: someone
 // else may want to take it over. RFC 9260, Section 5.2.2.
 func (a *Assoc) refuseAddress(p *path, tag uint32, addr netip.Addr) {
 	if tag == 0 {
@@ -150,7 +150,7 @@ func (a *Assoc) receiveCookieEcho(now time.Duration, h header, from netip.AddrPo
 	return a.state >= StateEstablished
 }
 
-// restart begins the association anew: what was sent and not acknowledged is lost, what has
+// restart begins the association again: what was sent and not acknowledged is lost, what has
 // arrived can still be read. RFC 9260, Section 5.2.4, action A.
 func (a *Assoc) restart(now time.Duration, from netip.AddrPort, local netip.Addr, c *stateCookie) {
 	a.releaseAll()

@@ -142,7 +142,7 @@ func permutations(n int, f func([]int)) {
 }
 
 // TestFragmentsThatDoNotFit: what no sender of whole messages can send ends the association, for
-// what it means would be held for ever. Section 6.9.
+// what it means would be held forever. Section 6.9.
 func TestFragmentsThatDoNotFit(t *testing.T) {
 	for _, test := range []struct {
 		name   string

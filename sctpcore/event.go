@@ -12,7 +12,7 @@ const (
 	// [*AbortError].
 	EventDown
 	// EventRestart: the peer has restarted the association. What was sent and not acknowledged is
-	// lost, and numbering, streams and SCTP-AUTH have been agreed on anew. RFC 9260, Section 5.2.
+	// lost, and numbering, streams and SCTP-AUTH have been negotiated again. RFC 9260, Section 5.2.
 	EventRestart
 	// EventPeerShutdown: the peer sends nothing more. RFC 9260, Section 9.2.
 	EventPeerShutdown

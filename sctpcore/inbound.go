@@ -24,7 +24,7 @@ type inbound struct {
 }
 
 const (
-	// tsnWindow is how far beyond cum a TSN may be, else it is dropped; Gap Ack Blocks can tell of
+	// tsnWindow is how far beyond cum a TSN may be, else it is dropped; Gap Ack Blocks can report
 	// twice as many.
 	tsnWindow = 1 << 15
 	// maxDuplicates is how many duplicate TSNs a SACK reports.

@@ -73,7 +73,7 @@ func (o *outbound) begin(tsn, rwnd uint32) {
 	o.rwnd = int(min(rwnd, 1<<30))
 }
 
-// releaseAll drops what is to be sent: the association has ended, or begins anew.
+// releaseAll drops what is to be sent: the association has ended, or starts over.
 func (a *Assoc) releaseAll() {
 	o := &a.out
 	release := func(c *outChunk) {
@@ -194,7 +194,7 @@ func (o *outbound) pop() *outChunk {
 	return c
 }
 
-// AskDry asks for one [EventDry], which tells of everything that was sent before. RFC 6458,
+// AskDry asks for one [EventDry], which reports everything that was sent before. RFC 6458,
 // Section 6.1.9.
 func (a *Assoc) AskDry() {
 	a.out.dryAsked = true

@@ -127,7 +127,7 @@ func (a *Assoc) insert(d *inChunk, data []byte) *fault {
 	return in.join(t, a.partial)
 }
 
-// join puts a fragment to its neighbours.
+// join puts a fragment to its neighbors.
 func (in *inbound) join(t *inChunk, partial bool) *fault {
 	first, last := t, t
 	left, right := in.fragments.get(t.tsn-1), in.fragments.get(t.tsn+1)
@@ -358,7 +358,7 @@ func (a *Assoc) Readable() bool {
 	return a.in.ready.first != nil && !(len(a.events) > 0 && a.events[0].after <= a.in.taken)
 }
 
-// forget drops what can never be read: the association has ended, or begins anew. What is complete
+// forget drops what can never be read: the association has ended, or starts over. What is complete
 // can still be read.
 func (in *inbound) forget(a *Assoc) {
 	for tsn := in.fragments.low; in.fragments.count > 0; tsn++ {

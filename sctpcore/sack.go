@@ -124,7 +124,7 @@ func (a *Assoc) credit(c *outChunk, now time.Duration) {
 	}
 }
 
-// free lets go of a chunk that is cumulatively acknowledged.
+// free releases a chunk that is cumulatively acknowledged.
 func (a *Assoc) free(c *outChunk) {
 	o := &a.out
 	if c.again {

@@ -1,5 +1,5 @@
 // Package sctptest is a network in memory for tests of programs that use SCTP: hosts with one or
-// several addresses, between which associations are set up, lose packets, fail and begin anew. A
+// several addresses, between which associations are set up, lose packets, fail and start over. A
 // test needs no SCTP in the kernel, no privilege and no port, and runs on every system that Go has.
 //
 // It is no likeness of SCTP: what runs is the SCTP of package sctpcore, packet by packet, with

@@ -12,7 +12,7 @@ import (
 
 // A Link is what a [Network] does to packets. The zero value delivers each at once, and in order.
 type Link struct {
-	// Delay is how long a packet is under way. Jitter is at most so much more, for each packet anew,
+	// Delay is how long a packet is under way. Jitter is at most so much more, drawn for each packet,
 	// so that packets overtake each other.
 	Delay, Jitter time.Duration
 

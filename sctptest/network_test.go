@@ -176,7 +176,7 @@ func TestPaths(t *testing.T) {
 }
 
 // TestReboot: who has lost its power has forgotten everything; peers learn that from their
-// heartbeats, or when it begins anew from the same port.
+// heartbeats, or when it starts over from the same port.
 func TestReboot(t *testing.T) {
 	bubble(t, 1, func(t *testing.T, n *sctptest.Network) {
 		n.SetLink(sctptest.Link{Delay: 10 * time.Millisecond})

@@ -44,10 +44,10 @@ type Association interface {
 	// space, whatever the write deadline.
 	TrySend(b []byte, info Info) error
 
-	// AskDry asks for one [Dry] event that tells of everything sent before the
-	// call. Nothing may be sent until it has come, and everything that was
+	// AskDry asks for one [Dry] event that reports everything sent before the
+	// call. Nothing may be sent until it has arrived, and everything that was
 	// received before must have been read (Recv said ErrWouldBlock), for an
-	// event of the past could not be told apart.
+	// event of the past could not be distinguished.
 	AskDry() error
 
 	// SetReadDeadline sets the time after which Recv fails with os.ErrDeadlineExceeded instead of
@@ -56,9 +56,9 @@ type Association interface {
 	SetReadDeadline(t time.Time) error
 	SetWriteDeadline(t time.Time) error
 
-	// Missing returns how many DATA chunks of the peer have not come that it has sent before the
-	// one with the highest transmission sequence number that has come, and that number. Chunks
-	// that were lost are sent again; those that somebody else has acknowledged never come. highest
+	// Missing returns how many DATA chunks of the peer have not arrived that it has sent before the
+	// one with the highest transmission sequence number that has arrived, and that number. Chunks
+	// that were lost are sent again; those that another has acknowledged never come. highest
 	// may be too high, and is meaningless where messages can be given up. It is called by whoever
 	// calls Recv.
 	Missing() (missing int, highest uint32, err error)

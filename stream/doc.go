@@ -15,9 +15,9 @@
 //   - A message is sent under the key of SCTP-AUTH that is active when it is handed over, and is
 //     retransmitted under that key. One that comes under a key which is not known is dropped, and
 //     must come again: the peer may not have made the key yet.
-//   - Recv with wait false must not say [ErrWouldBlock] while something that has come can be
+//   - Recv with wait false must not say [ErrWouldBlock] while something that has arrived can be
 //     delivered: DTLS changes its keys between two messages, and looks whether it has all.
-//   - The acknowledgement of SCTP says that a message has arrived, not that somebody has read it.
+//   - The acknowledgement of SCTP says that a message has arrived, not that someone has read it.
 //     Dry is about that acknowledgement.
 //   - Events do not overtake messages, nor messages events.
 package stream

@@ -9,7 +9,7 @@ import "net/netip"
 type Event interface{ event() }
 
 type (
-	// An AssocChange tells of the life of the association (Section 6.1.1). Cause is the error cause
+	// An AssocChange reports the life of the association (Section 6.1.1). Cause is the error cause
 	// code of an ABORT (RFC 9260, Section 3.3.10), or 0; the numbers of streams are set when it has
 	// come up. SCTP of the kernel does not tell an ABORT without a cause from a peer that is
 	// lost, and says AssocLost of both.
@@ -19,13 +19,13 @@ type (
 		OutStreams, InStreams uint16
 	}
 
-	// A PeerAddrChange tells what has happened to an address of the peer (Section 6.1.2).
+	// A PeerAddrChange reports what has happened to an address of the peer (Section 6.1.2).
 	PeerAddrChange struct {
 		Addr   netip.Addr
 		Change AddrChange
 	}
 
-	// SendFailed tells of a message that could not be delivered: its Lifetime is over, or the
+	// SendFailed reports a message that could not be delivered: its Lifetime is over, or the
 	// association. Sent says that a part of it was sent (Section 6.1.11).
 	SendFailed struct {
 		Stream    uint16
@@ -34,7 +34,7 @@ type (
 		Sent      bool
 	}
 
-	// ErrorReceived tells of an ERROR chunk of the peer, which does not end the association
+	// ErrorReceived reports an ERROR chunk of the peer, which does not end the association
 	// (Section 6.1.3). Cause is its error cause code (RFC 9260, Section 3.3.10).
 	ErrorReceived struct{ Cause uint16 }
 
@@ -48,7 +48,7 @@ type (
 	// Dry: nothing that was sent is unacknowledged (Section 6.1.9).
 	Dry struct{}
 
-	// NewKey: something has come under a key of SCTP-AUTH that is not the active one
+	// NewKey: something has arrived under a key of SCTP-AUTH that is not the active one
 	// (Section 6.1.8). It comes before what came with it.
 	NewKey struct{ ID uint16 }
 )
@@ -70,7 +70,7 @@ const (
 	AssocShutdown                    // it was shut down in the orderly way, by whichever end
 	AssocAborted                     // an ABORT came
 	AssocLost                        // the peer does not answer any more
-	AssocRestarted                   // the peer has begun anew (RFC 9260, Section 5.2)
+	AssocRestarted                   // the peer has started over (RFC 9260, Section 5.2)
 )
 
 func (s AssocState) String() string {

@@ -102,7 +102,7 @@ type measured struct {
 	rest   []byte
 	n      int
 	last   *byte // the buffer's end
-	worst  int   // how many times what has come there was room for
+	worst  int   // how many times what has arrived there was room for
 	copied int   // bytes, into another buffer
 }
 

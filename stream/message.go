@@ -10,7 +10,7 @@ type Buffer interface {
 }
 
 // Info is what SCTP carries beside each user message (RFC 6458, Sections 5.3.4 and 5.3.5).
-// All of it crosses the network in clear, authenticated by SCTP-AUTH.
+// All of it crosses the network in the clear, authenticated by SCTP-AUTH.
 type Info struct {
 	Stream    uint16
 	PPID      uint32 // payload protocol identifier, in host byte order

@@ -344,7 +344,7 @@ func (q *Queue) Read(b []byte) (n int, ok bool) {
 	return n, true
 }
 
-// drop lets go of a message that is in no queue any more.
+// drop releases a message that is in no queue any more.
 func (q *Queue) drop(k *kept) {
 	q.mux.size.Add(-k.cost())
 	k.free()

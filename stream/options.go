@@ -9,7 +9,7 @@ import (
 )
 
 // Options are settings of an association, made before it exists. The zero value of a field leaves
-// what SCTP has set, unless the field says otherwise; a negative time switches off what the time is
+// what SCTP has set, unless the field says otherwise; a negative time disables what the time is
 // for. Times are rounded up to milliseconds. A value that cannot be is an [OptionError]. Figures
 // are those of Linux; sections are those of RFC 6458.
 type Options struct {

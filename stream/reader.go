@@ -148,7 +148,7 @@ func (r *Reader) Next(wait bool) (Message, Event, error) {
 		}
 		if p.Event != nil {
 			if _, ok := p.Event.(PartialDeliveryAborted); ok {
-				r.buf.n = 0 // the next Get or Put lets go of what is large
+				r.buf.n = 0 // the next Get or Put releases what is large
 			}
 			return Message{}, p.Event, nil
 		}

@@ -16,7 +16,7 @@ import (
 
 // maxInFlight bounds the bytes that have been sent and are not back. A server that
 // echoes stops reading when it cannot write; with less than what SCTP buffers on
-// the way (some 100 KiB in each direction by default), neither side waits for ever.
+// the way (some 100 KiB in each direction by default), neither side waits forever.
 const maxInFlight = 64 << 10
 
 // maxWrong is how many wrong echoes show that more will not help.
@@ -143,7 +143,7 @@ func (c *echoClient) send(now time.Time) error {
 }
 
 // payload returns the content of m, which is valid until the next call. It begins with
-// what tells messages apart, for the sake of short ones.
+// what distinguishes messages, for the sake of short ones.
 func (c *echoClient) payload(m message) []byte {
 	b := c.want[:0]
 	for len(b) < c.size {

@@ -209,7 +209,7 @@ func TestEchoWrong(t *testing.T) {
 	}
 }
 
-// A server that sends something else is not listened to for ever.
+// A server that sends something else is not listened to forever.
 func TestEchoAllWrong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := runEcho(t, t.Context(), echoOptions{count: 100, size: 64, streams: 1},
@@ -290,7 +290,7 @@ func TestEchoInterrupted(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
 				defer cancel()
-				o := echoOptions{size: 64, streams: 1, interval: time.Second, timeout: time.Minute} // for ever
+				o := echoOptions{size: 64, streams: 1, interval: time.Second, timeout: time.Minute} // forever
 				r := runEcho(t, ctx, o, answer)
 				if r.err != nil || !r.client.interrupted || r.client.sent != 3 ||
 					r.took != 2500*time.Millisecond {

@@ -106,7 +106,7 @@ func TestHelp(t *testing.T) {
 }
 
 // connectWith runs connect with args against a server of that many streams, and returns its
-// exit status, output and the configuration that it dialled with.
+// exit status, output and the configuration that it dialed with.
 func connectWith(t *testing.T, streams uint16, env map[string]string, args ...string) (status int,
 	stdout, stderr string, config *sctpdtls.Config) {
 	t.Helper()

@@ -113,7 +113,7 @@ func (f *fakeSession) WriteMessage(b []byte, info sctpdtls.MessageInfo) error {
 	}
 }
 
-// after returns a channel that tells when t comes; never, if it is zero.
+// after returns a channel that reports when t comes; never, if it is zero.
 func after(t time.Time) <-chan time.Time {
 	if t.IsZero() {
 		return nil

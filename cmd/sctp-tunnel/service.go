@@ -110,7 +110,7 @@ func (s *service) newEngine(v *supervisor) *tunnel.Service {
 }
 
 // start runs a service until ctx is done. If it fails, it begins again after a while; failed is
-// told if somebody listens.
+// told if someone listens.
 func (v *supervisor) start(ctx context.Context, first *settings) *service {
 	s := &service{done: make(chan struct{})}
 	s.settings.Store(first)

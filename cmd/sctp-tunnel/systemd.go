@@ -17,7 +17,7 @@ func newNotifier() notifier {
 	return notifier{interval}
 }
 
-// nobody could be told of an error
+// nobody could be notified of an error
 func (notifier) send(state string) { daemon.SdNotify(false, state) }
 
 func (n notifier) ready()    { n.send(daemon.SdNotifyReady) }

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// systemd is told of the beginning, that the process lives, of reloading and of the end.
+// systemd is notified of the beginning, that the process lives, of reloading and of the end.
 func TestNotify(t *testing.T) {
 	dir := certsIn(t)
 	path := filepath.Join(dir, "notify")

@@ -14,8 +14,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// spans makes spans of what a Trace is told of one connection: one of the handshake, and one for
-// each time that keys change later, linked to that of the handshake, which is long over by then.
+// spans makes spans of the events of a connection that Trace reports: one of the handshake, and one
+// for each later change of keys, linked to that of the handshake, which is long over by then.
 type spans struct {
 	tracer trace.Tracer
 
@@ -110,7 +110,7 @@ func (s *spans) authKey(id uint16, what sctpdtls.AuthKeyChange) {
 	}
 }
 
-// keysChanged is all that is told of a KeyUpdate in DTLS 1.3.
+// keysChanged is the only notification of a KeyUpdate in DTLS 1.3.
 func (s *spans) keysChanged(epoch uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

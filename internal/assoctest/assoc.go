@@ -30,7 +30,7 @@ type Options struct {
 	Window   int           // bytes that one end receives and holds unread; 0 is 104 KiB, as in Linux
 	Buffer   int           // bytes sent and not acknowledged after which Send waits; 0 is 208 KiB
 	Delay    time.Duration // from one end to the other
-	Jitter   time.Duration // at most so much more, for each packet anew: packets overtake each other
+	Jitter   time.Duration // at most so much more, drawn for each packet, so that packets overtake
 	Loss     float64       // probability that a packet is lost
 	Seed     uint64        // of Jitter and Loss: the n-th packet of an end always has the same fate
 	RTO      time.Duration // the retransmission timeout; 0 is 1 s, the least of Linux

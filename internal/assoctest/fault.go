@@ -12,7 +12,7 @@ func (a *Assoc) setDown(down bool) {
 	h.SetDown(h.Addrs()[0], down)
 }
 
-// Restart begins the association anew from this end's address and port, as a host does that has
+// Restart begins the association again from this end's address and port, as a host does that has
 // lost its state (RFC 9260, Section 5.2), and returns the new association's end there; a is of no
 // use any more. It is nil if the other end refuses it.
 func (a *Assoc) Restart() *Assoc {
@@ -25,7 +25,7 @@ func (a *Assoc) Restart() *Assoc {
 	return again
 }
 
-// Remove has somebody on the path remove the next n messages that this end sends, and acknowledge
+// Remove has someone on the path remove the next n messages that this end sends, and acknowledge
 // them in the other's name, which SCTP does not notice. The rest of an ordered stream waits for
 // ever.
 func (a *Assoc) Remove(n int) { a.network.thieves[a.end].steal(n) }

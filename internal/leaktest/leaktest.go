@@ -29,7 +29,7 @@ func Run(m interface{ Run() int }) int {
 	left := leaks(before)
 	for until := time.Now().Add(patience); len(left) > 0 &&
 		time.Now().Before(until); left = leaks(before) {
-		time.Sleep(10 * time.Millisecond) // nothing tells when a goroutine has ended
+		time.Sleep(10 * time.Millisecond) // nothing reports when a goroutine has ended
 	}
 	for _, what := range left {
 		fmt.Fprintf(os.Stderr, "left behind by the tests: %s\n", what)

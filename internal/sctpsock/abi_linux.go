@@ -204,7 +204,7 @@ const (
 // Two structures depend on the kernel's processor, which need not be the program's: a program of 32
 // bits may run on a kernel of 64 bits, which has no layout of its own for it here. Both hold a
 // sockaddr_storage, which is aligned as a pointer of the kernel is. The size that the kernel says
-// its structure has tells which layout that is.
+// its structure has shows which layout that is.
 
 // parse reads a sctp_assoc_stats, of which b is as much as the kernel has filled in. The counters
 // follow the sockaddr_storage, aligned to eight bytes, or to four by a kernel for 386.

@@ -53,7 +53,7 @@ func (s *Socket) begin(o *Options) error {
 }
 
 // Missing counts from the first message on. What comes between the two questions, what the kernel
-// has counted twice for lack of memory, and what was received before somebody else gave the socket
+// has counted twice for lack of memory, and what was received before another gave the socket
 // away make highest too high.
 func (s *Socket) Missing() (missing int, highest uint32, err error) {
 	st, err := s.Stats()

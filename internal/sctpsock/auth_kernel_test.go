@@ -23,7 +23,7 @@ func must(t testing.TB, errs ...error) {
 	}
 }
 
-// authOf returns all that a socket tells of SCTP-AUTH.
+// authOf returns all that a socket reports about SCTP-AUTH.
 func authOf(t *testing.T, s *Socket) (supported bool, local, peer []byte) {
 	t.Helper()
 	supported, err1 := s.AuthSupported()

@@ -171,7 +171,7 @@ func (s *Socket) recvMany(buffer stream.Buffer) (part stream.Part, ok bool, err 
 		if b.n == 0 {
 			s.busy, s.empty = false, b.errno == unix.EAGAIN
 			if b.errno != unix.EAGAIN {
-				// Unlike recvmsg, it tells what ended the association ahead of what can still be read.
+				// Unlike recvmsg, it reports what ended the association ahead of what can still be read.
 				s.taken.Store(uintptr(b.errno))
 			}
 			recvBatches.Put(b)

@@ -59,7 +59,8 @@ func socket(family int) (fd int, errno syscall.Errno) {
 func noFamily(family int) error {
 	remedy := "is it forbidden here, as by RestrictAddressFamilies= of systemd?"
 	if family == unix.AF_INET6 {
-		remedy = "there is no IPv6 here (ipv6.disable=1, or RestrictAddressFamilies= of systemd?): give an IPv4 address"
+		remedy = "there is no IPv6 here (ipv6.disable=1, or RestrictAddressFamilies= of systemd?): " +
+			"give an IPv4 address"
 	}
 	return &remedyError{os.NewSyscallError("socket", unix.EAFNOSUPPORT), remedy}
 }
@@ -133,7 +134,7 @@ func adoptable(fd int, o *Options) error {
 
 // refuseInterleaving makes sure that RFC 8260 is not negotiated: together
 // with SCTP-AUTH it is unsafe in Linux. It cannot be on unless
-// somebody has set FRAGMENT_INTERLEAVE, which is 0 in a new socket.
+// someone has set FRAGMENT_INTERLEAVE, which is 0 in a new socket.
 func refuseInterleaving(fd int) error {
 	var v assocValue
 	err := getOpt(fd, solSCTP, optInterleavingSupported, &v)

@@ -61,8 +61,8 @@ func dial(ctx context.Context, local, remote []netip.AddrPort, o *Options) (*Soc
 	return dialOnce(ctx, local, remote, o)
 }
 
-// An association that is not there after the first retransmission of what sets it up is begun anew,
-// so many times. On Linux 7.2 an association whose COOKIE ACK is lost never comes up once the
+// An association that is not there after the first retransmission of what sets it up is started
+// over, so many times. On Linux 7.2 an association whose COOKIE ACK is lost never comes up once the
 // server has accepted it. It seems that the kernel checks the cookie that comes again with the key
 // of the accepted socket, which is not the listener's that made it.
 const (
@@ -179,7 +179,7 @@ func established(fd, addresses int) (done bool, err error) {
 	if err != nil {
 		return true, err
 	}
-	// There is no peer until the association is up, but one for ever after.
+	// There is no peer until the association is up, but one forever after.
 	_, err = unix.Getpeername(fd)
 	up := err == nil
 	switch err := syscall.Errno(errno); {

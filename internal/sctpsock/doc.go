@@ -7,7 +7,7 @@
 //
 // # What the kernel does and this package hides
 //
-//   - SCTP-AUTH is switched on for the one socket by SCTP_AUTH_SUPPORTED (Linux
+//   - SCTP-AUTH is enabled for the one socket by SCTP_AUTH_SUPPORTED (Linux
 //     5.4). An older kernel needs the sysctl net.sctp.auth_enable=1, set before
 //     the socket is made; without either the error is an authchunk.UnsupportedError.
 //   - An accepted socket forgets the AUTH settings of its listener, which
@@ -16,7 +16,7 @@
 //   - Message interleaving (RFC 8260) together with SCTP-AUTH is unsafe in
 //     Linux. It is never negotiated here, and a socket that has it on is refused.
 //   - After the end of an association recvmsg says so once at most, and then
-//     EAGAIN for ever. [Socket.Recv] remembers the end.
+//     EAGAIN forever. [Socket.Recv] remembers the end.
 //   - An association that was restarted by its peer is unusable from then on:
 //     stream.AssocRestarted is reported once, before any data of the new one, and
 //     then every call fails with [ErrRestarted].

@@ -91,7 +91,7 @@ func TestAbort(t *testing.T) {
 	if down := wantState(t, s, stream.AssocAborted); down.Cause != 12 {
 		t.Errorf("got %+v, want an abort by the user", down)
 	}
-	wantError(t, s, syscall.ECONNRESET) // and not EAGAIN for ever
+	wantError(t, s, syscall.ECONNRESET) // and not EAGAIN forever
 	_, err := s.Recv(buffer(make([]byte, 1)), false)
 	var gone *stream.EndError
 	if !errors.As(err, &gone) || gone.Cause != 12 {

@@ -19,7 +19,7 @@ type packetFilter struct {
 // can restart it: neither an attacker nor the peer.
 //
 // Without it a restart is seen, reported as [Restarted], and ends the
-// association, and a peer that has lost its state can begin anew at once. With
+// association, and a peer that has lost its state can start over at once. With
 // it such a peer, if it comes from the same address and port, gets no
 // answer until this end has noticed by its heartbeats that the old association is dead,
 // which takes minutes at the kernel's settings. Therefore it is not the

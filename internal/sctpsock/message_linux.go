@@ -13,11 +13,11 @@ import (
 
 // A sendCall is one sendmsg, a recvCall one recvmsg. Both keep what the kernel reads and writes,
 // and the function that the poller calls, so that a message costs no allocation. A sendCall is
-// pooled, so that an idle socket holds none; a socket has one recvCall, in which somebody mostly
+// pooled, so that an idle socket holds none; a socket has one recvCall, in which someone mostly
 // waits. x/sys is not used for the calls, because it adds a byte to an empty message. They never
-// wait (see setOpt): if Go's scheduler were told of them, it would hand the processor to another
-// thread whenever the kernel takes some time over a message, which can cost more than the message
-// does.
+// wait (see setOpt): if Go's scheduler were notified of them, it would hand the processor to
+// another thread whenever the kernel takes some time over a message, which can cost more than the
+// message does.
 type sendCall struct {
 	hdr   unix.Msghdr
 	iov   unix.Iovec

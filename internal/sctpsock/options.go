@@ -10,7 +10,7 @@ type Options struct {
 	Events []EventType
 
 	// AuthChunks are the chunk types that the peer must authenticate. SCTP-AUTH
-	// is switched on if there is any. At most 16 (Linux 7.2; 20 in 6.1); never INIT, INIT ACK,
+	// is enabled if there is any. At most 16 (Linux 7.2; 20 in 6.1); never INIT, INIT ACK,
 	// SHUTDOWN COMPLETE, AUTH, or, unless net.sctp.auth_enable is set, COOKIE ECHO.
 	// AddressChanges adds ASCONF and ASCONF ACK to them, without which it does not work.
 	AuthChunks []byte

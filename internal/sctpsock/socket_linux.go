@@ -73,7 +73,7 @@ func (s *Socket) start() error {
 	return nil
 }
 
-// Renew learns anew what has been agreed on with the peer, after a restart that is no end (see
+// Renew learns again what has been agreed on with the peer, after a restart that is no end (see
 // [Options.KeepRestarted]). Nothing else may be called meanwhile.
 func (s *Socket) Renew() error { return s.start() }
 
@@ -204,7 +204,7 @@ func (s *Socket) recv(c *recvCall, wait bool) (stream.Part, error) {
 				return stream.Part{}, stream.ErrWouldBlock
 			}
 		}
-		// After the end there may be a last error, or nothing at all for ever.
+		// After the end there may be a last error, or nothing at all forever.
 		var err error
 		if wait && !s.down {
 			err = s.rc.Read(c.try)

@@ -11,7 +11,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// lender is a Buffer that tells whether it is lent out.
+// lender is a Buffer that reports whether it is lent out.
 type lender struct {
 	b    [100]byte
 	lent chan bool

@@ -366,7 +366,7 @@ func (a *Assoc) abort() {
 }
 
 // Close implements stream.Association. As the kernel does, it shuts the association down in the
-// background, or aborts it if something that has come was not read.
+// background, or aborts it if something that has arrived was not read.
 func (a *Assoc) Close() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()

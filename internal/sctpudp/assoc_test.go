@@ -419,7 +419,7 @@ func TestReadDeadline(t *testing.T) {
 	}
 }
 
-// TestRestart: a host that has lost its state begins anew from the same ports.
+// TestRestart: a host that has lost its state starts over from the same ports.
 func TestRestart(t *testing.T) {
 	l := listen(t, open(t, 0), nil)
 	s := open(t, 0)

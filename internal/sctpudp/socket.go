@@ -172,7 +172,7 @@ func (s *Socket) read(l *link) {
 			s.end()
 			return
 		}
-		// Some systems tell of ICMP messages so. RFC 6951, Section 5.5: SCTP's timers decide.
+		// Some systems report ICMP messages this way. RFC 6951, Section 5.5: SCTP's timers decide.
 		if err != nil {
 			pause = min(pause+time.Millisecond, 100*time.Millisecond)
 			time.Sleep(pause)

@@ -14,7 +14,7 @@ import (
 // A Link is what the network does to each packet. The zero value delivers it at once.
 type Link struct {
 	Delay  time.Duration // from one host to another
-	Jitter time.Duration // at most so much more, for each packet anew; so packets overtake each other
+	Jitter time.Duration // at most so much more, drawn for each packet, so that packets overtake
 
 	// MTU is the size of the largest IP packet, with its headers; 0 is any. A larger one is lost, and
 	// nobody is told, unless it may be fragmented.

@@ -111,7 +111,7 @@ func (r *report) packageEnds(p *pkg, e *event) {
 	switch e.Action {
 	case "pass":
 		if rest := p.rest(); strings.Contains(rest, "no tests to run") {
-			r.fail(e.Package, rest) // somebody wanted some
+			r.fail(e.Package, rest) // someone wanted some
 			return
 		}
 		if p.tests == 0 {
@@ -156,7 +156,7 @@ func (p *pkg) rest() string {
 	return s.String()
 }
 
-// end tells what remains to be told and whether all is well. A package that has
+// end prints what remains, and reports whether all tests passed. A package that has
 // begun but not ended has failed.
 func (r *report) end() bool {
 	for _, name := range slices.Sorted(maps.Keys(r.packages)) {

@@ -52,7 +52,7 @@ func which(t *testing.T) string {
 	return way
 }
 
-// tell is a script for inside: it tells what it finds, a line for each question.
+// tell is a script that runs in the guest and prints a line for each question.
 const tell = `
 echo "arguments: $*"
 echo "files: $(find . -type f | sort | tr '\n' ' ')"

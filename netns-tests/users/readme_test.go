@@ -48,9 +48,8 @@ func bash(t *testing.T, dir, script string, env ...string) string {
 	return string(out)
 }
 
-// TestReadmeProgram does what the README tells who wants a connection of his own: the program,
-// outside of the repository and in a module of its own, is the README's Go, and the commands are
-// the README's.
+// TestReadmeProgram builds and runs the README's program, outside of the repository and in a module
+// of its own, with the README's commands.
 func TestReadmeProgram(t *testing.T) {
 	blocks := section(t, "A connection of your own")
 	home := t.TempDir()

@@ -31,7 +31,7 @@ type Options struct {
 }
 
 // Check follows the associations whose INIT chunk was captured, in the order
-// in which they began. The error tells of a capture or key log that cannot be
+// in which they began. The error reports a capture or key log that cannot be
 // used; what is wrong with an association is in its Defects.
 func Check(frames []Frame, o Options) ([]*Association, error) {
 	log, err := parseKeyLog(o.KeyLog)

@@ -1,5 +1,5 @@
 // Package wire checks DTLS over SCTP (RFC 6083) from the outside: it reads
-// captured packets and a key log, and tells whether what crossed the network
+// captured packets and a key log, and reports whether what crossed the network
 // was what it should be.
 //
 // Call [Check] with the frames of a [Capture] or of a file ([ReadPcap]). It
@@ -18,7 +18,7 @@
 //
 // Nothing here uses the packages under test, except package authchunk, whose
 // model of RFC 4895 is thereby compared with the kernel's. So the key
-// derivation and the record protection are written anew.
+// derivation and the record protection are written again.
 //
 // # Limits
 //

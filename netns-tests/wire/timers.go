@@ -17,7 +17,7 @@ const (
 
 func (p Phase) String() string { return [...]string{"handshake", "data", "close"}[p] }
 
-// A Cause is a timer of RFC 9260 that made somebody wait.
+// A Cause is a timer of RFC 9260 that made someone wait.
 type Cause string
 
 const (
@@ -35,7 +35,7 @@ type Timer struct {
 	Phase  Phase   // handshake if it began in it, else when it ended
 	Since  *Packet // what was retransmitted or acknowledged late
 	Until  *Packet // the retransmission or the acknowledgement
-	Waited bool    // somebody had nothing else to do meanwhile
+	Waited bool    // someone had nothing else to do meanwhile
 }
 
 // Duration returns the time from Since to Until.

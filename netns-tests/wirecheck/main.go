@@ -1,5 +1,5 @@
 // Wirecheck runs a command, captures what passes a network device meanwhile,
-// and tells what DTLS over SCTP (RFC 6083) looked like on the wire.
+// and reports what DTLS over SCTP (RFC 6083) looked like on the wire.
 //
 //	wirecheck [-keylog FILE] [-pcap FILE] DEVICE COMMAND [ARG...]
 //

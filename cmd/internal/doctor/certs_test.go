@@ -283,7 +283,7 @@ func cut(text string) string {
 	return strings.Join(append(lines[:3:3], lines[4:]...), "")
 }
 
-// Files that are not what they should be are told apart.
+// Each fault of a file has an error of its own.
 func TestFileFaults(t *testing.T) {
 	root := issueTest(nil, "P-256", testpki.CA("root"))
 	leaf := issueTest(root, "RSA 2048", leafNamed("leaf"))

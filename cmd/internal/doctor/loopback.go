@@ -55,7 +55,7 @@ func Loopback(
 		return state, 0, err
 	}
 	defer l.Close()
-	go serveOne(ctx, l) // the client tells what fails
+	go serveOne(ctx, l) // the client reports what fails
 	start := time.Now()
 	d := sctpdtls.Dialer{Config: client}
 	c, err := d.DialConn(ctx, network, l.Addr().String())

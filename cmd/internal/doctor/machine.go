@@ -72,7 +72,7 @@ func (m Machine) kernel() Finding {
 	return Okay("%s %s", m.System, m.Release)
 }
 
-// sctp tells whether there are SCTP sockets, and if not, why not.
+// sctp reports whether there are SCTP sockets, and if not, why not.
 func (m Machine) sctp() Finding {
 	err := m.Socket(syscall.AF_INET)
 	if err == nil {
@@ -125,7 +125,7 @@ func (m Machine) auth() Finding {
 	return Note("", "net.sctp.auth_enable cannot be read")
 }
 
-// ipv6 tells whether a socket can have addresses of IPv6.
+// ipv6 reports whether a socket can have addresses of IPv6.
 func (m Machine) ipv6() Finding {
 	if err := m.Socket(syscall.AF_INET6); err != nil {
 		return Note("if you want IPv6: boot without ipv6.disable=1, or let systemd's "+
@@ -149,8 +149,8 @@ const capNetAdmin = 1 << 12
 // overhead is more than what a record has besides its message.
 const overhead = 64
 
-// messages tells how large a message can be where both ends ask for large ones: the buffers of the
-// socket have to hold it.
+// messages reports how large a message can be where both ends ask for large ones: the buffers of
+// the socket have to hold it.
 func (m Machine) messages() Finding {
 	_, effective, _ := strings.Cut(m.read("proc/self/status"), "CapEff:")
 	effective, _, _ = strings.Cut(effective, "\n")

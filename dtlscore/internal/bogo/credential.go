@@ -89,7 +89,7 @@ func (o *options) issuersMatter() bool {
 var errNoCredential = &dtlscore.AlertError{Alert: dtlscore.AlertHandshakeFailure, Local: true,
 	Err: errors.New("no credential is for the peer")}
 
-// forClient is a Config.GetCertificate that heeds the issuers that a client
+// forClient is a Config.GetCertificate that obeys the issuers that a client
 // names for those credentials alone that ask for it.
 func (o *options) forClient(certs []tls.Certificate) func(*tls.ClientHelloInfo) (*tls.Certificate,
 	error) {

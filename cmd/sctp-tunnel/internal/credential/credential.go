@@ -38,7 +38,7 @@ type Source struct {
 
 	mu     sync.Mutex // guards the following
 	now    *loaded
-	broken [sha256.Size]byte // what could not be used when somebody looked last
+	broken [sha256.Size]byte // what could not be used when someone looked last
 	said   bool              // that was told
 }
 

@@ -40,7 +40,7 @@ func (r *run) accept(ctx context.Context) error {
 
 const firstProbe = 100 * time.Millisecond
 
-// unreachable tells of a target that is not reachable, once for each reason.
+// unreachable reports a target that is not reachable, once for each reason.
 func (r *run) unreachable(err error) {
 	r.mu.Lock()
 	told := r.notReady != nil && r.notReady.Error() == err.Error()

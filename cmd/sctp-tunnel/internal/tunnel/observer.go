@@ -8,8 +8,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// An Association is what the tunnel makes one of: that with the daemon, in clear, and that with the
-// peer, over DTLS.
+// An Association is what the tunnel makes one of: that with the daemon, in the clear, and that with
+// the peer, over DTLS.
 type Association struct {
 	ID      uint64 // counts from 1 in each process
 	Service string
@@ -73,8 +73,8 @@ func (a *Association) Stats() (sctpdtls.Stats, error) { return a.conn.Load().Sta
 // Paths returns those of the DTLS connection.
 func (a *Association) Paths() ([]sctpdtls.Path, error) { return a.conn.Load().Paths() }
 
-// An Observer is told what happens, for metrics. Methods are called by any goroutine at any time
-// and must return soon.
+// An Observer is notified of what happens, for metrics. Methods are called by any goroutine at any
+// time and must return soon.
 type Observer interface {
 	// Began and Ended are called once for each association. err is nil if the end was clean.
 	Began(a *Association)

@@ -15,9 +15,9 @@ import (
 // from, and its successors.
 //
 // Two goroutines carry messages, one each way. Each reads until the end of its side, and passes
-// that on: what SHUTDOWN ends in clear, close_notify ends over DTLS, and the other way round. Each
-// direction ends by itself, as those of SCTP do: what the daemon or the peer had sent before it
-// learned of the other's end still crosses. Any other end is an ABORT of both.
+// that on: what SHUTDOWN ends in the clear, close_notify ends over DTLS, and the other way round.
+// Each direction ends by itself, as those of SCTP do: what the daemon or the peer had sent before
+// it learned of the other's end still crosses. Any other end is an ABORT of both.
 type pair struct {
 	info  *Association
 	clear stream.Association
@@ -133,7 +133,7 @@ func (p *pair) in() {
 	}
 }
 
-// deliver sends messages to the daemon. An error was told of already.
+// deliver sends messages to the daemon. The error was reported already.
 func (p *pair) deliver(w *clearWriter, msgs []sctpdtls.Message) error {
 	full := msgs[:0]
 	for _, m := range msgs {

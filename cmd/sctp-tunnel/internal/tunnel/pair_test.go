@@ -128,7 +128,7 @@ func (c *memChain) redial(_ context.Context, old *sctpdtls.Conn) (*sctpdtls.Conn
 	return next, c.lost
 }
 
-// A keyCounter is told of changed keys.
+// A keyCounter is notified of changed keys.
 type keyCounter struct {
 	nobody
 	changed atomic.Int32

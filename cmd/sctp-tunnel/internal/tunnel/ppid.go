@@ -2,8 +2,8 @@ package tunnel
 
 import "maps"
 
-// DefaultPPIDs returns the payload protocol identifiers that IANA has registered twice: in clear,
-// and over DTLS.
+// DefaultPPIDs returns the payload protocol identifiers that IANA has registered twice: in the
+// clear, and over DTLS.
 func DefaultPPIDs() map[uint32]uint32 {
 	return map[uint32]uint32{
 		46: 47, // Diameter (RFC 6733)

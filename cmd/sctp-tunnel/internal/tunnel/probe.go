@@ -20,7 +20,7 @@ import (
 // A Client looks whether its target can be reached by a connection that carries nothing. A daemon
 // at its far end may not bear that: freeDiameter ends when an association is gone before it was
 // accepted. So the connection says by ALPN (RFC 7301) what it is for. A tunnel then only looks
-// whether somebody listens on the daemon's port. An endpoint that does not know the protocol gets a
+// whether someone listens on the daemon's port. An endpoint that does not know the protocol gets a
 // connection that stays for a while before it is closed.
 const probeProtocol = "sctp-tunnel-probe"
 
@@ -39,7 +39,7 @@ func (r *run) probe(ctx context.Context) error {
 	config.NextProtos = []string{probeProtocol}
 	conn, err := r.dial(ctx, config, r.Target, r.Limits.Streams, r.Limits.Streams)
 	if isNoProtocol(err) {
-		return nil // somebody is there
+		return nil // someone is there
 	}
 	if err != nil {
 		return err
@@ -114,7 +114,7 @@ func (t *listenTable) close() {
 	}
 }
 
-// listens reports whether somebody listens on the port of target; known is false if that cannot be
+// listens reports whether someone listens on the port of target; known is false if that cannot be
 // seen, as on another host.
 func (t *listenTable) listens(ctx context.Context, target string) (yes, known bool) {
 	to, err := resolve(ctx, target)

@@ -46,7 +46,7 @@ const recordLife = 1 << 23
 // chunkPayload is the least that a full DATA chunk carries: a path's MTU may be 512 bytes.
 const chunkPayload = 400
 
-// A renewer looks after the keys and certificates of a pair's connection.
+// A renewer manages the keys and certificates of a pair's connection.
 type renewer struct {
 	renewal
 	pair   *pair
@@ -125,7 +125,7 @@ func (n *renewer) refresh() {
 		first = n.peers
 	}
 	if first == n.first {
-		return // it was tried in vain, so that less time is left
+		return // it was tried without success, so that less time is left
 	}
 	n.first, n.ask = first, min(n.margin, time.Until(first)/4)
 	if n.redial == nil { // lest both begin at the same time

@@ -233,7 +233,7 @@ func (r *run) forget(a *Association) {
 	maps.DeleteFunc(r.byConn, func(_ *sctpdtls.Conn, of *Association) bool { return of == a })
 }
 
-// attributes of the line that tells of the beginning.
+// attributes of the line that reports the beginning.
 func (a *Association) attributes() []any {
 	s := &a.State
 	return []any{
@@ -245,7 +245,7 @@ func (a *Association) attributes() []any {
 	}
 }
 
-// attributes of the line that tells of the end.
+// attributes of the line that reports the end.
 func (p *pair) attributes() []any {
 	list := []any{"why", string(p.why)}
 	if p.err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// serve is Run of a Server. The daemon is dialled in the middle of the handshake, when the peer has
+// serve is Run of a Server. The daemon is dialed in the middle of the handshake, when the peer has
 // proved who it is: if there is no daemon, the handshake fails, and no peer thinks that it has
 // reached one.
 func (r *run) serve(ctx context.Context) error {
@@ -54,7 +54,7 @@ func (r *run) serve(ctx context.Context) error {
 	}
 }
 
-// welcome carries messages between a peer and the daemon that was dialled for it.
+// welcome carries messages between a peer and the daemon that was dialed for it.
 func (r *run) welcome(ctx context.Context, a *admission, conn *sctpdtls.Conn) {
 	if a == nil { // closed meanwhile
 		conn.Abort()
@@ -82,7 +82,7 @@ type admission struct {
 	took   time.Duration      // from ClientHello to the peer's Finished
 }
 
-// discard gives up what waits for a peer that does not come. What was dialled for it goes when the
+// discard gives up what waits for a peer that does not come. What was dialed for it goes when the
 // daemon has had the time to accept it.
 func (a *admission) discard() {
 	if a != nil && a.pair != nil {

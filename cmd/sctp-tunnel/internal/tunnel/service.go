@@ -17,7 +17,7 @@ import (
 type Role uint8
 
 const (
-	// Server accepts DTLS over SCTP from the network, and dials the daemon beside it in clear.
+	// Server accepts DTLS over SCTP from the network, and dials the daemon beside it in the clear.
 	Server Role = iota + 1
 	// Client accepts plain SCTP from the daemon beside it, and dials the network with DTLS over
 	// SCTP.
@@ -43,7 +43,7 @@ type Service struct {
 	Name string // for logs and metrics
 	Role Role
 
-	// Listen is where the service accepts associations: with DTLS for a Server, in clear for a
+	// Listen is where the service accepts associations: with DTLS for a Server, in the clear for a
 	// Client.
 	Listen string
 	// Target is where it dials: the daemon for a Server, the far end for a Client.
@@ -62,8 +62,8 @@ type Service struct {
 	// of this host (IP_FREEBIND). The daemon's answers need a route back to this host.
 	PeerSource bool
 
-	// PPIDs are payload protocol identifiers in clear, and what becomes of them over DTLS. They add
-	// to [DefaultPPIDs], and replace those of the same number. The way back is the inverse.
+	// PPIDs are payload protocol identifiers in the clear, and what becomes of them over DTLS. They
+	// add to [DefaultPPIDs], and replace those of the same number. The way back is the inverse.
 	PPIDs map[uint32]uint32
 
 	Limits Limits

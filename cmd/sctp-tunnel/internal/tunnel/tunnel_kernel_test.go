@@ -429,7 +429,7 @@ func TestKernelBothWays(t *testing.T) {
 	}
 }
 
-// A port that somebody else has is told with whose it is.
+// The error about a port in use names the process that uses it.
 func TestKernelHolder(t *testing.T) {
 	l, err := sctpsock.Listen([]netip.AddrPort{outer}, nil)
 	if err != nil {
