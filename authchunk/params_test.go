@@ -39,7 +39,7 @@ func TestParseParams(t *testing.T) {
 	}
 }
 
-func TestKeyVectorWithoutChunks(t *testing.T) { // 5.5: what was not sent is left out
+func TestKeyVectorWithoutChunks(t *testing.T) { // what was not sent is left out
 	p, err := ParseParams(unhex(t, vectorA[:72]+vectorA[84:]))
 	if err != nil {
 		t.Fatal(err)

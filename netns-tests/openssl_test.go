@@ -154,7 +154,7 @@ var opensslCases = []struct {
 	{"AES-256-GCM, P-384", 0xc02c, false, []string{"-groups", "P-384:P-256"}},
 	{"ChaCha20-Poly1305, X25519", 0xcca9, false, []string{"-groups", "X25519:P-256"}},
 	{"any suite", 0, false, nil},
-	{"old label", 0, true, []string{"-sctp_label_bug"}}, // 2.1 to 2.5
+	{"old label", 0, true, []string{"-sctp_label_bug"}},
 }
 
 // Our client and OpenSSL's server: both show certificates, talk in both directions, our end closes.

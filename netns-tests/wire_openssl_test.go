@@ -29,7 +29,7 @@ func TestWireOpenSSL(t *testing.T) { // RFC 6083, Section 4.8
 		arguments   []string
 	}{
 		{"RFC 6083", wire.DefaultLabel, nil},
-		{"old label", wire.DefaultLabel + "\x00", []string{"-sctp_label_bug"}}, // 2.1
+		{"old label", wire.DefaultLabel + "\x00", []string{"-sctp_label_bug"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			frames, keyLog, said := captureOpenSSL(t, client, server, certs, tt.arguments)

@@ -68,7 +68,7 @@ func TestPartialReliabilityAgreed(t *testing.T) {
 	}
 }
 
-func TestAttackB8PeerWithoutAuth(t *testing.T) { // 1.34: the kernel lets the peer in; we must see it
+func TestAttackB8PeerWithoutAuth(t *testing.T) { // the kernel lets the peer in; we must see it
 	tests := []struct {
 		name           string
 		client, server *Options
@@ -118,7 +118,7 @@ func TestAuthOptions(t *testing.T) { // RFC 6083, Section 4.5
 	}
 }
 
-func TestKeyChange(t *testing.T) { // 1.49, 1.52, 1.55, 5.12: while both ends hold both keys, either is taken
+func TestKeyChange(t *testing.T) { // while both ends hold both keys, either is taken
 	c, s := pair(t, withAuth(), withAuth())
 	echo := func(what string) {
 		t.Helper()
@@ -143,7 +143,7 @@ func TestKeyChange(t *testing.T) { // 1.49, 1.52, 1.55, 5.12: while both ends ho
 	}
 }
 
-func TestKeyBoundToMessage(t *testing.T) { // 5.23: and so the sender may forget it at once
+func TestKeyBoundToMessage(t *testing.T) { // and so the sender may forget it at once
 	c, s := pair(t, fast(), fast())
 	must(t, c.SetAuthKey(1, []byte("one")), s.SetAuthKey(1, []byte("one")))
 	deaf(t, s)
@@ -155,7 +155,7 @@ func TestKeyBoundToMessage(t *testing.T) { // 5.23: and so the sender may forget
 	wantMessage(t, s, "under key 1")
 }
 
-func TestMissingKey(t *testing.T) { // 1.54: no error anywhere, and all is well when the key comes
+func TestMissingKey(t *testing.T) { // no error anywhere, and all is well when the key comes
 	c, s := pair(t, fast(), fast())
 	must(t, c.SetAuthKey(1, []byte("one")), c.SetActiveAuthKey(1))
 	send(t, c, "early", stream.Info{Stream: 1})
@@ -169,7 +169,7 @@ func TestMissingKey(t *testing.T) { // 1.54: no error anywhere, and all is well 
 	wantEvent[stream.Dry](t, c)
 }
 
-func TestAttackH4OldKey(t *testing.T) { // 1.53: key 0 is everybody's
+func TestAttackH4OldKey(t *testing.T) { // key 0 is everybody's
 	for _, how := range []string{"deleted", "replaced"} {
 		t.Run(how, func(t *testing.T) {
 			c, s := pair(t, fast(), fast())

@@ -73,7 +73,7 @@ func TestDryWhileReading(t *testing.T) {
 	wantMessage(t, c, "before")
 }
 
-func TestDryOfThePast(t *testing.T) { // 1.39: a stale event must not satisfy the wait
+func TestDryOfThePast(t *testing.T) { // a stale event must not satisfy the wait
 	c, s := pair(t, withAuth(), withAuth())
 
 	// Notifications pile up: of sends and of window updates.

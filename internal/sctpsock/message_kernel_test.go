@@ -140,7 +140,8 @@ func TestSendErrors(t *testing.T) {
 	wantMessage(t, s, "after")
 }
 
-func TestReliableDespiteDefaults(t *testing.T) { // 1.23: a changed default does not make control records unreliable
+// A changed default does not make control records unreliable.
+func TestReliableDespiteDefaults(t *testing.T) {
 	const optDefaultPRInfo = 114
 	type defaultPRInfo struct {
 		AssocID int32

@@ -258,7 +258,7 @@ func TestDefects(t *testing.T) {
 		})
 	}
 
-	t.Run("Finished under key 0 where that is accepted", func(t *testing.T) { // 1.55
+	t.Run("Finished under key 0 where that is accepted", func(t *testing.T) {
 		plan := r.plan(t)
 		plan[atClientFinished].keyID = 0
 		a := checkOne(t, r.capture(t, plan).frames,
@@ -267,7 +267,7 @@ func TestDefects(t *testing.T) {
 			t.Errorf("defects: %v", a.Defects)
 		}
 	})
-	t.Run("exporter label of old OpenSSL versions", func(t *testing.T) { // 2.1
+	t.Run("exporter label of old OpenSSL versions", func(t *testing.T) {
 		s := r.capture(t, r.plan(t))
 		a := checkOne(t, s.frames, Options{KeyLog: r.keyLog(t), Label: DefaultLabel + "\x00"})
 		if len(a.Defects) == 0 || a.Defects[0].Kind != WrongHMAC {
