@@ -65,6 +65,8 @@ func (o *serviceOptions) flags(listen, target, ca string) []cli.Flag {
 			&s.Label),
 		number("streams", "at most `N` streams in each direction (default: 1024)", &s.Streams),
 		number("buffer", "`BYTES` of each buffer of a socket (default: 262144)", &s.Buffer),
+		number("max-message-size", "carry messages of up to `BYTES`, in DTLS 1.3 with a peer that takes "+
+			"more too (default: 16384)", &s.MaxMessageSize),
 		number("max-associations", "at most `N` associations (default: 4096)", &s.MaxAssociations),
 		number("max-handshakes", "at most `N` handshakes at a time (default: 1024)", &s.MaxHandshakes),
 		number("max-handshakes-per-host", "at most `N` of them with one host (default: a quarter)",

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/access"
 	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/tunnel"
+	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
@@ -335,15 +336,22 @@ func (c *checker) limits(s *Settings) tunnel.Limits {
 		}
 		return d
 	}
+	if s.Buffer != 0 && s.MaxMessageSize > 0 && s.Buffer < s.MaxMessageSize+dtlscore.MaxOverhead {
+		c.fault("buffer", fmt.Sprintf("it is %d, and does not hold a message of max-message-size",
+			s.Buffer), fmt.Sprintf("give %d or more, or leave it out",
+			s.MaxMessageSize+dtlscore.MaxOverhead))
+	}
 	return tunnel.Limits{
 		Associations:      number("max-associations", s.MaxAssociations, 1, 1<<20),
 		Handshakes:        number("max-handshakes", s.MaxHandshakes, 1, 1<<20),
 		HandshakesPerHost: number("max-handshakes-per-host", s.MaxHandshakesPerHost, 1, 1<<20),
 		Streams:           uint16(number("streams", s.Streams, 1, 65535)),
 		Buffer:            number("buffer", s.Buffer, 16384, 1<<30),
-		Handshake:         span("handshake-timeout", s.HandshakeTimeout),
-		Drain:             span("drain-timeout", s.DrainTimeout),
-		Probe:             span("probe-interval", s.ProbeInterval),
+		Message: number("max-message-size", s.MaxMessageSize, sctpdtls.MaxMessageSize,
+			sctpdtls.MaxLargeMessageSize),
+		Handshake: span("handshake-timeout", s.HandshakeTimeout),
+		Drain:     span("drain-timeout", s.DrainTimeout),
+		Probe:     span("probe-interval", s.ProbeInterval),
 	}
 }
 

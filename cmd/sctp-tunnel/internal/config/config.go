@@ -89,6 +89,7 @@ type Settings struct {
 	MaxHandshakesPerHost int    `toml:"max-handshakes-per-host"`
 	Streams              int    `toml:"streams"`
 	Buffer               int    `toml:"buffer"`
+	MaxMessageSize       int    `toml:"max-message-size"`
 	HandshakeTimeout     string `toml:"handshake-timeout"`
 	DrainTimeout         string `toml:"drain-timeout"`
 	ProbeInterval        string `toml:"probe-interval"`

@@ -3,6 +3,7 @@ package tunnel
 import (
 	"sync"
 
+	"github.com/seed-41f70523/dtls-sctp/internal/largebuf"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
@@ -19,10 +20,19 @@ var batches = sync.Pool{New: func() any { return new(batch) }}
 // A clearReader reads messages from the daemon, as many at a time as are there.
 type clearReader struct {
 	from  stream.Association
+	limit int    // bytes that a message may have
 	batch *batch // nil while there is nothing
-	start int    // of the message that is being read, in batch.buf
+	large []byte // in place of batch.buf, for a message that is larger
+	start int    // of the message that is being read, in buf
 	at    int    // its end so far
 	err   error  // of the last Recv, for the next call
+}
+
+func (r *clearReader) buf() []byte {
+	if r.large != nil {
+		return r.large
+	}
+	return r.batch.buf[:]
 }
 
 // Get and Put make it the [stream.Buffer] of its association.
@@ -30,7 +40,7 @@ func (r *clearReader) Get() []byte {
 	if r.batch == nil {
 		r.batch = batches.Get().(*batch)
 	}
-	return r.batch.buf[r.at:]
+	return r.buf()[r.at:]
 }
 
 // Put gives the batch back unless there is something in it.
@@ -41,6 +51,8 @@ func (r *clearReader) Put() {
 }
 
 func (r *clearReader) release() {
+	largebuf.Put(r.large)
+	r.large = nil
 	if r.batch != nil {
 		clear(r.batch.msgs[:])
 		batches.Put(r.batch)
@@ -55,13 +67,14 @@ func (r *clearReader) next() ([]sctpdtls.Message, error) {
 		r.release()
 		return nil, r.err
 	}
-	if r.batch != nil { // what there is of the next message moves to the front
-		r.at = copy(r.batch.buf[:], r.batch.buf[r.start:r.at])
-		r.start = 0
-		r.Put()
+	if r.batch != nil {
+		r.toFront()
 	}
 	n := 0
 	for r.err == nil && n < stream.MaxBatch && (n == 0 || r.room() > 0) {
+		if r.room() == 0 {
+			r.grow()
+		}
 		part, err := r.from.Recv(r, n == 0)
 		switch {
 		case err == stream.ErrWouldBlock:
@@ -73,11 +86,11 @@ func (r *clearReader) next() ([]sctpdtls.Message, error) {
 		default:
 			r.at += part.N
 			size := r.at - r.start
-			if size > sctpdtls.MaxMessageSize {
-				r.err = &tooLargeError{Stream: part.Info.Stream, PPID: part.Info.PPID}
+			if size > r.limit {
+				r.err = &tooLargeError{Stream: part.Info.Stream, PPID: part.Info.PPID, Limit: r.limit}
 			} else if part.End {
 				m := &r.batch.msgs[n]
-				m.Data = r.batch.buf[r.start:r.at:r.at]
+				m.Data = r.buf()[r.start:r.at:r.at]
 				m.MessageInfo = sctpdtls.MessageInfo{
 					Stream:    part.Info.Stream,
 					PPID:      part.Info.PPID,
@@ -95,11 +108,34 @@ func (r *clearReader) next() ([]sctpdtls.Message, error) {
 	return r.batch.msgs[:n], nil
 }
 
+// toFront moves what there is of the next message to the front, out of a large buffer if it fits
+// into the usual one.
+func (r *clearReader) toFront() {
+	rest := r.buf()[r.start:r.at]
+	if r.large != nil && len(rest) < len(r.batch.buf) {
+		copy(r.batch.buf[:], rest)
+		largebuf.Put(r.large)
+		r.large = nil
+	} else {
+		copy(r.buf(), rest)
+	}
+	r.start, r.at = 0, len(rest)
+	r.Put()
+}
+
+// grow makes room for more of a message that fills the buffer.
+func (r *clearReader) grow() {
+	large := largebuf.Get(min(2*len(r.buf()), r.limit+1)) // one byte more tells that it is too large
+	copy(large, r.buf())
+	largebuf.Put(r.large)
+	r.large = large
+}
+
 func (r *clearReader) room() int {
 	if r.batch == nil {
 		return len(batch{}.buf)
 	}
-	return len(r.batch.buf) - r.at
+	return len(r.buf()) - r.at
 }
 
 func (r *clearReader) event(e stream.Event) {
@@ -128,7 +164,7 @@ func (w *clearWriter) write(msgs []sctpdtls.Message) (sent int, err error) {
 		w.infos[i] = stream.Info{Stream: m.Stream, PPID: m.PPID, Unordered: m.Unordered}
 	}
 	n := len(msgs)
-	if n > 0 {
+	if n > 1 || n == 1 && len(msgs[0].Data) > 1000 {
 		// Nothing may follow, and the daemon's SCTP would acknowledge it in 200 ms (RFC 7053).
 		w.infos[n-1].SackImmediately = true
 	}

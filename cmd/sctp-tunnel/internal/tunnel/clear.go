@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"syscall"
+	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
@@ -28,17 +29,24 @@ func (k kernelAssociation) Close() error {
 func (k kernelAssociation) LocalAddr() net.Addr  { return sctpsock.Addr(k.LocalAddrs()) }
 func (k kernelAssociation) RemoteAddr() net.Addr { return sctpsock.Addr(k.RemoteAddrs()) }
 
-// clearOptions are those of associations with daemons. Acknowledgements are not delayed: the daemon
-// is beside, and may wait for them, while its packets are as large as the loopback interface
-// allows.
+// sackDelay is how long acknowledgements to a daemon wait for an answer to go with. It is short, for
+// the daemon may wait for them, as one does that has Nagle's algorithm.
+const sackDelay = 4 * time.Millisecond
+
+// clearOptions are those of associations with daemons.
 func (s *Service) clearOptions() *sctpsock.Options {
+	message := 0
+	if s.Limits.large() {
+		message = s.Limits.Message
+	}
 	return &sctpsock.Options{
+		MessageSize: message,
 		Options: stream.Options{
 			OutStreams:   s.Limits.Streams,
 			MaxInStreams: s.Limits.Streams,
 			ReadBuffer:   s.Limits.Buffer,
 			WriteBuffer:  s.Limits.Buffer,
-			SACKDelay:    -1,
+			SACKDelay:    sackDelay,
 			Control:      func(_, _ string, c syscall.RawConn) error { return abortOnClose(c, true) },
 		},
 		KeepRestarted: true,

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/seed-41f70523/dtls-sctp/internal/largebuf"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
@@ -28,8 +29,11 @@ type pair struct {
 	adopt func(*sctpdtls.Conn) // called before there is another connection
 	renew *renewer
 
+	successor string // its name; run.mu guards it
+
 	mu    sync.Mutex // guards the following
 	ended bool       // the daemon sends no more
+	over  bool       // both associations have ended
 	why   Reason     // the first to be known; a failure takes the place of a clean one
 	err   error      // of a failure
 	late  int        // messages that could not be delivered because their receiver had ended
@@ -59,11 +63,14 @@ func (p *pair) run(stop context.Context, limit time.Duration) {
 	cancel()
 	renewer.Wait()
 	p.finish()
+	p.mu.Lock()
+	p.over = true
+	p.mu.Unlock()
 }
 
 // out carries messages from the daemon to the peer.
 func (p *pair) out() {
-	r := &clearReader{from: p.clear}
+	r := &clearReader{from: p.clear, limit: p.info.State.MaxWrite}
 	defer r.release()
 	for {
 		msgs, err := r.next()
@@ -106,9 +113,16 @@ func (p *pair) in() {
 		n, err := conn.ReadMessages(nil, msgs) // waits, without memory for what comes
 		if err == io.ErrShortBuffer {
 			b := batches.Get().(*batch)
+			buf := b.buf[:]
+			if size := msgs[0].Length; size > len(buf) {
+				buf = largebuf.Get(size)
+			}
 			msgs = b.msgs[:]
-			if n, err = conn.ReadMessages(b.buf[:], msgs); err == nil {
+			if n, err = conn.ReadMessages(buf, msgs); err == nil {
 				err = p.deliver(w, msgs[:n])
+			}
+			if len(buf) > len(b.buf) {
+				largebuf.Put(buf)
 			}
 			clear(msgs)
 			batches.Put(b)
@@ -194,7 +208,7 @@ func (p *pair) ending(why Reason) (first bool) {
 // fail ends both associations by ABORT, and says why, unless that is known already.
 func (p *pair) fail(why Reason, err error) {
 	p.mu.Lock()
-	known := p.err != nil
+	known := p.err != nil || p.over
 	if !known {
 		p.why, p.err = why, err
 	}

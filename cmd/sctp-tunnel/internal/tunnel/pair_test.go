@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -166,6 +167,9 @@ func (space) Put()          {}
 func read(a *assoctest.Assoc) (string, stream.Info, error) {
 	b := make([]byte, 20_000)
 	for n := 0; ; {
+		if n == len(b) {
+			b = append(b, make([]byte, n)...)
+		}
 		p, err := a.Recv(space(b[n:]), true)
 		if err != nil {
 			return "", stream.Info{}, err
@@ -357,5 +361,61 @@ func TestPairRestart(t *testing.T) {
 			t.Error("the daemon's association is gone")
 		}
 		c.client.clear.Abort()
+	})
+}
+
+// At a server a restart of the daemon ends both: the far daemon dials again.
+func TestServerRestart(t *testing.T) {
+	inMemory(t, assoctest.Options{Delay: time.Millisecond}, func(t *testing.T, c *memChain) {
+		conn, peer, err := c.connect(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		daemon, dialled := assoctest.Pair(t, c.options)
+		r := c.runs[1]
+		r.slots <- struct{}{}
+		var done sync.WaitGroup
+		done.Go(func() { r.welcome(t.Context(), &admission{r: r, daemon: dialled}, peer) })
+		dialled.Inject(stream.AssocChange{State: stream.AssocRestarted})
+		c.wantEnd(daemon, syscall.ECONNRESET)
+		done.Wait()
+		if !dialled.Gone() {
+			t.Error("the daemon has an association with nobody")
+		}
+		conn.Abort()
+		daemon.Close()
+	})
+}
+
+// Messages larger than RFC 6083 has them cross where both tunnels and DTLS 1.3 let them, up to the
+// limit of the smaller one, among others; a larger one ends the association and says so.
+func TestPairLarge(t *testing.T) {
+	const most, less = 1 << 20, 300_000
+	o := assoctest.Options{Delay: time.Millisecond, Window: 3 * most, Buffer: 3 * most, PartSize: 5000,
+		Forget: true, MTU: 60_000}
+	changedInMemory(t, o, func(c *memChain) {
+		c.runs[0].Limits.Message, c.runs[1].Limits.Message = most, less
+	}, func(t *testing.T, c *memChain) {
+		limits := map[*assoctest.Assoc]int{c.near: less, c.far: most}
+		if c.version == sctpdtls.VersionDTLS12 {
+			limits = map[*assoctest.Assoc]int{c.near: 16384, c.far: 16384}
+		}
+		for from, to := range map[*assoctest.Assoc]*assoctest.Assoc{c.near: c.far, c.far: c.near} {
+			for i, size := range []int{1, 65535, 65536, 65537, 2, 131_072, 131_073, 16384, less, 3, most} {
+				size = min(size, limits[from])
+				text := strings.Repeat(string(rune('a'+i)), size-1) + "."
+				c.send(from, text, stream.Info{Stream: uint16(i)})
+				c.send(from, "behind", stream.Info{Stream: uint16(i)})
+				c.wantRead(to, text, stream.Info{Stream: uint16(i)})
+				c.wantRead(to, "behind", stream.Info{Stream: uint16(i)})
+			}
+		}
+		c.send(c.near, strings.Repeat("x", limits[c.near]+1), stream.Info{})
+		c.wantEnd(c.near, syscall.ECONNRESET)
+		c.wantEnd(c.far, syscall.ECONNRESET)
+		c.wantReason(TooLarge, PeerAbort)
+		if text := c.client.err.Error(); !strings.Contains(text, fmt.Sprint(limits[c.near], " bytes")) {
+			t.Errorf("the error does not say how many: %s", text)
+		}
 	})
 }

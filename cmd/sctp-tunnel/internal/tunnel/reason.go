@@ -53,23 +53,25 @@ func (r Reason) Clean() bool { return r == DaemonShutdown || r == PeerClose || r
 
 var errRestarted = errors.New("the daemon has restarted its association (RFC 9260, Section 5.2)")
 
-// A tooLargeError is the end of an association by a message that DTLS over SCTP cannot carry.
+// A tooLargeError is the end of an association by a message that the connection cannot carry.
 type tooLargeError struct {
 	Stream uint16
 	PPID   uint32
+	Limit  int // bytes
 }
 
 func (e *tooLargeError) Error() string {
 	return fmt.Sprintf("a message of the daemon on stream %d, protocol identifier %d, has more than "+
-		"%d bytes, which is all that DTLS over SCTP carries (RFC 6083, Section 1.1); "+
-		"let the daemon send smaller ones", e.Stream, e.PPID, sctpdtls.MaxMessageSize)
+		"%d bytes, which is all that this connection carries (RFC 6083, Section 1.1): let the daemon "+
+		"send smaller ones, or set max-message-size at both ends, in DTLS 1.3",
+		e.Stream, e.PPID, e.Limit)
 }
 
 // daemonReason says what err of the association with the daemon means.
 func daemonReason(err error) Reason {
 	_, tooLarge := errtype.As[*tooLargeError](err)
 	switch {
-	case tooLarge:
+	case tooLarge, errors.Is(err, syscall.EMSGSIZE):
 		return TooLarge
 	case errors.Is(err, errRestarted):
 		return DaemonRestart

@@ -26,21 +26,23 @@ type run struct {
 	table        *listenTable
 	slots        chan struct{} // one for each association, those that are being set up included
 
-	mu       sync.Mutex // guards the following
-	all      map[*Association]*pair
-	byConn   map[*sctpdtls.Conn]*Association
-	notReady error // why no association is accepted
+	mu          sync.Mutex // guards the following
+	all         map[*Association]*pair
+	byConn      map[*sctpdtls.Conn]*Association
+	bySuccessor map[string]*pair // by the name of the successor of the newest connection
+	notReady    error            // why no association is accepted
 }
 
 func newRun(s *Service) *run {
 	r := &run{
-		Service:  s,
-		ppids:    newPPIDMap(s.PPIDs),
-		log:      s.Log,
-		watch:    s.Observer,
-		all:      make(map[*Association]*pair),
-		byConn:   make(map[*sctpdtls.Conn]*Association),
-		notReady: errNotRunning,
+		Service:     s,
+		ppids:       newPPIDMap(s.PPIDs),
+		log:         s.Log,
+		watch:       s.Observer,
+		all:         make(map[*Association]*pair),
+		byConn:      make(map[*sctpdtls.Conn]*Association),
+		bySuccessor: make(map[string]*pair),
+		notReady:    errNotRunning,
 	}
 	s.Limits = s.Limits.withDefaults(s.Role)
 	if r.log == nil {
@@ -69,6 +71,9 @@ func (r *run) config() *sctpdtls.Config {
 	c.MaxHandshakesPerHost = r.Limits.HandshakesPerHost
 	c.SCTP.OutStreams, c.SCTP.MaxInStreams = r.Limits.Streams, r.Limits.Streams
 	c.SCTP.ReadBuffer, c.SCTP.WriteBuffer = r.Limits.Buffer, r.Limits.Buffer
+	if r.Limits.large() {
+		c.MaxMessageSize = r.Limits.Message
+	}
 	// All that the peer may have on its way, so that keys can change while the daemon is slow.
 	c.ReadQueue = 4 * r.Limits.Buffer
 	c.Renegotiation = sctpdtls.RenegotiateFreely
@@ -91,11 +96,11 @@ func (r *run) showCurrent(c *sctpdtls.Config) {
 	c.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 		all := r.TLS().Certificates
 		for i := range all {
-			if hello.SupportsCertificate(&all[i]) == nil {
-				return &all[i], nil
+			if hello.SupportsCertificate(&all[i]) == nil || i == len(all)-1 {
+				return &all[i], nil // the handshake says if it does not fit
 			}
 		}
-		return &all[0], nil // the handshake says what does not fit
+		return nil, nil // none any more
 	}
 	c.GetClientCertificate = func(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 		all := r.TLS().Certificates
@@ -220,15 +225,21 @@ func (r *run) newPair(
 
 // know adds a connection of a pair.
 func (r *run) know(conn *sctpdtls.Conn, p *pair) {
+	name := nameOfSuccessor(conn.ConnectionState())
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.all[p.info], r.byConn[conn] = p, p.info
+	delete(r.bySuccessor, p.successor)
+	if p.successor = name; name != "" {
+		r.bySuccessor[name] = p
+	}
 }
 
 // forget removes a pair and its connections.
 func (r *run) forget(a *Association) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	delete(r.bySuccessor, r.all[a].successor)
 	delete(r.all, a)
 	maps.DeleteFunc(r.byConn, func(_ *sctpdtls.Conn, of *Association) bool { return of == a })
 }

@@ -72,6 +72,7 @@ func (r *run) welcome(ctx context.Context, a *admission, conn *sctpdtls.Conn) {
 	defer func() { <-r.slots }()
 	r.watch.Handshake(r.Name, a.took)
 	r.carry(ctx, a.daemon, conn, func() {}, nil)
+	a.daemon.Abort() // for a restart, which carry leaves; else it has ended
 }
 
 // An admission is what a handshake needs that is under way, and what it leaves.

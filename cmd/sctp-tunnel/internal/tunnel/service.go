@@ -130,6 +130,9 @@ func (s *Service) Check() error {
 			return wrong("%s: an address is missing", what)
 		}
 	}
+	if err := s.Limits.checkBuffers(); err != nil {
+		return wrong("%w", err)
+	}
 	switch {
 	case s.Redirect && s.Role != Client:
 		return wrong("only a client can dial where the daemon did before it was redirected")

@@ -14,7 +14,7 @@ import (
 )
 
 // acknowledgeAtOnce is what the SACKDelay of clearOptions says.
-func acknowledgeAtOnce(s *sctpsock.Socket) { s.SetSACKDelay(0) }
+func acknowledgeAtOnce(s *sctpsock.Socket) { s.SetSACKDelay(sackDelay) }
 
 // abortOnClose says whether closing a socket ends its association by an ABORT. Accepted sockets
 // have that of their listener.

@@ -2,7 +2,6 @@ package tunnel
 
 import (
 	"context"
-	"crypto/subtle"
 	"encoding/hex"
 	"errors"
 	"slices"
@@ -67,22 +66,18 @@ var (
 // from now on.
 func (r *run) predecessor(next sctpdtls.ConnectionState) (*pair, error) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	for a, p := range r.all {
-		now := a.Now()
-		name := nameOfSuccessor(now)
-		if subtle.ConstantTimeCompare([]byte(name), []byte(next.NegotiatedProtocol)) != 1 {
-			continue
-		}
-		if Identity(now) != Identity(next) || r.target(now) != r.target(next) {
-			return nil, errOtherPeer
-		}
-		if p.links.begin() == nil {
-			break
-		}
-		return p, nil
+	p := r.bySuccessor[next.NegotiatedProtocol]
+	r.mu.Unlock()
+	if p == nil {
+		return nil, errNoPredecessor
 	}
-	return nil, errNoPredecessor
+	if err := r.samePeer(p.info.Now(), next); err != nil {
+		return nil, err
+	}
+	if p.links.begin() == nil {
+		return nil, errNoPredecessor
+	}
+	return p, nil
 }
 
 // target returns the daemon that a peer of a server reaches.

@@ -88,6 +88,7 @@ func testRenewKeys(t *testing.T, loss float64) {
 // wantEnd reads the end of a daemon's association, and closes it.
 func (c *memChain) wantEnd(a *assoctest.Assoc, want error) {
 	c.t.Helper()
+	a.SetReadDeadline(time.Now().Add(time.Hour))
 	if text, _, err := read(a); !errors.Is(err, want) {
 		c.t.Errorf("a daemon reads %q, %v; want %v", text, err, want)
 	}

@@ -143,7 +143,8 @@ func (c *chain) listen() {
 }
 
 func daemonOptions() *sctpsock.Options {
-	return &sctpsock.Options{Options: stream.Options{OutStreams: 30, MaxInStreams: 40}}
+	return &sctpsock.Options{Options: stream.Options{OutStreams: 30, MaxInStreams: 40},
+		MessageSize: 151_000}
 }
 
 // start runs a service until the function that it returns is called, or the test ends.
@@ -214,7 +215,7 @@ func (room) Put()          {}
 func receive(t *testing.T, s *sctpsock.Socket) (string, stream.Info) {
 	t.Helper()
 	s.SetReadDeadline(time.Now().Add(patience))
-	b := make([]byte, 70_000)
+	b := make([]byte, 170_000)
 	for n := 0; ; {
 		p, err := s.Recv(room(b[n:]), true)
 		if err != nil {
@@ -525,5 +526,31 @@ func TestKernelRenews(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Messages larger than RFC 6083 has them, both ways.
+func TestKernelLarge(t *testing.T) {
+	const most = 150_000 // fits into the buffers that every kernel gives
+	c := newChain(t, func(client, server *Service) {
+		client.Limits.Message, server.Limits.Message = most, most
+	})
+	near, far := c.dial()
+	for _, size := range []int{16385, 65536, 65537, most} {
+		text := strings.Repeat("x", size-1) + "."
+		must(t, near.Send([]byte(text), stream.Info{Stream: 3, PPID: 60}))
+		if got, info := receive(t, far); got != text || info.Stream != 3 || info.PPID != 60 {
+			t.Errorf("of %d bytes came %d with %+v", size, len(got), info)
+		}
+		must(t, far.Send([]byte(text), stream.Info{Stream: 4}))
+		if got, _ := receive(t, near); got != text {
+			t.Errorf("of %d bytes %d came back", size, len(got))
+		}
+	}
+	must(t, far.Send(make([]byte, most+1), stream.Info{}))
+	wantEnd(t, near, syscall.ECONNRESET)
+	wantEnd(t, far, syscall.ECONNRESET)
+	if ev := c.far.next(t, "ended"); ev.why != TooLarge {
+		t.Errorf("ended: %s: %v", ev.why, ev.err)
 	}
 }
