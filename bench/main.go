@@ -3,6 +3,7 @@
 //	bench core FILE                 what needs no SCTP
 //	bench association FILE          over associations of the kernel, as root of one that has SCTP
 //	bench scale FILE                the same: what many associations and streams cost
+//	bench tunnel FILE               the same: what two sctp-tunnels cost
 //	bench profile FILE              the same: what is done while package profile counts
 //	bench peer OPTION...            one end of an association; the above call it
 //	bench report FOLDER DOCUMENT FILE...
@@ -48,7 +49,7 @@ func main() {
 	}
 	commands := map[string]func([]string) error{
 		"core": runCore, "association": runAssociation, "scale": runScale,
-		"profile": runProfile, "peer": runPeer,
+		"tunnel": runTunnel, "profile": runProfile, "peer": runPeer,
 		"report": runReport, "draw": runDraw, "load": runLoad, "baseline": runBaseline, "check": runCheck,
 	}
 	command, ok := commands[os.Args[1]]
@@ -185,6 +186,31 @@ func runScale(args []string) error {
 	defer n.Close()
 	var r measure.Report
 	err = association.Scale(&r, n, *most, *turn)
+	return errors.Join(err, r.Write(flags.Arg(0)))
+}
+
+func runTunnel(args []string) error {
+	flags := flag.NewFlagSet("tunnel", flag.ExitOnError)
+	program := flags.String("program", "", "sctp-tunnel")
+	rounds := flags.Int("rounds", 1, "how often each has its turn")
+	turn := flags.Duration("turn", 200*time.Millisecond, "time of a turn")
+	load := flags.Int("load", 0, "messages a second of 64 associations for a minute, in place of that")
+	flags.Parse(args)
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	n, err := association.NewNetwork([]string{self, "peer"}, "", os.Stderr)
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	var r measure.Report
+	if *load > 0 {
+		err = association.TunnelLoad(&r, n, *program, 64, *load, 10*time.Second)
+	} else {
+		err = association.Tunnel(&r, n, *program, *turn, *rounds)
+	}
 	return errors.Join(err, r.Write(flags.Arg(0)))
 }
 

@@ -4,6 +4,7 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +47,35 @@ func TestAssociation(t *testing.T) {
 			}
 		}
 		if !measured(&r, contest) {
+			t.Errorf("%s was not measured", contest)
+		}
+	}
+}
+
+// TestTunnel does the same with what two tunnels cost.
+func TestTunnel(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tunnel, err := exec.LookPath("sctp-tunnel")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := association.NewNetwork([]string{self, "peer"}, "", os.Stderr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	var r measure.Report
+	if err := association.Tunnel(&r, n, tunnel, 5*time.Millisecond, 1); err != nil {
+		t.Error(err)
+	}
+	if err := association.TunnelLoad(&r, n, tunnel, 4, 200, 100*time.Millisecond); err != nil {
+		t.Error(err)
+	}
+	for _, contest := range []string{"tunnel/echo1", "tunnel/4 associations/step 6"} {
+		if rate, _ := r.Value(contest, "through two tunnels", "messages/s"); rate <= 0 {
 			t.Errorf("%s was not measured", contest)
 		}
 	}

@@ -52,6 +52,8 @@ func NewNetwork(self []string, cpeer string, progress io.Writer) (*Network, erro
 		"ip -n server addr add 10.0.0.2/24 dev eth0",
 		"ip -n client link set eth0 up",
 		"ip -n server link set eth0 up",
+		"ip -n client link set lo up",
+		"ip -n server link set lo up",
 		// OpenSSL does not switch SCTP-AUTH on by itself.
 		"ip netns exec client sh -c 'echo 1 >/proc/sys/net/sctp/auth_enable'",
 		"ip netns exec server sh -c 'echo 1 >/proc/sys/net/sctp/auth_enable'",

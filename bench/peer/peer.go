@@ -160,17 +160,22 @@ func (c *client) profile(command string) (n float64, err error) {
 	return float64(c.count), err
 }
 
-func (c *client) command(line string) (rate float64, err error) {
+func (c *client) command(line string) (float64, error) {
 	if rest, ok := strings.CutPrefix(line, "profile "); ok {
 		return c.profile(rest)
 	}
-	var size, window, ms int
+	var size, window, rate, ms int
 	if n, _ := fmt.Sscanf(line, "discard %d %d", &size, &ms); n == 2 {
 		return c.onAll(func(l link, end time.Time) (int, error) { return c.sendAll(l, size, end) }, ms)
 	}
 	if n, _ := fmt.Sscanf(line, "echo %d %d %d", &size, &window, &ms); n == 3 {
 		return c.onAll(func(l link, end time.Time) (int, error) {
 			return c.sendAndAwait(l, size, window, end)
+		}, ms)
+	}
+	if n, _ := fmt.Sscanf(line, "pace %d %d %d", &size, &rate, &ms); n == 3 {
+		return c.onAll(func(l link, _ time.Time) (int, error) {
+			return c.sendPaced(l, size, float64(rate)/float64(len(c.links)), rate*ms/1000/len(c.links))
 		}, ms)
 	}
 	if n, _ := fmt.Sscanf(line, "grow %d", &size); n == 1 {
@@ -239,6 +244,27 @@ func (c *client) sendAll(l link, size int, end time.Time) (n int, err error) {
 				return 0, err
 			}
 			n++
+		}
+	}
+	if err := l.send(b[:1], 0, echoed); err != nil {
+		return 0, err
+	}
+	return n, await(l, b, 1)
+}
+
+// pace is how often a paced sender sends what is due.
+const pace = 20 * time.Millisecond
+
+// sendPaced sends count messages, at most so many a second.
+func (c *client) sendPaced(l link, size int, rate float64, count int) (n int, err error) {
+	b := make([]byte, max(size, stream.MaxMessageSize))
+	tick := time.NewTicker(pace)
+	defer tick.Stop()
+	for begin := time.Now(); n < count; <-tick.C {
+		for due := min(count, int(time.Since(begin).Seconds()*rate)); n < due; n++ {
+			if err := l.send(b[:size], uint16(n%c.options.Streams), discarded); err != nil {
+				return 0, err
+			}
 		}
 	}
 	if err := l.send(b[:1], 0, echoed); err != nil {

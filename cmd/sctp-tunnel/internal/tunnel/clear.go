@@ -29,7 +29,7 @@ func (k kernelAssociation) Close() error {
 func (k kernelAssociation) LocalAddr() net.Addr  { return sctpsock.Addr(k.LocalAddrs()) }
 func (k kernelAssociation) RemoteAddr() net.Addr { return sctpsock.Addr(k.RemoteAddrs()) }
 
-// sackDelay is how long acknowledgements to a daemon wait for an answer to go with. It is short, for
+// sackDelay is how long acknowledgements to a daemon wait for an answer to go with. It is short:
 // the daemon may wait for them, as one does that has Nagle's algorithm.
 const sackDelay = 4 * time.Millisecond
 
