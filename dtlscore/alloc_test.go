@@ -32,7 +32,7 @@ func TestLargeRecordAllocations13(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if got, err := p.server.conn.Receive(record, false); err != nil || len(got) != n {
+				if got, err := p.server.conn.Receive(record, false, Tag{}); err != nil || len(got) != n {
 					t.Fatal(err)
 				}
 			}

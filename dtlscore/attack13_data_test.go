@@ -80,7 +80,7 @@ func TestAttackC2E4EarlyDataIsHeld13(t *testing.T) {
 		s, application := waitFinished13(t)
 		s.sendDataIn(application, "1")
 		s.sendDataIn(application, "2")
-		if n := s.under.conn.Held(); n != 2 || len(s.under.data) > 0 {
+		if n := len(s.under.conn.in.held); n != 2 || len(s.under.data) > 0 {
 			t.Fatalf("holds %d, delivered %q", n, s.under.data)
 		}
 		s.finished()
@@ -178,13 +178,14 @@ func TestAttackC3NoDataBeforeTheHandshakeIsComplete13(t *testing.T) {
 		p.server.receiveNext()
 		p.client.receiveNext()
 	}
-	// A client may send at once after its Finished.
+	// A client of another kind may send at once after its Finished.
 	p = newTestPair(t, testClientConfig13(), testServerConfig13(tls.NoClientCert))
 	p.start()
 	p.server.receiveNext()
 	for len(p.client.inbox) > 0 {
 		p.client.receiveNext()
 	}
+	p.client.conn.app.Store(p.client.conn.written)
 	p.client.write("at once")
 	slices.Reverse(p.server.inbox) // data is faster than Finished
 	p.run()
@@ -217,8 +218,8 @@ func TestAttackC4EarlyData13(t *testing.T) {
 	}
 	s.serverFlight()
 	s.clientFlight()
-	if len(s.under.data) > 0 || s.under.conn.Held() > 0 {
-		t.Errorf("delivered %q, held %d", s.under.data, s.under.conn.Held())
+	if len(s.under.data) > 0 || len(s.under.conn.in.held) > 0 {
+		t.Errorf("delivered %q, held %d", s.under.data, len(s.under.conn.in.held))
 	}
 	s.under.receive(testRecord{early, false})
 	s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
@@ -302,13 +303,13 @@ func TestAttackC7CloseOrder13(t *testing.T) {
 	if _, err := p.client.conn.Seal(nil, nil); !errors.Is(err, ErrNotOpen) {
 		t.Errorf("Seal after Close: %v", err)
 	}
-	wantStory(t, p.client, []string{"Flush", "Send alert close_notify"})
+	wantStory(t, p.client, []string{"AwaitDry", "Send alert close_notify"})
 	p.server.inbox = append(p.server.inbox, late) // another stream delivers it after close_notify
 	p.server.write("crossing")
 	p.run()
-	wantStory(t, p.server, []string{"Drain", "data last words", "PeerClosed", "Flush",
+	wantStory(t, p.server, []string{"ReadPending", "data last words", "PeerClosed", "AwaitDry",
 		"Send alert close_notify"})
-	wantStory(t, p.client, []string{"data crossing", "Drain", "PeerClosed"})
+	wantStory(t, p.client, []string{"data crossing", "ReadPending", "PeerClosed"})
 	p.server.receive(late)
 	if len(p.server.story) > 0 || p.server.err != nil {
 		t.Errorf("after the end: %q %v", p.server.story, p.server.err)

@@ -185,7 +185,7 @@ func TestSealWaitsForHandshakeCompleteEvent(t *testing.T) {
 	if err := s.hs.send(s.conn, &finished{s.hs.verifyData(true)}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.under.conn.Receive(s.conn.NextEvent().Data, true); err != nil {
+	if _, err := s.under.conn.Receive(s.conn.NextEvent().Data, true, Tag{}); err != nil {
 		t.Fatal(err)
 	}
 	for {

@@ -187,7 +187,7 @@ func TestAttackG2ExtendedMasterSecret(t *testing.T) {
 	wantNoSecret := func(t *testing.T, s *script) {
 		t.Helper()
 		s.wantAlert(AlertHandshakeFailure, ErrPeerIncompatible)
-		if len(s.under.secrets) > 0 || slices.Contains(s.under.story, "Secret") {
+		if len(s.under.secrets) > 0 || slices.Contains(s.under.story, "InstallKey") {
 			t.Errorf("a secret was given away: %q", s.under.story)
 		}
 	}

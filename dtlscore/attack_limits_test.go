@@ -27,7 +27,7 @@ func TestAttackE3Buffered(t *testing.T) {
 				blockLen <= certificateLen; h.fragmentOffset += blockLen {
 				record := noProtection{}.seal(nil, contentHandshake, 99,
 					append(h.append(nil), make([]byte, blockLen)...))
-				if _, err := e.conn.Receive(record, true); err != nil {
+				if _, err := e.conn.Receive(record, true, Tag{}); err != nil {
 					if seq < futureMessages {
 						t.Fatal(err)
 					}

@@ -122,7 +122,7 @@ func testSecrets(t *testing.T, v testVersion, failure bool) {
 	if failure {
 		record := must(p.server.conn.Seal(nil, []byte("data")))
 		record[len(record)-1] ^= 1
-		_, err := conn.Receive(record, true)
+		_, err := conn.Receive(record, true, Tag{})
 		if _, ok := errtype.As[*AlertError](err); !ok {
 			t.Fatalf("a record that does not open: %v", err)
 		}

@@ -51,7 +51,7 @@ func recordsOfCore(b *testing.B, v testVersion, size int) func() {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := p.ends[1].Receive(record, false); err != nil {
+		if _, err := p.ends[1].Receive(record, false, Tag{}); err != nil {
 			b.Fatal(err)
 		}
 		p.ends[0].app.Load().anchor.Store(p.ends[0].app.Load().next.Load()) // in place of Upkeep

@@ -116,7 +116,7 @@ func newBenchmarkPair(b testing.TB, client, server *Config) *benchmarkPair {
 func (p *benchmarkPair) receive(b testing.TB, i int) {
 	record := p.inbox[i][0]
 	p.inbox[i] = p.inbox[i][1:]
-	if _, err := p.ends[i].Receive(record, true); err != nil {
+	if _, err := p.ends[i].Receive(record, true, Tag{}); err != nil {
 		b.Fatal(err)
 	}
 }
@@ -126,11 +126,11 @@ func (p *benchmarkPair) obey(b testing.TB, i int) {
 		switch e.Kind {
 		case EventSend:
 			p.inbox[1-i] = append(p.inbox[1-i], e.Data)
-		case EventDrain:
+		case EventReadPending:
 			for len(p.inbox[i]) > 0 {
 				p.receive(b, i)
 			}
-			if err := p.ends[i].Drained(); err != nil {
+			if err := p.ends[i].PendingRead(); err != nil {
 				b.Fatal(err)
 			}
 		}

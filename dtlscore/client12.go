@@ -325,7 +325,7 @@ func (s *client12WaitFinished) handle(c *Conn, m message, raw handshakeMessage) 
 			return nil, err
 		}
 	}
-	c.push(EventPeerFinished)
+	c.pushPeerFinished()
 	if s.resumed {
 		s.switchSecret(c)
 		if err := s.finish(c); err != nil {

@@ -278,9 +278,9 @@ func (s *client13WaitFinished) handle(c *Conn, m message, raw handshakeMessage) 
 	if err := s.deriveMaster(c); err != nil {
 		return nil, err
 	}
-	c.push(EventPeerFinished)
-	c.push(EventFlush)
-	c.push(EventActivate)
+	c.pushPeerFinished()
+	c.push(EventAwaitDry)
+	c.push(EventActivateKey)
 	if s.request != nil {
 		if err := s.certify(c); err != nil {
 			return nil, err
@@ -293,10 +293,11 @@ func (s *client13WaitFinished) handle(c *Conn, m message, raw handshakeMessage) 
 
 // finish sends the end of our flight.
 func (s *clientHandshake13) finish(c *Conn, open *open13) error {
-	if err := s.send(c, s.finished(true)); err != nil {
+	raw, err := c.sendNumbered(s.finished(true), &open.finishedIn)
+	if err != nil {
 		return err
 	}
-	c.queue[len(c.queue)-1].sealed = &open.finishedIn
+	s.addMessages(raw)
 	read, err := s.readEpoch(c, epochApplication)
 	if err != nil {
 		return err

@@ -148,7 +148,7 @@ type Config struct {
 	CookieExchange bool
 
 	// EndpointSecretLabel is the exporter label for the secrets in
-	// [EventSecret] in DTLS 1.2; empty means [EndpointSecretLabel].
+	// [EventInstallKey] in DTLS 1.2; empty means [EndpointSecretLabel].
 	EndpointSecretLabel string
 
 	// EndpointSecretLabel13 is the same for DTLS 1.3.

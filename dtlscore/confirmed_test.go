@@ -1,7 +1,7 @@
 package dtlscore
 
 import (
-	"slices"
+	"errors"
 	"testing"
 )
 
@@ -35,20 +35,23 @@ func TestConfirmed13(t *testing.T) {
 			config.Certificates = testServerConfig13(0).Certificates
 			s := newScriptedServer13(t, config)
 			s.completeServer(true)
-			if s.under.conn.Confirmed() {
-				t.Fatal("confirmed before the server has said anything")
+			sealed := func() bool {
+				_, err := s.under.conn.Seal(nil, []byte("x"))
+				return err == nil
+			}
+			if s.under.done != 0 || sealed() {
+				t.Fatal("complete before the server has said anything")
+			}
+			if err := s.under.conn.KeyUpdate(UpdateRequested); !errors.Is(err, ErrMisuse) {
+				t.Fatalf("KeyUpdate before: %v", err)
 			}
 			tt.send(s)
-			if got := s.under.conn.Confirmed(); got != tt.want {
-				t.Errorf("confirmed: %v, want %v", got, tt.want)
-			}
-			if got := slices.Contains(s.under.story, "Confirmed"); got != tt.want {
-				t.Errorf("EventConfirmed: %v, want %v", got, tt.want)
+			if got := s.under.done == 1; got != tt.want || sealed() != got {
+				t.Errorf("complete: %v, want %v; sealed: %v", got, tt.want, sealed())
 			}
 			tt.send(s)
-			if n := len(s.under.story) - len(slices.DeleteFunc(slices.Clone(s.under.story),
-				func(e string) bool { return e == "Confirmed" })); n > 1 {
-				t.Errorf("it was confirmed %d times", n)
+			if s.under.done > 1 {
+				t.Errorf("it was complete %d times", s.under.done)
 			}
 		})
 	}

@@ -69,6 +69,9 @@ func newConn(config *Config, isClient bool) (*Conn, error) {
 	return &Conn{config: config, isClient: isClient, written: plain, sent: plain}, nil
 }
 
+// IsClient reports whether this is the client side.
+func (c *Conn) IsClient() bool { return c.isClient }
+
 // Start begins the handshake: a client queues its ClientHello, a server waits
 // for it. It is called once, before anything else.
 func (c *Conn) Start() error {
@@ -113,7 +116,7 @@ func (c *Conn) Close() {
 		return
 	}
 	c.closing = true
-	c.push(EventFlush)
+	c.push(EventAwaitDry)
 	c.pushRecord(contentAlert, appendAlert(nil, levelWarning, AlertCloseNotify))
 }
 

@@ -48,7 +48,7 @@ type talker struct {
 	got     map[string]int
 	secrets [][]byte
 	exports [][]byte // of each complete handshake
-	paused  bool     // from EventFlush to EventHandshakeComplete
+	paused  bool     // from EventAwaitDry to EventHandshakeComplete
 	alerted bool     // the fatal alert was taken
 	closed  bool
 	err     error
@@ -111,7 +111,7 @@ func (e *talker) read() {
 
 func (e *talker) receive(r testRecord) {
 	before := e.conn.Err()
-	data, err := e.conn.Receive(slices.Clone(r.bytes), r.control)
+	data, err := e.conn.Receive(slices.Clone(r.bytes), r.control, Tag{})
 	if before != nil && err != before {
 		e.t.Fatalf("%s: error %v was not final: %v", e.name, before, err)
 	}
@@ -127,7 +127,7 @@ func (e *talker) receive(r testRecord) {
 // deliver takes application data, which must be the peer's.
 func (e *talker) deliver(data []byte) {
 	switch {
-	case len(e.exports) == 0:
+	case !e.conn.agreed.HandshakeComplete:
 		e.t.Fatalf("%s: data %q before the handshake was complete", e.name, data)
 	case e.closed || e.conn.Err() != nil:
 		e.t.Fatalf("%s: data %q after the end", e.name, data)
@@ -154,15 +154,15 @@ func (e *talker) obey() {
 		switch event.Kind {
 		case EventSend:
 			e.send(testRecord{event.Data, true})
-		case EventFlush:
+		case EventAwaitDry:
 			e.paused = true
-		case EventDrain:
+		case EventReadPending:
 			e.read()
 			before := e.conn.Err()
-			if err := e.conn.Drained(); before != nil && err != before {
+			if err := e.conn.PendingRead(); before != nil && err != before {
 				e.t.Fatalf("%s: error %v was not final: %v", e.name, before, err)
 			}
-		case EventSecret:
+		case EventInstallKey:
 			e.secrets = append(e.secrets, event.Data)
 		case EventResume:
 			e.paused = false
@@ -387,9 +387,9 @@ func quickHandshake(client, server *Config) (c, s ConnectionState) {
 			switch event.Kind {
 			case EventSend:
 				sent = true
-				must(to.Receive(event.Data, true))
-			case EventDrain:
-				must(0, from.Drained())
+				must(to.Receive(event.Data, true, Tag{}))
+			case EventReadPending:
+				must(0, from.PendingRead())
 			}
 		}
 		if !sent {

@@ -7,7 +7,7 @@
 // A [Conn] is made by [Client] or [Server] and set going by [Conn.Start]. Each
 // message that the transport delivers is one record and goes to
 // [Conn.Receive], which decrypts in place and returns application data. After
-// Start, Receive, Drained, Close and Fail the driver takes events with
+// Start, Receive, PendingRead, Close and Fail the driver takes events with
 // [Conn.NextEvent] until there is none, and obeys them in order. Their order is what
 // RFC 6083, Sections 4.7 to 4.9, asks for. Application data is protected with
 // [Conn.Seal], by as many goroutines as the caller likes.

@@ -110,7 +110,8 @@ func TestDataPathAllocations(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if data, err := p.server.conn.Receive(record, false); err != nil || len(data) != len(plaintext) {
+			data, err := p.server.conn.Receive(record, false, Tag{})
+			if err != nil || len(data) != len(plaintext) {
 				t.Fatal(err)
 			}
 		})

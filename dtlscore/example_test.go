@@ -29,11 +29,11 @@ func (e *end) obey() {
 			return
 		case dtlscore.EventSend:
 			e.peer.inbox = append(e.peer.inbox, event.Data)
-		case dtlscore.EventDrain:
+		case dtlscore.EventReadPending:
 			for len(e.inbox) > 0 {
 				e.receive()
 			}
-			if err := e.conn.Drained(); err != nil {
+			if err := e.conn.PendingRead(); err != nil {
 				log.Fatal(err)
 			}
 		case dtlscore.EventHandshakeComplete:
@@ -45,7 +45,7 @@ func (e *end) obey() {
 func (e *end) receive() (data []byte) {
 	record := e.inbox[0]
 	e.inbox = e.inbox[1:]
-	data, err := e.conn.Receive(record, true)
+	data, err := e.conn.Receive(record, true, dtlscore.Tag{})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -36,7 +36,7 @@ func (c *Conn) forget() {
 	c.agreed.export.forget()
 	c.making, c.state, c.agreed.export = nil, nil, nil
 	for _, a := range c.queue {
-		if a.kind == EventSecret {
+		if a.kind == EventInstallKey {
 			clear(a.data)
 		}
 	}

@@ -90,7 +90,7 @@ func (hs *handshake12) useMaster(c *Conn) error {
 	if err != nil {
 		return err
 	}
-	c.pushData(EventSecret, secret)
+	c.pushData(EventInstallKey, secret)
 	if err := c.config.logSecret("CLIENT_RANDOM", hs.clientRandom[:], hs.master); err != nil {
 		return misuse("Config.KeyLogWriter: %w", err)
 	}
@@ -110,8 +110,8 @@ func (hs *handshake12) switchSecret(c *Conn) {
 	if c.closing {
 		return // see Conn.send
 	}
-	c.push(EventFlush)
-	c.push(EventActivate)
+	c.push(EventAwaitDry)
+	c.push(EventActivateKey)
 }
 
 // finish queues our ChangeCipherSpec and Finished, after switchSecret.
@@ -203,7 +203,7 @@ func (hs *handshake12) samePeer(c *Conn) error {
 // OpenSSL throws all but a little of that away.
 func (hs *handshake12) complete(c *Conn) {
 	if c.isClient == hs.resumed {
-		c.push(EventFlush)
+		c.push(EventAwaitDry)
 	}
 	c.pushThen(func() error {
 		hs.state.HandshakeComplete = true

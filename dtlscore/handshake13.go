@@ -189,7 +189,7 @@ func (hs *handshake13) deriveMaster(c *Conn) error {
 	if err != nil {
 		return err
 	}
-	c.pushData(EventSecret, endpoint)
+	c.pushData(EventInstallKey, endpoint)
 	return nil
 }
 
@@ -248,7 +248,9 @@ func (hs *handshake13) complete(c *Conn) {
 		c.agreed = hs.state
 		c.handshaking = false
 		c.in.warnings = 0
-		c.queue = append(c.queue, action{kind: EventHandshakeComplete, epoch: c.written})
+		if !c.isClient { // for a client, confirm says when
+			c.pushComplete()
+		}
 		c.pushThen(c.receiveHeld)
 		return nil
 	})

@@ -25,17 +25,16 @@ func TestEventOrderFullHandshake13(t *testing.T) {
 		p.handshake()
 		wantStory(t, p.client, []string{
 			"Send ClientHello",
-			"Secret", "PeerFinished", "Flush", "Activate",
+			"InstallKey", "PeerFinished", "AwaitDry", "ActivateKey",
 			"Send Certificate", "Send CertificateVerify", "Send Finished",
-			"HandshakeComplete",
-			"Confirmed", // by the ACK
+			"HandshakeComplete", // by the ACK
 		})
 		wantStory(t, p.server, []string{
 			"Send ServerHello", "Send EncryptedExtensions", "Send CertificateRequest", "Send Certificate",
 			"Send CertificateVerify",
-			"Secret", // before the client can use it, which is when it has Finished
+			"InstallKey", // before the client can use it, which is when it has Finished
 			"Send Finished",
-			"PeerFinished", "Flush", "Activate",
+			"PeerFinished", "AwaitDry", "ActivateKey",
 			"Send ack", // 3.2, 3.4: at once
 			"HandshakeComplete",
 		})
@@ -44,12 +43,13 @@ func TestEventOrderFullHandshake13(t *testing.T) {
 		p := newTestPair(t, testClientConfig13(), testServerConfig13(tls.NoClientCert))
 		p.handshake()
 		wantStory(t, p.client, []string{
-			"Send ClientHello", "Secret", "PeerFinished", "Flush", "Activate", "Send Finished",
-			"HandshakeComplete", "Confirmed",
+			"Send ClientHello", "InstallKey", "PeerFinished", "AwaitDry", "ActivateKey", "Send Finished",
+			"HandshakeComplete",
 		})
 		wantStory(t, p.server, []string{
 			"Send ServerHello", "Send EncryptedExtensions", "Send Certificate", "Send CertificateVerify",
-			"Secret", "Send Finished", "PeerFinished", "Flush", "Activate", "Send ack", "HandshakeComplete",
+			"InstallKey", "Send Finished", "PeerFinished", "AwaitDry", "ActivateKey", "Send ack",
+			"HandshakeComplete",
 		})
 	})
 	t.Run("retry", func(t *testing.T) {
@@ -58,13 +58,14 @@ func TestEventOrderFullHandshake13(t *testing.T) {
 		p := newTestPair(t, testClientConfig13(), server)
 		p.handshake()
 		wantStory(t, p.client, []string{
-			"Send ClientHello", "Send ClientHello", "Secret", "PeerFinished", "Flush", "Activate",
-			"Send Finished", "HandshakeComplete", "Confirmed",
+			"Send ClientHello", "Send ClientHello", "InstallKey", "PeerFinished", "AwaitDry", "ActivateKey",
+			"Send Finished", "HandshakeComplete",
 		})
 		wantStory(t, p.server, []string{
 			"Send ServerHello", "Send ServerHello", "Send EncryptedExtensions", "Send Certificate",
 			"Send CertificateVerify",
-			"Secret", "Send Finished", "PeerFinished", "Flush", "Activate", "Send ack", "HandshakeComplete",
+			"InstallKey", "Send Finished", "PeerFinished", "AwaitDry", "ActivateKey", "Send ack",
+			"HandshakeComplete",
 		})
 	})
 }

@@ -32,7 +32,7 @@ const (
 // KeyUpdate changes the keys in which this side writes, and asks the peer to do
 // the same or not. The keys change when the peer has
 // acknowledged it; application data may be sent meanwhile. Only DTLS 1.3 has
-// this; see [Conn.Renegotiate] for 1.2. The secrets of [EventSecret] and of the
+// this; see [Conn.Renegotiate] for 1.2. The secrets of [EventInstallKey] and of the
 // exporter stay as they are: RFC 8446, Section 7.5.
 //
 // It fails with [ErrMisuse] if the connection is not open or of another
@@ -51,6 +51,8 @@ func (c *Conn) KeyUpdate(request KeyUpdateRequest) error {
 		return misuse("KeyUpdate on a connection that is not open")
 	case !ok:
 		return misuse("KeyUpdate on a connection of another version than 1.3")
+	case s.unconfirmed:
+		return misuse("KeyUpdate before the server has answered the handshake")
 	case s.usedUp(c):
 		return ErrKeysUsedUp
 	case s.updates.pending && (!ask || s.updates.awaiting):
@@ -81,11 +83,10 @@ func (s *open13) update(c *Conn, ask bool) error {
 	}
 	*u = keyUpdates{pending: true, awaiting: u.awaiting || ask, data: c.written.data()}
 	c.written.updating.Store(true)
-	c.push(EventFlush)
-	if _, err := c.send(&keyUpdate{updateRequested: ask}); err != nil {
+	c.push(EventAwaitDry)
+	if _, err := c.sendNumbered(&keyUpdate{updateRequested: ask}, &u.sentIn); err != nil {
 		return err
 	}
-	c.queue[len(c.queue)-1].sealed = &u.sentIn
 	c.push(EventResume)
 	return nil
 }

@@ -59,15 +59,15 @@ func TestEventOrderKeyUpdate(t *testing.T) {
 		t.Errorf("epoch %d before the ACK", got)
 	}
 	p.run()
-	wantStory(t, p.client, []string{"Flush", "Send KeyUpdate", "Resume"})
+	wantStory(t, p.client, []string{"AwaitDry", "Send KeyUpdate", "Resume"})
 	wantStory(t, p.server, []string{"Send ack"})
 	p.wantEpochs(4, 3)
 
 	p.client.story, p.server.story = nil, nil
 	p.server.keyUpdate(true)
 	p.run()
-	wantStory(t, p.server, []string{"Flush", "Send KeyUpdate", "Resume", "Send ack"})
-	wantStory(t, p.client, []string{"Send ack", "Flush", "Send KeyUpdate", "Resume"})
+	wantStory(t, p.server, []string{"AwaitDry", "Send KeyUpdate", "Resume", "Send ack"})
+	wantStory(t, p.client, []string{"Send ack", "AwaitDry", "Send KeyUpdate", "Resume"})
 	p.wantEpochs(5, 4)
 
 	// 3.34: the secrets for SCTP-AUTH stay.
@@ -88,12 +88,12 @@ func TestAttackG6OneUpdateAtATime13(t *testing.T) {
 	p := openPair13(t)
 	p.client.keyUpdate(false)
 	p.client.keyUpdate(false) // has nothing to add
-	wantStory(t, p.client, []string{"Flush", "Send KeyUpdate", "Resume"})
+	wantStory(t, p.client, []string{"AwaitDry", "Send KeyUpdate", "Resume"})
 	p.client.keyUpdate(true)
 	p.client.keyUpdate(true)
 	wantStory(t, p.client, nil)
 	p.run()
-	wantStory(t, p.client, []string{"Flush", "Send KeyUpdate", "Resume", "Send ack"})
+	wantStory(t, p.client, []string{"AwaitDry", "Send KeyUpdate", "Resume", "Send ack"})
 	p.wantEpochs(5, 4)
 }
 
@@ -116,7 +116,7 @@ func TestAttackD11CrossingKeyUpdates13(t *testing.T) {
 		if err := e.conn.KeyUpdate(UpdateRequested); err != nil {
 			t.Fatal(err)
 		}
-		if event := e.conn.NextEvent(); event.Kind != EventFlush {
+		if event := e.conn.NextEvent(); event.Kind != EventAwaitDry {
 			t.Fatalf("%v", event)
 		}
 	}
@@ -384,7 +384,7 @@ func TestUpkeepAnchor13(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.client.obey()
-		wantStory(t, p.client, []string{"Send ack", "Flush", "Resume"})
+		wantStory(t, p.client, []string{"Send ack", "AwaitDry", "Resume"})
 		p.run()
 		if p.client.conn.UpkeepDue() {
 			t.Error("due again")

@@ -11,7 +11,7 @@ type open13 struct {
 	resumption []byte // for the keys of tickets
 	resumed    *session
 
-	unconfirmed bool         // as a client: see [EventConfirmed]
+	unconfirmed bool         // as a client: the server may still refuse our last flight
 	finishedIn  recordNumber // then, of our Finished
 
 	updates keyUpdates
@@ -79,19 +79,11 @@ func (s *open13) countNews(c *Conn, m message) error {
 	return nil
 }
 
-// Confirmed reports whether the peer is known to have verified the last flight
-// of this end. All but clients of DTLS 1.3 know that when the handshake is
-// complete; for those [EventConfirmed] will tell.
-func (c *Conn) Confirmed() bool {
-	s, ok := c.state.(*open13)
-	return c.agreed.HandshakeComplete && !(ok && s.unconfirmed)
-}
-
 // confirm is called for what a server sends in an epoch of application data only when
 // it has verified our Finished.
 func (s *open13) confirm(c *Conn) {
 	if s.unconfirmed {
 		s.unconfirmed = false
-		c.push(EventConfirmed)
+		c.pushComplete()
 	}
 }

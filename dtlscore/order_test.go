@@ -26,23 +26,23 @@ func TestEventOrderFullHandshake(t *testing.T) {
 		wantStory(t, p.client, []string{
 			"Send ClientHello",
 			"Send Certificate", "Send ClientKeyExchange",
-			"Secret", // 1.54: right after ClientKeyExchange
+			"InstallKey", // 1.54: right after ClientKeyExchange
 			"Send CertificateVerify",
-			"Flush",    // 1.37
-			"Activate", // 1.52, 1.56
+			"AwaitDry",    // 1.37
+			"ActivateKey", // 1.52, 1.56
 			"Send ChangeCipherSpec", "Send Finished",
-			"Drain", // 1.40
+			"ReadPending", // 1.40
 			"PeerFinished", "HandshakeComplete",
 		})
 		wantStory(t, p.server, []string{
 			"Send ServerHello", "Send Certificate", "Send ServerKeyExchange", "Send CertificateRequest",
 			"Send ServerHelloDone",
-			"Secret", // 1.54: before CertificateVerify is looked at
-			"Drain",
+			"InstallKey", // 1.54: before CertificateVerify is looked at
+			"ReadPending",
 			"PeerFinished",
-			"Flush", "Activate",
+			"AwaitDry", "ActivateKey",
 			"Send ChangeCipherSpec", "Send Finished", // 1.58: the old key is not deleted before
-			"Flush", // lest data on another stream overtakes Finished
+			"AwaitDry", // lest data on another stream overtakes Finished
 			"HandshakeComplete",
 		})
 	})
@@ -50,13 +50,13 @@ func TestEventOrderFullHandshake(t *testing.T) {
 		p := newTestPair(t, testClientConfig(), testServerConfig(tls.NoClientCert))
 		p.handshake()
 		wantStory(t, p.client, []string{
-			"Send ClientHello", "Send ClientKeyExchange", "Secret", "Flush", "Activate",
-			"Send ChangeCipherSpec", "Send Finished", "Drain", "PeerFinished", "HandshakeComplete",
+			"Send ClientHello", "Send ClientKeyExchange", "InstallKey", "AwaitDry", "ActivateKey",
+			"Send ChangeCipherSpec", "Send Finished", "ReadPending", "PeerFinished", "HandshakeComplete",
 		})
 		wantStory(t, p.server, []string{
 			"Send ServerHello", "Send Certificate", "Send ServerKeyExchange", "Send ServerHelloDone",
-			"Secret", "Drain", "PeerFinished", "Flush", "Activate",
-			"Send ChangeCipherSpec", "Send Finished", "Flush", "HandshakeComplete",
+			"InstallKey", "ReadPending", "PeerFinished", "AwaitDry", "ActivateKey",
+			"Send ChangeCipherSpec", "Send Finished", "AwaitDry", "HandshakeComplete",
 		})
 	})
 }
@@ -71,7 +71,7 @@ func TestClientKeyExchangeLeavesBeforeOwnCalculations(t *testing.T) {
 		p.client.receiveNext()
 	}
 	c := p.client.conn
-	if _, err := c.Receive(p.client.inbox[0].bytes, true); err != nil {
+	if _, err := c.Receive(p.client.inbox[0].bytes, true, Tag{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []handshakeType{typeCertificate, typeClientKeyExchange} {
@@ -82,7 +82,7 @@ func TestClientKeyExchangeLeavesBeforeOwnCalculations(t *testing.T) {
 			t.Fatal("keys are there before ClientKeyExchange was handed out")
 		}
 	}
-	if e := c.NextEvent(); e.Kind != EventSecret || c.in.next == nil {
+	if e := c.NextEvent(); e.Kind != EventInstallKey || c.in.next == nil {
 		t.Fatalf("event %v, want the secret", e.Kind)
 	}
 }
@@ -159,15 +159,15 @@ func TestAttackC7CloseOrder(t *testing.T) {
 	if _, err := p.client.conn.Seal(nil, nil); !errors.Is(err, ErrNotOpen) {
 		t.Errorf("Seal after Close: %v", err)
 	}
-	wantStory(t, p.client, []string{"Flush", "Send alert close_notify"})
+	wantStory(t, p.client, []string{"AwaitDry", "Send alert close_notify"})
 
 	// Data that another stream delivers after close_notify was sent before it.
 	p.server.inbox = append(p.server.inbox, late)
 	p.server.write("crossing")
 	p.run()
-	wantStory(t, p.server, []string{"Drain", "data last words", "PeerClosed", "Flush",
+	wantStory(t, p.server, []string{"ReadPending", "data last words", "PeerClosed", "AwaitDry",
 		"Send alert close_notify"})
-	wantStory(t, p.client, []string{"data crossing", "Drain", "PeerClosed"})
+	wantStory(t, p.client, []string{"data crossing", "ReadPending", "PeerClosed"})
 
 	// What comes after that is not delivered.
 	p.server.receive(late)
@@ -196,7 +196,7 @@ func TestCloseBeforeHandshakeComplete(t *testing.T) {
 
 func TestMisuse(t *testing.T) {
 	c := must(Client(testClientConfig()))
-	if _, err := c.Receive(nil, true); !errors.Is(err, ErrMisuse) {
+	if _, err := c.Receive(nil, true, Tag{}); !errors.Is(err, ErrMisuse) {
 		t.Errorf("Receive before Start: %v", err)
 	}
 	c = must(Client(testClientConfig()))
@@ -209,8 +209,8 @@ func TestMisuse(t *testing.T) {
 	if err := c.Start(); !errors.Is(err, ErrMisuse) {
 		t.Errorf("third Start: %v", err)
 	}
-	if err := must(Client(testClientConfig())).Drained(); err != nil {
-		t.Errorf("Drained without need: %v", err)
+	if err := must(Client(testClientConfig())).PendingRead(); err != nil {
+		t.Errorf("PendingRead without need: %v", err)
 	}
 }
 
@@ -261,7 +261,8 @@ func TestHalfClose(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%#x: record %d: %v", version, i, err)
 			}
-			if data, err := p.client.conn.Receive(record, false); err != nil || string(data) != "answer" {
+			data, err := p.client.conn.Receive(record, false, Tag{})
+			if err != nil || string(data) != "answer" {
 				t.Fatalf("%#x: record %d: %q, %v", version, i, data, err)
 			}
 			if p.server.conn.UpkeepDue() {
@@ -314,7 +315,8 @@ func TestHalfCloseRefusesRenegotiation(t *testing.T) {
 		if err != nil || !e.closed || !slices.Contains(e.story, "RenegotiationRefused") {
 			t.Fatalf("%s: closed %v, %q, Seal: %v", asker, e.closed, e.story, err)
 		}
-		if data, err := e.peer.conn.Receive(record, false); err != nil || string(data) != "answer" {
+		data, err := e.peer.conn.Receive(record, false, Tag{})
+		if err != nil || string(data) != "answer" {
 			t.Errorf("%s: %q, %v", asker, data, err)
 		}
 	}

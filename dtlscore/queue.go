@@ -5,7 +5,7 @@ package dtlscore
 type action struct {
 	kind EventKind
 	data []byte
-	held int // of EventData
+	tag  Tag // of EventData and EventPeerFinished
 
 	// A record is protected when it is handed out, not when it is queued: what
 	// is dropped because of a failure leaves no gap between the keys in which
@@ -13,7 +13,7 @@ type action struct {
 	// EventHandshakeComplete, epoch is what Seal uses from there on.
 	content contentType
 	epoch   *writeEpoch
-	sealed  *recordNumber // if not nil, gets the number of the record
+	number  *recordNumber // if not nil, gets the number of the record
 
 	// then, if not nil, is done in place of an event. It may queue more.
 	then func() error
@@ -26,13 +26,29 @@ func (c *Conn) pushData(kind EventKind, data []byte) {
 	c.queue = append(c.queue, action{kind: kind, data: data})
 }
 
+// pushPeerFinished is called when the record that is received completes the peer's Finished.
+func (c *Conn) pushPeerFinished() {
+	c.queue = append(c.queue, action{kind: EventPeerFinished, tag: c.in.tag})
+}
+
+// pushComplete lets application data out, in the newest epoch.
+func (c *Conn) pushComplete() {
+	c.queue = append(c.queue, action{kind: EventHandshakeComplete, epoch: c.written})
+}
+
 // pushRecord queues a record in the newest epoch.
-func (c *Conn) pushRecord(t contentType, content []byte) {
-	c.queue = append(c.queue, action{kind: EventSend, data: content, content: t, epoch: c.written})
+func (c *Conn) pushRecord(t contentType, content []byte) { c.pushNumbered(t, content, nil) }
+
+// pushNumbered is pushRecord for a record whose number is stored in number when it is handed out,
+// unless that is nil.
+func (c *Conn) pushNumbered(t contentType, content []byte, number *recordNumber) {
+	c.queue = append(c.queue,
+		action{kind: EventSend, data: content, content: t, epoch: c.written, number: number})
 }
 
 // pushThen queues work that can wait until the events before it are handed
-// out, so that the peer need not wait for it.
+// out, so that the peer need not wait for it. What the work queues comes at the end of the queue,
+// not in its place: work after which something has to follow at once queues that itself.
 func (c *Conn) pushThen(f func() error) { c.queue = append(c.queue, action{then: f}) }
 
 // pushStep queues work in the middle of a flight, which goes out as a whole: waking the peer for
@@ -60,8 +76,8 @@ func (c *Conn) NextEvent() Event {
 			}
 			a.epoch.controls++
 			record := a.epoch.sealer.seal(nil, a.content, n, a.data)
-			if a.sealed != nil {
-				*a.sealed = recordNumber{a.epoch.number, n}
+			if a.number != nil {
+				*a.number = recordNumber{a.epoch.number, n}
 			}
 			if c.sent = a.epoch; a.content == contentChangeCipherSpec {
 				c.sent = c.written // the peer takes nothing else after it
@@ -72,14 +88,14 @@ func (c *Conn) NextEvent() Event {
 				c.app.Store(a.epoch)
 			}
 		}
-		return Event{Kind: a.kind, Data: a.data, Held: a.held}
+		return Event{Kind: a.kind, Data: a.data, Tag: a.tag}
 	}
 }
 
 // inFlight reports whether what is queued next belongs to the flight of the record before.
 func (c *Conn) inFlight() bool {
 	rest := c.queue
-	if len(rest) > 0 && rest[0].kind == EventSecret {
+	if len(rest) > 0 && rest[0].kind == EventInstallKey {
 		rest = rest[1:]
 	}
 	return len(rest) > 0 && (rest[0].step || rest[0].kind == EventSend)

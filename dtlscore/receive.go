@@ -20,9 +20,9 @@ type inbound struct {
 	drain       drainReason
 	unconfirmed bool // from ChangeCipherSpec to Finished
 
+	tag       Tag          // of the record that is received
 	held      []heldRecord // in order of arrival
 	heldBytes int
-	heldCount int // of all that were ever held
 
 	checkpoints int // see [Conn.Checkpoints]
 
@@ -32,12 +32,15 @@ type inbound struct {
 	v13 inbound13
 }
 
-// A heldRecord is a whole record that has to wait, and the number it was given when it was held
-// first.
+// A heldRecord is a whole record that has to wait.
 type heldRecord struct {
 	record []byte
-	number int
+	tag    Tag
 }
+
+// A Tag is what a driver knows of a message beside its bytes. It is handed out with the events that
+// come of the message ([Event].Tag), and not looked into.
+type Tag [2]uint64
 
 // A drainReason is why the driver was told to read all that has arrived.
 type drainReason uint8
@@ -57,10 +60,10 @@ const (
 // Nothing but application data may come elsewhere. RFC 6083, Section 4.4.
 //
 // Application data of an epoch that is not confirmed yet is kept, up to a
-// limit, and comes out as [EventData]; see [Conn.Held].
+// limit, and comes out as [EventData] with tag.
 //
 // An error is final, and all later calls return the same one.
-func (c *Conn) Receive(record []byte, control bool) ([]byte, error) {
+func (c *Conn) Receive(record []byte, control bool, tag Tag) ([]byte, error) {
 	switch {
 	case c.err != nil:
 		return nil, c.err
@@ -69,17 +72,13 @@ func (c *Conn) Receive(record []byte, control bool) ([]byte, error) {
 	case c.peerClosed:
 		return nil, nil
 	}
-	data, err := c.receive(record, control, 0)
+	c.in.tag = tag
+	data, err := c.receive(record, control, false)
 	if err != nil {
 		return nil, c.fail(err)
 	}
 	return data, nil
 }
-
-// Held returns how many records Receive has ever kept because they could not
-// be looked at yet. A driver that knows more of a message than its bytes sees
-// here that it was kept, and in [Event].Held whether it was application data.
-func (c *Conn) Held() int { return c.in.heldCount }
 
 // Checkpoints returns how many records Receive has taken before which the peer had everything
 // acknowledged that it had sent: ChangeCipherSpec of a renegotiation, and KeyUpdate. A driver that
@@ -88,10 +87,10 @@ func (c *Conn) Held() int { return c.in.heldCount }
 // Sections 4.7 and 4.9.
 func (c *Conn) Checkpoints() int { return c.in.checkpoints }
 
-// receive takes a record that just came, or again one that was held, with its number.
-func (c *Conn) receive(record []byte, control bool, number int) ([]byte, error) {
+// receive takes a record that just came, or again one that was held.
+func (c *Conn) receive(record []byte, control, again bool) ([]byte, error) {
 	if c.form.version == VersionDTLS13 && len(record) > 0 && isUnified(record[0]) {
-		return c.receive13(record, control && number == 0, number)
+		return c.receive13(record, control && !again, again)
 	}
 	h, fragment, err := parseRecord(record)
 	if err != nil {
@@ -110,13 +109,13 @@ func (c *Conn) receive(record []byte, control bool, number int) ([]byte, error) 
 	changing := c.in.drain == drainChangeCipherSpec
 	switch {
 	case h.epoch == c.in.epoch && c.in.unconfirmed && (isData || c.peerIsDone()):
-		return nil, c.hold(record, number)
+		return nil, c.hold(record, again)
 	case h.epoch == c.in.epoch && (isData || !changing):
 		return c.open(c.in.read, h, fragment)
 	case h.epoch == c.in.epoch+1 && c.in.next != nil && (isData || changing):
 		// Other streams may be faster than ChangeCipherSpec, and the driver
 		// may find anything while it reads what was sent before.
-		return nil, c.hold(record, number)
+		return nil, c.hold(record, again)
 	case h.epoch+1 == c.in.epoch && isData && c.in.previous != nil:
 		return c.open(c.in.previous, h, fragment)
 	}
@@ -172,7 +171,7 @@ func (c *Conn) countData() {
 }
 
 // receiveChangeCipherSpec has everything read that was sent before. The keys
-// change in Drained. RFC 6083, Section 4.7.
+// change in PendingRead. RFC 6083, Section 4.7.
 func (c *Conn) receiveChangeCipherSpec(content []byte) error {
 	s, ok := c.state.(keyChangeState)
 	if !ok || c.in.next == nil {
@@ -189,7 +188,7 @@ func (c *Conn) receiveChangeCipherSpec(content []byte) error {
 	}
 	c.state = s.handleChangeCipherSpec(c)
 	c.in.drain = drainChangeCipherSpec
-	c.push(EventDrain)
+	c.push(EventReadPending)
 	return nil
 }
 
@@ -202,7 +201,7 @@ func (c *Conn) receiveAlert(content []byte) error {
 	switch {
 	case alert == AlertCloseNotify && c.agreed.HandshakeComplete:
 		c.in.drain = drainCloseNotify
-		c.push(EventDrain)
+		c.push(EventReadPending)
 		return nil
 	case level == levelFatal || alert == AlertCloseNotify:
 		return &AlertError{Alert: alert}
@@ -220,9 +219,9 @@ func (c *Conn) countWarning(what string) error {
 	return nil
 }
 
-// Drained tells that Receive was given everything that the transport had when
-// [EventDrain] was taken.
-func (c *Conn) Drained() error {
+// PendingRead tells that Receive was given everything that the transport had when
+// [EventReadPending] was taken.
+func (c *Conn) PendingRead() error {
 	if c.err != nil {
 		return c.err
 	}
@@ -274,7 +273,7 @@ func (c *Conn) completeHandshake() error {
 	c.in.previous = nil
 	c.in.unconfirmed = false
 	c.in.warnings = 0
-	c.queue = append(c.queue, action{kind: EventHandshakeComplete, epoch: c.written})
+	c.pushComplete()
 	return c.receiveHeld()
 }
 
@@ -285,20 +284,21 @@ func (c *Conn) receiveHeld() error {
 	c.in.held, c.in.heldBytes = nil, 0
 	at := len(c.queue)
 	for _, h := range held {
-		data, err := c.receive(h.record, true, h.number)
+		c.in.tag = h.tag
+		data, err := c.receive(h.record, true, true)
 		if err != nil {
 			return err
 		}
 		if data != nil {
-			c.queue = slices.Insert(c.queue, at, action{kind: EventData, data: data, held: h.number})
+			c.queue = slices.Insert(c.queue, at, action{kind: EventData, data: data, tag: h.tag})
 			at++
 		}
 	}
 	return nil
 }
 
-// hold keeps a record until its epoch is begun and confirmed.
-func (c *Conn) hold(record []byte, number int) error {
+// hold keeps a record, perhaps again, until its epoch is begun and confirmed.
+func (c *Conn) hold(record []byte, again bool) error {
 	// A peer that is authenticated may have more under way on other streams while its
 	// Finished is sent again.
 	room := 1
@@ -308,12 +308,10 @@ func (c *Conn) hold(record []byte, number int) error {
 	if len(c.in.held) >= room*maxHeldRecords || c.in.heldBytes+len(record) > room*maxHeldBytes {
 		return unexpected("too many records before the Finished message")
 	}
-	if number == 0 {
+	if !again {
 		record = slices.Clone(record)
-		c.in.heldCount++
-		number = c.in.heldCount
 	}
-	c.in.held = append(c.in.held, heldRecord{record, number})
+	c.in.held = append(c.in.held, heldRecord{record, c.in.tag})
 	c.in.heldBytes += len(record)
 	return nil
 }

@@ -46,8 +46,8 @@ func (in *inbound13) newest() *protection13 {
 	return in.epochs[len(in.epochs)-1]
 }
 
-// receive13 takes a protected record. number is that of a record that was held.
-func (c *Conn) receive13(record []byte, control bool, number int) ([]byte, error) {
+// receive13 takes a protected record, perhaps again.
+func (c *Conn) receive13(record []byte, control, again bool) ([]byte, error) {
 	in := &c.in.v13
 	p, form := in.epoch(record[0]&unifiedEpoch), usualForm
 	// Other streams may be faster than Finished.
@@ -55,7 +55,7 @@ func (c *Conn) receive13(record []byte, control bool, number int) ([]byte, error
 	if p != nil {
 		form = p.form
 	} else if early {
-		return nil, c.hold(record, number) // what it must look like is known when its keys are
+		return nil, c.hold(record, again) // what it must look like is known when its keys are
 	}
 	h, err := parseUnified(record, form)
 	if err != nil {
@@ -63,7 +63,7 @@ func (c *Conn) receive13(record []byte, control bool, number int) ([]byte, error
 	}
 	switch {
 	case early:
-		return nil, c.hold(record, number)
+		return nil, c.hold(record, again)
 	case p == nil && c.handshaking && h.epoch == epochEarlyData && in.earlyData:
 		return nil, c.dropEarlyData()
 	case p == nil:
@@ -151,7 +151,7 @@ func (c *Conn) receiveAlert13(content []byte) error {
 		return err
 	case alert == AlertCloseNotify && c.agreed.HandshakeComplete:
 		c.in.drain = drainCloseNotify
-		c.push(EventDrain)
+		c.push(EventReadPending)
 		return nil
 	case alert == AlertUserCanceled && c.agreed.HandshakeComplete:
 		return c.countWarning(alert.String())

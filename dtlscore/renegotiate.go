@@ -52,8 +52,8 @@ func (l *rateLimit) allow(now time.Time, burst int, interval time.Duration) bool
 }
 
 // Renegotiate begins another handshake. The peer's application data goes on meanwhile, in the old
-// keys; ours waits from the first [EventFlush] on. The end is another [EventHandshakeComplete], or
-// [EventRenegotiationRefused] if the peer does not want to. A server can only ask the client to
+// keys; ours waits from the first [EventAwaitDry] on. The end is another [EventHandshakeComplete],
+// or [EventRenegotiationRefused] if the peer does not want to. A server can only ask the client to
 // begin.
 //
 // It fails with [ErrNotOpen] before the first handshake is complete and after
@@ -118,7 +118,7 @@ func (r refusal) stands(e *writeEpoch) bool {
 // What the peer sends is accepted at any time.
 func (c *Conn) quiet() {
 	if c.agreed.HandshakeComplete && !c.closing {
-		c.push(EventFlush)
+		c.push(EventAwaitDry)
 	}
 }
 

@@ -54,18 +54,19 @@ func (p *testPair) wantHandshakes(n int) {
 // 4.8.
 func TestEventOrderRenegotiation(t *testing.T) {
 	client := []string{
-		"Flush", // OpenSSL takes no application data after the hello
-		"Send ClientHello", "Send Certificate", "Send ClientKeyExchange", "Secret",
+		"AwaitDry", // OpenSSL takes no application data after the hello
+		"Send ClientHello", "Send Certificate", "Send ClientKeyExchange", "InstallKey",
 		"Send CertificateVerify",
-		"Flush", "Activate", "Send ChangeCipherSpec", "Send Finished",
-		"Drain", "PeerFinished", "HandshakeComplete",
+		"AwaitDry", "ActivateKey", "Send ChangeCipherSpec", "Send Finished",
+		"ReadPending", "PeerFinished", "HandshakeComplete",
 	}
 	server := []string{
-		"Flush",
+		"AwaitDry",
 		"Send ServerHello", "Send Certificate", "Send ServerKeyExchange", "Send CertificateRequest",
 		"Send ServerHelloDone",
-		"Secret", "Drain", "PeerFinished",
-		"Flush", "Activate", "Send ChangeCipherSpec", "Send Finished", "Flush", "HandshakeComplete",
+		"InstallKey", "ReadPending", "PeerFinished",
+		"AwaitDry", "ActivateKey", "Send ChangeCipherSpec", "Send Finished", "AwaitDry",
+		"HandshakeComplete",
 	}
 	p := renegotiating(t)
 	p.client.renegotiate()
@@ -187,7 +188,7 @@ func TestAttackH9HeldDataBeforeTheNextHandshake(t *testing.T) {
 	p.server.renegotiate()
 	p.server.write("two")
 	p.client.receiveNext()
-	want := []string{"Drain", "PeerFinished", "HandshakeComplete", "Data", "Data", "Flush",
+	want := []string{"ReadPending", "PeerFinished", "HandshakeComplete", "Data", "Data", "AwaitDry",
 		"Send ClientHello"}
 	if got := fmt.Sprintf("%s", p.client.data); got != "[one two]" ||
 		!slices.Equal(p.client.story, want) {

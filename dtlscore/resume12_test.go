@@ -26,31 +26,34 @@ func TestEventOrderResumption(t *testing.T) {
 	p := newTestPair(t, client, server)
 	p.handshake()
 	wantStory(t, p.client, []string{
-		"Send ClientHello", "Send Certificate", "Send ClientKeyExchange", "Secret",
+		"Send ClientHello", "Send Certificate", "Send ClientKeyExchange", "InstallKey",
 		"Send CertificateVerify",
-		"Flush", "Activate", "Send ChangeCipherSpec", "Send Finished", "Drain", "PeerFinished",
+		"AwaitDry", "ActivateKey", "Send ChangeCipherSpec", "Send Finished", "ReadPending",
+		"PeerFinished",
 		"HandshakeComplete",
 	})
 	wantStory(t, p.server, []string{
 		"Send ServerHello", "Send Certificate", "Send ServerKeyExchange", "Send CertificateRequest",
 		"Send ServerHelloDone",
-		"Secret", "Drain", "PeerFinished",
-		"Flush", "Activate", "Send NewSessionTicket", "Send ChangeCipherSpec", "Send Finished", "Flush",
+		"InstallKey", "ReadPending", "PeerFinished",
+		"AwaitDry", "ActivateKey", "Send NewSessionTicket", "Send ChangeCipherSpec", "Send Finished",
+		"AwaitDry",
 		"HandshakeComplete",
 	})
 	p = newTestPair(t, client, server)
 	p.handshake()
 	wantStory(t, p.client, []string{
 		"Send ClientHello",
-		"Secret", // with the ServerHello
-		"Drain", "PeerFinished",
-		"Flush", "Activate", "Send ChangeCipherSpec", "Send Finished", "Flush", "HandshakeComplete",
+		"InstallKey", // with the ServerHello
+		"ReadPending", "PeerFinished",
+		"AwaitDry", "ActivateKey", "Send ChangeCipherSpec", "Send Finished", "AwaitDry",
+		"HandshakeComplete",
 	})
 	wantStory(t, p.server, []string{
 		"Send ServerHello",
-		"Secret", // before ChangeCipherSpec
-		"Flush", "Activate", "Send ChangeCipherSpec", "Send Finished",
-		"Drain", "PeerFinished", "HandshakeComplete",
+		"InstallKey", // before ChangeCipherSpec
+		"AwaitDry", "ActivateKey", "Send ChangeCipherSpec", "Send Finished",
+		"ReadPending", "PeerFinished", "HandshakeComplete",
 	})
 	p.exchangeData()
 }

@@ -29,26 +29,28 @@ func TestEventOrderResumption13(t *testing.T) {
 	p.handshake()
 	wantStory(t, p.client, []string{
 		"Send ClientHello",
-		"Secret", "PeerFinished", "Flush", "Activate",
+		"InstallKey", "PeerFinished", "AwaitDry", "ActivateKey",
 		"Send Certificate", "Send CertificateVerify", "Send Finished",
-		"HandshakeComplete", "Confirmed",
+		"HandshakeComplete",
 		"Send ack", // of the ticket
 	})
 	wantStory(t, p.server, []string{
 		"Send ServerHello", "Send EncryptedExtensions", "Send CertificateRequest", "Send Certificate",
 		"Send CertificateVerify",
-		"Secret", "Send Finished",
-		"PeerFinished", "Flush", "Activate", "Send ack", "Send NewSessionTicket", "HandshakeComplete",
+		"InstallKey", "Send Finished",
+		"PeerFinished", "AwaitDry", "ActivateKey", "Send ack", "Send NewSessionTicket",
+		"HandshakeComplete",
 	})
 	p = newTestPair(t, client, server)
 	p.handshake()
 	wantStory(t, p.client, []string{
-		"Send ClientHello", "Secret", "PeerFinished", "Flush", "Activate", "Send Finished",
-		"HandshakeComplete", "Confirmed", "Send ack",
+		"Send ClientHello", "InstallKey", "PeerFinished", "AwaitDry", "ActivateKey", "Send Finished",
+		"HandshakeComplete", "Send ack",
 	})
 	wantStory(t, p.server, []string{
-		"Send ServerHello", "Send EncryptedExtensions", "Secret", "Send Finished",
-		"PeerFinished", "Flush", "Activate", "Send ack", "Send NewSessionTicket", "HandshakeComplete",
+		"Send ServerHello", "Send EncryptedExtensions", "InstallKey", "Send Finished",
+		"PeerFinished", "AwaitDry", "ActivateKey", "Send ack", "Send NewSessionTicket",
+		"HandshakeComplete",
 	})
 	p.exchangeData()
 }

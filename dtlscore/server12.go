@@ -349,7 +349,7 @@ func (s *server12WaitFinished) handle(c *Conn, m message, raw handshakeMessage) 
 			return nil, err
 		}
 	}
-	c.push(EventPeerFinished)
+	c.pushPeerFinished()
 	if !s.resumed {
 		s.switchSecret(c)
 		if err := s.sendTicket(c); err != nil {

@@ -311,9 +311,9 @@ func (s *server13WaitFinished) handle(c *Conn, m message, raw handshakeMessage) 
 		return nil, err
 	}
 	c.in.v13.epochs = []*protection13{read}
-	c.push(EventPeerFinished)
-	c.push(EventFlush) // as the client does before it changes the secret
-	c.push(EventActivate)
+	c.pushPeerFinished()
+	c.push(EventAwaitDry) // as the client does before it changes the secret
+	c.push(EventActivateKey)
 	if err := c.sendACK(); err != nil {
 		return nil, err
 	}

@@ -74,7 +74,11 @@ func (c *Conn) handleMessage(raw handshakeMessage) error {
 //
 // Nothing follows our close_notify. A renegotiation then goes on only with what
 // arrives, for the peer's close_notify may be in its keys.
-func (c *Conn) send(m message) (raw []byte, err error) {
+func (c *Conn) send(m message) (raw []byte, err error) { return c.sendNumbered(m, nil) }
+
+// sendNumbered is send for a message whose record, the last if it has several, has its number
+// stored in number as soon as it is handed out.
+func (c *Conn) sendNumbered(m message, number *recordNumber) (raw []byte, err error) {
 	if c.nextSendSeq == math.MaxUint16 {
 		return nil, misuse("%v: %w", m.typ(), ErrKeysUsedUp) // it would start again with 0
 	}
@@ -88,14 +92,18 @@ func (c *Conn) send(m message) (raw []byte, err error) {
 	}
 	most := c.maxControl()
 	if len(raw) <= most {
-		c.pushRecord(contentHandshake, raw)
+		c.pushNumbered(contentHandshake, raw, number)
 		return raw, nil
 	}
 	h := handshakeHeader{typ: m.typ(), length: len(raw) - handshakeHeaderLen, seq: c.nextSendSeq - 1}
 	for fragment := range slices.Chunk(raw[handshakeHeaderLen:], most-handshakeHeaderLen) {
 		h.fragmentLength = len(fragment)
-		c.pushRecord(contentHandshake, append(h.append(nil), fragment...))
-		h.fragmentOffset += len(fragment)
+		record := append(h.append(nil), fragment...)
+		if h.fragmentOffset += len(fragment); h.fragmentOffset == h.length {
+			c.pushNumbered(contentHandshake, record, number)
+		} else {
+			c.pushRecord(contentHandshake, record)
+		}
 	}
 	return raw, nil
 }

@@ -102,7 +102,7 @@ func (e *testEnd) receiveNext() {
 }
 
 func (e *testEnd) receive(r testRecord) {
-	data, err := e.conn.Receive(slices.Clone(r.bytes), r.control)
+	data, err := e.conn.Receive(slices.Clone(r.bytes), r.control, Tag{})
 	if err != nil {
 		e.err = err
 	}
@@ -139,16 +139,16 @@ func (e *testEnd) obey() {
 			}
 			e.flights[len(e.flights)-1]++
 			e.send(kind, testRecord{event.Data, true})
-		case EventDrain:
+		case EventReadPending:
 			for len(e.inbox) > 0 {
 				e.receiveNext()
 			}
-			if err := e.conn.Drained(); err != nil {
+			if err := e.conn.PendingRead(); err != nil {
 				e.err = err
 			}
-		case EventSecret:
+		case EventInstallKey:
 			e.secrets = append(e.secrets, event.Data)
-		case EventActivate:
+		case EventActivateKey:
 			e.active = len(e.secrets)
 		case EventHandshakeComplete:
 			e.done++
@@ -160,7 +160,7 @@ func (e *testEnd) obey() {
 				e.conn.Close()
 			}
 		}
-		e.joined = event.More || e.joined && event.Kind == EventSecret
+		e.joined = event.More || e.joined && event.Kind == EventInstallKey
 	}
 	e.joined = false
 	if err := e.conn.Err(); err != nil {
@@ -191,10 +191,11 @@ func (e *testEnd) write(data string) {
 }
 
 var eventNames = map[EventKind]string{
-	EventFlush: "Flush", EventDrain: "Drain", EventSecret: "Secret", EventActivate: "Activate",
+	EventAwaitDry: "AwaitDry", EventReadPending: "ReadPending",
+	EventInstallKey: "InstallKey", EventActivateKey: "ActivateKey",
 	EventPeerFinished: "PeerFinished", EventHandshakeComplete: "HandshakeComplete",
 	EventData: "Data", EventPeerClosed: "PeerClosed", EventResume: "Resume",
-	EventRenegotiationRefused: "RenegotiationRefused", EventConfirmed: "Confirmed",
+	EventRenegotiationRefused: "RenegotiationRefused",
 }
 
 // describe tells what a queued record is before it is protected.

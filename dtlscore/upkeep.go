@@ -63,9 +63,8 @@ func (e *writeEpoch) anchorDue() bool {
 func (c *Conn) anchor(e *writeEpoch) {
 	e.anchoring.Store(true)
 	number := new(recordNumber)
-	c.pushRecord(contentACK, []byte{0, 0})
-	c.queue[len(c.queue)-1].sealed = number
-	c.push(EventFlush)
+	c.pushNumbered(contentACK, []byte{0, 0}, number)
+	c.push(EventAwaitDry)
 	c.pushThen(func() error {
 		e.anchor.Store(number.sequence)
 		e.bound.Store(false)

@@ -80,18 +80,14 @@ type owned struct {
 type driver struct {
 	current  dtlscore.Event // what the core wants next, and is not done yet
 	flight   [][]byte       // records to be sent before current, at most stream.MaxBatch
-	dryAsked bool           // current is a flush, and a dry event will come
-	drained  int            // bytes read by a drain that is not at its end
+	dryAsked bool           // current is EventAwaitDry, and a dry event will come
+	drained  int            // bytes read by a readPending that is not at its end
 	gateShut bool           // the gate is shut, the write deadline is the owner's
 	reopen   bool           // the gate is shut for a control record only
 	switched bool           // something was sent under a key made by a handshake
 
-	controlAt uint32              // TSN of the last control record that was not held
-	changeAt  uint32              // of ChangeCipherSpec
-	check     checkpoint          // the last one, if it is not passed
-	heldInfo  map[int]stream.Info // of the messages that the core holds, by its numbers
-
-	epoch uint64 // of the keys of DTLS for what this end sends
+	check checkpoint // the last one, if it is not passed
+	epoch uint64     // of the keys of DTLS for what this end sends
 	pace  pace
 }
 

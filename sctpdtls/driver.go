@@ -39,7 +39,7 @@ func (c *Conn) obey() error {
 		if c.current.Kind == dtlscore.EventNone {
 			c.current = c.next()
 		}
-		if c.current.Kind != dtlscore.EventSecret { // which need not wait for what is sent before it
+		if c.current.Kind != dtlscore.EventInstallKey { // which need not wait for what is sent before it
 			if err := c.sendFlight(); err != nil {
 				return err
 			}
@@ -85,25 +85,21 @@ func (c *Conn) do(ev dtlscore.Event) error {
 	switch ev.Kind {
 	case dtlscore.EventSend:
 		return nil // sendFlight has sent it
-	case dtlscore.EventFlush:
-		return c.flush()
-	case dtlscore.EventDrain:
-		c.changeAt = c.controlAt
-		if err := c.drain(); err != nil {
+	case dtlscore.EventAwaitDry:
+		return c.awaitDry()
+	case dtlscore.EventReadPending:
+		if err := c.readPending(); err != nil {
 			return err
 		}
-		return c.core.Drained()
-	case dtlscore.EventSecret:
-		if c.state.Load() != nil {
-			clear(c.heldInfo) // of the handshake before
-		}
+		return c.core.PendingRead()
+	case dtlscore.EventInstallKey:
 		err := c.keys.install(ev.Data)
 		c.pace.installed()
 		if err == nil && c.state.Load() != nil { // a renegotiation
 			err = c.tuner.Handshaking(true)
 		}
 		return c.gone(err)
-	case dtlscore.EventActivate:
+	case dtlscore.EventActivateKey:
 		if !c.keys.peerHasKey() {
 			c.tuner.Pause(c.pace.untilPeerKey())
 		}
@@ -117,19 +113,13 @@ func (c *Conn) do(ev dtlscore.Event) error {
 		if n := c.core.MaxRecord(); n > stream.MaxMessageSize {
 			c.messages.Allow(n, c.core.RecordSize) // before, nobody is given memory for more
 		}
-		last := c.controlAt
-		if last == c.changeAt {
-			last++ // it was held, and follows ChangeCipherSpec
-		}
-		c.keys.peerFinished(last)
+		_, tsn := untag(ev.Tag)
+		c.keys.peerFinished(tsn)
 		return nil
 	case dtlscore.EventHandshakeComplete:
-		if !c.core.Confirmed() {
-			return nil // EventConfirmed follows
+		if c.core.IsClient() && c.core.ConnectionState().Version == VersionDTLS13 {
+			c.keys.peerSwitched() // it has answered our Finished
 		}
-		return c.handshakeComplete()
-	case dtlscore.EventConfirmed:
-		c.keys.peerSwitched()
 		return c.handshakeComplete()
 	case dtlscore.EventResume:
 		c.openGate()
@@ -142,8 +132,7 @@ func (c *Conn) do(ev dtlscore.Event) error {
 		c.requests.finishAll(renegotiateTask, ErrRenegotiationRefused)
 		return nil
 	case dtlscore.EventData:
-		info := c.heldInfo[ev.Held]
-		delete(c.heldInfo, ev.Held)
+		info, _ := untag(ev.Tag)
 		c.counted.received(len(ev.Data))
 		c.queue(ev.Data, info)
 		return nil
@@ -203,10 +192,10 @@ func (c *Conn) sendFlight() error {
 	err := c.trySendFlight()
 	for errors.Is(err, stream.ErrWouldBlock) {
 		c.reopen = c.reopen || !c.gateShut
-		flushed := c.flush()
-		c.dryAsked = false // if it was interrupted, the next flush asks for itself
-		if flushed != nil {
-			return flushed
+		waited := c.awaitDry()
+		c.dryAsked = false // if it was interrupted, the next wait asks for itself
+		if waited != nil {
+			return waited
 		}
 		err = c.trySendFlight()
 	}
@@ -246,7 +235,7 @@ func (c *Conn) gone(err error) error {
 	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		return err
 	}
-	if err := c.drain(); err != nil {
+	if err := c.readPending(); err != nil {
 		return err
 	}
 	return c.over(err)
@@ -271,15 +260,15 @@ func (c *Conn) openGate() {
 	c.gate.open()
 }
 
-// flush waits until SCTP has nothing left to send or to be acknowledged:
+// awaitDry waits until SCTP has nothing left to send or to be acknowledged:
 // RFC 6083, Sections 4.7 and 4.9. The peer may be waiting for the same, so it goes on reading.
-func (c *Conn) flush() error {
+func (c *Conn) awaitDry() error {
 	if !c.gateShut {
 		c.shutGate()
 	}
 	if !c.dryAsked {
 		// A dry event of the past must not be taken for the one asked for.
-		if err := c.drain(); err != nil {
+		if err := c.readPending(); err != nil {
 			return err
 		}
 		if err := c.assoc.AskDry(); err != nil {
@@ -305,10 +294,10 @@ func (c *Conn) flush() error {
 	}
 }
 
-// drain reads everything that SCTP has received when it begins, a message that has begun to its
-// end: RFC 6083, Sections 4.7 and 4.9. A peer that sends as fast as this reads does not keep it
+// readPending reads everything that SCTP has received when it begins, a message that has begun to
+// its end: RFC 6083, Sections 4.7 and 4.9. A peer that sends as fast as this reads does not keep it
 // busy for ever: more than a receive buffer holds was not there at the beginning.
-func (c *Conn) drain() error {
+func (c *Conn) readPending() error {
 	for c.drained < c.config.maxDrained() || c.messages.Partial() {
 		if c.mux.Full() {
 			return errPending
@@ -355,23 +344,14 @@ func (c *Conn) take(m stream.Message, ev stream.Event) error {
 
 // receive gives a message, which must be one record, to the core.
 func (c *Conn) receive(m stream.Message) (data []byte, err error) {
-	before, checkpoints := c.core.Held(), c.core.Checkpoints()
+	checkpoints := c.core.Checkpoints()
 	control := m.Info.Stream == 0 && !m.Info.Unordered
-	data, err = c.core.Receive(m.Data, control)
-	if n := c.core.Held(); n > before && err == nil {
-		if c.heldInfo == nil {
-			c.heldInfo = make(map[int]stream.Info)
-		}
-		c.heldInfo[n] = m.Info // EventData will tell n, if it is application data
-	}
+	data, err = c.core.Receive(m.Data, control, tag(&m))
 	if data != nil {
 		c.counted.received(len(data))
 	}
 	if err != nil {
 		return nil, err
-	}
-	if control && data == nil && c.core.Held() == before {
-		c.controlAt = m.TSN
 	}
 	if c.core.Checkpoints() > checkpoints && !c.partial {
 		c.check.begin(m.TSN)
@@ -386,6 +366,20 @@ func (c *Conn) receive(m stream.Message) (data []byte, err error) {
 		}
 	}
 	return data, nil
+}
+
+// tag is what the events that come of m need besides its bytes.
+func tag(m *stream.Message) dtlscore.Tag {
+	on := uint64(m.Info.Stream)
+	if m.Info.Unordered {
+		on |= 1 << 16
+	}
+	return dtlscore.Tag{uint64(m.TSN)<<32 | uint64(m.Info.PPID), on}
+}
+
+func untag(t dtlscore.Tag) (info stream.Info, tsn uint32) {
+	info = stream.Info{Stream: uint16(t[1]), PPID: uint32(t[0]), Unordered: t[1]>>16 != 0}
+	return info, uint32(t[0] >> 32)
 }
 
 // queue keeps an application message for its reader.

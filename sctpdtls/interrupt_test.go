@@ -243,7 +243,7 @@ func TestDrainFinishesPartialMessage(t *testing.T) {
 		drained := make(chan error)
 		go func() {
 			defer p.server.stop()()
-			drained <- p.server.drain()
+			drained <- p.server.readPending()
 		}()
 		time.Sleep(time.Second)
 		select {

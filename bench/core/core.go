@@ -105,7 +105,7 @@ func (p *dtlsPair) receive(i int, obey bool) error {
 	for len(p.inbox[i]) > 0 {
 		record := p.inbox[i][0]
 		p.inbox[i] = p.inbox[i][1:]
-		if _, err := p.ends[i].Receive(record, true); err != nil {
+		if _, err := p.ends[i].Receive(record, true, dtlscore.Tag{}); err != nil {
 			return err
 		}
 		if !obey {
@@ -125,11 +125,11 @@ func (p *dtlsPair) obey(i int) error {
 			return nil
 		case dtlscore.EventSend:
 			p.inbox[1-i] = append(p.inbox[1-i], e.Data)
-		case dtlscore.EventDrain:
+		case dtlscore.EventReadPending:
 			if err := p.receive(i, false); err != nil {
 				return err
 			}
-			if err := p.ends[i].Drained(); err != nil {
+			if err := p.ends[i].PendingRead(); err != nil {
 				return err
 			}
 		case dtlscore.EventHandshakeComplete:

@@ -236,7 +236,7 @@ func (p *dtlsPair) sealed(b, plaintext []byte) ([]byte, error) {
 }
 
 func (o *ours) open(i int) error {
-	_, err := o.ends[1].Receive(o.records[i], false)
+	_, err := o.ends[1].Receive(o.records[i], false, dtlscore.Tag{})
 	return err
 }
 

@@ -433,12 +433,12 @@ func handshake(t *testing.T, leaf, root *credential) bool {
 				switch ev.Kind {
 				case dtlscore.EventSend:
 					inbox[1-i] = append(inbox[1-i], bytes.Clone(ev.Data))
-				case dtlscore.EventDrain: // all has arrived
-					c.Drained()
+				case dtlscore.EventReadPending: // all has arrived
+					c.PendingRead()
 				}
 			}
 			for _, record := range inbox[i] {
-				if _, err := c.Receive(record, true); err != nil {
+				if _, err := c.Receive(record, true, dtlscore.Tag{}); err != nil {
 					return false
 				}
 			}

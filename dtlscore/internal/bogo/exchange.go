@@ -93,13 +93,13 @@ func (e *exchange) obey() error {
 			if err := e.net.send(event.Data); err != nil {
 				return err
 			}
-		case dtlscore.EventSecret:
+		case dtlscore.EventInstallKey:
 			if len(event.Data) != endpointSecretLen {
 				return fmt.Errorf("endpoint pair shared secret of %d bytes", len(event.Data))
 			}
-		case dtlscore.EventDrain:
+		case dtlscore.EventReadPending:
 			// An error is the connection's, and comes after its alert.
-			_ = e.conn.Drained()
+			_ = e.conn.PendingRead()
 		case dtlscore.EventHandshakeComplete:
 			e.complete = true
 		case dtlscore.EventData:
@@ -150,7 +150,7 @@ func (e *exchange) receive() error {
 	for {
 		var record []byte
 		record, packet = cutRecord(packet)
-		data, receiveErr := e.conn.Receive(record, true)
+		data, receiveErr := e.conn.Receive(record, true, dtlscore.Tag{})
 		if receiveErr == nil {
 			e.deliver(data)
 		}

@@ -71,9 +71,9 @@ func (e *end) obey() error {
 			if err := e.send(event.Data); err != nil {
 				return err
 			}
-		case dtlscore.EventDrain:
+		case dtlscore.EventReadPending:
 			// An error is the connection's, and comes after its alert.
-			_ = e.conn.Drained()
+			_ = e.conn.PendingRead()
 		case dtlscore.EventHandshakeComplete:
 			if err := e.completed(); err != nil {
 				return err
@@ -87,8 +87,8 @@ func (e *end) obey() error {
 			e.updates++
 		case dtlscore.EventRenegotiationRefused:
 			return errors.New("the peer refuses to renegotiate")
-		case dtlscore.EventFlush, dtlscore.EventSecret, dtlscore.EventActivate,
-			dtlscore.EventPeerFinished, dtlscore.EventConfirmed:
+		case dtlscore.EventAwaitDry, dtlscore.EventInstallKey, dtlscore.EventActivateKey,
+			dtlscore.EventPeerFinished:
 		default:
 			return fmt.Errorf("dtlscore has event %d, which seqpeer does not know", event.Kind)
 		}
@@ -154,7 +154,7 @@ func (e *end) receive() error {
 	if err != nil {
 		return fmt.Errorf("no close_notify: %w", err)
 	}
-	data, err := e.conn.Receive(e.packet[:n], true)
+	data, err := e.conn.Receive(e.packet[:n], true, dtlscore.Tag{})
 	if data != nil {
 		e.inbox = append(e.inbox, bytes.Clone(data))
 	}
