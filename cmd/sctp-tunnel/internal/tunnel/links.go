@@ -1,6 +1,8 @@
 package tunnel
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -57,6 +59,9 @@ func (l *links) follow(c *sctpdtls.Conn, failed func(error)) *sctpdtls.Conn {
 	for {
 		if i := slices.Index(l.conns, c); i >= 0 && i+1 < len(l.conns) {
 			l.leaving.Go(func() {
+				// The far daemon may read what was written to c as slowly as it likes: Close has a limit.
+				for errors.Is(c.CloseWrite(), context.DeadlineExceeded) {
+				}
 				err := c.Close()
 				l.mu.Lock()
 				l.conns = slices.DeleteFunc(l.conns, func(o *sctpdtls.Conn) bool { return o == c })

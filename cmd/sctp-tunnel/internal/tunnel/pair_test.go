@@ -223,6 +223,14 @@ func TestPairCarries(t *testing.T) {
 		for _, m := range c.link.Sent() {
 			ppids = append(ppids, m.Info.PPID)
 		}
+		for i := range c.keys {
+			if n := c.keys[i].changed.Load(); n != 0 {
+				t.Errorf("the first keys of end %d are told as %d changes", i, n)
+			}
+		}
+		if a := c.client.info.attributes(); !slices.Contains(a, any(sctpdtls.VersionName(c.version))) {
+			t.Errorf("the log has no version: %v", a)
+		}
 		if want := []uint32{47, 66, 18, 0}; !slices.Equal(ppids[len(ppids)-4:], want) {
 			t.Errorf("over DTLS the identifiers are %v, want %v", ppids, want)
 		}

@@ -61,9 +61,9 @@ func TestRenewKeys(t *testing.T) {
 func testRenewKeys(t *testing.T, loss float64) {
 	o := assoctest.Options{Delay: 3 * time.Millisecond, Loss: loss, Seed: 1,
 		RTO: 100 * time.Millisecond}
-	change := renewing(renewal{life: 1500, interval: 50 * time.Millisecond})
+	change := renewing(renewal{life: 800, interval: 50 * time.Millisecond})
 	changedInMemory(t, o, change, func(t *testing.T, c *memChain) {
-		c.traffic(6_000, time.Millisecond)
+		c.traffic(3_000, time.Millisecond)
 		if thirteen := c.version == sctpdtls.VersionDTLS13; thirteen != (c.dialled > 3) {
 			t.Errorf("%d successors", c.dialled)
 		}
@@ -77,6 +77,48 @@ func testRenewKeys(t *testing.T, loss float64) {
 		}
 		if loss > 0 {
 			return
+		}
+		c.near.Shutdown()
+		c.wantEnd(c.far, io.EOF)
+		c.wantEnd(c.near, io.EOF)
+		c.wantReason(DaemonShutdown, PeerClose)
+	})
+}
+
+// Keys are to be renewed while a daemon does not read for longer than closing may take. Nothing is
+// lost, and it goes on when the daemon reads again.
+func TestRenewWhileSlow(t *testing.T) {
+	change := func(c *memChain) {
+		renewing(renewal{due: 50, interval: time.Second})(c)
+		for _, r := range c.runs {
+			r.Limits.Buffer = 16 << 10 // so that what is under way is not read ahead
+		}
+	}
+	o := assoctest.Options{Delay: time.Millisecond}
+	changedInMemory(t, o, change, func(t *testing.T, c *memChain) {
+		const size = 4000
+		info := func(i int) stream.Info {
+			return stream.Info{Stream: uint16(i % 30), PPID: uint32(1000 + i)}
+		}
+		sent := 0
+		for ; ; sent++ {
+			c.near.SetWriteDeadline(time.Now().Add(3 * closeTimeout))
+			if err := c.near.Send(make([]byte, size), info(sent)); err != nil {
+				break
+			}
+		}
+		if most := 8 << 20; sent*size > most || sent < 100 {
+			t.Errorf("%d messages of %d bytes were taken while nobody reads", sent, size)
+		}
+		for i := range sent {
+			if _, got, err := read(c.far); err != nil || got != info(i) {
+				t.Fatalf("message %d of %d: %+v, %v", i, sent, got, err)
+			}
+		}
+		c.near.SetWriteDeadline(time.Time{})
+		c.traffic(200, 100*time.Millisecond)
+		if n := c.keys[0].changed.Load(); n < 2 {
+			t.Errorf("%d new keys", n)
 		}
 		c.near.Shutdown()
 		c.wantEnd(c.far, io.EOF)

@@ -307,6 +307,9 @@ func TestKernelCarries(t *testing.T) {
 		if e.carried[Out] != e.carried[In] || e.carried[Out][0] != 6 {
 			t.Errorf("carried: %v", e.carried)
 		}
+		if n := e.changed(); n != 0 {
+			t.Errorf("first keys, or those of probes, are told as %d changes", n)
+		}
 	}
 }
 
