@@ -74,9 +74,10 @@ func (c *Conn) handshake(ctx context.Context) error {
 	defer context.AfterFunc(ctx, c.alarm.ring)()
 	c.core.SetContext(ctx, callbackConn{c})
 	defer c.core.SetContext(context.Background(), callbackConn{c}) // of renegotiations
-	err := c.gone(c.tuner.Handshaking(true))
+	// First: of an association that is over, gone gives the core what has come.
+	err := c.core.Start()
 	if err == nil {
-		err = c.core.Start()
+		err = c.gone(c.tuner.Handshaking(true))
 	}
 	if err == nil {
 		err = c.obey()

@@ -199,7 +199,7 @@ var orderlyEndings = []scenario{
 		}
 		s.wantClosed(s.closeAll())
 	}},
-	{name: "half closed against a peer that does not read", run: func(s *stage) {
+	{name: "half closed against a peer that does not read", timesOut: true, run: func(s *stage) {
 		s.connect()
 		goOn := s.server.stop()
 		fill(s.T, s.client)
@@ -218,7 +218,7 @@ var orderlyEndings = []scenario{
 		}
 		s.wantClosed(s.closeAll())
 	}},
-	{name: "half closed when the host is gone", run: func(s *stage) {
+	{name: "half closed when the host is gone", timesOut: true, run: func(s *stage) {
 		s.connect()
 		s.send(s.client, 0, 1)
 		s.cut()
@@ -258,7 +258,7 @@ var orderlyEndings = []scenario{
 		}
 		s.closeAll()
 	}},
-	{name: "closed against a peer that does not read", run: func(s *stage) { // 1.62: not before all is acknowledged
+	{name: "closed against a peer that does not read", timesOut: true, run: func(s *stage) { // 1.62: not before all is acknowledged
 		s.connect()
 		goOn := s.server.stop()
 		fill(s.T, s.client)
@@ -270,7 +270,7 @@ var orderlyEndings = []scenario{
 		s.wantTruncation(s.server)
 		s.closeAll()
 	}},
-	{name: "host gone, then closed", run: func(s *stage) {
+	{name: "host gone, then closed", timesOut: true, run: func(s *stage) {
 		s.connect()
 		s.cut()
 		s.closeInTime(s.client) // may be content: all that was written had arrived
@@ -278,7 +278,7 @@ var orderlyEndings = []scenario{
 		s.wantTruncation(s.server)
 		s.closeAll()
 	}},
-	{name: "host gone with messages in flight, then closed", run: func(s *stage) {
+	{name: "host gone with messages in flight, then closed", timesOut: true, run: func(s *stage) {
 		s.connect()
 		s.cut()
 		s.send(s.client, 0, 10)
@@ -340,6 +340,22 @@ var orderlyEndings = []scenario{
 		}
 		if err := <-read; !endedBy(AssocRestarted)(err) {
 			s.Errorf("reading: %v, want that it was restarted", err)
+		}
+		s.closeAll()
+	}},
+	{name: "aborted before the server begins", run: func(s *stage) {
+		s.meet()
+		done := make(chan error, 1)
+		go func() { done <- s.client.Handshake() }()
+		s.until("the ClientHello has come", func() bool { return s.unread(under(s.server)) })
+		under(s.client).Abort()
+		s.until("the ABORT has come", func() bool {
+			_, _, err := under(s.server).Missing()
+			return err != nil
+		})
+		<-done
+		if err := s.server.Handshake(); !endedBy(AssocAborted)(err) {
+			s.Errorf("handshake: %v, want that it was aborted", err)
 		}
 		s.closeAll()
 	}},

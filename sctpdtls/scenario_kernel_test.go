@@ -65,9 +65,11 @@ func (c count) more(than count) bool {
 // A kernelWorld is the kernel's loopback interface.
 type kernelWorld struct {
 	weather
-	t   *testing.T
-	lns []stream.Listener
-	ln  stream.Listener // for pair; nil before
+	t       *testing.T
+	udpPort uint16 // of the peers; 0 if SCTP goes without UDP
+	busy    bool   // an association may take long to come up
+	lns     []stream.Listener
+	ln      stream.Listener // for pair; nil before
 }
 
 func (w *kernelWorld) close() {
@@ -96,6 +98,8 @@ func (w *kernelWorld) netem(how string) {
 // netemNow is what tc(8) was told last.
 var netemNow string
 
+func (w *kernelWorld) slack() time.Duration { return time.Second }
+
 func (w *kernelWorld) cut() { w.netem("loss 100%") }
 
 func (w *kernelWorld) mend() {
@@ -122,6 +126,7 @@ func (w *kernelWorld) scenarioSCTP() SCTPOptions {
 		RTOInitial:         200 * time.Millisecond, RTOMin: 100 * time.Millisecond,
 		RTOMax:          400 * time.Millisecond,
 		AssocMaxRetrans: attempts, PathMaxRetrans: attempts, Heartbeat: 500 * time.Millisecond,
+		UDPEncapPort: w.udpPort,
 	}
 }
 
@@ -142,11 +147,16 @@ func (w *kernelWorld) listen(t *testing.T) stream.Listener {
 func (w *kernelWorld) dial(local *Addr, remote net.Addr) (association, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	a, err := dialKernel(ctx, "sctp", local, remote.(*Addr), &Config{SCTP: w.scenarioSCTP()})
+	o := w.scenarioSCTP()
+	least, most := o.RTOMin, o.RTOMax
+	if w.busy { // the kernel's first timeout is what an association may take before another is begun
+		o.RTOInitial, o.RTOMax = time.Second, time.Second
+	}
+	a, err := dialKernel(ctx, "sctp", local, remote.(*Addr), &Config{SCTP: o})
 	if err != nil {
 		return nil, err
 	}
-	return a.(association), nil
+	return a.(association), a.(kernelAssociation).SetRTO(0, least, most)
 }
 
 func (w *kernelWorld) pair(t *testing.T) (client, server association) {
@@ -158,11 +168,22 @@ func (w *kernelWorld) pair(t *testing.T) (client, server association) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := w.ln.Accept()
-	if err != nil {
-		t.Fatal(err)
+	return client, acceptFrom(t, w.ln, client)
+}
+
+// acceptFrom accepts the association of client. One that dial has begun in vain may come before.
+func acceptFrom(t *testing.T, ln stream.Listener, client association) association {
+	t.Helper()
+	for {
+		a, err := ln.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a.RemoteAddr().(*Addr).Port == client.LocalAddr().(*Addr).Port {
+			return a.(association)
+		}
+		a.Abort()
 	}
-	return client, a.(association)
 }
 
 func (w *kernelWorld) listener(t *testing.T) (stream.Listener, func() association) {
@@ -178,35 +199,42 @@ func (w *kernelWorld) listener(t *testing.T) (stream.Listener, func() associatio
 
 func (w *kernelWorld) restart(t *testing.T, client association) association {
 	t.Helper()
-	local, remote := client.LocalAddr().(*Addr), client.RemoteAddr()
 	w.cut()
-	client.Abort() // which nobody hears
+	again := w.dialAgain(client, w.mend)
+	// A Dial that takes long begins anew. If the old association was given up by then, it meets the
+	// listener, where nobody accepts it.
+	w.ln.Close()
+	w.ln = nil
+	return again
+}
+
+// dialAgain aborts client, of which nobody hears, and dials from the port that it had; nil if the
+// peer has refused that before it could be seen. It calls mend when the kernel has the new
+// association: from then on it does not answer what is sent to the old one.
+func (w *kernelWorld) dialAgain(client association, mend func()) association {
+	w.t.Helper()
+	local, remote := client.LocalAddr().(*Addr), client.RemoteAddr()
+	client.Abort()
 	type dialled struct {
 		a   association
 		err error
 	}
 	done := make(chan dialled, 1)
 	go func() { a, err := w.dial(local, remote); done <- dialled{a, err} }()
-	// From when the kernel has the new association it does not answer what is sent to the old one.
-	for !slices.ContainsFunc(assocs(t), func(e assocEntry) bool {
+	for !slices.ContainsFunc(assocs(w.t), func(e assocEntry) bool {
 		return e.local == int(local.Port)
 	}) {
 		time.Sleep(time.Millisecond)
 	}
-	w.mend()
+	mend()
 	d := <-done
-	// A Dial that takes long begins anew. If the old association was given up by then, it meets the
-	// listener, where nobody accepts it.
-	w.ln.Close()
-	w.ln = nil
-	again, err := d.a, d.err
-	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.ENOTCONN) {
+	if errors.Is(d.err, syscall.ECONNRESET) || errors.Is(d.err, syscall.ENOTCONN) {
 		return nil
 	}
-	if err != nil {
-		t.Fatal(err)
+	if d.err != nil {
+		w.t.Fatal(d.err)
 	}
-	return again
+	return d.a
 }
 
 // An assocEntry is a line of /proc/net/sctp/assocs.

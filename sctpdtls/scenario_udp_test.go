@@ -89,17 +89,15 @@ func sackAlone(b []byte) bool {
 
 // A udpWorld is a network of a client's host and a server's, with UDP sockets.
 type udpWorld struct {
-	weather
-	t              *testing.T
+	*udpEnds
 	net            *simnet.Network
 	client, server *simnet.Host
-	lns            []stream.Listener
 	ln             stream.Listener // for pair; nil before
-	all            []*sctpudp.Assoc
 }
 
 func newUDPWorld(t *testing.T, net weather, seed uint64) *udpWorld {
-	w := &udpWorld{weather: net, t: t, net: simnet.New(seed)}
+	w := &udpWorld{net: simnet.New(seed)}
+	w.udpEnds = &udpEnds{weather: net, t: t, open: w.open}
 	w.client = w.net.Host(netip.AddrFrom4([4]byte{10, 0, 0, 1}))
 	w.server = w.net.Host(netip.AddrFrom4([4]byte{10, 0, 0, 2}))
 	w.net.SetLink(simnet.Link{
@@ -108,74 +106,19 @@ func newUDPWorld(t *testing.T, net weather, seed uint64) *udpWorld {
 	return w
 }
 
+func (w *udpWorld) open(server bool, port uint16) (sctpudp.Conn, error) {
+	host := w.client
+	if server {
+		host = w.server
+	}
+	return host.ListenUDP("udp", netip.AddrPortFrom(host.Addrs()[0], port))
+}
+
 func (w *udpWorld) cut()  { w.client.SetDown(w.client.Addrs()[0], true) }
 func (w *udpWorld) mend() { w.client.SetDown(w.client.Addrs()[0], false) }
 
-// config makes an end notice soon that its peer has gone, and not take loss for that.
-func (w *udpWorld) config() *Config {
-	retrans := uint16(4)
-	if w.lasting {
-		retrans = 10
-	}
-	return &Config{SCTP: SCTPOptions{
-		PartialReliability: w.partial,
-		RTOInitial:         200 * time.Millisecond,
-		RTOMin:             100 * time.Millisecond,
-		RTOMax:             400 * time.Millisecond,
-		AssocMaxRetrans:    retrans,
-		PathMaxRetrans:     retrans,
-		Heartbeat:          500 * time.Millisecond,
-	}}
-}
-
-// open opens a socket of a host; port 0 is any.
-func (w *udpWorld) open(host *simnet.Host, port uint16) (*sctpudp.Socket, error) {
-	c, err := host.ListenUDP("udp", netip.AddrPortFrom(host.Addrs()[0], port))
-	if err != nil {
-		return nil, err
-	}
-	return sctpudp.New(true, c)
-}
-
-func (w *udpWorld) listen() *udpListener {
-	w.t.Helper()
-	o, err := w.config().udp()
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	s, err := w.open(w.server, 0)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	l, err := newUDPListener(s, 0, o, new(SCTPOptions))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.lns = append(w.lns, l)
-	return l
-}
-
-func (w *udpWorld) dial(
-	udpPort, sctpPort, peerPort uint16, peer netip.AddrPort,
-) (association, error) {
-	o, err := w.config().udp()
-	if err != nil {
-		return nil, err
-	}
-	s, err := w.open(w.client, udpPort)
-	if err != nil {
-		return nil, err
-	}
-	defer s.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	a, err := s.Dial(ctx, o, sctpPort, peerPort, peer)
-	if err != nil {
-		return nil, err
-	}
-	w.all = append(w.all, a)
-	return newUDPAssociation(a, new(SCTPOptions)).(association), nil
-}
+// A false clock does not run while a machine is slow.
+func (w *udpWorld) slack() time.Duration { return 0 }
 
 func (w *udpWorld) pair(t *testing.T) (client, server association) {
 	t.Helper()
@@ -187,12 +130,7 @@ func (w *udpWorld) pair(t *testing.T) (client, server association) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	accepted, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.all = append(w.all, accepted.(udpAssociation).Assoc)
-	return client, accepted.(association)
+	return client, w.accept(l)
 }
 
 func (w *udpWorld) listener(t *testing.T) (stream.Listener, func() association) {
@@ -208,28 +146,119 @@ func (w *udpWorld) listener(t *testing.T) (stream.Listener, func() association) 
 
 func (w *udpWorld) restart(t *testing.T, client association) association {
 	t.Helper()
-	a := client.(udpAssociation)
-	local, remote := a.Assoc.LocalAddr().(*sctpudp.Addr), a.Assoc.RemoteAddr().(*sctpudp.Addr)
 	w.client.Reset()
 	client.Abort() // which nobody hears
+	return w.dialAgain(client)
+}
+
+// udpEnds are those ends of a world that are of package sctpudp.
+type udpEnds struct {
+	weather
+	t    *testing.T
+	open func(server bool, port uint16) (sctpudp.Conn, error) // a UDP socket; port 0 is any
+	lns  []stream.Listener
+	all  []*sctpudp.Assoc
+}
+
+// config makes an end notice soon that its peer has gone, and not take loss for that.
+func (w *udpEnds) config() *Config {
+	retrans := uint16(4)
+	if w.lasting {
+		retrans = 10
+	}
+	return &Config{SCTP: SCTPOptions{
+		PartialReliability: w.partial,
+		RTOInitial:         200 * time.Millisecond,
+		RTOMin:             100 * time.Millisecond,
+		RTOMax:             400 * time.Millisecond,
+		AssocMaxRetrans:    retrans,
+		PathMaxRetrans:     retrans,
+		Heartbeat:          500 * time.Millisecond,
+	}}
+}
+
+func (w *udpEnds) socket(server bool, port uint16) (*sctpudp.Socket, error) {
+	c, err := w.open(server, port)
+	if err != nil {
+		return nil, err
+	}
+	return sctpudp.New(true, c)
+}
+
+func (w *udpEnds) listen() *udpListener {
+	w.t.Helper()
+	o, err := w.config().udp()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	s, err := w.socket(true, 0)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	l, err := newUDPListener(s, 0, o, new(SCTPOptions))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.lns = append(w.lns, l)
+	return l
+}
+
+func (w *udpEnds) accept(l *udpListener) association {
+	w.t.Helper()
+	a, err := l.Accept()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.all = append(w.all, a.(udpAssociation).Assoc)
+	return a.(association)
+}
+
+func (w *udpEnds) dial(
+	udpPort, sctpPort, peerPort uint16, peer netip.AddrPort,
+) (association, error) {
+	o, err := w.config().udp()
+	if err != nil {
+		return nil, err
+	}
+	s, err := w.socket(false, udpPort)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	a, err := s.Dial(ctx, o, sctpPort, peerPort, peer)
+	if err != nil {
+		return nil, err
+	}
+	w.all = append(w.all, a)
+	return newUDPAssociation(a, new(SCTPOptions)).(association), nil
+}
+
+// dialAgain dials from the ports that client had; nil if the peer has refused that before it could
+// be seen.
+func (w *udpEnds) dialAgain(client association) association {
+	w.t.Helper()
+	a := client.(udpAssociation).Assoc
+	local, remote := a.LocalAddr().(*sctpudp.Addr), a.RemoteAddr().(*sctpudp.Addr)
 	peer := netip.AddrPortFrom(remote.Addrs[0], remote.UDPPort)
 	again, err := w.dial(local.UDPPort, local.Port, remote.Port, peer)
 	if errors.Is(err, syscall.ECONNRESET) {
 		return nil
 	}
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
 	return again
 }
 
-func (w *udpWorld) outstanding(a association) bool {
+func (w *udpEnds) outstanding(a association) bool {
 	return a.(udpAssociation).Outstanding() > 0
 }
 
-func (w *udpWorld) unread(a association) bool { return a.(udpAssociation).Unread() > 0 }
+func (w *udpEnds) unread(a association) bool { return a.(udpAssociation).Unread() > 0 }
 
-func (w *udpWorld) left() string {
+func (w *udpEnds) left() string {
 	var left []string
 	for _, a := range w.all {
 		if !a.Over() {
