@@ -48,16 +48,8 @@ func TestWireEcho(t *testing.T) { // RFC 6083, Sections 4.1, 4.4, 4.8 and 4.9; R
 		{"DTLS 1.3, largest messages", 0x1303, 8, 2, 16384, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			version := "1.2"
-			if tt.suite>>8 == 0x13 { // RFC 8446, Appendix B.4
-				version = "1.3"
-			}
-			arguments := append([]string{"-min", version, "-max", version, "-suite",
-				fmt.Sprintf("%#04x", tt.suite),
-				"-count", fmt.Sprint(tt.count), "-streams", fmt.Sprint(tt.streams), "-size",
-				fmt.Sprint(tt.size)},
-				tt.arguments...)
-			frames, keyLog := captureEcho(t, client, server, certs, arguments)
+			arguments := append(echoArguments(tt.suite, tt.count, tt.streams, tt.size), tt.arguments...)
+			frames, keyLog := captureEcho(t, client, server, certs, nil, arguments)
 			a := checkCapture(t, frames, wire.Options{KeyLog: keyLog})
 			if a.DTLS == nil || len(a.DTLS.Handshakes) != 1 || a.DTLS.Handshakes[0].Suite != tt.suite {
 				t.Fatalf("negotiated: %+v", a.DTLS)
@@ -69,20 +61,30 @@ func TestWireEcho(t *testing.T) { // RFC 6083, Sections 4.1, 4.4, 4.8 and 4.9; R
 	}
 }
 
-// captureEcho runs a server for one client, and the client.
-func captureEcho(t *testing.T, client, server *Host, certs string,
-	arguments []string) (frames []wire.Frame, keyLog []byte) {
+// echoArguments are those of sctp-echo connect.
+func echoArguments(suite uint16, count, streams, size int) []string {
+	version := "1.2"
+	if suite>>8 == 0x13 { // RFC 8446, Appendix B.4
+		version = "1.3"
+	}
+	return []string{"-min", version, "-max", version, "-suite", fmt.Sprintf("%#04x", suite),
+		"-count", fmt.Sprint(count), "-streams", fmt.Sprint(streams), "-size", fmt.Sprint(size)}
+}
+
+// captureEcho runs a server for one client, and the client, with these arguments.
+func captureEcho(t *testing.T, client, server *Host, certs string, ofServer,
+	ofClient []string) (frames []wire.Frame, keyLog []byte) {
 	t.Helper()
 	c := startCapture(t, server)
 	pem := func(name string) string { return filepath.Join(certs, name+".pem") }
 	address := server.Addrs[0].String() + ":5868"
-	s := server.Start(t, "sctp-echo", "serve", "-once", "1",
-		"-cert", pem("server"), "-key", pem("server-key"), "-ca", pem("ca"), address)
+	s := server.Start(t, "sctp-echo", append(append([]string{"serve", "-once", "1",
+		"-cert", pem("server"), "-key", pem("server-key"), "-ca", pem("ca")}, ofServer...), address)...)
 	s.WaitFor(`listening on`)
 	log := filepath.Join(t.TempDir(), "keylog")
 	client.Run(t, "env", append([]string{"SSLKEYLOGFILE=" + log, "sctp-echo", "connect",
 		"-cert", pem("client"), "-key", pem("client-key"), "-ca", pem("ca")},
-		append(arguments, address)...)...)
+		append(ofClient, address)...)...)
 	if err := s.Wait(); err != nil {
 		t.Errorf("server: %v", err)
 	}

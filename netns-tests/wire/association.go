@@ -157,6 +157,9 @@ func (a *Association) take(from Side, p *Packet) {
 	p.From = from
 	a.Packets = append(a.Packets, p)
 	p.auth = authStateOf(p, &a.found)
+	if p.wrongSum {
+		a.found.add(WrongChecksum, p.Number, "CRC32c of a packet inside UDP")
+	}
 	for i, c := range p.Chunks {
 		switch c.Type {
 		case ChunkInitAck:

@@ -3,7 +3,7 @@
 // was what it should be.
 //
 // Call [Check] with the frames of a [Capture] or of a file ([ReadPcap]). It
-// follows each association from its INIT chunk on:
+// follows each association from its INIT chunk on, be it inside UDP (RFC 6951, port 9899) or not:
 //
 //   - the HMAC of each AUTH chunk, under key identifier 0 and under the keys
 //     exported from each handshake (RFC 4895, RFC 6083, Section 4.8),

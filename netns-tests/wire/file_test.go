@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"hash/crc32"
+	"net/netip"
 	"reflect"
 	"slices"
 	"testing"
@@ -61,7 +63,7 @@ func TestOtherTraffic(t *testing.T) {
 	r := recordingNamed(t, plainRecording)
 	s := r.capture(t, r.plan(t))
 	arp := append(make([]byte, 12), 0x08, 0x06, 0, 1)
-	udp := slices.Clone(s.frames[0].Data)
+	udp := slices.Clone(s.frames[0].Data) // of ports that are not those of SCTP
 	udp[14+9] = 17
 	stray := slices.Clone(s.frames[8].Data)
 	stray[14+20+4] ^= 1 // verification tag
@@ -88,6 +90,41 @@ func TestIPv6(t *testing.T) {
 	}
 	if a := checkOne(t, frames, Options{KeyLog: r.keyLog(t)}); len(a.Defects) != 0 {
 		t.Errorf("defects: %v", a.Defects)
+	}
+}
+
+// inUDP puts UDP around the SCTP of IPv4 frames: from port 40001 to the registered one, and back.
+func inUDP(frames []Frame) {
+	for i, f := range frames {
+		ip, segment := f.Data[14:34], bytes.Clone(f.Data[34:])
+		from, to := uint16(40001), uint16(udpPort)
+		if netip.AddrFrom4([4]byte(ip[12:])) != synthAddr[Initiator].Addr() {
+			from, to = to, from
+		}
+		sum := crc32.Checksum(segment, crc32.MakeTable(crc32.Castagnoli)) // which is still 0 in it
+		binary.LittleEndian.PutUint32(segment[8:], sum)
+		b := append(bytes.Clone(f.Data[:34]), byte(from>>8), byte(from), byte(to>>8), byte(to))
+		b = binary.BigEndian.AppendUint16(b, uint16(udpHeaderLen+len(segment)))
+		b = append(append(b, 0, 0), segment...)
+		binary.BigEndian.PutUint16(b[14+2:], uint16(len(b)-14))
+		b[14+9] = protocolUDP
+		frames[i].Data = b
+	}
+}
+
+// TestUDP moves a capture into UDP, where checksums are seen. RFC 6951, Section 5.
+func TestUDP(t *testing.T) {
+	r := recordingNamed(t, plainRecording)
+	frames := r.capture(t, r.plan(t)).frames
+	inUDP(frames)
+	a := checkOne(t, frames, Options{KeyLog: r.keyLog(t)})
+	if len(a.Defects) != 0 || len(a.Packets) != len(frames) {
+		t.Errorf("%d packets of %d, defects: %v", len(a.Packets), len(frames), a.Defects)
+	}
+	frames[7].Data[14+20+8+8]++
+	a = checkOne(t, frames, Options{KeyLog: r.keyLog(t)})
+	if len(a.Defects) != 1 || a.Defects[0].Kind != WrongChecksum || a.Defects[0].Packet != 8 {
+		t.Errorf("with a wrong checksum: %v", a.Defects)
 	}
 }
 
