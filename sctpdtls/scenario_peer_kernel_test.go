@@ -20,16 +20,16 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// TestKernelPeerScenarios plays the scenarios between the kernel's SCTP and that of this process, in
-// UDP (RFC 6951), each of them at either end.
+// TestKernelPeerScenarios plays the scenarios between the kernel's SCTP and that of this process,
+// inside UDP (RFC 6951), each of them at either end.
 //
 // Several are played at a time, for most of their time goes by in waiting for a timer.
 func TestKernelPeerScenarios(t *testing.T) {
 	const udpPort = "/proc/sys/net/sctp/udp_port"
 	must(t, os.WriteFile(udpPort, fmt.Append(nil, sctpudp.Port), 0))
 	defer os.WriteFile(udpPort, []byte("0"), 0)
-	// Packets are as long as in other networks. Linux loses those that it bundles, if UDP is around them:
-	// see docs/udp.md.
+	// Packets are as long as in other networks. Linux loses those that it bundles for segmentation
+	// offload, if UDP is around them: see docs/udp.md.
 	mtu := func(n string) {
 		out, err := exec.Command("ip", "link", "set", "lo", "mtu", n, "gso_max_size", n).CombinedOutput()
 		if err != nil {

@@ -44,8 +44,8 @@ const (
 	udpPort      = 9899 // RFC 6951, Section 5.1
 )
 
-// decodeFrame returns the SCTP packet in an Ethernet frame, be it inside UDP or not, nil if it holds
-// something else.
+// decodeFrame returns the SCTP packet in an Ethernet frame, be it inside UDP or not, nil if it
+// holds something else.
 func decodeFrame(number int, f Frame) (*Packet, error) {
 	if len(f.Data) < etherHeaderLen {
 		return nil, nil
