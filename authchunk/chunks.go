@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// A ChunkType is the type of an SCTP chunk, as it stands in a list of
-// chunks to be authenticated.
+// A ChunkType is the type of an SCTP chunk in a list of chunks to be
+// authenticated.
 type ChunkType = byte
 
 // Chunk types that may be listed (RFC 9260, 3758, 5061, 6525 and 8260).
@@ -23,15 +23,15 @@ const (
 	ChunkIForwardTSN ChunkType = 0xc2
 )
 
-// DefaultChunks returns the chunk types that DTLS over SCTP asks its peer to
-// authenticate: everything that carries or skips user data, and everything
-// that changes streams or addresses. RFC 6083, Section 4.5, demands DATA, and FORWARD
-// TSN with partial reliability.
+// DefaultChunks returns the chunk types that DTLS over SCTP requires its peer
+// to authenticate: those that carry or skip user data, and those that change
+// streams or addresses. RFC 6083, Section 4.5, requires DATA, and FORWARD TSN
+// with partial reliability.
 //
-// A caller may add SHUTDOWN and SHUTDOWN ACK, against a forged end of the
-// association. It should not add SACK (acknowledgements would depend on the change of
-// keys), ABORT (a peer that has lost its keys could not say so) or COOKIE
-// ECHO (Linux refuses the association).
+// A caller may add SHUTDOWN and SHUTDOWN ACK, against a forged shutdown. It
+// should not add SACK (acknowledgements would depend on key changes), ABORT (a
+// peer that has lost its keys could not abort) or COOKIE ECHO (Linux rejects
+// the association).
 func DefaultChunks() []ChunkType {
 	return []ChunkType{
 		ChunkData, ChunkForwardTSN, ChunkIData, ChunkIForwardTSN,
@@ -39,17 +39,17 @@ func DefaultChunks() []ChunkType {
 	}
 }
 
-// An Agreement is what the two ends of an association have said about SCTP-AUTH
+// An Agreement is what both ends of an association announced about SCTP-AUTH
 // when they set it up.
 type Agreement struct {
-	// Supported says that both ends use SCTP-AUTH.
+	// Supported is true if both ends support SCTP-AUTH.
 	Supported bool
-	// Local are the chunk types that this end takes only if authenticated,
-	// Peer those of the other end.
+	// Local lists the chunk types that this end accepts only if
+	// authenticated, Peer those of the other end.
 	Local, Peer []ChunkType
-	// PartialReliability says that both ends know FORWARD TSN (RFC 3758).
+	// PartialReliability is true if both ends support FORWARD TSN (RFC 3758).
 	PartialReliability bool
-	// Interleaving says that user data may travel in I-DATA chunks (RFC 8260).
+	// Interleaving is true if I-DATA chunks may carry user data (RFC 8260).
 	Interleaving bool
 }
 
@@ -57,8 +57,8 @@ type Agreement struct {
 // authenticated in both directions. An association that fails must not be used for
 // DTLS. RFC 6083, Section 4.5.
 func (a Agreement) Check() error {
-	// What this end asks for is known without the peer, so a lack here is ours
-	// alone.
+	// What this end requires does not depend on the peer, so a missing type
+	// is this end's fault.
 	if missing := a.missing(a.Local); missing != nil {
 		return &UnsupportedError{Missing: missing}
 	}
@@ -71,7 +71,7 @@ func (a Agreement) Check() error {
 	return nil
 }
 
-// missing returns the chunk types that must be in list and are not.
+// missing returns the required chunk types that are not in list.
 func (a Agreement) missing(list []ChunkType) (missing []ChunkType) {
 	required := []ChunkType{ChunkData}
 	if a.PartialReliability {
@@ -91,14 +91,16 @@ func (a Agreement) missing(list []ChunkType) (missing []ChunkType) {
 	return missing
 }
 
-// An UnsupportedError says that an association does not authenticate user data.
+// An UnsupportedError means that an association does not authenticate user
+// data.
 type UnsupportedError struct {
-	// Peer says whose fault it is: the peer's, or else this end's.
+	// Peer is true if it is the peer's fault, false if this end's.
 	Peer bool
-	// Missing are the chunk types that were not asked for. There is none if the peer
-	// does not know SCTP-AUTH at all, or if Err is set.
+	// Missing lists the chunk types that are not required to be
+	// authenticated. It is empty if the peer does not support SCTP-AUTH at
+	// all, or if Err is set.
 	Missing []ChunkType
-	// Err is why this system refuses SCTP-AUTH, if that is the reason.
+	// Err is why this system does not support SCTP-AUTH, or nil.
 	Err error
 }
 
@@ -111,7 +113,8 @@ func (e *UnsupportedError) Error() string {
 			"sctp: SCTP-AUTH is not available here (%v): "+
 				"Linux before 5.4 needs \"sysctl net.sctp.auth_enable=1\"", e.Err)
 	case e.Peer && len(e.Missing) == 0:
-		return "authchunk: the peer offers no SCTP-AUTH: does it speak plain SCTP on this port, without DTLS? If it speaks DTLS, set net.sctp.auth_enable to 1 there, or SCTP_AUTH_SUPPORTED"
+		return "authchunk: the peer offers no SCTP-AUTH: does it use plain SCTP on this port, without " +
+			"DTLS? If it uses DTLS, set net.sctp.auth_enable to 1 there, or SCTP_AUTH_SUPPORTED"
 	case e.Peer:
 		return fmt.Sprintf(
 			"authchunk: the peer does not ask for authenticated %s chunks "+

@@ -14,8 +14,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/legible"
 )
 
-// The kernel authenticates chunks. What follows is the same in user space, for sctpcore and to
-// check captured packets against. RFC 4895, Sections 4.1 and 6.
+// The kernel authenticates chunks itself. This is the same in user space, for
+// package sctpcore and to verify captures. RFC 4895, Sections 4.1 and 6.
 
 // An HMACID is an HMAC identifier. RFC 4895, Section 3.3.
 type HMACID uint16
@@ -62,8 +62,8 @@ func (id HMACID) hash() hash.Hash {
 	return sha256.New()
 }
 
-// ChooseHMAC returns the identifier to use towards a peer that lists offered:
-// the first that is known and one of allowed. Otherwise the error is
+// ChooseHMAC returns the identifier to use for a peer that lists offered: the
+// first one that is supported and in allowed. If there is none, the error is
 // [ErrHMACID]. RFC 4895, Section 6.1.
 func ChooseHMAC(offered, allowed []HMACID) (HMACID, error) {
 	for _, id := range offered {
@@ -111,8 +111,8 @@ type Auth struct {
 	MAC   []byte
 }
 
-// ParseAuth reads the AUTH chunk at the beginning of chunks; MAC aliases it.
-// An HMAC identifier that is not known gives an error that is [ErrHMACID].
+// ParseAuth parses the AUTH chunk at the start of chunks; MAC aliases it. For an
+// unknown HMAC identifier, the error matches [ErrHMACID].
 func ParseAuth(chunks []byte) (Auth, error) {
 	if len(chunks) < authHeaderLen || chunks[0] != chunkAuth {
 		return Auth{}, errors.New("authchunk: not an AUTH chunk")
@@ -135,8 +135,8 @@ func ParseAuth(chunks []byte) (Auth, error) {
 	return a, nil
 }
 
-// AppendAuth appends to b an AUTH chunk that protects chunks, which is all
-// that will follow it in the packet, paddings included. The key is an
+// AppendAuth appends to b an AUTH chunk that protects chunks: everything that
+// follows it in the packet, padding included. The key is an
 // [AssociationKey] and keyID the identifier of the secret in it. It panics if
 // id is unknown. RFC 4895, Section 6.2.
 func AppendAuth(b []byte, id HMACID, keyID uint16, key, chunks []byte) []byte {
@@ -147,9 +147,9 @@ func AppendAuth(b []byte, id HMACID, keyID uint16, key, chunks []byte) []byte {
 	return b[:start+authHeaderLen+id.Size()]
 }
 
-// VerifyAuth checks the AUTH chunk at the beginning of chunks, which goes on
-// to the end of the packet, with an [AssociationKey]. The error is [ErrMAC] if
-// the HMAC is wrong, or as of [ParseAuth]. RFC 4895, Section 6.3.
+// VerifyAuth verifies the AUTH chunk at the start of chunks, which extends to
+// the end of the packet, with an [AssociationKey]. The error is [ErrMAC] if the
+// HMAC is wrong, or that of [ParseAuth]. RFC 4895, Section 6.3.
 func VerifyAuth(chunks, key []byte) error {
 	a, err := ParseAuth(chunks)
 	if err != nil {
@@ -161,8 +161,8 @@ func VerifyAuth(chunks, key []byte) error {
 	return nil
 }
 
-// A MAC signs and verifies many packets under one key and allocates nothing for them. It must not
-// be used concurrently.
+// A MAC signs and verifies packets under one key without allocating. It must
+// not be used concurrently.
 type MAC struct {
 	id   HMACID
 	hash hash.Hash
@@ -179,8 +179,8 @@ func NewMAC(id HMACID, key []byte) *MAC {
 	return &MAC{id: id, hash: hmac.New(id.hash, key)}
 }
 
-// AppendHeader appends an AUTH chunk whose HMAC is zero, for [MAC.Sign] to fill in once the chunks
-// behind it are there. RFC 4895, Section 6.2.
+// AppendHeader appends an AUTH chunk with an HMAC of zeros. [MAC.Sign] sets it
+// when the chunks that follow have been appended. RFC 4895, Section 6.2.
 func (m *MAC) AppendHeader(b []byte, keyID uint16) []byte {
 	b = append(b, chunkAuth, 0)
 	b = binary.BigEndian.AppendUint16(b, uint16(authHeaderLen+m.id.Size()))
@@ -189,14 +189,14 @@ func (m *MAC) AppendHeader(b []byte, keyID uint16) []byte {
 	return append(b, zeros[:m.id.Size()]...)
 }
 
-// Sign fills in the HMAC of the AUTH chunk at the beginning of chunks, which go on to the end of
-// the packet, paddings included.
+// Sign sets the HMAC of the AUTH chunk at the start of chunks, which extend to
+// the end of the packet, padding included.
 func (m *MAC) Sign(chunks []byte) {
 	copy(chunks[authHeaderLen:], m.compute(chunks))
 }
 
-// Verify reports whether the HMAC of a, the AUTH chunk at the beginning of chunks, is right.
-// Chunks go on to the end of the packet. RFC 4895, Section 6.3.
+// Verify reports whether the HMAC of a, the AUTH chunk at the start of chunks,
+// is correct. Chunks extend to the end of the packet. RFC 4895, Section 6.3.
 func (m *MAC) Verify(chunks []byte, a Auth) bool {
 	return a.HMAC == m.id && hmac.Equal(a.MAC, m.compute(chunks))
 }

@@ -5,22 +5,22 @@ import (
 	"fmt"
 )
 
-// ErrMisuse is what a [MisuseError] is.
+// ErrMisuse is what a [MisuseError] matches.
 var ErrMisuse = errors.New("authchunk: call out of order")
 
-// A MisuseError says that a method of [Keys] was called in a state that does not
-// allow it. It is a mistake of the caller's; the keys are as before.
+// A MisuseError means that a method of [Keys] was called in a state that does
+// not allow it. It is the caller's mistake; the keys have not changed.
 type MisuseError struct{ Reason string }
 
 func (e *MisuseError) Error() string { return "authchunk: " + e.Reason }
 
-// Is makes a MisuseError an [ErrMisuse].
+// Is reports whether err is [ErrMisuse].
 func (e *MisuseError) Is(err error) bool { return err == ErrMisuse }
 
-// Keys are the endpoint pair shared keys of one association. The states that
-// they go through are described at the top of this package.
+// Keys are the endpoint pair shared keys of one association. The package
+// documentation describes their states.
 //
-// Keys must not be used by several goroutines at once.
+// Keys must not be used concurrently.
 type Keys struct {
 	socket Socket
 	held   []uint16 // the identifiers that the socket knows, oldest first
@@ -33,23 +33,23 @@ func NewKeys(s Socket) *Keys {
 	return &Keys{socket: s, held: []uint16{0}}
 }
 
-// Active returns the identifier of the key that authenticates what is sent.
+// Active returns the identifier of the key for sending.
 func (k *Keys) Active() uint16 { return k.held[k.active] }
 
-// Oldest returns the identifier of the oldest key that is there.
+// Oldest returns the identifier of the oldest key.
 func (k *Keys) Oldest() uint16 { return k.held[0] }
 
-// Newest returns the identifier of the last key that was installed.
+// Newest returns the identifier of the key that was installed last.
 func (k *Keys) Newest() uint16 { return k.held[len(k.held)-1] }
 
 // Retirable reports whether there are keys for Retire to delete.
 func (k *Keys) Retirable() bool { return k.active > 0 }
 
-// Install makes secret the next key, for receiving at first, and returns
-// its identifier. It must come before the peer can use the key: a packet
-// under an unknown key is lost, and costs at least a retransmission timeout.
+// Install makes secret the next key, at first for receiving only, and returns
+// its identifier. Call it before the peer can use the key: a packet under an
+// unknown key is lost, which costs at least a retransmission timeout.
 //
-// Install overwrites secret with zeros, also when it fails.
+// Install overwrites secret with zeros, also if it fails.
 func (k *Keys) Install(secret []byte) (id uint16, err error) {
 	defer clear(secret)
 	switch {
@@ -69,8 +69,8 @@ func (k *Keys) Install(secret []byte) (id uint16, err error) {
 	return id, nil
 }
 
-// Activate authenticates everything that is sent from now on with the newest key.
-// Everything sent before should have been acknowledged.
+// Activate makes the newest key the one for sending. Everything sent before
+// should have been acknowledged.
 func (k *Keys) Activate() error {
 	if k.Newest() == k.Active() {
 		return &MisuseError{fmt.Sprintf("key %d is active already", k.Active())}
@@ -82,9 +82,9 @@ func (k *Keys) Activate() error {
 	return nil
 }
 
-// Retire deletes all keys that are older than the active one. Nothing may
-// need them any longer, in either direction: what the peer still
-// transmits under them is lost forever.
+// Retire deletes all keys that are older than the active one. Neither direction
+// may need them any longer: what the peer still transmits under them is lost
+// forever.
 func (k *Keys) Retire() error {
 	for k.active > 0 {
 		if err := k.retireOldest(); err != nil {
@@ -103,10 +103,11 @@ func (k *Keys) retireOldest() error {
 	return nil
 }
 
-// RetireStale deletes all keys but the last two. It may be called when the peer's
-// ChangeCipherSpec has come in the handshake that made the newest: before that, both
-// ends had everything acknowledged that they had sent under keys before the last
-// but one. So there can be any number of handshakes in the time that Retire has to wait.
+// RetireStale deletes all keys except the last two. Call it when the peer's
+// ChangeCipherSpec of the handshake that made the newest key has arrived:
+// everything that both ends sent under the older keys has then been
+// acknowledged. So the number of handshakes is not limited by how long Retire
+// has to wait.
 func (k *Keys) RetireStale() error {
 	for k.active > 0 && len(k.held) > 2 {
 		if err := k.retireOldest(); err != nil {
@@ -116,7 +117,7 @@ func (k *Keys) RetireStale() error {
 	return nil
 }
 
-// next returns the identifier that follows id. 0 is not used again, because its
+// next returns the identifier after id. Key 0 is not used again, because its
 // secret is known to everyone. RFC 6083, Section 4.8.
 func next(id uint16) uint16 {
 	if id == 1<<16-1 {

@@ -19,13 +19,13 @@ const (
 	maxChunksLen   = 256 // Section 3.2: at most 260 bytes with the header
 )
 
-// ErrNoAuth means that an INIT or INIT-ACK chunk lacks RANDOM or HMAC-ALGO:
-// its sender does not support SCTP-AUTH.
+// ErrNoAuth means that an INIT or INIT-ACK chunk has no RANDOM or HMAC-ALGO
+// parameter: its sender does not support SCTP-AUTH.
 var ErrNoAuth = errors.New(
 	"authchunk: the peer offers no SCTP-AUTH (is net.sctp.auth_enable set there?)")
 
-// A ParamError reports a RANDOM, CHUNKS or HMAC-ALGO parameter that breaks
-// RFC 4895, Section 3. The peer is at fault.
+// A ParamError reports a RANDOM, CHUNKS or HMAC-ALGO parameter that violates
+// RFC 4895, Section 3. It is the peer's fault.
 type ParamError struct {
 	Type   uint16 // parameter type, 0 where not even that could be read
 	Reason string
@@ -35,22 +35,22 @@ func (e *ParamError) Error() string {
 	return fmt.Sprintf("authchunk: peer sent a bad parameter %#04x: %s", e.Type, e.Reason)
 }
 
-// Params is what one endpoint says of SCTP-AUTH in its INIT or INIT-ACK chunk.
+// Params are the SCTP-AUTH parameters of an INIT or INIT-ACK chunk.
 // RFC 4895, Section 3.
 type Params struct {
 	// Random is 32 random bytes.
 	Random []byte
-	// Chunks are the chunk types that the endpoint wants to receive
-	// authenticated only. Nil means that no CHUNKS parameter was sent.
+	// Chunks are the chunk types that the endpoint accepts only if
+	// authenticated. Nil means that there is no CHUNKS parameter.
 	Chunks []byte
-	// HMACs are the HMAC identifiers that the endpoint supports, the one it
-	// likes best first.
+	// HMACs are the HMAC identifiers that the endpoint supports, in order of
+	// preference.
 	HMACs []HMACID
 }
 
-// ParseParams finds the three parameters among the parameters of an INIT or
-// INIT-ACK chunk, which are all that follows its Initial TSN field. It skips
-// parameters of other types. The result aliases b.
+// ParseParams finds the three parameters among those of an INIT or INIT-ACK
+// chunk: b is everything after the Initial TSN field. It skips other
+// parameters. The result aliases b.
 //
 // The error is [ErrNoAuth] or a [*ParamError].
 func ParseParams(b []byte) (Params, error) {
@@ -105,15 +105,15 @@ func (p *Params) set(typ uint16, value []byte) error {
 	return nil
 }
 
-// Append appends the parameters to b as they stand in an INIT or INIT-ACK
-// chunk, each with its padding.
+// Append appends the parameters to b in the form of an INIT or INIT-ACK chunk,
+// each with its padding.
 func (p Params) Append(b []byte) []byte {
 	return p.append(b, true)
 }
 
 // KeyVector returns the endpoint's key vector: the parameters in the order
-// RANDOM, CHUNKS, HMAC-ALGO, with their headers and without padding; one that
-// was not sent is left out. RFC 4895, Section 6.1.
+// RANDOM, CHUNKS, HMAC-ALGO, with their headers and without padding; missing
+// ones are omitted. RFC 4895, Section 6.1.
 func (p Params) KeyVector() []byte {
 	return p.append(nil, false)
 }
@@ -144,9 +144,9 @@ func (p Params) append(b []byte, padded bool) []byte {
 	return b
 }
 
-// Demands reports whether the endpoint refuses chunks of this type that are
-// not authenticated. The four types that can never be listed are ignored in
-// the list. RFC 4895, Section 3.2.
+// Demands reports whether the endpoint rejects chunks of this type that are not
+// authenticated. It ignores the four types that may not be listed. RFC 4895,
+// Section 3.2.
 func (p Params) Demands(chunkType byte) bool {
 	switch chunkType {
 	case 1, 2, 14, chunkAuth: // INIT, INIT-ACK, SHUTDOWN-COMPLETE, AUTH
@@ -155,6 +155,6 @@ func (p Params) Demands(chunkType byte) bool {
 	return bytes.IndexByte(p.Chunks, chunkType) >= 0
 }
 
-// padding is the number of bytes that bring n up to a multiple of four.
+// padding returns the number of bytes from n to the next multiple of four.
 // RFC 9260, Section 3.2.
 func padding(n int) int { return -n & 3 }

@@ -7,23 +7,23 @@ import (
 	"syscall"
 )
 
-// ErrWouldBlock is returned by [Association.Recv] when there is nothing to
-// read and it was told not to wait, and by [Association.TrySend] when there is no space.
-var ErrWouldBlock = errors.New("stream: not without waiting")
+// ErrWouldBlock is returned by [Association.Recv] with wait false if there is nothing to read, and
+// by [Association.TrySend] if there is no space.
+var ErrWouldBlock = errors.New("stream: operation would block")
 
-// ErrNoAddressChanges is returned for a change of addresses of an association whose ends have not
-// agreed that addresses may change.
+// ErrNoAddressChanges is returned for a change of addresses if the ends of the association have not
+// negotiated address changes.
 var ErrNoAddressChanges = errors.New(
 	"sctp: the addresses of this association are fixed: " +
 		"both ends have to ask for AddressChanges before it is set up (RFC 5061)")
 
-// An EndError says how an association has ended.
+// An EndError reports how an association ended.
 type EndError struct {
 	// Cause is the error cause code of the peer's ABORT (RFC 9260, Section 3.3.10), or 0.
 	Cause uint16
-	// Err is syscall.ECONNRESET for an ABORT, syscall.ETIMEDOUT for a peer that
-	// does not answer, syscall.EPIPE for a message that comes too late,
-	// syscall.ENOTCONN if the association ended before it was used.
+	// Err is syscall.ECONNRESET for an ABORT, syscall.ETIMEDOUT for a peer that does not answer,
+	// syscall.EPIPE for sending after the end, or syscall.ENOTCONN if the association ended before
+	// it was used.
 	Err error
 }
 
@@ -41,11 +41,11 @@ func (e *EndError) Unwrap() error { return e.Err }
 
 const causeUserAbort = 12 // User-Initiated Abort
 
-// An OptionError says that a field of [Options] has a value that cannot be used.
+// An OptionError reports an invalid value of a field of [Options].
 type OptionError struct {
 	Option string // the field
 	Value  any
-	Remedy string // what would do
+	Remedy string // what to use instead
 }
 
 func (e *OptionError) Error() string {
@@ -54,7 +54,7 @@ func (e *OptionError) Error() string {
 
 func (e *OptionError) Unwrap() error { return syscall.EINVAL }
 
-// A NoSCTPError means that this system has no SCTP, and says how to get it.
+// A NoSCTPError means that this system has no SCTP. Its text says how to get it.
 type NoSCTPError struct{ Err error }
 
 func (e *NoSCTPError) Error() string {

@@ -2,31 +2,30 @@ package stream
 
 import "net/netip"
 
-// An Event is what an association tells beside user messages (RFC 6458, Section 6.1): an
-// [AssocChange], [PeerAddrChange], [SendFailed], [ErrorReceived], [PeerShutdown],
-// [PartialDeliveryAborted], [Dry] or [NewKey]. Nobody has authenticated what it says, except for
-// Dry and NewKey.
+// An Event is a notification of an association (RFC 6458, Section 6.1): an [AssocChange],
+// [PeerAddrChange], [SendFailed], [ErrorReceived], [PeerShutdown], [PartialDeliveryAborted], [Dry]
+// or [NewKey]. Events are not authenticated, except Dry and NewKey.
 type Event interface{ event() }
 
 type (
-	// An AssocChange reports the life of the association (Section 6.1.1). Cause is the error cause
-	// code of an ABORT (RFC 9260, Section 3.3.10), or 0; the numbers of streams are set when it has
-	// come up. SCTP of the kernel does not tell an ABORT without a cause from a peer that is
-	// lost, and says AssocLost of both.
+	// An AssocChange reports a new state of the association (Section 6.1.1). Cause is the error cause
+	// code of an ABORT (RFC 9260, Section 3.3.10), or 0. OutStreams and InStreams are set for
+	// AssocUp. The kernel's SCTP cannot distinguish an ABORT without a cause from a lost peer, and
+	// reports AssocLost for both.
 	AssocChange struct {
 		State                 AssocState
 		Cause                 uint16
 		OutStreams, InStreams uint16
 	}
 
-	// A PeerAddrChange reports what has happened to an address of the peer (Section 6.1.2).
+	// A PeerAddrChange reports a change of an address of the peer (Section 6.1.2).
 	PeerAddrChange struct {
 		Addr   netip.Addr
 		Change AddrChange
 	}
 
-	// SendFailed reports a message that could not be delivered: its Lifetime is over, or the
-	// association. Sent says that a part of it was sent (Section 6.1.11).
+	// SendFailed reports a message that was not delivered, because its Lifetime or the association
+	// ended. Sent is true if a part of it was sent (Section 6.1.11).
 	SendFailed struct {
 		Stream    uint16
 		PPID      uint32
@@ -38,10 +37,10 @@ type (
 	// (Section 6.1.3). Cause is its error cause code (RFC 9260, Section 3.3.10).
 	ErrorReceived struct{ Cause uint16 }
 
-	// PeerShutdown: the peer will send nothing more (Section 6.1.5).
+	// PeerShutdown means that the peer will not send anything else (Section 6.1.5).
 	PeerShutdown struct{}
 
-	// PartialDeliveryAborted: the rest of a message, of which a part was read, will not come
+	// PartialDeliveryAborted means that the rest of a message that was read in part will not arrive
 	// (Section 6.1.7).
 	PartialDeliveryAborted struct{}
 
@@ -62,23 +61,23 @@ func (PartialDeliveryAborted) event() {}
 func (Dry) event()                    {}
 func (NewKey) event()                 {}
 
-// An AssocState is what has become of an association.
+// An AssocState is the state of an association.
 type AssocState uint8
 
 const (
 	AssocUp        AssocState = iota // it is established
-	AssocShutdown                    // it was shut down in the orderly way, by whichever end
-	AssocAborted                     // an ABORT came
-	AssocLost                        // the peer does not answer any more
-	AssocRestarted                   // the peer has started over (RFC 9260, Section 5.2)
+	AssocShutdown                    // one of the ends shut it down
+	AssocAborted                     // the peer sent an ABORT
+	AssocLost                        // the peer does not answer
+	AssocRestarted                   // the peer restarted it (RFC 9260, Section 5.2)
 )
 
 func (s AssocState) String() string {
 	return name([]string{"up", "shut down", "aborted", "lost", "restarted"}, int(s))
 }
 
-// An AddrChange is what has happened to an address of the peer, and the path to it. The numbers
-// are those of RFC 6458, Section 6.1.2.
+// An AddrChange is a change of an address of the peer, or of the path to it. The numbers are those
+// of RFC 6458, Section 6.1.2.
 type AddrChange uint8
 
 const (
@@ -86,9 +85,9 @@ const (
 	AddrUnreachable                         // the path has failed
 	AddrRemoved                             // by the peer
 	AddrAdded                               // by the peer
-	AddrMadePrimary                         // the path is the primary one
-	AddrConfirmed                           // the peer has answered there
-	AddrPotentiallyFailed                   // something was lost on the path lately (RFC 7829)
+	AddrMadePrimary                         // the path became the primary one
+	AddrConfirmed                           // the peer answered a heartbeat
+	AddrPotentiallyFailed                   // recent losses on the path (RFC 7829)
 )
 
 func (c AddrChange) String() string {

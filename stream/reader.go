@@ -12,10 +12,10 @@ import (
 // Messages may be larger where both ends of DTLS 1.3 have agreed on that: [Reader.Allow].
 const MaxMessageSize = 1<<14 + 2048 + 13
 
-// MessageSizeError is returned for a message of more bytes than a Reader takes.
+// A MessageSizeError reports a message that is larger than a Reader accepts.
 type MessageSizeError struct {
 	Stream uint16
-	Max    int // bytes that it takes
+	Max    int // largest accepted size, in bytes
 }
 
 func (e *MessageSizeError) Error() string {
@@ -23,16 +23,16 @@ func (e *MessageSizeError) Error() string {
 		"(RFC 6083, Section 4.1)", e.Max, e.Stream)
 }
 
-// A Message is one whole user message.
+// A Message is one complete user message.
 type Message struct {
 	Data []byte // owned by the Reader until its next call
 	Info Info
 	TSN  uint32 // the transmission sequence number of its first DATA chunk
 }
 
-// A Reader reads whole messages from an association, in the order in which
-// they were received. Large ones can arrive in parts whenever the receive
-// buffer is full (RFC 6458, Section 6.1.7): the end is where SCTP marks it, and only there.
+// A Reader reads complete messages from an association, in the order in which they were received.
+// Large ones arrive in parts when the receive buffer is full (RFC 6458, Section 6.1.7); only SCTP's
+// mark ends a message.
 //
 // A Reader must not be used concurrently.
 type Reader struct {
@@ -121,15 +121,14 @@ func (b *buffer) give() {
 	}
 }
 
-// NewReader returns a Reader of what a receives.
+// NewReader returns a Reader for a.
 func NewReader(a Association) *Reader {
 	return &Reader{assoc: a, buf: buffer{max: MaxMessageSize}}
 }
 
-// Allow lets messages have up to max bytes, but at least [MaxMessageSize]. size, if not nil,
-// returns how many a message has by what it begins with, or 0, and need not be right: it is what
-// is taken for the message, as soon as that is large enough for eight times as much to
-// have come.
+// Allow accepts messages of up to max bytes, or [MaxMessageSize] if that is larger. The function
+// size, if not nil, returns the size of a message from its start, or 0 if it does not know. It need
+// not be right: the Reader allocates that much once an eighth of it has arrived.
 func (r *Reader) Allow(max int, size func(start []byte) int) {
 	r.buf.max, r.buf.size = MaxMessageSize, size
 	if max > MaxMessageSize {
@@ -137,9 +136,9 @@ func (r *Reader) Allow(max int, size func(start []byte) int) {
 	}
 }
 
-// Next returns the next message, or the next event if that is not nil. With wait
-// false it returns [ErrWouldBlock] at once if there is neither, which leaves a
-// message of which only a part has arrived where it is. A [MessageSizeError] is final.
+// Next returns the next message, or an event if that is not nil. If wait is false and there is
+// neither, it returns [ErrWouldBlock] at once; a message that has arrived in part stays. A
+// [MessageSizeError] is final.
 func (r *Reader) Next(wait bool) (Message, Event, error) {
 	for {
 		p, err := r.assoc.Recv(&r.buf, wait)
@@ -169,8 +168,8 @@ func (r *Reader) Next(wait bool) (Message, Event, error) {
 // Partial reports whether a part of a message has been read, and its end has not.
 func (r *Reader) Partial() bool { return r.buf.n > 0 }
 
-// Release gives the buffer back, unless part of a message is in it. Call it
-// when the message that Next returned is done with and no other is wanted now.
+// Release returns the buffer to the pool, unless it holds a part of a message. Call it after using
+// the message that Next returned, if no other is needed now.
 func (r *Reader) Release() { r.buf.Put() }
 
 // holds reports whether data is in the buffer of r, up to whose end it may be extended.
