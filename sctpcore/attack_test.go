@@ -122,7 +122,7 @@ func TestErrorFlood(t *testing.T) {
 
 // TestMemory: whatever a peer sends, this side keeps no more than eight times the window.
 func TestMemory(t *testing.T) {
-	const window = 16384
+	const window, messages = 16384, 4000
 	for _, test := range []struct {
 		name string
 		data func(i uint32) []byte
@@ -137,7 +137,7 @@ func TestMemory(t *testing.T) {
 			return data(1000+i, flagBegin&byte(2*b2i(i == 0)), 0, 0, "x")
 		}},
 		{"tiny fragments after a gap", func(i uint32) []byte { return data(1001+i, 0, 0, 0, "x") }},
-		{"backwards", func(i uint32) []byte { return data(1000+8000-i, 0, 0, 0, "x") }},
+		{"backwards", func(i uint32) []byte { return data(1000+messages-i, 0, 0, 0, "x") }},
 		{"never in turn", func(i uint32) []byte {
 			return data(1000+i, whole, uint16(i%10), uint16(1+i/10), "x")
 		}},
@@ -147,7 +147,7 @@ func TestMemory(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := acceptPeer(t, &Config{ReceiveWindow: window})
-			for i := range uint32(8000) {
+			for i := range uint32(messages) {
 				p.raw(p.core.tag, test.data(i))
 				p.next()
 				if i%1024 == 0 {

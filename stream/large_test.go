@@ -33,6 +33,7 @@ func sizeOf(start []byte) int {
 // Large messages come whole, in whatever parts, and are kept in the buffer in which they came.
 func TestReaderPutsLargeMessagesTogether(t *testing.T) {
 	const step = stream.MaxMessageSize
+	got := make([]byte, largest)
 	for _, part := range []int{0, 4000, 100_000} {
 		for i, says := range []func([]byte) int{sizeOf, nil, func([]byte) int { return 0 }} {
 			honest := i == 0
@@ -42,11 +43,12 @@ func TestReaderPutsLargeMessagesTogether(t *testing.T) {
 			mux := stream.NewMux(1 << 30)
 			sizes := []int{1, step, step + 1, step + 2, 8 * step, 8*step + 9, 1 << 20, 100, largest}
 			for _, n := range sizes {
-				if err := a.Send(sized(n), stream.Info{Stream: 1}); err != nil {
+				sent := sized(n)
+				if err := a.Send(sent, stream.Info{Stream: 1}); err != nil {
 					t.Fatal(err)
 				}
 				m, ev, err := r.Next(true)
-				if err != nil || ev != nil || !bytes.Equal(m.Data, sized(n)) {
+				if err != nil || ev != nil || !bytes.Equal(m.Data, sent) {
 					t.Fatalf("parts of %d: %d bytes came as %d, %v, %v", part, n, len(m.Data), ev, err)
 				}
 				const header = 10
@@ -54,14 +56,13 @@ func TestReaderPutsLargeMessagesTogether(t *testing.T) {
 				if cost := mux.Size(); honest && n > step && cost > n+n/8+600 {
 					t.Errorf("%d bytes cost %d", n, cost)
 				}
-				got := make([]byte, largest)
 				if n > header {
 					if k, _, length, ok := mux.Rest().ReadMessage(got[:1]); !ok || k != -1 || length != n-header {
 						t.Errorf("a short buffer for %d bytes: %d, %d", n, k, length)
 					}
 				}
 				k, _, _, ok := mux.Rest().ReadMessage(got)
-				if !ok || !bytes.Equal(got[:k], sized(n)[min(header, n):]) {
+				if !ok || !bytes.Equal(got[:k], sent[min(header, n):]) {
 					t.Fatalf("parts of %d: %d bytes were kept as %d", part, n, k)
 				}
 				if mux.Size() != 0 {

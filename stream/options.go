@@ -60,7 +60,7 @@ type Options struct {
 	// association cannot be set up, and the error is syscall.ETIMEDOUT. (The sysctl
 	// net.sctp.encap_port is the same as this option, for every socket.)
 	//
-	// For the network “sctp+udp”, 0 means 9899, and a server listens on that port. If the peer uses
+	// For the network "sctp+udp", 0 means 9899, and a server listens on that port. If the peer uses
 	// the SCTP of a Linux kernel, its host needs the sysctl.
 	UDPEncapPort uint16
 
