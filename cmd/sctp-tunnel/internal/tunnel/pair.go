@@ -26,10 +26,11 @@ type pair struct {
 	ppids *ppidMap
 	watch Observer
 	blame func()               // called before an end by the peer is passed on to the daemon
-	adopt func(*sctpdtls.Conn) // called before there is another connection
+	adopt func(*sctpdtls.Conn) // called when there is another connection
 	renew *renewer
 
-	successor string // its name; run.mu guards it
+	known     *sctpdtls.Conn // run.mu guards it and successor
+	successor string         // name of the one of known
 
 	mu    sync.Mutex // guards the following
 	ended bool       // the daemon sends no more

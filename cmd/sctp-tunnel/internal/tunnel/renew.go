@@ -177,10 +177,11 @@ func (n *renewer) renew(ctx context.Context, why string) {
 
 // succeed has a pair go on over another connection.
 func (p *pair) succeed(next *sctpdtls.Conn) {
-	p.adopt(next)
 	if !p.links.changeOver(next, p.hasEnded) {
 		next.Abort()
+		return
 	}
+	p.adopt(next)
 }
 
 // expiry returns when the peer's certificate ends, or one on which it depends; zero if never.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"log/slog"
-	"maps"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -219,16 +218,24 @@ func (r *run) newPair(
 		redial:  redial,
 	}
 	a.fail = p.fail
+	r.mu.Lock()
+	r.all[a] = p
+	r.mu.Unlock()
 	r.know(conn, p)
 	return p
 }
 
-// know adds a connection of a pair.
+// know adds the newest connection of a pair in place of the one before, unless the pair has ended.
 func (r *run) know(conn *sctpdtls.Conn, p *pair) {
 	name := nameOfSuccessor(conn.ConnectionState())
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.all[p.info], r.byConn[conn] = p, p.info
+	if r.all[p.info] == nil {
+		return
+	}
+	delete(r.byConn, p.known)
+	p.known = conn
+	r.byConn[conn] = p.info
 	delete(r.bySuccessor, p.successor)
 	if p.successor = name; name != "" {
 		r.bySuccessor[name] = p
@@ -240,8 +247,8 @@ func (r *run) forget(a *Association) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.bySuccessor, r.all[a].successor)
+	delete(r.byConn, r.all[a].known)
 	delete(r.all, a)
-	maps.DeleteFunc(r.byConn, func(_ *sctpdtls.Conn, of *Association) bool { return of == a })
 }
 
 // attributes of the line that reports the beginning.

@@ -75,6 +75,11 @@ func testRenewKeys(t *testing.T, loss float64) {
 		if n := len(c.client.links.conns) + len(c.server.links.conns); n > 4 {
 			t.Errorf("%d connections are not closed", n)
 		}
+		for _, r := range c.runs {
+			if n := len(r.byConn) + len(r.bySuccessor); n > 2 {
+				t.Errorf("%d entries of one association", n)
+			}
+		}
 		if loss > 0 {
 			return
 		}
@@ -272,6 +277,37 @@ func TestSuccessorOfOneEnd(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A successor that comes when the association has ended is aborted, and leaves nothing behind.
+func TestSuccessorTooLate(t *testing.T) {
+	inMemory(t, assoctest.Options{}, func(t *testing.T, c *memChain) {
+		name := nameOfSuccessor(c.client.links.newest().ConnectionState())
+		if name == "" {
+			return // DTLS 1.2 has none
+		}
+		next, peer, err := c.connect([]string{name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := c.runs[1]
+		p, err := r.predecessor(peer.ConnectionState())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.near.Abort()
+		c.wantEnd(c.far, syscall.ECONNRESET)
+		c.done.Wait()
+		r.forget(p.info)
+		p.succeed(peer)
+		if _, _, err := next.ReadMessage(nil); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("the successor ends with %v", err)
+		}
+		if n := len(r.all) + len(r.byConn) + len(r.bySuccessor); n != 0 {
+			t.Errorf("%d entries are left", n)
+		}
+		next.Abort()
+	})
 }
 
 // A successor is one of the same peer alone.
