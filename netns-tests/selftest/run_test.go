@@ -58,6 +58,7 @@ echo "arguments: $*"
 echo "files: $(find . -type f | sort | tr '\n' ' ')"
 echo "user: $(id -u)"
 echo "time: $(date +%s)"
+echo "memory: $(sed -n 's/MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo)"
 echo "lo: $(ip -br link show lo)"
 ip netns add one && ip link add veth0 type veth peer name veth1 netns one && echo "network: made"
 ip netns exec one sh -c 'echo 1 >/proc/sys/net/sctp/auth_enable' && echo "SCTP: there"
@@ -83,7 +84,7 @@ func TestInside(t *testing.T) {
 	}
 	out := filepath.Join(dir, "out")
 	before := time.Now()
-	r := run(t, "-t", "120", "-f", script, "-f", program+":given/program", "-f",
+	r := run(t, "-t", "120", "-m", "3072", "-f", script, "-f", program+":given/program", "-f",
 		program+":bin/in-path", "-o", out,
 		"--", "bash", "tell", "a b", "$c")
 	if r.status != 7 {
@@ -102,6 +103,12 @@ func TestInside(t *testing.T) {
 		if !strings.Contains(r.stdout, want+"\n") {
 			t.Errorf("the output lacks the line %q", want)
 		}
+	}
+	// A guest has what it is given, less what its kernel needs.
+	if kib, err := strconv.Atoi(line(r.stdout, "memory: ")); err != nil {
+		t.Error(err)
+	} else if which(t) == "qemu" && (kib < 2600<<10 || kib > 3072<<10) {
+		t.Errorf("the guest has %d KiB of memory, want some less than 3,072 MiB", kib)
 	}
 	if lo := line(r.stdout, "lo: "); !strings.Contains(lo, "LOWER_UP") {
 		t.Errorf("lo is not up: %s", lo)
