@@ -2,15 +2,13 @@
 //
 //	bench core FILE                 what needs no SCTP
 //	bench association FILE          over associations of the kernel, as root of one that has SCTP
-//	bench scale FILE                the same: what many associations and streams cost
+//	bench idle FILE                 the same: what associations cost that nobody uses
 //	bench tunnel FILE               the same: what two sctp-tunnels cost
 //	bench profile FILE              the same: what is done while package profile counts
 //	bench peer OPTION...            one end of an association; the above call it
-//	bench report FOLDER DOCUMENT FILE...
-//	                                makes of results charts in FOLDER and tables in DOCUMENT; what
-//	                                was not measured stays as it is
-//	bench draw PROFILE FOLDER DOCUMENT
-//	                                makes of a profile drawings in FOLDER and a table in DOCUMENT
+//	bench report DOCS FILE...       makes of results the charts and tables of DOCS; what was not
+//	                                measured stays as it is
+//	bench draw DOCS PROFILE         makes of a profile drawings and tables
 //	bench load FOLDER DOCUMENT CHART
 //	                                puts what the tests of load left in FOLDER into DOCUMENT, and draws the soak
 //	bench baseline BASELINE FILE... keeps the ratios of runs
@@ -48,7 +46,7 @@ func main() {
 		fail(errors.New("usage: bench COMMAND, and what it wants: see the package's documentation"))
 	}
 	commands := map[string]func([]string) error{
-		"core": runCore, "association": runAssociation, "scale": runScale,
+		"core": runCore, "association": runAssociation, "idle": runIdle,
 		"tunnel": runTunnel, "profile": runProfile, "peer": runPeer,
 		"report": runReport, "draw": runDraw, "load": runLoad, "baseline": runBaseline, "check": runCheck,
 	}
@@ -107,6 +105,9 @@ func kernel() (string, error) {
 		nil
 }
 
+// commit is that of which this program was built: the script run says so.
+var commit string
+
 // hashes returns how the kernel computes SHA-1 and SHA-256, if it tells.
 func hashes() string {
 	text, _ := os.ReadFile("/proc/crypto")
@@ -133,6 +134,7 @@ func runAssociation(args []string) error {
 	cpeer := flags.String("cpeer", "", "the peer in C")
 	parts := flags.String("parts", strings.Join(association.Parts(), ","),
 		"what to measure; besides, records, where instructions are counted")
+	programs := flags.String("programs", "", "which of them, if not all")
 	flags.Parse(args)
 	self, err := os.Executable()
 	if err != nil {
@@ -148,7 +150,7 @@ func runAssociation(args []string) error {
 		return err
 	}
 	r := measure.Report{About: map[string]string{
-		"kernel": k, "hashes": hashes(), "Go": runtime.Version(), "unit": "µs",
+		"kernel": k, "hashes": hashes(), "Go": runtime.Version(), "commit": commit, "unit": "µs",
 	}}
 	if counting {
 		r.About["unit"] = "1,000 instructions"
@@ -157,23 +159,26 @@ func runAssociation(args []string) error {
 				r.About["hashes"])
 		}
 	}
-	if slices.Contains(strings.Split(*parts, ","), "records") {
+	if counting && slices.Contains(strings.Split(*parts, ","), "records") {
 		contests, err := core.Counted()
 		if err == nil {
-			err = r.Run(os.Stderr, contests, 1, *turn/8)
+			err = r.Run(os.Stderr, contests, *rounds, *turn/8)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return association.Run(&r, n, strings.Split(*parts, ","), *turn, *rounds,
+	wanted := func(program string) bool {
+		return *programs == "" || slices.Contains(strings.Split(*programs, ","), program)
+	}
+	return association.Run(&r, n, strings.Split(*parts, ","), wanted, *turn, *rounds,
 		func() error { return r.Write(flags.Arg(0)) })
 }
 
-func runScale(args []string) error {
-	flags := flag.NewFlagSet("scale", flag.ExitOnError)
-	most := flags.Int("associations", 10000, "at most")
-	turn := flags.Duration("turn", 200*time.Millisecond, "time of a turn")
+func runIdle(args []string) error {
+	flags := flag.NewFlagSet("idle", flag.ExitOnError)
+	most := flags.Int("most", 1000, "associations")
+	program := flags.String("program", "dtls1.2", "whose they are")
 	flags.Parse(args)
 	self, err := os.Executable()
 	if err != nil {
@@ -185,7 +190,7 @@ func runScale(args []string) error {
 	}
 	defer n.Close()
 	var r measure.Report
-	err = association.Scale(&r, n, *most, *turn)
+	err = association.Idle(&r, n, *program, *most, counting)
 	return errors.Join(err, r.Write(flags.Arg(0)))
 }
 
@@ -243,7 +248,6 @@ func runPeer(args []string) error {
 	flags.IntVar(&o.Streams, "streams", 1, "of each")
 	flags.IntVar(&o.Buffer, "buffer", 0, "of each socket")
 	flags.IntVar(&o.HMAC, "hmac", 0, "1 SHA-1, 3 SHA-256")
-	flags.IntVar(&o.Batch, "batch", 1, "messages that are sent together")
 	flags.BoolVar(&o.Hold, "hold", false, "a server does not read")
 	flags.BoolVar(&o.Resume, "resume", false, "sessions")
 	flags.IntVar(&o.SACKDelay, "sack-delay", -1, "in milliseconds")
@@ -273,11 +277,17 @@ func read(files []string) ([]*measure.Report, error) {
 	return runs, nil
 }
 
+// Of the folder that holds the documents: where drawings are, and what has places for tables.
+func drawings(docs string) string { return filepath.Join(docs, "bench") }
+func documents(docs string) []string {
+	return []string{filepath.Join(docs, "performance.md"), filepath.Join(docs, "bench", "tables.md")}
+}
+
 func runReport(args []string) error {
-	if len(args) < 3 {
-		return errors.New("usage: bench report FOLDER DOCUMENT FILE, at least one")
+	if len(args) < 2 {
+		return errors.New("usage: bench report DOCS FILE, at least one")
 	}
-	runs, err := read(args[2:])
+	runs, err := read(args[1:])
 	if err != nil {
 		return err
 	}
@@ -285,14 +295,15 @@ func runReport(args []string) error {
 	for _, r := range runs {
 		all.Add(r)
 	}
-	return errors.Join(report.Charts(args[0], all), report.Fill(args[1], report.Tables(all)))
+	return errors.Join(report.Charts(drawings(args[0]), all),
+		report.Fill(documents(args[0]), report.Tables(all)))
 }
 
 func runDraw(args []string) error {
-	if len(args) != 3 {
-		return errors.New("usage: bench draw PROFILE FOLDER DOCUMENT")
+	if len(args) != 2 {
+		return errors.New("usage: bench draw DOCS PROFILE")
 	}
-	all, err := profile.Read(args[0])
+	all, err := profile.Read(args[1])
 	if err != nil {
 		return err
 	}
@@ -303,12 +314,14 @@ func runDraw(args []string) error {
 		if strings.HasSuffix(p.Name, "auth") {
 			continue // there to compare with
 		}
-		file := filepath.Join(args[1], p.Name+".svg")
+		file := filepath.Join(drawings(args[0]), p.Name+".svg")
 		if err := os.WriteFile(file, all[i].Draw(words), 0o644); err != nil {
 			return err
 		}
 	}
-	return report.Fill(args[2], map[string]string{"profile": profile.Table(all, heads)})
+	return report.Fill(documents(args[0]), map[string]string{
+		"profile": profile.Table(all, heads, false), "parts": profile.Table(all, heads, true),
+	})
 }
 
 func runLoad(args []string) error {
@@ -319,11 +332,18 @@ func runLoad(args []string) error {
 }
 
 func runBaseline(args []string) error {
+	if len(args) < 2 {
+		return errors.New("usage: bench baseline BASELINE FILE, at least one")
+	}
 	runs, err := read(args[1:])
 	if err != nil {
 		return err
 	}
-	return report.NewBaseline(runs).Write(args[0])
+	b, err := report.NewBaseline(runs)
+	if err != nil {
+		return err
+	}
+	return b.Write(args[0])
 }
 
 func runCheck(args []string) error {

@@ -39,7 +39,7 @@ func TestAssociation(t *testing.T) {
 		t.Error(err)
 	}
 	for _, contest := range []string{"discard/16384/1 associations/2 streams",
-		"echo32/64/1 associations/2 streams", "handshakes", "scale/10 associations"} {
+		"echo32/64/1 associations/2 streams", "handshakes", "idle/10 associations"} {
 		for _, result := range r.Results {
 			// What so few associations need may be nothing: only rates cannot.
 			if result.Contest == contest && strings.HasSuffix(result.Figure, "/s") && result.Values[0] <= 0 {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/bench/measure"
@@ -23,47 +24,54 @@ type Program struct {
 	HMAC      int
 	SACKDelay int
 	Version   string
-	Batch     int
+	Batch     int  // messages that are sent together
 	Resume    bool // sessions, in handshakes
 }
 
+// The identifiers of HMACs: RFC 4895, Section 3.3.
 const (
-	sha1   = 1
-	sha256 = 3
-
-	batch = 32 // messages
+	hmacSHA1   = 1
+	hmacSHA256 = 3
 )
+
+// sha256 returns p with another HMAC.
+func (p Program) sha256() Program {
+	p.Name += " SHA-256"
+	p.HMAC = hmacSHA256
+	return p
+}
+
+// batched returns p as it sends several messages together.
+func (p Program) batched() Program {
+	p.Name += " batch"
+	p.Batch = 32
+	return p
+}
+
+// resumed returns p as it resumes sessions.
+func (p Program) resumed() Program {
+	p.Name += " resumed"
+	p.Resume = true
+	return p
+}
 
 // The programs, under the names that they have in results. As OpenSSL does, all authenticate by
 // SHA-1 unless the name says otherwise, and acknowledge as they do by default. Those that are
 // compared take turns close together.
 var (
-	dtls    = Program{Name: "dtls1.2", Kind: "dtls", HMAC: sha1, SACKDelay: -1, Version: "1.2"}
-	dtls13  = Program{Name: "dtls1.3", Kind: "dtls", HMAC: sha1, SACKDelay: -1, Version: "1.3"}
-	dtls256 = Program{Name: "dtls1.2 SHA-256", Kind: "dtls", HMAC: sha256, SACKDelay: -1,
-		Version: "1.2"}
-	openssl    = Program{Name: "openssl", Kind: "openssl", C: true, HMAC: sha1, SACKDelay: -1}
-	openssl256 = Program{Name: "openssl SHA-256", Kind: "openssl", C: true, HMAC: sha256,
-		SACKDelay: -1}
-	openssl0 = Program{Name: "openssl no delay", Kind: "openssl", C: true, HMAC: sha1,
-		SACKDelay: 0}
-	authGo    = Program{Name: "auth in Go", Kind: "auth", HMAC: sha1, SACKDelay: -1}
-	plainGo   = Program{Name: "plain in Go", Kind: "plain", SACKDelay: -1}
-	dtlsBatch = Program{Name: "dtls1.2 batch", Kind: "dtls", HMAC: sha1, SACKDelay: -1,
-		Version: "1.2", Batch: batch}
-	dtls256Batch = Program{Name: "dtls1.2 SHA-256 batch", Kind: "dtls", HMAC: sha256, SACKDelay: -1,
-		Version: "1.2", Batch: batch}
-	authGoBatch = Program{Name: "auth in Go batch", Kind: "auth", HMAC: sha1, SACKDelay: -1,
-		Batch: batch}
-	checked    = []Program{openssl, dtlsBatch, dtls, authGo, dtls13}
-	everything = []Program{openssl, dtlsBatch, authGoBatch, dtls, authGo, dtls13, openssl256,
-		dtls256Batch, dtls256, plainGo}
-	selected    = []Program{openssl, dtlsBatch, dtls, authGo}
-	dtlsResumed = Program{Name: "dtls1.2 resumed", Kind: "dtls", HMAC: sha1, SACKDelay: -1,
-		Version: "1.2", Resume: true}
-	dtls13Resume = Program{Name: "dtls1.3 resumed", Kind: "dtls", HMAC: sha1, SACKDelay: -1,
-		Version: "1.3", Resume: true}
-	inHandshakes = []Program{dtls, dtls13, dtlsResumed, dtls13Resume, openssl0, authGo, openssl}
+	dtls     = Program{Name: "dtls1.2", Kind: "dtls", HMAC: hmacSHA1, SACKDelay: -1, Version: "1.2"}
+	dtls13   = Program{Name: "dtls1.3", Kind: "dtls", HMAC: hmacSHA1, SACKDelay: -1, Version: "1.3"}
+	openssl  = Program{Name: "openssl", Kind: "openssl", C: true, HMAC: hmacSHA1, SACKDelay: -1}
+	openssl0 = Program{Name: "openssl no delay", Kind: "openssl", C: true, HMAC: hmacSHA1}
+	authGo   = Program{Name: "auth in Go", Kind: "auth", HMAC: hmacSHA1, SACKDelay: -1}
+	plainGo  = Program{Name: "plain in Go", Kind: "plain", SACKDelay: -1}
+
+	checked    = []Program{openssl, dtls.batched(), dtls, authGo, dtls13}
+	everywhere = []Program{openssl, dtls.batched(), authGo.batched(), dtls, authGo, dtls13.batched(),
+		dtls13, openssl.sha256(), dtls.sha256().batched(), dtls.sha256(), dtls13.sha256().batched(),
+		dtls13.sha256()}
+	everything   = append(slices.Clone(everywhere), plainGo)
+	inHandshakes = []Program{dtls, dtls13, dtls.resumed(), dtls13.resumed(), openssl0, authGo, openssl}
 )
 
 // CheckedSizes are those of the messages of the part “check”.
@@ -76,17 +84,19 @@ type shape struct {
 	kinds                 []string
 	sizes                 []int
 	programs              []Program
-	rounds                int
+	turns                 int // how many times as long as others
+	rounds                int // at most
 }
 
-// Many associations have many messages under way with a window of 1 already.
+// Many associations have many messages under way with a window of 1 already, and need longer for
+// the same number of messages each.
 var shapes = []shape{
-	{"check", 1, 1, []string{"discard", "echo1"}, CheckedSizes, checked, 9},
-	{"1x1", 1, 1, []string{"discard", "echo1", "echo32"}, Sizes, everything, 9},
-	{"1x16", 1, 16, []string{"discard", "echo1"}, CheckedSizes, selected, 3},
-	{"64x1", 64, 1, []string{"discard", "echo1"}, []int{64, 1024}, selected, 2},
-	{"1000x1", 1000, 1, []string{"discard", "echo1"}, []int{64, 1024},
-		[]Program{openssl, dtls, authGo}, 1},
+	{"check", 1, 1, []string{"discard", "echo1"}, CheckedSizes, checked, 1, 9},
+	{"1x1", 1, 1, []string{"discard", "echo1", "echo32"}, Sizes, everything, 1, 9},
+	{"1x16", 1, 16, []string{"discard", "echo1"}, CheckedSizes, everywhere, 1, 3},
+	{"64x1", 64, 1, []string{"discard", "echo1"}, []int{64, 1024}, everywhere, 8, 3},
+	{"1000x1", 1000, 1, []string{"discard", "echo1"}, []int{64, 1024}, []Program{openssl, dtls, authGo,
+		dtls13, openssl.sha256(), dtls.sha256(), dtls13.sha256()}, 20, 1},
 }
 
 // Parts are the names of what Run can measure: handshakes, ASSOCIATIONSxSTREAMS, and check, which
@@ -99,16 +109,19 @@ func Parts() []string {
 	return parts
 }
 
-// Run holds the contests of the parts, with at most so many rounds; d is the time of a turn.
-// Programs in C are left out unless n has them. It calls save when there is something new.
-func Run(r *measure.Report, n *Network, parts []string, d time.Duration, rounds int,
-	save func() error) error {
+// Run holds the contests of the parts, with at most so many rounds; d is the time of a turn. Only
+// programs take part of which wanted says so, those in C only if n has them. It calls save when
+// there is something new.
+func Run(r *measure.Report, n *Network, parts []string, wanted func(program string) bool,
+	d time.Duration, rounds int, save func() error) error {
 	var failed []error
 	if slices.Contains(parts, "handshakes") {
-		failed = append(failed, handshakes(r, n, d, rounds), save())
+		failed = append(failed, handshakes(r, n, manyHandshakes), save())
 	}
 	for _, s := range shapes {
 		if slices.Contains(parts, s.part) {
+			s.programs = slices.DeleteFunc(slices.Clone(s.programs),
+				func(p Program) bool { return !wanted(p.Name) })
 			failed = append(failed, s.run(r, n, d, min(s.rounds, rounds)), save())
 		}
 	}
@@ -118,75 +131,96 @@ func Run(r *measure.Report, n *Network, parts []string, d time.Duration, rounds 
 // Try runs a little of all for a short time, to show that it works.
 func Try(r *measure.Report, n *Network, d time.Duration) error {
 	little := shape{"", 1, 2, []string{"discard", "echo1", "echo32"}, []int{64, 16384},
-		[]Program{dtls, dtlsBatch, authGo, authGoBatch}, 1}
+		[]Program{dtls, dtls.batched(), authGo, authGo.batched()}, 1, 1}
 	return errors.Join(
 		little.run(r, n, d, 1),
-		handshakes(r, n, d, 1),
-		Scale(r, n, 10, d),
+		handshakes(r, n, 2),
+		Idle(r, n, dtls.Name, 10, false),
 	)
 }
 
 func (s shape) run(r *measure.Report, n *Network, d time.Duration, rounds int) error {
-	var clients []*process
+	clients := make(map[Program]*process)
 	defer func() {
 		for _, c := range clients {
 			c.end()
 		}
 	}()
-	var all, single []measure.Contestant // an echo answers one by one, so that batches are for one way
-	var failed []error
-	command := "" // of the contest
-	for _, p := range n.able(s.programs) {
+	connect := func(p Program) error {
 		c, err := n.client(p, s.associations, s.streams)
-		if err != nil {
-			failed = append(failed, err)
-			continue
+		if err == nil {
+			clients[p.peer()] = c
 		}
-		clients = append(clients, c)
-		mine := len(clients) - 1
-		contestant := measure.Contestant{Name: p.Name, Foreign: p.C,
-			Run: func(d time.Duration) (measure.Sample, error) {
-				rate, err := clients[mine].ask(fmt.Sprintf("%s %d", command, d.Milliseconds()))
-				if err != nil { // a new one for the next contest
-					if again, err := n.client(p, s.associations, s.streams); err == nil {
-						clients[mine].end()
-						clients[mine] = again
-					}
-				}
-				return measure.Sample{"messages/s": rate}, err
-			}}
-		all = append(all, contestant)
-		if p.Batch == 0 {
-			single = append(single, contestant)
+		return err
+	}
+	var able []Program
+	var failed []error
+	for _, p := range n.able(s.programs) {
+		if clients[p.peer()] == nil {
+			if err := connect(p); err != nil {
+				failed = append(failed, err)
+				continue
+			}
 		}
+		able = append(able, p)
 	}
 	for _, kind := range s.kinds {
 		for _, size := range s.sizes {
-			contest := measure.Contest{
-				Name: fmt.Sprintf("%s/%d/%d associations/%d streams", kind, size, s.associations,
-					s.streams),
-				Contestants: all,
+			contest := measure.Contest{Name: fmt.Sprintf("%s/%d/%d associations/%d streams", kind, size,
+				s.associations, s.streams)}
+			for _, p := range able {
+				if p.Batch > 0 && kind != "discard" {
+					continue // an echo answers one by one
+				}
+				run := func(d time.Duration) (measure.Sample, error) {
+					c := clients[p.peer()]
+					rate, err := c.turn(p.command(kind, size), d)
+					if err != nil && connect(p) == nil { // a new one for the next contest
+						c.end()
+					}
+					return measure.Sample{"messages/s": rate}, err
+				}
+				contest.Contestants = append(contest.Contestants,
+					measure.Contestant{Name: p.Name, Foreign: p.C, Run: run})
 			}
-			command = fmt.Sprintf("discard %d", size)
-			if kind != "discard" {
-				contest.Contestants = single
-				command = fmt.Sprintf("echo %d %s", size, kind[len("echo"):])
-			}
-			for _, c := range contest.Contestants {
-				c.Run(d / 8) // so that the path and the programs are warm; an error comes again
-			}
-			failed = append(failed, r.Run(n.progress, []measure.Contest{contest}, rounds, d))
+			failed = append(failed,
+				r.Run(n.progress, []measure.Contest{contest}, rounds, time.Duration(s.turns)*d))
 		}
 	}
 	return errors.Join(failed...)
 }
 
-// HandshakeFigures are what a peer tells of handshakes: how many, and how long each took.
-var HandshakeFigures = []string{"connections/s", "ms, median", "ms, 95 %", "ms, 99 %"}
+// peer returns p without what no peer needs to know: programs that differ in it share one.
+func (p Program) peer() Program {
+	p.Name, p.Batch = "", 0
+	return p
+}
 
-// handshakes are made one after another. OpenSSL takes 200 ms for each unless
-// acknowledgements are not delayed, so that it has few turns otherwise.
-func handshakes(r *measure.Report, n *Network, d time.Duration, rounds int) error {
+// command returns what a client of p is told, but for the time.
+func (p Program) command(kind string, size int) string {
+	window, echo := strings.CutPrefix(kind, "echo")
+	switch {
+	case echo:
+		return fmt.Sprintf("echo %d %s", size, window)
+	case p.Batch > 0:
+		return fmt.Sprintf("batch %d %d", size, p.Batch)
+	}
+	return fmt.Sprintf("discard %d", size)
+}
+
+// HandshakeFigures are what a peer tells of handshakes: how many, and how long each took.
+var HandshakeFigures = []string{"connections/s", "ms, median", "ms, 99 %"}
+
+// manyHandshakes are those of a program's only turn. In Go single ones differ by a fifth, by what
+// the garbage collector has left and by how often the scheduler's monitor wakes; so many together,
+// beginning with a collection, do by a hundredth. Each of those in C is as the last.
+const (
+	manyHandshakes = 96
+	inC            = 16
+)
+
+// handshakes are made one after another, so many full ones by programs in Go.
+func handshakes(r *measure.Report, n *Network, number int) error {
 	contest := measure.Contest{Name: "handshakes"}
 	var failed []error
 	for _, p := range n.able(inHandshakes) {
@@ -196,19 +230,23 @@ func handshakes(r *measure.Report, n *Network, d time.Duration, rounds int) erro
 			continue
 		}
 		defer c.end()
-		contest.Contestants = append(contest.Contestants,
-			measure.Contestant{Name: p.Name, Run: func(d time.Duration) (measure.Sample, error) {
-				v, err := c.askAll(fmt.Sprintf("handshakes %d", d.Milliseconds()), len(HandshakeFigures))
-				sample := measure.Sample{}
-				for i := range v {
-					sample[HandshakeFigures[i]] = v[i]
-				}
-				return sample, err
-			}})
+		mine := number
+		switch {
+		case p.C:
+			mine = min(number, inC)
+		case p.Resume: // shorter
+			mine = 2 * number
+		}
+		run := func(time.Duration) (measure.Sample, error) {
+			v, err := c.handshakes(mine)
+			sample := measure.Sample{}
+			for i := range v {
+				sample[HandshakeFigures[i]] = v[i]
+			}
+			return sample, err
+		}
+		contest.Contestants = append(contest.Contestants, measure.Contestant{Name: p.Name, Run: run})
 	}
-	for _, c := range contest.Contestants {
-		c.Run(d) // the first connections of a program in Go touch memory that later ones use again
-	}
-	failed = append(failed, r.Run(n.progress, []measure.Contest{contest}, rounds, 10*d))
+	failed = append(failed, r.Run(n.progress, []measure.Contest{contest}, 1, 0))
 	return errors.Join(failed...)
 }

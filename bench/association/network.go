@@ -100,8 +100,8 @@ func (n *Network) command(p Program, role string, port, associations, streams,
 	return append(slices.Clone(n.self), "-role", role, "-kind", p.Kind, "-address",
 		address+":"+itoa(port), "-certificates", n.folder,
 		"-associations", itoa(associations), "-streams", itoa(streams), "-buffer", itoa(buffer),
-		"-hmac", itoa(p.HMAC), "-sack-delay", itoa(p.SACKDelay), "-dtls", p.Version, "-batch",
-		itoa(max(p.Batch, 1)), fmt.Sprintf("-resume=%v", p.Resume))
+		"-hmac", itoa(p.HMAC), "-sack-delay", itoa(p.SACKDelay), "-dtls", p.Version,
+		fmt.Sprintf("-resume=%v", p.Resume))
 }
 
 // client starts a client, and a server for its kind of program if there is none yet.
@@ -110,7 +110,7 @@ func (n *Network) client(p Program, associations, streams int) (*process, error)
 	if associations > 1 {
 		size /= 8 // all of them have to fit into the memory that SCTP may have
 	}
-	key := fmt.Sprint(p.Name, size, streams)
+	key := fmt.Sprint(p.peer(), size, streams)
 	s := n.servers[key]
 	if s == nil {
 		n.port++
@@ -125,6 +125,9 @@ func (n *Network) client(p Program, associations, streams int) (*process, error)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", p.Name, err)
 	}
+	if !p.C {
+		c.collecting = []*process{s, c}
+	}
 	return c, nil
 }
 
@@ -134,6 +137,8 @@ type process struct {
 	in   io.WriteCloser
 	out  *bufio.Reader
 	port int
+
+	collecting []*process // of a client in Go: both ends
 }
 
 // start starts a peer on a host and waits until it is ready.
@@ -202,6 +207,44 @@ func (p *process) askAll(command string, n int) ([]float64, error) {
 		}
 	}
 	return numbers, nil
+}
+
+// collect has both ends collect garbage, which else falls into one turn and not into another.
+func (p *process) collect() error {
+	for _, end := range p.collecting {
+		if _, err := end.ask("memory"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// turn has a client carry messages for d, and returns how many a second: after what other turns
+// left has been collected, and when the path and both programs are warm.
+func (p *process) turn(command string, d time.Duration) (rate float64, err error) {
+	if err := p.collect(); err != nil {
+		return 0, err
+	}
+	for _, d := range []time.Duration{d / 8, d} {
+		if rate, err = p.ask(fmt.Sprintf("%s %d", command, d.Milliseconds())); err != nil {
+			return 0, err
+		}
+	}
+	return rate, nil
+}
+
+// handshakes has a client make so many, after some that touch the memory that others use again.
+func (p *process) handshakes(number int) (v []float64, err error) {
+	for _, number := range []int{(number + 7) / 8, number} {
+		if err := p.collect(); err != nil {
+			return nil, err
+		}
+		v, err = p.askAll(fmt.Sprintf("handshakes %d", number), len(HandshakeFigures))
+		if err != nil {
+			return nil, err
+		}
+	}
+	return v, nil
 }
 
 func (p *process) end() {

@@ -16,8 +16,8 @@ var profiles = []struct {
 	{"oneway64auth", "64 B one way, AUTH", authGo, "discard 64 20"},
 	{"echo64", "echo of 64 B, DTLS 1.2", dtls, "echo 64 1 20"},
 	{"echo64auth", "echo of 64 B, AUTH", authGo, "echo 64 1 20"},
-	{"handshake12", "handshake, DTLS 1.2", dtls, "handshake"},
-	{"handshake13", "handshake, DTLS 1.3", dtls13, "handshake"},
+	{"handshake12", "handshake, DTLS 1.2", dtls, "handshakes 64"},
+	{"handshake13", "handshake, DTLS 1.3", dtls13, "handshakes 64"},
 }
 
 // ProfileWords says what a profile is of.
@@ -35,14 +35,17 @@ func ProfileWords(name string) string {
 func Profile(n *Network, w io.Writer) error {
 	for _, p := range profiles {
 		associations, warm := 1, p.command
-		if p.command == "handshake" {
-			associations, warm = 0, "handshakes 60"
+		if strings.HasPrefix(p.command, "handshakes") {
+			associations, warm = 0, "grow 64"
 		}
 		c, err := n.client(p.program, associations, 1)
 		if err != nil {
 			return err
 		}
-		_, err = c.askAll(warm, 1+strings.Count(warm, "handshakes")*(len(HandshakeFigures)-1))
+		_, err = c.ask(warm)
+		if err == nil {
+			err = c.collect()
+		}
 		var count float64
 		if err == nil {
 			count, err = c.ask("profile " + p.command)

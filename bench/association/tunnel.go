@@ -20,11 +20,11 @@ import (
 // hash makes out: emulated processors have no instructions for SHA-256.
 var (
 	plainHop = Program{Name: "plain SCTP", Kind: "plain", SACKDelay: -1}
-	authHop  = Program{Name: "SCTP-AUTH, SHA-1", Kind: "auth", HMAC: sha1, SACKDelay: -1}
-	auth256  = Program{Name: "SCTP-AUTH, SHA-256", Kind: "auth", HMAC: sha256, SACKDelay: -1}
+	authHop  = Program{Name: "SCTP-AUTH, SHA-1", Kind: "auth", HMAC: hmacSHA1, SACKDelay: -1}
+	auth256  = Program{Name: "SCTP-AUTH, SHA-256", Kind: "auth", HMAC: hmacSHA256, SACKDelay: -1}
 	dtlsHop  = Program{Name: "DTLS", Kind: "dtls", SACKDelay: -1, Version: "1.3"}
 	dtlsHops = Program{Name: "DTLS, batches of 32", Kind: "dtls", SACKDelay: -1, Version: "1.3",
-		Batch: batch}
+		Batch: 32}
 	tunnelled = Program{Name: "through two tunnels", Kind: "plain", SACKDelay: -1}
 )
 
@@ -55,23 +55,17 @@ func Tunnel(r *measure.Report, n *Network, tunnel string, d time.Duration, round
 		defer clients[p.Name].end()
 	}
 	var failed []error
-	for _, kind := range []struct{ name, command string }{
-		{"discard", "discard %d %d"}, {"echo1", "echo %d 1 %d"}, {"echo32", "echo %d 32 %d"},
-	} {
-		contest := measure.Contest{Name: "tunnel/" + kind.name}
+	for _, kind := range []string{"discard", "echo1", "echo32"} {
+		contest := measure.Contest{Name: "tunnel/" + kind}
 		for _, p := range []Program{plainHop, authHop, auth256, dtlsHop, dtlsHops, tunnelled} {
-			if p.Batch > 1 && kind.name != "discard" {
+			if p.Batch > 1 && kind != "discard" {
 				continue // an echo answers one by one
 			}
 			contest.Contestants = append(contest.Contestants, measure.Contestant{Name: p.Name,
 				Run: func(d time.Duration) (measure.Sample, error) {
-					command := fmt.Sprintf(kind.command, tunnelSize, d.Milliseconds())
-					rate, err := clients[p.Name].ask(command)
+					rate, err := clients[p.Name].turn(p.command(kind, tunnelSize), d)
 					return measure.Sample{"messages/s": rate}, err
 				}})
-		}
-		for _, c := range contest.Contestants {
-			c.Run(d / 4) // so that paths and programs are warm; an error comes again
 		}
 		failed = append(failed, r.Run(n.progress, []measure.Contest{contest}, rounds, d))
 		for _, c := range contest.Contestants {

@@ -101,7 +101,7 @@ func (r *Report) Value(contest, contestant, figure string) (median float64, ok b
 	if f == nil {
 		return 0, false
 	}
-	return quantile(f.Values, 0.5), true
+	return Median(f.Values), true
 }
 
 // Write writes the report into file.

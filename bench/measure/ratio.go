@@ -2,7 +2,6 @@ package measure
 
 import (
 	"cmp"
-	"math"
 	"slices"
 	"strings"
 )
@@ -21,22 +20,20 @@ func (r *Report) Ratio(contest, a, b, figure string) (median float64, ok bool) {
 			ratios[i] = 1 / ratios[i]
 		}
 	}
-	return quantile(ratios, 0.5), true
+	return Median(ratios), true
 }
 
 // MoreIsBetter says so of a figure, by its name.
 func MoreIsBetter(figure string) bool { return strings.HasSuffix(figure, "/s") }
 
-// quantile returns the value below which the part q of the values is, between two neighbours if
-// need be.
-func quantile(values []float64, q float64) float64 {
+// Median returns the value in the middle, or the mean of the two that are.
+func Median(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
-	at := q * float64(len(sorted)-1)
-	low, part := int(at), at-math.Floor(at)
-	if part == 0 {
-		return sorted[low]
+	half := len(sorted) / 2
+	if len(sorted)%2 == 1 {
+		return sorted[half]
 	}
-	return sorted[low]*(1-part) + sorted[low+1]*part
+	return (sorted[half-1] + sorted[half]) / 2
 }
 
 func compareNames(a, b Result) int {

@@ -123,7 +123,6 @@ type Options struct {
 	SACKDelay    int    // in milliseconds, -1 for the default
 	Version      uint16 // of DTLS
 	Hold         bool   // a server reads nothing
-	Batch        int    // messages that are sent together
 	Resume       bool   // sessions, after the first
 }
 

@@ -9,13 +9,12 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
@@ -27,14 +26,14 @@ const (
 )
 
 // Serve is a server. It says “ready” when it can be reached, and goes on until it is
-// killed. It answers the commands “memory” and “cpu”, as a client does.
+// killed. It answers the command “memory”, as a client does.
 func Serve(o *Options, in io.Reader, out io.Writer) error {
 	accept, err := o.listen()
 	if err != nil {
 		return err
 	}
 	fmt.Fprintln(out, "ready")
-	go answer(in, out, usage)
+	go answer(in, out, memory)
 	var held []link
 	defer func() { runtime.KeepAlive(held) }()
 	for {
@@ -63,20 +62,15 @@ func answer[T float64 | string](in io.Reader, out io.Writer,
 	return nil
 }
 
-// usage tells what this process uses: bytes of memory that it needs, or seconds of the processor.
-func usage(command string) (float64, error) {
-	switch command {
-	case "memory":
-		var m runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&m)
-		return float64(m.HeapAlloc + m.StackInuse), nil
-	case "cpu":
-		var u unix.Rusage
-		err := unix.Getrusage(unix.RUSAGE_SELF, &u)
-		return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds(), err
+// memory collects garbage, and answers how many bytes this process needs.
+func memory(command string) (float64, error) {
+	if command != "memory" {
+		return 0, fmt.Errorf("no such command: %s", command)
 	}
-	return 0, fmt.Errorf("no such command: %s", command)
+	var m runtime.MemStats
+	debug.FreeOSMemory()
+	runtime.ReadMemStats(&m)
+	return float64(m.HeapAlloc + m.StackInuse), nil
 }
 
 func serve(l link) {
@@ -112,9 +106,9 @@ func Client(o *Options, in io.Reader, out io.Writer) error {
 	}
 	fmt.Fprintln(out, "ready")
 	err = answer(in, out, func(line string) (string, error) {
-		var ms int
-		if n, _ := fmt.Sscanf(line, "handshakes %d", &ms); n == 1 {
-			return c.handshakes(time.Duration(ms) * time.Millisecond)
+		var number int
+		if n, _ := fmt.Sscanf(line, "handshakes %d", &number); n == 1 {
+			return c.handshakes(number)
 		}
 		v, err := c.command(line)
 		return fmt.Sprint(v), err
@@ -129,7 +123,8 @@ type client struct {
 	options *Options
 	dial    func() (link, error)
 	links   []link
-	count   int // messages that the last command has sent
+	buffers [][]byte // of the links that have carried messages
+	count   int      // messages that the last command has sent
 }
 
 // Begin and End are called before and after what is to be profiled: package profile looks for them.
@@ -142,19 +137,21 @@ func End() { marks.Add(-1) }
 
 var marks atomic.Int32 // so that the two have something to do
 
-// profile has a command, or one handshake, counted by what runs this machine, and returns how many
-// messages that were.
+// profile has a command, or so many handshakes, counted by what runs this machine, and returns how
+// many messages or handshakes that were.
 func (c *client) profile(command string) (n float64, err error) {
-	if command == "handshake" {
-		Begin()
-		l, err := c.dial()
-		End()
-		if err == nil {
-			l.close()
-		}
-		return 1, err
-	}
 	Begin()
+	if _, err := fmt.Sscanf(command, "handshakes %f", &n); err == nil {
+		for range int(n) {
+			l, err := c.dial()
+			if err != nil {
+				return 0, err
+			}
+			c.links = append(c.links, l)
+		}
+		End()
+		return n, nil
+	}
 	_, err = c.command(command)
 	End()
 	return float64(c.count), err
@@ -164,24 +161,32 @@ func (c *client) command(line string) (float64, error) {
 	if rest, ok := strings.CutPrefix(line, "profile "); ok {
 		return c.profile(rest)
 	}
-	var size, window, rate, ms int
+	var size, batch, window, rate, ms int
 	if n, _ := fmt.Sscanf(line, "discard %d %d", &size, &ms); n == 2 {
-		return c.onAll(func(l link, end time.Time) (int, error) { return c.sendAll(l, size, end) }, ms)
+		return c.onAll(func(l link, b []byte, end time.Time) (int, error) {
+			return c.sendAll(l, b, size, end)
+		}, ms)
+	}
+	if n, _ := fmt.Sscanf(line, "batch %d %d %d", &size, &batch, &ms); n == 3 {
+		return c.onAll(func(l link, b []byte, end time.Time) (int, error) {
+			return c.sendBatches(l, b, size, batch, end)
+		}, ms)
 	}
 	if n, _ := fmt.Sscanf(line, "echo %d %d %d", &size, &window, &ms); n == 3 {
-		return c.onAll(func(l link, end time.Time) (int, error) {
-			return c.sendAndAwait(l, size, window, end)
+		return c.onAll(func(l link, b []byte, end time.Time) (int, error) {
+			return c.sendAndAwait(l, b, size, window, end)
 		}, ms)
 	}
 	if n, _ := fmt.Sscanf(line, "pace %d %d %d", &size, &rate, &ms); n == 3 {
-		return c.onAll(func(l link, _ time.Time) (int, error) {
-			return c.sendPaced(l, size, float64(rate)/float64(len(c.links)), rate*ms/1000/len(c.links))
+		return c.onAll(func(l link, b []byte, _ time.Time) (int, error) {
+			each := float64(rate) / float64(len(c.links))
+			return c.sendPaced(l, b, size, each, rate*ms/1000/len(c.links))
 		}, ms)
 	}
 	if n, _ := fmt.Sscanf(line, "grow %d", &size); n == 1 {
 		return c.grow(size)
 	}
-	return usage(line)
+	return memory(line)
 }
 
 // grow makes associations, some at the same time, until there are n, and returns how many a second.
@@ -204,13 +209,17 @@ func (c *client) grow(n int) (rate float64, err error) {
 }
 
 // onAll returns how many messages a second all associations have carried.
-func (c *client) onAll(work func(link, time.Time) (int, error), ms int) (float64, error) {
+func (c *client) onAll(work func(l link, b []byte, end time.Time) (int, error), ms int) (float64,
+	error) {
 	var wait sync.WaitGroup
 	counts, failed := make([]int, len(c.links)), make([]error, len(c.links))
+	for len(c.buffers) < len(c.links) {
+		c.buffers = append(c.buffers, make([]byte, stream.MaxMessageSize))
+	}
 	begin := time.Now()
 	end := begin.Add(time.Duration(ms) * time.Millisecond)
 	for i, l := range c.links {
-		wait.Go(func() { counts[i], failed[i] = work(l, end) })
+		wait.Go(func() { counts[i], failed[i] = work(l, c.buffers[i], end) })
 	}
 	wait.Wait()
 	took := time.Since(begin)
@@ -227,18 +236,8 @@ func (c *client) onAll(work func(link, time.Time) (int, error), ms int) (float64
 // turns is how often something is done between two looks at the clock, which may be a system call.
 func (c *client) turns() int { return max(1, 32/len(c.links)) }
 
-func (c *client) sendAll(l link, size int, end time.Time) (n int, err error) {
-	b := make([]byte, max(size, stream.MaxMessageSize))
-	if batch := c.options.Batch; batch > 1 {
-		send := l.sender(b[:size], batch, c.options.Streams, discarded)
-		for ok := true; ok; ok = time.Now().Before(end) {
-			if err := send(); err != nil {
-				return 0, err
-			}
-			n += batch
-		}
-	}
-	for ok := n == 0; ok; ok = time.Now().Before(end) {
+func (c *client) sendAll(l link, b []byte, size int, end time.Time) (n int, err error) {
+	for ok := true; ok; ok = time.Now().Before(end) {
 		for range c.turns() {
 			if err := l.send(b[:size], uint16(n%c.options.Streams), discarded); err != nil {
 				return 0, err
@@ -246,18 +245,25 @@ func (c *client) sendAll(l link, size int, end time.Time) (n int, err error) {
 			n++
 		}
 	}
-	if err := l.send(b[:1], 0, echoed); err != nil {
-		return 0, err
+	return n + 2, c.finish(l, b, size)
+}
+
+func (c *client) sendBatches(l link, b []byte, size, batch int, end time.Time) (n int, err error) {
+	send := l.sender(b[:size], batch, c.options.Streams, discarded)
+	for ok := true; ok; ok = time.Now().Before(end) {
+		if err := send(); err != nil {
+			return 0, err
+		}
+		n += batch
 	}
-	return n, await(l, b, 1)
+	return n + 2, c.finish(l, b, size)
 }
 
 // pace is how often a paced sender sends what is due.
 const pace = 20 * time.Millisecond
 
 // sendPaced sends count messages, at most so many a second.
-func (c *client) sendPaced(l link, size int, rate float64, count int) (n int, err error) {
-	b := make([]byte, max(size, stream.MaxMessageSize))
+func (c *client) sendPaced(l link, b []byte, size int, rate float64, count int) (n int, err error) {
 	tick := time.NewTicker(pace)
 	defer tick.Stop()
 	for begin := time.Now(); n < count; <-tick.C {
@@ -267,13 +273,18 @@ func (c *client) sendPaced(l link, size int, rate float64, count int) (n int, er
 			}
 		}
 	}
-	if err := l.send(b[:1], 0, echoed); err != nil {
-		return 0, err
-	}
-	return n, await(l, b, 1)
+	return n + 2, c.finish(l, b, size)
 }
 
-// await receives messages. One that is echoed shows that all before it were received.
+// finish sends one message more, which is echoed, and so shows that all before it were received.
+func (c *client) finish(l link, b []byte, size int) error {
+	if err := l.send(b[:size], 0, echoed); err != nil {
+		return err
+	}
+	return await(l, b, 1)
+}
+
+// await receives messages.
 func await(l link, b []byte, expected int) error {
 	for range expected {
 		if _, _, _, err := l.receive(b); err != nil {
@@ -283,10 +294,10 @@ func await(l link, b []byte, expected int) error {
 	return nil
 }
 
-func (c *client) sendAndAwait(l link, size, window int, end time.Time) (n int, err error) {
-	b, message := make([]byte, stream.MaxMessageSize), make([]byte, size)
+func (c *client) sendAndAwait(l link, b []byte, size, window int, end time.Time) (n int,
+	err error) {
 	for ; n < window; n++ {
-		if err := l.send(message, uint16(n%c.options.Streams), echoed); err != nil {
+		if err := l.send(b[:size], uint16(n%c.options.Streams), echoed); err != nil {
 			return 0, err
 		}
 	}
@@ -295,7 +306,7 @@ func (c *client) sendAndAwait(l link, size, window int, end time.Time) (n int, e
 			if err := await(l, b, 1); err != nil {
 				return 0, err
 			}
-			if err := l.send(message, uint16(n%c.options.Streams), echoed); err != nil {
+			if err := l.send(b[:size], uint16(n%c.options.Streams), echoed); err != nil {
 				return 0, err
 			}
 			n++
@@ -304,24 +315,28 @@ func (c *client) sendAndAwait(l link, size, window int, end time.Time) (n int, e
 	return n, await(l, b, window)
 }
 
-// handshakes makes connections one after another, and returns how many a second, and of the
-// milliseconds that each took the median, and what 95 and 99 in 100 stay below. Closing them is not
+// pause is what lies between two handshakes, so that closing the last connection is over at both
+// ends. Programs in C make the same.
+const pause = 20 * time.Millisecond
+
+// handshakes makes so many connections one after another, and returns how many a second, and of the
+// milliseconds that each took the median, and what 99 in 100 stay below. Closing them is not
 // counted.
-func (c *client) handshakes(d time.Duration) (string, error) {
+func (c *client) handshakes(n int) (string, error) {
 	var spent time.Duration
-	var each []time.Duration
-	for spent < d {
+	each := make([]time.Duration, n)
+	for i := range each {
+		time.Sleep(pause)
 		begin := time.Now()
 		l, err := c.dial()
-		took := time.Since(begin)
+		each[i] = time.Since(begin)
 		if err != nil {
 			return "", err
 		}
-		spent += took
-		each = append(each, took)
+		spent += each[i]
 		l.close()
 	}
 	slices.Sort(each)
-	below := func(percent int) float64 { return each[(len(each)-1)*percent/100].Seconds() * 1000 }
-	return fmt.Sprint(float64(len(each))/spent.Seconds(), below(50), below(95), below(99)), nil
+	below := func(percent int) float64 { return each[(n-1)*percent/100].Seconds() * 1000 }
+	return fmt.Sprint(float64(n)/spent.Seconds(), below(50), below(99)), nil
 }

@@ -129,8 +129,9 @@ func Thousands(v float64) string {
 	return s
 }
 
-// Table returns what profiles consist of, a column for each, in Markdown.
-func Table(profiles []Profile, heads []string) string {
+// Table returns what profiles consist of, a column for each, in Markdown: the parts of the kernel,
+// and all others whole, or theirs too.
+func Table(profiles []Profile, heads []string, everyPart bool) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "| instructions | | %s |\n", strings.Join(heads, " | "))
 	fmt.Fprintf(&b, "|---|---|%s\n", strings.Repeat("--:|", len(heads)))
@@ -143,22 +144,30 @@ func Table(profiles []Profile, heads []string) string {
 	}
 	row("all", "", func(Place) bool { return true })
 	for _, whole := range []string{kernel, crypto, ours, goRuntime, rest} {
-		parts := make(map[string]float64)
-		for _, p := range profiles {
-			for _, f := range p.Functions {
-				if f.Place.Whole == whole {
-					parts[f.Place.Part] += f.Instructions
-				}
-			}
+		if whole != kernel && !everyPart {
+			row(whole, "", func(p Place) bool { return p.Whole == whole })
+			continue
 		}
 		words := whole
-		most := func(a, b string) int {
-			return cmp.Or(cmp.Compare(parts[b], parts[a]), cmp.Compare(a, b))
-		}
-		for _, part := range slices.SortedFunc(maps.Keys(parts), most) {
+		for _, part := range partsOf(profiles, whole) {
 			row(words, part, func(p Place) bool { return p == Place{whole, part} })
 			words = ""
 		}
 	}
 	return b.String()
+}
+
+// partsOf returns the parts of a whole in all profiles, the most first.
+func partsOf(profiles []Profile, whole string) []string {
+	parts := make(map[string]float64)
+	for _, p := range profiles {
+		for _, f := range p.Functions {
+			if f.Place.Whole == whole {
+				parts[f.Place.Part] += f.Instructions
+			}
+		}
+	}
+	return slices.SortedFunc(maps.Keys(parts), func(a, b string) int {
+		return cmp.Or(cmp.Compare(parts[b], parts[a]), cmp.Compare(a, b))
+	})
 }

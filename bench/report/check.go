@@ -9,20 +9,18 @@ import (
 	"math"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/seed-41f70523/dtls-sctp/bench/measure"
 )
 
 // allowed is the part of a ratio that may be lost. Counted work repeats to some thousandths, now
-// and then to a hundredth or two. Where the kernel computes HMACs in another way than that of the
-// baseline, ratios are others: there only what is worse by allowedElsewhere is found. A handshake
-// in Go takes up to 5 % more or less from one process to the next, for Go's scheduler and garbage
-// collector run at other moments; one of OpenSSL repeats to a thousandth.
+// and then to a hundredth. Where the kernel computes HMACs in another way than that of the
+// baseline, ratios are others: there only what is worse by allowedElsewhere is found. A baseline
+// is kept of runs none of which is further than steady from their median.
 const (
-	allowed           = 0.03
-	allowedHandshakes = 0.08
-	allowedElsewhere  = 0.20
+	allowed          = 0.03
+	allowedElsewhere = 0.20
+	steady           = allowed / 2
 )
 
 // A Baseline is the ratios that are kept to compare later ones with.
@@ -32,17 +30,28 @@ type Baseline struct {
 	Ratios map[string]float64 `json:"ratios"`
 }
 
-// NewBaseline returns the medians of what runs say, to be kept.
-func NewBaseline(runs []*measure.Report) *Baseline {
-	all := new(measure.Report)
+// NewBaseline returns the medians of what runs say, to be kept. It fails if the runs differ so much
+// that a check could fail by chance.
+func NewBaseline(runs []*measure.Report) (*Baseline, error) {
+	b := &Baseline{Kernel: runs[0].About["kernel"], Hashes: runs[0].About["hashes"],
+		Ratios: make(map[string]float64)}
+	found := make(map[string][]float64)
 	for _, r := range runs {
-		all.Add(r)
+		for name, ratio := range ratios(r) {
+			found[name] = append(found[name], ratio)
+		}
 	}
-	b := &Baseline{Kernel: all.About["kernel"], Hashes: all.About["hashes"], Ratios: ratios(all)}
-	for name, ratio := range b.Ratios {
-		b.Ratios[name] = math.Round(ratio*1000) / 1000
+	var failed []error
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		all := found[name]
+		median := measure.Median(all)
+		b.Ratios[name] = math.Round(median*1000) / 1000
+		if off := max(slices.Max(all)/median-1, 1-slices.Min(all)/median); off > steady {
+			failed = append(failed, fmt.Errorf("%s: runs differ from %.3f by up to %.1f %%: %.3f",
+				name, median, 100*off, all))
+		}
 	}
-	return b
+	return b, errors.Join(failed...)
 }
 
 // Write writes b into file.
@@ -67,12 +76,12 @@ func ReadBaseline(file string) (*Baseline, error) {
 // Check tells w which ratios are worse than the baseline's in each of the runs. It fails if there
 // are any, or if a run lacks some.
 func (b *Baseline) Check(w io.Writer, runs []*measure.Report) error {
-	elsewhere := false
+	limit := allowed
 	if hashes := runs[0].About["hashes"]; hashes != b.Hashes {
-		elsewhere = true
+		limit = allowedElsewhere
 		fmt.Fprintf(w,
 			"note: HMACs are computed by %s, those of the baseline by %s: each ratio may lose %.0f %%\n",
-			hashes, b.Hashes, 100*allowedElsewhere)
+			hashes, b.Hashes, 100*limit)
 	}
 	worse := 0
 	var failed []error
@@ -88,7 +97,7 @@ func (b *Baseline) Check(w io.Writer, runs []*measure.Report) error {
 			least = min(least, 1-now/before)
 			line += fmt.Sprintf(" %.3f", now)
 		}
-		if least > limit(name, elsewhere) {
+		if least > limit {
 			fmt.Fprintf(w, "worse: %s: lost %.1f %%\n", line, 100*least)
 			worse++
 		}
@@ -98,15 +107,4 @@ func (b *Baseline) Check(w io.Writer, runs []*measure.Report) error {
 		failed = append(failed, fmt.Errorf("%d ratios are worse than the baseline's", worse))
 	}
 	return errors.Join(failed...)
-}
-
-// limit returns the part that the ratio of this name may lose.
-func limit(name string, elsewhere bool) float64 {
-	switch {
-	case elsewhere:
-		return allowedElsewhere
-	case strings.HasPrefix(name, "handshakes "):
-		return allowedHandshakes
-	}
-	return allowed
 }

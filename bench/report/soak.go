@@ -27,7 +27,7 @@ func Load(folder, document, chart string) error {
 		}
 		parts[strings.TrimSuffix(filepath.Base(file), ".md")] = string(text)
 	}
-	if err := Fill(document, parts); err != nil {
+	if err := Fill([]string{document}, parts); err != nil {
 		return err
 	}
 	samples := filepath.Join(folder, "soak.csv")

@@ -17,12 +17,16 @@ import (
 func Tables(r *measure.Report) map[string]string {
 	tables := map[string]string{
 		"about":      about(r),
-		"messages":   messages(r),
-		"shapes":     shapes(r),
+		"messages":   messages(r, hashes[0]),
+		"sha256":     messages(r, hashes[1]),
+		"1x16":       shape(r, 1, 16),
+		"64x1":       shape(r, 64, 1),
+		"1000x1":     shape(r, 1000, 1),
 		"handshakes": handshakes(r),
 		"memory":     inMemory(r),
 		"records":    records(r),
-		"scale":      scale(r),
+		"idle":       idle(r, 1000),
+		"idle-all":   idle(r, 10),
 	}
 	for name, text := range tables {
 		if text == "" {
@@ -32,24 +36,35 @@ func Tables(r *measure.Report) map[string]string {
 	return tables
 }
 
-// Fill puts tables into a document: each between the lines <!-- begin NAME --> and <!-- end NAME
-// -->.
-func Fill(file string, tables map[string]string) error {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	for name, table := range tables {
-		begin, end := fmt.Appendf(nil, "<!-- begin %s -->\n", name),
-			fmt.Appendf(nil, "<!-- end %s -->\n", name)
-		before, rest, ok := bytes.Cut(text, begin)
-		_, after, ended := bytes.Cut(rest, end)
-		if !ok || !ended {
-			return fmt.Errorf("%s has no place for the table %q", file, name)
+// Fill puts tables into documents: each between the lines <!-- begin NAME --> and <!-- end NAME
+// -->, wherever these are.
+func Fill(files []string, tables map[string]string) error {
+	placed := make(map[string]bool)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
 		}
-		text = slices.Concat(before, begin, []byte(table), end, after)
+		for name, table := range tables {
+			begin, end := fmt.Appendf(nil, "<!-- begin %s -->\n", name),
+				fmt.Appendf(nil, "<!-- end %s -->\n", name)
+			before, rest, ok := bytes.Cut(text, begin)
+			_, after, ended := bytes.Cut(rest, end)
+			if ok && ended {
+				text = slices.Concat(before, begin, []byte(table), end, after)
+				placed[name] = true
+			}
+		}
+		if err := os.WriteFile(file, text, 0o644); err != nil {
+			return err
+		}
 	}
-	return os.WriteFile(file, text, 0o644)
+	for name := range tables {
+		if !placed[name] {
+			return fmt.Errorf("%s: no place for the table %q", strings.Join(files, ", "), name)
+		}
+	}
+	return nil
 }
 
 // A table is written row by row; the first is its head.
@@ -78,7 +93,8 @@ func about(r *measure.Report) string {
 	if r.About["kernel"] == "" {
 		return ""
 	}
-	return fmt.Sprintf("%s; %s; HMACs by %s.\n", r.About["kernel"], r.About["Go"], r.About["hashes"])
+	return fmt.Sprintf("Commit %s; %s; %s; HMACs by %s.\n", r.About["commit"], r.About["kernel"],
+		r.About["Go"], r.About["hashes"])
 }
 
 // number has three digits that count.
@@ -106,19 +122,26 @@ var kinds = []struct{ contest, words string }{
 	{"discard", "one way"}, {"echo1", "echo, one under way"}, {"echo32", "echo, 32 under way"},
 }
 
-// beside are programs, each with those that a ratio compares it with; the last is of the ratio in
-// brackets.
-var beside = []struct {
-	who  []string // the best of them counts
-	base string
-}{
-	{[]string{"plain in Go"}, "openssl"},
-	{[]string{"openssl"}, ""},
-	{[]string{"auth in Go", "auth in Go batch"}, "openssl"},
-	{[]string{"dtls1.2", "dtls1.2 batch"}, "openssl"},
-	{[]string{"dtls1.3"}, "openssl"},
-	{[]string{"openssl SHA-256"}, ""},
-	{[]string{"dtls1.2 SHA-256", "dtls1.2 SHA-256 batch"}, "openssl SHA-256"},
+// A compared program has the best of several ways to send, and is compared with another.
+type compared struct {
+	who  []string
+	base string // of the ratio in brackets
+}
+
+// hashes are what is compared with each hash of SCTP-AUTH.
+var hashes = [][]compared{
+	{
+		{[]string{"plain in Go"}, "openssl"},
+		{[]string{"openssl"}, ""},
+		{[]string{"auth in Go", "auth in Go batch"}, "openssl"},
+		{[]string{"dtls1.2", "dtls1.2 batch"}, "openssl"},
+		{[]string{"dtls1.3", "dtls1.3 batch"}, "openssl"},
+	},
+	{
+		{[]string{"openssl SHA-256"}, ""},
+		{[]string{"dtls1.2 SHA-256", "dtls1.2 SHA-256 batch"}, "openssl SHA-256"},
+		{[]string{"dtls1.3 SHA-256", "dtls1.3 SHA-256 batch"}, "openssl SHA-256"},
+	},
 }
 
 // best returns the program that carries most messages, and how many a second.
@@ -145,58 +168,55 @@ func cost(r *measure.Report, contest string, programs []string, base string) str
 	return text
 }
 
-func messages(r *measure.Report) string {
-	head := []string{"", r.About["unit"] + " of a message"}
-	for _, size := range association.Sizes {
-		head = append(head, fmt.Sprintf("%d B", size))
-	}
-	var t table
-	t.row(head...)
+// kindRows adds a row for each program and kind, with a cell for each size.
+func kindRows(t *table, r *measure.Report, programs []compared, associations, streams int,
+	sizes []int) {
 	for _, kind := range kinds {
-		words := kind.words
 		contest := func(size int) string {
-			return fmt.Sprintf("%s/%d/1 associations/1 streams",
-				kind.contest, size)
+			return fmt.Sprintf("%s/%d/%d associations/%d streams", kind.contest, size, associations,
+				streams)
 		}
-		for _, p := range beside {
-			if _, rate := best(r, contest(association.Sizes[1]), p.who); rate == 0 {
+		words := kind.words
+		for _, p := range programs {
+			if _, rate := best(r, contest(sizes[0]), p.who); rate == 0 {
 				continue
 			}
 			row := []string{words, p.who[0]}
-			for _, size := range association.Sizes {
+			for _, size := range sizes {
 				row = append(row, cost(r, contest(size), p.who, p.base))
 			}
 			t.row(row...)
 			words = ""
 		}
 	}
+}
+
+// sizeHeads are the heads of the columns of sizes, after others.
+func sizeHeads(sizes []int, before ...string) []string {
+	for _, size := range sizes {
+		before = append(before, fmt.Sprintf("%d B", size))
+	}
+	return before
+}
+
+func messages(r *measure.Report, programs []compared) string {
+	var t table
+	t.row(sizeHeads(association.Sizes, "", r.About["unit"]+" of a message")...)
+	kindRows(&t, r, programs, 1, 1, association.Sizes)
 	return t.text()
 }
 
-func shapes(r *measure.Report) string {
-	var t table
-	head := []string{"associations", "streams of each", "", "program"}
-	for _, size := range association.CheckedSizes {
-		head = append(head, fmt.Sprintf("%d B", size))
+// shape is the table of a part that may be measured at another commit than others.
+func shape(r *measure.Report, associations, streams int) string {
+	sizes := association.CheckedSizes
+	if associations > 1 {
+		sizes = sizes[:2]
 	}
-	t.row(head...)
-	for _, shape := range []struct{ associations, streams int }{{1, 16}, {64, 1}, {1000, 1}} {
-		for _, kind := range kinds {
-			contest := func(size int) string {
-				return fmt.Sprintf("%s/%d/%d associations/%d streams", kind.contest, size, shape.associations,
-					shape.streams)
-			}
-			for _, p := range beside {
-				if _, rate := best(r, contest(64), p.who); rate == 0 || p.base == "" {
-					continue
-				}
-				row := []string{fmt.Sprint(shape.associations), fmt.Sprint(shape.streams), kind.words, p.who[0]}
-				for _, size := range association.CheckedSizes {
-					row = append(row, cost(r, contest(size), p.who, p.base))
-				}
-				t.row(row...)
-			}
-		}
+	var t table
+	t.row(sizeHeads(sizes, "", r.About["unit"]+" of a message")...)
+	kindRows(&t, r, slices.Concat(hashes...), associations, streams, sizes)
+	if t.rows > 1 {
+		t.WriteString("\n" + about(r))
 	}
 	return t.text()
 }
@@ -263,24 +283,26 @@ func records(r *measure.Report) string {
 	return t.text()
 }
 
-// scaleFigures are the columns of the table of associations.
-var scaleFigures = []string{"associations/s", "KiB of the process each",
-	"KiB of the kernel for both ends each", "idle µs of processor a second each"}
+// idling are the programs whose idle associations are measured.
+var idling = []string{"auth in Go", "dtls1.2", "dtls1.3", "dtls1.2 resumed"}
 
-func scale(r *measure.Report) string {
+// idle has a row for each program and number of associations that is not less than least.
+func idle(r *measure.Report, least int) string {
 	var t table
-	t.row(append([]string{"associations", ""}, scaleFigures...)...)
-	for count := 10; count <= 10000; count *= 10 {
-		contest := fmt.Sprintf("scale/%d associations", count)
-		for _, who := range []string{"auth in Go", "dtls1.2"} {
-			if _, ok := r.Value(contest, who, scaleFigures[0]); !ok {
+	t.row(append([]string{"", "associations"}, association.IdleFigures...)...)
+	for _, who := range idling {
+		words := who
+		for count := least; count <= 10000; count *= 10 {
+			contest := fmt.Sprintf("idle/%d associations", count)
+			if _, ok := r.Value(contest, who, association.IdleFigures[0]); !ok {
 				continue
 			}
-			row := []string{fmt.Sprint(count), who}
-			for _, figure := range scaleFigures {
+			row := []string{words, fmt.Sprint(count)}
+			for _, figure := range association.IdleFigures {
 				row = append(row, value(r, contest, who, figure))
 			}
 			t.row(row...)
+			words = ""
 		}
 	}
 	return t.text()
