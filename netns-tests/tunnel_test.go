@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,12 +39,26 @@ func newTunnelPair(t *testing.T) *tunnelPair {
 
 func (p *tunnelPair) pem(name string) string { return filepath.Join(p.certs, name+".pem") }
 
+var loopback = netip.MustParseAddr("127.0.0.1")
+
 // addresses are those of a host on both links.
 func addresses(h *Host) string { return h.Addrs[0].String() + "/" + h.Addrs[1].String() }
 
-// tunnel starts a sctp-tunnel on a host. Each of its services is lines of its configuration; a
-// server shows the server's certificate.
+// tunnel starts a sctp-tunnel on a host, with these services.
 func (p *tunnelPair) tunnel(h *Host, services ...string) *Process {
+	p.t.Helper()
+	return p.run(h, p.configuration(services...))
+}
+
+// run starts a sctp-tunnel with a file.
+func (p *tunnelPair) run(h *Host, file string) *Process {
+	p.t.Helper()
+	return h.Start(p.t, "env", "SSLKEYLOGFILE="+p.keyLog(), "sctp-tunnel", "run", file)
+}
+
+// configuration writes a file of services, each as lines of it. Where they name no certificate, a
+// server has the server's.
+func (p *tunnelPair) configuration(services ...string) (file string) {
 	p.t.Helper()
 	var b strings.Builder
 	fmt.Fprintf(&b, "user = %q\n", p.user)
@@ -55,19 +70,17 @@ func (p *tunnelPair) tunnel(h *Host, services ...string) *Process {
 		} else {
 			s += "server-name = \"core.example.org\"\nprobe-interval = \"500ms\"\n"
 		}
-		fmt.Fprintf(&b, "[[service]]\nname = \"%d\"\n%scert = %q\nkey = %q\nca = %q\n",
-			i, s, p.pem(cert), p.pem(cert+"-key"), p.pem("ca"))
-	}
-	name := filepath.Join(p.t.TempDir(), "tunnel.toml")
-	if err := os.WriteFile(name, []byte(b.String()), 0o600); err != nil {
-		p.t.Fatal(err)
+		if !strings.Contains(s, "cert =") {
+			s += fmt.Sprintf("cert = %q\nkey = %q\n", p.pem(cert), p.pem(cert+"-key"))
+		}
+		fmt.Fprintf(&b, "[[service]]\nname = \"%d\"\n%sca = %q\n", i, s, p.pem("ca"))
 	}
 	if p.user != "" { // has to find what it may read
 		if err := os.Chmod(filepath.Dir(p.certs), 0o755); err != nil {
 			p.t.Fatal(err)
 		}
 	}
-	return h.Start(p.t, "env", "SSLKEYLOGFILE="+p.keyLog(), "sctp-tunnel", "run", name)
+	return p.file(b.String())
 }
 
 func (p *tunnelPair) keyLog() string { return filepath.Join(p.certs, "keylog") }

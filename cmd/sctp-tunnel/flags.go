@@ -99,7 +99,7 @@ Example:
       -cert server.pem -key server-key.pem -ca ca.pem -allow uri:spiffe://example.org/mme/*`,
 		Flags: append(o.flags("accept DTLS/SCTP on `ADDR`", "the daemon's `ADDR`",
 			"CA certificates for those of clients in PEM `FILE`"),
-			option("peer-source", "dial the daemon from the peer's addresses", &s.PeerSource)),
+			option("peer-source", "dial the daemon from the peer's IPv6 addresses", &s.PeerSource)),
 		Action: func(ctx context.Context, c *cli.Command) error { return p.one(ctx, c, o) },
 	}
 }

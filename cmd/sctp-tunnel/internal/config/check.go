@@ -134,6 +134,12 @@ func (c *checker) addresses(s *Settings, role tunnel.Role) {
 	} else if s.Source != "" {
 		c.address("source", s.Source, 0)
 	}
+	if s.PeerSource && server {
+		c.beside("target", s.Target)
+		for i, a := range s.Allow {
+			c.beside(fmt.Sprintf("allow.%d.target", i), a.Target)
+		}
+	}
 	if s.Unsafe {
 		return
 	}
@@ -159,6 +165,20 @@ func (c *checker) loopback(key, address string) {
 					"for example")
 			return
 		}
+	}
+}
+
+// beside wants an address of a daemon that can be dialled from a peer's: of IPv6, and not of the
+// loopback, whose scope is another one.
+func (c *checker) beside(key, address string) {
+	hosts, _, _ := split(address)
+	for _, host := range hosts {
+		ip, err := netip.ParseAddr(host)
+		if host != "localhost" && (err != nil || ip.Is6() && !ip.Is4In6() && !ip.IsLoopback()) {
+			continue
+		}
+		c.fault(key, fmt.Sprintf("with peer-source the daemon cannot be dialled at %.80q", host),
+			"give an IPv6 address of this host that is not ::1, and unsafe; or take peer-source out")
 	}
 }
 

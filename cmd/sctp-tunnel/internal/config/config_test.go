@@ -70,7 +70,7 @@ cert = "mme.pem"
 name = "all"
 role = "server"
 listen = ":5869"
-target = "10.0.0.1:3868"
+target = "[2001:db8::2]:3868"
 peer-source = true
 unsafe = true
 cert = "hss.pem"
@@ -188,6 +188,13 @@ listen = "127.0.0.1:4000"`, `65: service "redirected": role: it is "proxy"...ser
 		{"redirect", "unsafe = true", "redirect = true\nunsafe = true", "58: redirect"},
 		{"redirect and target", "redirect = true", "redirect = true\ntarget = 'x:1'", "68: target"},
 		{"peer-source", "redirect = true", "redirect = true\npeer-source = true", "68: peer-source"},
+		{"IPv4 of a peer", "[2001:db8::2]:3868", "10.0.0.9:3868",
+			"56: target: with peer-source...\"10.0.0.9\"...IPv6"},
+		{"loopback of a peer", "[2001:db8::2]:3868", "localhost/[::1]:3868",
+			"56: target...\"localhost\"\n56: target...\"::1\""},
+		{"a peer's own daemon", "peer-source = true",
+			"peer-source = true\nallow = [{cn = ['x'], target = '10.0.0.9:1'}]",
+			"58: allow.0.target: with peer-source"},
 		{"two sources", "peer-source = true", "peer-source = true\nsource = '127.0.0.1:0'", "58: source"},
 		{"version", `min-version = "1.2"`, `min-version = "1.1"`, `19: min-version...1.2 or 1.3`},
 		{"versions", `min-version = "1.2"

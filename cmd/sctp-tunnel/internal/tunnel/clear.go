@@ -95,7 +95,9 @@ func (s *Service) dialDaemon(
 	o.OutStreams, o.MaxInStreams = out, in
 	local := addrPorts(from)
 	if s.PeerSource {
-		local = sourceOf(peer, local)
+		if local = sourceOf(peer); local == nil {
+			return nil, errPeerIPv4
+		}
 		o.Control = func(_, _ string, c syscall.RawConn) error {
 			return errors.Join(abortOnClose(c, true), bindAnywhere(c))
 		}
@@ -107,16 +109,17 @@ func (s *Service) dialDaemon(
 	return kernelAssociation{sock}, nil
 }
 
-// sourceOf returns the addresses of the DTLS peer, with the port of local if there is one.
-func sourceOf(peer net.Addr, local []netip.AddrPort) []netip.AddrPort {
-	var port uint16
-	if len(local) > 0 {
-		port = local[0].Port()
-	}
+// sourceOf returns the IPv6 addresses of the DTLS peer. From IPv4 addresses that are none of this
+// host Linux's SCTP can be bound to, but does not send.
+func sourceOf(peer net.Addr) (list []netip.AddrPort) {
 	a, _ := peer.(*sctpdtls.Addr)
-	list := addrPorts(a)
-	for i := range list {
-		list[i] = netip.AddrPortFrom(list[i].Addr(), port)
+	for _, p := range addrPorts(a) {
+		if p.Addr().Is6() {
+			list = append(list, netip.AddrPortFrom(p.Addr(), 0))
+		}
 	}
 	return list
 }
+
+var errPeerIPv4 = errors.New("the peer has IPv4 addresses only, and Linux's SCTP sends from " +
+	"those of this host alone: have it come from IPv6 addresses, or do without peer-source")

@@ -58,8 +58,10 @@ type Service struct {
 	// AlwaysListen makes a Client listen also while the target cannot be reached, and never look
 	// whether it can. An association that the daemon has then ends by an ABORT.
 	AlwaysListen bool
-	// PeerSource makes a Server dial the daemon from the addresses of the DTLS peer, which are none
-	// of this host (IP_FREEBIND). The daemon's answers need a route back to this host.
+	// PeerSource makes a Server dial the daemon from the IPv6 addresses of the DTLS peer, which are
+	// none of this host (IP_FREEBIND), and a port of the kernel's choice. The daemon's answers need
+	// a route back to this host. From a loopback address Linux's SCTP would not take it: Target is
+	// another one of this host.
 	PeerSource bool
 
 	// PPIDs are payload protocol identifiers in the clear, and what becomes of them over DTLS. They

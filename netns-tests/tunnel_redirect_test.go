@@ -1,0 +1,117 @@
+//go:build kernel
+
+package netns
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/seed-41f70523/dtls-sctp/netns-tests/wire"
+)
+
+// TestTunnelRedirect: two daemons that cannot be told anything. One dials the other's own address
+// and port, where the other listens on all addresses. nftables sends what leaves the one to the
+// tunnel beside it, which dials where the daemon did, and what comes to the other to the tunnel
+// beside that. The first is not “redirect”, which sends it to 127.0.0.1 or ::1, where Linux's
+// SCTP takes no association from an address of a wider scope.
+//
+//	ran: sctp_darn - nft - sctp-tunnel ===== nft - sctp-tunnel - sctp_darn :core
+func TestTunnelRedirect(t *testing.T) {
+	for _, family := range []string{"ip", "ip6"} {
+		t.Run(family, func(t *testing.T) {
+			p := newTunnelPair(t)
+			p.user = "nobody"
+			near, far, lo := p.ran.Addrs[0], p.core.Addrs[0], loopback
+			if family == "ip6" {
+				near, far, lo = p.ran.Addrs6[0], p.core.Addrs6[0], netip.IPv6Loopback()
+			}
+			at := func(a netip.Addr, port uint16) string { return netip.AddrPortFrom(a, port).String() }
+			p.nft(p.ran, `table `+family+` tunnel {
+	chain output {
+		type nat hook output priority -100;
+		`+family+` daddr `+far.String()+` sctp dport 2100 meta skuid != 65534 dnat to `+at(near, 2000)+`
+	}
+	chain input {
+		type filter hook input priority filter;
+		iif != "lo" sctp dport 2000 drop
+	}
+}`)
+			p.nft(p.core, `table `+family+` tunnel {
+	chain prerouting {
+		type nat hook prerouting priority dstnat;
+		iif != "lo" sctp dport 2100 redirect to :5868
+	}
+}`)
+			link := startCapture(t, p.core)
+			p.daemon(p.core, "sctp_darn", "-H", "::", "-P", "2100", "-l")
+			server := p.tunnel(p.core, fmt.Sprintf(
+				"role = \"server\"\nlisten = %q\ntarget = %q\nsource = %q\n",
+				at(far, 5868), at(lo, 2100), at(lo, 2999)))
+			server.WaitFor("msg=begins")
+			client := p.tunnel(p.ran, fmt.Sprintf("role = \"client\"\nlisten = %q\nunsafe = true\n"+
+				"redirect = true\n", at(near, 2000)))
+			client.WaitFor("msg=begins")
+			farLo := p.captureLo(p.core)
+			sender := p.daemon(p.ran, "sctp_darn", "-H", near.String(), "-P", "2101",
+				"-h", far.String(), "-p", "2100", "-s")
+			sender.Type("redirected\n")
+			server.WaitFor("association begins")
+			sender.EndInput()
+			server.WaitFor("association ends.*why=peer-close.*inMessages=1 ")
+			client.WaitFor("association ends.*why=daemon-shutdown.*outMessages=1 ")
+			outer := p.one(p.capture(link), wire.Options{KeyLog: p.secrets()})
+			inner := p.one(p.capture(farLo), wire.Options{NoDTLS: true})
+			if got := inner.Addr[wire.Initiator].Port(); got != 2999 {
+				t.Errorf("the daemon was dialled from port %d", got)
+			}
+			if said := content(userMessages(outer, wire.Initiator)[0]); !strings.HasPrefix(string(said),
+				"redirected") {
+				t.Errorf("%q came out", said)
+			}
+			checkSame(t, outer, inner, passes)
+			for _, d := range outer.Defects {
+				t.Errorf("on the link: %v", d)
+			}
+		})
+	}
+}
+
+// TestTunnelPeerSource: the far daemon sees the near host's addresses, which are none of its own
+// host's. A route back leads what it answers to the tunnel.
+func TestTunnelPeerSource(t *testing.T) {
+	p := newTunnelPair(t)
+	const sctp = "132" // the guest knows no names of protocols
+	p.core.Run(t, "ip", "-6", "rule", "add", "ipproto", sctp, "sport", "2100", "lookup", "100")
+	p.core.Run(t, "ip", "-6", "route", "add", "local", "default", "dev", "lo", "table", "100")
+	both := fmt.Sprintf("[%v]/[%v]:4100", p.core.Addrs6[0], p.core.Addrs6[1])
+	daemon := netip.AddrPortFrom(p.core.Addrs6[0], 2100)
+	server := p.tunnel(p.core, fmt.Sprintf("role = \"server\"\nlisten = %q\ntarget = %q\n"+
+		"unsafe = true\npeer-source = true\n", both, daemon))
+	p.daemon(p.core, "sctp_darn", "-H", daemon.Addr().String(), "-P", "2100", "-l")
+	client := p.tunnel(p.ran, fmt.Sprintf("role = \"client\"\nlisten = \"127.0.0.1:2100\"\n"+
+		"target = %q\n", both))
+	client.WaitFor("msg=listening")
+	lo := p.captureLo(p.core)
+	sender := p.daemon(p.ran, "sctp_darn", "-H", "127.0.0.1", "-P", "2101",
+		"-h", "127.0.0.1", "-p", "2100", "-s")
+	sender.Type("from ran\n")
+	server.WaitFor("association begins")
+	sender.EndInput()
+	server.WaitFor("association ends.*why=peer-close.*inMessages=1 ")
+	a := p.one(p.capture(lo), wire.Options{NoDTLS: true})
+	if got := a.Addr[wire.Initiator].Addr(); !slices.Contains(p.ran.Addrs6, got) {
+		t.Errorf("the daemon was dialled from %v, want one of %v", got, p.ran.Addrs6)
+	}
+}
+
+// nft loads rules on a host.
+func (p *tunnelPair) nft(h *Host, rules string) {
+	p.t.Helper()
+	n := p.daemon(h, "nft", rules)
+	if err := n.Wait(); err != nil {
+		p.t.Fatalf("nft: %v\n%s", err, n.Output())
+	}
+}
