@@ -30,7 +30,7 @@ check: go ## formatting, vet, staticcheck, known vulnerabilities, scripts
 	scripts/check
 
 netns: go ## the tests in a kernel with SCTP, wherever we are
-	scripts/test kernel users netns
+	scripts/test kernel users tunnel netns
 
 load: go ## 10,000 associations, floods, slow readers, a million messages while keys change; fills docs/testing.md
 	scripts/load many flood slow messages

@@ -84,6 +84,8 @@ var tried = map[string]string{
 	"docs/tunnel.md: for host in":          "TestTunnelSteps",
 	"docs/tunnel.md: ip netns exec hss":    "TestTunnelSteps",
 	"docs/tunnel.md: until grep":           "TestTunnelSteps",
+	"docs/tunnel.md: table ip tunnel":      "TestTunnelRedirect",
+	"docs/tunnel.md: ip -6 rule":           "TestTunnelPeerSource",
 	"CONTRIBUTING.md: make check && make": "scripts/check reproducible makes a release; the tag " +
 		"was tried by hand",
 	"CONTRIBUTING.md: scripts/release v": "scripts/check reproducible",

@@ -5,6 +5,8 @@ package netns
 import (
 	"fmt"
 	"net/netip"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -29,22 +31,15 @@ func TestTunnelRedirect(t *testing.T) {
 				near, far, lo = p.ran.Addrs6[0], p.core.Addrs6[0], netip.IPv6Loopback()
 			}
 			at := func(a netip.Addr, port uint16) string { return netip.AddrPortFrom(a, port).String() }
-			p.nft(p.ran, `table `+family+` tunnel {
-	chain output {
-		type nat hook output priority -100;
-		`+family+` daddr `+far.String()+` sctp dport 2100 meta skuid != 65534 dnat to `+at(near, 2000)+`
-	}
-	chain input {
-		type filter hook input priority filter;
-		iif != "lo" sctp dport 2000 drop
-	}
-}`)
-			p.nft(p.core, `table `+family+` tunnel {
-	chain prerouting {
-		type nat hook prerouting priority dstnat;
-		iif != "lo" sctp dport 2100 redirect to :5868
-	}
-}`)
+			rules := documented(t, "table ")
+			if family == "ip6" {
+				for i := range rules {
+					rules[i] = strings.NewReplacer("ip ", "ip6 ", p.ran.Addrs[0].String()+":",
+						"["+near.String()+"]:", p.core.Addrs[0].String(), far.String()).Replace(rules[i])
+				}
+			}
+			p.nft(p.ran, strings.ReplaceAll(rules[0], "sctp-tunnel", p.user))
+			p.nft(p.core, rules[1])
 			link := startCapture(t, p.core)
 			p.daemon(p.core, "sctp_darn", "-H", "::", "-P", "2100", "-l")
 			server := p.tunnel(p.core, fmt.Sprintf(
@@ -83,9 +78,9 @@ func TestTunnelRedirect(t *testing.T) {
 // host's. A route back leads what it answers to the tunnel.
 func TestTunnelPeerSource(t *testing.T) {
 	p := newTunnelPair(t)
-	const sctp = "132" // the guest knows no names of protocols
-	p.core.Run(t, "ip", "-6", "rule", "add", "ipproto", sctp, "sport", "2100", "lookup", "100")
-	p.core.Run(t, "ip", "-6", "route", "add", "local", "default", "dev", "lo", "table", "100")
+	for _, command := range strings.Split(strings.TrimSpace(documented(t, "ip ")[0]), "\n") {
+		p.core.Run(t, "ip", strings.Fields(command)[1:]...)
+	}
 	both := fmt.Sprintf("[%v]/[%v]:4100", p.core.Addrs6[0], p.core.Addrs6[1])
 	daemon := netip.AddrPortFrom(p.core.Addrs6[0], 2100)
 	server := p.tunnel(p.core, fmt.Sprintf("role = \"server\"\nlisten = %q\ntarget = %q\n"+
@@ -105,6 +100,21 @@ func TestTunnelPeerSource(t *testing.T) {
 	if got := a.Addr[wire.Initiator].Addr(); !slices.Contains(p.ran.Addrs6, got) {
 		t.Errorf("the daemon was dialled from %v, want one of %v", got, p.ran.Addrs6)
 	}
+}
+
+// documented returns the blocks of docs/tunnel.md that begin with these words. Its addresses are
+// those of the hosts.
+func documented(t *testing.T, words string) (blocks []string) {
+	t.Helper()
+	doc, err := os.ReadFile("tunnel.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := regexp.MustCompile("(?ms)^```\n(" + words + ".*?)^```")
+	for _, m := range block.FindAllStringSubmatch(string(doc), -1) {
+		blocks = append(blocks, m[1])
+	}
+	return blocks
 }
 
 // nft loads rules on a host.

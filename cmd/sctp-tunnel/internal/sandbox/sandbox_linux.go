@@ -3,6 +3,7 @@ package sandbox
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -45,6 +46,10 @@ func Enter(o Options) (Report, error) {
 	// be bound and connected.
 	lock := landlock.V6.BestEffort()
 	if err := lock.RestrictPaths(rules(o)...); err != nil {
+		if errors.Is(err, fs.ErrPermission) {
+			err = fmt.Errorf("%w: user %d has to be able to look into the folders of certificates", err,
+				r.UID)
+		}
 		return r, fmt.Errorf("restriction by Landlock: %w", err)
 	}
 	if err := lock.RestrictScoped(); err != nil {
