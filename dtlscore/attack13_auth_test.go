@@ -203,7 +203,7 @@ func TestAttackA7Twice13(t *testing.T) {
 			s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
 		})
 	}
-	t.Run("CertificateRequest afterwards", func(t *testing.T) { // 3.28
+	t.Run("CertificateRequest afterwards", func(t *testing.T) {
 		s := newScriptedServer13(t, testClientConfig13())
 		s.completeServer(false)
 		s.certificateRequest()

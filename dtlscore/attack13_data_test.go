@@ -90,7 +90,7 @@ func TestAttackC2E4EarlyDataIsHeld13(t *testing.T) {
 			t.Fatalf("delivered %q, holds %d", got, len(s.under.conn.in.held))
 		}
 	})
-	t.Run("of a server that does not wait for us", func(t *testing.T) { // 3.6: ours does
+	t.Run("of a server that does not wait for us", func(t *testing.T) { // ours does
 		s := newScriptedServer13(t, testClientConfig13())
 		s.toFinished(false)
 		m := s.hs.finished(false)

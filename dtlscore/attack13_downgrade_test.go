@@ -110,7 +110,7 @@ func TestAttackB2OnlyOneVersion(t *testing.T) {
 			t.Errorf("%+v", s.offer)
 		}
 	})
-	t.Run("what a client of 1.3 says", func(t *testing.T) { // 3.18
+	t.Run("what a client of 1.3 says", func(t *testing.T) {
 		s := newScriptedServer(t, testClientConfig13())
 		s.readClientHello()
 		m := s.offer
@@ -204,7 +204,7 @@ func TestAttackB6RetryOfServer13(t *testing.T) {
 		"cookie and group": {withCookie, forGroup(tls.CurveP256)},
 		"long cookie":      {func(m *serverHello) { m.cookie13 = make([]byte, 1<<15) }},
 	}
-	for name, changes := range accepted { // 3.20, 4.41
+	for name, changes := range accepted {
 		t.Run(name, func(t *testing.T) {
 			s := newScriptedServer13(t, testClientConfig13())
 			s.readClientHello()
@@ -371,7 +371,7 @@ func TestAttackI4Extensions13(t *testing.T) {
 			s.wantAlert(test.alert, ErrPeerMisbehaved)
 		})
 	}
-	t.Run("protocol that was not offered", func(t *testing.T) { // 4.32
+	t.Run("protocol that was not offered", func(t *testing.T) {
 		client := testClientConfig13()
 		client.NextProtos = []string{"a"}
 		s := newScriptedServer13(t, client)
@@ -434,7 +434,7 @@ func TestAttackI4Extensions13(t *testing.T) {
 	})
 }
 
-// I6, 3.18, 4.40: what a ClientHello must have, and not have.
+// What a ClientHello must have, and not have.
 func TestAttackE13I6ClientHello13(t *testing.T) {
 	tests := []struct {
 		name   string

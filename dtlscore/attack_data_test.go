@@ -168,7 +168,7 @@ func TestAttackC3NoDataBeforeTheHandshakeIsComplete(t *testing.T) {
 		p.server.receiveNext()
 		p.client.receiveNext()
 	}
-	if _, err := p.client.conn.Seal(nil, make([]byte, MaxPlaintext+1)); !errors.Is(err, ErrTooLarge) { // 1.7
+	if _, err := p.client.conn.Seal(nil, make([]byte, MaxPlaintext+1)); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("too much data: %v", err)
 	}
 }

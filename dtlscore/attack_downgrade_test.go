@@ -125,7 +125,7 @@ func TestAttackD5ServerHelloChoosesWhatWasNotOffered(t *testing.T) {
 			s.wantAlert(test.alert, test.fault)
 		})
 	}
-	t.Run("protocol", func(t *testing.T) { // 4.32
+	t.Run("protocol", func(t *testing.T) {
 		client := testClientConfig()
 		client.NextProtos = []string{"a"}
 		s := newScriptedServer(t, client)
@@ -133,7 +133,7 @@ func TestAttackD5ServerHelloChoosesWhatWasNotOffered(t *testing.T) {
 		s.serverHello(func(m *serverHello) { m.alpn = []string{"b"} })
 		s.wantAlert(AlertIllegalParameter, ErrPeerMisbehaved)
 	})
-	t.Run("group", func(t *testing.T) { // 4.28
+	t.Run("group", func(t *testing.T) {
 		for _, group := range []tls.CurveID{30 /* x448 */, tls.X25519MLKEM768, 21, /* secp224r1 */
 			0x2a2a} {
 			s := newScriptedServer(t, testClientConfig())

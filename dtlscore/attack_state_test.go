@@ -55,7 +55,7 @@ func TestAttackD2ChangeCipherSpec(t *testing.T) {
 	})
 }
 
-// D4: HelloRequest during a handshake is ignored, and not hashed; but not for ever.
+// D4: HelloRequest during a handshake is ignored, and not hashed; but not forever.
 func TestAttackD4HelloRequestDuringHandshake(t *testing.T) {
 	s := newScriptedServer(t, testClientConfig())
 	s.readClientHello()

@@ -158,7 +158,7 @@ func TestNoCertificateButPSK(t *testing.T) {
 }
 
 // What crypto/tls says of ClientHelloInfo: Context and SupportsCertificate work in callbacks, and
-// the latter heeds the server's own versions, suites and groups. AcceptableCAs is what a client
+// the latter obeys the server's own versions, suites and groups. AcceptableCAs is what a client
 // names.
 func TestClientHelloInfo(t *testing.T) {
 	k := newTestKinds()

@@ -22,7 +22,7 @@ type clientHandshake12 struct {
 	session *session // offered for resumption; nil if none
 
 	rawKey      bool // we show a raw public key, if any
-	awaitStatus bool // CertificateStatus was announced, and has not come
+	awaitStatus bool // CertificateStatus was announced, and has not arrived
 	awaitTicket bool // NewSessionTicket likewise
 	peer        *peerCredential
 	exchange    *serverKeyExchange // nil with a pre-shared key and no hint

@@ -274,7 +274,7 @@ func (s *client13WaitFinished) handle(c *Conn, m message, raw handshakeMessage) 
 	}
 	// From here on the server takes the new secret: it has had it since before
 	// its Finished was sent. Once all under the old secret is acknowledged, and the server sees that
-	// the new one is in use, it can let go of the old one.
+	// the new one is in use, it can release the old one.
 	if err := s.deriveMaster(c); err != nil {
 		return nil, err
 	}

@@ -96,7 +96,7 @@ type Config struct {
 	// client cannot tell whether its identity or its key was wrong.
 	//
 	// Who is a client and a server at once needs another key for each role:
-	// somebody between could else connect it with itself. A Config with GetPSK
+	// someone between could else connect it with itself. A Config with GetPSK
 	// as well refuses the key that this gives.
 	LookupPSK func(identity []byte) (*PSK, error)
 

@@ -150,7 +150,7 @@ func (c *Conn) fail(err error) error {
 	return c.err
 }
 
-// end lets go of everything and queues our alert. Events that
+// end releases everything and queues our alert. Events that
 // the driver has not taken are dropped: nothing is sent or delivered after a
 // fatal alert, whoever sent it. RFC 5246, Section 7.2.2.
 func (c *Conn) end(alert *AlertError) {

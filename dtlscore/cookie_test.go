@@ -23,7 +23,7 @@ func TestCookieExchange(t *testing.T) {
 	p.exchangeData()
 }
 
-// Attack E8: a cookie that is not ours counts as none, and not for ever.
+// Attack E8: a cookie that is not ours counts as none, and not forever.
 func TestAttackE8CookieOfSomebodyElse(t *testing.T) {
 	changes := map[string]func(m *clientHello){
 		"none":            func(m *clientHello) { m.cookie = nil },
@@ -117,7 +117,7 @@ func TestCookieVersion(t *testing.T) {
 	s.wantAlert(AlertProtocolVersion, ErrPeerIncompatible)
 }
 
-// 3.19: version 1.3 has no HelloVerifyRequest, so that a server which sent one
+// Version 1.3 has no HelloVerifyRequest, so that a server which sent one
 // cannot choose it.
 func TestCookieThenVersion13(t *testing.T) {
 	client := testClientConfig()

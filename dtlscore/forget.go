@@ -7,12 +7,12 @@ import (
 
 // Secrets are overwritten as soon as nothing needs them any more: those of a handshake when it is
 // complete, those of a direction with its KeyUpdate, the rest when the connection ends. The states
-// of ciphers and hashes, which are the standard library's, are let go of at the same time.
+// of ciphers and hashes, which are the standard library's, are released at the same time.
 
 // A forgetter overwrites the secrets that it has. It is of no use afterwards.
 type forgetter interface{ forget() }
 
-// Forget ends the connection without a word: the transport is gone. The connection lets go of
+// Forget ends the connection without a word: the transport is gone. The connection releases
 // everything, secrets first; what it was about to send too. All later calls return the error it
 // ended with, or [ErrNotOpen].
 func (c *Conn) Forget() {
@@ -24,7 +24,7 @@ func (c *Conn) Forget() {
 	c.sent = c.written
 }
 
-// forget lets go of everything but the keys for our last alert.
+// forget releases everything but the keys for our last alert.
 func (c *Conn) forget() {
 	c.app.Store(nil)
 	if c.making != nil {

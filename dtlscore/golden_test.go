@@ -26,7 +26,7 @@ import (
 
 // Whole conversations, byte for byte, are in testdata/golden: each record in
 // both directions in the order in which it left, then the secrets. To make
-// them anew after a change that is meant to be seen on the wire:
+// them again after a change that is meant to be seen on the wire:
 //
 //	go test -run Golden -update
 //

@@ -104,7 +104,7 @@ func (hs *handshake12) useMaster(c *Conn) error {
 }
 
 // switchSecret queues what RFC 6083, Sections 4.7 and 4.8, asks for before our ChangeCipherSpec. A
-// ticket, too, goes under the new secret, so that the peer can let go of the old one as soon as it
+// ticket, too, goes under the new secret, so that the peer can release the old one as soon as it
 // has our Finished, and need not wait for another flush.
 func (hs *handshake12) switchSecret(c *Conn) {
 	if c.closing {

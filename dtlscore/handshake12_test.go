@@ -58,7 +58,7 @@ func TestNegotiation12(t *testing.T) {
 			c.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP384, tls.CurveP256}
 			s.CurvePreferences = []tls.CurveID{tls.CurveP384, tls.X25519}
 		}, check: func(s ConnectionState) bool { return s.CurveID == tls.CurveP384 }},
-		{name: "no group for the certificate", change: func(c, s *Config) { // 4.28
+		{name: "no group for the certificate", change: func(c, s *Config) {
 			c.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP384}
 		}, alert: AlertHandshakeFailure, fault: ErrPeerIncompatible},
 		{name: "no suite in common", change: func(c, s *Config) {
@@ -72,7 +72,7 @@ func TestNegotiation12(t *testing.T) {
 			c.CurvePreferences = []tls.CurveID{tls.X25519}
 			s.CurvePreferences = []tls.CurveID{tls.CurveP256}
 		}, alert: AlertHandshakeFailure, fault: ErrPeerIncompatible},
-		{name: "no protocol in common", change: func(c, s *Config) { // 4.32
+		{name: "no protocol in common", change: func(c, s *Config) {
 			c.NextProtos, s.NextProtos = []string{"a"}, []string{"b"}
 		}, alert: AlertNoApplicationProtocol, fault: ErrPeerIncompatible},
 		{name: "protocols of the client alone", change: func(c, s *Config) {
@@ -81,7 +81,7 @@ func TestNegotiation12(t *testing.T) {
 		{name: "protocols of the server alone", change: func(c, s *Config) {
 			s.NextProtos = []string{"a"}
 		}, check: func(s ConnectionState) bool { return s.NegotiatedProtocol == "" }},
-		{name: "address as name", change: func(c, s *Config) { // 4.31
+		{name: "address as name", change: func(c, s *Config) {
 			c.ServerName, c.InsecureSkipVerify = "192.0.2.1", true
 		}, check: func(s ConnectionState) bool { return s.ServerName == "" }},
 		{name: "name with a dot at the end", change: func(c, s *Config) {
@@ -241,7 +241,7 @@ func TestKeyLogFails(t *testing.T) {
 	wantDead(t, p.client, AlertInternalError, ErrMisuse)
 }
 
-// RFC 6347, Section 4.2.1, attack E8: a client answers a cookie of any length, but not for ever.
+// RFC 6347, Section 4.2.1, attack E8: a client answers a cookie of any length, but not forever.
 // The server here is ours, behind one that asks for a cookie.
 func TestAttackE8Cookie(t *testing.T) {
 	for _, version := range []uint16{versionDTLS10, VersionDTLS12} {

@@ -35,7 +35,7 @@ func TestEventOrderFullHandshake13(t *testing.T) {
 			"InstallKey", // before the client can use it, which is when it has Finished
 			"Send Finished",
 			"PeerFinished", "AwaitDry", "ActivateKey",
-			"Send ack", // 3.2, 3.4: at once
+			"Send ack", // at once
 			"HandshakeComplete",
 		})
 	})
@@ -101,7 +101,7 @@ func TestAttackD12RepeatedAfterKeyChange(t *testing.T) {
 	s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
 }
 
-// 3.4: two messages in one record get one ACK.
+// Two messages in one record get one ACK.
 func TestOneACKForOneRecord(t *testing.T) {
 	s := newScriptedServer13(t, testClientConfig13())
 	s.completeServer(false)

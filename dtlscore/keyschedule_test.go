@@ -222,7 +222,7 @@ func TestIllustratedConnection(t *testing.T) {
 	}
 }
 
-func TestExporter13(t *testing.T) { // 3.36, 4.49, G4
+func TestExporter13(t *testing.T) { // attack G4
 	schedule := newKeySchedule(crypto.SHA256)
 	secret := unhex(t, "6c9c3ccd6f1c17356c5369de372df4ccf63a9bd32aad23529302535fc84cee32")
 	for label, want := range map[string]string{

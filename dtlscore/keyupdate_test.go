@@ -70,7 +70,7 @@ func TestEventOrderKeyUpdate(t *testing.T) {
 	wantStory(t, p.client, []string{"Send ack", "AwaitDry", "Send KeyUpdate", "Resume"})
 	p.wantEpochs(5, 4)
 
-	// 3.34: the secrets for SCTP-AUTH stay.
+	// The secrets for SCTP-AUTH stay.
 	if again := must(p.client.conn.ExportKeyingMaterial(EndpointSecretLabel, nil,
 		64)); len(p.client.secrets) != 1 || string(again) != string(secret) {
 		t.Error("the endpoint pair secret has changed")

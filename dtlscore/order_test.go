@@ -26,22 +26,22 @@ func TestEventOrderFullHandshake(t *testing.T) {
 		wantStory(t, p.client, []string{
 			"Send ClientHello",
 			"Send Certificate", "Send ClientKeyExchange",
-			"InstallKey", // 1.54: right after ClientKeyExchange
+			"InstallKey", // right after ClientKeyExchange
 			"Send CertificateVerify",
-			"AwaitDry",    // 1.37
-			"ActivateKey", // 1.52, 1.56
+			"AwaitDry",
+			"ActivateKey",
 			"Send ChangeCipherSpec", "Send Finished",
-			"ReadPending", // 1.40
+			"ReadPending",
 			"PeerFinished", "HandshakeComplete",
 		})
 		wantStory(t, p.server, []string{
 			"Send ServerHello", "Send Certificate", "Send ServerKeyExchange", "Send CertificateRequest",
 			"Send ServerHelloDone",
-			"InstallKey", // 1.54: before CertificateVerify is looked at
+			"InstallKey", // before CertificateVerify is looked at
 			"ReadPending",
 			"PeerFinished",
 			"AwaitDry", "ActivateKey",
-			"Send ChangeCipherSpec", "Send Finished", // 1.58: the old key is not deleted before
+			"Send ChangeCipherSpec", "Send Finished", // the old key is not deleted before
 			"AwaitDry", // lest data on another stream overtakes Finished
 			"HandshakeComplete",
 		})

@@ -72,7 +72,7 @@ func (c *Config) serverPSK(identity []byte) (*PSK, error) {
 
 // lookupPSK returns the key of a client, nil if there is none. One that we use
 // as a client ourselves proves nothing: its user may be us, whose messages
-// somebody sends back. That is the Selfie attack, A13; see RFC 9257, Section 4.
+// someone sends back. That is the Selfie attack, A13; see RFC 9257, Section 4.
 func (c *Config) lookupPSK(identity []byte) (*PSK, error) {
 	psk, err := c.LookupPSK(identity)
 	if err != nil {

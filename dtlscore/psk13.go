@@ -155,7 +155,7 @@ func (s *clientHandshake13) acceptPSK(m *serverHello) error {
 // before the ClientHello is in the transcript.
 func (s *serverHandshake13) choosePSK(c *Conn, raw handshakeMessage, hashes ...crypto.Hash) error {
 	if !slices.Contains(s.offer.pskModes, pskModeDHEKE) {
-		return nil // 4.38
+		return nil
 	}
 	var chosen *offeredPSK
 	for i, id := range s.offer.identities[:min(len(s.offer.identities), maxOfferedPSKs)] {

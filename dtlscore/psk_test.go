@@ -85,7 +85,7 @@ func TestPSKHint(t *testing.T) {
 	}
 }
 
-// A12: neither the alert nor the place tells whether the identity is unknown
+// A12: neither the alert nor the place reports whether the identity is unknown
 // or the key wrong.
 func TestAttackA12UnknownIdentity(t *testing.T) {
 	other := PSK{Identity: testPSK.Identity, Key: bytes.Repeat([]byte{1}, 32)}
@@ -153,7 +153,7 @@ func TestPSKRefused(t *testing.T) {
 	wantDead(t, p.client, AlertHandshakeFailure, ErrPeerIncompatible)
 }
 
-// RFC 8442: without forward secrecy only if somebody has asked for it. And who has a key alone
+// RFC 8442: without forward secrecy only if someone has asked for it. And who has a key alone
 // offers nothing that certificates would be needed for.
 func TestPSKSuitesOffered(t *testing.T) {
 	client, server := pskConfigs()
@@ -187,7 +187,7 @@ func TestPSKBesideCertificates(t *testing.T) {
 	}
 }
 
-// 4.36: names of 128 bytes and keys of 64.
+// Names of 128 bytes and keys of 64.
 func TestPSKSizes(t *testing.T) {
 	long := PSK{Identity: bytes.Repeat([]byte("x"), 128), Key: bytes.Repeat([]byte{7}, 64)}
 	client, server := pskConfigs()

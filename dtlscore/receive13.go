@@ -133,7 +133,7 @@ func (c *Conn) receivePlain13(h recordHeader, content []byte) error {
 	return unexpected("record of %v without protection", h.typ)
 }
 
-// dropEarlyData lets go of what the client was not told to be accepted, so
+// dropEarlyData drops what the client was not told to be accepted, so
 // that it sends it again. RFC 8446, Section 4.2.10.
 func (c *Conn) dropEarlyData() error {
 	if c.in.v13.dropped++; c.in.v13.dropped > maxHeldRecords {

@@ -71,7 +71,7 @@ func TestRecordRefused(t *testing.T) {
 	}
 }
 
-func TestUnifiedHeader(t *testing.T) { // 4.47, 3.14, F7
+func TestUnifiedHeader(t *testing.T) { // attack F7
 	body := make([]byte, 16)
 	for _, tt := range []struct {
 		start string
@@ -117,7 +117,7 @@ func TestUnifiedHeader(t *testing.T) { // 4.47, 3.14, F7
 		}
 	}
 	for first := range 256 {
-		if isUnified(byte(first)) != (first >= 32 && first <= 63) { // 4.48
+		if isUnified(byte(first)) != (first >= 32 && first <= 63) {
 			t.Errorf("first byte %d", first)
 		}
 	}

@@ -413,7 +413,7 @@ func (o *observer) finished(m *finished, fromClient bool) {
 	}
 }
 
-// handshakeEnds begins message_seq anew after the second Finished of version 1.2.
+// handshakeEnds begins message_seq again after the second Finished of version 1.2.
 func (o *observer) handshakeEnds() {
 	if o.version == VersionDTLS12 && o.counts["Finished"]%2 == 0 {
 		o.handshakes++

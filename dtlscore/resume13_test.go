@@ -169,7 +169,7 @@ func TestAttackG5Binder13(t *testing.T) {
 		s.sendMessage(typeClientHello, raw)
 		s.wantAlert(AlertIllegalParameter, ErrPeerMisbehaved)
 	})
-	t.Run("forward secrecy is not wanted", func(t *testing.T) { // 4.38
+	t.Run("forward secrecy is not wanted", func(t *testing.T) {
 		client, server := resumingConfigs13(tls.NoClientCert)
 		s := resumingScript13(t, client, server)
 		s.clientHello(func(m *clientHello) { m.pskModes = []uint8{pskModeKE} })

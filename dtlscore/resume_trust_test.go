@@ -206,7 +206,7 @@ func TestAttackG5AlteredCertificatesInCache(t *testing.T) {
 			}
 		}
 	}
-	// The rest of a chain is made anew.
+	// The rest of a chain is made again.
 	for _, v := range eachVersion {
 		client, server := resumingConfigs(tls.NoClientCert)
 		v.set(client, server)

@@ -108,7 +108,7 @@ func (s *script13) open(record []byte) (recordNumber, contentType, []byte) {
 func (s *script13) wantACK(want ...recordNumber) {
 	s.t.Helper()
 	number, content := s.readRecord(contentACK)
-	if number.epoch < epochApplication { // 3.3
+	if number.epoch < epochApplication {
 		s.t.Errorf("ACK in epoch %d", number.epoch)
 	}
 	if got := must(parseACK(content)); !slices.Equal(got, want) {
@@ -407,7 +407,7 @@ func (s *script13) useApplication() {
 	s.afterwards = &open
 }
 
-// wantComplete wants the end of the handshake, which a client may not have been told of yet.
+// wantComplete wants the end of the handshake, which a client may not have been notified of yet.
 func (s *script13) wantComplete() {
 	s.t.Helper()
 	c := s.under.conn

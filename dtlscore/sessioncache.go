@@ -46,7 +46,7 @@ func (c *lruCache) Get(key string) ([]byte, bool) {
 
 func (c *lruCache) Put(key string, session []byte) { c.put(key, session, false) }
 
-// get is Get, and tells whether this package has put the session there.
+// get is Get, and reports whether this package has put the session there.
 func (c *lruCache) get(key string) (session []byte, own, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -95,7 +95,7 @@ func (c *Config) cacheSession(key string, session []byte) {
 	c.SessionCache.Put(key, session)
 }
 
-// parsedCertificates are certificates of peers and sessions that somebody still
+// parsedCertificates are certificates of peers and sessions that someone still
 // uses, by their DER. To parse one takes longer than all the rest of a resumption.
 var parsedCertificates = struct {
 	sync.RWMutex // guards the following

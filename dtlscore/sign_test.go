@@ -146,7 +146,7 @@ func TestAttackA10PsychicSignatures(t *testing.T) {
 	}
 }
 
-func TestWeakKeys(t *testing.T) { // 4.7, B4, E11
+func TestWeakKeys(t *testing.T) { // attacks B4, E11
 	rsaOf := func(bits uint) *rsa.PublicKey {
 		return &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), int(bits)-1, 1), E: 65537}
 	}

@@ -48,14 +48,14 @@ func TestSuites(t *testing.T) {
 			t.Errorf("%#04x is missing", id)
 		}
 	}
-	for _, id := range []uint16{0x1304, 0x1305, 0xc0ac, 0xc0ae, scsvFallback, scsvRenegotiationInfo} { // 3.24
+	for _, id := range []uint16{0x1304, 0x1305, 0xc0ac, 0xc0ae, scsvFallback, scsvRenegotiationInfo} {
 		if suiteByID(id, VersionDTLS12) != nil || suiteByID(id, VersionDTLS13) != nil {
 			t.Errorf("%#04x is implemented", id)
 		}
 	}
 }
 
-func TestLimits(t *testing.T) { // 4.13, 3.22, 3.23, E7
+func TestLimits(t *testing.T) { // attack E7
 	for _, s := range cipherSuites {
 		l := limitsFor(s)
 		want := usageLimits{records: 1<<48 - 1, failures: 1 << 36}

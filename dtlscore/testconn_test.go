@@ -198,7 +198,7 @@ var eventNames = map[EventKind]string{
 	EventRenegotiationRefused: "RenegotiationRefused",
 }
 
-// describe tells what a queued record is before it is protected.
+// describe reports what a queued record is before it is protected.
 func describe(a action) string {
 	switch {
 	case a.then != nil || a.kind != EventSend:

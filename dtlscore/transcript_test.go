@@ -15,7 +15,7 @@ func header12(typ byte, seq byte, n int) []byte {
 
 func header13(typ byte, n int) []byte { return []byte{typ, 0, byte(n >> 8), byte(n)} }
 
-func TestTranscript(t *testing.T) { // 4.19, 3.17, F11
+func TestTranscript(t *testing.T) { // attack F11
 	first, second := []byte("first message"), bytes.Repeat([]byte("second"), 100)
 	for _, alg := range []crypto.Hash{crypto.SHA256, crypto.SHA384} {
 		transcript12, transcript13 := newTranscript(), newTranscript()

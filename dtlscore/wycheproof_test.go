@@ -99,7 +99,7 @@ func TestWycheproofSignatures(t *testing.T) {
 	wycheproof(t, "rsa_signature_2048_sha256", check(tls.PKCS1WithSHA256, VersionDTLS12))
 }
 
-func TestWycheproofECDH(t *testing.T) { // 4.28, F4
+func TestWycheproofECDH(t *testing.T) { // attack F4
 	check := func(group tls.CurveID) func(*testing.T, wycheproofGroup, wycheproofCase) {
 		return func(t *testing.T, _ wycheproofGroup, c wycheproofCase) {
 			private, err := curveOf(group).NewPrivateKey(leftPadded(unhex(t, c.Private), 32))

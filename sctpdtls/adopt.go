@@ -32,7 +32,7 @@ func RequestAuth(network, address string, c syscall.RawConn) error {
 }
 
 // FromSocket takes over an association that other code has set up, for [Client] or [Server]. It
-// must be of a one-to-one socket, dialled or accepted.
+// must be of a one-to-one socket, dialed or accepted.
 //
 // The association must have SCTP-AUTH at both ends, as [RequestAuth] asks for it, and no message
 // interleaving (RFC 8260). If it has not, the error is an [AuthUnsupportedError], and as after any

@@ -30,7 +30,7 @@ func (c *Conn) WriteMessages(msgs []Message) (n int, err error) {
 			break
 		}
 		// No space, most likely. This waits for it, and knows what is wrong else. What was
-		// encrypted in vain would be so again, so go carefully while it is tight.
+		// encrypted without success would be so again, so go carefully while it is tight.
 		size = max(2, sent)
 		if err := c.send(&c.own, msgs[n].Data, &msgs[n].MessageInfo); err != nil {
 			return n, err

@@ -117,8 +117,8 @@ func (c *Conn) interrupt() {
 // that has just come back.
 const lostTime = 200 * time.Millisecond
 
-// lostPaths reports whether all paths have failed: SCTP has sent on each so often in vain as
-// PathMaxRetrans says.
+// lostPaths reports whether all paths have failed: SCTP has sent on each so often without success
+// as PathMaxRetrans says.
 func (c *Conn) lostPaths() bool {
 	paths, err := c.Paths()
 	active := func(p Path) bool { return p.State != PathInactive }
@@ -160,8 +160,9 @@ func (c *Conn) close() error {
 		}
 		return unlessClosed(err)
 	}
-	// 2. The peer's close_notify, for a short time: nothing depends on it, as the peer has acknowledged everything. A
-	// program that does not read, or has more to write, does not send it, but its SCTP answers.
+	// 2. The peer's close_notify, for a short time: nothing depends on it, as the peer has
+	//    acknowledged everything. A program that does not read, or has more to write, does not send
+	//    it, but its SCTP answers.
 	c.alarm.limitTo(time.Now().Add(min(goodbyeTime, time.Until(until)*3/4)))
 	for err == nil && !c.peerClosed {
 		err = c.advance()

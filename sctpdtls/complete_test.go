@@ -181,7 +181,7 @@ func TestRequireComplete(t *testing.T) {
 			mustWrite(t, p.client, "read", MessageInfo{Stream: 1})
 			goOn := p.server.stop() // it does not see close_notify before the association is gone
 			p.client.CloseWrite()
-			time.Sleep(time.Second) // until it has come
+			time.Sleep(time.Second) // until it has arrived
 			p.client.Abort()
 			time.Sleep(time.Second)
 			goOn()

@@ -144,7 +144,7 @@ type Config struct {
 
 	// RequireComplete makes a close_notify the end (io.EOF) only if SCTP then says that nothing is
 	// missing. Without it the answer is taken as good where there is none because the association has
-	// ended: the peer may have left at once, as OpenSSL's programs do, or somebody has ended it to
+	// ended: the peer may have left at once, as OpenSSL's programs do, or someone has ended it to
 	// hide that messages are missing. With it that is a [TruncationError]. Whoever sends needs not set
 	// it.
 	RequireComplete bool
@@ -192,18 +192,20 @@ type Config struct {
 
 	SCTP  SCTPOptions
 	Trace *Trace
-	// Logger is told what [Trace] is told, and never a secret; nil: nobody. Attributes stand in
+	// Logger is informed what [Trace] is told, and never a secret; nil: nobody. Attributes stand in
 	// brackets; “peer”, the peer's addresses, is one of each record but “cannot accept”. None
 	// has more than 512 bytes, whatever a peer sends. Of what happens to an association but its
 	// end, 64 records are written at once and one more every ten seconds; Warn: “events were not
 	// logged” (events) says how many were left out.
 	//
-	//   - Warn: “handshake failed” (err), “cannot accept” (err), “fatal alert” (alert, local, err), “association” that
-	//     was lost or restarted (state, cause), “path” that has failed, perhaps (addr, change), “error of the peer” (cause), “key of
-	//     SCTP-AUTH” that is near its limit (id, what);
-	//   - Info: “handshake done” (version, suite, resumed, outStreams, inStreams), other “association” and “path”, “the peer
-	//     shuts the association down”;
-	//   - Debug: “new keys” (epoch), “key of SCTP-AUTH” (id, what), “message not delivered” (stream, ppid, sent).
+	//   - Warn: “handshake failed” (err), “cannot accept” (err), “fatal alert” (alert, local,
+	//     err), “association” that was lost or restarted (state, cause), “path” that has
+	//     failed, perhaps (addr, change), “error of the peer” (cause), “key of SCTP-AUTH” that
+	//     is near its limit (id, what);
+	//   - Info: “handshake done” (version, suite, resumed, outStreams, inStreams), other
+	//     “association” and “path”, “the peer shuts the association down”;
+	//   - Debug: “new keys” (epoch), “key of SCTP-AUTH” (id, what), “message not delivered”
+	//     (stream, ppid, sent).
 	Logger *slog.Logger
 	// KeyLogWriter receives the secrets of connections in the format of SSLKEYLOGFILE, so that
 	// captures can be decrypted. It ends all security. Connections write one

@@ -127,7 +127,7 @@ func (p *party) isClosed() bool {
 	}
 }
 
-// A token is a mutex that testing/synctest can see somebody wait for.
+// A token is a mutex that testing/synctest can see someone wait for.
 type token chan struct{}
 
 func (t token) lock()   { t <- struct{}{} }

@@ -275,7 +275,7 @@ func TestConcurrentUse(t *testing.T) {
 }
 
 // Any number of empty messages in a row arrives, and a reader of bytes, who is not woken by them,
-// heeds its deadline.
+// obeys its deadline.
 func TestEmptyMessages(t *testing.T) {
 	const messages = 1000
 	for _, version := range []uint16{VersionDTLS12, VersionDTLS13} {

@@ -44,7 +44,7 @@ func DialContext(ctx context.Context, network, address string, config *Config) (
 // host which has lost its power, for example.
 type Dialer struct {
 	Config    *Config
-	LocalAddr *Addr // nil: any; the server is told of several
+	LocalAddr *Addr // nil: any; the server is notified of several
 
 	// nil: the kernel's
 	dialer func(ctx context.Context, network string, local, remote *Addr, config *Config) (

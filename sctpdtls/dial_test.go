@@ -18,7 +18,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// A fakeNetwork has a server at some addresses. At others, dialling fails at once or is not
+// A fakeNetwork has a server at some addresses. At others, dialing fails at once or is not
 // answered.
 type fakeNetwork struct {
 	t      *testing.T
@@ -161,7 +161,7 @@ func TestDialAgainAfterCrash(t *testing.T) {
 	for name, test := range map[string]struct {
 		local   *Addr
 		attempt func(n int, a association) association
-		first   error // of dialling, if not nil
+		first   error // of dialing, if not nil
 		dials   int
 		ok      bool
 	}{

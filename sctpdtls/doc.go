@@ -15,8 +15,8 @@
 // one stream wait for what another has lost. There are two ways to read:
 //
 //   - [Conn.ReadMessage] has the messages of all streams as they come, each with its [MessageInfo];
-//   - [Conn.Stream] makes a net.Conn of one stream, with deadlines of its own, and has its messages from
-//     then on; [Conn.AcceptStream] does so for the next stream on which something comes.
+//   - [Conn.Stream] makes a net.Conn of one stream, with deadlines of its own, and has its messages
+//     from then on; [Conn.AcceptStream] does so for the next stream on which something comes.
 //
 // Both can be used at once, by any number of goroutines. Each connection has one goroutine of its
 // own, which reads from the association. What nobody has asked for yet it keeps, up to
@@ -52,7 +52,7 @@
 // # Coming from plain SCTP
 //
 // The kernel needs SCTP (“modprobe sctp”), and since Linux 5.4 nothing else: SCTP-AUTH
-// is switched on for each socket. Before, it takes the sysctl net.sctp.auth_enable=1. An
+// is enabled for each socket. Before, it takes the sysctl net.sctp.auth_enable=1. An
 // association whose peer does not authenticate DATA chunks is refused with an
 // [AuthUnsupportedError] before a byte of DTLS is sent. Take the PPID registered for the
 // protocol over DTLS, such as [PPIDDiameter] or [PPIDNGAP].
@@ -67,27 +67,30 @@
 // An end has several addresses if it is given as “192.0.2.1/198.51.100.1:5868”, of IPv4, IPv6
 // or both, in [Dial], [Listen] and [Dialer].LocalAddr; a wildcard stands for all addresses of the
 // host. SCTP moves to another path by itself when one fails, after [SCTPOptions].PathMaxRetrans
-// timeouts, and nothing is lost by that or out of order. [Conn.Paths] tells how they do,
+// timeouts, and nothing is lost by that or out of order. [Conn.Paths] reports how they do,
 // [Conn.SetPrimary] chooses, [Conn.BindAdd] and [Conn.BindRemove] change the addresses of this end
 // while the association lives. Who the peer is does not depend on its addresses. [Conn.LocalAddr]
 // and [Conn.RemoteAddr] list all that the association has, [Listener.Addr] what Listen was given.
 //
 // # Errors
 //
-// Errors say whose fault it was and what to do, and are told apart with errors.As and errors.Is:
+// Errors say whose fault it was and what to do, and are distinguished with errors.As and errors.Is:
 //
-//   - before a connection: [NoSCTPError], [OptionError], [AuthUnsupportedError], [HandshakeTimeoutError], and an [AlertError] for all
-//     that a handshake can disagree on, in which there is a *tls.CertificateVerificationError if this end does not trust the peer;
-//   - which end a connection: io.EOF, the peer's close_notify, after which this end may still write; [ErrPeerClosed] of what can
-//     no more; [AssociationError], the end without close_notify; AlertError; net.ErrClosed, this end's Close and nothing else;
-//   - after which it goes on: os.ErrDeadlineExceeded, [MessageTooLargeError], [StreamError], and io.ErrShortBuffer, which
-//     comes again with the same buffer: ConnectionState.MaxRead bytes are always enough.
+//   - before a connection: [NoSCTPError], [OptionError], [AuthUnsupportedError],
+//     [HandshakeTimeoutError], and an [AlertError] for all that a handshake can disagree on, in
+//     which there is a *tls.CertificateVerificationError if this end does not trust the peer;
+//   - which end a connection: io.EOF, the peer's close_notify, after which this end may still
+//     write; [ErrPeerClosed] of what can no more; [AssociationError], the end without close_notify;
+//     AlertError; net.ErrClosed, this end's Close and nothing else;
+//   - after which it goes on: os.ErrDeadlineExceeded, [MessageTooLargeError], [StreamError], and
+//     io.ErrShortBuffer, which comes again with the same buffer: ConnectionState.MaxRead bytes are
+//     always enough.
 //
 // # What can be seen
 //
-// [Config].Trace is told of handshakes, alerts, keys and of what SCTP notifies, and [Config].Logger
-// of the same; [Conn.Stats] has counts, of the kernel too. No secret is in them. Only
-// [Config].KeyLogWriter gets those.
+// [Config].Trace is notified of handshakes, alerts, keys and of what SCTP notifies, and
+// [Config].Logger of the same; [Conn.Stats] has counts, of the kernel too. No secret is in them.
+// Only [Config].KeyLogWriter gets those.
 //
 // # What is protected and what is not
 //

@@ -267,7 +267,7 @@ func (c *Conn) awaitDry() error {
 		c.shutGate()
 	}
 	if !c.dryAsked {
-		// A dry event of the past must not be taken for the one asked for.
+		// A dry event of the past must not be mistaken for the one asked for.
 		if err := c.readPending(); err != nil {
 			return err
 		}
@@ -296,7 +296,7 @@ func (c *Conn) awaitDry() error {
 
 // readPending reads everything that SCTP has received when it begins, a message that has begun to
 // its end: RFC 6083, Sections 4.7 and 4.9. A peer that sends as fast as this reads does not keep it
-// busy for ever: more than a receive buffer holds was not there at the beginning.
+// busy forever: more than a receive buffer holds was not there at the beginning.
 func (c *Conn) readPending() error {
 	for c.drained < c.config.maxDrained() || c.messages.Partial() {
 		if c.mux.Full() {
@@ -390,10 +390,10 @@ func (c *Conn) queue(data []byte, info stream.Info) {
 	c.mux.Take(c.messages, data, info)
 }
 
-// event processes what SCTP tells of the association.
+// event processes a notification of the association.
 func (c *Conn) event(ev stream.Event) error {
 	if ev, ok := ev.(stream.NewKey); ok {
-		c.keys.uses(ev.ID) // Trace is told what this changes
+		c.keys.uses(ev.ID) // Trace is informed what this changes
 		return nil
 	}
 	c.tellEvent(ev)

@@ -143,7 +143,7 @@ func (peerClosedError) Error() string {
 }
 func (peerClosedError) Is(target error) bool { return target == syscall.EPIPE }
 
-// A TruncationError means that messages of the peer are missing, and will never come: somebody on
+// A TruncationError means that messages of the peer are missing, and will never come: someone on
 // the path has removed them, and acknowledged them in this end's name, which SCTP does not
 // authenticate. It is inside of the [AlertError] with which the connection ends, and matches
 // io.ErrUnexpectedEOF; the peer gets the alert.

@@ -128,7 +128,7 @@ func implemented[T comparable](wanted []T, have ...T) []T {
 // ticketKey returns a key made from the one with which c seals session tickets, if that was set and
 // not made by crypto/tls. The key cannot be read, but used: a ticket ends with an HMAC-SHA256 under
 // it (RFC 5077, Section 4), here of bytes that are always the same, since Rand has no randomness. A
-// key that crypto/tls makes of that Rand is always the same too, and is made anew at a time so
+// key that crypto/tls makes of that Rand is always the same too, and is made again at a time so
 // late.
 func ticketKey(c *tls.Config) (key [32]byte, ok bool) {
 	mac := func(c *tls.Config) []byte {

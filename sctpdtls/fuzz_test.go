@@ -55,7 +55,7 @@ func FuzzResolveAddr(f *testing.F) {
 
 // FuzzDriver: one end of a connection sends what the input says in between, or sends otherwise what
 // it has to send, and its association does what no association should. The other end reads nothing
-// that was not written, no call of either waits for ever, and every error is of a type that is
+// that was not written, no call of either waits forever, and every error is of a type that is
 // documented. What the core does with records has targets of its own.
 func FuzzDriver(f *testing.F) {
 	pki()

@@ -213,7 +213,7 @@ func TestHalfCloseOrders(t *testing.T) {
 	}
 }
 
-// Close tells of a fatal alert, of either end, before it and in the middle of it, and of every
+// Close reports a fatal alert, of either end, before it and in the middle of it, and of every
 // other end that was not the peer's close_notify.
 func TestCloseTellsHowItEnded(t *testing.T) {
 	for _, version := range bothVersions {

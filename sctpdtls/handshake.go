@@ -74,7 +74,7 @@ func (c *Conn) handshake(ctx context.Context) error {
 	defer context.AfterFunc(ctx, c.alarm.ring)()
 	c.core.SetContext(ctx, callbackConn{c})
 	defer c.core.SetContext(context.Background(), callbackConn{c}) // of renegotiations
-	// First: of an association that is over, gone gives the core what has come.
+	// First: of an association that is over, gone gives the core what has arrived.
 	err := c.core.Start()
 	if err == nil {
 		err = c.gone(c.tuner.Handshaking(true))

@@ -205,8 +205,8 @@ func pingPong(t *testing.T, a, b *Conn) {
 	}
 }
 
-// fill writes until there is no space any more, and tells how much it wrote. A machine that is busy
-// elsewhere lets a deadline pass without a word from the peer, but not two.
+// fill writes until there is no space any more, and reports how much it wrote. A machine that is
+// busy elsewhere lets a deadline pass without a word from the peer, but not two.
 func fill(t *testing.T, c *Conn) (messages int) {
 	t.Helper()
 	defer c.SetWriteDeadline(time.Time{})
@@ -225,8 +225,8 @@ func fill(t *testing.T, c *Conn) (messages int) {
 	return messages
 }
 
-// A drain reads a message to its end that has come in part, also over a deadline: RFC 6083, Section
-// 4.7.
+// A drain reads a message to its end that has arrived in part, also over a deadline: RFC 6083,
+// Section 4.7.
 func TestDrainFinishesPartialMessage(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := connected(t, assoctest.Options{})
@@ -362,7 +362,7 @@ func (f *flood) Recv(b stream.Buffer, wait bool) (stream.Part, error) {
 	return stream.Part{N: copy(b.Get(), record), Info: stream.Info{Stream: 1}, End: true}, err
 }
 
-// Close tells when what was written may not have arrived.
+// Close reports when what was written may not have arrived.
 func TestCloseTellsOfLoss(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := connected(t, assoctest.Options{GiveUp: time.Second}) // before CloseTimeout

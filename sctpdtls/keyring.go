@@ -10,7 +10,7 @@ import (
 
 // keyGrace is how long an old key of SCTP-AUTH is kept for a peer that may have to send its
 // Finished again under it: it does so after 1, 3 and 7 seconds when the acknowledgements are lost.
-// A key that is deleted before would stall the association for ever.
+// A key that is deleted before would stall the association forever.
 const keyGrace = 10 * time.Second
 
 // A keyring deletes the old key of SCTP-AUTH as soon as the peer has done with it (RFC 6083,
@@ -52,8 +52,8 @@ func (k *keyring) activate() error {
 	return err
 }
 
-// uses is called with the number of a key that is not the active one, when something has come under
-// it.
+// uses is called with the number of a key that is not the active one, when something has arrived
+// under it.
 func (k *keyring) uses(id uint16) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

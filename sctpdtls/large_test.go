@@ -258,7 +258,7 @@ func TestAttackF8MoreThanAgreed(t *testing.T) {
 }
 
 // E4: what is kept for a large message is its size, and what is taken for one that has begun
-// follows what has come.
+// follows what has arrived.
 func TestAttackE4MemoryOfLargeMessages(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := connected13(t, largeNetwork, takesLarge(8<<20))
@@ -300,8 +300,8 @@ func TestAttackE4MemoryOfLargeMessages(t *testing.T) {
 	})
 }
 
-// A reader of bytes reads a large message in pieces, and one with a short buffer is told how long
-// it is.
+// A reader of bytes reads a large message in pieces, and one with a short buffer is informed how
+// long it is.
 func TestReadsOfLargeMessages(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := connected13(t, largeNetwork, takesLarge(1<<20))
@@ -426,14 +426,14 @@ func TestLargeMessagesOverUDP(t *testing.T) {
 	}
 }
 
-// While somebody sends one large message after the other, a small one of another stream comes in
+// While someone sends one large message after the other, a small one of another stream comes in
 // its turn.
 func TestLargeMessagesAreFair(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		o := largeNetwork
 		o.Window, o.Buffer = 1<<20, 1<<20+1<<16
 		p := connected13(t, o, takesLarge(1<<20))
-		p.server.SetReadDeadline(time.Now().Add(time.Hour)) // the network has heartbeats for ever
+		p.server.SetReadDeadline(time.Now().Add(time.Hour)) // the network has heartbeats forever
 		var all sync.WaitGroup
 		write := func(id uint16, n, times int) {
 			for range times {

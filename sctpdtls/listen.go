@@ -41,7 +41,7 @@ type Listener struct {
 // “:port” for all of them, which are those of IPv4 on a kernel without IPv6. The network is
 // “sctp”, “sctp4” or “sctp6”, or one of these with “+udp” behind for SCTP of this
 // process inside UDP (RFC 6951). Then [SCTPOptions].UDPEncapPort is the UDP port to listen on, 9899
-// if that is 0; clients are told of several addresses, and not of all of them. Errors are a
+// if that is 0; clients are notified of several addresses, and not of all of them. Errors are a
 // *[net.OpError].
 func Listen(network, address string, config *Config) (*Listener, error) {
 	opError := &net.OpError{Op: "listen", Net: network}
@@ -120,7 +120,7 @@ func (l *Listener) run() {
 		if err != nil {
 			<-l.slots
 			if l.ctx.Err() != nil || errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrClosed) {
-				l.stop() // whoever has closed it, Accept must not wait for ever
+				l.stop() // whoever has closed it, Accept must not wait forever
 				return
 			}
 			// Out of descriptors, or the peer was gone already: others may fare better.
@@ -170,7 +170,7 @@ func (l *Listener) handshake(a stream.Association, host netip.Prefix) (*Conn, er
 	if err != nil {
 		return nil, l.refuse(a, err)
 	}
-	return c, c.HandshakeContext(l.ctx) // which tells why
+	return c, c.HandshakeContext(l.ctx) // which reports why
 }
 
 func (l *Listener) refuse(a stream.Association, err error) error {

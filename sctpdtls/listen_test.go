@@ -204,7 +204,7 @@ func TestListenerCloseWithReadyConnections(t *testing.T) {
 	})
 }
 
-// A listener below that somebody else closes does not let Accept wait for ever.
+// A listener below that another closes does not let Accept wait forever.
 func TestListenerClosedBelow(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		socket := newFakeListener()

@@ -116,7 +116,7 @@ func wantLegible(t *testing.T, err error) {
 	}
 }
 
-// Whoever is on the path can have SCTP tell of errors and addresses without end, unauthenticated.
+// Whoever is on the path can have SCTP report errors and addresses without end, unauthenticated.
 // They do not fill the log.
 func TestLogOfEvents(t *testing.T) {
 	bubble(t, func(t *testing.T) {

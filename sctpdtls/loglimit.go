@@ -3,7 +3,7 @@ package sctpdtls
 import "time"
 
 // A logLimit bounds how many records nobody has authenticated the reason of: whoever is on the path
-// can make SCTP tell of errors and of addresses without end.
+// can make SCTP report errors and addresses without end.
 type logLimit struct {
 	used    int       // of the burst
 	since   time.Time // when used was right

@@ -31,7 +31,7 @@ import (
 // connections still.
 //
 // What this package and the core keep themselves is overwritten at once. The states of ciphers
-// belong to the standard library, and can only be let go of. That nothing holds them is seen where
+// belong to the standard library, and can only be released. That nothing holds them is seen where
 // the garbage collector clobbers what it frees.
 
 // memoryChild is the name of the environment variable that makes this test's program the process
@@ -72,7 +72,7 @@ func tell(name string, value []byte) {
 	clear(line)
 }
 
-// pause tells where the child is, and waits until it was looked through.
+// pause reports where the child is, and waits until it was looked through.
 func pause(phase string) {
 	for range 3 {
 		runtime.GC()

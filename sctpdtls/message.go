@@ -16,7 +16,7 @@ const MaxMessageSize = 1 << 14
 const MaxLargeMessageSize = dtlscore.MaxLargePlaintext
 
 // MessageInfo is what SCTP carries beside a message. All of it crosses the
-// network in clear; SCTP-AUTH protects it from change (RFC 6083, Section 6).
+// network in the clear; SCTP-AUTH protects it from change (RFC 6083, Section 6).
 type MessageInfo struct {
 	Stream    uint16 // from 0 to ConnectionState.OutStreams-1
 	PPID      uint32 // payload protocol identifier, in host byte order

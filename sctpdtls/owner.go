@@ -57,10 +57,10 @@ func (c *Conn) read() error {
 	return c.take(m, ev)
 }
 
-// awaitRoom waits until there is room for messages, or somebody rings.
+// awaitRoom waits until there is room for messages, or someone rings.
 func (c *Conn) awaitRoom() {
 	c.full.Store(true)
-	if !c.mux.Full() { // somebody has taken messages meanwhile, and may not have seen full
+	if !c.mux.Full() { // someone has taken messages meanwhile, and may not have seen full
 		c.full.Store(false)
 		return
 	}
@@ -75,7 +75,7 @@ func (c *Conn) makesRoom() {
 	}
 }
 
-// begin begins what somebody has asked for, or what is due.
+// begin begins what someone has asked for, or what is due.
 func (c *Conn) begin() {
 	c.beginUpkeep()
 	if r := c.requests.first(keyUpdateTask); r != nil && !r.begun {

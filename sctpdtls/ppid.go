@@ -2,7 +2,7 @@ package sctpdtls
 
 // Payload protocol identifiers of protocols over DTLS over SCTP, in host byte
 // order, as registered with IANA. RFC 6083, Section 4.3 wants another number than for the
-// same protocol in clear.
+// same protocol in the clear.
 const (
 	PPIDDiameter uint32 = 47 // RFC 6733, Section 11.4
 	PPIDNGAP     uint32 = 66 // 3GPP TS 38.412

@@ -65,7 +65,7 @@ func (a *deafAssociation) TrySend(b []byte, info stream.Info) error {
 	return a.association.TrySend(b, info)
 }
 
-// A server that does not acknowledge Finished cannot make a client of DTLS 1.3 wait for ever, nor
+// A server that does not acknowledge Finished cannot make a client of DTLS 1.3 wait forever, nor
 // at all when it sends something else: RFC 9147, Section 7.1.
 func TestHandshakeWithoutACK13(t *testing.T) {
 	begin := func(t *testing.T) (p *testPair, done chan error) {

@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// A task is what somebody can ask the owner of a connection for.
+// A task is what someone can ask the owner of a connection for.
 type task uint8
 
 const (

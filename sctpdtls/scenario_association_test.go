@@ -18,7 +18,7 @@ import (
 var associationScenarios = []scenario{
 	{name: "messages keep their boundaries", run: func(s *stage) {
 		a, b := s.rawPair()
-		for i, n := range []int{1, 100, 1400, 5000, stream.MaxMessageSize} { // 1.8, 1.27
+		for i, n := range []int{1, 100, 1400, 5000, stream.MaxMessageSize} {
 			info := stream.Info{Stream: uint16(i), PPID: uint32(i << 24), Unordered: i%2 == 1}
 			sent := info
 			sent.SackImmediately = true
@@ -165,7 +165,7 @@ var associationScenarios = []scenario{
 		a.wantEvent(stream.Dry{})
 		s.endRaw(a, b)
 	}},
-	{name: "shutdown", net: weather{delay: 5 * time.Millisecond}, run: func(s *stage) { // 1.65
+	{name: "shutdown", net: weather{delay: 5 * time.Millisecond}, run: func(s *stage) {
 		a, b := s.rawPair()
 		a.send("request")
 		b.send("answer")
@@ -209,7 +209,7 @@ var associationScenarios = []scenario{
 		b.wantEnd(syscall.ECONNRESET)
 		must(s.T, b.Close())
 	}},
-	{name: "abort", run: func(s *stage) { // 1.65
+	{name: "abort", run: func(s *stage) {
 		a, b := s.rawPair()
 		a.send("before")
 		s.until("it was received", func() bool { return s.unread(b.association) })
@@ -232,7 +232,7 @@ var associationScenarios = []scenario{
 		}
 		s.mend()
 	}},
-	{name: "restart", run: func(s *stage) { // 1.15; attack H1
+	{name: "restart", run: func(s *stage) { // attack H1
 		a, b := s.rawPair()
 		a.send("before")
 		s.until("it was received", func() bool { return s.unread(b.association) })
@@ -310,7 +310,7 @@ func (e rawEnd) any() (stream.Message, stream.Event) {
 	return m, ev
 }
 
-// passing reports whether an event may come at any time. One that tells of a key comes again with
+// passing reports whether an event may come at any time. One that reports a key comes again with
 // what is received twice.
 func passing(ev stream.Event) bool {
 	switch ev := ev.(type) {
@@ -390,7 +390,7 @@ type scratch [stream.MaxMessageSize]byte
 func (b *scratch) Get() []byte { return b[:] }
 func (b *scratch) Put()        {}
 
-// passed returns what tells whether so much time has passed.
+// passed returns what reports whether so much time has passed.
 func passed(d time.Duration) func() bool {
 	start := time.Now()
 	return func() bool { return time.Since(start) >= d }

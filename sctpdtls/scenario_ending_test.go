@@ -258,7 +258,7 @@ var orderlyEndings = []scenario{
 		}
 		s.closeAll()
 	}},
-	{name: "closed against a peer that does not read", timesOut: true, run: func(s *stage) { // 1.62: not before all is acknowledged
+	{name: "closed against a peer that does not read", timesOut: true, run: func(s *stage) { // not before all is acknowledged
 		s.connect()
 		goOn := s.server.stop()
 		fill(s.T, s.client)

@@ -171,7 +171,8 @@ func (w *kernelWorld) pair(t *testing.T) (client, server association) {
 	return client, acceptFrom(t, w.ln, client)
 }
 
-// acceptFrom accepts the association of client. One that dial has begun in vain may come before.
+// acceptFrom accepts the association of client. One that dial has begun without success may come
+// before.
 func acceptFrom(t *testing.T, ln stream.Listener, client association) association {
 	t.Helper()
 	for {
@@ -201,7 +202,7 @@ func (w *kernelWorld) restart(t *testing.T, client association) association {
 	t.Helper()
 	w.cut()
 	again := w.dialAgain(client, w.mend)
-	// A Dial that takes long begins anew. If the old association was given up by then, it meets the
+	// A Dial that takes long starts over. If the old association was given up by then, it meets the
 	// listener, where nobody accepts it.
 	w.ln.Close()
 	w.ln = nil

@@ -79,7 +79,7 @@ type world interface {
 	cut()  // from now on the network lets nothing through,
 	mend() // and now it does again
 
-	// restart makes the client's host lose its state and begin anew, at the same address and port. The
+	// restart makes the client's host lose its state and start over, at the same address and port. The
 	// new association is nil if the server has refused it before that could be seen.
 	restart(t *testing.T, client association) (again association)
 
@@ -88,7 +88,7 @@ type world interface {
 	outstanding(a association) bool
 	unread(a association) bool
 
-	// left tells what is left of all associations; empty if nothing is.
+	// left reports what is left of all associations; empty if nothing is.
 	left() string
 
 	// slack is the time that a slow machine may need in addition to what is allowed.
@@ -111,7 +111,7 @@ type stage struct {
 	setUp          func(client, server *Config)
 	client, server *Conn
 	all            []*Conn       // that there ever were
-	newer          []association // that somebody began in place of others
+	newer          []association // that someone began in place of others
 }
 
 // play runs a scenario in w and looks for what is left.
@@ -238,8 +238,8 @@ func (a *stepped) stop() {
 }
 
 // atStep has do called when c may wait for its association for the n-th time from now on, by the
-// goroutine that may. It returns a function that tells whether it came to that, and calls off what
-// has not happened yet.
+// goroutine that may. It returns a function that reports whether it came to that, and calls off
+// what has not happened yet.
 func atStep(c *Conn, n int, do func()) (reached func() bool) {
 	var count atomic.Int32
 	step := func() {

@@ -18,17 +18,17 @@ type (
 	// A PathState says whether a path can be used.
 	PathState = stream.PathState
 
-	// An Event is a notification of SCTP about the association, which [Trace] is told of: an
+	// An Event is a notification of SCTP about the association, which [Trace] is notified of: an
 	// [AssocChange], [PeerAddrChange], [SendFailed], [ErrorReceived], [PeerShutdown] or
 	// [PartialDeliveryAborted]. Nobody has authenticated what it says.
 	Event = stream.Event
-	// An AssocChange tells of the life of the association.
+	// An AssocChange reports the life of the association.
 	AssocChange = stream.AssocChange
-	// A PeerAddrChange tells what has happened to an address of the peer.
+	// A PeerAddrChange reports what has happened to an address of the peer.
 	PeerAddrChange = stream.PeerAddrChange
-	// SendFailed tells of a message that could not be delivered.
+	// SendFailed reports a message that could not be delivered.
 	SendFailed = stream.SendFailed
-	// ErrorReceived tells of an ERROR chunk of the peer, which does not end the association.
+	// ErrorReceived reports an ERROR chunk of the peer, which does not end the association.
 	ErrorReceived = stream.ErrorReceived
 	// PeerShutdown tells that the peer will send nothing more.
 	PeerShutdown = stream.PeerShutdown

@@ -241,7 +241,7 @@ func (c *Conn) writeError(err error, p *party, size int) error {
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, dtlscore.ErrKeysUsedUp):
 		return err
 	case errors.Is(err, dtlscore.ErrTooLarge), errors.Is(err, syscall.EMSGSIZE):
-		return c.tooLarge(size) // by other keys, or for a buffer that somebody has made smaller
+		return c.tooLarge(size) // by other keys, or for a buffer that someone has made smaller
 	case errors.Is(err, dtlscore.ErrNotOpen), errors.Is(err, net.ErrClosed), isEnd(err):
 		c.awaitEnd(p)
 	}

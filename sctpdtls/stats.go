@@ -9,7 +9,7 @@ import (
 // Stats are what was counted of a connection since its beginning.
 type Stats struct {
 	// Application messages, and their bytes before encryption. Received ones are counted when they are
-	// decrypted, whether somebody has read them or not.
+	// decrypted, whether someone has read them or not.
 	MessagesSent, MessagesReceived uint64
 	BytesSent, BytesReceived       uint64
 

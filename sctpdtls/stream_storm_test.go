@@ -34,9 +34,9 @@ func (y *tally) add(stream uint16, number uint32) {
 }
 
 // Streams that are read by their own readers, by those of the Conn, by several at once, closed and
-// claimed anew, with deadlines that pass all the time, a small bound, messages in parts, and keys
+// claimed again, with deadlines that pass all the time, a small bound, messages in parts, and keys
 // that change: each message comes once, in the order of its stream as long as one reads it; nobody
-// waits for ever. RFC 6083, Sections 4.4 and 4.7.
+// waits forever. RFC 6083, Sections 4.4 and 4.7.
 func TestStreamStorm(t *testing.T) {
 	const ordered, claimed, streams, each = 3, 6, 8, 150 // numbers of streams up to which they are so
 	for _, queue := range []int{1 << 20, 20000, 1} {

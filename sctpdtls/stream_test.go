@@ -40,8 +40,8 @@ func wantRead(t *testing.T, r interface {
 	}
 }
 
-// A Stream has the messages of its stream, stream 0 too, with all that SCTP tells of them; the Conn
-// has all others, in the order in which they came. RFC 6083, Section 4.4.
+// A Stream has the messages of its stream, stream 0 too, with all that SCTP reports about them; the
+// Conn has all others, in the order in which they came. RFC 6083, Section 4.4.
 func TestStreamClaims(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := connected(t, assoctest.Options{})

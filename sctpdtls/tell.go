@@ -10,7 +10,7 @@ import (
 
 func (c *Config) traces() bool { return c.Trace != nil || c.Logger != nil }
 
-// handshakeDone tells of a handshake, or with a nil peer that there is nobody to do one with.
+// handshakeDone reports a handshake, or with a nil peer that there is nobody to do one with.
 func (c *Config) handshakeDone(peer net.Addr, state ConnectionState, err error) {
 	if t := c.Trace; t != nil && t.HandshakeDone != nil {
 		t.HandshakeDone(peer, state, err)
@@ -69,7 +69,7 @@ func (c *Conn) tellEvent(ev stream.Event) {
 	c.logEvent(ev)
 }
 
-// A tracedSocket tells what happens to the keys of SCTP-AUTH.
+// A tracedSocket reports what happens to the keys of SCTP-AUTH.
 type tracedSocket struct {
 	authchunk.Socket
 	conn *Conn

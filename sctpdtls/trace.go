@@ -4,8 +4,8 @@ import (
 	"net"
 )
 
-// A Trace is told what happens, as in net/http/httptrace. Any field may be nil, and costs nothing
-// then. [Config].Logger is told the same.
+// A Trace has functions that are called when something happens, as in net/http/httptrace. Any field
+// may be nil, and costs nothing then. [Config].Logger is told the same.
 //
 // The functions are called by the goroutine of the connection, or by the one that does its
 // handshake or closes it, and the connection waits for them: they should return soon. Of the Conn

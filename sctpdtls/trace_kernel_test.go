@@ -64,7 +64,7 @@ func TestKernelTrace(t *testing.T) {
 	}
 }
 
-// A Listener that shuts out a peer without SCTP-AUTH tells why.
+// A Listener that shuts out a peer without SCTP-AUTH reports why.
 func TestKernelTraceOfRefusal(t *testing.T) {
 	done := make(chan error, 1)
 	config := serverConfig()

@@ -119,7 +119,7 @@ func TestTraceKeyUpdate(t *testing.T) {
 	})
 }
 
-// Both ends are told of a fatal alert, and of the handshake that failed by it.
+// Both ends are notified of a fatal alert, and of the handshake that failed by it.
 func TestTraceAlert(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var client, server story

@@ -46,7 +46,7 @@ func (c *Config) udp() (*sctpcore.Config, error) {
 	return sctpudp.NewConfig(&o)
 }
 
-// openUDP opens UDP sockets for addresses of this host. The peer is told of several, and of a
+// openUDP opens UDP sockets for addresses of this host. The peer is notified of several, and of a
 // single one learns by itself.
 func openUDP(
 	network string, local *Addr, port uint16, config *sctpcore.Config,

@@ -59,7 +59,7 @@ func TestUpkeep(t *testing.T) {
 	}
 }
 
-// A writer that has to see to new keys or record numbers heeds its deadline, and whatever ends it,
+// A writer that has to see to new keys or record numbers obeys its deadline, and whatever ends it,
 // though the peer does not read: the flush before them never comes to its end.
 func TestUpkeepHeedsWriters(t *testing.T) {
 	for name, policy := range map[string]RekeyPolicy{"record numbers": {}, "RekeyAfter": {Records: 3},

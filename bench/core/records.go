@@ -72,7 +72,7 @@ func records(set *certs.Set) ([]measure.Contest, error) {
 				continue
 			}
 			run := func(d time.Duration) (measure.Sample, error) {
-				p, err := p.new(set, size, batch) // anew, lest it runs out of sequence numbers
+				p, err := p.new(set, size, batch) // a new one, before it runs out of sequence numbers
 				if err != nil {
 					return nil, err
 				}

@@ -3,7 +3,7 @@ package main
 import "github.com/seed-41f70523/dtls-sctp/bench/svg"
 
 // A sequence is a drawing of what two ends do, from top to bottom. The line of an end has the
-// colour of the SCTP-AUTH key under which it sends.
+// color of the SCTP-AUTH key under which it sends.
 type sequence struct {
 	title string
 	steps []step

@@ -19,7 +19,7 @@ type Contest struct {
 	Contestants []Contestant
 }
 
-// A Contestant does it for about the time d, and tells how fast it was.
+// A Contestant does it for about the time d, and reports how fast it was.
 type Contestant struct {
 	Name    string
 	Foreign bool // not ours: that it fails is told, and no error

@@ -46,7 +46,7 @@ func (n *node) sorted(least float64) []*node {
 	})
 }
 
-// fills are the colours of wholes; their parts and functions are paler.
+// fills are the colors of wholes; their parts and functions are paler.
 var fills = map[string][3]string{
 	kernel:    {"#ffb77c", "#ffd3ac", "#ffe7d1"},
 	crypto:    {"#b4a7f5", "#d0c8fa", "#e6e2fd"},

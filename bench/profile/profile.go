@@ -1,4 +1,4 @@
-// Package profile tells where instructions go: it puts names to what the plugin has counted by
+// Package profile reports where instructions go: it puts names to what the plugin has counted by
 // address.
 package profile
 

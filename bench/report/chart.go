@@ -24,11 +24,11 @@ type group struct {
 
 type bar struct{ value float64 }
 
-// colours of bars, from the smallest size to the largest: all stand out from the paper, and from
-// their neighbours.
+// colors of bars, from the smallest size to the largest: all stand out from the paper, and from
+// their neighbors.
 var colours = []string{"#9ec5fe", "#6ea8fe", "#3d8bfd", "#0a58ca", "#052c65"}
 
-// inside are the colours of what is written into the bars.
+// inside are the colors of what is written into the bars.
 var inside = []string{svg.Ink, svg.Ink, svg.Paper, svg.Paper, svg.Paper}
 
 // Charts draws into folder what r has of the ratios that matter most.

@@ -154,7 +154,7 @@ func best(r *measure.Report, contest string, programs []string) (who string, rat
 	return who, rate
 }
 
-// cost tells what a message takes, and beside base how many times as many messages the same work
+// cost reports what a message takes, and beside base how many times as many messages the same work
 // carries.
 func cost(r *measure.Report, contest string, programs []string, base string) string {
 	_, rate := best(r, contest, programs)

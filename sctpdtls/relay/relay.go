@@ -85,7 +85,7 @@ func (r *Relay) Redial(ctx context.Context,
 	return awaitGoodbye(ctx, old)
 }
 
-// Take changes over to next, which the peer's Redial has dialled. It returns when all that was
+// Take changes over to next, which the peer's Redial has dialed. It returns when all that was
 // written to the connection before is acknowledged and close_notify is sent, or after
 // [sctpdtls.Config].CloseTimeout with an error that matches os.ErrDeadlineExceeded; then Relay's
 // ReadMessage brings that to its end.
@@ -164,7 +164,7 @@ func (r *Relay) ReadMessage(b []byte) (n int, info sctpdtls.MessageInfo, err err
 	}
 }
 
-// settled reports whether there is a successor, and waits while one is being dialled. found is
+// settled reports whether there is a successor, and waits while one is being dialed. found is
 // called with mu held.
 func (r *Relay) settled(found func() bool) bool {
 	for {

@@ -159,7 +159,7 @@ func TestRelayRefuses(t *testing.T) {
 	})
 }
 
-// Without a successor the end of the connection is the end, and it is told how it came.
+// Without a successor the end of the connection is the end, and it is informed how it came.
 func TestRelayEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, tt := range []struct {
