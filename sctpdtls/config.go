@@ -12,215 +12,215 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 )
 
-// What has to do with pre-shared keys and with resumption.
+// Types for pre-shared keys and resumption.
 type (
-	// A PSK is a pre-shared key: its name, which is sent without protection, and at least 16 bytes.
+	// A PSK is a pre-shared key of at least 16 bytes, with its identity, which is sent in cleartext.
 	PSK = dtlscore.PSK
-	// TicketKeys protect the session tickets of servers. The zero value makes its own and changes them
-	// every day.
+	// TicketKeys protect the session tickets of servers. The zero value generates keys and replaces
+	// them every day.
 	TicketKeys = dtlscore.TicketKeys
-	// A SessionCache keeps the sessions of clients, which are secret.
+	// A SessionCache stores the sessions of clients, which are secret.
 	SessionCache = dtlscore.SessionCache
 )
 
-// A RenegotiationSupport says whether a connection of DTLS 1.2 may have further handshakes.
+// A RenegotiationSupport decides whether a DTLS 1.2 connection allows further handshakes.
 type RenegotiationSupport = dtlscore.RenegotiationSupport
 
-// What [Config].Renegotiation can be; the zero value is RenegotiateNever.
+// Values of [Config].Renegotiation. The zero value is RenegotiateNever.
 const (
-	// RenegotiateNever answers the peer's wish with no_renegotiation.
+	// RenegotiateNever answers the peer's request with no_renegotiation.
 	RenegotiateNever = dtlscore.RenegotiateNever
-	// RenegotiateWhenCalled allows this side to begin, by [Conn.Renegotiate], and refuses the peer's
-	// wish.
+	// RenegotiateWhenCalled allows this end to start a renegotiation with [Conn.Renegotiate], and
+	// refuses the peer's requests.
 	RenegotiateWhenCalled = dtlscore.RenegotiateWhenCalled
-	// RenegotiateFreely allows both sides to begin, the peer not too often.
+	// RenegotiateFreely allows both ends to start one. The rate of the peer is limited.
 	RenegotiateFreely = dtlscore.RenegotiateFreely
 )
 
-// NewSessionCache returns a cache in memory for the sessions used last, as many as capacity says.
+// NewSessionCache returns a cache in memory for the capacity most recently used sessions.
 func NewSessionCache(capacity int) SessionCache { return dtlscore.NewSessionCache(capacity) }
 
-// A RekeyPolicy says when this end makes new keys for what it sends: after so many records, or
-// bytes of messages, or so much time. 0 is never, but for the limits of the cipher suite, which
-// DTLS 1.3 keeps by itself. In DTLS 1.3 that is a KeyUpdate; in DTLS 1.2 a renegotiation, if
-// [Config].Renegotiation allows it and a client has RFC 5746, but no more than 12 at once and then
-// one a second, since the peer would take more for an attack. Age is looked at when something is
-// sent.
+// A RekeyPolicy decides when this end changes its keys for sending: after a number of records, of
+// message bytes, or a time, which is checked when something is sent. 0 means never, except for the
+// limits of the cipher suite, which DTLS 1.3 always observes. DTLS 1.3 uses a KeyUpdate. DTLS 1.2
+// uses a renegotiation, if [Config].Renegotiation allows it and a client supports RFC 5746; the
+// rate is limited to 12 at once and one per second, because the peer would treat more as an attack.
 type RekeyPolicy struct {
 	Records uint64
 	Bytes   uint64
 	Age     time.Duration
 }
 
-// A Config says how connections are made. It has the names, types and meanings of
-// [tls.Config] wherever both have a field. The zero value is a usable client once
-// ServerName is set ([Dial] sets it). It must not be changed once in use, and may be shared.
+// A Config configures connections. Its fields have the names, types and meanings of [tls.Config] if
+// that has them. The zero value is a usable client if ServerName is set ([Dial] sets it). A Config
+// must not be modified after its first use. It can be shared.
 //
-// Its functions are called by whoever brings a handshake on, which waits for them. They must not
-// wait for that connection, as its Close does: a function that does not want it returns an error.
+// A handshake waits for the functions of its Config. They must not wait for the connection, as its
+// Close does; to reject a connection, they return an error.
 type Config struct {
-	// Certificates are those that this end shows, the first that fits. A server needs one. Of several
-	// that the client can use, it shows rather one for the name in server_name, and rather one of an
-	// authority that the client names.
+	// Certificates are the certificates of this end; the first suitable one is used. A server needs
+	// at least one. Among several that the client supports, a server prefers one for the name in
+	// server_name, then one of an authority in the client's certificate_authorities.
 	Certificates []tls.Certificate
-	// GetCertificate is asked for a server's certificate at each handshake before Certificates, so
-	// that it can be renewed without a restart. As in crypto/tls it is asked only if the client sends
-	// server_name or Certificates is empty. [AcceptableCAs] returns the authorities that the client
-	// names.
+	// GetCertificate returns a server's certificate for each handshake, before Certificates are
+	// tried, so that it can be renewed without a restart. As in crypto/tls, it is called only if the
+	// client sends server_name or Certificates is empty. [AcceptableCAs] returns the authorities that
+	// the client accepts.
 	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
-	// GetClientCertificate is asked for a client's certificate, instead of Certificates.
+	// GetClientCertificate returns a client's certificate, instead of Certificates.
 	GetClientCertificate func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
-	// GetConfigForClient gives another Config for a client; nil goes on with this one.
-	// Only what belongs to the handshake counts in it, not SCTP.
+	// GetConfigForClient returns another Config for a client, or nil for this one. Only its fields for
+	// the handshake are used, not SCTP.
 	GetConfigForClient func(*tls.ClientHelloInfo) (*Config, error)
 
-	// RawKey is shown in place of certificates to a peer that prefers raw public keys (RFC 7250).
+	// RawKey is used instead of certificates with a peer that prefers raw public keys (RFC 7250).
 	RawKey crypto.Signer
 
-	// RootCAs are the authorities a client trusts; nil: those of the system. With GetPSK or
-	// VerifyRawKey nil means none: the server has no use for a certificate, unless
+	// RootCAs are the authorities that a client trusts; nil means those of the system. With GetPSK or
+	// VerifyRawKey, nil means none: the client then accepts no certificate, unless
 	// VerifyPeerCertificate or InsecureSkipVerify is set.
 	RootCAs *x509.CertPool
-	// ServerName is the name that the server's certificate must have, also sent as SNI. An IPv6
-	// address may have brackets and a zone.
+	// ServerName is the name that the server's certificate must contain, also sent as SNI. An IPv6
+	// address can have brackets and a zone.
 	ServerName string
-	// ClientCAs are the authorities a server trusts for clients. Clients are told their names, if they
-	// have at most 8192 bytes, so that one with several certificates shows the right one.
+	// ClientCAs are the authorities that a server trusts for clients. The server sends their names, if
+	// they have at most 8192 bytes, so that a client with several certificates can choose.
 	ClientCAs *x509.CertPool
-	// ClientAuth is what a server asks of clients. Telecom profiles want
+	// ClientAuth is what a server requires of clients. Telecom profiles require
 	// tls.RequireAndVerifyClientCert (RFC 6733, Section 13.1; 3GPP TS 33.501).
 	ClientAuth tls.ClientAuthType
-	// InsecureSkipVerify lets a client take any certificate: for tests, or with VerifyConnection.
+	// InsecureSkipVerify makes a client accept any certificate, for tests or with VerifyConnection.
 	InsecureSkipVerify bool
-	// VerifyPeerCertificate is called after the usual verification of a certificate, and not in
-	// resumed sessions. A server calls it without certificates for a client that was asked for one,
-	// has none, and is let in by ClientAuth.
+	// VerifyPeerCertificate is called after the normal verification of a certificate, but not for
+	// resumed sessions. A server calls it without certificates for a client that sends none, if
+	// ClientAuth requests but does not require one.
 	VerifyPeerCertificate func(rawCerts [][]byte, verifiedChains [][]*x509.Certificate) error
-	// VerifyConnection is called last in every handshake, resumed ones too. An error ends it.
+	// VerifyConnection is called at the end of each handshake, resumed ones included. An error ends
+	// the handshake.
 	VerifyConnection func(ConnectionState) error
 
-	// VerifyRawKey says that the peer may show a raw public key (RFC 7250), and whether a key is
-	// the peer's.
+	// VerifyRawKey allows the peer to use a raw public key (RFC 7250), and verifies it.
 	VerifyRawKey func(crypto.PublicKey) error
 
-	// GetPSK gives a client its pre-shared key for a server; hint is what the server says about
-	// which, nil if nothing. LookupPSK gives a server the key of a client, nil if it is not known; the
-	// client cannot tell that from a wrong key.
+	// GetPSK returns a client's pre-shared key for a server; hint is the server's identity hint, or
+	// nil. LookupPSK returns a server's key for a client, or nil if it is unknown, which the client
+	// cannot distinguish from a wrong key.
 	GetPSK    func(hint []byte) (*PSK, error)
 	LookupPSK func(identity []byte) (*PSK, error)
 
-	// TicketKeys let a server give session tickets to its clients, who can resume with them known by
-	// the certificates that they showed before; nil: no tickets. Configs that share it take each
-	// other's tickets. SessionCache is where a client keeps them; nil: nowhere.
+	// TicketKeys make a server issue session tickets, with which its clients resume under the
+	// certificates of the full handshake; nil means no tickets. Configs that share TicketKeys accept
+	// each other's tickets. SessionCache stores a client's sessions; nil means that it has none.
 	TicketKeys   *TicketKeys
 	SessionCache SessionCache
 
-	// MinVersion and MaxVersion bound the versions of DTLS. 0 is DTLS 1.2 and DTLS 1.3: the better one
-	// that both ends have. No RFC describes 1.3 over SCTP yet; MaxVersion VersionDTLS12 leaves it out.
+	// MinVersion and MaxVersion limit the versions of DTLS; 0 means VersionDTLS12 and VersionDTLS13.
+	// The highest version that both ends support is used. No RFC specifies DTLS 1.3 over SCTP yet; a
+	// MaxVersion of VersionDTLS12 disables it.
 	MinVersion, MaxVersion uint16
-	// CipherSuites are those allowed, of DTLS 1.2 and 1.3; nil is a good choice. A version
-	// of which it has none is not spoken.
+	// CipherSuites are the allowed suites of DTLS 1.2 and 1.3, in order of preference; nil means a
+	// good default. A version without a suite is disabled.
 	CipherSuites []uint16
-	// CurvePreferences are the key exchanges allowed, best first; nil is a good choice.
+	// CurvePreferences are the allowed key exchanges, in order of preference; nil means a good
+	// default.
 	CurvePreferences []tls.CurveID
-	// NextProtos are the application protocols (ALPN, RFC 7301), best first.
+	// NextProtos are the application protocols (ALPN, RFC 7301), in order of preference.
 	NextProtos []string
 
-	// MaxMessageSize is how many bytes a message may have that this end receives: 0 is the
-	// package's [MaxMessageSize], and more, up to [MaxLargeMessageSize], is agreed on with a peer
-	// that asks for more too, in DTLS 1.3 alone (draft-ietf-tls-super-jumbo-record-limit-03, whose
-	// number may change). What the peer takes is its own matter: [ConnectionState] has both. The
-	// buffers of the socket have to hold a message, and ReadQueue too: their defaults grow with it.
-	// Where the kernel does not give so much, the error of Dial and Listen, an [OptionError], names
-	// the sysctl. Nothing is taken for large messages before the peer is authenticated, or while
-	// none is under way.
+	// MaxMessageSize is the size in bytes of the largest message that this end receives; 0 means the
+	// package's [MaxMessageSize]. A larger value, up to [MaxLargeMessageSize], is negotiated with a
+	// peer that also sets one, only in DTLS 1.3 (draft-ietf-tls-super-jumbo-record-limit-03, whose
+	// extension number may change). The limit of the peer is independent: [ConnectionState] has both.
+	// The socket buffers and ReadQueue must hold a message; their defaults grow with it. If the kernel
+	// does not allow that, Dial and Listen return an [OptionError] that names the sysctl. No memory is
+	// allocated for large messages before the peer is authenticated, or while none is arriving.
 	MaxMessageSize int
 
-	// Renegotiation says whether further handshakes are possible on a connection of DTLS 1.2.
+	// Renegotiation allows further handshakes on a DTLS 1.2 connection.
 	Renegotiation RenegotiationSupport
-	// OnPeerChanged is asked when the peer shows another identity in a renegotiation than
-	// before, which otherwise ends the connection.
+	// OnPeerChanged is called if the peer authenticates with another identity in a renegotiation. If
+	// it is nil or returns an error, the connection ends.
 	OnPeerChanged func(old, new ConnectionState) error
 
-	// RequireComplete makes a close_notify the end (io.EOF) only if SCTP then says that nothing is
-	// missing. Without it the answer is taken as good where there is none because the association has
-	// ended: the peer may have left at once, as OpenSSL's programs do, or someone has ended it to
-	// hide that messages are missing. With it that is a [TruncationError]. Whoever sends needs not set
-	// it.
+	// RequireComplete makes close_notify an io.EOF only if SCTP confirms that no message is missing.
+	// SCTP cannot confirm it if the association has already ended: the peer may have closed it at
+	// once, as OpenSSL's programs do, or an attacker may have ended it to hide that messages are
+	// missing. Such an end is an io.EOF by default, and a [TruncationError] with RequireComplete. Only
+	// the receiver needs to set it.
 	RequireComplete bool
 
-	// RekeyAfter says when this end makes new keys by itself.
+	// RekeyAfter makes this end change its keys automatically.
 	RekeyAfter RekeyPolicy
 
-	// LegacyLabel makes the SCTP-AUTH keys of DTLS 1.2 as OpenSSL before 1.1.1b does, whose
-	// exporter label has a NUL byte too many. Both ends must agree; nothing
-	// in the protocol tells (a mismatch is a [HandshakeTimeoutError]).
+	// LegacyLabel derives the SCTP-AUTH keys of DTLS 1.2 as OpenSSL before 1.1.1b does, whose exporter
+	// label has an extra NUL byte. Both ends must use the same label; the protocol does not negotiate
+	// it, and a mismatch causes a [HandshakeTimeoutError].
 	LegacyLabel bool
 
-	// DraftLabel makes the SCTP-AUTH keys of DTLS 1.3 with the exporter label of
-	// draft-tuexen-tsvwg-rfc6083-bis in place of that of RFC 6083. Both ends must agree, as with
+	// DraftLabel derives the SCTP-AUTH keys of DTLS 1.3 with the exporter label of
+	// draft-tuexen-tsvwg-rfc6083-bis instead of that of RFC 6083. Both ends must use the same, as with
 	// LegacyLabel.
 	DraftLabel bool
 
 	// PPID is the payload protocol identifier for Write, in host byte order. RFC 6083, Section 4.3.
 	PPID uint32
-	// DefaultStream is the stream for Write. RFC 6083, Section 4.4 advises another than 0 for
-	// application data; Diameter uses 0.
+	// DefaultStream is the stream for Write. RFC 6083, Section 4.4 recommends another stream than 0
+	// for application data; Diameter uses 0.
 	DefaultStream uint16
 
-	// ReadQueue bounds what is kept of messages that were read because others were wanted, and that
-	// nobody has taken yet: those of one [Stream] while another one is read, and of all while keys
-	// change. It counts bytes, with 128 and some rounding for each message; 0 is 1 MiB. At the bound
-	// nothing more is read from the association until some are taken, and SCTP holds the peer back:
-	// none is thrown away. SCTP has no flow control for each stream, so whoever leaves one stream
-	// unread then holds up all. A small bound makes that happen sooner. One smaller than what the peer
-	// may have on its way (its send buffer and the receive buffer of this end) also makes a change of
-	// keys wait for readers.
+	// ReadQueue limits how many bytes of received messages are queued for readers, plus 128 bytes and
+	// some rounding for each message; 0 means 1 MiB. When the queue is full, the connection stops
+	// reading from the association until a message is read, and SCTP's flow control stops the peer; no
+	// message is discarded. SCTP has no flow control for each stream, so one stream that is not read
+	// then stops all of them, the earlier the smaller the limit. A limit below what the peer can have
+	// in flight (its send buffer plus the receive buffer of this end) also makes key changes wait for
+	// readers.
 	ReadQueue int
 
-	// HandshakeTimeout bounds a handshake; 0 is 10 seconds. SCTP drops in
-	// silence what is authenticated with the wrong key, so there is always a bound.
+	// HandshakeTimeout limits a handshake; 0 means 10 seconds. There is always a limit, because SCTP
+	// silently drops what is authenticated with the wrong key.
 	HandshakeTimeout time.Duration
-	// CloseTimeout bounds Close; 0 is 5 seconds.
+	// CloseTimeout limits Close; 0 means 5 seconds.
 	CloseTimeout time.Duration
-	// MaxHandshakes bounds the handshakes that a Listener does at the same time, together with the
-	// connections that wait for Accept; 0 is 1024. Further associations wait in the kernel.
+	// MaxHandshakes limits the concurrent handshakes of a Listener plus the connections that wait for
+	// Accept; 0 means 1024. Further associations wait in the kernel.
 	MaxHandshakes int
-	// MaxHandshakesPerHost bounds those with one host, an IPv4 address or an IPv6 /64, so that it
-	// cannot keep others out; 0 is a quarter of MaxHandshakes. Its further associations are aborted.
+	// MaxHandshakesPerHost limits those with one host, an IPv4 address or an IPv6 /64, so that it
+	// cannot block others; 0 means a quarter of MaxHandshakes. Further associations of that host are
+	// aborted.
 	MaxHandshakesPerHost int
 
 	SCTP  SCTPOptions
 	Trace *Trace
-	// Logger is informed what [Trace] is told, and never a secret; nil: nobody. Attributes stand in
-	// brackets; “peer”, the peer's addresses, is one of each record but “cannot accept”. None
-	// has more than 512 bytes, whatever a peer sends. Of what happens to an association but its
-	// end, 64 records are written at once and one more every ten seconds; Warn: “events were not
-	// logged” (events) says how many were left out.
+	// Logger logs what [Trace] reports, never a secret; nil disables logging. Attributes are
+	// in parentheses; each record except “cannot accept” also has “peer”, the peer's
+	// addresses. An attribute has at most 512 bytes, whatever a peer sends. Events of an
+	// association, except its end, are limited to a burst of 64 and one every ten seconds;
+	// “events were not logged” (events) at level Warn counts those that were dropped.
 	//
-	//   - Warn: “handshake failed” (err), “cannot accept” (err), “fatal alert” (alert, local,
-	//     err), “association” that was lost or restarted (state, cause), “path” that has
-	//     failed, perhaps (addr, change), “error of the peer” (cause), “key of SCTP-AUTH” that
-	//     is near its limit (id, what);
+	//   - Warn: “handshake failed” (err), “cannot accept” (err), “fatal alert” (alert,
+	//     local, err), “association” lost or restarted (state, cause), “path” failed or
+	//     potentially failed (addr, change), “error of the peer” (cause), “key of SCTP-AUTH”
+	//     near its limit (id, what);
 	//   - Info: “handshake done” (version, suite, resumed, outStreams, inStreams), other
-	//     “association” and “path”, “the peer shuts the association down”;
-	//   - Debug: “new keys” (epoch), “key of SCTP-AUTH” (id, what), “message not delivered”
-	//     (stream, ppid, sent).
+	//     “association” and “path” records, “the peer shuts the association down”;
+	//   - Debug: “new keys” (epoch), “key of SCTP-AUTH” (id, what), “message not
+	//     delivered” (stream, ppid, sent).
 	Logger *slog.Logger
-	// KeyLogWriter receives the secrets of connections in the format of SSLKEYLOGFILE, so that
-	// captures can be decrypted. It ends all security. Connections write one
-	// at a time, whichever Config they have.
+	// KeyLogWriter receives the secrets of connections in NSS key log format (SSLKEYLOGFILE), so that
+	// captures can be decrypted. Using it compromises security. Writes are serialized, also between
+	// different Configs.
 	KeyLogWriter io.Writer
-	// Rand is the source of randomness; nil is crypto/rand.
+	// Rand is the source of randomness; nil means crypto/rand.
 	Rand io.Reader
-	// Time tells the time for certificates; nil is time.Now.
+	// Time returns the time for verifying certificates; nil means time.Now.
 	Time func() time.Time
 }
 
-// AcceptableCAs returns the certificate authorities that a client names in its ClientHello (RFC
-// 8446, Section 4.2.4), for [Config].GetCertificate and GetConfigForClient: the DER of their names,
-// as in [tls.CertificateRequestInfo].AcceptableCAs. It is nil for a client that names none, which
-// takes any. The caller must not change it.
+// AcceptableCAs returns the certificate authorities in a ClientHello (RFC 8446, Section 4.2.4), for
+// [Config].GetCertificate and GetConfigForClient: their names in DER, as in
+// [tls.CertificateRequestInfo].AcceptableCAs. It is nil if the client sends none, and accepts any.
+// The caller must not modify the result.
 func AcceptableCAs(info *tls.ClientHelloInfo) [][]byte { return dtlscore.AcceptableCAs(info) }
 
 // draftLabel is draft-tuexen-tsvwg-rfc6083-bis-07, Section 3.6.

@@ -1,102 +1,102 @@
-// Package sctpdtls protects SCTP associations with DTLS, as RFC 6083 says: the
-// transport security of Diameter (RFC 6733) and of the 5G interfaces N2, Xn, F1 and
-// E1 (3GPP TS 33.501). It uses the SCTP of the Linux kernel with SCTP-AUTH.
+// Package sctpdtls protects SCTP associations with DTLS as RFC 6083 specifies. Diameter (RFC 6733)
+// and the 5G interfaces N2, Xn, F1 and E1 (3GPP TS 33.501) use it as their transport security. The
+// package uses the SCTP of the Linux kernel with SCTP-AUTH, or SCTP inside UDP on any system.
 //
-// A client calls [Dial], a server [Listen] and [Listener.AcceptConn]. Both get a
-// [Conn], on which the handshake is done: the peer is authenticated as the [Config]
-// asks. [Conn.WriteMessage] and [Conn.ReadMessage] carry messages with their
-// stream, payload protocol identifier and order. A Conn is a [net.Conn] too, whose
-// every Write is one message.
+// A client calls [Dial], a server [Listen] and [Listener.AcceptConn]. Both get a [Conn] whose
+// handshake is complete: the peer is authenticated as the [Config] requires. [Conn.WriteMessage]
+// and [Conn.ReadMessage] send and receive messages with their stream, payload protocol identifier
+// and order. A Conn is also a [net.Conn]; each Write sends one message.
 //
 // # Messages and streams
 //
 // An association carries messages on numbered streams, [ConnectionState].OutStreams of them from
-// this end. SCTP keeps the order within a stream, unless a message is Unordered, and never makes
-// one stream wait for what another has lost. There are two ways to read:
+// this end. SCTP keeps the order within a stream, unless a message is Unordered, and a loss on one
+// stream does not delay another. There are two ways to read:
 //
-//   - [Conn.ReadMessage] has the messages of all streams as they come, each with its [MessageInfo];
-//   - [Conn.Stream] makes a net.Conn of one stream, with deadlines of its own, and has its messages
-//     from then on; [Conn.AcceptStream] does so for the next stream on which something comes.
+//   - [Conn.ReadMessage] returns the messages of all streams as they arrive, each with its
+//     [MessageInfo].
+//   - [Conn.Stream] returns a net.Conn for one stream, with its own deadlines, which gets the
+//     messages of that stream from then on. [Conn.AcceptStream] does so for the next stream on
+//     which a message arrives.
 //
-// Both can be used at once, by any number of goroutines. Each connection has one goroutine of its
-// own, which reads from the association. What nobody has asked for yet it keeps, up to
-// [Config].ReadQueue; then SCTP holds the peer back until some of it is taken. It has one window
-// for all streams, so a program that leaves one stream unread will in the end stop the others. A
-// program that does not care for a stream should not make a Stream of it, and use ReadMessage for
-// all.
+// Both can be used at the same time, by any number of goroutines. Each connection has one goroutine
+// that reads from the association. It queues messages that have not been read yet, up to
+// [Config].ReadQueue bytes; then it stops reading, and SCTP's flow control stops the peer. SCTP has
+// one window for all streams, so a stream that is never read eventually stops the others. A program
+// that does not care about streams should not call Stream, and use ReadMessage for all of them.
 //
-// Writes need no queue: each goes to the kernel when it has space; [Conn.WriteMessages] hands over
-// several at once. If both ends want that, a message may be given up by SCTP after a time or a
-// number of retransmissions, see [MessageInfo].Lifetime; all others arrive, or the connection ends
-// with an error.
+// Writes are not queued: each message goes to the kernel when that has space.
+// [Conn.WriteMessages] sends several messages with one call. If both ends allow it, SCTP abandons a
+// message after a time or a number of retransmissions, see [MessageInfo].Lifetime; all other
+// messages arrive, or the connection ends with an error.
 //
 // # Large messages
 //
-// In DTLS 1.3 two ends that both set [Config].MaxMessageSize exchange messages of up to a gigabyte,
-// each as one record and one message of SCTP; ConnectionState.MaxWrite and MaxRead say how large.
-// What holds a message must be as large: the buffers of the socket, which grow by themselves, as
-// far as the kernel lets them (sysctl net.core.wmem_max and rmem_max, or CAP_NET_ADMIN), and
-// [Config].ReadQueue. SCTP does not interleave messages here: while a large one is sent, the
-// messages of all streams wait behind it, and so do alerts and new keys. [SCTPOptions].Scheduler
-// says whose turn is next, and lets no stream send two while another waits (SchedulerRoundRobin).
-// What has arrived whole is not held up by a large message of which a part was lost.
+// With DTLS 1.3, two ends that both set [Config].MaxMessageSize can exchange messages of up to a
+// gigabyte, each as one record and one SCTP message; ConnectionState.MaxWrite and MaxRead are the
+// limits. Everything that holds a message needs its size: the socket buffers, which grow
+// automatically as far as the kernel allows (sysctls net.core.wmem_max and rmem_max, or
+// CAP_NET_ADMIN), and [Config].ReadQueue. SCTP does not interleave messages here: during a large
+// message, the messages of all streams wait, and so do alerts and key updates.
+// [SCTPOptions].Scheduler decides which stream is next; with SchedulerRoundRobin no stream sends
+// two messages while another waits. Messages that have arrived completely are not delayed by a
+// large message with a missing part.
 //
 // # Coming from crypto/tls
 //
 // [Config] and [ConnectionState] have the names, types and meanings of crypto/tls, and [FromTLS]
-// takes over a configuration. What is different: [Listener.Accept] returns connections whose
-// handshake is done; there are messages, of at most [MaxMessageSize] bytes unless both ends set
-// [Config].MaxMessageSize; a connection notices by itself what the peer does, its close among it,
-// and [Conn.Context] is done then.
+// converts a configuration. The differences are: [Listener.Accept] returns connections whose
+// handshake is complete; connections carry messages, of at most [MaxMessageSize] bytes unless both
+// ends set [Config].MaxMessageSize; a connection notices when the peer closes it even if nobody
+// reads, and [Conn.Context] is then done.
 //
 // # Coming from plain SCTP
 //
-// The kernel needs SCTP (“modprobe sctp”), and since Linux 5.4 nothing else: SCTP-AUTH
-// is enabled for each socket. Before, it takes the sysctl net.sctp.auth_enable=1. An
-// association whose peer does not authenticate DATA chunks is refused with an
-// [AuthUnsupportedError] before a byte of DTLS is sent. Take the PPID registered for the
-// protocol over DTLS, such as [PPIDDiameter] or [PPIDNGAP].
+// The kernel needs SCTP (“modprobe sctp”). Since Linux 5.4 it needs nothing else: the package
+// enables SCTP-AUTH for each socket. Older kernels need the sysctl net.sctp.auth_enable=1. If the
+// peer does not authenticate DATA chunks, the connection fails with an [AuthUnsupportedError]
+// before DTLS sends anything. Use the PPID that is registered for the protocol over DTLS, such as
+// [PPIDDiameter] or [PPIDNGAP].
 //
-// An association that other code has set up, github.com/ishidawataru/sctp for example, is taken
-// over by [FromSocket], if its socket asked for SCTP-AUTH in time: [RequestAuth] does that.
-// [Client] and [Server] make a connection of it, and of any other [stream.Association]: SCTP need
-// not be the kernel's.
+// [FromSocket] takes over an association that other code, such as github.com/ishidawataru/sctp, has
+// set up, if its socket asked for SCTP-AUTH in time: see [RequestAuth]. [Client] and [Server] make
+// a connection of it, or of any other [stream.Association].
 //
 // # Paths
 //
-// An end has several addresses if it is given as “192.0.2.1/198.51.100.1:5868”, of IPv4, IPv6
-// or both, in [Dial], [Listen] and [Dialer].LocalAddr; a wildcard stands for all addresses of the
-// host. SCTP moves to another path by itself when one fails, after [SCTPOptions].PathMaxRetrans
-// timeouts, and nothing is lost by that or out of order. [Conn.Paths] reports how they do,
-// [Conn.SetPrimary] chooses, [Conn.BindAdd] and [Conn.BindRemove] change the addresses of this end
-// while the association lives. Who the peer is does not depend on its addresses. [Conn.LocalAddr]
-// and [Conn.RemoteAddr] list all that the association has, [Listener.Addr] what Listen was given.
+// An end has several addresses, IPv4 or IPv6, if [Dial], [Listen] or [Dialer].LocalAddr get an
+// address such as “192.0.2.1/198.51.100.1:5868”; a wildcard means all addresses of the host. If
+// a path fails, SCTP moves to another one after [SCTPOptions].PathMaxRetrans timeouts, and
+// nothing is lost or reordered. [Conn.Paths] returns the state of the paths, [Conn.SetPrimary]
+// selects the primary one, and [Conn.BindAdd] and [Conn.BindRemove] change the addresses of this
+// end during the association. The identity of the peer does not depend on its addresses.
+// [Conn.LocalAddr] and [Conn.RemoteAddr] list all addresses of the association; [Listener.Addr]
+// returns those that were passed to Listen.
 //
 // # Errors
 //
-// Errors say whose fault it was and what to do, and are distinguished with errors.As and errors.Is:
+// Errors say whose fault it was and what to do. Distinguish them with errors.As and errors.Is:
 //
-//   - before a connection: [NoSCTPError], [OptionError], [AuthUnsupportedError],
-//     [HandshakeTimeoutError], and an [AlertError] for all that a handshake can disagree on, in
-//     which there is a *tls.CertificateVerificationError if this end does not trust the peer;
-//   - which end a connection: io.EOF, the peer's close_notify, after which this end may still
-//     write; [ErrPeerClosed] of what can no more; [AssociationError], the end without close_notify;
-//     AlertError; net.ErrClosed, this end's Close and nothing else;
-//   - after which it goes on: os.ErrDeadlineExceeded, [MessageTooLargeError], [StreamError], and
-//     io.ErrShortBuffer, which comes again with the same buffer: ConnectionState.MaxRead bytes are
-//     always enough.
+//   - Before a connection: [NoSCTPError], [OptionError], [AuthUnsupportedError],
+//     [HandshakeTimeoutError], and an [AlertError] for any failure of the handshake, which wraps a
+//     *tls.CertificateVerificationError if this end does not trust the peer.
+//   - At the end of a connection: io.EOF after the peer's close_notify, when this end can still
+//     write; [ErrPeerClosed] from writes when it cannot; [AssociationError] for an end without
+//     close_notify; AlertError; net.ErrClosed only after Close at this end.
+//   - On a connection that continues: os.ErrDeadlineExceeded, [MessageTooLargeError],
+//     [StreamError], and io.ErrShortBuffer, which ConnectionState.MaxRead bytes always avoid.
 //
-// # What can be seen
+// # Observability
 //
-// [Config].Trace is notified of handshakes, alerts, keys and of what SCTP notifies, and
-// [Config].Logger of the same; [Conn.Stats] has counts, of the kernel too. No secret is in them.
-// Only [Config].KeyLogWriter gets those.
+// [Config].Trace has functions for handshakes, alerts, keys and SCTP notifications, and
+// [Config].Logger logs the same. [Conn.Stats] returns statistics, including the kernel's. None of
+// them contains secrets; [Config].KeyLogWriter does.
 //
 // # What is protected and what is not
 //
-// The bytes of messages are encrypted and authenticated. The stream, the PPID, the order and the
-// length of each are visible to anyone on the path; SCTP-AUTH protects them from change. Control
+// The content of messages is encrypted and authenticated. The stream, PPID, order and length of
+// each message are visible to anyone on the path, but SCTP-AUTH protects them from changes. Control
 // chunks such as SACK, SHUTDOWN and ABORT are not authenticated: anyone on the path can end an
-// association, and is then reported as an [AssociationError], never as io.EOF. RFC 6083 forbids
-// replay detection in DTLS; it is left to SCTP's transmission sequence numbers.
+// association, which is reported as an [AssociationError], never as io.EOF. RFC 6083 forbids replay
+// detection in DTLS; SCTP's transmission sequence numbers prevent replay.
 package sctpdtls
