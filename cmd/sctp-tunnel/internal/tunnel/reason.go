@@ -169,8 +169,8 @@ func (e *expiredError) Error() string {
 }
 
 var errKeysUsedUp = errors.New("the key of SCTP-AUTH has protected as much as it may (RFC 4895, " +
-	"Section 9), and the far end has no part in a change: it is neither a sctp-tunnel with DTLS 1.3 " +
-	"nor one that renegotiates DTLS 1.2")
+	"Section 9), and there is no new one: the far end has to be a sctp-tunnel, in DTLS 1.3, or to " +
+	"allow renegotiations, in DTLS 1.2")
 
 // A notAllowedError is a refusal by Service.Allow.
 type notAllowedError struct{ error }

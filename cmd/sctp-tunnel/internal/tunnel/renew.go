@@ -124,7 +124,7 @@ func (n *renewer) refresh() {
 	if first.IsZero() || !n.peers.IsZero() && n.peers.Before(first) {
 		first = n.peers
 	}
-	if first == n.first {
+	if first.Equal(n.first) {
 		return // it was tried without success, so that less time is left
 	}
 	n.first, n.ask = first, min(n.margin, time.Until(first)/4)
@@ -150,29 +150,36 @@ func (n *renewer) renew(ctx context.Context, why string) {
 		return
 	}
 	var err error
-	if n.conn.ConnectionState().Version != sctpdtls.VersionDTLS13 {
-		if err = n.conn.Renegotiate(ctx); err == nil {
-			n.log.Info("association has new keys", "why", why)
-		}
-	} else if n.redial != nil {
-		if n.pair.links.begin() == nil {
-			return
-		}
-		var next *sctpdtls.Conn
-		if next, err = n.redial(ctx, n.conn); inDoubt(err) {
-			n.pair.fail(peerReason(err), fmt.Errorf("changing over to another connection: %w", err))
-		} else if err != nil {
-			n.pair.links.changeOver(nil, nil)
-		} else {
-			n.pair.succeed(next)
-			n.log.Info("association goes on over another connection", "why", why)
-		}
+	if n.conn.ConnectionState().Version == sctpdtls.VersionDTLS13 {
+		err = n.succeed(ctx, why)
+		n.alone = err == errNoTunnel
+	} else if err = n.conn.Renegotiate(ctx); err == nil {
+		n.log.Info("association has new keys", "why", why)
+	} else {
+		n.alone = errors.Is(err, sctpdtls.ErrRenegotiationRefused) ||
+			errors.Is(err, sctpdtls.ErrPeerIncompatible)
 	}
 	if err != nil && ctx.Err() == nil {
-		n.alone = errors.Is(err, errNoTunnel) || errors.Is(err, sctpdtls.ErrRenegotiationRefused) ||
-			errors.Is(err, sctpdtls.ErrPeerIncompatible)
 		n.log.Warn("association cannot have new keys", "why", why, "err", legible.Text(err.Error()))
 	}
+}
+
+// succeed changes over to a successor, if it is this end that dials it.
+func (n *renewer) succeed(ctx context.Context, why string) error {
+	if n.redial == nil || n.pair.links.begin() == nil {
+		return nil
+	}
+	next, err := n.redial(ctx, n.conn)
+	switch {
+	case inDoubt(err):
+		n.pair.fail(peerReason(err), fmt.Errorf("changing over to another connection: %w", err))
+	case err != nil:
+		n.pair.links.changeOver(nil, nil)
+	default:
+		n.pair.succeed(next)
+		n.log.Info("association goes on over another connection", "why", why)
+	}
+	return err
 }
 
 // succeed has a pair go on over another connection.

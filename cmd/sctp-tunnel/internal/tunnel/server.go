@@ -65,12 +65,12 @@ func (r *run) welcome(ctx context.Context, a *admission, conn *sctpdtls.Conn) {
 		a.discard()
 		return
 	}
+	r.watch.Handshake(r.Name, a.took)
 	if a.pair != nil {
 		a.pair.succeed(conn)
 		return
 	}
 	defer func() { <-r.slots }()
-	r.watch.Handshake(r.Name, a.took)
 	r.carry(ctx, a.daemon, conn, func() {}, nil)
 	a.daemon.Abort() // for a restart, which carry leaves; else it has ended
 }
