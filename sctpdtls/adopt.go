@@ -34,17 +34,17 @@ func RequestAuth(network, address string, c syscall.RawConn) error {
 // FromSocket takes over an association that other code has set up, for [Client] or [Server]. It
 // must be of a one-to-one socket, dialed or accepted.
 //
-// The association must have SCTP-AUTH at both ends, as [RequestAuth] asks for it, and no message
-// interleaving (RFC 8260). If it has not, the error is an [AuthUnsupportedError], and as after any
-// error the socket is still the caller's. A nil o stands for the zero value. Only those of its
-// fields count that can be changed on an association: the timers, retransmissions, buffers, Nagle,
-// Scheduler and RefuseRestart. The buffers bound the messages of [Config].MaxMessageSize: here they
-// do not grow by themselves.
+// The association must use SCTP-AUTH at both ends, as [RequestAuth] requests it, and must not use
+// message interleaving (RFC 8260). Otherwise the error is an [AuthUnsupportedError]. After any
+// error, the socket still belongs to the caller. A nil o stands for the zero value. Only those
+// fields of o are used that can be changed on an association: the timers, retransmissions, buffers,
+// Nagle, Scheduler and RefuseRestart. The buffers limit the messages of [Config].MaxMessageSize:
+// they do not grow automatically here.
 //
-// The result reads and writes through a descriptor of its own, and closes socket when it is closed
-// itself. Nobody else may use socket, not to close it either, and no call on it may be waiting.
-// What it received before and nobody read is taken for DTLS. Its events are not delivered any more;
-// there is [Trace]. Nor has it a packet filter (SO_ATTACH_FILTER) any more.
+// The result uses its own descriptor, and closes socket when it is closed. Nothing else may use or
+// close socket, and no call on it may be in progress. Data that it received before and nobody read
+// is processed as DTLS. It no longer delivers its events, see [Trace], and loses its packet filter
+// (SO_ATTACH_FILTER).
 func FromSocket(socket Socket, o *SCTPOptions) (stream.Association, error) {
 	if o == nil {
 		o = new(SCTPOptions)
@@ -76,7 +76,8 @@ func withRemedy(err error) error {
 			where = "the peer's socket"
 		}
 		return fmt.Errorf(
-			"%w; it is asked for before %s is bound, by sctp.SocketConfig{Control: sctpdtls.RequestAuth} for example", err, where)
+			"%w; request it before %s is bound, for example with "+
+				"sctp.SocketConfig{Control: sctpdtls.RequestAuth}", err, where)
 	}
 	return err
 }

@@ -8,10 +8,10 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// WriteMessages sends several messages in their order, as [Conn.WriteMessage] does one, with fewer
-// system calls, and in as few packets as they fit in, each with one HMAC: it pays where messages
-// are small. It returns how many were sent; if that is not all of them, err is what WriteMessage
-// says of the next one, and those behind it were not tried.
+// WriteMessages sends several messages in order, each as [Conn.WriteMessage] does, but with fewer
+// system calls and in as few packets as possible, with one HMAC for each packet. It is faster for
+// small messages. It returns how many were sent; if that is not all of them, err is the error of
+// WriteMessage for the next one, and the messages after it were not tried.
 func (c *Conn) WriteMessages(msgs []Message) (n int, err error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL

@@ -8,14 +8,14 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// Client makes a DTLS client of an association that is set up already, as [tls.Client] does of a
-// connection: one of [FromSocket], or any other [stream.Association]. The handshake is done by the
-// first call that needs it, or by [Conn.HandshakeContext]. Config needs a ServerName, or
-// InsecureSkipVerify; its SCTP does not count.
+// Client returns a DTLS client connection over an association, as [tls.Client] does over a
+// connection: one of [FromSocket], or any other [stream.Association]. The first call that needs the
+// handshake performs it, or [Conn.HandshakeContext] does. Config needs a ServerName or
+// InsecureSkipVerify; its SCTP field is ignored.
 //
-// Both ends of the association must have SCTP-AUTH, or the error is an [AuthUnsupportedError] and
-// nothing was sent. After an error the association is still the caller's. Otherwise it belongs to
-// the Conn, which closes it, and nobody else may use it.
+// Both ends of the association must use SCTP-AUTH. Otherwise the error is an
+// [AuthUnsupportedError], and nothing has been sent. After an error, the association still belongs
+// to the caller. Otherwise the Conn owns and closes it, and nothing else may use it.
 func Client(a stream.Association, config *Config) (*Conn, error) {
 	if config == nil {
 		config = new(Config)
@@ -30,7 +30,7 @@ func Client(a stream.Association, config *Config) (*Conn, error) {
 	return newConn(a, config, core)
 }
 
-// Server is [Client] for the other end. Config needs a certificate, or what stands for one.
+// Server is like [Client], for a server. Config needs a certificate, a raw key or a pre-shared key.
 func Server(a stream.Association, config *Config) (*Conn, error) {
 	if config == nil {
 		return nil, errNoConfig

@@ -14,19 +14,19 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// Close ends the connection: it waits until the peer has acknowledged all that was written, sends
-// close_notify, waits up to a second for the peer's, and shuts the association down (RFC 6083,
-// Section 4.9). It takes at most [Config].CloseTimeout; when not all that was written could be
-// delivered in that time, it aborts the association and returns an error. Reads and writes that are
-// waiting return net.ErrClosed. Further calls wait and return the same.
+// Close ends the connection: it waits until the peer has acknowledged everything that was written,
+// sends close_notify, waits up to a second for the peer's, and shuts the association down (RFC
+// 6083, Section 4.9). It takes at most [Config].CloseTimeout; if not everything could be delivered
+// in that time, it aborts the association and returns an error. Blocked reads and writes return
+// net.ErrClosed. Further calls wait and return the same result.
 //
-// If the connection has ended before, by a fatal alert or with the association, Close returns what
-// ended it, and nil if that was the peer's close. So it does when an alert takes the place of the
-// peer's close_notify, as that of a peer which misses messages ([TruncationError]).
+// If the connection has already ended, by a fatal alert or with the association, Close returns the
+// error that ended it, or nil if the peer closed it. It also returns an alert that arrives instead
+// of the peer's close_notify, such as that of a peer that misses messages ([TruncationError]).
 //
-// A peer that is gone costs the whole CloseTimeout, unless SCTP knows already that no path leads to
-// it. To end many connections, close each in a goroutine of its own, or [Conn.Abort] those that
-// need not be delivered.
+// If the peer is unreachable, Close takes the whole CloseTimeout, unless SCTP already knows that
+// all paths have failed. To end many connections, close each in its own goroutine, or call
+// [Conn.Abort] if their data need not be delivered.
 func (c *Conn) Close() error {
 	if !c.ok() {
 		return syscall.EINVAL
@@ -55,8 +55,8 @@ func (c *Conn) release(err error) {
 	c.messages.Release()
 }
 
-// Abort ends the connection and the association at once, and tells the peer
-// nothing: it reads a truncation. It also ends a Close that is waiting.
+// Abort ends the connection and the association at once, without a close_notify: the peer reports a
+// truncation. It also ends a Close that is waiting.
 func (c *Conn) Abort() error {
 	if !c.ok() {
 		return syscall.EINVAL
@@ -74,18 +74,19 @@ func (c *Conn) Abort() error {
 	return err
 }
 
-// CloseWrite ends what this end writes: it waits until the peer has acknowledged all of it, and
-// sends close_notify (RFC 6083, Section 4.9). Further writes return net.ErrClosed. Reads go on up
-// to the peer's close_notify. Close is to be called afterwards, as ever.
+// CloseWrite closes the direction from this end to the peer: it waits until the peer has
+// acknowledged everything that was written, and sends close_notify (RFC 6083, Section 4.9). Further
+// writes return net.ErrClosed. Reads continue up to the peer's close_notify. Call Close afterwards
+// as usual.
 //
-// Each direction ends by itself: whoever has read io.EOF can still answer, until it calls
-// CloseWrite or Close. RFC 8446, Section 6.1, says so of DTLS 1.3. RFC 5246, Section 7.2.1, wants a
-// peer of DTLS 1.2 to close at once and to discard what it has not written yet, which a client that
-// waits for its answer would take for a clean end. This package does in DTLS 1.2 what it does in
-// 1.3, as crypto/tls does with TLS. Other peers of 1.2 may obey the letter.
+// Each direction closes separately: after reading io.EOF, an end can still write until it calls
+// CloseWrite or Close. RFC 8446, Section 6.1 specifies this for DTLS 1.3. RFC 5246, Section 7.2.1
+// requires a DTLS 1.2 peer to close at once and discard pending writes; a client that waits for an
+// answer would mistake that for a clean end. This package treats DTLS 1.2 like 1.3, as crypto/tls
+// does for TLS. Other peers may follow RFC 5246.
 //
-// It takes at most [Config].CloseTimeout. An error that matches os.ErrDeadlineExceeded means that
-// the peer has not acknowledged everything yet; the connection goes on with it.
+// CloseWrite takes at most [Config].CloseTimeout. An error that matches os.ErrDeadlineExceeded
+// means that the peer has not acknowledged everything yet; the connection continues to send it.
 func (c *Conn) CloseWrite() error {
 	if err := c.HandshakeContext(context.Background()); err != nil {
 		return err

@@ -12,13 +12,12 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// A Conn is one DTLS connection over one SCTP association. It is a net.Conn
-// whose every Write is one message, and has methods beside that for
-// messages and streams. All methods may be called at the same time by any goroutine.
+// A Conn is a DTLS connection over an SCTP association. It is a net.Conn whose every Write sends
+// one message, and has further methods for messages and streams. All methods can be called
+// concurrently by any goroutine.
 //
-// Each Conn has a goroutine from its handshake to its end, which reads from the association:
-// whatever the peer begins makes progress, and an end is noticed, whether anybody reads or not. See
-// [Conn.Context].
+// From the handshake to its end, each Conn has a goroutine that reads from the association, so that
+// it reacts to the peer and notices the end even if nobody reads. See [Conn.Context].
 type Conn struct {
 	assoc   stream.Association
 	tuner   stream.HandshakeTuner // of assoc
@@ -144,12 +143,12 @@ func newCancelCause() (o cancelCause) {
 	return o
 }
 
-// ok reports whether there is a connection at all. Methods of none return syscall.EINVAL, as those
-// of package net do: an error path may close what Dial did not return.
+// ok reports whether c is a connection. Methods of a nil or zero Conn return syscall.EINVAL, as
+// those of package net do: an error path may close what Dial did not return.
 func (c *Conn) ok() bool { return c != nil && c.assoc != nil }
 
-// ConnectionState returns what the last handshake agreed on; before the first is
-// complete, the zero value.
+// ConnectionState returns what the last handshake negotiated, or the zero value before the first
+// handshake is complete.
 func (c *Conn) ConnectionState() ConnectionState {
 	if c.ok() {
 		if s := c.state.Load(); s != nil {
@@ -167,8 +166,8 @@ func (c *Conn) LocalAddr() net.Addr {
 	return c.assoc.LocalAddr()
 }
 
-// RemoteAddr returns the addresses of the peer, an *[Addr]. Never take them for
-// the peer's identity (RFC 6083, Section 6).
+// RemoteAddr returns the addresses of the peer, an *[Addr]. Do not use them to identify the peer
+// (RFC 6083, Section 6).
 func (c *Conn) RemoteAddr() net.Addr {
 	if !c.ok() {
 		return nil
@@ -184,8 +183,8 @@ func (c *Conn) SetDeadline(t time.Time) error {
 	return c.SetWriteDeadline(t)
 }
 
-// SetReadDeadline makes reads fail with os.ErrDeadlineExceeded after t. Nothing is lost by that.
-// Every [Stream] has deadlines of its own.
+// SetReadDeadline makes reads fail with os.ErrDeadlineExceeded after t. No data is lost. Each
+// [Stream] has its own deadlines.
 func (c *Conn) SetReadDeadline(t time.Time) error {
 	if !c.ok() {
 		return syscall.EINVAL
@@ -193,8 +192,8 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 	return c.setReadDeadline(&c.own, t)
 }
 
-// SetWriteDeadline makes writes fail with os.ErrDeadlineExceeded after t: nothing of the message
-// was sent then.
+// SetWriteDeadline makes writes fail with os.ErrDeadlineExceeded after t. Nothing of such a message
+// has been sent.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
 	if !c.ok() {
 		return syscall.EINVAL
@@ -219,11 +218,11 @@ func (c *Conn) setWriteDeadline(p *party, t time.Time) error {
 	return nil
 }
 
-// Context returns a context that is done as soon as the peer will send nothing more: it has closed
-// its direction, the connection has failed, or it was closed here. Messages that were received
-// before can still be read. [context.Cause] of it is the error that reads return after them: io.EOF
-// after the peer's close_notify, net.ErrClosed after Close or Abort, or what went wrong. Before the
-// handshake is complete it is not done unless the handshake has failed.
+// Context returns a context that is done when the peer will not send anything else: it has closed
+// its direction, the connection has failed, or this end has closed it. Messages received before can
+// still be read. [context.Cause] returns the error that reads return after them: io.EOF after the
+// peer's close_notify, net.ErrClosed after Close or Abort, or the reason of the failure. Before the
+// handshake is complete, the context is done only if the handshake has failed.
 func (c *Conn) Context() context.Context {
 	if !c.ok() {
 		return context.Background()

@@ -14,37 +14,37 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// Dial makes an association with address, a “host:port” or “a/b:port”, and does the
-// handshake. The network is “sctp”, “sctp4” or “sctp6”, for the SCTP of the kernel, or
-// one of these with “+udp” behind, as “sctp+udp”, for that of this process.
+// Dial sets up an association with address, a “host:port” or “a/b:port”, and performs the
+// handshake. The network is “sctp”, “sctp4” or “sctp6” for the kernel's SCTP, or one of
+// these followed by “+udp”, such as “sctp+udp”, for SCTP in this process.
 //
-// SCTP of this process needs nothing of the kernel but UDP, inside which it goes (RFC 6951). The
-// UDP port of the peer is [SCTPOptions].UDPEncapPort, 9899 if that is 0. The association has a UDP
-// port of its own on this side, the same for all of several addresses of [Dialer].LocalAddr.
+// SCTP in this process runs inside UDP (RFC 6951) and does not need support of the kernel. The UDP
+// port of the peer is [SCTPOptions].UDPEncapPort, or 9899 if that is 0. The association has its own
+// local UDP port, the same for all addresses of [Dialer].LocalAddr.
 //
-// Without [Config].ServerName the host is the name that the server's certificate must have. Of a
-// name with several addresses they are tried one after the other until one accepts an association,
-// each but the last for a share of the time and [Config].HandshakeTimeout at most. Of a list of
-// hosts each name stands for its first address, and all belong to one server.
+// If [Config].ServerName is empty, the host is the name that the server's certificate must contain.
+// If a name has several addresses, Dial tries them in order until one accepts an association; each
+// attempt except the last gets a share of the time, at most [Config].HandshakeTimeout. In a list of
+// hosts, each name stands for its first address, and all of them belong to one server.
 //
-// It returns when each end has accepted the other. In DTLS 1.3 a client could send before the
-// server has judged its certificate; Dial waits for the server's answer, half a round trip more,
-// lest a refusal surface in some later call.
+// Dial returns when both ends have accepted each other. In DTLS 1.3 a client could send data before
+// the server has verified its certificate. Dial waits half a round trip longer for the server's
+// answer, so that it returns the error of a rejection.
 func Dial(network, address string, config *Config) (*Conn, error) {
 	return DialContext(context.Background(), network, address, config)
 }
 
-// DialContext is Dial, given up when ctx is done. Errors are a *[net.OpError].
+// DialContext is like [Dial], but gives up when ctx is done. Errors are a *[net.OpError].
 func DialContext(ctx context.Context, network, address string, config *Config) (*Conn, error) {
 	return (&Dialer{Config: config}).DialConn(ctx, network, address)
 }
 
-// A Dialer dials with a Config, from an address of this host. From a port of its choice it dials
-// again by itself, once, where the server may still have an association with that port: that of a
-// host which has lost its power, for example.
+// A Dialer dials with a Config, and optionally from a local address. With a fixed local port, it
+// retries once if the server may still have an association with that port, for example after a
+// power failure of this host.
 type Dialer struct {
 	Config    *Config
-	LocalAddr *Addr // nil: any; the server is notified of several
+	LocalAddr *Addr // nil means any; the server learns of several
 
 	// nil: the kernel's
 	dialer func(ctx context.Context, network string, local, remote *Addr, config *Config) (
@@ -61,8 +61,8 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	return c, nil
 }
 
-// DialConn makes an association with address, and does the handshake, as [DialContext] does. It is
-// to DialContext as [Listener.AcceptConn] is to Accept.
+// DialConn sets up an association with address and performs the handshake, as the function
+// [DialContext] does.
 func (d *Dialer) DialConn(ctx context.Context, network, address string) (*Conn, error) {
 	opError := &net.OpError{Op: "dial", Net: network}
 	if d.LocalAddr != nil {
@@ -103,10 +103,10 @@ func (d *Dialer) DialConn(ctx context.Context, network, address string) (*Conn, 
 	return c, nil
 }
 
-// mayBeRestart reports whether err may come from an association with the same addresses and ports
-// that the server still had, as after a crash of this host. The new one is a restart of that (RFC
-// 9260, Section 5.2.2), without what was agreed on for this one, and the server ends it as soon as
-// it learns of that. Then the way is free.
+// mayBeRestart reports whether err may be due to an association with the same addresses and ports
+// that the server still had, as after a crash of this host. The new association is then a restart
+// of the old one (RFC 9260, Section 5.2.2), without what was negotiated for the new one, and the
+// server ends it when it learns of the restart. A second attempt then succeeds.
 func mayBeRestart(err error) bool {
 	if e, ok := errtype.As[*AuthUnsupportedError](err); ok {
 		return e.Peer
@@ -136,8 +136,8 @@ func (d *Dialer) dialOnce(ctx context.Context, network string, addrs []*Addr, co
 	return c, addr, c.HandshakeContext(ctx)
 }
 
-// associate tries the addresses of a name one after the other, as [net.Dialer] does. The error is
-// that of the first.
+// associate tries the addresses of a name in order, as [net.Dialer] does. The error is that of the
+// first address.
 func (d *Dialer) associate(ctx context.Context, network string, addrs []*Addr,
 	config *Config) (a stream.Association, addr *Addr, err error) {
 	dial := dialKernel
@@ -164,8 +164,9 @@ func (d *Dialer) associate(ctx context.Context, network string, addrs []*Addr,
 	return nil, addr, err
 }
 
-// shareOf is the context for one address of several that are left: a fair share of the time, but
-// two seconds if there are so many, and limit at most. The last one has all that is left.
+// shareOf returns the context for one of the left remaining addresses: an equal share of the time,
+// but two seconds if there are that many, and at most limit. The last address gets all that is
+// left.
 func shareOf(ctx context.Context, left int, limit time.Duration) (context.Context,
 	context.CancelFunc) {
 	if left == 1 {

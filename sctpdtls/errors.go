@@ -13,57 +13,57 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// Whose fault a failure was: every error that ends a connection by an alert of this end matches one
-// of these with errors.Is.
+// Every error that ends a connection with an alert of this end matches one of these with errors.Is,
+// which says whose fault it was.
 var (
-	ErrPeerMisbehaved = dtlscore.ErrPeerMisbehaved // the peer did what the protocol forbids
-	ErrInvalidMessage = dtlscore.ErrInvalidMessage // something from the peer could not be parsed
+	ErrPeerMisbehaved = dtlscore.ErrPeerMisbehaved // the peer violated the protocol
+	ErrInvalidMessage = dtlscore.ErrInvalidMessage // a message of the peer could not be parsed
 	// the peer has nothing in common with the Config
 	ErrPeerIncompatible = dtlscore.ErrPeerIncompatible
-	// the peer did not prove an identity that is accepted
+	// the peer did not prove an accepted identity
 	ErrPeerUntrusted = dtlscore.ErrPeerUntrusted
-	// this end's program asked for what cannot be done
+	// this end's program called a method or set a field wrongly
 	ErrMisuse = dtlscore.ErrMisuse
 )
 
-// ErrKeysUsedUp is returned by writes and [Conn.KeyUpdate] when the keys of DTLS have protected as
-// many records as they may, and there can be no new ones on this connection.
+// ErrKeysUsedUp is returned by writes and [Conn.KeyUpdate] if the DTLS keys have protected as many
+// records as allowed, and this connection cannot change them.
 var ErrKeysUsedUp = dtlscore.ErrKeysUsedUp
 
-// An AlertError is the end of a connection by a fatal alert. Its fields are
+// An AlertError means that a fatal alert ended the connection. Its fields are
 //
 //	Alert Alert // its number
-//	Local bool  // this end has sent it, otherwise the peer
+//	Local bool  // sent by this end, otherwise by the peer
 //	Err   error // the reason; nil if the alert came from the peer
 type AlertError = dtlscore.AlertError
 
-// An AuthUnsupportedError means that SCTP-AUTH (RFC 4895) does not protect user
-// data. Nothing of DTLS was sent. Its fields are
+// An AuthUnsupportedError means that SCTP-AUTH (RFC 4895) does not protect user data. DTLS has not
+// sent anything. Its fields are
 //
-//	Peer    bool                  // for lack of it at the other end, otherwise here
+//	Peer    bool                  // the other end lacks it, otherwise this one
 //	Missing []authchunk.ChunkType // chunk types that are not authenticated
-//	Err     error                 // why this system refuses SCTP-AUTH, if it does
+//	Err     error                 // why this system does not support SCTP-AUTH, or nil
 type AuthUnsupportedError = authchunk.UnsupportedError
 
-// A NoSCTPError means that this system has no SCTP, and says how to get it. Its field is
+// A NoSCTPError means that this system has no SCTP. Its text says how to get it. Its field is
 //
 //	Err error // of the system
 type NoSCTPError = stream.NoSCTPError
 
-// An OptionError means that a field of [SCTPOptions] has a value that cannot be used, and says what
-// can. It matches syscall.EINVAL. Its fields are
+// An OptionError reports an invalid value of a field of [SCTPOptions], and names valid ones. It
+// matches syscall.EINVAL. Its fields are
 //
 //	Option string // the field of SCTPOptions
 //	Value  any
-//	Remedy string // what would do
+//	Remedy string // what to use instead
 type OptionError = stream.OptionError
 
-// A MessageTooLargeError is returned for a message that does not fit into one
-// record. Nothing was sent. RFC 6083, Section 1.1.
+// A MessageTooLargeError is returned for a message that does not fit into one record. Nothing has
+// been sent. RFC 6083, Section 1.1.
 type MessageTooLargeError struct {
 	Size  int // of the message, in bytes
-	Limit int // what the peer of this connection takes: ConnectionState.MaxWrite
-	Own   int // what this end takes: ConnectionState.MaxRead
+	Limit int // of the peer of this connection: ConnectionState.MaxWrite
+	Own   int // limit of this end: ConnectionState.MaxRead
 }
 
 func (e *MessageTooLargeError) Error() string {
@@ -77,36 +77,39 @@ func (e *MessageTooLargeError) Error() string {
 		e.Size, limit, own, how)
 }
 
-// A StreamError is returned for a stream that the association does not have. Nothing was sent.
+// A StreamError is returned for a stream that the association does not have. Nothing has been sent.
 type StreamError struct{ Stream, Streams uint16 }
 
 func (e *StreamError) Error() string {
 	return fmt.Sprintf(
-		"sctpdtls: no stream %d: the association has outgoing streams 0 to %d; ask for more with SCTPOptions.OutStreams here and MaxInStreams at the peer", e.Stream, e.Streams-1)
+		"sctpdtls: no stream %d: the association has outgoing streams 0 to %d; ask for more with "+
+			"SCTPOptions.OutStreams here and MaxInStreams at the peer", e.Stream, e.Streams-1)
 }
 
 // A PartialReliabilityError is returned for a message with a Lifetime or a limit of Retransmissions
-// on an association without partial reliability (RFC 3758). Nothing was sent.
+// on an association without partial reliability (RFC 3758). Nothing has been sent.
 type PartialReliabilityError struct {
-	Peer bool // this end has asked for it, and the peer has not
+	Peer bool // this end supports it, but the peer does not
 }
 
 func (e *PartialReliabilityError) Error() string {
 	if e.Peer {
-		return "sctpdtls: the peer has no partial reliability (RFC 3758), so that no message can be given up; set SCTPOptions.PartialReliability there"
+		return "sctpdtls: the peer has no partial reliability (RFC 3758), so no message can be " +
+			"abandoned; set SCTPOptions.PartialReliability there"
 	}
-	return "sctpdtls: a message with a Lifetime or Retransmissions: set SCTPOptions.PartialReliability at both ends (RFC 3758)"
+	return "sctpdtls: a message with a Lifetime or Retransmissions: set " +
+		"SCTPOptions.PartialReliability at both ends (RFC 3758)"
 }
 
-// An AssociationError means that the association ended without the close_notify that would have
-// shown that nothing is missing. It matches io.ErrUnexpectedEOF with errors.Is, and unwraps to what
-// the kernel said. It never matches net.ErrClosed, which stands for a Close of this end.
+// An AssociationError means that the association ended without close_notify, so that messages may
+// be missing. It matches io.ErrUnexpectedEOF with errors.Is, and unwraps to the error of the
+// kernel. It never matches net.ErrClosed, which means that this end called Close.
 type AssociationError struct {
-	// State is AssocShutdown if the peer, or someone in its name, shut it down without close_notify,
-	// AssocAborted, AssocLost or AssocRestarted.
+	// State is AssocShutdown if the peer, or an attacker in its name, shut the association down
+	// without close_notify; or AssocAborted, AssocLost or AssocRestarted.
 	State AssocState
 	Cause uint16 // error cause code of an ABORT (RFC 9260, Section 3.3.10), else 0
-	Err   error  // what the kernel said; nil for a shutdown and a restart
+	Err   error  // of the kernel; nil for a shutdown and a restart
 }
 
 func (e *AssociationError) Error() string {
@@ -115,9 +118,11 @@ func (e *AssociationError) Error() string {
 		return "sctpdtls: the association was shut down without close_notify: what came may be truncated"
 	case AssocAborted:
 		return fmt.Sprintf(
-			"sctpdtls: the association was aborted by the peer, or in its name (cause %d): what came may be truncated", e.Cause)
+			"sctpdtls: the association was aborted by the peer, or in its name (cause %d): what came "+
+				"may be truncated", e.Cause)
 	case AssocRestarted:
-		return "sctpdtls: the peer restarted the association, which ends the DTLS connection (RFC 6083, Section 4.2); dial again"
+		return "sctpdtls: the peer restarted the association, which ends the DTLS connection (RFC 6083, " +
+			"Section 4.2); dial again"
 	default:
 		return fmt.Sprintf(
 			"sctpdtls: the association was lost (%v): what was sent last may not have arrived; dial again",
@@ -127,13 +132,12 @@ func (e *AssociationError) Error() string {
 
 func (e *AssociationError) Unwrap() error { return e.Err }
 
-// Is makes errors.Is recognise a truncation.
+// Is makes errors.Is recognize a truncation.
 func (e *AssociationError) Is(target error) bool { return target == io.ErrUnexpectedEOF }
 
-// ErrPeerClosed is returned for what cannot be sent any more because the peer has closed the
-// connection: its close_notify has come, and then either the end of the association, or it came in
-// the middle of a renegotiation. It matches syscall.EPIPE with errors.Is, as package net's error
-// for writing to a peer that is gone.
+// ErrPeerClosed is returned for what cannot be sent because the peer has closed the connection: its
+// close_notify has arrived, followed by the end of the association, or during a renegotiation. It
+// matches syscall.EPIPE with errors.Is, like the error of package net for writing to a closed peer.
 var ErrPeerClosed error = peerClosedError{}
 
 type peerClosedError struct{}
@@ -143,43 +147,47 @@ func (peerClosedError) Error() string {
 }
 func (peerClosedError) Is(target error) bool { return target == syscall.EPIPE }
 
-// A TruncationError means that messages of the peer are missing, and will never come: someone on
-// the path has removed them, and acknowledged them in this end's name, which SCTP does not
-// authenticate. It is inside of the [AlertError] with which the connection ends, and matches
-// io.ErrUnexpectedEOF; the peer gets the alert.
+// A TruncationError means that messages of the peer are missing and will never arrive: an attacker
+// on the path has removed them and acknowledged them in this end's name, which SCTP does not
+// authenticate. It is wrapped by the [AlertError] that ends the connection, and matches
+// io.ErrUnexpectedEOF. The peer gets the alert.
 type TruncationError struct {
-	// Missing is a number of DATA chunks, of which each message has at least one, and there may be
-	// more. What came after them on ordered streams is lost as well. 0 is an unknown number, for the
-	// association had ended: see [Config].RequireComplete.
+	// Missing is the number of missing DATA chunks, at least one for each message. What followed them
+	// on ordered streams is lost too. 0 means unknown, because the association had ended: see
+	// [Config].RequireComplete.
 	Missing int
 }
 
 func (e *TruncationError) Error() string {
 	if e.Missing == 0 {
-		return "sctpdtls: the association ended before it could be asked whether messages are missing, which Config.RequireComplete demands"
+		return "sctpdtls: the association ended before it could be asked whether messages are missing, " +
+			"which Config.RequireComplete requires"
 	}
 	return fmt.Sprintf(
-		"sctpdtls: %d DATA chunks of the peer are missing: somebody on the path has removed them and acknowledged them in this end's name", e.Missing)
+		"sctpdtls: %d DATA chunks of the peer are missing: somebody on the path has removed them and "+
+			"acknowledged them in this end's name", e.Missing)
 }
 
-// Is makes errors.Is recognise a truncation.
+// Is makes errors.Is recognize a truncation.
 func (e *TruncationError) Is(target error) bool { return target == io.ErrUnexpectedEOF }
 
 // A HandshakeTimeoutError means that the handshake did not end before [Config].HandshakeTimeout or
 // the deadline of its context. It matches os.ErrDeadlineExceeded with errors.Is and is a timeout as
 // in [net.Error].
 type HandshakeTimeoutError struct {
-	// KeyInUse is set when this end had already sent under the first SCTP-AUTH
-	// key made from the handshake. SCTP drops what is authenticated with another key in silence.
+	// KeyInUse is true if this end had already sent under the first SCTP-AUTH key of the handshake.
+	// SCTP silently drops what is authenticated with another key.
 	KeyInUse bool
 	Err      error // the context's
 }
 
 func (e *HandshakeTimeoutError) Error() string {
 	if e.KeyInUse {
-		return "sctpdtls: handshake timed out after the SCTP-AUTH key was changed: the keys may differ; is the peer an OpenSSL before 1.1.1b? Then set LegacyLabel (RFC 6083, Section 4.8)"
+		return "sctpdtls: handshake timed out after the SCTP-AUTH key was changed: the keys may differ; " +
+			"is the peer an OpenSSL before 1.1.1b? Then set LegacyLabel (RFC 6083, Section 4.8)"
 	}
-	return "sctpdtls: handshake timed out: the peer accepted the association, but does not answer; does it speak DTLS on this port?"
+	return "sctpdtls: handshake timed out: the peer accepted the association, but does not answer; " +
+		"does it speak DTLS on this port?"
 }
 
 func (e *HandshakeTimeoutError) Unwrap() []error { return []error{e.Err, os.ErrDeadlineExceeded} }
@@ -190,15 +198,15 @@ func (e *HandshakeTimeoutError) Timeout() bool { return true }
 // Temporary implements net.Error.
 func (e *HandshakeTimeoutError) Temporary() bool { return false }
 
-// A CloseTimeoutError means that the peer did not acknowledge everything that was
-// written before [Config].CloseTimeout: some of it may be lost. It matches os.ErrDeadlineExceeded.
+// A CloseTimeoutError means that the peer did not acknowledge everything that was written before
+// [Config].CloseTimeout, so that some of it may be lost. It matches os.ErrDeadlineExceeded.
 type CloseTimeoutError struct{}
 
 func (*CloseTimeoutError) Error() string {
 	return "sctpdtls: the peer did not acknowledge all messages before CloseTimeout; the association was aborted"
 }
 
-// Is makes errors.Is recognise a timeout.
+// Is makes errors.Is recognize a timeout.
 func (*CloseTimeoutError) Is(target error) bool { return target == os.ErrDeadlineExceeded }
 
 // Timeout implements net.Error.
@@ -207,7 +215,7 @@ func (*CloseTimeoutError) Timeout() bool { return true }
 // Temporary implements net.Error.
 func (*CloseTimeoutError) Temporary() bool { return false }
 
-// ErrRenegotiationRefused is returned by [Conn.Renegotiate] when the peer does not want
-// to. The connection goes on as it was.
+// ErrRenegotiationRefused is returned by [Conn.Renegotiate] if the peer refuses. The connection
+// continues unchanged.
 var ErrRenegotiationRefused = errors.New(
 	"sctpdtls: the peer refuses to renegotiate; it has to allow it (Config.Renegotiation)")

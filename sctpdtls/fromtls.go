@@ -12,28 +12,28 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 )
 
-// A TLSConfigError names a field of a [tls.Config] that [FromTLS] cannot honour, and what there is
-// instead.
+// A TLSConfigError names a field of a [tls.Config] that [FromTLS] does not support, and the
+// alternative.
 type TLSConfigError struct{ Field, Remedy string }
 
 func (e *TLSConfigError) Error() string {
 	return fmt.Sprintf("sctpdtls: tls.Config.%s means nothing here: %s", e.Field, e.Remedy)
 }
 
-// FromTLS returns a Config that means for DTLS over SCTP what c means for TLS over TCP, for those
-// who have one already; a nil c is an empty one. It returns a [TLSConfigError] for a field that it
-// cannot honour, rather than to leave it out. DTLS 1.2 and 1.3 stand for TLS 1.2 and 1.3. Cipher
-// suites and groups that are not implemented here are left out, which allows less than c, never
-// more; it is an error if none is left. As in crypto/tls the order of those lists does not count,
-// and ClientCAs nil means the host's authorities if clients are verified.
+// FromTLS returns a Config for DTLS over SCTP that corresponds to c for TLS over TCP; a nil c means
+// an empty one. It returns a [TLSConfigError] for a field that it does not support, rather than
+// ignoring it. TLS 1.2 and 1.3 become DTLS 1.2 and 1.3. Cipher suites and groups that are not
+// implemented are omitted, so the result allows less than c, never more; it is an error if none is
+// left. As in crypto/tls, the order of those lists does not matter, and nil ClientCAs mean the
+// host's authorities if clients are verified.
 //
-// Like crypto/tls, a server gives session tickets unless SessionTicketsDisabled is set. Their keys
-// are made from the first of those that SessionTicketKey or [tls.Config.SetSessionTicketKeys] has
-// set, so that servers which have it in common take each other's tickets; otherwise they change
-// every day. A Config from GetConfigForClient for which no key was set has those of c.
-// [Config].TicketKeys of the result can be set at any time later.
+// As in crypto/tls, a server issues session tickets unless SessionTicketsDisabled is set. Their
+// keys are derived from the first key of SessionTicketKey or [tls.Config.SetSessionTicketKeys], so
+// that servers with the same key accept each other's tickets; without such a key they change every
+// day. A Config from GetConfigForClient without a key uses those of c. [Config].TicketKeys of the
+// result can be set at any later time.
 //
-// The slices, pools and functions of c are shared with the result. TLS may use c at the same time.
+// The result shares the slices, pools and functions of c. TLS can use c at the same time.
 func FromTLS(c *tls.Config) (*Config, error) {
 	if c = c.Clone(); c == nil { // under the lock for the fields that a server of TLS fills in
 		c = new(tls.Config)
@@ -176,7 +176,7 @@ var withoutCounterpart = []TLSConfigError{
 
 const noECH = "there is no Encrypted Client Hello"
 
-// unsupported returns an error for the first field of c that cannot be honoured.
+// unsupported returns an error for the first field of c that cannot be supported.
 func unsupported(c *tls.Config) error {
 	fields := reflect.ValueOf(c).Elem()
 	for _, e := range withoutCounterpart {

@@ -157,7 +157,7 @@ func TestFromTLSConnects(t *testing.T) {
 	}
 }
 
-// A verifier's error ends the handshake, and so does a field that cannot be honoured in the answer
+// A verifier's error ends the handshake, and so does a field that cannot be supported in the answer
 // of GetConfigForClient.
 func TestFromTLSRefuses(t *testing.T) {
 	refused := errors.New("refused")

@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// Handshake is HandshakeContext with no context.
+// Handshake is HandshakeContext with a background context.
 func (c *Conn) Handshake() error { return c.HandshakeContext(context.Background()) }
 
-// HandshakeContext does the handshake if it has not been done yet. There is no need to
-// call it for connections from Dial and Listener. An error is final, unless ctx was done while
-// another goroutine did the handshake. The time limit is that of
-// ctx or [Config].HandshakeTimeout, whichever is shorter; the deadlines do not matter.
+// HandshakeContext performs the handshake if that has not been done yet. Connections from Dial and
+// Listener do not need it. An error is final, unless ctx was done while another goroutine performed
+// the handshake. The time limit is that of ctx or [Config].HandshakeTimeout, whichever is shorter;
+// deadlines have no effect.
 func (c *Conn) HandshakeContext(ctx context.Context) error {
 	if !c.ok() {
 		return syscall.EINVAL

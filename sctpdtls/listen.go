@@ -14,9 +14,9 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// A Listener accepts associations and does their handshakes, beside each other and bounded in
-// number and time; Accept hands out authenticated connections only. A slow or failing peer neither
-// blocks it nor shows in it: see [Trace].HandshakeDone. It is a net.Listener.
+// A Listener accepts associations and performs their handshakes concurrently, limited in number and
+// time. Accept returns authenticated connections only. A peer that is slow or fails does not block
+// it, and is not visible there: see [Trace].HandshakeDone. A Listener is a net.Listener.
 type Listener struct {
 	socket stream.Listener
 	addr   net.Addr
@@ -37,12 +37,12 @@ type Listener struct {
 	changed  chan struct{} // closed when deadline changes
 }
 
-// Listen listens on address: “host:port”, “a/b:port” for several addresses of this host, or
-// “:port” for all of them, which are those of IPv4 on a kernel without IPv6. The network is
-// “sctp”, “sctp4” or “sctp6”, or one of these with “+udp” behind for SCTP of this
-// process inside UDP (RFC 6951). Then [SCTPOptions].UDPEncapPort is the UDP port to listen on, 9899
-// if that is 0; clients are notified of several addresses, and not of all of them. Errors are a
-// *[net.OpError].
+// Listen listens on address: “host:port”, “a/b:port” for several addresses of this host,
+// or “:port” for all of them (only IPv4 on a kernel without IPv6). The network is
+// “sctp”, “sctp4” or “sctp6”, or one of these followed by “+udp” for SCTP in this
+// process inside UDP (RFC 6951). For the latter, [SCTPOptions].UDPEncapPort is the UDP
+// port to listen on, or 9899 if that is 0; clients learn of several addresses, but not
+// of a wildcard. Errors are a *[net.OpError].
 func Listen(network, address string, config *Config) (*Listener, error) {
 	opError := &net.OpError{Op: "listen", Net: network}
 	fail := func(err error) (*Listener, error) {
@@ -72,8 +72,8 @@ func Listen(network, address string, config *Config) (*Listener, error) {
 	return newListener(socket, config), nil
 }
 
-// NewListener accepts associations of inner, which it closes in the end, and does their handshakes,
-// as [tls.NewListener] does with connections.
+// NewListener returns a Listener for the associations of inner, as [tls.NewListener] does for
+// connections. Closing it closes inner.
 func NewListener(inner stream.Listener, config *Config) (*Listener, error) {
 	if config == nil {
 		return nil, errNoConfig
@@ -179,7 +179,7 @@ func (l *Listener) refuse(a stream.Association, err error) error {
 	return err
 }
 
-// Accept waits for the next connection whose handshake succeeded: a *[Conn].
+// Accept waits for the next connection whose handshake has succeeded, a *[Conn].
 func (l *Listener) Accept() (net.Conn, error) {
 	c, err := l.AcceptConn(context.Background())
 	if err != nil {
@@ -191,7 +191,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 // ok reports whether there is a Listener at all.
 func (l *Listener) ok() bool { return l != nil && l.socket != nil }
 
-// AcceptConn is Accept, given up when ctx is done. After Close it returns an error that matches
+// AcceptConn is like Accept, but gives up when ctx is done. After Close, its error matches
 // net.ErrClosed.
 func (l *Listener) AcceptConn(ctx context.Context) (*Conn, error) {
 	if !l.ok() {
@@ -227,8 +227,8 @@ func (l *Listener) AcceptConn(ctx context.Context) (*Conn, error) {
 	}
 }
 
-// Addr returns the addresses that are listened on, an *[Addr]: the unspecified one if that is all
-// of the host.
+// Addr returns the addresses that the Listener listens on, an *[Addr]: the unspecified address if
+// it listens on all addresses of the host.
 func (l *Listener) Addr() net.Addr {
 	if l == nil {
 		return nil
@@ -249,9 +249,9 @@ func (l *Listener) SetDeadline(t time.Time) error {
 	return nil
 }
 
-// Close stops listening, ends the handshakes under way, and closes the connections that were not
-// accepted, for which it waits as [Conn.Close] does. Connections that were accepted go on. It can
-// be called again.
+// Close stops listening, ends handshakes in progress, and closes the connections that have not been
+// accepted, which it waits for as [Conn.Close] does. Accepted connections are not affected. Close
+// can be called again.
 func (l *Listener) Close() error {
 	if !l.ok() {
 		return syscall.EINVAL

@@ -10,8 +10,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// ErrNoAddressChanges is returned by [Conn.BindAdd] and [Conn.BindRemove] unless both ends have
-// asked for [SCTPOptions].AddressChanges.
+// ErrNoAddressChanges is returned by [Conn.BindAdd] and [Conn.BindRemove] unless both ends have set
+// [SCTPOptions].AddressChanges.
 var ErrNoAddressChanges = stream.ErrNoAddressChanges
 
 // optional calls f with the association as an A, which is one of the optional interfaces of package
@@ -28,7 +28,7 @@ func optional[A any](c *Conn, f func(A) error) error {
 	return c.whyEnded(f(a))
 }
 
-// Paths returns the paths to the peer. After the end of the association it fails with the error of
+// Paths returns the paths to the peer. After the end of the association, the error is that of
 // writes.
 func (c *Conn) Paths() (paths []Path, err error) {
 	err = optional(c, func(a stream.Multihomed) (err error) {
@@ -38,28 +38,28 @@ func (c *Conn) Paths() (paths []Path, err error) {
 	return paths, err
 }
 
-// SetPrimary makes the path to this address of the peer the primary one (RFC 6458, Section 8.1.9).
+// SetPrimary makes the path to this address of the peer the primary path (RFC 6458, Section 8.1.9).
 func (c *Conn) SetPrimary(peer netip.Addr) error {
 	return optional(c, func(a stream.Multihomed) error { return a.SetPrimary(peer) })
 }
 
-// BindAdd adds an address of this host to the association and tells the peer (RFC 5061), without
-// waiting for its consent. This end must have been bound to addresses of its own choice, by
-// [Dialer].LocalAddr or [Listen], not to all. Associations that a [Listener] makes later are not
-// concerned.
+// BindAdd adds an address of this host to the association and informs the peer (RFC 5061), without
+// waiting for its answer. This end must have been bound to specific addresses, by
+// [Dialer].LocalAddr or [Listen], not to a wildcard. Later associations of a [Listener] are not
+// affected.
 func (c *Conn) BindAdd(local netip.Addr) error {
 	return optional(c, func(a stream.Multihomed) error { return a.BindAdd(local) })
 }
 
-// BindRemove takes an address of this host from the association and tells the peer, as
-// [Conn.BindAdd] does. The last one stays.
+// BindRemove removes an address of this host from the association and informs the peer, as
+// [Conn.BindAdd] does. The last address cannot be removed.
 func (c *Conn) BindRemove(local netip.Addr) error {
 	return optional(c, func(a stream.Multihomed) error { return a.BindRemove(local) })
 }
 
-// SetStreamPriority gives an outgoing stream its value for [SCTPOptions].Scheduler: for
-// SchedulerPriority the least goes first, for SchedulerWeightedQueue it is the weight. Others do
-// not mind it.
+// SetStreamPriority sets the value of an outgoing stream for [SCTPOptions].Scheduler:
+// SchedulerPriority sends the lowest value first, for SchedulerWeightedQueue the value is the
+// weight. Other schedulers ignore it.
 func (c *Conn) SetStreamPriority(id, value uint16) error {
 	err := optional(c, func(a stream.Prioritizer) error { return a.SetStreamPriority(id, value) })
 	if err != nil && c.ok() {

@@ -4,14 +4,14 @@ import (
 	"context"
 )
 
-// KeyUpdate makes new keys of DTLS 1.3 for what this end sends, and asks the peer to do so too or
-// not (RFC 8446, Section 4.6.3). It returns when the peer was told; the new keys are in use when
-// the peer has answered. Reads and writes go on meanwhile, except that writes wait until what was
-// written before has arrived. The key of SCTP-AUTH stays: only a new association, or a
-// renegotiation of DTLS 1.2, changes that; see [AuthKeyNearLimit].
+// KeyUpdate changes the DTLS 1.3 keys with which this end sends, and optionally requests that the
+// peer does the same (RFC 8446, Section 4.6.3). It returns when the KeyUpdate has been sent; the
+// new keys are used when the peer has acknowledged it. Reads and writes continue, but writes wait
+// until everything written before has arrived. The SCTP-AUTH key does not change: only a
+// renegotiation of DTLS 1.2 or a new association changes it, see [AuthKeyNearLimit].
 //
-// Errors that match os.ErrDeadlineExceeded, or the context's, do not end the connection, nor those
-// that match [ErrMisuse] (as for another version than 1.3) or [ErrKeysUsedUp].
+// An error that matches os.ErrDeadlineExceeded, the error of ctx, [ErrMisuse] (as with DTLS 1.2) or
+// [ErrKeysUsedUp] does not end the connection.
 func (c *Conn) KeyUpdate(ctx context.Context, request KeyUpdateRequest) error {
 	if err := c.HandshakeContext(ctx); err != nil {
 		return err

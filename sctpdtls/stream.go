@@ -7,30 +7,29 @@ import (
 	"time"
 )
 
-// A Stream is one SCTP stream of a [Conn] as a net.Conn of its own, with its own deadlines. The
-// messages that the peer sends on it are read here and no more from the Conn. Every Write is one
-// message.
+// A Stream is one SCTP stream of a [Conn] as a net.Conn with its own deadlines. It reads the
+// messages that the peer sends on this stream, which the Conn then no longer reads. Each Write
+// sends one message.
 //
-// There is no one to say hello or goodbye to: streams exist from the beginning of the association
-// to its end, in both directions, and the peer need not make a Stream of it. An end of the
-// connection is the end of all streams: reads return io.EOF then, or what [Conn.ReadMessage]
-// returns.
+// SCTP streams are neither opened nor closed: all of them exist during the whole association, in
+// both directions, and the peer need not have a Stream. The end of the connection is the end of all
+// streams: reads then return io.EOF, or the error of [Conn.ReadMessage].
 //
-// SCTP delivers the messages of a stream in the order in which they were written, and does not let
-// one stream wait for what another one has lost. But all streams share the association's window:
-// see [Config].ReadQueue for what happens when one is not read.
+// SCTP delivers the messages of a stream in order, and a loss on one stream does not delay another.
+// But all streams share the receive window of the association: [Config].ReadQueue describes what
+// happens if one is not read.
 //
-// All methods may be called at the same time by any goroutine.
+// All methods can be called concurrently by any goroutine.
 type Stream struct {
 	party
 	conn *Conn
 	id   uint16
 }
 
-// Stream returns the Stream with a number, the same one until it is closed. From now on the
-// messages of that stream are read there; those of it that the Conn has kept are among them. Stream
-// 0 may be used: the control records of DTLS, which travel there, are not seen. Writes fail with a
-// [StreamError] if the association has no such stream.
+// Stream returns the Stream with a number, the same one until it is closed. From then on it gets
+// the messages of that stream, including those that are queued. Stream 0 can be used; the DTLS
+// control records on it are not visible. Writes return a [StreamError] if the association has no
+// such stream.
 func (c *Conn) Stream(id uint16) *Stream {
 	if !c.ok() {
 		return nil
@@ -56,9 +55,9 @@ func (c *Conn) newStream(id uint16) *Stream {
 	return s
 }
 
-// AcceptStream waits for a message on a stream that has no Stream, and returns one for it, on which
-// that message is the first to be read. [Conn.ReadMessage] at the same time may take the message
-// before. Errors are those of ReadMessage, and that of ctx.
+// AcceptStream waits for a message on a stream without a Stream, and returns a Stream for it, which
+// reads that message first. A concurrent [Conn.ReadMessage] may take the message instead. Errors
+// are those of ReadMessage and of ctx.
 func (c *Conn) AcceptStream(ctx context.Context) (*Stream, error) {
 	if !c.ok() {
 		return nil, syscall.EINVAL
@@ -145,11 +144,11 @@ func (s *Stream) Write(b []byte) (n int, err error) {
 	return s.conn.write(&s.party, b, MessageInfo{Stream: s.id, PPID: s.conn.config.PPID})
 }
 
-// Close ends the use of s, not the connection, nor does it tell the peer: SCTP's streams do not
-// end. Reads and writes of s that wait return net.ErrClosed. What was written is delivered.
-// Messages that s has received and nobody has read, and all that come later, go to
-// [Conn.ReadMessage], [Conn.AcceptStream] or the next [Conn.Stream] of that number; only the rest
-// of a message that Read has begun is lost.
+// Close ends the use of s. It neither closes the connection nor informs the peer, because SCTP
+// streams do not end. Blocked reads and writes of s return net.ErrClosed. What was written is
+// delivered. Unread messages of s, and later ones, go to [Conn.ReadMessage], [Conn.AcceptStream] or
+// the next [Conn.Stream] with that number; only the rest of a message that Read has returned in
+// part is lost.
 func (s *Stream) Close() error {
 	if !s.ok() {
 		return syscall.EINVAL
