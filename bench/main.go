@@ -189,7 +189,7 @@ func runIdle(args []string) error {
 		return err
 	}
 	defer n.Close()
-	var r measure.Report
+	r := measure.Report{About: map[string]string{"commit": commit}}
 	err = association.Idle(&r, n, *program, *most, counting)
 	return errors.Join(err, r.Write(flags.Arg(0)))
 }

@@ -33,7 +33,11 @@ var inside = []string{svg.Ink, svg.Ink, svg.Paper, svg.Paper, svg.Paper}
 
 // Charts draws into folder what r has of the ratios that matter most.
 func Charts(folder string, r *measure.Report) error {
-	byOpenSSL := chart{title: "The same work carries how many times as many messages as OpenSSL's DTLS 1.2?", below: "OpenSSL is 1. DTLS 1.2, SHA-1, one association; one way the better of WriteMessage and WriteMessages."}
+	byOpenSSL := chart{
+		title: "The same work carries how many times as many messages as OpenSSL's DTLS 1.2?",
+		below: "OpenSSL is 1. DTLS 1.2, SHA-1, one association; " +
+			"one way the better of WriteMessage and WriteMessages.",
+	}
 	byAuth := chart{title: "What DTLS costs an application that has SCTP-AUTH already",
 		below: "Bare SCTP-AUTH in Go is 1. DTLS 1.2, SHA-1, one association."}
 	for _, size := range association.Sizes {

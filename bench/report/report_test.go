@@ -157,6 +157,33 @@ func measured() *measure.Report {
 	return r
 }
 
+// TestTables looks at what is measured in parts, each of which says of which commit it is.
+func TestTables(t *testing.T) {
+	r := &measure.Report{About: map[string]string{"commit": "0123abc", "unit": "1,000 instructions"}}
+	for i, figure := range association.IdleFigures {
+		r.AddValue("idle/100 associations", "dtls1.2", figure, float64(i))
+		r.AddValue("idle/1000 associations", "dtls1.2", figure, float64(10*i))
+	}
+	r.AddValue("idle/10 associations", "dtls1.2", association.IdleFigures[0], 7)
+	rates := map[string]float64{"openssl": 10000, "dtls1.2": 8000, "dtls1.2 batch": 16000}
+	for who, rate := range rates {
+		r.AddValue("discard/64/64 associations/1 streams", who, "messages/s", rate)
+	}
+	const idleHead = "|  | associations | associations/s | KiB of the process each | " +
+		"KiB of the kernel for both ends each | instructions a second each |\n|---|---|---|---|---|---|\n"
+	want := map[string]string{
+		"idle": idleHead + "| dtls1.2 | 1000 | 0.00 | 10.0 | 20.0 | 30.0 |\n\nCommit 0123abc.\n",
+		"idle-all": idleHead + "| dtls1.2 | 10 | 7.00 | – | – | – |\n" +
+			"|  | 100 | 0.00 | 1.00 | 2.00 | 3.00 |\n" +
+			"|  | 1000 | 0.00 | 10.0 | 20.0 | 30.0 |\n\nCommit 0123abc.\n",
+		"64x1": "|  | 1,000 instructions of a message | 64 B | 1024 B |\n|---|---|---|---|\n" +
+			"| one way | openssl | 100 | – |\n|  | dtls1.2 | 62.5 (1.60) | – |\n\nCommit 0123abc.\n",
+	}
+	if got := Tables(r); !maps.Equal(got, want) {
+		t.Errorf("got %q\nwant %q", got, want)
+	}
+}
+
 // TestDocument fills the page as it is in the repository, whatever was measured.
 func TestDocument(t *testing.T) {
 	text, err := os.ReadFile("../../docs/performance.md")

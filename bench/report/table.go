@@ -88,6 +88,16 @@ func (t *table) text() string {
 	return t.String()
 }
 
+// dated returns the table with the commit that was measured, which may be another one than that of
+// other tables.
+func (t *table) dated(r *measure.Report) string {
+	text := t.text()
+	if text != "" {
+		text += "\nCommit " + r.About["commit"] + ".\n"
+	}
+	return text
+}
+
 // about names what was measured, in a line.
 func about(r *measure.Report) string {
 	if r.About["kernel"] == "" {
@@ -206,7 +216,7 @@ func messages(r *measure.Report, programs []compared) string {
 	return t.text()
 }
 
-// shape is the table of a part that may be measured at another commit than others.
+// shape is the table of a part.
 func shape(r *measure.Report, associations, streams int) string {
 	sizes := association.CheckedSizes
 	if associations > 1 {
@@ -215,10 +225,7 @@ func shape(r *measure.Report, associations, streams int) string {
 	var t table
 	t.row(sizeHeads(sizes, "", r.About["unit"]+" of a message")...)
 	kindRows(&t, r, slices.Concat(hashes...), associations, streams, sizes)
-	if t.rows > 1 {
-		t.WriteString("\n" + about(r))
-	}
-	return t.text()
+	return t.dated(r)
 }
 
 // overSCTP are the programs of handshakes, in the order of the table.
@@ -305,5 +312,5 @@ func idle(r *measure.Report, least int) string {
 			words = ""
 		}
 	}
-	return t.text()
+	return t.dated(r)
 }
