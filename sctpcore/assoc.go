@@ -61,7 +61,7 @@ type Assoc struct {
 	shake  handshake
 	paths  []*path
 	main   *path // the primary path
-	mtu    int   // packets of this size fit on all paths that are in use
+	cut    int   // the largest DATA chunk that is made
 	in     inbound
 	out    outbound
 	auth   authState
@@ -90,7 +90,7 @@ type Stats struct {
 }
 
 func newAssoc(config *Config, rand io.Reader, key *cookieKeys) *Assoc {
-	a := &Assoc{config: config, rand: rand, key: key, mtu: config.MTU}
+	a := &Assoc{config: config, rand: rand, key: key}
 	a.shake.timer, a.shutdown.timer, a.shutdown.guard, a.in.sackTimer = never, never, never, never
 	a.auth.keys = map[uint16]*sharedKey{}
 	if config.Auth { // RFC 4895, Section 5: the endpoint pair shared key 0 is empty
@@ -157,6 +157,7 @@ func (a *Assoc) up(now time.Duration) {
 
 // startPaths begins with all paths once both ends have agreed.
 func (a *Assoc) startPaths(now time.Duration) {
+	a.resize()
 	for _, p := range a.paths {
 		p.congestion.begin(a.pmdcs(p.mtu))
 		p.errors = 0

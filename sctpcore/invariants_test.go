@@ -64,8 +64,9 @@ func (a *Assoc) invariants() error {
 				p.probeAt == never && !p.sendProbe) {
 			return fmt.Errorf("path %v: %+v", p.peer, p.plpmtu)
 		}
-		if used := p.state == PathActive || p.state == PathPotentiallyFailed; used && p.mtu < a.mtu {
-			return fmt.Errorf("path %v: packets of %d bytes, messages are cut for %d", p.peer, p.mtu, a.mtu)
+		used := p.state == PathActive || p.state == PathPotentiallyFailed
+		if used && a.pmdcs(p.mtu) < a.cut {
+			return fmt.Errorf("path %v: packets of %d bytes, chunks of %d", p.peer, p.mtu, a.cut)
 		}
 	}
 	if a.mayData() {

@@ -148,7 +148,7 @@ func (a *Assoc) Send(now time.Duration, b []byte, info Info) error {
 		proto.key = a.auth.active
 	}
 	// RFC 9260, Section 6.9: fragments fit into packets of their own.
-	size := a.pmdcs(a.mtu) - dataHeaderLen
+	size := a.cut - dataHeaderLen
 	for rest := b; len(rest) > 0; {
 		n := min(size, len(rest))
 		c := outChunks.get(n, func(storage []byte) *outChunk { return &outChunk{data: storage} })

@@ -45,17 +45,25 @@ func (a *Assoc) setMTU(p *path, mtu int) {
 }
 
 // resize finds the size to which messages are cut: fragments have to fit on every path where they
-// may go again. RFC 9260, Section 7.3.
+// may go again. RFC 9260, Section 7.3. With IPv6, what proves too large cannot be fragmented by
+// routers, so no chunk is made that does not fit everywhere: packets above Config.MTU have several.
 func (a *Assoc) resize() {
-	a.mtu = 0
+	mtu, ip6 := 0, false
 	for _, p := range a.paths {
-		if usable := p.state == PathActive || p.state == PathPotentiallyFailed; usable &&
-			(a.mtu == 0 || p.mtu < a.mtu) {
-			a.mtu = p.mtu
+		if p.state == PathActive || p.state == PathPotentiallyFailed {
+			if mtu == 0 || p.mtu < mtu {
+				mtu = p.mtu
+			}
+			ip6 = ip6 || p.peer.Addr().Is6()
 		}
 	}
-	if a.mtu == 0 {
-		a.mtu = a.config.MTU
+	if mtu == 0 {
+		mtu = a.config.MTU
+	}
+	a.cut = a.pmdcs(mtu)
+	if safe := a.pmdcs(a.config.MTU); ip6 && a.cut > safe {
+		n := (a.cut + safe - 1) / safe
+		a.cut = a.cut / n &^ 3
 	}
 }
 
@@ -170,7 +178,7 @@ func (a *Assoc) suspect(p *path) {
 		p.former = p.mtu
 		a.setMTU(p, a.config.MTU)
 	default:
-		if p.stalls++; p.stalls < 2 {
+		if p.stalls++; p.stalls < 2 || p.peer.Addr().Is6() { // RFC 8200, Section 5: 1,280 bytes fit
 			return
 		}
 		a.setMTU(p, minPLPMTU)

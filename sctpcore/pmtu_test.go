@@ -2,6 +2,7 @@ package sctpcore
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -377,4 +378,36 @@ func TestMTUConfig(t *testing.T) {
 			t.Errorf("%d, %d is accepted", c.MTU, c.MaxMTU)
 		}
 	}
+}
+
+// TestChunksOfIPv6: no DATA chunk is larger than fits everywhere, for what was sent has to arrive
+// when packets of its size do not any more, and routers of IPv6 fragment nothing. RFC 8200, Section
+// 5.
+func TestChunksOfIPv6(t *testing.T) {
+	p := newTestPeer(t, &Config{MaxMTU: 1472})
+	p.from = netip.MustParseAddrPort("[2001:db8::2]:9899")
+	p.listen()
+	p.raw(0, peerChunk(chunkInit, 0, peerInit))
+	p.want("INIT-ACK")
+	p.raw(p.core.tag, chunkOf(chunkCookieEcho, 0, p.cookie))
+	if got := p.next(); got != "COOKIE-ACK" {
+		t.Fatal(got)
+	}
+	p.wantProbe(1452)
+	p.answer()
+	p.wantMTU(1452)
+	p.write(strings.Repeat("x", 2000), Info{})
+	p.want("DATA +0 stream 0 ssn 0 B 704 bytes | DATA +1 stream 0 ssn 0  704 bytes",
+		"DATA +2 stream 0 ssn 0 E 592 bytes")
+	p.sleep(time.Second)
+	p.wantMTU(1232)
+	for range 3 {
+		p.sleep(10 * time.Second)
+		for got := p.next(); got != ""; got = p.next() {
+			if strings.HasPrefix(got, "DATA") && len(p.last) > 1232 {
+				t.Errorf("%d bytes: %s", len(p.last), got)
+			}
+		}
+	}
+	p.wantMTU(1232) // which IPv6 has everywhere
 }
