@@ -26,7 +26,8 @@ var mayImport = map[string][]string{
 		module + "stream", module + "internal/simnet", module + "internal/sctpudp",
 		module + "sctpcore", module + "authchunk",
 	},
-	"internal/simnet": {},
+	"internal/simnet":  {},
+	"internal/tuntest": {"golang.org/x/sys/"},
 	"sctptest": {
 		module + "stream", module + "internal/simnet", module + "internal/sctpudp",
 		module + "sctpcore",

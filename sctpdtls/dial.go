@@ -16,11 +16,15 @@ import (
 
 // Dial sets up an association with address, a “host:port” or “a/b:port”, and performs the
 // handshake. The network is “sctp”, “sctp4” or “sctp6” for the kernel's SCTP, or one of
-// these followed by “+udp”, such as “sctp+udp”, for SCTP in this process.
+// these followed by “+udp” or “+ip”, such as “sctp+udp”, for SCTP in this process.
 //
-// SCTP in this process runs inside UDP (RFC 6951) and does not need support of the kernel. The UDP
-// port of the peer is [SCTPOptions].UDPEncapPort, or 9899 if that is 0. The association has its own
-// local UDP port, the same for all addresses of [Dialer].LocalAddr.
+// With “+udp”, SCTP in this process runs inside UDP (RFC 6951) and does not need support of the
+// kernel. The UDP port of the peer is [SCTPOptions].UDPEncapPort, or 9899 if that is 0. The
+// association has its own local UDP port, the same for all addresses of [Dialer].LocalAddr.
+//
+// With “+ip” it runs directly over IP, as the kernel's does, for peers without UDP encapsulation.
+// This requires Linux, CAP_NET_RAW, and a kernel whose SCTP is not loaded, since that would abort
+// every association. A [RawIPError] reports what is missing.
 //
 // If [Config].ServerName is empty, the host is the name that the server's certificate must contain.
 // If a name has several addresses, Dial tries them in order until one accepts an association; each
@@ -85,7 +89,7 @@ func (d *Dialer) DialConn(ctx context.Context, network, address string) (*Conn, 
 	if _, err := dtlscore.Client(coreConfig); err != nil {
 		return fail(err)
 	}
-	sctp, _ := withoutUDP(network)
+	sctp, _ := below(network)
 	addrs, err := resolveAll(ctx, sctp, address)
 	if err != nil {
 		return fail(err)
@@ -141,7 +145,7 @@ func (d *Dialer) dialOnce(ctx context.Context, network string, addrs []*Addr, co
 func (d *Dialer) associate(ctx context.Context, network string, addrs []*Addr,
 	config *Config) (a stream.Association, addr *Addr, err error) {
 	dial := dialKernel
-	if _, udp := withoutUDP(network); udp {
+	if _, under := below(network); under != "" {
 		dial = dialUDP
 	}
 	if d.dialer != nil {

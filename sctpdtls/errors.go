@@ -50,6 +50,15 @@ type AuthUnsupportedError = authchunk.UnsupportedError
 //	Err error // of the system
 type NoSCTPError = stream.NoSCTPError
 
+// A RawIPError reports that SCTP in this process cannot run directly over IP on this system, and
+// says what to do. Its field is
+//
+//	Err error // ErrKernelSCTP, or of the system: os.ErrPermission, errors.ErrUnsupported
+type RawIPError = stream.RawIPError
+
+// ErrKernelSCTP is wrapped by a [RawIPError] if the kernel's SCTP is loaded.
+var ErrKernelSCTP = stream.ErrKernelSCTP
+
 // An OptionError reports an invalid value of a field of [SCTPOptions], and names valid ones. It
 // matches syscall.EINVAL. Its fields are
 //

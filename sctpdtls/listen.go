@@ -40,9 +40,10 @@ type Listener struct {
 // Listen listens on address: “host:port”, “a/b:port” for several addresses of this host,
 // or “:port” for all of them (only IPv4 on a kernel without IPv6). The network is
 // “sctp”, “sctp4” or “sctp6”, or one of these followed by “+udp” for SCTP in this
-// process inside UDP (RFC 6951). For the latter, [SCTPOptions].UDPEncapPort is the UDP
-// port to listen on, or 9899 if that is 0; clients learn of several addresses, but not
-// of a wildcard. Errors are a *[net.OpError].
+// process inside UDP (RFC 6951), or by “+ip” for SCTP in this process directly over IP (see
+// [Dial]). With “+udp”, [SCTPOptions].UDPEncapPort is the UDP port to listen on, or 9899
+// if that is 0. With both, clients learn of several addresses, but not of a wildcard. Errors
+// are a *[net.OpError].
 func Listen(network, address string, config *Config) (*Listener, error) {
 	opError := &net.OpError{Op: "listen", Net: network}
 	fail := func(err error) (*Listener, error) {
@@ -55,14 +56,14 @@ func Listen(network, address string, config *Config) (*Listener, error) {
 	if _, err := dtlscore.Server(config.core()); err != nil {
 		return fail(err) // now rather than at every connection
 	}
-	sctp, udp := withoutUDP(network)
+	sctp, under := below(network)
 	addr, err := ResolveAddr(context.Background(), sctp, address)
 	if err != nil {
 		return fail(err)
 	}
 	opError.Addr = addr
 	listen := listenKernel
-	if udp {
+	if under != "" {
 		listen = listenUDP
 	}
 	socket, err := listen(network, addr, config)

@@ -187,7 +187,7 @@ func (w *udpEnds) socket(server bool, port uint16) (*sctpudp.Socket, error) {
 
 func (w *udpEnds) listen() *udpListener {
 	w.t.Helper()
-	o, err := w.config().udp()
+	o, err := w.config().sctpcore()
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -216,7 +216,7 @@ func (w *udpEnds) accept(l *udpListener) association {
 func (w *udpEnds) dial(
 	udpPort, sctpPort, peerPort uint16, peer netip.AddrPort,
 ) (association, error) {
-	o, err := w.config().udp()
+	o, err := w.config().sctpcore()
 	if err != nil {
 		return nil, err
 	}

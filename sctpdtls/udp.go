@@ -15,14 +15,18 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// This file is SCTP of this process inside UDP (RFC 6951), as kernel.go is that of the kernel.
+// This file is SCTP of this process, inside UDP (RFC 6951) or straight over IP, as kernel.go is
+// that of the kernel.
 
-// withoutUDP returns the network without its “+udp”, and whether it had that.
-func withoutUDP(network string) (sctp string, udp bool) {
-	if sctp, udp = strings.CutSuffix(network, "+udp"); udp && !strings.HasPrefix(sctp, "sctp") {
-		return network, false
+// below takes what is below SCTP of this process off a network's name: “udp” or “ip”. It is
+// empty for SCTP of the kernel.
+func below(network string) (sctp, under string) {
+	for _, under := range []string{"udp", "ip"} {
+		if sctp, ok := strings.CutSuffix(network, "+"+under); ok && strings.HasPrefix(sctp, "sctp") {
+			return sctp, under
+		}
 	}
-	return sctp, udp
+	return network, ""
 }
 
 // A udpAssociation is an association of package sctpudp, with the addresses that users know.
@@ -35,8 +39,24 @@ func newUDPAssociation(a *sctpudp.Assoc, o *SCTPOptions) stream.Association {
 	return udpAssociation{a}
 }
 
-// udp returns the options of c in the words of package sctpcore.
-func (c *Config) udp() (*sctpcore.Config, error) {
+// udp returns the options of c in the words of package sctpcore, and the UDP port of servers.
+func (c *Config) udp(network string) (o *sctpcore.Config, port uint16, err error) {
+	if o, err = c.sctpcore(); err != nil {
+		return nil, 0, err
+	}
+	port = c.SCTP.UDPEncapPort
+	if _, under := below(network); under == "udp" {
+		return o, cmp.Or(port, sctpudp.Port), nil
+	}
+	if port != 0 {
+		return nil, 0, &OptionError{Option: "UDPEncapPort", Value: port,
+			Remedy: fmt.Sprintf("there is no UDP below the network %q; want 0", network)}
+	}
+	return o, 0, nil
+}
+
+// sctpcore returns the options of c in the words of package sctpcore.
+func (c *Config) sctpcore() (*sctpcore.Config, error) {
 	if err := cmp.Or(c.check(), checkBuffers(&c.SCTP, c.largeRecord())); err != nil {
 		return nil, err
 	}
@@ -46,13 +66,14 @@ func (c *Config) udp() (*sctpcore.Config, error) {
 	return sctpudp.NewConfig(&o)
 }
 
-// openUDP opens UDP sockets for addresses of this host. The peer is notified of several, and of a
-// single one learns by itself.
+// openUDP opens UDP sockets for addresses of this host, or raw IP sockets. INIT and
+// INIT ACK list several addresses; a single one the peer sees.
 func openUDP(
 	network string, local *Addr, port uint16, config *sctpcore.Config,
 ) (*sctpudp.Socket, error) {
+	sctp, under := below(network)
 	var addrs []netip.Addr
-	for _, p := range addrPorts(local, network) {
+	for _, p := range addrPorts(local, sctp) {
 		if addr := p.Addr(); !slices.Contains(addrs, addr) {
 			addrs = append(addrs, addr)
 		}
@@ -66,7 +87,11 @@ func openUDP(
 		}
 		config.Addresses = addrs
 	}
-	s, err := sctpudp.Open("udp"+strings.TrimPrefix(network, "sctp"), port, addrs...)
+	family := strings.TrimPrefix(sctp, "sctp")
+	if under == "ip" {
+		return sctpudp.OpenIP(under+family, addrs...)
+	}
+	s, err := sctpudp.Open(under+family, port, addrs...)
 	if err != nil {
 		return nil, inner(err)
 	}
@@ -76,19 +101,18 @@ func openUDP(
 func dialUDP(
 	ctx context.Context, network string, local, remote *Addr, config *Config,
 ) (stream.Association, error) {
-	o, err := config.udp()
+	o, udpPort, err := config.udp(network)
 	if err != nil {
 		return nil, err
 	}
-	network, _ = withoutUDP(network)
 	s, err := openUDP(network, local, 0, o)
 	if err != nil {
 		return nil, err
 	}
 	defer s.Close() // it ends with the association
-	udpPort := cmp.Or(config.SCTP.UDPEncapPort, sctpudp.Port)
+	sctp, _ := below(network)
 	var peers []netip.AddrPort
-	for _, p := range addrPorts(remote, network) {
+	for _, p := range addrPorts(remote, sctp) {
 		peers = append(peers, netip.AddrPortFrom(p.Addr(), udpPort))
 	}
 	port := uint16(0)
@@ -110,12 +134,11 @@ type udpListener struct {
 }
 
 func listenUDP(network string, addr *Addr, config *Config) (stream.Listener, error) {
-	o, err := config.udp()
+	o, udpPort, err := config.udp(network)
 	if err != nil {
 		return nil, err
 	}
-	network, _ = withoutUDP(network)
-	s, err := openUDP(network, addr, cmp.Or(config.SCTP.UDPEncapPort, sctpudp.Port), o)
+	s, err := openUDP(network, addr, udpPort, o)
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +177,13 @@ func (l *udpListener) Accept() (stream.Association, error) {
 func (l *udpListener) Addr() net.Addr { return l.addr }
 
 // Close leaves the socket to the associations that were accepted.
-func (l *udpListener) Close() error { return errors.Join(l.Listener.Close(), l.socket.Close()) }
+func (l *udpListener) Close() error {
+	err := l.Listener.Close()
+	if err == net.ErrClosed { // and so is the socket
+		return err
+	}
+	return errors.Join(err, l.socket.Close())
+}
 
 func (u udpAssociation) LocalAddr() net.Addr  { return fromUDPAddr(u.Assoc.LocalAddr()) }
 func (u udpAssociation) RemoteAddr() net.Addr { return fromUDPAddr(u.Assoc.RemoteAddr()) }

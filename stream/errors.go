@@ -71,3 +71,26 @@ func (e *NoSCTPError) Error() string {
 }
 
 func (e *NoSCTPError) Unwrap() error { return e.Err }
+
+// ErrKernelSCTP means that the kernel's SCTP is loaded. It answers what is not its own with ABORT,
+// which would end every association of a program that has SCTP of its own on raw sockets.
+var ErrKernelSCTP = errors.New("the kernel's SCTP is loaded, and would end every association")
+
+// A RawIPError means that a program cannot have SCTP of its own straight over IP. Err is
+// [ErrKernelSCTP], what the system said when a raw socket was opened, as os.ErrPermission, or
+// errors.ErrUnsupported on other systems than Linux.
+type RawIPError struct{ Err error }
+
+func (e *RawIPError) Error() string {
+	remedy := "the program needs CAP_NET_RAW for a raw socket (setcap cap_net_raw=ep FILE), " +
+		"or the network \"sctp+udp\""
+	switch {
+	case errors.Is(e.Err, ErrKernelSCTP):
+		remedy = "take the network \"sctp\", or unload the module sctp"
+	case errors.Is(e.Err, errors.ErrUnsupported):
+		remedy = "take the network \"sctp+udp\""
+	}
+	return fmt.Sprintf("sctp: not over IP: %v: %s", e.Err, remedy)
+}
+
+func (e *RawIPError) Unwrap() error { return e.Err }

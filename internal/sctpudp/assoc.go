@@ -101,17 +101,18 @@ func (a *Assoc) bind() {
 		return
 	}
 	a.released = true
+	port, _ := a.core.Ports()
 	s.endpoint.Forget(a.core)
 	delete(s.assocs, a.core)
 	if s.lingers && a.answers() {
 		time.AfterFunc(linger, func() {
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			s.release()
+			s.drop(port)
 		})
 		return
 	}
-	s.release()
+	s.drop(port)
 }
 
 // answers reports whether the peer may not have got the last packet. It is called with mu held.

@@ -7,13 +7,35 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpcore"
 )
 
-// A batchConn sends and receives several packets of one size with one system call. The room is for
-// what it needs beside, and belongs to the caller.
+// A batchConn sends and receives several packets with one system call. The room is for what it
+// needs beside, and belongs to the caller.
 type batchConn interface {
 	// writeBatch sends b as packets of size bytes, of which the last may be shorter.
 	writeBatch(b []byte, size int, to netip.AddrPort, room []byte)
-	// readBatch receives what writeBatch sends, or a part of it.
-	readBatch(b, room []byte) (n, size int, from netip.AddrPort, err error)
+	// newReceiver returns what receives up to count batches, or parts of them, with one system call.
+	newReceiver(count int) receiver
+}
+
+// A receiver receives what comes to a Conn.
+type receiver interface {
+	// receive waits, and calls f with packets of size bytes, of which the last may be shorter. They
+	// are valid until f returns.
+	receive(f func(from netip.AddrPort, b []byte, size int)) error
+}
+
+// A singleReceiver is that of a Conn that has no batches.
+type singleReceiver struct {
+	conn Conn
+	b    []byte
+}
+
+func (r *singleReceiver) receive(f func(from netip.AddrPort, b []byte, size int)) error {
+	n, from, err := r.conn.ReadFromUDPAddrPort(r.b)
+	if err != nil {
+		return err
+	}
+	f(from, r.b[:n], n)
+	return nil
 }
 
 // batchRoom is the length of the room.
@@ -32,9 +54,22 @@ const (
 // means.
 const burst = 32
 
-// maxMTU is up to which size packets are probed, from SCTP's common header on: with headers of IPv4
-// and UDP it is the 1,500 bytes of Ethernet, which few paths exceed.
-const maxMTU = 1500 - 20 - 8
+// maxMTU is up to which size packets are probed, from the header of IPv4 on: the 1,500 bytes of
+// Ethernet, which few paths exceed.
+const maxMTU = 1500
+
+// overhead is the size of the headers before SCTP's: of UDP, unless the socket is one of raw IP,
+// and of IP.
+func (s *Socket) overhead(ip6 bool) int {
+	n := 20
+	if ip6 {
+		n = 40
+	}
+	if s.used == nil {
+		n += 8
+	}
+	return n
+}
 
 // tuned returns config as it is best for the socket.
 func (s *Socket) tuned(config *sctpcore.Config) *sctpcore.Config {
@@ -46,7 +81,7 @@ func (s *Socket) tuned(config *sctpcore.Config) *sctpcore.Config {
 		c.MaxBurst = burst
 	}
 	if c.MTU == 0 && c.MaxMTU == 0 && s.links[0].whole != nil {
-		c.MaxMTU = maxMTU
+		c.MaxMTU = maxMTU - s.overhead(false)
 	}
 	return &c
 }

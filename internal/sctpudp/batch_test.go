@@ -2,7 +2,6 @@ package sctpudp
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"runtime"
 	"slices"
@@ -29,9 +28,7 @@ func (r *recorder) writeBatch(b []byte, size int, to netip.AddrPort, _ []byte) {
 	r.sent = append(r.sent, fmt.Sprintf("%d %dx%d+%d", to.Port(), len(b)/size, size, len(b)%size))
 }
 
-func (r *recorder) readBatch(b, room []byte) (n, size int, from netip.AddrPort, err error) {
-	return 0, 0, from, net.ErrClosed
-}
+func (r *recorder) newReceiver(int) receiver { return nil }
 
 // TestOutgoing: packets go together if they are of one size, but for the last, and to one address.
 func TestOutgoing(t *testing.T) {

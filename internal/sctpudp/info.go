@@ -139,21 +139,12 @@ func (a *Assoc) Paths() (paths []stream.Path, err error) {
 	return paths, err
 }
 
-// ipSize is the size of the largest IP packets of a path.
-func (s *Socket) ipSize(p sctpcore.PathInfo) int {
-	n := p.MTU + 8 + 20
-	if p.Peer.Addr().Is6() {
-		n += 20
-	}
-	return n
-}
-
 // paths is called with mu held.
 func (a *Assoc) paths() (paths []stream.Path) {
 	for _, p := range a.core.Paths(nil) {
 		paths = append(paths, stream.Path{
 			Addr: p.Peer.Addr(), State: pathState(p.State), Primary: p.Primary,
-			RTT: p.SRTT, RTO: p.RTO, Window: p.Window, MTU: a.socket.ipSize(p),
+			RTT: p.SRTT, RTO: p.RTO, Window: p.Window, MTU: p.MTU + a.socket.overhead(p.Peer.Addr().Is6()),
 		})
 	}
 	return paths

@@ -41,6 +41,14 @@ func newLink(c Conn) *link {
 	return l
 }
 
+// newReceiver returns what receives up to count batches at once, if batches there are.
+func (l *link) newReceiver(count int) receiver {
+	if l.batch != nil {
+		return l.batch.newReceiver(count)
+	}
+	return &singleReceiver{l.conn, make([]byte, maxPacket)}
+}
+
 // at is the address to which packets come here, not valid if that is any of the host.
 func (l *link) at() netip.Addr {
 	if l.local.Addr().IsUnspecified() {

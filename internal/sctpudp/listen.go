@@ -44,7 +44,7 @@ func (s *Socket) Listen(port uint16, config *sctpcore.Config) (*Listener, error)
 	l := &Listener{socket: s, port: chosen, ready: make(chan *Assoc, backlog),
 		closed: make(chan struct{})}
 	s.ports[chosen] = l
-	s.refs++
+	s.use(chosen)
 	return l, nil
 }
 
@@ -97,7 +97,7 @@ func (l *Listener) Close() error {
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		err = s.release()
+		err = s.drop(l.port)
 	})
 	return err
 }

@@ -17,6 +17,7 @@ import (
 type offloadConn struct {
 	*net.UDPConn
 	whole  *whole
+	family int
 	single atomic.Bool // the kernel has refused to cut, or must not be asked to
 }
 
@@ -34,7 +35,11 @@ func offload(c *net.UDPConn) Conn {
 	if err != nil {
 		return c
 	}
-	o := &offloadConn{UDPConn: c, whole: w}
+	family, err := familyOf(w.raw)
+	if err != nil {
+		return c
+	}
+	o := &offloadConn{UDPConn: c, whole: w, family: family}
 	o.single.Store(kernelHasSCTP())
 	return o
 }
@@ -72,19 +77,29 @@ func (c *offloadConn) writeBatch(b []byte, size int, to netip.AddrPort, room []b
 		}
 		c.single.Store(true)
 	}
-	for len(b) > 0 {
-		n := min(size, len(b))
-		c.WriteToUDPAddrPort(b[:n], to)
-		b = b[n:]
-	}
+	c.whole.mode.RLock()
+	defer c.whole.mode.RUnlock()
+	send(c.whole.raw, c.family, b, size, to)
 }
 
-func (c *offloadConn) readBatch(b, room []byte) (n, size int, from netip.AddrPort, err error) {
-	n, rooms, _, from, err := c.ReadMsgUDPAddrPort(b, room)
-	if size = groSize(room[:rooms]); size <= 0 {
-		size = n
+// newReceiver implements batchConn.
+func (c *offloadConn) newReceiver(count int) receiver {
+	return &groReceiver{newDatagrams(c.whole.raw, count)}
+}
+
+type groReceiver struct{ *datagrams }
+
+func (r *groReceiver) receive(f func(from netip.AddrPort, b []byte, size int)) error {
+	n, err := r.wait()
+	for i := range n {
+		b, control, from := r.at(i)
+		size := groSize(control)
+		if size <= 0 {
+			size = len(b)
+		}
+		f(from, b, size)
 	}
-	return n, size, from, err
+	return err
 }
 
 // appendSegment appends a control message that says of what size packets are to be.

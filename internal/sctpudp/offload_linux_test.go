@@ -3,6 +3,7 @@ package sctpudp
 import (
 	"bytes"
 	"net"
+	"net/netip"
 	"testing"
 )
 
@@ -24,22 +25,26 @@ func TestOffload(t *testing.T) {
 	to := y.LocalAddr().(*net.UDPAddr).AddrPort()
 	sent := bytes.Repeat([]byte("0123456789"), 1000)
 	var room [batchRoom]byte
+	r := y.newReceiver(3)
 	for _, single := range []bool{false, true} {
 		x.single.Store(single)
 		for _, size := range []int{1232, 3000, 10000} {
 			x.writeBatch(sent, size, to, room[:])
 			var got []byte
-			for reads := 0; len(got) < len(sent); reads++ {
-				b := make([]byte, maxPacket)
-				n, each, from, err := y.readBatch(b, room[:])
-				last := len(got)+n == len(sent)
-				if err != nil || from != x.LocalAddr().(*net.UDPAddr).AddrPort() {
-					t.Fatal(from, err)
+			for len(got) < len(sent) {
+				err := r.receive(func(from netip.AddrPort, b []byte, each int) {
+					last := len(got)+len(b) == len(sent)
+					if from != x.LocalAddr().(*net.UDPAddr).AddrPort() {
+						t.Fatal(from)
+					}
+					if each != size && !(last && each == len(b)) || !last && len(b)%size != 0 {
+						t.Errorf("%d bytes in packets of %d, want %d", len(b), each, size)
+					}
+					got = append(got, b...)
+				})
+				if err != nil {
+					t.Fatal(err)
 				}
-				if each != size && !(last && each == n) || !last && n%size != 0 {
-					t.Errorf("%d bytes in packets of %d, want %d", n, each, size)
-				}
-				got = append(got, b[:n]...)
 			}
 			if !bytes.Equal(got, sent) {
 				t.Errorf("packets of %d: something else came", size)
@@ -49,9 +54,9 @@ func TestOffload(t *testing.T) {
 	// More than a device lets through at once, and than a datagram has: it goes in parts.
 	x.single.Store(false)
 	x.writeBatch(sent, 65000, to, room[:])
-	if b := make([]byte, maxPacket); true {
-		if n, _, _, err := y.readBatch(b, room[:]); err != nil || n != len(sent) {
-			t.Errorf("%d bytes, %v", n, err)
-		}
+	n := 0
+	err := y.newReceiver(1).receive(func(_ netip.AddrPort, b []byte, _ int) { n += len(b) })
+	if err != nil || n != len(sent) {
+		t.Errorf("%d bytes, %v", n, err)
 	}
 }

@@ -3,6 +3,7 @@ package sctpudp
 import (
 	"cmp"
 	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"io"
 	"maps"
@@ -27,13 +28,17 @@ type Socket struct {
 	start  time.Time
 	// A socket with a port that nobody asks for stays for linger after its last association.
 	lingers bool
+	several int // how many batches are received at once
 
 	mu       sync.Mutex // guards the following
 	endpoint *sctpcore.Endpoint
 	assocs   map[*sctpcore.Assoc]*Assoc
 	ports    map[uint16]*Listener
-	refs     int // associations, listeners, and the user
+	refs     int // associations, listeners, and users
 	closed   bool
+	// If the socket is shared with the rest of the host, the SCTP ports that are used here, with how
+	// often.
+	used map[uint16]int
 }
 
 // Open opens UDP sockets for addresses of this host, or one for all of it if none is given or
@@ -92,6 +97,10 @@ const socketBuffer = 1 << 20
 // New returns a Socket over conns, of which there is one at least, and which it closes in the end:
 // some seconds after that if it lingers, to answer a peer that has not got the last packet.
 func New(lingers bool, conns ...Conn) (*Socket, error) {
+	return newSocket(lingers, nil, conns)
+}
+
+func newSocket(lingers bool, used map[uint16]int, conns []Conn) (*Socket, error) {
 	random := rand.Reader
 	if c, ok := conns[0].(interface{ Rand() io.Reader }); ok {
 		random = c.Rand()
@@ -103,11 +112,16 @@ func New(lingers bool, conns ...Conn) (*Socket, error) {
 	}
 	s := &Socket{
 		start:    time.Now(),
+		several:  1,
+		used:     used,
 		lingers:  lingers,
 		endpoint: endpoint,
 		assocs:   map[*sctpcore.Assoc]*Assoc{},
 		ports:    map[uint16]*Listener{},
 		refs:     1,
+	}
+	if !lingers || used != nil { // it is for many associations
+		s.several = 8
 	}
 	for _, c := range conns {
 		s.links = append(s.links, newLink(c))
@@ -139,7 +153,7 @@ func (s *Socket) Close() error {
 	if s.closed {
 		return net.ErrClosed
 	}
-	s.closed = true
+	s.closed = s.used == nil // else others may go on
 	return s.release()
 }
 
@@ -148,6 +162,7 @@ func (s *Socket) release() error {
 	if s.refs--; s.refs > 0 {
 		return nil
 	}
+	s.closed = true
 	var err error
 	for _, l := range s.links {
 		err = cmp.Or(l.conn.Close(), err) // which ends read
@@ -164,10 +179,11 @@ const maxPacket = 1 << 16
 // read takes packets until the socket is closed. If that is not by release, the network is gone and
 // everything ends.
 func (s *Socket) read(l *link) {
-	b, room := make([]byte, maxPacket), make([]byte, batchRoom)
+	receiver := l.newReceiver(s.several)
+	take := func(from netip.AddrPort, b []byte, size int) { s.receive(l, from, b, size) }
 	pause := time.Duration(0)
 	for {
-		n, size, from, err := l.readSome(b, room)
+		err := receiver.receive(take)
 		if errors.Is(err, net.ErrClosed) {
 			s.end()
 			return
@@ -179,7 +195,6 @@ func (s *Socket) read(l *link) {
 			continue
 		}
 		pause = 0
-		s.receive(l, from, b[:n], size)
 	}
 }
 
@@ -199,15 +214,6 @@ func (s *Socket) end() {
 		a.abort()
 		a.mu.Unlock()
 	}
-}
-
-// readSome waits for packets, of which all have size bytes but for the last, which may be shorter.
-func (l *link) readSome(b, room []byte) (n, size int, from netip.AddrPort, err error) {
-	if l.batch != nil {
-		return l.batch.readBatch(b, room)
-	}
-	n, from, err = l.conn.ReadFromUDPAddrPort(b)
-	return n, n, from, err
 }
 
 // receive takes packets of size bytes, of which the last may be shorter. Those of one association
@@ -251,6 +257,9 @@ func sameHeader(x, y []byte) bool {
 // receiveStray takes a packet that belongs to no association, and returns one that it makes. It is
 // called with mu held.
 func (s *Socket) receiveStray(l *link, from netip.AddrPort, packet []byte) *Assoc {
+	if s.used != nil && (len(packet) < 4 || s.used[binary.BigEndian.Uint16(packet[2:])] == 0) {
+		return nil // for another process
+	}
 	core := s.endpoint.Receive(s.now(), from, l.at(), packet)
 	for p, ok := s.endpoint.NextPacket(); ok; p, ok = s.endpoint.NextPacket() {
 		s.linkTo(p).write(p)
@@ -271,6 +280,25 @@ func (s *Socket) receiveStray(l *link, from netip.AddrPort, packet []byte) *Asso
 func (s *Socket) add(core *sctpcore.Assoc) *Assoc {
 	a := newAssoc(s, core)
 	s.assocs[core] = a
-	s.refs++
+	port, _ := core.Ports()
+	s.use(port)
 	return a
+}
+
+// use notes that an association or listener uses an SCTP port, drop that it does not any more. They
+// are called with mu held.
+func (s *Socket) use(port uint16) {
+	s.refs++
+	if s.used != nil {
+		s.used[port]++
+	}
+}
+
+func (s *Socket) drop(port uint16) error {
+	if s.used != nil {
+		if s.used[port]--; s.used[port] == 0 {
+			delete(s.used, port)
+		}
+	}
+	return s.release()
 }

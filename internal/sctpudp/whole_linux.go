@@ -23,31 +23,27 @@ func newWhole(c syscall.Conn) (*whole, error) {
 		return nil, err
 	}
 	w := &whole{raw: raw}
-	return w, w.set(unix.IP_PMTUDISC_PROBE, 0)
+	return w, w.set(unix.IP_PMTUDISC_PROBE)
 }
 
-// fragmenting calls f, whose packets may be fragmented: by routers with IPv4, and with IPv6 here,
-// to what every link takes (RFC 8200, Section 5).
+// fragmenting calls f, whose packets may be fragmented: by routers if they are of IPv4, and here if
+// they are of IPv6 and the kernel knows that it must.
 func (w *whole) fragmenting(f func() (int, error)) (int, error) {
-	const leastIPv6 = 1280
 	w.mode.Lock()
 	defer w.mode.Unlock()
-	if err := w.set(unix.IP_PMTUDISC_DONT, leastIPv6); err != nil {
+	if err := w.set(unix.IP_PMTUDISC_DONT); err != nil {
 		return 0, err
 	}
 	n, err := f()
-	return n, errors.Join(err, w.set(unix.IP_PMTUDISC_PROBE, 0))
+	return n, errors.Join(err, w.set(unix.IP_PMTUDISC_PROBE))
 }
 
 // set sets how packets go, for the families that the socket has.
-func (w *whole) set(mode, mtu6 int) (err error) {
+func (w *whole) set(mode int) (err error) {
 	cerr := w.raw.Control(func(fd uintptr) {
 		s := int(fd)
 		err4 := unix.SetsockoptInt(s, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, mode)
 		err6 := unix.SetsockoptInt(s, unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, mode)
-		if err6 == nil {
-			err6 = unix.SetsockoptInt(s, unix.IPPROTO_IPV6, unix.IPV6_MTU, mtu6)
-		}
 		if err4 != nil && err6 != nil {
 			err = err4
 		}

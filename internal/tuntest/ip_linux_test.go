@@ -1,0 +1,89 @@
+package tuntest_test
+
+import (
+	"errors"
+	"os"
+	"testing"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
+	"golang.org/x/sys/unix"
+)
+
+// TestIPPorts: raw sockets of a host all get all packets. Those for SCTP ports that somebody else
+// listens on, or has associations on, are left to them: they are not answered with ABORT.
+func TestIPPorts(t *testing.T) {
+	n := newNetwork(t, 1)
+	var listeners []*sctpdtls.Listener
+	for _, address := range []string{":5868", "10.0.0.2:5869", ":5870"} {
+		var ln *sctpdtls.Listener
+		err := n.Hosts[1].Do(func() (err error) {
+			ln, err = sctpdtls.Listen("sctp4+ip", address, config("server"))
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { ln.Close() })
+		listeners = append(listeners, ln)
+	}
+	aborts := 0
+	n.Tap(func(packet []byte) {
+		if packet[9] == 132 && len(packet) > 32 && packet[32] == 6 { // ABORT
+			aborts++
+		}
+	})
+	var conns []*sctpdtls.Conn
+	for i, address := range []string{"10.0.0.2:5868", "10.0.0.2:5869", "10.0.0.2:5870"} {
+		var c *sctpdtls.Conn
+		err := n.Hosts[0].Do(func() (err error) {
+			c, err = sctpdtls.DialContext(t.Context(), "sctp4+ip", address, config("client"))
+			return err
+		})
+		if err != nil {
+			t.Fatalf("%s: %v", address, err)
+		}
+		t.Cleanup(func() { c.Abort() })
+		s, err := listeners[i].AcceptConn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Abort() })
+		go echo(s)
+		conns = append(conns, c)
+	}
+	listeners[0].Close()
+	for i, c := range conns {
+		if err := exchange(c); err != nil {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+	n.Tap(nil)
+	if aborts != 0 {
+		t.Errorf("%d packets with ABORT", aborts)
+	}
+}
+
+// TestIPErrors: without CAP_NET_RAW the error says so.
+func TestIPErrors(t *testing.T) {
+	n := newNetwork(t, 1)
+	err := n.Hosts[1].Do(func() error {
+		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3} // of this thread
+		var none [2]unix.CapUserData
+		if err := unix.Capset(&header, &none[0]); err != nil {
+			t.Error(err)
+		}
+		_, err := sctpdtls.Listen("sctp4+ip", ":5868", config("server"))
+		return err
+	})
+	e, ok := errtype.As[*sctpdtls.RawIPError](err)
+	if !ok || !errors.Is(err, os.ErrPermission) || errors.Is(err, sctpdtls.ErrKernelSCTP) {
+		t.Errorf("%v, %+v", err, e)
+	}
+	c := config("client")
+	c.SCTP.UDPEncapPort = 9899
+	_, err = sctpdtls.Dial("sctp+ip", "10.0.0.2:5868", c)
+	if e, ok := errtype.As[*sctpdtls.OptionError](err); !ok || e.Option != "UDPEncapPort" {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,245 @@
+package tuntest_test
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/tuntest"
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
+)
+
+var minute = flag.Duration("minute", 6*time.Second, "how long TestMinute has traffic")
+
+// The test binary becomes an end of the traffic by these variables of its environment.
+const (
+	roleVariable     = "TUNTEST_ROLE"     // client or server
+	networkVariable  = "TUNTEST_NETWORK"  // as of sctpdtls.Dial
+	versionVariable  = "TUNTEST_VERSION"  // of DTLS
+	durationVariable = "TUNTEST_DURATION" // how long to write
+)
+
+// A report is what an end of the traffic has seen, which it prints in JSON.
+type report struct {
+	Sent, Received, Rekeys int
+	Errors                 []string
+	Paths                  []sctpdtls.Path
+	Stats                  sctpdtls.Stats
+}
+
+// TestMinute has traffic between two processes, both ways on 16 streams and over two paths, with 2
+// % loss and reordering, and new keys each second (-minute 1m for a minute of it). In the middle
+// the primary path dies for a while. Nothing is lost, repeated or out of order.
+func TestMinute(t *testing.T) {
+	for _, network := range []string{"sctp4+udp", "sctp4+ip"} {
+		for _, version := range []string{"1.2", "1.3"} {
+			t.Run(network+"/"+version, func(t *testing.T) {
+				t.Parallel()
+				n := newNetwork(t, 2)
+				for i := range 2 {
+					n.SetLink(i, tuntest.Link{})
+				}
+				traffic(t, n, network, version)
+			})
+		}
+	}
+}
+
+func traffic(t *testing.T, n *tuntest.Network, network, version string) {
+	const bad = 10 * time.Millisecond
+	link := tuntest.Link{Delay: bad, Jitter: bad * 8 / 10, Loss: 0.02}
+	start := func(role string, host *tuntest.Host) (cmd *exec.Cmd, out io.Reader) {
+		cmd = exec.CommandContext(t.Context(), os.Args[0])
+		cmd.Env = append(os.Environ(), roleVariable+"="+role, networkVariable+"="+network,
+			versionVariable+"="+version, durationVariable+"="+minute.String())
+		cmd.Stderr = os.Stderr
+		out, err := cmd.StdoutPipe()
+		if err == nil {
+			err = host.Do(cmd.Start)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cmd, out
+	}
+	server, fromServer := start("server", n.Hosts[1])
+	fmt.Fscanln(fromServer) // it listens
+	for i := range 2 {
+		n.SetLink(i, link)
+	}
+	client, fromClient := start("client", n.Hosts[0])
+	fmt.Fscanln(fromClient) // it is connected
+	fails := time.AfterFunc(*minute/3, func() {
+		dead := link
+		dead.Down = true
+		n.SetLink(0, dead)
+	})
+	defer fails.Stop()
+	heals := time.AfterFunc(*minute*7/12, func() { n.SetLink(0, link) })
+	defer heals.Stop()
+	var reports [2]report
+	for i, out := range []io.Reader{fromClient, fromServer} {
+		if err := json.NewDecoder(out).Decode(&reports[i]); err != nil {
+			t.Errorf("no report of end %d: %v", i, err)
+		}
+	}
+	if err := errors.Join(client.Wait(), server.Wait()); err != nil {
+		t.Error(err)
+	}
+	for i, r := range reports {
+		for _, e := range r.Errors {
+			t.Errorf("end %d: %s", i, e)
+		}
+		if other := reports[1-i]; r.Sent != other.Received || r.Sent == 0 {
+			t.Errorf("end %d has sent %d messages, and %d came", i, r.Sent, other.Received)
+		}
+		if r.Rekeys < int(*minute/time.Second)/3 {
+			t.Errorf("end %d has changed keys %d times", i, r.Rekeys)
+		}
+		t.Logf("end %d: %+v", i, r)
+	}
+	links := [2]tuntest.Count{n.Count(0), n.Count(1)}
+	if t.Logf("links: %+v", links); links[0].Lost == 0 || links[1].Delivered < links[0].Delivered/4 {
+		t.Errorf("the second path was not used: %+v", links)
+	}
+}
+
+// endOfTraffic is the process of an end.
+func endOfTraffic(role string) (status int) {
+	var r report
+	fail := func(err error) {
+		if err != nil {
+			r.Errors = append(r.Errors, err.Error())
+		}
+	}
+	c, err := open(role)
+	if err == nil {
+		r.run(c, role == "client", fail)
+	}
+	fail(err)
+	json.NewEncoder(os.Stdout).Encode(r)
+	return 0
+}
+
+func open(role string) (*sctpdtls.Conn, error) {
+	config, network := config(role), os.Getenv(networkVariable)
+	config.MinVersion = sctpdtls.VersionDTLS12
+	if config.MaxVersion = config.MinVersion; os.Getenv(versionVariable) == "1.3" {
+		config.MinVersion, config.MaxVersion = sctpdtls.VersionDTLS13, sctpdtls.VersionDTLS13
+	}
+	config.Renegotiation = sctpdtls.RenegotiateFreely
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if role == "server" {
+		ln, err := sctpdtls.Listen(network, "10.0.0.2/10.0.1.2:5868", config)
+		if err != nil {
+			return nil, err
+		}
+		defer ln.Close()
+		fmt.Println()
+		return ln.AcceptConn(ctx)
+	}
+	local := &sctpdtls.Addr{}
+	for _, a := range []string{"10.0.0.1", "10.0.1.1"} {
+		local.IPAddrs = append(local.IPAddrs, net.IPAddr{IP: netip.MustParseAddr(a).AsSlice()})
+	}
+	d := sctpdtls.Dialer{Config: config, LocalAddr: local}
+	c, err := d.DialConn(ctx, network, "10.0.0.2:5868")
+	if err == nil {
+		fmt.Println()
+	}
+	return c, err
+}
+
+// run writes and reads until both ends have said that they write no more.
+func (r *report) run(c *sctpdtls.Conn, isClient bool, fail func(error)) {
+	const streams = 16
+	duration, err := time.ParseDuration(os.Getenv(durationVariable))
+	fail(err)
+	c.SetDeadline(time.Now().Add(duration + patience))
+	var all sync.WaitGroup
+	var mu sync.Mutex // guards r.Errors
+	report := func(err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if len(r.Errors) < 10 {
+			fail(err)
+		}
+	}
+	begin := time.Now()
+	all.Go(func() {
+		message := make([]byte, 4000)
+		tick := time.NewTicker(10 * time.Millisecond)
+		defer tick.Stop()
+		for ; time.Since(begin) < duration; <-tick.C {
+			size := 8 + r.Sent*r.Sent%3992
+			binary.BigEndian.PutUint32(message, uint32(r.Sent/streams))
+			binary.BigEndian.PutUint32(message[4:], uint32(size))
+			info := sctpdtls.MessageInfo{Stream: uint16(r.Sent % streams)}
+			if err := c.WriteMessage(message[:size], info); err != nil {
+				report(fmt.Errorf("message %d: %w", r.Sent, err))
+				return
+			}
+			r.Sent++
+		}
+	})
+	all.Go(func() {
+		var next [streams]uint32
+		b := make([]byte, sctpdtls.MaxMessageSize)
+		for {
+			n, info, err := c.ReadMessage(b)
+			if err != nil {
+				if err != io.EOF {
+					report(fmt.Errorf("after %d messages: %w", r.Received, err))
+				}
+				return
+			}
+			number, size := binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:])
+			if number != next[info.Stream] || int(size) != n {
+				report(fmt.Errorf("stream %d: message %d of %d bytes, want message %d of %d", info.Stream,
+					number, n, next[info.Stream], size))
+			}
+			next[info.Stream] = number + 1
+			r.Received++
+		}
+	})
+	// The ends take turns in changing keys, each second.
+	turn := begin
+	if !isClient {
+		turn = turn.Add(time.Second)
+	}
+	for ; turn.Sub(begin) < duration-time.Second; turn = turn.Add(2 * time.Second) {
+		time.Sleep(time.Until(turn))
+		rekey := c.Renegotiate
+		if c.ConnectionState().Version == sctpdtls.VersionDTLS13 {
+			rekey = func(ctx context.Context) error { return c.KeyUpdate(ctx, sctpdtls.UpdateRequested) }
+		}
+		if err := rekey(context.Background()); err != nil {
+			report(fmt.Errorf("new keys after %v: %w", time.Since(begin), err))
+			break
+		}
+		r.Rekeys++
+	}
+	time.Sleep(time.Until(begin.Add(duration)))
+	r.Paths, err = c.Paths()
+	report(err)
+	r.Stats, err = c.Stats()
+	report(err)
+	if err := c.CloseWrite(); err != nil && !strings.Contains(err.Error(), "closed") {
+		report(fmt.Errorf("CloseWrite: %w", err))
+	}
+	all.Wait()
+	report(c.Close())
+}
