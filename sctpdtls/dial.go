@@ -22,9 +22,9 @@ import (
 // kernel. The UDP port of the peer is [SCTPOptions].UDPEncapPort, or 9899 if that is 0. The
 // association has its own local UDP port, the same for all addresses of [Dialer].LocalAddr.
 //
-// With “+ip” it runs directly over IP, as the kernel's does, for peers without UDP encapsulation.
-// This requires Linux, CAP_NET_RAW, and a kernel whose SCTP is not loaded, since that would abort
-// every association. A [RawIPError] reports what is missing.
+// With “+ip” it runs directly over IP, as the kernel's does, for peers without UDP
+// encapsulation. This requires Linux, CAP_NET_RAW, and a kernel whose SCTP is not loaded, since
+// that would abort every association. A [RawIPError] reports what is missing.
 //
 // If [Config].ServerName is empty, the host is the name that the server's certificate must contain.
 // If a name has several addresses, Dial tries them in order until one accepts an association; each
