@@ -22,8 +22,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// This program is also what is at the other end: an attacker and very many peers have processes of
-// their own.
+// This program is also what is at the other end: an attacker, very many peers and a daemon without
+// security have processes of their own.
 var (
 	floodKind  = flag.String("flooder", "", "be an attacker: one of floods")
 	peerCount  = flag.Int("peers", 0, "be so many peers of TestAttackE12ManyAssociations")
@@ -40,6 +40,10 @@ func TestMain(m *testing.M) {
 		err = runFlooder()
 	case *peerCount > 0:
 		err = runPeers(*peerCount, *peerTarget, *peerCerts)
+	case *plainDaemon != "":
+		err = runDaemon()
+	case *dialDaemon != "":
+		err = runDialling()
 	default:
 		os.Exit(m.Run())
 	}
@@ -51,13 +55,13 @@ func TestMain(m *testing.M) {
 
 // floods are what an attacker does each time. None of it ends a handshake, and all of it is cheap.
 var floods = map[string]func(*flooder) error{
-	"INIT alone": func(f *flooder) error { return f.raw.init() },
-	"silent associations": func(f *flooder) error {
+	"INIT, and nothing else": func(f *flooder) error { return f.raw.init() },
+	"associations that are silent": func(f *flooder) error {
 		f.cookies.Do(func() { go f.raw.answer() })
 		return f.raw.init()
 	},
-	"ClientHello, then nothing": func(f *flooder) error { return f.associate(f.hello) },
-	"garbage on stream 0":       func(f *flooder) error { return f.associate(f.garbage) },
+	"ClientHello, and silence": func(f *flooder) error { return f.associate(f.hello) },
+	"garbage on stream 0":      func(f *flooder) error { return f.associate(f.garbage) },
 }
 
 type flooder struct {

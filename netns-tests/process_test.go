@@ -112,11 +112,17 @@ func (p *Process) EndInput() { p.in.Close() }
 // after Patience, the test fails.
 func (p *Process) WaitFor(pattern string) []string {
 	p.t.Helper()
+	return p.waitAfter(0, pattern)
+}
+
+// waitAfter is WaitFor in the output after so many bytes.
+func (p *Process) waitAfter(n int, pattern string) []string {
+	p.t.Helper()
 	re := regexp.MustCompile(pattern)
 	timeout := time.After(Patience)
 	for ended := false; ; {
 		p.mu.Lock()
-		match, changed := re.FindStringSubmatch(p.out.String()), p.changed
+		match, changed := re.FindStringSubmatch(p.out.String()[n:]), p.changed
 		p.mu.Unlock()
 		if match != nil {
 			return match

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/netns-tests/wire"
 )
@@ -100,6 +101,38 @@ func TestTunnelPeerSource(t *testing.T) {
 	if got := a.Addr[wire.Initiator].Addr(); !slices.Contains(p.ran.Addrs6, got) {
 		t.Errorf("the daemon was dialled from %v, want one of %v", got, p.ran.Addrs6)
 	}
+}
+
+// TestTunnelHolder: a port that the daemon itself has is told with its name.
+func TestTunnelHolder(t *testing.T) {
+	p := newTunnelPair(t)
+	port := fmt.Sprintf("%d", 2100+2000)
+	daemon := p.daemon(p.core, "sctp_darn", "-H", "0.0.0.0", "-P", port, "-l")
+	p.listens(p.core, port)
+	tunnel := p.tunnel(p.core, p.server(p.core, 2100))
+	if err := tunnel.Wait(); err == nil {
+		t.Error("it runs")
+	}
+	tunnel.WaitFor(fmt.Sprintf(`in use.*SCTP port %s is that of sctp_darn \(process %d\)`, port,
+		daemon.Pid()))
+}
+
+// listens waits until a daemon does.
+func (p *tunnelPair) listens(h *Host, port string) {
+	p.t.Helper()
+	h.Do(p.t, func() {
+		for end := time.Now().Add(Patience); ; time.Sleep(10 * time.Millisecond) {
+			table, err := os.ReadFile("/proc/thread-self/net/sctp/eps")
+			if err != nil || time.Now().After(end) {
+				p.t.Fatalf("nobody listens on port %s: %v\n%s", port, err, table)
+			}
+			for line := range strings.Lines(string(table)) {
+				if f := strings.Fields(line); len(f) > 5 && f[3] == "10" && f[5] == port {
+					return
+				}
+			}
+		}
+	})
 }
 
 // documented returns the blocks of docs/tunnel.md that begin with these words. Its addresses are
