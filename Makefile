@@ -13,11 +13,13 @@ FUZZTIME ?= 10s
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
-demo: go ## a connection inside UDP on this machine, and one of two hosts; tells what that proved
-	CGO_ENABLED=0 go -C cmd/sctp-echo build -o ../../bin/ .
+demo: go ## a connection inside UDP, one of two hosts, and tunnels; tells what that proved
+	CGO_ENABLED=0 go -C cmd build -o ../bin/ ./sctp-echo ./sctp-tunnel
 	scripts/demo
 	CGO_ENABLED=0 go -C netns-tests build -o ../bin/ ./wirecheck
-	netns-tests/run -t 120 -f bin/sctp-echo:bin/sctp-echo -f bin/wirecheck:bin/wirecheck \
+	daemons=$$(netns-tests/daemons) && netns-tests/run -t 120 -f bin/sctp-echo:bin/sctp-echo \
+		-f bin/sctp-tunnel:bin/sctp-tunnel -f bin/wirecheck:bin/wirecheck \
+		-f $$daemons/bin/sctp_darn:bin/sctp_darn -f $$daemons/lib/libsctp.so.1:lib/libsctp.so.1 \
 		-f netns-tests/demo.sh -o bin/demo -- bash demo.sh
 
 test: go ## everything that can fail, ends with "N passed, N failed"

@@ -1,6 +1,7 @@
 #!/bin/bash
-# demo.sh - two hosts hold a DTLS connection over SCTP. "make demo" runs it as root
-# of a kernel with SCTP; the folder bin has sctp-echo and wirecheck.
+# demo.sh - two hosts hold a DTLS connection over SCTP, then two programs that know no
+# DTLS have tunnels hold one. "make demo" runs it as root of a kernel with SCTP; the folder
+# bin has sctp-echo, sctp-tunnel, wirecheck and sctp_darn, lib has libraries of the last.
 #
 #   client 10.0.0.1 eth0 ──── eth0 10.0.0.2 server
 set -euo pipefail
@@ -24,6 +25,7 @@ show ip -n server addr add 10.0.0.2/24 dev eth0
 for host in client server; do
 	# Whoever captures makes the kernel join larger packets, which breaks SCTP-AUTH.
 	show ip -n $host link set eth0 up gso_max_size 1500
+	ip -n $host link set lo up
 done
 
 title "A test CA, a certificate for each side"
@@ -75,6 +77,42 @@ cat <&3 | tee server.log
 wait $server
 grep -q 'connected: .*peer CN=sctp-echo client' server.log
 proved "both sides showed certificates and verified the other's"
+
+title "Two programs without security, a tunnel beside each: sctp_darn of lksctp-tools"
+# await FILE PATTERN waits until a line matches.
+await() {
+	until grep -qs -- "$2" "$1"; do sleep 0.05; done
+}
+darn() {
+	local host=$1
+	shift
+	echo "\$ ip netns exec $host sctp_darn $*" >&2
+	LD_LIBRARY_PATH=$PWD/lib ip netns exec "$host" sctp_darn "$@"
+}
+echo "\$ ip netns exec server sctp-tunnel server -listen 10.0.0.2:5869 -target 127.0.0.1:2100 -allow 'cn:sctp-echo client' ${as_server[*]} &"
+ip netns exec server sctp-tunnel server -listen 10.0.0.2:5869 -target 127.0.0.1:2100 -allow 'cn:sctp-echo client' "${as_server[@]}" 2>far.log &
+echo "\$ ip netns exec client sctp-tunnel client -listen 127.0.0.1:2100 -target 10.0.0.2:5869 ${as_client[*]} &"
+: >secrets
+ip netns exec client sctp-tunnel client -listen 127.0.0.1:2100 -target 10.0.0.2:5869 "${as_client[@]}" 2>near.log &
+darn server -H 127.0.0.1 -P 2100 -l >/dev/null &
+await near.log msg=listening
+mkfifo typed
+dial() { darn client -H 127.0.0.1 -P 2101 -h 127.0.0.1 -p 2100 -s <typed >/dev/null || true; }
+export -f dial darn # which fails at the end of its input
+{
+	exec 4>typed
+	echo 'known to nobody else' >&4
+	await far.log 'association begins'
+} &
+show ip netns exec client wirecheck -keylog secrets -pcap "$OUT/demo-tunnel.pcap" eth0 bash -c dial | tee wire.log
+await far.log 'association ends.* inMessages=1 '
+grep -h 'msg="association' near.log far.log
+grep -q 'DATA chunks authenticated under key 1: ' wire.log
+if grep -q 'known to nobody else' "$OUT/demo-tunnel.pcap"; then
+	echo "what was said can be read on the wire" >&2
+	false
+fi
+proved "a message of sctp_darn, which knows no DTLS, went through two tunnels: on the wire it was a record"
 
 title "This was proved, by the kernel $(uname -r)"
 printf '  %s\n' "${proofs[@]}"
