@@ -279,6 +279,26 @@ func TestWindow(t *testing.T) {
 	p.wantRead("0:again")
 }
 
+// TestWindowWide: a peer that has more than half of the window is not told of each message that is
+// read. Section 6.2.
+func TestWindowWide(t *testing.T) {
+	p := acceptPeer(t, &Config{ReceiveWindow: 8192})
+	text := strings.Repeat("x", 1000)
+	var b [1000]byte
+	for i := uint32(0); i < 24; i += 3 {
+		p.raw(p.core.tag, data(1000+i, whole, 0, uint16(i), text),
+			data(1001+i, whole, 0, uint16(i+1), text),
+			data(1002+i, whole|flagImmediate, 0, uint16(i+2), text))
+		p.next() // the SACK chunk for the three
+		for range 3 {
+			p.assoc.Read(b[:])
+		}
+		if p.assoc.Ready() {
+			t.Fatal("the window is announced, of which the peer had more than half")
+		}
+	}
+}
+
 // TestMissingTSNFitsAlways: a window full of what cannot be delivered takes the TSN that is
 // missing.
 func TestMissingTSNFitsAlways(t *testing.T) {

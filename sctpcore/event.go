@@ -73,10 +73,15 @@ func (a *Assoc) event(e Event) {
 	a.events = append(a.events, e)
 }
 
+// HasEvent reports whether [Assoc.NextEvent] has one.
+func (a *Assoc) HasEvent() bool {
+	return len(a.events) > 0 && a.events[0].after <= a.in.taken
+}
+
 // NextEvent returns the next event, ok if there is one. Events and messages keep their order: an
 // event waits until all messages that arrived before it have been read.
 func (a *Assoc) NextEvent() (e Event, ok bool) {
-	if len(a.events) == 0 || a.events[0].after > a.in.taken {
+	if !a.HasEvent() {
 		return Event{}, false
 	}
 	e = a.events[0]

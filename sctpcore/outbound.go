@@ -104,6 +104,9 @@ func (a *Assoc) CanSend() bool {
 	return a.state == StateEstablished && a.out.buffered < a.config.SendBuffer
 }
 
+// Buffered returns how many bytes of messages are in the send buffer: those not yet acknowledged.
+func (a *Assoc) Buffered() int { return a.out.buffered }
+
 // Send hands a message over. It is bound to the active key now, whenever it is sent and sent again.
 // It is taken whole, as long as any space is left in the send buffer, or not at all.
 //

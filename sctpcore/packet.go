@@ -77,6 +77,13 @@ func (pk *packet) fits(a *Assoc, typ byte, key *sharedKey, n int) bool {
 	return true
 }
 
+// Ready reports whether [Assoc.NextPacket] may have a packet, and is quicker where it has none. It
+// takes the time to be that of the last call.
+func (a *Assoc) Ready() bool {
+	c := &a.control
+	return len(c.replies) > 0 || c.complete || a.state != StateClosed && a.nextPath() != nil
+}
+
 // NextPacket builds the next packet to send in b, which it overwrites and whose capacity should be
 // Config.MaxMTU; ok if there is one. It is to be called after every other call, until there is
 // none.

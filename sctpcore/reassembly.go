@@ -321,7 +321,7 @@ func (in *inbound) dropMessage(d *inChunk) {
 func (a *Assoc) Read(b []byte) (n int, info Info, end, ok bool) {
 	in := &a.in
 	d := in.ready.first
-	if d == nil || len(a.events) > 0 && a.events[0].after <= in.taken {
+	if d == nil || a.HasEvent() {
 		return 0, Info{}, false, false // an event comes first
 	}
 	info = Info{Stream: d.stream, PPID: d.ppid, Unordered: d.unordered()}
@@ -346,8 +346,10 @@ func (a *Assoc) Read(b []byte) (n int, info Info, end, ok bool) {
 		a.stats.MessagesReceived++
 	}
 	a.stats.BytesReceived += uint64(n)
-	if a.state >= StateEstablished && a.window()-in.advertised >= max(a.config.ReceiveWindow/4,
-		a.config.MTU) && in.sackTo != nil {
+	// A peer that is short of window is told when there is more, lest it wait. RFC 9260, Section 6.2.
+	window := a.config.ReceiveWindow
+	if a.state >= StateEstablished && in.sackTo != nil && in.advertised < window/2 &&
+		a.window()-in.advertised >= max(window/4, a.config.MTU) {
 		in.sackNow = true
 	}
 	return n, info, end, true
@@ -355,7 +357,7 @@ func (a *Assoc) Read(b []byte) (n int, info Info, end, ok bool) {
 
 // Readable reports whether [Assoc.Read] has something.
 func (a *Assoc) Readable() bool {
-	return a.in.ready.first != nil && !(len(a.events) > 0 && a.events[0].after <= a.in.taken)
+	return a.in.ready.first != nil && !a.HasEvent()
 }
 
 // forget drops what can never be read: the association has ended, or starts over. What is complete

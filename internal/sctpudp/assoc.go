@@ -18,11 +18,12 @@ import (
 type Assoc struct {
 	socket *Socket
 
-	mu    sync.Mutex // guards the following
-	cond  sync.Cond  // woken by what may concern a call that waits
-	core  *sctpcore.Assoc
-	mtu   int            // the most that its packets have
-	state sctpcore.State // as the endpoint knows it
+	mu      sync.Mutex // guards the following
+	readers sync.Cond  // wait for messages and events, and for the association to come up,
+	writers sync.Cond  // and these for space
+	core    *sctpcore.Assoc
+	mtu     int            // the most that its packets have
+	state   sctpcore.State // as the endpoint knows it
 
 	timer *time.Timer
 	armed time.Duration // when timer fires; never if it does not
@@ -43,14 +44,20 @@ const never = time.Duration(math.MaxInt64)
 func newAssoc(s *Socket, core *sctpcore.Assoc) *Assoc {
 	a := &Assoc{socket: s, core: core, mtu: core.Config().MaxMTU, state: core.State(), armed: never}
 	a.up = a.state >= sctpcore.StateEstablished
-	a.cond.L = &a.mu
+	a.readers.L, a.writers.L = &a.mu, &a.mu
 	return a
 }
 
 func (a *Assoc) wake() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.cond.Broadcast()
+	a.wakeAll()
+}
+
+// wakeAll is called with mu held.
+func (a *Assoc) wakeAll() {
+	a.readers.Broadcast()
+	a.writers.Broadcast()
 }
 
 // after does what is due after each call of the state machine that may change something: it sends,
@@ -72,9 +79,16 @@ func (a *Assoc) after() {
 	if state := a.core.State(); state != a.state {
 		a.state, a.up = state, a.up || state >= sctpcore.StateEstablished
 		a.bind()
+		a.wakeAll()
 	}
 	a.arm()
-	a.cond.Broadcast()
+	if a.core.Readable() || a.core.HasEvent() {
+		a.readers.Broadcast()
+	}
+	// Writers who have filled the buffer are woken when they can write for a while.
+	if a.core.Buffered() <= a.core.Config().SendBuffer*3/4 || a.core.Restarted() {
+		a.writers.Broadcast()
+	}
 }
 
 // discard takes what nobody will read, so that the peer can send the rest and the association end
@@ -176,7 +190,9 @@ func (a *Assoc) Recv(buf stream.Buffer, wait bool) (stream.Part, error) {
 			n, info, end, _ := a.core.Read(b)
 			part := stream.Part{N: n, TSN: a.core.ReadTSN(), End: end,
 				Info: stream.Info{Stream: info.Stream, PPID: info.PPID, Unordered: info.Unordered}}
-			a.after()
+			if a.core.Ready() {
+				a.after()
+			}
 			return part, nil
 		}
 		if err := a.core.Err(); err != nil {
@@ -186,7 +202,7 @@ func (a *Assoc) Recv(buf stream.Buffer, wait bool) (stream.Part, error) {
 		if !wait {
 			return stream.Part{}, stream.ErrWouldBlock
 		}
-		a.cond.Wait()
+		a.readers.Wait()
 	}
 }
 
@@ -254,12 +270,12 @@ func (a *Assoc) send(b []byte, info stream.Info, wait bool) error {
 			if err == sctpcore.ErrBufferFull {
 				return stream.ErrWouldBlock
 			}
-			if err == nil {
+			if err == nil && a.core.Ready() {
 				a.after()
 			}
 			return err
 		}
-		a.cond.Wait()
+		a.writers.Wait()
 	}
 }
 
@@ -388,5 +404,5 @@ func (a *Assoc) close() {
 	a.closed = true
 	a.read.stop()
 	a.write.stop()
-	a.cond.Broadcast()
+	a.wakeAll()
 }

@@ -33,11 +33,11 @@ func (a *Assoc) set(d *deadline, t time.Time) error {
 			defer a.mu.Unlock()
 			if d.timer == timer { // else another was set meanwhile
 				d.passed = true
-				a.cond.Broadcast()
+				a.wakeAll()
 			}
 		})
 		d.timer = timer
 	}
-	a.cond.Broadcast()
+	a.wakeAll()
 	return nil
 }

@@ -36,7 +36,7 @@ func (s *Socket) Dial(ctx context.Context, config *sctpcore.Config, localPort, p
 			a.abort()
 			return nil, ctx.Err()
 		}
-		a.cond.Wait()
+		a.readers.Wait()
 	}
 }
 
