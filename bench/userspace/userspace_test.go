@@ -1,48 +1,67 @@
 // Package userspace measures the SCTP of this library over UDP on the loopback interface: processor
 // time for a message and end, beside what UDP and HMAC alone take, and beside pion/sctp.
 //
-//	go test -bench . -count 3
+//	go test -run Figures -rounds 9   # all in turn, their medians and ratios as a table
+//	go test -bench Ways/AUTH/64      # one of them
 package userspace
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
 	"flag"
 	"fmt"
 	"net"
-	"net/netip"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/pion/logging"
-	pion "github.com/pion/sctp"
 )
 
 var sizes = []int{64, 1024, 16384}
 
+// A way carries messages of one size over the loopback interface.
+type way struct {
+	name string
+	open func(tb testing.TB, size int) carrier
+}
+
+// A carrier is both ends. What send keeps to itself leaves with flush, which may be nil.
+type carrier struct {
+	send, receive func(msg []byte) error
+	flush         func() error
+}
+
+// ways are all that are measured; floorGSO is among them where the system has it.
+var ways = append([]way{
+	{"UDP and HMAC", floor},
+	{"AUTH", ours(true)},
+	{"DTLS 1.3", dtls},
+	{"no AUTH", ours(false)},
+	{"pion, no AUTH", pionSCTP},
+}, waysOfSystem...)
+
 // processor returns the processor time of this process.
-func processor(b *testing.B) time.Duration {
+func processor(tb testing.TB) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// run has send send b.N messages, and receive receive one at each call, and reports what an end
-// takes for one: half of what both do.
-func run(b *testing.B, size int, send, receive func(msg []byte) error) {
-	b.Helper()
+// carry has n messages carried, and returns the processor time that an end takes for one: half of
+// what both do.
+func (c carrier) carry(tb testing.TB, size, n int) time.Duration {
+	tb.Helper()
 	done := make(chan error, 1)
-	b.SetBytes(int64(size))
-	b.ReportAllocs()
-	b.ResetTimer()
-	before := processor(b)
+	before := processor(tb)
 	go func() {
 		buf := make([]byte, 1<<16)
-		for range b.N {
-			if err := receive(buf); err != nil {
+		for range n {
+			if err := c.receive(buf); err != nil {
 				done <- err
 				return
 			}
@@ -50,157 +69,112 @@ func run(b *testing.B, size int, send, receive func(msg []byte) error) {
 		done <- nil
 	}()
 	msg := make([]byte, size)
-	for range b.N {
-		if err := send(msg); err != nil {
-			b.Fatal(err)
+	for range n {
+		if err := c.send(msg); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	if c.flush != nil {
+		if err := c.flush(); err != nil {
+			tb.Fatal(err)
 		}
 	}
 	if err := <-done; err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
-	b.ReportMetric(float64(processor(b)-before)/float64(b.N)/2, "cpu-ns/end")
+	return (processor(tb) - before) / time.Duration(2*n)
 }
 
-// TestBenchmarks carries some messages in each way that is measured.
-func TestBenchmarks(t *testing.T) {
-	benchtime := flag.Lookup("test.benchtime").Value
-	defer benchtime.Set(benchtime.String())
-	benchtime.Set("100x")
-	for name, benchmark := range map[string]func(*testing.B){
-		"Floor": BenchmarkFloor,
-		"Pion":  BenchmarkPion,
-		"Plain": BenchmarkPlain, "Auth": BenchmarkAuth, "DTLS": BenchmarkDTLS,
-	} {
-		if r := testing.Benchmark(benchmark); r.N != 1 { // that it calls others, without an error
-			t.Errorf("%s: %v", name, r)
+func BenchmarkWays(b *testing.B) {
+	for _, w := range ways {
+		for _, size := range sizes {
+			b.Run(fmt.Sprintf("%s/%d", w.name, size), func(b *testing.B) {
+				c := w.open(b, size)
+				b.SetBytes(int64(size))
+				b.ReportAllocs()
+				b.ResetTimer()
+				b.ReportMetric(float64(c.carry(b, size, b.N)), "cpu-ns/end")
+			})
 		}
 	}
 }
 
-func udp(b *testing.B) *net.UDPConn {
-	b.Helper()
+// TestWays carries some messages in each way.
+func TestWays(t *testing.T) {
+	for _, w := range ways {
+		for _, size := range sizes {
+			w.open(t, size).carry(t, size, 100)
+		}
+	}
+}
+
+var rounds = flag.Int("rounds", 0, "measure all ways so often in turn, and print the medians")
+
+// TestFigures measures all ways in turn, each in a process of its own, so that what else the
+// machine does disturbs all of them alike. It prints medians; ratios are medians of those of each
+// round. Without the flag there is one short round.
+func TestFigures(t *testing.T) {
+	messages := map[int]int{64: 100_000, 1024: 40_000, 16384: 4_000}
+	for _, size := range sizes {
+		n := 100
+		if *rounds > 0 {
+			n = messages[size]
+		}
+		times := map[string][]float64{}
+		for range max(*rounds, 1) {
+			for _, w := range ways {
+				times[w.name] = append(times[w.name], measure(t, w.name, size, n)/1000)
+			}
+		}
+		ratio := func(x, y string) float64 {
+			var all []float64
+			for i := range times[x] {
+				all = append(all, times[x][i]/times[y][i])
+			}
+			return median(all)
+		}
+		if *rounds == 0 {
+			continue
+		}
+		fmt.Printf("%d bytes, µs for a message and end:\n", size)
+		for _, w := range ways {
+			fmt.Printf("  %-22s %6.2f   AUTH has %.2f times as many\n", w.name, median(times[w.name]),
+				ratio("AUTH", w.name))
+		}
+	}
+}
+
+// measure runs a benchmark in a process of its own, and returns the nanoseconds for a message and
+// end.
+func measure(t *testing.T, name string, size, messages int) float64 {
+	t.Helper()
+	bench := fmt.Sprintf("^BenchmarkWays$/^%s$/^%d$", strings.ReplaceAll(name, " ", "_"), size)
+	out, err := exec.Command(os.Args[0], "-test.run", "^$", "-test.bench", bench,
+		"-test.benchtime", fmt.Sprintf("%dx", messages)).CombinedOutput()
+	match := regexp.MustCompile(`([0-9.]+) cpu-ns/end`).FindSubmatch(out)
+	if err != nil || match == nil {
+		t.Fatalf("%s: %v\n%s", bench, err, out)
+	}
+	ns, err := strconv.ParseFloat(string(match[1]), 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ns
+}
+
+func median(all []float64) float64 {
+	all = slices.Sorted(slices.Values(all))
+	return (all[(len(all)-1)/2] + all[len(all)/2]) / 2
+}
+
+func udp(tb testing.TB) *net.UDPConn {
+	tb.Helper()
 	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	c.SetReadBuffer(4 << 20)
 	c.SetWriteBuffer(4 << 20)
-	b.Cleanup(func() { c.Close() })
+	tb.Cleanup(func() { c.Close() })
 	return c
-}
-
-// mtu is that of the packets whose floor is measured, without IP and UDP: that of sctpdtls.
-const mtu = 1232
-
-// BenchmarkFloor is as many bytes in as few datagrams, each with an HMAC at either end. The
-// receiver says after each window that it has it, for else datagrams would be lost.
-func BenchmarkFloor(b *testing.B) {
-	for _, size := range sizes {
-		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			from, to := udp(b), udp(b)
-			at := to.LocalAddr().(*net.UDPAddr).AddrPort()
-			key := make([]byte, sha256.Size)
-			signer, verifier := hmac.New(sha256.New, key), hmac.New(sha256.New, key)
-			var sum, check [sha256.Size]byte
-			const window = 64
-			room := make(chan struct{}, window)
-			buf := make([]byte, 1<<16)
-			run(b, size, func(msg []byte) error {
-				room <- struct{}{}
-				for len(msg) > 0 {
-					n := min(len(msg), mtu)
-					signer.Reset()
-					signer.Write(msg[:n])
-					signer.Sum(sum[:0])
-					if _, err := from.WriteToUDPAddrPort(msg[:n], at); err != nil {
-						return err
-					}
-					msg = msg[n:]
-				}
-				return nil
-			}, func([]byte) error {
-				for left := size; left > 0; {
-					n, _, err := to.ReadFromUDPAddrPort(buf)
-					if err != nil {
-						return err
-					}
-					verifier.Reset()
-					verifier.Write(buf[:n])
-					verifier.Sum(check[:0])
-					left -= n
-				}
-				<-room
-				return nil
-			})
-		})
-	}
-}
-
-func pionPair(b *testing.B) (client, server *pion.Stream) {
-	x, y := udp(b), udp(b)
-	conn := func(c *net.UDPConn, to net.Addr) pion.AssociationOption {
-		return pion.WithNetConn(joined{c, to.(*net.UDPAddr).AddrPort()})
-	}
-	logger := pion.WithLoggerFactory(logging.NewDefaultLoggerFactory())
-	buffer := pion.WithMaxReceiveBufferSize(1 << 20)
-	accepted := make(chan *pion.Association, 1)
-	go func() {
-		a, err := pion.ServerWithOptions(conn(y, x.LocalAddr()), logger, buffer)
-		if err != nil {
-			b.Error(err)
-		}
-		accepted <- a
-	}()
-	a, err := pion.ClientWithOptions(conn(x, y.LocalAddr()), logger, buffer)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { a.Close() })
-	if client, err = a.OpenStream(1, pion.PayloadTypeWebRTCBinary); err != nil {
-		b.Fatal(err)
-	}
-	if _, err := client.WriteSCTP([]byte("x"), pion.PayloadTypeWebRTCBinary); err != nil {
-		b.Fatal(err)
-	}
-	s := <-accepted
-	b.Cleanup(func() { s.Close() })
-	if server, err = s.AcceptStream(); err != nil {
-		b.Fatal(err)
-	}
-	if _, _, err := server.ReadSCTP(make([]byte, 100)); err != nil {
-		b.Fatal(err)
-	}
-	return client, server
-}
-
-// joined is a UDP socket as a net.Conn.
-type joined struct {
-	*net.UDPConn
-	to netip.AddrPort
-}
-
-func (c joined) Write(b []byte) (int, error) { return c.WriteToUDPAddrPort(b, c.to) }
-func (c joined) Read(b []byte) (int, error) {
-	n, _, err := c.ReadFromUDPAddrPort(b)
-	return n, err
-}
-func (c joined) RemoteAddr() net.Addr { return net.UDPAddrFromAddrPort(c.to) }
-
-// BenchmarkPion is pion/sctp, which has no AUTH.
-func BenchmarkPion(b *testing.B) {
-	for _, size := range sizes {
-		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			client, server := pionPair(b)
-			run(b, size, func(msg []byte) error {
-				for client.BufferedAmount() > 1<<18 {
-					time.Sleep(50 * time.Microsecond) // it has no writes that wait
-				}
-				_, err := client.WriteSCTP(msg, pion.PayloadTypeWebRTCBinary)
-				return err
-			}, func(buf []byte) error {
-				_, _, err := server.ReadSCTP(buf)
-				return err
-			})
-		})
-	}
 }

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package userspace
+
+var waysOfSystem []way
