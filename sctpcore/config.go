@@ -35,7 +35,9 @@ type Config struct {
 
 	RTOInitial, RTOMin, RTOMax time.Duration // 1 s, 1 s, 60 s
 
-	// MaxBurst is how many packets with new data follow one input at most; 4.
+	// MaxBurst is how many packets with new data follow one input at most; 4. If it is more, packets
+	// wait for others to go together, up to half of what it is more, as long as acknowledgements of
+	// others are to come: for drivers that send several at once.
 	MaxBurst int
 	// AssociationMaxRetrans, PathMaxRetrans and MaxInitRetrans are how many transmissions in a row
 	// may remain unanswered by the peer, by one of its addresses, and at the beginning; 10, 5, 8.
@@ -88,7 +90,7 @@ func (c *Config) prepare() (*Config, error) {
 	orDefault(&p.RTOInitial, time.Second)
 	orDefault(&p.RTOMin, time.Second)
 	orDefault(&p.RTOMax, time.Minute)
-	orDefault(&p.MaxBurst, 4)
+	orDefault(&p.MaxBurst, maxBurst)
 	orDefault(&p.AssociationMaxRetrans, 10)
 	orDefault(&p.PathMaxRetrans, 5)
 	orDefault(&p.MaxInitRetrans, 8)

@@ -12,6 +12,7 @@ type congestion struct {
 	lastSent       time.Duration // of DATA
 	round          uint32        // the input that burst is counted from
 	burst          int
+	deferred       bool // what was queued had to wait, and waits on: see Assoc.defers
 
 	// What the SACK chunk that is being read says of this path.
 	ackedBytes   int
@@ -31,7 +32,7 @@ func (c *congestion) ackedData(cumAdvanced, recovering bool) {
 	if c.ackedBytes == 0 || !cumAdvanced {
 		return
 	}
-	full := c.flightBefore >= c.cwnd
+	full := c.flightBefore >= c.cwnd || c.deferred && c.flightBefore >= c.cwnd-c.cwnd/3
 	switch {
 	case c.cwnd <= c.ssthresh:
 		if full && !recovering {

@@ -268,7 +268,8 @@ func FuzzNetwork(f *testing.F) {
 func hostile(t *testing.T, seed uint64, script []byte) {
 	n := newSimNet(t, seed)
 	config := &Config{Auth: seed&1 != 0, ReceiveWindow: 16384, SendBuffer: 20000,
-		MTU: 512 + int(seed%3)*300, MaxMTU: 512 + int(seed%5)*300, AssociationMaxRetrans: 100}
+		MTU: 512 + int(seed%3)*300, MaxMTU: 512 + int(seed%5)*300, AssociationMaxRetrans: 100,
+		MaxBurst: maxBurst + int(seed>>2&1)*28}
 	config.MaxMTU = max(config.MTU, config.MaxMTU)
 	c, s := n.pair(config, config, 1+int(seed>>1&1))
 	there, back := newTraffic(c, s, seed, 5), newTraffic(s, c, seed+1, 5)

@@ -235,7 +235,25 @@ func (a *Assoc) mayTransmit(p *path) bool {
 		return false
 	}
 	p.idle(a.now, p.rto)
-	return p.open() && !p.spent(a.round, a.config.MaxBurst)
+	if !p.open() || p.spent(a.round, a.config.MaxBurst) {
+		p.deferred = true
+		return false
+	}
+	p.deferred = p.deferred && a.defers(p)
+	return !p.deferred
+}
+
+// maxBurst is Max.Burst. RFC 9260, Section 16.
+const maxBurst = 4
+
+// defers reports whether what may go on p is to wait until more may, because it then goes as one
+// batch: more is queued than may go, and so much is on its way that the peer acknowledges some of
+// it in any case.
+func (a *Assoc) defers(p *path) bool {
+	o := &a.out
+	room := min(p.cwnd-p.flight, o.rwnd)
+	return o.buffered-o.inFlight > room && p.flight > p.cwnd/2 && p.flight > 4*p.pmdcs &&
+		room < min(p.cwnd/3, (a.config.MaxBurst-maxBurst)*p.pmdcs/2)
 }
 
 // mayRetransmit reports whether a chunk may go again on p now. RFC 9260, Sections 6.1, rule C, and

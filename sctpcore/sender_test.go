@@ -278,6 +278,46 @@ func TestMaxBurst(t *testing.T) {
 	}
 }
 
+// TestBatches: with a larger Max.Burst, packets wait until many may go, unless there are no more.
+// Whatever waits goes in the end.
+func TestBatches(t *testing.T) {
+	p := acceptPeer(t, &Config{MaxBurst: 32})
+	const messages = 170
+	for range messages {
+		p.write(strings.Repeat("x", 1204), Info{})
+	}
+	sent := 0
+	drain := func() (n int) {
+		for p.next() != "" {
+			n++
+		}
+		sent += n
+		return n
+	}
+	drain()
+	acked, bursts := 0, 0
+	for ; acked < sent; acked++ {
+		window := p.assoc.Paths(nil)[0].Window / 1220
+		p.sack(acked, 1<<20, "")
+		n := drain()
+		if sent < messages && window >= 30 && n > 0 && n < 9 {
+			t.Errorf("%d packets at once, with a window of %d", n, window)
+		}
+		if n >= 9 {
+			bursts++
+		}
+	}
+	if sent != messages || bursts < 4 {
+		t.Errorf("%d messages were sent of %d, with %d batches", sent, messages, bursts)
+	}
+	for i := range 5 {
+		p.write("x", Info{})
+		if drain() != 1 {
+			t.Errorf("message %d waits for others", i)
+		}
+	}
+}
+
 // TestCongestionWindow: Sections 7.2.1 to 7.2.3.
 func TestCongestionWindow(t *testing.T) {
 	for _, test := range []struct {
