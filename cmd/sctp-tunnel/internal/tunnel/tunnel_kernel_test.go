@@ -21,7 +21,7 @@ import (
 )
 
 // patience is how long a test waits for what others do: an emulated machine is slow.
-const patience = 30 * time.Second
+const patience = 4 * time.Minute
 
 // ports are those of the tests, all on 127.0.0.1.
 var (
@@ -121,6 +121,7 @@ func newChain(t *testing.T, change func(client, server *Service)) *chain {
 		Name: "far", Role: Server, Listen: outer.String(), Target: farDaemon.String(),
 		TLS: func() *sctpdtls.Config { return serverConfig }, Observer: c.far, Log: logTo(t, "far"),
 	}
+	c.client.Limits.Handshake, c.server.Limits.Handshake = patience, patience
 	if change != nil {
 		change(c.client, c.server)
 	}
