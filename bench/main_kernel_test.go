@@ -71,10 +71,10 @@ func TestTunnel(t *testing.T) {
 	if err := association.Tunnel(&r, n, tunnel, 5*time.Millisecond, 1); err != nil {
 		t.Error(err)
 	}
-	if err := association.TunnelLoad(&r, n, tunnel, 4, 200, 100*time.Millisecond); err != nil {
+	if err := association.TunnelLoad(&r, n, tunnel, 2, 200, 20*time.Millisecond); err != nil {
 		t.Error(err)
 	}
-	for _, contest := range []string{"tunnel/echo1", "tunnel/4 associations/step 6"} {
+	for _, contest := range []string{"tunnel/echo1", "tunnel/2 associations/step 6"} {
 		if rate, _ := r.Value(contest, "through two tunnels", "messages/s"); rate <= 0 {
 			t.Errorf("%s was not measured", contest)
 		}
