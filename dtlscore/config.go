@@ -133,6 +133,11 @@ type Config struct {
 	// SessionCache, if not nil, lets a client keep tickets, by ServerName.
 	SessionCache SessionCache
 
+	// CookieExchange has a server ask its clients to repeat their first message
+	// with a cookie (RFC 6347, Section 4.2.1, and RFC 9147, Section 5.1), which
+	// shows that they receive what they are sent. Over SCTP that is known already.
+	CookieExchange bool
+
 	// Renegotiation says whether further handshakes are possible on a
 	// connection of DTLS 1.2.
 	Renegotiation RenegotiationSupport
@@ -141,11 +146,6 @@ type Config struct {
 	// in a renegotiation than before, which otherwise ends the connection. The
 	// new one is verified.
 	OnPeerChanged func(old, new ConnectionState) error
-
-	// CookieExchange has a server ask its clients to repeat their first message
-	// with a cookie (RFC 6347, Section 4.2.1, and RFC 9147, Section 5.1), which
-	// shows that they receive what they are sent. Over SCTP that is known already.
-	CookieExchange bool
 
 	// EndpointSecretLabel is the exporter label for the secrets in
 	// [EventInstallKey] in DTLS 1.2; empty means [EndpointSecretLabel].

@@ -24,12 +24,14 @@ type Conn struct {
 	nextSendSeq uint16 // message_seq of our next handshake message
 	started     bool
 	handshaking bool
-	making      forgetter       // the handshake that is under way
 	asked       bool            // as a server: a HelloRequest has no answer yet
+	unbound     bool            // no renegotiation can be bound to the last complete handshake
+	closing     bool            // our close_notify is queued or sent
+	peerClosed  bool            // the peer's was received, and all before it
+	making      forgetter       // the handshake that is under way
 	resuming    string          // as a client: the key of the session that is offered
 	agreed      ConnectionState // of the last complete handshake
 	finished    finishedPair    // likewise
-	unbound     bool            // likewise: no renegotiation can be bound to it
 	begun       rateLimit       // renegotiations of ours
 	refused     refusal         // of the last one
 
@@ -41,11 +43,9 @@ type Conn struct {
 	written *writeEpoch // of the record that was queued last
 	sent    *writeEpoch // of the record that was handed out last
 	app     atomic.Pointer[writeEpoch]
-	closing bool // our close_notify is queued or sent
 
 	// From the peer.
 	in             inbound
-	peerClosed     bool
 	renegotiations rateLimit // that the peer begins
 }
 

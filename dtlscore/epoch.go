@@ -27,11 +27,10 @@ type writeEpoch struct {
 	controls  uint64        // records that were no application data
 
 	// The counters have a cache line to themselves: they are written for each record,
-	// and all else is read by all writers.
+	// and all else is read by all writers. Behind them is nothing that is read so.
 	_      [cacheLine]byte
 	next   atomic.Uint64 // the sequence number of the next record
 	blocks atomic.Uint64 // that were protected, if they are counted
-	_      [cacheLine]byte
 }
 
 const cacheLine = 64

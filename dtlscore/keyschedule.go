@@ -65,9 +65,10 @@ func (x *expander) expandLabel(label string, context []byte, n int) []byte {
 
 // expand is RFC 5869, Section 2.3, for up to 255 blocks.
 func (x *expander) expand(info []byte, n int) []byte {
-	out := make([]byte, 0, n+x.hash.Size())
+	size := x.hash.Size()
+	out := make([]byte, 0, (n+size-1)/size*size)
 	info = append(info, 0)
-	for block := []byte(nil); len(out) < n; block = out[len(out)-x.hash.Size():] {
+	for block := []byte(nil); len(out) < n; block = out[len(out)-size:] {
 		if x.used {
 			x.mac.Reset()
 		}

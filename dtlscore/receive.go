@@ -11,14 +11,16 @@ const (
 
 // inbound is the direction from the peer to us.
 type inbound struct {
-	epoch    uint16
+	epoch       uint16
+	drain       drainReason
+	unconfirmed bool // from ChangeCipherSpec to Finished
+	warnings    uint8
+
 	read     *protection12 // of this epoch; nil if it is 0
 	next     *protection12 // of the epoch after ChangeCipherSpec; nil until its keys are known
 	previous *protection12 // of the epoch before; nil once the handshake is complete
 
-	messages    reassembler
-	drain       drainReason
-	unconfirmed bool // from ChangeCipherSpec to Finished
+	messages reassembler
 
 	tag       Tag          // of the record that is received
 	held      []heldRecord // in order of arrival
@@ -26,7 +28,6 @@ type inbound struct {
 
 	checkpoints int // see [Conn.Checkpoints]
 
-	warnings  int
 	maxRecord int // see [Conn.MaxRecord]
 
 	v13 inbound13

@@ -19,12 +19,12 @@ type inbound13 struct {
 	// sent before the keys changed may arrive after it, on another stream.
 	epochs []*protection13
 
-	opened    bool           // a protected record has come
-	earlyData bool           // the client has announced some, which is dropped
-	dropped   int            // records of it
-	unacked   []recordNumber // of handshake records since the last ACK
-	idleACKs  int
+	opened    bool // a protected record has come
 	progress  bool // application data has come since the last message
+	earlyData bool // the client has announced some, which is dropped
+	idleACKs  uint16
+	dropped   uint16         // records of early data
+	unacked   []recordNumber // of handshake records since the last ACK
 }
 
 // epoch returns that with the two low bits of a header. No more than three in
@@ -79,7 +79,7 @@ func (c *Conn) receive13(record []byte, control, again bool) ([]byte, error) {
 		s.confirm(c)
 	}
 	if p.epoch == epochApplication && in.epochs[0].epoch == epochHandshake {
-		in.epochs = in.epochs[1:] // its keys are for the handshake only
+		in.epochs = []*protection13{p} // the keys before are for the handshake only
 	}
 	if typ == contentApplicationData {
 		if p.epoch < epochApplication {

@@ -36,14 +36,15 @@ const (
 // A rateLimit counts what the peer may make us do, or we it.
 type rateLimit struct {
 	used float64
-	last time.Time
+	last int64 // in milliseconds of Unix time
 }
 
 func (l *rateLimit) allow(now time.Time, burst int, interval time.Duration) bool {
-	if passed := now.Sub(l.last); passed > 0 {
-		l.used = max(0, l.used-float64(passed)/float64(interval))
+	last := now.UnixMilli()
+	if passed := last - l.last; passed > 0 {
+		l.used = max(0, l.used-float64(passed)/float64(interval.Milliseconds()))
 	}
-	l.last = now
+	l.last = last
 	if l.used+1 > float64(burst) {
 		return false
 	}

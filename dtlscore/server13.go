@@ -322,6 +322,7 @@ func (s *server13WaitFinished) handle(c *Conn, m message, raw handshakeMessage) 
 		return nil, err
 	}
 	clear(open.resumption) // there is no other ticket
+	open.resumption = nil
 	s.complete(c)
 	return &open, nil
 }
