@@ -19,21 +19,21 @@ type Conn struct {
 	err      error // the first permanent error
 
 	// The handshake.
-	state       state // what the peer may send next; nil before Start
-	form        messageForm
-	nextSendSeq uint16 // message_seq of our next handshake message
-	started     bool
-	handshaking bool
-	asked       bool            // as a server: a HelloRequest has no answer yet
-	unbound     bool            // no renegotiation can be bound to the last complete handshake
-	closing     bool            // our close_notify is queued or sent
-	peerClosed  bool            // the peer's was received, and all before it
-	making      forgetter       // the handshake that is under way
-	resuming    string          // as a client: the key of the session that is offered
-	agreed      ConnectionState // of the last complete handshake
-	finished    finishedPair    // likewise
-	begun       rateLimit       // renegotiations of ours
-	refused     refusal         // of the last one
+	state        state // what the peer may send next; nil before Start
+	form         messageForm
+	nextSendSeq  uint16 // message_seq of our next handshake message
+	started      bool
+	handshaking  bool
+	helloRequest bool            // as a server: one has no answer yet
+	unbound      bool            // no renegotiation can be bound to the last complete handshake
+	closing      bool            // our close_notify is queued or sent
+	peerClosed   bool            // the peer's was received, and all before it
+	handshake    forgetter       // the handshake that is under way
+	resuming     string          // as a client: the key of the session that is offered
+	agreed       ConnectionState // of the last complete handshake
+	finished     finishedPair    // likewise
+	begun        rateLimit       // renegotiations of ours
+	refused      refusal         // of the last one
 
 	callbackContext context.Context // see SetContext
 	callbackConn    net.Conn

@@ -27,14 +27,14 @@ func (c *Conn) Forget() {
 // forget releases everything but the keys for our last alert.
 func (c *Conn) forget() {
 	c.app.Store(nil)
-	if c.making != nil {
-		c.making.forget()
+	if c.handshake != nil {
+		c.handshake.forget()
 	}
 	if s, ok := c.state.(forgetter); ok {
 		s.forget()
 	}
 	c.agreed.export.forget()
-	c.making, c.state, c.agreed.export = nil, nil, nil
+	c.handshake, c.state, c.agreed.export = nil, nil, nil
 	for _, a := range c.queue {
 		if a.kind == EventInstallKey {
 			clear(a.data)

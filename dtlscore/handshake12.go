@@ -68,7 +68,7 @@ func (hs *handshake12) hellos(c *Conn, client *clientHello, server *serverHello,
 		hs.state.NegotiatedProtocol = server.alpn[0]
 	}
 	hs.transcript.choose(VersionDTLS12, suite.hash)
-	c.making = hs
+	c.handshake = hs
 	c.form = messageForm{version: VersionDTLS12, kx: suite.kx}
 }
 
@@ -211,7 +211,7 @@ func (hs *handshake12) complete(c *Conn) {
 		hs.state.DidResume = hs.resumed
 		hs.state.export = hs.exporter()
 		c.agreed.export.forget()
-		c.agreed, c.finished, c.making, c.unbound = hs.state, hs.finished, nil, hs.unbound
+		c.agreed, c.finished, c.handshake, c.unbound = hs.state, hs.finished, nil, hs.unbound
 		return c.completeHandshake()
 	})
 }

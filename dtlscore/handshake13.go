@@ -60,7 +60,7 @@ func (hs *handshake13) choose(c *Conn, client *clientHello, suite *cipherSuite) 
 	hs.suite, hs.keySchedule = suite, newKeySchedule(suite.hash)
 	hs.clientRandom = client.random
 	hs.agree(client, suite)
-	c.making = hs
+	c.handshake = hs
 	hs.transcript.choose(VersionDTLS13, suite.hash)
 	c.form = messageForm{version: VersionDTLS13}
 }
@@ -241,7 +241,7 @@ func (m *certificate13) chain(rawKey bool, requested *extensions, in place) (*pe
 func (hs *handshake13) complete(c *Conn) {
 	hs.forgetStages()
 	c.pushThen(func() error {
-		c.making = nil
+		c.handshake = nil
 		hs.state.HandshakeComplete = true
 		hs.state.Handshakes = 1
 		hs.state.export = hs.export

@@ -80,7 +80,7 @@ func (c *Conn) Renegotiate() error {
 			"client has no secure renegotiation: it has to connect again for new keys")
 	case c.epochsUsedUp():
 		return ErrKeysUsedUp
-	case c.handshaking || c.asked:
+	case c.handshaking || c.helloRequest:
 		return nil
 	case c.refused.stands(c.written):
 		c.push(EventRenegotiationRefused)
@@ -94,7 +94,7 @@ func (c *Conn) Renegotiate() error {
 		c.in.messages.restart()
 		err = c.beginClient()
 	} else {
-		c.asked = true
+		c.helloRequest = true
 		_, err = c.send(new(helloRequest))
 	}
 	if err != nil {
@@ -142,14 +142,14 @@ func (s *open12) handle(c *Conn, m message, raw handshakeMessage) (state, error)
 		if !c.mayRenegotiate() {
 			return s, c.refuseRenegotiation()
 		}
-		if !c.asked && !c.renegotiations.allow(c.config.time(), renegotiationBurst,
+		if !c.helloRequest && !c.renegotiations.allow(c.config.time(), renegotiationBurst,
 			renegotiationInterval) {
 			return nil, unexpected("too many renegotiations")
 		}
 		if !slices.Contains(offeredVersions(m), VersionDTLS12) {
 			return nil, misbehaved(AlertProtocolVersion, "renegotiation of another version")
 		}
-		c.handshaking, c.asked = true, false
+		c.handshaking, c.helloRequest = true, false
 		return startServer12(c, m, raw)
 	case *helloRequest:
 		if !c.isClient {
@@ -168,7 +168,8 @@ func (s *open12) handle(c *Conn, m message, raw handshakeMessage) (state, error)
 }
 
 func (c *Conn) mayRenegotiate() bool {
-	return (c.asked || c.config.Renegotiation == RenegotiateFreely) && !c.unbound && !c.closing &&
+	return (c.helloRequest || c.config.Renegotiation == RenegotiateFreely) &&
+		!c.unbound && !c.closing &&
 		!c.epochsUsedUp()
 }
 
@@ -187,8 +188,8 @@ func (c *Conn) refuseRenegotiation() error {
 func (c *Conn) renegotiationRefused() bool {
 	_, waits := c.state.(*clientWaitServerHello)
 	switch {
-	case c.asked:
-		c.asked = false
+	case c.helloRequest:
+		c.helloRequest = false
 	case c.agreed.HandshakeComplete && c.handshaking && waits:
 		c.handshaking = false
 		c.state = &open12{}

@@ -11,9 +11,9 @@ import (
 
 // serverWaitClientHello is where the version is chosen.
 type serverWaitClientHello struct {
-	cookie []byte       // of our last HelloVerifyRequest; nil if there was none
-	first  *clientHello // that it answered
-	asked  int
+	cookie  []byte       // of our last HelloVerifyRequest; nil if there was none
+	first   *clientHello // that it answered
+	cookies int          // that were asked for
 }
 
 func (s *serverWaitClientHello) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
@@ -48,10 +48,10 @@ const cookieLen = 32
 // askForCookie sends a HelloVerifyRequest. A cookie that is not ours counts as
 // none. RFC 6347, Section 4.2.1.
 func (s *serverWaitClientHello) askForCookie(c *Conn, hello *clientHello) (state, error) {
-	if s.asked == maxCookies {
-		return nil, unexpected("ClientHello without our cookie for the %dth time", s.asked+1)
+	if s.cookies == maxCookies {
+		return nil, unexpected("ClientHello without our cookie for the %dth time", s.cookies+1)
 	}
-	next := &serverWaitClientHello{make([]byte, cookieLen), hello, s.asked + 1}
+	next := &serverWaitClientHello{make([]byte, cookieLen), hello, s.cookies + 1}
 	rand.Read(next.cookie)
 	// The version is 1.0 whatever will be chosen.
 	_, err := c.send(&helloVerifyRequest{versionDTLS10, next.cookie})

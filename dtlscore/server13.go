@@ -35,7 +35,7 @@ func startServer13(c *Conn, offer *clientHello, raw handshakeMessage) (state, er
 	}
 	c.in.v13.earlyData = offer.earlyData
 	hs := &serverHandshake13{handshake13: handshake13{transcript: newTranscript()}, offer: offer}
-	c.making = hs
+	c.handshake = hs
 	protocol, err := c.config.chooseProtocol(offer.alpn)
 	if err != nil {
 		return nil, err
