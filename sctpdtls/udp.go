@@ -105,16 +105,19 @@ func dialUDP(
 	if err != nil {
 		return nil, err
 	}
+	sctp, under := below(network)
+	var peers []netip.AddrPort
+	for _, p := range addrPorts(remote, sctp) {
+		peers = append(peers, netip.AddrPortFrom(p.Addr(), udpPort))
+	}
+	if local == nil && sctp == "sctp" && !slices.ContainsFunc(peers, isIPv6) {
+		network = "sctp4+" + under // a socket for both is slower
+	}
 	s, err := openUDP(network, local, 0, o)
 	if err != nil {
 		return nil, err
 	}
 	defer s.Close() // it ends with the association
-	sctp, _ := below(network)
-	var peers []netip.AddrPort
-	for _, p := range addrPorts(remote, sctp) {
-		peers = append(peers, netip.AddrPortFrom(p.Addr(), udpPort))
-	}
 	port := uint16(0)
 	if local != nil {
 		port = uint16(local.Port)
@@ -125,6 +128,8 @@ func dialUDP(
 	}
 	return newUDPAssociation(a, &config.SCTP), nil
 }
+
+func isIPv6(p netip.AddrPort) bool { return p.Addr().Is6() }
 
 type udpListener struct {
 	*sctpudp.Listener
