@@ -104,24 +104,42 @@ func TestUsrsctp(t *testing.T) {
 		"-lusrsctp", "-lpthread").CombinedOutput(); err != nil {
 		t.Fatalf("%v (is libusrsctp-dev installed?)\n%s", err, out)
 	}
-	port := 30000
 	for _, role := range []string{"server", "client"} {
 		for _, auth := range []bool{false, true} {
 			for _, loss := range []float64{0, 0.02} {
-				port += 2
-				port := port
-				t.Run(fmt.Sprintf("%s/Auth=%v/Loss=%v", role, auth, loss),
-					func(t *testing.T) { withUsrsctp(t, peer, role, port, auth, loss) })
+				t.Run(fmt.Sprintf("%s/Auth=%v/Loss=%v", role, auth, loss), func(t *testing.T) {
+					t.Parallel() // it waits for timers most of its time
+					withUsrsctp(t, peer, role, auth, loss)
+				})
 			}
 		}
 	}
 }
 
-func withUsrsctp(t *testing.T, peer, role string, port int, auth bool, loss float64) {
-	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port + 1})
-	if err != nil {
-		t.Fatal(err)
+// listenBeside opens a UDP socket whose port is that of the peer and one more.
+func listenBeside(t *testing.T) (peer int, conn *net.UDPConn) {
+	t.Helper()
+	open := func(port int) (*net.UDPConn, error) {
+		return net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
 	}
+	for range 100 {
+		free, err := open(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		peer = free.LocalAddr().(*net.UDPAddr).Port
+		conn, err = open(peer + 1)
+		free.Close()
+		if err == nil {
+			return peer, conn
+		}
+	}
+	t.Fatal("no two ports in a row are free")
+	return 0, nil
+}
+
+func withUsrsctp(t *testing.T, peer, role string, auth bool, loss float64) {
+	port, conn := listenBeside(t)
 	defer conn.Close()
 	e, err := NewEndpoint(rand.Reader)
 	if err != nil {
