@@ -36,27 +36,6 @@ func TestAttackA2NoClientCertificate13(t *testing.T) {
 	}
 }
 
-// A client without a certificate, where the server lets it choose: 4.44.
-func TestOptionalClientCertificate13(t *testing.T) {
-	for _, auth := range []tls.ClientAuthType{tls.RequestClientCert, tls.VerifyClientCertIfGiven} {
-		for _, give := range []bool{false, true} {
-			client := testClientConfig13()
-			if !give {
-				client.Certificates = nil
-			}
-			p := newTestPair(t, client, testServerConfig13(auth))
-			p.handshake()
-			s := p.server.conn.ConnectionState()
-			if (len(s.PeerCertificates) == 1) != give ||
-				(len(s.VerifiedChains) == 1) != (give && auth == tls.VerifyClientCertIfGiven) {
-				t.Errorf("%v, given %v: %d certificates, %d chains", auth, give, len(s.PeerCertificates),
-					len(s.VerifiedChains))
-			}
-			p.exchangeData()
-		}
-	}
-}
-
 // A3, A4: nothing comes before its time.
 func TestAttackA3A4WrongOrder13(t *testing.T) {
 	client := map[string]func(s *script13){

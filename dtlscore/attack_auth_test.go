@@ -47,21 +47,25 @@ func TestAttackA2NoClientCertificate(t *testing.T) {
 	}
 }
 
-// RFC 5246, Section 7.4.6: without a certificate where the server lets the client choose.
+// A client without a certificate, where the server lets it choose. RFC 5246, Section 7.4.6; RFC
+// 8446, Section 4.4.2.
 func TestOptionalClientCertificate(t *testing.T) {
-	for _, auth := range []tls.ClientAuthType{tls.RequestClientCert, tls.VerifyClientCertIfGiven} {
-		for _, give := range []bool{false, true} {
-			client := testClientConfig()
-			if !give {
-				client.Certificates = nil
-			}
-			p := newTestPair(t, client, testServerConfig(auth))
-			p.handshake()
-			s := p.server.conn.ConnectionState()
-			if (len(s.PeerCertificates) == 1) != give ||
-				(len(s.VerifiedChains) == 1) != (give && auth == tls.VerifyClientCertIfGiven) {
-				t.Errorf("%v, given %v: %d certificates, %d chains", auth, give, len(s.PeerCertificates),
-					len(s.VerifiedChains))
+	for _, version := range eachVersion {
+		for _, auth := range []tls.ClientAuthType{tls.RequestClientCert, tls.VerifyClientCertIfGiven} {
+			for _, give := range []bool{false, true} {
+				client, server := version.configs(auth)
+				if !give {
+					client.Certificates = nil
+				}
+				p := newTestPair(t, client, server)
+				p.handshake()
+				s := p.server.conn.ConnectionState()
+				if (len(s.PeerCertificates) == 1) != give ||
+					(len(s.VerifiedChains) == 1) != (give && auth == tls.VerifyClientCertIfGiven) {
+					t.Errorf("%s, %v, given %v: %d certificates, %d chains", version.name, auth, give,
+						len(s.PeerCertificates), len(s.VerifiedChains))
+				}
+				p.exchangeData()
 			}
 		}
 	}

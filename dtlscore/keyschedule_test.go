@@ -94,7 +94,7 @@ type illustrated struct {
 }
 
 // The whole of a DTLS 1.3 connection, from the private keys on: each secret,
-// each key, each record and each Finished. 3.15, 3.16, 3.17, 4.49, F12
+// each key, each record and each Finished. Attack F12.
 func TestIllustratedConnection(t *testing.T) {
 	var file illustrated
 	readJSON(t, "illustrated-dtls13/dtls13-connection.json", &file)

@@ -153,7 +153,7 @@ func TestAttackG6LateData13(t *testing.T) {
 	wantDead(t, p.server, AlertUnexpectedMessage, ErrPeerMisbehaved)
 }
 
-// What a KeyUpdate must not be: G6, D7, D12, 3.11.
+// What a KeyUpdate must not be: attacks G6, D7, D12.
 func TestAttackG6BadKeyUpdate13(t *testing.T) {
 	tests := []struct {
 		name  string

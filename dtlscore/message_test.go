@@ -158,7 +158,7 @@ func TestValuesThatAreForbidden(t *testing.T) {
 	}
 	psk := ext("0029", vec(2, opaque(2, "01"), "00000000"), vec(2, opaque(1, digits("b1", 32))))
 	for _, tt := range []struct {
-		name string // with the id of the attack or the requirement
+		name string // with the identifier of the attack, if any
 		typ  handshakeType
 		form messageForm
 		body []byte

@@ -148,7 +148,7 @@ func TestAttackF6OtherEpoch(t *testing.T) {
 	}
 }
 
-// Records open in any order, with gaps. 1.2, H8
+// Records open in any order, with gaps. Attack H8.
 func TestRecordsInAnyOrder(t *testing.T) {
 	eachProtection(t, func(t *testing.T, s sealer, open opener) {
 		var records [][]byte
@@ -208,7 +208,7 @@ func TestAttackF5Nonces(t *testing.T) {
 }
 
 // The mask is that of the first 16 bytes of ciphertext: whoever has the same
-// key and the same sample gets the same mask. F7, 3.15
+// key and the same sample gets the same mask. Attack F7.
 func TestAttackF7RecordNumberMask13(t *testing.T) {
 	// A record with an 8-bit number and without a length, as others send it.
 	for name, kind := range aeadKinds {

@@ -118,7 +118,7 @@ func TestMessagesInAnyOrder(t *testing.T) { // D12
 }
 
 // An old message changes nothing, whatever is in it; one from too far in the
-// future is refused. 1.6, 3.26
+// future is refused.
 func TestAttackD12MessageSeq(t *testing.T) {
 	r := reassembler{next: 5}
 	for _, seq := range []uint16{0, 4} {

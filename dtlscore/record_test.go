@@ -24,7 +24,7 @@ func TestRecordHeader(t *testing.T) {
 	}
 }
 
-// A message of the transport is exactly one record. 1.11
+// A message of the transport is exactly one record. RFC 6083, Section 4.1.
 func TestAttackH7NotOneRecord(t *testing.T) {
 	whole := noProtection{}.seal(nil, contentHandshake, 0, make([]byte, 20))
 	for n := range whole {

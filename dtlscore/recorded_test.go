@@ -425,7 +425,7 @@ func (o *observer) handshakeEnds() {
 
 // TestRecordedConnections opens every record, reads every message, and checks
 // every Finished, signature, binder and exporter of connections between other
-// implementations. 4.11, 4.12, 4.16, 4.19, 4.26, 4.30, 3.15 to 3.17, F11, I3.
+// implementations. Attacks F11, I3.
 func TestRecordedConnections(t *testing.T) {
 	// Suites with CBC and CCM, which we do not have: their hellos are read.
 	notOurs := map[string]bool{

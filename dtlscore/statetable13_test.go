@@ -154,7 +154,7 @@ func wellFormedMessages13() map[handshakeType]message {
 
 // D1, D3, A1, A5, A7: every state times every message. What is not allowed
 // ends with unexpected_message; so do ChangeCipherSpec and messages that only
-// DTLS 1.2 has (3.19, 4.50).
+// DTLS 1.2 has.
 func TestAttackD1D2D3StateTable13(t *testing.T) {
 	messages := wellFormedMessages13()
 	for _, c := range stateCases13 {

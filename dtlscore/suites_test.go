@@ -8,7 +8,7 @@ import (
 )
 
 // No suite without authenticated encryption; what the standard library calls
-// insecure is not there. 4.2 to 4.5, B4, F1, F2
+// insecure is not there. Attacks B4, F1, F2.
 func TestSuites(t *testing.T) {
 	for _, s := range tls.InsecureCipherSuites() {
 		if suiteByID(s.ID, VersionDTLS12) != nil {

@@ -85,10 +85,6 @@ func (t *transcript) choose(version uint16, alg crypto.Hash) {
 	}
 }
 
-// restart forgets everything, since the first ClientHello and a
-// HelloVerifyRequest do not count. RFC 6347, Section 4.2.6.
-func (t *transcript) restart() { *t = *newTranscript() }
-
 // retry replaces the first ClientHello, when a HelloRetryRequest was sent or
 // received, and before it is added. RFC 8446, Section 4.4.1.
 func (t *transcript) retry() {

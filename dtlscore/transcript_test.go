@@ -54,7 +54,7 @@ func TestTranscript(t *testing.T) { // attack F11
 	}
 }
 
-// The first ClientHello and the HelloVerifyRequest do not count. 4.19, E8
+// The first ClientHello and the HelloVerifyRequest do not count. RFC 6347, Section 4.2.1; attack E8.
 func TestTranscriptRestart(t *testing.T) {
 	a, b := newTranscript(), newTranscript()
 	a.add(typeClientHello, 0, []byte("first"))
@@ -101,3 +101,7 @@ func TestTranscriptFirstBinder(t *testing.T) { // RFC 8446, Section 4.2.11
 		t.Errorf("%x, not %x", got, want)
 	}
 }
+
+// restart forgets everything, since the first ClientHello and a
+// HelloVerifyRequest do not count. RFC 6347, Section 4.2.6.
+func (t *transcript) restart() { *t = *newTranscript() }

@@ -225,7 +225,7 @@ func TestOpenSSLClient(t *testing.T) {
 			}
 			t.Cleanup(func() { conn.Abort() })
 			talkToClient(t, conn, client)
-			// Its Finished comes under the old key, which we take: 1.55, 2.8.
+			// Its Finished comes under the old key, which we take.
 			checkCapture(t, stopCapture(t, capture, 1),
 				wire.Options{KeyLog: []byte(keyLog.String()), Label: label, FinishedUnderOldKey: true})
 			ln.Close()
@@ -233,7 +233,7 @@ func TestOpenSSLClient(t *testing.T) {
 	}
 }
 
-// Keys of different labels are silence, and our error says what it may be: 2.4, 2.6.
+// Keys of different labels are silence, and our error says what it may be.
 func TestOpenSSLLabelMismatch(t *testing.T) {
 	p := newOpenSSLPair(t)
 	for _, legacy := range []bool{false, true} {

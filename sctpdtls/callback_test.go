@@ -50,6 +50,9 @@ func TestCallbacksKnowTheConnection(t *testing.T) {
 			}
 			server.GetCertificate = func(info *tls.ClientHelloInfo) (*tls.Certificate, error) {
 				hello(info)
+				if names := AcceptableCAs(info); names != nil {
+					t.Errorf("%#x: a client without certificate_authorities accepts %q", version, names)
+				}
 				return nil, nil
 			}
 			client.GetClientCertificate = func(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {

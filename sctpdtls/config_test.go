@@ -53,8 +53,7 @@ func TestConfigReachesTheCore(t *testing.T) {
 	}
 }
 
-// A second connection resumes the session of the first, client certificate and all: requirements
-// 1.60, 4.34.
+// A second connection resumes the session of the first, client certificate included.
 func TestResumption(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		client, server := clientConfig(), serverConfig()

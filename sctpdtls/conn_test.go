@@ -92,7 +92,7 @@ func TestAttackH4KeysOfTheHandshake(t *testing.T) {
 							s.Info, want)
 					}
 				}
-				// Both Finished came under the new key, so that the old one has gone: 1.53, 1.57, 3.35.
+				// Both Finished came under the new key, so that the old one has gone.
 				if keys, active, _, _ := a.State(); !slices.Equal(keys, []uint16{1}) || active != 1 ||
 					!switched {
 					t.Errorf("%v: keys %v with %d active, want 1 alone", a.LocalAddr(), keys, active)

@@ -36,8 +36,7 @@ func (l *late) TrySend(b []byte, info stream.Info) error {
 }
 
 // A peer that has sent ChangeCipherSpec, or that and Finished, under the old key may have to send
-// it again; so the key stays for a time. But nothing new is taken under it. Attack H4, requirements
-// 1.55, 1.57.
+// it again; so the key stays for a time. But nothing new is taken under it. Attack H4.
 func TestAttackH4OldKeyOfLatePeer(t *testing.T) {
 	const changeCipherSpec, handshake = 20, 22
 	for _, late := range []string{"client", "server"} {

@@ -62,7 +62,7 @@ func TestKeysOfTheHandshake13(t *testing.T) {
 	})
 }
 
-// KeyUpdate by either side, by both at once, with someone reading and without: 3.8, attack D11.
+// KeyUpdate by either side, by both at once, with someone reading and without: attack D11.
 func TestKeyUpdate(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := connected13(t, assoctest.Options{}, nil)

@@ -50,8 +50,8 @@ func (p *testPair) closeBoth() {
 	closes.Wait()
 }
 
-// With the real kernel, as fast as it goes: nothing is lost, doubled or reordered. Requirements
-// 1.37 to 1.43; attacks H9, D11.
+// With the real kernel, as fast as it goes: nothing is lost, doubled or reordered. Attacks
+// H9, D11.
 func TestKernelAttackH9RenegotiateUnderLoad(t *testing.T) {
 	for _, begins := range []string{"client", "server", "both"} {
 		t.Run(begins, func(t *testing.T) {

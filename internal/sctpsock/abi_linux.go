@@ -226,8 +226,7 @@ const largestUDPEncaps = 144
 // pointer is the size of the kernel's pointers, to which the port is padded too.
 func (u udpEncaps) pointer() int { return (len(u) - 128) / 2 }
 
-func (u udpEncaps) address() []byte { return u[u.pointer():][:128] }
-func (u udpEncaps) port() []byte    { return u[u.pointer()+128:][:2] }
+func (u udpEncaps) port() []byte { return u[u.pointer()+128:][:2] }
 
 // memInfoWmemQueued is the index of SK_MEMINFO_WMEM_QUEUED in SO_MEMINFO.
 const memInfoWmemQueued = 5

@@ -155,3 +155,5 @@ func TestOptionNumbers(t *testing.T) {
 		}
 	}
 }
+
+func (u udpEncaps) address() []byte { return u[u.pointer():][:128] }
