@@ -78,8 +78,8 @@ func TestAuthVectors(t *testing.T) {
 }
 
 // TestAuthBinding pins what the model binds a chunk to: a chunk that is
-// authenticated under one key or in one association is not under another
-// , so that key identifier 0 proves nothing about key identifier 1.
+// authenticated under one key or in one association is not under another,
+// so that key identifier 0 proves nothing about key identifier 1.
 func TestAuthBinding(t *testing.T) {
 	a, b, data := unhex(t, vectorA), unhex(t, vectorB), unhex(t, dataChunk)
 	null := AssociationKey(nil, a, b)

@@ -54,7 +54,8 @@ func TestTranscript(t *testing.T) { // attack F11
 	}
 }
 
-// The first ClientHello and the HelloVerifyRequest do not count. RFC 6347, Section 4.2.1; attack E8.
+// The first ClientHello and the HelloVerifyRequest do not count. RFC 6347, Section 4.2.1; attack
+// E8.
 func TestTranscriptRestart(t *testing.T) {
 	a, b := newTranscript(), newTranscript()
 	a.add(typeClientHello, 0, []byte("first"))
