@@ -1,10 +1,8 @@
 package sctpsock
 
 import (
-	"os"
+	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Pause waits for d, to some microseconds. time.Sleep waits for at least a millisecond
@@ -16,18 +14,23 @@ func Pause(d time.Duration) {
 	}
 }
 
-// pause waits for a timer in the poller, which gives the processor to others meanwhile.
-func pause(d time.Duration) error {
-	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
-	if err != nil {
-		return err
+// idleTimer is one that nobody uses. It stays open: to close a descriptor wakes the monitor of Go's
+// scheduler, which costs more than a handshake's system calls.
+var idleTimer atomic.Pointer[kernelTimer]
+
+// pause waits for a timer of the kernel, which gives the processor to others meanwhile.
+func pause(d time.Duration) (err error) {
+	t := idleTimer.Swap(nil)
+	if t == nil {
+		if t, err = newKernelTimer(); err != nil {
+			return err
+		}
 	}
-	timer := os.NewFile(uintptr(fd), "timer")
-	defer timer.Close()
-	if err := unix.TimerfdSettime(fd, 0, &unix.ItimerSpec{Value: unix.NsecToTimespec(d.Nanoseconds())},
-		nil); err != nil {
-		return err
+	if err = t.start(d); err == nil {
+		t.wait()
 	}
-	_, err = timer.Read(make([]byte, 8))
+	if !idleTimer.CompareAndSwap(nil, t) {
+		t.file.Close()
+	}
 	return err
 }
