@@ -20,12 +20,12 @@ var layers = []string{
 	// What is configured.
 	"trace.go", "config.go", "fromtls.go",
 	// The parts of a connection, each for itself.
-	"gate.go", "alarm.go", "deadline.go", "request.go", "keyring.go", "complete.go", "pace.go",
-	"counters.go", "loglimit.go",
+	"gate.go", "alarm.go", "turn.go", "deadline.go", "request.go", "keyring.go", "complete.go",
+	"pace.go", "counters.go", "loglimit.go",
 	// All that a connection has.
 	"conn.go",
 	// Its owner: what it tells, how it obeys the core, how it ends, what it begins.
-	"log.go", "tell.go", "end.go", "driver.go", "fail.go", "upkeep.go", "owner.go",
+	"log.go", "tell.go", "end.go", "driver.go", "fail.go", "upkeep.go", "lend.go", "owner.go",
 	// What users call.
 	"handshake.go", "receive.go", "send.go", "batch.go", "stream.go", "rekey.go", "paths.go",
 	"stats.go", "close.go",

@@ -30,6 +30,11 @@ func (a *alarm) ring() {
 		return
 	}
 	a.set(past) // fails only when the association is closed, which wakes the owner too
+	a.wake()
+}
+
+// wake wakes an owner that waits for the bell.
+func (a *alarm) wake() {
 	select {
 	case a.bell <- struct{}{}:
 	default:

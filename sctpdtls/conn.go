@@ -37,9 +37,11 @@ type Conn struct {
 
 	requests requests // to the owner
 	alarm    alarm    // wakes the owner
+	turn     turn     // to read from the association
 
 	// owner is held by the one goroutine that reads from the association and obeys the core: that of
-	// the first handshake, then run, then Close. It guards owned.
+	// the first handshake, then run, then Close. It guards owned, which run shares with readers who
+	// have the turn.
 	owner token
 	owned
 }
@@ -66,10 +68,11 @@ type writing struct {
 	writeDeadline writeDeadline
 }
 
-// owned is what only the owner of a Conn uses.
+// owned is what only the owner of a Conn uses, and a reader who has its turn.
 type owned struct {
 	messages *stream.Reader
 	driver
+	lending
 	ending
 	logLimit logLimit // of events
 }
@@ -88,6 +91,19 @@ type driver struct {
 	check checkpoint // the last one, if it is not passed
 	epoch uint64     // of the keys of DTLS for what this end sends
 	pace  pace
+}
+
+// lending is what the owner knows of the turn that it lends.
+type lending struct {
+	alone int     // messages that the owner reads itself before it lends again
+	found finding // by the reader who had it
+}
+
+// A finding is what a reader has read that the owner has to process.
+type finding struct {
+	event  stream.Event
+	err    error // of the association
+	failed error // of a record
 }
 
 // ending is how a connection ends.
@@ -111,8 +127,10 @@ type party struct {
 	closed      chan struct{} // closed with a Stream; nil for a Conn
 }
 
-// reads makes q the queue of p.
-func (p *party) reads(q *stream.Queue) { p.queue, p.read.queue = q, q }
+// reads makes q the queue of p, for which messages are read in turn.
+func (p *party) reads(q *stream.Queue, t *turn) {
+	p.queue, p.read.queue, p.read.turn = q, q, t
+}
 
 func (p *party) isClosed() bool {
 	if p.closed == nil {

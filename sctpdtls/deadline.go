@@ -11,6 +11,7 @@ import (
 // A timeLimit is a deadline that a user has set, of a Conn or of a Stream.
 type timeLimit struct {
 	queue *stream.Queue // if not nil, who waits for it is woken when t has passed
+	turn  *turn         // then: which a reader of queue may have taken
 	isSet atomic.Bool   // t is not zero; changed with mu held
 
 	mu      sync.Mutex // guards the following
@@ -36,7 +37,9 @@ func (l *timeLimit) get() time.Time {
 }
 
 // passed reports whether the deadline has passed, so that a call that timed out may say so.
-func (l *timeLimit) passed() bool { return l.isSet.Load() && reached(l.get()) }
+func (l *timeLimit) passed() bool { return l.isSet.Load() && l.over() }
+
+func (l *timeLimit) over() bool { return reached(l.get()) }
 
 func reached(t time.Time) bool { return !t.IsZero() && !time.Now().Before(t) }
 
@@ -57,6 +60,7 @@ func (l *timeLimit) look() {
 	passed := !l.t.IsZero() && left <= 0
 	if passed && l.queue != nil {
 		l.queue.Wake()
+		l.turn.interrupt()
 	}
 	if l.expired != nil {
 		l.expire(passed)

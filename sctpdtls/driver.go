@@ -32,7 +32,7 @@ var errPending = errors.New("sctpdtls: messages are waiting")
 // obey does what the core wants. When it fails with a timeout or errPending it can be called
 // again to go on where it was.
 func (c *Conn) obey() error {
-	if c.current.Kind == dtlscore.EventNone && len(c.flight) == 0 && c.core.Quiet() {
+	if c.quiet() {
 		return c.obeyed() // as after each message of the peer's application
 	}
 	for {
@@ -52,6 +52,11 @@ func (c *Conn) obey() error {
 		}
 		c.current = dtlscore.Event{}
 	}
+}
+
+// quiet reports whether the core wants nothing.
+func (c *Conn) quiet() bool {
+	return c.current.Kind == dtlscore.EventNone && len(c.flight) == 0 && c.core.Quiet()
 }
 
 // obeyed is called when all is done that the core wanted.
@@ -334,7 +339,7 @@ func (c *Conn) take(m stream.Message, ev stream.Event) error {
 	if ev != nil {
 		return c.event(ev)
 	}
-	data, err := c.receive(m)
+	data, err := c.receive(&m)
 	if err != nil || data == nil {
 		return err
 	}
@@ -343,10 +348,10 @@ func (c *Conn) take(m stream.Message, ev stream.Event) error {
 }
 
 // receive gives a message, which must be one record, to the core.
-func (c *Conn) receive(m stream.Message) (data []byte, err error) {
+func (c *Conn) receive(m *stream.Message) (data []byte, err error) {
 	checkpoints := c.core.Checkpoints()
 	control := m.Info.Stream == 0 && !m.Info.Unordered
-	data, err = c.core.Receive(m.Data, control, tag(&m))
+	data, err = c.core.Receive(m.Data, control, tag(m))
 	if data != nil {
 		c.counted.received(len(data))
 	}

@@ -8,9 +8,9 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 )
 
-// run is the goroutine of a connection. It alone reads from the association and obeys the core,
-// from the end of the first handshake until the connection has ended, or Close or Abort takes its
-// place. It holds owner, which the handshake has taken.
+// run is the goroutine of a connection, from the end of the first handshake until the connection
+// has ended, or Close or Abort takes its place. It alone obeys the core, and reads from the
+// association unless it has lent its turn to do so. It holds owner, which the handshake has taken.
 func (c *Conn) run() {
 	defer c.owner.unlock()
 	defer c.messages.Release()
@@ -23,7 +23,11 @@ func (c *Conn) run() {
 			c.begin()
 		}
 		err := c.obey()
-		if err == nil {
+		switch {
+		case err != nil:
+		case c.mayLend():
+			err = c.lend()
+		default:
 			err = c.read()
 		}
 		switch {

@@ -1,7 +1,6 @@
 package sctpdtls
 
 import (
-	"context"
 	"io"
 	"net"
 	"os"
@@ -47,7 +46,7 @@ func (c *Conn) ReadMessages(b []byte, msgs []Message) (n int, err error) {
 	if !c.ok() || len(msgs) == 0 {
 		return 0, syscall.EINVAL
 	}
-	size, info, err := c.recv(&c.own, b, aMessage)
+	size, info, err := c.recv(&c.own, b, theFirst)
 	msgs[0] = Message{b[:size:size], info}
 	if err != nil {
 		return 0, err
@@ -71,13 +70,16 @@ type wish uint8
 const (
 	someBytes wish = iota // of one message
 	aMessage              // whole
+	theFirst              // of several messages, which are kept
 	aSign                 // that there is a message
 )
 
 // recv waits for what is asked for, and puts it into b.
 func (c *Conn) recv(p *party, b []byte, what wish) (n int, info MessageInfo, err error) {
-	if err := c.HandshakeContext(context.Background()); err != nil {
-		return 0, info, err
+	if c.state.Load() == nil {
+		if err := c.Handshake(); err != nil {
+			return 0, info, err
+		}
 	}
 	for done := false; ; {
 		seen := p.queue.Changes() // before looking
@@ -96,8 +98,46 @@ func (c *Conn) recv(p *party, b []byte, what wish) (n int, info MessageInfo, err
 		if p.read.passed() {
 			return 0, info, os.ErrDeadlineExceeded
 		}
-		p.queue.Wait(seen)
+		reads := what <= aMessage
+		if !reads || !c.turn.take() {
+			c.turn.await(p.queue, seen, reads)
+		} else if n, info, done = c.readFor(p, b, what); done {
+			return n, info, nil
+		}
 	}
+}
+
+// readFor reads from the association for a reader of p, who has taken the turn and finds nothing in
+// its queue, until something is there for it: in b if done is set, else in the queue, perhaps. All
+// but messages of the application it leaves to the owner.
+func (c *Conn) readFor(p *party, b []byte, what wish) (n int, info MessageInfo, done bool) {
+	if c.mayUse(p) != nil || p.read.passed() { // and nobody has rung
+		c.turn.leave()
+		return 0, info, false
+	}
+	for !c.alarm.rung.Load() && !c.mustPause() {
+		m, event, err := c.messages.Next(true)
+		if err != nil || event != nil {
+			c.found.event, c.found.err = event, err
+			break
+		}
+		data, err := c.receive(&m)
+		c.found.failed = err
+		if data != nil && what == aMessage && len(data) <= len(b) && p.queue.Passes(m.Info) {
+			n, info, done = copy(b, data), messageInfo(m.Info, len(data)), true
+		} else if data != nil {
+			c.queue(data, m.Info)
+		}
+		if err != nil || !c.quiet() || c.core.Err() != nil {
+			break
+		}
+		if done || c.mux.Size() > 0 {
+			c.turn.leave()
+			return n, info, done
+		}
+	}
+	c.turn.giveBack()
+	return n, info, done
 }
 
 // mayUse says whether p or the connection is closed.
@@ -115,7 +155,7 @@ func (c *Conn) kept(p *party, b []byte, what wish) (n int, info MessageInfo, don
 		return 0, info, p.queue.Has(true), nil
 	case someBytes:
 		n, done = p.queue.Read(b)
-	case aMessage:
+	default:
 		var length int
 		var i stream.Info
 		if n, i, length, done = p.queue.ReadMessage(b); done {

@@ -17,12 +17,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // TestKernelScenarios plays the scenarios over the kernel's associations, on the loopback interface
 // of a network of its own, which loses and delays what tc-netem(8) is told.
 func TestKernelScenarios(t *testing.T) {
+	// Each leaves a descriptor of the process open.
+	sctpsock.Pause(time.Millisecond)
+	new(sctpsock.Socket).Later(func() {})
+
 	for _, sc := range scenarios() {
 		if sc.memoryOnly {
 			continue

@@ -39,7 +39,7 @@ func (c *Conn) Stream(id uint16) *Stream {
 	s := c.streams.open[id]
 	if s == nil {
 		s = c.newStream(id)
-		s.reads(c.mux.Claim(id))
+		s.reads(c.mux.Claim(id), &c.turn)
 	}
 	return s
 }
@@ -63,7 +63,7 @@ func (c *Conn) AcceptStream(ctx context.Context) (*Stream, error) {
 		return nil, syscall.EINVAL
 	}
 	p := new(party)
-	p.reads(c.mux.Rest())
+	p.reads(c.mux.Rest(), &c.turn)
 	defer context.AfterFunc(ctx, func() { p.read.set(past) })()
 	for {
 		if _, _, err := c.recv(p, nil, aSign); err != nil {
@@ -87,7 +87,7 @@ func (c *Conn) acceptKept() *Stream {
 		return nil
 	}
 	s := c.newStream(id)
-	s.reads(q)
+	s.reads(q, &c.turn)
 	return s
 }
 
@@ -164,6 +164,7 @@ func (s *Stream) Close() error {
 	c.mux.Release(s.id)
 	c.streams.Unlock()
 	s.queue.Wake()
+	c.turn.interrupt()
 	s.read.set(time.Time{}) // no timer is left
 	s.write.set(time.Time{})
 	c.makesRoom()

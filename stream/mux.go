@@ -19,6 +19,8 @@ type Mux struct {
 	limit int64
 	size  atomic.Int64 // of what is kept, with its overhead
 
+	claims atomic.Int32 // len(claimed); changed with mu held
+
 	mu        sync.Mutex // guards the following, and the queues
 	claimed   map[uint16]*Queue
 	rest      Queue
@@ -147,6 +149,7 @@ func (m *Mux) claim(id uint16) *Queue {
 		m.claimed = make(map[uint16]*Queue)
 	}
 	m.claimed[id] = q
+	m.claims.Add(1)
 	all := m.rest.head
 	m.rest.head, m.rest.tail = nil, nil
 	for all != nil {
@@ -171,6 +174,7 @@ func (m *Mux) Release(id uint16) {
 		return
 	}
 	delete(m.claimed, id)
+	m.claims.Add(-1)
 	if q.begun != nil {
 		q.drop(q.begun)
 		q.begun = nil
@@ -285,6 +289,21 @@ func (q *Queue) Has(whole bool) bool {
 	q.mux.mu.Lock()
 	defer q.mux.mu.Unlock()
 	return q.head != nil || !whole && q.begun != nil
+}
+
+// Passes reports whether a message that is received now is for q, and the first that its reader
+// gets: it need not be put in.
+func (q *Queue) Passes(info Info) bool {
+	m := q.mux
+	if m.size.Load() > 0 {
+		return false
+	}
+	if m.claims.Load() == 0 {
+		return q == &m.rest
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.of(info) == q
 }
 
 // ReadMessage takes the first message and copies it to b. If b is too short, n is -1: the message

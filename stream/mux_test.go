@@ -196,6 +196,28 @@ func TestQueueIsEmpty(t *testing.T) {
 	}
 }
 
+// A message passes by the queues if it is for one, and nothing is kept.
+func TestQueuePasses(t *testing.T) {
+	m := stream.NewMux(1000)
+	s, unclaimed := stream.Info{Stream: 1}, stream.Info{Stream: 2}
+	if !m.Rest().Passes(s) {
+		t.Error("a message does not pass by the only queue")
+	}
+	q := m.Claim(1)
+	if !q.Passes(s) || q.Passes(unclaimed) || m.Rest().Passes(s) || !m.Rest().Passes(unclaimed) {
+		t.Error("a message is not for the queue of its stream, or that of all others")
+	}
+	m.Put([]byte("older"), s)
+	m.Release(1)
+	if m.Rest().Passes(s) {
+		t.Error("a message passes by an older one")
+	}
+	m.Rest().ReadMessage(make([]byte, 10))
+	if q.Passes(s) || !m.Rest().Passes(s) {
+		t.Error("a message is for a queue that has no claim any more")
+	}
+}
+
 // Full counts empty messages too; Discard throws away what is there and what comes.
 func TestMuxIsBounded(t *testing.T) {
 	for _, size := range []int{0, 1, 64, 65, 5000, 16384} {

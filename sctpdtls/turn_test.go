@@ -1,0 +1,261 @@
+package sctpdtls
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
+)
+
+// readsItself returns a pair whose server has a reader with the turn, and what that reader gets.
+func readsItself(t *testing.T) (p *testPair, read <-chan string) {
+	t.Helper()
+	p = connected(t, assoctest.Options{})
+	next := p.server.reads(1)
+	synctest.Wait()
+	p.write("first") // which comes by the owner
+	if got := <-next; got != "first" {
+		t.Fatalf("read %q", got)
+	}
+	next = p.server.reads(1)
+	synctest.Wait()
+	if got := p.server.turn.state.Load(); got != readers {
+		t.Fatalf("the turn is in state %d, want that of a reader", got)
+	}
+	return p, next
+}
+
+// reads returns a channel with what n calls of ReadMessage return.
+func (c *Conn) reads(n int) <-chan string {
+	texts := make(chan string, n)
+	go func() {
+		b := make([]byte, MaxMessageSize)
+		for range n {
+			n, _, err := c.ReadMessage(b)
+			if err != nil {
+				texts <- err.Error()
+				return
+			}
+			texts <- string(b[:n])
+		}
+	}()
+	return texts
+}
+
+func (p *testPair) write(text string) {
+	p.t.Helper()
+	if err := p.client.WriteMessage([]byte(text), MessageInfo{}); err != nil {
+		p.t.Error(err)
+	}
+}
+
+// A reader who waits alone reads itself, and nothing is kept on the way.
+func TestReaderReadsItself(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p, read := readsItself(t)
+		ownerReads := at(p.server, 1, func() {})
+		p.write("second")
+		if got := <-read; got != "second" {
+			t.Errorf("read %q", got)
+		}
+		if synctest.Wait(); ownerReads() || p.server.mux.Size() > 0 {
+			t.Error("the owner reads as well, or the message was kept")
+		}
+		p.close()
+	})
+}
+
+// Whatever is to end the wait of a reader who reads itself ends it.
+func TestReaderWithTurnIsInterrupted(t *testing.T) {
+	inAnHour := func(p *testPair) { p.server.SetReadDeadline(time.Now().Add(time.Hour)) }
+	for name, c := range map[string]struct {
+		interrupt func(p *testPair)
+		want      error
+	}{
+		"deadline":        {func(p *testPair) { p.server.SetReadDeadline(past) }, os.ErrDeadlineExceeded},
+		"deadline to be":  {inAnHour, os.ErrDeadlineExceeded},
+		"Close":           {func(p *testPair) { go p.server.Close() }, net.ErrClosed},
+		"Abort":           {func(p *testPair) { p.server.Abort() }, net.ErrClosed},
+		"the peer closes": {func(p *testPair) { go p.client.Close() }, io.EOF},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				p, read := readsItself(t)
+				c.interrupt(p)
+				if got := <-read; got != c.want.Error() {
+					t.Errorf("ReadMessage: %s, want %v", got, c.want)
+				}
+				p.client.Abort()
+				p.server.Abort()
+			})
+		})
+	}
+}
+
+// Requests are obeyed while a reader has the turn, and while it is left to nobody.
+func TestRequestsWithTurnLent(t *testing.T) {
+	for _, left := range []bool{false, true} {
+		t.Run(fmt.Sprint(left), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				p, read := readsItself(t)
+				if left {
+					p.write("second")
+					<-read
+				}
+				if err := p.server.KeyUpdate(context.Background(), UpdateRequested); err != nil {
+					t.Error(err)
+				}
+				p.write("last")
+				if !left {
+					<-read
+				}
+				if err := p.server.CloseWrite(); err != nil {
+					t.Error(err)
+				}
+				p.client.Abort()
+				p.server.Abort()
+			})
+		})
+	}
+}
+
+// A reader who does not come back loses the turn: what the peer does is noticed.
+func TestReaderDoesNotComeBack(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p, read := readsItself(t)
+		p.write("second")
+		<-read
+		if got := p.server.turn.state.Load(); got != lent {
+			t.Fatalf("the turn is in state %d", got)
+		}
+		begin := time.Now()
+		p.client.Abort()
+		<-p.server.Context().Done()
+		if took := time.Since(begin); took > 3*lendTime {
+			t.Errorf("the end was noticed after %v", took)
+		}
+		p.server.Abort()
+	})
+}
+
+// Who cannot read for itself has the owner read at once, where no reader has the turn.
+func TestTurnIsRecalled(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p, read := readsItself(t)
+		p.write("second")
+		<-read
+		begin := time.Now()
+		p.write("third")
+		all := make([]Message, 1)
+		if _, err := p.server.ReadMessages(make([]byte, 100), all); err != nil ||
+			string(all[0].Data) != "third" {
+			t.Errorf("ReadMessages: %q, %v", all[0].Data, err)
+		}
+		if took := time.Since(begin); took > 2*time.Millisecond { // one is the network's
+			t.Errorf("it took %v", took)
+		}
+		p.close()
+	})
+}
+
+// Readers of other streams, those who wait for one, and those of several messages get theirs while
+// one reads itself, and need not wait until the owner looks after the turn.
+func TestOthersWithTurnLent(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p, read := readsItself(t)
+		s := p.server.Stream(3)
+		got := make(chan string)
+		begin := time.Now()
+		b := make([]byte, 100)
+		onStream := func() {
+			n, _, err := s.ReadMessage(b)
+			got <- fmt.Sprint(string(b[:n]), err)
+		}
+		go onStream()
+		synctest.Wait()
+		p.client.WriteMessage([]byte("three"), MessageInfo{Stream: 3})
+		if text := <-got; text != "three<nil>" {
+			t.Errorf("the stream's reader got %s", text)
+		}
+		go onStream()
+		synctest.Wait()
+		p.write("second") // whose reader leaves the turn to nobody, and the stream's waits
+		<-read
+		p.client.WriteMessage([]byte("more"), MessageInfo{Stream: 3})
+		if text := <-got; text != "more<nil>" {
+			t.Errorf("the stream's reader got %s", text)
+		}
+		go func() {
+			s, err := p.server.AcceptStream(context.Background())
+			got <- fmt.Sprint(s.ID(), err == nil)
+		}()
+		synctest.Wait()
+		p.client.WriteMessage([]byte("accepted"), MessageInfo{Stream: 5})
+		if text := <-got; text != "5 true" {
+			t.Errorf("AcceptStream: %s", text)
+		}
+		go func() {
+			all := make([]Message, 2)
+			n, err := p.server.ReadMessages(make([]byte, 100), all)
+			got <- fmt.Sprint(n, err == nil)
+		}()
+		synctest.Wait()
+		p.write("one of several")
+		if text := <-got; text != "1 true" {
+			t.Errorf("ReadMessages: %s", text)
+		}
+		if took := time.Since(begin); took >= lendTime {
+			t.Errorf("all took %v", took)
+		}
+		p.close()
+	})
+}
+
+// A message that a reader has read for itself comes behind those that another one has left.
+func TestTurnKeepsOrder(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p, read := readsItself(t)
+		s := p.server.Stream(0)
+		p.write("older") // for the stream's reader, as the one with the turn finds
+		synctest.Wait()
+		s.Close() // now it is for the other
+		p.write("newer")
+		if got := <-read; got != "older" {
+			t.Errorf("read %q first", got)
+		}
+		if got := <-p.server.reads(1); got != "newer" {
+			t.Errorf("read %q then", got)
+		}
+		p.close()
+	})
+}
+
+// A message that is too long for the buffer of a reader with the turn stays.
+func TestTurnShortBuffer(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p, read := readsItself(t)
+		p.write("second")
+		<-read
+		short := make(chan error)
+		go func() {
+			_, info, err := p.server.ReadMessage(make([]byte, 3))
+			if info.Length != len("third") {
+				t.Errorf("length %d", info.Length)
+			}
+			short <- err
+		}()
+		synctest.Wait()
+		p.write("third")
+		want(t, "ReadMessage", <-short, io.ErrShortBuffer)
+		if got := <-p.server.reads(1); got != "third" {
+			t.Errorf("read %q", got)
+		}
+		p.close()
+	})
+}
