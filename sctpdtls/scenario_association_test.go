@@ -221,7 +221,7 @@ var associationScenarios = []scenario{
 		}
 		must(s.T, b.Close())
 	}},
-	{name: "lost", run: func(s *stage) {
+	{name: "lost", gone: true, run: func(s *stage) {
 		a, b := s.rawPair()
 		s.cut()
 		a.send("lost")

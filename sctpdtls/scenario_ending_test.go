@@ -36,6 +36,9 @@ type suddenEnding struct {
 	own  func(err error) bool    // whether c may read this
 }
 
+// hostGone is an ending of which nobody is told.
+const hostGone = "host gone"
+
 var suddenEndings = []suddenEnding{
 	{"ABORT", func(s *stage, c *Conn) { under(c).Abort() }, []AssocState{AssocAborted},
 		isAny(net.ErrClosed)},
@@ -53,7 +56,7 @@ var suddenEndings = []suddenEnding{
 		under(c).Close()
 		goOn()
 	}, []AssocState{AssocAborted}, isAny(net.ErrClosed)},
-	{"host gone", func(s *stage, c *Conn) { s.cut() }, []AssocState{AssocLost},
+	{hostGone, func(s *stage, c *Conn) { s.cut() }, []AssocState{AssocLost},
 		isAny(io.ErrUnexpectedEOF)},
 }
 
@@ -76,7 +79,8 @@ func endedBy(ends ...AssocState) func(error) bool {
 func sideways(endings []suddenEnding) (out []scenario) {
 	for _, e := range endings {
 		for _, side := range bothSides {
-			out = append(out, scenario{name: e.name + ", " + side.name, run: func(s *stage) {
+			gone := e.name == hostGone
+			out = append(out, scenario{name: e.name + ", " + side.name, gone: gone, run: func(s *stage) {
 				s.connect()
 				c := side.of(s)
 				other := s.other(c)
@@ -90,28 +94,29 @@ func sideways(endings []suddenEnding) (out []scenario) {
 				wantPeersEnd(s.T, "WriteMessage", other.WriteMessage([]byte("x"), MessageInfo{}))
 				s.wantEnd(c, "that it has ended", e.own)
 				s.closeAll()
-			}}, scenario{name: e.name + " while the other end waits, " + side.name, run: func(s *stage) {
-				s.connect()
-				c := side.of(s)
-				other := s.other(c)
-				read := make(chan error, 1)
-				go func() {
-					var err error
-					for err == nil {
-						_, _, err = other.ReadMessage(make([]byte, 100))
-					}
-					read <- err
-				}()
-				s.settle(c)
-				e.do(s, c)
-				s.within(lostAfter, "the end", func() {
-					// What was read before it was killed is not unread.
-					if err := <-read; !endedBy(e.ends...)(err) {
-						s.Errorf("reading: %v, want an AssociationError with end %d", err, e.ends)
-					}
-				})
-				s.closeAll()
-			}})
+			}}, scenario{name: e.name + " while the other end waits, " + side.name, gone: gone,
+				run: func(s *stage) {
+					s.connect()
+					c := side.of(s)
+					other := s.other(c)
+					read := make(chan error, 1)
+					go func() {
+						var err error
+						for err == nil {
+							_, _, err = other.ReadMessage(make([]byte, 100))
+						}
+						read <- err
+					}()
+					s.settle(c)
+					e.do(s, c)
+					s.within(lostAfter, "the end", func() {
+						// What was read before it was killed is not unread.
+						if err := <-read; !endedBy(e.ends...)(err) {
+							s.Errorf("reading: %v, want an AssociationError with end %d", err, e.ends)
+						}
+					})
+					s.closeAll()
+				}})
 		}
 	}
 	return out
@@ -218,7 +223,7 @@ var orderlyEndings = []scenario{
 		}
 		s.wantClosed(s.closeAll())
 	}},
-	{name: "half closed when the host is gone", timesOut: true, run: func(s *stage) {
+	{name: "half closed when the host is gone", timesOut: true, gone: true, run: func(s *stage) {
 		s.connect()
 		s.send(s.client, 0, 1)
 		s.cut()
@@ -270,7 +275,7 @@ var orderlyEndings = []scenario{
 		s.wantTruncation(s.server)
 		s.closeAll()
 	}},
-	{name: "host gone, then closed", timesOut: true, run: func(s *stage) {
+	{name: "host gone, then closed", timesOut: true, gone: true, run: func(s *stage) {
 		s.connect()
 		s.cut()
 		s.closeInTime(s.client) // may be content: all that was written had arrived
@@ -278,17 +283,18 @@ var orderlyEndings = []scenario{
 		s.wantTruncation(s.server)
 		s.closeAll()
 	}},
-	{name: "host gone with messages in flight, then closed", timesOut: true, run: func(s *stage) {
-		s.connect()
-		s.cut()
-		s.send(s.client, 0, 10)
-		err := s.closeInTime(s.client)
-		if _, ok := errtype.As[*CloseTimeoutError](err); !ok {
-			s.Errorf("Close: %v, want a CloseTimeoutError: nothing was acknowledged", err)
-		}
-		s.closeAll()
-		s.mend()
-	}},
+	{name: "host gone with messages in flight, then closed", timesOut: true, gone: true,
+		run: func(s *stage) {
+			s.connect()
+			s.cut()
+			s.send(s.client, 0, 10)
+			err := s.closeInTime(s.client)
+			if _, ok := errtype.As[*CloseTimeoutError](err); !ok {
+				s.Errorf("Close: %v, want a CloseTimeoutError: nothing was acknowledged", err)
+			}
+			s.closeAll()
+			s.mend()
+		}},
 	{name: "host gone for a while", net: weather{lasting: true}, run: func(s *stage) {
 		s.connect()
 		s.cut()
@@ -298,7 +304,7 @@ var orderlyEndings = []scenario{
 		s.receive(s.server, 0, 10)
 		s.wantClosed(s.closeAll())
 	}},
-	{name: "host gone while writing", run: func(s *stage) {
+	{name: "host gone while writing", gone: true, run: func(s *stage) {
 		s.connect()
 		s.cut()
 		s.within(lostAfter, "WriteMessage", func() {

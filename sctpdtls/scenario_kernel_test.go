@@ -72,7 +72,6 @@ type kernelWorld struct {
 	weather
 	t       *testing.T
 	udpPort uint16 // of the peers; 0 if SCTP goes without UDP
-	busy    bool   // an association may take long to come up
 	lns     []stream.Listener
 	ln      stream.Listener // for pair; nil before
 }
@@ -123,6 +122,9 @@ func (w *kernelWorld) mend() {
 // outlast that.
 func (w *kernelWorld) scenarioSCTP() SCTPOptions {
 	attempts := uint16(6)
+	if w.busy {
+		attempts = 10
+	}
 	if w.lasting {
 		attempts = 1000
 	}

@@ -46,7 +46,7 @@ func TestKernelPeerScenarios(t *testing.T) {
 	}
 	plays := make(chan play)
 	var all sync.WaitGroup
-	for range 16 {
+	for range 6 {
 		all.Go(func() {
 			for p := range plays {
 				t.Run("ours is the "+p.ours+"/"+p.sc.name, func(t *testing.T) {
@@ -71,6 +71,7 @@ func TestKernelPeerScenarios(t *testing.T) {
 }
 
 func playPeer(t *testing.T, ours string, sc scenario) {
+	sc.net.busy, sc.net.lasting = true, sc.net.lasting || !sc.gone
 	w := newPeerWorld(t, ours, sc.net)
 	defer func() {
 		for _, l := range append(w.ours.lns, w.kernel.lns...) {
@@ -79,8 +80,10 @@ func playPeer(t *testing.T, ours string, sc scenario) {
 	}()
 	if setUp := sc.setUp; !sc.timesOut {
 		sc.setUp = func(client, server *Config) {
-			client.CloseTimeout += w.slack()
-			server.CloseTimeout += w.slack()
+			for _, c := range []*Config{client, server} {
+				c.HandshakeTimeout += w.slack()
+				c.CloseTimeout += w.slack()
+			}
 			if setUp != nil {
 				setUp(client, server)
 			}
@@ -106,15 +109,17 @@ type peerWorld struct {
 func newPeerWorld(t *testing.T, ours string, net weather) *peerWorld {
 	w := &peerWorld{weather: net, t: t, oursServes: ours == "server", ports: map[int]bool{}}
 	w.ours = &udpEnds{weather: net, t: t, open: w.open}
-	w.kernel = &kernelWorld{weather: net, t: t, busy: true}
+	w.kernel = &kernelWorld{weather: net, t: t}
 	return w
 }
 
 // kernelAddr is where the kernel's UDP socket is reached.
 var kernelAddr = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), sctpudp.Port)
 
-func (w *peerWorld) cut()                 { w.down.Store(true) }
-func (w *peerWorld) slack() time.Duration { return 5 * time.Second } // others run at the same time
+func (w *peerWorld) cut() { w.down.Store(true) }
+
+// Others run at the same time. The other worlds see what takes too long.
+func (w *peerWorld) slack() time.Duration { return patienceOfAll }
 
 // mend lets nothing through of what was sent before.
 func (w *peerWorld) mend() {

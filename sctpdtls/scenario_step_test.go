@@ -57,7 +57,7 @@ var stepEndings = []stepEnding{
 			s.newer = append(s.newer, a)
 		}
 	}},
-	{"host gone", false, func(s *stage, _ *Conn, _ func()) { s.cut() }},
+	{hostGone, false, func(s *stage, _ *Conn, _ func()) { s.cut() }},
 }
 
 // stepScenarios are in memory only where an association restarts: a kernel can take longer for that
@@ -82,7 +82,7 @@ func stepScenarios() (out []scenario) {
 			}
 		}
 		for i := range out[first:] {
-			out[first+i].memoryOnly = e.name == restarted
+			out[first+i].memoryOnly, out[first+i].gone = e.name == restarted, e.name == hostGone
 		}
 	}
 	return out

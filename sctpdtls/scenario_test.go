@@ -29,6 +29,7 @@ type scenario struct {
 
 	memoryOnly bool // a kernel cannot be brought to it in time
 	timesOut   bool // CloseTimeout ends a call
+	gone       bool // a host is gone until the association is given up
 }
 
 // scenarios is the table. Those that must be seen in each version of DTLS are in versioned.
@@ -67,6 +68,7 @@ type weather struct {
 	loss          float64
 	partial       bool // both ends ask for partial reliability
 	lasting       bool // no association is given up, however long a slow machine lets nothing through
+	busy          bool // the machine has much else to do
 }
 
 // A world makes associations, and does to them what only a network or a host can do.
@@ -266,7 +268,7 @@ func (s *stage) settle(c *Conn) {
 // until waits for what no call waits for: something in the kernel.
 func (s *stage) until(what string, done func() bool) {
 	s.Helper()
-	for limit := time.Now().Add(2 * lostAfter); !done(); {
+	for limit := time.Now().Add(2*lostAfter + s.slack()); !done(); {
 		if time.Now().After(limit) {
 			s.Fatalf("it did not come about that %s; left is %s", what, s.left())
 		}

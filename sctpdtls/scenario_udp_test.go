@@ -163,8 +163,11 @@ type udpEnds struct {
 // config makes an end notice soon that its peer has gone, and not take loss for that.
 func (w *udpEnds) config() *Config {
 	retrans := uint16(4)
-	if w.lasting {
+	if w.lasting || w.busy {
 		retrans = 10
+	}
+	if w.lasting && w.busy {
+		retrans = 1000
 	}
 	return &Config{SCTP: SCTPOptions{
 		PartialReliability: w.partial,
