@@ -1,8 +1,7 @@
-# What people type. "make help" lists it. The work is done by go, scripts/ and
-# netns-tests/.
+# "make help" lists the targets. go, scripts/ and netns-tests/ do the work.
 
-# Where downloads and what is built of them are kept; a Go of our own is there if
-# the machine had none that is new enough.
+# The cache for downloads and what is built of them, including a Go toolchain if the
+# machine has none that is new enough.
 CACHE := $(or $(DTLS_SCTP_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dtls-sctp)
 export PATH := $(CACHE)/go/bin:$(PATH):/usr/local/go/bin
 # Go fetches the version that go.mod asks for.
@@ -10,7 +9,7 @@ export GOTOOLCHAIN := auto
 
 FUZZTIME ?= 10s
 
-help: ## list what can be made
+help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 demo: go ## a connection inside UDP, one of two hosts, and tunnels; tells what that proved
@@ -22,7 +21,7 @@ demo: go ## a connection inside UDP, one of two hosts, and tunnels; tells what t
 		-f $$daemons/bin/sctp_darn:bin/sctp_darn -f $$daemons/lib/libsctp.so.1:lib/libsctp.so.1 \
 		-f netns-tests/demo.sh -o bin/demo -- bash demo.sh
 
-test: go ## everything that can fail, ends with "N passed, N failed"
+test: go ## all tests; ends with "N passed, N failed"
 	scripts/test
 
 test-fast: go ## the tests that need no kernel with SCTP, with the race detector
@@ -31,22 +30,22 @@ test-fast: go ## the tests that need no kernel with SCTP, with the race detector
 check: go ## formatting, vet, staticcheck, known vulnerabilities, scripts
 	scripts/check
 
-netns: go ## the tests in a kernel with SCTP, wherever we are
+netns: go ## the tests that need a kernel with SCTP, on this machine or in a virtual one
 	scripts/test kernel users tunnel netns
 
-load: go ## 10,000 associations, floods, slow readers, a million messages while keys change; fills docs/testing.md
+load: go ## 10,000 associations, floods, slow readers, a million messages with key changes; updates docs/testing.md
 	scripts/load many flood slow messages
 
-interop: go ## OpenSSL as the peer; builds it with SCTP the first time
+interop: go ## tests with OpenSSL as the peer; builds it with SCTP the first time
 	scripts/test interop
 
-model: ## spin looks for an order of events in which a rekey or a close goes wrong
+model: ## check rekeying and closing with the model checker spin
 	scripts/model full
 
-storm: go ## minutes of traffic, loss, failing paths and new keys; handshakes with OpenSSL at 5 % loss
+storm: go ## minutes of traffic with loss, failing paths and new keys; handshakes with OpenSSL at 5 % loss
 	netns-tests/kernel-test -t 1800 netns-tests -test.v -test.run 'Storm|UnderLoss|E12Many' -storm 60s -handshakes 500 -associations 1000
 
-soak: go ## half an hour of all that happens, memory sampled: docs/soak.svg; a day of new keys on a false clock
+soak: go ## half an hour of traffic with memory samples (docs/soak.svg); a day of key changes on a fake clock
 	go test ./sctpdtls -run DayOfRekeys -day 24h -timeout 30m -v
 	scripts/load soak
 
@@ -59,10 +58,10 @@ fuzz: go ## each fuzz target for FUZZTIME (10s)
 fuzz-nightly: go ## each fuzz target for ten minutes
 	scripts/fuzz 10m
 
-bench: go ## all measurements, beside OpenSSL and others; writes docs/performance.md and docs/bench
+bench: go ## all benchmarks, with OpenSSL and others for comparison; writes docs/performance.md and docs/bench
 	bench/run
 
-bench-check: go ## the same, compared with the kept baseline; fails if a ratio has become worse
+bench-check: go ## compare with the baseline; fails if a ratio is worse
 	bench/run check
 
 go:

@@ -1,14 +1,14 @@
-// Package sctptest is a network in memory for tests of programs that use SCTP: hosts with one or
-// several addresses, between which associations are set up, lose packets, fail and start over. A
-// test needs no SCTP in the kernel, no privilege and no port, and runs on every system that Go has.
+// Package sctptest is a network in memory for tests of programs that use SCTP. It has hosts with one
+// or several addresses; associations between them lose packets, fail and restart. A test needs no
+// SCTP in the kernel, no privileges and no ports, and runs on every system that Go supports.
 //
-// It is no likeness of SCTP: what runs is the SCTP of package sctpcore, packet by packet, with
-// SCTP-AUTH. Only the network is simulated. What it does to the n-th packet from one port of a host
-// to one of another follows from a seed, and so do the random numbers of SCTP, so that a run can be
-// repeated. (Those of DTLS do not. They change some packets by a few bytes.)
+// The package does not imitate SCTP: it runs package sctpcore, packet by packet, with SCTP-AUTH. Only
+// the network is simulated. A seed determines what happens to the n-th packet from one port of a host
+// to a port of another, and the random numbers of SCTP, so that a run can be repeated. (It does not
+// determine those of DTLS, which change the size of some packets by a few bytes.)
 //
-// Time is that of package time. In a test with the false clock of testing/synctest minutes of
-// timeouts take milliseconds, and a test whose program is deterministic is so too.
+// Time is that of package time. With the fake clock of testing/synctest, minutes of timeouts take
+// milliseconds, and the test of a deterministic program is deterministic.
 //
 //	synctest.Test(t, func(t *testing.T) {
 //		network := sctptest.NewNetwork(1)
@@ -16,6 +16,6 @@
 //		...
 //	})
 //
-// [Host.Listen] and [Host.Dial] stand for sctpdtls.Listen and sctpdtls.Dial: their results go to
-// sctpdtls.NewListener and sctpdtls.Client. The example shows both ends.
+// [Host.Listen] and [Host.Dial] correspond to sctpdtls.Listen and sctpdtls.Dial: pass their results
+// to sctpdtls.NewListener and sctpdtls.Client. The example shows both ends.
 package sctptest
