@@ -12,7 +12,7 @@ FUZZTIME ?= 10s
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
-demo: go ## a connection inside UDP, one of two hosts, and tunnels; tells what that proved
+demo: go ## a connection inside UDP, one between two hosts, and tunnels between two programs
 	CGO_ENABLED=0 go -C cmd build -o ../bin/ ./sctp-echo ./sctp-tunnel
 	scripts/demo
 	CGO_ENABLED=0 go -C netns-tests build -o ../bin/ ./wirecheck

@@ -43,7 +43,7 @@ func (h *hostAssociation) RemoteAddr() net.Addr {
 }
 
 // A host that stalls in very many handshakes has a part of them ended, and others are served.
-func TestAttackE12OneHostIsACrowd(t *testing.T) {
+func TestAttackE12FloodOfOneHost(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		config := serverConfig()
 		config.MaxHandshakes, config.MaxHandshakesPerHost = 8, 3
