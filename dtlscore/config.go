@@ -312,7 +312,8 @@ func (c *Config) checkAuthentication(isClient bool) error {
 	if isClient {
 		if !c.verifiesServers() && c.VerifyRawKey == nil && c.GetPSK == nil {
 			return misuse(
-				"a client needs Config.ServerName, or VerifyConnection to verify the server in its own way, or InsecureSkipVerify; or VerifyRawKey; or GetPSK")
+				"a client needs Config.ServerName, or VerifyConnection to verify the server in its own way, " +
+					"or InsecureSkipVerify; or VerifyRawKey; or GetPSK")
 		}
 		return nil
 	}

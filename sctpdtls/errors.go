@@ -130,7 +130,8 @@ func (e *AssociationError) Error() string {
 			"sctpdtls: the association was aborted by the peer, or in its name (cause %d): what came "+
 				"may be truncated", e.Cause)
 	case AssocRestarted:
-		return "sctpdtls: the peer restarted the association, which ends the DTLS connection (RFC 6083, " +
+		return "sctpdtls: the peer restarted the association, which ends the DTLS connection (RFC " +
+			"6083, " +
 			"Section 4.2); dial again"
 	default:
 		return fmt.Sprintf(
@@ -192,7 +193,8 @@ type HandshakeTimeoutError struct {
 
 func (e *HandshakeTimeoutError) Error() string {
 	if e.KeyInUse {
-		return "sctpdtls: handshake timed out after the SCTP-AUTH key was changed: the keys may differ; " +
+		return "sctpdtls: handshake timed out after the SCTP-AUTH key was changed: the keys may " +
+			"differ; " +
 			"is the peer an OpenSSL before 1.1.1b? Then set LegacyLabel (RFC 6083, Section 4.8)"
 	}
 	return "sctpdtls: handshake timed out: the peer accepted the association, but does not answer; " +
@@ -212,7 +214,8 @@ func (e *HandshakeTimeoutError) Temporary() bool { return false }
 type CloseTimeoutError struct{}
 
 func (*CloseTimeoutError) Error() string {
-	return "sctpdtls: the peer did not acknowledge all messages before CloseTimeout; the association was aborted"
+	return "sctpdtls: the peer did not acknowledge all messages before CloseTimeout; the " +
+		"association was aborted"
 }
 
 // Is makes errors.Is recognize a timeout.

@@ -32,7 +32,8 @@ func (e *HandshakeLimitError) Error() string {
 		host = e.Host.String()
 	}
 	return fmt.Sprintf(
-		"sctpdtls: %s has %d handshakes under way: no more are begun with it (Config.MaxHandshakesPerHost)", host, e.Limit)
+		"sctpdtls: %s has %d handshakes under way: no more are begun with it "+
+			"(Config.MaxHandshakesPerHost)", host, e.Limit)
 }
 
 func newHostLimit(most int) *hostLimit {

@@ -22,7 +22,8 @@ var (
 // noStream is the error of a message for a stream that the association does not have.
 func noStream(stream, streams uint16) error {
 	return fmt.Errorf(
-		"sctp: no outgoing stream %d: the ends have agreed on %d (ask for more by OutStreams here and MaxInStreams there): %w", stream, streams, syscall.EINVAL)
+		"sctp: no outgoing stream %d: the ends have agreed on %d (ask for more by OutStreams here and "+
+			"MaxInStreams there): %w", stream, streams, syscall.EINVAL)
 }
 
 // tooLarge is the error of a message that is larger than the send buffer.

@@ -156,7 +156,8 @@ func (s *Socket) rebind(name string, opt int, addr netip.Addr) error {
 		return &remedyError{os.NewSyscallError(name, err), "it is the last address"}
 	case unix.EINVAL:
 		return &remedyError{os.NewSyscallError(name, err),
-			"is the socket bound to addresses of its own choice, and is it one of them to remove, none to add?"}
+			"is the socket bound to addresses of its own choice, and is it one of them to remove, none " +
+				"to add?"}
 	}
 	return withRemedy(name, err)
 }

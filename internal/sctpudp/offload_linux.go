@@ -44,10 +44,11 @@ func offload(c *net.UDPConn) Conn {
 	return o
 }
 
-// kernelHasSCTP reports whether the kernel's SCTP is loaded. A batch that does not leave the machine
-// (loopback, veth) reaches its receiver uncut, and where that is the kernel's SCTP (net.sctp.udp_port),
-// the cutting there ends in a kernel panic: "kernel BUG at include/linux/skbuff.h" in
-// udp_queue_rcv_skb, seen with Linux 6.1 and 7.2. So batches are for machines without it.
+// kernelHasSCTP reports whether the kernel's SCTP is loaded. A batch that does not leave the
+// machine (loopback, veth) reaches its receiver uncut, and where that is the kernel's SCTP
+// (net.sctp.udp_port), the cutting there ends in a kernel panic: "kernel BUG at
+// include/linux/skbuff.h" in udp_queue_rcv_skb, seen with Linux 6.1 and 7.2. So batches are for
+// machines without it.
 func kernelHasSCTP() bool {
 	_, err := os.Stat("/proc/sys/net/sctp")
 	return err == nil

@@ -77,23 +77,26 @@ type options struct {
 
 // ignored are flags that change nothing here, each with the reason.
 var ignored = map[string]string{
-	"dtls":                              "there is nothing else",
-	"async":                             "dtlscore never blocks, so that every test is of that kind",
-	"implicit-handshake":                "there is one way to do a handshake",
-	"expect-verify-result":              "a failed verification ends the connection",
-	"enable-ocsp-stapling":              "a client always asks for a stapled response",
-	"expect-secure-renegotiation":       "a connection without it is not made",
-	"expect-extended-master-secret":     "a connection without it is not made",
-	"expect-accept-early-data":          "there is no early data, and BoringSSL's shim ignores it in DTLS too",
+	"dtls":                          "there is nothing else",
+	"async":                         "dtlscore never blocks, so that every test is of that kind",
+	"implicit-handshake":            "there is one way to do a handshake",
+	"expect-verify-result":          "a failed verification ends the connection",
+	"enable-ocsp-stapling":          "a client always asks for a stapled response",
+	"expect-secure-renegotiation":   "a connection without it is not made",
+	"expect-extended-master-secret": "a connection without it is not made",
+	"expect-accept-early-data": "there is no early data, and BoringSSL's shim ignores it " +
+		"in DTLS too",
 	"expect-ticket-supports-early-data": "there is no early data, whatever a ticket allows",
-	"enable-early-data":                 "there is no early data, and DTLS tests expect none of BoringSSL either",
-	"expect-early-data-reason":          "BoringSSL's shim ignores it in DTLS too",
-	"available-client-cert-types":       "they follow from what a client has",
-	"expect-no-session-id":              "no server keeps sessions",
-	"verify-prefs":                      "which signatures are taken is fixed, and these are",
-	"expect-msg-callback":               "there is no such callback; the rest of these tests does not need it",
-	"permute-extensions":                "the order of extensions is fixed, as the runner allows",
-	"enable-grease":                     "sending GREASE is up to each client",
+	"enable-early-data": "there is no early data, and DTLS tests expect none of " +
+		"BoringSSL either",
+	"expect-early-data-reason":    "BoringSSL's shim ignores it in DTLS too",
+	"available-client-cert-types": "they follow from what a client has",
+	"expect-no-session-id":        "no server keeps sessions",
+	"verify-prefs":                "which signatures are taken is fixed, and these are",
+	"expect-msg-callback": "there is no such callback; the rest of these tests does " +
+		"not need it",
+	"permute-extensions": "the order of extensions is fixed, as the runner allows",
+	"enable-grease":      "sending GREASE is up to each client",
 }
 
 // flagSet has all flags that are known. Their values go to o.
