@@ -1,10 +1,12 @@
 package sctpcore
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 )
@@ -231,4 +233,40 @@ func TestReplay(t *testing.T) {
 		t.Error(there.arrived, there.total(), c.assoc.State())
 	}
 	n.check()
+}
+
+// TestProbesAreFew: a peer that acknowledges all but the probes of packet sizes costs no more than
+// a search each ten minutes, and keeps packets small. RFC 8899, Section 5.1.1.
+func TestProbesAreFew(t *testing.T) {
+	p := acceptPeer(t, &Config{MaxMTU: 1472})
+	probes, end := 0, p.now+time.Hour
+	for p.now < end {
+		for got := p.next(); got != ""; got = p.next() {
+			if got == "HEARTBEAT" {
+				p.answer()
+			} else if probes++; !strings.HasPrefix(got, "HEARTBEAT | PAD") {
+				t.Fatal(got)
+			}
+		}
+		p.now = p.assoc.NextTimeout()
+		p.sleep(0)
+	}
+	const searches, sizes = 7, 5 // 1472, and halfway four times
+	p.wantMTU(1232)
+	if p.wantState(StateEstablished); probes < searches || probes > searches*sizes*maxProbes {
+		t.Errorf("%d probes in an hour", probes)
+	}
+}
+
+// TestPeersProbe: a probe of the peer is answered with what its HEARTBEAT brought and no more. RFC
+// 8899, Section 6.2.1.2.
+func TestPeersProbe(t *testing.T) {
+	p := acceptPeer(t, nil)
+	for range 3 {
+		p.raw(p.core.tag, peerChunk(chunkHeartbeat, 0, "0001 000c 0123456789abcdef"),
+			chunkOf(chunkPad, 0, make([]byte, 8900)))
+		p.want("HEARTBEAT-ACK 0001000c0123456789abcdef")
+	}
+	p.raw(p.core.tag, bytes.Repeat(chunkOf(chunkPad, 0, nil), 300))
+	p.wantNothing("padding is no question")
 }
