@@ -162,9 +162,12 @@ type udpEnds struct {
 
 // config makes an end notice soon that its peer has gone, and not take loss for that.
 func (w *udpEnds) config() *Config {
-	retrans := uint16(4)
-	if w.lasting || w.busy {
+	retrans, rtoMax := uint16(4), 400*time.Millisecond
+	if w.lasting {
 		retrans = 10
+	}
+	if w.busy { // a shutdown may take five times as long. RFC 9260, Section 9.2
+		retrans, rtoMax = 6, time.Second
 	}
 	if w.lasting && w.busy {
 		retrans = 1000
@@ -173,7 +176,7 @@ func (w *udpEnds) config() *Config {
 		PartialReliability: w.partial,
 		RTOInitial:         200 * time.Millisecond,
 		RTOMin:             100 * time.Millisecond,
-		RTOMax:             400 * time.Millisecond,
+		RTOMax:             rtoMax,
 		AssocMaxRetrans:    retrans,
 		PathMaxRetrans:     retrans,
 		Heartbeat:          500 * time.Millisecond,
