@@ -40,28 +40,35 @@ func TestKernelPeerScenarios(t *testing.T) {
 	defer mtu("65536")
 
 	before := countOf(t)
-	type play struct {
-		ours string
-		sc   scenario
-	}
-	plays := make(chan play)
 	var all sync.WaitGroup
-	for range 6 {
+	// start has so many goroutines play those scenarios in which a host is gone, or the others.
+	start := func(players int, gone bool) {
+		type play struct {
+			ours string
+			sc   scenario
+		}
+		plays := make(chan play)
+		for range players {
+			all.Go(func() {
+				for p := range plays {
+					t.Run("ours is the "+p.ours+"/"+p.sc.name, func(t *testing.T) {
+						playPeer(t, p.ours, p.sc)
+					})
+				}
+			})
+		}
 		all.Go(func() {
-			for p := range plays {
-				t.Run("ours is the "+p.ours+"/"+p.sc.name, func(t *testing.T) {
-					playPeer(t, p.ours, p.sc)
-				})
+			defer close(plays)
+			for _, sc := range scenarios() {
+				if !sc.memoryOnly && sc.gone == gone {
+					plays <- play{"client", sc}
+					plays <- play{"server", sc}
+				}
 			}
 		})
 	}
-	for _, sc := range scenarios() {
-		if !sc.memoryOnly {
-			plays <- play{"client", sc}
-			plays <- play{"server", sc}
-		}
-	}
-	close(plays)
+	start(12, true) // which do little but wait
+	start(6, false)
 	all.Wait()
 	for limit := time.Now().Add(patience); countOf(t).more(before); time.Sleep(time.Millisecond) {
 		if time.Now().After(limit) {
