@@ -1,7 +1,6 @@
 package sctpdtls
 
 import (
-	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	core "github.com/seed-41f70523/dtls-sctp/dtlscore"
 )
 
@@ -85,10 +84,10 @@ const (
 
 // A KeyUpdateRequest says whether a KeyUpdate asks the peer to make new keys too (RFC 8446,
 // Section 4.6.3).
-type KeyUpdateRequest = dtlscore.KeyUpdateRequest
+type KeyUpdateRequest = core.KeyUpdateRequest
 
 // What [Conn.KeyUpdate] can ask for.
 const (
-	UpdateNotRequested = dtlscore.UpdateNotRequested
-	UpdateRequested    = dtlscore.UpdateRequested
+	UpdateNotRequested = core.UpdateNotRequested
+	UpdateRequested    = core.UpdateRequested
 )
