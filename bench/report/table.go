@@ -132,47 +132,33 @@ var kinds = []struct{ contest, words string }{
 	{"discard", "one way"}, {"echo1", "echo, one under way"}, {"echo32", "echo, 32 under way"},
 }
 
-// A compared program has the best of several ways to send, and is compared with another.
-type compared struct {
-	who  []string
-	base string // of the ratio in brackets
-}
+// A compared program is compared with another, in a ratio in brackets.
+type compared struct{ who, base string }
 
 // hashes are what is compared with each hash of SCTP-AUTH.
 var hashes = [][]compared{
 	{
-		{[]string{"plain in Go"}, "openssl"},
-		{[]string{"openssl"}, ""},
-		{[]string{"auth in Go", "auth in Go batch"}, "openssl"},
-		{[]string{"dtls1.2", "dtls1.2 batch"}, "openssl"},
-		{[]string{"dtls1.3", "dtls1.3 batch"}, "openssl"},
+		{"plain in Go", "openssl"}, {"openssl", ""},
+		{"auth in Go", "openssl"}, {"auth in Go batch", "openssl"},
+		{"dtls1.2", "openssl"}, {"dtls1.2 batch", "openssl"},
+		{"dtls1.3", "openssl"}, {"dtls1.3 batch", "openssl"},
 	},
 	{
-		{[]string{"openssl SHA-256"}, ""},
-		{[]string{"dtls1.2 SHA-256", "dtls1.2 SHA-256 batch"}, "openssl SHA-256"},
-		{[]string{"dtls1.3 SHA-256", "dtls1.3 SHA-256 batch"}, "openssl SHA-256"},
+		{"openssl SHA-256", ""},
+		{"dtls1.2 SHA-256", "openssl SHA-256"}, {"dtls1.2 SHA-256 batch", "openssl SHA-256"},
+		{"dtls1.3 SHA-256", "openssl SHA-256"}, {"dtls1.3 SHA-256 batch", "openssl SHA-256"},
 	},
 }
 
-// best returns the program that carries most messages, and how many a second.
-func best(r *measure.Report, contest string, programs []string) (who string, rate float64) {
-	for _, p := range programs {
-		if v, ok := r.Value(contest, p, "messages/s"); ok && v > rate {
-			who, rate = p, v
-		}
-	}
-	return who, rate
-}
-
-// cost reports what a message takes, and beside base how many times as many messages the same work
-// carries.
-func cost(r *measure.Report, contest string, programs []string, base string) string {
-	_, rate := best(r, contest, programs)
-	if rate == 0 {
+// cost reports what a message takes, and beside another program how many times as many messages the
+// same work carries.
+func cost(r *measure.Report, contest string, p compared) string {
+	rate, ok := r.Value(contest, p.who, "messages/s")
+	if !ok {
 		return "–"
 	}
 	text := number(1e6 / rate)
-	if other, ok := r.Value(contest, base, "messages/s"); ok {
+	if other, ok := r.Value(contest, p.base, "messages/s"); ok {
 		text += fmt.Sprintf(" (%.2f)", rate/other)
 	}
 	return text
@@ -188,12 +174,12 @@ func kindRows(t *table, r *measure.Report, programs []compared, associations, st
 		}
 		words := kind.words
 		for _, p := range programs {
-			if _, rate := best(r, contest(sizes[0]), p.who); rate == 0 {
+			if _, ok := r.Value(contest(sizes[0]), p.who, "messages/s"); !ok {
 				continue
 			}
-			row := []string{words, p.who[0]}
+			row := []string{words, p.who}
 			for _, size := range sizes {
-				row = append(row, cost(r, contest(size), p.who, p.base))
+				row = append(row, cost(r, contest(size), p))
 			}
 			t.row(row...)
 			words = ""
