@@ -15,6 +15,7 @@ import (
 	"errors"
 	"math/big"
 	"net"
+	"net/url"
 	"os"
 	"sync/atomic"
 	"time"
@@ -132,6 +133,15 @@ func WriteFiles(c tls.Certificate, certFile, keyFile string) {
 	err := os.WriteFile(certFile, CertPEM(c), 0o600)
 	must(struct{}{}, errors.Join(err, os.WriteFile(keyFile, KeyPEM(c), 0o600)))
 }
+
+// PublicKey returns a new public key on P-256, and its encoding as a SubjectPublicKeyInfo.
+func PublicKey() (key crypto.PublicKey, spki []byte) {
+	key = NewKey("P-256").Public()
+	return key, must(x509.MarshalPKIXPublicKey(key))
+}
+
+// URI parses a URI for a template.
+func URI(s string) *url.URL { return must(url.Parse(s)) }
 
 func must[T any](v T, err error) T {
 	if err != nil {

@@ -1,9 +1,6 @@
 package doctor
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -13,29 +10,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seed-41f70523/dtls-sctp/internal/testpki"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
 // Who has proved something is never anonymous.
 func TestPeerName(t *testing.T) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	spki, err := x509.MarshalPKIXPublicKey(key.Public())
-	if err != nil {
-		t.Fatal(err)
-	}
-	uri := func(s string) *url.URL {
-		u, err := url.Parse(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return u
-	}
+	key, spki := testpki.PublicKey()
 	const nf = "urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6" // 3GPP TS 33.310
 	certificate := func(c x509.Certificate) sctpdtls.ConnectionState {
-		c.PublicKey = key.Public()
+		c.PublicKey = key
 		return withPeer(func(s *sctpdtls.ConnectionState) {
 			s.PeerCertificates = []*x509.Certificate{&c}
 		})
@@ -58,23 +42,24 @@ func TestPeerName(t *testing.T) {
 		{"key without a name", psk(""), `pre-shared key ""$`},
 		{"key of a long name", psk(strings.Repeat("k", 1<<16)), `pre-shared key "` + strings.Repeat("k",
 			longestName) + `…"$`},
-		{"raw key", withPeer(func(s *sctpdtls.ConnectionState) { s.PeerRawKey = key.Public() }),
+		{"raw key", withPeer(func(s *sctpdtls.ConnectionState) { s.PeerRawKey = key }),
 			fmt.Sprintf("raw public key SHA-256 %x (ECDSA P-256)$", sha256.Sum256(spki))},
 		{"subject", certificate(x509.Certificate{Subject: pkix.Name{CommonName: "amf",
-			Organization: []string{"PLMN"}}, URIs: []*url.URL{uri(nf)}}),
+			Organization: []string{"PLMN"}}, URIs: []*url.URL{testpki.URI(nf)}}),
 			"CN=amf,O=PLMN (ECDSA P-256, until "},
 		{"subject without a " +
 			"name", certificate(x509.Certificate{Subject: pkix.Name{Organization: []string{"PLMN"}},
-			URIs: []*url.URL{uri(nf)}}), "O=PLMN," + nf + " (ECDSA"},
-		{"URI", certificate(x509.Certificate{URIs: []*url.URL{uri(nf)}}), nf + " ("},
-		{"SPIFFE", certificate(x509.Certificate{URIs: []*url.URL{uri("spiffe://example.org/amf")}}),
+			URIs: []*url.URL{testpki.URI(nf)}}), "O=PLMN," + nf + " (ECDSA"},
+		{"URI", certificate(x509.Certificate{URIs: []*url.URL{testpki.URI(nf)}}), nf + " ("},
+		{"SPIFFE", certificate(x509.Certificate{
+			URIs: []*url.URL{testpki.URI("spiffe://example.org/amf")}}),
 			"spiffe://example.org/amf ("},
 		{"address", certificate(x509.Certificate{IPAddresses: []net.IP{net.IPv4(192, 0, 2, 1),
 			net.ParseIP("2001:db8::1")}}), "192.0.2.1,2001:db8::1 ("},
 		{"mail", certificate(x509.Certificate{EmailAddresses: []string{"noc@example.org"}}),
 			"noc@example.org ("},
 		{"all kinds", certificate(x509.Certificate{DNSNames: []string{"a.example"},
-			URIs: []*url.URL{uri(nf)}, IPAddresses: []net.IP{net.IPv4(192, 0, 2, 1)}}),
+			URIs: []*url.URL{testpki.URI(nf)}, IPAddresses: []net.IP{net.IPv4(192, 0, 2, 1)}}),
 			"a.example," + nf + ",192.0.2.1 ("},
 		{"many names", certificate(x509.Certificate{DNSNames: many}),
 			"host0.example.org,host1.example.org,"},

@@ -1,9 +1,6 @@
 package access
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -14,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seed-41f70523/dtls-sctp/internal/testpki"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
@@ -115,30 +113,16 @@ func TestPins(t *testing.T) {
 
 // A peer shows a certificate, a raw key or the name of a pre-shared key.
 func TestPolicy(t *testing.T) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	spki, err := x509.MarshalPKIXPublicKey(key.Public())
-	if err != nil {
-		t.Fatal(err)
-	}
-	uri := func(s string) *url.URL {
-		u, err := url.Parse(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return u
-	}
+	key, spki := testpki.PublicKey()
 	var cert, raw, psk, nobody sctpdtls.ConnectionState
 	subject := pkix.Name{CommonName: "mme1", OrganizationalUnit: []string{"core", "lab"}}
 	cert.PeerCertificates = []*x509.Certificate{{
 		Subject:                 subject,
 		DNSNames:                []string{"mme1.example.org", "mme.example.org"},
-		URIs:                    []*url.URL{uri("spiffe://example.org/mme/1")},
+		URIs:                    []*url.URL{testpki.URI("spiffe://example.org/mme/1")},
 		RawSubjectPublicKeyInfo: spki,
 	}, {Subject: pkix.Name{CommonName: "CA"}, DNSNames: []string{"ca.example.org"}}}
-	raw.PeerRawKey = key.Public()
+	raw.PeerRawKey = key
 	psk.PSKIdentity = []byte("gnb-17")
 
 	dns := func(s string) []Pattern {
