@@ -27,8 +27,8 @@ var (
 
 // A failing is what the tests of failures have: two hosts, and four services, each a server tunnel
 // and a client tunnel with the same port for the daemons. Services a, b and c are those of one
-// process at each end, d those of another one. That of c is on the second link, the others on the
-// first one. Behind a and d is a daemon each, behind b and c another one.
+// process at each end, d those of another one. That of c is on the second link, that of d on both,
+// the others on the first one. Behind a and d is a daemon each, behind b and c another one.
 type failing struct {
 	*tunnelPair
 	ca           *tunnelCA
@@ -54,9 +54,9 @@ func TestTunnelFailures(t *testing.T) {
 	f.ca.revoke(t)
 	f.a, f.b, f.d = f.echoDaemon(portA), f.echoDaemon(portB), f.echoDaemon(portD)
 	f.startFar()
-	f.farD = f.tunnel(f.core, f.serverOf(portD, 0, portD))
+	f.farD = f.tunnel(f.core, f.server(f.core, portD))
 	f.startNear()
-	f.nearD = f.tunnel(f.ran, f.clientOf(portD, 0))
+	f.nearD = f.tunnel(f.ran, f.client(f.core, portD))
 	f.nearD.WaitFor("msg=listening")
 	f.bystander, f.bystanderOfD = f.dialNear(portB), f.dialNear(portD)
 
@@ -82,6 +82,7 @@ func TestTunnelFailures(t *testing.T) {
 		f.mark()
 		step.fail()
 		(*step.bystander).served()
+		f.bystanderOfD.served() // with one of its links cut
 		t.Logf("%v: %s", time.Since(began).Round(time.Millisecond), step.name)
 	}
 	f.bystanderOfD.end()
