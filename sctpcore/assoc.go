@@ -162,7 +162,7 @@ func (a *Assoc) startPaths(now time.Duration) {
 		p.congestion.begin(a.pmdcs(p.mtu))
 		p.errors = 0
 		a.scheduleHeartbeat(p, now)
-		a.search(p)
+		a.scheduleSearch(p)
 	}
 }
 

@@ -110,7 +110,7 @@ func (a *Assoc) NextPacket(now time.Duration, b []byte) (out Packet, ok bool) {
 		return a.packet(a.shake.to, a.initPacket(b))
 	}
 	for p := a.nextPath(); p != nil; p = a.nextPath() {
-		isProbe := a.probesNow(p)
+		isProbe := p.sendProbe
 		if b, ok := a.build(b, p); ok {
 			out, _ = a.packet(p, b)
 			out.MayFragment = len(b) > p.mtu && !isProbe
@@ -126,7 +126,7 @@ func (a *Assoc) NextPacket(now time.Duration, b []byte) (out Packet, ok bool) {
 // build puts everything into a packet for p that is to go there, and fits.
 func (a *Assoc) build(b []byte, p *path) ([]byte, bool) {
 	pk := packet{b: header{a.localPort, a.peerPort, a.peerTag}.append(b), limit: p.mtu}
-	if a.probesNow(p) {
+	if p.sendProbe {
 		a.appendProbe(&pk, p)
 		return a.finish(&pk), true
 	}

@@ -15,6 +15,7 @@ const (
 	minPLPMTU  = 512 // with UDP and IPv4 headers less than the 576 that any host takes; RFC 791
 	maxProbes  = 3
 	probeTimer = time.Second // at least, and an RTO
+	probeDelay = 100 * time.Millisecond
 	raiseTimer = 10 * time.Minute
 
 	probeStep = 16 // when a larger packet would not be larger by more, the search is complete
@@ -64,6 +65,15 @@ func (a *Assoc) resize() {
 	if safe := a.pmdcs(a.config.MTU); ip6 && a.cut > safe {
 		n := (a.cut + safe - 1) / safe
 		a.cut = a.cut / n &^ 3
+	}
+}
+
+// scheduleSearch has the search begin soon after the association is established, when what the user
+// sends first has gone. Half of the time is random: nothing else happens at the same moment in a
+// simulation, and it stays a function of its seed.
+func (a *Assoc) scheduleSearch(p *path) {
+	if a.config.discovers() && p.state == PathActive {
+		p.probeAt = a.now + probeDelay/2 + time.Duration(a.nonce()%uint64(probeDelay/2))
 	}
 }
 
@@ -118,10 +128,6 @@ func (p *plpmtu) nextSize(base, most int) int {
 	}
 	return 0
 }
-
-// probesNow reports whether the next packet to a path is a probe: not before the peer knows that
-// the association is established.
-func (a *Assoc) probesNow(p *path) bool { return p.sendProbe && !a.control.cookieAck }
 
 // appendProbe makes a packet of the probed size of HEARTBEAT and PAD. RFC 8899, Section 6.2.1.2.
 func (a *Assoc) appendProbe(pk *packet, p *path) {
