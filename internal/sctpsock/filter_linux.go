@@ -54,46 +54,69 @@ func (s *Socket) attach() error {
 	return s.control(func(fd int) error {
 		filter := s.filter.program()
 		if filter == nil {
-			err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0)
-			return os.NewSyscallError("SO_DETACH_FILTER", err)
+			return os.NewSyscallError("SO_DETACH_FILTER",
+				setInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0))
 		}
 		prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
 		return os.NewSyscallError("SO_ATTACH_FILTER",
-			unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &prog))
+			setOpt(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &prog))
 	})
 }
 
-// Instructions of classic BPF; X is where a chunk begins.
-var (
-	drop  = unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K}
-	take  = unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: 1<<32 - 1}
-	begin = unix.SockFilter{Code: unix.BPF_LDX | unix.BPF_IMM}
-)
+// A filterProgram is instructions of classic BPF, of which X is where a chunk begins. It is short,
+// for the kernel makes machine code of it, which takes it 2,000 instructions for each.
+type filterProgram struct {
+	code           []unix.SockFilter
+	toTake, toDrop []int // jumps to the ends, to be taken unless their comparison holds
+}
+
+func (p *filterProgram) add(instructions ...unix.SockFilter) {
+	p.code = append(p.code, instructions...)
+}
 
 // load loads a field of the chunk.
-func load(size uint16, at uint32) unix.SockFilter {
-	return unix.SockFilter{Code: unix.BPF_LD | size | unix.BPF_IND, K: at}
+func (p *filterProgram) load(size uint16, at uint32) {
+	p.add(unix.SockFilter{Code: unix.BPF_LD | size | unix.BPF_IND, K: at})
 }
 
-// unless skips the next instruction if a comparison of what was loaded holds.
-func unless(comparison uint16, k uint32) unix.SockFilter {
-	return unix.SockFilter{Code: unix.BPF_JMP | comparison, K: k, Jt: 1}
+// compare compares what was loaded, and returns where.
+func (p *filterProgram) compare(comparison uint16, k uint32) int {
+	p.add(unix.SockFilter{Code: unix.BPF_JMP | comparison, K: k})
+	return len(p.code) - 1
 }
 
-// nextChunk goes to the next chunk: RFC 9260, Section 3.2.
-var nextChunk = []unix.SockFilter{
-	load(unix.BPF_H, 2), // its length, to be rounded up to a multiple of 4
-	{Code: unix.BPF_ALU | unix.BPF_ADD | unix.BPF_K, K: 3},
-	{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: 0x1fffc},
-	{Code: unix.BPF_ALU | unix.BPF_ADD | unix.BPF_X},
-	{Code: unix.BPF_MISC | unix.BPF_TAX},
+// require drops the packet unless a comparison of what was loaded holds.
+func (p *filterProgram) require(comparison uint16, k uint32) {
+	p.toDrop = append(p.toDrop, p.compare(comparison, k))
 }
 
 // takeAtEnd takes the packet if there is no chunk any more.
-var takeAtEnd = []unix.SockFilter{
-	{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_LEN},
-	unless(unix.BPF_JGT|unix.BPF_X, 0),
-	take,
+func (p *filterProgram) takeAtEnd() {
+	p.add(unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_LEN})
+	p.toTake = append(p.toTake, p.compare(unix.BPF_JGT|unix.BPF_X, 0))
+}
+
+// nextChunk goes to the next chunk: RFC 9260, Section 3.2.
+func (p *filterProgram) nextChunk() {
+	p.load(unix.BPF_H, 2) // its length, to be rounded up to a multiple of 4
+	p.add(
+		unix.SockFilter{Code: unix.BPF_ALU | unix.BPF_ADD | unix.BPF_K, K: 3},
+		unix.SockFilter{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: 0x1fffc},
+		unix.SockFilter{Code: unix.BPF_ALU | unix.BPF_ADD | unix.BPF_X},
+		unix.SockFilter{Code: unix.BPF_MISC | unix.BPF_TAX})
+}
+
+// end adds the two ends, and returns the program.
+func (p *filterProgram) end() []unix.SockFilter {
+	ret := func(from []int, bytes uint32) {
+		for _, i := range from {
+			p.code[i].Jf = uint8(len(p.code) - i - 1)
+		}
+		p.add(unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: bytes})
+	}
+	ret(p.toTake, 1<<32-1)
+	ret(p.toDrop, 0)
+	return p.code
 }
 
 // How many chunks a packet may have before its AUTH chunk, and after it under the key that is
@@ -101,51 +124,53 @@ var takeAtEnd = []unix.SockFilter{
 // something is hidden behind them.
 const (
 	mostBefore = 2
-	mostAfter  = 8
+	mostAfter  = 6
 )
 
 // program returns nil if nothing is to be dropped.
-func (f *packetFilter) program() (p []unix.SockFilter) {
+func (f *packetFilter) program() []unix.SockFilter {
 	const chunkINIT, chunkAUTH = 1, 15
-	add := func(instructions ...unix.SockFilter) { p = append(p, instructions...) }
 	if !f.refuseRestart && !f.repeated {
 		return nil
 	}
-	add(begin)
+	p := new(filterProgram)
+	p.add(unix.SockFilter{Code: unix.BPF_LDX | unix.BPF_IMM})
 	if f.refuseRestart { // INIT is always the only chunk
-		add(load(unix.BPF_B, 0), unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ, K: chunkINIT, Jf: 1},
-			drop)
+		p.load(unix.BPF_B, 0)
+		i := p.compare(unix.BPF_JEQ, chunkINIT)
+		p.code[i].Jf = 1
+		p.add(unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K})
 	}
 	if !f.repeated {
-		add(take)
-		return p
+		return p.end()
 	}
 	// Find the AUTH chunk: each round has found none so far.
 	var found []int // jumps to what follows
 	for range mostBefore + 1 {
-		add(takeAtEnd...)
-		add(load(unix.BPF_B, 0))
-		found = append(found, len(p))
-		add(unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ, K: chunkAUTH})
-		add(nextChunk...)
+		p.takeAtEnd()
+		p.load(unix.BPF_B, 0)
+		found = append(found, p.compare(unix.BPF_JEQ, chunkAUTH))
+		p.nextChunk()
 	}
-	add(drop)
+	p.add(unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K})
 	for _, i := range found {
-		p[i].Jt = uint8(len(p) - i - 1)
+		p.code[i].Jt = uint8(len(p.code) - i - 1)
 	}
 	// X is at AUTH, which has the identifier of its key: RFC 4895, Section 4.1.
-	add(load(unix.BPF_H, 4), unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ, K: uint32(f.key),
-		Jt: 1}, take)
-	add(nextChunk...)
+	p.load(unix.BPF_H, 4)
+	p.toTake = append(p.toTake, p.compare(unix.BPF_JEQ, uint32(f.key)))
+	p.nextChunk()
 	for range mostAfter {
-		add(takeAtEnd...)
-		add(load(unix.BPF_B, 0), unless(unix.BPF_JEQ, chunkDATA), drop)
+		p.takeAtEnd()
+		p.load(unix.BPF_B, 0)
+		p.require(unix.BPF_JEQ, chunkDATA)
 		// TSN - last - 1 is negative, as far as sequence numbers go: RFC 9260, Section 1.6.
-		add(load(unix.BPF_W, 4), unix.SockFilter{Code: unix.BPF_ALU | unix.BPF_SUB | unix.BPF_K,
-			K: f.last + 1}, unless(unix.BPF_JGE, 1<<31), drop)
-		add(nextChunk...)
+		p.load(unix.BPF_W, 4)
+		p.add(unix.SockFilter{Code: unix.BPF_ALU | unix.BPF_SUB | unix.BPF_K, K: f.last + 1})
+		p.require(unix.BPF_JGE, 1<<31)
+		p.nextChunk()
 	}
-	add(takeAtEnd...)
-	add(drop)
-	return p
+	p.takeAtEnd()
+	p.add(unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K}) // more than there may be
+	return p.end()
 }
