@@ -62,9 +62,6 @@ func (n *counters) newAuthKey() {
 
 // wantNewKeys reports whether p wants new keys for what was sent under the present ones.
 func (n *counters) wantNewKeys(p *RekeyPolicy) bool {
-	if *p == (RekeyPolicy{}) {
-		return false
-	}
 	messages, bytes := n.sentSince(&n.keys)
 	return p.Bytes > 0 && bytes >= p.Bytes || p.Records > 0 && messages >= p.Records ||
 		p.Age > 0 && time.Since(time.Unix(0, n.since.Load())) >= p.Age

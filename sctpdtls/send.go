@@ -1,7 +1,6 @@
 package sctpdtls
 
 import (
-	"context"
 	"errors"
 	"net"
 	"os"
@@ -64,10 +63,13 @@ func (c *Conn) send(p *party, b []byte, m *MessageInfo) error {
 			return err
 		}
 	}
-	if err := c.HandshakeContext(context.Background()); err != nil {
-		return err
-	}
 	s := c.state.Load()
+	if s == nil {
+		if err := c.Handshake(); err != nil {
+			return err
+		}
+		s = c.state.Load()
+	}
 	if len(b) > s.MaxWrite {
 		return c.tooLarge(len(b))
 	}
@@ -80,10 +82,10 @@ func (c *Conn) send(p *party, b []byte, m *MessageInfo) error {
 	if len(b) > MaxMessageSize {
 		buf := largebuf.Get(len(b) + dtlscore.MaxOverhead)
 		defer largebuf.Put(buf)
-		return c.sendIn(buf[:0], p, b, info)
+		return c.sendIn(buf[:0], p, b, &info)
 	}
 	buf := records.Get().(*[stream.MaxMessageSize]byte)
-	err := c.sendIn(buf[:0], p, b, info)
+	err := c.sendIn(buf[:0], p, b, &info)
 	records.Put(buf)
 	return err
 }
@@ -95,7 +97,7 @@ func (c *Conn) tooLarge(size int) error {
 }
 
 // sendIn sends b as a record for which there is room in buf.
-func (c *Conn) sendIn(buf []byte, p *party, b []byte, info stream.Info) error {
+func (c *Conn) sendIn(buf []byte, p *party, b []byte, info *stream.Info) error {
 	if c.waiting.Load() == 0 {
 		if err := c.sealAndSend(p, buf, b, info, false); err != stream.ErrWouldBlock {
 			return err
@@ -106,7 +108,7 @@ func (c *Conn) sendIn(buf []byte, p *party, b []byte, info stream.Info) error {
 
 // lineUp is sendIn where writers wait for space. It is a function of its own, for one that may
 // defer calls is slow even when it does not.
-func (c *Conn) lineUp(p *party, buf, b []byte, info stream.Info) error {
+func (c *Conn) lineUp(p *party, buf, b []byte, info *stream.Info) error {
 	c.waiting.Add(1)
 	defer c.waiting.Add(-1)
 	if err := c.waitForSpace(p); err != nil {
@@ -156,7 +158,7 @@ func (c *Conn) mayWrite(p *party) error {
 
 // sealAndSend makes a record and sends it. If there is no space for it, it waits, with space held,
 // or returns stream.ErrWouldBlock. A record that was not sent is made again: keys may have changed.
-func (c *Conn) sealAndSend(p *party, buf, b []byte, info stream.Info, wait bool) error {
+func (c *Conn) sealAndSend(p *party, buf, b []byte, info *stream.Info, wait bool) error {
 	for {
 		if wait {
 			c.writeDeadline.use(&p.write) // before looking
@@ -172,9 +174,9 @@ func (c *Conn) sealAndSend(p *party, buf, b []byte, info stream.Info, wait bool)
 		}
 		record, err := c.core.Seal(buf, b)
 		if err == nil && wait {
-			err = c.assoc.Send(record, info)
+			err = c.assoc.Send(record, *info)
 		} else if err == nil {
-			err = c.assoc.TrySend(record, info)
+			err = c.assoc.TrySend(record, *info)
 		}
 		c.gate.leave()
 		switch {

@@ -29,7 +29,8 @@ func (c *Conn) beginUpkeep() {
 
 // rekeyDue reports whether the policy wants new keys, and they can be had.
 func (c *Conn) rekeyDue() bool {
-	return c.counted.wantNewKeys(&c.config.RekeyAfter) && c.canRekey()
+	p := &c.config.RekeyAfter
+	return *p != (RekeyPolicy{}) && c.counted.wantNewKeys(p) && c.canRekey()
 }
 
 // canRekey reports whether this end may make new keys by itself.

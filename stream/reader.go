@@ -66,6 +66,9 @@ func (b *buffer) all() []byte {
 }
 
 func (b *buffer) Get() []byte {
+	if b.b != nil && b.large == nil && b.n == 0 { // as a rule
+		return b.b[:]
+	}
 	if b.n == 0 {
 		b.giveLarge()
 	}
@@ -99,9 +102,13 @@ func (b *buffer) grow() {
 const growth = 8
 
 func (b *buffer) Put() {
-	if b.n == 0 {
+	switch {
+	case b.n > 0:
+	case b.large != nil:
 		b.give()
 		b.giveLarge()
+	default:
+		b.give()
 	}
 }
 

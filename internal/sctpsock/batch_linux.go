@@ -161,12 +161,12 @@ func (b *recvBatch) recv(fd uintptr) {
 
 // recvMany is recv from a batch, which it reads if there is none. It never waits; ok is false if
 // there is nothing.
-func (s *Socket) recvMany(buffer stream.Buffer) (part stream.Part, ok bool, err error) {
+func (s *Socket) recvMany(buffer stream.Buffer, part *stream.Part) (ok bool, err error) {
 	if s.batch == nil {
 		b := recvBatches.Get().(*recvBatch)
 		if err := s.rc.Control(b.once); err != nil {
 			recvBatches.Put(b)
-			return part, false, pollError(err)
+			return false, pollError(err)
 		}
 		if b.n == 0 {
 			s.busy, s.empty = false, b.errno == unix.EAGAIN
@@ -175,7 +175,7 @@ func (s *Socket) recvMany(buffer stream.Buffer) (part stream.Part, ok bool, err 
 				s.taken.Store(uintptr(b.errno))
 			}
 			recvBatches.Put(b)
-			return part, false, nil
+			return false, nil
 		}
 		s.batch, s.empty = b, false
 	}
@@ -187,19 +187,19 @@ func (s *Socket) recvMany(buffer stream.Buffer) (part stream.Part, ok bool, err 
 		case h.n == 0: // the end, and so are all that follow
 			s.end = s.ending(0)
 			s.endBatch()
-			return part, false, s.end
+			return false, s.end
 		case h.hdr.Flags&msgNotification != 0:
 			b.next++
 			if part.Event = s.notified(data, h.hdr.Flags&msgEOR != 0); part.Event != nil {
 				s.endBatch()
-				return part, true, nil
+				return true, nil
 			}
 		default:
 			part.Info, part.TSN, err = findRcvInfo(unsafe.Slice((*byte)(unsafe.Pointer(&b.ctls[b.next])),
 				int(h.hdr.Controllen)))
 			if err != nil {
 				s.end = err
-				return part, false, err
+				return false, err
 			}
 			part.N = copy(buffer.Get(), data)
 			if b.at += part.N; part.N == len(data) {
@@ -208,11 +208,11 @@ func (s *Socket) recvMany(buffer stream.Buffer) (part stream.Part, ok bool, err 
 				s.busy = part.End // else it is a large one
 			}
 			s.endBatch()
-			return part, true, nil
+			return true, nil
 		}
 	}
 	s.endBatch()
-	return part, false, nil
+	return false, nil
 }
 
 // endBatch gives the batch back when it has been read.

@@ -173,7 +173,8 @@ func FuzzRecvBatch(f *testing.F) {
 		s := &Socket{batch: b}
 		buffer := make(sliceBuffer, int(room)+1)
 		for s.batch != nil && s.end == nil {
-			part, ok, err := s.recvMany(buffer)
+			var part stream.Part
+			ok, err := s.recvMany(buffer, &part)
 			if err != nil || !ok {
 				break
 			}

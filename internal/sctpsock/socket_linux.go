@@ -181,7 +181,8 @@ func (s *Socket) Recv(b stream.Buffer, wait bool) (stream.Part, error) {
 		s.call = c
 	}
 	c.buffer, c.waited = b, false
-	p, err := s.recv(c, wait)
+	var p stream.Part
+	err := s.recv(c, wait, &p)
 	c.b, c.buffer, c.iov.Base = nil, nil, nil
 	if err == nil && p.Event == nil && !s.received {
 		s.firstTSN, s.received = p.TSN, true
@@ -189,19 +190,21 @@ func (s *Socket) Recv(b stream.Buffer, wait bool) (stream.Part, error) {
 	return p, err
 }
 
-func (s *Socket) recv(c *recvCall, wait bool) (stream.Part, error) {
+// recv is Recv into part, which is empty.
+func (s *Socket) recv(c *recvCall, wait bool, part *stream.Part) error {
 	for s.end == nil {
 		if s.dry.now.Load() {
 			s.dry.now.Store(false)
-			return stream.Part{Event: stream.Dry{}}, nil
+			part.Event = stream.Dry{}
+			return nil
 		}
 		if s.batch != nil || s.busy {
-			part, ok, err := s.recvMany(c.buffer)
+			ok, err := s.recvMany(c.buffer, part)
 			if ok || err != nil {
-				return part, err
+				return err
 			}
 			if s.empty && !wait && !s.down {
-				return stream.Part{}, stream.ErrWouldBlock
+				return stream.ErrWouldBlock
 			}
 		}
 		// After the end there may be a last error, or nothing at all forever.
@@ -214,25 +217,25 @@ func (s *Socket) recv(c *recvCall, wait bool) (stream.Part, error) {
 		s.busy = err == nil && c.errno == 0 && !c.waited && c.n <= recvSlot
 		switch {
 		case err != nil:
-			return stream.Part{}, pollError(err)
+			return pollError(err)
 		case c.errno == unix.EAGAIN && !s.down:
-			return stream.Part{}, stream.ErrWouldBlock
+			return stream.ErrWouldBlock
 		case c.errno != 0 || c.n == 0:
 			s.end = s.ending(c.errno)
 		case c.hdr.Flags&msgNotification != 0:
-			if event := s.notified(c.b[:c.n], c.hdr.Flags&msgEOR != 0); event != nil {
-				return stream.Part{Event: event}, nil
+			part.Event = s.notified(c.b[:c.n], c.hdr.Flags&msgEOR != 0)
+			if part.Event != nil {
+				return nil
 			}
 		default:
-			info, tsn, err := c.info()
-			if err != nil {
+			part.N, part.End = c.n, c.hdr.Flags&msgEOR != 0
+			if part.Info, part.TSN, err = c.info(); err != nil {
 				s.end = err
-				return stream.Part{}, err
 			}
-			return stream.Part{N: c.n, Info: info, TSN: tsn, End: c.hdr.Flags&msgEOR != 0}, nil
+			return err
 		}
 	}
-	return stream.Part{}, s.end
+	return s.end
 }
 
 // ending is the error for the end that recvmsg reports by errno, or by
