@@ -8,7 +8,8 @@
 // does not determine those of DTLS, which change the size of some packets by a few bytes.)
 //
 // Time is that of package time. With the fake clock of testing/synctest, minutes of timeouts take
-// milliseconds, and the test of a deterministic program is deterministic.
+// milliseconds, and the test of a deterministic program is deterministic if the [Link] has a Delay:
+// without one, both ends act at the same time, in any order.
 //
 //	synctest.Test(t, func(t *testing.T) {
 //		network := sctptest.NewNetwork(1)

@@ -98,6 +98,7 @@ func TestRealTime(t *testing.T) {
 func TestSeed(t *testing.T) {
 	arrivals := func(seed uint64) (all []string) {
 		bubble(t, seed, func(t *testing.T, n *sctptest.Network) {
+			n.SetLink(sctptest.Link{Delay: time.Millisecond}) // else all happens at the same time
 			client, server := connect(t, n.Host("192.0.2.1"), n.Host("192.0.2.2"), nil)
 			n.SetLink(sctptest.Link{
 				Delay: time.Millisecond, Jitter: 10 * time.Millisecond,
