@@ -20,8 +20,8 @@ var layers = []string{
 	// What is configured.
 	"trace.go", "config.go", "fromtls.go",
 	// The parts of a connection, each for itself.
-	"gate.go", "alarm.go", "turn.go", "deadline.go", "request.go", "keyring.go", "complete.go",
-	"pace.go", "counters.go", "loglimit.go",
+	"instant.go", "gate.go", "alarm.go", "turn.go", "deadline.go", "request.go", "keyring.go",
+	"complete.go", "pace.go", "counters.go", "loglimit.go",
 	// All that a connection has.
 	"conn.go",
 	// Its owner: what it tells, how it obeys the core, how it ends, what it begins.

@@ -15,8 +15,8 @@ type alarm struct {
 	rung atomic.Bool // since the last reset
 
 	mu    sync.Mutex // guards the following
-	limit time.Time  // of the owner; zero is none
 	muted bool       // rings are ignored: only limit counts
+	limit instant    // of the owner; 0 is none
 }
 
 // past is a deadline that wakes whoever waits.
@@ -54,13 +54,13 @@ func (a *alarm) clear() {
 	default:
 	}
 	a.rung.Store(false)
-	a.set(a.limit)
+	a.set(a.limit.time())
 }
 
 // limitTo bounds the waits of the owner, which nothing else ends from now on.
 func (a *alarm) limitTo(t time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.limit, a.muted = t, true
+	a.limit, a.muted = instantOf(t), true
 	a.clear()
 }

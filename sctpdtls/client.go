@@ -61,11 +61,10 @@ func newConn(a stream.Association, config *Config, core *dtlscore.Conn) (*Conn, 
 		core:    core,
 		config:  config,
 		partial: agreement.PartialReliability,
-		life:    newCancelCause(),
 		owner:   make(token, 1),
 	}
 	c.mux = stream.NewMux(config.readQueue())
-	c.gate, c.space = newGate(), make(token, 1)
+	c.gate = newGate()
 	c.messages, c.gateShut = stream.NewReader(a), true
 	c.keys = newKeyring(c.authSocket())
 	c.keys.limiter, _ = a.(stream.KeyLimiter)

@@ -108,7 +108,7 @@ func (c *Conn) CloseWrite() error {
 func (c *Conn) interrupt() {
 	werr := net.ErrClosed
 	c.writeEnd.CompareAndSwap(nil, &werr)
-	c.life.cancel(net.ErrClosed)
+	c.endLife(net.ErrClosed)
 	c.mux.Wake()
 	c.gate.poke()
 	c.alarm.ring()
@@ -156,7 +156,7 @@ func (c *Conn) close() error {
 	}
 	if err != nil {
 		c.assoc.Abort()
-		if errors.Is(err, os.ErrDeadlineExceeded) || reached(until) {
+		if errors.Is(err, os.ErrDeadlineExceeded) || time.Until(until) <= 0 {
 			return &CloseTimeoutError{}
 		}
 		return unlessClosed(err)

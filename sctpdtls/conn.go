@@ -24,12 +24,12 @@ type Conn struct {
 	core    *dtlscore.Conn
 	keys    *keyring
 	config  *Config
-	partial bool // both ends have partial reliability (RFC 3758)
+	partial bool        // both ends have partial reliability (RFC 3758)
+	closing atomic.Bool // by Close or Abort
 
 	own     party                           // of ReadMessage, WriteMessage and so on
 	state   atomic.Pointer[ConnectionState] // of the last complete handshake; nil before
-	life    cancelCause                     // until readEnd
-	closing atomic.Bool                     // by Close or Abort
+	life    atomic.Pointer[lifetime]        // nil until somebody asks for its Context
 	counted counters
 
 	reading // what readers use
@@ -63,7 +63,7 @@ type writing struct {
 	gate          *gate                   // holds writers while keys change
 	writeEnd      atomic.Pointer[error]   // why nothing can be written any more
 	closeWrite    atomic.Pointer[request] // that of CloseWrite, once it was called
-	space         token                   // held by the one writer who waits for buffer space
+	space         lazyToken               // held by the one writer who waits for buffer space
 	waiting       atomic.Int32            // writers who hold it or want to
 	writeDeadline writeDeadline
 }
@@ -82,8 +82,8 @@ type owned struct {
 type driver struct {
 	current  dtlscore.Event // what the core wants next, and is not done yet
 	flight   [][]byte       // records to be sent before current, at most stream.MaxBatch
-	dryAsked bool           // current is EventAwaitDry, and a dry event will come
 	drained  int            // bytes read by a readPending that is not at its end
+	dryAsked bool           // current is EventAwaitDry, and a dry event will come
 	gateShut bool           // the gate is shut, the write deadline is the owner's
 	reopen   bool           // the gate is shut for a control record only
 	switched bool           // something was sent under a key made by a handshake
@@ -112,11 +112,11 @@ type ending struct {
 	peerClosed bool   // the peer's close_notify has come
 	peerShut   bool   // SHUTDOWN of the peer has come
 	closed     bool   // by Close or Abort
-	closeErr   error  // then: what Close returns
 	dead       bool   // nothing can be sent or received any more
-	failure    error  // then: why
-	down       error  // what the end of the association means, nil while it exists
 	cause      uint16 // of the ABORT that ended it
+	closeErr   error  // if closed: what Close returns
+	failure    error  // if dead: why
+	down       error  // what the end of the association means, nil while it exists
 }
 
 // A party is one for whom messages are kept, and who has deadlines: a Stream, or the Conn for all
@@ -150,15 +150,21 @@ type token chan struct{}
 func (t token) lock()   { t <- struct{}{} }
 func (t token) unlock() { <-t }
 
-// A cancelCause is a context with what ends it.
-type cancelCause struct {
+// A lifetime is the context of [Conn.Context], with what ends it.
+type lifetime struct {
 	context.Context
-	cancel context.CancelCauseFunc
+	end context.CancelCauseFunc
 }
 
-func newCancelCause() (o cancelCause) {
-	o.Context, o.cancel = context.WithCancelCause(context.Background())
-	return o
+// A lazyToken is made when it is first needed, which in an idle connection is never.
+type lazyToken struct {
+	token token
+	once  sync.Once
+}
+
+func (l *lazyToken) get() token {
+	l.once.Do(func() { l.token = make(token, 1) })
+	return l.token
 }
 
 // ok reports whether c is a connection. Methods of a nil or zero Conn return syscall.EINVAL, as
@@ -245,5 +251,22 @@ func (c *Conn) Context() context.Context {
 	if !c.ok() {
 		return context.Background()
 	}
-	return c.life.Context
+	if c.life.Load() == nil {
+		l := new(lifetime)
+		l.Context, l.end = context.WithCancelCause(context.Background())
+		c.life.CompareAndSwap(nil, l)
+		if end := c.readEnd.Load(); end != nil { // after it is stored, as endLife is after readEnd
+			c.endLife(*end)
+		} else if c.closing.Load() {
+			c.endLife(net.ErrClosed)
+		}
+	}
+	return c.life.Load().Context
+}
+
+// endLife ends the Context, if there is one.
+func (c *Conn) endLife(err error) {
+	if l := c.life.Load(); l != nil {
+		l.end(err)
+	}
 }

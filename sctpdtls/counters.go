@@ -1,22 +1,20 @@
 package sctpdtls
 
-import (
-	"sync/atomic"
-	"time"
-)
+import "sync/atomic"
 
 // counters are what was sent and received since the beginning of a connection. A writer adds to two
 // of them for each message, and to nothing else: what was sent under the present keys is the
 // difference to a mark.
 type counters struct {
-	messagesSent, bytesSent         atomic.Uint64 // by writers
-	_                               [64]byte      // a cache line
-	messagesReceived, bytesReceived atomic.Uint64 // by the owner
+	messagesSent, bytesSent atomic.Uint64 // by writers
 
 	keys    mark         // when DTLS had new keys, or was asked for them
-	since   atomic.Int64 // when that was, in nanoseconds of Unix time
+	since   atomic.Int64 // when that was, an instant
 	authKey mark         // when SCTP-AUTH had a new key
 	warned  atomic.Bool  // of AuthKeyNearLimit
+
+	_                               [8]byte       // so that a cache line is between those who count
+	messagesReceived, bytesReceived atomic.Uint64 // by the owner
 }
 
 // A mark is what had been sent at some time.
@@ -51,7 +49,7 @@ func (n *counters) oneWay() bool { return n.messagesSent.Load() > n.messagesRece
 // newKeys is called when DTLS has new keys, newAuthKey when SCTP-AUTH has.
 func (n *counters) newKeys() {
 	n.keys.set(n)
-	n.since.Store(time.Now().UnixNano())
+	n.since.Store(int64(now()))
 }
 
 func (n *counters) newAuthKey() {
@@ -64,7 +62,7 @@ func (n *counters) newAuthKey() {
 func (n *counters) wantNewKeys(p *RekeyPolicy) bool {
 	messages, bytes := n.sentSince(&n.keys)
 	return p.Bytes > 0 && bytes >= p.Bytes || p.Records > 0 && messages >= p.Records ||
-		p.Age > 0 && time.Since(time.Unix(0, n.since.Load())) >= p.Age
+		p.Age > 0 && instant(n.since.Load()).since() >= p.Age
 }
 
 // keyLife is how many chunks one key of SCTP-AUTH may authenticate in each direction. Transmission

@@ -12,10 +12,9 @@ import (
 type timeLimit struct {
 	queue *stream.Queue // if not nil, who waits for it is woken when t has passed
 	turn  *turn         // then: which a reader of queue may have taken
-	isSet atomic.Bool   // t is not zero; changed with mu held
+	t     atomic.Int64  // an instant; changed with mu held
 
-	mu      sync.Mutex // guards the following
-	t       time.Time
+	mu      sync.Mutex    // guards the following
 	expired chan struct{} // closed when t has passed; nil if nobody ever waited
 	timer   *time.Timer   // until t
 }
@@ -23,23 +22,16 @@ type timeLimit struct {
 func (l *timeLimit) set(t time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.t = t
-	l.isSet.Store(!t.IsZero())
+	l.t.Store(int64(instantOf(t)))
 	if l.expired != nil || l.queue != nil {
 		l.look()
 	}
 }
 
-func (l *timeLimit) get() time.Time {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.t
-}
+func (l *timeLimit) get() instant { return instant(l.t.Load()) }
 
 // passed reports whether the deadline has passed, so that a call that timed out may say so.
-func (l *timeLimit) passed() bool { return l.isSet.Load() && l.over() }
-
-func (l *timeLimit) over() bool { return reached(l.get()) }
+func (l *timeLimit) passed() bool { return l.get().reached() }
 
 func reached(t time.Time) bool { return !t.IsZero() && !time.Now().Before(t) }
 
@@ -56,8 +48,8 @@ func (l *timeLimit) wait() <-chan struct{} {
 
 // look is called with mu held when the deadline has changed or may have passed.
 func (l *timeLimit) look() {
-	left := time.Until(l.t)
-	passed := !l.t.IsZero() && left <= 0
+	t := l.get()
+	passed := t.reached()
 	if passed && l.queue != nil {
 		l.queue.Wake()
 		l.turn.interrupt()
@@ -69,17 +61,17 @@ func (l *timeLimit) look() {
 		return
 	}
 	switch {
-	case l.t.IsZero() && l.timer != nil:
+	case t == 0 && l.timer != nil:
 		l.timer.Stop()
-	case l.t.IsZero():
+	case t == 0:
 	case l.timer == nil:
-		l.timer = time.AfterFunc(left, func() {
+		l.timer = time.AfterFunc(-t.since(), func() {
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			l.look()
 		})
 	default:
-		l.timer.Reset(left)
+		l.timer.Reset(-t.since())
 	}
 }
 
@@ -105,11 +97,11 @@ type writeDeadline struct {
 	set func(time.Time) error // of the association
 
 	mu    sync.Mutex // guards the following
-	user  *timeLimit // of the writer, or the last one
 	shut  bool       // writers shall not wait
-	owner time.Time  // the owner's own deadline while shut
 	poked bool       // the writer shall look around
-	now   time.Time
+	user  *timeLimit // of the writer, or the last one
+	owner instant    // the owner's own deadline while shut
+	last  instant    // that was set
 }
 
 // use makes l the deadline, of the writer who is about to wait, and is called again before each
@@ -142,7 +134,7 @@ func (d *writeDeadline) poke() {
 func (d *writeDeadline) take(t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.owner, d.shut = t, true
+	d.owner, d.shut = instantOf(t), true
 	d.apply()
 }
 
@@ -156,17 +148,17 @@ func (d *writeDeadline) giveBack() {
 // apply is called with mu held. The association's method fails only when it is closed, as all else
 // will then.
 func (d *writeDeadline) apply() {
-	var t time.Time
+	t := instant(0)
 	switch {
 	case d.shut:
 		t = d.owner
 	case d.poked:
-		t = past
+		t = instantOf(past)
 	case d.user != nil:
 		t = d.user.get()
 	}
-	if t != d.now {
-		d.now = t
-		d.set(t)
+	if t != d.last {
+		d.last = t
+		d.set(t.time())
 	}
 }

@@ -10,7 +10,7 @@ func (c *Conn) end(err error) {
 	if c.ended == nil {
 		c.ended = err
 		c.readEnd.Store(&err)
-		c.life.cancel(err)
+		c.endLife(err)
 		c.mux.Wake()
 		c.tellEnd(err)
 	}

@@ -355,3 +355,34 @@ type withoutAuth struct{ *memAssociation }
 func (withoutAuth) AuthAgreement() (authchunk.Agreement, error) {
 	return authchunk.Agreement{Local: authchunk.DefaultChunks()}, nil
 }
+
+// Context has the same end whether it was asked for before it or is asked for afterwards.
+func TestContextAskedLate(t *testing.T) {
+	for name, tt := range map[string]struct {
+		end  func(c, peer *Conn)
+		want error
+	}{
+		"the peer's close": {func(_, peer *Conn) { go peer.Close() }, io.EOF},
+		"the peer's abort": {func(_, peer *Conn) { peer.Abort() }, io.ErrUnexpectedEOF},
+		"Abort":            {func(c, _ *Conn) { c.Abort() }, net.ErrClosed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, early := range []bool{true, false} {
+				bubble(t, func(t *testing.T) {
+					p := connected(t, assoctest.Options{})
+					if early && p.client.Context().Err() != nil {
+						t.Error("it is done from the beginning")
+					}
+					tt.end(p.client, p.server)
+					time.Sleep(time.Second)
+					if c := p.client.Context(); c.Err() == nil || c != p.client.Context() {
+						t.Errorf("early %v: it is not done, or another one each time", early)
+					}
+					want(t, "its cause", context.Cause(p.client.Context()), tt.want)
+					p.client.Abort()
+					p.server.Abort()
+				})
+			}
+		})
+	}
+}

@@ -28,6 +28,8 @@ func serverConfig() *Config {
 		ClientAuth: tls.RequireAndVerifyClientCert}
 }
 
+var versions = []uint16{VersionDTLS12, VersionDTLS13}
+
 // memAssociation is an association in memory.
 type memAssociation struct {
 	*assoctest.Assoc

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"time"
 )
 
 // What [Config].Logger is told. Each function returns at once if there is none. A peer chooses how
@@ -69,7 +68,7 @@ func (c *Conn) logEvent(ev Event) {
 		return
 	}
 	if _, ends := ev.(AssocChange); !ends {
-		skipped, ok := c.logLimit.allow(time.Now())
+		skipped, ok := c.logLimit.allow(now())
 		if !ok {
 			return
 		}

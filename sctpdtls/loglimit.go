@@ -5,9 +5,9 @@ import "time"
 // A logLimit bounds how many records nobody has authenticated the reason of: whoever is on the path
 // can make SCTP report errors and addresses without end.
 type logLimit struct {
-	used    int       // of the burst
-	since   time.Time // when used was right
-	skipped int       // records since the last that was written
+	used    int     // of the burst
+	skipped int     // records since the last that was written
+	since   instant // when used was right
 }
 
 // So many of them are written at once, and one more each time that the interval has passed.
@@ -17,8 +17,8 @@ const (
 )
 
 // allow reports whether one more record may be written, and how many were not before it.
-func (l *logLimit) allow(now time.Time) (skipped int, ok bool) {
-	if passed := int(now.Sub(l.since) / logInterval); passed > 0 {
+func (l *logLimit) allow(now instant) (skipped int, ok bool) {
+	if passed := int(time.Duration(now-l.since) / logInterval); passed > 0 {
 		l.used, l.since = max(0, l.used-passed), now
 	}
 	if l.used == logBurst {

@@ -4,23 +4,23 @@ import "time"
 
 // pace is how long a handshake takes, from which follows how long to wait for the peer's key.
 type pace struct {
-	sentAt     time.Time     // when the last control record was sent
+	sentAt     instant       // when the last control record was sent
 	answerTime time.Duration // from the first of them to what followed the peer's answer
-	askedAt    time.Time     // when the one was sent from which the peer makes its key
+	askedAt    instant       // when the one was sent from which the peer makes its key
 	keyTime    time.Duration // that it took from there to compute and install a key
 }
 
 // answers is called before control records are sent, sent afterwards.
 func (p *pace) answers() {
-	if p.answerTime == 0 && !p.sentAt.IsZero() {
-		p.answerTime = time.Since(p.sentAt)
+	if p.answerTime == 0 && p.sentAt != 0 {
+		p.answerTime = p.sentAt.since()
 	}
 }
 
-func (p *pace) sent() { p.sentAt = time.Now() }
+func (p *pace) sent() { p.sentAt = now() }
 
 // installed is called when this end has computed and installed a key.
-func (p *pace) installed() { p.askedAt, p.keyTime = p.sentAt, time.Since(p.sentAt) }
+func (p *pace) installed() { p.askedAt, p.keyTime = p.sentAt, p.sentAt.since() }
 
 // untilPeerKey is the time to give to the peer to install the key that this end is about to use.
 // The peer drops in silence what comes before, and gets it again only when a timer has run out.
@@ -31,7 +31,7 @@ func (p *pace) installed() { p.askedAt, p.keyTime = p.sentAt, time.Since(p.sentA
 // ([stream.HandshakeTuner]). Where the network takes longer than the peer, the flush has taken it
 // already.
 func (p *pace) untilPeerKey() time.Duration {
-	return min(max(p.answerTime, 3*p.keyTime, minKeyTime), maxKeyTime) - time.Since(p.askedAt)
+	return min(max(p.answerTime, 3*p.keyTime, minKeyTime), maxKeyTime) - p.askedAt.since()
 }
 
 // The wait for the peer's key is at least the time in which a program may be woken, on a processor

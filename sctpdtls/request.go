@@ -24,6 +24,7 @@ type request struct {
 	begun bool             // by the owner
 	done  chan struct{}    // closed at the end
 	err   error            // valid then
+	next  *request         // of the same task
 }
 
 func newRequest(t task) *request { return &request{task: t, done: make(chan struct{})} }
@@ -41,9 +42,9 @@ func (r *request) wait(ctx context.Context) error {
 
 // requests are those that are not done, of a task in the order in which they came.
 type requests struct {
-	mu      sync.Mutex // guards the following
-	pending [tasks][]*request
-	end     error // answers all that come later
+	mu     sync.Mutex      // guards the following
+	oldest [tasks]*request // with the next ones behind them
+	end    error           // answers all that come later
 }
 
 // add makes r pending.
@@ -57,8 +58,8 @@ func (q *requests) add(r *request) {
 func (q *requests) join(t task) *request {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if list := q.pending[t]; len(list) > 0 {
-		return list[0]
+	if r := q.oldest[t]; r != nil {
+		return r
 	}
 	r := newRequest(t)
 	q.push(r)
@@ -72,17 +73,18 @@ func (q *requests) push(r *request) {
 		close(r.done)
 		return
 	}
-	q.pending[r.task] = append(q.pending[r.task], r)
+	last := &q.oldest[r.task]
+	for *last != nil {
+		last = &(*last).next
+	}
+	*last = r
 }
 
 // first returns the oldest request of a task, or nil.
 func (q *requests) first(t task) *request {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.pending[t]) == 0 {
-		return nil
-	}
-	return q.pending[t][0]
+	return q.oldest[t]
 }
 
 // finish answers the oldest request of a task, if there is one, and reports whether another one
@@ -90,17 +92,14 @@ func (q *requests) first(t task) *request {
 func (q *requests) finish(t task, err error) (more bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	list := q.pending[t]
-	if len(list) == 0 {
+	r := q.oldest[t]
+	if r == nil {
 		return false
 	}
-	list[0].err = err
-	close(list[0].done)
-	q.pending[t] = list[1:]
-	if len(list) == 1 {
-		q.pending[t] = nil
-	}
-	return len(list) > 1
+	q.oldest[t] = r.next
+	r.err = err
+	close(r.done)
+	return r.next != nil
 }
 
 // finishAll answers all requests of a task.

@@ -114,7 +114,7 @@ func (c *Conn) lineUp(p *party, buf, b []byte, info *stream.Info) error {
 	if err := c.waitForSpace(p); err != nil {
 		return err
 	}
-	defer c.space.unlock()
+	defer c.space.get().unlock()
 	return c.sealAndSend(p, buf, b, info, true)
 }
 
@@ -139,7 +139,7 @@ func (c *Conn) waitForSpace(p *party) error {
 			return err
 		}
 		select {
-		case c.space <- struct{}{}:
+		case c.space.get() <- struct{}{}:
 			return nil
 		case <-p.write.wait():
 			return os.ErrDeadlineExceeded
