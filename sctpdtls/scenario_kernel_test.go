@@ -24,10 +24,7 @@ import (
 // TestKernelScenarios plays the scenarios over the kernel's associations, on the loopback interface
 // of a network of its own, which loses and delays what tc-netem(8) is told.
 func TestKernelScenarios(t *testing.T) {
-	// Each leaves a descriptor of the process open.
-	sctpsock.Pause(time.Millisecond)
-	new(sctpsock.Socket).Later(func() {})
-
+	openTimers()
 	for _, sc := range scenarios() {
 		if sc.memoryOnly {
 			continue
@@ -47,6 +44,12 @@ func TestKernelScenarios(t *testing.T) {
 			}
 		})
 	}
+}
+
+// openTimers opens the two timers of the kernel that a process keeps open once it has used them.
+func openTimers() {
+	sctpsock.Pause(time.Millisecond)
+	new(sctpsock.Socket).Later(func() {})
 }
 
 // patience is when a test gives up. No test passes by waiting for it.

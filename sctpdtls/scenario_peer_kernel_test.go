@@ -39,6 +39,7 @@ func TestKernelPeerScenarios(t *testing.T) {
 	mtu("1500")
 	defer mtu("65536")
 
+	openTimers()
 	before := countOf(t)
 	var all sync.WaitGroup
 	// start has so many goroutines play those scenarios in which a host is gone, or the others.
