@@ -13,8 +13,11 @@ import (
 	"os/exec"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/sctpudp"
 	"github.com/seed-41f70523/dtls-sctp/stream"
@@ -111,6 +114,7 @@ type peerWorld struct {
 	ln         stream.Listener // for pair; nil before
 	sockets    []*badConn
 	down       atomic.Bool  // nothing comes through
+	restarting atomic.Bool  // a socket that is closed stays bound until open has taken its port
 	ports      map[int]bool // of SCTP, of the kernel's ends
 }
 
@@ -197,9 +201,8 @@ func (w *peerWorld) restart(t *testing.T, client association) association {
 		w.cut()
 		return w.kernel.dialAgain(client, w.mend)
 	}
-	for _, c := range w.sockets {
-		c.Close()
-	}
+	w.cut()
+	w.restarting.Store(true)
 	client.Abort() // which nobody hears
 	return w.ours.dialAgain(client)
 }
@@ -246,10 +249,28 @@ type datagram struct {
 	from netip.AddrPort
 }
 
+// open opens a socket. After a restart it takes the port over from the one before without a moment
+// in which nobody has it: to an ICMP message that says so, Linux ends the association. RFC 6951,
+// Section 5.5
 func (w *peerWorld) open(_ bool, port uint16) (sctpudp.Conn, error) {
-	udp, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 2), Port: int(port)})
+	shared := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
+		e := c.Control(func(fd uintptr) {
+			err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+		})
+		return errors.Join(e, err)
+	}}
+	addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 2}), port)
+	conn, err := shared.ListenPacket(w.t.Context(), "udp4", addr.String())
 	if err != nil {
 		return nil, err
+	}
+	udp := conn.(*net.UDPConn)
+	if w.restarting.Swap(false) {
+		for _, c := range w.sockets {
+			c.Close()
+		}
+		w.sockets = nil
+		w.down.Store(false)
 	}
 	udp.SetReadBuffer(1 << 20) // as sctpudp.Open does
 	c := &badConn{UDPConn: udp, world: w, in: make(chan datagram), own: make(chan struct{}),
@@ -319,5 +340,8 @@ func (c *badConn) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
 
 func (c *badConn) Close() error {
 	c.once.Do(func() { close(c.done) })
+	if c.world.restarting.Load() {
+		return nil
+	}
 	return c.UDPConn.Close()
 }
