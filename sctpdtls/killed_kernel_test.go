@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 const peerToKill = "SCTPDTLS_PEER_TO_KILL" // the address that it dials
@@ -32,6 +33,8 @@ func TestKernelAttackH11KilledPeer(t *testing.T) {
 		must(t, err)
 		peer := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
 		peer.Env = append(os.Environ(), peerToKill+"="+ln.Addr().String())
+		stdin, err := peer.StdinPipe()
+		must(t, err)
 		must(t, peer.Start())
 		c, err := ln.AcceptConn(t.Context())
 		must(t, err)
@@ -41,8 +44,9 @@ func TestKernelAttackH11KilledPeer(t *testing.T) {
 			t.Fatalf("ReadMessage = %q, %v", buf[:n], err)
 		}
 		if unread {
-			must(t, c.WriteMessage([]byte("nobody takes this"), MessageInfo{})) // so the peer has no room
-			must(t, c.WriteMessage([]byte("nobody reads this"), MessageInfo{}))
+			for range 2 * stream.MaxBatch { // one takes the room, and some are read in one call
+				must(t, c.WriteMessage([]byte("nobody takes this"), MessageInfo{}))
+			}
 			for w.outstanding(c.assoc.(association)) ||
 				w.entryOf(c.RemoteAddr(), c.LocalAddr()).received == 0 {
 				time.Sleep(time.Millisecond)
@@ -61,6 +65,7 @@ func TestKernelAttackH11KilledPeer(t *testing.T) {
 			t.Errorf("it took %v", d)
 		}
 		peer.Wait() // it was killed
+		stdin.Close()
 		c.Close()
 		must(t, ln.Close())
 		for limit := time.Now().Add(patience); w.left() != ""; time.Sleep(time.Millisecond) {
@@ -76,5 +81,6 @@ func waitToBeKilled(t *testing.T, addr string) {
 	c, err := Dial("sctp", addr, &Config{InsecureSkipVerify: true, ReadQueue: 1})
 	must(t, err)
 	must(t, c.WriteMessage([]byte("ready"), MessageInfo{}))
-	select {}
+	// A wait for nothing would be a deadlock to Go's runtime, once the queue is full.
+	io.Copy(io.Discard, os.Stdin)
 }
