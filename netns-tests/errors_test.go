@@ -169,7 +169,7 @@ func TestErrorsOfClients(t *testing.T) {
 			name:   "wrong CA of the client, of the right name",
 			client: []string{"-cert", impostor.cert, "-key", impostor.key},
 			status: 3,
-			want:   `unknown_ca.*-cert.*-ca`,
+			want:   `unknown_ca.*-ca.*-cert`,
 			server: `no connection: .*signed by unknown authority.*-ca`,
 		},
 		{
