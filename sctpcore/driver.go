@@ -4,12 +4,15 @@ import "time"
 
 // What a driver asks for and changes while an association lives.
 
-// SetRTOMin makes d the least retransmission timeout of this association. It holds from the next
-// measurement of a path on.
+// SetRTOMin makes d the least retransmission timeout of this association. Where it is longer than
+// that of a path, it holds from the next packet on, otherwise from the next measurement.
 func (a *Assoc) SetRTOMin(d time.Duration) {
 	c := *a.config // which others may use
 	c.RTOMin = min(max(d, 0), c.RTOMax)
 	a.config = &c
+	for _, p := range a.paths {
+		p.rtt.rto = max(p.rtt.rto, c.RTOMin)
+	}
 }
 
 // SetSackDelay makes d the delay of acknowledgements on this association, 500 ms at most. With 0
