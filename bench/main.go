@@ -127,6 +127,15 @@ func hashes() string {
 	return strings.Trim(drivers["sha1"]+", "+drivers["sha256"], ", ")
 }
 
+// newNetwork returns a network whose peers are this program, and cpeer unless that is empty.
+func newNetwork(cpeer string) (*association.Network, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return association.NewNetwork([]string{self, "peer"}, cpeer, os.Stderr)
+}
+
 func runAssociation(args []string) error {
 	flags := flag.NewFlagSet("association", flag.ExitOnError)
 	rounds := flags.Int("rounds", 9, "how often each has its turn, at most")
@@ -136,11 +145,7 @@ func runAssociation(args []string) error {
 		"what to measure; besides, records, where instructions are counted")
 	programs := flags.String("programs", "", "which of them, if not all")
 	flags.Parse(args)
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	n, err := association.NewNetwork([]string{self, "peer"}, *cpeer, os.Stderr)
+	n, err := newNetwork(*cpeer)
 	if err != nil {
 		return err
 	}
@@ -180,11 +185,7 @@ func runIdle(args []string) error {
 	most := flags.Int("most", 1000, "associations")
 	program := flags.String("program", "dtls1.2", "whose they are")
 	flags.Parse(args)
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	n, err := association.NewNetwork([]string{self, "peer"}, "", os.Stderr)
+	n, err := newNetwork("")
 	if err != nil {
 		return err
 	}
@@ -201,11 +202,7 @@ func runTunnel(args []string) error {
 	turn := flags.Duration("turn", 200*time.Millisecond, "time of a turn")
 	load := flags.Int("load", 0, "messages a second of 64 associations for a minute, in place of that")
 	flags.Parse(args)
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	n, err := association.NewNetwork([]string{self, "peer"}, "", os.Stderr)
+	n, err := newNetwork("")
 	if err != nil {
 		return err
 	}
@@ -220,11 +217,7 @@ func runTunnel(args []string) error {
 }
 
 func runProfile(args []string) error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	n, err := association.NewNetwork([]string{self, "peer"}, "", os.Stderr)
+	n, err := newNetwork("")
 	if err != nil {
 		return err
 	}

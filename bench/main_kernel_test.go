@@ -25,11 +25,7 @@ func TestMain(m *testing.M) {
 // TestAssociation runs what measures associations, but for OpenSSL, for so short a time that the
 // figures mean nothing.
 func TestAssociation(t *testing.T) {
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := association.NewNetwork([]string{self, "peer"}, "", os.Stderr)
+	n, err := newNetwork("")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,15 +50,11 @@ func TestAssociation(t *testing.T) {
 
 // TestTunnel does the same with what two tunnels cost.
 func TestTunnel(t *testing.T) {
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	tunnel, err := exec.LookPath("sctp-tunnel")
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := association.NewNetwork([]string{self, "peer"}, "", os.Stderr)
+	n, err := newNetwork("")
 	if err != nil {
 		t.Fatal(err)
 	}
