@@ -101,7 +101,7 @@ func TestGolden(t *testing.T) {
 			}
 			g.client.KeyLogWriter = &g.keyLog
 			if !testrandom.Set(t, 1) {
-				t.Skip("recorded transcripts can be compared with Go 1.26 or later")
+				t.Skip("only Go 1.26 or later can repeat the random values of a transcript")
 			}
 			if test.play == nil {
 				test.play = (*golden).greet

@@ -107,7 +107,8 @@ func runMemoryChild(version uint16) {
 	a, b, err := assoctest.New(assoctest.Options{Delay: time.Millisecond})
 	orPanic(err)
 	defer a.EndNetwork()
-	newEnd := func(a *assoctest.Assoc, config *Config, newCore func(*dtlscore.Config) (*dtlscore.Conn, error)) *Conn {
+	newEnd := func(a *assoctest.Assoc, config *Config,
+		newCore func(*dtlscore.Config) (*dtlscore.Conn, error)) *Conn {
 		core, err := newCore(config.core())
 		orPanic(err)
 		c, err := newConn(&reportingAssociation{memAssociation{Assoc: a}}, config, core)
@@ -311,9 +312,7 @@ func (c *memoryChildProcess) look() map[string]int {
 	}
 	memory, err := os.Open(fmt.Sprintf("/proc/%d/mem", c.pid))
 	if os.IsPermission(err) {
-		c.t.Skip(
-			"this machine lets no process look at the memory of its children (kernel.yama.ptrace_scope):",
-			err)
+		c.t.Skip("a process may not read the memory of its children (kernel.yama.ptrace_scope):", err)
 	}
 	if err != nil {
 		c.t.Fatal(err)

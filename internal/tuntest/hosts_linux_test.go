@@ -30,7 +30,7 @@ func newNetwork(t *testing.T, links int) *tuntest.Network {
 	t.Helper()
 	n, err := tuntest.New(links)
 	if errors.Is(err, os.ErrPermission) || errors.Is(err, os.ErrNotExist) {
-		t.Skipf("this needs network namespaces and TUN devices, which root has: %v", err)
+		t.Skipf("network namespaces and TUN devices need root and /dev/net/tun: %v", err)
 	}
 	if err != nil {
 		t.Fatal(err)

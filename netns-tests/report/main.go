@@ -6,8 +6,9 @@
 //
 // Lines that are not events are printed as they are. Each test and subtest
 // counts; so does a package that failed by itself, or passed without having
-// tests (a check that is not a Go test). Exit status: 0 only if something passed
-// and nothing failed.
+// tests (a check that is not a Go test). A skipped test counts as failed unless
+// it is in the list of those that may be skipped. Exit status: 0 only if
+// something passed and nothing failed.
 package main
 
 import (

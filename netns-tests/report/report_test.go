@@ -67,18 +67,32 @@ func TestReport(t *testing.T) {
 				"1 passed, 1 failed"},
 		},
 		{
-			name: "skipped tests are told",
+			name: "tests that may be skipped",
+			events: `{"Action":"run","Package":"check","Test":"vulnerabilities"}
+{"Action":"output","Package":"check","Test":"vulnerabilities","Output":"why\n"}
+{"Action":"skip","Package":"check","Test":"vulnerabilities"}
+{"Action":"run","Package":"check","Test":"vet"}
+{"Action":"pass","Package":"check","Test":"vet"}
+{"Action":"pass","Package":"check","Elapsed":0}
+{"Action":"skip","Package":"empty","Elapsed":0}
+`,
+			want: []string{"ok    check  tests: 2  0.0s", "",
+				"skipped: check vulnerabilities (the database of vulnerabilities is on the Internet)",
+				"why", "PASS", "1 passed, 0 failed, 1 skipped"},
+			ok: true,
+		},
+		{
+			name: "a test that must not be skipped",
 			events: `{"Action":"run","Package":"p","Test":"TestA"}
-{"Action":"output","Package":"p","Test":"TestA","Output":"why\n"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"no device\n"}
 {"Action":"skip","Package":"p","Test":"TestA"}
 {"Action":"run","Package":"p","Test":"TestB"}
 {"Action":"pass","Package":"p","Test":"TestB"}
 {"Action":"pass","Package":"p","Elapsed":0}
-{"Action":"skip","Package":"empty","Elapsed":0}
 `,
-			want: []string{"ok    p  tests: 2  0.0s", "", "skipped: p TestA", "why", "PASS",
-				"1 passed, 0 failed, 1 skipped"},
-			ok: true,
+			want: []string{"no device",
+				"a skipped test counts as failed here: see netns-tests/report", "FAIL  p TestA",
+				"FAIL  p  0.0s", "", "failed: p TestA", "FAIL", "1 passed, 1 failed"},
 		},
 		{
 			name: "a pattern that matches no test",
