@@ -16,7 +16,7 @@ const (
 	additionalLen12 = 13
 )
 
-// keyLen is the size of the key of an algorithm, in bytes.
+// keyLen returns the size of the algorithm's key in bytes.
 func (k aeadKind) keyLen() int {
 	if k == aeadAES128GCM {
 		return 16
@@ -24,8 +24,8 @@ func (k aeadKind) keyLen() int {
 	return 32
 }
 
-// fixedIVLen is the size of the part of the nonce that comes from the key
-// block of version 1.2. In version 1.3 all 12 bytes come from the secret.
+// fixedIVLen returns the size in bytes of the part of the nonce that DTLS 1.2 takes from the key
+// block. DTLS 1.3 derives all 12 bytes from the traffic secret.
 func (k aeadKind) fixedIVLen() int {
 	if k == aeadChaCha20Poly1305 {
 		return aeadNonceLen
@@ -33,8 +33,8 @@ func (k aeadKind) fixedIVLen() int {
 	return gcmSaltLen
 }
 
-// new makes the algorithm. It fails if the key has the wrong size or the
-// algorithm is not available in the FIPS mode of the program.
+// new returns the AEAD for a key. It fails if the key has the wrong size, or if the program runs in
+// a FIPS mode that does not approve the algorithm.
 func (k aeadKind) new(key []byte) (cipher.AEAD, error) {
 	if len(key) != k.keyLen() {
 		return nil, aes.KeySizeError(len(key))
@@ -49,31 +49,29 @@ func (k aeadKind) new(key []byte) (cipher.AEAD, error) {
 	return cipher.NewGCM(block)
 }
 
-// A sealer makes the records of one direction in one epoch. It is safe for
-// concurrent use, as long as no sequence number is used twice.
+// A sealer protects the records of one direction in one epoch. It is safe for concurrent use,
+// provided that no sequence number is used twice.
 type sealer interface {
-	// seal appends a record to dst. content is at most as long as the epoch allows,
-	// does not overlap the free part of dst, and is left as it is. Nothing is
-	// allocated if dst has room for content and maxOverhead more.
+	// seal appends a record to dst. content must not be longer than the epoch allows and must not
+	// overlap the free capacity of dst; seal does not modify it. seal does not allocate if dst has
+	// capacity for len(content)+maxOverhead more bytes.
 	seal(dst []byte, typ contentType, sequence uint64, content []byte) []byte
 }
 
-// maxOverhead is how much more room than that of the content makes a sealer
-// work without allocating.
+// maxOverhead is the capacity beyond the content that a sealer needs in order not to allocate.
 const maxOverhead = recordHeaderLen + gcmExplicitLen + aeadTagLen + sealScratch
 
-// sealScratch is what a sealer needs besides. What is given to a method of an
-// interface escapes, and a field of the sealer would be shared by writers, so
-// that nonces and the like are built behind the record, in what the
-// caller gave.
+// sealScratch is the size of a sealer's scratch space. An argument of an interface method escapes
+// to the heap, and concurrent writers would share a field of the sealer. So a sealer builds the
+// nonce and similar values behind the record, in the caller's buffer.
 const sealScratch = max(aeadNonceLen+additionalLen12, recordNumberSample)
 
-// grow appends n bytes with any content.
+// grow extends b by n bytes of unspecified content.
 func grow(b []byte, n int) []byte {
 	return slices.Grow(b, n)[:len(b)+n]
 }
 
-// noProtection is the sealer of epoch 0.
+// noProtection is the sealer of epoch 0, which has no keys.
 type noProtection struct{}
 
 func (noProtection) seal(dst []byte, typ contentType, sequence uint64, content []byte) []byte {

@@ -2,7 +2,7 @@ package dtlscore
 
 import "strconv"
 
-// An Alert is the description in an alert record. RFC 8446, Section 6.
+// An Alert is the description field of an alert record. See RFC 8446, Section 6.
 type Alert uint8
 
 const (
@@ -69,7 +69,7 @@ var alertNames = map[Alert]string{
 	AlertNoApplicationProtocol:        "no_application_protocol",
 }
 
-// String returns the name of the alert as the RFCs write it.
+// String returns the alert's name as the RFCs spell it, such as "close_notify", or its number.
 func (a Alert) String() string {
 	if name, ok := alertNames[a]; ok {
 		return name
@@ -77,8 +77,7 @@ func (a Alert) String() string {
 	return "alert " + strconv.Itoa(int(a))
 }
 
-// An alertLevel tells warnings from the end of the connection. In DTLS 1.3 it
-// means nothing: RFC 8446, Section 6.
+// An alertLevel distinguishes warnings from fatal alerts. DTLS 1.3 ignores it: RFC 8446, Section 6.
 type alertLevel uint8
 
 const (
@@ -91,8 +90,8 @@ func appendAlert(b []byte, level alertLevel, a Alert) []byte {
 	return append(b, byte(level), byte(a))
 }
 
-// parseAlert reads the body of an alert record. A record holds exactly one
-// alert, and a level that is not known counts as fatal.
+// parseAlert parses the content of an alert record. A record contains exactly one alert. An unknown
+// level is treated as fatal.
 func parseAlert(body []byte) (alertLevel, Alert, error) {
 	if len(body) != 2 {
 		return 0, 0, malformed("alert of %d bytes", len(body))

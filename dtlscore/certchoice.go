@@ -6,23 +6,23 @@ import (
 	"slices"
 )
 
-// certificateNeeds is what a server's certificate has to be for a client, and what it should be.
+// certificateNeeds describes which certificates of a server a client can use, and which it prefers.
 type certificateNeeds struct {
 	version     uint16
 	schemes     []tls.SignatureScheme // signature_algorithms
-	serverName  string                // empty: any
+	serverName  string                // server_name; empty: any
 	authorities [][]byte              // certificate_authorities; none: any
 
-	// For version 1.2, where the suite says what kind of key authenticates.
-	suites []*cipherSuite // in common
-	groups []tls.CurveID  // supported_groups; nil: not said
+	// DTLS 1.2 only, where the cipher suite determines the type of the key.
+	suites []*cipherSuite // supported by both sides
+	groups []tls.CurveID  // supported_groups; nil: not sent
 }
 
-// check reports why the client could not use a credential, nil if it can.
+// check returns nil if the client can use the credential, and otherwise the reason why not.
 func (n *certificateNeeds) check(own *credential) error {
 	public := own.signer.Public()
 	if n.version == VersionDTLS12 {
-		// RFC 8422, Section 5.1: the list is for the keys in certificates as well.
+		// RFC 8422, Section 5.1: supported_groups also restricts the keys in certificates.
 		if key, ok := public.(*ecdsa.PublicKey); ok && n.groups != nil {
 			if g := groupOf(key.Curve); g != 0 && !slices.Contains(n.groups, g) {
 				return incompatible(AlertHandshakeFailure,
@@ -38,8 +38,8 @@ func (n *certificateNeeds) check(own *credential) error {
 	return err
 }
 
-// rank is 0 for a certificate that the client could not use. Among the others one for the name that
-// the client wants is better than one of an issuer that it names. RFC 6066, Section 3; RFC 8446,
+// rank returns 0 for a certificate that the client cannot use. Among the others, a match of the
+// server name counts more than a match of the issuer. See RFC 6066, Section 3, and RFC 8446,
 // Section 4.2.4.
 func (n *certificateNeeds) rank(cert *tls.Certificate) int {
 	own, err := newCredential(cert)
@@ -57,11 +57,12 @@ func (n *certificateNeeds) rank(cert *tls.Certificate) int {
 	return rank
 }
 
-// choose returns the first certificate that is best, the first of all if none can be used.
+// choose returns the first certificate of the highest rank, or the first of all if the client can
+// use none.
 func (n *certificateNeeds) choose(certificates []tls.Certificate) *tls.Certificate {
 	best, highest := &certificates[0], 0
 	if len(certificates) == 1 {
-		return best // there is no need to parse it
+		return best // no need to parse it
 	}
 	for i := range certificates {
 		if rank := n.rank(&certificates[i]); rank > highest {

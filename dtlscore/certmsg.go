@@ -6,11 +6,11 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 )
 
-// certificate12 is RFC 5246, Section 7.4.2. With raw public keys there is at
-// most one element, a SubjectPublicKeyInfo, and no list around it: RFC 7250,
-// Section 3.
+// certificate12 is the Certificate message of DTLS 1.2. See RFC 5246, Section 7.4.2. A raw public
+// key is a single SubjectPublicKeyInfo without a list around it, or no element: RFC 7250, Section
+// 3.
 type certificate12 struct {
-	rawPublicKey bool // which of two forms is read and written
+	rawPublicKey bool // the form of the message
 	chain        [][]byte
 }
 
@@ -35,7 +35,7 @@ func (m *certificate12) marshal(b *cryptobyte.Builder) {
 func (m *certificate12) parse(body []byte) error {
 	m.chain = nil
 	s := cryptobyte.String(body)
-	list := s // with a raw public key, what would be an element
+	list := s // a raw public key stands in place of the list
 	var inner cryptobyte.String
 	if !s.ReadUint24LengthPrefixed(&inner) || !s.Empty() {
 		return malformed("Certificate")
@@ -53,7 +53,8 @@ func (m *certificate12) parse(body []byte) error {
 	return nil
 }
 
-// certificate13 is RFC 8446, Section 4.4.2. A raw public key is an entry too.
+// certificate13 is the Certificate message of DTLS 1.3. See RFC 8446, Section 4.4.2. A raw public
+// key is an entry like a certificate.
 type certificate13 struct {
 	context []byte
 	entries []certificateEntry
@@ -96,7 +97,7 @@ func (m *certificate13) parse(body []byte) error {
 	return nil
 }
 
-// certificateStatus is RFC 6066, Section 8.
+// certificateStatus is the CertificateStatus message of RFC 6066, Section 8.
 type certificateStatus struct{ response []byte }
 
 func (*certificateStatus) typ() handshakeType { return typeCertificateStatus }
@@ -117,11 +118,11 @@ func (m *certificateStatus) parse(body []byte) error {
 	return nil
 }
 
-// certificateRequest12 is RFC 5246, Section 7.4.4.
+// certificateRequest12 is the CertificateRequest message of DTLS 1.2. See RFC 5246, Section 7.4.4.
 type certificateRequest12 struct {
 	types       []uint8
 	schemes     []tls.SignatureScheme
-	authorities [][]byte // DER of names
+	authorities [][]byte // DER-encoded names
 }
 
 func (*certificateRequest12) typ() handshakeType { return typeCertificateRequest }
@@ -142,7 +143,7 @@ func (m *certificateRequest12) parse(body []byte) error {
 	return nil
 }
 
-// certificateRequest13 is RFC 8446, Section 4.3.2.
+// certificateRequest13 is the CertificateRequest message of DTLS 1.3. See RFC 8446, Section 4.3.2.
 type certificateRequest13 struct {
 	context []byte
 	extensions
@@ -173,7 +174,8 @@ func (m *certificateRequest13) parse(body []byte) error {
 	return nil
 }
 
-// certificateVerify is RFC 8446, Section 4.4.3, and RFC 5246, Section 7.4.8.
+// certificateVerify is the CertificateVerify message of both versions. See RFC 5246, Section 7.4.8,
+// and RFC 8446, Section 4.4.3.
 type certificateVerify struct {
 	scheme    tls.SignatureScheme
 	signature []byte

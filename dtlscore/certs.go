@@ -12,13 +12,13 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/legible"
 )
 
-// maxChain is how many certificates a peer may send. Attack E11.
+// maxChain is the largest number of certificates that a peer may send. Attack E11.
 const maxChain = 16
 
-// parseChain reads the certificates of the peer. They prove nothing yet. How many there are and the
-// size of their keys is limited for all, which cost us before they are verified; that a key is not
-// weak and of a known kind is asked of the peer's own, and of the others only if they are needed:
-// verifyChain.
+// parseChain parses the peer's certificates. They are not verified yet. The number of certificates
+// and the size of every key are limited here, because both cost time before anything is verified.
+// Only the peer's own key is checked here for its type and for weakness; verifyChain checks those
+// of the certificates that the verified chain uses.
 func parseChain(der [][]byte) ([]*x509.Certificate, error) {
 	if len(der) > maxChain {
 		return nil, untrusted(AlertBadCertificate, "chain of %d certificates", len(der))
@@ -36,7 +36,7 @@ func parseChain(der [][]byte) ([]*x509.Certificate, error) {
 		}
 		chain[i] = cert
 	}
-	// RFC 5280, Section 4.2.1.3: without the extension any use is allowed.
+	// RFC 5280, Section 4.2.1.3: a certificate without the extension allows any use.
 	if u := chain[0].KeyUsage; u != 0 && u&x509.KeyUsageDigitalSignature == 0 {
 		return nil, untrusted(AlertUnsupportedCertificate,
 			"certificate of the peer is not for digital signatures")
@@ -44,7 +44,7 @@ func parseChain(der [][]byte) ([]*x509.Certificate, error) {
 	return chain, nil
 }
 
-// verifyServer verifies what a server shows as the Config asks.
+// verifyServer verifies the server's credential as the Config requires.
 func (c *Config) verifyServer(p *peerCredential, s *ConnectionState) error {
 	s.PeerCertificates, s.PeerRawKey = p.chain, p.rawKey
 	if p.rawKey != nil {
@@ -59,8 +59,9 @@ func (c *Config) verifyServer(p *peerCredential, s *ConnectionState) error {
 	return c.verifyPeerCertificate(s)
 }
 
-// verifyClient verifies what a client shows as the Config asks; nil means
-// nothing, although it was asked. VerifyPeerCertificate judges that too, as in crypto/tls.
+// verifyClient verifies the client's credential as the Config requires. A nil credential means that
+// the client sent none although it was asked. As in crypto/tls, VerifyPeerCertificate is called in
+// that case too.
 func (c *Config) verifyClient(p *peerCredential, s *ConnectionState) error {
 	if p == nil {
 		if c.ClientAuth == tls.RequireAnyClientCert || c.ClientAuth == tls.RequireAndVerifyClientCert {
@@ -84,19 +85,19 @@ func (c *Config) verifyClient(p *peerCredential, s *ConnectionState) error {
 	return c.verifyPeerCertificate(s)
 }
 
-// maxAuthorities is how many bytes of names a CertificateRequest has at most, so that it is one
-// record.
+// maxAuthorities is the largest total size in bytes of the names in a CertificateRequest, which
+// keeps the message within one record.
 const maxAuthorities = 1 << 13
 
-// authorities are the names of those whose certificates a server takes, by which a client chooses
-// among its own. None stands for any, RFC 5246, Section 7.4.4; so it does for a pool as large as
-// that of a host.
+// authorities returns the names of the authorities that a server accepts, from which a client
+// chooses its certificate. An empty list means any: RFC 5246, Section 7.4.4. It is also returned
+// for a pool whose names are larger than maxAuthorities, such as the host's.
 func (c *Config) authorities() [][]byte {
 	if c.ClientCAs == nil {
 		return nil
 	}
-	// Subjects is deprecated, since on other systems than Linux the host's pool does not list all it
-	// has. There is nothing else to ask, and crypto/tls does the same.
+	// Subjects is deprecated because the host's pool does not list all its certificates on systems
+	// other than Linux. There is no alternative, and crypto/tls uses it too.
 	var pool interface{ Subjects() [][]byte } = c.ClientCAs
 	names, size := pool.Subjects(), 0
 	for _, name := range names {
@@ -108,8 +109,8 @@ func (c *Config) authorities() [][]byte {
 	return names
 }
 
-// verifyRawKey is all there is to verify of a raw public key: RFC 7250,
-// Section 6. It is not agreed on without Config.VerifyRawKey.
+// verifyRawKey verifies a raw public key: RFC 7250, Section 6. Raw public keys are negotiated only
+// if Config.VerifyRawKey is set.
 func (c *Config) verifyRawKey(p *peerCredential) error {
 	if err := c.VerifyRawKey(p.rawKey); err != nil {
 		return untrusted(AlertBadCertificate, "Config.VerifyRawKey: %w", err)
@@ -145,8 +146,8 @@ func (c *Config) verifyChain(s *ConnectionState, roots *x509.CertPool, name stri
 	return nil
 }
 
-// strongChains returns those of the verified chains in which no key is weak or of an unknown kind,
-// the anchor's included. Without one it fails with the reason for the first.
+// strongChains returns the verified chains in which no key is weak or of an unknown type, including
+// that of the trust anchor. If there is none, it returns the error for the first chain.
 func strongChains(chains [][]*x509.Certificate) ([][]*x509.Certificate, error) {
 	var first error
 	strong := slices.DeleteFunc(chains, func(chain []*x509.Certificate) bool {
@@ -193,7 +194,8 @@ func (c *Config) verifyConnection(s *ConnectionState) error {
 	return nil
 }
 
-// alertForCertificate is RFC 5246, Section 7.2.2.
+// alertForCertificate returns the alert for a certificate that failed verification. See RFC 5246,
+// Section 7.2.2.
 func alertForCertificate(err error) Alert {
 	if _, ok := errtype.As[x509.UnknownAuthorityError](err); ok {
 		return AlertUnknownCA

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// maxCookies is how many HelloVerifyRequests a client answers in a handshake.
+// maxCookies is the largest number of HelloVerifyRequests that a client answers in one handshake.
 const maxCookies = 2
 
-// beginClient sends the ClientHello of a first handshake or a renegotiation.
+// beginClient sends the first ClientHello of a handshake or a renegotiation.
 func (c *Conn) beginClient() error {
 	hello, err := c.newClientHello()
 	if err != nil {
@@ -72,8 +72,8 @@ func (c *Conn) readRandom(b []byte) error {
 	return nil
 }
 
-// sniName returns what may go into server_name: no IP address, and no dot at
-// the end. RFC 6066, Section 3.
+// sniName returns the host name to send in server_name, without a trailing dot. It returns "" for
+// an IP address. See RFC 6066, Section 3.
 func sniName(name string) string {
 	host := strings.TrimRight(hostOf(name), ".")
 	if _, err := netip.ParseAddr(host); err == nil {
@@ -82,9 +82,9 @@ func sniName(name string) string {
 	return host
 }
 
-// hostOf returns the name that a certificate is to be valid for: an IPv6 address without the
-// brackets that it has in URLs (RFC 3986, Section 3.2.2), and without a zone, which means something
-// on this host only (RFC 4007, Section 11.2).
+// hostOf returns the name that a certificate must be valid for. It removes the brackets that an
+// IPv6 address has in a URL (RFC 3986, Section 3.2.2) and the zone, which has a meaning on this
+// host only (RFC 4007, Section 11.2).
 func hostOf(name string) string {
 	host, _, zone := strings.Cut(name, "%")
 	brackets := strings.HasPrefix(host, "[")
@@ -103,15 +103,15 @@ func hostOf(name string) string {
 // forget implements [forgetter].
 func (s *clientWaitServerHello) forget() { s.session.forget() }
 
-// clientWaitServerHello is where the version is chosen.
+// clientWaitServerHello waits for the ServerHello, which determines the version.
 type clientWaitServerHello struct {
 	hello      *clientHello
-	session    *session // in hello, to be resumed; nil if there is none
+	session    *session // offered in hello for resumption, or nil
 	transcript *transcript
-	cookies    int // HelloVerifyRequests so far
+	cookies    int // HelloVerifyRequests received
 
-	// For version 1.3.
-	keys []*ephemeralKey // for the key shares in hello
+	// DTLS 1.3 only.
+	keys []*ephemeralKey // of the key shares in hello
 	psks []*offeredPSK   // in hello
 }
 
@@ -135,7 +135,7 @@ func (s *clientWaitServerHello) handle(c *Conn, m message, raw handshakeMessage)
 			return nil, err
 		}
 		if version == VersionDTLS13 {
-			// RFC 9147, Section 5.3: version 1.3 has no HelloVerifyRequest.
+			// RFC 9147, Section 5.3: DTLS 1.3 does not use HelloVerifyRequest.
 			if s.cookies > 0 {
 				return nil, illegal("server chose version 1.3 after a HelloVerifyRequest")
 			}
@@ -146,18 +146,18 @@ func (s *clientWaitServerHello) handle(c *Conn, m message, raw handshakeMessage)
 	return nil, unexpectedMessage(m, typeServerHello)
 }
 
-// answerCookie repeats the ClientHello with a cookie. Neither the first one
-// nor the HelloVerifyRequest is hashed. RFC 6347, Section 4.2.1.
+// answerCookie sends the ClientHello again with the server's cookie. The transcript includes
+// neither the first ClientHello nor the HelloVerifyRequest: RFC 6347, Section 4.2.1.
 func (s *clientWaitServerHello) answerCookie(c *Conn, m *helloVerifyRequest) (state, error) {
-	// Only a server of version 1.2 sends it, whatever its version field says.
+	// Only a server of DTLS 1.2 sends this message, whatever its version field contains.
 	if !slices.Contains(c.clientVersions(), VersionDTLS12) {
-		return nil, unexpected("HelloVerifyRequest came, of a server that has version 1.2 at best")
+		return nil, unexpected("HelloVerifyRequest, which is of DTLS 1.2, although that was not offered")
 	}
 	if m.version != VersionDTLS12 && m.version != versionDTLS10 {
 		return nil, misbehaved(AlertProtocolVersion, "HelloVerifyRequest of version %#04x", m.version)
 	}
 	if s.cookies++; s.cookies > maxCookies {
-		return nil, unexpected("HelloVerifyRequest for the %dth time", s.cookies)
+		return nil, unexpected("%d HelloVerifyRequests in one handshake", s.cookies)
 	}
 	s.hello.cookie = m.cookie
 	return s, s.sendHello(c)

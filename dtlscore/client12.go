@@ -5,25 +5,24 @@ import (
 	"slices"
 )
 
-// clientHandshake12 is a client's side of a DTLS 1.2 handshake. The states:
+// clientHandshake12 is the client's side of a DTLS 1.2 handshake. Its states, in order:
 //
-//	client12WaitCertificate          not with a pre-shared key
-//	client12WaitServerKeyExchange    CertificateStatus may come before
-//	client12WaitServerHelloDone      CertificateRequest may come before
-//	client12WaitNewSessionTicket     if it was announced
+//	client12WaitCertificate          omitted with a pre-shared key
+//	client12WaitServerKeyExchange    CertificateStatus may come first
+//	client12WaitServerHelloDone      CertificateRequest may come first
+//	client12WaitNewSessionTicket     only if the server announced it
 //	client12WaitChangeCipherSpec
 //	client12WaitFinished
 //
-// RFC 5246, Section 7.3. If a session is resumed (resume12.go) the first three
-// are left out.
+// See RFC 5246, Section 7.3. A resumed session (resume12.go) skips the first three.
 type clientHandshake12 struct {
 	handshake12
 	offer   *clientHello
-	session *session // offered for resumption; nil if none
+	session *session // offered for resumption, or nil
 
-	rawKey      bool // we show a raw public key, if any
-	awaitStatus bool // CertificateStatus was announced, and has not arrived
-	awaitTicket bool // NewSessionTicket likewise
+	rawKey      bool // the client authenticates with a raw public key, if at all
+	awaitStatus bool // the server announced CertificateStatus, which has not arrived
+	awaitTicket bool // the same for NewSessionTicket
 	peer        *peerCredential
 	exchange    *serverKeyExchange // nil with a pre-shared key and no hint
 	request     *certificateRequest12
@@ -31,11 +30,11 @@ type clientHandshake12 struct {
 	ticketLife  uint32
 }
 
-// startClient12 handles the ServerHello of version 1.2.
+// startClient12 handles a ServerHello of DTLS 1.2.
 func startClient12(c *Conn, offered *clientWaitServerHello, m *serverHello,
 	raw handshakeMessage) (state, error) {
 	offer := offered.hello
-	// 1. What was chosen was offered.
+	// 1. Check that the server chose from what was offered.
 	suite := suiteByID(m.suite, VersionDTLS12)
 	if suite == nil || !slices.Contains(offer.suites, m.suite) {
 		return nil, illegal("server chose cipher suite %#04x, which was not offered", m.suite)
@@ -46,13 +45,14 @@ func startClient12(c *Conn, offered *clientWaitServerHello, m *serverHello,
 	if len(m.alpn) > 0 && !slices.Contains(offer.alpn, m.alpn[0]) {
 		return nil, illegal("server chose protocol %q, which was not offered", m.alpn[0])
 	}
-	// 2. What makes the handshake safe is there. RFC 7627, Section 5.2, and
-	// RFC 5746, Sections 3.4 and 3.5.
+	// 2. Require the extensions that make the handshake safe: RFC 7627, Section 5.2, and RFC 5746,
+	// Sections 3.4 and 3.5.
 	if !m.extendedMasterSecret {
-		return nil, incompatible(AlertHandshakeFailure, "server has no extended master secret")
+		return nil, incompatible(AlertHandshakeFailure,
+			"server does not support the extended master secret")
 	}
 	if m.renegotiationInfo == nil {
-		return nil, incompatible(AlertHandshakeFailure, "server has no secure renegotiation")
+		return nil, incompatible(AlertHandshakeFailure, "server does not support secure renegotiation")
 	}
 	if err := boundTo(c.finished.both(), m.renegotiationInfo); err != nil {
 		return nil, err
@@ -70,7 +70,7 @@ func startClient12(c *Conn, offered *clientWaitServerHello, m *serverHello,
 	if suite.kx.hasPSK() {
 		return &client12WaitServerKeyExchange{hs}, nil
 	}
-	// 3. The types of certificates. RFC 7250, Section 4.
+	// 3. Determine the certificate types. RFC 7250, Section 4.
 	var err error
 	if c.form.rawPublicKeys, err = answeredType(offer.serverCertificateTypes,
 		m.serverCertificateTypes); err != nil {
@@ -85,7 +85,7 @@ func startClient12(c *Conn, offered *clientWaitServerHello, m *serverHello,
 	return &client12WaitCertificate{hs}, nil
 }
 
-// client12WaitCertificate waits for the server's chain, or its raw public key.
+// client12WaitCertificate waits for the server's certificates or raw public key.
 type client12WaitCertificate struct{ *clientHandshake12 }
 
 func (s *client12WaitCertificate) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
@@ -102,14 +102,14 @@ func (s *client12WaitCertificate) handle(c *Conn, m message, raw handshakeMessag
 		return nil, err
 	}
 	if key := s.peer.key(); !s.suite.kx.allowsKey(key) {
-		return nil, illegal("certificate of the server has a %T, which does not fit the cipher suite",
+		return nil, illegal("certificate of the server has a %T, which does not match the cipher suite",
 			key)
 	}
 	return &client12WaitServerKeyExchange{s.clientHandshake12}, nil
 }
 
-// client12WaitServerKeyExchange waits for the server's share, and verifies who
-// it is before anything else of the handshake depends on it.
+// client12WaitServerKeyExchange waits for the server's key share. It verifies the server before any
+// other part of the handshake depends on it.
 type client12WaitServerKeyExchange struct{ *clientHandshake12 }
 
 func (s *client12WaitServerKeyExchange) handle(c *Conn, m message, raw handshakeMessage) (state,
@@ -123,7 +123,7 @@ func (s *client12WaitServerKeyExchange) handle(c *Conn, m message, raw handshake
 			return s, nil
 		}
 	case *serverHelloDone:
-		if s.suite.kx == kxPSK { // there need not be a hint: RFC 4279, Section 2
+		if s.suite.kx == kxPSK { // the hint is optional: RFC 4279, Section 2
 			return (&client12WaitServerHelloDone{s.clientHandshake12}).handle(c, m, raw)
 		}
 	case *serverKeyExchange:
@@ -146,10 +146,10 @@ func (s *client12WaitServerKeyExchange) handle(c *Conn, m message, raw handshake
 	return nil, unexpectedMessage(m, typeServerKeyExchange)
 }
 
-// verifyServer verifies who the server is:
-//  1. what it shows,
-//  2. the signature with that,
-//  3. what the caller says.
+// verifyServer verifies in this order:
+//  1. the server's credential,
+//  2. its signature,
+//  3. what Config.VerifyConnection returns.
 func (s *clientHandshake12) verifyServer(c *Conn) error {
 	if err := c.config.verifyServer(s.peer, &s.state); err != nil {
 		return err
@@ -167,7 +167,7 @@ type client12WaitServerHelloDone struct{ *clientHandshake12 }
 
 func (s *client12WaitServerHelloDone) handle(c *Conn, m message, raw handshakeMessage) (state,
 	error) {
-	// Who has no certificate must not ask for one: RFC 5246, Section 7.4.4.
+	// A server without a certificate must not request one: RFC 5246, Section 7.4.4.
 	if request, ok := m.(*certificateRequest12); ok && s.request == nil && s.peer != nil {
 		s.received(raw)
 		s.request = request
@@ -180,11 +180,11 @@ func (s *client12WaitServerHelloDone) handle(c *Conn, m message, raw handshakeMe
 	return s.sendFlight(c)
 }
 
-// sendFlight answers the server. Its ClientKeyExchange leaves before we begin
-// our own calculations: until it has made the same secret of it, the server's
-// transport drops what we send with that. RFC 6083, Section 4.8.
+// sendFlight answers the server's flight. ClientKeyExchange leaves before the client derives its
+// own secrets: the server's transport drops what is sent under the new endpoint pair shared secret
+// until the server has derived that secret too. See RFC 6083, Section 4.8.
 func (s *clientHandshake12) sendFlight(c *Conn) (state, error) {
-	// 1. Certificate, empty if there is none that the server would take.
+	// 1. Certificate, which is empty if the client has none that the server accepts.
 	var own *credential
 	var scheme tls.SignatureScheme
 	if s.request != nil {
@@ -212,7 +212,7 @@ func (s *clientHandshake12) sendFlight(c *Conn) (state, error) {
 		return nil, err
 	}
 	c.pushThen(func() error {
-		// 3. The keys.
+		// 3. The master secret and the keys.
 		secret, err := preMaster()
 		if err != nil {
 			return err
@@ -240,8 +240,7 @@ func (s *clientHandshake12) sendFlight(c *Conn) (state, error) {
 	return s.waitTicket(), nil
 }
 
-// keyExchange makes our part of the key exchange, and a function that does
-// the rest.
+// keyExchange returns the ClientKeyExchange, and a function that computes the premaster secret.
 func (s *clientHandshake12) keyExchange(c *Conn) (*clientKeyExchange, func() ([]byte, error),
 	error) {
 	m := &clientKeyExchange{kx: s.suite.kx}
@@ -285,8 +284,8 @@ func (s *clientHandshake12) waitTicket() state {
 	return &client12WaitChangeCipherSpec{s}
 }
 
-// client12WaitNewSessionTicket waits for the ticket that the server announced.
-// RFC 5077, Section 3.3.
+// client12WaitNewSessionTicket waits for the ticket that the server announced. See RFC 5077,
+// Section 3.3.
 type client12WaitNewSessionTicket struct{ *clientHandshake12 }
 
 func (s *client12WaitNewSessionTicket) handle(_ *Conn, m message, raw handshakeMessage) (state,
@@ -300,19 +299,19 @@ func (s *client12WaitNewSessionTicket) handle(_ *Conn, m message, raw handshakeM
 	return &client12WaitChangeCipherSpec{s.clientHandshake12}, nil
 }
 
-// client12WaitChangeCipherSpec waits for the server to use the new keys.
+// client12WaitChangeCipherSpec waits until the server switches to the new keys.
 type client12WaitChangeCipherSpec struct{ *clientHandshake12 }
 
 func (s *client12WaitChangeCipherSpec) handle(_ *Conn, m message, _ handshakeMessage) (state,
 	error) {
-	return nil, unexpected("%v came before ChangeCipherSpec", m.typ())
+	return nil, unexpected("%v before ChangeCipherSpec", m.typ())
 }
 
 func (s *client12WaitChangeCipherSpec) handleChangeCipherSpec(*Conn) state {
 	return &client12WaitFinished{s.clientHandshake12}
 }
 
-// client12WaitFinished waits for the end of the server's part.
+// client12WaitFinished waits for the server's Finished.
 type client12WaitFinished struct{ *clientHandshake12 }
 
 func (s *client12WaitFinished) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
@@ -320,7 +319,8 @@ func (s *client12WaitFinished) handle(c *Conn, m message, raw handshakeMessage) 
 		return nil, err
 	}
 	if s.suite.kx.hasPSK() {
-		// That it knows the key is all there is to know of the server.
+		// With a pre-shared key, Finished proves that the server knows the key, and nothing else
+		// authenticates it.
 		if err := s.authenticated(c); err != nil {
 			return nil, err
 		}

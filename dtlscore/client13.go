@@ -5,30 +5,30 @@ import (
 	"slices"
 )
 
-// clientHandshake13 is a client's side of a DTLS 1.3 handshake. The states:
+// clientHandshake13 is the client's side of a DTLS 1.3 handshake. Its states, in order:
 //
-//	client13WaitServerHello          after a HelloRetryRequest
+//	client13WaitServerHello          only after a HelloRetryRequest
 //	client13WaitEncryptedExtensions
-//	client13WaitCertificate          CertificateRequest may come before
+//	client13WaitCertificate          CertificateRequest may come first
 //	client13WaitCertificateVerify
 //	client13WaitFinished
 //
-// RFC 8446, Appendix A.1. With a pre-shared key, which may be that of a
-// ticket, there are no certificates.
+// See RFC 8446, Appendix A.1. With a pre-shared key, including that of a ticket, there are no
+// certificates.
 type clientHandshake13 struct {
 	handshake13
 	offer   *clientHello
-	offered []*offeredPSK // those in the offer, in its order
+	offered []*offeredPSK // offered in the ClientHello, in its order
 	keys    []*ephemeralKey
 
-	peerRawKey, rawKey bool // the server shows a raw public key; we do
+	peerRawKey, rawKey bool // whether the server and the client use raw public keys
 	peer               *peerCredential
-	request            *certificateRequest13 // nil if none came
+	request            *certificateRequest13 // nil if none was received
 }
 
-// offer13 adds to the ClientHello what it needs for version 1.3. There are key
-// shares for the group that is preferred, and if that is a hybrid one, of the
-// same X25519 key for servers that do not know it. RFC 8446, Section 4.2.8;
+// offer13 adds the DTLS 1.3 extensions to the ClientHello. It sends a key share of the preferred
+// group. If that is a hybrid group, it also sends a share with the same X25519 key, for servers
+// that do not support the hybrid group. See RFC 8446, Section 4.2.8, and
 // draft-ietf-tls-hybrid-design, Section 3.2.
 func (s *clientWaitServerHello) offer13(c *Conn) error {
 	groups := c.config.groups(VersionDTLS13)
@@ -46,7 +46,7 @@ func (s *clientWaitServerHello) offer13(c *Conn) error {
 	return s.offerPSKs(c)
 }
 
-// startClient13 handles the first answer of a server of version 1.3.
+// startClient13 handles the first message of a server of DTLS 1.3.
 func startClient13(c *Conn, offered *clientWaitServerHello, m *serverHello,
 	raw handshakeMessage) (state, error) {
 	hs := &clientHandshake13{
@@ -66,8 +66,7 @@ func startClient13(c *Conn, offered *clientWaitServerHello, m *serverHello,
 	return hs.serverHello(c, m, raw)
 }
 
-// checkServerHello checks what a ServerHello and a HelloRetryRequest have in
-// common.
+// checkServerHello makes the checks that apply to both a ServerHello and a HelloRetryRequest.
 func (s *clientHandshake13) checkServerHello(m *serverHello) error {
 	if m.version != VersionDTLS12 {
 		return illegal("ServerHello with legacy_version %#04x", m.version)
@@ -84,14 +83,14 @@ func (s *clientHandshake13) checkServerHello(m *serverHello) error {
 	return m.unsolicited(&s.offer.extensions, inClientHello)
 }
 
-// retry answers a HelloRetryRequest with another ClientHello. RFC 8446,
-// Sections 4.1.2 and 4.1.4.
+// retry answers a HelloRetryRequest with a second ClientHello. See RFC 8446, Sections 4.1.2 and
+// 4.1.4.
 func (s *clientHandshake13) retry(c *Conn, m *serverHello, raw handshakeMessage) (state, error) {
 	if m.keyShares == nil && m.cookie13 == nil {
-		return nil, illegal("HelloRetryRequest that asks for nothing")
+		return nil, illegal("HelloRetryRequest that requests no change")
 	}
 	if !c.in.messages.empty() {
-		return nil, unexpected("more of the handshake in the record with HelloRetryRequest")
+		return nil, unexpected("handshake data in the same record after HelloRetryRequest")
 	}
 	s.transcript.retry()
 	s.received(raw)
@@ -138,12 +137,12 @@ func (s *client13WaitServerHello) handle(c *Conn, m message, raw handshakeMessag
 	return s.serverHello(c, hello, raw)
 }
 
-// serverHello goes on with the keys of epoch 2.
+// serverHello handles the ServerHello and installs the keys of epoch 2.
 func (s *clientHandshake13) serverHello(c *Conn, m *serverHello, raw handshakeMessage) (state,
 	error) {
 	s.received(raw)
 	if m.keyShares == nil {
-		// psk_dhe_ke alone is offered, so that there always is one.
+		// The client offers psk_dhe_ke only, so every handshake has a key share.
 		return nil, misbehaved(AlertMissingExtension, "ServerHello without %v", extKeyShare)
 	}
 	share := m.keyShares[0]
@@ -163,7 +162,7 @@ func (s *clientHandshake13) serverHello(c *Conn, m *serverHello, raw handshakeMe
 	return &client13WaitEncryptedExtensions{s}, s.deriveHandshake(c, shared)
 }
 
-// client13WaitEncryptedExtensions waits for what the server agrees to.
+// client13WaitEncryptedExtensions waits for the server's EncryptedExtensions.
 type client13WaitEncryptedExtensions struct{ *clientHandshake13 }
 
 func (s *client13WaitEncryptedExtensions) handle(c *Conn, m message, raw handshakeMessage) (state,
@@ -210,8 +209,8 @@ func (s *client13WaitEncryptedExtensions) handle(c *Conn, m message, raw handsha
 	return &client13WaitCertificate{s.clientHandshake13}, nil
 }
 
-// client13WaitCertificate waits for what the server shows, and for its request
-// that we do the same.
+// client13WaitCertificate waits for the server's credential, and for the request for a client's
+// credential that may precede it.
 type client13WaitCertificate struct{ *clientHandshake13 }
 
 func (s *client13WaitCertificate) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
@@ -236,15 +235,15 @@ func (s *client13WaitCertificate) handle(c *Conn, m message, raw handshakeMessag
 		return nil, err
 	}
 	s.state.OCSPResponse = cert.entries[0].ocspResponse
-	// While the server makes its signature.
+	// The client verifies the chain while the server still computes its signature.
 	if err := c.config.verifyServer(s.peer, &s.state); err != nil {
 		return nil, err
 	}
 	return &client13WaitCertificateVerify{s.clientHandshake13}, nil
 }
 
-// client13WaitCertificateVerify waits for the proof that the server is who it
-// shows to be.
+// client13WaitCertificateVerify waits for the signature that proves that the server owns its
+// credential.
 type client13WaitCertificateVerify struct{ *clientHandshake13 }
 
 func (s *client13WaitCertificateVerify) handle(c *Conn, m message, raw handshakeMessage) (state,
@@ -272,9 +271,9 @@ func (s *client13WaitFinished) handle(c *Conn, m message, raw handshakeMessage) 
 	if err := c.config.verifyConnection(&s.state); err != nil {
 		return nil, err
 	}
-	// From here on the server takes the new secret: it has had it since before
-	// its Finished was sent. Once all under the old secret is acknowledged, and the server sees that
-	// the new one is in use, it can release the old one.
+	// From here on the server accepts the new endpoint pair shared secret, which it had before it
+	// sent Finished. The server can release the old secret once everything sent under it is
+	// acknowledged and it sees that the client uses the new one.
 	if err := s.deriveMaster(c); err != nil {
 		return nil, err
 	}
@@ -291,7 +290,7 @@ func (s *client13WaitFinished) handle(c *Conn, m message, raw handshakeMessage) 
 	return open, nil
 }
 
-// finish sends the end of our flight.
+// finish sends the end of the client's flight.
 func (s *clientHandshake13) finish(c *Conn, open *open13) error {
 	raw, err := c.sendNumbered(s.finished(true), &open.finishedIn)
 	if err != nil {
@@ -303,7 +302,7 @@ func (s *clientHandshake13) finish(c *Conn, open *open13) error {
 		return err
 	}
 	c.in.v13.epochs = append(c.in.v13.epochs, read)
-	c.in.v13.unacked = nil // our flight says it
+	c.in.v13.unacked = nil // the flight acknowledges them
 	write, err := s.writeEpoch(c, epochApplication)
 	if err != nil {
 		return err
@@ -316,7 +315,7 @@ func (s *clientHandshake13) finish(c *Conn, open *open13) error {
 	return nil
 }
 
-// certify sends what the server asked us to show, which may be nothing.
+// certify sends the credential that the server requested, or an empty Certificate.
 func (s *clientHandshake13) certify(c *Conn) error {
 	own, err := c.clientCredential(s.rawKey, &tls.CertificateRequestInfo{
 		AcceptableCAs:    s.request.certificateAuthorities,

@@ -11,160 +11,158 @@ import (
 	"time"
 )
 
-// EndpointSecretLabel is the exporter label that RFC 6083, Section 5 registers.
+// EndpointSecretLabel is the exporter label registered by RFC 6083, Section 5.
 const EndpointSecretLabel = "EXPORTER_DTLS_OVER_SCTP"
 
-// A Config says how a [Conn] authenticates itself and its peer, and what it
-// agrees to. Fields that crypto/tls has too mean the same. One Config may be
-// used by many connections at once, and must not be changed while it is.
+// A Config configures how a [Conn] authenticates itself and its peer, and what it negotiates.
+// Fields that have the name of a field of [tls.Config] have its meaning. A Config may be used by
+// any number of connections concurrently, and must not be modified while it is in use.
 //
-// A callback chooses the alert that tells the peer about its error, if there is
-// an [AlertError] in it.
+// If the error that a callback returns wraps an [AlertError], its Alert is sent to the peer.
 type Config struct {
-	// Certificates are offered to the peer. A client takes the first that the server's request allows.
-	// A server takes the first among those that the client can use with the version and a cipher suite
-	// that both have: rather one for the name in server_name, and among those rather one that was
-	// issued by an authority that the client names (RFC 8446, Section 4.2.4).
+	// Certificates contains the certificate chains to present to the peer. A client uses the first
+	// one that the server's request allows. A server considers the chains that the client can use
+	// with the negotiated version and a common cipher suite. Among these it prefers one that is
+	// valid for the name in server_name, and then one issued by an authority that the client names
+	// (RFC 8446, Section 4.2.4).
 	Certificates []tls.Certificate
 
-	// GetCertificate, if not nil, chooses the certificate of a server for each
-	// handshake, so that it can be renewed without a restart. As in crypto/tls it is called only if
-	// the client sends server_name or Certificates is empty. If it returns
-	// neither a certificate nor an error, Certificates are used. [AcceptableCAs] returns the
-	// authorities that the client names.
+	// GetCertificate, if not nil, returns the server's certificate for a handshake, which allows a
+	// certificate to be replaced without a restart. As in crypto/tls, it is called only if the
+	// client sends server_name or if Certificates is empty. If it returns nil and no error,
+	// Certificates is used. [AcceptableCAs] returns the authorities that the client names.
 	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 
-	// GetClientCertificate, if not nil, chooses the certificate of a client
-	// when the server asks for one, and Certificates are not used. A
-	// certificate without a chain in it means that none is sent.
+	// GetClientCertificate, if not nil, returns the client's certificate when a server requests
+	// one; Certificates is then ignored. A certificate with an empty chain means that the client
+	// sends none.
 	GetClientCertificate func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
 
-	// GetConfigForClient, if not nil, may give another Config for the whole
-	// of a server's connection once the ClientHello is known; nil keeps this one.
+	// GetConfigForClient, if not nil, is called by a server after it has received a ClientHello. It
+	// may return another Config for the connection, or nil to continue with this one.
 	GetConfigForClient func(*tls.ClientHelloInfo) (*Config, error)
 
-	// RawKey is shown in place of certificates to a peer that prefers raw
-	// public keys (RFC 7250).
+	// RawKey is presented instead of certificates to a peer that prefers raw public keys (RFC
+	// 7250).
 	RawKey crypto.Signer
 
-	// RootCAs are what a client trusts to issue the certificate of a server; nil means the host's.
-	// With GetPSK or VerifyRawKey nil means none: the server has no use for a certificate, unless
-	// VerifyPeerCertificate or InsecureSkipVerify is set.
+	// RootCAs are the authorities that a client trusts to issue servers' certificates. If it is
+	// nil, the client uses the host's authorities. With GetPSK or VerifyRawKey, however, nil means
+	// that the client accepts no certificates, unless VerifyPeerCertificate or InsecureSkipVerify
+	// is set.
 	RootCAs *x509.CertPool
 
-	// ServerName is the name or IP address that the certificate of the server has to be valid for. A
-	// name is also sent to the server, as SNI. An IPv6 address may have brackets and a zone.
+	// ServerName is the host name or IP address that the server's certificate must be valid for.
+	// The client sends a name, but not an address, in server_name (SNI). An IPv6 address may have
+	// brackets and a zone.
 	ServerName string
 
-	// ClientCAs are what a server trusts to issue the certificates of clients. It tells clients their
-	// names (in DTLS 1.2 without protection), unless they have more than 8192 bytes, so that a client
-	// with several certificates shows the right one.
+	// ClientCAs are the authorities that a server trusts to issue clients' certificates. The server
+	// sends their names to its clients, so that a client with several certificates can choose the
+	// right one. It sends no names if they take more than 8192 bytes. DTLS 1.2 sends them
+	// unencrypted.
 	ClientCAs *x509.CertPool
 
-	// ClientAuth is what a server asks of its clients, unless a pre-shared key
-	// authenticates them.
+	// ClientAuth is the server's policy for client certificates. It does not apply to a client that
+	// authenticates with a pre-shared key.
 	ClientAuth tls.ClientAuthType
 
-	// InsecureSkipVerify lets a client take any certificate for any name.
-	// VerifyPeerCertificate and VerifyConnection are called all the same.
+	// InsecureSkipVerify makes a client accept any certificate for any name. VerifyPeerCertificate
+	// and VerifyConnection are called nevertheless.
 	InsecureSkipVerify bool
 
-	// VerifyPeerCertificate, if not nil, is called after the chain of the peer was verified (or was
-	// not, if the configuration says so). An error ends the connection. It is not called for resumed
-	// sessions. A server calls it without certificates for a client that was asked for one, has none,
-	// and is let in by ClientAuth.
+	// VerifyPeerCertificate, if not nil, is called after the normal verification of the peer's
+	// chain, or in its place if the configuration disables that. An error ends the connection. It
+	// is not called for resumed sessions. A server also calls it, without certificates, for a
+	// client that was asked for a certificate, sent none, and is admitted by ClientAuth.
 	VerifyPeerCertificate func(rawCerts [][]byte, verifiedChains [][]*x509.Certificate) error
 
-	// VerifyConnection, if not nil, is called once in each handshake, after
-	// all other verification of the peer, also in resumed ones and in
-	// renegotiations. An error ends the connection.
+	// VerifyConnection, if not nil, is called once in each handshake after all other verification
+	// of the peer, including resumptions and renegotiations. An error ends the connection.
 	VerifyConnection func(ConnectionState) error
 
-	// VerifyRawKey, if not nil, says that the peer may show a raw public key
-	// (RFC 7250), and whether a key is that of the peer. An error ends the
-	// connection. The peer proves afterwards that it has the private key.
+	// VerifyRawKey, if not nil, allows the peer to authenticate with a raw public key (RFC 7250),
+	// and verifies that the key belongs to the peer. An error ends the connection. After it
+	// returns, the peer still has to prove that it has the private key.
 	VerifyRawKey func(crypto.PublicKey) error
 
-	// GetPSK, if not nil, lets a client authenticate with a pre-shared key
-	// (RFC 4279), and returns it. hint is what the server says about which, nil
-	// if nothing. Cipher suites with forward secrecy (RFC 8442) are offered
-	// by default, those without (RFC 5487) only if CipherSuites has them.
+	// GetPSK, if not nil, allows a client to authenticate with a pre-shared key (RFC 4279), and
+	// returns the key. hint is the server's psk_identity_hint, or nil if there was none. By default
+	// the client offers the cipher suites with forward secrecy (RFC 8442); it offers those without
+	// (RFC 5487) only if CipherSuites contains them.
 	GetPSK func(hint []byte) (*PSK, error)
 
-	// LookupPSK, if not nil, lets clients of a server authenticate with a
-	// pre-shared key, and returns the key of one, nil if it is not known. A
-	// client cannot tell whether its identity or its key was wrong.
+	// LookupPSK, if not nil, allows a server's clients to authenticate with a pre-shared key. It
+	// returns the key for an identity, or nil if the identity is unknown. A client cannot tell an
+	// unknown identity from a wrong key.
 	//
-	// Who is a client and a server at once needs another key for each role:
-	// someone between could else connect it with itself. A Config with GetPSK
-	// as well refuses the key that this gives.
+	// A program that is both a client and a server needs a different key for each role; otherwise
+	// an attacker could connect the program to itself. A Config that has GetPSK as well refuses a
+	// key that GetPSK returns.
 	LookupPSK func(identity []byte) (*PSK, error)
 
-	// MinVersion and MaxVersion bound the version, [VersionDTLS12] or
-	// [VersionDTLS13]. Zero means the lowest and the highest implemented.
+	// MinVersion and MaxVersion are the lowest and highest version to negotiate, [VersionDTLS12] or
+	// [VersionDTLS13]. Zero means the lowest and the highest that this package implements.
 	MinVersion, MaxVersion uint16
 
-	// CipherSuites are the suites that may be negotiated, most preferred
-	// first; a server follows its own order. Nil means a safe default.
+	// CipherSuites are the cipher suites to negotiate, in the order of preference. A server follows
+	// its own order. Nil means a secure default.
 	CipherSuites []uint16
 
-	// CurvePreferences are the groups for the key exchange, most preferred first. None means a safe
-	// default. A client of DTLS 1.2 also says by them on which curves it takes certificates (RFC 8422,
-	// Section 5.1).
+	// CurvePreferences are the groups for the key exchange, in the order of preference. Empty means
+	// a secure default. They also tell a server of DTLS 1.2 which curves the client accepts in
+	// certificates (RFC 8422, Section 5.1).
 	CurvePreferences []tls.CurveID
 
-	// NextProtos are the application protocols for ALPN (RFC 7301), most
-	// preferred first. If both sides have some but none in common, the
-	// connection ends.
+	// NextProtos are the application protocols for ALPN (RFC 7301), in the order of preference. If
+	// both sides have some and none in common, the connection ends.
 	NextProtos []string
 
-	// MaxMessageSize is how many bytes of application data in a record this end is ready to
-	// receive: up to [MaxLargePlaintext]. 0 is [MaxPlaintext]; more is agreed on in DTLS 1.3 with a
-	// peer that asks for more than that too, in its own direction
-	// (draft-ietf-tls-super-jumbo-record-limit).
+	// MaxMessageSize is the largest number of bytes of application data in a record that this side
+	// accepts, at most [MaxLargePlaintext]. Zero means [MaxPlaintext]. A larger value takes effect
+	// in DTLS 1.3 if the peer supports large records too; the limits of the two directions are
+	// independent (draft-ietf-tls-super-jumbo-record-limit).
 	MaxMessageSize int
 
-	// TicketKeys, if not nil, lets a server give session tickets to its clients
-	// (RFC 5077), with which they can resume: without public-key operations, and
-	// known by the certificates that they showed before. Configs that share it
-	// take each other's tickets, as far as ClientAuth and ClientCAs allow.
+	// TicketKeys, if not nil, makes a server issue session tickets (RFC 5077). A client can resume
+	// a session with one without public-key operations; it keeps the identity that its certificates
+	// proved. Configs that share TicketKeys accept each other's tickets, within what ClientAuth and
+	// ClientCAs allow.
 	TicketKeys *TicketKeys
 
-	// SessionCache, if not nil, lets a client keep tickets, by ServerName.
+	// SessionCache, if not nil, stores a client's sessions, by ServerName.
 	SessionCache SessionCache
 
-	// CookieExchange has a server ask its clients to repeat their first message
-	// with a cookie (RFC 6347, Section 4.2.1, and RFC 9147, Section 5.1), which
-	// shows that they receive what they are sent. Over SCTP that is known already.
+	// CookieExchange makes a server request a cookie from each client (RFC 6347, Section 4.2.1, and
+	// RFC 9147, Section 5.1), which proves that the client receives packets at its address. SCTP
+	// has already proved that.
 	CookieExchange bool
 
-	// Renegotiation says whether further handshakes are possible on a
-	// connection of DTLS 1.2.
+	// Renegotiation specifies whether a DTLS 1.2 connection allows renegotiation.
 	Renegotiation RenegotiationSupport
 
-	// OnPeerChanged, if not nil, is asked when the peer shows another identity
-	// in a renegotiation than before, which otherwise ends the connection. The
-	// new one is verified.
+	// OnPeerChanged, if not nil, is called when the peer presents a different identity in a
+	// renegotiation, after the new identity has been verified. A nil error accepts the change.
+	// Without OnPeerChanged a change ends the connection.
 	OnPeerChanged func(old, new ConnectionState) error
 
-	// EndpointSecretLabel is the exporter label for the secrets in
-	// [EventInstallKey] in DTLS 1.2; empty means [EndpointSecretLabel].
+	// EndpointSecretLabel is the exporter label for the secrets of [EventInstallKey] in DTLS 1.2.
+	// Empty means [EndpointSecretLabel].
 	EndpointSecretLabel string
 
-	// EndpointSecretLabel13 is the same for DTLS 1.3.
+	// EndpointSecretLabel13 is the label for DTLS 1.3. Empty means [EndpointSecretLabel].
 	EndpointSecretLabel13 string
 
-	// KeyLogWriter, if not nil, gets the secrets of each connection in NSS's
-	// key log format, with which anyone can read it. For debugging only.
-	// Writes are serialised per Conn only.
+	// KeyLogWriter, if not nil, receives the secrets of each connection in the NSS key log format.
+	// Anyone who has them can read the connection: use it for debugging only. All connections
+	// serialize their writes to it.
 	KeyLogWriter io.Writer
 
-	// Rand is where the random values of hello messages come from; nil means
-	// crypto/rand. Keys always come from crypto/rand.
+	// Rand is the source of the random values in hello messages; nil means [crypto/rand.Reader].
+	// Keys always come from crypto/rand.
 	Rand io.Reader
 
-	// Time gives the time at which certificates have to be valid; nil means
-	// time.Now.
+	// Time returns the current time, at which certificates must be valid; nil means [time.Now].
 	Time func() time.Time
 }
 
@@ -189,11 +187,11 @@ func (c *Config) endpointSecretLabel(version uint16) string {
 	return cmp.Or(c.EndpointSecretLabel, EndpointSecretLabel)
 }
 
-// implementedVersions, highest first.
+// implementedVersions are the implemented versions, highest first.
 var implementedVersions = []uint16{VersionDTLS13, VersionDTLS12}
 
-// versions returns what may be negotiated, highest first. DTLS version
-// numbers count downwards.
+// versions returns the versions to negotiate, highest first. DTLS version numbers decrease: a later
+// version has a lower number.
 func (c *Config) versions(isClient bool) []uint16 {
 	return slices.DeleteFunc(slices.Clone(implementedVersions), func(v uint16) bool {
 		return !c.allowsVersion(v) || len(c.suites(v, isClient)) == 0 || len(c.groups(v)) == 0
@@ -212,7 +210,7 @@ func (c *Config) wantedSuites() []uint16 {
 	return c.CipherSuites
 }
 
-// suites returns the cipher suites of a version that may be negotiated.
+// suites returns the cipher suites of a version to negotiate.
 func (c *Config) suites(version uint16, isClient bool) (ids []uint16) {
 	for _, id := range c.wantedSuites() {
 		if s := suiteByID(id, version); s != nil && c.authenticates(s, isClient) {
@@ -222,8 +220,8 @@ func (c *Config) suites(version uint16, isClient bool) (ids []uint16) {
 	return ids
 }
 
-// authenticates reports whether there is what a suite authenticates the
-// server with. Those of version 1.3 leave it open.
+// authenticates reports whether the Config has what a cipher suite authenticates the server with.
+// Suites of DTLS 1.3 are independent of that.
 func (c *Config) authenticates(s *cipherSuite, isClient bool) bool {
 	psk, certificates := c.LookupPSK != nil, c.hasCertificates() || c.RawKey != nil
 	if isClient {
@@ -232,9 +230,9 @@ func (c *Config) authenticates(s *cipherSuite, isClient bool) bool {
 	return certificates && !s.kx.hasPSK() || psk && (s.kx.hasPSK() || s.kx == kxNone)
 }
 
-// verifiesServers reports whether a client knows what to do with the certificates of a server. To
-// verify nothing by oversight must not happen, nor to trust the host's authorities where a
-// pre-shared key or a raw public key is what says who the server is.
+// verifiesServers reports whether a client can verify a server's certificates. A client must not
+// skip verification because a setting was forgotten. Nor must it trust the host's authorities if a
+// pre-shared key or a raw public key is meant to authenticate the server.
 func (c *Config) verifiesServers() bool {
 	if c.InsecureSkipVerify || c.VerifyPeerCertificate != nil {
 		return true
@@ -250,7 +248,7 @@ func (c *Config) hasCertificates() bool {
 		c.GetCertificate != nil
 }
 
-// groups returns the groups of a version that may be negotiated.
+// groups returns the groups of a version to negotiate.
 func (c *Config) groups(version uint16) (groups []tls.CurveID) {
 	wanted := c.CurvePreferences
 	if len(wanted) == 0 {
@@ -264,7 +262,7 @@ func (c *Config) groups(version uint16) (groups []tls.CurveID) {
 	return groups
 }
 
-// check finds what no handshake could succeed with, or should.
+// check returns an error if no handshake with the Config could or should succeed.
 func (c *Config) check(isClient bool) error {
 	for _, v := range []uint16{c.MinVersion, c.MaxVersion} {
 		if v != 0 && v != VersionDTLS12 && v != VersionDTLS13 {
@@ -291,12 +289,12 @@ func (c *Config) check(isClient bool) error {
 		}
 	}
 	if !isClient && c.GetConfigForClient != nil {
-		return nil // which gives one that is complete, or chooseConfig finds that this one is not
+		return nil // GetConfigForClient returns a complete one, or chooseConfig reports that it did not
 	}
 	return c.checkComplete(isClient)
 }
 
-// checkComplete finds what the Config lacks for a handshake.
+// checkComplete returns an error if the Config lacks something that a handshake needs.
 func (c *Config) checkComplete(isClient bool) error {
 	if err := c.checkAuthentication(isClient); err != nil {
 		return err

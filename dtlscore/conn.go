@@ -8,54 +8,54 @@ import (
 	"sync/atomic"
 )
 
-// A Conn is one DTLS connection as a state machine. It does no I/O: a driver
-// gives it the records that arrive, and obeys the events that it returns.
+// A Conn is one side of a DTLS connection, as a state machine without I/O. A driver passes it the
+// records that arrive, and executes the events that it returns.
 //
-// Seal may be called at any time by any goroutine. All other methods have to
-// be called by one goroutine at a time.
+// Seal, UpkeepDue, Epoch and KeyUsage may be called by any goroutine at any time. All other methods
+// must be called by one goroutine at a time.
 type Conn struct {
 	config   *Config
 	isClient bool
-	err      error // the first permanent error
+	err      error // the first error, which is permanent
 
 	// The handshake.
-	state        state // what the peer may send next; nil before Start
+	state        state // the message that the peer may send next; nil before Start
 	form         messageForm
-	nextSendSeq  uint16 // message_seq of our next handshake message
+	nextSendSeq  uint16 // message_seq of the next handshake message to send
 	started      bool
 	handshaking  bool
-	helloRequest bool            // as a server: one has no answer yet
-	unbound      bool            // no renegotiation can be bound to the last complete handshake
-	closing      bool            // our close_notify is queued or sent
-	peerClosed   bool            // the peer's was received, and all before it
-	handshake    forgetter       // the handshake that is under way
-	resuming     string          // as a client: the key of the session that is offered
-	agreed       ConnectionState // of the last complete handshake
-	finished     finishedPair    // likewise
-	begun        rateLimit       // renegotiations of ours
-	refused      refusal         // of the last one
+	helloRequest bool            // server: a HelloRequest was sent and has no answer yet
+	unbound      bool            // no renegotiation can be bound to the last handshake: RFC 5746
+	closing      bool            // close_notify is queued or sent
+	peerClosed   bool            // close_notify was received, and everything sent before it
+	handshake    forgetter       // the handshake in progress
+	resuming     string          // client: the cache key of the session that is offered
+	agreed       ConnectionState // by the last complete handshake
+	finished     finishedPair    // of the last complete handshake
+	begun        rateLimit       // renegotiations that this side begins
+	refused      refusal         // of this side's last request to renegotiate
 
 	callbackContext context.Context // see SetContext
 	callbackConn    net.Conn
 
-	// To the peer.
-	queue   []action    // what the driver has not taken yet, in order
-	written *writeEpoch // of the record that was queued last
-	sent    *writeEpoch // of the record that was handed out last
+	// Sending.
+	queue   []action    // not yet taken by the driver, in order
+	written *writeEpoch // epoch of the record that was queued last
+	sent    *writeEpoch // epoch of the record that the driver took last
 	app     atomic.Pointer[writeEpoch]
 
-	// From the peer.
+	// Receiving.
 	in             inbound
-	renegotiations rateLimit // that the peer begins
+	renegotiations rateLimit // renegotiations that the peer begins
 }
 
-// Client returns the client side of a new connection. It fails with
-// [ErrMisuse] if config cannot lead to a connection, or only to one in which
-// the server is not verified by oversight. A nil config is an empty one.
+// Client returns the client side of a new connection. A nil config is equivalent to an empty one.
+// Client fails with [ErrMisuse] if no handshake with config can succeed, or if config does not say
+// how to verify the server.
 func Client(config *Config) (*Conn, error) { return newConn(config, true) }
 
-// Server returns the server side of a new connection. It fails with
-// [ErrMisuse] if config cannot lead to a connection.
+// Server returns the server side of a new connection. It fails with [ErrMisuse] if no handshake
+// with config can succeed.
 func Server(config *Config) (*Conn, error) { return newConn(config, false) }
 
 func newConn(config *Config, isClient bool) (*Conn, error) {
@@ -69,11 +69,11 @@ func newConn(config *Config, isClient bool) (*Conn, error) {
 	return &Conn{config: config, isClient: isClient, written: plain, sent: plain}, nil
 }
 
-// IsClient reports whether this is the client side.
+// IsClient reports whether c is the client side.
 func (c *Conn) IsClient() bool { return c.isClient }
 
-// Start begins the handshake: a client queues its ClientHello, a server waits
-// for it. It is called once, before anything else.
+// Start begins the handshake: a client queues its ClientHello, and a server waits for one. It must
+// be called once, before any other method except SetContext.
 func (c *Conn) Start() error {
 	if c.err != nil {
 		return c.err
@@ -92,20 +92,19 @@ func (c *Conn) Start() error {
 	return nil
 }
 
-// Err returns the error that ended the connection, nil as long as there is
-// none.
+// Err returns the error that ended the connection, or nil.
 //
-// Calculations that the peer need not wait for are left until NextEvent has
-// handed out what it can work on meanwhile. They can fail, so a driver looks
-// here when NextEvent has returned [EventNone].
+// Computations that the peer need not wait for are deferred until NextEvent has returned the
+// records that the peer can process meanwhile. They can fail, so the driver must call Err after
+// NextEvent has returned [EventNone].
 func (c *Conn) Err() error { return c.err }
 
-// Close ends the connection in order: what was sent is acknowledged first,
-// then close_notify is sent. What the peer sent before its own close_notify
-// still goes to [Conn.Receive]. RFC 6083, Section 4.9.
+// Close ends the connection in order: it waits until the peer has acknowledged everything that was
+// sent, and then sends close_notify. What the peer sent before its own close_notify still arrives
+// through [Conn.Receive]. See RFC 6083, Section 4.9.
 //
-// Before the first handshake is complete there is no such order, and the
-// connection fails with user_canceled.
+// Before the first handshake is complete, Close ends the connection with the alert user_canceled
+// instead.
 func (c *Conn) Close() {
 	c.app.Store(nil)
 	if c.err != nil || c.closing {
@@ -120,14 +119,13 @@ func (c *Conn) Close() {
 	c.pushRecord(contentAlert, appendAlert(nil, levelWarning, AlertCloseNotify))
 }
 
-// PeerClosed reports whether the peer's close_notify was received, also before [EventPeerClosed] is
-// taken.
+// PeerClosed reports whether close_notify was received. It may do so before NextEvent returns
+// [EventPeerClosed].
 func (c *Conn) PeerClosed() bool { return c.peerClosed || c.in.drain == drainCloseNotify }
 
-// Fail ends the connection because of what only the driver can see, such as a
-// restart of the association: a fatal alert is queued, and all later calls
-// return an [AlertError] with err inside. If the connection is over already,
-// nothing changes.
+// Fail ends the connection because of an error that only the driver can detect, such as a restart
+// of the association. It queues a fatal alert, and all later calls return an [AlertError] that
+// wraps err. Fail has no effect if the connection has already ended.
 func (c *Conn) Fail(alert Alert, err error) {
 	if err == nil {
 		err = errors.New("ended by the transport")
@@ -137,10 +135,11 @@ func (c *Conn) Fail(alert Alert, err error) {
 	}
 }
 
-// fail is the one place where an error becomes an alert.
+// fail is the only place that turns an error into an alert.
 func (c *Conn) fail(err error) error {
 	if c.err == nil {
-		// One that a callback returned is inside of another error.
+		// An *AlertError here is an alert from the peer; one that a callback returned is wrapped in
+		// another error.
 		alert, isPeers := err.(*AlertError)
 		if !isPeers {
 			alert = &AlertError{Alert: alertOf(err), Local: true, Err: err}
@@ -150,9 +149,9 @@ func (c *Conn) fail(err error) error {
 	return c.err
 }
 
-// end releases everything and queues our alert. Events that
-// the driver has not taken are dropped: nothing is sent or delivered after a
-// fatal alert, whoever sent it. RFC 5246, Section 7.2.2.
+// end releases everything and queues the alert. It drops the events that the driver has not taken:
+// nothing is sent or delivered after a fatal alert, whichever side sent it. See RFC 5246, Section
+// 7.2.2.
 func (c *Conn) end(alert *AlertError) {
 	c.err = alert
 	c.forget()

@@ -6,53 +6,55 @@ import (
 	"crypto/x509"
 )
 
-// A ConnectionState is what the handshake has agreed on. Names and meanings
-// are those of crypto/tls.
+// A ConnectionState describes what the handshake negotiated. Names and meanings are those of
+// [tls.ConnectionState].
 type ConnectionState struct {
-	Version     uint16 // VersionDTLS12 or VersionDTLS13; 0 until the hello messages have chosen one
+	Version     uint16 // VersionDTLS12 or VersionDTLS13; 0 before the hello messages choose one
 	CipherSuite uint16
-	CurveID     tls.CurveID // the group of the key exchange; 0 if there was none, as in resumption
+	// the group of the key exchange; 0 if there was none, as in a DTLS 1.2 resumption
+	CurveID tls.CurveID
 
-	// HandshakeComplete says that the peer is authenticated as the Config
-	// asks and that keys are confirmed.
+	// HandshakeComplete reports whether the handshake has finished: the peer is authenticated as
+	// the Config requires, and the keys are confirmed.
 	HandshakeComplete bool
 	DidResume         bool
-	HelloRetryRequest bool // a server of DTLS 1.3 asked for another ClientHello
+	HelloRetryRequest bool // the server sent a HelloRetryRequest (DTLS 1.3)
 
 	NegotiatedProtocol string // ALPN; empty if none
-	ServerName         string // SNI: what the client sent
+	ServerName         string // SNI, as sent by the client
 
-	// PeerCertificates is what the peer sent, its own certificate first.
-	// VerifiedChains are empty if the Config does not have them verified.
+	// PeerCertificates are the certificates that the peer sent, its own first. VerifiedChains is
+	// empty if the Config disables their verification.
 	PeerCertificates []*x509.Certificate
 	VerifiedChains   [][]*x509.Certificate
 
-	// PeerRawKey is the raw public key (RFC 7250) that the peer proved to have,
-	// instead of certificates. PSKIdentity names the pre-shared key that was used.
+	// PeerRawKey is the raw public key (RFC 7250) that the peer used instead of certificates.
+	// PSKIdentity is the identity of the pre-shared key that was used.
 	PeerRawKey  crypto.PublicKey
 	PSKIdentity []byte
 
-	// OCSPResponse is the stapled response of the server, not looked at.
+	// OCSPResponse is the OCSP response that the server stapled. This package does not verify it.
 	OCSPResponse []byte
 
-	// MaxWrite and MaxRead are how many bytes of application data a record to the peer and
-	// from it may hold: [MaxPlaintext], unless both ends have set Config.MaxMessageSize. In DTLS 1.3
-	// MaxWrite is what the peer takes, and MaxRead what this end does.
+	// MaxWrite and MaxRead are the largest numbers of bytes of application data in a record to the
+	// peer and from the peer. Both are [MaxPlaintext] unless both sides have set
+	// Config.MaxMessageSize in DTLS 1.3: then MaxWrite is the peer's limit, and MaxRead is that of
+	// this side.
 	MaxWrite, MaxRead int
 
-	// Handshakes counts the handshakes that were completed.
+	// Handshakes is the number of completed handshakes.
 	Handshakes int
 
-	export *exporter // nil until the handshake is complete, and after the end
+	export *exporter // nil until the handshake is complete, and after the connection has ended
 }
 
-// identity names who the peer proved to be, empty if it proved nothing.
+// identity returns the identity that the peer proved, or "" if it proved none.
 func (s *ConnectionState) identity() string {
 	switch {
 	case s.PeerRawKey != nil:
 		der, err := x509.MarshalPKIXPublicKey(s.PeerRawKey)
 		if err != nil {
-			return "" // it was parsed from one
+			return "" // it was parsed from DER
 		}
 		return "raw key " + string(der)
 	case len(s.PeerCertificates) > 0:
@@ -63,23 +65,25 @@ func (s *ConnectionState) identity() string {
 	return ""
 }
 
-// ConnectionState returns what is agreed so far.
+// ConnectionState returns what has been negotiated so far.
 func (c *Conn) ConnectionState() ConnectionState { return c.agreed }
 
-// ExportKeyingMaterial returns length bytes that only the two ends of the connection know,
-// different for each label, context and handshake. In DTLS 1.2 a nil context and an empty one are
-// different (RFC 5705, Section 4), in DTLS 1.3 they are the same (RFC 8446, Section 7.5). It fails
-// with [ErrMisuse] before the handshake is complete, and with [ErrNotOpen] when the connection is
-// over or another handshake has taken the place of this one. It may be called by any goroutine.
+// ExportKeyingMaterial returns length bytes that are known to the two sides of the connection only,
+// and that are different for each label, context and handshake. In DTLS 1.2 a nil context differs
+// from an empty one (RFC 5705, Section 4); in DTLS 1.3 they are the same (RFC 8446, Section 7.5).
+// It fails with [ErrMisuse] before the handshake is complete, and with [ErrNotOpen] after the
+// connection has ended or a later handshake has replaced this one. It may be called by any
+// goroutine.
 func (s *ConnectionState) ExportKeyingMaterial(label string, context []byte, length int) ([]byte,
 	error) {
 	if s.export == nil {
-		return nil, misuse("keying material was asked for before the handshake was complete")
+		return nil, misuse("keying material was requested before the handshake was complete")
 	}
 	return s.export.export(label, context, length)
 }
 
-// ExportKeyingMaterial is that of the [ConnectionState], while the connection lives.
+// ExportKeyingMaterial calls the method of the current [ConnectionState]. It returns the
+// connection's error once that has ended.
 func (c *Conn) ExportKeyingMaterial(label string, context []byte, length int) ([]byte, error) {
 	if c.err != nil {
 		return nil, c.err

@@ -9,13 +9,13 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/legible"
 )
 
-// A credential is what one end shows of itself, and signs with.
+// A credential is what one side authenticates itself with.
 type credential struct {
-	rawKey  bool     // not certificates, but one SubjectPublicKeyInfo: RFC 7250
+	rawKey  bool     // RFC 7250: chain is one SubjectPublicKeyInfo
 	chain   [][]byte // DER
 	signer  crypto.Signer
-	schemes []tls.SignatureScheme // that the key can do; nil: all that fit it
-	staple  []byte                // OCSP
+	schemes []tls.SignatureScheme // that the key may be used with; nil: all that fit it
+	staple  []byte                // OCSP response
 }
 
 func newCredential(cert *tls.Certificate) (*credential, error) {
@@ -39,14 +39,14 @@ func newRawKeyCredential(key crypto.Signer) (*credential, error) {
 	return &credential{rawKey: true, chain: [][]byte{der}, signer: key}, nil
 }
 
-// chooseSignature returns a scheme for the peer's list.
+// chooseSignature returns a signature scheme from the peer's list.
 func (c *credential) chooseSignature(peer []tls.SignatureScheme,
 	version uint16) (tls.SignatureScheme, error) {
 	return chooseSignature(c.signer.Public(), c.schemes, peer, version)
 }
 
-// serverCredential chooses what a server shows to a client. Callers check whether the client can
-// use it. retried says that offer answers a HelloRetryRequest.
+// serverCredential chooses the server's credential for a client. The caller checks whether the
+// client can use it. retried reports whether offer answers a HelloRetryRequest.
 func (c *Conn) serverCredential(rawKey bool, needs *certificateNeeds, offer *clientHello,
 	retried bool) (*credential, error) {
 	config := c.config
@@ -68,8 +68,8 @@ func (c *Conn) serverCredential(rawKey bool, needs *certificateNeeds, offer *cli
 	return newCredential(needs.choose(config.Certificates))
 }
 
-// clientCredential chooses what a client shows to a server that asked for it,
-// nil if there is nothing that the server would take.
+// clientCredential chooses the client's credential for a server that requested one. It returns nil
+// if the client has none that the server accepts.
 func (c *Conn) clientCredential(rawKey bool, info *tls.CertificateRequestInfo) (*credential,
 	error) {
 	config := c.config
@@ -102,13 +102,13 @@ func (c *Conn) clientCredential(rawKey bool, info *tls.CertificateRequestInfo) (
 	return nil, nil
 }
 
-// A peerCredential is what the peer shows of itself. It proves nothing yet.
+// A peerCredential is the credential that the peer sent. It is not verified yet.
 type peerCredential struct {
 	chain  []*x509.Certificate
 	rawKey crypto.PublicKey // instead of a chain
 }
 
-// parsePeerCredential reads the chain of the peer, or its raw public key.
+// parsePeerCredential parses the peer's chain or raw public key.
 func parsePeerCredential(rawKey bool, der [][]byte) (*peerCredential, error) {
 	if rawKey {
 		key, err := x509.ParsePKIXPublicKey(der[0])
@@ -121,7 +121,7 @@ func parsePeerCredential(rawKey bool, der [][]byte) (*peerCredential, error) {
 	return &peerCredential{chain: chain}, err
 }
 
-// key is what the peer's signatures are verified with.
+// key returns the public key that verifies the peer's signatures.
 func (p *peerCredential) key() crypto.PublicKey {
 	if p.rawKey != nil {
 		return p.rawKey
@@ -129,10 +129,10 @@ func (p *peerCredential) key() crypto.PublicKey {
 	return p.chain[0].PublicKey
 }
 
-// The negotiation of RFC 7250: each side of a certificate type is a list of
-// the client, and an answer of the server. No list means X.509.
+// The following negotiate certificate types as in RFC 7250. For each side, the client sends a list
+// of types and the server answers with one. Without a list the type is X.509.
 
-// offeredServerTypes is what a client can verify.
+// offeredServerTypes returns the types that a client can verify.
 func (c *Config) offeredServerTypes() []uint8 {
 	switch {
 	case c.VerifyRawKey == nil:
@@ -143,7 +143,7 @@ func (c *Config) offeredServerTypes() []uint8 {
 	return []uint8{certTypeRawPublicKey}
 }
 
-// offeredClientTypes is what a client can show.
+// offeredClientTypes returns the types that a client can present.
 func (c *Config) offeredClientTypes() []uint8 {
 	switch {
 	case c.RawKey == nil:
@@ -154,8 +154,8 @@ func (c *Config) offeredClientTypes() []uint8 {
 	return []uint8{certTypeRawPublicKey}
 }
 
-// chooseType is the server's choice, the first of the client's list that it
-// can do itself. RFC 7250, Section 4.2.
+// chooseType returns the server's choice: the first type in the client's list that the server
+// supports. See RFC 7250, Section 4.2.
 func chooseType(offered []uint8, rawKeys, certificates bool) (uint8, error) {
 	if offered == nil {
 		offered = []uint8{certTypeX509}
@@ -169,7 +169,7 @@ func chooseType(offered []uint8, rawKeys, certificates bool) (uint8, error) {
 		legible.List[uint8](offered))
 }
 
-// answeredType is what the server has chosen of our list.
+// answeredType checks the server's choice against the client's list.
 func answeredType(offered, answer []uint8) (rawKey bool, err error) {
 	t := certTypeX509
 	if len(answer) > 0 {
@@ -179,7 +179,7 @@ func answeredType(offered, answer []uint8) (rawKey bool, err error) {
 		return false, illegal("server chose certificate type %d, which was not offered", t)
 	}
 	if offered != nil && !slices.Contains(offered, t) {
-		return false, incompatible(AlertUnsupportedCertificate, "server does not know raw public keys")
+		return false, incompatible(AlertUnsupportedCertificate, "server does not support raw public keys")
 	}
 	return t == certTypeRawPublicKey, nil
 }

@@ -1,18 +1,18 @@
-// Package dtlscore is DTLS 1.2 and DTLS 1.3 as a state machine for reliable
-// message transports such as SCTP: records in, ordered events out. It has no
-// socket, clock, goroutine, replay window, retransmission or path MTU.
+// Package dtlscore implements DTLS 1.2 and DTLS 1.3 as a state machine for reliable message
+// transports such as SCTP. It takes records and returns ordered events. It uses no sockets, clocks
+// or goroutines, and does not need DTLS's replay window, retransmission and path MTU discovery.
 //
-// # The model
+// # Model
 //
-// A [Conn] is made by [Client] or [Server] and set going by [Conn.Start]. Each
-// message that the transport delivers is one record and goes to
-// [Conn.Receive], which decrypts in place and returns application data. After
-// Start, Receive, PendingRead, Close and Fail the driver takes events with
-// [Conn.NextEvent] until there is none, and obeys them in order. Their order is what
-// RFC 6083, Sections 4.7 to 4.9, asks for. Application data is protected with
-// [Conn.Seal], by as many goroutines as the caller likes.
+// [Client] and [Server] return a [Conn], and [Conn.Start] begins the handshake. Each message that
+// the transport delivers is one record. The driver passes it to [Conn.Receive], which decrypts it
+// in place and returns application data. After each call of Start, Receive, PendingRead, Upkeep,
+// KeyUpdate, Renegotiate, Close or Fail, the driver calls [Conn.NextEvent] until there are no more
+// events, and executes the events in order. The order implements the rules of RFC 6083, Sections
+// 4.7 to 4.9. Any number of goroutines may protect application data with [Conn.Seal] at the same
+// time.
 //
-// An error returned by Receive is final: the alert that tells the peer is
-// among the events, after them the transport has to be aborted. The same
-// holds for an error that [Conn.Err] shows when there is no event left.
+// An error from Receive is final: the events then include the alert for the peer, and after them
+// the driver must abort the association. The same applies to an error that [Conn.Err] returns once
+// there are no more events.
 package dtlscore

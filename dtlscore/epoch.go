@@ -2,43 +2,42 @@ package dtlscore
 
 import "sync/atomic"
 
-// MaxPlaintext is how many bytes of application data fit in a record, unless both ends ask for
-// more: [Config].MaxMessageSize.
+// MaxPlaintext is the largest number of bytes of application data in a record, unless both sides
+// negotiate more with Config.MaxMessageSize.
 const MaxPlaintext = maxPlaintext
 
-// MaxOverhead is the room behind the content that lets [Conn.Seal] work
-// without allocating. It is more than the overhead of a record.
+// MaxOverhead is the capacity that [Conn.Seal] needs beyond the plaintext in order not to allocate.
+// It is larger than the overhead of a record.
 const MaxOverhead = maxOverhead
 
-// A writeEpoch is one set of keys in which this side writes. Writers share
-// nothing but the counter of records.
+// A writeEpoch is one epoch in which this side sends. Concurrent writers share only its counters.
 type writeEpoch struct {
 	sealer
 	number uint64
-	form   recordForm // of version 1.3; of others what fits in a record
+	form   recordForm // of DTLS 1.3; in DTLS 1.2 only its limit is used
 	limits usageLimits
-	bound  atomic.Bool // one was met, see take
+	bound  atomic.Bool // a limit was reached; see take
 
-	// In version 1.3, see upkeep.go and keyupdate.go.
-	window    uint64        // records that may be sealed beyond the anchor; 0: any number
-	anchor    atomic.Uint64 // the number of a record that has arrived for certain
-	anchoring atomic.Bool   // another one is under way
-	updating  atomic.Bool   // new keys are
-	controls  uint64        // records that were no application data
+	// DTLS 1.3 only; see upkeep.go and keyupdate.go.
+	window    uint64        // records that may be sealed beyond anchor; 0: unlimited
+	anchor    atomic.Uint64 // the number of a record that has certainly arrived
+	anchoring atomic.Bool   // the next anchor is being established
+	updating  atomic.Bool   // a KeyUpdate is in progress
+	controls  uint64        // records other than application data
 
-	// The counters have a cache line to themselves: they are written for each record,
-	// and all else is read by all writers. Behind them is nothing that is read so.
+	// The counters have a cache line of their own: each record writes them, while all writers read
+	// the fields above. No field that is read as often follows them.
 	_      [cacheLine]byte
 	next   atomic.Uint64 // the sequence number of the next record
-	blocks atomic.Uint64 // that were protected, if they are counted
+	blocks atomic.Uint64 // blocks protected, if they are counted
 }
 
 const cacheLine = 64
 
-// data is how many records of application data were sealed.
+// data returns the number of records of application data that were sealed.
 func (e *writeEpoch) data() uint64 { return e.next.Load() - e.controls }
 
-// newPlainEpoch is epoch 0.
+// newPlainEpoch returns epoch 0.
 func newPlainEpoch() *writeEpoch {
 	limits := usageLimits{records: maxSequence}
 	return &writeEpoch{sealer: noProtection{}, form: usualForm, limits: limits}
@@ -66,12 +65,12 @@ func newWriteEpoch13(
 	return &writeEpoch{sealer: p, number: number, form: form, limits: limits, window: maxWindow}, nil
 }
 
-// controlReserve is how many records of the limit are kept for the handshake
-// that changes the keys, or the alert that ends their use.
+// controlReserve is the number of records of the limit that are reserved for the handshake that
+// changes the keys, or for the alert that ends the connection.
 const controlReserve = 64
 
-// seal appends the next record to dst. Application data stops before the
-// limit of the keys, so that control records are still possible.
+// seal appends the next record to dst. Application data must stop before the limit of the keys, so
+// that control records remain possible.
 func (e *writeEpoch) seal(dst []byte, t contentType, content []byte) ([]byte, error) {
 	n, err := e.take(t, len(content))
 	if err != nil {
@@ -80,14 +79,14 @@ func (e *writeEpoch) seal(dst []byte, t contentType, content []byte) ([]byte, er
 	return e.sealer.seal(dst, t, n, content), nil
 }
 
-// maxContent is how many bytes of content fit in a record.
+// maxContent returns the largest number of bytes of content in a record.
 func (e *writeEpoch) maxContent() int { return e.form.limit - 1 }
 
-// take returns the number for the next record, of size bytes. A number that turns out to be
-// beyond a bound is left out, but only by those who come there first, so that
-// the reserve is not used up by writers who try again: from then on they look
-// before they take one. Before that it would cost as much again as the taking
-// itself, since another processor may have the counter.
+// take returns the sequence number for the next record, of size bytes. It checks the limits only
+// after it has taken a number: to load the counter first would cost as much again, because another
+// processor may own its cache line. A number beyond a limit is skipped. Once one writer has reached
+// a limit, later calls check before they take a number, so that writers that try again do not use
+// up the reserve.
 func (e *writeEpoch) take(t contentType, size int) (uint64, error) {
 	if e.bound.Load() {
 		if err := e.check(t, e.next.Load()); err != nil {
@@ -108,7 +107,7 @@ func (e *writeEpoch) take(t contentType, size int) (uint64, error) {
 	return n, nil
 }
 
-// takeBlocks counts the n blocks of a record, or says that the keys may not protect so many more.
+// takeBlocks counts the n blocks of a record. It fails if the keys must not protect that many more.
 func (e *writeEpoch) takeBlocks(t contentType, n uint64) error {
 	limit := e.limits.blocks
 	if t == contentApplicationData {
@@ -121,7 +120,7 @@ func (e *writeEpoch) takeBlocks(t contentType, n uint64) error {
 	return nil
 }
 
-// check says why record n cannot be sealed now, if it cannot.
+// check returns the error if record n must not be sealed now.
 func (e *writeEpoch) check(t contentType, n uint64) error {
 	limit := e.limits.records
 	if t == contentApplicationData {
@@ -136,17 +135,15 @@ func (e *writeEpoch) check(t contentType, n uint64) error {
 	return nil
 }
 
-// Seal appends to dst one record that protects plaintext as application data,
-// for the transport to send as one message, and returns the extended slice.
-// The two must not overlap. It is safe for concurrent use, does not
-// lock, and does not allocate if dst has room for len(plaintext)+[MaxOverhead]
-// more bytes.
+// Seal appends to dst one record that protects plaintext as application data, and returns the
+// extended slice, which the transport must send as one message. dst and plaintext must not overlap.
+// Seal is safe for concurrent use, takes no lock, and does not allocate if dst has capacity for
+// len(plaintext)+[MaxOverhead] more bytes.
 //
-// Seal fails with [ErrNotOpen] before [EventHandshakeComplete] and after the
-// end of the connection, with [ErrTooLarge] above [ConnectionState].MaxWrite bytes, and
-// with [ErrKeysUsedUp] when the keys have protected all that they may, and with
-// [ErrUpkeepDue] until [Conn.Upkeep] has done its work. Keys of
-// a renegotiation are in use from the moment that NextEvent hands out its
+// Seal fails with [ErrNotOpen] before [EventHandshakeComplete] and after the connection has ended,
+// with [ErrTooLarge] if plaintext is longer than [ConnectionState].MaxWrite, with [ErrKeysUsedUp]
+// if the keys have protected as many records as they may, and with [ErrUpkeepDue] if [Conn.Upkeep]
+// must be called first. Seal uses the keys of a renegotiation as soon as NextEvent has returned its
 // EventHandshakeComplete.
 func (c *Conn) Seal(dst, plaintext []byte) ([]byte, error) {
 	e := c.app.Load()
@@ -159,8 +156,8 @@ func (c *Conn) Seal(dst, plaintext []byte) ([]byte, error) {
 	return e.seal(dst, contentApplicationData, plaintext)
 }
 
-// Epoch returns the number of the epoch whose keys Seal uses, 0 while it does not work. It may be
-// called by any goroutine.
+// Epoch returns the number of the epoch whose keys Seal uses, or 0 while Seal fails with
+// [ErrNotOpen]. It may be called by any goroutine.
 func (c *Conn) Epoch() uint64 {
 	e := c.app.Load()
 	if e == nil {
@@ -169,10 +166,11 @@ func (c *Conn) Epoch() uint64 {
 	return e.number
 }
 
-// KeyUsage returns how many records the keys that Seal uses have protected, and how many they may,
-// so that new ones can be made in time: by [Conn.Renegotiate], or by another connection. Where
-// records may be larger than [MaxPlaintext], their blocks are counted too, and the limit may be met
-// before. Both are zero while Seal does not work. It may be called by any goroutine.
+// KeyUsage returns the number of records that the keys of Seal have protected, and their limit, so
+// that the caller can replace the keys in time with [Conn.Renegotiate] or a new connection. If
+// records may be larger than [MaxPlaintext], their 16-byte blocks are limited too, and that limit
+// may be reached first. Both results are 0 while Seal fails with [ErrNotOpen]. KeyUsage may be
+// called by any goroutine.
 func (c *Conn) KeyUsage() (records, limit uint64) {
 	e := c.app.Load()
 	if e == nil {

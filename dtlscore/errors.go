@@ -8,34 +8,33 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/legible"
 )
 
-// Whose fault a failure was. Every error of this package that ends a
-// connection, other than an alert of the peer, matches one of these with
-// [errors.Is].
+// These errors classify who caused a failure. Every error of this package that ends a connection,
+// except an alert from the peer, matches one of them with [errors.Is].
 var (
-	// ErrPeerMisbehaved: the peer did what the protocol forbids.
+	// ErrPeerMisbehaved means that the peer violated the protocol.
 	ErrPeerMisbehaved = errors.New("peer broke the protocol")
 
-	// ErrInvalidMessage: something from the peer could not be parsed.
+	// ErrInvalidMessage means that a message from the peer could not be parsed.
 	ErrInvalidMessage = errors.New("malformed message from peer")
 
-	// ErrPeerIncompatible: the peer is well, but has nothing in common with
+	// ErrPeerIncompatible means that the peer followed the protocol but has nothing in common with
 	// our [Config].
 	ErrPeerIncompatible = errors.New("peer not compatible")
 
-	// ErrPeerUntrusted: the peer did not prove an identity that we accept.
-	// The details are a [tls.CertificateVerificationError], where a
-	// certificate was the reason.
+	// ErrPeerUntrusted means that the peer did not prove an identity that we accept. If a
+	// certificate was the reason, the error wraps a [tls.CertificateVerificationError].
 	ErrPeerUntrusted = errors.New("peer not trusted")
 
-	// ErrMisuse: this side's program asked for what cannot be done.
+	// ErrMisuse means that the program used this package incorrectly, or asked for something
+	// impossible.
 	ErrMisuse = errors.New("misuse")
 )
 
-// An AlertError is the end of a connection by an alert.
+// An AlertError reports that an alert ended the connection.
 type AlertError struct {
 	Alert Alert
-	Local bool  // sent by this side; otherwise it came from the peer
-	Err   error // the reason; nil if the alert came from the peer
+	Local bool  // this side sent the alert; otherwise the peer did
+	Err   error // the reason; nil for an alert from the peer
 }
 
 func (e *AlertError) Error() string {
@@ -50,17 +49,16 @@ func (e *AlertError) Error() string {
 
 func (e *AlertError) Unwrap() error { return e.Err }
 
-// A protocolError carries the alert that tells the peer, so that one place,
-// the exit of the core, can send it. A peer chooses much of the text, which is
-// bounded for that.
+// A protocolError includes the alert to send to the peer, so that only one place, [Conn.fail], has
+// to send alerts. The peer determines much of the text, so its length is limited.
 type protocolError struct {
 	alert Alert
 	fault error  // one of the errors above
-	text  string // what exactly happened
-	cause error  // nil if there is nothing more to say
+	text  string // details
+	cause error  // the wrapped error, or nil
 }
 
-// newError formats like [fmt.Errorf], as do the following.
+// newError formats like [fmt.Errorf], as do the functions below.
 func newError(a Alert, fault error, format string, args ...any) error {
 	err := fmt.Errorf(format, args...)
 	return &protocolError{a, fault, legible.Text(err.Error()), errors.Unwrap(err)}
@@ -75,37 +73,37 @@ func (e *protocolError) Unwrap() []error {
 	return []error{e.fault, e.cause}
 }
 
-// misbehaved is the error for what the protocol forbids.
+// misbehaved returns the error for a violation of the protocol.
 func misbehaved(a Alert, format string, args ...any) error {
 	return newError(a, ErrPeerMisbehaved, format, args...)
 }
 
-// illegal is the error for a field with a value that is not allowed there.
+// illegal returns the error for a field with a value that is not allowed.
 func illegal(format string, args ...any) error {
 	return misbehaved(AlertIllegalParameter, format, args...)
 }
 
-// unexpected is the error for a record or message that must not come now.
+// unexpected returns the error for a record or message that is not allowed at this point.
 func unexpected(format string, args ...any) error {
 	return misbehaved(AlertUnexpectedMessage, format, args...)
 }
 
-// malformed is the error for what does not parse.
+// malformed returns the error for a message that cannot be parsed.
 func malformed(format string, args ...any) error {
 	return newError(AlertDecodeError, ErrInvalidMessage, format, args...)
 }
 
-// incompatible is the error for having nothing in common.
+// incompatible returns the error for having nothing in common with the peer.
 func incompatible(a Alert, format string, args ...any) error {
 	return newError(a, ErrPeerIncompatible, format, args...)
 }
 
-// untrusted is the error for an identity that is not accepted.
+// untrusted returns the error for an identity that is not accepted.
 func untrusted(a Alert, format string, args ...any) error {
 	return newError(a, ErrPeerUntrusted, format, args...)
 }
 
-// misuse is the error for what our own caller did wrong.
+// misuse returns the error for incorrect use by our caller.
 func misuse(format string, args ...any) error {
 	return newError(AlertInternalError, ErrMisuse, format, args...)
 }
@@ -113,7 +111,7 @@ func misuse(format string, args ...any) error {
 // alertOf returns the alert that tells the peer about err.
 func alertOf(err error) Alert {
 	if e, ok := errtype.As[*AlertError](err); ok {
-		return e.Alert // a callback of Config has chosen it
+		return e.Alert // a callback of the Config chose it
 	}
 	if e, ok := errtype.As[*protocolError](err); ok {
 		return e.alert
@@ -121,11 +119,11 @@ func alertOf(err error) Alert {
 	return AlertInternalError
 }
 
-// Errors of [Conn.Seal].
+// Errors returned by [Conn.Seal].
 var (
 	ErrNotOpen    = errors.New("dtls: connection is not open for application data")
-	ErrTooLarge   = errors.New("dtls: message is longer than a record to this peer may be")
-	ErrUpkeepDue  = errors.New("dtls: too many records since the last halt: call Upkeep")
+	ErrTooLarge   = errors.New("dtls: message is larger than a record that the peer accepts")
+	ErrUpkeepDue  = errors.New("dtls: too many records without a call of Upkeep")
 	ErrKeysUsedUp = errors.New(
 		"dtls: keys have protected as many records as they may: renegotiate, or close and connect again")
 )

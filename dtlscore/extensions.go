@@ -8,7 +8,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 )
 
-// A place is a message in which extensions stand; several places are a set.
+// A place is a message that may contain extensions. Places can be combined into a set.
 type place uint8
 
 const (
@@ -17,23 +17,23 @@ const (
 	inServerHello13
 	inHelloRetryRequest
 	inEncryptedExtensions
-	inCertificate // of version 1.3, as the following
+	inCertificate // of DTLS 1.3, as are the following
 	inCertificateRequest
 	inNewSessionTicket
 )
 
-// extensions are the extensions of one message, of any kind. Each message
-// uses the fields that have a meaning there. Where a message carries a single
-// value, an answer, in place of a list, the list has that one element.
+// extensions holds the extensions of one message of any type. Each message uses the fields that are
+// defined for it. Where a message has a single value instead of a list, the list has that one
+// element.
 //
-// seen is set by parsing alone; the other fields say as well what is to be
-// sent. A slice that is not nil is sent, even if empty, where that is allowed.
+// Only parse sets seen. The other fields also determine which extensions are sent. A non-nil slice
+// is sent even if it is empty, where that is allowed.
 type extensions struct {
-	seen []extensionType // all that were in the message, unknown ones included
+	seen []extensionType // all extensions in the message, including unknown ones
 
-	serverName              string // the client's wish
-	serverNameUsed          bool   // the server's answer
-	statusRequest           bool   // OCSP asked for; in a ServerHello: CertificateStatus follows
+	serverName              string // in the ClientHello
+	serverNameUsed          bool   // in the answer
+	statusRequest           bool   // OCSP requested; in a ServerHello: CertificateStatus follows
 	ocspResponse            []byte // in Certificate
 	supportedGroups         []tls.CurveID
 	pointFormats            []uint8
@@ -46,10 +46,10 @@ type extensions struct {
 	sessionTicket           []byte
 	supportedVersions       []uint16
 	cookie13                []byte
-	keyShares               []keyShare // in a HelloRetryRequest: a group without data
-	certificateAuthorities  [][]byte   // DER of names
+	keyShares               []keyShare // in a HelloRetryRequest: a group without a share
+	certificateAuthorities  [][]byte   // DER-encoded names
 	renegotiationInfo       []byte
-	largeRecordSizeLimit    []byte // whole: see large.go
+	largeRecordSizeLimit    []byte // uninterpreted: see large.go
 	earlyData               bool
 	maxEarlyData            uint32 // in NewSessionTicket
 	pskModes                []uint8
@@ -59,21 +59,20 @@ type extensions struct {
 	selectedIdentity        uint16
 }
 
-// A keyShare is RFC 8446, Section 4.2.8.
+// A keyShare is a KeyShareEntry. See RFC 8446, Section 4.2.8.
 type keyShare struct {
 	group tls.CurveID
 	data  []byte
 }
 
-// A pskIdentity is RFC 8446, Section 4.2.11.
+// A pskIdentity is a PskIdentity. See RFC 8446, Section 4.2.11.
 type pskIdentity struct {
 	identity            []byte
 	obfuscatedTicketAge uint32
 }
 
-// An extension knows how one type of extension is read and written, and where
-// it may stand. parse reports whether the form was right by an error of its
-// own or by what remains in s, which must be nothing.
+// An extension describes how one extension is parsed and marshaled, and which messages may contain
+// it. parse reports a syntax error either by its result or by leaving bytes in s.
 type extension struct {
 	typ    extensionType
 	name   string
@@ -99,29 +98,29 @@ func lookupExtension(t extensionType) *extension {
 	return nil
 }
 
-// has reports whether a message that was parsed had an extension.
+// has reports whether a parsed message contained the extension.
 func (e *extensions) has(t extensionType) bool { return slices.Contains(e.seen, t) }
 
-// sends reports whether a message of ours has an extension.
+// sends reports whether one of our messages contains the extension.
 func (e *extensions) sends(t extensionType, in place) bool {
 	x := lookupExtension(t)
 	return x != nil && x.places&in != 0 && x.isSet(e, in)
 }
 
-// unsolicited fails if e, the answer, has an extension that is not in our
-// request. In the except list is what may come unasked.
-// RFC 8446, Section 4.2; RFC 5246, Section 7.4.1.4.
+// unsolicited returns an error if e, an answer, contains an extension that our request did not.
+// Extensions in except need not be requested. See RFC 8446, Section 4.2, and RFC 5246, Section
+// 7.4.1.4.
 func (e *extensions) unsolicited(request *extensions, in place, except ...extensionType) error {
 	for _, t := range e.seen {
 		if !request.sends(t, in) && !slices.Contains(except, t) {
-			return misbehaved(AlertUnsupportedExtension, "%v was not asked for", t)
+			return misbehaved(AlertUnsupportedExtension, "%v was not requested", t)
 		}
 	}
 	return nil
 }
 
-// marshal appends the extensions that are set and may stand in a message, in
-// the order of the table.
+// marshal appends the extensions that are set and allowed in the message, in the order of
+// extensionTable.
 func (e *extensions) marshal(b *cryptobyte.Builder, in place) {
 	b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) {
 		for i := range extensionTable {
@@ -135,8 +134,7 @@ func (e *extensions) marshal(b *cryptobyte.Builder, in place) {
 	})
 }
 
-// marshalOptional leaves the field out if it would be empty, as hellos of
-// version 1.2 do.
+// marshalOptional omits the whole field if it would be empty, as in hello messages of DTLS 1.2.
 func (e *extensions) marshalOptional(b *cryptobyte.Builder, in place) {
 	for i := range extensionTable {
 		if x := &extensionTable[i]; x.places&in != 0 && x.isSet(e, in) {
@@ -146,13 +144,14 @@ func (e *extensions) marshalOptional(b *cryptobyte.Builder, in place) {
 	}
 }
 
-// parse reads a field of extensions off the front of s.
+// parse reads an extensions field from the front of s.
 func (e *extensions) parse(s *cryptobyte.String, in place) error {
 	var list cryptobyte.String
 	if !s.ReadUint16LengthPrefixed(&list) {
 		return malformed("length of extensions")
 	}
-	var seen [1 << 16 / 64]uint64 // a bit for each type, so that time is linear: E9
+	// one bit for each type, so that parsing takes linear time: attack E9
+	var seen [1 << 16 / 64]uint64
 	for !list.Empty() {
 		var n uint16
 		var data cryptobyte.String
@@ -168,10 +167,10 @@ func (e *extensions) parse(s *cryptobyte.String, in place) error {
 		e.seen = append(e.seen, t)
 		x := lookupExtension(t)
 		if x == nil {
-			continue // whether it may be here is the receiver's to say: unsolicited
+			continue // the receiver decides whether it is allowed: see unsolicited
 		}
 		if x.places&in == 0 {
-			return illegal("%v in a message where it must not be", t)
+			return illegal("%v is not allowed in this message", t)
 		}
 		if err := x.parse(e, in, &data); err != nil {
 			return err
@@ -180,14 +179,15 @@ func (e *extensions) parse(s *cryptobyte.String, in place) error {
 			return malformed("%v", t)
 		}
 	}
-	// The binders in it cover all that is before them. RFC 8446, Section 4.2.11.
+	// The binders cover everything before them, so pre_shared_key must come last. RFC 8446, Section
+	// 4.2.11.
 	if in == inClientHello && len(e.binders) > 0 && e.seen[len(e.seen)-1] != extPreSharedKey {
 		return illegal("%v is not the last extension", extPreSharedKey)
 	}
 	return nil
 }
 
-// parseOptional reads all of s, which is empty if there are no extensions.
+// parseOptional reads all of s, which is empty if the message has no extensions field.
 func (e *extensions) parseOptional(s cryptobyte.String, in place) error {
 	if s.Empty() {
 		return nil
@@ -201,7 +201,7 @@ func (e *extensions) parseOptional(s cryptobyte.String, in place) error {
 	return nil
 }
 
-// listsExtension looks ahead whether a field of extensions has one of type t.
+// listsExtension reports whether the extensions field s contains type t, without consuming s.
 func listsExtension(s cryptobyte.String, t extensionType) bool {
 	var list cryptobyte.String
 	if !s.ReadUint16LengthPrefixed(&list) {

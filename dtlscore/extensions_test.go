@@ -251,7 +251,8 @@ func TestExtensionNames(t *testing.T) {
 func TestUnsolicitedError(t *testing.T) {
 	err := (&extensions{seen: []extensionType{extALPN}}).unsolicited(&extensions{}, inClientHello)
 	if !errors.Is(err, ErrPeerMisbehaved) ||
-		err.Error() != "peer broke the protocol: application_layer_protocol_negotiation was not asked for" {
+		err.Error() != "peer broke the protocol: "+
+			"application_layer_protocol_negotiation was not requested" {
 		t.Error(err)
 	}
 }

@@ -6,11 +6,11 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 )
 
-// inServerAnswer are the places for the answers that version 1.2 gives in
-// the ServerHello and version 1.3 in EncryptedExtensions.
+// inServerAnswer are the places of the server's answers to the ClientHello: the ServerHello in DTLS
+// 1.2, EncryptedExtensions in DTLS 1.3.
 const inServerAnswer = inServerHello12 | inEncryptedExtensions
 
-// extensionTable has each extension once, in the order in which they are sent.
+// extensionTable lists all implemented extensions, in the order in which they are sent.
 var extensionTable = []extension{
 	{extServerName, "server_name", inClientHello | inServerAnswer,
 		func(e *extensions, in place) bool {
@@ -165,14 +165,14 @@ var extensionTable = []extension{
 			return wellFormed(readVector8(s, &e.pskModes) && len(e.pskModes) > 0, extPSKKeyExchangeModes)
 		}},
 
-	// Always the last: RFC 8446, Section 4.2.11.
+	// Must be last: RFC 8446, Section 4.2.11.
 	{extPreSharedKey, "pre_shared_key", inClientHello | inServerHello13,
 		func(e *extensions, in place) bool {
 			return in == inClientHello && len(e.identities) > 0 || in != inClientHello && e.pskSelected
 		}, addPreSharedKey, parsePreSharedKey},
 }
 
-// wellFormed turns a failure to read an extension into an error.
+// wellFormed returns the error for an extension that cannot be parsed, or nil if ok.
 func wellFormed(ok bool, t extensionType) error {
 	if !ok {
 		return malformed("%v", t)
@@ -186,7 +186,7 @@ func addVectorUint16s[T ~uint16](b *cryptobyte.Builder, list []T) {
 
 func addServerName(e *extensions, in place, b *cryptobyte.Builder) {
 	if in != inClientHello {
-		return // the answer is empty
+		return // the answer has an empty body
 	}
 	b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) {
 		b.AddUint8(nameTypeHost)
@@ -252,7 +252,7 @@ func parseStatusRequest(e *extensions, in place, s *cryptobyte.String) error {
 		return malformed("status_request")
 	}
 	if statusType != statusTypeOCSP {
-		s.Skip(len(*s)) // something newer, of which the form is not known
+		s.Skip(len(*s)) // an unknown status type, whose format is unknown
 		return nil
 	}
 	var responders, requestExtensions []byte
@@ -395,7 +395,7 @@ func parseKeyShares(e *extensions, in place, s *cryptobyte.String) error {
 	if !s.ReadUint16LengthPrefixed(&list) {
 		return malformed("key_share")
 	}
-	e.keyShares = []keyShare{} // an empty list is a wish for a HelloRetryRequest
+	e.keyShares = []keyShare{} // an empty list requests a HelloRetryRequest
 	seen := make(map[uint16]bool)
 	for !list.Empty() {
 		share, ok := read(&list)
@@ -411,7 +411,7 @@ func parseKeyShares(e *extensions, in place, s *cryptobyte.String) error {
 	return nil
 }
 
-// minBinderLen is the size of the shortest binder: that of SHA-256.
+// minBinderLen is the length of the shortest binder, that of SHA-256.
 const minBinderLen = 32
 
 func addPreSharedKey(e *extensions, in place, b *cryptobyte.Builder) {

@@ -6,10 +6,10 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 )
 
-// serverKeyExchange is RFC 8422, Section 5.4, RFC 4279, Section 2, and
-// RFC 5489, Section 2, as the key exchange has it.
+// serverKeyExchange is the ServerKeyExchange message, in the form of its key exchange. See RFC
+// 8422, Section 5.4; RFC 4279, Section 2; and RFC 5489, Section 2.
 type serverKeyExchange struct {
-	kx keyExchange // which form is read and written
+	kx keyExchange // the form of the message
 
 	hint      []byte // with a PSK
 	group     tls.CurveID
@@ -20,14 +20,14 @@ type serverKeyExchange struct {
 
 func (*serverKeyExchange) typ() handshakeType { return typeServerKeyExchange }
 
-// addParams adds what is signed, after the two randoms.
+// addParams appends the parameters, which the signature covers after the two randoms.
 func (m *serverKeyExchange) addParams(b *cryptobyte.Builder) {
 	b.AddUint8(curveTypeNamed)
 	b.AddUint16(uint16(m.group))
 	addVector8(b, m.public)
 }
 
-// signed returns what the signature covers. RFC 8422, Section 5.4.
+// signed returns what the signature covers. See RFC 8422, Section 5.4.
 func (m *serverKeyExchange) signed(clientRandom, serverRandom *[randomLen]byte) []byte {
 	b := cryptobyte.NewBuilder(nil)
 	b.AddBytes(clientRandom[:])
@@ -60,7 +60,7 @@ func (m *serverKeyExchange) parse(body []byte) error {
 		if !s.ReadUint8(&curveType) {
 			return malformed("ServerKeyExchange")
 		}
-		// Explicit parameters let the server choose the curve: CVE-2020-0601.
+		// Explicit parameters would let the server choose the curve: CVE-2020-0601.
 		if curveType != curveTypeNamed {
 			return illegal("ServerKeyExchange with a curve of type %d", curveType)
 		}
@@ -78,10 +78,10 @@ func (m *serverKeyExchange) parse(body []byte) error {
 	return nil
 }
 
-// clientKeyExchange is RFC 8422, Section 5.7, RFC 4279, Section 2, and
-// RFC 5489, Section 2, as the key exchange has it.
+// clientKeyExchange is the ClientKeyExchange message, in the form of its key exchange. See RFC
+// 8422, Section 5.7; RFC 4279, Section 2; and RFC 5489, Section 2.
 type clientKeyExchange struct {
-	kx keyExchange // which form is read and written
+	kx keyExchange // the form of the message
 
 	identity []byte // with a PSK
 	public   []byte // with ECDHE
@@ -109,8 +109,9 @@ func (m *clientKeyExchange) parse(body []byte) error {
 	return nil
 }
 
-// finished is RFC 8446, Section 4.4.4, and RFC 5246, Section 7.4.9. Its
-// length is for the receiver to check, by comparing with what it expects.
+// finished is the Finished message of both versions. See RFC 5246, Section 7.4.9, and RFC 8446,
+// Section 4.4.4. The receiver checks the length when it compares verifyData with the expected
+// value.
 type finished struct{ verifyData []byte }
 
 func (*finished) typ() handshakeType { return typeFinished }
@@ -125,10 +126,10 @@ func (m *finished) parse(body []byte) error {
 	return nil
 }
 
-// newSessionTicket12 is RFC 5077, Section 3.3.
+// newSessionTicket12 is the NewSessionTicket message of DTLS 1.2. See RFC 5077, Section 3.3.
 type newSessionTicket12 struct {
-	lifetime uint32 // seconds; 0 leaves it to the client
-	ticket   []byte // empty: the server did not want to after all
+	lifetime uint32 // seconds; 0: the client decides
+	ticket   []byte // empty: the server issues no ticket after all
 }
 
 func (*newSessionTicket12) typ() handshakeType { return typeNewSessionTicket }
@@ -147,7 +148,7 @@ func (m *newSessionTicket12) parse(body []byte) error {
 	return nil
 }
 
-// newSessionTicket13 is RFC 8446, Section 4.6.1.
+// newSessionTicket13 is the NewSessionTicket message of DTLS 1.3. See RFC 8446, Section 4.6.1.
 type newSessionTicket13 struct {
 	lifetime uint32 // seconds
 	ageAdd   uint32
@@ -182,7 +183,7 @@ func (m *newSessionTicket13) parse(body []byte) error {
 	return nil
 }
 
-// keyUpdate is RFC 8446, Section 4.6.3.
+// keyUpdate is the KeyUpdate message. See RFC 8446, Section 4.6.3.
 type keyUpdate struct{ updateRequested bool }
 
 func (*keyUpdate) typ() handshakeType { return typeKeyUpdate }
@@ -206,14 +207,14 @@ func (m *keyUpdate) parse(body []byte) error {
 	return nil
 }
 
-// helloRequest is RFC 5246, Section 7.4.1.1.
+// helloRequest is the HelloRequest message. See RFC 5246, Section 7.4.1.1.
 type helloRequest struct{}
 
 func (*helloRequest) typ() handshakeType          { return typeHelloRequest }
 func (*helloRequest) marshal(*cryptobyte.Builder) {}
 func (*helloRequest) parse(body []byte) error     { return parseEmpty(body, typeHelloRequest) }
 
-// serverHelloDone is RFC 5246, Section 7.4.5.
+// serverHelloDone is the ServerHelloDone message. See RFC 5246, Section 7.4.5.
 type serverHelloDone struct{}
 
 func (*serverHelloDone) typ() handshakeType          { return typeServerHelloDone }
@@ -230,13 +231,13 @@ func parseEmpty(body []byte, t handshakeType) error {
 	return nil
 }
 
-// A recordNumber names one record of one direction. RFC 9147, Section 4.
+// A recordNumber identifies a record of one direction. See RFC 9147, Section 4.
 type recordNumber struct {
 	epoch    uint64
 	sequence uint64
 }
 
-// appendACK appends the content of an ACK record. RFC 9147, Section 7.
+// appendACK appends the content of an ACK record. See RFC 9147, Section 7.
 func appendACK(dst []byte, records []recordNumber) ([]byte, error) {
 	b := cryptobyte.NewBuilder(dst)
 	b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) {
@@ -248,7 +249,7 @@ func appendACK(dst []byte, records []recordNumber) ([]byte, error) {
 	return b.Bytes()
 }
 
-// parseACK reads the content of an ACK record; it may be empty.
+// parseACK parses the content of an ACK record, which may be empty.
 func parseACK(body []byte) ([]recordNumber, error) {
 	s := cryptobyte.String(body)
 	var list cryptobyte.String

@@ -5,16 +5,16 @@ import (
 	"sync"
 )
 
-// Secrets are overwritten as soon as nothing needs them any more: those of a handshake when it is
-// complete, those of a direction with its KeyUpdate, the rest when the connection ends. The states
-// of ciphers and hashes, which are the standard library's, are released at the same time.
+// Secrets are overwritten as soon as they are no longer needed: those of a handshake when it is
+// complete, those of a direction at its KeyUpdate, and the rest when the connection ends. The
+// states of ciphers and hashes belong to the standard library; they are released at the same time.
 
-// A forgetter overwrites the secrets that it has. It is of no use afterwards.
+// A forgetter overwrites its secrets. It must not be used afterwards.
 type forgetter interface{ forget() }
 
-// Forget ends the connection without a word: the transport is gone. The connection releases
-// everything, secrets first; what it was about to send too. All later calls return the error it
-// ended with, or [ErrNotOpen].
+// Forget ends the connection without an alert, because the transport is gone. It overwrites all
+// secrets and drops everything that is queued. Later calls return the error that ended the
+// connection, or [ErrNotOpen].
 func (c *Conn) Forget() {
 	if c.err == nil {
 		c.err = ErrNotOpen
@@ -24,7 +24,7 @@ func (c *Conn) Forget() {
 	c.sent = c.written
 }
 
-// forget releases everything but the keys for our last alert.
+// forget releases everything except the keys for the last alert.
 func (c *Conn) forget() {
 	c.app.Store(nil)
 	if c.handshake != nil {
@@ -44,19 +44,20 @@ func (c *Conn) forget() {
 	c.in = inbound{}
 }
 
-// An exporter derives secrets from that of a handshake, until it has to forget it.
+// An exporter derives keying material from the secret of a handshake, until the secret is
+// overwritten.
 type exporter struct {
 	derive func(secret []byte, label string, context []byte, length int) ([]byte, error)
 
 	mu     sync.Mutex // guards the following
-	secret []byte     // nil once it is forgotten
+	secret []byte     // nil once it is overwritten
 }
 
 func (e *exporter) export(label string, context []byte, length int) ([]byte, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.secret == nil {
-		return nil, fmt.Errorf("dtls: keying material of a handshake whose secrets are forgotten: %w",
+		return nil, fmt.Errorf("dtls: keying material of a handshake whose secrets were overwritten: %w",
 			ErrNotOpen)
 	}
 	return e.derive(e.secret, label, context, length)

@@ -11,8 +11,8 @@ import (
 
 const x25519ShareLen = 32
 
-// defaultGroups are those of version 1.3, in the order of preference. Version 1.2 has those of them
-// that are not hybrid. There P-521 is needed for certificates above all: RFC 8422, Section 5.1.
+// defaultGroups are the default groups of DTLS 1.3, in the order of preference. DTLS 1.2 uses those
+// that are not hybrid. It needs P-521 mainly for certificates: RFC 8422, Section 5.1.
 var defaultGroups = []tls.CurveID{tls.X25519MLKEM768, tls.X25519, tls.CurveP256, tls.CurveP384,
 	tls.CurveP521}
 
@@ -21,8 +21,8 @@ func groupInVersion(g tls.CurveID, version uint16) bool {
 	return slices.Contains(defaultGroups, g) && (g != tls.X25519MLKEM768 || version == VersionDTLS13)
 }
 
-// curveOf returns the elliptic curve of a group, or the elliptic part of a
-// hybrid one, or nil if the group is not implemented.
+// curveOf returns the elliptic curve of a group, including that of a hybrid group, or nil if the
+// group is not implemented.
 func curveOf(g tls.CurveID) ecdh.Curve {
 	switch g {
 	case tls.X25519, tls.X25519MLKEM768:
@@ -37,7 +37,7 @@ func curveOf(g tls.CurveID) ecdh.Curve {
 	return nil
 }
 
-// groupOf returns the group that is named like the curve of a key, or 0.
+// groupOf returns the group of an elliptic curve, or 0.
 func groupOf(c elliptic.Curve) tls.CurveID {
 	switch c {
 	case elliptic.P256():
@@ -50,14 +50,14 @@ func groupOf(c elliptic.Curve) tls.CurveID {
 	return 0
 }
 
-// An ephemeralKey is our side of one key agreement. It is never used twice.
+// An ephemeralKey is this side's key for one key exchange. It is never reused.
 type ephemeralKey struct {
 	group tls.CurveID
 	ecdh  *ecdh.PrivateKey
-	kem   *mlkem.DecapsulationKey768 // of a hybrid group, in the client
+	kem   *mlkem.DecapsulationKey768 // client only, with a hybrid group
 }
 
-// generateKey makes the key of a client, or that of either side in version 1.2.
+// generateKey returns a new key for a client, or for either side in DTLS 1.2.
 func generateKey(g tls.CurveID) (*ephemeralKey, error) {
 	k, err := generateECDH(g)
 	if err != nil || g != tls.X25519MLKEM768 {
@@ -79,7 +79,7 @@ func generateECDH(g tls.CurveID) (*ephemeralKey, error) {
 	return &ephemeralKey{group: g, ecdh: key}, nil
 }
 
-// share is what the peer gets.
+// share returns the key share for the peer.
 func (k *ephemeralKey) share() []byte {
 	if k.kem != nil {
 		return append(k.kem.EncapsulationKey().Bytes(), k.ecdh.PublicKey().Bytes()...)
@@ -87,8 +87,8 @@ func (k *ephemeralKey) share() []byte {
 	return k.ecdh.PublicKey().Bytes()
 }
 
-// agree returns the secret that is shared with the peer. What the peer sent is
-// checked to be a point of the curve, and the result not to be zero.
+// agree returns the shared secret. It checks that the peer's share is a point on the curve, and
+// that the secret is not zero.
 func (k *ephemeralKey) agree(peer []byte) ([]byte, error) {
 	if k.kem == nil {
 		return k.agreeECDH(peer)
@@ -121,10 +121,9 @@ func (k *ephemeralKey) agreeECDH(peer []byte) ([]byte, error) {
 	return secret, nil
 }
 
-// respond is the server's side in version 1.3: it makes a key, and returns
-// the share for the client and the secret. With a hybrid group the share
-// depends on that of the client. Both are the part of ML-KEM and then that of
-// X25519: draft-ietf-tls-ecdhe-mlkem, Section 4.
+// respond generates a key for a server of DTLS 1.3, and returns its key share and the shared
+// secret. With a hybrid group the share depends on that of the client. Share and secret are the
+// ML-KEM part followed by the X25519 part: draft-ietf-tls-ecdhe-mlkem, Section 4.
 func respond(g tls.CurveID, client []byte) (share, secret []byte, err error) {
 	k, err := generateECDH(g)
 	if err != nil {

@@ -6,10 +6,11 @@ import (
 	"slices"
 )
 
-// endpointSecretLen is RFC 6083, Section 4.8.
+// endpointSecretLen is the size of an endpoint pair shared secret in bytes. See RFC 6083, Section
+// 4.8.
 const endpointSecretLen = 64
 
-// secrets12 is what is left of a handshake of DTLS 1.2, for the exporter.
+// secrets12 holds what the exporter needs of a DTLS 1.2 handshake.
 type secrets12 struct {
 	suite        *cipherSuite
 	clientRandom [randomLen]byte
@@ -17,7 +18,7 @@ type secrets12 struct {
 	master       []byte
 }
 
-// exporter takes the master secret over.
+// exporter returns an exporter that takes ownership of the master secret.
 func (s *secrets12) exporter() *exporter {
 	hash, client, server := s.suite.hash, s.clientRandom, s.serverRandom
 	return &exporter{secret: s.master,
@@ -26,7 +27,7 @@ func (s *secrets12) exporter() *exporter {
 		}}
 }
 
-// handshake12 is what both sides of a DTLS 1.2 handshake agree on.
+// handshake12 is the state that both sides of a DTLS 1.2 handshake share.
 type handshake12 struct {
 	*secrets12
 	*transcript
@@ -34,13 +35,13 @@ type handshake12 struct {
 	keys     keyBlock
 	resumed  bool
 	finished finishedPair
-	unbound  bool // the client does not have RFC 5746: there will be no renegotiation
+	unbound  bool // the client does not support RFC 5746, so there is no renegotiation
 
-	state ConnectionState // becomes the connection's when the handshake is complete
+	state ConnectionState // becomes that of the connection when the handshake is complete
 }
 
-// A finishedPair is the content of the Finished messages of both sides, to
-// which the next handshake is bound. RFC 5746, Section 3.1.
+// A finishedPair holds the verify_data of both sides, to which the next handshake is bound. See RFC
+// 5746, Section 3.1.
 type finishedPair struct{ client, server []byte }
 
 func (f finishedPair) both() []byte { return slices.Concat(f.client, f.server) }
@@ -56,7 +57,7 @@ func newHandshake12(t *transcript) handshake12 {
 	return handshake12{secrets12: new(secrets12), transcript: t}
 }
 
-// hellos takes what the two hello messages say.
+// hellos stores the values of the two hello messages.
 func (hs *handshake12) hellos(c *Conn, client *clientHello, server *serverHello,
 	suite *cipherSuite) {
 	hs.suite = suite
@@ -72,17 +73,16 @@ func (hs *handshake12) hellos(c *Conn, client *clientHello, server *serverHello,
 	c.form = messageForm{version: VersionDTLS12, kx: suite.kx}
 }
 
-// deriveMaster makes the master secret from the handshake up to
-// ClientKeyExchange. RFC 7627, Section 4.
+// deriveMaster derives the master secret from the transcript up to ClientKeyExchange. See RFC 7627,
+// Section 4.
 func (hs *handshake12) deriveMaster(c *Conn, preMaster []byte) error {
 	hs.master = extendedMasterSecret(hs.suite.hash, preMaster, hs.transcript.sum())
 	clear(preMaster)
 	return hs.useMaster(c)
 }
 
-// useMaster gives the driver the secret that both ends export, since the peer
-// may use it from now on (RFC 6083, Section 4.8), and makes the keys of the
-// next epoch.
+// useMaster passes the next endpoint pair shared secret to the driver, because the peer may use it
+// from now on (RFC 6083, Section 4.8), and derives the keys of the next epoch.
 func (hs *handshake12) useMaster(c *Conn) error {
 	hs.prf = newPRF12(hs.suite.hash, hs.master)
 	label := c.config.endpointSecretLabel(VersionDTLS12)
@@ -103,9 +103,9 @@ func (hs *handshake12) useMaster(c *Conn) error {
 	return err
 }
 
-// switchSecret queues what RFC 6083, Sections 4.7 and 4.8, asks for before our ChangeCipherSpec. A
-// ticket, too, goes under the new secret, so that the peer can release the old one as soon as it
-// has our Finished, and need not wait for another flush.
+// switchSecret queues what RFC 6083, Sections 4.7 and 4.8, requires before ChangeCipherSpec. It
+// comes before a NewSessionTicket too: the peer can then release the old secret as soon as it has
+// received Finished, without waiting for another acknowledgement.
 func (hs *handshake12) switchSecret(c *Conn) {
 	if c.closing {
 		return // see Conn.send
@@ -114,7 +114,7 @@ func (hs *handshake12) switchSecret(c *Conn) {
 	c.push(EventActivateKey)
 }
 
-// finish queues our ChangeCipherSpec and Finished, after switchSecret.
+// finish queues ChangeCipherSpec and Finished, after switchSecret.
 func (hs *handshake12) finish(c *Conn) error {
 	if c.closing {
 		return nil // see Conn.send
@@ -124,7 +124,7 @@ func (hs *handshake12) finish(c *Conn) error {
 		key, iv = hs.keys.serverKey, hs.keys.serverIV
 	}
 	epoch, err := newWriteEpoch12(hs.suite, c.written.number+1, key, iv)
-	clear(hs.keys.whole) // those of the other direction are in use already
+	clear(hs.keys.whole) // the keys of the other direction are in use already
 	if err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func (hs *handshake12) finish(c *Conn) error {
 	return hs.send(c, &finished{hs.verifyData(c.isClient)})
 }
 
-// verifyData is the content of the next Finished message.
+// verifyData returns the verify_data of the next Finished message.
 func (hs *handshake12) verifyData(byClient bool) []byte {
 	data := finished12(hs.prf, byClient, hs.transcript.sum())
 	if byClient {
@@ -144,24 +144,23 @@ func (hs *handshake12) verifyData(byClient bool) []byte {
 	return data
 }
 
-// peerFinished checks the Finished message of the peer.
+// peerFinished verifies the peer's Finished message.
 func (hs *handshake12) peerFinished(c *Conn, m message, raw handshakeMessage) error {
 	f, ok := m.(*finished)
 	if !ok {
 		return unexpectedMessage(m, typeFinished)
 	}
 	if !c.in.messages.empty() {
-		return unexpected("more of the handshake after Finished")
+		return unexpected("handshake data after Finished")
 	}
 	if !hmac.Equal(f.verifyData, hs.verifyData(!c.isClient)) {
-		return misbehaved(AlertDecryptError, "Finished does not fit the handshake")
+		return misbehaved(AlertDecryptError, "Finished does not match the handshake")
 	}
 	hs.received(raw)
 	return nil
 }
 
-// authenticated is called once in each handshake, when it is known who the
-// peer is.
+// authenticated is called once in each handshake, as soon as the peer is authenticated.
 func (hs *handshake12) authenticated(c *Conn) error {
 	if c.agreed.HandshakeComplete {
 		if err := hs.samePeer(c); err != nil {
@@ -171,9 +170,9 @@ func (hs *handshake12) authenticated(c *Conn) error {
 	return c.config.verifyConnection(&hs.state)
 }
 
-// samePeer is for renegotiations: who the peer is does not change unless the
-// caller allows it, and what the application was told not at all. What the
-// hello messages leave out stays as it is: OpenSSL sends ALPN only once.
+// samePeer enforces in a renegotiation that the peer keeps its identity, unless the caller allows a
+// change, and that the values which the application has seen do not change. A value that the hello
+// messages omit stays as it is: OpenSSL sends ALPN only in the first handshake.
 func (hs *handshake12) samePeer(c *Conn) error {
 	old, new := &c.agreed, &hs.state
 	if new.ServerName == "" {
@@ -183,13 +182,13 @@ func (hs *handshake12) samePeer(c *Conn) error {
 		new.NegotiatedProtocol = old.NegotiatedProtocol
 	}
 	if new.ServerName != old.ServerName || new.NegotiatedProtocol != old.NegotiatedProtocol {
-		return illegal("renegotiation changes the server's name or the protocol")
+		return illegal("peer changed the server name or the protocol in a renegotiation")
 	}
 	if old.identity() == new.identity() {
 		return nil
 	}
 	if c.config.OnPeerChanged == nil {
-		return untrusted(AlertIllegalParameter, "renegotiation changes who the peer is")
+		return untrusted(AlertIllegalParameter, "peer changed its identity in a renegotiation")
 	}
 	if err := c.config.OnPeerChanged(*old, *new); err != nil {
 		return untrusted(AlertBadCertificate, "Config.OnPeerChanged: %w", err)
@@ -197,10 +196,10 @@ func (hs *handshake12) samePeer(c *Conn) error {
 	return nil
 }
 
-// complete queues the end of the handshake: what is agreed holds from when all
-// of our part has been handed out. Whoever sends Finished last waits until that has
-// arrived: the peer has to keep what comes before it on another stream, and
-// OpenSSL throws all but a little of that away.
+// complete queues the end of the handshake. The negotiated state takes effect once everything that
+// this side sends has been handed out. The side that sends the last Finished waits until it has
+// arrived: the peer must buffer application data that arrives earlier on another stream, and
+// OpenSSL drops most of it.
 func (hs *handshake12) complete(c *Conn) {
 	if c.isClient == hs.resumed {
 		c.push(EventAwaitDry)
@@ -216,19 +215,20 @@ func (hs *handshake12) complete(c *Conn) {
 	})
 }
 
-// boundTo checks renegotiation_info of the peer against the handshake before,
-// which is none at first. RFC 5746, Sections 3.4 to 3.7.
+// boundTo checks the peer's renegotiation_info against the previous handshake, if there was one.
+// See RFC 5746, Sections 3.4 to 3.7.
 func boundTo(previous, info []byte) error {
 	if !hmac.Equal(previous, info) {
-		return misbehaved(AlertHandshakeFailure, "renegotiation_info does not fit the handshake before")
+		return misbehaved(AlertHandshakeFailure,
+			"renegotiation_info does not match the previous handshake")
 	}
 	return nil
 }
 
-// requestInfo12 tells callbacks written for crypto/tls what a server asks for.
+// requestInfo12 converts a CertificateRequest for callbacks of crypto/tls.
 func requestInfo12(m *certificateRequest12) *tls.CertificateRequestInfo {
 	info := &tls.CertificateRequestInfo{AcceptableCAs: m.authorities, Version: tls.VersionTLS12}
-	// RFC 5246, Section 7.4.4: the schemes are limited by the types of keys.
+	// RFC 5246, Section 7.4.4: certificate_types restricts the signature schemes.
 	for _, scheme := range m.schemes {
 		s, ok := lookupSignature(scheme)
 		rsa := ok && s.hash != 0 && s.curve == nil

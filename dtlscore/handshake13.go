@@ -5,27 +5,27 @@ import (
 	"crypto/tls"
 )
 
-// handshake13 is what both sides of a DTLS 1.3 handshake have. RFC 9147,
-// Section 5; RFC 8446, Section 7.1.
+// handshake13 is the state that both sides of a DTLS 1.3 handshake share. See RFC 9147, Section 5,
+// and RFC 8446, Section 7.1.
 type handshake13 struct {
 	keySchedule
 	*transcript
 	suite        *cipherSuite
 	clientRandom [randomLen]byte
 
-	psk       *offeredPSK // that was agreed on, nil if certificates authenticate
+	psk       *offeredPSK // nil if certificates authenticate
 	handshake handshakeSecret
 	master    masterSecret
 	traffic   trafficPair // of epoch 2
 
 	application trafficPair // of epoch 3
-	read, write recordForm  // likewise, from and to the peer
+	read, write recordForm  // of epoch 3, from and to the peer
 	export      *exporter
 
-	state ConnectionState // becomes the connection's when the handshake is complete
+	state ConnectionState // becomes that of the connection when the handshake is complete
 }
 
-// A trafficPair is the traffic secrets of both directions.
+// A trafficPair holds the traffic secrets of both directions.
 type trafficPair struct{ client, server []byte }
 
 func (p *trafficPair) forget() {
@@ -47,7 +47,7 @@ func (hs *handshake13) forget() {
 	hs.export.forget()
 }
 
-// forgetStages overwrites what nothing is derived from after the handshake.
+// forgetStages overwrites the secrets that are needed during the handshake only.
 func (hs *handshake13) forgetStages() {
 	hs.psk.forget()
 	hs.handshake.forget()
@@ -55,7 +55,7 @@ func (hs *handshake13) forgetStages() {
 	hs.traffic.forget()
 }
 
-// choose takes what the first answer of the server settles.
+// choose stores what the server's first message determines.
 func (hs *handshake13) choose(c *Conn, client *clientHello, suite *cipherSuite) {
 	hs.suite, hs.keySchedule = suite, newKeySchedule(suite.hash)
 	hs.clientRandom = client.random
@@ -72,8 +72,8 @@ func (hs *handshake13) agree(client *clientHello, suite *cipherSuite) {
 	hs.state.MaxRead, hs.state.MaxWrite = maxPlaintext, maxPlaintext
 }
 
-// deriveHandshake goes from the hellos to epoch 2, in both directions. shared
-// is the result of the key agreement.
+// deriveHandshake derives the keys of epoch 2 from the hello messages, for both directions. shared
+// is the result of the key exchange.
 func (hs *handshake13) deriveHandshake(c *Conn, shared []byte) error {
 	early := hs.early(hs.psk.secret())
 	hs.handshake = early.handshake(shared)
@@ -87,9 +87,9 @@ func (hs *handshake13) deriveHandshake(c *Conn, shared []byte) error {
 	if err := hs.log(c, "SERVER_HANDSHAKE_TRAFFIC_SECRET", hs.traffic.server); err != nil {
 		return err
 	}
-	// Bytes before and after a change of keys must not become one message.
+	// A handshake message must not span a key change. RFC 8446, Section 5.1.
 	if !c.in.messages.empty() {
-		return unexpected("more of the handshake in the record with the last plaintext message")
+		return unexpected("handshake data after the last plaintext message in its record")
 	}
 	read, err := hs.readEpoch(c, epochHandshake)
 	if err != nil {
@@ -104,7 +104,7 @@ func (hs *handshake13) deriveHandshake(c *Conn, shared []byte) error {
 	return nil
 }
 
-// readEpoch makes the keys with which the peer writes in an epoch.
+// readEpoch returns the keys of an epoch in which the peer sends.
 func (hs *handshake13) readEpoch(c *Conn, number uint64) (*protection13, error) {
 	keys, form := hs.epochKeys(number, !c.isClient), usualForm
 	defer keys.forget()
@@ -118,7 +118,7 @@ func (hs *handshake13) readEpoch(c *Conn, number uint64) (*protection13, error) 
 	return p, nil
 }
 
-// writeEpoch makes the keys with which we write in an epoch.
+// writeEpoch returns the keys of an epoch in which this side sends.
 func (hs *handshake13) writeEpoch(c *Conn, number uint64) (*writeEpoch, error) {
 	keys, form := hs.epochKeys(number, c.isClient), usualForm
 	defer keys.forget()
@@ -143,32 +143,31 @@ func (hs *handshake13) log(c *Conn, label string, secret []byte) error {
 	return nil
 }
 
-// finished is the Finished message of one side, in the place of the
-// transcript where it stands.
+// finished returns the Finished message of one side. The transcript must end just before it.
 func (hs *handshake13) finished(byClient bool) *finished {
 	return &finished{hs.finished13(hs.traffic.of(byClient), hs.transcript.sum())}
 }
 
-// peerFinished checks the Finished message of the peer.
+// peerFinished verifies the peer's Finished message.
 func (hs *handshake13) peerFinished(c *Conn, m message, raw handshakeMessage) error {
 	f, ok := m.(*finished)
 	if !ok {
 		return unexpectedMessage(m, typeFinished)
 	}
 	if !c.in.messages.empty() {
-		return unexpected("more of the handshake in the record with Finished")
+		return unexpected("handshake data in the same record after Finished")
 	}
 	if !hmac.Equal(f.verifyData, hs.finished(!c.isClient).verifyData) {
-		return misbehaved(AlertDecryptError, "Finished does not fit the handshake")
+		return misbehaved(AlertDecryptError, "Finished does not match the handshake")
 	}
 	hs.received(raw)
 	c.in.maxRecord = maxUnifiedHeaderLen + hs.read.maxCiphertext()
 	return nil
 }
 
-// deriveMaster goes on from the server's Finished, and gives the driver the
-// secret that both ends export: the peer may use it as soon as it has that
-// Finished. RFC 6083, Section 4.8.
+// deriveMaster derives the secrets that follow the server's Finished, and passes the endpoint pair
+// shared secret to the driver: the peer may use it as soon as it has received that Finished. See
+// RFC 6083, Section 4.8.
 func (hs *handshake13) deriveMaster(c *Conn) error {
 	hs.master = hs.handshake.master()
 	hs.handshake.forget()
@@ -193,7 +192,7 @@ func (hs *handshake13) deriveMaster(c *Conn) error {
 	return nil
 }
 
-// prove sends Certificate and CertificateVerify. RFC 8446, Section 4.4.
+// prove sends Certificate and CertificateVerify. See RFC 8446, Section 4.4.
 func (hs *handshake13) prove(c *Conn, own *credential, scheme tls.SignatureScheme, withStaple bool,
 	context string) error {
 	shown := new(certificate13)
@@ -216,8 +215,8 @@ func (hs *handshake13) prove(c *Conn, own *credential, scheme tls.SignatureSchem
 	return nil
 }
 
-// chain returns what a Certificate of the peer shows. requested is the message
-// that had to ask for what is in its extensions.
+// chain returns the credential in the peer's Certificate message. requested are the extensions of
+// the message that requested it, which limit the extensions in the answer.
 func (m *certificate13) chain(rawKey bool, requested *extensions, in place) (*peerCredential,
 	error) {
 	if len(m.context) > 0 {
@@ -236,8 +235,8 @@ func (m *certificate13) chain(rawKey bool, requested *extensions, in place) (*pe
 	return parsePeerCredential(rawKey, der)
 }
 
-// complete queues the end of the handshake: what is agreed holds from when all
-// of our part has been handed out.
+// complete queues the end of the handshake. The negotiated state takes effect once everything that
+// this side sends has been handed out.
 func (hs *handshake13) complete(c *Conn) {
 	hs.forgetStages()
 	c.pushThen(func() error {
@@ -248,7 +247,7 @@ func (hs *handshake13) complete(c *Conn) {
 		c.agreed = hs.state
 		c.handshaking = false
 		c.in.warnings = 0
-		if !c.isClient { // for a client, confirm says when
+		if !c.isClient { // confirm does this for a client
 			c.pushComplete()
 		}
 		c.pushThen(c.receiveHeld)

@@ -7,8 +7,8 @@ const (
 	maxSessionIDLen = 32
 )
 
-// helloRetryRandom marks a ServerHello as a HelloRetryRequest: SHA-256 of
-// "HelloRetryRequest". RFC 8446, Section 4.1.3.
+// helloRetryRandom is the random of a HelloRetryRequest: the SHA-256 hash of "HelloRetryRequest".
+// See RFC 8446, Section 4.1.3.
 var helloRetryRandom = [randomLen]byte{
 	0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11,
 	0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
@@ -16,15 +16,15 @@ var helloRetryRandom = [randomLen]byte{
 	0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
 }
 
-// downgradeTLS12 ends the random of a server that could do version 1.3 but
-// was asked for less. RFC 8446, Section 4.1.3.
+// downgradeTLS12 ends the random of a server that supports DTLS 1.3 but negotiates DTLS 1.2. See
+// RFC 8446, Section 4.1.3.
 const downgradeTLS12 = "DOWNGRD\x01"
 
-// downgradeTLS11 is its like for versions before 1.2, which a client must
-// know as well.
+// downgradeTLS11 is the value for earlier versions, which a client must reject too.
 const downgradeTLS11 = "DOWNGRD\x00"
 
-// clientHello is RFC 9147, Section 5.3; for version 1.2 RFC 6347, Section 4.2.1.
+// clientHello is the ClientHello message. See RFC 9147, Section 5.3, and for DTLS 1.2 RFC 6347,
+// Section 4.2.1.
 type clientHello struct {
 	version            uint16 // legacy_version
 	random             [randomLen]byte
@@ -63,9 +63,8 @@ func (m *clientHello) parse(body []byte) error {
 	return m.extensions.parseOptional(s, inClientHello)
 }
 
-// bindersLen is the size of the list of binders at the end of the message,
-// with the list's own length. The binders cover everything before it.
-// RFC 8446, Section 4.2.11.2.
+// bindersLen returns the size of the list of binders at the end of the message, including its
+// length field. The binders cover everything before it. See RFC 8446, Section 4.2.11.2.
 func (m *clientHello) bindersLen() int {
 	n := 2
 	for _, binder := range m.binders {
@@ -88,8 +87,8 @@ func (*serverHello) typ() handshakeType { return typeServerHello }
 // isRetry reports whether the message is a HelloRetryRequest.
 func (m *serverHello) isRetry() bool { return m.random == helloRetryRandom }
 
-// place says which extensions the message may have. A message is of version
-// 1.3 if it has supported_versions.
+// place returns the place that determines which extensions the message may have. A message with
+// supported_versions is of DTLS 1.3.
 func (m *serverHello) place(isVersion13 bool) place {
 	switch {
 	case m.isRetry():
@@ -124,7 +123,7 @@ func (m *serverHello) parse(body []byte) error {
 	return m.extensions.parseOptional(s, m.place(listsExtension(s, extSupportedVersions)))
 }
 
-// helloVerifyRequest is RFC 6347, Section 4.2.1.
+// helloVerifyRequest is the HelloVerifyRequest message. See RFC 6347, Section 4.2.1.
 type helloVerifyRequest struct {
 	version uint16
 	cookie  []byte
@@ -146,7 +145,7 @@ func (m *helloVerifyRequest) parse(body []byte) error {
 	return nil
 }
 
-// encryptedExtensions is RFC 8446, Section 4.3.1.
+// encryptedExtensions is the EncryptedExtensions message. See RFC 8446, Section 4.3.1.
 type encryptedExtensions struct{ extensions }
 
 func (*encryptedExtensions) typ() handshakeType { return typeEncryptedExtensions }

@@ -8,32 +8,32 @@ import (
 	"slices"
 )
 
-// SetContext says what callbacks of crypto/tls's types find in the Context and the Conn of their
-// [tls.ClientHelloInfo], and in the Context of their [tls.CertificateRequestInfo]. Without it, or
-// with a nil context, the context is [context.Background] and Conn is nil.
+// SetContext sets the Context and the Conn of the [tls.ClientHelloInfo], and the Context of the
+// [tls.CertificateRequestInfo], that callbacks receive. By default, or with a nil ctx, the context
+// is [context.Background] and Conn is nil.
 func (c *Conn) SetContext(ctx context.Context, conn net.Conn) {
 	c.callbackContext, c.callbackConn = ctx, conn
 }
 
-// authoritiesKey is where the context of a ClientHelloInfo has the certificate_authorities of the
-// client.
+// authoritiesKey is the context key of the client's certificate_authorities in a ClientHelloInfo.
 type authoritiesKey struct{}
 
 // AcceptableCAs returns the certificate authorities that a client names in its ClientHello (RFC
-// 8446, Section 4.2.4), for Config.GetCertificate and Config.GetConfigForClient, whose parameter
-// info is: the DER of their names, as in [tls.CertificateRequestInfo].AcceptableCAs. It is nil for
-// a client that names none, which takes any. The caller must not change it.
+// 8446, Section 4.2.4), as DER-encoded names, like [tls.CertificateRequestInfo].AcceptableCAs. info
+// is the argument of Config.GetCertificate or Config.GetConfigForClient. The result is nil if the
+// client names no authorities, which means that it accepts any. The caller must not modify the
+// result.
 func AcceptableCAs(info *tls.ClientHelloInfo) [][]byte {
 	ctx := info.Context()
 	if ctx == nil {
-		return nil // not one of ours
+		return nil // not made by this package
 	}
 	names, _ := ctx.Value(authoritiesKey{}).([][]byte)
 	return names
 }
 
-// clientHelloInfo tells callbacks written for crypto/tls about the client. Versions have the
-// numbers of TLS there. retried says that hello answers a HelloRetryRequest.
+// clientHelloInfo describes the client to callbacks of crypto/tls, which use the version numbers of
+// TLS. retried reports whether hello answers a HelloRetryRequest.
 func (c *Conn) clientHelloInfo(hello *clientHello, retried bool) *tls.ClientHelloInfo {
 	info := &tls.ClientHelloInfo{
 		CipherSuites:     hello.suites,
@@ -52,10 +52,10 @@ func (c *Conn) clientHelloInfo(hello *clientHello, retried bool) *tls.ClientHell
 	for _, t := range hello.seen {
 		info.Extensions = append(info.Extensions, uint16(t))
 	}
-	setHidden(info, "HelloRetryRequest", retried) // a field since Go 1.26
+	setHidden(info, "HelloRetryRequest", retried) // an exported field since Go 1.26
 	setHidden(info, "ctx", context.WithValue(c.contextOfCallbacks(), authoritiesKey{},
 		hello.certificateAuthorities))
-	setHidden(info, "config", c.config.tls()) // what SupportsCertificate takes into account
+	setHidden(info, "config", c.config.tls()) // used by SupportsCertificate
 	return info
 }
 
@@ -66,8 +66,8 @@ func (c *Conn) contextOfCallbacks() context.Context {
 	return context.Background()
 }
 
-// tls returns the part of c by which [tls.ClientHelloInfo.SupportsCertificate] judges. Whether c
-// has certificates does not count: Config.GetConfigForClient may be about to give some.
+// tls returns the part of c that [tls.ClientHelloInfo.SupportsCertificate] uses. It ignores whether
+// c has certificates: Config.GetConfigForClient may return a Config that has some.
 func (c *Config) tls() *tls.Config {
 	config := &tls.Config{CurvePreferences: c.groups(VersionDTLS12), CipherSuites: c.wantedSuites()}
 	for _, v := range implementedVersions {
@@ -80,8 +80,8 @@ func (c *Config) tls() *tls.Config {
 	return config
 }
 
-// versionOfTLS returns the version of TLS on which a version of DTLS is based, 0 if it is not
-// known.
+// versionOfTLS returns the TLS version on which a DTLS version is based, or 0 if the version is
+// unknown.
 func versionOfTLS(version uint16) uint16 {
 	switch version {
 	case VersionDTLS13:
@@ -94,9 +94,9 @@ func versionOfTLS(version uint16) uint16 {
 	return 0
 }
 
-// setHidden sets a field of one of crypto/tls's types that has no other way to be set. Callbacks
-// written for crypto/tls call the methods that depend on it. A Go release that renames the field
-// breaks TestClientHelloInfo and TestCertificateRequestInfo, and nothing else.
+// setHidden sets an unexported field of a crypto/tls type, on which methods depend that callbacks
+// call. A Go release that renames the field breaks only TestClientHelloInfo and
+// TestCertificateRequestInfo.
 func setHidden[T any](info any, name string, value T) {
 	field := reflect.ValueOf(info).Elem().FieldByName(name)
 	if field.IsValid() && field.Type() == reflect.TypeFor[T]() {

@@ -5,16 +5,16 @@ import (
 	"strconv"
 )
 
-// Protocol versions, as they are written on the wire.
+// Protocol versions, as encoded on the wire.
 const (
 	VersionDTLS12 uint16 = 0xfefd // RFC 6347
 	VersionDTLS13 uint16 = 0xfefc // RFC 9147
 
-	versionDTLS10 uint16 = 0xfeff // RFC 8996: only recognised, to be refused by name
+	versionDTLS10 uint16 = 0xfeff // RFC 8996: recognized only to be refused by name
 )
 
-// VersionName returns “DTLS 1.2” or “DTLS 1.3”, or “0xNNNN” for a version that is not
-// known, as [tls.VersionName] does for TLS.
+// VersionName returns "DTLS 1.2" or "DTLS 1.3", or "0xNNNN" for an unknown version, as
+// [tls.VersionName] does for TLS.
 func VersionName(version uint16) string {
 	switch version {
 	case versionDTLS10:
@@ -27,8 +27,8 @@ func VersionName(version uint16) string {
 	return fmt.Sprintf("0x%04X", version)
 }
 
-// Cipher suites. There is no suite here without authenticated encryption, and
-// none without forward secrecy but the two of RFC 5487.
+// Cipher suites. All provide authenticated encryption, and all but the two of RFC 5487 provide
+// forward secrecy.
 const (
 	TLS_AES_128_GCM_SHA256       uint16 = 0x1301 // RFC 8446, DTLS 1.3
 	TLS_AES_256_GCM_SHA384       uint16 = 0x1302
@@ -51,7 +51,7 @@ const (
 	scsvFallback          uint16 = 0x5600 // RFC 7507
 )
 
-// A contentType is the type of a record. RFC 9147, Section 4.
+// A contentType is the content type of a record. See RFC 9147, Section 4.
 type contentType uint8
 
 const (
@@ -78,7 +78,7 @@ func (t contentType) String() string {
 	return "content type " + strconv.Itoa(int(t))
 }
 
-// A handshakeType is the type of a handshake message. RFC 9147, Section 5.2.
+// A handshakeType is the type of a handshake message. See RFC 9147, Section 5.2.
 type handshakeType uint8
 
 const (
@@ -126,7 +126,7 @@ func (t handshakeType) String() string {
 	return "handshake message of type " + strconv.Itoa(int(t))
 }
 
-// An extensionType names an extension. Their codecs are in extensions.go.
+// An extensionType is the type of an extension; exttable.go has their codecs.
 type extensionType uint16
 
 const (
@@ -154,18 +154,18 @@ const (
 	extEncryptedClientHello    extensionType = 0xfe0d // RFC 9849; ignored
 	extRenegotiationInfo       extensionType = 0xff01 // RFC 5746
 
-	// draft-ietf-tls-super-jumbo-record-limit-03. IANA has assigned no number yet: this one is for
-	// private use (RFC 8446, Section 11), and will be another when there is an RFC.
+	// draft-ietf-tls-super-jumbo-record-limit-03. IANA has not assigned a number yet. This one is
+	// reserved for private use (RFC 8446, Section 11) and will change when there is an RFC.
 	extLargeRecordSizeLimit extensionType = 0xff4c
 )
 
-// Certificate types, RFC 7250.
+// Certificate types. See RFC 7250.
 const (
 	certTypeX509         uint8 = 0
 	certTypeRawPublicKey uint8 = 2
 )
 
-// Values of psk_key_exchange_modes, RFC 8446, Section 4.2.9.
+// Values of psk_key_exchange_modes. See RFC 8446, Section 4.2.9.
 const (
 	pskModeKE    uint8 = 0 // no forward secrecy
 	pskModeDHEKE uint8 = 1

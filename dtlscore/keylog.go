@@ -5,11 +5,11 @@ import (
 	"sync"
 )
 
-// keyLogMu orders the writes of all connections: Configs may share a KeyLogWriter, as in
-// crypto/tls.
+// keyLogMu serializes the writes of all connections: as in crypto/tls, Configs may share a
+// KeyLogWriter.
 var keyLogMu sync.Mutex
 
-// logSecret writes a line of NSS's key log format, in one call.
+// logSecret writes one line of the NSS key log format, in a single call.
 func (c *Config) logSecret(label string, clientRandom, secret []byte) error {
 	if c.KeyLogWriter == nil {
 		return nil

@@ -7,37 +7,36 @@ import (
 	"hash"
 )
 
-// labelPrefix stands before every label, without a space: RFC 9147, Section 5.9.
+// labelPrefix precedes every label, without a space: RFC 9147, Section 5.9.
 const labelPrefix = "dtls13"
 
-// A keySchedule is the functions of RFC 8446, Section 7.1, with one hash. The
-// secrets that come of it are typed, so that each is used for what it is for.
+// A keySchedule implements RFC 8446, Section 7.1, with one hash function. Each stage's secret has a
+// type of its own, so that it cannot be used for another purpose.
 type keySchedule struct {
 	hash   crypto.Hash
-	prefix string // labelPrefix, but for vectors of TLS
+	prefix string // labelPrefix, except in tests with TLS vectors
 }
 
 func newKeySchedule(hash crypto.Hash) keySchedule { return keySchedule{hash, labelPrefix} }
 
-// extract is HKDF-Extract. A secret or salt that is missing is a string of zeros.
+// extract is HKDF-Extract. A nil secret or salt is a string of zeros.
 func (k keySchedule) extract(salt, secret []byte) []byte {
 	if secret == nil {
 		secret = make([]byte, k.hash.Size())
 	}
 	prk, err := hkdf.Extract(k.hash.New, secret, salt)
 	if err != nil {
-		panic("dtlscore: " + err.Error()) // only for keys below 112 bits, where FIPS 140 is enforced
+		panic("dtlscore: " + err.Error()) // only for keys below 112 bits where FIPS 140 is enforced
 	}
 	return prk
 }
 
-// An expander derives secrets from one, with HKDF-Expand. It is made once for
-// each secret, because to set the key takes as long as to use it. It is not safe
-// for concurrent use.
+// An expander derives secrets from one secret with HKDF-Expand. It is created once for each secret,
+// because setting the key takes as long as using it. It is not safe for concurrent use.
 type expander struct {
 	keySchedule
 	secret []byte
-	mac    hash.Hash // HMAC with the secret
+	mac    hash.Hash // HMAC keyed with the secret
 	used   bool
 }
 
@@ -63,7 +62,7 @@ func (x *expander) expandLabel(label string, context []byte, n int) []byte {
 	return x.expand(info, n)
 }
 
-// expand is RFC 5869, Section 2.3, for up to 255 blocks.
+// expand implements RFC 5869, Section 2.3, for up to 255 blocks.
 func (x *expander) expand(info []byte, n int) []byte {
 	size := x.hash.Size()
 	out := make([]byte, 0, (n+size-1)/size*size)
@@ -81,29 +80,29 @@ func (x *expander) expand(info []byte, n int) []byte {
 	return out[:n:n]
 }
 
-// deriveSecret is Derive-Secret, of a hash instead of the messages.
+// deriveSecret is Derive-Secret, with a transcript hash instead of messages.
 func (x *expander) deriveSecret(label string, transcriptHash []byte) []byte {
 	return x.expandLabel(label, transcriptHash, x.hash.Size())
 }
 
-// emptyHash is the hash of nothing.
+// emptyHash returns the hash of the empty string.
 func (k keySchedule) emptyHash() []byte { return k.hash.New().Sum(nil) }
 
-// An earlySecret comes of the pre-shared key.
+// An earlySecret is derived from the pre-shared key.
 type earlySecret struct{ *expander }
 
-// A handshakeSecret comes of the earlySecret and the key agreement.
+// A handshakeSecret is derived from the earlySecret and the shared secret of the key exchange.
 type handshakeSecret struct{ *expander }
 
-// A masterSecret comes of the handshakeSecret.
+// A masterSecret is derived from the handshakeSecret.
 type masterSecret struct{ *expander }
 
-// early starts the schedule, with nil if there is no pre-shared key.
+// early begins the schedule. psk is nil if there is no pre-shared key.
 func (k keySchedule) early(psk []byte) earlySecret {
 	return earlySecret{k.keyed(k.extract(nil, psk))}
 }
 
-// binderKey is the base key of the binder for the pre-shared key.
+// binderKey returns the base key of the pre-shared key's binder.
 func (s earlySecret) binderKey(external bool) []byte {
 	label := "res binder"
 	if external {
@@ -112,14 +111,15 @@ func (s earlySecret) binderKey(external bool) []byte {
 	return s.deriveSecret(label, s.emptyHash())
 }
 
-// handshake goes on with the result of the key agreement, nil if there was none.
+// handshake returns the next stage. shared is the result of the key exchange, nil if there was
+// none.
 func (s earlySecret) handshake(shared []byte) handshakeSecret {
 	salt := s.deriveSecret("derived", s.emptyHash())
 	defer clear(salt)
 	return handshakeSecret{s.keyed(s.extract(salt, shared))}
 }
 
-// The transcripts of the following two end with the ServerHello.
+// The transcripts of the next two functions end with the ServerHello.
 
 func (s handshakeSecret) clientTraffic(transcriptHash []byte) []byte {
 	return s.deriveSecret("c hs traffic", transcriptHash)
@@ -129,14 +129,14 @@ func (s handshakeSecret) serverTraffic(transcriptHash []byte) []byte {
 	return s.deriveSecret("s hs traffic", transcriptHash)
 }
 
-// master goes on to the last stage.
+// master returns the last stage.
 func (s handshakeSecret) master() masterSecret {
 	salt := s.deriveSecret("derived", s.emptyHash())
 	defer clear(salt)
 	return masterSecret{s.keyed(s.extract(salt, nil))}
 }
 
-// The transcripts of the following three end with the server's Finished.
+// The transcripts of the next three functions end with the server's Finished.
 
 func (s masterSecret) clientTraffic(transcriptHash []byte) []byte {
 	return s.deriveSecret("c ap traffic", transcriptHash)
@@ -150,17 +150,17 @@ func (s masterSecret) exporter(transcriptHash []byte) []byte {
 	return s.deriveSecret("exp master", transcriptHash)
 }
 
-// resumption has a transcript that ends with the client's Finished.
+// resumption returns the resumption master secret. The transcript ends with the client's Finished.
 func (s masterSecret) resumption(transcriptHash []byte) []byte {
 	return s.deriveSecret("res master", transcriptHash)
 }
 
-// resumptionPSK is the key of a ticket. RFC 8446, Section 4.6.1.
+// resumptionPSK returns the pre-shared key of a ticket. See RFC 8446, Section 4.6.1.
 func (k keySchedule) resumptionPSK(resumption, nonce []byte) []byte {
 	return k.keyed(resumption).expandLabel("resumption", nonce, k.hash.Size())
 }
 
-// nextTraffic is the traffic secret after a KeyUpdate. RFC 8446, Section 7.2.
+// nextTraffic returns the traffic secret after a KeyUpdate. See RFC 8446, Section 7.2.
 func (k keySchedule) nextTraffic(traffic []byte) []byte {
 	return k.keyed(traffic).expandLabel("traffic upd", nil, k.hash.Size())
 }
@@ -174,7 +174,8 @@ func (k *trafficKeys) forget() {
 	clear(k.sn)
 }
 
-// trafficKeys is RFC 8446, Section 7.3, and RFC 9147, Section 4.2.3.
+// trafficKeys derives keys from a traffic secret. See RFC 8446, Section 7.3, and RFC 9147, Section
+// 4.2.3.
 func (k keySchedule) trafficKeys(kind aeadKind, traffic []byte) trafficKeys {
 	x := k.keyed(traffic)
 	return trafficKeys{
@@ -184,8 +185,8 @@ func (k keySchedule) trafficKeys(kind aeadKind, traffic []byte) trafficKeys {
 	}
 }
 
-// finished13 is the content of Finished, or a binder. baseKey is the traffic
-// secret of the sender in the handshake, or a binderKey. RFC 8446, Section 4.4.4.
+// finished13 returns the verify_data of a Finished message, or a binder. baseKey is the sender's
+// handshake traffic secret, or a binder key. See RFC 8446, Section 4.4.4.
 func (k keySchedule) finished13(baseKey, transcriptHash []byte) []byte {
 	key := k.keyed(baseKey).expandLabel("finished", nil, k.hash.Size())
 	defer clear(key)
@@ -194,7 +195,7 @@ func (k keySchedule) finished13(baseKey, transcriptHash []byte) []byte {
 	return mac.Sum(nil)
 }
 
-// export13 is RFC 8446, Section 7.5. No context is the same as an empty one.
+// export13 is the exporter of RFC 8446, Section 7.5. A nil context is the same as an empty one.
 func (k keySchedule) export13(exporter []byte, label string, context []byte, n int) ([]byte,
 	error) {
 	if len(k.prefix)+len(label) > 255 {

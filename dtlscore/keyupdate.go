@@ -5,22 +5,22 @@ import (
 	"slices"
 )
 
-// maxEpoch13 is the last epoch in which we write. RFC 9147, Section 8.
+// maxEpoch13 is the last epoch in which this side sends. See RFC 9147, Section 8.
 const maxEpoch13 = 1<<48 - 1
 
-// keyUpdates is what goes on with new keys. RFC 9147, Section 8.
+// keyUpdates is the state of key updates. See RFC 9147, Section 8.
 type keyUpdates struct {
-	pending  bool         // a KeyUpdate of ours is not acknowledged
-	sentIn   recordNumber // of it, once it was handed out
-	awaiting bool         // the peer was asked to follow, and has not
-	owed     bool         // another one has to follow
-	ask      bool         // and asks the peer to follow
+	pending  bool         // our KeyUpdate is not acknowledged yet
+	sentIn   recordNumber // its record, once it has been handed out
+	awaiting bool         // the peer was asked to update its keys, and has not done so yet
+	owed     bool         // another KeyUpdate must follow
+	ask      bool         // which asks the peer to update its keys
 
-	followed bool   // application data was sent after the last one, before its keys were used
-	data     uint64 // records of it in the present epoch that do not count for that
+	followed bool   // application data was sent between the last KeyUpdate and the use of its keys
+	data     uint64 // records of application data in the present epoch at the last KeyUpdate
 }
 
-// A KeyUpdateRequest says whether a KeyUpdate asks the peer to change its keys too. RFC 8446,
+// A KeyUpdateRequest says whether a KeyUpdate asks the peer to update its keys too. See RFC 8446,
 // Section 4.6.3.
 type KeyUpdateRequest uint8
 
@@ -29,18 +29,16 @@ const (
 	UpdateRequested
 )
 
-// KeyUpdate changes the keys in which this side writes, and asks the peer to do
-// the same or not. The keys change when the peer has
-// acknowledged it; application data may be sent meanwhile. Only DTLS 1.3 has
-// this; see [Conn.Renegotiate] for 1.2. The secrets of [EventInstallKey] and of the
-// exporter stay as they are: RFC 8446, Section 7.5.
+// KeyUpdate changes the keys that this side sends with, and may ask the peer to do the same. The
+// keys change when the peer has acknowledged the KeyUpdate; application data may be sent meanwhile.
+// Only DTLS 1.3 supports it; see [Conn.Renegotiate] for DTLS 1.2. The secrets of [EventInstallKey]
+// and of the exporter do not change: RFC 8446, Section 7.5.
 //
-// It fails with [ErrMisuse] if the connection is not open or of another
-// version, and with [ErrKeysUsedUp] after some 2^16 messages of the handshake
-// and after it. It fails with ErrMisuse too after 32 at once and one in ten seconds while no
-// application data is sent between, because the peer would take more for an attack. Such errors
-// do not end the connection. If an update is under way
-// already there is nothing to do, or as little as is needed to ask the peer.
+// If an update is in progress, KeyUpdate does nothing, or only what is needed to ask the peer. It
+// fails with [ErrMisuse] if the connection is not open or not of DTLS 1.3, and with [ErrKeysUsedUp]
+// after some 2^16 handshake messages. Without application data between them, 32 updates may follow
+// each other, and then one every ten seconds; a further one fails with ErrMisuse, because the peer
+// could take it for an attack. These errors do not end the connection.
 func (c *Conn) KeyUpdate(request KeyUpdateRequest) error {
 	ask := request == UpdateRequested
 	s, ok := c.state.(*open13)
@@ -50,7 +48,7 @@ func (c *Conn) KeyUpdate(request KeyUpdateRequest) error {
 	case !c.agreed.HandshakeComplete || c.closing || c.peerClosed:
 		return misuse("KeyUpdate on a connection that is not open")
 	case !ok:
-		return misuse("KeyUpdate on a connection of another version than 1.3")
+		return misuse("KeyUpdate on a connection that is not of DTLS 1.3")
 	case s.unconfirmed:
 		return misuse("KeyUpdate before the server has answered the handshake")
 	case s.usedUp(c):
@@ -59,8 +57,8 @@ func (c *Conn) KeyUpdate(request KeyUpdateRequest) error {
 		return nil
 	}
 	if !s.updates.followedByData(c.written) && !s.begun.allow(c.config.time(), ownNews, newsInterval) {
-		return misuse("KeyUpdate more than %d times at once and then once in %v, with no "+
-			"application data between", ownNews, newsInterval)
+		return misuse("KeyUpdate too often without application data: more than %d times, and then "+
+			"more than once in %v", ownNews, newsInterval)
 	}
 	if err := s.update(c, ask); err != nil {
 		return c.fail(err)
@@ -72,9 +70,9 @@ func (s *open13) usedUp(c *Conn) bool {
 	return c.written.number >= maxEpoch13 || c.nextSendSeq == math.MaxUint16
 }
 
-// update sends a KeyUpdate, or makes one follow the one that is under way.
-// What was sent in the epoch before this one has all arrived before the
-// peer may forget its keys: that is what the flush is for.
+// update sends a KeyUpdate, or schedules one after the update in progress. It first waits until
+// everything that was sent in the previous epoch has arrived, because the peer may then discard the
+// keys of that epoch.
 func (s *open13) update(c *Conn, ask bool) error {
 	u := &s.updates
 	if u.pending {
@@ -96,15 +94,15 @@ func (u *keyUpdates) followedByData(present *writeEpoch) bool {
 	return u.followed || present.data() > u.data
 }
 
-// advance puts the next traffic secret in the place of one.
+// advance replaces a traffic secret with the next one.
 func (s *open13) advance(traffic *[]byte) {
 	next := s.nextTraffic(*traffic)
 	clear(*traffic)
 	*traffic = next
 }
 
-// acknowledged takes an ACK, and reports whether it was the one for our
-// KeyUpdate: from here on the new keys are used.
+// acknowledged handles an ACK. If it acknowledges our KeyUpdate, acknowledged switches to the new
+// keys and returns true.
 func (s *open13) acknowledged(c *Conn, records []recordNumber) (bool, error) {
 	u := &s.updates
 	if !u.pending || u.sentIn.epoch == 0 || !slices.Contains(records, u.sentIn) {
@@ -129,12 +127,12 @@ func (s *open13) acknowledged(c *Conn, records []recordNumber) (bool, error) {
 	return true, nil
 }
 
-// peerUpdates handles a KeyUpdate of the peer. Keys before the present ones are
-// forgotten now: the peer has flushed what it sent with them. RFC 9147, Section
-// 8, lets it go on in the present ones until it has our ACK.
+// peerUpdates handles a KeyUpdate from the peer. It discards the keys before the present ones,
+// because everything that the peer sent with them has arrived. The peer may use the present keys
+// until it has our ACK: RFC 9147, Section 8.
 func (s *open13) peerUpdates(c *Conn, m *keyUpdate) error {
 	if !c.in.messages.empty() {
-		return unexpected("more of the handshake in the record with KeyUpdate")
+		return unexpected("handshake data in the same record after KeyUpdate")
 	}
 	if s.updates.awaiting {
 		s.updates.awaiting = false
@@ -161,8 +159,8 @@ func (s *open13) peerUpdates(c *Conn, m *keyUpdate) error {
 	if err := c.sendACK(); err != nil {
 		return err
 	}
-	// "MUST NOT send its own KeyUpdate if that would cause it to exceed these
-	// limits and SHOULD instead ignore" the wish.
+	// RFC 9147, Section 8: an endpoint "MUST NOT send its own KeyUpdate if that would cause it to
+	// exceed these limits and SHOULD instead ignore" the request.
 	if !m.updateRequested || s.usedUp(c) {
 		return nil
 	}

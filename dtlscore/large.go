@@ -2,10 +2,10 @@ package dtlscore
 
 import "encoding/binary"
 
-// This file is draft-ietf-tls-super-jumbo-record-limit-03: each end may say in
-// large_record_size_limit how large an inner plaintext it takes in records of
-// application data of version 1.3. If both do, the length in the header of
-// such records, where there is one, is an integer of variable size.
+// This file implements draft-ietf-tls-super-jumbo-record-limit-03. Each side may announce in
+// large_record_size_limit how large an inner plaintext it accepts in application data records of
+// DTLS 1.3. If both do, the length field in the header of such records, if present, is a
+// variable-size integer.
 
 // Bounds of large_record_size_limit.
 const (
@@ -16,19 +16,18 @@ const (
 // MaxLargePlaintext is the largest [Config].MaxMessageSize.
 const MaxLargePlaintext = maxLargeLimit - 1
 
-// A recordForm is what protected records of version 1.3 look like in one
-// direction of an epoch.
+// A recordForm is the format of protected DTLS 1.3 records in one direction of an epoch.
 type recordForm struct {
-	large bool // large_record_size_limit was agreed
+	large bool // large_record_size_limit was negotiated
 	limit int  // bytes of inner plaintext: content, type and padding
 }
 
-// usualForm is that of RFC 9147, Section 4. Records of the handshake always have it.
+// usualForm is the format of RFC 9147, Section 4, which records of the handshake always have.
 var usualForm = recordForm{limit: maxInnerPlaintext}
 
-// maxCiphertext is how much may follow the header. RFC 8446, Section 5.2, leaves room for
-// algorithms with more expansion than ours. Where a limit was agreed, no more than that limit needs
-// is read, so that whoever overruns it is not given memory for it.
+// maxCiphertext returns the largest number of bytes after the header. RFC 8446, Section 5.2, allows
+// more expansion than our algorithms have. With a negotiated limit, however, no more is accepted
+// than the limit requires, so that a peer cannot make this side allocate memory beyond it.
 func (f recordForm) maxCiphertext() int {
 	if f.large {
 		return f.limit + aeadTagLen
@@ -36,7 +35,7 @@ func (f recordForm) maxCiphertext() int {
 	return maxCiphertext13
 }
 
-// Sizes of a length, in the two top bits of its first byte. RFC 9420, Section 2.1.2.
+// Encodings of a length, in the two top bits of its first byte. See RFC 9420, Section 2.1.2.
 const (
 	varuint1 = 0b00 // below maxVaruint1
 	varuint2 = 0b01
@@ -46,10 +45,10 @@ const (
 	maxVaruint2 = 1<<14 - 1
 )
 
-// maxUnifiedHeaderLen has a length of four bytes.
+// maxUnifiedHeaderLen is the size of a header with a length of four bytes.
 const maxUnifiedHeaderLen = 1 + 2 + 4
 
-// lengthLen is how many bytes of the header the length n takes.
+// lengthLen returns how many bytes the header uses for the length n.
 func (f recordForm) lengthLen(n int) int {
 	switch {
 	case !f.large || n > maxVaruint1 && n <= maxVaruint2:
@@ -60,7 +59,7 @@ func (f recordForm) lengthLen(n int) int {
 	return 4
 }
 
-// putLength writes the length n of a large form into b, which has as many bytes as it takes.
+// putLength writes the length n of a large record into b, whose size is lengthLen(n).
 func (f recordForm) putLength(b []byte, n int) {
 	switch len(b) {
 	case 1:
@@ -72,21 +71,21 @@ func (f recordForm) putLength(b []byte, n int) {
 	}
 }
 
-// readLength reads a length and says how many bytes it takes. A record whose length is not in the
-// smallest size, or in one that does not exist, counts as too large.
+// readLength parses a length, and returns its encoded size too. A length that is not in its
+// shortest encoding, or in one that does not exist, is treated as too large.
 func (f recordForm) readLength(b []byte) (n, size int, err error) {
 	if len(b) == 0 || !f.large && len(b) < 2 {
-		return 0, 0, malformed("record without its length")
+		return 0, 0, malformed("record ends inside its length field")
 	}
 	if !f.large {
 		return int(binary.BigEndian.Uint16(b)), 2, nil
 	}
 	kind := b[0] >> 6
 	if kind > varuint4 {
-		return 0, 0, misbehaved(AlertRecordOverflow, "record with a length of no size that there is")
+		return 0, 0, misbehaved(AlertRecordOverflow, "record with an invalid encoding of its length")
 	}
 	if size = 1 << kind; len(b) < size {
-		return 0, 0, malformed("record without its length")
+		return 0, 0, malformed("record ends inside its length field")
 	}
 	n = int(b[0] & 0b0011_1111)
 	for _, c := range b[1:size] {
@@ -98,19 +97,20 @@ func (f recordForm) readLength(b []byte) (n, size int, err error) {
 	return n, size, nil
 }
 
-// A large_record_size_limit is kept as it came: its number is one for private use, so that an
-// end that does not ask for the extension cannot know what another means by it.
+// The body of large_record_size_limit is kept uninterpreted. The number of the extension is one for
+// private use, so a peer may use it for something else, which matters only if this side uses the
+// extension.
 
-// largeLimit is the body of large_record_size_limit, nil if c does not ask for it.
+// largeLimit returns the body of large_record_size_limit, or nil if the Config does not use it.
 func (c *Config) largeLimit() []byte {
 	if c.MaxMessageSize <= maxPlaintext {
 		return nil
 	}
-	return binary.BigEndian.AppendUint32(nil, uint32(c.MaxMessageSize)+1) // and the type
+	return binary.BigEndian.AppendUint32(nil, uint32(c.MaxMessageSize)+1) // plus the content type
 }
 
-// agreeOnLarge takes the peer's large_record_size_limit, which has to come with
-// ours. Each direction has a limit of its own.
+// agreeOnLarge handles the peer's large_record_size_limit. It takes effect only if this side sent
+// one too. Each direction has its own limit.
 func (hs *handshake13) agreeOnLarge(c *Conn, peers []byte) error {
 	if len(peers) != 4 {
 		return malformed("%v of %d bytes", extLargeRecordSizeLimit, len(peers))
@@ -125,8 +125,8 @@ func (hs *handshake13) agreeOnLarge(c *Conn, peers []byte) error {
 	return nil
 }
 
-// onlyOneLimit checks that a server answers at most one of the three
-// extensions about the size of records.
+// onlyOneLimit checks that a server answers with at most one of the three extensions about the size
+// of records.
 func (e *extensions) onlyOneLimit() error {
 	n := 0
 	for _, t := range e.seen {
@@ -141,14 +141,14 @@ func (e *extensions) onlyOneLimit() error {
 	return nil
 }
 
-// MaxRecord returns how many bytes the largest record has that Receive takes now. It grows, if
-// large records were agreed on, when the peer's Finished is verified, before [EventPeerFinished]:
-// nobody who is not authenticated yet can make a driver keep more.
+// MaxRecord returns the size of the largest record that Receive accepts at present. If large
+// records were negotiated, it increases when the peer's Finished is verified, before
+// [EventPeerFinished]. So an unauthenticated peer cannot make a driver buffer more.
 func (c *Conn) MaxRecord() int { return max(recordHeaderLen+maxCiphertext12, c.in.maxRecord) }
 
-// RecordSize returns the size that a record has by what it begins with, so that a driver that gets
-// it in parts can put them where the whole fits. It is 0 as long as that is not known, at most
-// MaxRecord, and may turn out to be wrong.
+// RecordSize returns the size of a record from its first bytes, so that a driver that receives a
+// record in parts can allocate a buffer for all of it. The result is 0 while start is too short,
+// and at most MaxRecord. It is not authenticated and may be wrong.
 func (c *Conn) RecordSize(start []byte) int {
 	if len(start) == 0 || !isUnified(start[0]) || start[0]&unifiedLength == 0 {
 		return 0

@@ -6,14 +6,13 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 )
 
-// handshakeHeaderLen is the size of the header of each handshake message and
-// of each fragment of one.
+// handshakeHeaderLen is the size of the header of a handshake message or fragment.
 const handshakeHeaderLen = 12
 
-// A handshakeHeader precedes each fragment of a message. RFC 9147, Section 5.2.
+// A handshakeHeader precedes each fragment of a message. See RFC 9147, Section 5.2.
 type handshakeHeader struct {
 	typ            handshakeType
-	length         int // of the whole message, without its header
+	length         int // of the whole message, without the header
 	seq            uint16
 	fragmentOffset int
 	fragmentLength int
@@ -28,8 +27,8 @@ func (h handshakeHeader) append(b []byte) []byte {
 		byte(h.fragmentLength>>16), byte(h.fragmentLength>>8), byte(h.fragmentLength))
 }
 
-// parseFragment takes one fragment off the front of the content of a handshake
-// record, of which rest is left.
+// parseFragment parses the first fragment in the content of a handshake record, and returns what
+// follows it in rest.
 func parseFragment(b []byte) (h handshakeHeader, fragment, rest []byte, err error) {
 	if len(b) < handshakeHeaderLen {
 		return h, nil, nil, malformed("handshake record ends inside a message header")
@@ -54,24 +53,23 @@ func parseFragment(b []byte) (h handshakeHeader, fragment, rest []byte, err erro
 
 // A message is the body of a handshake message.
 //
-// What parse keeps aliases the body that it was given. An error of parse is a
-// protocolError: decode_error for what has not the form of the message,
-// illegal_parameter for values that are forbidden whatever was agreed.
+// A parsed message may alias the body that parse was given. Errors from parse are protocolErrors:
+// decode_error for a syntax error, and illegal_parameter for a value that is never allowed.
 type message interface {
 	typ() handshakeType
 	marshal(b *cryptobyte.Builder)
 	parse(body []byte) error
 }
 
-// A messageForm is what must have been agreed for some messages to be read.
+// A messageForm is the negotiated state on which the format of messages depends.
 type messageForm struct {
-	version       uint16 // 0 before it is agreed; then there are only hellos
+	version       uint16 // 0 before it is negotiated; then there are only hello messages
 	kx            keyExchange
-	rawPublicKeys bool // the sender's certificate type, RFC 7250
+	rawPublicKeys bool // the sender's certificate type: RFC 7250
 }
 
-// newMessage returns an empty message of a type, or nil if there is no such
-// message in the agreed version.
+// newMessage returns an empty message of a type, or nil if the negotiated version has no such
+// message.
 func newMessage(t handshakeType, form messageForm) message {
 	switch t {
 	case typeClientHello:
@@ -130,11 +128,11 @@ func newMessage(t handshakeType, form messageForm) message {
 	return nil
 }
 
-// parseMessage reads a whole message.
+// parseMessage parses the body of a complete message.
 func parseMessage(t handshakeType, body []byte, form messageForm) (message, error) {
 	m := newMessage(t, form)
 	if m == nil {
-		return nil, unexpected("%v, which does not exist in what was agreed", t)
+		return nil, unexpected("%v, which the negotiated version does not have", t)
 	}
 	if err := m.parse(body); err != nil {
 		return nil, err
@@ -142,13 +140,12 @@ func parseMessage(t handshakeType, body []byte, form messageForm) (message, erro
 	return m, nil
 }
 
-// typicalMessageLen is room for most messages, so that they need not be moved
-// while they are written.
+// typicalMessageLen is enough capacity for most messages, so that their buffer does not have to
+// grow.
 const typicalMessageLen = 256
 
-// appendMessage appends a message, header and body, in one fragment. It fails
-// if something in it is too long for its field, which is a mistake in what
-// the caller configured.
+// appendMessage appends a message, header and body, as one fragment. It fails if a value is too
+// long for its field, which is an error in the Config.
 func appendMessage(dst []byte, seq uint16, m message) ([]byte, error) {
 	start := len(dst)
 	dst = append(slices.Grow(dst, typicalMessageLen), make([]byte, handshakeHeaderLen)...)
@@ -166,8 +163,8 @@ func appendMessage(dst []byte, seq uint16, m message) ([]byte, error) {
 	return out, nil
 }
 
-// The following are shorthands for cryptobyte: they read a vector with a
-// length in front, and keep its bytes.
+// The following functions supplement cryptobyte. They read a vector with a length prefix, and alias
+// its bytes.
 
 func readVector8(s *cryptobyte.String, out *[]byte) bool {
 	return s.ReadUint8LengthPrefixed((*cryptobyte.String)(out))
@@ -193,8 +190,7 @@ func addVector24(b *cryptobyte.Builder, v []byte) {
 	b.AddUint24LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes(v) })
 }
 
-// readUint16s reads a vector of 16-bit numbers, of which there must be at
-// least one. RFC 8446, Section 3.4.
+// readUint16s reads a vector of at least one 16-bit number. See RFC 8446, Section 3.4.
 func readUint16s[T ~uint16](s *cryptobyte.String, out *[]T) bool {
 	var list cryptobyte.String
 	if !s.ReadUint16LengthPrefixed(&list) || list.Empty() {

@@ -2,24 +2,24 @@ package dtlscore
 
 import "time"
 
-// open13 is a connection of version 1.3 after the handshake.
+// open13 is the state of a DTLS 1.3 connection after the handshake.
 type open13 struct {
 	keySchedule
 	suite      *cipherSuite
-	read       []byte // the traffic secret of the newest epoch of the peer
-	write      []byte // likewise ours
-	resumption []byte // for the keys of tickets
+	read       []byte // the traffic secret of the peer's newest epoch
+	write      []byte // the traffic secret of our newest epoch
+	resumption []byte // the secret from which the keys of tickets are derived
 	resumed    *session
 
-	unconfirmed bool         // as a client: the server may still refuse our last flight
-	finishedIn  recordNumber // then, of our Finished
+	unconfirmed bool         // client: the server may still reject our last flight
+	finishedIn  recordNumber // the record of our Finished, if unconfirmed
 
 	updates keyUpdates
-	news    rateLimit // of messages while no application data comes
-	begun   rateLimit // of KeyUpdates while we send none
+	news    rateLimit // messages of the peer without application data between them
+	begun   rateLimit // our KeyUpdates without application data between them
 }
 
-// open is the state after the handshake.
+// open returns the state after the handshake.
 func (hs *handshake13) open(c *Conn) open13 {
 	s := open13{
 		keySchedule: hs.keySchedule,
@@ -58,18 +58,18 @@ func (s *open13) handle(c *Conn, m message, _ handshakeMessage) (state, error) {
 	return nil, unexpectedMessage(m)
 }
 
-// What a peer may send without application data between: so many messages at
-// once, and one more each time that the interval has passed. Attack E5.
+// Limits for the peer's messages without application data between them: a burst, and one more after
+// each interval. Attack E5.
 const (
 	newsBurst    = 64
 	newsInterval = 10 * time.Second
 
-	// We send fewer, for they may reach the peer faster than we sent them, and other
-	// implementations take no more (BoringSSL).
+	// This side sends fewer. They may reach the peer closer together than they were sent, and other
+	// implementations (BoringSSL) accept no more than this.
 	ownNews = newsBurst / 2
 )
 
-// countNews is called for each message that is not an answer.
+// countNews counts a message from the peer that is not an answer.
 func (s *open13) countNews(c *Conn, m message) error {
 	progress := c.in.v13.progress
 	c.in.v13.progress = false
@@ -79,8 +79,8 @@ func (s *open13) countNews(c *Conn, m message) error {
 	return nil
 }
 
-// confirm is called for what a server sends in an epoch of application data only when
-// it has verified our Finished.
+// confirm is called when the server has sent something that it sends only after it has verified our
+// Finished.
 func (s *open13) confirm(c *Conn) {
 	if s.unconfirmed {
 		s.unconfirmed = false

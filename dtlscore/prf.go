@@ -13,14 +13,14 @@ const (
 	verifyDataLen12 = 12
 )
 
-// A prf12 is the pseudorandom function of version 1.2 with one secret. RFC 5246,
-// Section 5. It is made once for each secret, because to set the key takes as
-// long as to use it. It is not safe for concurrent use.
+// A prf12 is the pseudorandom function of DTLS 1.2, keyed with a secret. See RFC 5246, Section 5.
+// It is created once for each secret, because setting the key takes as long as using it. It is not
+// safe for concurrent use.
 type prf12 struct{ mac hash.Hash }
 
 func newPRF12(hash crypto.Hash, secret []byte) prf12 { return prf12{hmac.New(hash.New, secret)} }
 
-// expand returns n bytes, with as many seeds as one likes.
+// expand returns n bytes. The seed is the concatenation of the label and seeds.
 func (p prf12) expand(label string, n int, seeds ...[]byte) []byte {
 	seed := make([]byte, 0, len(label)+4*randomLen)
 	seed = append(seed, label...)
@@ -44,13 +44,13 @@ func (p prf12) expand(label string, n int, seeds ...[]byte) []byte {
 	}
 }
 
-// extendedMasterSecret is RFC 7627, Section 4.
+// extendedMasterSecret derives the master secret. See RFC 7627, Section 4.
 func extendedMasterSecret(hash crypto.Hash, preMaster, sessionHash []byte) []byte {
 	return newPRF12(hash, preMaster).expand("extended master secret", masterSecretLen, sessionHash)
 }
 
-// pskPreMaster joins a pre-shared key and the result of ECDHE, or nil where
-// there is no ECDHE. RFC 4279, Section 2; RFC 5489, Section 2.
+// pskPreMaster returns the premaster secret of a pre-shared key. shared is the result of ECDHE, or
+// nil without ECDHE. See RFC 4279, Section 2, and RFC 5489, Section 2.
 func pskPreMaster(shared, psk []byte) []byte {
 	if shared == nil {
 		shared = make([]byte, len(psk))
@@ -63,7 +63,7 @@ func pskPreMaster(shared, psk []byte) []byte {
 	return append(b, psk...)
 }
 
-// keyBlock is RFC 5246, Section 6.3, for a suite without MAC keys.
+// keyBlock is the key block of a cipher suite without MAC keys. See RFC 5246, Section 6.3.
 type keyBlock struct {
 	whole                []byte
 	clientKey, serverKey []byte
@@ -82,8 +82,8 @@ func newKeyBlock(s *cipherSuite, master prf12, clientRandom,
 	return keyBlock{whole, take(k), take(k), take(iv), take(iv)}
 }
 
-// finished12 is the content of Finished of the client or of the server.
-// RFC 5246, Section 7.4.9.
+// finished12 returns the verify_data of the client's or the server's Finished. See RFC 5246,
+// Section 7.4.9.
 func finished12(master prf12, byClient bool, transcriptHash []byte) []byte {
 	label := "server finished"
 	if byClient {
@@ -92,14 +92,14 @@ func finished12(master prf12, byClient bool, transcriptHash []byte) []byte {
 	return master.expand(label, verifyDataLen12, transcriptHash)
 }
 
-// export12 is the exporter of RFC 5705. A context that is nil is no context,
-// and gives another value than one that is empty.
+// export12 is the exporter of RFC 5705. A nil context means no context, which gives a different
+// result than an empty one.
 func export12(master prf12, clientRandom, serverRandom *[randomLen]byte, label string,
 	context []byte, n int) ([]byte, error) {
 	switch label {
 	case "client finished", "server finished", "master secret", "extended master secret",
 		"key expansion":
-		return nil, misuse("label %q is used by the protocol itself", label)
+		return nil, misuse("label %q is reserved for the protocol", label)
 	}
 	if n < 0 {
 		return nil, misuse("%d bytes cannot be exported", n)

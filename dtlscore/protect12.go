@@ -5,18 +5,18 @@ import (
 	"encoding/binary"
 )
 
-// protection12 protects the records of one direction in one epoch of version
-// 1.2. RFC 5246, Section 6.2.3.3; RFC 5288; RFC 7905.
+// protection12 protects the records of one direction in one epoch of DTLS 1.2. See RFC 5246,
+// Section 6.2.3.3; RFC 5288; and RFC 7905.
 type protection12 struct {
 	aead     cipher.AEAD
 	epoch    uint16
-	explicit bool // the nonce is a salt and 8 bytes that the record carries
+	explicit bool // the nonce is a salt and 8 bytes that the record contains
 	fixedIV  [aeadNonceLen]byte
 
-	scratch [aeadNonceLen + additionalLen12]byte // of open alone
+	scratch [aeadNonceLen + additionalLen12]byte // used by open only
 }
 
-// newProtection12 takes the key and the fixed IV from the key block.
+// newProtection12 uses a key and a fixed IV from the key block.
 func newProtection12(kind aeadKind, epoch uint16, key, fixedIV []byte) (*protection12, error) {
 	aead, err := kind.new(key)
 	if err != nil {
@@ -45,7 +45,8 @@ func (p *protection12) seal(dst []byte, typ contentType, sequence uint64, conten
 	putHeader(dst[start:], typ, number, end-start-recordHeaderLen)
 	body := start + recordHeaderLen
 	if p.explicit {
-		// Never random, and never the same twice: RFC 9325, Section 7.2.1.
+		// The explicit nonce is the record number: it is never random and never repeats. RFC 9325,
+		// Section 7.2.1.
 		binary.BigEndian.PutUint64(dst[body:], number)
 		body += gcmExplicitLen
 	}
@@ -54,8 +55,7 @@ func (p *protection12) seal(dst []byte, typ contentType, sequence uint64, conten
 	return dst[:end]
 }
 
-// open decrypts a fragment of this epoch in place. It is not safe for
-// concurrent use.
+// open decrypts a fragment of this epoch in place. It is not safe for concurrent use.
 func (p *protection12) open(h recordHeader, fragment []byte) ([]byte, error) {
 	n := len(fragment) - p.explicitLen() - aeadTagLen
 	if n < 0 {
@@ -78,15 +78,15 @@ func (p *protection12) open(h recordHeader, fragment []byte) ([]byte, error) {
 	return content, nil
 }
 
-// inputs writes the nonce and the additional data for n bytes of content into
-// scratch. With GCM explicit is what the record carries of the nonce; with
-// ChaCha20 it is the record's number, and is combined with the fixed IV.
+// inputs writes the nonce and the additional data for n bytes of content to scratch. With GCM,
+// explicit is the part of the nonce in the record. With ChaCha20 it is the record number, which is
+// XORed with the fixed IV.
 func (p *protection12) inputs(
 	scratch []byte, typ contentType, version uint16, number, explicit uint64, n int,
 ) (nonce, additional []byte) {
 	scratch = scratch[:aeadNonceLen+additionalLen12]
 	nonce, additional = scratch[:aeadNonceLen:aeadNonceLen], scratch[aeadNonceLen:]
-	putNonce(nonce, &p.fixedIV, explicit) // the tail of the IV is zero with GCM
+	putNonce(nonce, &p.fixedIV, explicit) // with GCM the end of the IV is zero
 	binary.BigEndian.PutUint64(additional, number)
 	additional[8] = byte(typ)
 	binary.BigEndian.PutUint16(additional[9:], version)
@@ -94,9 +94,10 @@ func (p *protection12) inputs(
 	return nonce, additional
 }
 
-// putNonce writes the nonce of a record, whose last 8 bytes are combined with its number.
+// putNonce writes the nonce of a record: the IV with the record number XORed into the last 8 bytes.
 func putNonce(nonce []byte, iv *[aeadNonceLen]byte, number uint64) {
-	// What was just written is not read back, which would wait for it.
+	// The last 8 bytes are computed from the IV: reading back bytes that were just written would
+	// stall the processor.
 	const tail = aeadNonceLen - 8
 	binary.NativeEndian.PutUint32(nonce, binary.NativeEndian.Uint32(iv[:]))
 	binary.BigEndian.PutUint64(nonce[tail:], binary.BigEndian.Uint64(iv[tail:])^number)

@@ -9,31 +9,32 @@ import (
 	"golang.org/x/crypto/chacha20"
 )
 
-// recordNumberSample is how much of the ciphertext makes the mask of the
-// record number.
+// recordNumberSample is the size of the ciphertext sample from which the record number mask is
+// computed.
 const recordNumberSample = 16
 
-// maxInnerPlaintext is content, type and padding. RFC 8446, Section 5.4.
+// maxInnerPlaintext is the size of the content, the content type and the padding. See RFC 8446,
+// Section 5.4.
 const maxInnerPlaintext = maxPlaintext + 1
 
-// protection13 protects the records of one direction in one epoch of version
-// 1.3. RFC 9147, Section 4.
+// protection13 protects the records of one direction in one epoch of DTLS 1.3. See RFC 9147,
+// Section 4.
 type protection13 struct {
 	epoch uint64
 	form  recordForm
 	aead  cipher.AEAD
 	iv    [aeadNonceLen]byte
 
-	// The key for record numbers, RFC 9147, Section 4.2.3.
+	// The key for record numbers. See RFC 9147, Section 4.2.3.
 	snBlock cipher.Block // AES; nil with ChaCha20
 	snKey   [chacha20.KeySize]byte
 
-	// The following belong to open alone.
-	next    uint64 // the highest sequence number that was opened, plus one
+	// The following fields are used by open only.
+	next    uint64 // the highest opened sequence number plus one
 	scratch [recordNumberSample]byte
 }
 
-// newProtection13 takes the keys that come from a traffic secret.
+// newProtection13 uses the keys that are derived from a traffic secret.
 func newProtection13(
 	kind aeadKind, epoch uint64, keys trafficKeys, form recordForm,
 ) (*protection13, error) {
@@ -51,9 +52,9 @@ func newProtection13(
 	return p, nil
 }
 
-// seal implements [sealer]. The header has 16 bits of the sequence number,
-// and the length. No padding is added: the tag alone makes the ciphertext as
-// long as the sample for the record number must be.
+// seal implements [sealer]. The header contains 16 bits of the sequence number and the length. No
+// padding is needed: the tag alone makes the ciphertext as long as the sample for the record number
+// mask must be.
 func (p *protection13) seal(dst []byte, typ contentType, sequence uint64, content []byte) []byte {
 	start, n := len(dst), len(content)+1+aeadTagLen
 	at := start + unifiedHeaderLen
@@ -81,8 +82,8 @@ func (p *protection13) seal(dst []byte, typ contentType, sequence uint64, conten
 	return dst[:end]
 }
 
-// open decrypts a record of this epoch in place, header and all. It is not
-// safe for concurrent use.
+// open decrypts a record of this epoch in place, including its header. It is not safe for
+// concurrent use.
 func (p *protection13) open(h unifiedHeader, record []byte) (typ contentType, sequence uint64,
 	content []byte, err error) {
 	header, body := record[:h.headerLen], record[h.headerLen:]
@@ -104,21 +105,21 @@ func (p *protection13) open(h unifiedHeader, record []byte) (typ contentType, se
 	}
 	inner = bytes.TrimRight(inner, "\x00")
 	if len(inner) == 0 {
-		return 0, 0, nil, unexpected("record with nothing but padding")
+		return 0, 0, nil, unexpected("record contains only padding")
 	}
 	last := len(inner) - 1
 	return contentType(inner[last]), sequence, inner[:last], nil
 }
 
-// nonce is RFC 8446, Section 5.3. The epoch is no part of it, since each has
-// its own key.
+// nonce returns the nonce of RFC 8446, Section 5.3. It does not include the epoch, because each
+// epoch has its own key.
 func (p *protection13) nonce(scratch []byte, sequence uint64) []byte {
 	nonce := scratch[:aeadNonceLen]
 	putNonce(nonce, &p.iv, sequence)
 	return nonce
 }
 
-// mask is what the record number is encrypted with. RFC 9147, Section 4.2.3.
+// mask returns the mask that encrypts the record number. See RFC 9147, Section 4.2.3.
 func (p *protection13) mask(scratch, ciphertext []byte) []byte {
 	mask := scratch[:recordNumberSample]
 	if p.snBlock != nil {
@@ -127,7 +128,7 @@ func (p *protection13) mask(scratch, ciphertext []byte) []byte {
 	}
 	c, err := chacha20.NewUnauthenticatedCipher(p.snKey[:], ciphertext[4:recordNumberSample])
 	if err != nil {
-		panic("dtlscore: " + err.Error()) // only for keys and nonces of the wrong size
+		panic("dtlscore: " + err.Error()) // only if the key or the nonce has the wrong size
 	}
 	c.SetCounter(binary.LittleEndian.Uint32(ciphertext))
 	clear(mask)

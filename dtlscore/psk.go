@@ -7,8 +7,8 @@ import (
 	"crypto/rand"
 )
 
-// Sizes of pre-shared keys and their names in bytes. Keys below 128 bits can
-// be guessed (RFC 9257, Section 4.2), and an empty one is none.
+// Sizes of pre-shared keys and identities in bytes. Keys of less than 128 bits can be guessed: RFC
+// 9257, Section 4.2.
 const (
 	minPSKLen      = 16
 	maxPSKLen      = 1<<16 - 1
@@ -17,12 +17,12 @@ const (
 
 // A PSK is a pre-shared key.
 type PSK struct {
-	Identity []byte // the name of the key, sent without protection
-	Key      []byte // 16 bytes or more, from a random source
+	Identity []byte // the identity of the key, sent unencrypted
+	Key      []byte // at least 16 bytes from a random source
 
-	// Hash is that of the cipher suites that DTLS 1.3 may use the key with:
-	// SHA-256, which 0 means too, or SHA-384. It has to be agreed on with the
-	// key. RFC 8446, Section 4.2.11.
+	// Hash is the hash function of the DTLS 1.3 cipher suites that the key may be used with:
+	// SHA-256, which is also the meaning of 0, or SHA-384. Both sides must use the same. See RFC
+	// 8446, Section 4.2.11.
 	Hash crypto.Hash
 }
 
@@ -35,7 +35,7 @@ func (p *PSK) hash() crypto.Hash {
 
 func (p *PSK) check() error {
 	if len(p.Key) < minPSKLen || len(p.Key) > maxPSKLen {
-		return misuse("a pre-shared key has %d bytes, not %d or more", len(p.Key), minPSKLen)
+		return misuse("a pre-shared key has %d bytes, but needs at least %d", len(p.Key), minPSKLen)
 	}
 	if h := p.hash(); h != crypto.SHA256 && h != crypto.SHA384 {
 		return misuse("a pre-shared key cannot be used with %v", h)
@@ -59,8 +59,8 @@ func (c *Config) clientPSK(hint []byte) (*PSK, error) {
 	return psk, psk.check()
 }
 
-// serverPSK returns the key of a client. If there is none it is a random one,
-// so that an identity cannot be told from a key that is wrong. Attack A12.
+// serverPSK returns the key of a client. For an unknown identity it returns a random key, so that a
+// client cannot tell an unknown identity from a wrong key. Attack A12.
 func (c *Config) serverPSK(identity []byte) (*PSK, error) {
 	psk, err := c.lookupPSK(identity)
 	if psk == nil && err == nil {
@@ -70,9 +70,9 @@ func (c *Config) serverPSK(identity []byte) (*PSK, error) {
 	return psk, err
 }
 
-// lookupPSK returns the key of a client, nil if there is none. One that we use
-// as a client ourselves proves nothing: its user may be us, whose messages
-// someone sends back. That is the Selfie attack, A13; see RFC 9257, Section 4.
+// lookupPSK returns the key of a client, or nil if there is none. It refuses a key that this side
+// also uses as a client: the peer could be an attacker who reflects our own messages. This is the
+// Selfie attack, A13; see RFC 9257, Section 4.
 func (c *Config) lookupPSK(identity []byte) (*PSK, error) {
 	psk, err := c.LookupPSK(identity)
 	if err != nil {
@@ -87,7 +87,8 @@ func (c *Config) lookupPSK(identity []byte) (*PSK, error) {
 			return nil, misuse("Config.GetPSK: %w", err)
 		}
 		if own != nil && bytes.Equal(own.Identity, identity) && hmac.Equal(own.Key, psk.Key) {
-			return nil, misuse("pre-shared key %q is for both roles: each needs one of its own", identity)
+			return nil, misuse("pre-shared key %q is used in both roles: each role needs its own key",
+				identity)
 		}
 	}
 	return psk, psk.check()

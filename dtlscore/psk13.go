@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// maxOfferedPSKs is how many identities of a client are looked at.
+// maxOfferedPSKs is the number of a client's identities that a server looks up.
 const maxOfferedPSKs = 5
 
-// An offeredPSK is a pre-shared key in a ClientHello of version 1.3: one from
-// outside, or the key of a ticket. RFC 8446, Section 4.2.11.
+// An offeredPSK is a pre-shared key that is offered in a ClientHello of DTLS 1.3: an external one,
+// or that of a ticket. See RFC 8446, Section 4.2.11.
 type offeredPSK struct {
 	key      []byte
 	hash     crypto.Hash
 	identity []byte
 	position uint16   // in the ClientHello
-	session  *session // of the ticket; nil if the key is from outside
+	session  *session // of the ticket; nil for an external key
 }
 
-// secret is the key, nil if there is none.
+// secret returns the key, or nil if there is none.
 func (p *offeredPSK) secret() []byte {
 	if p == nil {
 		return nil
@@ -29,15 +29,15 @@ func (p *offeredPSK) secret() []byte {
 	return p.key
 }
 
-// forget overwrites the key of a ticket. One from outside is the caller's.
+// forget overwrites the key of a ticket. An external key belongs to the caller.
 func (p *offeredPSK) forget() {
 	if p != nil && p.session != nil {
 		p.session.forget()
 	}
 }
 
-// binder proves that the client knows the key. transcriptHash goes up to where
-// the binders stand.
+// binder returns the binder, which proves that the client knows the key. transcriptHash covers
+// everything before the list of binders.
 func (p *offeredPSK) binder(transcriptHash []byte) []byte {
 	k := newKeySchedule(p.hash)
 	early := k.early(p.key)
@@ -47,7 +47,7 @@ func (p *offeredPSK) binder(transcriptHash []byte) []byte {
 	return k.finished13(key, transcriptHash)
 }
 
-// use takes what the key says about the peer into the state.
+// use copies what the key says about the peer into the state of the connection.
 func (hs *handshake13) use(p *offeredPSK) error {
 	hs.psk = p
 	if p.session == nil {
@@ -58,10 +58,9 @@ func (hs *handshake13) use(p *offeredPSK) error {
 	return p.session.restore(&hs.state)
 }
 
-// The client's side.
+// The following is the client's side.
 
-// offerPSKs puts the session before and the key from outside into the
-// ClientHello.
+// offerPSKs adds the previous session and the external key to the ClientHello.
 func (s *clientWaitServerHello) offerPSKs(c *Conn) error {
 	if n := s.session; n != nil && n.version == VersionDTLS13 {
 		s.psks = append(s.psks, &offeredPSK{
@@ -80,7 +79,7 @@ func (s *clientWaitServerHello) offerPSKs(c *Conn) error {
 			s.psks = append(s.psks, &offeredPSK{key: psk.Key, hash: psk.hash(), identity: psk.Identity})
 		}
 	}
-	// An identity cannot be empty here, as it can in version 1.2.
+	// Unlike in DTLS 1.2, an identity must not be empty.
 	s.psks = slices.DeleteFunc(s.psks, func(p *offeredPSK) bool { return len(p.identity) == 0 })
 	if len(s.psks) > 0 || c.sessionKey() != "" {
 		s.hello.pskModes = []uint8{pskModeDHEKE}
@@ -88,8 +87,7 @@ func (s *clientWaitServerHello) offerPSKs(c *Conn) error {
 	return c.bindPSKs(s.hello, s.psks, newTranscript())
 }
 
-// bindPSKs writes identities and binders into a ClientHello that is sent next.
-// t is what was sent before.
+// bindPSKs adds identities and binders to a ClientHello. t is the transcript before it.
 func (c *Conn) bindPSKs(hello *clientHello, psks []*offeredPSK, t *transcript) error {
 	hello.identities, hello.binders = nil, nil
 	for i, p := range psks {
@@ -114,8 +112,8 @@ func (c *Conn) bindPSKs(hello *clientHello, psks []*offeredPSK, t *transcript) e
 	return nil
 }
 
-// rebind makes the binders of the second ClientHello, of the keys that fit the
-// cipher suite. RFC 8446, Section 4.1.2.
+// rebind offers the keys again in a second ClientHello, except those that do not fit the cipher
+// suite, with new binders. See RFC 8446, Section 4.1.2.
 func (s *clientHandshake13) rebind(c *Conn) error {
 	s.offered = slices.DeleteFunc(s.offered,
 		func(p *offeredPSK) bool { return p.hash != s.suite.hash })
@@ -139,7 +137,7 @@ func (s *clientHandshake13) acceptPSK(m *serverHello) error {
 	}
 	p := s.offered[m.selectedIdentity]
 	if p.hash != s.suite.hash {
-		return illegal("server chose a pre-shared key that does not fit the cipher suite")
+		return illegal("server chose a pre-shared key that does not match the cipher suite")
 	}
 	if err := s.use(p); err != nil {
 		return misuse("session of Config.SessionCache: %w", err)
@@ -147,12 +145,11 @@ func (s *clientHandshake13) acceptPSK(m *serverHello) error {
 	return nil
 }
 
-// The server's side.
+// The following is the server's side.
 
-// choosePSK looks for a pre-shared key among those of the client that can be
-// used with one of the hashes, and sets s.psk. A key that the client does not
-// prove to know ends the handshake; what is not known is ignored. It is called
-// before the ClientHello is in the transcript.
+// choosePSK looks for one of the client's pre-shared keys that can be used with one of the hashes,
+// and stores it in s.psk. A wrong binder ends the handshake; unknown identities are ignored.
+// choosePSK must be called before the ClientHello is added to the transcript.
 func (s *serverHandshake13) choosePSK(c *Conn, raw handshakeMessage, hashes ...crypto.Hash) error {
 	if !slices.Contains(s.offer.pskModes, pskModeDHEKE) {
 		return nil
@@ -172,8 +169,8 @@ func (s *serverHandshake13) choosePSK(c *Conn, raw handshakeMessage, hashes ...c
 	}
 	if chosen == nil && len(s.offer.identities) > 0 && !c.config.hasCertificates() &&
 		c.config.RawKey == nil {
-		// There is nothing else for the client. Whether it named an unknown key
-		// or did not know the right one must not show: RFC 8446, Appendix E.6.
+		// The client can authenticate with a pre-shared key only. It must not be able to tell an
+		// unknown identity from a wrong key: RFC 8446, Appendix E.6.
 		chosen = &offeredPSK{key: make([]byte, hashes[0].Size()), hash: hashes[0]}
 		rand.Read(chosen.key)
 	}
@@ -190,7 +187,7 @@ func (s *serverHandshake13) choosePSK(c *Conn, raw handshakeMessage, hashes ...c
 	return nil
 }
 
-// lookupPSK returns the key for an identity, nil if there is none.
+// lookupPSK returns the key of an identity, or nil if there is none.
 func (s *serverHandshake13) lookupPSK(c *Conn, identity []byte) (*offeredPSK, error) {
 	if n := s.sessionOf(c, identity); n != nil {
 		return &offeredPSK{key: n.secret, hash: suiteByID(n.suite, VersionDTLS13).hash, session: n}, nil
@@ -205,7 +202,7 @@ func (s *serverHandshake13) lookupPSK(c *Conn, identity []byte) (*offeredPSK, er
 	return &offeredPSK{key: psk.Key, hash: psk.hash(), identity: identity}, nil
 }
 
-// sessionOf returns the session in a ticket, if it may be resumed.
+// sessionOf returns the session of a ticket, or nil if it cannot be resumed.
 func (s *serverHandshake13) sessionOf(c *Conn, ticket []byte) *session {
 	if c.config.TicketKeys == nil {
 		return nil
@@ -223,7 +220,7 @@ func (s *serverHandshake13) sessionOf(c *Conn, ticket []byte) *session {
 	return n
 }
 
-// obfuscatedAge is RFC 8446, Section 4.2.11.1.
+// obfuscatedAge returns obfuscated_ticket_age. See RFC 8446, Section 4.2.11.1.
 func (n *session) obfuscatedAge(now time.Time) uint32 {
 	return uint32(now.UnixMilli()-n.received) + n.ageAdd
 }

@@ -1,23 +1,21 @@
 package dtlscore
 
-// An action is an event that the driver has not taken yet, or work that is
-// done once it has taken all events before.
+// An action is an event that the driver has not taken yet, or deferred work.
 type action struct {
 	kind EventKind
 	data []byte
-	tag  Tag // of EventData and EventPeerFinished
+	tag  Tag // for EventData and EventPeerFinished
 
-	// A record is protected when it is handed out, not when it is queued: what
-	// is dropped because of a failure leaves no gap between the keys in which
-	// the peer listens and those in which it gets the alert. With
-	// EventHandshakeComplete, epoch is what Seal uses from there on.
+	// A record is protected when it is handed out, not when it is queued. So if a failure drops
+	// queued records, the alert still uses keys that the peer has. For EventHandshakeComplete,
+	// epoch is the one that Seal uses from then on.
 	content contentType
 	epoch   *writeEpoch
-	number  *recordNumber // if not nil, gets the number of the record
+	number  *recordNumber // if not nil, is set to the record's number
 
-	// then, if not nil, is done in place of an event. It may queue more.
+	// then, if not nil, is deferred work, which may queue more actions.
 	then func() error
-	step bool // then is in the middle of a flight
+	step bool // the work is in the middle of a flight
 }
 
 func (c *Conn) push(kind EventKind) { c.queue = append(c.queue, action{kind: kind}) }
@@ -26,12 +24,12 @@ func (c *Conn) pushData(kind EventKind, data []byte) {
 	c.queue = append(c.queue, action{kind: kind, data: data})
 }
 
-// pushPeerFinished is called when the record that is received completes the peer's Finished.
+// pushPeerFinished queues EventPeerFinished with the tag of the record that is being received.
 func (c *Conn) pushPeerFinished() {
 	c.queue = append(c.queue, action{kind: EventPeerFinished, tag: c.in.tag})
 }
 
-// pushComplete lets application data out, in the newest epoch.
+// pushComplete queues EventHandshakeComplete, for the newest epoch.
 func (c *Conn) pushComplete() {
 	c.queue = append(c.queue, action{kind: EventHandshakeComplete, epoch: c.written})
 }
@@ -39,27 +37,26 @@ func (c *Conn) pushComplete() {
 // pushRecord queues a record in the newest epoch.
 func (c *Conn) pushRecord(t contentType, content []byte) { c.pushNumbered(t, content, nil) }
 
-// pushNumbered is pushRecord for a record whose number is stored in number when it is handed out,
-// unless that is nil.
+// pushNumbered is like pushRecord, but also stores the record's number in number, if it is not nil,
+// when the record is handed out.
 func (c *Conn) pushNumbered(t contentType, content []byte, number *recordNumber) {
 	c.queue = append(c.queue,
 		action{kind: EventSend, data: content, content: t, epoch: c.written, number: number})
 }
 
-// pushThen queues work that can wait until the events before it are handed
-// out, so that the peer need not wait for it. What the work queues comes at the end of the queue,
-// not in its place: work after which something has to follow at once queues that itself.
+// pushThen defers work until the events before it have been handed out, so that the peer need not
+// wait for it. What f queues goes to the end of the queue, not to the place of f. If something must
+// follow f directly, f has to queue it itself.
 func (c *Conn) pushThen(f func() error) { c.queue = append(c.queue, action{then: f}) }
 
-// pushStep queues work in the middle of a flight, which goes out as a whole: waking the peer for
-// a part of it costs more than the peer could do meanwhile.
+// pushStep defers work in the middle of a flight, which is sent as a whole: to wake the peer for a
+// part of it would cost more than what the peer could do meanwhile.
 func (c *Conn) pushStep(f func() error) { c.queue = append(c.queue, action{then: f, step: true}) }
 
-// Quiet reports whether NextEvent would return nothing now.
+// Quiet reports whether NextEvent would return [EventNone] now.
 func (c *Conn) Quiet() bool { return len(c.queue) == 0 }
 
-// NextEvent returns the next instruction to the driver, of kind [EventNone] if
-// there is none for now.
+// NextEvent returns the next event for the driver, or one of kind [EventNone] if there is none.
 func (c *Conn) NextEvent() Event {
 	for {
 		c.work()
@@ -80,7 +77,7 @@ func (c *Conn) NextEvent() Event {
 				*a.number = recordNumber{a.epoch.number, n}
 			}
 			if c.sent = a.epoch; a.content == contentChangeCipherSpec {
-				c.sent = c.written // the peer takes nothing else after it
+				c.sent = c.written // the peer accepts no other epoch after this record
 			}
 			return Event{Kind: EventSend, Data: record, More: c.inFlight()}
 		case EventHandshakeComplete:
@@ -92,7 +89,8 @@ func (c *Conn) NextEvent() Event {
 	}
 }
 
-// inFlight reports whether what is queued next belongs to the flight of the record before.
+// inFlight reports whether the next action in the queue belongs to the same flight as the last
+// record.
 func (c *Conn) inFlight() bool {
 	rest := c.queue
 	if len(rest) > 0 && rest[0].kind == EventInstallKey {
@@ -101,7 +99,7 @@ func (c *Conn) inFlight() bool {
 	return len(rest) > 0 && (rest[0].step || rest[0].kind == EventSend)
 }
 
-// work does what was left until the events before it were handed out.
+// work runs the deferred work at the head of the queue.
 func (c *Conn) work() {
 	for len(c.queue) > 0 && c.queue[0].then != nil {
 		if err := c.popAction().then(); err != nil {
@@ -114,7 +112,7 @@ func (c *Conn) popAction() action {
 	a := c.queue[0]
 	c.queue[0] = action{}
 	if c.queue = c.queue[1:]; len(c.queue) == 0 {
-		c.queue = nil // an idle connection keeps nothing
+		c.queue = nil // so that an idle connection needs no memory for it
 	}
 	return a
 }

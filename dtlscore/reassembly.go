@@ -5,25 +5,25 @@ import (
 	"slices"
 )
 
-// A handshakeMessage is a message that has arrived in full. It owns its bytes.
+// A handshakeMessage is a message of which all fragments have arrived. It owns its bytes.
 type handshakeMessage struct {
 	typ   handshakeType
 	seq   uint16
-	epoch uint64 // of the records that it came in
-	whole []byte // with a header as if it had not been fragmented
+	epoch uint64 // of the records with its fragments
+	whole []byte // including a header as if it had not been fragmented
 }
 
 func (m handshakeMessage) body() []byte { return m.whole[handshakeHeaderLen:] }
 
-// futureMessages is how many messages may arrive before one that is missing.
-// The transport keeps their order, so that one would do for most peers.
+// futureMessages is the number of messages that may arrive before an earlier one is complete. The
+// transport keeps their order, so one would be enough for most peers.
 const futureMessages = 8
 
-// maxMessageLen is the size that a message may have, by its type. What is not
-// there is not a message that anyone may send.
+// maxMessageLen is the largest size of each type of message. A type that is not in the map is
+// invalid.
 var maxMessageLen = map[handshakeType]int{
 	typeHelloRequest:        0,
-	typeClientHello:         1 << 17, // suites and extensions have 2^16 each
+	typeClientHello:         1 << 17, // cipher suites and extensions have up to 2^16 bytes each
 	typeServerHello:         1 << 16,
 	typeHelloVerifyRequest:  3 + math.MaxUint8,
 	typeNewSessionTicket:    1 << 17,
@@ -32,34 +32,32 @@ var maxMessageLen = map[handshakeType]int{
 	typeServerKeyExchange:   1<<16 + 1<<10, // a hint and a key share
 	typeCertificateRequest:  1 << 17,
 	typeServerHelloDone:     0,
-	typeCertificateVerify:   1 << 12,      // RSA with 8192 bits makes 1024 bytes
+	typeCertificateVerify:   1 << 12,      // an 8192-bit RSA signature has 1024 bytes
 	typeClientKeyExchange:   1<<16 + 1<<9, // an identity and a key share
 	typeFinished:            64,
 	typeCertificateStatus:   1 << 16,
 	typeKeyUpdate:           1,
 }
 
-// A reassembler puts messages together from fragments that come in any
-// order, as often as they like, and hands them out by their message_seq.
-// RFC 9147, Section 5.5.
+// A reassembler assembles messages from fragments, which may arrive in any order and repeatedly,
+// and returns them in the order of message_seq. See RFC 9147, Section 5.5.
 //
-// Memory grows with what has arrived, in steps of a block, and has a bound:
-// futureMessages times the size of the largest message.
+// Memory is allocated in blocks as fragments arrive, up to futureMessages times the size of the
+// largest message.
 type reassembler struct {
-	next    uint32 // message_seq of the message to be handed out next; 2^16 at the end
-	before  uint32 // that at the end of the handshake before; 0 in the first one
+	next    uint32 // message_seq of the next message to return; 2^16 at the end
+	before  uint32 // next at the end of the previous handshake; 0 in the first one
 	pending [futureMessages]*partialMessage
 }
 
-// add takes a fragment. One of a message that was handed out already is
-// dropped, and not answered: nothing is ever lost here, so that nobody can be
-// waiting for us to repeat something.
+// add adds a fragment. It drops a fragment of a message that was returned already. Such a fragment
+// needs no answer: the transport is reliable, so the peer is not waiting for a retransmission.
 func (r *reassembler) add(epoch uint64, h handshakeHeader, fragment []byte) error {
 	if r.next > math.MaxUint16 {
 		return unexpected("%v after the last message_seq", h.typ)
 	}
 	if seq := uint32(h.seq); seq < r.next || r.next == 0 && 0 < seq && seq < r.before {
-		return nil // whatever is in it: D12
+		return nil // whatever it contains: attack D12
 	}
 	limit, known := maxMessageLen[h.typ]
 	if !known {
@@ -68,8 +66,8 @@ func (r *reassembler) add(epoch uint64, h handshakeHeader, fragment []byte) erro
 	if h.length > limit {
 		return malformed("%v of %d bytes", h.typ, h.length)
 	}
-	// A renegotiation begins with its first message. What looks like a later
-	// one belongs to none, and must not wait for one.
+	// A renegotiation begins with message_seq 0. A fragment of a later message belongs to no
+	// handshake, and is not kept.
 	if r.next == 0 && r.before > 0 && h.seq > 0 {
 		return unexpected("%v with message_seq %d between handshakes", h.typ, h.seq)
 	}
@@ -90,8 +88,7 @@ func (r *reassembler) add(epoch uint64, h handshakeHeader, fragment []byte) erro
 		return illegal("fragments of message_seq %d are of %v with %d bytes and %v with %d",
 			h.seq, p.typ, p.length, h.typ, h.length)
 	}
-	// Bytes before and after a change of keys must not become one message.
-	// RFC 8446, Section 5.1.
+	// A handshake message must not span a key change. RFC 8446, Section 5.1.
 	if p.epoch != epoch {
 		return unexpected("fragments of %v in epochs %d and %d", h.typ, p.epoch, epoch)
 	}
@@ -99,7 +96,7 @@ func (r *reassembler) add(epoch uint64, h handshakeHeader, fragment []byte) erro
 	return nil
 }
 
-// take hands out the next message if all of it has arrived.
+// take returns the next message if it is complete.
 func (r *reassembler) take() (handshakeMessage, bool) {
 	p := r.pending[0]
 	if p == nil || p.arrived < p.length {
@@ -112,9 +109,9 @@ func (r *reassembler) take() (handshakeMessage, bool) {
 	return m, true
 }
 
-// repeats reports whether a handshake record has nothing but fragments of
-// messages that were handed out. A peer whose fragments overlap may send the
-// rest of them after its keys have changed.
+// repeats reports whether a handshake record contains only fragments of messages that were returned
+// already. A peer with overlapping fragments may send the rest of them after it has changed its
+// keys.
 func (r *reassembler) repeats(content []byte) bool {
 	for {
 		h, _, rest, err := parseFragment(content)
@@ -127,13 +124,12 @@ func (r *reassembler) repeats(content []byte) bool {
 	}
 }
 
-// empty reports whether no fragment waits for others. Keys may only change
-// while that is so.
+// empty reports whether there are no incomplete messages. Keys may change only then.
 func (r *reassembler) empty() bool {
 	return !slices.ContainsFunc(r.pending[:], func(p *partialMessage) bool { return p != nil })
 }
 
-// restart makes message_seq begin with 0 again, for a renegotiation.
+// restart prepares for a renegotiation, in which message_seq begins with 0 again.
 func (r *reassembler) restart() { *r = reassembler{before: max(r.before, r.next)} }
 
 const blockLen = 1 << 10
@@ -144,17 +140,17 @@ type block struct {
 	have [blockLen / 64]uint64
 }
 
-// A partialMessage is a message of which some bytes have arrived.
+// A partialMessage is a message of which only some bytes have arrived.
 type partialMessage struct {
 	typ     handshakeType
 	length  int
 	epoch   uint64
-	arrived int      // bytes, each counted once
-	whole   []byte   // all of it behind room for a header, if it came in one fragment
+	arrived int      // bytes, without duplicates
+	whole   []byte   // the whole message after space for a header, if it came in one fragment
 	blocks  []*block // otherwise; nil where nothing has arrived
 }
 
-// add takes bytes in. Where they overlap with others the first that came stay.
+// add adds a fragment. Where fragments overlap, the bytes that arrived first are kept.
 func (p *partialMessage) add(offset int, fragment []byte) {
 	if p.arrived == p.length {
 		return
@@ -183,12 +179,12 @@ func (p *partialMessage) add(offset int, fragment []byte) {
 	}
 }
 
-// room is where the message will be, with a header that is not filled in.
+// room returns space for the message, including a header that is not set yet.
 func (p *partialMessage) room() []byte {
 	return make([]byte, handshakeHeaderLen, handshakeHeaderLen+p.length)
 }
 
-// message returns the message, when all of it has arrived.
+// message returns the complete message.
 func (p *partialMessage) message(seq uint16) []byte {
 	m := p.whole
 	if m == nil {

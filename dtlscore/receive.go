@@ -2,27 +2,27 @@ package dtlscore
 
 import "slices"
 
-// Bounds for what a peer may make us keep, or look at without progress.
+// Limits for what a peer can make this side buffer, or process without making progress.
 const (
-	maxHeldRecords = 4096    // of the next epoch, attack E4
-	maxHeldBytes   = 1 << 20 // about a large receive window
-	maxWarnings    = 4       // until application data comes, attack E10
+	maxHeldRecords = 4096    // of the next epoch; attack E4
+	maxHeldBytes   = 1 << 20 // about the size of a large receive window
+	maxWarnings    = 4       // without application data between them; attack E10
 )
 
-// inbound is the direction from the peer to us.
+// inbound is the state of the direction from the peer.
 type inbound struct {
 	epoch       uint16
 	drain       drainReason
-	unconfirmed bool // from ChangeCipherSpec to Finished
+	unconfirmed bool // between ChangeCipherSpec and Finished
 	warnings    uint8
 
-	read     *protection12 // of this epoch; nil if it is 0
-	next     *protection12 // of the epoch after ChangeCipherSpec; nil until its keys are known
-	previous *protection12 // of the epoch before; nil once the handshake is complete
+	read     *protection12 // the present epoch; nil for epoch 0
+	next     *protection12 // the epoch after ChangeCipherSpec; nil until its keys are derived
+	previous *protection12 // the previous epoch; nil once the handshake is complete
 
 	messages reassembler
 
-	tag       Tag          // of the record that is received
+	tag       Tag          // of the record that is being received
 	held      []heldRecord // in order of arrival
 	heldBytes int
 
@@ -33,17 +33,17 @@ type inbound struct {
 	v13 inbound13
 }
 
-// A heldRecord is a whole record that has to wait.
+// A heldRecord is a record that is processed later.
 type heldRecord struct {
 	record []byte
 	tag    Tag
 }
 
-// A Tag is what a driver knows of a message beside its bytes. It is handed out with the events that
-// come of the message ([Event].Tag), and not looked into.
+// A Tag is a value that a driver associates with a message. The events that result from the message
+// return it in [Event].Tag; this package does not interpret it.
 type Tag [2]uint64
 
-// A drainReason is why the driver was told to read all that has arrived.
+// A drainReason is why the driver was asked to read everything that has arrived.
 type drainReason uint8
 
 const (
@@ -52,16 +52,16 @@ const (
 	drainCloseNotify
 )
 
-// Receive takes one message of the transport, which is one record. It returns
-// application data, which is decrypted in place and so aliases record, or nil
-// if there is none. An empty record of application data gives an empty slice
-// that is not nil. Nothing of record is used after Receive has returned.
+// Receive processes one message of the transport, which is one record. It returns application data,
+// which is decrypted in place and therefore aliases record, or nil if the record contains none. For
+// an empty record of application data it returns an empty slice that is not nil. Receive does not
+// retain record.
 //
-// control says that the message came on the ordered control channel, stream 0.
-// Nothing but application data may come elsewhere. RFC 6083, Section 4.4.
+// control reports whether the message arrived in order on stream 0. Only application data may
+// arrive otherwise. See RFC 6083, Section 4.4.
 //
-// Application data of an epoch that is not confirmed yet is kept, up to a
-// limit, and comes out as [EventData] with tag.
+// Application data of an epoch that is not confirmed yet is buffered, up to a limit, and later
+// returned as [EventData] with tag.
 //
 // An error is final, and all later calls return the same one.
 func (c *Conn) Receive(record []byte, control bool, tag Tag) ([]byte, error) {
@@ -81,14 +81,14 @@ func (c *Conn) Receive(record []byte, control bool, tag Tag) ([]byte, error) {
 	return data, nil
 }
 
-// Checkpoints returns how many records Receive has taken before which the peer had everything
-// acknowledged that it had sent: ChangeCipherSpec of a renegotiation, and KeyUpdate. A driver that
-// sees one of them come knows that nothing sent before it may be missing; if something is, it calls
-// [Conn.Fail]. So it does at [EventPeerClosed], when nothing at all may be missing. RFC 6083,
-// Sections 4.7 and 4.9.
+// Checkpoints returns the number of records received so far before which the peer must have waited
+// until everything that it had sent was acknowledged: the ChangeCipherSpec of a renegotiation, and
+// KeyUpdate. When the number increases, everything that the peer sent before must have arrived. If
+// the driver finds that something is missing, it must call [Conn.Fail]. The same applies at
+// [EventPeerClosed]. See RFC 6083, Sections 4.7 and 4.9.
 func (c *Conn) Checkpoints() int { return c.in.checkpoints }
 
-// receive takes a record that just came, or again one that was held.
+// receive processes a record that has just arrived, or one that was held.
 func (c *Conn) receive(record []byte, control, again bool) ([]byte, error) {
 	if c.form.version == VersionDTLS13 && len(record) > 0 && isUnified(record[0]) {
 		return c.receive13(record, control && !again, again)
@@ -114,8 +114,8 @@ func (c *Conn) receive(record []byte, control, again bool) ([]byte, error) {
 	case h.epoch == c.in.epoch && (isData || !changing):
 		return c.open(c.in.read, h, fragment)
 	case h.epoch == c.in.epoch+1 && c.in.next != nil && (isData || changing):
-		// Other streams may be faster than ChangeCipherSpec, and the driver
-		// may find anything while it reads what was sent before.
+		// Application data on other streams may overtake ChangeCipherSpec, and the driver may
+		// receive it while it reads what was sent before.
 		return nil, c.hold(record, again)
 	case h.epoch+1 == c.in.epoch && isData && c.in.previous != nil:
 		return c.open(c.in.previous, h, fragment)
@@ -123,20 +123,21 @@ func (c *Conn) receive(record []byte, control, again bool) ([]byte, error) {
 	return nil, unexpected("%v of epoch %d in epoch %d", h.typ, h.epoch, c.in.epoch)
 }
 
-// peerIsDone reports whether the peer's Finished is verified while the rest of
-// our part has not been handed out. Whatever the peer sends from there on comes
-// after the handshake, such as a close_notify that is found while draining.
+// peerIsDone reports whether the peer's Finished is verified while some of our own flight has not
+// been handed out yet. What the peer sends from then on comes after the handshake, such as a
+// close_notify that the driver reads meanwhile.
 func (c *Conn) peerIsDone() bool {
 	_, open := c.state.(*open12)
 	return open && c.handshaking
 }
 
-// open opens a record and acts on it.
+// open decrypts and processes a record.
 func (c *Conn) open(p *protection12, h recordHeader, content []byte) (data []byte, err error) {
 	if p != nil {
 		if content, err = p.open(h, content); err != nil {
 			if c.in.unconfirmed && c.form.kx.hasPSK() {
-				// RFC 4279, Section 2. It tells nothing about the identity: A12.
+				// RFC 4279, Section 2. The alert does not reveal whether the identity is known:
+				// attack A12.
 				return nil, untrusted(AlertDecryptError, "peer does not have the same pre-shared key")
 			}
 			return nil, err
@@ -144,13 +145,13 @@ func (c *Conn) open(p *protection12, h recordHeader, content []byte) (data []byt
 	}
 	if h.typ == contentApplicationData {
 		if p == nil {
-			return nil, unexpected("application data without protection")
+			return nil, unexpected("unprotected application data")
 		}
 		c.countData()
 		return content, nil
 	}
 	if c.in.drain == drainCloseNotify {
-		return nil, nil // control records come in order: this one was sent after close_notify
+		return nil, nil // control records arrive in order, so the peer sent this one after close_notify
 	}
 	switch h.typ {
 	case contentHandshake:
@@ -163,20 +164,20 @@ func (c *Conn) open(p *protection12, h recordHeader, content []byte) (data []byt
 	return nil, unexpected("%v in version 1.2", h.typ)
 }
 
-// countData is called for each record of application data. An empty one is progress too: it is a
-// message like others, which the peer's application has sent and ours is given (RFC 5246, Section
-// 6.2.1; RFC 8446, Section 5.4).
+// countData is called for each record of application data. An empty record is progress too, because
+// it is a message like any other: the peer's application sent it, and ours receives it (RFC 5246,
+// Section 6.2.1; RFC 8446, Section 5.4).
 func (c *Conn) countData() {
 	c.in.warnings = 0
 	c.in.v13.idleACKs, c.in.v13.progress = 0, true
 }
 
-// receiveChangeCipherSpec has everything read that was sent before. The keys
-// change in PendingRead. RFC 6083, Section 4.7.
+// receiveChangeCipherSpec asks the driver to read everything that was sent before. PendingRead then
+// changes the keys. See RFC 6083, Section 4.7.
 func (c *Conn) receiveChangeCipherSpec(content []byte) error {
 	s, ok := c.state.(keyChangeState)
 	if !ok || c.in.next == nil {
-		return unexpected("ChangeCipherSpec where none was awaited")
+		return unexpected("unexpected ChangeCipherSpec")
 	}
 	if len(content) != 1 || content[0] != 1 {
 		return unexpected("ChangeCipherSpec is not one byte of value 1")
@@ -193,7 +194,7 @@ func (c *Conn) receiveChangeCipherSpec(content []byte) error {
 	return nil
 }
 
-// receiveAlert handles an alert of version 1.2. RFC 5246, Section 7.2.
+// receiveAlert handles an alert in DTLS 1.2. See RFC 5246, Section 7.2.
 func (c *Conn) receiveAlert(content []byte) error {
 	level, alert, err := parseAlert(content)
 	if err != nil {
@@ -212,7 +213,7 @@ func (c *Conn) receiveAlert(content []byte) error {
 	return c.countWarning(alert.String())
 }
 
-// countWarning is for what changes nothing. A few in a row are harmless.
+// countWarning counts a message that has no effect. A few of them in succession are harmless.
 func (c *Conn) countWarning(what string) error {
 	if c.in.warnings++; c.in.warnings > maxWarnings {
 		return unexpected("%d warnings without progress, the last: %s", c.in.warnings, what)
@@ -220,8 +221,8 @@ func (c *Conn) countWarning(what string) error {
 	return nil
 }
 
-// PendingRead tells that Receive was given everything that the transport had when
-// [EventReadPending] was taken.
+// PendingRead tells the Conn that Receive has been passed everything that the transport had
+// received when NextEvent returned [EventReadPending].
 func (c *Conn) PendingRead() error {
 	if c.err != nil {
 		return c.err
@@ -239,10 +240,10 @@ func (c *Conn) PendingRead() error {
 	return nil
 }
 
-// peerCloses ends the peer's direction. Ours goes on until [Conn.Close], as RFC 8446, Section 6.1,
-// has it. RFC 5246, Section 7.2.1, wants an answer at once, "discarding any pending writes". But
-// whoever has sent close_notify because it has asked all that it wanted would take the end that
-// follows for a clean one, and miss our answer. So version 1.2 is as 1.3 here, and as it is in
+// peerCloses ends the peer's direction. Ours stays open until [Conn.Close], as in RFC 8446, Section
+// 6.1. RFC 5246, Section 7.2.1, requires an immediate answer, "discarding any pending writes". But
+// a peer that sends close_notify after its last request would then miss our response, and take the
+// end of the connection for a clean one. So DTLS 1.2 behaves like DTLS 1.3 here, and as in
 // crypto/tls.
 func (c *Conn) peerCloses() {
 	c.peerClosed = true
@@ -251,13 +252,12 @@ func (c *Conn) peerCloses() {
 		e.updating.Store(true) // no KeyUpdate: the peer cannot acknowledge one any more
 	}
 	if !c.renegotiationRefused() && c.handshaking {
-		c.Close() // a renegotiation that has changed keys, perhaps, and cannot be completed
+		c.Close() // a renegotiation that may have changed keys can no longer be completed
 	}
 }
 
-// changeReadKeys starts the epoch whose keys were agreed, and goes through
-// what was held for it: the handshake goes on, application data is held again
-// until it is complete.
+// changeReadKeys begins the next epoch, and processes the records that were held for it. That
+// continues the handshake. Application data is held again until the handshake is complete.
 func (c *Conn) changeReadKeys() error {
 	c.in.previous = c.in.read
 	c.in.read, c.in.next = c.in.next, nil
@@ -266,7 +266,7 @@ func (c *Conn) changeReadKeys() error {
 	return c.receiveHeld()
 }
 
-// completeHandshake lets application data through, in both directions.
+// completeHandshake allows application data in both directions.
 func (c *Conn) completeHandshake() error {
 	c.handshaking = false
 	c.nextSendSeq = 0
@@ -278,8 +278,8 @@ func (c *Conn) completeHandshake() error {
 	return c.receiveHeld()
 }
 
-// receiveHeld goes through what was held. Application data comes out before anything that control
-// records among it ask for: the driver may read while it does that, and what it reads is newer.
+// receiveHeld processes the held records. It queues their application data before the events of
+// control records among them: while the driver executes these it may read newer data.
 func (c *Conn) receiveHeld() error {
 	held := c.in.held
 	c.in.held, c.in.heldBytes = nil, 0
@@ -298,10 +298,10 @@ func (c *Conn) receiveHeld() error {
 	return nil
 }
 
-// hold keeps a record, perhaps again, until its epoch is begun and confirmed.
+// hold keeps a record, possibly again, until its epoch has begun and is confirmed.
 func (c *Conn) hold(record []byte, again bool) error {
-	// A peer that is authenticated may have more under way on other streams while its
-	// Finished is sent again.
+	// An authenticated peer may have more data in flight on other streams while its Finished is
+	// retransmitted.
 	room := 1
 	if c.agreed.HandshakeComplete {
 		room = 16

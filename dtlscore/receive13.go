@@ -2,33 +2,33 @@ package dtlscore
 
 import "slices"
 
-// The epochs of version 1.3. RFC 9147, Section 6.1.
+// Epochs of DTLS 1.3. See RFC 9147, Section 6.1.
 const (
-	epochEarlyData   = 1 // never used here
+	epochEarlyData   = 1 // not supported
 	epochHandshake   = 2
-	epochApplication = 3 // and one more with each KeyUpdate
+	epochApplication = 3 // each KeyUpdate adds one
 )
 
-// maxIdleACKs is how many ACKs that tell nothing a peer may send in a row.
+// maxIdleACKs is the number of ACKs in succession that may acknowledge nothing new.
 const maxIdleACKs = 256
 
-// inbound13 is what the direction from the peer has besides in version 1.3.
+// inbound13 is the part of the inbound state that only DTLS 1.3 has.
 type inbound13 struct {
-	// epochs are those in which the peer may write, oldest first. Handshake
-	// messages are taken in the last alone, other records in all: what was
-	// sent before the keys changed may arrive after it, on another stream.
+	// epochs are the epochs in which the peer may send, oldest first. Handshake messages are
+	// accepted in the last one only, other records in all of them: records on another stream that
+	// were sent before the keys changed may arrive after it.
 	epochs []*protection13
 
-	opened    bool // a protected record has come
-	progress  bool // application data has come since the last message
-	earlyData bool // the client has announced some, which is dropped
+	opened    bool // a protected record has arrived
+	progress  bool // application data has arrived since the last message
+	earlyData bool // the client announced early data, which is dropped
 	idleACKs  uint16
 	dropped   uint16         // records of early data
-	unacked   []recordNumber // of handshake records since the last ACK
+	unacked   []recordNumber // handshake records since the last ACK
 }
 
-// epoch returns that with the two low bits of a header. No more than three in
-// a row are ever live, so that there is only one.
+// epoch returns the epoch with the two low bits in a header. At most three successive epochs are in
+// use, so the bits are unambiguous.
 func (in *inbound13) epoch(low uint8) *protection13 {
 	for _, p := range in.epochs {
 		if uint8(p.epoch)&unifiedEpoch == low {
@@ -38,7 +38,7 @@ func (in *inbound13) epoch(low uint8) *protection13 {
 	return nil
 }
 
-// newest is the epoch of handshake messages, nil for epoch 0.
+// newest returns the epoch of handshake messages, or nil for epoch 0.
 func (in *inbound13) newest() *protection13 {
 	if len(in.epochs) == 0 {
 		return nil
@@ -46,16 +46,16 @@ func (in *inbound13) newest() *protection13 {
 	return in.epochs[len(in.epochs)-1]
 }
 
-// receive13 takes a protected record, perhaps again.
+// receive13 processes a protected record. again reports whether it was held.
 func (c *Conn) receive13(record []byte, control, again bool) ([]byte, error) {
 	in := &c.in.v13
 	p, form := in.epoch(record[0]&unifiedEpoch), usualForm
-	// Other streams may be faster than Finished.
+	// Application data on other streams may overtake Finished.
 	early := c.handshaking && record[0]&unifiedEpoch == epochApplication && !control
 	if p != nil {
 		form = p.form
 	} else if early {
-		return nil, c.hold(record, again) // what it must look like is known when its keys are
+		return nil, c.hold(record, again) // its format is known when its keys are
 	}
 	h, err := parseUnified(record, form)
 	if err != nil {
@@ -92,7 +92,7 @@ func (c *Conn) receive13(record []byte, control, again bool) ([]byte, error) {
 		return nil, unexpected("%v on another stream than 0, or unordered", typ)
 	}
 	if c.in.drain == drainCloseNotify {
-		return nil, nil // control records come in order: this one was sent after close_notify
+		return nil, nil // control records arrive in order, so the peer sent this one after close_notify
 	}
 	switch typ {
 	case contentHandshake:
@@ -113,10 +113,10 @@ func (c *Conn) receive13(record []byte, control, again bool) ([]byte, error) {
 	return nil, unexpected("protected record of %v", typ)
 }
 
-// receivePlain13 takes a record without protection when the version is known.
+// receivePlain13 processes an unprotected record after the version has been negotiated.
 func (c *Conn) receivePlain13(h recordHeader, content []byte) error {
 	in := &c.in.v13
-	// A client that cannot use our ServerHello has no keys to say so with.
+	// A client that cannot use our ServerHello has no keys to protect its alert with.
 	waitsForProtection := !c.isClient && !in.opened
 	switch {
 	case h.epoch != 0:
@@ -130,11 +130,11 @@ func (c *Conn) receivePlain13(h recordHeader, content []byte) error {
 	case h.typ == contentACK && (len(in.epochs) == 0 || waitsForProtection):
 		return c.receiveACK(content)
 	}
-	return unexpected("record of %v without protection", h.typ)
+	return unexpected("unprotected record of type %v", h.typ)
 }
 
-// dropEarlyData drops what the client was not told to be accepted, so
-// that it sends it again. RFC 8446, Section 4.2.10.
+// dropEarlyData drops a record of early data, which this side did not accept, so the client sends
+// it again. See RFC 8446, Section 4.2.10.
 func (c *Conn) dropEarlyData() error {
 	if c.in.v13.dropped++; c.in.v13.dropped > maxHeldRecords {
 		return unexpected("too much early data")
@@ -142,8 +142,7 @@ func (c *Conn) dropEarlyData() error {
 	return nil
 }
 
-// receiveAlert13 handles an alert of version 1.3, where levels mean nothing.
-// RFC 8446, Section 6.
+// receiveAlert13 handles an alert in DTLS 1.3, which ignores alert levels. See RFC 8446, Section 6.
 func (c *Conn) receiveAlert13(content []byte) error {
 	_, alert, err := parseAlert(content)
 	switch {
@@ -159,8 +158,8 @@ func (c *Conn) receiveAlert13(content []byte) error {
 	return &AlertError{Alert: alert}
 }
 
-// receiveACK handles an ACK. Nothing is ever sent again, so that only those of
-// a client's Finished and of a KeyUpdate matter. RFC 9147, Section 7.
+// receiveACK handles an ACK. Since nothing is retransmitted, only ACKs for a client's Finished and
+// for a KeyUpdate matter. See RFC 9147, Section 7.
 func (c *Conn) receiveACK(content []byte) error {
 	records, err := parseACK(content)
 	if err != nil {
@@ -176,22 +175,22 @@ func (c *Conn) receiveACK(content []byte) error {
 		}
 	}
 	if c.in.v13.idleACKs++; c.in.v13.idleACKs > maxIdleACKs {
-		return unexpected("%d ACKs without need", c.in.v13.idleACKs)
+		return unexpected("%d unnecessary ACKs", c.in.v13.idleACKs)
 	}
 	return nil
 }
 
-// maxACKed is how many record numbers fit in an ACK of usual size.
+// maxACKed is the number of record numbers that fit into an ACK record of 2^14 bytes.
 const maxACKed = (maxPlaintext - 2) / ackedLen
 
-const ackedLen = 16 // of a record number
+const ackedLen = 16 // size of a record number
 
-// sendACK acknowledges the handshake records of the peer since the last ACK.
-// RFC 9147, Section 7.1: the client's last flight, and what comes after the
-// handshake. All else is acknowledged by the flight that answers it.
+// sendACK acknowledges the handshake records that have arrived since the last ACK. RFC 9147,
+// Section 7.1, requires ACKs for the client's last flight and for messages after the handshake. The
+// flight that answers other messages acknowledges them.
 func (c *Conn) sendACK() error {
 	if len(c.in.v13.unacked) == 0 {
-		return nil // the ACK for a message before was for this one too
+		return nil // the previous ACK included this message
 	}
 	for records := range slices.Chunk(c.in.v13.unacked, (c.maxControl()-2)/ackedLen) {
 		content, err := appendACK(nil, records)
@@ -204,7 +203,7 @@ func (c *Conn) sendACK() error {
 	return nil
 }
 
-// writeIn makes e the epoch of everything that is queued from here on.
+// writeIn makes e the epoch of everything that is queued from now on.
 func (c *Conn) writeIn(e *writeEpoch) {
 	c.written = e
 	c.pushStep(func() error { c.sent = e; return nil })

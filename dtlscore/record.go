@@ -3,19 +3,19 @@ package dtlscore
 import "encoding/binary"
 
 const (
-	maxPlaintext    = 1 << 14             // content of a record
+	maxPlaintext    = 1 << 14             // largest content of a record
 	maxCiphertext12 = maxPlaintext + 2048 // RFC 5246, Section 6.2.3
 	maxCiphertext13 = maxPlaintext + 256  // RFC 8446, Section 5.2
 
 	recordHeaderLen  = 13
-	unifiedHeaderLen = 5 // as we write it; from 2 bytes as we read it, and up to 7 with large records
+	unifiedHeaderLen = 5 // as sent; 2 to 5 bytes are accepted, 7 with large records
 
-	maxSequence = 1<<48 - 1 // of version 1.2, and of what we send in 1.3
+	maxSequence = 1<<48 - 1 // of DTLS 1.2, and of what this side sends in DTLS 1.3
 	maxEpoch12  = 1<<16 - 1
 )
 
-// A recordHeader is the header of a record of version 1.2, and of one without
-// protection in version 1.3. RFC 6347, Section 4.1; RFC 9147, Section 4.
+// A recordHeader is the header of a record of DTLS 1.2, or of an unprotected record of DTLS 1.3.
+// See RFC 6347, Section 4.1, and RFC 9147, Section 4.
 type recordHeader struct {
 	typ      contentType
 	version  uint16
@@ -24,11 +24,11 @@ type recordHeader struct {
 	length   int
 }
 
-// number is the epoch and the sequence number, as nonces and additional data
-// have them.
+// number returns the epoch and the sequence number as one 64-bit number, which is used in nonces
+// and additional data.
 func (h recordHeader) number() uint64 { return uint64(h.epoch)<<48 | h.sequence }
 
-// putHeader writes the header of a record of version 1.2 with a fragment of length bytes.
+// putHeader writes the header of a DTLS 1.2 record whose fragment has length bytes.
 func putHeader(b []byte, typ contentType, number uint64, length int) {
 	b = b[:recordHeaderLen]
 	b[0] = byte(typ)
@@ -37,10 +37,10 @@ func putHeader(b []byte, typ contentType, number uint64, length int) {
 	binary.BigEndian.PutUint16(b[11:], uint16(length))
 }
 
-// parseRecord splits a message of the transport, which is exactly one record,
-// into its header and its fragment. RFC 6083, Section 4.1.
+// parseRecord splits a message of the transport, which is exactly one record, into header and
+// fragment. See RFC 6083, Section 4.1.
 //
-// Of the version only the first byte is checked, as there is none before the
+// It checks only the first byte of the version, because no version is negotiated before the
 // ServerHello.
 func parseRecord(b []byte) (h recordHeader, fragment []byte, err error) {
 	if len(b) < recordHeaderLen {
@@ -77,11 +77,11 @@ func parseRecord(b []byte) (h recordHeader, fragment []byte, err error) {
 	return h, fragment, nil
 }
 
-// isUnified reports whether the first byte of a record is that of a protected
-// record of version 1.3. RFC 9147, Section 4.1.
+// isUnified reports whether a record with this first byte is a protected record of DTLS 1.3. See
+// RFC 9147, Section 4.1.
 func isUnified(first byte) bool { return first>>5 == 1 }
 
-// Bits of the first byte of a unified header. RFC 9147, Section 4.
+// Bits of the first byte of a unified header. See RFC 9147, Section 4.
 const (
 	unifiedFixed    = 0b001_0_0_0_00
 	unifiedCID      = 0b000_1_0_0_00
@@ -90,14 +90,14 @@ const (
 	unifiedEpoch    = 0b000_0_0_0_11
 )
 
-// A unifiedHeader is the header of a protected record of version 1.3.
+// A unifiedHeader is the header of a protected record of DTLS 1.3.
 type unifiedHeader struct {
 	epoch       uint8 // the two low bits
-	sequenceLen int   // 1 or 2 bytes, encrypted, from the second byte of the record on
+	sequenceLen int   // 1 or 2 bytes, encrypted, starting at the second byte of the record
 	headerLen   int   // the ciphertext follows
 }
 
-// numberEnd is where the sequence number ends in a record with that first byte.
+// numberEnd returns the offset at which the sequence number ends.
 func numberEnd(first byte) int {
 	if first&unifiedSequence != 0 {
 		return 3
@@ -105,14 +105,14 @@ func numberEnd(first byte) int {
 	return 2
 }
 
-// parseUnified reads the header of a message of the transport that is exactly
-// one record. form is that of its epoch.
+// parseUnified parses the header of a message of the transport that is exactly one record. form is
+// the format of records in its epoch.
 func parseUnified(b []byte, form recordForm) (h unifiedHeader, err error) {
 	if len(b) == 0 || !isUnified(b[0]) {
 		return h, malformed("record without a unified header")
 	}
 	if b[0]&unifiedCID != 0 {
-		return h, illegal("record with a connection identifier, which was not agreed")
+		return h, illegal("record with a connection identifier, which was not negotiated")
 	}
 	h.epoch = b[0] & unifiedEpoch
 	h.headerLen = numberEnd(b[0])
@@ -123,15 +123,15 @@ func parseUnified(b []byte, form recordForm) (h unifiedHeader, err error) {
 	length := len(b) - h.headerLen
 	if b[0]&unifiedLength != 0 {
 		size, rest := 2, b[h.headerLen:]
-		if !form.large && len(rest) >= size { // as a rule
+		if !form.large && len(rest) >= size { // the common case
 			length = int(binary.BigEndian.Uint16(rest))
 		} else if length, size, err = form.readLength(rest); err != nil {
 			return h, err
 		}
 		h.headerLen += size
 	}
-	// The draft for large records would have one that is too large dropped in silence. Over SCTP
-	// nothing may vanish: the sender's application takes the message for delivered.
+	// The draft on large records wants a record that is too large to be dropped silently. Over SCTP
+	// no message may disappear, because the sender's application relies on its delivery.
 	if length > form.maxCiphertext() {
 		return h, misbehaved(AlertRecordOverflow, "record with %d bytes", length)
 	}
@@ -139,15 +139,15 @@ func parseUnified(b []byte, form recordForm) (h unifiedHeader, err error) {
 		return h, malformed("message of %d bytes is not exactly one record, which would have %d",
 			len(b), h.headerLen+length)
 	}
-	// The first 16 bytes are the sample for the record number: RFC 9147, Section 4.2.3.
+	// The first 16 bytes are the sample for the record number mask: RFC 9147, Section 4.2.3.
 	if length < recordNumberSample {
 		return h, malformed("record with %d bytes of ciphertext", length)
 	}
 	return h, nil
 }
 
-// reconstruct finds the sequence number that is nearest to the expected one
-// and ends in the given low bits. RFC 9147, Section 4.2.2.
+// reconstruct returns the sequence number that is nearest to expected and has the given low bits.
+// See RFC 9147, Section 4.2.2.
 func reconstruct(expected, low uint64, bits uint) uint64 {
 	window := uint64(1) << bits
 	n := expected&^(window-1) | low

@@ -5,38 +5,37 @@ import (
 	"time"
 )
 
-// A RenegotiationSupport says who may begin further handshakes on a connection of
-// DTLS 1.2, for new keys or new certificates. They are always bound
-// to the one before (RFC 5746), and have the extended master secret. With a client
-// that does not have RFC 5746 there are none, as in crypto/tls; a server must have it.
+// A RenegotiationSupport specifies who may begin another handshake on a DTLS 1.2 connection, to
+// change keys or certificates. A renegotiation is always bound to the previous handshake (RFC 5746)
+// and uses the extended master secret. As in crypto/tls, a client that does not support RFC 5746
+// can connect but not renegotiate. A server must support it.
 type RenegotiationSupport uint8
 
 const (
-	// RenegotiateNever answers the peer's wish with no_renegotiation.
+	// RenegotiateNever rejects the peer's requests with no_renegotiation.
 	RenegotiateNever RenegotiationSupport = iota
 
-	// RenegotiateWhenCalled allows this side to begin, by [Conn.Renegotiate],
-	// and refuses the peer's wish.
+	// RenegotiateWhenCalled allows [Conn.Renegotiate], and rejects the peer's requests.
 	RenegotiateWhenCalled
 
-	// RenegotiateFreely allows both sides to begin, the peer not too often.
+	// RenegotiateFreely allows both sides to begin. The peer's requests are rate-limited.
 	RenegotiateFreely
 )
 
-// A peer may begin so many handshakes at once, and one more each time that the
-// interval has passed. A handshake costs it less than us. Attack E5.
+// Limits for renegotiations that the peer begins: a burst, and one more after each interval. A
+// handshake costs the peer less than this side. Attack E5.
 const (
 	renegotiationBurst    = 16
 	renegotiationInterval = time.Second
 
-	// We begin fewer at once, for what we begin may reach the peer faster than we began it.
+	// This side begins fewer, because they may reach the peer closer together than they began.
 	ownRenegotiations = renegotiationBurst - 4
 )
 
-// A rateLimit counts what the peer may make us do, or we it.
+// A rateLimit limits how often something may happen.
 type rateLimit struct {
 	used float64
-	last int64 // in milliseconds of Unix time
+	last int64 // Unix time in milliseconds
 }
 
 func (l *rateLimit) allow(now time.Time, burst int, interval time.Duration) bool {
@@ -52,19 +51,21 @@ func (l *rateLimit) allow(now time.Time, burst int, interval time.Duration) bool
 	return true
 }
 
-// Renegotiate begins another handshake. The peer's application data goes on meanwhile, in the old
-// keys; ours waits from the first [EventAwaitDry] on. The end is another [EventHandshakeComplete],
-// or [EventRenegotiationRefused] if the peer does not want to. A server can only ask the client to
-// begin.
+// Renegotiate begins another handshake of a DTLS 1.2 connection. The peer can continue to send
+// application data with the old keys; application data to the peer must wait from the first
+// [EventAwaitDry] on. The handshake ends with another [EventHandshakeComplete], or with
+// [EventRenegotiationRefused] if the peer rejects it. A server can only ask the client to begin.
 //
-// It fails with [ErrNotOpen] before the first handshake is complete and after
-// close_notify of either side; with [ErrMisuse] if the version is not 1.2 or
-// Config.Renegotiation does not allow it; with [ErrPeerIncompatible] if the
-// client does not have RFC 5746; and with [ErrKeysUsedUp] after 65535
-// handshakes. It fails with ErrMisuse too after 12 at once and one a second, because the peer
-// would take more for an attack. Such errors do not end the connection.
-// If a handshake is going on there is nothing to do. A peer that has refused is not asked again
-// before application data has been sent: it would count that as a warning without progress.
+// If a handshake is in progress, Renegotiate does nothing. If the peer has rejected a renegotiation
+// and no application data has been sent since, Renegotiate does not ask again, because the peer
+// would count that as a warning without progress; it queues [EventRenegotiationRefused].
+//
+// It fails with [ErrNotOpen] before the first handshake is complete and after close_notify of
+// either side, with [ErrMisuse] if the version is not DTLS 1.2 or if Config.Renegotiation does not
+// allow it, with [ErrPeerIncompatible] if the client does not support RFC 5746, and with
+// [ErrKeysUsedUp] after 65535 handshakes. A call that follows 12 others at a higher rate than one a
+// second fails with ErrMisuse too, because the peer could take it for an attack. These errors do
+// not end the connection.
 func (c *Conn) Renegotiate() error {
 	switch {
 	case c.err != nil:
@@ -72,12 +73,12 @@ func (c *Conn) Renegotiate() error {
 	case !c.agreed.HandshakeComplete || c.closing || c.peerClosed:
 		return ErrNotOpen
 	case c.agreed.Version != VersionDTLS12:
-		return misuse("Renegotiate on a connection of another version than 1.2")
+		return misuse("Renegotiate on a connection that is not of DTLS 1.2")
 	case c.config.Renegotiation == RenegotiateNever:
 		return misuse("Renegotiate, which Config.Renegotiation does not allow")
 	case c.unbound:
 		return incompatible(AlertHandshakeFailure,
-			"client has no secure renegotiation: it has to connect again for new keys")
+			"client does not support secure renegotiation: it has to connect again for new keys")
 	case c.epochsUsedUp():
 		return ErrKeysUsedUp
 	case c.handshaking || c.helloRequest:
@@ -86,7 +87,7 @@ func (c *Conn) Renegotiate() error {
 		c.push(EventRenegotiationRefused)
 		return nil
 	case !c.begun.allow(c.config.time(), ownRenegotiations, renegotiationInterval):
-		return misuse("Renegotiate more than %d times at once and then once in %v",
+		return misuse("Renegotiate too often: more than %d times, and then more than once in %v",
 			ownRenegotiations, renegotiationInterval)
 	}
 	var err error
@@ -103,34 +104,32 @@ func (c *Conn) Renegotiate() error {
 	return nil
 }
 
-// A refusal is the peer's, to renegotiate.
+// A refusal records that the peer rejected a renegotiation.
 type refusal struct {
-	epoch, data uint64 // when it came; in epoch 0 it has not
+	epoch, data uint64 // of the record that was sent last before it; in epoch 0 there was none
 }
 
-// stands reports whether no application data was sent since.
+// stands reports whether no application data has been sent since.
 func (r refusal) stands(e *writeEpoch) bool {
 	return r.epoch > 0 && r.epoch == e.number && r.data == e.data()
 }
 
-// quiet has everything arrive that was sent before our first hello in a renegotiation, and
-// nothing sent after it but the handshake. The RFCs allow application data in
-// the old keys, but OpenSSL ends the connection when it comes after a hello.
-// What the peer sends is accepted at any time.
+// quiet waits, before the first hello of a renegotiation, until everything that was sent has
+// arrived, and blocks application data from then on. The RFCs allow application data with the old
+// keys, but OpenSSL ends the connection if some arrives after a hello. This side always accepts it.
 func (c *Conn) quiet() {
 	if c.agreed.HandshakeComplete && !c.closing {
 		c.push(EventAwaitDry)
 	}
 }
 
-// epochsUsedUp reports whether there is no epoch for another handshake. RFC
-// 6347, Section 4.1.
+// epochsUsedUp reports whether no epoch is left for another handshake. See RFC 6347, Section 4.1.
 func (c *Conn) epochsUsedUp() bool {
 	return c.written.number >= maxEpoch12 ||
 		c.in.epoch >= maxEpoch12
 }
 
-// open12 is a connection of version 1.2 between handshakes.
+// open12 is the state of a DTLS 1.2 connection between handshakes.
 type open12 struct{}
 
 func (s *open12) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
@@ -173,18 +172,18 @@ func (c *Conn) mayRenegotiate() bool {
 		!c.epochsUsedUp()
 }
 
-// refuseRenegotiation ends the handshake that the peer wanted to begin, so that
-// its next message is a first one again.
+// refuseRenegotiation rejects the handshake that the peer wanted to begin. The peer's next message
+// is again the first of a handshake.
 func (c *Conn) refuseRenegotiation() error {
 	c.in.messages.restart()
 	if !c.closing {
 		c.pushRecord(contentAlert, appendAlert(nil, levelWarning, AlertNoRenegotiation))
 	}
-	return c.countWarning("wish for renegotiation")
+	return c.countWarning("request to renegotiate")
 }
 
-// renegotiationRefused handles no_renegotiation of the peer. It reports
-// whether that was an answer.
+// renegotiationRefused handles no_renegotiation from the peer. It reports whether the alert answers
+// a request of this side.
 func (c *Conn) renegotiationRefused() bool {
 	_, waits := c.state.(*clientWaitServerHello)
 	switch {

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// maxTicketLen is what fits in the extension of a ClientHello beside others.
+// maxTicketLen is the largest ticket that fits into a ClientHello together with other extensions.
 const maxTicketLen = 1<<16 - 1 - 1<<12
 
-// The client's side of resumption. RFC 5077, Section 3.
+// The following is the client's side of resumption. See RFC 5077, Section 3.
 
-// sessionKey is under what the session with the server is kept, empty if it
-// is not: without a name it is not known whose it is.
+// sessionKey returns the cache key of sessions with the server. It is "" without a server name:
+// such sessions cannot be assigned to a server and are not cached.
 func (c *Conn) sessionKey() string {
 	if c.config.SessionCache == nil {
 		return ""
@@ -21,7 +21,7 @@ func (c *Conn) sessionKey() string {
 	return c.config.ServerName
 }
 
-// offerSession puts the last session with the server into the ClientHello.
+// offerSession adds the last session with the server to the ClientHello.
 func (c *Conn) offerSession(hello *clientHello) *session {
 	key := c.sessionKey()
 	if key == "" {
@@ -29,10 +29,10 @@ func (c *Conn) offerSession(hello *clientHello) *session {
 	}
 	versions := c.clientVersions()
 	if slices.Contains(versions, VersionDTLS12) {
-		hello.sessionTicket = []byte{} // we want one
+		hello.sessionTicket = []byte{} // an empty ticket requests a new one
 	}
 	if c.agreed.HandshakeComplete {
-		return nil // a renegotiation is for new keys
+		return nil // the purpose of a renegotiation is new keys
 	}
 	data, own, ok := c.config.cachedSession(key)
 	if !ok {
@@ -48,10 +48,9 @@ func (c *Conn) offerSession(hello *clientHello) *session {
 	}
 	if n.version == VersionDTLS13 {
 		c.resuming = key
-		return n // for offerPSKs
+		return n // offerPSKs adds it
 	}
-	// By a session_id that comes back the client knows that the ticket was
-	// accepted. RFC 5077, Section 3.4.
+	// The server accepts the ticket by returning the session_id. RFC 5077, Section 3.4.
 	hello.sessionID = make([]byte, maxSessionIDLen)
 	if c.readRandom(hello.sessionID) != nil {
 		return nil
@@ -61,10 +60,10 @@ func (c *Conn) offerSession(hello *clientHello) *session {
 	return n
 }
 
-// trustsServerOf reports whether the server of a session would pass today. Certificates of a
-// session that is our own were verified, and only what may have changed since is looked at, which
-// is what makes resumption fast. Else they are verified as in a full handshake: the session may
-// have been kept anywhere.
+// trustsServerOf reports whether the server of a session would be accepted today. own means that
+// this process created the session, so its certificates have been verified: only what may have
+// changed since then is checked, which makes resumption fast. Otherwise they are verified as in a
+// full handshake, because the session could come from anywhere.
 func (c *Config) trustsServerOf(n *session, own bool) bool {
 	var s ConnectionState
 	if n.restore(&s) != nil {
@@ -94,7 +93,7 @@ func (c *Config) trustsServerOf(n *session, own bool) bool {
 	return true
 }
 
-// resume handles a ServerHello that accepts the session that was offered.
+// resume handles a ServerHello that accepts the offered session.
 func (s *clientHandshake12) resume(c *Conn) (state, error) {
 	if s.suite.id != s.session.suite {
 		return nil, illegal("server resumes a session with another cipher suite")
@@ -112,7 +111,7 @@ func (s *clientHandshake12) resume(c *Conn) (state, error) {
 	return s.waitTicket(), s.useMaster(c)
 }
 
-// keepSession stores the session of a complete handshake, if there is a ticket.
+// keepSession caches the session of a complete handshake if the server sent a ticket.
 func (s *clientHandshake12) keepSession(c *Conn) {
 	c.resuming = ""
 	if len(s.ticket) == 0 {
@@ -132,10 +131,9 @@ func (s *clientHandshake12) keepSession(c *Conn) {
 	}
 }
 
-// The server's side.
+// The following is the server's side.
 
-// sessionToResume returns the session in the ticket of a client, if it may be
-// resumed; else the handshake is a full one.
+// sessionToResume returns the session of the client's ticket, or nil if a full handshake is needed.
 func (s *serverHandshake12) sessionToResume(c *Conn) *session {
 	if c.config.TicketKeys == nil || len(s.offer.sessionTicket) == 0 || c.agreed.HandshakeComplete {
 		return nil
@@ -160,7 +158,7 @@ func (s *serverHandshake12) sessionToResume(c *Conn) *session {
 	return n
 }
 
-// protocol is the answer for ALPN, empty if there is none.
+// protocol returns the selected ALPN protocol, or "".
 func (m *serverHello) protocol() string {
 	if len(m.alpn) == 0 {
 		return ""
@@ -168,7 +166,7 @@ func (m *serverHello) protocol() string {
 	return m.alpn[0]
 }
 
-// trustsClientOf reports whether the client of a session would pass today.
+// trustsClientOf reports whether the client of a session would be accepted today.
 func (c *Config) trustsClientOf(n *session, s *ConnectionState) bool {
 	switch c.ClientAuth {
 	case tls.NoClientCert:
@@ -188,13 +186,12 @@ func (c *Config) trustsClientOf(n *session, s *ConnectionState) bool {
 	case c.ClientAuth < tls.VerifyClientCertIfGiven:
 		return true
 	case c.ClientCAs == nil:
-		return false // raw public keys alone are verified here; another Config took certificates
+		return false // only raw public keys are accepted here; another Config accepted certificates
 	}
 	return c.stillVerified(s.VerifiedChains, c.ClientCAs, x509.ExtKeyUsageClientAuth)
 }
 
-// resume answers a ClientHello with a session that goes on. RFC 5077, Section
-// 3.1.
+// resume answers a ClientHello by resuming a session. See RFC 5077, Section 3.1.
 func (s *serverHandshake12) resume(c *Conn, n *session) (state, error) {
 	s.resumed = true
 	s.state.DidResume = true
@@ -241,7 +238,7 @@ func (s *serverHandshake12) sendTicket(c *Conn) error {
 		return err
 	}
 	if len(ticket) > maxTicketLen {
-		ticket = nil // "the server MUST send", but it may be empty
+		ticket = nil // the server must send the announced ticket, but it may be empty
 	}
 	left := sessionLifetime - now.Sub(time.Unix(n.created, 0))
 	return s.send(c, &newSessionTicket12{lifetime: uint32(left / time.Second), ticket: ticket})

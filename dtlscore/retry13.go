@@ -11,9 +11,9 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 )
 
-// retry sends a HelloRetryRequest, for a key share unless there is one. There
-// is a cookie in it only by choice: SCTP has verified the address of the
-// client. RFC 9147, Section 5.1.
+// retry sends a HelloRetryRequest, which requests a key share unless the client sent one. It
+// contains a cookie only if the Config asks for that, because SCTP has already verified the
+// client's address. See RFC 9147, Section 5.1.
 func (s *serverHandshake13) retry(c *Conn, group tls.CurveID, hasShare bool,
 	raw handshakeMessage) (state, error) {
 	s.received(raw)
@@ -30,13 +30,13 @@ func (s *serverHandshake13) retry(c *Conn, group tls.CurveID, hasShare bool,
 	return &server13WaitClientHello{s, raw.body(), group, hasShare, m.cookie13}, s.send(c, m)
 }
 
-// server13WaitClientHello waits for the ClientHello with what was asked for.
+// server13WaitClientHello waits for the second ClientHello.
 type server13WaitClientHello struct {
 	*serverHandshake13
-	first    []byte // the body of the first ClientHello
+	first    []byte // body of the first ClientHello
 	group    tls.CurveID
-	hasShare bool   // there was a key share before, which has to stay
-	cookie   []byte // nil if there was none
+	hasShare bool   // the first ClientHello had a suitable key share, which must not change
+	cookie   []byte // nil if none was sent
 }
 
 func (s *server13WaitClientHello) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
@@ -51,14 +51,14 @@ func (s *server13WaitClientHello) handle(c *Conn, m message, raw handshakeMessag
 		return nil, err
 	}
 	if !hmac.Equal(offer.cookie13, s.cookie) {
-		return nil, illegal("not our cookie after a HelloRetryRequest")
+		return nil, illegal("wrong cookie after a HelloRetryRequest")
 	}
 	share, err := s.share(offer)
 	if err != nil {
 		return nil, err
 	}
 	s.offer = offer
-	// The binders are new.
+	// The second ClientHello has new binders.
 	s.psk.forget()
 	s.psk, s.state = nil, ConnectionState{NegotiatedProtocol: s.state.NegotiatedProtocol,
 		HelloRetryRequest: true}
@@ -69,8 +69,8 @@ func (s *server13WaitClientHello) handle(c *Conn, m message, raw handshakeMessag
 	return s.answer(c, s.group, share, raw)
 }
 
-// share returns the key share: the only one if it was asked for, and otherwise
-// one of those that were there before.
+// share returns the key share for the chosen group. If the group was requested, it must be the only
+// one; otherwise it must be in the first ClientHello too.
 func (s *server13WaitClientHello) share(offer *clientHello) ([]byte, error) {
 	if !s.hasShare && (len(offer.keyShares) != 1 || offer.keyShares[0].group != s.group) {
 		return nil, illegal("no key share for group %v after a HelloRetryRequest", s.group)
@@ -79,8 +79,8 @@ func (s *server13WaitClientHello) share(offer *clientHello) ([]byte, error) {
 	return offer.keyShares[i].data, nil
 }
 
-// repeats checks that the second ClientHello differs from the first only in
-// what may change. RFC 8446, Section 4.1.2.
+// repeats checks that the second ClientHello differs from the first only where that is allowed. See
+// RFC 8446, Section 4.1.2.
 func (s *server13WaitClientHello) repeats(offer *clientHello, body []byte) error {
 	mayChange := []extensionType{extCookie, extPreSharedKey, extEarlyData, extPadding,
 		extEncryptedClientHello}
@@ -99,7 +99,7 @@ func (s *server13WaitClientHello) repeats(offer *clientHello, body []byte) error
 	if offer.earlyData {
 		return illegal("client repeated %v after a HelloRetryRequest", extEarlyData)
 	}
-	// Keys may be left out, and their ages and binders change.
+	// Pre-shared keys may be omitted, and their ages and binders change.
 	known := s.offer.identities
 	for _, id := range offer.identities {
 		i := slices.IndexFunc(known, func(k pskIdentity) bool {
@@ -113,10 +113,10 @@ func (s *server13WaitClientHello) repeats(offer *clientHello, body []byte) error
 	return nil
 }
 
-// fixed returns the parts of a ClientHello: everything before the extensions,
-// and each extension, with its header, that is not in except. The extensions
-// are sorted, since their order means nothing (RFC 8446, Section 4.2): wolfSSL
-// sends them in another order after a HelloRetryRequest.
+// fixed returns the parts of a ClientHello that must not change: everything before the extensions,
+// and each extension, with its header, that is not in except. The extensions are sorted, because
+// their order has no meaning (RFC 8446, Section 4.2), and wolfSSL changes it after a
+// HelloRetryRequest.
 func (m *clientHello) fixed(body []byte, except []extensionType) (fields []byte,
 	extensions [][]byte) {
 	const lengths = 1 + 1 + 2 + 1
@@ -125,7 +125,7 @@ func (m *clientHello) fixed(body []byte, except []extensionType) (fields []byte,
 	fields = body[:n]
 	list := cryptobyte.String(body[n:])
 	list.Skip(2)
-	for !list.Empty() { // it was parsed
+	for !list.Empty() { // parsing has succeeded before
 		x, data := list, cryptobyte.String{}
 		var t uint16
 		list.ReadUint16(&t)
@@ -138,8 +138,7 @@ func (m *clientHello) fixed(body []byte, except []extensionType) (fields []byte,
 	return fields, extensions
 }
 
-// firstDifference returns the type of the first extension in which two lists,
-// as those of fixed, differ.
+// firstDifference returns the type of the first extension in which two results of fixed differ.
 func firstDifference(a, b [][]byte) extensionType {
 	for len(a) > 0 && len(b) > 0 && bytes.Equal(a[0], b[0]) {
 		a, b = a[1:], b[1:]

@@ -9,11 +9,11 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/legible"
 )
 
-// serverWaitClientHello is where the version is chosen.
+// serverWaitClientHello waits for the ClientHello, which determines the version.
 type serverWaitClientHello struct {
-	cookie  []byte       // of our last HelloVerifyRequest; nil if there was none
-	first   *clientHello // that it answered
-	cookies int          // that were asked for
+	cookie  []byte       // of the last HelloVerifyRequest; nil if none was sent
+	first   *clientHello // the ClientHello that it answered
+	cookies int          // HelloVerifyRequests sent
 }
 
 func (s *serverWaitClientHello) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
@@ -45,22 +45,21 @@ func (s *serverWaitClientHello) handle(c *Conn, m message, raw handshakeMessage)
 
 const cookieLen = 32
 
-// askForCookie sends a HelloVerifyRequest. A cookie that is not ours counts as
-// none. RFC 6347, Section 4.2.1.
+// askForCookie sends a HelloVerifyRequest. An invalid cookie is treated like a missing one. See RFC
+// 6347, Section 4.2.1.
 func (s *serverWaitClientHello) askForCookie(c *Conn, hello *clientHello) (state, error) {
 	if s.cookies == maxCookies {
-		return nil, unexpected("ClientHello without our cookie for the %dth time", s.cookies+1)
+		return nil, unexpected("%d ClientHellos without a valid cookie", s.cookies+1)
 	}
 	next := &serverWaitClientHello{make([]byte, cookieLen), hello, s.cookies + 1}
 	rand.Read(next.cookie)
-	// The version is 1.0 whatever will be chosen.
+	// The version field is that of DTLS 1.0, whatever will be negotiated.
 	_, err := c.send(&helloVerifyRequest{versionDTLS10, next.cookie})
 	return next, err
 }
 
-// returns reports whether the client sends our cookie, in a ClientHello with
-// the parameters of the one before. They are those that RFC 6347, Section
-// 4.2.1, names: extensions may change.
+// returns reports whether the client returned the cookie, in a ClientHello with the same parameters
+// as before. RFC 6347, Section 4.2.1, lists these; extensions may change.
 func (s *serverWaitClientHello) returns(hello *clientHello) bool {
 	return s.cookie != nil && hmac.Equal(s.cookie, hello.cookie) &&
 		s.first.version == hello.version && s.first.random == hello.random &&
@@ -68,7 +67,7 @@ func (s *serverWaitClientHello) returns(hello *clientHello) bool {
 		bytes.Equal(s.first.compressionMethods, hello.compressionMethods)
 }
 
-// chooseConfig lets the Config give another one for this client.
+// chooseConfig calls Config.GetConfigForClient.
 func (c *Conn) chooseConfig(hello *clientHello) error {
 	if c.config.GetConfigForClient == nil {
 		return nil
@@ -86,8 +85,8 @@ func (c *Conn) chooseConfig(hello *clientHello) error {
 	return c.config.checkComplete(false)
 }
 
-// chooseProtocol is RFC 7301, Section 3.2: the first of ours that the client
-// has too.
+// chooseProtocol returns the first of the server's protocols that the client supports. See RFC
+// 7301, Section 3.2.
 func (c *Config) chooseProtocol(offered []string) (string, error) {
 	if len(offered) == 0 || len(c.NextProtos) == 0 {
 		return "", nil

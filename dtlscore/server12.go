@@ -7,16 +7,15 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/legible"
 )
 
-// serverHandshake12 is a server's side of a DTLS 1.2 handshake. The states:
+// serverHandshake12 is the server's side of a DTLS 1.2 handshake. Its states, in order:
 //
-//	server12WaitCertificate          if the client was asked for one
+//	server12WaitCertificate          only if requested
 //	server12WaitClientKeyExchange
-//	server12WaitCertificateVerify    if the client sent one
+//	server12WaitCertificateVerify    only if the client sent a certificate
 //	server12WaitChangeCipherSpec
 //	server12WaitFinished
 //
-// RFC 5246, Section 7.3. If a session is resumed (resume12.go) the first three
-// are left out.
+// See RFC 5246, Section 7.3. A resumed session (resume12.go) skips the first three.
 type serverHandshake12 struct {
 	handshake12
 	offer *clientHello
@@ -25,21 +24,22 @@ type serverHandshake12 struct {
 	own      *credential // nil with a pre-shared key
 	scheme   tls.SignatureScheme
 	key      *ephemeralKey // nil without ECDHE
-	asks     bool          // for a certificate of the client
-	ticketed *session      // nil unless a ticket is to be sent
+	asks     bool          // a client certificate is requested
+	ticketed *session      // the session to issue a ticket for, or nil
 	peer     *peerCredential
 }
 
-// startServer12 answers the ClientHello of version 1.2.
+// startServer12 handles a ClientHello of DTLS 1.2.
 func startServer12(c *Conn, offer *clientHello, raw handshakeMessage) (state, error) {
-	// 1. What makes the handshake safe is there. RFC 7627, Section 5.2, and
-	// RFC 5746, Sections 3.6 and 3.7.
+	// 1. Require the extensions that make the handshake safe: RFC 7627, Section 5.2, and RFC 5746,
+	// Sections 3.6 and 3.7.
 	if !offer.extendedMasterSecret {
-		return nil, incompatible(AlertHandshakeFailure, "client has no extended master secret")
+		return nil, incompatible(AlertHandshakeFailure,
+			"client does not support the extended master secret")
 	}
 	scsv := slices.Contains(offer.suites, scsvRenegotiationInfo)
 	if c.agreed.HandshakeComplete && offer.renegotiationInfo == nil {
-		return nil, incompatible(AlertHandshakeFailure, "client has no secure renegotiation")
+		return nil, incompatible(AlertHandshakeFailure, "client does not support secure renegotiation")
 	}
 	if scsv && c.agreed.HandshakeComplete {
 		return nil, misbehaved(AlertHandshakeFailure, "renegotiation with a signal for first handshakes")
@@ -51,7 +51,7 @@ func startServer12(c *Conn, offer *clientHello, raw handshakeMessage) (state, er
 	hs.unbound = offer.renegotiationInfo == nil && !scsv
 	hs.received(raw)
 
-	// 2. What does not depend on the keys.
+	// 2. Build the parts of the ServerHello that do not depend on the keys.
 	hs.hello = &serverHello{version: VersionDTLS12}
 	hs.hello.extendedMasterSecret = true
 	if !hs.unbound {
@@ -75,7 +75,7 @@ func startServer12(c *Conn, offer *clientHello, raw handshakeMessage) (state, er
 		hs.hello.alpn = []string{protocol}
 	}
 
-	// 3. The session before, or new keys.
+	// 3. Resume a session, or begin a full handshake.
 	if session := hs.sessionToResume(c); session != nil {
 		return hs.resume(c, session)
 	}
@@ -85,10 +85,10 @@ func startServer12(c *Conn, offer *clientHello, raw handshakeMessage) (state, er
 	return hs.sendFlight(c)
 }
 
-// choose settles the cipher suite, the group, and what we show of ourselves.
+// choose chooses the cipher suite, the group and the server's credential.
 func (s *serverHandshake12) choose(c *Conn) error {
 	group := c.config.chooseGroup12(s.offer)
-	var suites []*cipherSuite // in common
+	var suites []*cipherSuite // supported by both sides
 	for _, id := range c.config.suites(VersionDTLS12, false) {
 		suite := suiteByID(id, VersionDTLS12)
 		if slices.Contains(s.offer.suites, id) && (group != 0 || !suite.kx.hasECDHE()) {
@@ -100,7 +100,7 @@ func (s *serverHandshake12) choose(c *Conn) error {
 			"no cipher suite or no group in common with the client, which has %04x and %v",
 			legible.List[uint16](s.offer.suites), legible.List[tls.CurveID](s.offer.supportedGroups))
 	}
-	var unfit error // why no certificate of ours will do
+	var unfit error // why no certificate is suitable
 	if slices.ContainsFunc(suites, func(suite *cipherSuite) bool { return !suite.kx.hasPSK() }) {
 		needs := &certificateNeeds{
 			version: VersionDTLS12, schemes: s.offer.signatureAlgorithms, serverName: s.offer.serverName,
@@ -135,7 +135,7 @@ func (s *serverHandshake12) choose(c *Conn) error {
 	return nil
 }
 
-// chooseCredential settles what we show, which the cipher suite has to fit.
+// chooseCredential chooses the server's credential, to which the cipher suite must fit.
 func (s *serverHandshake12) chooseCredential(c *Conn, needs *certificateNeeds) error {
 	serverType, err := chooseType(s.offer.serverCertificateTypes, c.config.RawKey != nil,
 		c.config.hasCertificates())
@@ -146,7 +146,7 @@ func (s *serverHandshake12) chooseCredential(c *Conn, needs *certificateNeeds) e
 	return err
 }
 
-// chooseSignature settles what belongs to a handshake with certificates.
+// chooseSignature chooses what only handshakes with certificates need.
 func (s *serverHandshake12) chooseSignature(c *Conn) (err error) {
 	if s.scheme, err = s.own.chooseSignature(s.offer.signatureAlgorithms, VersionDTLS12); err != nil {
 		return err
@@ -171,19 +171,19 @@ func (s *serverHandshake12) chooseSignature(c *Conn) (err error) {
 	return nil
 }
 
-// chooseClientType is what a server will ask a client to show.
+// chooseClientType returns the type of certificate to request from the client.
 func (c *Config) chooseClientType(offer *clientHello) (uint8, error) {
 	return chooseType(offer.clientCertificateTypes, c.VerifyRawKey != nil,
 		c.ClientAuth < tls.VerifyClientCertIfGiven || c.ClientCAs != nil)
 }
 
-// chooseGroup12 returns the first group of ours that the client has too, 0 if
-// there is none.
+// chooseGroup12 returns the first of the server's groups that the client supports, or 0 if there is
+// none.
 func (c *Config) chooseGroup12(offer *clientHello) tls.CurveID {
 	theirs := offer.supportedGroups
 	if theirs == nil {
-		// The server may choose, RFC 8422, Section 4. Who does not know the
-		// extension most likely knows this one.
+		// RFC 8422, Section 4: the server may choose any group. P-256 is the one that a client
+		// without the extension most likely supports.
 		theirs = []tls.CurveID{tls.CurveP256}
 	}
 	for _, g := range c.groups(VersionDTLS12) {
@@ -194,7 +194,7 @@ func (c *Config) chooseGroup12(offer *clientHello) tls.CurveID {
 	return 0
 }
 
-// sendFlight sends everything from ServerHello to ServerHelloDone.
+// sendFlight sends the flight from ServerHello to ServerHelloDone.
 func (s *serverHandshake12) sendFlight(c *Conn) (state, error) {
 	c.quiet()
 	flight := []message{s.hello}
@@ -244,7 +244,7 @@ func (s *serverHandshake12) sendFlight(c *Conn) (state, error) {
 	return &server12WaitClientKeyExchange{s}, nil
 }
 
-// server12WaitCertificate waits for what a client shows, which may be nothing.
+// server12WaitCertificate waits for the client's credential, which may be empty.
 type server12WaitCertificate struct{ *serverHandshake12 }
 
 func (s *server12WaitCertificate) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
@@ -264,9 +264,9 @@ func (s *server12WaitCertificate) handle(c *Conn, m message, raw handshakeMessag
 	return &server12WaitClientKeyExchange{s.serverHandshake12}, nil
 }
 
-// server12WaitClientKeyExchange waits for the client's share. Nothing slow is
-// done before the secret is with the driver: what the client sends under it
-// before that is lost, until it is sent again. RFC 6083, Section 4.8.
+// server12WaitClientKeyExchange waits for the client's key share. It does nothing slow before the
+// driver has the endpoint pair shared secret: until then SCTP discards what the client sends under
+// that secret, and the client has to retransmit it. See RFC 6083, Section 4.8.
 type server12WaitClientKeyExchange struct{ *serverHandshake12 }
 
 func (s *server12WaitClientKeyExchange) handle(c *Conn, m message, raw handshakeMessage) (state,
@@ -301,8 +301,8 @@ func (s *server12WaitClientKeyExchange) handle(c *Conn, m message, raw handshake
 	return &server12WaitChangeCipherSpec{s.serverHandshake12}, nil
 }
 
-// server12WaitCertificateVerify waits for the proof that the client is who it
-// shows to be.
+// server12WaitCertificateVerify waits for the signature that proves that the client owns its
+// credential.
 type server12WaitCertificateVerify struct{ *serverHandshake12 }
 
 func (s *server12WaitCertificateVerify) handle(c *Conn, m message, raw handshakeMessage) (state,
@@ -311,7 +311,7 @@ func (s *server12WaitCertificateVerify) handle(c *Conn, m message, raw handshake
 	if !ok {
 		return nil, unexpectedMessage(m, typeCertificateVerify)
 	}
-	// 1. The signature, over everything before. 2. What it shows.
+	// Verify the signature, which covers everything before it, and then the credential.
 	err := verifySignature(s.peer.key(), verify.scheme, defaultSignatureAlgorithms(),
 		VersionDTLS12, s.transcript.messages(), verify.signature)
 	if err != nil {
@@ -325,19 +325,19 @@ func (s *server12WaitCertificateVerify) handle(c *Conn, m message, raw handshake
 	return &server12WaitChangeCipherSpec{s.serverHandshake12}, nil
 }
 
-// server12WaitChangeCipherSpec waits for the client to use the new keys.
+// server12WaitChangeCipherSpec waits until the client switches to the new keys.
 type server12WaitChangeCipherSpec struct{ *serverHandshake12 }
 
 func (s *server12WaitChangeCipherSpec) handle(_ *Conn, m message, _ handshakeMessage) (state,
 	error) {
-	return nil, unexpected("%v came before ChangeCipherSpec", m.typ())
+	return nil, unexpected("%v before ChangeCipherSpec", m.typ())
 }
 
 func (s *server12WaitChangeCipherSpec) handleChangeCipherSpec(*Conn) state {
 	return &server12WaitFinished{s.serverHandshake12}
 }
 
-// server12WaitFinished waits for the end of the client's part.
+// server12WaitFinished waits for the client's Finished.
 type server12WaitFinished struct{ *serverHandshake12 }
 
 func (s *server12WaitFinished) handle(c *Conn, m message, raw handshakeMessage) (state, error) {

@@ -8,24 +8,24 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/legible"
 )
 
-// serverHandshake13 is a server's side of a DTLS 1.3 handshake. The states:
+// serverHandshake13 is the server's side of a DTLS 1.3 handshake. Its states, in order:
 //
-//	server13WaitClientHello          after a HelloRetryRequest
-//	server13WaitCertificate          if the client was asked for one
-//	server13WaitCertificateVerify    if it sent one
+//	server13WaitClientHello          only after a HelloRetryRequest
+//	server13WaitCertificate          only if requested
+//	server13WaitCertificateVerify    only if the client sent a certificate
 //	server13WaitFinished
 //
-// RFC 8446, Appendix A.2.
+// See RFC 8446, Appendix A.2.
 type serverHandshake13 struct {
 	handshake13
 	offer *clientHello
 
-	asks       bool // for a certificate of the client
-	peerRawKey bool // which has to be a raw public key
+	asks       bool // a client certificate is requested
+	peerRawKey bool // the client authenticates with a raw public key
 	peer       *peerCredential
 }
 
-// startServer13 answers the first ClientHello.
+// startServer13 handles the first ClientHello.
 func startServer13(c *Conn, offer *clientHello, raw handshakeMessage) (state, error) {
 	if err := offer.check13(); err != nil {
 		return nil, err
@@ -58,8 +58,8 @@ func startServer13(c *Conn, offer *clientHello, raw handshakeMessage) (state, er
 	return hs.answer(c, group, share, raw)
 }
 
-// chooseSuite returns the first cipher suite of ours that the client has too,
-// with one of its pre-shared keys if there is one that we know.
+// chooseSuite returns the first of the server's cipher suites that the client supports, preferably
+// one that fits a pre-shared key that both have.
 func (s *serverHandshake13) chooseSuite(c *Conn, raw handshakeMessage) (*cipherSuite, error) {
 	var common []*cipherSuite
 	var hashes []crypto.Hash
@@ -79,8 +79,8 @@ func (s *serverHandshake13) chooseSuite(c *Conn, raw handshakeMessage) (*cipherS
 	return common[slices.Index(hashes, s.psk.hash)], nil
 }
 
-// check13 checks what a ClientHello must have in version 1.3. RFC 8446,
-// Sections 4.1.2 and 9.2; RFC 9147, Section 5.3.
+// check13 checks what a ClientHello of DTLS 1.3 must contain. See RFC 8446, Sections 4.1.2 and 9.2,
+// and RFC 9147, Section 5.3.
 func (m *clientHello) check13() error {
 	switch {
 	case len(m.cookie) > 0:
@@ -105,8 +105,8 @@ func (m *clientHello) check13() error {
 	return nil
 }
 
-// chooseGroup13 returns the first group of ours for which the client sent a
-// key share, with that, or else the first that it knows. 0 is none.
+// chooseGroup13 returns the first of the server's groups for which the client sent a key share, and
+// that share. If there is none, it returns the first group that the client supports, or 0.
 func (c *Config) chooseGroup13(offer *clientHello) (tls.CurveID, []byte) {
 	groups := c.groups(VersionDTLS13)
 	for _, g := range groups {
@@ -124,10 +124,10 @@ func (c *Config) chooseGroup13(offer *clientHello) (tls.CurveID, []byte) {
 	return 0, nil
 }
 
-// answer sends our whole flight.
+// answer sends the server's flight.
 func (s *serverHandshake13) answer(c *Conn, group tls.CurveID, share []byte,
 	raw handshakeMessage) (state, error) {
-	// 1. Choose.
+	// 1. The state of the connection.
 	s.state.CurveID = group
 	s.received(raw)
 	hello := &serverHello{version: VersionDTLS12, suite: s.suite.id}
@@ -169,7 +169,7 @@ func (s *serverHandshake13) answer(c *Conn, group tls.CurveID, share []byte,
 	if err := s.deriveHandshake(c, shared); err != nil {
 		return nil, err
 	}
-	// 3. What we show.
+	// 3. EncryptedExtensions, and the server's credential.
 	if err := s.send(c, ee); err != nil {
 		return nil, err
 	}
@@ -196,7 +196,7 @@ func (s *serverHandshake13) answer(c *Conn, group tls.CurveID, share []byte,
 	return &server13WaitFinished{s}, nil
 }
 
-// chooseCredential settles who shows what.
+// chooseCredential chooses the credentials of both sides.
 func (s *serverHandshake13) chooseCredential(c *Conn, ee *encryptedExtensions) (own *credential,
 	scheme tls.SignatureScheme, err error) {
 	if !c.config.hasCertificates() && c.config.RawKey == nil {
@@ -238,8 +238,8 @@ func (s *serverHandshake13) chooseCredential(c *Conn, ee *encryptedExtensions) (
 	return own, scheme, nil
 }
 
-// finish sends our Finished. The client may use the endpoint pair shared
-// secret as soon as it has that, so that the driver gets it before.
+// finish sends Finished. The client may use the endpoint pair shared secret as soon as it has
+// received that, so the driver gets the secret first.
 func (s *serverHandshake13) finish(c *Conn) error {
 	m := s.finished(false)
 	s.transcript.add(m.typ(), c.nextSendSeq, m.verifyData)
@@ -257,7 +257,7 @@ func (s *serverHandshake13) finish(c *Conn) error {
 	return nil
 }
 
-// server13WaitCertificate waits for what a client shows, which may be nothing.
+// server13WaitCertificate waits for the client's credential, which may be empty.
 type server13WaitCertificate struct{ *serverHandshake13 }
 
 func (s *server13WaitCertificate) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
@@ -276,8 +276,8 @@ func (s *server13WaitCertificate) handle(c *Conn, m message, raw handshakeMessag
 	return &server13WaitCertificateVerify{s.serverHandshake13}, nil
 }
 
-// server13WaitCertificateVerify waits for the proof that the client is who it
-// shows to be.
+// server13WaitCertificateVerify waits for the signature that proves that the client owns its
+// credential.
 type server13WaitCertificateVerify struct{ *serverHandshake13 }
 
 func (s *server13WaitCertificateVerify) handle(c *Conn, m message, raw handshakeMessage) (state,
@@ -286,7 +286,7 @@ func (s *server13WaitCertificateVerify) handle(c *Conn, m message, raw handshake
 	if !ok {
 		return nil, unexpectedMessage(m, typeCertificateVerify)
 	}
-	// 1. The signature, over everything before. 2. What it shows.
+	// Verify the signature, which covers everything before it, and then the credential.
 	err := verifySignature(s.peer.key(), verify.scheme, defaultSignatureAlgorithms(), VersionDTLS13,
 		signed13(contextClientSignature, s.transcript.sum()), verify.signature)
 	if err != nil {
@@ -296,7 +296,7 @@ func (s *server13WaitCertificateVerify) handle(c *Conn, m message, raw handshake
 	return &server13WaitFinished{s.serverHandshake13}, c.config.verifyClient(s.peer, &s.state)
 }
 
-// server13WaitFinished waits for the end of the client's part.
+// server13WaitFinished waits for the client's Finished.
 type server13WaitFinished struct{ *serverHandshake13 }
 
 func (s *server13WaitFinished) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
@@ -312,7 +312,7 @@ func (s *server13WaitFinished) handle(c *Conn, m message, raw handshakeMessage) 
 	}
 	c.in.v13.epochs = []*protection13{read}
 	c.pushPeerFinished()
-	c.push(EventAwaitDry) // as the client does before it changes the secret
+	c.push(EventAwaitDry) // a client also waits before it switches to the new secret
 	c.push(EventActivateKey)
 	if err := c.sendACK(); err != nil {
 		return nil, err
@@ -321,7 +321,7 @@ func (s *server13WaitFinished) handle(c *Conn, m message, raw handshakeMessage) 
 	if err := s.sendTicket(c, &open); err != nil {
 		return nil, err
 	}
-	clear(open.resumption) // there is no other ticket
+	clear(open.resumption) // a connection has one ticket only
 	open.resumption = nil
 	s.complete(c)
 	return &open, nil

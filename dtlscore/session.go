@@ -10,35 +10,34 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 )
 
-// sessionLifetime is for how long a session may be resumed, from the full
-// handshake that authenticated its peer on. RFC 9325, Section 3.4.
+// sessionLifetime is how long a session can be resumed after the full handshake that authenticated
+// the peer. See RFC 9325, Section 3.4.
 const sessionLifetime = 24 * time.Hour
 
-// sessionFormat is the first byte of a session that is written down. What
-// another release has written is not understood, and not resumed.
+// sessionFormat is the first byte of a marshaled session. Sessions in the format of another release
+// are not resumed.
 const sessionFormat = 3
 
-// A session is what both ends remember of a handshake, so that another
-// connection can do without one: the server in a ticket that the client keeps,
-// the client in a cache. RFC 5077, Section 4.
+// A session is what both sides keep of a handshake, so that a later connection can resume it: the
+// server in a ticket that the client stores, the client in a cache. See RFC 5077, Section 4.
 type session struct {
 	version    uint16
 	suite      uint16
-	created    int64 // when the peer was authenticated, in seconds
+	created    int64 // when the peer was authenticated, as Unix time in seconds
 	secret     []byte
 	serverName string
 	protocol   string
 
 	rawKey bool     // peer is a raw public key
-	peer   [][]byte // what the peer showed, DER
-	chain  [][]byte // how it was verified, with the root
+	peer   [][]byte // the peer's credential, DER
+	chain  [][]byte // the verified chain, including the root
 
-	// What only a client needs.
+	// The client only.
 	ticket   []byte
-	lifetime uint32 // seconds from created on, as the server said; 0: not said
+	lifetime uint32 // seconds since created, from the server; 0: unspecified
 	staple   []byte
-	received int64  // when the ticket came, in milliseconds; in version 1.3
-	ageAdd   uint32 // likewise
+	received int64  // when the ticket arrived, as Unix time in milliseconds; DTLS 1.3
+	ageAdd   uint32 // DTLS 1.3
 }
 
 func newSession(s *ConnectionState, secret []byte, now time.Time) (*session, error) {
@@ -58,7 +57,7 @@ func newSession(s *ConnectionState, secret []byte, now time.Time) (*session, err
 	return n, nil
 }
 
-// forget overwrites the secret, of a session that was parsed or is to be.
+// forget overwrites the secret of a session.
 func (n *session) forget() {
 	if n != nil {
 		clear(n.secret)
@@ -72,7 +71,7 @@ func rawCertificates(chain []*x509.Certificate) (der [][]byte) {
 	return der
 }
 
-// restore puts the peer of a session into the state of a new connection.
+// restore copies the peer's identity into the state of a new connection.
 func (n *session) restore(s *ConnectionState) error {
 	s.OCSPResponse = n.staple
 	if n.rawKey {
@@ -89,25 +88,25 @@ func (n *session) restore(s *ConnectionState) error {
 	return err
 }
 
-// expired reports whether the session may not be resumed any more.
+// expired reports whether the session must not be resumed any more.
 func (n *session) expired(now time.Time) bool {
 	age := now.Sub(time.Unix(n.created, 0))
 	return age < 0 || age >= sessionLifetime ||
 		n.lifetime != 0 && age >= time.Duration(n.lifetime)*time.Second
 }
 
-// trustsRawKey reports whether the peer of a session would pass today with its raw public key.
+// trustsRawKey reports whether the raw public key of a session's peer would be accepted today.
 func (c *Config) trustsRawKey(s *ConnectionState) bool {
 	return c.VerifyRawKey != nil && c.VerifyRawKey(s.PeerRawKey) == nil
 }
 
-// expired reports whether the validity of a certificate is over. That ends its sessions whether it
-// was verified or not, as in crypto/tls.
+// expired reports whether a certificate has expired. As in crypto/tls, its sessions then end, even
+// if the certificate was not verified.
 func (c *Config) expired(cert *x509.Certificate) bool { return c.time().After(cert.NotAfter) }
 
-// stillVerified reports whether the first of the chains of a session would pass today, without the
-// public-key operations of a whole verification, which were done when we made it:
-// certificates expire, and who issued them may be trusted no more.
+// stillVerified reports whether the first chain of a session would be accepted today. It does not
+// repeat the public-key operations of the verification: only the validity periods and the trust in
+// the root can have changed.
 func (c *Config) stillVerified(chains [][]*x509.Certificate, roots *x509.CertPool,
 	usage x509.ExtKeyUsage) bool {
 	if len(chains) == 0 {
@@ -119,16 +118,18 @@ func (c *Config) stillVerified(chains [][]*x509.Certificate, roots *x509.CertPoo
 			return false
 		}
 	}
-	// What is in the pool itself is found without looking at a signature.
+	// A certificate that is in the pool is accepted without verifying a signature.
 	_, err := chain[len(chain)-1].Verify(x509.VerifyOptions{Roots: roots, CurrentTime: now,
 		KeyUsages: []x509.ExtKeyUsage{usage}})
 	return err == nil
 }
 
-// marshal writes the session down, and at the end a MAC under its own secret: what a cache has
-// altered without knowing the secret is not resumed. Whoever knows it can play the server anyway.
+// marshal encodes the session. It ends with a MAC, keyed with the session's own secret, so that a
+// session which a cache altered without knowing the secret is not resumed. Whoever knows the secret
+// can impersonate the server anyway.
 func (n *session) marshal() ([]byte, error) {
-	room := 256 + len(n.ticket) + len(n.staple) // about, so that nothing is moved while it is written
+	// an estimate, so that the buffer does not have to grow
+	room := 256 + len(n.ticket) + len(n.staple)
 	for _, der := range slices.Concat(n.peer, n.chain) {
 		room += 3 + len(der)
 	}
@@ -165,7 +166,8 @@ func (n *session) mac(data []byte) []byte {
 	return h.Sum(nil)
 }
 
-// parseSession returns nil for what it does not understand, and for what was altered.
+// parseSession decodes a session. It returns nil if the format is unknown or the session was
+// altered.
 func parseSession(data []byte) *session {
 	body := data[:max(0, len(data)-sha256.Size)]
 	n := parseSessionBody(body)

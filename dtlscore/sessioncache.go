@@ -8,20 +8,19 @@ import (
 	"weak"
 )
 
-// A SessionCache keeps the sessions of clients, for resumption. A session is
-// secret: who has it can read the connections that it is used for. It is used
-// by many goroutines at once.
+// A SessionCache stores a client's sessions for resumption. Sessions are secret: anyone who has one
+// can attack the connections that resume it. Its methods are called concurrently.
 type SessionCache interface {
-	// Get returns what was put last under the key.
+	// Get returns the session that was last stored under key.
 	Get(key string) (session []byte, ok bool)
 
-	// Put keeps a session, in place of one before. A session that is nil is
-	// to be removed.
+	// Put stores a session in place of a previous one under key. A nil session means that it must
+	// be removed.
 	Put(key string, session []byte)
 }
 
-// NewSessionCache returns a cache in memory that keeps the sessions that were
-// used last, as many as capacity says.
+// NewSessionCache returns an in-memory cache of the most recently used sessions, at most capacity
+// of them.
 func NewSessionCache(capacity int) SessionCache {
 	return &lruCache{capacity: max(capacity, 1), entries: make(map[string]*list.Element)}
 }
@@ -30,13 +29,13 @@ type lruCache struct {
 	mu       sync.Mutex // guards the following
 	capacity int
 	entries  map[string]*list.Element
-	order    list.List // of lruEntry, the last used in front
+	order    list.List // of lruEntry, most recently used first
 }
 
 type lruEntry struct {
 	key     string
 	session []byte
-	own     bool // put by this package, in this process
+	own     bool // stored by this package, in this process
 }
 
 func (c *lruCache) Get(key string) ([]byte, bool) {
@@ -46,7 +45,7 @@ func (c *lruCache) Get(key string) ([]byte, bool) {
 
 func (c *lruCache) Put(key string, session []byte) { c.put(key, session, false) }
 
-// get is Get, and reports whether this package has put the session there.
+// get is like Get, and also reports whether this package stored the session.
 func (c *lruCache) get(key string) (session []byte, own, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -76,8 +75,8 @@ func (c *lruCache) put(key string, session []byte, own bool) {
 	}
 }
 
-// cachedSession returns what the cache of c has for key. own means that it was in this process all
-// the time, so that what this package has found out about the peer is still true of it.
+// cachedSession returns the session under key in the Config's cache. own means that the session
+// never left this process, so that the verification of the peer still holds.
 func (c *Config) cachedSession(key string) (session []byte, own, ok bool) {
 	if lru, isOurs := c.SessionCache.(*lruCache); isOurs {
 		return lru.get(key)
@@ -86,7 +85,7 @@ func (c *Config) cachedSession(key string) (session []byte, own, ok bool) {
 	return session, false, ok
 }
 
-// cacheSession keeps a session that was just made.
+// cacheSession stores a session that this package has just created.
 func (c *Config) cacheSession(key string, session []byte) {
 	if lru, isOurs := c.SessionCache.(*lruCache); isOurs {
 		lru.put(key, session, true)
@@ -95,8 +94,8 @@ func (c *Config) cacheSession(key string, session []byte) {
 	c.SessionCache.Put(key, session)
 }
 
-// parsedCertificates are certificates of peers and sessions that someone still
-// uses, by their DER. To parse one takes longer than all the rest of a resumption.
+// parsedCertificates are the certificates of peers and sessions that are in use, by their DER
+// encoding. Parsing a certificate takes longer than the rest of a resumption.
 var parsedCertificates = struct {
 	sync.RWMutex // guards the following
 	byDER        map[string]weak.Pointer[x509.Certificate]

@@ -12,24 +12,23 @@ import (
 	"slices"
 )
 
-// Sizes of RSA keys, in bits. Smaller ones are weak: RFC 9325, Section 4.5.
-// Larger ones cost the verifier too much.
+// Sizes of RSA keys in bits. Smaller keys are weak: RFC 9325, Section 4.5. Larger ones take too
+// long to verify with.
 const (
 	minRSABits = 2048
 	maxRSABits = 8192
 )
 
-// A signatureScheme is RFC 8446, Section 4.2.3.
+// A signatureScheme is a SignatureScheme of RFC 8446, Section 4.2.3.
 type signatureScheme struct {
 	id    tls.SignatureScheme
-	curve elliptic.Curve // with ECDSA; it binds in version 1.3 alone
+	curve elliptic.Curve // of ECDSA; binding in DTLS 1.3 only
 	hash  crypto.Hash    // 0 with Ed25519
 	pss   bool
 }
 
-// signatureSchemes are those that are implemented, in the order of
-// preference. There is none with SHA-1 or MD5. PKCS #1 v1.5 is for version
-// 1.2, and for the signatures in certificates.
+// signatureSchemes are the implemented schemes, in the order of preference. None uses SHA-1 or MD5.
+// PKCS #1 v1.5 is used in DTLS 1.2 and in certificates only.
 var signatureSchemes = []signatureScheme{
 	{id: tls.ECDSAWithP256AndSHA256, curve: elliptic.P256(), hash: crypto.SHA256},
 	{id: tls.ECDSAWithP384AndSHA384, curve: elliptic.P384(), hash: crypto.SHA384},
@@ -43,8 +42,8 @@ var signatureSchemes = []signatureScheme{
 	{id: tls.PKCS1WithSHA512, hash: crypto.SHA512},
 }
 
-// defaultSignatureAlgorithms is what we offer. That PKCS #1 v1.5 is in it for
-// certificates does not allow it for CertificateVerify in version 1.3.
+// defaultSignatureAlgorithms returns the schemes to offer. PKCS #1 v1.5 is included for
+// certificates, and remains forbidden in a CertificateVerify of DTLS 1.3.
 func defaultSignatureAlgorithms() []tls.SignatureScheme {
 	var ids []tls.SignatureScheme
 	for _, s := range signatureSchemes {
@@ -66,7 +65,7 @@ func (s signatureScheme) fits(public crypto.PublicKey, version uint16) bool {
 	return false
 }
 
-// checkPublicKey refuses keys that are weak, too large, or of an unknown kind.
+// checkPublicKey rejects keys that are weak, too large, or of an unknown type.
 func checkPublicKey(public crypto.PublicKey) error {
 	if err := publicKeyFault(public); err != nil {
 		return untrusted(AlertUnsupportedCertificate, "%w", err)
@@ -86,13 +85,13 @@ func publicKeyFault(public crypto.PublicKey) error {
 			return fmt.Errorf("RSA key of %d bits, not of %d to %d", bits, minRSABits, maxRSABits)
 		}
 	default:
-		return fmt.Errorf("unknown kind of key: %T", public)
+		return fmt.Errorf("unknown type of key: %T", public)
 	}
 	return nil
 }
 
-// allowsKey reports whether a certificate with a public key can authenticate
-// a server in the key exchange. RFC 8422, Section 2; for Ed25519 Section 5.10.
+// allowsKey reports whether a certificate with the public key can authenticate a server in the key
+// exchange. See RFC 8422, Section 2, and for Ed25519 Section 5.10.
 func (kx keyExchange) allowsKey(public crypto.PublicKey) bool {
 	switch public.(type) {
 	case *ecdsa.PublicKey, ed25519.PublicKey:
@@ -103,9 +102,9 @@ func (kx keyExchange) allowsKey(public crypto.PublicKey) bool {
 	return false
 }
 
-// chooseSignature returns the scheme for signing with a key: the first that
-// we prefer among those the peer offers. supported, if it is not nil, are
-// those that the key can do at all: [tls.Certificate.SupportedSignatureAlgorithms].
+// chooseSignature returns the scheme to sign with: the first in our order of preference that the
+// peer offers. supported, if not nil, are the schemes that the key can be used with:
+// [tls.Certificate.SupportedSignatureAlgorithms].
 func chooseSignature(public crypto.PublicKey, supported, peer []tls.SignatureScheme,
 	version uint16) (tls.SignatureScheme, error) {
 	for _, s := range signatureSchemes {
@@ -114,7 +113,7 @@ func chooseSignature(public crypto.PublicKey, supported, peer []tls.SignatureSch
 			return s.id, nil
 		}
 	}
-	return 0, incompatible(AlertHandshakeFailure, "peer takes no signature of our %T", public)
+	return 0, incompatible(AlertHandshakeFailure, "peer accepts no signature scheme of our %T", public)
 }
 
 func lookupSignature(id tls.SignatureScheme) (signatureScheme, bool) {
@@ -125,7 +124,8 @@ func lookupSignature(id tls.SignatureScheme) (signatureScheme, bool) {
 	return signatureSchemes[i], true
 }
 
-// digest is what a verifier takes instead of the message.
+// digest returns what the signature algorithm signs: the hash of the message, or the message itself
+// with Ed25519.
 func (s signatureScheme) digest(message []byte) []byte {
 	if s.hash == 0 {
 		return message
@@ -142,8 +142,9 @@ func (s signatureScheme) options() crypto.SignerOpts {
 	return s.hash
 }
 
-// sign signs a message with a scheme from chooseSignature. A [crypto.MessageSigner], as for the
-// keys of a TPM or a key management service, gets the message itself, others its digest.
+// sign signs a message with a scheme from chooseSignature. A [crypto.MessageSigner], such as a key
+// in a TPM or a key management service, is passed the message itself; other signers are passed its
+// digest.
 func sign(key crypto.Signer, id tls.SignatureScheme, message []byte) ([]byte, error) {
 	s, ok := lookupSignature(id)
 	if !ok {
@@ -156,8 +157,7 @@ func sign(key crypto.Signer, id tls.SignatureScheme, message []byte) ([]byte, er
 	return signature, nil
 }
 
-// verifySignature checks the signature of a peer. offered are the schemes
-// that we let it choose from.
+// verifySignature verifies the peer's signature. offered are the schemes that the peer may use.
 func verifySignature(public crypto.PublicKey, id tls.SignatureScheme, offered []tls.SignatureScheme,
 	version uint16, message, signature []byte) error {
 	if err := checkPublicKey(public); err != nil {
@@ -189,13 +189,13 @@ func verifySignature(public crypto.PublicKey, id tls.SignatureScheme, offered []
 	return nil
 }
 
-// The contexts of CertificateVerify in version 1.3, RFC 8446, Section 4.4.3.
+// Context strings of CertificateVerify in DTLS 1.3. See RFC 8446, Section 4.4.3.
 const (
 	contextServerSignature = "TLS 1.3, server CertificateVerify"
 	contextClientSignature = "TLS 1.3, client CertificateVerify"
 )
 
-// signed13 is what CertificateVerify of version 1.3 covers.
+// signed13 returns what the CertificateVerify of DTLS 1.3 signs.
 func signed13(context string, transcriptHash []byte) []byte {
 	b := slices.Repeat([]byte{' '}, 64)
 	b = append(b, context...)

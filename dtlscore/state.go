@@ -5,27 +5,26 @@ import (
 	"slices"
 )
 
-// A state handles the one message that the peer may send next, and returns
-// the state that follows. raw is the same message as it came, for the
-// transcript. Both are the state's to keep.
+// A state handles the message that the peer may send next, and returns the state that follows. raw
+// is the encoded message, for the transcript. The state owns both.
 type state interface {
 	handle(c *Conn, m message, raw handshakeMessage) (state, error)
 }
 
-// A keyChangeState is a state in which the peer has to send ChangeCipherSpec.
-// What comes under the new keys is for the state that it returns.
+// A keyChangeState is a state that waits for ChangeCipherSpec. The state that it returns handles
+// what arrives with the new keys.
 type keyChangeState interface {
 	state
 	handleChangeCipherSpec(c *Conn) state
 }
 
-// unexpectedMessage is the one answer to a message that a state does not wait for.
+// unexpectedMessage returns the error for a message that the state does not accept.
 func unexpectedMessage(m message, awaited ...handshakeType) error {
-	return unexpected("%v came where %v was awaited", m.typ(), awaited)
+	return unexpected("received %v, expected %v", m.typ(), awaited)
 }
 
-// receiveHandshake takes the content of a handshake record, and the state
-// machine as far as it goes with that.
+// receiveHandshake processes the content of a handshake record, and advances the state machine as
+// far as possible.
 func (c *Conn) receiveHandshake(epoch uint64, content []byte) error {
 	if len(content) == 0 {
 		return unexpected("empty handshake record")
@@ -57,8 +56,8 @@ func (c *Conn) handleMessage(raw handshakeMessage) error {
 		return err
 	}
 	if raw.typ == typeHelloRequest && c.isClient && c.handshaking {
-		// "will be ignored by the client if [it] is currently negotiating a
-		// session", RFC 5246, Section 7.4.1.1; and it is not hashed.
+		// RFC 5246, Section 7.4.1.1: a HelloRequest "will be ignored by the client if [it] is
+		// currently negotiating a session". It is not part of the transcript.
 		return c.countWarning(raw.typ.String())
 	}
 	next, err := c.state.handle(c, m, raw)
@@ -69,18 +68,18 @@ func (c *Conn) handleMessage(raw handshakeMessage) error {
 	return nil
 }
 
-// send queues a message and returns it as DTLS 1.2 hashes it. A message is in
-// one record if it fits, RFC 6083, Section 3.2.
+// send queues a message, and returns it in the encoding that DTLS 1.2 hashes. The message is sent
+// in one record if it fits: RFC 6083, Section 3.2.
 //
-// Nothing follows our close_notify. A renegotiation then goes on only with what
-// arrives, for the peer's close_notify may be in its keys.
+// Nothing is sent after close_notify. A renegotiation then only processes what arrives, because the
+// peer's close_notify may be protected with its new keys.
 func (c *Conn) send(m message) (raw []byte, err error) { return c.sendNumbered(m, nil) }
 
-// sendNumbered is send for a message whose record, the last if it has several, has its number
-// stored in number as soon as it is handed out.
+// sendNumbered is like send, and also stores the number of the message's last record in number when
+// that is handed out.
 func (c *Conn) sendNumbered(m message, number *recordNumber) (raw []byte, err error) {
 	if c.nextSendSeq == math.MaxUint16 {
-		return nil, misuse("%v: %w", m.typ(), ErrKeysUsedUp) // it would start again with 0
+		return nil, misuse("%v: %w", m.typ(), ErrKeysUsedUp) // message_seq would wrap around
 	}
 	raw, err = appendMessage(nil, c.nextSendSeq, m)
 	if err != nil {
@@ -108,6 +107,6 @@ func (c *Conn) sendNumbered(m message, number *recordNumber) (raw []byte, err er
 	return raw, nil
 }
 
-// maxControl is how many bytes of content a record that is not application data may have in the
-// newest epoch. A peer that has agreed to large_record_size_limit may take less than usual.
+// maxControl returns the largest content of a record of the newest epoch that is not application
+// data. A peer that negotiated large_record_size_limit may accept less than 2^14 bytes.
 func (c *Conn) maxControl() int { return min(maxPlaintext, c.written.maxContent()) }

@@ -12,21 +12,19 @@ import (
 	"time"
 )
 
-// TicketKeys protect the session tickets of servers. The zero value makes its
-// own keys and changes them every day; tickets then are good for one process.
-// A TicketKeys may be shared by any number of Configs and goroutines, and must
-// not be copied.
+// TicketKeys encrypt a server's session tickets. The zero value generates its own keys and changes
+// them daily, so only the process that issued a ticket accepts it. TicketKeys may be shared by any
+// number of Configs and goroutines, and must not be copied.
 type TicketKeys struct {
 	mu        sync.RWMutex // guards the following
-	keys      []*ticketKey // the first makes tickets, all of them open tickets
+	keys      []*ticketKey // the first encrypts tickets, all of them decrypt
 	automatic bool
 }
 
-// A ticketKey is RFC 5077, Section 4, with one algorithm that does both
-// encryption and authentication.
+// A ticketKey encrypts tickets as in RFC 5077, Section 4, with a single AEAD.
 type ticketKey struct {
 	name    [ticketKeyNameLen]byte
-	aead    cipher.AEAD // makes its own nonces
+	aead    cipher.AEAD // generates its own nonces
 	created time.Time
 }
 
@@ -53,11 +51,10 @@ func newTicketKey(secret []byte, now time.Time) (*ticketKey, error) {
 	return k, err
 }
 
-// Set takes over the choice of keys, as servers need that accept each other's
-// tickets. The first makes tickets, the others open those made before they
-// were replaced. A session is not resumed after a day, so that is for how long
-// a key has to stay in the list. It fails with [ErrMisuse] if there is none, or
-// a key is zero.
+// Set replaces the keys and ends their automatic change. Servers that accept each other's tickets
+// need the same keys. The first key encrypts new tickets, and all of them decrypt. Sessions can be
+// resumed for a day, so a key should stay in the list for a day after it has been replaced as the
+// first. Set fails with [ErrMisuse] if keys is empty or contains a zero key.
 func (t *TicketKeys) Set(keys ...[ticketKeyLen]byte) error {
 	if len(keys) == 0 {
 		return misuse("TicketKeys.Set without a key")
@@ -67,7 +64,7 @@ func (t *TicketKeys) Set(keys ...[ticketKeyLen]byte) error {
 		if subtle.ConstantTimeCompare(keys[i][:], make([]byte, ticketKeyLen)) == 1 {
 			return misuse("TicketKeys.Set with a key of zeros")
 		}
-		secret := slices.Clone(keys[i][:]) // so that the caller's need not be on the heap
+		secret := slices.Clone(keys[i][:]) // so that the caller's copy can stay on the stack
 		k, err := newTicketKey(secret, time.Time{})
 		clear(secret)
 		if err != nil {
@@ -81,7 +78,7 @@ func (t *TicketKeys) Set(keys ...[ticketKeyLen]byte) error {
 	return nil
 }
 
-// current returns the keys, after it has changed those that are old.
+// current returns the keys, and changes them first if they are too old.
 func (t *TicketKeys) current(now time.Time) ([]*ticketKey, error) {
 	t.mu.RLock()
 	keys, automatic := t.keys, t.automatic
@@ -96,7 +93,7 @@ func (t *TicketKeys) current(now time.Time) ([]*ticketKey, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if keys, automatic = t.keys, t.automatic; fresh() {
-		return keys, nil // another goroutine was faster
+		return keys, nil // another goroutine has changed them
 	}
 	var secret [ticketKeyLen]byte
 	rand.Read(secret[:])
@@ -112,7 +109,7 @@ func (t *TicketKeys) current(now time.Time) ([]*ticketKey, error) {
 	return t.keys, nil
 }
 
-// seal makes a ticket.
+// seal returns a new ticket.
 func (t *TicketKeys) seal(n *session, now time.Time) ([]byte, error) {
 	keys, err := t.current(now)
 	if err != nil {
@@ -127,9 +124,9 @@ func (t *TicketKeys) seal(n *session, now time.Time) ([]byte, error) {
 	return keys[0].aead.Seal(slices.Clip(name), nil, plaintext, name), nil
 }
 
-// open returns the session in a ticket, nil if it is not one of ours. renew
-// says that a newer key than that of the ticket is there. A bad ticket is no
-// error: RFC 5077, Section 3.1.
+// open returns the session in a ticket, or nil if the ticket is not valid. renew reports whether a
+// newer key than that of the ticket exists. An invalid ticket is not an error: RFC 5077, Section
+// 3.1.
 func (t *TicketKeys) open(ticket []byte, now time.Time) (n *session, renew bool) {
 	keys, err := t.current(now)
 	if err != nil || len(ticket) < ticketKeyNameLen {

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// ticketNonce is that of the one ticket of a connection.
+// ticketNonce is the ticket_nonce of the only ticket of a connection.
 var ticketNonce = []byte{0}
 
-// sendTicket gives the client a ticket for the session, if it can use one.
-// RFC 8446, Section 4.6.1.
+// sendTicket issues a ticket for the session if the client can use one. See RFC 8446, Section
+// 4.6.1.
 func (s *serverHandshake13) sendTicket(c *Conn, open *open13) error {
 	if c.config.TicketKeys == nil || !slices.Contains(s.offer.pskModes, pskModeDHEKE) ||
 		s.state.PSKIdentity != nil {
@@ -41,7 +41,7 @@ func (s *serverHandshake13) sendTicket(c *Conn, open *open13) error {
 	return err
 }
 
-// keepTicket stores the session with the server, if the Config wants that.
+// keepTicket caches the session if the Config has a cache.
 func (s *open13) keepTicket(c *Conn, m *newSessionTicket13) {
 	key := c.sessionKey()
 	if key == "" || m.lifetime == 0 || c.agreed.PSKIdentity != nil || len(m.ticket) > maxTicketLen {
@@ -57,7 +57,7 @@ func (s *open13) keepTicket(c *Conn, m *newSessionTicket13) {
 		n.created = s.resumed.created
 	}
 	n.ticket, n.ageAdd, n.received = m.ticket, m.ageAdd, now.UnixMilli()
-	// Ours is counted from the full handshake on.
+	// Our own limit is counted from the full handshake.
 	age := now.Sub(time.Unix(n.created, 0))
 	n.lifetime = uint32(min(time.Duration(m.lifetime)*time.Second+age, sessionLifetime) / time.Second)
 	if data, err := n.marshal(); err == nil {

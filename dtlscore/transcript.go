@@ -7,31 +7,30 @@ import (
 	"hash"
 )
 
-// A transcript is the running hash over the messages of a handshake.
+// A transcript is the running hash of the messages of a handshake.
 //
-// In version 1.2 it covers the 12 bytes of the header as if the message had
-// not been fragmented, in version 1.3 only the four that TLS has. RFC 6347,
-// Section 4.2.6; RFC 9147, Section 5.2. As the first message comes before
-// the version and the hash are agreed, messages are kept until then. In version
-// 1.2 they are kept on for CertificateVerify, which may be made with any hash.
+// In DTLS 1.2 it covers the 12-byte message header, as if the message had not been fragmented; in
+// DTLS 1.3 only the four bytes that TLS has too. See RFC 6347, Section 4.2.6, and RFC 9147, Section
+// 5.2. Messages are kept until the version and the hash are negotiated. In DTLS 1.2 they are kept
+// longer for CertificateVerify, which may use any hash.
 type transcript struct {
 	version uint16
 	hash    hash.Hash // nil before choose
-	kept    [][]byte  // messages with headers of 12 bytes
+	kept    [][]byte  // messages with 12-byte headers
 	keeping bool
 }
 
 func newTranscript() *transcript { return &transcript{keeping: true} }
 
-// add takes in a message of which only the body is there.
+// add adds a message, given its body.
 func (t *transcript) add(typ handshakeType, seq uint16, body []byte) {
 	m := make([]byte, 0, handshakeHeaderLen+len(body))
 	m = handshakeHeader{typ, len(body), seq, 0, len(body)}.append(m)
 	t.addMessages(append(m, body...))
 }
 
-// addMessages takes in one message or more as [appendMessage] made them. They
-// must not change from here on.
+// addMessages adds one or more messages in the encoding of [appendMessage]. They must not be
+// modified afterwards.
 func (t *transcript) addMessages(b []byte) {
 	for len(b) > 0 {
 		var m []byte
@@ -45,10 +44,10 @@ func (t *transcript) addMessages(b []byte) {
 	}
 }
 
-// received takes in a message of the peer.
+// received adds a message from the peer.
 func (t *transcript) received(raw handshakeMessage) { t.addMessages(raw.whole) }
 
-// send queues a message, and takes it in.
+// send queues a message and adds it.
 func (t *transcript) send(c *Conn, m message) error {
 	raw, err := c.send(m)
 	if err != nil {
@@ -58,7 +57,7 @@ func (t *transcript) send(c *Conn, m message) error {
 	return nil
 }
 
-// cutMessage takes an unfragmented message, with its header, off the front of b.
+// cutMessage splits an unfragmented message, with its header, off the front of b.
 func cutMessage(b []byte) (m, rest []byte) {
 	n := handshakeHeaderLen + int(binary.BigEndian.Uint32(b)&0xffffff)
 	return b[:n:n], b[n:]
@@ -73,8 +72,8 @@ func (t *transcript) write(m []byte) {
 	t.hash.Write(m)
 }
 
-// choose sets the version and the hash, once they are agreed, for the messages
-// before and to come.
+// choose sets the version and the hash, once they are negotiated, and hashes the messages kept so
+// far.
 func (t *transcript) choose(version uint16, alg crypto.Hash) {
 	t.version, t.hash = version, alg.New()
 	for _, m := range t.kept {
@@ -85,8 +84,8 @@ func (t *transcript) choose(version uint16, alg crypto.Hash) {
 	}
 }
 
-// retry replaces the first ClientHello, when a HelloRetryRequest was sent or
-// received, and before it is added. RFC 8446, Section 4.4.1.
+// retry replaces the first ClientHello by its hash. It is called when a HelloRetryRequest is sent
+// or received, before that is added. See RFC 8446, Section 4.4.1.
 func (t *transcript) retry() {
 	sum := t.sum()
 	t.hash.Reset()
@@ -94,13 +93,12 @@ func (t *transcript) retry() {
 	t.hash.Write(sum)
 }
 
-// sum is the hash of the messages so far.
+// sum returns the hash of the messages so far.
 func (t *transcript) sum() []byte { return t.hash.Sum(nil) }
 
-// sumTruncated is the hash of the messages so far and of m, the next, without
-// the last dropped bytes. The length in the header of m is the full one. A
-// binder may be made before a hash is chosen, with alg, that of its key. RFC
-// 8446, Section 4.2.11.2.
+// sumTruncated returns the hash of the messages so far and of m, without its last dropped bytes.
+// The length in the header of m is the full one. If no hash has been chosen yet, it uses alg, the
+// hash of the binder's key. See RFC 8446, Section 4.2.11.2.
 func (t *transcript) sumTruncated(alg crypto.Hash, m []byte, dropped int) []byte {
 	fork := transcript{version: VersionDTLS13, kept: t.kept}
 	if t.hash == nil {
@@ -115,12 +113,12 @@ func (t *transcript) sumTruncated(alg crypto.Hash, m []byte, dropped int) []byte
 func (t *transcript) clone() hash.Hash {
 	c, err := t.hash.(hash.Cloner).Clone()
 	if err != nil {
-		panic("dtlscore: " + err.Error()) // the hashes of the standard library can be cloned
+		panic("dtlscore: " + err.Error()) // hashes of the standard library can be cloned
 	}
 	return c
 }
 
-// messages are all messages so far, for the CertificateVerify of version 1.2.
+// messages returns all messages so far, for the CertificateVerify of DTLS 1.2.
 func (t *transcript) messages() []byte { return bytes.Join(t.kept, nil) }
 
 // release drops the messages, once no CertificateVerify can need them.

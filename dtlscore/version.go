@@ -6,8 +6,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/legible"
 )
 
-// clientVersions are those that a client offers: in a renegotiation only the
-// one that there is.
+// clientVersions returns the versions that a client offers. In a renegotiation this is the
+// negotiated version only.
 func (c *Conn) clientVersions() []uint16 {
 	if c.agreed.HandshakeComplete {
 		return []uint16{c.agreed.Version}
@@ -15,7 +15,7 @@ func (c *Conn) clientVersions() []uint16 {
 	return c.config.versions(true)
 }
 
-// clientVersion returns the version that a server has chosen.
+// clientVersion returns the version that the server chose.
 func (c *Conn) clientVersion(m *serverHello) (uint16, error) {
 	offered := c.clientVersions()
 	version := m.version
@@ -61,15 +61,14 @@ func (c *Conn) serverVersion(m *clientHello) (uint16, error) {
 		"client offers none of our versions, but %04x and %04x", m.version, legible.List[uint16](theirs))
 }
 
-// offeredVersions returns what a client can do.
+// offeredVersions returns the versions that the client supports.
 func offeredVersions(m *clientHello) []uint16 {
 	if len(m.supportedVersions) > 0 {
 		return m.supportedVersions
 	}
-	// legacy_version is the best that the client can do. DTLS versions
-	// count downwards, and what is better than 1.2, even if nobody knows
-	// it yet, can do 1.2 as well. RFC 5246, Appendix E.1. Small numbers
-	// are those of TLS.
+	// legacy_version is the highest version that the client supports. DTLS version numbers
+	// decrease, and a client of a version after 1.2, even of an unknown one, supports 1.2 too: RFC
+	// 5246, Appendix E.1. Small numbers are those of TLS.
 	if m.version <= VersionDTLS12 && m.version >= 0x8000 {
 		return []uint16{VersionDTLS12}
 	}

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A State is the state of an association. RFC 9260, Section 4.
+// A State is the state of an association. See RFC 9260, Section 4.
 type State uint8
 
 const (
@@ -23,7 +23,7 @@ const (
 	StateShutdownAckSent
 )
 
-// String returns the name that the RFC gives to the state.
+// String returns the state's name as in the RFC.
 func (s State) String() string {
 	names := [...]string{"CLOSED", "COOKIE-WAIT", "COOKIE-ECHOED", "ESTABLISHED", "SHUTDOWN-PENDING",
 		"SHUTDOWN-SENT", "SHUTDOWN-RECEIVED", "SHUTDOWN-ACK-SENT"}
@@ -33,35 +33,36 @@ func (s State) String() string {
 	return fmt.Sprintf("State(%d)", uint8(s))
 }
 
-// never is the time of a timer that is not running.
+// never is the expiry time of a timer that is not running.
 const never = time.Duration(math.MaxInt64)
 
-// An Assoc is one SCTP association as a state machine. Packets that arrive go to [Assoc.Receive],
-// messages to [Assoc.Send]; after each call the driver sends what [Assoc.NextPacket] returns, reads
-// [Assoc.NextEvent] and [Assoc.Read], and calls [Assoc.Timeout] when [Assoc.NextTimeout] has come.
+// An Assoc is an SCTP association, as a state machine without I/O. The driver passes packets that
+// arrive to [Assoc.Receive] and messages to [Assoc.Send]. After each call it sends the packets from
+// [Assoc.NextPacket], and reads [Assoc.NextEvent] and [Assoc.Read]. It calls [Assoc.Timeout] at the
+// time that [Assoc.NextTimeout] returns.
 //
-// It must not be used concurrently.
+// An Assoc must not be used concurrently.
 type Assoc struct {
 	config *Config
 	rand   io.Reader
 	key    *cookieKeys
 
 	state State
-	err   error // what ended it
+	err   error // the error that ended the association
 	now   time.Duration
 
 	localPort, peerPort uint16
 	localTag, peerTag   uint32
 	outStreams          uint16
 	inStreams           uint16
-	random              [32]byte // of our RANDOM parameter
-	partial             bool     // both ends have partial reliability
-	restarted           bool     // by the peer, since it was established first
+	random              [32]byte // the value of our RANDOM parameter
+	partial             bool     // both sides support partial reliability
+	restarted           bool     // by the peer, after the association was established
 
 	shake  handshake
 	paths  []*path
 	main   *path // the primary path
-	cut    int   // the largest DATA chunk that is made
+	cut    int   // the size of the largest DATA chunk to create
 	in     inbound
 	out    outbound
 	auth   authState
@@ -69,24 +70,24 @@ type Assoc struct {
 
 	control  control
 	shutdown shutdownState
-	errors   int // transmissions in a row without an answer. RFC 9260, Section 8.1
+	errors   int // consecutive transmissions without an answer; RFC 9260, Section 8.1
 	round    uint32
 	stats    Stats
 }
 
-// Stats counts what an association has done since it began.
+// Stats are statistics of an association since it began.
 type Stats struct {
 	PacketsSent, PacketsReceived   uint64
 	MessagesSent, MessagesReceived uint64
-	BytesSent, BytesReceived       uint64 // of messages
-	ChunksSent, ChunksReceived     uint64 // DATA chunks, those sent again and received again apart
-	Retransmissions                uint64 // DATA chunks that were sent again
-	FastRetransmissions            uint64 // those of them without a timeout. RFC 9260, Section 7.2.4
-	Timeouts                       uint64 // of T3-rtx
-	Duplicates                     uint64 // DATA chunks that came again
-	Dropped                        uint64 // chunks dropped for want of buffer
-	AuthFailures                   uint64 // packets with an AUTH chunk that could not be verified
-	Unauthenticated                uint64 // chunks dropped because they came without AUTH
+	BytesSent, BytesReceived       uint64 // in user messages
+	ChunksSent, ChunksReceived     uint64 // DATA chunks, without retransmissions and duplicates
+	Retransmissions                uint64 // DATA chunks that were retransmitted
+	FastRetransmissions            uint64 // of which by fast retransmit; RFC 9260, Section 7.2.4
+	Timeouts                       uint64 // of the T3-rtx timer
+	Duplicates                     uint64 // DATA chunks that arrived again
+	Dropped                        uint64 // chunks dropped because a buffer was full
+	AuthFailures                   uint64 // packets whose AUTH chunk could not be verified
+	Unauthenticated                uint64 // chunks dropped because they were not authenticated
 }
 
 func newAssoc(config *Config, rand io.Reader, key *cookieKeys) *Assoc {
@@ -100,7 +101,8 @@ func newAssoc(config *Config, rand io.Reader, key *cookieKeys) *Assoc {
 	return a
 }
 
-// random32 returns a random number that is not 0, as tags must be. RFC 9260, Section 5.3.1.
+// random32 returns a random number that is not 0, as verification tags must be. See RFC 9260,
+// Section 5.3.1.
 func random32(r io.Reader) (uint32, error) {
 	for {
 		var b [4]byte
@@ -113,8 +115,8 @@ func random32(r io.Reader) (uint32, error) {
 	}
 }
 
-// agree sets up everything that both INIT and INIT ACK say: ours is local. It is also how an
-// association starts over. RFC 9260, Section 5.1.
+// agree initializes what INIT and INIT ACK determine; localTSN is our Initial TSN. A restart calls
+// it again. See RFC 9260, Section 5.1.
 func (a *Assoc) agree(localTSN uint32, peer *initChunk) {
 	a.peerTag = peer.tag
 	a.outStreams = min(a.config.OutStreams, peer.in)
@@ -125,8 +127,9 @@ func (a *Assoc) agree(localTSN uint32, peer *initChunk) {
 	a.agreeAuth(peer)
 }
 
-// addPaths adds the peer's addresses: from is where it answers, and is confirmed thereby; what it
-// lists is to be verified first. RFC 9260, Sections 5.1.2 and 5.4.
+// addPaths adds the peer's addresses. from is the address from which the peer answered, which
+// confirms it. Addresses that the peer lists must be verified first. See RFC 9260, Sections 5.1.2
+// and 5.4.
 func (a *Assoc) addPaths(from netip.AddrPort, local netip.Addr, listed []netip.Addr) {
 	p := a.pathOf(from.Addr())
 	if p == nil {
@@ -143,7 +146,7 @@ func (a *Assoc) addPaths(from netip.AddrPort, local netip.Addr, listed []netip.A
 	}
 }
 
-// up makes the association ESTABLISHED.
+// up changes the state to ESTABLISHED.
 func (a *Assoc) up(now time.Duration) {
 	a.state = StateEstablished
 	a.shake = handshake{timer: never}
@@ -155,7 +158,7 @@ func (a *Assoc) up(now time.Duration) {
 	}
 }
 
-// startPaths begins with all paths once both ends have agreed.
+// startPaths starts the timers of all paths once the association is established.
 func (a *Assoc) startPaths(now time.Duration) {
 	a.resize()
 	for _, p := range a.paths {
@@ -166,7 +169,7 @@ func (a *Assoc) startPaths(now time.Duration) {
 	}
 }
 
-// end is the one exit: whatever ends the association passes here.
+// end ends the association. It is the only place that does.
 func (a *Assoc) end(err error) {
 	if a.state == StateClosed && a.err != nil {
 		return
@@ -185,7 +188,7 @@ func (a *Assoc) end(err error) {
 	a.event(Event{Kind: EventDown, Err: err})
 }
 
-// fail ends the association with an ABORT that tells the peer why. RFC 9260, Section 9.1.
+// fail ends the association, and sends an ABORT that gives the reason. See RFC 9260, Section 9.1.
 func (a *Assoc) fail(abort *AbortError) {
 	if a.state == StateClosed {
 		return
@@ -208,15 +211,15 @@ func (a *Assoc) fail(abort *AbortError) {
 	a.end(abort)
 }
 
-// Abort ends the association at once, and tells the peer why in reason, which may be empty and of
-// which at most 128 bytes are sent. RFC 9260, Section 10.1, ABORT.
+// Abort ends the association immediately, and sends reason to the peer, of which only the first 128
+// bytes are used. See RFC 9260, Section 10.1, ABORT.
 func (a *Assoc) Abort(reason string) {
 	a.round++
 	a.fail(&AbortError{Local: true, Cause: CauseUserInitiated,
 		Info: []byte(reason)[:min(len(reason), 128)]})
 }
 
-// appendAbort appends an ABORT chunk. RFC 9260, Section 3.3.7.
+// appendAbort appends an ABORT chunk. See RFC 9260, Section 3.3.7.
 func appendAbort(b []byte, e *AbortError) []byte {
 	n := 0
 	if e.Cause != 0 {
@@ -229,33 +232,34 @@ func appendAbort(b []byte, e *AbortError) []byte {
 	return b
 }
 
-// State returns the state of the association. RFC 9260, Section 4.
+// State returns the state of the association. See RFC 9260, Section 4.
 func (a *Assoc) State() State { return a.state }
 
-// Err returns what ended the association, nil if nothing did.
+// Err returns the error that ended the association, or nil.
 func (a *Assoc) Err() error { return a.err }
 
-// Streams returns the number of outgoing and incoming streams that were agreed on.
+// Streams returns the negotiated numbers of outgoing and incoming streams.
 func (a *Assoc) Streams() (out, in uint16) { return a.outStreams, a.inStreams }
 
-// PartialReliability reports whether both ends have it. RFC 3758, Section 3.3.
+// PartialReliability reports whether both sides support it. See RFC 3758, Section 3.3.
 func (a *Assoc) PartialReliability() bool { return a.partial }
 
-// Ports returns the SCTP ports of both ends.
+// Ports returns the SCTP ports of both sides.
 func (a *Assoc) Ports() (local, peer uint16) { return a.localPort, a.peerPort }
 
-// Stats returns what was counted so far.
+// Stats returns the statistics so far.
 func (a *Assoc) Stats() Stats { return a.stats }
 
-// Missing returns the number of TSNs that have not arrived below the highest one that has: Linux
-// calls it sstat_penddata. It is not 0 after everything was read if someone has acknowledged in
-// our name what never came.
+// Missing returns the number of TSNs below the highest received one that have not arrived. Linux
+// calls it sstat_penddata. If it is not 0 after the peer has had everything acknowledged, an
+// attacker has acknowledged chunks that never arrived.
 func (a *Assoc) Missing() int { return a.in.missing() }
 
-// Unacknowledged returns the bytes of messages that have been sent and not been acknowledged.
+// Unacknowledged returns the number of bytes of user messages that were passed to Send and are not
+// acknowledged.
 func (a *Assoc) Unacknowledged() int { return a.out.buffered }
 
-// pathOf returns the path to an address of the peer, nil if it is none.
+// pathOf returns the path to an address of the peer, or nil if the peer does not have the address.
 func (a *Assoc) pathOf(addr netip.Addr) *path {
 	for _, p := range a.paths {
 		if p.peer.Addr() == addr {
@@ -265,7 +269,8 @@ func (a *Assoc) pathOf(addr netip.Addr) *path {
 	return nil
 }
 
-// NextTimeout returns when [Assoc.Timeout] has to be called; it is math.MaxInt64 if not at all.
+// NextTimeout returns the time at which [Assoc.Timeout] must be called, or math.MaxInt64 if no
+// timer is running.
 func (a *Assoc) NextTimeout() time.Duration {
 	at := min(a.shake.timer, a.shutdown.timer, a.shutdown.guard, a.in.sackTimer)
 	for _, p := range a.paths {
@@ -274,7 +279,7 @@ func (a *Assoc) NextTimeout() time.Duration {
 	return at
 }
 
-// Timeout does what is due by now. It may be called at any time.
+// Timeout handles the timers that have expired. It may be called at any time.
 func (a *Assoc) Timeout(now time.Duration) {
 	a.now = now
 	a.round++
@@ -304,10 +309,10 @@ func (a *Assoc) Timeout(now time.Duration) {
 	}
 }
 
-// strike counts a transmission to p that was not answered. The association ends after too many
-// in a row on all paths together. RFC 9260, Sections 8.1 and 8.2.
+// strike counts a transmission to p without an answer. It ends the association, and returns false,
+// after too many consecutive ones on all paths together. See RFC 9260, Sections 8.1 and 8.2.
 func (a *Assoc) strike(p *path) (alive bool) {
-	if p.state != PathUnconfirmed { // it may be no address of the peer at all
+	if p.state != PathUnconfirmed { // an unconfirmed address may not belong to the peer
 		a.errors++
 	}
 	p.errors++

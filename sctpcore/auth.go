@@ -9,31 +9,31 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/authchunk"
 )
 
-// authState is SCTP-AUTH on one association. RFC 4895.
+// authState is the state of SCTP-AUTH. See RFC 4895.
 type authState struct {
 	keys   map[uint16]*sharedKey
 	active *sharedKey
 
 	agreed      bool
-	hmac        authchunk.HMACID // what the peer likes best of what we know
+	hmac        authchunk.HMACID // the peer's most preferred HMAC that we support
 	localVector []byte           // RFC 4895, Section 6.1
 	peerVector  []byte
 	peerHMACs   []authchunk.HMACID
 	peerChunks  []byte
-	demanded    chunkSet // chunks that the peer wants authenticated
-	demands     chunkSet // chunks that we want authenticated
+	demanded    chunkSet // chunk types that the peer requires to be authenticated
+	demands     chunkSet // chunk types that we require to be authenticated
 
-	repeated    bool // of what comes under repeatedKey, only DATA up to repeatedTSN is taken
+	repeated    bool // under repeatedKey, accept only DATA up to repeatedTSN
 	repeatedKey uint16
 	repeatedTSN uint32
 }
 
-// A chunkSet is a set of types of chunks.
+// A chunkSet is a set of chunk types.
 type chunkSet [4]uint64
 
 func (s *chunkSet) has(typ byte) bool { return s[typ>>6]&(1<<(typ&63)) != 0 }
 
-// setOf leaves out the four types that are never authenticated. RFC 4895, Section 3.2.
+// setOf omits the four chunk types that are never authenticated. See RFC 4895, Section 3.2.
 func setOf(p authchunk.Params) (s chunkSet) {
 	for _, typ := range p.Chunks {
 		if p.Demands(typ) {
@@ -43,25 +43,25 @@ func setOf(p authchunk.Params) (s chunkSet) {
 	return s
 }
 
-// A sharedKey is an endpoint pair shared key. Messages refer to it from when they are handed over
-// until they are acknowledged, as in Linux: also when it has been deleted since.
+// A sharedKey is an endpoint pair shared key. As in Linux, a message refers to its key from when it
+// is passed to Send until it is acknowledged, even if the key is deleted meanwhile.
 type sharedKey struct {
 	id          uint16
 	secret      []byte
 	deactivated bool
 	deleted     bool
-	refs        int               // DATA chunks that are to be sent with it, or again
-	macs        [2]*authchunk.MAC // for SHA-1 and SHA-256, once needed
+	refs        int               // DATA chunks to be sent, or retransmitted, with it
+	macs        [2]*authchunk.MAC // for SHA-1 and SHA-256, created on first use
 }
 
-// free wipes a key that nothing needs any more.
+// free overwrites a key that is no longer needed.
 func (k *sharedKey) free() {
 	clear(k.secret)
 	k.secret, k.macs = nil, [2]*authchunk.MAC{}
 }
 
-// agreeAuth takes in what the peer says of SCTP-AUTH. Keys stay through a restart, but what is
-// derived from them does not.
+// agreeAuth handles the peer's SCTP-AUTH parameters. A restart keeps the shared keys but not the
+// keys derived from them.
 func (a *Assoc) agreeAuth(peer *initChunk) {
 	s := &a.auth
 	s.agreed, s.demanded, s.demands = false, chunkSet{}, chunkSet{}
@@ -73,7 +73,7 @@ func (a *Assoc) agreeAuth(peer *initChunk) {
 	}
 	id, err := authchunk.ChooseHMAC(peer.auth.HMACs, a.config.HMACs)
 	if err != nil {
-		return // not possible: both list SHA-1
+		return // impossible: both sides list SHA-1
 	}
 	local := a.config.authParams(a.random[:])
 	s.agreed, s.hmac = true, id
@@ -82,15 +82,16 @@ func (a *Assoc) agreeAuth(peer *initChunk) {
 	s.demanded, s.demands = setOf(peer.auth), setOf(local)
 }
 
-// demands reports whether chunks of this type must come authenticated, peerDemands whether the peer
-// wants them so. The lists of both ends are independent. RFC 4895, Section 3.2.
+// demands reports whether this side requires chunks of the type to be authenticated, and
+// peerDemands whether the peer does. The lists of the two sides are independent: RFC 4895, Section
+// 3.2.
 func (a *Assoc) demands(typ byte) bool     { return a.auth.agreed && a.auth.demands.has(typ) }
 func (a *Assoc) peerDemands(typ byte) bool { return a.auth.agreed && a.auth.demanded.has(typ) }
 
-// authLen is the length of our AUTH chunks.
+// authLen returns the length of our AUTH chunks.
 func (a *Assoc) authLen() int { return 8 + padded(a.auth.hmac.Size()) }
 
-// mac returns what signs and verifies with a key.
+// mac returns the MAC that signs and verifies with a key.
 func (a *Assoc) mac(k *sharedKey, id authchunk.HMACID) *authchunk.MAC {
 	slot := &k.macs[0]
 	if id == authchunk.HMACSHA256 {
@@ -103,7 +104,7 @@ func (a *Assoc) mac(k *sharedKey, id authchunk.HMACID) *authchunk.MAC {
 	return *slot
 }
 
-// signer returns what signs with a key, nil without SCTP-AUTH.
+// signer returns the MAC that signs with a key, or nil without SCTP-AUTH.
 func (a *Assoc) signer(k *sharedKey) *authchunk.MAC {
 	if !a.auth.agreed || k == nil {
 		return nil
@@ -111,9 +112,9 @@ func (a *Assoc) signer(k *sharedKey) *authchunk.MAC {
 	return a.mac(k, a.auth.hmac)
 }
 
-// verify checks the AUTH chunk at the beginning of chunks, which go on to the end of the packet,
-// and returns its key. That is nil if it is wrong, or its key not known: then it and all behind it
-// are discarded. RFC 4895, Section 6.3.
+// verify verifies the AUTH chunk at the beginning of chunks, which extend to the end of the packet.
+// It returns the key, or nil if the MAC is wrong or the key unknown: then AUTH and everything after
+// it must be discarded. See RFC 4895, Section 6.3.
 func (a *Assoc) verify(chunks []byte) *sharedKey {
 	c, err := authchunk.ParseAuth(chunks)
 	k := a.auth.keys[c.KeyID]
@@ -132,41 +133,41 @@ func (a *Assoc) verify(chunks []byte) *sharedKey {
 		a.stats.AuthFailures++
 		return nil
 	}
-	if c.KeyID != a.auth.active.id { // as Linux does: who reads a message knows its key
+	if c.KeyID != a.auth.active.id { // as in Linux, the event precedes the messages under the key
 		a.event(Event{Kind: EventNewKey, Key: c.KeyID})
 	}
 	return k
 }
 
-// taken reports whether a chunk that was authenticated with k is one that TakeRepeated leaves.
+// taken reports whether a chunk that was authenticated with k is accepted despite TakeRepeated.
 func (a *Assoc) taken(k *sharedKey, c chunk) bool {
 	s := &a.auth
 	return !s.repeated || k.id != s.repeatedKey || c.typ == chunkData && len(c.value) >= 4 &&
 		!before(s.repeatedTSN, binary.BigEndian.Uint32(c.value))
 }
 
-// TakeRepeated drops what comes under key id, but for DATA chunks with a TSN up to last, which have
-// come before: the peer may send them again, and wait for their acknowledgement. It lasts until
-// [Assoc.TakeAll].
+// TakeRepeated makes the association drop what arrives under key id, except DATA chunks with a TSN
+// up to last. These have arrived before, but the peer may retransmit them until they are
+// acknowledged. It applies until [Assoc.TakeAll].
 func (a *Assoc) TakeRepeated(id uint16, last uint32) {
 	a.auth.repeated, a.auth.repeatedKey, a.auth.repeatedTSN = true, id, last
 }
 
-// TakeAll ends TakeRepeated.
+// TakeAll ends the effect of TakeRepeated.
 func (a *Assoc) TakeAll() { a.auth.repeated = false }
 
-// AuthInfo is what both ends have agreed on about SCTP-AUTH. RFC 4895, Section 3.
+// AuthInfo describes what both sides negotiated about SCTP-AUTH. See RFC 4895, Section 3.
 type AuthInfo struct {
-	// Agreed is not set if one end does not offer SCTP-AUTH. Then nothing is authenticated.
+	// Agreed is false if one side does not offer SCTP-AUTH. Then nothing is authenticated.
 	Agreed     bool
-	HMAC       authchunk.HMACID   // what this side signs with
-	PeerHMACs  []authchunk.HMACID // what the peer supports
-	PeerChunks []byte             // the types of chunks that the peer wants authenticated
-	Chunks     []byte             // those that this side wants authenticated
+	HMAC       authchunk.HMACID   // that this side signs with
+	PeerHMACs  []authchunk.HMACID // that the peer supports
+	PeerChunks []byte             // chunk types that the peer requires to be authenticated
+	Chunks     []byte             // chunk types that this side requires to be authenticated
 	ActiveKey  uint16
 }
 
-// Auth returns what was agreed on. The slices must not be changed.
+// Auth returns what was negotiated. The caller must not modify the slices.
 func (a *Assoc) Auth() AuthInfo {
 	s := &a.auth
 	if !s.agreed {
@@ -175,9 +176,9 @@ func (a *Assoc) Auth() AuthInfo {
 	return AuthInfo{true, s.hmac, s.peerHMACs, s.peerChunks, a.config.AuthChunks, s.active.id}
 }
 
-// SetAuthKey makes a shared key known, for sending and receiving. Under an identifier in use it
-// takes the place of the other at once, also for messages that are not acknowledged yet. The
-// callee keeps no reference to secret. RFC 6458, Section 8.3.3.
+// SetAuthKey adds a shared key for sending and receiving. It immediately replaces a key with the
+// same identifier, also for messages that are not acknowledged yet. SetAuthKey does not retain
+// secret. See RFC 6458, Section 8.3.3.
 func (a *Assoc) SetAuthKey(id uint16, secret []byte) error {
 	if !a.config.Auth {
 		return ErrNoAuth
@@ -192,8 +193,8 @@ func (a *Assoc) SetAuthKey(id uint16, secret []byte) error {
 	return nil
 }
 
-// SetActiveAuthKey authenticates everything that is handed over from now on with key id. A
-// deactivated key cannot be made active again. RFC 6458, Section 8.1.18.
+// SetActiveAuthKey selects the key that authenticates messages which are passed to Send from now
+// on. A deactivated key cannot become active again. See RFC 6458, Section 8.1.18.
 func (a *Assoc) SetActiveAuthKey(id uint16) error {
 	k := a.auth.keys[id]
 	if k == nil || k.deactivated {
@@ -203,9 +204,9 @@ func (a *Assoc) SetActiveAuthKey(id uint16) error {
 	return nil
 }
 
-// DeactivateAuthKey ends the use of key id for what is new, to send and to receive; it must not be
-// the active one. [EventFreeKey] follows when nothing unacknowledged needs it. RFC 6458, Section
-// 8.3.4.
+// DeactivateAuthKey ends the use of key id for new messages in both directions. The key must not be
+// the active one. [EventFreeKey] follows when no unacknowledged message needs it. See RFC 6458,
+// Section 8.3.4.
 func (a *Assoc) DeactivateAuthKey(id uint16) error {
 	k := a.auth.keys[id]
 	if k == nil || k == a.auth.active {
@@ -220,8 +221,8 @@ func (a *Assoc) DeactivateAuthKey(id uint16) error {
 	return nil
 }
 
-// DeleteAuthKey forgets key id, which must not be the active one. Messages that were handed over
-// under it are still sent with it. RFC 6458, Section 8.3.5.
+// DeleteAuthKey deletes key id, which must not be the active one. Messages that were passed to Send
+// under it are still sent with it. See RFC 6458, Section 8.3.5.
 func (a *Assoc) DeleteAuthKey(id uint16) error {
 	k := a.auth.keys[id]
 	if k == nil || k == a.auth.active {
@@ -250,7 +251,7 @@ func (a *Assoc) unrefKey(k *sharedKey) {
 	}
 }
 
-// cloneKeys copies the keys without what is derived from them.
+// cloneKeys copies the shared keys without the keys derived from them.
 func cloneKeys(keys map[uint16]*sharedKey) map[uint16]*sharedKey {
 	c := map[uint16]*sharedKey{}
 	for id, k := range keys {

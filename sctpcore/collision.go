@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// What follows is about INIT and COOKIE ECHO chunks that come while there is an association:
-// duplicates, collisions and restarts. RFC 9260, Section 5.2.
+// This file handles INIT and COOKIE ECHO chunks that arrive on an existing association: duplicates,
+// collisions and restarts. See RFC 9260, Section 5.2.
 
-// receiveInit answers an INIT for this association. RFC 9260, Sections 5.2.1 and 5.2.2.
+// receiveInit answers an INIT for this association. See RFC 9260, Sections 5.2.1 and 5.2.2.
 func (a *Assoc) receiveInit(now time.Duration, h header, from netip.AddrPort, value []byte) {
 	p := a.pathOf(from.Addr())
 	if p == nil || len(value) < initFixedLen {
@@ -53,8 +53,8 @@ func (a *Assoc) receiveInit(now time.Duration, h header, from netip.AddrPort, va
 	}
 }
 
-// refuseAddress answers an INIT that adds an address to an association that is there: someone
-// else may want to take it over. RFC 9260, Section 5.2.2.
+// refuseAddress rejects an INIT that adds an address to an existing association, because it may
+// come from an attacker. See RFC 9260, Section 5.2.2.
 func (a *Assoc) refuseAddress(p *path, tag uint32, addr netip.Addr) {
 	if tag == 0 {
 		return
@@ -70,7 +70,7 @@ func (a *Assoc) refuseAddress(p *path, tag uint32, addr netip.Addr) {
 	a.reply(p, b)
 }
 
-// A verdict says what a state cookie is worth.
+// A verdict is the result of checking a state cookie.
 type verdict uint8
 
 const (
@@ -79,7 +79,7 @@ const (
 	cookieGood
 )
 
-// check opens the cookie of a COOKIE ECHO chunk. RFC 9260, Section 5.1.5, steps 1 to 5.
+// check checks the cookie in a COOKIE ECHO chunk. See RFC 9260, Section 5.1.5, steps 1 to 5.
 func (k *cookieKeys) check(now time.Duration, h header, value []byte) (stateCookie, verdict) {
 	c, ok := k.open(value)
 	switch {
@@ -91,8 +91,8 @@ func (k *cookieKeys) check(now time.Duration, h header, value []byte) (stateCook
 	return c, cookieGood
 }
 
-// staleError builds the packet that says how stale the cookie was, in microseconds. RFC 9260,
-// Section 3.3.10.3.
+// staleError builds the packet that reports a stale cookie, with its staleness in microseconds. See
+// RFC 9260, Section 3.3.10.3.
 func staleError(now time.Duration, c *stateCookie) []byte {
 	late := min((now - c.created - c.life).Microseconds(), 1<<32-1)
 	b := header{c.localPort, c.peerPort, c.peer.tag}.append(nil)
@@ -102,8 +102,8 @@ func staleError(now time.Duration, c *stateCookie) []byte {
 	return b
 }
 
-// receiveCookieEcho is the table of RFC 9260, Section 5.2.4. Goes on is set if the chunks behind
-// COOKIE ECHO belong to the association.
+// receiveCookieEcho implements the table of RFC 9260, Section 5.2.4. It returns true if the chunks
+// after COOKIE ECHO belong to the association.
 func (a *Assoc) receiveCookieEcho(now time.Duration, h header, from netip.AddrPort,
 	local netip.Addr, value []byte) (goesOn bool) {
 	c, v := a.key.check(now, h, value)
@@ -118,19 +118,19 @@ func (a *Assoc) receiveCookieEcho(now time.Duration, h header, from netip.AddrPo
 		return false
 	}
 	switch {
-	case isLocal && isPeer: // D: our COOKIE ACK was lost, or both sides began
+	case isLocal && isPeer: // D: our COOKIE ACK was lost, or both sides called connect
 		if a.state == StateCookieEchoed {
 			a.up(now)
 		}
-	// B: both sides began
+	// B: both sides called connect
 	case isLocal && (a.state == StateCookieWait || a.state == StateCookieEchoed):
 		a.agree(a.shake.tsn, &c.peer)
 		a.main = p
 		a.addPaths(c.origin(from), local, c.peer.addrs)
 		a.up(now)
-	case !isLocal && !isPeer && isTie && a.state > StateCookieEchoed: // A: the peer has restarted
+	case !isLocal && !isPeer && isTie && a.state > StateCookieEchoed: // A: the peer restarted
 		if a.auth.agreed && !c.peer.hasAuth {
-			return false // what was authenticated is not given up for what is not
+			return false // an authenticated association is not replaced by an unauthenticated one
 		}
 		if a.state == StateShutdownAckSent {
 			a.control.shutdownAck = true
@@ -138,11 +138,11 @@ func (a *Assoc) receiveCookieEcho(now time.Duration, h header, from netip.AddrPo
 			return false
 		}
 		a.restart(now, from, local, &c)
-	default: // C: the cookie of a handshake that is over
+	default: // C: a cookie of an earlier handshake
 		return false
 	}
 	if a.state >= StateEstablished {
-		if p = a.pathOf(from.Addr()); p == nil { // a restart may have left it out
+		if p = a.pathOf(from.Addr()); p == nil { // a restart may have omitted the address
 			p = a.main
 		}
 		a.control.cookieAck, a.control.cookieTo = true, p
@@ -150,8 +150,8 @@ func (a *Assoc) receiveCookieEcho(now time.Duration, h header, from netip.AddrPo
 	return a.state >= StateEstablished
 }
 
-// restart begins the association again: what was sent and not acknowledged is lost, what has
-// arrived can still be read. RFC 9260, Section 5.2.4, action A.
+// restart starts the association again. Messages that were not acknowledged are lost; messages that
+// have arrived can still be read. See RFC 9260, Section 5.2.4, action A.
 func (a *Assoc) restart(now time.Duration, from netip.AddrPort, local netip.Addr, c *stateCookie) {
 	a.releaseAll()
 	a.in.forget(a)

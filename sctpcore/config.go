@@ -8,63 +8,67 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/authchunk"
 )
 
-// A Config says how an association behaves. The zero value of each field means the default that
-// its comment gives; most are those of RFC 9260, Section 16. A Config may be used by many
-// associations, and must not be changed while it is.
+// A Config configures associations. For each field the zero value means the default in its comment;
+// most defaults are those of RFC 9260, Section 16. A Config may be used by any number of
+// associations, and must not be modified while it is in use.
 type Config struct {
-	// Addresses are what INIT and INIT ACK list as this side's addresses. Nil lists none, and the
-	// peer uses the one that it sees; list them only if the peer is to use several.
+	// Addresses are the addresses of this side to list in INIT and INIT ACK. Nil lists none, so
+	// that the peer uses the address that the packets come from. List them only if the peer should
+	// use several.
 	Addresses []netip.Addr
 
-	OutStreams   uint16 // outgoing streams to ask for; 16
-	MaxInStreams uint16 // incoming streams to allow; 2,048
+	OutStreams   uint16 // outgoing streams to request; default 16
+	MaxInStreams uint16 // incoming streams to allow; default 2,048
 
-	// MTU is the size in bytes of the largest packet from the SCTP common header on, without IP and
-	// UDP headers; 1,232, which fits everywhere: 1,280 less an IPv6 and a UDP header. At least 512.
+	// MTU is the size in bytes of the largest packet, including the SCTP common header but not the
+	// IP and UDP headers. At least 512; default 1,232, which is 1,280 minus the IPv6 and UDP
+	// headers and fits on every path.
 	MTU int
-	// MaxMTU is up to which size probes look for what fits on each path, if the driver can send
-	// packets that the network does not fragment ([Packet]); MTU, which is no search. On paths of
-	// IPv6, whose header is longer, it is 20 bytes less. Where even MTU does not fit, the search finds
-	// what does, from 512 bytes on. RFC 8899.
+	// MaxMTU is the largest packet size that path MTU discovery tries (RFC 8899). It requires a
+	// driver that can send packets which the network does not fragment (see [Packet]). Default MTU,
+	// which disables the search. On IPv6 paths it is 20 bytes less, because the IPv6 header is
+	// longer. If even packets of MTU bytes do not arrive, the search goes down to 512 bytes.
 	MaxMTU int
-	// SendBuffer is how much may be sent and not yet acknowledged, in bytes of user messages; 212,992.
+	// SendBuffer limits the user messages that are not acknowledged, in bytes; default 212,992.
 	SendBuffer int
-	// ReceiveWindow is how much may have arrived and not yet been read, in bytes of user messages;
-	// 131,072. Memory for it is at most eight times as much.
+	// ReceiveWindow limits the user messages that have arrived and have not been read, in bytes;
+	// default 131,072. They use at most eight times as much memory.
 	ReceiveWindow int
 
-	RTOInitial, RTOMin, RTOMax time.Duration // 1 s, 1 s, 60 s
+	RTOInitial, RTOMin, RTOMax time.Duration // default 1 s, 1 s, 60 s
 
-	// MaxBurst is how many packets with new data follow one input at most; 4. If it is more, packets
-	// wait for others to go together, up to half of what it is more, as long as acknowledgements of
-	// others are to come: for drivers that send several at once.
+	// MaxBurst is the largest number of packets with new data to send after one input; default 4.
+	// With a larger value, packets may wait for up to half of the additional ones, so that the
+	// driver can send them together, as long as acknowledgements of earlier packets are expected.
 	MaxBurst int
-	// AssociationMaxRetrans, PathMaxRetrans and MaxInitRetrans are how many transmissions in a row
-	// may remain unanswered by the peer, by one of its addresses, and at the beginning; 10, 5, 8.
+	// AssociationMaxRetrans, PathMaxRetrans and MaxInitRetrans limit consecutive transmissions
+	// without an answer from the peer, from one of its addresses, and to INIT or COOKIE ECHO;
+	// default 10, 5, 8.
 	AssociationMaxRetrans, PathMaxRetrans, MaxInitRetrans int
-	// HeartbeatInterval is between two heartbeats on an idle path; 30 s. Negative sends none
-	// except to verify an address.
+	// HeartbeatInterval is the time between heartbeats on an idle path; default 30 s. If it is
+	// negative, heartbeats are sent only to verify an address.
 	HeartbeatInterval time.Duration
 
-	SackDelay     time.Duration // how long an acknowledgement may be delayed; 200 ms
-	SackFrequency int           // after how many packets it is not; 2
+	SackDelay     time.Duration // longest delay of an acknowledgement; default 200 ms
+	SackFrequency int           // packets after which to acknowledge without delay; default 2
 
-	CookieLife time.Duration // how long a state cookie is valid; 60 s
+	CookieLife time.Duration // how long a state cookie is valid; default 60 s
 
-	// PartialReliability offers RFC 3758 to the peer. Without it a FORWARD TSN chunk is not believed,
-	// and messages are sent reliably whatever their [Info] says.
+	// PartialReliability offers partial reliability (RFC 3758) to the peer. Without it, FORWARD TSN
+	// chunks are ignored, and all messages are sent reliably regardless of their [Info].
 	PartialReliability bool
 
-	// Auth offers SCTP-AUTH (RFC 4895) with HMACs, the one liked best first and SHA-1 among them;
-	// nil is SHA-256, SHA-1.
+	// Auth offers SCTP-AUTH (RFC 4895). HMACs are the HMAC algorithms, most preferred first, which
+	// must include SHA-1; nil means SHA-256 and SHA-1.
 	Auth  bool
 	HMACs []authchunk.HMACID
-	// AuthChunks are the types of chunks that must come authenticated; nil is DATA and FORWARD TSN.
-	// INIT, INIT ACK, SHUTDOWN COMPLETE and AUTH cannot be (RFC 4895, Section 3.2).
+	// AuthChunks are the chunk types that the peer must authenticate; nil means DATA and FORWARD
+	// TSN. INIT, INIT ACK, SHUTDOWN COMPLETE and AUTH cannot be authenticated (RFC 4895, Section
+	// 3.2).
 	AuthChunks []byte
 
-	// RefuseRestart ignores an INIT that would restart an established association. RFC 9260,
-	// Section 5.2, has restarts, and nothing in them is authenticated.
+	// RefuseRestart makes an established association ignore an INIT that would restart it. RFC
+	// 9260, Section 5.2, allows restarts, but nothing authenticates them.
 	RefuseRestart bool
 }
 
@@ -152,12 +156,12 @@ func (c *Config) check() error {
 	return nil
 }
 
-// authParams is what an INIT or INIT ACK says of SCTP-AUTH with these random bytes.
+// authParams returns the SCTP-AUTH parameters of an INIT or INIT ACK.
 func (c *Config) authParams(random []byte) authchunk.Params {
 	return authchunk.Params{Random: random, Chunks: c.AuthChunks, HMACs: c.HMACs}
 }
 
-// offer is the INIT or INIT ACK of this side.
+// offer returns the INIT or INIT ACK of this side.
 func (c *Config) offer(tag, tsn uint32, random []byte) initChunk {
 	i := initChunk{
 		tag: tag, tsn: tsn,

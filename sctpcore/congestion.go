@@ -2,32 +2,32 @@ package sctpcore
 
 import "time"
 
-// congestion is how much may be on its way on a path. RFC 9260, Section 7.2. Bytes are those of
-// whole DATA chunks.
+// congestion is the congestion control state of a path. See RFC 9260, Section 7.2. It counts the
+// bytes of whole DATA chunks.
 type congestion struct {
 	cwnd, ssthresh int
 	partial        int // partial_bytes_acked
 	pmdcs          int
-	flight         int           // what was sent here last and is not acknowledged
-	lastSent       time.Duration // of DATA
-	round          uint32        // the input that burst is counted from
+	flight         int           // bytes last sent on this path and not acknowledged
+	lastSent       time.Duration // when DATA was last sent
+	round          uint32        // the input for which burst counts
 	burst          int
-	deferred       bool // what was queued had to wait, and waits on: see Assoc.defers
+	deferred       bool // queued chunks had to wait and still wait: see Assoc.defers
 
-	// What the SACK chunk that is being read says of this path.
+	// The following describe the SACK chunk that is being processed.
 	ackedBytes   int
-	ackedFirst   bool // the earliest outstanding TSN was acknowledged, or given up before
+	ackedFirst   bool // the earliest outstanding TSN was acknowledged, or had been abandoned
 	flightBefore int
-	lossSeen     bool // something is to be sent again that was lost here
+	lossSeen     bool // chunks lost on this path will be retransmitted
 }
 
-// begin starts slow start. RFC 9260, Section 7.2.1.
+// begin begins slow start. See RFC 9260, Section 7.2.1.
 func (c *congestion) begin(pmdcs int) {
 	*c = congestion{pmdcs: pmdcs, ssthresh: 1 << 30}
 	c.cwnd = min(4*pmdcs, max(2*pmdcs, 4404))
 }
 
-// ackedData opens the window after a SACK chunk. RFC 9260, Sections 7.2.1 and 7.2.2.
+// ackedData increases the congestion window after a SACK. See RFC 9260, Sections 7.2.1 and 7.2.2.
 func (c *congestion) ackedData(cumAdvanced, recovering bool) {
 	if c.ackedBytes == 0 || !cumAdvanced {
 		return
@@ -53,20 +53,20 @@ func (c *congestion) ackedData(cumAdvanced, recovering bool) {
 	}
 }
 
-// lost closes it after fast retransmit. RFC 9260, Section 7.2.3.
+// lost reduces the congestion window for fast retransmit. See RFC 9260, Section 7.2.3.
 func (c *congestion) lost() {
 	c.ssthresh = max(c.cwnd/2, 4*c.pmdcs)
 	c.cwnd, c.partial = c.ssthresh, 0
 }
 
-// timedOut closes it to one packet after T3-rtx. RFC 9260, Section 7.2.3.
+// timedOut reduces the congestion window to one packet after T3-rtx. See RFC 9260, Section 7.2.3.
 func (c *congestion) timedOut() {
 	c.ssthresh = max(c.cwnd/2, 4*c.pmdcs)
 	c.cwnd, c.partial = c.pmdcs, 0
 }
 
-// idle halves it for each RTO in which nothing was sent: what was learned of the path is old.
-// RFC 9260, Section 7.2.1.
+// idle halves the congestion window for each RTO in which nothing was sent, because it is out of
+// date. See RFC 9260, Section 7.2.1.
 func (c *congestion) idle(now, rto time.Duration) {
 	if c.flight > 0 || c.lastSent == 0 {
 		return
@@ -81,11 +81,10 @@ func (c *congestion) idle(now, rto time.Duration) {
 	}
 }
 
-// open reports whether another DATA chunk may go. RFC 9260, Section 6.1, rule B.
+// open reports whether another DATA chunk may be sent. See RFC 9260, Section 6.1, rule B.
 func (c *congestion) open() bool { return c.flight < c.cwnd }
 
-// spend counts a packet with new DATA that follows input number round. RFC 9260, Section 6.1, rule
-// D.
+// spend counts a packet with new DATA after input number round. See RFC 9260, Section 6.1, rule D.
 func (c *congestion) spend(round uint32) {
 	if c.round != round {
 		c.round, c.burst = round, 0
@@ -93,7 +92,7 @@ func (c *congestion) spend(round uint32) {
 	c.burst++
 }
 
-// spent reports whether input number round has brought about its Max.Burst of packets.
+// spent reports whether Max.Burst packets have been sent after input number round.
 func (c *congestion) spent(round uint32, maxBurst int) bool {
 	return c.round == round && c.burst >= maxBurst
 }

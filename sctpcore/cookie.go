@@ -10,19 +10,19 @@ import (
 	"time"
 )
 
-// A stateCookie is all that an association needs, signed and kept by the peer until COOKIE ECHO
-// brings it back, so that an INIT costs no memory here. RFC 9260, Section 5.1.3.
+// A stateCookie contains all state of a new association. The peer stores it, signed, until it
+// returns it in COOKIE ECHO, so that an INIT uses no memory here. See RFC 9260, Section 5.1.3.
 type stateCookie struct {
 	created  time.Duration
 	life     time.Duration
 	localTag uint32
 	localTSN uint32
-	// The tags of an association that was there already, else 0. RFC 9260, Section 5.2.2.
+	// The tags of an existing association, or 0. RFC 9260, Section 5.2.2.
 	tieLocal, tiePeer uint32
 	localPort         uint16
 	peerPort          uint16
-	from              netip.AddrPort // where INIT came from
-	random            [32]byte       // of our RANDOM parameter
+	from              netip.AddrPort // source address of INIT
+	random            [32]byte       // value of our RANDOM parameter
 	peer              initChunk      // the peer's INIT
 }
 
@@ -31,21 +31,21 @@ const (
 	cookieFixedLen = macLen + 8 + 8 + 4*4 + 2*2 + 18 + 32
 )
 
-// cookieKeyLife is how long a key signs new cookies. It is long beside the life of a cookie.
+// cookieKeyLife is how long a key signs new cookies. It is much longer than the life of a cookie.
 const cookieKeyLife = time.Hour
 
-// cookieKeys sign and check the cookies of an [Endpoint] and its associations, which may do so at
-// the same time. A key is replaced after its life, and accepted for as long again. RFC 9260,
-// Section 5.1.3.
+// cookieKeys sign and verify the cookies of an [Endpoint] and its associations, which may use them
+// concurrently. A key is replaced after cookieKeyLife, and then accepted for the same time again.
+// See RFC 9260, Section 5.1.3.
 type cookieKeys struct {
 	rand io.Reader
 
 	mu                sync.Mutex // guards the following
 	current, previous cookieKey
-	since             time.Duration // when current was made
+	since             time.Duration // when current was created
 }
 
-// begin makes the first key.
+// begin creates the first key.
 func (k *cookieKeys) begin(rand io.Reader) error {
 	k.rand = rand
 	err := fill(rand, k.current[:])
@@ -53,12 +53,12 @@ func (k *cookieKeys) begin(rand io.Reader) error {
 	return err
 }
 
-// seal returns the cookie as it goes into INIT ACK.
+// seal returns a signed cookie for INIT ACK.
 func (k *cookieKeys) seal(c *stateCookie) []byte {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if c.created-k.since >= cookieKeyLife {
-		// Without random numbers the old key goes on.
+		// If there are no random numbers, keep using the old key.
 		if fresh := (cookieKey{}); fill(k.rand, fresh[:]) == nil {
 			k.previous, k.current, k.since = k.current, fresh, c.created
 		}
@@ -66,7 +66,7 @@ func (k *cookieKeys) seal(c *stateCookie) []byte {
 	return k.current.seal(c)
 }
 
-// open reads a cookie that seal made; any other is not ok.
+// open verifies and parses a cookie from seal.
 func (k *cookieKeys) open(b []byte) (c stateCookie, ok bool) {
 	k.mu.Lock()
 	current, previous := k.current, k.previous
@@ -105,7 +105,7 @@ func (k *cookieKey) seal(c *stateCookie) []byte {
 	return b
 }
 
-// open reads a cookie that seal made with this key; any other is not ok.
+// open verifies and parses a cookie that was signed with this key.
 func (k *cookieKey) open(b []byte) (c stateCookie, ok bool) {
 	if len(b) < cookieFixedLen || !hmac.Equal(b[:macLen], k.sign(b[macLen:])) {
 		return c, false
@@ -127,8 +127,8 @@ func (k *cookieKey) open(b []byte) (c stateCookie, ok bool) {
 	return c, f == nil
 }
 
-// origin is where INIT came from and INIT ACK went to: that is what COOKIE ECHO, which comes from
-// "from", has confirmed. RFC 9260, Section 5.4, rule 2.
+// origin returns the address that sent INIT and received INIT ACK, which COOKIE ECHO, received from
+// the address from, confirms. See RFC 9260, Section 5.4, rule 2.
 func (c *stateCookie) origin(from netip.AddrPort) netip.AddrPort {
 	if from.Addr().WithZone("") == c.from.Addr() {
 		return from

@@ -1,18 +1,19 @@
-// Package sctpcore is SCTP as a state machine without I/O: packets, messages and the time in;
-// packets, messages, events and the next timer out. It has no socket, clock or goroutine, so it
-// runs wherever packets can be had, inside UDP (RFC 6951) for example, and a test can have a minute
-// of traffic with loss and failing paths in a fraction of a second.
+// Package sctpcore implements SCTP as a state machine without I/O. It takes packets, messages and
+// the time, and returns packets, messages, events and the time of the next timeout. It uses no
+// sockets, clocks or goroutines. So it runs over any transport of packets, such as UDP (RFC 6951),
+// and a test can simulate a minute of traffic with loss and failing paths in a fraction of a
+// second.
 //
-// It is RFC 9260 for one-to-one associations with several addresses, SCTP-AUTH (RFC 4895), partial
-// reliability (RFC 3758, RFC 7496) and path MTU discovery by probes (RFC 8899) if asked for, and
-// potentially failed paths (RFC 7829). It is not dynamic addresses (RFC 5061), stream
-// reconfiguration (RFC 6525), interleaving (RFC 8260) or ECN.
+// It implements RFC 9260 for one-to-one associations with multiple addresses, SCTP-AUTH (RFC 4895),
+// partial reliability (RFC 3758, RFC 7496), potentially failed paths (RFC 7829) and, as an option,
+// path MTU discovery with probes (RFC 8899). It does not implement dynamic address reconfiguration
+// (RFC 5061), stream reconfiguration (RFC 6525), interleaving (RFC 8260) or ECN.
 //
-// # The model
+// # Model
 //
-// An [Endpoint] finds the [Assoc] that a packet is for, answers packets that belong to none, and
-// makes new associations: [Endpoint.Connect] for those that begin here, [Endpoint.Receive] for
-// those that a peer begins to a port that [Endpoint.Listen] names. A driver does this:
+// An [Endpoint] finds the [Assoc] that a packet belongs to, answers packets that belong to none,
+// and creates associations: [Endpoint.Connect] begins one, and [Endpoint.Receive] accepts one on a
+// port that [Endpoint.Listen] was called for. A driver does the following:
 //
 //	for each packet:   if a := endpoint.Find(from, packet); a != nil {
 //	                           a.Receive(now, from, local, packet)
@@ -20,25 +21,25 @@
 //	                           a = endpoint.Receive(now, from, local, packet) // a new one, or nil
 //	                   }
 //	for each message:  a.Send(now, message, info)
-//	when it is time:   a.Timeout(now)                                        // a.NextTimeout()
-//	after all these:   a.NextPacket(now, buf), endpoint.NextPacket(), until there is none
-//	                   a.NextEvent() and a.Read(buf), likewise
+//	at NextTimeout:    a.Timeout(now)
+//	after any of these:
+//	                   a.NextPacket(now, buf) and endpoint.NextPacket(), until there are no more
+//	                   a.NextEvent() and a.Read(buf), until there are no more
 //
-// Events and messages keep their order: an event that is due comes before the next message, so
-// NextEvent is called first. After Read there can be packets again, for the peer may wait for
-// space.
+// Events and messages are ordered: an event that is due precedes the next message, so the driver
+// must call NextEvent before Read. After Read there may be new packets, because the peer may be
+// waiting for a larger window.
 //
-// Time is a [time.Duration] since any moment that the driver chooses, and must not go back: that
-// of a monotonic clock. The driver tells it; nothing here asks for it.
+// Times are durations since an arbitrary moment that the driver chooses. They must not decrease, as
+// with a monotonic clock. The driver passes the current time to each call.
 //
-// Packets begin with the SCTP common header. Addresses are [netip.AddrPort], whose port is that of
-// UDP, not of SCTP.
+// Packets start with the SCTP common header. Addresses are of type [netip.AddrPort], whose port is
+// the UDP port, not the SCTP port.
 //
-// # Bounds
+// # Limits
 //
-// What a peer can make this side keep is bounded: messages that are not read by
-// Config.ReceiveWindow, with up to eight times the memory; messages that are not acknowledged by
-// Config.SendBuffer, events by number, and everything else by the size of packets. A peer that has
-// not shown with a state cookie that it is where it says costs nothing. An idle association keeps
-// no buffers.
+// What a peer can make this side store is limited: unread messages by Config.ReceiveWindow, with at
+// most eight times as much memory; unacknowledged messages by Config.SendBuffer; events by their
+// number; and everything else by the size of packets. A peer uses no memory before it has proved
+// its address with a state cookie. An idle association keeps no buffers.
 package sctpcore

@@ -7,11 +7,12 @@ import (
 	"time"
 )
 
-// An Endpoint is the associations that share one network: it finds the one that a packet belongs
-// to, answers the packets that belong to none, and makes new ones. It keeps nothing of a peer
-// before that has shown with COOKIE ECHO that it is where it says. RFC 9260, Sections 5.1 and 8.4.
+// An Endpoint is a set of associations that share a network. It finds the association that a packet
+// belongs to, answers packets that belong to none, and creates associations. It stores nothing for
+// a peer before COOKIE ECHO has proved the peer's address. See RFC 9260, Sections 5.1 and 8.4.
 //
-// It must not be used concurrently; an [Assoc] may meanwhile be used.
+// An Endpoint must not be used concurrently, but its associations may be used at the same time as
+// the Endpoint.
 type Endpoint struct {
 	rand      io.Reader
 	key       cookieKeys
@@ -22,24 +23,24 @@ type Endpoint struct {
 	replies   []Packet
 }
 
-// A place is what identifies an association without a verification tag.
+// A place identifies an association without its verification tag.
 type place struct {
 	peer                netip.AddrPort
 	localPort, peerPort uint16
 }
 
-// A binding is what an association is found by.
+// A binding is the set of keys by which the Endpoint finds an association.
 type binding struct {
 	tag    uint32
 	places []place
 }
 
-// maxReplies bounds what waits to be sent for packets that belong to no association.
+// maxReplies limits the answers that wait to be sent to packets without an association.
 const maxReplies = 64
 
-// NewEndpoint returns an Endpoint. All random numbers, those of tags and cookies too, come from
-// rand, which has to be unpredictable, and safe for concurrent use if associations are used
-// concurrently: crypto/rand's Reader.
+// NewEndpoint returns an Endpoint. rand is the source of all random numbers, including tags and
+// cookie keys. It must be unpredictable, such as [crypto/rand.Reader], and safe for concurrent use
+// if associations are used concurrently.
 func NewEndpoint(rand io.Reader) (*Endpoint, error) {
 	e := &Endpoint{
 		rand:      rand,
@@ -58,24 +59,24 @@ func fill(r io.Reader, b []byte) error {
 	return nil
 }
 
-// Listen has associations to an SCTP port accepted: [Endpoint.Receive] returns them.
+// Listen accepts associations to an SCTP port; [Endpoint.Receive] returns them.
 func (e *Endpoint) Listen(port uint16, config *Config) error {
 	c, err := config.prepare()
 	if err != nil {
 		return err
 	}
 	if e.listeners[port] != nil {
-		return fmt.Errorf("%w: there is a listener on %d", ErrInUse, port)
+		return fmt.Errorf("%w: port %d has a listener", ErrInUse, port)
 	}
 	e.listeners[port] = c
 	return nil
 }
 
-// Unlisten ends Listen. Associations that are there go on.
+// Unlisten ends Listen. It does not affect existing associations.
 func (e *Endpoint) Unlisten(port uint16) { delete(e.listeners, port) }
 
-// Connect begins an association to an SCTP port of a peer, which has one or several addresses;
-// their ports are those of UDP. If localPort is 0, one is chosen from 49,152 up.
+// Connect begins an association to an SCTP port of a peer with one or more addresses, whose ports
+// are UDP ports. If localPort is 0, Connect chooses a port from 49,152 up.
 func (e *Endpoint) Connect(now time.Duration, config *Config, localPort, peerPort uint16,
 	peers ...netip.AddrPort) (*Assoc, error) {
 	c, err := config.prepare()
@@ -88,7 +89,7 @@ func (e *Endpoint) Connect(now time.Duration, config *Config, localPort, peerPor
 	}
 	for _, p := range peers {
 		if !usable(p.Addr()) {
-			return nil, fmt.Errorf("%w: %v is no address of a peer", ErrConfig, p)
+			return nil, fmt.Errorf("%w: %v cannot be the address of a peer", ErrConfig, p)
 		}
 	}
 	a := newAssoc(c, e.rand, &e.key)
@@ -115,7 +116,7 @@ func (e *Endpoint) newTag() (uint32, error) {
 	}
 }
 
-// choosePort finds a local port that has no association to any of the peers.
+// choosePort returns a local port without an association to any of the peers.
 func (e *Endpoint) choosePort(port, peerPort uint16, peers []netip.AddrPort) (uint16, error) {
 	free := func(port uint16) bool {
 		for _, p := range peers {
@@ -150,9 +151,9 @@ func unmap(a netip.AddrPort) netip.AddrPort {
 		a.Port())
 }
 
-// Bind has the association found by its present tag and addresses. It is to be called again after
-// [EventUp], [EventRestart] and [EventPath], when these may be others. The association must not be
-// used meanwhile.
+// Bind registers the present tag and addresses of the association with the Endpoint. The driver
+// must call it again after [EventUp], [EventRestart] and [EventPath], which may change them. The
+// association must not be used at the same time.
 func (e *Endpoint) Bind(a *Assoc) {
 	e.Forget(a)
 	if a.state == StateClosed {
@@ -171,8 +172,8 @@ func (e *Endpoint) Bind(a *Assoc) {
 	}
 }
 
-// Forget has the association not found any more. It is to be called when its state is [StateClosed]
-// and its last packet has been sent.
+// Forget removes the association from the Endpoint. The driver must call it when the state is
+// [StateClosed] and the last packet has been sent.
 func (e *Endpoint) Forget(a *Assoc) {
 	b, ok := e.bound[a]
 	if !ok {
@@ -189,8 +190,8 @@ func (e *Endpoint) Forget(a *Assoc) {
 	}
 }
 
-// Find returns the association that a packet is for, whose [Assoc.Receive] is to be called. It is
-// nil if there is none, and the packet is for [Endpoint.Receive].
+// Find returns the association that a packet belongs to, for a call of [Assoc.Receive], or nil if
+// [Endpoint.Receive] must be called.
 func (e *Endpoint) Find(from netip.AddrPort, packet []byte) *Assoc {
 	if len(packet) < headerLen {
 		return nil
@@ -202,8 +203,8 @@ func (e *Endpoint) Find(from netip.AddrPort, packet []byte) *Assoc {
 	return e.byPlace[place{unmap(from), h.dst, h.src}]
 }
 
-// Receive takes a packet that belongs to no association. If it brings about a new one, that is
-// returned, established, and bound already. RFC 9260, Section 8.4.
+// Receive handles a packet that belongs to no association. If the packet creates an association,
+// Receive returns it, established and bound. See RFC 9260, Section 8.4.
 func (e *Endpoint) Receive(now time.Duration, from netip.AddrPort, local netip.Addr,
 	packet []byte) *Assoc {
 	from = unmap(from)
@@ -229,7 +230,7 @@ func (e *Endpoint) Receive(now time.Duration, from netip.AddrPort, local netip.A
 			e.answerInit(now, config, h, from, local, first.value)
 		}
 		return nil
-	case first.typ == chunkInit: // nobody listens: Section 8.4, rule 3, and Section 5.1
+	case first.typ == chunkInit: // no listener: Section 8.4, rule 3, and Section 5.1
 		if len(first.value) >= initFixedLen && len(rest) == 0 {
 			if peer, _ := parseInit(first.value); peer.tag != 0 {
 				e.reply(from, local, abortPacket(h, peer.tag, 0))
@@ -264,7 +265,7 @@ func (e *Endpoint) answerInit(now time.Duration, config *Config, h header, from 
 	}
 }
 
-// accept makes an association of the cookie in COOKIE ECHO. RFC 9260, Section 5.1.5.
+// accept creates an association from the cookie in COOKIE ECHO. See RFC 9260, Section 5.1.5.
 func (e *Endpoint) accept(now time.Duration, config *Config, h header, from netip.AddrPort,
 	local netip.Addr, packet, value []byte) *Assoc {
 	c, v := e.key.check(now, h, value)
@@ -275,7 +276,7 @@ func (e *Endpoint) accept(now time.Duration, config *Config, h header, from neti
 		e.reply(from, local, staleError(now, &c))
 		return nil
 	case c.from.Addr() != from.Addr().WithZone("") && !listed(c.peer.addrs, from.Addr()):
-		return nil // COOKIE ECHO from a place that INIT did not name
+		return nil // COOKIE ECHO from an address that INIT did not list
 	}
 	a := newAssoc(config, e.rand, &e.key)
 	a.localPort, a.peerPort = c.localPort, c.peerPort
@@ -289,7 +290,7 @@ func (e *Endpoint) accept(now time.Duration, config *Config, h header, from neti
 	}
 	a.up(now)
 	e.Bind(a)
-	a.Receive(now, from, local, packet) // COOKIE ECHO once more, and what is behind it
+	a.Receive(now, from, local, packet) // COOKIE ECHO again, and the chunks after it
 	return a
 }
 
@@ -308,7 +309,8 @@ func (e *Endpoint) reply(to netip.AddrPort, local netip.Addr, b []byte) {
 	}
 }
 
-// NextPacket returns the next packet to send that belongs to no association, ok if there is one.
+// NextPacket returns the next packet that answers a packet without an association; ok is false if
+// there is none.
 func (e *Endpoint) NextPacket() (p Packet, ok bool) {
 	if len(e.replies) == 0 {
 		return Packet{}, false
@@ -320,8 +322,8 @@ func (e *Endpoint) NextPacket() (p Packet, ok bool) {
 	return p, true
 }
 
-// abortPacket answers the packet with header h; with the T bit, tag is the one that it has.
-// RFC 9260, Section 8.5.1, B.
+// abortPacket returns the ABORT that answers a packet with header h. With the T bit, tag is the
+// verification tag of h. See RFC 9260, Section 8.5.1, B.
 func abortPacket(h header, tag uint32, flags byte) []byte {
 	b := header{h.dst, h.src, tag}.append(nil)
 	b = appendChunkHeader(b, chunkAbort, flags, 0)
@@ -329,7 +331,8 @@ func abortPacket(h header, tag uint32, flags byte) []byte {
 	return b
 }
 
-// shutdownCompletePacket is the same with SHUTDOWN COMPLETE. RFC 9260, Section 8.5.1, C.
+// shutdownCompletePacket returns a SHUTDOWN COMPLETE in the same way. See RFC 9260, Section 8.5.1,
+// C.
 func shutdownCompletePacket(h header, tag uint32, flags byte) []byte {
 	b := header{h.dst, h.src, tag}.append(nil)
 	b = appendChunkHeader(b, chunkShutdownComplete, flags, 0)
@@ -337,7 +340,7 @@ func shutdownCompletePacket(h header, tag uint32, flags byte) []byte {
 	return b
 }
 
-// has reports whether a chunk of that type is among them.
+// has reports whether chunks contains a chunk of the type.
 func has(chunks []byte, typ byte) bool {
 	for len(chunks) > 0 {
 		c, rest, ok := nextChunk(chunks)

@@ -5,53 +5,57 @@ import (
 	"fmt"
 )
 
-// Why a call was refused. The association goes on.
+// Errors of calls that have no effect on the association.
 var (
-	// ErrBufferFull: what was sent and not yet acknowledged fills Config.SendBuffer. [Assoc.CanSend]
-	// says when there is space again.
-	ErrBufferFull = errors.New("sctp: the send buffer is full, until the peer acknowledges some of it")
-	// ErrMessageTooBig: a message longer than Config.SendBuffer can never be sent.
+	// ErrBufferFull means that unacknowledged messages fill Config.SendBuffer. [Assoc.CanSend]
+	// reports when there is space again.
+	ErrBufferFull = errors.New("sctp: the send buffer is full until the peer acknowledges data")
+	// ErrMessageTooBig means that the message is longer than Config.SendBuffer.
 	ErrMessageTooBig = errors.New(
 		"sctp: the message is longer than the send buffer (Config.SendBuffer)")
-	// ErrEmptyMessage: SCTP has no message without data. RFC 9260, Section 6.10.
+	// ErrEmptyMessage means that the message is empty, which SCTP does not support: RFC 9260,
+	// Section 6.10.
 	ErrEmptyMessage = errors.New("sctp: SCTP cannot carry an empty message")
-	// ErrStream: the peer has no such stream. See [Assoc.Streams].
+	// ErrStream means that the peer does not have the stream. See [Assoc.Streams].
 	ErrStream = errors.New(
-		"sctp: no such outgoing stream was agreed on (Config.OutStreams, and the peer's limit)")
-	// ErrNotEstablished: the association is not up yet, or is being shut down.
+		"sctp: no such outgoing stream was negotiated (Config.OutStreams, and the peer's limit)")
+	// ErrNotEstablished means that the association is not established yet, or is shutting down.
 	ErrNotEstablished = errors.New(
-		"sctp: the association takes no messages: it is not up yet, or shutting down")
-	// ErrKey: no such shared key, or it is the active one, or it has been deactivated.
+		"sctp: the association accepts no messages: it is not established yet, or is shutting down")
+	// ErrKey means that the shared key does not exist, is the active one, or was deactivated. See
 	// RFC 6458, Section 8.3.
 	ErrKey = errors.New(
 		"sctp: no such SCTP-AUTH key, or its state does not allow that (set or activate another first)")
-	// ErrNoAuth: the association has no SCTP-AUTH.
+	// ErrNoAuth means that the association does not use SCTP-AUTH.
 	ErrNoAuth = errors.New(
 		"sctp: the peer offers no SCTP-AUTH (on Linux: sysctl net.sctp.auth_enable)")
-	// ErrInUse: there is an association between these ports and addresses, or a listener on the port.
+	// ErrInUse means that there is already an association between these ports and addresses, or a
+	// listener on the port.
 	ErrInUse = errors.New("sctp: the port is in use (choose another local port)")
-	// ErrAddress: the peer has no such address, or it is not confirmed yet. See [Assoc.Paths].
+	// ErrAddress means that the peer does not have the address, or that it is not confirmed yet.
+	// See [Assoc.Paths].
 	ErrAddress = errors.New("sctp: the peer has no such confirmed address (wait for EventPath)")
-	// ErrConfig: a [Config] that cannot work.
+	// ErrConfig means that a [Config] is invalid.
 	ErrConfig = errors.New("sctp: bad configuration")
 )
 
-// What ended an association, as [Assoc.Err] and [Event.Err] tell it.
+// Errors that end an association, returned by [Assoc.Err] and [Event].Err.
 var (
-	// ErrClosed: it was shut down in order. RFC 9260, Section 9.2.
+	// ErrClosed means that the association was shut down in order. See RFC 9260, Section 9.2.
 	ErrClosed = errors.New("sctp: the association is shut down")
-	// ErrTimeout: the peer did not answer for too long. RFC 9260, Sections 5.1 and 8.1.
+	// ErrTimeout means that the peer did not answer for too long. See RFC 9260, Sections 5.1 and
+	// 8.1.
 	ErrTimeout = errors.New(
 		"sctp: the peer does not answer (is SCTP, and its UDP encapsulation, reachable there?)")
-	// ErrPeerMisbehaved: this side aborted because the peer broke the protocol.
+	// ErrPeerMisbehaved means that this side aborted because the peer violated the protocol.
 	ErrPeerMisbehaved = errors.New("sctp: the peer broke the protocol")
 )
 
-// An AbortError is the end of an association by an ABORT chunk. RFC 9260, Section 9.1.
+// An AbortError reports that an ABORT chunk ended the association. See RFC 9260, Section 9.1.
 type AbortError struct {
 	Local bool  // this side sent it
-	Cause Cause // 0 if the peer gave none
-	// Info is what the peer's cause says, as it came, at most 128 bytes: a stranger wrote it.
+	Cause Cause // 0 if the peer sent none
+	// Info is the value of the peer's error cause, at most 128 bytes. It may contain anything.
 	Info []byte
 	Err  error // why this side sent it, or nil
 }
@@ -74,11 +78,11 @@ func (e *AbortError) Error() string {
 
 func (e *AbortError) Unwrap() error { return e.Err }
 
-// A fault of the peer carries the error cause that an ABORT tells it with, so that one place, the
-// exit of the core, can send it.
+// A fault is a violation by the peer. It includes the error cause to send in ABORT, so that only
+// one place has to send one.
 type fault struct {
 	cause Cause
-	info  []byte // of the cause
+	info  []byte // value of the error cause
 	text  string
 }
 
@@ -92,7 +96,7 @@ func newFault(c Cause, info []byte, format string, args ...any) *fault {
 	return &fault{c, info, "the peer sent " + fmt.Sprintf(format, args...)}
 }
 
-// violation is a fault without a cause of its own. RFC 9260, Section 3.3.10.13.
+// violation returns a fault with the cause Protocol Violation. See RFC 9260, Section 3.3.10.13.
 func violation(format string, args ...any) *fault {
 	f := newFault(CauseProtocolViolation, nil, format, args...)
 	f.info = []byte(f.text)[:min(len(f.text), 128)]

@@ -2,43 +2,43 @@ package sctpcore
 
 import "net/netip"
 
-// An EventKind says what an [Event] tells. RFC 6458, Section 6.1, has the same notifications.
+// An EventKind is the kind of an [Event]. The events correspond to the notifications of RFC 6458,
+// Section 6.1.
 type EventKind uint8
 
 const (
 	// EventUp: the association is established.
 	EventUp EventKind = iota + 1
-	// EventDown: the association has ended; Err says how: [ErrClosed], [ErrTimeout], an
+	// EventDown: the association has ended. Err is the reason: [ErrClosed], [ErrTimeout] or an
 	// [*AbortError].
 	EventDown
-	// EventRestart: the peer has restarted the association. What was sent and not acknowledged is
-	// lost, and numbering, streams and SCTP-AUTH have been negotiated again. RFC 9260, Section 5.2.
+	// EventRestart: the peer restarted the association. Messages that were not acknowledged are
+	// lost, and TSNs, streams and SCTP-AUTH were negotiated again. See RFC 9260, Section 5.2.
 	EventRestart
-	// EventPeerShutdown: the peer sends nothing more. RFC 9260, Section 9.2.
+	// EventPeerShutdown: the peer will send no more data. See RFC 9260, Section 9.2.
 	EventPeerShutdown
-	// EventDry: everything that was sent before [Assoc.AskDry] is acknowledged and can no longer be
-	// revoked.
+	// EventDry: everything that was sent before [Assoc.AskDry] is acknowledged, and the peer cannot
+	// revoke that.
 	EventDry
-	// EventPath: the path to Path has changed its state to PathState. RFC 9260, Section 8.2.
+	// EventPath: the path to the address Path changed its state to PathState. See RFC 9260, Section
+	// 8.2.
 	EventPath
-	// EventNewKey: what comes next was authenticated with the shared key Key, which is not the
-	// active one.
-	// RFC 6458, Section 6.1.8.
+	// EventNewKey: the following messages were authenticated with the shared key Key, which is not
+	// the active one. See RFC 6458, Section 6.1.8.
 	EventNewKey
-	// EventFreeKey: nothing unacknowledged needs the deactivated key Key any more.
+	// EventFreeKey: no unacknowledged message needs the deactivated key Key any more.
 	EventFreeKey
-	// EventNoAuth: the peer offers no SCTP-AUTH, which was asked for.
+	// EventNoAuth: the peer does not support SCTP-AUTH, although this side offered it.
 	EventNoAuth
-	// EventRemoteError: the peer has sent an ERROR chunk with Cause and Info.
+	// EventRemoteError: the peer sent an ERROR chunk with Cause and Info.
 	EventRemoteError
-	// EventAbandoned: the message that was sent to Stream with PPID has been given up.
-	// RFC 3758, RFC 7496.
+	// EventAbandoned: a message to Stream with PPID was abandoned. See RFC 3758 and RFC 7496.
 	EventAbandoned
-	// EventPartialAborted: the rest of the message that is being read in parts will never come.
+	// EventPartialAborted: the rest of the message that is being read in parts will never arrive.
 	EventPartialAborted
 )
 
-// An Event is what an association tells its driver beside messages.
+// An Event reports to the driver something other than a message.
 type Event struct {
 	Kind      EventKind
 	Err       error
@@ -50,10 +50,11 @@ type Event struct {
 	Stream    uint16
 	PPID      uint32
 
-	after uint64 // how much of what arrived comes before it, in chunks
+	after uint64 // number of chunks that arrived before the event
 }
 
-// maxEvents bounds what a peer can make us keep: events that say little are left out beyond it.
+// maxEvents limits the events that a peer can make this side store. Beyond it, less important ones
+// are dropped.
 const maxEvents = 64
 
 func (a *Assoc) event(e Event) {
@@ -67,19 +68,19 @@ func (a *Assoc) event(e Event) {
 	if n := len(a.events); n > 0 && e.Kind == EventNewKey {
 		last := &a.events[n-1]
 		if last.Kind == EventNewKey && last.Key == e.Key && last.after == e.after {
-			return // nothing can be read in between
+			return // nothing can be read between the two
 		}
 	}
 	a.events = append(a.events, e)
 }
 
-// HasEvent reports whether [Assoc.NextEvent] has one.
+// HasEvent reports whether [Assoc.NextEvent] would return an event.
 func (a *Assoc) HasEvent() bool {
 	return len(a.events) > 0 && a.events[0].after <= a.in.taken
 }
 
-// NextEvent returns the next event, ok if there is one. Events and messages keep their order: an
-// event waits until all messages that arrived before it have been read.
+// NextEvent returns the next event; ok is false if there is none. An event waits until all messages
+// that arrived before it have been read.
 func (a *Assoc) NextEvent() (e Event, ok bool) {
 	if !a.HasEvent() {
 		return Event{}, false
@@ -87,7 +88,7 @@ func (a *Assoc) NextEvent() (e Event, ok bool) {
 	e = a.events[0]
 	a.events[0] = Event{}
 	if a.events = a.events[1:]; len(a.events) == 0 {
-		a.events = nil // an idle association keeps nothing
+		a.events = nil // so that an idle association needs no memory for it
 	}
 	return e, true
 }

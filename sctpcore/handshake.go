@@ -7,25 +7,25 @@ import (
 	"time"
 )
 
-// handshake is what only the beginning of an association needs. RFC 9260, Section 5.1.
+// handshake is the state that only establishing an association needs. See RFC 9260, Section 5.1.
 type handshake struct {
 	timer        time.Duration // T1-init or T1-cookie
 	retrans      int
-	send         bool // INIT or COOKIE ECHO, as the state says, is to be sent
+	send         bool // INIT or COOKIE ECHO, depending on the state, must be sent
 	to           *path
 	sentAt       time.Duration
 	tsn          uint32 // our Initial TSN
 	cookie       []byte
 	preservative time.Duration
-	unrecognized []byte // parameters of INIT ACK to report beside COOKIE ECHO
+	unrecognized []byte // parameters of INIT ACK to report with COOKIE ECHO
 }
 
-// connect sends INIT. RFC 9260, Section 5.1, step A.
+// connect sends INIT. See RFC 9260, Section 5.1, step A.
 func (a *Assoc) connect(now time.Duration, peers []netip.AddrPort) error {
 	for _, p := range peers {
 		p = netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
 		if a.pathOf(p.Addr()) == nil {
-			a.addPath(p, PathActive) // RFC 9260, Section 5.4, rule 1: our user knows it
+			a.addPath(p, PathActive) // RFC 9260, Section 5.4, rule 1: our user gave the address
 		}
 	}
 	a.main = a.paths[0]
@@ -41,13 +41,13 @@ func (a *Assoc) connect(now time.Duration, peers []netip.AddrPort) error {
 	return nil
 }
 
-// startT1 has INIT or COOKIE ECHO sent, and the timer that repeats it started.
+// startT1 schedules INIT or COOKIE ECHO and starts its retransmission timer.
 func (a *Assoc) startT1(now time.Duration, to *path) {
 	a.shake.send, a.shake.to, a.shake.sentAt = true, to, now
 	a.shake.timer = now + to.rto
 }
 
-// initTimeout repeats INIT or COOKIE ECHO, INIT to the next address. RFC 9260, Section 5.1.6.
+// initTimeout retransmits INIT, to the next address, or COOKIE ECHO. See RFC 9260, Section 5.1.6.
 func (a *Assoc) initTimeout(now time.Duration) {
 	if a.shake.retrans++; a.shake.retrans > a.config.MaxInitRetrans {
 		a.end(ErrTimeout)
@@ -61,7 +61,7 @@ func (a *Assoc) initTimeout(now time.Duration) {
 	a.startT1(now, to)
 }
 
-// initPacket builds the packet with INIT, which is alone and has a verification tag of 0.
+// initPacket builds the packet with INIT, its only chunk. The verification tag is 0.
 func (a *Assoc) initPacket(b []byte) []byte {
 	a.shake.send = false
 	b = header{a.localPort, a.peerPort, 0}.append(b)
@@ -70,8 +70,7 @@ func (a *Assoc) initPacket(b []byte) []byte {
 	return finishInit(b, len(b), chunkInit, &offer, nil)
 }
 
-// finishInit appends an INIT or INIT ACK chunk, and completes the packet that began at the
-// beginning of b.
+// finishInit appends an INIT or INIT ACK chunk, and completes the packet that begins at offset at.
 func finishInit(b []byte, at int, typ byte, c *initChunk, unrecognized []byte) []byte {
 	b = append(b, typ, 0, 0, 0)
 	b = c.appendTo(b)
@@ -88,7 +87,7 @@ func finishInit(b []byte, at int, typ byte, c *initChunk, unrecognized []byte) [
 	return b
 }
 
-// receiveInitAck is RFC 9260, Section 5.1, step C.
+// receiveInitAck implements RFC 9260, Section 5.1, step C.
 func (a *Assoc) receiveInitAck(now time.Duration, p *path, local netip.Addr, value []byte) {
 	if a.state != StateCookieWait || p == nil { // RFC 9260, Section 5.2.3
 		return
@@ -122,7 +121,7 @@ func (a *Assoc) receiveInitAck(now time.Duration, p *path, local netip.Addr, val
 	a.startT1(now, p)
 }
 
-// receiveCookieAck is RFC 9260, Section 5.1, step E.
+// receiveCookieAck implements RFC 9260, Section 5.1, step E.
 func (a *Assoc) receiveCookieAck(now time.Duration) {
 	if a.state != StateCookieEchoed { // RFC 9260, Section 5.2.5
 		return
@@ -133,7 +132,7 @@ func (a *Assoc) receiveCookieAck(now time.Duration) {
 	a.up(now)
 }
 
-// receiveStaleCookie begins again with a plea for a longer life of the cookie. RFC 9260, Section
+// receiveStaleCookie begins again, and asks for a longer life of the cookie. See RFC 9260, Section
 // 5.2.6.
 func (a *Assoc) receiveStaleCookie(now time.Duration, info []byte) {
 	if a.state != StateCookieEchoed || len(info) < 4 {
@@ -149,7 +148,7 @@ func (a *Assoc) receiveStaleCookie(now time.Duration, info []byte) {
 	a.startT1(now, a.shake.to)
 }
 
-// An answer is an INIT ACK, or an ABORT in its place, to an INIT that came from somewhere.
+// An answer builds the INIT ACK, or the ABORT in its place, that answers an INIT.
 type answer struct {
 	config            *Config
 	key               *cookieKeys
@@ -159,8 +158,8 @@ type answer struct {
 	random            [32]byte
 }
 
-// toInit builds the packet that answers INIT, nil if none does. It keeps nothing: all is in the
-// cookie. RFC 9260, Section 5.1, step B.
+// toInit returns the packet that answers INIT, or nil if there is no answer. It stores nothing: all
+// state is in the cookie. See RFC 9260, Section 5.1, step B.
 func (s *answer) toInit(now time.Duration, h header, from netip.AddrPort, value []byte) []byte {
 	peer, f := parseInit(value)
 	if peer.tag == 0 { // RFC 9260, Section 3.3.2

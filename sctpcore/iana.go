@@ -2,8 +2,8 @@ package sctpcore
 
 import "fmt"
 
-// Types of chunks. RFC 9260, Section 3.2; RFC 4895, Section 4.1; RFC 3758, Section 3.2; RFC 4820,
-// Section 3.
+// Chunk types. See RFC 9260, Section 3.2; RFC 4895, Section 4.1; RFC 3758, Section 3.2; and RFC
+// 4820, Section 3.
 const (
 	chunkData             = 0
 	chunkInit             = 1
@@ -23,8 +23,8 @@ const (
 	chunkForwardTSN       = 192
 )
 
-// Flags of DATA chunks, RFC 9260, Section 3.3.1, and the T bit of ABORT and SHUTDOWN COMPLETE,
-// Sections 3.3.7 and 3.3.13.
+// Flags of DATA chunks (RFC 9260, Section 3.3.1), and the T bit of ABORT and SHUTDOWN COMPLETE
+// (Sections 3.3.7 and 3.3.13).
 const (
 	flagEnd       = 1
 	flagBegin     = 2
@@ -34,7 +34,7 @@ const (
 	flagT = 1
 )
 
-// Types of parameters. RFC 9260, Section 3.3.2; RFC 3758, Section 3.1; RFC 5061, Section 4.2.7.
+// Parameter types. See RFC 9260, Section 3.3.2; RFC 3758, Section 3.1; and RFC 5061, Section 4.2.7.
 const (
 	paramHeartbeatInfo       = 1
 	paramIPv4                = 5
@@ -51,7 +51,7 @@ const (
 	paramForwardTSN          = 0xc000
 )
 
-// A Cause is an error cause code. RFC 9260, Section 3.3.10; RFC 4895, Section 4.2.
+// A Cause is an error cause code. See RFC 9260, Section 3.3.10, and RFC 4895, Section 4.2.
 type Cause uint16
 
 const (
@@ -88,7 +88,7 @@ var causeNames = map[Cause]string{
 	CauseUnsupportedHMAC:     "unsupported HMAC identifier",
 }
 
-// String returns the name that the RFC gives to the cause.
+// String returns the cause's name as in the RFC.
 func (c Cause) String() string {
 	if s, ok := causeNames[c]; ok {
 		return s

@@ -6,35 +6,35 @@ import (
 	"time"
 )
 
-// inbound is what has arrived. RFC 9260, Section 6.2.
+// inbound is the state of the direction from the peer. See RFC 9260, Section 6.2.
 type inbound struct {
 	cum     uint32   // Cumulative TSN: all up to it have arrived
-	highest uint32   // that has arrived
-	bits    []uint64 // which TSNs beyond cum have arrived; nil if none
+	highest uint32   // the highest TSN that has arrived
+	bits    []uint64 // TSNs after cum that have arrived; nil if none
 
 	duplicates []uint32 // to report in the next SACK
-	packets    int      // with DATA since the last SACK
-	got        bool     // the packet that is being read has DATA
+	packets    int      // packets with DATA since the last SACK
+	got        bool     // the packet that is being processed has DATA
 	sackNow    bool
 	sackTimer  time.Duration
 	sackTo     *path
-	advertised int // the window that the peer believes in
+	advertised int // the window that was last sent to the peer
 
 	reassembly
 }
 
 const (
-	// tsnWindow is how far beyond cum a TSN may be, else it is dropped; Gap Ack Blocks can report
-	// twice as many.
+	// tsnWindow is the largest distance of an accepted TSN from cum. Gap Ack Blocks can report
+	// twice as much.
 	tsnWindow = 1 << 15
-	// maxDuplicates is how many duplicate TSNs a SACK reports.
+	// maxDuplicates is the largest number of duplicate TSNs in a SACK.
 	maxDuplicates = 16
 )
 
 func (in *inbound) begin(cum uint32) {
 	in.cum, in.highest, in.bits = cum, cum, nil
 	in.duplicates, in.got = nil, false
-	in.packets = 1 << 20 // the first DATA is acknowledged at once
+	in.packets = 1 << 20 // so that the first DATA is acknowledged at once
 	in.sackNow, in.sackTimer, in.sackTo = false, never, nil
 	in.advertised = 0
 }
@@ -49,7 +49,7 @@ func (in *inbound) has(tsn uint32) bool {
 	return !before(in.highest, tsn) && in.bits != nil && *in.word(tsn)&(1<<(tsn%64)) != 0
 }
 
-// add notes that a TSN has arrived, which is not before the first one missing.
+// add records that a TSN has arrived. The TSN must not be before the first missing one.
 func (in *inbound) add(tsn uint32) {
 	if before(in.highest, tsn) {
 		in.highest = tsn
@@ -65,7 +65,7 @@ func (in *inbound) add(tsn uint32) {
 	*in.word(tsn) |= 1 << (tsn % 64)
 }
 
-// advance moves cum on over what has arrived already.
+// advance moves cum to the last TSN before the first missing one.
 func (in *inbound) advance() {
 	for in.cum != in.highest && *in.word(in.cum + 1)&(1<<((in.cum+1)%64)) != 0 {
 		in.cum++
@@ -73,7 +73,7 @@ func (in *inbound) advance() {
 	}
 }
 
-// nextRun returns the first run of TSNs from tsn on that have arrived.
+// nextRun returns the first run of received TSNs at or after tsn.
 func (in *inbound) nextRun(tsn uint32) (start, end uint32, ok bool) {
 	for ; !before(in.highest, tsn); tsn += 64 - tsn%64 {
 		w := *in.word(tsn) >> (tsn % 64)
@@ -94,7 +94,7 @@ func (in *inbound) nextRun(tsn uint32) (start, end uint32, ok bool) {
 	return 0, 0, false
 }
 
-// missing is the number of TSNs between cum and the highest that have not arrived.
+// missing returns the number of missing TSNs between cum and highest.
 func (in *inbound) missing() int {
 	n := int(in.highest - in.cum)
 	for tsn := in.cum + 1; n > 0; {
@@ -108,7 +108,7 @@ func (in *inbound) missing() int {
 	return n
 }
 
-// receiveData takes a DATA chunk. RFC 9260, Sections 6.2, 6.5 and 6.9.
+// receiveData processes a DATA chunk. See RFC 9260, Sections 6.2, 6.5 and 6.9.
 func (a *Assoc) receiveData(p *path, c chunk) *fault {
 	const header = dataHeaderLen - chunkHeaderLen
 	if len(c.value) < header {
@@ -145,7 +145,7 @@ func (a *Assoc) receiveData(p *path, c chunk) *fault {
 		return f
 	}
 	in.sackNow = in.sackNow || d.flags&flagImmediate != 0 || a.state == StateShutdownSent
-	if d.stream >= a.inStreams { // acknowledged, and thrown away. RFC 9260, Section 6.5
+	if d.stream >= a.inStreams { // acknowledged but dropped: RFC 9260, Section 6.5
 		in.add(d.tsn)
 		a.reportError(CauseInvalidStream, append(binary.BigEndian.AppendUint16(nil, d.stream), 0, 0))
 		return nil
@@ -162,9 +162,8 @@ func (a *Assoc) receiveData(p *path, c chunk) *fault {
 	return nil
 }
 
-// room reports whether there is room for a DATA chunk. What the user can read makes room by and by;
-// if there is nothing to read, the TSN that is missing first has to be taken. RFC 9260, Section
-// 6.2.
+// room reports whether there is room for a DATA chunk. Reading by the user makes room. If there is
+// nothing to read, however, the first missing TSN must be accepted. See RFC 9260, Section 6.2.
 func (a *Assoc) room(tsn uint32, n int) (bool, *fault) {
 	in, window := &a.in, a.config.ReceiveWindow
 	if in.bytes+n <= window && in.memory <= 7*window {
@@ -179,9 +178,10 @@ func (a *Assoc) room(tsn uint32, n int) (bool, *fault) {
 	return true, nil
 }
 
-// window is the a_rwnd to advertise. What takes more than three times the memory of its bytes
-// counts for more, and less than a packet is nothing, against silly windows. RFC 9260, Section 6.2.
-// A peer may fill the window with small messages that take more than that: room allows for it.
+// window returns the a_rwnd to advertise. Messages that use more than three times their size in
+// memory count for more. A window smaller than a packet is advertised as 0, to avoid the silly
+// window syndrome. See RFC 9260, Section 6.2. A peer may fill the window with small messages that
+// need even more memory; room allows for that.
 func (a *Assoc) window() int {
 	free := a.config.ReceiveWindow - max(a.in.bytes, a.in.memory/3)
 	if free < a.config.MTU {
@@ -190,8 +190,8 @@ func (a *Assoc) window() int {
 	return free
 }
 
-// acknowledge decides after each packet whether a SACK is due. RFC 9260, Section 6.2: for every
-// second packet, or within the delay; at once as long as something is missing.
+// acknowledge is called after each packet, and decides whether a SACK is due: for every second
+// packet, after the delay, or immediately while a TSN is missing. See RFC 9260, Section 6.2.
 func (a *Assoc) acknowledge(now time.Duration) {
 	in := &a.in
 	if !in.got {
@@ -207,7 +207,7 @@ func (a *Assoc) acknowledge(now time.Duration) {
 	}
 }
 
-// appendSack appends a SACK in at most limit bytes. RFC 9260, Section 3.3.4.
+// appendSack appends a SACK of at most limit bytes. See RFC 9260, Section 3.3.4.
 func (a *Assoc) appendSack(b []byte, limit int) []byte {
 	in := &a.in
 	in.packets, in.sackNow, in.sackTimer = 0, false, never
@@ -233,7 +233,7 @@ func (a *Assoc) appendSack(b []byte, limit int) []byte {
 	}
 	in.duplicates = in.duplicates[:0]
 	if in.cum == in.highest {
-		in.bits = nil // a path without loss needs no map
+		in.bits = nil // a path without loss needs no bitmap
 	}
 	binary.BigEndian.PutUint16(b[at+2:], uint16(len(b)-at))
 	binary.BigEndian.PutUint16(b[at+12:], uint16(gaps))

@@ -12,28 +12,28 @@ import (
 
 const (
 	initFixedLen = 16
-	minRwnd      = 1500 // RFC 9260, Section 3.3.2: a_rwnd is not less
-	// maxAddresses bounds what a peer can make us keep. Further addresses are left out.
+	minRwnd      = 1500 // the least a_rwnd: RFC 9260, Section 3.3.2
+	// maxAddresses limits the addresses of a peer that are stored. Others are ignored.
 	maxAddresses = 16
-	// maxUnrecognized bounds the reports that an INIT can make us send back, in bytes.
+	// maxUnrecognized limits the reports that an INIT can make this side send, in bytes.
 	maxUnrecognized = 256
 )
 
-// An initChunk is the value of an INIT or INIT ACK chunk. RFC 9260, Sections 3.3.2 and 3.3.3.
+// An initChunk is the value of an INIT or INIT ACK chunk. See RFC 9260, Sections 3.3.2 and 3.3.3.
 type initChunk struct {
 	tag     uint32 // Initiate Tag
 	rwnd    uint32 // Advertised Receiver Window Credit
-	out, in uint16 // outbound streams, and the most inbound streams
+	out, in uint16 // outbound streams, and the maximum of inbound streams
 	tsn     uint32 // Initial TSN
 
 	addrs        []netip.Addr
 	forwardTSN   bool             // RFC 3758, Section 3.1
 	auth         authchunk.Params // RFC 4895, Section 3
 	hasAuth      bool
-	preservative time.Duration // RFC 9260, Section 3.3.2.1: Cookie Preservative
+	preservative time.Duration // Cookie Preservative: RFC 9260, Section 3.3.2.1
 	cookie       []byte        // INIT ACK only
 
-	unrecognized []byte // parameters to report, each whole and padded; parse only
+	unrecognized []byte // set by parseInit: parameters to report, including header and padding
 }
 
 // appendTo appends the value of the chunk.
@@ -57,7 +57,7 @@ func (c *initChunk) appendTo(b []byte) []byte {
 	if c.cookie != nil {
 		b = appendParam(b, paramStateCookie, c.cookie)
 	}
-	// Other stacks go on without SCTP-AUTH if its chunk is not among the supported extensions.
+	// Other implementations do not use SCTP-AUTH unless AUTH is listed as a supported extension.
 	var extensions []byte
 	if c.hasAuth {
 		extensions = append(extensions, chunkAuth)
@@ -75,8 +75,8 @@ func (c *initChunk) appendTo(b []byte) []byte {
 	return b
 }
 
-// parseInit reads the value of an INIT or INIT ACK chunk; the result aliases it. A fault is what
-// an ABORT has to tell the peer. RFC 9260, Sections 3.2.1 and 5.1.2.
+// parseInit parses the value of an INIT or INIT ACK chunk. The result aliases value. A fault must
+// be reported to the peer in an ABORT. See RFC 9260, Sections 3.2.1 and 5.1.2.
 func parseInit(value []byte) (c initChunk, f *fault) {
 	if len(value) < initFixedLen {
 		return c, violation("an INIT of %d bytes", len(value))
@@ -116,8 +116,9 @@ func parseInit(value []byte) (c initChunk, f *fault) {
 	return c, nil
 }
 
-// set reads one parameter. Stop is set if no other may be read: the two highest bits of an
-// unrecognized type say that, and whether it is reported. RFC 9260, Section 3.2.1.
+// set processes one parameter. stop reports whether no further one must be processed: the two
+// highest bits of an unrecognized type determine that, and whether it is reported. See RFC 9260,
+// Section 3.2.1.
 func (c *initChunk) set(p param) (stop bool, f *fault) {
 	bad := func() (bool, *fault) {
 		return true,
@@ -142,7 +143,7 @@ func (c *initChunk) set(p param) (stop bool, f *fault) {
 			return bad()
 		}
 		c.preservative = time.Duration(binary.BigEndian.Uint32(p.value)) * time.Millisecond
-	case paramHostName: // RFC 9260, Section 3.3.2.1: it is not used any more
+	case paramHostName: // deprecated: RFC 9260, Section 3.3.2.1
 		return true, newFault(CauseUnresolvableAddress, p.whole, "a host name in place of an address")
 	case paramForwardTSN:
 		c.forwardTSN = true
@@ -157,8 +158,8 @@ func (c *initChunk) set(p param) (stop bool, f *fault) {
 	return false, nil
 }
 
-// usable reports whether a peer can have this address: RFC 9260, Section 8.4, rule 1, and
-// Section 5.1.2 on addresses that mean something else to everybody.
+// usable reports whether a peer can have the address. See RFC 9260, Section 8.4, rule 1, and
+// Section 5.1.2 on addresses that are not globally unique.
 func usable(a netip.Addr) bool {
 	return a.IsValid() && !a.IsMulticast() && !a.IsUnspecified() &&
 		a != netip.AddrFrom4([4]byte{255, 255, 255, 255})

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// An outChunk is a DATA chunk that is to be sent, or has been and is not acknowledged.
+// An outChunk is a DATA chunk that was sent but not acknowledged, or has yet to be sent.
 type outChunk struct {
-	next *outChunk // in the queue of those not yet sent
+	next *outChunk // in the queue of unsent chunks
 
 	flags       byte
 	stream, ssn uint16
@@ -15,51 +15,52 @@ type outChunk struct {
 	ppid        uint32
 	data        []byte
 
-	message uint64 // its fragments have the same
+	message uint64 // identifies the message that it is a fragment of
 	key     *sharedKey
-	path    *path // where it was sent last
+	path    *path // where it was last sent
 
-	sent      int  // transmissions
-	inFlight  bool // counts in path.flight
-	acked     bool // by a Gap Ack Block, which can be taken back
-	again     bool // to be sent again
-	fast      bool // it has been, by fast retransmit
-	abandoned bool // given up. RFC 3758
+	sent      int  // number of transmissions
+	inFlight  bool // counted in path.flight
+	acked     bool // by a Gap Ack Block, which the peer can revoke
+	again     bool // to be retransmitted
+	fast      bool // was retransmitted by fast retransmit
+	abandoned bool // RFC 3758
 	misses    uint8
 
-	expires time.Duration // never, or when to give it up. RFC 3758
-	limit   int           // transmissions after which to give it up; 0 is none. RFC 7496
+	expires time.Duration // when to abandon it, or never; RFC 3758
+	limit   int           // transmissions after which to abandon it; 0: no limit; RFC 7496
 }
 
 var outChunks pool[outChunk]
 
-// size is that of the whole DATA chunk, which is what congestion control counts. RFC 9260,
-// Section 1.4; windows count the bytes of messages.
+// size returns the size of the whole DATA chunk, which congestion control counts: RFC 9260, Section
+// 1.4. Receive windows count bytes of user messages instead.
 func (c *outChunk) size() int { return dataHeaderLen + padded(len(c.data)) }
 
-// outbound is what is to be sent. RFC 9260, Section 6.1.
+// outbound is the state of the direction to the peer. See RFC 9260, Section 6.1.
 type outbound struct {
-	// Not yet sent; TSNs and SSNs are given on the way out.
+	// Unsent chunks. They get a TSN and an SSN when they are sent.
 	queue, queueEnd *outChunk
 	queued          int // chunks
 
 	outstanding ring[outChunk] // sent and not cumulatively acknowledged
 	acked       uint32         // Cumulative TSN Ack
 	next        uint32         // the next TSN
-	ssns        []uint16       // of each stream that was used so far
+	ssns        []uint16       // the next SSN of each stream that was used
 
 	buffered int // bytes in queue and outstanding
-	inFlight int // bytes of messages among outstanding that are on their way
-	rwnd     int // what the peer's window takes beyond that. RFC 9260, Section 6.2.1
+	inFlight int // bytes of user messages in flight
+	rwnd     int // the rest of the peer's window; RFC 9260, Section 6.2.1
 	messages uint64
 
-	zeroWindow bool // the peer's last SACK had no window
+	zeroWindow bool // the last SACK advertised a window of 0
 
-	agains   int    // chunks to be sent again
-	gaps     int    // chunks with acked set
-	highest  uint32 // of these
-	fastNow  bool   // one packet may go, whatever the congestion window. RFC 9260, Section 7.2.4
-	recovery bool   // Fast Recovery
+	agains  int    // chunks to be retransmitted
+	gaps    int    // chunks acknowledged by Gap Ack Blocks
+	highest uint32 // the highest TSN of these
+	// one packet may be sent regardless of the congestion window; RFC 9260, Section 7.2.4
+	fastNow  bool
+	recovery bool   // in Fast Recovery
 	exit     uint32 // its exit point
 
 	advanced    uint32 // Advanced.Peer.Ack.Point. RFC 3758, Section 3.5
@@ -73,7 +74,7 @@ func (o *outbound) begin(tsn, rwnd uint32) {
 	o.rwnd = int(min(rwnd, 1<<30))
 }
 
-// releaseAll drops what is to be sent: the association has ended, or starts over.
+// releaseAll drops all messages, because the association has ended or restarted.
 func (a *Assoc) releaseAll() {
 	o := &a.out
 	release := func(c *outChunk) {
@@ -96,21 +97,22 @@ func (a *Assoc) releaseAll() {
 	*o = outbound{}
 }
 
-// MaxMessage returns how many bytes a message may have: Config.SendBuffer.
+// MaxMessage returns the size of the largest message in bytes, which is Config.SendBuffer.
 func (a *Assoc) MaxMessage() int { return a.config.SendBuffer }
 
-// CanSend reports whether [Assoc.Send] would take a message.
+// CanSend reports whether [Assoc.Send] would accept a message.
 func (a *Assoc) CanSend() bool {
 	return a.state == StateEstablished && a.out.buffered < a.config.SendBuffer
 }
 
-// Buffered returns how many bytes of messages are in the send buffer: those not yet acknowledged.
+// Buffered returns the number of bytes of unacknowledged messages in the send buffer.
 func (a *Assoc) Buffered() int { return a.out.buffered }
 
-// Send hands a message over. It is bound to the active key now, whenever it is sent and sent again.
-// It is taken whole, as long as any space is left in the send buffer, or not at all.
+// Send queues a message for sending. The message is bound to the key that is active now, also when
+// it is sent later or retransmitted. Send accepts the whole message if the send buffer has any
+// space left; otherwise it fails with [ErrBufferFull].
 //
-// The callee keeps no reference to b.
+// Send does not retain b.
 func (a *Assoc) Send(now time.Duration, b []byte, info Info) error {
 	o := &a.out
 	switch {
@@ -150,7 +152,7 @@ func (a *Assoc) Send(now time.Duration, b []byte, info Info) error {
 	if a.peerDemands(chunkData) {
 		proto.key = a.auth.active
 	}
-	// RFC 9260, Section 6.9: fragments fit into packets of their own.
+	// RFC 9260, Section 6.9: each fragment must fit into a packet of its own.
 	size := a.cut - dataHeaderLen
 	for rest := b; len(rest) > 0; {
 		n := min(size, len(rest))
@@ -197,8 +199,7 @@ func (o *outbound) pop() *outChunk {
 	return c
 }
 
-// AskDry asks for one [EventDry], which reports everything that was sent before. RFC 6458,
-// Section 6.1.9.
+// AskDry requests an [EventDry] for everything that was sent before. See RFC 6458, Section 6.1.9.
 func (a *Assoc) AskDry() {
 	a.out.dryAsked = true
 	a.checkDry()
@@ -213,7 +214,8 @@ func (a *Assoc) checkDry() {
 	}
 }
 
-// ssn numbers the messages of a stream, as they begin. RFC 9260, Section 6.6.
+// ssn returns the SSN of a chunk; the first chunk of a message begins a new SSN. See RFC 9260,
+// Section 6.6.
 func (o *outbound) ssn(stream uint16, begins bool) uint16 {
 	for int(stream) >= len(o.ssns) {
 		o.ssns = append(o.ssns, 0)
@@ -224,8 +226,8 @@ func (o *outbound) ssn(stream uint16, begins bool) uint16 {
 	return o.ssns[stream] - 1
 }
 
-// mayTransmit reports whether a chunk that was never sent may go on p now. RFC 9260, Section 6.1,
-// rules A, B and D: if the peer has no window, one chunk may be on its way to find out.
+// mayTransmit reports whether an unsent chunk may be sent on p now. See RFC 9260, Section 6.1,
+// rules A, B and D. If the peer's window is 0, one chunk may be in flight to probe it.
 func (a *Assoc) mayTransmit(p *path) bool {
 	o := &a.out
 	if o.queue == nil || o.agains > 0 || !a.mayData() {
@@ -243,12 +245,12 @@ func (a *Assoc) mayTransmit(p *path) bool {
 	return !p.deferred
 }
 
-// maxBurst is Max.Burst. RFC 9260, Section 16.
+// maxBurst is the default of Max.Burst. See RFC 9260, Section 16.
 const maxBurst = 4
 
-// defers reports whether what may go on p is to wait until more may, because it then goes as one
-// batch: more is queued than may go, and so much is on its way that the peer acknowledges some of
-// it in any case.
+// defers reports whether chunks that may be sent on p now should wait, so that more can be sent
+// together in one batch. It requires that more chunks are queued than may be sent, and that enough
+// are in flight for an acknowledgement to follow in any case.
 func (a *Assoc) defers(p *path) bool {
 	o := &a.out
 	room := min(p.cwnd-p.flight, o.rwnd)
@@ -256,13 +258,13 @@ func (a *Assoc) defers(p *path) bool {
 		room < min(p.cwnd/3, (a.config.MaxBurst-maxBurst)*p.pmdcs/2)
 }
 
-// mayRetransmit reports whether a chunk may go again on p now. RFC 9260, Sections 6.1, rule C, and
-// 7.2.4.
+// mayRetransmit reports whether a chunk may be retransmitted on p now. See RFC 9260, Section 6.1,
+// rule C, and Section 7.2.4.
 func (a *Assoc) mayRetransmit(p *path) bool {
 	return a.out.agains > 0 && a.mayData() && (p.open() || a.out.fastNow)
 }
 
-// mayData reports whether the state allows DATA. RFC 9260, Sections 6 and 9.2.
+// mayData reports whether the state allows DATA to be sent. See RFC 9260, Sections 6 and 9.2.
 func (a *Assoc) mayData() bool {
 	switch a.state {
 	case StateEstablished, StateShutdownPending, StateShutdownReceived:
@@ -271,8 +273,8 @@ func (a *Assoc) mayData() bool {
 	return false
 }
 
-// appendAgain appends DATA chunks that go again, by the earliest TSN. RFC 9260, Section 6.1, rule
-// C.
+// appendAgain appends DATA chunks to be retransmitted, in the order of their TSNs. See RFC 9260,
+// Section 6.1, rule C.
 func (a *Assoc) appendAgain(pk *packet, p *path) {
 	o := &a.out
 	for tsn := o.acked + 1; a.mayRetransmit(p) && before(tsn, o.next); tsn++ {
@@ -295,7 +297,7 @@ func (a *Assoc) appendAgain(pk *packet, p *path) {
 	}
 }
 
-// appendNew appends DATA chunks that were never sent.
+// appendNew appends unsent DATA chunks.
 func (a *Assoc) appendNew(pk *packet, p *path) {
 	o := &a.out
 	for a.mayTransmit(p) || pk.hasNew && a.mayContinue(p) {
@@ -327,13 +329,13 @@ func (a *Assoc) appendNew(pk *packet, p *path) {
 	}
 }
 
-// mayContinue is mayTransmit within a packet that has been counted already.
+// mayContinue is like mayTransmit, for a packet that has already been counted.
 func (a *Assoc) mayContinue(p *path) bool {
 	o := &a.out
 	return o.queue != nil && p.open() && len(o.queue.data) <= o.rwnd && a.mayData()
 }
 
-// transmit appends a DATA chunk. RFC 9260, Sections 3.3.1 and 6.3.2, rule R1.
+// transmit appends a DATA chunk. See RFC 9260, Section 3.3.1, and Section 6.3.2, rule R1.
 func (a *Assoc) transmit(pk *packet, p *path, c *outChunk) {
 	b := appendChunkHeader(pk.b, chunkData, c.flags, dataHeaderLen-chunkHeaderLen+len(c.data))
 	b = binary.BigEndian.AppendUint32(b, c.tsn)
@@ -353,7 +355,7 @@ func (a *Assoc) transmit(pk *packet, p *path, c *outChunk) {
 	}
 }
 
-// ground takes a chunk out of what is in flight.
+// ground removes a chunk from the count of what is in flight.
 func (a *Assoc) ground(c *outChunk) {
 	if c.inFlight {
 		c.inFlight = false
@@ -362,7 +364,7 @@ func (a *Assoc) ground(c *outChunk) {
 	}
 }
 
-// sendAgain marks a chunk to be sent again.
+// sendAgain marks a chunk for retransmission.
 func (a *Assoc) sendAgain(c *outChunk) {
 	if !c.again && !c.abandoned {
 		a.ground(c)
@@ -371,8 +373,9 @@ func (a *Assoc) sendAgain(c *outChunk) {
 	}
 }
 
-// t3Timeout is RFC 9260, Section 6.3.3. All that was sent to the address and is not acknowledged
-// goes again, as much of it at once as fits into one packet, to another address if there is one.
+// t3Timeout implements RFC 9260, Section 6.3.3. It marks everything that was sent to the address
+// and is not acknowledged for retransmission, to another address if there is one. Only one packet
+// is sent immediately.
 func (a *Assoc) t3Timeout(p *path, now time.Duration) {
 	o := &a.out
 	p.t3 = never
@@ -394,7 +397,7 @@ func (a *Assoc) t3Timeout(p *path, now time.Duration) {
 	if o.acked != o.advanced {
 		o.sendForward = true // RFC 3758, Section 3.5, rule A5
 	}
-	// A peer without window that answers the probes is alive. RFC 9260, Section 6.1, rule A.
+	// A peer that answers probes of its zero window is alive. RFC 9260, Section 6.1, rule A.
 	if o.zeroWindow {
 		o.zeroWindow = false
 		return

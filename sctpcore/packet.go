@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// A Packet is what the driver sends: from the common header of SCTP on, to an address of the peer.
-// From is the address that the peer used for this side last; it may be invalid, and then any will
-// do. The network must not fragment it, unless MayFragment says that it may: then it is larger than
-// what is known to fit on the path.
+// A Packet is a packet to send. Data starts with the SCTP common header. From is the local address
+// that the peer last sent to; if it is invalid, the driver may use any address. The network must
+// not fragment the packet unless MayFragment is set, because the packet is larger than what is
+// known to fit on the path.
 type Packet struct {
 	Data        []byte
-	To          netip.AddrPort // its port is that of UDP
+	To          netip.AddrPort // its port is the UDP port
 	From        netip.Addr
 	MayFragment bool
 }
 
-// control is what is to be sent beside DATA, INIT and COOKIE ECHO.
+// control is the chunks to be sent other than DATA, INIT and COOKIE ECHO.
 type control struct {
 	cookieAck bool
 	cookieTo  *path
@@ -25,15 +25,15 @@ type control struct {
 	shutdown    bool
 	shutdownAck bool
 
-	complete   bool // SHUTDOWN COMPLETE, alone
+	complete   bool // SHUTDOWN COMPLETE, in a packet of its own
 	completeTo *path
 
 	causes  []byte // of an ERROR chunk
 	replies []Packet
 }
 
-// reportError has an ERROR chunk sent, with as many causes as fit into half a packet: a peer must
-// not make us send more than it did. RFC 9260, Section 3.3.10.
+// reportError schedules an ERROR chunk. It has at most as many causes as fit into half a packet, so
+// that a peer cannot make this side send more than it sent. See RFC 9260, Section 3.3.10.
 func (a *Assoc) reportError(c Cause, info []byte) {
 	info = info[:min(len(info), 128)]
 	if len(a.control.causes)+paramHeaderLen+padded(len(info)) <= a.config.MTU/2 && a.peerTag != 0 {
@@ -41,27 +41,29 @@ func (a *Assoc) reportError(c Cause, info []byte) {
 	}
 }
 
-// reply has a packet sent that stands for itself.
+// reply schedules a complete packet.
 func (a *Assoc) reply(p *path, b []byte) {
 	if len(a.control.replies) < 8 {
 		a.control.replies = append(a.control.replies, Packet{Data: b, To: p.peer, From: p.local})
 	}
 }
 
-// A packet is one that is being built: what need not be authenticated, then an AUTH chunk and what
-// it protects. A peer that lacks the key still reads what is before it. RFC 4895, Section 6.2.
+// A packet is a packet under construction: chunks that need no authentication, then an AUTH chunk
+// and the chunks that it authenticates. A peer that lacks the key still processes the former. See
+// RFC 4895, Section 6.2.
 type packet struct {
 	b      []byte
 	limit  int
-	authAt int        // where the AUTH chunk begins; 0 if there is none
-	key    *sharedKey // of it
+	authAt int        // offset of the AUTH chunk; 0 if there is none
+	key    *sharedKey // of the AUTH chunk
 	hasNew bool       // it has DATA that was not sent before
-	hasOld bool       // it has DATA that was
+	hasOld bool       // it has retransmitted DATA
 }
 
-// fits reports whether a chunk of n bytes may follow, which is to go under key if the peer wants it
-// authenticated; if so, the AUTH chunk is there. Chunks of different keys are never in one packet.
-// The first chunk always fits: it may have been made for larger packets.
+// fits reports whether a chunk of n bytes may be appended. If the peer requires the chunk type to
+// be authenticated, fits also appends the AUTH chunk for key. A packet never contains chunks of
+// different keys. The first chunk always fits, because it may have been created when packets were
+// larger.
 func (pk *packet) fits(a *Assoc, typ byte, key *sharedKey, n int) bool {
 	if !a.peerDemands(typ) {
 		return len(pk.b)+n <= pk.limit || len(pk.b) == headerLen
@@ -77,16 +79,16 @@ func (pk *packet) fits(a *Assoc, typ byte, key *sharedKey, n int) bool {
 	return true
 }
 
-// Ready reports whether [Assoc.NextPacket] may have a packet, and is quicker where it has none. It
-// takes the time to be that of the last call.
+// Ready reports whether [Assoc.NextPacket] may return a packet, at the time of the last call. It is
+// faster than a call of NextPacket that returns none.
 func (a *Assoc) Ready() bool {
 	c := &a.control
 	return len(c.replies) > 0 || c.complete || a.state != StateClosed && a.nextPath() != nil
 }
 
 // NextPacket builds the next packet to send in b, which it overwrites and whose capacity should be
-// Config.MaxMTU; ok if there is one. It is to be called after every other call, until there is
-// none.
+// Config.MaxMTU. ok is false if there is none. The driver must call NextPacket after every other
+// call, until there are no more packets.
 func (a *Assoc) NextPacket(now time.Duration, b []byte) (out Packet, ok bool) {
 	a.now = now
 	b = b[:0]
@@ -116,14 +118,14 @@ func (a *Assoc) NextPacket(now time.Duration, b []byte) (out Packet, ok bool) {
 			out.MayFragment = len(b) > p.mtu && !isProbe
 			return out, true
 		}
-		if !a.out.sendForward { // what there was to send has not been given up
+		if !a.out.sendForward { // the chunks to be sent have not been abandoned
 			break
 		}
 	}
 	return Packet{}, false
 }
 
-// build puts everything into a packet for p that is to go there, and fits.
+// build builds a packet for p with everything that is due on p and fits.
 func (a *Assoc) build(b []byte, p *path) ([]byte, bool) {
 	pk := packet{b: header{a.localPort, a.peerPort, a.peerTag}.append(b), limit: p.mtu}
 	if p.sendProbe {
@@ -142,7 +144,7 @@ func (a *Assoc) build(b []byte, p *path) ([]byte, bool) {
 	return a.finish(&pk), true
 }
 
-// finish authenticates a packet and puts its checksum in.
+// finish computes the MAC and the checksum of a packet.
 func (a *Assoc) finish(pk *packet) []byte {
 	if pk.authAt != 0 {
 		a.signer(pk.key).Sign(pk.b[pk.authAt:])
@@ -156,7 +158,7 @@ func (a *Assoc) packet(p *path, b []byte) (Packet, bool) {
 	return Packet{Data: b, To: p.peer, From: p.local}, true
 }
 
-// nextPath returns where something is to be sent, nil if nothing is.
+// nextPath returns a path on which something is to be sent, or nil.
 func (a *Assoc) nextPath() *path {
 	c := &a.control
 	if a.shake.send {
@@ -185,8 +187,8 @@ func (a *Assoc) nextPath() *path {
 	return nil
 }
 
-// appendControl appends the chunks for p that the peer wants authenticated, or those that it does
-// not.
+// appendControl appends the control chunks for p: those that the peer requires to be authenticated,
+// or the others.
 func (a *Assoc) appendControl(pk *packet, p *path, authenticated bool) {
 	c := &a.control
 	fits := func(typ byte, n int) bool {
@@ -220,7 +222,7 @@ func (a *Assoc) appendControl(pk *packet, p *path, authenticated bool) {
 	if a.state < StateEstablished {
 		return
 	}
-	// A SACK that is only delayed goes along with whatever is sent. RFC 9260, Section 6.2.
+	// A delayed SACK is sent together with any other chunk. RFC 9260, Section 6.2.
 	if in := &a.in; (in.sackNow || in.sackTimer != never) && in.sackTo == p &&
 		fits(chunkSack, sackFixedLen) {
 		pk.b = a.appendSack(pk.b, pk.limit-len(pk.b))

@@ -2,10 +2,10 @@ package sctpcore
 
 import "encoding/binary"
 
-// Partial reliability: messages that are given up, RFC 3758, after a time or, RFC 7496, Section
-// 3.1, a number of transmissions.
+// This file implements partial reliability: messages are abandoned (RFC 3758) after a time or after
+// a number of transmissions (RFC 7496, Section 3.1).
 
-// giveUpLate gives up the message of a chunk that has been sent and would be sent again.
+// giveUpLate abandons the message of a chunk that would otherwise be retransmitted, if it is due.
 func (a *Assoc) giveUpLate(c *outChunk) bool {
 	if c.expires > a.now && (c.limit == 0 || c.sent < c.limit) || c.sent == 0 {
 		return false
@@ -14,7 +14,7 @@ func (a *Assoc) giveUpLate(c *outChunk) bool {
 	return true
 }
 
-// giveUpUnsent does so for a chunk that waits to be sent, if its time has passed.
+// giveUpUnsent abandons the message of an unsent chunk, if its time has passed.
 func (a *Assoc) giveUpUnsent(c *outChunk) bool {
 	if c.expires > a.now {
 		return false
@@ -23,7 +23,7 @@ func (a *Assoc) giveUpUnsent(c *outChunk) bool {
 	return true
 }
 
-// abandon gives up all of a message. RFC 3758, Section 3.5, rule A3.
+// abandon abandons all fragments of a message. See RFC 3758, Section 3.5, rule A3.
 func (a *Assoc) abandon(c *outChunk) {
 	o, id := &a.out, c.message
 	a.event(Event{Kind: EventAbandoned, Stream: c.stream, PPID: c.ppid})
@@ -40,8 +40,8 @@ func (a *Assoc) abandon(c *outChunk) {
 		d.abandoned = true
 		o.buffered -= len(d.data)
 	}
-	// Fragments that have no TSN yet are first in the queue, or all of the message is in it. If the
-	// peer has some already, it can be told to forget these by a TSN that comes after them.
+	// The unsent fragments are at the head of the queue, or the whole message is in the queue. If
+	// the peer has received some fragments, a later TSN is needed to make it discard them.
 	if d := o.queue; d != nil && d.message == id && d.flags&flagBegin == 0 {
 		o.pop()
 		d.tsn, d.path, d.abandoned = o.next, a.sendPath(), true
@@ -64,8 +64,8 @@ func (a *Assoc) abandon(c *outChunk) {
 	a.shutdownProgress(a.now)
 }
 
-// advance moves the Advanced.Peer.Ack.Point over what has been given up. RFC 3758, Section 3.5,
-// rules C1 to C3.
+// advance moves the Advanced.Peer.Ack.Point over abandoned chunks. See RFC 3758, Section 3.5, rules
+// C1 to C3.
 func (a *Assoc) advance() {
 	o := &a.out
 	for {
@@ -80,8 +80,8 @@ func (a *Assoc) advance() {
 	}
 }
 
-// appendForwardTSN appends a FORWARD TSN chunk in at most limit bytes. RFC 3758, Sections 3.2 and
-// 3.5: if it cannot name all streams, it goes less far.
+// appendForwardTSN appends a FORWARD TSN chunk of at most limit bytes. If it cannot list all
+// streams, it advances the peer less far. See RFC 3758, Sections 3.2 and 3.5.
 func (a *Assoc) appendForwardTSN(b []byte, limit int, p *path) []byte {
 	o := &a.out
 	o.sendForward = false
@@ -115,7 +115,7 @@ func (a *Assoc) appendForwardTSN(b []byte, limit int, p *path) []byte {
 	return b
 }
 
-// receiveForwardTSN gives up what the peer has. RFC 3758, Section 3.6.
+// receiveForwardTSN skips the chunks that the peer abandoned. See RFC 3758, Section 3.6.
 func (a *Assoc) receiveForwardTSN(c chunk) *fault {
 	if len(c.value) < 4 || len(c.value)%4 != 0 {
 		return violation("a FORWARD TSN of %d bytes", len(c.whole))

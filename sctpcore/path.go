@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// A PathState is the state of one of the peer's addresses. RFC 9260, Sections 5.4 and 8.2; RFC
-// 7829, Section 3.
+// A PathState is the state of one of the peer's addresses. See RFC 9260, Sections 5.4 and 8.2, and
+// RFC 7829, Section 3.
 type PathState uint8
 
 const (
-	// PathUnconfirmed: the peer lists the address, and nothing shows yet that it is its own.
+	// PathUnconfirmed: the peer listed the address, but has not yet answered from it.
 	PathUnconfirmed PathState = iota + 1
 	PathActive
-	// PathPotentiallyFailed: the last transmission was not answered; others are preferred.
+	// PathPotentiallyFailed: the last transmission was not answered, and other paths are preferred.
 	PathPotentiallyFailed
 	PathInactive
 )
@@ -34,39 +34,39 @@ func (s PathState) String() string {
 	return "unknown"
 }
 
-// A path is what is known of one of the peer's addresses.
+// A path is the state of one of the peer's addresses.
 type path struct {
-	peer  netip.AddrPort // the port is that of UDP, 0 without it. RFC 6951
-	local netip.Addr     // where the peer's packets come in; may be invalid
+	peer  netip.AddrPort // the port is the UDP port, 0 without UDP; RFC 6951
+	local netip.Addr     // the address that the peer sends to; may be invalid
 	state PathState
 
 	congestion
 	rtt
 	plpmtu
 	t3     time.Duration // T3-rtx. RFC 9260, Section 6.3.2
-	errors int           // RFC 9260, Section 8.2
+	errors int           // consecutive transmissions without an answer; RFC 9260, Section 8.2
 
-	heartbeatAt    time.Duration // when the next one is due, or the last one is overdue
-	heartbeatNonce uint64        // of the one without an answer; 0 if there is none
+	heartbeatAt    time.Duration // when the next heartbeat is due, or the last one times out
+	heartbeatNonce uint64        // of the heartbeat without an answer; 0 if there is none
 	heartbeatSent  time.Duration
 	sendHeartbeat  bool
-	answer         []byte // the information of a HEARTBEAT to acknowledge, nil if none
-	used           bool   // DATA went here since the last heartbeat was due
+	answer         []byte // the information of a HEARTBEAT to acknowledge, or nil
+	used           bool   // DATA was sent since the last heartbeat was due
 }
 
-// A PathInfo is the state of one of the peer's addresses, as [Assoc.Paths] returns it.
+// A PathInfo describes one of the peer's addresses. See [Assoc.Paths].
 type PathInfo struct {
-	Peer      netip.AddrPort // its port is that of UDP
+	Peer      netip.AddrPort // its port is the UDP port
 	State     PathState
 	Primary   bool
 	SRTT, RTO time.Duration
 	Window    int // congestion window in bytes
-	InFlight  int // bytes on their way
-	Errors    int // transmissions in a row without an answer
-	MTU       int // bytes that a packet may have, from the common header on
+	InFlight  int // bytes in flight
+	Errors    int // consecutive transmissions without an answer
+	MTU       int // size of the largest packet in bytes, including the common header
 }
 
-// Paths appends the peer's addresses to dst.
+// Paths appends the state of the peer's addresses to dst.
 func (a *Assoc) Paths(dst []PathInfo) []PathInfo {
 	for _, p := range a.paths {
 		dst = append(dst, PathInfo{p.peer, p.state, p == a.main, p.srtt, p.rto, p.cwnd, p.flight,
@@ -75,8 +75,9 @@ func (a *Assoc) Paths(dst []PathInfo) []PathInfo {
 	return dst
 }
 
-// SetPrimary makes an address of the peer the one that messages go to as long as it answers. The
-// error is [ErrAddress] if it is not one, or not confirmed yet. RFC 9260, Section 10.1.
+// SetPrimary makes an address of the peer the primary path, to which messages are sent as long as
+// it answers. It fails with [ErrAddress] if the peer does not have the address or it is not
+// confirmed yet. See RFC 9260, Section 10.1.
 func (a *Assoc) SetPrimary(addr netip.Addr) error {
 	p := a.pathOf(addr)
 	if p == nil || p.state == PathUnconfirmed {
@@ -97,8 +98,8 @@ func (a *Assoc) addPath(peer netip.AddrPort, state PathState) *path {
 	return p
 }
 
-// pmdcs is PMDCS, the largest DATA chunk that fits into a packet of mtu bytes. RFC 9260, Section
-// 1.4.
+// pmdcs returns the PMDCS, the size of the largest DATA chunk in a packet of mtu bytes. See RFC
+// 9260, Section 1.4.
 func (a *Assoc) pmdcs(mtu int) int {
 	n := mtu - headerLen
 	if a.peerDemands(chunkData) {
@@ -117,8 +118,8 @@ func (a *Assoc) setPath(p *path, s PathState) {
 	}
 }
 
-// judge looks at a path that has not answered once more. RFC 9260, Section 8.2; RFC 7829,
-// Section 3, with a PotentiallyFailed.Max.Retrans of 0.
+// judge updates the state of a path after another transmission without an answer. See RFC 9260,
+// Section 8.2, and RFC 7829, Section 3, with PotentiallyFailed.Max.Retrans 0.
 func (a *Assoc) judge(p *path) {
 	switch {
 	case p.errors > a.config.PathMaxRetrans && p.state != PathUnconfirmed:
@@ -129,7 +130,7 @@ func (a *Assoc) judge(p *path) {
 	}
 }
 
-// revive notes an answer from a path. RFC 9260, Sections 8.1 and 8.2.
+// revive records an answer from a path. See RFC 9260, Sections 8.1 and 8.2.
 func (a *Assoc) revive(p *path) {
 	a.errors, p.errors = 0, 0
 	if p.state != PathActive && p.state != PathUnconfirmed {
@@ -137,8 +138,8 @@ func (a *Assoc) revive(p *path) {
 	}
 }
 
-// sendPath chooses where to send: the primary path while it answers, else the best of the others.
-// RFC 9260, Section 6.4.
+// sendPath chooses the path to send on: the primary path while it answers, otherwise the best of
+// the others. See RFC 9260, Section 6.4.
 func (a *Assoc) sendPath() *path {
 	best := a.main
 	for _, p := range a.paths {
@@ -149,8 +150,8 @@ func (a *Assoc) sendPath() *path {
 	return best
 }
 
-// better reports whether to prefer p. PathActive is best; of those that fail, the one that failed
-// less often.
+// better reports whether p is better than to. Active paths are best; among failing ones, the one
+// with fewer errors.
 func better(p, to *path) bool {
 	rank := func(p *path) int {
 		switch p.state {
@@ -161,13 +162,13 @@ func better(p, to *path) bool {
 		case PathInactive:
 			return 1000 + p.errors
 		}
-		return 1 << 30 // an unconfirmed address gets nothing but heartbeats. RFC 9260, Section 5.4
+		return 1 << 30 // only heartbeats are sent to an unconfirmed address: RFC 9260, Section 5.4
 	}
 	return rank(p) < rank(to)
 }
 
-// scheduleHeartbeat starts the time to the next heartbeat: the interval and the RTO, of which half
-// is random. RFC 9260, Section 8.3. An unconfirmed address is asked at once.
+// scheduleHeartbeat schedules the next heartbeat after the interval and the RTO, half of which is
+// random. See RFC 9260, Section 8.3. A heartbeat to an unconfirmed address is due immediately.
 func (a *Assoc) scheduleHeartbeat(p *path, now time.Duration) {
 	p.used = false
 	switch {
@@ -177,20 +178,20 @@ func (a *Assoc) scheduleHeartbeat(p *path, now time.Duration) {
 		p.heartbeatAt = never
 	default:
 		var b [4]byte
-		io.ReadFull(a.rand, b[:]) // without random numbers there is no jitter, and no harm
+		io.ReadFull(a.rand, b[:]) // on failure there is no jitter, which does no harm
 		jitter := time.Duration(float64(p.rto) * (float64(binary.BigEndian.Uint32(b[:]))/(1<<32) - 0.5))
 		p.heartbeatAt = now + a.config.HeartbeatInterval + p.rto + jitter
 	}
 }
 
-// askHeartbeat has a heartbeat sent now.
+// askHeartbeat schedules a heartbeat now.
 func (a *Assoc) askHeartbeat(p *path) {
 	if p.heartbeatNonce == 0 {
 		p.sendHeartbeat, p.heartbeatAt = true, never
 	}
 }
 
-// heartbeatTimeout is called when a heartbeat is due, or has had no answer within an RTO.
+// heartbeatTimeout is called when a heartbeat is due, or was not answered within an RTO.
 func (a *Assoc) heartbeatTimeout(p *path, now time.Duration) {
 	p.heartbeatAt = never
 	if a.state < StateEstablished || a.state == StateShutdownAckSent {
@@ -211,14 +212,14 @@ func (a *Assoc) heartbeatTimeout(p *path, now time.Duration) {
 	}
 	if p.state == PathPotentiallyFailed || p.state == PathUnconfirmed &&
 		p.errors <= a.config.PathMaxRetrans {
-		p.sendHeartbeat = true // RFC 7829, Section 3.2: once an RTO
+		p.sendHeartbeat = true // RFC 7829, Section 3.2: one in each RTO
 	} else {
 		a.scheduleHeartbeat(p, now)
 	}
 }
 
-// appendHeartbeat appends a HEARTBEAT whose information is a nonce: who has not seen it cannot
-// answer. RFC 9260, Sections 3.3.5 and 5.4.
+// appendHeartbeat appends a HEARTBEAT whose information is a nonce, so that only a receiver of it
+// can answer. See RFC 9260, Sections 3.3.5 and 5.4.
 func (a *Assoc) appendHeartbeat(b []byte, p *path, now time.Duration) []byte {
 	p.sendHeartbeat = false
 	p.heartbeatNonce, p.heartbeatSent = a.nonce(), now
@@ -226,16 +227,16 @@ func (a *Assoc) appendHeartbeat(b []byte, p *path, now time.Duration) []byte {
 	return appendHeartbeatNonce(b, p.heartbeatNonce)
 }
 
-// nonce returns a random number that is not 0. Without random numbers a guess is possible, and only
-// moves what is known of our own path.
+// nonce returns a random number that is not 0. If there are no random numbers the nonce can be
+// guessed, which only allows a peer to falsify the state of its own path.
 func (a *Assoc) nonce() uint64 {
 	var b [8]byte
 	io.ReadFull(a.rand, b[:])
 	return binary.BigEndian.Uint64(b[:]) | 1
 }
 
-// receiveHeartbeat notes what to answer, to where it came from. A path answers one at a time, so
-// that heartbeats cost no memory. RFC 9260, Section 8.3.
+// receiveHeartbeat stores the answer to a HEARTBEAT, for the address that it came from. A path
+// stores only one answer at a time, so heartbeats cannot use up memory. See RFC 9260, Section 8.3.
 func (a *Assoc) receiveHeartbeat(p *path, c chunk) {
 	info, _, ok := nextParam(c.value)
 	if !ok || info.typ != paramHeartbeatInfo || len(info.whole) > a.config.MTU/2 {
@@ -251,7 +252,8 @@ func (a *Assoc) appendHeartbeatAck(b []byte, p *path) []byte {
 	return b
 }
 
-// receiveHeartbeatAck confirms the path whose nonce comes back. RFC 9260, Sections 5.4 and 8.3.
+// receiveHeartbeatAck confirms the path whose nonce was returned. See RFC 9260, Sections 5.4 and
+// 8.3.
 func (a *Assoc) receiveHeartbeatAck(c chunk, now time.Duration) {
 	info, _, ok := nextParam(c.value)
 	if !ok || info.typ != paramHeartbeatInfo || len(info.value) != 8 {
@@ -260,7 +262,7 @@ func (a *Assoc) receiveHeartbeatAck(c chunk, now time.Duration) {
 	nonce := binary.BigEndian.Uint64(info.value)
 	for _, p := range a.paths {
 		if p.probed != 0 && p.probeNonce == nonce {
-			a.probeAnswered(p) // and no more: a peer that answers these and no DATA is lost
+			a.probeAnswered(p) // and nothing else: a peer that answers probes but not DATA has failed
 		}
 		if nonce == 0 || p.heartbeatNonce != nonce {
 			continue

@@ -5,37 +5,38 @@ import (
 	"time"
 )
 
-// What follows is path MTU discovery for each path by probes, which a HEARTBEAT and a PAD chunk
-// make as large as wanted: RFC 8899 (DPLPMTUD), Section 6.2, and RFC 4820. ICMP messages, which
-// anybody can forge, are not needed and not believed.
+// This file implements path MTU discovery for each path: RFC 8899 (DPLPMTUD), Section 6.2. A probe
+// is a HEARTBEAT and a PAD chunk (RFC 4820), which can have any size. ICMP messages, which anyone
+// can forge, are neither needed nor used.
 
-// Constants of RFC 8899, Sections 5.1.1 and 5.1.2. BASE_PLPMTU is Config.MTU, MAX_PLPMTU
+// Constants of RFC 8899, Sections 5.1.1 and 5.1.2. BASE_PLPMTU is Config.MTU, and MAX_PLPMTU is
 // Config.MaxMTU.
 const (
-	minPLPMTU  = 512 // with UDP and IPv4 headers less than the 576 that any host takes; RFC 791
+	// plus UDP and IPv4 headers less than the 576 bytes that every host accepts; RFC 791
+	minPLPMTU  = 512
 	maxProbes  = 3
-	probeTimer = time.Second // at least, and an RTO
+	probeTimer = time.Second // the minimum, in addition to an RTO
 	probeDelay = 100 * time.Millisecond
 	raiseTimer = 10 * time.Minute
 
-	probeStep = 16 // when a larger packet would not be larger by more, the search is complete
+	probeStep = 16 // the search is complete when a larger packet would have fewer additional bytes
 )
 
-// plpmtu is what is known of the size of packets on a path. RFC 8899, Section 5.1.3.
+// plpmtu is the state of path MTU discovery. See RFC 8899, Section 5.1.3.
 type plpmtu struct {
-	mtu    int // PLPMTU: packets from the common header on have no more, DATA made before apart
-	failed int // the least size of which all probes were lost; 0 if there is none
-	former int // what mtu was when packets ceased to arrive; 0 if that is settled
+	mtu    int // PLPMTU: the size of packets, except for DATA created before a change
+	failed int // the smallest size of which all probes were lost; 0 if none
+	former int // the value of mtu when packets ceased to arrive; 0 if that is resolved
 
-	probed     int           // PROBED_SIZE, 0 if no probe is on its way
+	probed     int           // PROBED_SIZE; 0 if no probe is in flight
 	probes     int           // PROBE_COUNT
-	probeNonce uint64        // of all probes of one size
-	probeAt    time.Duration // PROBE_TIMER, or PMTU_RAISE_TIMER if no probe is on its way
+	probeNonce uint64        // of all probes of the same size
+	probeAt    time.Duration // PROBE_TIMER, or PMTU_RAISE_TIMER if no probe is in flight
 	sendProbe  bool
-	stalls     int // timeouts of T3-rtx in a row although mtu is not above Config.MTU
+	stalls     int // consecutive timeouts of T3-rtx while mtu is at most Config.MTU
 }
 
-// discovers reports whether there is a size to search for.
+// discovers reports whether path MTU discovery is enabled.
 func (c *Config) discovers() bool { return c.MaxMTU > c.MTU }
 
 // setMTU changes the size of packets on a path.
@@ -45,9 +46,9 @@ func (a *Assoc) setMTU(p *path, mtu int) {
 	a.resize()
 }
 
-// resize finds the size to which messages are cut: fragments have to fit on every path where they
-// may go again. RFC 9260, Section 7.3. With IPv6, what proves too large cannot be fragmented by
-// routers, so no chunk is made that does not fit everywhere: packets above Config.MTU have several.
+// resize updates the size of fragments, which must fit on every path where they may be
+// retransmitted: RFC 9260, Section 7.3. Routers do not fragment IPv6 packets, so a chunk is never
+// larger than what fits on every path; packets above Config.MTU contain several chunks.
 func (a *Assoc) resize() {
 	mtu, ip6 := 0, false
 	for _, p := range a.paths {
@@ -68,22 +69,22 @@ func (a *Assoc) resize() {
 	}
 }
 
-// scheduleSearch has the search begin soon after the association is established, when what the user
-// sends first has gone. Half of the time is random: nothing else happens at the same moment in a
-// simulation, and it stays a function of its seed.
+// scheduleSearch begins the search shortly after the association is established, when the user's
+// first messages have been sent. Half of the delay is random, so that in a simulation it does not
+// coincide with other events but still depends on the seed only.
 func (a *Assoc) scheduleSearch(p *path) {
 	if a.config.discovers() && p.state == PathActive {
 		p.probeAt = a.now + probeDelay/2 + time.Duration(a.nonce()%uint64(probeDelay/2))
 	}
 }
 
-// search begins to search for a larger size on a path that answers. RFC 8899, Section 5.2.
+// search begins to search for a larger size on a path that answers. See RFC 8899, Section 5.2.
 func (a *Assoc) search(p *path) {
 	p.failed = 0
 	a.probeNext(p)
 }
 
-// stopSearch ends it: the path does not answer.
+// stopSearch ends the search, because the path does not answer.
 func (p *plpmtu) stopSearch() { p.probed, p.sendProbe, p.probeAt = 0, false, never }
 
 // probeNext sends a probe of the next size, if there is one.
@@ -94,7 +95,7 @@ func (a *Assoc) probeNext(p *path) {
 	}
 	if p.probed = p.nextSize(a.config.MTU&^3, p.mostMTU(a.config)); p.probed == 0 {
 		if p.mtu < p.mostMTU(a.config) {
-			p.probeAt = a.now + raiseTimer // the path may become another
+			p.probeAt = a.now + raiseTimer // the path may change
 		}
 		return
 	}
@@ -102,7 +103,7 @@ func (a *Assoc) probeNext(p *path) {
 	p.sendProbe = true
 }
 
-// mostMTU is MAX_PLPMTU of a path.
+// mostMTU returns the MAX_PLPMTU of a path.
 func (p *path) mostMTU(c *Config) int {
 	if p.peer.Addr().Is6() {
 		return (c.MaxMTU - 20) &^ 3
@@ -110,8 +111,9 @@ func (p *path) mostMTU(c *Config) int {
 	return c.MaxMTU &^ 3
 }
 
-// nextSize chooses what to probe: what was good before, then the most, as most paths have it, then
-// what is halfway. RFC 8899, Section 5.3.2. It is 0 when the search is complete.
+// nextSize returns the size of the next probe: the last size that worked before, then the maximum,
+// which most paths support, and then halfway between the limits. See RFC 8899, Section 5.3.2. It
+// returns 0 when the search is complete.
 func (p *plpmtu) nextSize(base, most int) int {
 	if p.failed != 0 {
 		most = p.failed - 4
@@ -129,19 +131,20 @@ func (p *plpmtu) nextSize(base, most int) int {
 	return 0
 }
 
-// appendProbe makes a packet of the probed size of HEARTBEAT and PAD. RFC 8899, Section 6.2.1.2.
+// appendProbe appends HEARTBEAT and PAD chunks that make a packet of the probed size. See RFC 8899,
+// Section 6.2.1.2.
 func (a *Assoc) appendProbe(pk *packet, p *path) {
 	p.sendProbe = false
 	p.probes++
 	p.probeAt = a.now + max(p.rto, probeTimer)
 	pk.limit = p.probed
-	pk.fits(a, chunkHeartbeat, a.auth.active, 0) // an AUTH chunk, if the peer wants it
+	pk.fits(a, chunkHeartbeat, a.auth.active, 0) // adds an AUTH chunk if the peer requires it
 	pk.b = appendHeartbeatNonce(pk.b, p.probeNonce)
 	n := p.probed - len(pk.b) - chunkHeaderLen
 	pk.b = append(appendChunkHeader(pk.b, chunkPad, 0, n), make([]byte, n)...)
 }
 
-// probeAnswered takes the acknowledgement of a probe, which shows that packets of its size arrive.
+// probeAnswered handles the answer to a probe, which proves that packets of its size arrive.
 func (a *Assoc) probeAnswered(p *path) {
 	p.stalls = 0
 	if p.probed > p.mtu {
@@ -153,9 +156,9 @@ func (a *Assoc) probeAnswered(p *path) {
 	a.probeNext(p)
 }
 
-// probeTimeout sends a probe again that was not acknowledged, or gives its size up, or looks for
-// a larger size after a long time. A lost probe says nothing of congestion, or of whether the peer
-// is alive. RFC 8899, Sections 3 and 5.3.
+// probeTimeout retransmits a probe, or gives up its size, or begins a new search after a long time.
+// The loss of a probe says nothing about congestion or about whether the peer is alive. See RFC
+// 8899, Sections 3 and 5.3.
 func (a *Assoc) probeTimeout(p *path) {
 	switch {
 	case p.probed == 0:
@@ -172,10 +175,11 @@ func (a *Assoc) probeTimeout(p *path) {
 	}
 }
 
-// suspect is called when T3-rtx has expired: perhaps packets of this size do not arrive any more,
-// and nobody says so. Until a probe shows that they do, packets have the size that fits everywhere;
-// after two more timeouts even that is doubted. What was cut to the former size goes again all the
-// same, in packets that the network may fragment. RFC 8899, Section 4.3, and 5.2, Error.
+// suspect is called when T3-rtx has expired: packets of the present size may no longer arrive,
+// without any notice. Until a probe proves that they do, packets have the size that fits on every
+// path. After two more timeouts even that size is suspected. Chunks of the former size are
+// retransmitted in packets that the network may fragment. See RFC 8899, Section 4.3, and Section
+// 5.2, Error.
 func (a *Assoc) suspect(p *path) {
 	switch {
 	case !a.config.discovers():
@@ -184,7 +188,8 @@ func (a *Assoc) suspect(p *path) {
 		p.former = p.mtu
 		a.setMTU(p, a.config.MTU)
 	default:
-		if p.stalls++; p.stalls < 2 || p.peer.Addr().Is6() { // RFC 8200, Section 5: 1,280 bytes fit
+		// RFC 8200, Section 5: 1,280 bytes always fit
+		if p.stalls++; p.stalls < 2 || p.peer.Addr().Is6() {
 			return
 		}
 		a.setMTU(p, minPLPMTU)
@@ -192,7 +197,8 @@ func (a *Assoc) suspect(p *path) {
 	a.search(p)
 }
 
-// appendHeartbeatNonce appends a HEARTBEAT whose information is a nonce. RFC 9260, Section 3.3.5.
+// appendHeartbeatNonce appends a HEARTBEAT whose information is a nonce. See RFC 9260, Section
+// 3.3.5.
 func appendHeartbeatNonce(b []byte, nonce uint64) []byte {
 	b = appendChunkHeader(b, chunkHeartbeat, 0, paramHeaderLen+8)
 	b = binary.BigEndian.AppendUint16(b, paramHeartbeatInfo)

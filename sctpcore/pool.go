@@ -2,14 +2,15 @@ package sctpcore
 
 import "sync"
 
-// What is buffered is kept in chunks whose storage is of one of few sizes, so that a message needs
-// no allocation once its like have passed. The pools are shared by all associations: an idle one
-// keeps nothing. The sizes fit small messages, a packet of 1,500 bytes, and ever larger ones.
+// Buffered data is stored in chunks of a few sizes from pools, so that sending and receiving a
+// message does not allocate once similar ones have been processed. All associations share the
+// pools, and an idle association keeps nothing. The sizes are for small messages, for a packet of
+// 1,500 bytes, and for larger packets.
 var storageSizes = [...]int{64, 128, 512, 1536, 9216, 65536}
 
 type pool[T any] struct{ free [len(storageSizes)]sync.Pool }
 
-// get returns an item with storage for n bytes, at most 65,536: one that was put, or made by fresh.
+// get returns an item with storage for n bytes, at most 65,536, from the pool or from fresh.
 func (p *pool[T]) get(n int, fresh func(storage []byte) *T) *T {
 	for i, size := range storageSizes {
 		if n <= size {
@@ -22,7 +23,7 @@ func (p *pool[T]) get(n int, fresh func(storage []byte) *T) *T {
 	panic("sctpcore: a chunk is longer than 65,536 bytes")
 }
 
-// put takes an item back, whose storage has this capacity.
+// put returns an item, whose storage has the given capacity, to the pool.
 func (p *pool[T]) put(t *T, capacity int) {
 	for i, size := range storageSizes {
 		if capacity == size {
@@ -31,9 +32,9 @@ func (p *pool[T]) put(t *T, capacity int) {
 	}
 }
 
-// A ring finds chunks by their TSN. Its room doubles when the TSNs in it are too far apart.
+// A ring stores chunks by TSN. Its capacity doubles when the TSNs are too far apart.
 type ring[T any] struct {
-	slots     []*T // those of TSNs from low to high, which nothing is beyond; a power of two
+	slots     []*T // for the TSNs from low to high; the length is a power of two
 	low, high uint32
 	count     int
 }
@@ -49,7 +50,7 @@ func (r *ring[T]) get(tsn uint32) *T {
 	return *r.slot(tsn)
 }
 
-// put adds an item, under a TSN that has none.
+// put adds an item under an unused TSN.
 func (r *ring[T]) put(tsn uint32, t *T) {
 	if r.count == 0 {
 		r.low, r.high = tsn, tsn
@@ -66,7 +67,7 @@ func (r *ring[T]) put(tsn uint32, t *T) {
 	r.count++
 }
 
-// span is the number of TSNs from the lowest to the highest, with tsn among them.
+// span returns the number of TSNs from the lowest to the highest, including tsn.
 func (r *ring[T]) span(tsn uint32) int {
 	switch {
 	case before(tsn, r.low):
@@ -77,7 +78,8 @@ func (r *ring[T]) span(tsn uint32) int {
 	return int(r.high-r.low) + 1
 }
 
-// grow makes room for tsn too, and finds out first whether the bounds are wider than need be.
+// grow makes room for tsn. It first corrects low and high, which may be further apart than
+// necessary.
 func (r *ring[T]) grow(tsn uint32) {
 	if r.count > 0 {
 		for *r.slot(r.low) == nil {
@@ -101,7 +103,7 @@ func (r *ring[T]) grow(tsn uint32) {
 	}
 }
 
-// remove takes an item out. A ring that was large and has become empty goes.
+// remove removes an item. It releases the memory of a large ring that has become empty.
 func (r *ring[T]) remove(tsn uint32) {
 	*r.slot(tsn) = nil
 	if r.count--; r.count == 0 && len(r.slots) > 4*minRing {

@@ -2,40 +2,41 @@ package sctpcore
 
 import "time"
 
-// Info is what SCTP carries beside each message. RFC 6458, Sections 5.3.4 and 5.3.5.
+// Info is the information about a message. See RFC 6458, Sections 5.3.4 and 5.3.5.
 type Info struct {
 	Stream    uint16
-	PPID      uint32 // payload protocol identifier; host byte order
+	PPID      uint32 // payload protocol identifier, in host byte order
 	Unordered bool
 
-	// SackImmediately asks the peer not to delay its acknowledgement. Send only. RFC 7053.
+	// SackImmediately asks the peer not to delay its acknowledgement (RFC 7053). Sending only.
 	SackImmediately bool
-	// Lifetime makes the message partially reliable: it is given up when it has not been delivered
-	// in that time. 0 is reliable. Send only. RFC 3758.
+	// Lifetime makes the message partially reliable: it is abandoned when it has not been delivered
+	// after this time (RFC 3758). Zero means reliable. Sending only.
 	Lifetime time.Duration
-	// Retransmissions does so after that many transmissions beyond the first; negative is none. 0 is
-	// reliable. Send only, and not together with Lifetime. RFC 7496, Section 3.1.
+	// Retransmissions abandons the message after this number of retransmissions (RFC 7496, Section
+	// 3.1). A negative number allows none. Zero means reliable. Sending only, and not together with
+	// Lifetime.
 	Retransmissions int
 }
 
 // An inChunk is a DATA chunk that has arrived.
 type inChunk struct {
-	next    *inChunk // the next fragment of its message, and in a queue what follows
+	next    *inChunk // the next fragment of the message; in a queue, the next chunk
 	waiting *inChunk // first fragments only: the next message of the stream that waits for its turn
 
 	flags       byte
 	stream, ssn uint16
 	tsn         uint32
 	ppid        uint32
-	// A run is as much of a message as is there without a gap. Its first and last fragment know
-	// each other's TSN, so that it costs no search to join runs.
+	// A run is a contiguous part of a message. Its first and last fragment store each other's TSN,
+	// so that runs are joined without searching.
 	other uint32
 
 	data []byte
-	read int // bytes of it that have been read
+	read int // bytes that have been read
 }
 
-const inChunkCost = 96 // memory beside the storage, about
+const inChunkCost = 96 // approximate memory in addition to the storage
 
 var inChunks pool[inChunk]
 
@@ -44,20 +45,20 @@ func (d *inChunk) ends() bool      { return d.flags&flagEnd != 0 }
 func (d *inChunk) unordered() bool { return d.flags&flagUnordered != 0 }
 func (d *inChunk) cost() int       { return cap(d.data) + inChunkCost }
 
-// joins reports whether d is the fragment after b. Fragments of a message have consecutive TSNs.
-// RFC 9260, Section 6.9.
+// joins reports whether d is the fragment after b. The fragments of a message have consecutive
+// TSNs: RFC 9260, Section 6.9.
 func (d *inChunk) joins(b *inChunk) bool {
 	return !b.ends() && !d.begins() && b.stream == d.stream && b.unordered() == d.unordered() &&
 		(b.ssn == d.ssn || d.unordered())
 }
 
-// A chunkQueue is a queue of messages, each with all its fragments in order.
+// A chunkQueue is a queue of messages, each with consecutive fragments.
 type chunkQueue struct {
 	first, last *inChunk
-	pushed      uint64 // chunks since the beginning
+	pushed      uint64 // chunks since the association began
 }
 
-// push appends n chunks from first, linked by next, to last.
+// push appends the n chunks from first to last, which next links.
 func (q *chunkQueue) push(first, last *inChunk, n uint64) {
 	q.pushed += n
 	if q.first == nil {
@@ -69,38 +70,38 @@ func (q *chunkQueue) push(first, last *inChunk, n uint64) {
 	last.next = nil
 }
 
-// An inStream is the order of messages in an incoming stream. RFC 9260, Section 6.6.
+// An inStream orders the messages of an incoming stream. See RFC 9260, Section 6.6.
 type inStream struct {
-	next    uint16   // the SSN whose turn it is
-	waiting *inChunk // messages that are too early, by SSN
+	next    uint16   // the SSN of the next message to deliver
+	waiting *inChunk // messages that arrived too early, by SSN
 	last    *inChunk
 }
 
-// reassembly makes messages of DATA chunks, and keeps them until they are read. RFC 9260, Sections
-// 6.6 and 6.9.
+// reassembly reassembles messages from DATA chunks, and stores them until they are read. See RFC
+// 9260, Sections 6.6 and 6.9.
 type reassembly struct {
-	fragments ring[inChunk] // of messages that are not complete
-	streams   []inStream    // those that were used so far
-	ready     chunkQueue    // what can be read
-	behind    chunkQueue    // what can be read when the message in open has ended
+	fragments ring[inChunk] // of incomplete messages
+	streams   []inStream    // that were used
+	ready     chunkQueue    // messages that can be read
+	behind    chunkQueue    // messages that can be read when the open message has ended
 
-	// A message that would not fit is read in parts. RFC 9260, Section 6.9.
+	// A message that does not fit into the window is read in parts. RFC 9260, Section 6.9.
 	open *openMessage
 
-	bytes  int    // of messages, not yet read
-	memory int    // that they take
-	taken  uint64 // chunks that were read since the beginning, of those pushed to ready
+	bytes  int    // of unread messages
+	memory int    // that they use
+	taken  uint64 // chunks that were read, of those pushed to ready
 
-	readTSN uint32 // of the first fragment of the message that was read last
+	readTSN uint32 // of the first fragment of the last message read
 }
 
 // An openMessage is a message that is read before all of it has arrived.
 type openMessage struct {
-	next uint32  // the TSN that it goes on with
+	next uint32  // TSN of the next fragment
 	head inChunk // what its fragments have in common
 }
 
-// insert takes a DATA chunk, and makes readable what it completes.
+// insert stores a DATA chunk, and makes the messages readable that it completes.
 func (a *Assoc) insert(d *inChunk, data []byte) *fault {
 	in := &a.in
 	t := inChunks.get(len(data), func(storage []byte) *inChunk { return &inChunk{data: storage} })
@@ -117,7 +118,7 @@ func (a *Assoc) insert(d *inChunk, data []byte) *fault {
 			return nil
 		case !a.partial:
 			in.drop(t)
-			return violation("no end of a message")
+			return violation("a message without an end")
 		}
 		a.abortOpen()
 	}
@@ -127,7 +128,7 @@ func (a *Assoc) insert(d *inChunk, data []byte) *fault {
 	return in.join(t, a.partial)
 }
 
-// join puts a fragment to its neighbors.
+// join joins a fragment with its neighbors.
 func (in *inbound) join(t *inChunk, partial bool) *fault {
 	first, last := t, t
 	left, right := in.fragments.get(t.tsn-1), in.fragments.get(t.tsn+1)
@@ -137,13 +138,14 @@ func (in *inbound) join(t *inChunk, partial bool) *fault {
 	if right != nil && right.joins(t) {
 		last = in.fragments.get(right.other)
 	}
-	// Where messages can be given up, what is left of them need not fit together.
+	// With partial reliability, the remaining fragments of abandoned messages need not fit
+	// together.
 	if !partial && (first == t && !t.begins() && (left != nil || in.has(t.tsn-1)) ||
 		first == t && left != nil && !left.ends() ||
 		last == t && !t.ends() && (right != nil || in.has(t.tsn+1)) ||
 		last == t && right != nil && !right.begins()) {
 		in.drop(t)
-		return violation("fragments that do not fit together")
+		return violation("inconsistent fragments")
 	}
 	in.fragments.put(t.tsn, t)
 	first.other, last.other = last.tsn, first.tsn
@@ -154,7 +156,7 @@ func (in *inbound) join(t *inChunk, partial bool) *fault {
 	return nil
 }
 
-// take moves a run out of the ring, linked by next.
+// take removes a run, linked by next, from the ring.
 func (in *inbound) take(first, last *inChunk) {
 	for d := first; ; d = d.next {
 		in.fragments.remove(d.tsn)
@@ -173,7 +175,8 @@ func (in *inbound) stream(id uint16) *inStream {
 	return &in.streams[id]
 }
 
-// deliver makes a complete message readable, or keeps it until its turn. RFC 9260, Section 6.6.
+// deliver makes a complete message readable, or stores it until its turn. See RFC 9260, Section
+// 6.6.
 func (in *inbound) deliver(first, last *inChunk) *fault {
 	if first.unordered() {
 		in.makeReady(first, last)
@@ -193,7 +196,7 @@ func (in *inbound) deliver(first, last *inChunk) *fault {
 	return nil
 }
 
-// wait keeps a message that is too early, in order. It is mostly the latest.
+// wait stores a message that arrived too early, in order. Usually it is the latest one.
 func (s *inStream) wait(m *inChunk) bool {
 	at := &s.waiting
 	if s.last != nil && ssnBefore(s.last.ssn, m.ssn) {
@@ -220,7 +223,7 @@ func (in *inbound) takeTurns(s *inStream) {
 		if s.waiting, m.waiting = m.waiting, nil; s.waiting == nil {
 			s.last = nil
 		}
-		if m.ssn == s.next { // else it has been passed over. RFC 3758, Section 3.6
+		if m.ssn == s.next { // otherwise FORWARD TSN skipped it: RFC 3758, Section 3.6
 			s.next++
 		}
 		last := m
@@ -244,8 +247,8 @@ func (in *inbound) makeReady(first, last *inChunk) {
 	}
 }
 
-// openPartial begins to deliver the message whose next fragment is missing, if nothing else can be
-// read: it is longer than the window. RFC 9260, Section 6.9.
+// openPartial begins to deliver a message whose next fragment is missing, if nothing else can be
+// read: the message is longer than the window. See RFC 9260, Section 6.9.
 func (in *inbound) openPartial() {
 	if in.ready.first != nil || in.open != nil {
 		return
@@ -264,7 +267,7 @@ func (in *inbound) openPartial() {
 	in.open.head.data, in.open.head.next = nil, nil
 }
 
-// goOn adds a fragment to the message that is being read, and what follows of it.
+// goOn adds a fragment, and those that follow it, to the open message.
 func (in *inbound) goOn(t *inChunk) {
 	for t != nil && t.tsn == in.open.next {
 		next := in.fragments.get(t.tsn + 1)
@@ -291,7 +294,7 @@ func (in *inbound) goOn(t *inChunk) {
 	}
 }
 
-// closeOpen lets what is behind the open message be read.
+// closeOpen makes the messages after the open message readable.
 func (in *inbound) closeOpen() {
 	in.open = nil
 	if in.behind.first != nil {
@@ -300,7 +303,7 @@ func (in *inbound) closeOpen() {
 	}
 }
 
-// drop gives a chunk back that nobody will read.
+// drop releases a chunk that will not be read.
 func (in *inbound) drop(d *inChunk) {
 	in.bytes -= len(d.data)
 	in.memory -= d.cost()
@@ -315,14 +318,14 @@ func (in *inbound) dropMessage(d *inChunk) {
 	}
 }
 
-// Read copies the next message, or as much of it as fits, into b; ok if there is one. End is set
-// with its last bytes. After it the driver looks for packets to send: the peer may wait for the
-// space.
+// Read copies the next message, or as much of it as fits, to b. ok is false if there is none; end
+// reports whether these are the last bytes of the message. Afterwards the driver must call
+// [Assoc.NextPacket], because the peer may be waiting for a larger window.
 func (a *Assoc) Read(b []byte) (n int, info Info, end, ok bool) {
 	in := &a.in
 	d := in.ready.first
 	if d == nil || a.HasEvent() {
-		return 0, Info{}, false, false // an event comes first
+		return 0, Info{}, false, false // an event precedes the message
 	}
 	info = Info{Stream: d.stream, PPID: d.ppid, Unordered: d.unordered()}
 	for d != nil && !end {
@@ -346,7 +349,7 @@ func (a *Assoc) Read(b []byte) (n int, info Info, end, ok bool) {
 		a.stats.MessagesReceived++
 	}
 	a.stats.BytesReceived += uint64(n)
-	// A peer that is short of window is told when there is more, lest it wait. RFC 9260, Section 6.2.
+	// Announce the larger window to a peer that may be waiting for it. RFC 9260, Section 6.2.
 	window := a.config.ReceiveWindow
 	if a.state >= StateEstablished && in.sackTo != nil && in.advertised < window/2 &&
 		a.window()-in.advertised >= max(window/4, a.config.MTU) {
@@ -355,13 +358,13 @@ func (a *Assoc) Read(b []byte) (n int, info Info, end, ok bool) {
 	return n, info, end, true
 }
 
-// Readable reports whether [Assoc.Read] has something.
+// Readable reports whether [Assoc.Read] would return something.
 func (a *Assoc) Readable() bool {
 	return a.in.ready.first != nil && !a.HasEvent()
 }
 
-// forget drops what can never be read: the association has ended, or starts over. What is complete
-// can still be read.
+// forget drops incomplete messages, because the association has ended or restarted. Complete
+// messages can still be read.
 func (in *inbound) forget(a *Assoc) {
 	for tsn := in.fragments.low; in.fragments.count > 0; tsn++ {
 		if d := in.fragments.get(tsn); d != nil {
@@ -381,7 +384,7 @@ func (in *inbound) forget(a *Assoc) {
 	a.abortOpen()
 }
 
-// abortOpen ends a message whose rest will never come.
+// abortOpen ends a message whose rest will never arrive.
 func (a *Assoc) abortOpen() {
 	if a.in.open != nil {
 		a.event(Event{Kind: EventPartialAborted})

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Receive takes a packet for this association, from the common header of SCTP on: from is the
-// peer's address, with its UDP port, and local the address that it came to, if that is known. It is
-// read and not kept.
+// Receive processes a packet for this association, which starts with the SCTP common header. from
+// is the peer's address with its UDP port, and local the address that the packet was sent to, if it
+// is known. Receive does not retain packet.
 func (a *Assoc) Receive(now time.Duration, from netip.AddrPort, local netip.Addr, packet []byte) {
 	h, chunks, ok := parsePacket(packet)
 	if !ok || a.state == StateClosed || h.dst != a.localPort || h.src != a.peerPort {
@@ -22,7 +22,7 @@ func (a *Assoc) Receive(now time.Duration, from netip.AddrPort, local netip.Addr
 	a.now = now
 	a.round++
 	switch {
-	case first.typ == chunkInit: // RFC 9260, Section 8.5.1, A: alone, and with a tag of 0
+	case first.typ == chunkInit: // RFC 9260, Section 8.5.1, A: it is the only chunk, and the tag is 0
 		if h.tag == 0 && len(rest) == 0 {
 			a.receiveInit(now, h, from, first.value)
 		}
@@ -49,8 +49,8 @@ func (a *Assoc) Receive(now time.Duration, from netip.AddrPort, local netip.Addr
 	}
 	a.stats.PacketsReceived++
 	authenticated := a.receiveChunks(now, p, local, chunks)
-	// The address of a peer behind a NAT can change its UDP port. RFC 6951, Section 5.4; what is known
-	// to be the peer's is only what is authenticated, if anything is.
+	// The UDP port of a peer behind a NAT may change: RFC 6951, Section 5.4. If anything is
+	// authenticated, only an authenticated packet proves that it is from the peer.
 	if a.state != StateClosed && (authenticated || !a.auth.agreed) {
 		p.local = local
 		if p.peer != from {
@@ -63,8 +63,8 @@ func (a *Assoc) Receive(now time.Duration, from netip.AddrPort, local netip.Addr
 
 func isCookieEcho(chunks []byte) bool { return len(chunks) > 0 && chunks[0] == chunkCookieEcho }
 
-// receiveAuthCookie takes a COOKIE ECHO behind an AUTH chunk, which is made with keys that may come
-// from this very cookie: a restart brings new ones. RFC 4895, Section 6.3.
+// receiveAuthCookie handles a COOKIE ECHO after an AUTH chunk. A restart brings new SCTP-AUTH
+// parameters, so the key may depend on the cookie itself. See RFC 4895, Section 6.3.
 func (a *Assoc) receiveAuthCookie(now time.Duration, h header, from netip.AddrPort,
 	local netip.Addr, chunks []byte) bool {
 	_, rest, _ := nextChunk(chunks)
@@ -87,13 +87,13 @@ func (a *Assoc) receiveAuthCookie(now time.Duration, h header, from netip.AddrPo
 	return a.receiveCookieEcho(now, h, from, local, cookie.value)
 }
 
-// receiveReflected takes what has not our verification tag: ABORT and SHUTDOWN COMPLETE of a peer
-// that does not know the association reflect the peer's tag with the T bit. RFC 9260, Section
-// 8.5.1, B, C and E.
+// receiveReflected handles packets without our verification tag. A peer that does not know the
+// association sends ABORT and SHUTDOWN COMPLETE with its own tag, which it copies from our packet,
+// and the T bit. See RFC 9260, Section 8.5.1, B, C and E.
 func (a *Assoc) receiveReflected(h header, p *path, first chunk) {
 	switch {
 	case first.typ == chunkShutdownAck && (a.state == StateCookieWait || a.state == StateCookieEchoed):
-		a.reply(p, shutdownCompletePacket(h, h.tag, flagT)) // of an association before this one
+		a.reply(p, shutdownCompletePacket(h, h.tag, flagT)) // of an earlier association
 	case a.peerTag == 0 || h.tag != a.peerTag || first.flags&flagT == 0:
 	case a.demands(first.typ):
 	case first.typ == chunkAbort:
@@ -103,7 +103,7 @@ func (a *Assoc) receiveReflected(h header, p *path, first chunk) {
 	}
 }
 
-// receiveChunks takes the chunks of a packet with the right tag, and reports whether some were
+// receiveChunks processes the chunks of a packet with the right tag. It reports whether any was
 // authenticated.
 func (a *Assoc) receiveChunks(now time.Duration, p *path, local netip.Addr,
 	chunks []byte) (authenticated bool) {
@@ -114,7 +114,7 @@ func (a *Assoc) receiveChunks(now time.Duration, p *path, local netip.Addr,
 			return authenticated
 		}
 		if c.typ == chunkAuth {
-			if authenticated { // RFC 4895, Section 4.1: one in a packet
+			if authenticated { // RFC 4895, Section 4.1: at most one in a packet
 				return authenticated
 			}
 			if key = a.verify(chunks); key == nil {
@@ -143,8 +143,8 @@ func (a *Assoc) receiveChunks(now time.Duration, p *path, local netip.Addr,
 	return authenticated
 }
 
-// receiveChunk takes one chunk. What the state does not expect is ignored. RFC 9260, Sections 5 to
-// 9.
+// receiveChunk processes one chunk. It ignores chunks that the state does not expect. See RFC 9260,
+// Sections 5 to 9.
 func (a *Assoc) receiveChunk(now time.Duration, p *path, local netip.Addr, c chunk) (goesOn bool,
 	f *fault) {
 	up := a.state >= StateEstablished
@@ -161,12 +161,12 @@ func (a *Assoc) receiveChunk(now time.Duration, p *path, local netip.Addr, c chu
 		if up {
 			f = a.receiveSack(now, c.value)
 		}
-	case chunkInit: // never behind another chunk
+	case chunkInit: // never after another chunk
 		return false, nil
 	case chunkInitAck:
 		a.receiveInitAck(now, p, local, c.value)
 		return false, nil
-	case chunkCookieEcho: // has been taken, or is not the first
+	case chunkCookieEcho: // already processed, or not the first chunk
 	case chunkCookieAck:
 		a.receiveCookieAck(now)
 	case chunkHeartbeat:
@@ -205,7 +205,8 @@ func (a *Assoc) receiveChunk(now time.Duration, p *path, local netip.Addr, c chu
 	return true, f
 }
 
-// unrecognized does what the two highest bits of an unknown type say. RFC 9260, Section 3.2.
+// unrecognized handles an unknown chunk type as its two highest bits say. See RFC 9260, Section
+// 3.2.
 func (a *Assoc) unrecognized(c chunk) (goesOn bool) {
 	if c.typ&0x40 != 0 {
 		a.reportError(CauseUnrecognizedChunk, c.whole)
@@ -213,7 +214,7 @@ func (a *Assoc) unrecognized(c chunk) (goesOn bool) {
 	return c.typ&0x80 != 0
 }
 
-// receiveAbort ends the association. RFC 9260, Section 9.1.
+// receiveAbort ends the association. See RFC 9260, Section 9.1.
 func (a *Assoc) receiveAbort(c chunk) {
 	e := &AbortError{}
 	if cause, _, ok := nextParam(c.value); ok {
@@ -222,10 +223,10 @@ func (a *Assoc) receiveAbort(c chunk) {
 	a.end(e)
 }
 
-// quote copies the beginning of what a stranger says.
+// quote copies the first bytes of untrusted text.
 func quote(b []byte) []byte { return append([]byte(nil), b[:min(len(b), 128)]...) }
 
-// receiveError takes the causes of an ERROR chunk. RFC 9260, Section 3.3.10.
+// receiveError processes the causes in an ERROR chunk. See RFC 9260, Section 3.3.10.
 func (a *Assoc) receiveError(now time.Duration, c chunk) {
 	for rest := c.value; len(rest) > 0; {
 		cause, next, ok := nextParam(rest)

@@ -2,12 +2,13 @@ package sctpcore
 
 import "time"
 
-// rtt is the round-trip time of a path and what follows from it. RFC 9260, Section 6.3.1.
+// rtt is the round-trip time of a path and the resulting timeout. See RFC 9260, Section 6.3.1.
 type rtt struct {
 	srtt, rttvar time.Duration // 0 until the first measurement
 	rto          time.Duration
 
-	// One DATA chunk at a time is measured, and none that was sent twice: Karn's rule, C5.
+	// Only one DATA chunk at a time is measured, and no retransmitted one: Karn's algorithm, rule
+	// C5.
 	timing bool
 	timed  uint32 // its TSN
 	sentAt time.Duration
@@ -15,7 +16,7 @@ type rtt struct {
 
 func (r *rtt) begin(c *Config) { *r = rtt{rto: c.RTOInitial} }
 
-// measure takes a new round-trip time in: rules C2, C3, C6 and C7.
+// measure adds a measurement: rules C2, C3, C6 and C7.
 func (r *rtt) measure(d time.Duration, c *Config) {
 	if r.srtt == 0 {
 		r.srtt, r.rttvar = d, d/2
@@ -29,8 +30,8 @@ func (r *rtt) measure(d time.Duration, c *Config) {
 // backOff doubles the timeout: RFC 9260, Section 6.3.3, rule E2.
 func (r *rtt) backOff(c *Config) { r.rto = min(2*r.rto, c.RTOMax) }
 
-// begun notes that a DATA chunk is sent for the first time; acked that it has been acknowledged;
-// repeated that it is sent again, after which its acknowledgement says nothing.
+// begun records that a DATA chunk is sent for the first time, and acked that it was acknowledged.
+// repeated records that it is retransmitted, which makes the measurement ambiguous.
 func (r *rtt) begun(tsn uint32, now time.Duration) {
 	if !r.timing {
 		r.timing, r.timed, r.sentAt = true, tsn, now

@@ -7,7 +7,7 @@ import (
 
 const sackFixedLen = 12
 
-// receiveSack is RFC 9260, Sections 6.2.1, 6.3.2 and 7.2.4.
+// receiveSack implements RFC 9260, Sections 6.2.1, 6.3.2 and 7.2.4.
 func (a *Assoc) receiveSack(now time.Duration, v []byte) *fault {
 	if len(v) < sackFixedLen {
 		return violation("a SACK of %d bytes", chunkHeaderLen+len(v))
@@ -21,8 +21,8 @@ func (a *Assoc) receiveSack(now time.Duration, v []byte) *fault {
 	return a.acknowledged(now, cum, int64(rwnd), v[sackFixedLen:sackFixedLen+4*gaps])
 }
 
-// checkSack looks for what no receiver can say: that what was never sent has arrived. It may be
-// an attack to have more sent. RFC 5062, Section 8 and RFC 9260, Section 6.2.1.
+// checkSack returns a fault if a SACK acknowledges TSNs that were never sent. The peer may use such
+// a SACK to make this side send faster. See RFC 5062, Section 8, and RFC 9260, Section 6.2.1.
 func (a *Assoc) checkSack(cum uint32, blocks []byte) (usable bool, f *fault) {
 	o := &a.out
 	if before(cum, o.acked) { // out of order
@@ -45,8 +45,8 @@ func (a *Assoc) checkSack(cum uint32, blocks []byte) (usable bool, f *fault) {
 	return true, nil
 }
 
-// acknowledged takes in what a SACK says, or a SHUTDOWN, which has neither blocks nor a window:
-// rwnd is -1.
+// acknowledged processes a SACK, or a SHUTDOWN, which has neither blocks nor a window: rwnd is then
+// -1.
 func (a *Assoc) acknowledged(now time.Duration, cum uint32, rwnd int64, blocks []byte) *fault {
 	usable, f := a.checkSack(cum, blocks)
 	if !usable {
@@ -56,8 +56,8 @@ func (a *Assoc) acknowledged(now time.Duration, cum uint32, rwnd int64, blocks [
 	for _, p := range a.paths {
 		p.ackedBytes, p.ackedFirst, p.flightBefore = 0, false, p.flight
 	}
-	// The earliest outstanding TSN of each path, for rule R3 of Section 6.3.2, is known to be
-	// acknowledged if the cumulative acknowledgement moves on over one of its chunks.
+	// Rule R3 of Section 6.3.2 needs to know whether the earliest outstanding TSN of a path was
+	// acknowledged: it was if the cumulative TSN advances over one of the path's chunks.
 	advanced := cum != o.acked
 	newest := o.acked // the highest TSN newly acknowledged
 	for o.acked != cum {
@@ -84,7 +84,7 @@ func (a *Assoc) acknowledged(now time.Duration, cum uint32, rwnd int64, blocks [
 	}
 	for _, p := range a.paths {
 		p.ackedData(advanced, o.recovery)
-		if p.ackedBytes > 0 || p.ackedFirst { // also by the answer to a FORWARD TSN
+		if p.ackedBytes > 0 || p.ackedFirst { // or when FORWARD TSN was answered
 			a.revive(p)
 		}
 		if p.ackedFirst {
@@ -142,8 +142,9 @@ func (a *Assoc) free(c *outChunk) {
 	a.unrefKey(key)
 }
 
-// gapAcked takes in the Gap Ack Blocks: what they name has arrived, and what they named before and
-// do not any more is outstanding again. It returns the highest TSN newly acknowledged.
+// gapAcked processes the Gap Ack Blocks. Chunks in a block have arrived; chunks that were in a
+// previous block but no longer are outstanding again. It returns the highest newly acknowledged
+// TSN.
 func (a *Assoc) gapAcked(now time.Duration, cum uint32, blocks []byte, newest uint32) uint32 {
 	o := &a.out
 	tsn, last := cum+1, o.highest
@@ -185,8 +186,8 @@ func (a *Assoc) gapAcked(now time.Duration, cum uint32, blocks []byte, newest ui
 	return newest
 }
 
-// missReports counts how often a TSN was reported missing, and has it sent again at the third
-// time. RFC 9260, Section 7.2.4.
+// missReports counts how often each TSN was reported missing, and marks it for retransmission at
+// the third report. See RFC 9260, Section 7.2.4.
 func (a *Assoc) missReports(cum uint32, blocks []byte, newest uint32, advanced bool) {
 	o := &a.out
 	limit := newest // the Highest TSN Newly Acknowledged algorithm
@@ -208,7 +209,7 @@ func (a *Assoc) missReports(cum uint32, blocks []byte, newest uint32, advanced b
 		if c.fast = true; a.giveUpLate(c) {
 			continue
 		}
-		if !o.recovery && !c.path.lossSeen { // once for each window
+		if !o.recovery && !c.path.lossSeen { // once per window
 			c.path.lossSeen = true
 			c.path.lost()
 		}

@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// shutdownState is the end in order. RFC 9260, Section 9.2.
+// shutdownState is the state of an orderly shutdown. See RFC 9260, Section 9.2.
 type shutdownState struct {
-	asked bool          // by our user
+	asked bool          // Shutdown was called
 	timer time.Duration // T2-shutdown
 	guard time.Duration // T5-shutdown-guard
 }
 
-// Shutdown ends the association in order: what was sent is acknowledged first. What the peer sends
-// until it does the same can still be read.
+// Shutdown ends the association in order: it waits until everything that was sent is acknowledged.
+// What the peer sends until it shuts down too can still be read.
 func (a *Assoc) Shutdown(now time.Duration) {
 	a.now = now
 	a.round++
@@ -27,7 +27,7 @@ func (a *Assoc) Shutdown(now time.Duration) {
 	}
 }
 
-// shutdownProgress goes on as soon as everything is acknowledged.
+// shutdownProgress continues a shutdown as soon as everything is acknowledged.
 func (a *Assoc) shutdownProgress(now time.Duration) {
 	if !a.out.empty() {
 		return
@@ -53,7 +53,7 @@ func (a *Assoc) sendShutdownAck(now time.Duration) {
 	a.shutdown.timer = now + a.sendPath().rto
 }
 
-// shutdownTimeout repeats SHUTDOWN or SHUTDOWN ACK.
+// shutdownTimeout retransmits SHUTDOWN or SHUTDOWN ACK.
 func (a *Assoc) shutdownTimeout(now time.Duration) {
 	a.shutdown.timer = never
 	p := a.sendPath()
@@ -69,13 +69,13 @@ func (a *Assoc) shutdownTimeout(now time.Duration) {
 	}
 }
 
-// shutdownData is called for DATA in SHUTDOWN-SENT: the peer is told again that we have finished.
+// shutdownData is called for DATA in SHUTDOWN-SENT. It sends SHUTDOWN again, as an acknowledgement.
 func (a *Assoc) shutdownData(now time.Duration) {
 	a.in.sackNow = true
 	a.sendShutdown(now)
 }
 
-// receiveShutdown is what the peer says when it has nothing more to send.
+// receiveShutdown handles SHUTDOWN, after which the peer sends no more data.
 func (a *Assoc) receiveShutdown(now time.Duration, c chunk) *fault {
 	if len(c.value) < 4 {
 		return violation("a SHUTDOWN of %d bytes", len(c.whole))
@@ -85,13 +85,13 @@ func (a *Assoc) receiveShutdown(now time.Duration, c chunk) *fault {
 		a.state = StateShutdownReceived
 		a.event(Event{Kind: EventPeerShutdown})
 	case StateShutdownReceived:
-	case StateShutdownSent: // both sides at once
+	case StateShutdownSent: // both sides are shutting down
 		a.state = StateShutdownAckSent
 		a.event(Event{Kind: EventPeerShutdown})
 		a.control.shutdown = false
 		a.sendShutdownAck(now)
 		return nil
-	case StateShutdownAckSent: // the peer has not got it
+	case StateShutdownAckSent: // the peer has not received SHUTDOWN ACK
 		a.control.shutdownAck = true
 		return nil
 	default:
@@ -104,7 +104,7 @@ func (a *Assoc) receiveShutdown(now time.Duration, c chunk) *fault {
 	return nil
 }
 
-// receiveShutdownAck ends the association. RFC 9260, Section 9.2.
+// receiveShutdownAck ends the association. See RFC 9260, Section 9.2.
 func (a *Assoc) receiveShutdownAck(p *path) {
 	switch a.state {
 	case StateShutdownSent, StateShutdownAckSent:

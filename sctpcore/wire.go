@@ -12,7 +12,7 @@ const (
 	dataHeaderLen  = 16
 )
 
-// A header is the SCTP common header without its checksum. RFC 9260, Section 3.1.
+// A header is the SCTP common header without its checksum. See RFC 9260, Section 3.1.
 type header struct {
 	src, dst uint16
 	tag      uint32 // verification tag
@@ -30,20 +30,21 @@ var (
 	noChecksum [4]byte
 )
 
-// checksum is the CRC32c of a packet, its own field taken as zero. RFC 9260, Appendix A.
+// checksum returns the CRC32c of a packet, with its checksum field taken as zero. See RFC 9260,
+// Appendix A.
 func checksum(packet []byte) uint32 {
 	c := crc32.Update(0, castagnoli, packet[:8])
 	c = crc32.Update(c, castagnoli, noChecksum[:])
 	return crc32.Update(c, castagnoli, packet[headerLen:])
 }
 
-// putChecksum completes a packet. The CRC32c stands in little-endian order. RFC 9260, Appendix A.
+// putChecksum sets the checksum of a packet, in little-endian byte order. See RFC 9260, Appendix A.
 func putChecksum(packet []byte) {
 	binary.LittleEndian.PutUint32(packet[8:], checksum(packet))
 }
 
-// parsePacket returns the common header and the chunks. A packet that is too short or has a wrong
-// checksum is not ok, and is discarded in silence. RFC 9260, Section 6.8.
+// parsePacket parses the common header. ok is false if the packet is too short or its checksum is
+// wrong; it must then be silently discarded. See RFC 9260, Section 6.8.
 func parsePacket(b []byte) (h header, chunks []byte, ok bool) {
 	if len(b) < headerLen+chunkHeaderLen || binary.LittleEndian.Uint32(b[8:]) != checksum(b) {
 		return header{}, nil, false
@@ -56,15 +57,15 @@ func readHeader(b []byte) header {
 		binary.BigEndian.Uint32(b[4:])}
 }
 
-// A chunk is a chunk of a received packet; its slices alias the packet. RFC 9260, Section 3.2.
+// A chunk is a chunk of a received packet. Its slices alias the packet. See RFC 9260, Section 3.2.
 type chunk struct {
 	typ, flags byte
-	value      []byte // what follows the chunk header, without padding
-	whole      []byte // the chunk header and value, without padding
+	value      []byte // without header and padding
+	whole      []byte // with header, without padding
 }
 
-// nextChunk splits off the first chunk. It is not ok if the length field is wrong, and nothing
-// more of the packet can be read then.
+// nextChunk splits off the first chunk. ok is false if its length field is wrong; the rest of the
+// packet is then unreadable.
 func nextChunk(b []byte) (c chunk, rest []byte, ok bool) {
 	if len(b) < chunkHeaderLen {
 		return chunk{}, nil, false
@@ -73,7 +74,7 @@ func nextChunk(b []byte) (c chunk, rest []byte, ok bool) {
 	if n < chunkHeaderLen || n > len(b) {
 		return chunk{}, nil, false
 	}
-	// The last chunk may come without its padding.
+	// The last chunk may be sent without its padding.
 	return chunk{b[0], b[1], b[chunkHeaderLen:n:n], b[:n:n]}, b[min(padded(n), len(b)):], true
 }
 
@@ -83,7 +84,7 @@ func appendChunkHeader(b []byte, typ, flags byte, n int) []byte {
 	return binary.BigEndian.AppendUint16(b, uint16(chunkHeaderLen+n))
 }
 
-// A param is a parameter of a chunk, or an error cause, which has the same form. RFC 9260,
+// A param is a parameter of a chunk, or an error cause, which has the same format. See RFC 9260,
 // Sections 3.2.1 and 3.3.10.
 type param struct {
 	typ   uint16
@@ -110,16 +111,16 @@ func appendParam(b []byte, typ uint16, value []byte) []byte {
 	return appendPadding(append(b, value...), len(value))
 }
 
-// padded is n brought up to a multiple of four. RFC 9260, Section 3.2.
+// padded rounds n up to a multiple of four. See RFC 9260, Section 3.2.
 func padded(n int) int { return (n + 3) &^ 3 }
 
-// appendPadding appends the padding of something that has n bytes.
+// appendPadding appends the padding for something of n bytes.
 func appendPadding(b []byte, n int) []byte {
 	return append(b, noChecksum[:padded(n)-n]...)
 }
 
-// before reports whether TSN a comes before TSN b. RFC 9260, Section 1.6: serial number
-// arithmetic (RFC 1982).
+// before reports whether TSN a precedes TSN b, in serial number arithmetic (RFC 1982). See RFC
+// 9260, Section 1.6.
 func before(a, b uint32) bool { return int32(a-b) < 0 }
 
 // ssnBefore is the same for stream sequence numbers.
