@@ -216,7 +216,8 @@ func (c *consumer) build(t *testing.T, requires, program string) map[string]stri
 		t.Errorf("a later Go is wanted than %q:\n%s", oldest, mod)
 	}
 	versions := make(map[string]string)
-	for _, m := range regexp.MustCompile(`(?m)^(?:require|\t)\s*(\S+) (v\S+)`).FindAllStringSubmatch(mod, -1) {
+	requirement := regexp.MustCompile(`(?m)^(?:require|\t)\s*(\S+) (v\S+)`)
+	for _, m := range requirement.FindAllStringSubmatch(mod, -1) {
 		versions[m[1]] = m[2]
 	}
 	return versions

@@ -9,9 +9,11 @@ import (
 	"testing"
 )
 
-// goFiles returns the contents of the repository's Go files, those of its other modules too.
-func goFiles(t *testing.T) (all []string) {
+// goFiles returns the contents of the repository's Go files, including those of its other modules,
+// by their names.
+func goFiles(t *testing.T) map[string]string {
 	t.Helper()
+	all := make(map[string]string)
 	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -23,7 +25,7 @@ func goFiles(t *testing.T) (all []string) {
 			return nil
 		}
 		b, err := os.ReadFile(name)
-		all = append(all, string(b))
+		all[name] = string(b)
 		return err
 	})
 	if err != nil {

@@ -10,7 +10,8 @@
 //	                                measured stays as it is
 //	bench draw DOCS PROFILE         makes of a profile drawings and tables
 //	bench load FOLDER DOCUMENT CHART
-//	                                puts what the tests of load left in FOLDER into DOCUMENT, and draws the soak
+//	                                puts what the tests of load left in FOLDER into DOCUMENT, and
+//	                                draws the soak
 //	bench baseline BASELINE FILE... keeps the ratios of runs
 //	bench check BASELINE FILE...    fails if one is worse than that in each of the runs
 //

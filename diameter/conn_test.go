@@ -442,7 +442,8 @@ func TestTLS(t *testing.T) {
 	if _, _, err := c.ReadAny(b); !errors.As(err, &bad) {
 		t.Errorf("ReadAny: %v, want a MessageError", err)
 	}
-	for _, in := range [][]message{{on(0, dm("x")), on(0, records)}, {on(0, "\x02")}} { // not at first, or none
+	// Records that do not come first, and a message that is not one.
+	for _, in := range [][]message{{on(0, dm("x")), on(0, records)}, {on(0, "\x02")}} {
 		c := newConn(newFake(io.EOF, in...))
 		err := error(nil)
 		for err == nil {

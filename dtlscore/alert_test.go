@@ -79,13 +79,16 @@ func TestErrors(t *testing.T) {
 func TestAlertError(t *testing.T) {
 	local := &AlertError{Alert: AlertBadRecordMAC, Local: true,
 		Err: misbehaved(AlertBadRecordMAC, "record 1 does not decrypt")}
-	for want, err := range map[string]*AlertError{
-		"dtls: peer sent alert handshake_failure":                                         {Alert: AlertHandshakeFailure},
-		"dtls: sent alert user_canceled":                                                  {Alert: AlertUserCanceled, Local: true},
-		"dtls: peer broke the protocol: record 1 does not decrypt (alert bad_record_mac)": local,
+	for _, tt := range []struct {
+		err  *AlertError
+		want string
+	}{
+		{&AlertError{Alert: AlertHandshakeFailure}, "dtls: peer sent alert handshake_failure"},
+		{&AlertError{Alert: AlertUserCanceled, Local: true}, "dtls: sent alert user_canceled"},
+		{local, "dtls: peer broke the protocol: record 1 does not decrypt (alert bad_record_mac)"},
 	} {
-		if err.Error() != want {
-			t.Errorf("%q, not %q", err, want)
+		if got := tt.err.Error(); got != tt.want {
+			t.Errorf("%q, not %q", got, tt.want)
 		}
 	}
 	if !errors.Is(local, ErrPeerMisbehaved) {

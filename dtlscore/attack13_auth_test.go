@@ -192,7 +192,8 @@ func TestAttackA7Twice13(t *testing.T) {
 
 // A9, A10: what a signature must not be, on both sides.
 func TestAttackA8A9A10Signature13(t *testing.T) {
-	resign := func(cert tls.Certificate, scheme tls.SignatureScheme) func(s *script13, m *certificateVerify) {
+	type change = func(s *script13, m *certificateVerify)
+	resign := func(cert tls.Certificate, scheme tls.SignatureScheme) change {
 		return func(s *script13, m *certificateVerify) {
 			m.scheme = scheme
 			m.signature = must(sign(cert.PrivateKey.(crypto.Signer), scheme,

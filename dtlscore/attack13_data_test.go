@@ -564,7 +564,8 @@ func TestAttackD9D10E10Floods13(t *testing.T) {
 			s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
 		})
 	}
-	t.Run("D9: empty data", func(t *testing.T) { // messages like others: the sender's application may send any number
+	// Empty messages are messages like others: an application may send any number of them.
+	t.Run("D9: empty data", func(t *testing.T) {
 		s := newScriptedClient13(t, testServerConfig13(tls.NoClientCert))
 		s.completeClient()
 		for range 10_000 {

@@ -25,7 +25,8 @@ func TestAuthoritiesOfClients(t *testing.T) {
 			client.Certificates = []tls.Certificate{foreign, testCerts().client}
 			p := newTestPair(t, client, server)
 			p.handshake()
-			if got := p.server.conn.ConnectionState().PeerCertificates[0].Subject.CommonName; got != "client" {
+			state := p.server.conn.ConnectionState()
+			if got := state.PeerCertificates[0].Subject.CommonName; got != "client" {
 				t.Errorf("the client showed the certificate of %q", got)
 			}
 

@@ -290,7 +290,8 @@ func (c *conversation) seal(t contentType, content []byte) {
 		return
 	}
 	sealedAs := t
-	if c.peer.conn.form.version == VersionDTLS13 && t == 0 { // padding, and the type is before it: RFC 8446, Section 5.4
+	// With type 0 this is padding, which the type precedes: RFC 8446, Section 5.4.
+	if c.peer.conn.form.version == VersionDTLS13 && t == 0 {
 		if content = bytes.TrimRight(content, "\x00"); len(content) > 0 {
 			t, content = contentType(content[len(content)-1]), content[:len(content)-1]
 		}

@@ -141,7 +141,7 @@ var differences = []difference{
 
 	// RFC 8446, Section 4.2: each extension once, and only where it belongs.
 	{typ: anyMessage, text: "twice in one message"},
-	{typ: anyMessage, text: "in a message where it must not be"},
+	{typ: anyMessage, text: "is not allowed in this message"},
 	// crypto/tls leaves out what it does not use.
 	{typ: typeClientHello, text: "certificate_type"},
 	{typ: typeClientHello, text: "certificate_authorities"},

@@ -39,6 +39,11 @@ func (p *testPair) exchangeData() {
 	}
 }
 
+// hasSuite returns a check that the cipher suite was negotiated.
+func hasSuite(id uint16) func(ConnectionState) bool {
+	return func(s ConnectionState) bool { return s.CipherSuite == id }
+}
+
 // What the two ends have in common decides, or there is an alert.
 func TestNegotiation12(t *testing.T) {
 	tests := []struct {
@@ -53,7 +58,7 @@ func TestNegotiation12(t *testing.T) {
 				TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384}
 			s.CipherSuites = []uint16{TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
 				TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}
-		}, check: func(s ConnectionState) bool { return s.CipherSuite == TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 }},
+		}, check: hasSuite(TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384)},
 		{name: "server's order of groups", change: func(c, s *Config) {
 			c.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP384, tls.CurveP256}
 			s.CurvePreferences = []tls.CurveID{tls.CurveP384, tls.X25519}
@@ -90,7 +95,7 @@ func TestNegotiation12(t *testing.T) {
 		{name: "certificate of several that fits", change: func(c, s *Config) {
 			c.CipherSuites = []uint16{TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}
 			s.Certificates = append(s.Certificates, testCerts().rsa)
-		}, check: func(s ConnectionState) bool { return s.CipherSuite == TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 }},
+		}, check: hasSuite(TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256)},
 		{name: "GetCertificate", change: func(c, s *Config) {
 			s.Certificates = nil
 			s.GetCertificate = func(info *tls.ClientHelloInfo) (*tls.Certificate, error) {
@@ -99,7 +104,7 @@ func TestNegotiation12(t *testing.T) {
 				}
 				return &testCerts().rsa, nil
 			}
-		}, check: func(s ConnectionState) bool { return s.CipherSuite == TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 }},
+		}, check: hasSuite(TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256)},
 		{name: "GetCertificate has none", change: func(c, s *Config) {
 			s.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }
 		}},
@@ -116,7 +121,7 @@ func TestNegotiation12(t *testing.T) {
 			other := testServerConfig(tls.NoClientCert)
 			other.CipherSuites = []uint16{TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256}
 			s.GetConfigForClient = func(*tls.ClientHelloInfo) (*Config, error) { return other, nil }
-		}, check: func(s ConnectionState) bool { return s.CipherSuite == TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 }},
+		}, check: hasSuite(TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256)},
 		{name: "GetConfigForClient has all", change: func(c, s *Config) {
 			other := testServerConfig(tls.NoClientCert)
 			*s = Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*Config, error) {

@@ -78,11 +78,13 @@ type illustratedSecret struct{ Secret, Key, IV, SN string }
 // illustrated is the Illustrated DTLS Connection, with what was computed from
 // its private keys.
 type illustrated struct {
-	ClientPrivateKey, ServerPrivateKey, SharedSecret     string
-	EarlySecret, HandshakeSecret, MasterSecret           string
-	ExporterMasterSecret, ResumptionMasterSecret         string
-	Exporter                                             string `json:"Exporter_EXPORTER_DTLS_OVER_SCTP_64"`
-	ExporterOfDraft                                      string `json:"Exporter_EXPORTER_DTLS13_OVER_SCTP_64"`
+	ClientPrivateKey, ServerPrivateKey, SharedSecret string
+	EarlySecret, HandshakeSecret, MasterSecret       string
+	ExporterMasterSecret, ResumptionMasterSecret     string
+
+	Exporter        string `json:"Exporter_EXPORTER_DTLS_OVER_SCTP_64"`
+	ExporterOfDraft string `json:"Exporter_EXPORTER_DTLS13_OVER_SCTP_64"`
+
 	ClientHandshakeTraffic, ServerHandshakeTraffic       illustratedSecret
 	ClientApplicationTraffic0, ClientApplicationTraffic1 illustratedSecret
 	ServerApplicationTraffic0, ServerApplicationTraffic1 illustratedSecret
@@ -228,13 +230,16 @@ func TestExporter13(t *testing.T) { // attack G4
 	for label, want := range map[string]string{
 		"EXPORTER_DTLS_OVER_SCTP": "a073457f4f2a47e6ab6ee1d6b590aa28c73f2d92e8b6d9bb1759012a0af9f85b" +
 			"d05d73c896f52174aff473f5db8721fb1214168ad25fc97534ce92ace27c25f4",
-		"EXPORTER_DTLS_OVER_SCTP\x00": "9398042b790c366d7bd725362edf80d61e6e8d47898129a24364cf6ab60c1708" +
+		"EXPORTER_DTLS_OVER_SCTP\x00": "" +
+			"9398042b790c366d7bd725362edf80d61e6e8d47898129a24364cf6ab60c1708" +
 			"5b2e4088971ed4a3e080bfe172c8d254a2932daa37c4cb5688bff32f0b936a7e",
 		"EXPORTER_DTLS13_OVER_SCTP": "d3362b22423a73350f580ff804a18e1a8061800da99b92227b150fa4890d5142" +
 			"2c22218169f8acf37127b7f0bd11d4d4e964523327285be88091e3990e635263",
-		"EXPORTER-DTLS-OVER-SCTP-CLIENT-WRITE": "1bc2bb088f4db4df54d31694ee010ca31ab24804497bbcb11401f7c16c00ae2e" +
+		"EXPORTER-DTLS-OVER-SCTP-CLIENT-WRITE": "" +
+			"1bc2bb088f4db4df54d31694ee010ca31ab24804497bbcb11401f7c16c00ae2e" +
 			"d2b23ce66a4fea0d0e3d8b381489889294afd55b94ac1f4b9a2f202109a93ab1",
-		"EXPORTER-DTLS-OVER-SCTP-SERVER-WRITE": "f96f18800a8206c217b6f0ccfffbd67f1eb454a955ece6bd470f154f1a340dde" +
+		"EXPORTER-DTLS-OVER-SCTP-SERVER-WRITE": "" +
+			"f96f18800a8206c217b6f0ccfffbd67f1eb454a955ece6bd470f154f1a340dde" +
 			"71608465bcb6acf1f5bc38ce98facb8465df64b5558f1448eeafae8a67d93142",
 	} {
 		for _, context := range [][]byte{nil, {}} {

@@ -14,8 +14,10 @@ func TestPRF(t *testing.T) {
 		100,
 		unhex(t, "a0ba9f936cda311827a6f796ffd5198c"))
 	want := unhex(t,
-		"e3f229ba727be17b8d122620557cd453c2aab21d07c3d495329b52d4e61edb5a6b301791e90d35c9c9a46b4e14baf9af"+
-			"0fa022f7077def17abfd3797c0564bab4fbc91666e9def9b97fce34f796789baa48082d122ee42c5a72e5a5110fff70187347b66")
+		"e3f229ba727be17b8d122620557cd453c2aab21d07c3d495329b52d4e61edb5a"+
+			"6b301791e90d35c9c9a46b4e14baf9af"+
+			"0fa022f7077def17abfd3797c0564bab4fbc91666e9def9b97fce34f796789ba"+
+			"a48082d122ee42c5a72e5a5110fff70187347b66")
 	if !bytes.Equal(got, want) {
 		t.Errorf("%x", got)
 	}

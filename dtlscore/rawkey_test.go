@@ -200,7 +200,9 @@ func TestRawPublicKeyThatDoesNotFit(t *testing.T) {
 	s13.serverHello()
 	s13.send(&encryptedExtensions{extensions{clientCertificateTypes: []uint8{certTypeRawPublicKey}}})
 	s13.send(
-		&certificateRequest13{extensions: extensions{signatureAlgorithms: []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256}}})
+		&certificateRequest13{extensions: extensions{
+			signatureAlgorithms: []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256},
+		}})
 	s13.certificate()
 	s13.verify()
 	s13.finished()

@@ -26,8 +26,10 @@ type wycheproofGroup struct {
 	Tests        []wycheproofCase
 }
 
-func wycheproof(t *testing.T, name string,
-	run func(t *testing.T, g wycheproofGroup, c wycheproofCase)) {
+// A wycheproofCheck checks one case.
+type wycheproofCheck func(t *testing.T, g wycheproofGroup, c wycheproofCase)
+
+func wycheproof(t *testing.T, name string, run wycheproofCheck) {
 	t.Run(name, func(t *testing.T) {
 		var file struct{ TestGroups []wycheproofGroup }
 		readJSON(t, "wycheproof/"+name+"_test.json", &file)
@@ -45,7 +47,7 @@ func wycheproof(t *testing.T, name string,
 }
 
 func TestWycheproofAEAD(t *testing.T) {
-	check := func(kindFor func(key []byte) aeadKind) func(*testing.T, wycheproofGroup, wycheproofCase) {
+	check := func(kindFor func(key []byte) aeadKind) wycheproofCheck {
 		return func(t *testing.T, _ wycheproofGroup, c wycheproofCase) {
 			key := unhex(t, c.Key)
 			aead, err := kindFor(key).new(key)
@@ -75,7 +77,7 @@ func TestWycheproofAEAD(t *testing.T) {
 
 // Signatures with r or s zero, or too large, are among them. A10
 func TestWycheproofSignatures(t *testing.T) {
-	check := func(scheme tls.SignatureScheme, version uint16) func(*testing.T, wycheproofGroup, wycheproofCase) {
+	check := func(scheme tls.SignatureScheme, version uint16) wycheproofCheck {
 		return func(t *testing.T, g wycheproofGroup, c wycheproofCase) {
 			public, err := x509.ParsePKIXPublicKey(unhex(t, g.PublicKeyDER))
 			if err != nil {
@@ -100,7 +102,7 @@ func TestWycheproofSignatures(t *testing.T) {
 }
 
 func TestWycheproofECDH(t *testing.T) { // attack F4
-	check := func(group tls.CurveID) func(*testing.T, wycheproofGroup, wycheproofCase) {
+	check := func(group tls.CurveID) wycheproofCheck {
 		return func(t *testing.T, _ wycheproofGroup, c wycheproofCase) {
 			private, err := curveOf(group).NewPrivateKey(leftPadded(unhex(t, c.Private), 32))
 			if err != nil {

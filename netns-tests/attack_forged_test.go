@@ -75,7 +75,8 @@ func TestAttackH3H5H6H9H10H12Forgeries(t *testing.T) {
 			client, server := p.bothEnds(t, func(role string) *sctpdtls.Config {
 				c := p.attackedConfig(t, role, version)
 				c.SCTP.AddressChanges = true
-				c.Trace = &sctpdtls.Trace{AuthKey: func(_ *sctpdtls.Conn, id uint16, what sctpdtls.AuthKeyChange) {
+				c.Trace = &sctpdtls.Trace{AuthKey: func(_ *sctpdtls.Conn, id uint16,
+					what sctpdtls.AuthKeyChange) {
 					if what == sctpdtls.AuthKeyDeleted {
 						deleted <- id
 					}

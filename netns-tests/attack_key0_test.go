@@ -212,7 +212,8 @@ func (p *opensslPair) refusedHandshake(t *testing.T, config func(role string) *s
 	ctx, cancel := context.WithTimeout(t.Context(), Patience)
 	defer cancel()
 	served := config("server")
-	served.Trace = &sctpdtls.Trace{HandshakeDone: func(_ net.Addr, _ sctpdtls.ConnectionState, err error) {
+	served.Trace = &sctpdtls.Trace{HandshakeDone: func(_ net.Addr, _ sctpdtls.ConnectionState,
+		err error) {
 		done <- err
 		time.AfterFunc(moment, cancel)
 	}}

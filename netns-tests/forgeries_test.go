@@ -68,7 +68,8 @@ var forgeries = []forgery{
 		v := slices.Concat(c.Value[:6], make([]byte, 10), c.Value[12:]) // RFC 8260, Section 2.1
 		return a.Forge(p.From, wire.Chunk{Type: wire.ChunkIData, Flags: c.Flags, Value: v})
 	}},
-	{"RE-CONFIG", func(a *Attacker, p, _ *wire.Packet) *wire.Packet { // all outgoing streams of the sender: RFC 6525, Section 4.1
+	// RFC 6525, Section 4.1: all outgoing streams of the sender.
+	{"RE-CONFIG", func(a *Attacker, p, _ *wire.Packet) *wire.Packet {
 		next := a.End(p.From).Next
 		v := append([]byte{0, 13, 0, 16}, make([]byte, 12)...)
 		binary.BigEndian.PutUint32(v[4:], a.End(p.From).First)

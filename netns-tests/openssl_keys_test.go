@@ -32,7 +32,8 @@ func TestAttackC6H4H6OpenSSLKeyZero(t *testing.T) {
 			deleted := make(chan uint16, 10)
 			config := p.config(t, ours, nil)
 			config.TicketKeys, config.SessionCache = new(sctpdtls.TicketKeys), sctpdtls.NewSessionCache(1)
-			config.Trace = &sctpdtls.Trace{AuthKey: func(_ *sctpdtls.Conn, id uint16, what sctpdtls.AuthKeyChange) {
+			config.Trace = &sctpdtls.Trace{AuthKey: func(_ *sctpdtls.Conn, id uint16,
+				what sctpdtls.AuthKeyChange) {
 				if what == sctpdtls.AuthKeyDeleted {
 					deleted <- id
 				}

@@ -128,7 +128,8 @@ func (p *opensslPair) lossyClients(t *testing.T, worker int) func(n int) error {
 	address := fmt.Sprintf("%v:%d", p.server.Addrs[0], lossyPort+worker)
 	config := p.config(t, "server", nil)
 	var failed atomic.Value // the last error of a handshake
-	config.Trace = &sctpdtls.Trace{HandshakeDone: func(_ net.Addr, _ sctpdtls.ConnectionState, err error) {
+	config.Trace = &sctpdtls.Trace{HandshakeDone: func(_ net.Addr, _ sctpdtls.ConnectionState,
+		err error) {
 		if err != nil {
 			failed.Store(err)
 		}

@@ -113,8 +113,8 @@ func (p *opensslPair) listen(t *testing.T, config *sctpdtls.Config) (ln *sctpdtl
 	return ln
 }
 
-// talkToClient has an OpenSSL client that shows what it has verified say something, be answered, and
-// close the connection.
+// talkToClient exchanges a message with an OpenSSL client that has verified the server, and waits
+// until the client closes the connection.
 func talkToClient(t *testing.T, conn *sctpdtls.Conn, client *Process) {
 	t.Helper()
 	client.WaitFor(`Verify return code: 0 \(ok\)`)

@@ -264,7 +264,8 @@ var moreTLSCases = append(clientAuth(), []tlsCase{
 	{says: "PeerCertificates are the parsed certificates sent by the peer, in the order in which " +
 		"they were sent.", set: func(m *meeting) {
 		cert := anOperator().issue(testpki.NewKey("P-256"), nil)
-		cert.Certificate = append(cert.Certificate, pki().Renewed.Certificate[0], anOperator().cert.Leaf.Raw)
+		cert.Certificate = append(cert.Certificate, pki().Renewed.Certificate[0],
+			anOperator().cert.Leaf.Raw)
 		onlyOperator(m, cert)
 	}},
 	{says: "VerifiedChains is a list of one or more chains where the last element is from " +

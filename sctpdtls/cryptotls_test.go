@@ -216,7 +216,8 @@ func summary(s tls.ConnectionState) string {
 			chain[len(chain)-1].Subject.CommonName))
 	}
 	return fmt.Sprintf(
-		"version %#x, complete %v, resumed %v, retried %v, suite %s, protocol %q %v, name %q, peers %q, chains %q, OCSP %q",
+		"version %#x, complete %v, resumed %v, retried %v, suite %s, protocol %q %v, "+
+			"name %q, peers %q, chains %q, OCSP %q",
 		s.Version, s.HandshakeComplete, s.DidResume, hasRetried(s), suite, s.NegotiatedProtocol,
 		*deprecated[bool](&s, "NegotiatedProtocolIsMutual"),
 		s.ServerName, peers, chains, s.OCSPResponse)
@@ -255,13 +256,15 @@ func TestConnAsCryptoTLS(t *testing.T) {
 			defer p.close()
 			return errors.Join(hello(p, p.client, p.server), hello(p, p.server, p.client))
 		},
-		"Handshake runs the client or server handshake protocol if it has not yet been run.": func(t *testing.T) error {
+		"Handshake runs the client or server handshake protocol if " +
+			"it has not yet been run.": func(t *testing.T) error {
 			p := pair(t)
 			defer p.close()
 			cerr, serr := p.handshake()
 			return errors.Join(cerr, serr, p.client.Handshake(), p.server.Handshake())
 		},
-		"If the context is canceled before the handshake is complete, the handshake is interrupted and an error is returned.": func(t *testing.T) error {
+		"If the context is canceled before the handshake is complete, " +
+			"the handshake is interrupted and an error is returned.": func(t *testing.T) error {
 			p := pair(t)
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 			defer cancel()
@@ -271,7 +274,8 @@ func TestConnAsCryptoTLS(t *testing.T) {
 			p.client.Abort()
 			return p.server.Abort()
 		},
-		"Once the handshake has completed, cancellation of the context will not affect the connection.": func(t *testing.T) error {
+		"Once the handshake has completed, cancellation of the context " +
+			"will not affect the connection.": func(t *testing.T) error {
 			p := pair(t)
 			defer p.close()
 			ctx, cancel := context.WithCancel(context.Background())
@@ -294,7 +298,8 @@ func TestConnAsCryptoTLS(t *testing.T) {
 			p.server.SetWriteDeadline(time.Time{})
 			return errors.Join(hello(p, p.client, p.server), hello(p, p.server, p.client))
 		},
-		"LocalAddr returns the local network address. RemoteAddr returns the remote network address.": func(t *testing.T) error {
+		"LocalAddr returns the local network address. " +
+			"RemoteAddr returns the remote network address.": func(t *testing.T) error {
 			p := connected(t, assoctest.Options{})
 			defer p.close()
 			if p.client.LocalAddr().String() != p.server.RemoteAddr().String() ||
@@ -318,7 +323,8 @@ func TestConnAsCryptoTLS(t *testing.T) {
 			}
 			return errors.Join(err, <-done)
 		},
-		"ExportKeyingMaterial returns length bytes of exported key material in a new slice as defined in RFC 5705.": func(t *testing.T) error {
+		"ExportKeyingMaterial returns length bytes of exported key material " +
+			"in a new slice as defined in RFC 5705.": func(t *testing.T) error {
 			p := connected(t, assoctest.Options{})
 			defer p.close()
 			var exported [][]byte
@@ -352,7 +358,8 @@ func TestConnAsCryptoTLS(t *testing.T) {
 			}
 			return nil
 		},
-		"users must set either ServerName or InsecureSkipVerify in the config; Server: must include at least one certificate": func(t *testing.T) error {
+		"users must set either ServerName or InsecureSkipVerify in the config; " +
+			"Server: must include at least one certificate": func(t *testing.T) error {
 			_, cerr := dtlscore.Client((&Config{RootCAs: pki().Roots}).core())
 			_, serr := dtlscore.Server(new(Config).core())
 			if !errors.Is(cerr, dtlscore.ErrMisuse) || !errors.Is(serr, dtlscore.ErrMisuse) {
@@ -360,7 +367,8 @@ func TestConnAsCryptoTLS(t *testing.T) {
 			}
 			return nil
 		},
-		"Dial interprets a nil configuration as equivalent to the zero configuration": func(t *testing.T) error {
+		"Dial interprets a nil configuration " +
+			"as equivalent to the zero configuration": func(t *testing.T) error {
 			_, err := FromTLS(nil)
 			return err
 		},

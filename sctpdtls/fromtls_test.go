@@ -149,7 +149,8 @@ func TestFromTLSConnects(t *testing.T) {
 				t.Errorf("VerifyConnection saw version %#x, suite %#x, protocol %q, %d chains", s.Version,
 					s.CipherSuite, s.NegotiatedProtocol, len(s.VerifiedChains))
 			}
-			if cn := p.server.ConnectionState().PeerCertificates[0].Subject.CommonName; cn != "client.example" {
+			state := p.server.ConnectionState()
+			if cn := state.PeerCertificates[0].Subject.CommonName; cn != "client.example" {
 				t.Errorf("the server's client is %q", cn)
 			}
 			p.close()

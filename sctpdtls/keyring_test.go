@@ -13,7 +13,9 @@ import (
 // late is the association of a peer that uses a new key too late, as OpenSSL does.
 type late struct {
 	*memAssociation
-	after byte // the type of the record with which the key changes, the one after ChangeCipherSpec if that is Handshake
+	// after is the type of the record with which the key changes; handshake means the one after
+	// ChangeCipherSpec.
+	after byte
 	next  uint16
 	sent  byte // the type of the record before
 }

@@ -134,7 +134,8 @@ var orderlyEndings = []scenario{
 		s.connect()
 		s.wantClosed(s.closeAll())
 	}},
-	{name: "both close with messages unread", run: func(s *stage) { // half-read: what nobody asks for goes with the connection
+	// Messages that nobody reads are lost with the connection.
+	{name: "both close with messages unread", run: func(s *stage) {
 		s.connect()
 		for _, c := range s.ends() {
 			s.send(c, 0, 20)
@@ -263,7 +264,8 @@ var orderlyEndings = []scenario{
 		}
 		s.closeAll()
 	}},
-	{name: "closed against a peer that does not read", timesOut: true, run: func(s *stage) { // not before all is acknowledged
+	// Close waits until everything is acknowledged.
+	{name: "closed against a peer that does not read", timesOut: true, run: func(s *stage) {
 		s.connect()
 		goOn := s.server.stop()
 		fill(s.T, s.client)

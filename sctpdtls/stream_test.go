@@ -212,7 +212,8 @@ func TestStreamDeadlines(t *testing.T) {
 			s.SetReadDeadline(start.Add(10 * time.Second))
 			other := p.server.Stream(8)
 			other.SetReadDeadline(time.Time{})
-			for _, r := range [][]*Stream{{s, other}, {other, s}}[i%2] { // who comes first reads from the association
+			// The first reader reads from the association.
+			for _, r := range [][]*Stream{{s, other}, {other, s}}[i%2] {
 				all.Go(func() {
 					_, err := r.Read(make([]byte, 1))
 					want(t, "Read", err, os.ErrDeadlineExceeded)

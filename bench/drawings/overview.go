@@ -10,7 +10,8 @@ func overview() []byte {
 		right  = width - left
 	)
 	c := svg.New(
-		"Messages on several streams of one SCTP association: each is a DTLS record, and each DATA chunk is authenticated", width, height)
+		"Messages on several streams of one SCTP association: each is a DTLS record, "+
+			"and each DATA chunk is authenticated", width, height)
 	end := func(x float64, name, call string) {
 		c.Box(x, 44, 148, 134, "#f6f8fa", svg.Faint)
 		c.Text(x+74, 70, 15, .5, svg.Bold, svg.Ink, name)

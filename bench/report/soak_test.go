@@ -19,7 +19,8 @@ func TestLoad(t *testing.T) {
 	}
 	write("soak.md", "new\n")
 	write("soak.csv",
-		"seconds,messages,heap,resident,kernel\n0,1,1048576,2097152,3145728\n60,2,1048576,2097152,3145728\n")
+		"seconds,messages,heap,resident,kernel\n"+
+			"0,1,1048576,2097152,3145728\n60,2,1048576,2097152,3145728\n")
 	document := filepath.Join(t.TempDir(), "testing.md")
 	text := "a\n<!-- begin soak -->\nold\n<!-- end soak -->\n" +
 		"<!-- begin many -->\nkept\n<!-- end many -->\n"

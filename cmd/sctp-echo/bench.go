@@ -45,7 +45,8 @@ command prints progress every second and a table at the end; with -json, one JSO
 each size.
 
 Examples:
-   sctp-echo bench -cert demo/client.pem -key demo/client-key.pem -ca demo/ca.pem -time 1s localhost:5868
+   sctp-echo bench -cert demo/client.pem -key demo/client-key.pem -ca demo/ca.pem` +
+			` -time 1s localhost:5868
    sctp-echo bench -ca demo/ca.pem -name localhost -size 64K -size 1M localhost:5870
    sctp-echo bench -ca demo/ca.pem -mode discard -time 1s -size 64 -connections 4 localhost:5869
 

@@ -45,7 +45,8 @@ Examples:
    sctp-echo serve -cert demo/server.pem -key demo/server-key.pem -ca demo/ca.pem :5868
    sctp-echo serve -cert demo/server.pem -key demo/server-key.pem -mode discard :5869
    sctp-echo serve -cert demo/server.pem -key demo/server-key.pem -max-message 1M :5870
-   sctp-echo serve -cert amf/server.pem -key amf/server-key.pem -once 1 192.0.2.1/198.51.100.1:38412`,
+   sctp-echo serve -cert amf/server.pem -key amf/server-key.pem -once 1` +
+			` 192.0.2.1/198.51.100.1:38412`,
 		Flags: append(o.flags(
 			"certificate chain of this server in PEM `FILE`",
 			"CA certificates for those of the clients, in PEM `FILE`; required of each client",

@@ -18,7 +18,8 @@ func TestText(t *testing.T) {
 	a, z := strings.Repeat("a", 256), strings.Repeat("z", 96)
 	for _, test := range []struct{ in, want string }{
 		{"", ""},
-		{"x509: certificate is valid for “é”, not ü", "x509: certificate is valid for “é”, not ü"},
+		{"x509: certificate is valid for “é”, not ü",
+			"x509: certificate is valid for “é”, not ü"},
 		{"a\nb\r\tc\x00\x1b[2J", `a\nb\r\tc\x00\x1b[2J`},
 		{"\u202eevil\u2028\u200b\u00a0", `\u202eevil\u2028\u200b\u00a0`},
 		{"\xff\xc3é\xe2\x82", `\xff\xc3é\xe2\x82`},

@@ -110,7 +110,8 @@ func TestOptionNumbers(t *testing.T) {
 		t.Logf("nothing to compare with: %v", err)
 	}
 	numbers := make(map[string]int)
-	for _, m := range regexp.MustCompile(`(?m)^#define\s+(SCTP_\w+)\s+(\d+)\b`).FindAllStringSubmatch(string(header), -1) {
+	define := regexp.MustCompile(`(?m)^#define\s+(SCTP_\w+)\s+(\d+)\b`)
+	for _, m := range define.FindAllStringSubmatch(string(header), -1) {
 		numbers[m[1]], _ = strconv.Atoi(m[2])
 	}
 	for name, got := range map[string]int{

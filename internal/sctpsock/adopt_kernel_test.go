@@ -152,7 +152,8 @@ func TestAdoptGiveBack(t *testing.T) {
 	wantMessage(t, s, "still here")
 }
 
-func TestInterleaving(t *testing.T) { // together with AUTH it is unsafe in Linux, so neither end here has AUTH on
+// TestInterleaving does not use SCTP-AUTH, which is unsafe with interleaving in Linux.
+func TestInterleaving(t *testing.T) {
 	const sysctl = "/proc/sys/net/sctp/intl_enable"
 	before, err := os.ReadFile(sysctl)
 	must(t, err)

@@ -55,7 +55,8 @@ func readParts(t *testing.T, s *Socket, size int) (msg string, parts int) {
 	}
 }
 
-func TestAttackH7PartsOfMessage(t *testing.T) { // 5.3, 5.7 of the kernel's facts: no part looks like a message
+// TestAttackH7PartsOfMessage checks that no part of a message is mistaken for a message.
+func TestAttackH7PartsOfMessage(t *testing.T) {
 	c, s := pair(t, withAuth(), withAuth())
 	first, second := strings.Repeat("0123456789", 500), "next"
 	send(t, c, first, stream.Info{Stream: 2, PPID: 7})

@@ -101,7 +101,8 @@ func TestOptions(t *testing.T) {
 	if s.scheduler.Value != uint32(stream.SchedulerRoundRobin) || s.asconf.Value != 1 {
 		t.Errorf("STREAM_SCHEDULER %d, ASCONF_SUPPORTED %d", s.scheduler.Value, s.asconf.Value)
 	}
-	if want := [14]byte{1: 1, 4: 1, 5: 1, 6: 1}; s.events != want { // that always are, and the one asked for
+	// The events that are always on, and the requested one.
+	if want := [14]byte{1: 1, 4: 1, 5: 1, 6: 1}; s.events != want {
 		t.Errorf("EVENTS %v, want %v", s.events, want)
 	}
 	if s.noDelay != 0 {

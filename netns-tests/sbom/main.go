@@ -86,7 +86,8 @@ func billOf(program string) (*bom, error) {
 		PURL: "pkg:golang/std@" + info.GoVersion}
 	b.Components = append(b.Components, std)
 	for _, m := range info.Deps {
-		if r := m.Replace; r != nil && !strings.HasPrefix(r.Path, ".") { // else a folder of the same commit
+		// A relative path is a folder of the same commit.
+		if r := m.Replace; r != nil && !strings.HasPrefix(r.Path, ".") {
 			m = r
 		}
 		b.Components = append(b.Components, module("library", m))

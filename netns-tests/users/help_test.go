@@ -31,7 +31,8 @@ func TestHelpExamples(t *testing.T) {
 			t.Fatal(err)
 		}
 		var lines []string
-		for _, m := range regexp.MustCompile(`(?m)^ {6}(sctp-echo \w.*)$`).FindAllStringSubmatch(string(out), -1) {
+		example := regexp.MustCompile(`(?m)^ {6}(sctp-echo \w.*)$`)
+		for _, m := range example.FindAllStringSubmatch(string(out), -1) {
 			lines = append(lines, m[1])
 		}
 		return lines

@@ -14,7 +14,9 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// NgapTLS is a field of Configuration: NgapTLS *NgapTLS `yaml:"ngapTls,omitempty" valid:"optional"`.
+// NgapTLS is the type of a field of Configuration:
+//
+//	NgapTLS *NgapTLS `yaml:"ngapTls,omitempty" valid:"optional"`
 type NgapTLS struct {
 	Pem string `yaml:"pem" valid:"required"`
 	Key string `yaml:"key" valid:"required"`
@@ -55,8 +57,8 @@ func closeAll(connections *sync.Map) {
 	closing.Wait()
 }
 
-// TestMovingConfiguration reads the configuration in docs/moving.md with the type that is shown there, and the files that it
-// names.
+// TestMovingConfiguration reads the configuration in docs/moving.md with the type that is shown
+// there, and the files that it names.
 func TestMovingConfiguration(t *testing.T) {
 	doc, err := os.ReadFile("../../docs/moving.md")
 	if err != nil {
@@ -77,7 +79,8 @@ func TestMovingConfiguration(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Chdir(t.TempDir())
-	bash(t, ".", bin+"/sctp-echo certs -host "+strings.Join(file.Configuration.NgapIpList, ",")+" cert")
+	hosts := strings.Join(file.Configuration.NgapIpList, ",")
+	bash(t, ".", bin+"/sctp-echo certs -host "+hosts+" cert")
 	config, err := file.Configuration.NgapTLS.Config("")
 	if err != nil {
 		t.Fatal(err)

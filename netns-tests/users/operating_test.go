@@ -12,7 +12,9 @@ import (
 // filter is the table that distributions begin with in /etc/nftables.conf, but for what it lets
 // through. The folders may be everybody's.
 const filter = `set -euo pipefail
-for folder in /etc/modules-load.d /etc/sysctl.d; do mkdir -p $folder && mount -t tmpfs own $folder; done
+for folder in /etc/modules-load.d /etc/sysctl.d; do
+	mkdir -p $folder && mount -t tmpfs own $folder
+done
 nft add table inet filter
 nft add chain inet filter input '{ type filter hook input priority filter; policy drop; }'
 `
@@ -26,7 +28,8 @@ func TestOperatingCommands(t *testing.T) {
 	}
 	server := regexp.MustCompile("(?s)```sh\n(.*?)```").FindSubmatch(doc)
 	script := filter + serving(string(server[1]))
-	script += "sctp-echo connect -cert certs/client.pem -key certs/client-key.pem -ca certs/ca.pem -timeout 1s 127.0.0.1:5868 || echo filtered\n"
+	script += "sctp-echo connect -cert certs/client.pem -key certs/client-key.pem " +
+		"-ca certs/ca.pem -timeout 1s 127.0.0.1:5868 || echo filtered\n"
 	commands := regexp.MustCompile(`(?m)^\$ (.*)$`).FindAllStringSubmatch(string(doc), -1)
 	for _, m := range commands {
 		script += "echo '$' '" + strings.ReplaceAll(m[1], "'", `'\''`) + "'\n" + serving(m[1]) + "\n"
@@ -55,7 +58,8 @@ func TestOperatingCommands(t *testing.T) {
 		t.Error("a client with the wrong label was let in")
 	}
 	var discards []int
-	for _, m := range regexp.MustCompile(`(?m)^SctpInPktDiscards\s+(\d+)$`).FindAllStringSubmatch(output, -1) {
+	discarded := regexp.MustCompile(`(?m)^SctpInPktDiscards\s+(\d+)$`)
+	for _, m := range discarded.FindAllStringSubmatch(output, -1) {
 		n, _ := strconv.Atoi(m[1])
 		discards = append(discards, n)
 	}

@@ -113,7 +113,8 @@ func tshark(t *testing.T, name, commands string) (lines []string) {
 func diameterIn(t *testing.T, name string) (messages []string) {
 	t.Helper()
 	messages = tshark(t, name, documented(t, `^tshark .*-Y diameter$`)+
-		" -T fields -E 'separator= ' -e diameter.cmd.code -e diameter.flags.request -e sctp.data_payload_proto_id -e sctp.data_sid")
+		" -T fields -E 'separator= ' -e diameter.cmd.code -e diameter.flags.request"+
+		" -e sctp.data_payload_proto_id -e sctp.data_sid")
 	flag := strings.NewReplacer("True", "1", "False", "0") // since 4.4
 	for i, m := range messages {
 		messages[i] = flag.Replace(m)
