@@ -245,7 +245,8 @@ type badConn struct {
 	*net.UDPConn
 	world *peerWorld
 	in    chan datagram
-	own   chan struct{} // a datagram from this socket to itself has come
+	own   chan byte // which datagram from this socket to itself has come
+	round byte      // the last that flush has sent
 
 	done chan struct{} // closed by Close
 	once sync.Once
@@ -280,7 +281,7 @@ func (w *peerWorld) open(_ bool, port uint16) (sctpudp.Conn, error) {
 		w.down.Store(false)
 	}
 	udp.SetReadBuffer(1 << 20) // as sctpudp.Open does
-	c := &badConn{UDPConn: udp, world: w, in: make(chan datagram), own: make(chan struct{}),
+	c := &badConn{UDPConn: udp, world: w, in: make(chan datagram), own: make(chan byte),
 		done: make(chan struct{})}
 	w.sockets = append(w.sockets, c)
 	go c.receive()
@@ -309,10 +310,21 @@ func (c *badConn) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
 
 func (c *badConn) addr() netip.AddrPort { return c.LocalAddr().(*net.UDPAddr).AddrPort() }
 
-// flush waits until receive has seen all that has arrived, unless the socket is closed.
+// flush waits until receive has seen all that has arrived, unless the socket is closed. What it sends
+// for that is lost if the receive buffer is full.
 func (c *badConn) flush() {
-	if _, err := c.UDPConn.WriteToUDPAddrPort(nil, c.addr()); err == nil {
-		<-c.own
+	c.round++
+	for again := time.NewTicker(10 * time.Millisecond); ; {
+		c.UDPConn.WriteToUDPAddrPort([]byte{c.round}, c.addr())
+		select {
+		case round := <-c.own:
+			if round == c.round {
+				return
+			}
+		case <-c.done:
+			return
+		case <-again.C:
+		}
 	}
 }
 
@@ -324,7 +336,10 @@ func (c *badConn) receive() {
 			return
 		}
 		if from == c.addr() {
-			c.own <- struct{}{}
+			select {
+			case c.own <- buf[0]:
+			default: // flush sends it once more, if it waits
+			}
 			continue
 		}
 		c.carry(buf[:n], func(b []byte) {
