@@ -53,6 +53,7 @@ type Assoc struct {
 
 	localPort, peerPort uint16
 	localTag, peerTag   uint32
+	tieTags             tieTags
 	outStreams          uint16
 	inStreams           uint16
 	random              [32]byte // the value of our RANDOM parameter
@@ -70,7 +71,8 @@ type Assoc struct {
 
 	control  control
 	shutdown shutdownState
-	errors   int // consecutive transmissions without an answer; RFC 9260, Section 8.1
+	errors   int           // consecutive transmissions without an answer; RFC 9260, Section 8.1
+	verifyAt time.Duration // when the next unconfirmed address may get a HEARTBEAT
 	round    uint32
 	stats    Stats
 }
@@ -140,10 +142,18 @@ func (a *Assoc) addPaths(from netip.AddrPort, local netip.Addr, listed []netip.A
 		a.main = p
 	}
 	for _, addr := range listed {
-		if a.pathOf(addr) == nil && len(a.paths) < maxAddresses {
+		if a.pathOf(addr) == nil && len(a.paths) < maxAddresses && inScope(addr, from.Addr()) {
 			a.addPath(netip.AddrPortFrom(addr, from.Port()), PathUnconfirmed)
 		}
 	}
+}
+
+// inScope reports whether addr, which a peer with the address "from" lists, can be an address of the
+// peer. A loopback or link-local address would be one of this host or of a neighbor, and HEARTBEATs
+// would be sent there, to a UDP port that the peer chooses.
+func inScope(addr, from netip.Addr) bool {
+	return (!addr.IsLoopback() || from.IsLoopback()) &&
+		(!addr.IsLinkLocalUnicast() || from.IsLinkLocalUnicast() || from.IsLoopback())
 }
 
 // up changes the state to ESTABLISHED.

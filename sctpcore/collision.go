@@ -38,9 +38,9 @@ func (a *Assoc) receiveInit(now time.Duration, h header, from netip.AddrPort, va
 	switch a.state {
 	case StateCookieWait:
 	case StateCookieEchoed:
-		s.tieLocal, s.tiePeer = a.localTag, a.peerTag
+		s.tie = a.tie()
 	default:
-		s.tieLocal, s.tiePeer = a.localTag, a.peerTag
+		s.tie = a.tie()
 		if s.localTag, err = random32(a.rand); err == nil {
 			s.localTSN, err = random32(a.rand)
 		}
@@ -112,7 +112,7 @@ func (a *Assoc) receiveCookieEcho(now time.Duration, h header, from netip.AddrPo
 		return false
 	}
 	isLocal, isPeer := c.localTag == a.localTag, c.peer.tag == a.peerTag
-	isTie := c.tieLocal == a.localTag && c.tiePeer == a.peerTag && a.peerTag != 0
+	isTie := c.tie == a.tieTags && c.tie != tieTags{}
 	if v == cookieStale && !(isLocal && isPeer) {
 		a.reply(p, staleError(now, &c))
 		return false
@@ -155,7 +155,7 @@ func (a *Assoc) receiveCookieEcho(now time.Duration, h header, from netip.AddrPo
 func (a *Assoc) restart(now time.Duration, from netip.AddrPort, local netip.Addr, c *stateCookie) {
 	a.releaseAll()
 	a.in.forget(a)
-	a.localTag, a.random = c.localTag, c.random
+	a.localTag, a.random, a.tieTags = c.localTag, c.random, tieTags{}
 	a.paths, a.main = nil, nil
 	a.control, a.shutdown = control{}, shutdownState{timer: never, guard: never,
 		asked: a.shutdown.asked}
@@ -167,5 +167,6 @@ func (a *Assoc) restart(now time.Duration, from netip.AddrPort, local netip.Addr
 	a.startPaths(now)
 	if a.shutdown.asked {
 		a.state = StateShutdownPending
+		a.shutdownProgress(now)
 	}
 }

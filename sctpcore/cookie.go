@@ -13,17 +13,33 @@ import (
 // A stateCookie contains all state of a new association. The peer stores it, signed, until it
 // returns it in COOKIE ECHO, so that an INIT uses no memory here. See RFC 9260, Section 5.1.3.
 type stateCookie struct {
-	created  time.Duration
-	life     time.Duration
-	localTag uint32
-	localTSN uint32
-	// The tags of an existing association, or 0. RFC 9260, Section 5.2.2.
-	tieLocal, tiePeer uint32
-	localPort         uint16
-	peerPort          uint16
-	from              netip.AddrPort // source address of INIT
-	random            [32]byte       // value of our RANDOM parameter
-	peer              initChunk      // the peer's INIT
+	created   time.Duration
+	life      time.Duration
+	localTag  uint32
+	localTSN  uint32
+	tie       tieTags // of an existing association, or zero
+	localPort uint16
+	peerPort  uint16
+	from      netip.AddrPort // source address of INIT
+	random    [32]byte       // value of our RANDOM parameter
+	peer      initChunk      // the peer's INIT
+}
+
+// tieTags identify an association in a cookie that may restart it. They are random numbers, not the
+// verification tags: the peer can read the cookie, and may be a host that has got the address of the
+// peer of that association. See RFC 9260, Section 5.2.2, and RFC 5062, Section 3.3.
+type tieTags struct{ local, peer uint32 }
+
+// tie returns the tie-tags of the association. They are zero if there are no random numbers.
+func (a *Assoc) tie() tieTags {
+	if a.tieTags == (tieTags{}) {
+		local, err := random32(a.rand)
+		peer, err2 := random32(a.rand)
+		if err == nil && err2 == nil {
+			a.tieTags = tieTags{local, peer}
+		}
+	}
+	return a.tieTags
 }
 
 const (
@@ -92,8 +108,8 @@ func (k *cookieKey) seal(c *stateCookie) []byte {
 	b = binary.BigEndian.AppendUint64(b, uint64(c.life))
 	b = binary.BigEndian.AppendUint32(b, c.localTag)
 	b = binary.BigEndian.AppendUint32(b, c.localTSN)
-	b = binary.BigEndian.AppendUint32(b, c.tieLocal)
-	b = binary.BigEndian.AppendUint32(b, c.tiePeer)
+	b = binary.BigEndian.AppendUint32(b, c.tie.local)
+	b = binary.BigEndian.AppendUint32(b, c.tie.peer)
 	b = binary.BigEndian.AppendUint16(b, c.localPort)
 	b = binary.BigEndian.AppendUint16(b, c.peerPort)
 	addr := c.from.Addr().As16()
@@ -115,8 +131,7 @@ func (k *cookieKey) open(b []byte) (c stateCookie, ok bool) {
 	c.life = time.Duration(binary.BigEndian.Uint64(b[8:]))
 	c.localTag = binary.BigEndian.Uint32(b[16:])
 	c.localTSN = binary.BigEndian.Uint32(b[20:])
-	c.tieLocal = binary.BigEndian.Uint32(b[24:])
-	c.tiePeer = binary.BigEndian.Uint32(b[28:])
+	c.tie = tieTags{binary.BigEndian.Uint32(b[24:]), binary.BigEndian.Uint32(b[28:])}
 	c.localPort = binary.BigEndian.Uint16(b[32:])
 	c.peerPort = binary.BigEndian.Uint16(b[34:])
 	c.from = netip.AddrPortFrom(netip.AddrFrom16([16]byte(b[36:52])).Unmap(),

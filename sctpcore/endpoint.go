@@ -19,8 +19,12 @@ type Endpoint struct {
 	listeners map[uint16]*Config
 	byTag     map[uint32]*Assoc
 	byPlace   map[place]*Assoc
-	bound     map[*Assoc]binding
-	replies   []Packet
+	// claimed has the unconfirmed addresses of associations. INIT and COOKIE ECHO from there are not
+	// for these associations, so that a peer cannot occupy the address of another host. RFC 5062,
+	// Section 2.
+	claimed map[place]*Assoc
+	bound   map[*Assoc]binding
+	replies []Packet
 }
 
 // A place identifies an association without its verification tag.
@@ -31,8 +35,8 @@ type place struct {
 
 // A binding is the set of keys by which the Endpoint finds an association.
 type binding struct {
-	tag    uint32
-	places []place
+	tag             uint32
+	places, claimed []place
 }
 
 // maxReplies limits the answers that wait to be sent to packets without an association.
@@ -47,6 +51,7 @@ func NewEndpoint(rand io.Reader) (*Endpoint, error) {
 		listeners: map[uint16]*Config{},
 		byTag:     map[uint32]*Assoc{},
 		byPlace:   map[place]*Assoc{},
+		claimed:   map[place]*Assoc{},
 		bound:     map[*Assoc]binding{},
 	}
 	return e, e.key.begin(rand)
@@ -161,13 +166,33 @@ func (e *Endpoint) Bind(a *Assoc) {
 	}
 	b := binding{tag: a.localTag}
 	for _, p := range a.paths {
-		b.places = append(b.places, place{p.peer, a.localPort, a.peerPort})
+		at := place{p.peer, a.localPort, a.peerPort}
+		if p.state == PathUnconfirmed {
+			b.claimed = append(b.claimed, at)
+		} else {
+			b.places = append(b.places, at)
+		}
 	}
 	e.bound[a] = b
 	e.byTag[b.tag] = a
-	for _, p := range b.places {
-		if e.byPlace[p] == nil {
-			e.byPlace[p] = a
+	put(e.byPlace, b.places, a)
+	put(e.claimed, b.claimed, a)
+}
+
+// put adds those places to m that no other association has.
+func put(m map[place]*Assoc, places []place, a *Assoc) {
+	for _, p := range places {
+		if m[p] == nil {
+			m[p] = a
+		}
+	}
+}
+
+// drop removes from m what put has added for a.
+func drop(m map[place]*Assoc, places []place, a *Assoc) {
+	for _, p := range places {
+		if m[p] == a {
+			delete(m, p)
 		}
 	}
 }
@@ -183,11 +208,8 @@ func (e *Endpoint) Forget(a *Assoc) {
 	if e.byTag[b.tag] == a {
 		delete(e.byTag, b.tag)
 	}
-	for _, p := range b.places {
-		if e.byPlace[p] == a {
-			delete(e.byPlace, p)
-		}
-	}
+	drop(e.byPlace, b.places, a)
+	drop(e.claimed, b.claimed, a)
 }
 
 // Find returns the association that a packet belongs to, for a call of [Assoc.Receive], or nil if
@@ -200,7 +222,15 @@ func (e *Endpoint) Find(from netip.AddrPort, packet []byte) *Assoc {
 	if a := e.byTag[h.tag]; a != nil && h.tag != 0 && a.localPort == h.dst && a.peerPort == h.src {
 		return a
 	}
-	return e.byPlace[place{unmap(from), h.dst, h.src}]
+	at := place{unmap(from), h.dst, h.src}
+	if a := e.byPlace[at]; a != nil || len(packet) == headerLen {
+		return a
+	}
+	switch packet[headerLen] {
+	case chunkInit, chunkCookieEcho, chunkAuth:
+		return nil
+	}
+	return e.claimed[at]
 }
 
 // Receive handles a packet that belongs to no association. If the packet creates an association,

@@ -150,12 +150,12 @@ func (a *Assoc) receiveStaleCookie(now time.Duration, info []byte) {
 
 // An answer builds the INIT ACK, or the ABORT in its place, that answers an INIT.
 type answer struct {
-	config            *Config
-	key               *cookieKeys
-	localTag          uint32
-	localTSN          uint32
-	tieLocal, tiePeer uint32
-	random            [32]byte
+	config   *Config
+	key      *cookieKeys
+	localTag uint32
+	localTSN uint32
+	tie      tieTags
+	random   [32]byte
 }
 
 // toInit returns the packet that answers INIT, or nil if there is no answer. It stores nothing: all
@@ -178,7 +178,7 @@ func (s *answer) toInit(now time.Duration, h header, from netip.AddrPort, value 
 		created:  now,
 		life:     s.config.CookieLife + min(peer.preservative, s.config.CookieLife),
 		localTag: s.localTag, localTSN: s.localTSN,
-		tieLocal: s.tieLocal, tiePeer: s.tiePeer,
+		tie:       s.tie,
 		localPort: h.dst, peerPort: h.src,
 		from:   from,
 		random: s.random,

@@ -51,7 +51,8 @@ func TestNoStateBeforeCookie(t *testing.T) {
 		p.raw(0, peerChunk(chunkInit, 0, peerInit))
 		p.want("INIT-ACK")
 	}
-	if n := len(p.endpoint.byTag) + len(p.endpoint.byPlace) + len(p.endpoint.bound) +
+	if n := len(p.endpoint.byTag) + len(p.endpoint.byPlace) + len(p.endpoint.claimed) +
+		len(p.endpoint.bound) +
 		len(p.endpoint.replies); n != 0 {
 		t.Errorf("%d things are left", n)
 	}
@@ -64,6 +65,7 @@ func TestInitRefused(t *testing.T) {
 		{"no streams in", "0000aaaa 00010000 000a 0000 000003e8", "ABORT invalid mandatory parameter"},
 		{"small window", "0000aaaa 000005db 000a 000a 000003e8", "ABORT protocol violation"},
 		{"too short", "0000aaaa 00010000 000a 000a", ""},
+		{"empty", "", ""},
 		{"host name", peerInit + "000b 0008 \"a.b\" 00", "ABORT unresolvable address 000b0008612e6200"},
 		{"length of parameter", peerInit + "0005 0009 0a000001", "ABORT protocol violation"},
 		{"IPv4 address of 3 bytes", peerInit + "0005 0007 0a000001", "ABORT protocol violation"},
@@ -82,6 +84,17 @@ func TestInitRefused(t *testing.T) {
 				p.want(test.answer)
 			}
 		})
+	}
+}
+
+// TestInitTooLong: the length of the chunk goes beyond the packet, or is less than its own field.
+func TestInitTooLong(t *testing.T) {
+	for _, length := range []string{"0060", "ffff", "0003", "0000"} {
+		p := newTestPeer(t, nil)
+		p.listen()
+		p.raw(0, unhex("0100"+length))
+		p.raw(0, unhex("0100"+length+peerInit))
+		p.wantNothing("there is no whole chunk")
 	}
 }
 
@@ -188,6 +201,9 @@ func TestInitAckRefused(t *testing.T) {
 		{"no cookie", peerInit, "ABORT missing mandatory parameter 000000010007"},
 		{"no streams", "0000aaaa 00010000 0000 000a 000003e8 0007 0008 \"cook\"",
 			"ABORT invalid mandatory parameter"},
+		{"host name", peerInit + "000b 0008 \"a.b\" 00", "ABORT unresolvable address 000b0008612e6200"},
+		{"small window", "0000aaaa 000005db 000a 000a 000003e8 0007 0008 \"cook\"",
+			"ABORT protocol violation"},
 	} {
 		p := newTestPeer(t, nil)
 		p.connect()
@@ -201,6 +217,9 @@ func TestInitAckRefused(t *testing.T) {
 	p.want("INIT")
 	p.send(chunkInitAck, 0, "00000000"+peerInit[8:]+"0007 0008 \"cook\"")
 	p.wantNothing("a tag of 0 is discarded")
+	p.wantState(StateCookieWait)
+	p.send(chunkInitAck, 0, "01020304")
+	p.wantNothing("it is too short to have a tag")
 	p.wantState(StateCookieWait)
 	p.raw(p.core.tag+1, peerChunk(chunkInitAck, 0, peerInit+"0007 0008 \"cook\""))
 	p.wantNothing("the verification tag is wrong")
@@ -328,6 +347,13 @@ func TestOutOfTheBlue(t *testing.T) {
 		{"DATA", data(1, whole, 0, 0, "x"), "tag 77 | ABORT flags 1"},
 		{"HEARTBEAT", peerChunk(chunkHeartbeat, 0, "0001 0008 11111111"), "tag 77 | ABORT flags 1"},
 		{"INIT with a tag", peerChunk(chunkInit, 0, peerInit), ""},
+		{"INIT ACK", peerChunk(chunkInitAck, 0, peerInit+"0007 0008 \"cook\""),
+			"tag 77 | ABORT flags 1"},
+		{"short INIT ACK", peerChunk(chunkInitAck, 0, "01020304"), "tag 77 | ABORT flags 1"},
+		{"SHUTDOWN", peerChunk(chunkShutdown, 0, "00000000"), "tag 77 | ABORT flags 1"},
+		{"SACK", peerChunk(chunkSack, 0, "00000000 00010000 0000 0000"), "tag 77 | ABORT flags 1"},
+		{"HEARTBEAT ACK", peerChunk(chunkHeartbeatAck, 0, "0001 0008 11111111"),
+			"tag 77 | ABORT flags 1"},
 		{"unknown chunk", peerChunk(0x3f, 0, ""), "tag 77 | ABORT flags 1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -344,6 +370,13 @@ func TestOutOfTheBlue(t *testing.T) {
 			p.wantNothing("the source is no unicast address")
 		})
 	}
+	p := newTestPeer(t, nil)
+	p.listen()
+	p.raw(0, peerChunk(chunkInit, 0, peerInit+"0005 0008 e0000001"))
+	p.want("INIT-ACK")
+	p.from = netip.MustParseAddrPort("224.0.0.1:9899")
+	p.raw(p.core.tag, chunkOf(chunkCookieEcho, 0, p.cookie))
+	p.wantNothing("the source of COOKIE ECHO is no unicast address")
 }
 
 // TestChecksum: a packet whose CRC32c is wrong is discarded. RFC 9260, Section 6.8.

@@ -57,6 +57,7 @@ type path struct {
 // A PathInfo describes one of the peer's addresses. See [Assoc.Paths].
 type PathInfo struct {
 	Peer      netip.AddrPort // its port is the UDP port
+	Local     netip.Addr     // destination of the peer's last packet; not valid if unknown
 	State     PathState
 	Primary   bool
 	SRTT, RTO time.Duration
@@ -69,7 +70,7 @@ type PathInfo struct {
 // Paths appends the state of the peer's addresses to dst.
 func (a *Assoc) Paths(dst []PathInfo) []PathInfo {
 	for _, p := range a.paths {
-		dst = append(dst, PathInfo{p.peer, p.state, p == a.main, p.srtt, p.rto, p.cwnd, p.flight,
+		dst = append(dst, PathInfo{p.peer, p.local, p.state, p == a.main, p.srtt, p.rto, p.cwnd, p.flight,
 			p.errors, p.mtu})
 	}
 	return dst
@@ -198,11 +199,14 @@ func (a *Assoc) heartbeatTimeout(p *path, now time.Duration) {
 		return
 	}
 	if p.heartbeatNonce == 0 {
-		if p.used && p.state == PathActive { // not idle
+		switch {
+		case p.used && p.state == PathActive: // not idle
 			a.scheduleHeartbeat(p, now)
-			return
+		case p.state == PathUnconfirmed:
+			a.verifyPath(p, now)
+		default:
+			p.sendHeartbeat = true
 		}
-		p.sendHeartbeat = true
 		return
 	}
 	p.heartbeatNonce = 0
@@ -210,12 +214,31 @@ func (a *Assoc) heartbeatTimeout(p *path, now time.Duration) {
 	if !a.strike(p) {
 		return
 	}
-	if p.state == PathPotentiallyFailed || p.state == PathUnconfirmed &&
-		p.errors <= a.config.PathMaxRetrans {
+	switch {
+	case p.state == PathPotentiallyFailed:
 		p.sendHeartbeat = true // RFC 7829, Section 3.2: one in each RTO
-	} else {
+	case p.state == PathUnconfirmed && p.errors <= a.config.PathMaxRetrans:
+		a.verifyPath(p, now)
+	default:
 		a.scheduleHeartbeat(p, now)
 	}
+}
+
+// verifyPath sends a HEARTBEAT to an unconfirmed address, or schedules it: HB.Max.Burst is 1, so one
+// such address gets one in each RTO, first those that have got fewer. A peer may list addresses of
+// other hosts. See RFC 9260, Section 5.4, and RFC 5062, Section 6.
+func (a *Assoc) verifyPath(p *path, now time.Duration) {
+	if now < a.verifyAt {
+		p.heartbeatAt = a.verifyAt
+		return
+	}
+	for _, q := range a.paths {
+		if q.state == PathUnconfirmed && q.heartbeatAt <= now && q.errors < p.errors {
+			p.heartbeatAt = now + a.main.rto
+			return
+		}
+	}
+	p.sendHeartbeat, a.verifyAt = true, now+a.main.rto
 }
 
 // appendHeartbeat appends a HEARTBEAT whose information is a nonce, so that only a receiver of it

@@ -106,6 +106,9 @@ func (a *Assoc) acknowledged(now time.Duration, cum uint32, rwnd int64, blocks [
 	}
 	a.advance()
 	a.checkDry()
+	if advanced && a.shutdown.asked && !o.empty() {
+		a.guardShutdown(now)
+	}
 	a.shutdownProgress(now)
 	return nil
 }

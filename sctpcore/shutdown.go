@@ -9,7 +9,9 @@ import (
 type shutdownState struct {
 	asked bool          // Shutdown was called
 	timer time.Duration // T2-shutdown
-	guard time.Duration // T5-shutdown-guard
+	// guard is T5-shutdown-guard. Before SHUTDOWN is sent, it limits the time without a new
+	// acknowledgement, so that a peer without a window cannot keep an association that was closed.
+	guard time.Duration
 }
 
 // Shutdown ends the association in order: it waits until everything that was sent is acknowledged.
@@ -23,8 +25,17 @@ func (a *Assoc) Shutdown(now time.Duration) {
 	case StateEstablished:
 		a.shutdown.asked = true
 		a.state = StateShutdownPending
+		a.guardShutdown(now)
 		a.shutdownProgress(now)
+	case StateShutdownReceived:
+		a.shutdown.asked = true
+		a.guardShutdown(now)
 	}
+}
+
+// guardShutdown starts T5-shutdown-guard. RFC 9260, Section 9.2.
+func (a *Assoc) guardShutdown(now time.Duration) {
+	a.shutdown.guard = now + 5*a.config.RTOMax
 }
 
 // shutdownProgress continues a shutdown as soon as everything is acknowledged.
@@ -35,7 +46,7 @@ func (a *Assoc) shutdownProgress(now time.Duration) {
 	switch a.state {
 	case StateShutdownPending:
 		a.state = StateShutdownSent
-		a.shutdown.guard = now + 5*a.config.RTOMax
+		a.guardShutdown(now)
 		a.sendShutdown(now)
 	case StateShutdownReceived:
 		a.state = StateShutdownAckSent

@@ -57,7 +57,7 @@ func TestCookieRoundTrip(t *testing.T) {
 		key := cookieKey{byte(r.Uint32())}
 		want := stateCookie{
 			created: time.Duration(r.Int64()), life: time.Duration(r.Int64()),
-			localTag: r.Uint32(), localTSN: r.Uint32(), tieLocal: r.Uint32(), tiePeer: r.Uint32(),
+			localTag: r.Uint32(), localTSN: r.Uint32(), tie: tieTags{r.Uint32(), r.Uint32()},
 			localPort: uint16(r.Uint32()), peerPort: uint16(r.Uint32()),
 			from: simAddr(r.IntN(9), r.IntN(9)), random: [32]byte{byte(r.Uint32())}, peer: randomInit(r),
 		}
