@@ -10,17 +10,18 @@ import (
 // A batchConn sends and receives several packets with one system call. The room is for what it
 // needs beside, and belongs to the caller.
 type batchConn interface {
-	// writeBatch sends b as packets of size bytes, of which the last may be shorter.
-	writeBatch(b []byte, size int, to netip.AddrPort, room []byte)
+	// writeBatch sends b as packets of size bytes, of which the last may be shorter. They leave from
+	// an address of this host, the one that the system chooses if that is not valid.
+	writeBatch(b []byte, size int, to netip.AddrPort, from netip.Addr, room []byte)
 	// newReceiver returns what receives up to count batches, or parts of them, with one system call.
 	newReceiver(count int) receiver
 }
 
 // A receiver receives what comes to a Conn.
 type receiver interface {
-	// receive waits, and calls f with packets of size bytes, of which the last may be shorter. They
-	// are valid until f returns.
-	receive(f func(from netip.AddrPort, b []byte, size int)) error
+	// receive waits, and calls f with packets of size bytes, of which the last may be shorter, and the
+	// address of this host that they came to, if the system says it. They are valid until f returns.
+	receive(f func(from netip.AddrPort, local netip.Addr, b []byte, size int)) error
 }
 
 // A singleReceiver is that of a Conn that has no batches.
@@ -29,17 +30,19 @@ type singleReceiver struct {
 	b    []byte
 }
 
-func (r *singleReceiver) receive(f func(from netip.AddrPort, b []byte, size int)) error {
+func (r *singleReceiver) receive(
+	f func(from netip.AddrPort, local netip.Addr, b []byte, size int),
+) error {
 	n, from, err := r.conn.ReadFromUDPAddrPort(r.b)
 	if err != nil {
 		return err
 	}
-	f(from, r.b[:n], n)
+	f(from, netip.Addr{}, r.b[:n], n)
 	return nil
 }
 
-// batchRoom is the length of the room.
-const batchRoom = 64
+// batchRoom is the length of the room: for the size of packets, and an address of IPv6.
+const batchRoom = 96
 
 // A batch may have as many packets and bytes as every Linux takes; the bytes are those of a
 // datagram that is not cut.
@@ -93,6 +96,7 @@ type outgoing struct {
 	// From start to end are packets of size bytes, of which only the last may be shorter.
 	start, end, size int
 	to               netip.AddrPort
+	from             netip.Addr
 	by               *link
 }
 
@@ -115,11 +119,11 @@ func (o *outgoing) add(s *Socket, p sctpcore.Packet) {
 		by.write(p)
 		return
 	}
-	if o.start < o.end && (p.To != o.to || by != o.by || n > o.size) {
+	if o.start < o.end && (p.To != o.to || p.From != o.from || by != o.by || n > o.size) {
 		o.send()
 	}
 	if o.start == o.end {
-		o.size, o.to, o.by = n, p.To, by
+		o.size, o.to, o.from, o.by = n, p.To, p.From, by
 	}
 	o.end += n
 	all := o.end - o.start
@@ -132,9 +136,9 @@ func (o *outgoing) add(s *Socket, p sctpcore.Packet) {
 func (o *outgoing) send() {
 	b := o.buf[o.start:o.end]
 	if o.start = o.end; len(b) > o.size {
-		o.by.batch.writeBatch(b, o.size, o.to, o.room[:])
+		o.by.batch.writeBatch(b, o.size, o.to, o.by.source(o.from), o.room[:])
 	} else if len(b) > 0 {
-		o.by.write(sctpcore.Packet{Data: b, To: o.to})
+		o.by.write(sctpcore.Packet{Data: b, To: o.to, From: o.from})
 	}
 }
 

@@ -24,7 +24,7 @@ func (r *recorder) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) 
 	return len(b), nil
 }
 
-func (r *recorder) writeBatch(b []byte, size int, to netip.AddrPort, _ []byte) {
+func (r *recorder) writeBatch(b []byte, size int, to netip.AddrPort, _ netip.Addr, _ []byte) {
 	r.sent = append(r.sent, fmt.Sprintf("%d %dx%d+%d", to.Port(), len(b)/size, size, len(b)%size))
 }
 

@@ -35,8 +35,8 @@ func (a *Addr) String() string {
 }
 
 // LocalAddr implements stream.Association. Its addresses are those that the peer was told. If it
-// was told none and the socket has all of this host, it is the one that the system sends from, to
-// the primary path.
+// was told none and the socket has all of this host, it is the one that packets to the primary path
+// leave from: where the peer's packets came to, or what the system chooses.
 func (a *Assoc) LocalAddr() net.Addr {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -47,7 +47,9 @@ func (a *Assoc) LocalAddr() net.Addr {
 	at := a.socket.LocalAddr().Addr()
 	if at.IsUnspecified() {
 		for _, p := range a.core.Paths(nil) {
-			if p.Primary {
+			if p.Primary && p.Local.IsValid() {
+				at = p.Local
+			} else if p.Primary {
 				at = sourceTo(p.Peer, at)
 			}
 		}

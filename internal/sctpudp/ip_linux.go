@@ -6,14 +6,17 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/seed-41f70523/dtls-sctp/sctpcore"
 )
 
 // An ipConn is a raw socket for SCTP. Ports of its addresses are 0.
 type ipConn struct {
 	*net.IPConn
-	whole  *whole
-	family int
-	local  net.UDPAddr
+	whole   *whole
+	family  int
+	sources bool
+	local   net.UDPAddr
 }
 
 // listenIP opens one for an address of this host, which may be not specified.
@@ -39,6 +42,7 @@ func listenIP(addr netip.Addr) (Conn, error) {
 	}
 	at := c.LocalAddr().(*net.IPAddr)
 	i.local = net.UDPAddr{IP: at.IP, Zone: at.Zone}
+	i.sources = addr.IsUnspecified() && receiveSources(w.raw, i.family) == nil
 	return i, nil
 }
 
@@ -64,21 +68,26 @@ func (c *ipConn) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
 func (c *ipConn) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
 	c.whole.mode.RLock()
 	defer c.whole.mode.RUnlock()
-	return len(b), send(c.whole.raw, c.family, b, len(b), to)
+	return len(b), send(c.whole.raw, c.family, b, len(b), to, netip.Addr{})
 }
+
+// hasSources and writeFrom implement sourceConn.
+func (c *ipConn) hasSources() bool { return c.sources }
+
+func (c *ipConn) writeFrom(p sctpcore.Packet) { c.whole.writeFrom(c.family, p) }
 
 // WriteMayFragment implements wholeConn.
 func (c *ipConn) WriteMayFragment(b []byte, to netip.AddrPort) (int, error) {
 	return c.whole.fragmenting(func() (int, error) {
-		return len(b), send(c.whole.raw, c.family, b, len(b), to)
+		return len(b), send(c.whole.raw, c.family, b, len(b), to, netip.Addr{})
 	})
 }
 
 // writeBatch implements batchConn.
-func (c *ipConn) writeBatch(b []byte, size int, to netip.AddrPort, _ []byte) {
+func (c *ipConn) writeBatch(b []byte, size int, to netip.AddrPort, from netip.Addr, _ []byte) {
 	c.whole.mode.RLock()
 	defer c.whole.mode.RUnlock()
-	send(c.whole.raw, c.family, b, size, to)
+	send(c.whole.raw, c.family, b, size, to, from)
 }
 
 // newReceiver implements batchConn.
@@ -88,10 +97,16 @@ func (c *ipConn) newReceiver(count int) receiver {
 
 type ipReceiver struct{ *datagrams }
 
-func (r *ipReceiver) receive(f func(from netip.AddrPort, b []byte, size int)) error {
+func (r *ipReceiver) receive(
+	f func(from netip.AddrPort, local netip.Addr, b []byte, size int),
+) error {
 	n, err := r.wait()
 	for i := range n {
-		b, _, from := r.at(i)
+		b, control, from := r.at(i)
+		_, local, ok := parseControl(control)
+		if !ok {
+			continue
+		}
 		if from.Addr().Is4() { // raw sockets of IPv4 show the header; RFC 791, Section 3.1
 			if len(b) < 20 || int(b[0]&15)*4 > len(b) {
 				continue
@@ -99,7 +114,7 @@ func (r *ipReceiver) receive(f func(from netip.AddrPort, b []byte, size int)) er
 			b = b[int(b[0]&15)*4:]
 		}
 		// The port of a raw socket is its protocol.
-		f(netip.AddrPortFrom(from.Addr(), 0), b, len(b))
+		f(netip.AddrPortFrom(from.Addr(), 0), local, b, len(b))
 	}
 	return err
 }

@@ -25,12 +25,23 @@ type wholeConn interface {
 	WriteMayFragment(b []byte, to netip.AddrPort) (int, error)
 }
 
+// A sourceConn is a Conn that has all addresses of this host, tells to which of them a packet came,
+// and sends from the one that it is told: ip(7), IP_PKTINFO. Without that the system chooses the
+// one that it would use for a new destination, and a peer that has asked another does not know it.
+type sourceConn interface {
+	// hasSources reports whether it does.
+	hasSources() bool
+	// writeFrom sends p from the address p.From of this host.
+	writeFrom(p sctpcore.Packet)
+}
+
 // A link is one Conn of a Socket, and what it can do.
 type link struct {
-	conn  Conn
-	batch batchConn // conn, or nil
-	whole wholeConn // conn, or nil
-	local netip.AddrPort
+	conn    Conn
+	batch   batchConn  // conn, or nil
+	whole   wholeConn  // conn, or nil
+	sources sourceConn // conn, or nil
+	local   netip.AddrPort
 }
 
 func newLink(c Conn) *link {
@@ -38,6 +49,9 @@ func newLink(c Conn) *link {
 	l := &link{conn: c, local: netip.AddrPortFrom(at.Addr().Unmap(), at.Port())}
 	l.batch, _ = c.(batchConn)
 	l.whole, _ = c.(wholeConn)
+	if s, ok := c.(sourceConn); ok && s.hasSources() {
+		l.sources = s
+	}
 	return l
 }
 
@@ -63,8 +77,21 @@ func (l *link) reaches(to netip.Addr) bool {
 	return at.Is4() == to.Is4() || at == netip.IPv6Unspecified() // which may stand for both
 }
 
+// source returns from where a packet is to leave that the core wants to leave from an address: not
+// valid if the link has but one, or cannot choose.
+func (l *link) source(from netip.Addr) netip.Addr {
+	if l.sources == nil {
+		return netip.Addr{}
+	}
+	return from
+}
+
 // write sends a packet. One that cannot be sent is one that is lost.
 func (l *link) write(p sctpcore.Packet) {
+	if l.source(p.From).IsValid() {
+		l.sources.writeFrom(p)
+		return
+	}
 	if p.MayFragment && l.whole != nil {
 		l.whole.WriteMayFragment(p.Data, p.To)
 		return
@@ -80,7 +107,7 @@ func (s *Socket) linkTo(p sctpcore.Packet) *link {
 	}
 	if p.From.IsValid() {
 		for _, l := range s.links {
-			if l.local.Addr() == p.From {
+			if l.local.Addr() == p.From || l.sources != nil && l.reaches(p.From) {
 				return l
 			}
 		}

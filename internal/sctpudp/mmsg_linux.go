@@ -153,6 +153,7 @@ type sender struct {
 	headers [maxBatch]mmsghdr
 	iovecs  [maxBatch]unix.Iovec
 	name    unix.RawSockaddrInet6
+	room    [batchRoom]byte // a control message
 
 	call        func(fd uintptr) bool
 	next, count int
@@ -180,18 +181,29 @@ var senders = sync.Pool{New: func() any {
 }}
 
 // send sends b as datagrams of size bytes, of which the last may be shorter, on a socket of a
-// family. One that cannot be sent does not keep the others back; the first error is returned.
-func send(raw syscall.RawConn, family int, b []byte, size int, to netip.AddrPort) (err error) {
+// family, from an address of this host if that is valid. One that cannot be sent does not keep the
+// others back; the first error is returned.
+func send(raw syscall.RawConn, family int, b []byte, size int, to netip.AddrPort,
+	from netip.Addr) (err error) {
 	s := senders.Get().(*sender)
 	defer senders.Put(s)
 	length := putSockaddr(&s.name, family, to)
+	control := s.room[:0]
+	if from.IsValid() {
+		control = appendSource(control, family, from)
+	}
 	for len(b) > 0 && err == nil {
 		s.next, s.count = 0, 0
 		for ; len(b) > 0 && s.count < maxBatch; s.count++ {
 			n := min(size, len(b))
 			s.iovecs[s.count].Base = &b[0]
 			s.iovecs[s.count].SetLen(n)
-			s.headers[s.count].Namelen = length
+			h := &s.headers[s.count]
+			h.Namelen = length
+			if h.Control = nil; len(control) > 0 {
+				h.Control = &control[0]
+			}
+			h.SetControllen(len(control))
 			b = b[n:]
 		}
 		for s.next < s.count {

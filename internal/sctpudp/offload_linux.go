@@ -1,7 +1,6 @@
 package sctpudp
 
 import (
-	"encoding/binary"
 	"errors"
 	"net"
 	"net/netip"
@@ -9,6 +8,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/seed-41f70523/dtls-sctp/sctpcore"
 )
 
 // An offloadConn is a UDP socket whose kernel cuts what it is given into packets, as late as in the
@@ -16,13 +17,15 @@ import (
 // (UDP_GRO, Linux 5.0): udp(7).
 type offloadConn struct {
 	*net.UDPConn
-	whole  *whole
-	family int
-	single atomic.Bool // the kernel has refused to cut, or must not be asked to
+	whole   *whole
+	family  int
+	sources bool
+	single  atomic.Bool // the kernel has refused to cut, or must not be asked to
 }
 
-// offload returns c with batches and packets that are not fragmented, if the kernel has them.
-func offload(c *net.UDPConn) Conn {
+// offload returns c with batches and packets that are not fragmented, if the kernel has them, and
+// if asked for with the choice of an address to send from.
+func offload(c *net.UDPConn, sources bool) Conn {
 	w, err := newWhole(c)
 	if err != nil {
 		return c
@@ -40,6 +43,7 @@ func offload(c *net.UDPConn) Conn {
 		return c
 	}
 	o := &offloadConn{UDPConn: c, whole: w, family: family}
+	o.sources = sources && receiveSources(w.raw, family) == nil
 	o.single.Store(kernelHasSCTP())
 	return o
 }
@@ -66,10 +70,20 @@ func (c *offloadConn) WriteMayFragment(b []byte, to netip.AddrPort) (int, error)
 	return c.whole.fragmenting(func() (int, error) { return c.UDPConn.WriteToUDPAddrPort(b, to) })
 }
 
-func (c *offloadConn) writeBatch(b []byte, size int, to netip.AddrPort, room []byte) {
+// hasSources and writeFrom implement sourceConn.
+func (c *offloadConn) hasSources() bool { return c.sources }
+
+func (c *offloadConn) writeFrom(p sctpcore.Packet) { c.whole.writeFrom(c.family, p) }
+
+func (c *offloadConn) writeBatch(b []byte, size int, to netip.AddrPort, from netip.Addr,
+	room []byte) {
 	if !c.single.Load() {
+		control := appendSegment(room[:0], uint16(size))
+		if from.IsValid() {
+			control = appendSource(control, c.family, from)
+		}
 		c.whole.mode.RLock()
-		_, _, err := c.WriteMsgUDPAddrPort(b, appendSegment(room[:0], uint16(size)), to)
+		_, _, err := c.WriteMsgUDPAddrPort(b, control, to)
 		c.whole.mode.RUnlock()
 		// Devices without checksums, and paths with a smaller MTU, cannot do it. What else fails would
 		// fail again.
@@ -80,7 +94,7 @@ func (c *offloadConn) writeBatch(b []byte, size int, to netip.AddrPort, room []b
 	}
 	c.whole.mode.RLock()
 	defer c.whole.mode.RUnlock()
-	send(c.whole.raw, c.family, b, size, to)
+	send(c.whole.raw, c.family, b, size, to, from)
 }
 
 // newReceiver implements batchConn.
@@ -90,47 +104,20 @@ func (c *offloadConn) newReceiver(count int) receiver {
 
 type groReceiver struct{ *datagrams }
 
-func (r *groReceiver) receive(f func(from netip.AddrPort, b []byte, size int)) error {
+func (r *groReceiver) receive(
+	f func(from netip.AddrPort, local netip.Addr, b []byte, size int),
+) error {
 	n, err := r.wait()
 	for i := range n {
 		b, control, from := r.at(i)
-		size := groSize(control)
+		size, local, ok := parseControl(control)
+		if !ok {
+			continue
+		}
 		if size <= 0 {
 			size = len(b)
 		}
-		f(from, b, size)
+		f(from, local, b, size)
 	}
 	return err
-}
-
-// appendSegment appends a control message that says of what size packets are to be.
-func appendSegment(b []byte, size uint16) []byte {
-	// A struct cmsghdr, whose length has the size of a pointer: cmsg(3).
-	if unix.SizeofPtr == 8 {
-		b = binary.NativeEndian.AppendUint64(b, uint64(unix.CmsgLen(2)))
-	} else {
-		b = binary.NativeEndian.AppendUint32(b, uint32(unix.CmsgLen(2)))
-	}
-	b = binary.NativeEndian.AppendUint32(b, unix.IPPROTO_UDP)
-	b = binary.NativeEndian.AppendUint32(b, unix.UDP_SEGMENT)
-	b = binary.NativeEndian.AppendUint16(b, size)
-	return append(b, make([]byte, unix.CmsgSpace(2)-len(b))...)
-}
-
-// groSize returns the size of packets that came together, 0 if one came alone.
-func groSize(b []byte) int {
-	for len(b) >= unix.CmsgLen(0) {
-		h, data, rest, err := unix.ParseOneSocketControlMessage(b)
-		if err != nil {
-			return 0
-		}
-		if h.Level == unix.IPPROTO_UDP && h.Type == unix.UDP_GRO && len(data) >= 2 {
-			if len(data) >= 4 {
-				return int(binary.NativeEndian.Uint32(data))
-			}
-			return int(binary.NativeEndian.Uint16(data))
-		}
-		b = rest
-	}
-	return 0
 }

@@ -15,7 +15,7 @@ func TestOffload(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { c.Close() })
-		o, ok := offload(c).(*offloadConn)
+		o, ok := offload(c, false).(*offloadConn)
 		if !ok {
 			t.Fatal("this kernel has no UDP_SEGMENT or no UDP_GRO, which Linux 5.0 has")
 		}
@@ -29,10 +29,10 @@ func TestOffload(t *testing.T) {
 	for _, single := range []bool{false, true} {
 		x.single.Store(single)
 		for _, size := range []int{1232, 3000, 10000} {
-			x.writeBatch(sent, size, to, room[:])
+			x.writeBatch(sent, size, to, netip.Addr{}, room[:])
 			var got []byte
 			for len(got) < len(sent) {
-				err := r.receive(func(from netip.AddrPort, b []byte, each int) {
+				err := r.receive(func(from netip.AddrPort, _ netip.Addr, b []byte, each int) {
 					last := len(got)+len(b) == len(sent)
 					if from != x.LocalAddr().(*net.UDPAddr).AddrPort() {
 						t.Fatal(from)
@@ -53,9 +53,9 @@ func TestOffload(t *testing.T) {
 	}
 	// More than a device lets through at once, and than a datagram has: it goes in parts.
 	x.single.Store(false)
-	x.writeBatch(sent, 65000, to, room[:])
+	x.writeBatch(sent, 65000, to, netip.Addr{}, room[:])
 	n := 0
-	err := y.newReceiver(1).receive(func(_ netip.AddrPort, b []byte, _ int) { n += len(b) })
+	err := y.newReceiver(1).receive(func(_ netip.AddrPort, _ netip.Addr, b []byte, _ int) { n += len(b) })
 	if err != nil || n != len(sent) {
 		t.Errorf("%d bytes, %v", n, err)
 	}

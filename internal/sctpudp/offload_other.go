@@ -8,8 +8,8 @@ import (
 	"net/netip"
 )
 
-// offload returns c: batches are for Linux only.
-func offload(c *net.UDPConn) Conn { return c }
+// offload returns c: batches, and the choice of an address to send from, are for Linux only.
+func offload(c *net.UDPConn, _ bool) Conn { return c }
 
 func kernelHasSCTP() bool { return false }
 

@@ -61,6 +61,7 @@ func Open(network string, port uint16, addrs ...netip.Addr) (*Socket, error) {
 }
 
 func openAll(network string, port uint16, addrs []netip.Addr) (conns []Conn, err error) {
+	serves := port != 0 // who dials goes on if the system takes another address of this host
 	for _, addr := range addrs {
 		at := &net.UDPAddr{Port: int(port)}
 		if addr.IsValid() && !addr.IsUnspecified() {
@@ -75,7 +76,7 @@ func openAll(network string, port uint16, addrs []netip.Addr) (conns []Conn, err
 		// Associations share these buffers. A system that gives less gives what it has.
 		conn.SetReadBuffer(socketBuffer)
 		conn.SetWriteBuffer(socketBuffer)
-		conns = append(conns, offload(conn))
+		conns = append(conns, offload(conn, serves && !at.AddrPort().Addr().IsValid()))
 	}
 	return conns, nil
 }
@@ -180,7 +181,12 @@ const maxPacket = 1 << 16
 // everything ends.
 func (s *Socket) read(l *link) {
 	receiver := l.newReceiver(s.several)
-	take := func(from netip.AddrPort, b []byte, size int) { s.receive(l, from, b, size) }
+	take := func(from netip.AddrPort, local netip.Addr, b []byte, size int) {
+		if !local.IsValid() {
+			local = l.at()
+		}
+		s.receive(from, local, b, size)
+	}
 	pause := time.Duration(0)
 	for {
 		err := receiver.receive(take)
@@ -216,15 +222,16 @@ func (s *Socket) end() {
 	}
 }
 
-// receive takes packets of size bytes, of which the last may be shorter. Those of one association
-// that follow each other are answered together.
-func (s *Socket) receive(l *link, from netip.AddrPort, b []byte, size int) {
+// receive takes packets of size bytes, of which the last may be shorter, that came to an address of
+// this host, if that is known. Those of one association that follow each other are answered
+// together.
+func (s *Socket) receive(from netip.AddrPort, local netip.Addr, b []byte, size int) {
 	for len(b) > 0 {
 		n := min(size, len(b))
 		s.mu.Lock()
 		a := s.assocs[s.endpoint.Find(from, b[:n])]
 		if a == nil {
-			a = s.receiveStray(l, from, b[:n])
+			a = s.receiveStray(from, local, b[:n])
 			s.mu.Unlock()
 			if a != nil {
 				a.mu.Lock()
@@ -240,7 +247,7 @@ func (s *Socket) receive(l *link, from netip.AddrPort, b []byte, size int) {
 		now := s.now()
 		for first := b; len(b) > 0 && sameHeader(first, b); {
 			n := min(size, len(b))
-			a.core.Receive(now, from, l.at(), b[:n])
+			a.core.Receive(now, from, local, b[:n])
 			b = b[n:]
 		}
 		a.after()
@@ -256,11 +263,11 @@ func sameHeader(x, y []byte) bool {
 
 // receiveStray takes a packet that belongs to no association, and returns one that it makes. It is
 // called with mu held.
-func (s *Socket) receiveStray(l *link, from netip.AddrPort, packet []byte) *Assoc {
+func (s *Socket) receiveStray(from netip.AddrPort, local netip.Addr, packet []byte) *Assoc {
 	if s.used != nil && (len(packet) < 4 || s.used[binary.BigEndian.Uint16(packet[2:])] == 0) {
 		return nil // for another process
 	}
-	core := s.endpoint.Receive(s.now(), from, l.at(), packet)
+	core := s.endpoint.Receive(s.now(), from, local, packet)
 	for p, ok := s.endpoint.NextPacket(); ok; p, ok = s.endpoint.NextPacket() {
 		s.linkTo(p).write(p)
 	}
@@ -268,8 +275,8 @@ func (s *Socket) receiveStray(l *link, from netip.AddrPort, packet []byte) *Asso
 		return nil
 	}
 	a := s.add(core)
-	local, _ := core.Ports()
-	if l := s.ports[local]; l == nil || !l.offer(a) {
+	port, _ := core.Ports()
+	if l := s.ports[port]; l == nil || !l.offer(a) {
 		core.Abort("")
 		a.closed = true // nobody has seen it
 	}

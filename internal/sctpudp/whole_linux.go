@@ -6,6 +6,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/seed-41f70523/dtls-sctp/sctpcore"
 )
 
 // A whole has the packets of a socket leave with the Don't Fragment bit of IPv4, or without a
@@ -36,6 +38,20 @@ func (w *whole) fragmenting(f func() (int, error)) (int, error) {
 	}
 	n, err := f()
 	return n, errors.Join(err, w.set(unix.IP_PMTUDISC_PROBE))
+}
+
+// writeFrom sends a packet from the address p.From of this host, on a socket of a family.
+func (w *whole) writeFrom(family int, p sctpcore.Packet) {
+	write := func() (int, error) {
+		return 0, send(w.raw, family, p.Data, len(p.Data), p.To, p.From)
+	}
+	if p.MayFragment {
+		w.fragmenting(write)
+		return
+	}
+	w.mode.RLock()
+	defer w.mode.RUnlock()
+	write()
 }
 
 // set sets how packets go, for the families that the socket has.

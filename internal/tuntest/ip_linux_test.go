@@ -2,7 +2,11 @@ package tuntest_test
 
 import (
 	"errors"
+	"fmt"
+	"net"
 	"os"
+	"os/exec"
+	"strings"
 	"testing"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
@@ -85,5 +89,62 @@ func TestIPErrors(t *testing.T) {
 	_, err = sctpdtls.Dial("sctp+ip", "10.0.0.2:5868", c)
 	if e, ok := errtype.As[*sctpdtls.OptionError](err); !ok || e.Option != "UDPEncapPort" {
 		t.Error(err)
+	}
+}
+
+// TestAddressAsked: a host has several addresses on a link. A server that listens on all of them
+// answers each client from the one that it has asked, inside UDP and straight over IP.
+func TestAddressAsked(t *testing.T) {
+	for _, network := range []string{"sctp+udp", "sctp4+udp", "sctp6+udp", "sctp+ip", "sctp4+ip",
+		"sctp6+ip"} {
+		t.Run(network, func(t *testing.T) {
+			n := newNetwork(t, 1)
+			var addrs []string
+			if !strings.HasPrefix(network, "sctp6") {
+				addrs = append(addrs, "10.0.0.2", "10.0.0.22", "10.0.0.23")
+			}
+			if !strings.HasPrefix(network, "sctp4") {
+				addrs = append(addrs, "fd00::2", "fd00::22", "fd00::23")
+			}
+			var ln *sctpdtls.Listener
+			err := n.Hosts[1].Do(func() (err error) {
+				for _, addr := range []string{"10.0.0.22/24", "10.0.0.23/24", "fd00::22/64", "fd00::23/64"} {
+					out, err := exec.Command("ip", "addr", "add", addr, "dev", "tun0").CombinedOutput()
+					if err != nil {
+						return fmt.Errorf("%v: %s", err, out)
+					}
+				}
+				ln, err = sctpdtls.Listen(network, ":5868", config("server"))
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ln.Close()
+			for _, addr := range addrs {
+				var client *sctpdtls.Conn
+				err := n.Hosts[0].Do(func() (err error) {
+					client, err = sctpdtls.DialContext(t.Context(), network, net.JoinHostPort(addr, "5868"),
+						config("client"))
+					return err
+				})
+				if err != nil {
+					t.Fatalf("%s: %v", addr, err)
+				}
+				server, err := ln.AcceptConn(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				go echo(server)
+				if err := exchange(client); err != nil {
+					t.Errorf("%s: %v", addr, err)
+				}
+				if got, want := server.LocalAddr().String(), net.JoinHostPort(addr, "5868"); got != want {
+					t.Errorf("the server says that it is at %s, the client has asked %s", got, want)
+				}
+				client.Abort()
+				server.Abort()
+			}
+		})
 	}
 }
