@@ -74,7 +74,7 @@ func (p *program) doctor(ctx context.Context, addr string, o doctorOptions) erro
 	common := commonOptions{
 		cert: o.Cert, key: o.Key, ca: o.CA, transport: o.transport, timeout: o.timeout,
 	}
-	if o.transport != udp {
+	if o.transport == kernel {
 		tell(p.machine().Findings())
 	}
 	sctp := ills == 0

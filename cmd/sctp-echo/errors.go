@@ -29,6 +29,9 @@ func remedy(err error) string {
 	if _, ok := errtype.As[*sctpdtls.NoSCTPError](err); ok {
 		return "for the network sctp+udp give both ends -transport udp"
 	}
+	if _, ok := errtype.As[*sctpdtls.RawIPError](err); ok {
+		return "the network sctp is -transport kernel, sctp+udp is -transport udp at both ends"
+	}
 	if e, ok := errtype.As[*sctpdtls.MessageTooLargeError](err); ok {
 		return fmt.Sprintf("give -size %d or less, or the server -max-message %d",
 			cmp.Or(min(e.Limit, e.Own), sctpdtls.MaxMessageSize), e.Size)

@@ -89,6 +89,7 @@ func (o *commonOptions) flags(certUsage, caUsage, streamsUsage, ppidUsage, timeo
 const (
 	kernel = "kernel"
 	udp    = "udp"
+	ip     = "ip"
 )
 
 // udpPort is the UDP port for SCTP. RFC 6951, Section 5.1.
@@ -97,10 +98,11 @@ const udpPort = 9899
 func transportFlag(to *string) cli.Flag {
 	return &cli.StringFlag{
 		Name: "transport", Value: kernel, Destination: to,
-		Usage: "SCTP of the `kernel`, or udp for that of this program, inside UDP",
+		Usage: "SCTP of the `kernel`, or that of this program: udp for inside UDP, ip for straight " +
+			"over IP (Linux, with CAP_NET_RAW and no SCTP in the kernel)",
 		Validator: func(name string) error {
-			if name != kernel && name != udp {
-				return fmt.Errorf("no transport %q: kernel or udp", name)
+			if name != kernel && name != udp && name != ip {
+				return fmt.Errorf("no transport %q: kernel, udp or ip", name)
 			}
 			return nil
 		},
@@ -114,12 +116,21 @@ func (o *commonOptions) network() string {
 		return plain
 	case o.transport == udp:
 		return "sctp+udp"
+	case o.transport == ip:
+		return "sctp+ip"
 	}
 	return "sctp"
 }
 
 // config returns what both roles share, and the CAs of -ca, or nil without it. keyLog may be nil.
 func (o *commonOptions) config(keyLog *os.File) (*sctpdtls.Config, *x509.CertPool, error) {
+	switch {
+	case o.plain && (o.transport == udp || o.transport == ip):
+		return nil, nil, command.Usagef("-plain is over SCTP of the kernel: leave -transport %s out",
+			o.transport)
+	case o.transport == ip && o.udpEncap != 0:
+		return nil, nil, command.Usagef("-udp-encap is a port of UDP, which -transport ip does not have")
+	}
 	config := &sctpdtls.Config{
 		NextProtos:       o.alpn,
 		PPID:             o.ppid,

@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,12 +22,20 @@ import (
 // machine has. It returns what all have said, the server last.
 func overUDP(t *testing.T, serve []string, clients ...[]string) (said []string) {
 	t.Helper()
-	dir := certsIn(t)
 	port := freeUDPPort(t)
+	return over(t, []string{"-transport", "udp", "-udp-encap", port}, ", UDP port "+port, serve,
+		clients...)
+}
+
+// over does so with these options at both ends, of which the server says something.
+func over(t *testing.T, transport []string, says string, serve []string,
+	clients ...[]string) (said []string) {
+	t.Helper()
+	dir := certsIn(t)
 	args := func(command, who string, more ...string) []string {
-		return append([]string{"sctp-echo", command, "-transport", "udp", "-udp-encap", port,
-			"-cert", filepath.Join(dir, who+".pem"), "-key", filepath.Join(dir, who+"-key.pem"),
-			"-ca", filepath.Join(dir, "ca.pem")}, append(more, "127.0.0.1:5868")...)
+		return slices.Concat([]string{"sctp-echo", command, "-cert", filepath.Join(dir, who+".pem"),
+			"-key", filepath.Join(dir, who+"-key.pem"), "-ca", filepath.Join(dir, "ca.pem")}, transport,
+			more, []string{"127.0.0.1:5868"})
 	}
 	nothing := func(string) string { return "" }
 	in, out := io.Pipe()
@@ -36,7 +47,7 @@ func overUDP(t *testing.T, serve []string, clients ...[]string) (said []string) 
 	}()
 	first := make([]byte, 100)
 	n, err := in.Read(first)
-	if want := "listening on 127.0.0.1:5868, UDP port " + port + "\n"; string(first[:n]) != want {
+	if want := "listening on 127.0.0.1:5868" + says + "\n"; string(first[:n]) != want {
 		t.Fatalf("the server says %q, %v, want %q", first[:n], err, want)
 	}
 	rest := make(chan string, 1)
@@ -57,6 +68,38 @@ func overUDP(t *testing.T, serve []string, clients ...[]string) (said []string) 
 // TestTransportUDP has server and client meet over SCTP of their own.
 func TestTransportUDP(t *testing.T) {
 	said := overUDP(t, []string{"-once", "1"},
+		[]string{"connect", "-streams", "4", "-count", "40", "-size", "16384"})
+	for i, want := range []string{
+		"status 0... from 127.0.0.1:...40 sent, 40 received, 0 lost, 0 wrong",
+		"status 0...closed by the client",
+	} {
+		wantSaid(t, said[i], want)
+	}
+}
+
+// TestTransportIP has them meet straight over IP, where that is allowed; elsewhere the error says what
+// is missing, and what to do.
+func TestTransportIP(t *testing.T) {
+	_, err := os.Stat("/proc/sys/net/sctp")
+	missing := ""
+	switch {
+	case runtime.GOOS != "linux":
+		missing = "-transport udp at both ends"
+	case err == nil:
+		missing = "the kernel's SCTP is loaded...unload the module sctp...-transport kernel"
+	case os.Geteuid() != 0:
+		missing = "CAP_NET_RAW...-transport udp at both ends"
+	}
+	if missing != "" {
+		status, _, stderr := runCommand(t, "serve", "-psk", strings.Repeat("00", 16), "-transport", "ip",
+			"127.0.0.1:5868")
+		if status != exitNoConnection {
+			t.Errorf("status %d", status)
+		}
+		wantOneLine(t, stderr, missing)
+		return
+	}
+	said := over(t, []string{"-transport", "ip"}, "", []string{"-once", "1"},
 		[]string{"connect", "-streams", "4", "-count", "40", "-size", "16384"})
 	for i, want := range []string{
 		"status 0... from 127.0.0.1:...40 sent, 40 received, 0 lost, 0 wrong",
