@@ -148,9 +148,9 @@ func (a *Assoc) addPaths(from netip.AddrPort, local netip.Addr, listed []netip.A
 	}
 }
 
-// inScope reports whether addr, which a peer with the address "from" lists, can be an address of the
-// peer. A loopback or link-local address would be one of this host or of a neighbor, and HEARTBEATs
-// would be sent there, to a UDP port that the peer chooses.
+// inScope reports whether addr, which a peer with the address "from" lists, can be an address of
+// the peer. A loopback or link-local address would be one of this host or of a neighbor, and
+// HEARTBEATs would be sent there, to a UDP port that the peer chooses.
 func inScope(addr, from netip.Addr) bool {
 	return (!addr.IsLoopback() || from.IsLoopback()) &&
 		(!addr.IsLinkLocalUnicast() || from.IsLinkLocalUnicast() || from.IsLoopback())

@@ -57,7 +57,8 @@ func TestAddressCamping(t *testing.T) {
 	}
 }
 
-// TestConfirmedAddressRestarts: an address that has answered is the peer's, which may restart there.
+// TestConfirmedAddressRestarts: an address that has answered is the peer's, which can restart
+// there.
 func TestConfirmedAddressRestarts(t *testing.T) {
 	p := twoPaths(t, nil)
 	p.confirm()
@@ -127,8 +128,8 @@ func TestAddressBombing(t *testing.T) {
 	}
 }
 
-// TestScopeOfAddresses: a peer cannot have packets sent to this host itself, or to its neighbors, at
-// a UDP port of its choice.
+// TestScopeOfAddresses: a peer cannot have packets sent to this host itself, or to its neighbors,
+// at a UDP port of its choice.
 func TestScopeOfAddresses(t *testing.T) {
 	const (
 		loopback  = "0005 0008 7f000001 0006 0014 00000000000000000000000000000001"

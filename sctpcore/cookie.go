@@ -25,9 +25,9 @@ type stateCookie struct {
 	peer      initChunk      // the peer's INIT
 }
 
-// tieTags identify an association in a cookie that may restart it. They are random numbers, not the
-// verification tags: the peer can read the cookie, and may be a host that has got the address of the
-// peer of that association. See RFC 9260, Section 5.2.2, and RFC 5062, Section 3.3.
+// tieTags identify an association in a cookie that may restart it. They are random numbers, not
+// the verification tags: the peer can read the cookie, and may be a host that has got the address
+// of the peer of that association. See RFC 9260, Section 5.2.2, and RFC 5062, Section 3.3.
 type tieTags struct{ local, peer uint32 }
 
 // tie returns the tie-tags of the association. They are zero if there are no random numbers.

@@ -224,9 +224,9 @@ func (a *Assoc) heartbeatTimeout(p *path, now time.Duration) {
 	}
 }
 
-// verifyPath sends a HEARTBEAT to an unconfirmed address, or schedules it: HB.Max.Burst is 1, so one
-// such address gets one in each RTO, first those that have got fewer. A peer may list addresses of
-// other hosts. See RFC 9260, Section 5.4, and RFC 5062, Section 6.
+// verifyPath sends a HEARTBEAT to an unconfirmed address, or schedules it: HB.Max.Burst is 1, so
+// one such address gets one in each RTO, first those that have got fewer. A peer may list addresses
+// of other hosts. See RFC 9260, Section 5.4, and RFC 5062, Section 6.
 func (a *Assoc) verifyPath(p *path, now time.Duration) {
 	if now < a.verifyAt {
 		p.heartbeatAt = a.verifyAt

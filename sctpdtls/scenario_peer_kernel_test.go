@@ -310,8 +310,8 @@ func (c *badConn) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
 
 func (c *badConn) addr() netip.AddrPort { return c.LocalAddr().(*net.UDPAddr).AddrPort() }
 
-// flush waits until receive has seen all that has arrived, unless the socket is closed. What it sends
-// for that is lost if the receive buffer is full.
+// flush waits until receive has seen all that has arrived, unless the socket is closed. What it
+// sends for that is lost if the receive buffer is full.
 func (c *badConn) flush() {
 	c.round++
 	for again := time.NewTicker(10 * time.Millisecond); ; {

@@ -77,8 +77,8 @@ func TestTransportUDP(t *testing.T) {
 	}
 }
 
-// TestTransportIP has them meet straight over IP, where that is allowed; elsewhere the error says what
-// is missing, and what to do.
+// TestTransportIP has them meet straight over IP, where that is allowed; elsewhere the error says
+// what is missing, and what to do.
 func TestTransportIP(t *testing.T) {
 	_, err := os.Stat("/proc/sys/net/sctp")
 	missing := ""

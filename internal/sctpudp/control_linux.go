@@ -36,7 +36,7 @@ func appendSegment(b []byte, size uint16) []byte {
 }
 
 // appendSource says from which address of this host packets are to leave, on a socket of a family:
-// a struct in_pktinfo, ip(7), or a struct in6_pktinfo, ipv6(7). The interface is left to the system.
+// a struct in_pktinfo, ip(7), or a struct in6_pktinfo, ipv6(7). The system chooses the interface.
 func appendSource(b []byte, family int, from netip.Addr) []byte {
 	if family == unix.AF_INET {
 		var data [12]byte

@@ -55,7 +55,8 @@ func TestOffload(t *testing.T) {
 	x.single.Store(false)
 	x.writeBatch(sent, 65000, to, netip.Addr{}, room[:])
 	n := 0
-	err := y.newReceiver(1).receive(func(_ netip.AddrPort, _ netip.Addr, b []byte, _ int) { n += len(b) })
+	count := func(_ netip.AddrPort, _ netip.Addr, b []byte, _ int) { n += len(b) }
+	err := y.newReceiver(1).receive(count)
 	if err != nil || n != len(sent) {
 		t.Errorf("%d bytes, %v", n, err)
 	}
