@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// What follows are attacks: RFC 5062, RFC 9260, Section 12, and what a peer could do to our memory.
+// This file tests attacks: those of RFC 5062 and of RFC 9260, Section 12, and attacks on memory.
 
-// TestOptimisticAck: who acknowledges what was never sent wants us to send faster. RFC 5062,
-// Section 8.
+// TestOptimisticAck checks that a peer cannot speed up the sender by acknowledging what was never
+// sent. See RFC 5062, Section 8.
 func TestOptimisticAck(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -45,7 +45,8 @@ func TestOptimisticAck(t *testing.T) {
 	}
 }
 
-// TestAckSplitting: many SACKs for little data open the window by that data only. Section 7.2.1.
+// TestAckSplitting checks that many SACKs for little data open the congestion window by the amount
+// of that data only. See RFC 9260, Section 7.2.1.
 func TestAckSplitting(t *testing.T) {
 	p := acceptPeer(t, &Config{MaxBurst: 100})
 	for range 300 {
@@ -54,7 +55,7 @@ func TestAckSplitting(t *testing.T) {
 	for p.next() != "" {
 	}
 	start := p.assoc.Paths(nil)[0].Window
-	for i := range 38 { // a packet's worth
+	for i := range 38 { // one packet
 		p.sack(i, 65536, "")
 	}
 	if w := p.assoc.Paths(nil)[0].Window; w > start+38*32 {
@@ -62,8 +63,8 @@ func TestAckSplitting(t *testing.T) {
 	}
 }
 
-// TestAmplification: what a stranger sends is answered by one packet at most, which is not much
-// longer.
+// TestAmplification checks that a packet from a stranger is answered with at most one packet, which
+// is not much longer.
 func TestAmplification(t *testing.T) {
 	p := newTestPeer(t, &Config{Auth: true, PartialReliability: true})
 	p.listen()
@@ -96,7 +97,7 @@ func TestAmplification(t *testing.T) {
 	}
 }
 
-// TestHeartbeatFlood: heartbeats that come before one is answered cost no memory.
+// TestHeartbeatFlood checks that heartbeats that arrive before one is answered use no memory.
 func TestHeartbeatFlood(t *testing.T) {
 	p := acceptPeer(t, nil)
 	for i := range 1000 {
@@ -105,7 +106,7 @@ func TestHeartbeatFlood(t *testing.T) {
 	p.want("HEARTBEAT-ACK 00010008000003e7")
 }
 
-// TestErrorFlood: nor do errors, nor chunks that are to be reported.
+// TestErrorFlood checks that errors, and chunks that must be reported, use no memory.
 func TestErrorFlood(t *testing.T) {
 	p := acceptPeer(t, nil)
 	for range 10000 {
@@ -122,7 +123,7 @@ func TestErrorFlood(t *testing.T) {
 	p.wantNothing("one packet is enough")
 }
 
-// TestMemory: whatever a peer sends, this side keeps no more than eight times the window.
+// TestMemory checks that a peer cannot make this side store more than eight times the window.
 func TestMemory(t *testing.T) {
 	const window, messages = 16384, 4000
 	for _, test := range []struct {
@@ -162,8 +163,8 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// TestForger: someone in the middle changes packets and makes the checksum right again. Where
-// every chunk that matters is authenticated, nothing that was changed is read, and nothing is lost.
+// TestForger has an attacker on the path change packets and correct the checksum. If every relevant
+// chunk is authenticated, no changed data is read, and nothing is lost.
 func TestForger(t *testing.T) {
 	config := &Config{Auth: true, AuthChunks: []byte{chunkData, chunkSack, chunkHeartbeat,
 		chunkHeartbeatAck, chunkAbort, chunkShutdown,
@@ -206,8 +207,8 @@ func TestForger(t *testing.T) {
 	}
 }
 
-// TestReplay: packets of before, sent again, change nothing: also those of an association that is
-// over.
+// TestReplay checks that replayed packets have no effect, including those of an earlier
+// association.
 func TestReplay(t *testing.T) {
 	n := newSimNet(t, 8)
 	c, s := n.pair(&Config{Auth: true}, &Config{Auth: true}, 1)
@@ -235,8 +236,8 @@ func TestReplay(t *testing.T) {
 	n.check()
 }
 
-// TestProbesAreFew: a peer that acknowledges all but the probes of packet sizes costs no more than
-// a search each ten minutes, and keeps packets small. RFC 8899, Section 5.1.1.
+// TestProbesAreFew checks that a peer that acknowledges everything but probes causes at most one
+// search every ten minutes, and that packets stay small. See RFC 8899, Section 5.1.1.
 func TestProbesAreFew(t *testing.T) {
 	p := acceptPeer(t, &Config{MaxMTU: 1472})
 	probes, end := 0, p.now+time.Hour
@@ -251,15 +252,15 @@ func TestProbesAreFew(t *testing.T) {
 		p.now = p.assoc.NextTimeout()
 		p.sleep(0)
 	}
-	const searches, sizes = 7, 5 // 1472, and halfway four times
+	const searches, sizes = 7, 5 // 1472, and four bisections
 	p.wantMTU(1232)
 	if p.wantState(StateEstablished); probes < searches || probes > searches*sizes*maxProbes {
 		t.Errorf("%d probes in an hour", probes)
 	}
 }
 
-// TestPeersProbe: a probe of the peer is answered with what its HEARTBEAT brought and no more. RFC
-// 8899, Section 6.2.1.2.
+// TestPeersProbe checks that the answer to a peer's probe returns the HEARTBEAT's information and
+// nothing else. See RFC 8899, Section 6.2.1.2.
 func TestPeersProbe(t *testing.T) {
 	p := acceptPeer(t, nil)
 	for range 3 {

@@ -11,9 +11,9 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/authchunk"
 )
 
-// What follows is RFC 4895, with literal packets of a peer that wants DATA authenticated.
+// This file tests RFC 4895 with literal packets from a peer that requires DATA to be authenticated.
 
-// authPeer is an established association with SCTP-AUTH.
+// authPeer returns an established association with SCTP-AUTH.
 func authPeer(t *testing.T, config *Config) *testPeer {
 	t.Helper()
 	p := newTestPeer(t, config)
@@ -26,7 +26,8 @@ func authPeer(t *testing.T, config *Config) *testPeer {
 	return p
 }
 
-// associationKey is computed from what went over the wire. RFC 4895, Section 6.1.
+// associationKey computes the association shared key from the exchanged packets. See RFC 4895,
+// Section 6.1.
 func (p *testPeer) associationKey(secret string) []byte {
 	peer, err := authchunk.ParseParams(unhex(peerAuth))
 	if err != nil {
@@ -35,7 +36,7 @@ func (p *testPeer) associationKey(secret string) []byte {
 	return authchunk.AssociationKey([]byte(secret), p.core.auth.KeyVector(), peer.KeyVector())
 }
 
-// signed puts an AUTH chunk before chunks.
+// signed returns an AUTH chunk followed by the chunks.
 func (p *testPeer) signed(id authchunk.HMACID, key uint16, secret string, chunks ...[]byte) []byte {
 	var all []byte
 	for _, c := range chunks {
@@ -44,7 +45,7 @@ func (p *testPeer) signed(id authchunk.HMACID, key uint16, secret string, chunks
 	return append(authchunk.AppendAuth(nil, id, key, p.associationKey(secret), all), all...)
 }
 
-// verifyLast checks the AUTH chunk of the packet that the core sent last.
+// verifyLast verifies the AUTH chunk of the last packet from the core.
 func (p *testPeer) verifyLast(secret string) {
 	p.t.Helper()
 	for chunks := p.last[headerLen:]; len(chunks) > 0; {
@@ -79,7 +80,7 @@ func TestAuthAgreed(t *testing.T) {
 	p.want("SHUTDOWN-ACK")
 }
 
-// TestNoAuth: a peer without SCTP-AUTH is accepted, and the user is told.
+// TestNoAuth checks that a peer without SCTP-AUTH is accepted, and that an event reports it.
 func TestNoAuth(t *testing.T) {
 	p := acceptPeer(t, &Config{Auth: true})
 	p.wantEvent(EventNoAuth)
@@ -90,7 +91,8 @@ func TestNoAuth(t *testing.T) {
 	}
 }
 
-// TestAuthDemanded: chunks that we list are discarded without AUTH. Section 6.3.
+// TestAuthDemanded checks that chunks which this side lists are discarded without AUTH. See RFC
+// 4895, Section 6.3.
 func TestAuthDemanded(t *testing.T) {
 	p := authPeer(t, &Config{Auth: true})
 	p.raw(p.core.tag, data(1000, whole, 0, 0, "forged"))
@@ -107,7 +109,8 @@ func TestAuthDemanded(t *testing.T) {
 	p.wantRead("0:hello", "0:sha1", "0:both")
 }
 
-// TestAuthWrong: a packet whose AUTH chunk is wrong is discarded from there on. Section 6.3.
+// TestAuthWrong checks that a packet is discarded from a wrong AUTH chunk on. See RFC 4895, Section
+// 6.3.
 func TestAuthWrong(t *testing.T) {
 	d := data(1000, whole, 0, 0, "hello")
 	for _, test := range []struct {
@@ -153,9 +156,9 @@ func TestAuthWrong(t *testing.T) {
 	p.want("ERROR unsupported HMAC identifier 0002")
 }
 
-// TestAuthKeys: keys bind when a message is handed over; different keys never share a packet; a
-// retransmission keeps its key, also when that has been deleted. RFC 6458, Section 8.1.18, and
-// Linux.
+// TestAuthKeys checks that a message is bound to the key that is active when it is passed to Send,
+// that a packet never contains chunks of different keys, and that a retransmission uses the same
+// key even if it was deleted. See RFC 6458, Section 8.1.18. Linux behaves in the same way.
 func TestAuthKeys(t *testing.T) {
 	p := authPeer(t, &Config{Auth: true})
 	p.write("zero", Info{})
@@ -178,7 +181,7 @@ func TestAuthKeys(t *testing.T) {
 		"AUTH key 1 HMAC-SHA-256 | DATA +1 stream 0 ssn 1 EB \"one\" | DATA +2 stream 0 ssn 2 EB " +
 			"\"one too\"")
 	p.sack(0, 65536, "")
-	// Key 0 is deleted for what comes in.
+	// Key 0 no longer authenticates received packets.
 	p.raw(p.core.tag, p.signed(authchunk.HMACSHA256, 0, "", data(1000, whole, 0, 0, "x")))
 	p.wantNothing("key 0 is deleted")
 	p.raw(p.core.tag, p.signed(authchunk.HMACSHA256, 1, "one", data(1000, whole, 0, 0, "x")))
@@ -195,7 +198,7 @@ func (p *testPeer) set(id uint16, secret string) {
 	}
 }
 
-// TestAuthKeyStates: RFC 6458, Sections 8.1.18 and 8.3.3 to 8.3.5, 6.1.8.
+// TestAuthKeyStates tests RFC 6458, Sections 6.1.8, 8.1.18 and 8.3.3 to 8.3.5.
 func TestAuthKeyStates(t *testing.T) {
 	p := authPeer(t, &Config{Auth: true})
 	a := p.assoc
@@ -228,7 +231,7 @@ func TestAuthKeyStates(t *testing.T) {
 	if err := a.SetActiveAuthKey(0); !errors.Is(err, ErrKey) {
 		t.Error(err)
 	}
-	// EventNewKey comes before each message under a key that is not the active one.
+	// EventNewKey precedes each message under a key that is not the active one.
 	p.raw(p.core.tag, p.signed(authchunk.HMACSHA256, 1, "one", data(1000, whole, 0, 0, "x")))
 	p.wantRead("0:x")
 	if err := a.SetAuthKey(2, []byte("two")); err != nil {
@@ -258,8 +261,8 @@ func TestAuthKeyStates(t *testing.T) {
 	}
 }
 
-// TestTakeRepeated: under the key that was narrowed, only what has arrived before is acknowledged
-// again.
+// TestTakeRepeated checks that under the restricted key, only data that has arrived before is
+// acknowledged again.
 func TestTakeRepeated(t *testing.T) {
 	p := authPeer(t, &Config{Auth: true, PartialReliability: true})
 	p.set(1, "one")
@@ -293,8 +296,8 @@ func TestTakeRepeated(t *testing.T) {
 	p.wantRead("0:again")
 }
 
-// TestAuthOnlyWhatIsListed: control chunks that the peer does not list stand before AUTH, so that a
-// peer without the key reads them.
+// TestAuthOnlyWhatIsListed checks that control chunks which the peer does not list precede AUTH, so
+// that a peer without the key can process them.
 func TestAuthOnlyWhatIsListed(t *testing.T) {
 	p := authPeer(t, &Config{Auth: true})
 	p.raw(p.core.tag, p.signed(authchunk.HMACSHA256, 0, "", data(1000, whole, 0, 0, "x")))
@@ -303,8 +306,8 @@ func TestAuthOnlyWhatIsListed(t *testing.T) {
 	p.verifyLast("")
 }
 
-// TestAuthCookieEcho: a listener that lists COOKIE ECHO builds no association without it. Section
-// 6.3.
+// TestAuthCookieEcho checks that a listener that lists COOKIE ECHO creates no association from an
+// unauthenticated one. See RFC 4895, Section 6.3.
 func TestAuthCookieEcho(t *testing.T) {
 	p := newTestPeer(t, &Config{Auth: true, AuthChunks: []byte{chunkData, chunkCookieEcho}})
 	p.listen()
@@ -326,8 +329,8 @@ func TestAuthCookieEcho(t *testing.T) {
 	p.want("COOKIE-ACK")
 }
 
-// TestAuthVectors: the key vectors are compared as numbers, and are the same for both ends. Section
-// 6.1.
+// TestAuthVectors checks that the key vectors are compared as numbers, so that both ends use the
+// same order. See RFC 4895, Section 6.1.
 func TestAuthVectors(t *testing.T) {
 	for seed := range uint64(20) {
 		n := newSimNet(t, seed)
@@ -339,7 +342,7 @@ func TestAuthVectors(t *testing.T) {
 	}
 }
 
-// TestAuthLateKey: what comes under a key that is not known yet is not lost for good.
+// TestAuthLateKey checks that data under a key that is not known yet is delivered later.
 func TestAuthLateKey(t *testing.T) {
 	n := newSimNet(t, 3)
 	c, s := n.pair(&Config{Auth: true}, &Config{Auth: true}, 1)
@@ -362,7 +365,7 @@ func TestAuthLateKey(t *testing.T) {
 	n.until(10*time.Second, func() bool { return len(s.got) == 1 })
 }
 
-// TestAuthRestart: a restart brings new vectors, and the keys stay.
+// TestAuthRestart checks that a restart keeps the shared keys and uses new key vectors.
 func TestAuthRestart(t *testing.T) {
 	p := authPeer(t, &Config{Auth: true})
 	p.set(1, "one")
@@ -385,7 +388,7 @@ func TestAuthRestart(t *testing.T) {
 	p.verifyLast("one")
 }
 
-// TestAuthSecretsAreWiped once nothing needs them.
+// TestAuthSecretsAreWiped checks that secrets are overwritten when nothing needs them.
 func TestAuthSecretsAreWiped(t *testing.T) {
 	p := authPeer(t, &Config{Auth: true})
 	p.set(1, "secret one")

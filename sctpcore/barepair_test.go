@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A barePair is two associations without a network: packets go over at once.
+// A barePair is two associations without a network: packets are delivered immediately.
 type barePair struct {
 	a, b    *Assoc
 	buf     []byte
@@ -77,7 +77,7 @@ func (p *barePair) move(from, to *Assoc, index int) (moved bool) {
 	}
 }
 
-// send sends a message and has it read.
+// send sends a message and reads it at the other end.
 func (p *barePair) send(t testing.TB, msg []byte) {
 	p.now += time.Microsecond
 	if err := p.a.Send(p.now, msg, Info{}); err != nil {

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// What follows is RFC 9260, Section 5.2: INIT and COOKIE ECHO while there is an association.
+// This file tests RFC 9260, Section 5.2: INIT and COOKIE ECHO on an existing association.
 
-// TestBothBegin: both ends send INIT: Section 5.2.1 and Section 5.2.4, action B.
+// TestBothBegin has both ends send INIT. See RFC 9260, Section 5.2.1, and Section 5.2.4, action B.
 func TestBothBegin(t *testing.T) {
 	p := newTestPeer(t, nil)
 	p.connect()
@@ -30,7 +30,7 @@ func TestBothBegin(t *testing.T) {
 	p.want("DATA +0 stream 0 ssn 0 EB \"x\"")
 }
 
-// TestBothBeginLater is the same in COOKIE-ECHOED: action D.
+// TestBothBeginLater does the same in COOKIE-ECHOED. See RFC 9260, Section 5.2.4, action D.
 func TestBothBeginLater(t *testing.T) {
 	p := newTestPeer(t, nil)
 	p.connect()
@@ -47,7 +47,7 @@ func TestBothBeginLater(t *testing.T) {
 	p.wantNothing("the association is up already")
 }
 
-// TestSimultaneousOpen has two cores begin at once.
+// TestSimultaneousOpen has two cores connect to each other at the same time.
 func TestSimultaneousOpen(t *testing.T) {
 	for seed := range uint64(50) {
 		n := newSimNet(t, seed)
@@ -79,8 +79,7 @@ func TestSimultaneousOpen(t *testing.T) {
 	}
 }
 
-// restartPeer is an established association whose peer sends INIT again, as if it had lost
-// everything.
+// restartPeer returns an established association whose peer sends INIT again, as after a reboot.
 func restartPeer(t *testing.T, config *Config) (p *testPeer, oldTag uint32) {
 	t.Helper()
 	p = acceptPeer(t, config)
@@ -91,7 +90,7 @@ func restartPeer(t *testing.T, config *Config) (p *testPeer, oldTag uint32) {
 	return p, oldTag
 }
 
-// TestRestart: Section 5.2.2 and Section 5.2.4, action A.
+// TestRestart tests RFC 9260, Section 5.2.2, and Section 5.2.4, action A.
 func TestRestart(t *testing.T) {
 	p, oldTag := restartPeer(t, nil)
 	p.write("lost", Info{})
@@ -104,8 +103,8 @@ func TestRestart(t *testing.T) {
 	if p.core.tag == oldTag {
 		t.Fatal("the new association has the tag of the old one")
 	}
-	// Tag 0xaaaa is the peer's once more, which the table of Section 5.2.4 does not know: it is
-	// another one for us.
+	// The peer uses tag 0xaaaa again. The table of Section 5.2.4 does not mention this case; our
+	// own tag is a new one.
 	p.raw(p.core.tag, chunkOf(chunkCookieEcho, 0, p.cookie))
 	p.wantNothing("the peer's tag is as it was")
 	p.wantState(StateEstablished)
@@ -118,7 +117,7 @@ func TestRestart(t *testing.T) {
 	if got := p.next(); got != "tag bbbb | COOKIE-ACK | SACK 5000" {
 		t.Fatal(got)
 	}
-	if !p.assoc.Restarted() { // though the event comes behind what was not read
+	if !p.assoc.Restarted() { // although the event waits for the unread message
 		t.Error("not restarted")
 	}
 	p.wantRead("0:old")
@@ -134,13 +133,14 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// TestRestartRefused: Config.RefuseRestart.
+// TestRestartRefused tests Config.RefuseRestart.
 func TestRestartRefused(t *testing.T) {
 	p, _ := restartPeer(t, &Config{RefuseRestart: true})
 	p.wantNothing("INIT is ignored")
 }
 
-// TestRestartWithNewAddress: Section 5.2.2; RFC 5062, Section 5: an association is not taken over.
+// TestRestartWithNewAddress checks that a restart cannot take over an association from a new
+// address. See RFC 9260, Section 5.2.2, and RFC 5062, Section 5.
 func TestRestartWithNewAddress(t *testing.T) {
 	p := acceptPeer(t, nil)
 	p.raw(0, peerChunk(chunkInit, 0, "0000bbbb"+peerInit[8:]+"0005 0008 0a000909"))
@@ -151,7 +151,8 @@ func TestRestartWithNewAddress(t *testing.T) {
 	p.wantState(StateEstablished)
 }
 
-// TestRestartWithoutAuth: what was authenticated is not given up for what is not.
+// TestRestartWithoutAuth checks that a restart without SCTP-AUTH does not replace an authenticated
+// association.
 func TestRestartWithoutAuth(t *testing.T) {
 	p := newTestPeer(t, &Config{Auth: true})
 	p.listen()
@@ -169,7 +170,8 @@ func TestRestartWithoutAuth(t *testing.T) {
 	}
 }
 
-// TestOldCookie: the cookie of a handshake that is over. Section 5.2.4, action C.
+// TestOldCookie checks that a cookie of an earlier handshake is discarded. See RFC 9260, Section
+// 5.2.4, action C.
 func TestOldCookie(t *testing.T) {
 	p := newTestPeer(t, nil)
 	p.listen()
@@ -184,7 +186,8 @@ func TestOldCookie(t *testing.T) {
 	p.wantNothing("it belongs to another handshake")
 }
 
-// TestInitWhileShuttingDown: Section 9.2: in SHUTDOWN-ACK-SENT an INIT is answered by SHUTDOWN ACK.
+// TestInitWhileShuttingDown checks that SHUTDOWN ACK answers an INIT in SHUTDOWN-ACK-SENT. See RFC
+// 9260, Section 9.2.
 func TestInitWhileShuttingDown(t *testing.T) {
 	p := acceptPeer(t, nil)
 	p.send(chunkShutdown, 0, fmt.Sprintf("%08x", p.core.tsn-1))
@@ -194,7 +197,8 @@ func TestInitWhileShuttingDown(t *testing.T) {
 	p.wantState(StateShutdownAckSent)
 }
 
-// TestPeerGone: a peer that knows nothing of the association answers with the T bit. Section 8.4.
+// TestPeerGone has a peer that does not know the association answer with the T bit. See RFC 9260,
+// Section 8.4.
 func TestPeerGone(t *testing.T) {
 	p := acceptPeer(t, nil)
 	p.write("x", Info{})
@@ -206,8 +210,8 @@ func TestPeerGone(t *testing.T) {
 	}
 }
 
-// TestRebootedPeer: a host forgets everything and begins again from the same port, over a network
-// that loses packets. The other end's association goes on with it.
+// TestRebootedPeer has a host reboot and connect again from the same port, over a lossy network.
+// The other end's association continues with it.
 func TestRebootedPeer(t *testing.T) {
 	for seed := range uint64(40) {
 		n := newSimNet(t, seed)
@@ -230,7 +234,7 @@ func TestRebootedPeer(t *testing.T) {
 		again := n.hosts[0].add(a)
 		again.flush()
 		n.until(300e9, func() bool { return a.State() == StateEstablished })
-		end := s // the old association, unless an ABORT of the rebooted host has ended it
+		end := s // the old association, unless an ABORT from the rebooted host ended it
 		n.until(300e9, func() bool {
 			end = n.hosts[1].ends[len(n.hosts[1].ends)-1]
 			return s.has(EventRestart) || end != s && end.assoc.State() == StateEstablished

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestCookieKeyChanges: a key signs for an hour and is accepted for another, and nothing else is.
-// RFC 9260, Section 5.1.3.
+// TestCookieKeyChanges checks that a key signs for an hour, and is accepted for another hour only.
+// See RFC 9260, Section 5.1.3.
 func TestCookieKeyChanges(t *testing.T) {
 	e, err := NewEndpoint(rand.Reader)
 	if err != nil {
@@ -24,7 +24,7 @@ func TestCookieKeyChanges(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		now  time.Duration
-		want bool // whether the first cookie is good
+		want bool // whether the first cookie is accepted
 	}{{time.Hour - 1, true}, {time.Hour, true}, {2*time.Hour - 1, true}, {2 * time.Hour, false}} {
 		latest := at(tt.now)
 		if _, ok := k.open(latest); !ok {

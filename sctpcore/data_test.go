@@ -8,9 +8,10 @@ import (
 	"time"
 )
 
-// What follows is about DATA that arrives: RFC 9260, Sections 3.3.1, 6.2 and 6.5 to 6.9.
+// This file tests received DATA chunks: RFC 9260, Sections 3.3.1, 6.2 and 6.5 to 6.9.
 
-// TestDelayedSack: for every second packet, or after 200 ms. Section 6.2.
+// TestDelayedSack checks that a SACK is sent for every second packet, or after 200 ms. See RFC
+// 9260, Section 6.2.
 func TestDelayedSack(t *testing.T) {
 	p := acceptPeer(t, nil)
 	p.raw(p.core.tag, data(1000, whole, 0, 0, "a"))
@@ -28,7 +29,7 @@ func TestDelayedSack(t *testing.T) {
 	p.wantRead("0:a", "0:b", "0:c", "0:d", "0:e")
 }
 
-// TestSackGoesAlong: a delayed SACK goes with DATA. Section 6.2.
+// TestSackGoesAlong checks that a delayed SACK is bundled with DATA. See RFC 9260, Section 6.2.
 func TestSackGoesAlong(t *testing.T) {
 	p := acceptPeer(t, nil)
 	p.raw(p.core.tag, data(1000, whole, 0, 0, "a"))
@@ -40,7 +41,7 @@ func TestSackGoesAlong(t *testing.T) {
 	p.wantNothing("it is acknowledged")
 }
 
-// TestImmediateSack: RFC 7053; Section 6.2 on gaps and duplicates.
+// TestImmediateSack tests RFC 7053, and RFC 9260, Section 6.2, on gaps and duplicates.
 func TestImmediateSack(t *testing.T) {
 	p := acceptPeer(t, nil)
 	p.raw(p.core.tag, data(1000, whole, 0, 0, "a"))
@@ -64,7 +65,7 @@ func TestImmediateSack(t *testing.T) {
 	}
 }
 
-// TestMissing counts as Linux's sstat_penddata.
+// TestMissing checks that Missing counts like Linux's sstat_penddata.
 func TestMissing(t *testing.T) {
 	p := acceptPeer(t, nil)
 	for _, tsn := range []uint32{1000, 1001, 1003, 1004, 1070, 1200} {
@@ -76,8 +77,8 @@ func TestMissing(t *testing.T) {
 	p.want("SACK 1001 gap 2-3 gap 69-69 gap 199-199")
 }
 
-// TestOrder: each stream is in order by itself, and unordered messages wait for nothing. Section
-// 6.6.
+// TestOrder checks that each stream is delivered in order, independently of the others, and that
+// unordered messages are delivered immediately. See RFC 9260, Section 6.6.
 func TestOrder(t *testing.T) {
 	p := acceptPeer(t, nil)
 	p.raw(p.core.tag, data(1001, whole, 1, 1, "second"))
@@ -88,7 +89,7 @@ func TestOrder(t *testing.T) {
 	p.wantRead("1:first", "1:second")
 }
 
-// TestReassembly: fragments in every order make one message. Section 6.9.
+// TestReassembly delivers the fragments of a message in every order. See RFC 9260, Section 6.9.
 func TestReassembly(t *testing.T) {
 	fragments := [][]byte{
 		data(1000, flagBegin, 3, 0, "one "), data(1001, 0, 3, 0, "two "), data(1002, 0, 3, 0, "three "),
@@ -120,7 +121,7 @@ func TestReassembly(t *testing.T) {
 	})
 }
 
-// permutations calls f with all orders of n things.
+// permutations calls f with all permutations of n things.
 func permutations(n int, f func([]int)) {
 	order := make([]int, n)
 	for i := range order {
@@ -141,8 +142,8 @@ func permutations(n int, f func([]int)) {
 	rec(0)
 }
 
-// TestFragmentsThatDoNotFit: what no sender of whole messages can send ends the association, for
-// what it means would be held forever. Section 6.9.
+// TestFragmentsThatDoNotFit checks that inconsistent fragments end the association, because they
+// would be stored forever. See RFC 9260, Section 6.9.
 func TestFragmentsThatDoNotFit(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -179,7 +180,8 @@ func TestNoUserData(t *testing.T) { // Section 3.3.10.9
 	p.want("ABORT no user data 000003e8")
 }
 
-// TestInvalidStream: the chunk is acknowledged and reported. Section 6.5.
+// TestInvalidStream checks that DATA for an invalid stream is acknowledged and reported. See RFC
+// 9260, Section 6.5.
 func TestInvalidStream(t *testing.T) {
 	p := acceptPeer(t, nil)
 	p.raw(p.core.tag, data(1000, whole, 10, 0, "x"))
@@ -189,18 +191,19 @@ func TestInvalidStream(t *testing.T) {
 	p.wantRead("9:y")
 }
 
-// TestUnknownChunks: the two highest bits of the type decide. Section 3.2.
+// TestUnknownChunks checks that the two highest bits of an unknown type determine how it is
+// handled. See RFC 9260, Section 3.2.
 func TestUnknownChunks(t *testing.T) {
 	for _, test := range []struct {
 		typ    byte
 		report string
-		read   bool // what is behind it in the packet
+		read   bool // whether the next chunk is processed
 	}{
 		{0x3f, "", false},
 		{0x7f, "ERROR unrecognized chunk type 7f000008deadbeef", false},
 		{0xbf, "", true},
 		{0xff, "ERROR unrecognized chunk type ff000008deadbeef", true},
-		// was not agreed on: RFC 3758, Section 3.3
+		// FORWARD TSN was not negotiated: RFC 3758, Section 3.3.
 		{chunkForwardTSN, "ERROR unrecognized chunk type c0000008deadbeef", true},
 	} {
 		p := acceptPeer(t, nil)
@@ -218,7 +221,7 @@ func TestUnknownChunks(t *testing.T) {
 	}
 }
 
-// TestBadLengths: the rest of a packet after a chunk whose length is wrong is not read.
+// TestBadLengths checks that a packet is discarded from a chunk with a wrong length on.
 func TestBadLengths(t *testing.T) {
 	for _, bad := range []string{"00030003", "00030000", "0003ffff 00000000", "0003", "bf000005"} {
 		p := acceptPeer(t, nil)
@@ -234,7 +237,8 @@ func TestBadLengths(t *testing.T) {
 	}
 }
 
-// TestWrongTag: packets without the right verification tag are discarded. Section 8.5.
+// TestWrongTag checks that packets without the right verification tag are discarded. See RFC 9260,
+// Section 8.5.
 func TestWrongTag(t *testing.T) {
 	p := acceptPeer(t, nil)
 	for _, tag := range []uint32{0, p.core.tag + 1, peerTag} {
@@ -250,12 +254,13 @@ func TestWrongTag(t *testing.T) {
 		}
 	}
 	p.raw(p.core.tag, peerChunk(chunkAbort, flagT, ""))
-	p.wantState(StateEstablished) // the T bit says that the tag is the peer's
+	p.wantState(StateEstablished) // the T bit means that the tag is the peer's
 	p.raw(peerTag, peerChunk(chunkAbort, flagT, ""))
 	p.wantState(StateClosed)
 }
 
-// TestWindow: what is not read closes the window, and reading opens it. Section 6.2.
+// TestWindow checks that unread messages close the window, and that reading opens it. See RFC 9260,
+// Section 6.2.
 func TestWindow(t *testing.T) {
 	p := acceptPeer(t, &Config{ReceiveWindow: 8192})
 	text := strings.Repeat("x", 1000)
@@ -279,8 +284,8 @@ func TestWindow(t *testing.T) {
 	p.wantRead("0:again")
 }
 
-// TestWindowWide: a peer that has more than half of the window is not told of each message that is
-// read. Section 6.2.
+// TestWindowWide checks that a peer with more than half of the window available is not sent a
+// window update for each message that is read. See RFC 9260, Section 6.2.
 func TestWindowWide(t *testing.T) {
 	p := acceptPeer(t, &Config{ReceiveWindow: 8192})
 	text := strings.Repeat("x", 1000)
@@ -299,8 +304,8 @@ func TestWindowWide(t *testing.T) {
 	}
 }
 
-// TestMissingTSNFitsAlways: a window full of what cannot be delivered takes the TSN that is
-// missing.
+// TestMissingTSNFitsAlways checks that the missing TSN is accepted even if messages that cannot be
+// delivered fill the window.
 func TestMissingTSNFitsAlways(t *testing.T) {
 	p := acceptPeer(t, &Config{ReceiveWindow: 8192})
 	text := strings.Repeat("x", 1000)
@@ -318,8 +323,8 @@ func repeat(s string, n int) (all []string) {
 	return all
 }
 
-// TestPartialDelivery: a message longer than the window is read in parts, and nothing comes
-// between. Section 6.9.
+// TestPartialDelivery checks that a message longer than the window is read in parts, with nothing
+// in between. See RFC 9260, Section 6.9.
 func TestPartialDelivery(t *testing.T) {
 	p := acceptPeer(t, &Config{ReceiveWindow: 4096})
 	text := strings.Repeat("x", 1000)
@@ -338,7 +343,7 @@ func TestPartialDelivery(t *testing.T) {
 	}
 }
 
-// TestPartialDeliveryAborted: RFC 6458, Section 6.1.7.
+// TestPartialDeliveryAborted tests RFC 6458, Section 6.1.7.
 func TestPartialDeliveryAborted(t *testing.T) {
 	p := acceptPeer(t, &Config{ReceiveWindow: 4096})
 	p.raw(p.core.tag, data(1000, flagBegin, 0, 0, strings.Repeat("x", 3000)))
@@ -348,7 +353,8 @@ func TestPartialDeliveryAborted(t *testing.T) {
 	p.wantEvent(EventDown)
 }
 
-// TestEventsKeepTheirPlace: what has arrived before the end is read before it is told.
+// TestEventsKeepTheirPlace checks that messages that arrived before the end are read before the
+// event.
 func TestEventsKeepTheirPlace(t *testing.T) {
 	p := acceptPeer(t, nil)
 	p.raw(p.core.tag, data(1000, whole, 0, 0, "last"))
@@ -364,7 +370,7 @@ func TestEventsKeepTheirPlace(t *testing.T) {
 	}
 }
 
-// TestFarTSN: a TSN that a Gap Ack Block could hardly name is not taken.
+// TestFarTSN checks that a TSN too far ahead for a Gap Ack Block is dropped.
 func TestFarTSN(t *testing.T) {
 	p := acceptPeer(t, nil)
 	p.raw(p.core.tag, data(1000+1<<15, whole, 0, 1, "far"))
@@ -373,8 +379,8 @@ func TestFarTSN(t *testing.T) {
 	p.wantRead()
 }
 
-// TestWindowKept: whoever fills the window that was advertised, and no more, loses nothing, also
-// with messages that take more memory than their bytes.
+// TestWindowKept checks that a peer that fills exactly the advertised window loses nothing, even
+// with messages that use more memory than their size.
 func TestWindowKept(t *testing.T) {
 	for _, size := range []int{24, 64, 200, 1000} {
 		p := acceptPeer(t, &Config{ReceiveWindow: 65536})

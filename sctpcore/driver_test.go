@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// TestTSNs: a driver can tell by what it has read which DATA chunks were sent after it.
+// TestTSNs checks that a driver can tell from the TSN of a message that it has read which DATA
+// chunks were sent later.
 func TestTSNs(t *testing.T) {
 	n := newSimNet(t, 1)
 	c, s := n.pair(nil, nil, 1)
@@ -27,7 +28,8 @@ func TestTSNs(t *testing.T) {
 	}
 }
 
-// TestSackDelay: without delay each packet is acknowledged at once, with it only a second one.
+// TestSackDelay checks that each packet is acknowledged immediately without a delay, and every
+// second one with a delay.
 func TestSackDelay(t *testing.T) {
 	n := newSimNet(t, 1)
 	c, s := n.pair(nil, nil, 1)
@@ -55,8 +57,8 @@ func TestSackDelay(t *testing.T) {
 	}
 }
 
-// TestRTOMin: the least retransmission timeout holds from the next measurement on, for one
-// association only.
+// TestRTOMin checks that the minimum retransmission timeout applies from the next measurement on,
+// to one association only.
 func TestRTOMin(t *testing.T) {
 	n := newSimNet(t, 1)
 	config := &Config{SackDelay: time.Millisecond}

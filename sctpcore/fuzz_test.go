@@ -12,7 +12,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/fuzzcount"
 )
 
-// FuzzInit: what is read is written and read again as it was.
+// FuzzInit checks that what is parsed can be marshaled, and parses to the same value again.
 func FuzzInit(f *testing.F) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for range 20 {
@@ -43,7 +43,7 @@ func FuzzInit(f *testing.F) {
 	})
 }
 
-// states are how FuzzPackets brings an association into each state.
+// states bring an association into each state, for FuzzPackets.
 var states = []func(t testing.TB, c *Config) *testPeer{
 	func(t testing.TB, c *Config) *testPeer { // COOKIE-WAIT
 		p := newTestPeer(t, c)
@@ -61,7 +61,7 @@ var states = []func(t testing.TB, c *Config) *testPeer{
 		return p
 	},
 	acceptPeer,
-	func(t testing.TB, c *Config) *testPeer { // ESTABLISHED, with data on the way
+	func(t testing.TB, c *Config) *testPeer { // ESTABLISHED, with data in flight
 		p := acceptPeer(t, c)
 		for i := range 20 {
 			p.write(string(bytes.Repeat([]byte{byte(i)}, 1+i*100)),
@@ -70,7 +70,7 @@ var states = []func(t testing.TB, c *Config) *testPeer{
 		}
 		return p
 	},
-	func(t testing.TB, c *Config) *testPeer { // ESTABLISHED, with a probe and data on the way
+	func(t testing.TB, c *Config) *testPeer { // ESTABLISHED, with a probe and data in flight
 		c.MaxMTU = 1472
 		p := acceptPeer(t, c)
 		p.next()
@@ -79,7 +79,7 @@ var states = []func(t testing.TB, c *Config) *testPeer{
 		}
 		return p
 	},
-	func(t testing.TB, c *Config) *testPeer { // ESTABLISHED, where packets ceased to arrive
+	func(t testing.TB, c *Config) *testPeer { // ESTABLISHED, after packets ceased to arrive
 		c.MaxMTU = 1472
 		p := acceptPeer(t, c)
 		p.next()
@@ -118,10 +118,10 @@ var states = []func(t testing.TB, c *Config) *testPeer{
 	},
 }
 
-// FuzzPackets gives packets to an association in each state. The input is a state, and packets: two
-// bytes with a length and how the verification tag is chosen, then chunks, in which the TSNs that
-// the core expects are put in as ffffff00 and up, its own as ffffff80 and up, so that they can be
-// hit.
+// FuzzPackets passes packets to an association in each state. The input is a state followed by
+// packets: two bytes with a length and the choice of the verification tag, then chunks. In these,
+// TSNs from ffffff00 on stand for those that the core expects, and from ffffff80 on for those that
+// the core has sent, so that the fuzzer finds valid ones.
 func FuzzPackets(f *testing.F) {
 	add := func(state byte, packets ...[]byte) {
 		in := []byte{state}
@@ -199,7 +199,7 @@ func FuzzPackets(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
-		// Whatever happened: with time the association ends, or waits for its peer.
+		// Whatever happened, the association eventually ends or waits for its peer.
 		for range 200 {
 			at := p.assoc.NextTimeout()
 			if at == never || p.assoc.State() == StateClosed {
@@ -222,7 +222,7 @@ func FuzzPackets(f *testing.F) {
 	})
 }
 
-// nextBytes takes the core's next packet, which has to be well-formed.
+// nextBytes takes the core's next packet, which must be well-formed.
 func (p *testPeer) nextBytes(t *testing.T) bool {
 	out, ok := p.endpoint.NextPacket()
 	if !ok {
@@ -243,10 +243,10 @@ func (p *testPeer) nextBytes(t *testing.T) bool {
 	return true
 }
 
-// FuzzNetwork is two associations and a network that does what the input says: messages are sent,
-// packets lost, repeated, delayed, changed, paths fail, keys change, readers stop. At the end the
-// network heals, and then everything has to arrive, once and in order of each stream, and both ends
-// be empty.
+// FuzzNetwork runs two associations over a network that the input controls: messages are sent;
+// packets are lost, repeated, delayed and changed; paths fail, keys change, and readers stop.
+// Finally the network recovers. Then every message must arrive exactly once and in the order of its
+// stream, and both ends must have empty queues.
 func FuzzNetwork(f *testing.F) {
 	for seed := range uint64(12) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -278,7 +278,7 @@ func hostile(t *testing.T, seed uint64, script []byte) {
 		op, arg := script[0], int(script[1])
 		script = script[2:]
 		switch op % 16 {
-		case 2: // perhaps longer than the window
+		case 2: // may be longer than the window
 			there.send(15000 + arg*16)
 		case 5:
 			back.send(15000 + arg*16)
@@ -315,7 +315,7 @@ func hostile(t *testing.T, seed uint64, script []byte) {
 					}
 				}
 			}
-		case 14: // links become smaller and larger, with a word to nobody
+		case 14: // the MTU of links changes, without ICMP
 			if config.discovers() {
 				n.mtu[arg&1] = 512 + arg*4
 			}
@@ -347,7 +347,7 @@ func hostile(t *testing.T, seed uint64, script []byte) {
 	})
 }
 
-// TestHostileNetwork is FuzzNetwork with many seeds.
+// TestHostileNetwork runs FuzzNetwork with many seeds.
 func TestHostileNetwork(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 2))

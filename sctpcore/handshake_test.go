@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// What follows is RFC 9260, Section 5.1, with literal packets.
+// This file tests RFC 9260, Section 5.1, with literal packets.
 
 func TestHandshakeFromPeer(t *testing.T) {
 	p := acceptPeer(t, nil)
@@ -30,7 +30,8 @@ func TestHandshakeToPeer(t *testing.T) {
 	p.want("DATA +0 stream 3 ssn 0 EB \"hello\"")
 }
 
-// TestDataBehindCookie: DATA may come in the packet of COOKIE ECHO. Section 5.1, D.
+// TestDataBehindCookie checks that the packet with COOKIE ECHO may contain DATA. See RFC 9260,
+// Section 5.1, step D.
 func TestDataBehindCookie(t *testing.T) {
 	p := newTestPeer(t, nil)
 	p.listen()
@@ -42,7 +43,7 @@ func TestDataBehindCookie(t *testing.T) {
 	p.wantRead("0:early")
 }
 
-// TestNoStateBeforeCookie: INITs leave nothing behind. Section 5.1.3.
+// TestNoStateBeforeCookie checks that an INIT uses no memory. See RFC 9260, Section 5.1.3.
 func TestNoStateBeforeCookie(t *testing.T) {
 	p := newTestPeer(t, nil)
 	p.listen()
@@ -87,7 +88,8 @@ func TestInitRefused(t *testing.T) {
 	}
 }
 
-// TestInitTooLong: the length of the chunk goes beyond the packet, or is less than its own field.
+// TestInitTooLong checks that an INIT whose length exceeds the packet, or is less than that of its
+// header, is ignored.
 func TestInitTooLong(t *testing.T) {
 	for _, length := range []string{"0060", "ffff", "0003", "0000"} {
 		p := newTestPeer(t, nil)
@@ -98,7 +100,8 @@ func TestInitTooLong(t *testing.T) {
 	}
 }
 
-// TestInitWithTag: an INIT has a verification tag of 0 and is alone. Sections 4.3 and 8.5.1, A.
+// TestInitWithTag checks that INIT must have a verification tag of 0 and be the only chunk. See RFC
+// 9260, Section 4.3, and Section 8.5.1, A.
 func TestInitWithTag(t *testing.T) {
 	p := newTestPeer(t, nil)
 	p.listen()
@@ -108,12 +111,13 @@ func TestInitWithTag(t *testing.T) {
 	p.wantNothing("it is not alone")
 }
 
-// TestUnknownParameters: the two highest bits of the type decide. Section 3.2.1.
+// TestUnknownParameters checks that the two highest bits of an unknown type determine how it is
+// handled. See RFC 9260, Section 3.2.1.
 func TestUnknownParameters(t *testing.T) {
 	const ipv4 = "0005 0008 0a000102"
 	for _, test := range []struct {
 		param, answer string
-		addresses     int // whether the address behind it is read
+		addresses     int // whether the address after it is used
 	}{
 		{"3fff 0006 1122 0000", "INIT-ACK", 1},
 		{"7fff 0006 1122 0000", "INIT-ACK unrecognized 7fff00061122", 1},
@@ -132,7 +136,8 @@ func TestUnknownParameters(t *testing.T) {
 	}
 }
 
-// TestUnknownParametersOfInitAck are reported with COOKIE ECHO. Section 3.2.2.
+// TestUnknownParametersOfInitAck checks that they are reported with COOKIE ECHO. See RFC 9260,
+// Section 3.2.2.
 func TestUnknownParametersOfInitAck(t *testing.T) {
 	p := newTestPeer(t, nil)
 	p.connect()
@@ -141,8 +146,8 @@ func TestUnknownParametersOfInitAck(t *testing.T) {
 	p.want("COOKIE-ECHO \"cook\" | ERROR unrecognized parameters ffff000611220000")
 }
 
-// TestInitTimeout: INIT is sent again after 1, 2, 4 ... s, Max.Init.Retransmits times. Section
-// 5.1.6.
+// TestInitTimeout checks that INIT is retransmitted after 1, 2, 4, ... seconds,
+// Max.Init.Retransmits times. See RFC 9260, Section 5.1.6.
 func TestInitTimeout(t *testing.T) {
 	p := newTestPeer(t, &Config{MaxInitRetrans: 3})
 	p.connect()
@@ -164,7 +169,7 @@ func TestInitTimeout(t *testing.T) {
 	}
 }
 
-// TestInitToNextAddress: INIT goes to the addresses of the peer in turn.
+// TestInitToNextAddress checks that retransmissions of INIT go to the peer's addresses in turn.
 func TestInitToNextAddress(t *testing.T) {
 	n := newSimNet(t, 4)
 	n.down[0] = true
@@ -182,7 +187,7 @@ func TestInitToNextAddress(t *testing.T) {
 	}
 }
 
-// TestCookieTimeout is the same for COOKIE ECHO.
+// TestCookieTimeout does the same for COOKIE ECHO.
 func TestCookieTimeout(t *testing.T) {
 	p := newTestPeer(t, &Config{MaxInitRetrans: 2})
 	p.connect()
@@ -229,8 +234,8 @@ func TestInitAckRefused(t *testing.T) {
 	p.wantState(StateCookieWait)
 }
 
-// TestNobodyListens: RFC 9260, Section 8.4, rule 3: ABORT with the initiate tag of INIT, without T
-// bit.
+// TestNobodyListens tests RFC 9260, Section 8.4, rule 3: ABORT with the initiate tag of INIT and
+// without the T bit.
 func TestNobodyListens(t *testing.T) {
 	p := newTestPeer(t, nil)
 	p.raw(0, peerChunk(chunkInit, 0, peerInit))
@@ -244,7 +249,7 @@ func TestNobodyListens(t *testing.T) {
 	}
 }
 
-// TestCookieRefused: RFC 9260, Section 5.1.5.
+// TestCookieRefused tests RFC 9260, Section 5.1.5.
 func TestCookieRefused(t *testing.T) {
 	begin := func(t *testing.T) *testPeer {
 		p := newTestPeer(t, nil)
@@ -296,7 +301,8 @@ func TestCookieRefused(t *testing.T) {
 	})
 }
 
-// TestStaleCookie: a client begins again with a Cookie Preservative. RFC 9260, Section 5.2.6.
+// TestStaleCookie checks that a client begins again with a Cookie Preservative. See RFC 9260,
+// Section 5.2.6.
 func TestStaleCookie(t *testing.T) {
 	p := newTestPeer(t, nil)
 	p.connect()
@@ -309,7 +315,8 @@ func TestStaleCookie(t *testing.T) {
 	}
 }
 
-// TestUnexpectedInSetup: RFC 9260, Sections 5.2.3 and 5.2.5, and what else has no meaning yet.
+// TestUnexpectedInSetup tests RFC 9260, Sections 5.2.3 and 5.2.5, and other chunks that are not
+// expected during the handshake.
 func TestUnexpectedInSetup(t *testing.T) {
 	p := newTestPeer(t, nil)
 	p.connect()
@@ -331,7 +338,7 @@ func TestUnexpectedInSetup(t *testing.T) {
 	p.wantState(StateEstablished)
 }
 
-// TestOutOfTheBlue: RFC 9260, Section 8.4.
+// TestOutOfTheBlue tests RFC 9260, Section 8.4.
 func TestOutOfTheBlue(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -379,7 +386,7 @@ func TestOutOfTheBlue(t *testing.T) {
 	p.wantNothing("the source of COOKIE ECHO is no unicast address")
 }
 
-// TestChecksum: a packet whose CRC32c is wrong is discarded. RFC 9260, Section 6.8.
+// TestChecksum checks that a packet with a wrong CRC32c is discarded. See RFC 9260, Section 6.8.
 func TestChecksum(t *testing.T) {
 	p := acceptPeer(t, nil)
 	b := header{peerPort, corePort, p.core.tag}.append(nil)
@@ -395,7 +402,7 @@ func TestChecksum(t *testing.T) {
 	p.want("SACK 1000")
 }
 
-// TestChecksumVector: CRC32c of RFC 3720, Appendix B.4, which is that of SCTP.
+// TestChecksumVector tests the CRC32c of RFC 3720, Appendix B.4, which SCTP uses too.
 func TestChecksumVector(t *testing.T) {
 	b := make([]byte, 32)
 	putChecksum(b)
@@ -404,7 +411,8 @@ func TestChecksumVector(t *testing.T) {
 	}
 }
 
-// TestStreamsAgreed: each direction has the smaller number. RFC 9260, Section 5.1.1.
+// TestStreamsAgreed checks that each direction uses the smaller number of streams. See RFC 9260,
+// Section 5.1.1.
 func TestStreamsAgreed(t *testing.T) {
 	for _, test := range []struct{ ourOut, ourIn, out, in uint16 }{{5, 7, 5, 7}, {20, 30, 10, 10}} {
 		p := acceptPeer(t, &Config{OutStreams: test.ourOut, MaxInStreams: test.ourIn})
@@ -441,7 +449,7 @@ func TestConfigRefused(t *testing.T) {
 	}
 }
 
-// TestErrorsQuoteLittle: what a stranger says is in an error in few bytes.
+// TestErrorsQuoteLittle checks that errors quote only a few bytes from a peer.
 func TestErrorsQuoteLittle(t *testing.T) {
 	p := acceptPeer(t, nil)
 	p.send(chunkAbort, 0, "000c 0404"+strings.Repeat("41", 1024))

@@ -2,8 +2,8 @@ package sctpcore
 
 import "fmt"
 
-// invariants looks for what must be true of an association after NextPacket has returned its last
-// packet, and returns what is not.
+// invariants returns the invariants of an association that do not hold after NextPacket has
+// returned its last packet.
 func (a *Assoc) invariants() error {
 	o, in := &a.out, &a.in
 	flights, refs := map[*path]int{}, map[*sharedKey]int{}
@@ -140,7 +140,7 @@ func b2i(b bool) int {
 	return 0
 }
 
-// check fails the test if an invariant does not hold at some end.
+// check fails the test if an invariant does not hold at either end.
 func (n *simNet) check() {
 	n.t.Helper()
 	for _, h := range n.hosts {

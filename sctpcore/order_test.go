@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// TestAllOrders: of a few packets with DATA, each set is lost and the others arrive in each order,
-// and of the SACKs that answer each set is lost. Whatever happens, all messages arrive once and in
-// order within the retransmission timeout and what follows of it, and the books of both ends are
-// right all the time.
+// TestAllOrders loses each subset of a few packets with DATA, delivers the others in each order,
+// and loses each subset of the SACKs. In every case all messages must arrive exactly once and in
+// order, within the time that retransmission takes, and the invariants must hold at both ends all
+// the time.
 func TestAllOrders(t *testing.T) {
 	const packets = 5
 	cases := 0
@@ -36,7 +36,7 @@ func TestAllOrders(t *testing.T) {
 	t.Logf("%d cases", cases)
 }
 
-// oneOrder sends packets, has those in order arrive, and loses the SACKs with a bit in lostSacks.
+// oneOrder sends packets, delivers those in order, and loses the SACKs with a bit in lostSacks.
 func oneOrder(t *testing.T, packets int, order []int, lostSacks int) {
 	p := newBarePair(t, &Config{MTU: 512, MaxBurst: 10, HeartbeatInterval: -1, Auth: true})
 	fail := func(format string, args ...any) {
@@ -59,7 +59,7 @@ func oneOrder(t *testing.T, packets int, order []int, lostSacks int) {
 		return out.Data
 	}
 	var sent [][]byte
-	for i := range packets { // the second message has two fragments, and there is no third
+	for i := range packets { // the second message has two fragments, so there is no third
 		if i == 2 {
 			continue
 		}

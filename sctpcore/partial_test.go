@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// What follows is RFC 3758 and RFC 7496.
+// This file tests RFC 3758 and RFC 7496.
 
-// partialPeer is an association both ends of which have partial reliability.
+// partialPeer returns an association on which both ends support partial reliability.
 func partialPeer(t *testing.T) *testPeer {
 	t.Helper()
 	p := newTestPeer(t, &Config{PartialReliability: true, MTU: 512})
@@ -25,7 +25,8 @@ func partialPeer(t *testing.T) *testPeer {
 	return p
 }
 
-// TestPartialNotAgreed: messages are reliable if one end has it not. Section 3.3.
+// TestPartialNotAgreed checks that messages are reliable if one end does not support partial
+// reliability. See RFC 3758, Section 3.3.
 func TestPartialNotAgreed(t *testing.T) {
 	p := acceptPeer(t, &Config{PartialReliability: true})
 	p.write("x", Info{Retransmissions: -1})
@@ -39,7 +40,8 @@ func TestPartialNotAgreed(t *testing.T) {
 	}
 }
 
-// TestLifetime: a message is given up when it would be sent again after its time. Section 3.5.
+// TestLifetime checks that a message is abandoned instead of retransmitted after its lifetime. See
+// RFC 3758, Section 3.5.
 func TestLifetime(t *testing.T) {
 	p := partialPeer(t)
 	p.write("short", Info{Stream: 4, Lifetime: 500 * time.Millisecond})
@@ -51,7 +53,7 @@ func TestLifetime(t *testing.T) {
 		t.Error(e)
 	}
 	p.sack(-1, 65536, "0002 0002")
-	p.want("FORWARD-TSN +0 stream 4 ssn 0") // rule C3: the peer does not know yet
+	p.want("FORWARD-TSN +0 stream 4 ssn 0") // rule C3: the peer has not acknowledged it yet
 	p.sleep(2 * time.Second)
 	p.want("FORWARD-TSN +0 stream 4 ssn 0") // rule A5: after T3-rtx
 	p.sack(1, 65536, "")
@@ -61,8 +63,8 @@ func TestLifetime(t *testing.T) {
 	p.want("DATA +2 stream 4 ssn 1 EB \"next\"")
 }
 
-// TestLifetimeHalfSent: a message of which the peer has the beginning is given up by a TSN that
-// comes after it, so that its stream goes on.
+// TestLifetimeHalfSent checks that a message is abandoned with an additional TSN if the peer has
+// received its beginning, so that its stream continues.
 func TestLifetimeHalfSent(t *testing.T) {
 	p := partialPeer(t)
 	p.write(strings.Repeat("x", 10000), Info{Stream: 1, Lifetime: 100 * time.Millisecond})
@@ -72,7 +74,7 @@ func TestLifetimeHalfSent(t *testing.T) {
 		sent++
 	}
 	p.sleep(200 * time.Millisecond)
-	p.sack(sent, 65536, "") // the congestion window is open again
+	p.sack(sent, 65536, "") // opens the congestion window again
 	p.want(fmt.Sprintf("DATA +%d stream 1 ssn 1 EB \"next\"", sent+2),
 		fmt.Sprintf("FORWARD-TSN +%d stream 1 ssn 0", sent+1))
 	p.sack(sent+2, 65536, "")
@@ -81,7 +83,8 @@ func TestLifetimeHalfSent(t *testing.T) {
 	}
 }
 
-// TestLifetimeAnswered: a peer that answers FORWARD TSN is alive, though it acknowledges no DATA.
+// TestLifetimeAnswered checks that a peer that answers FORWARD TSN is alive, even if it
+// acknowledges no DATA.
 func TestLifetimeAnswered(t *testing.T) {
 	p := partialPeer(t)
 	for i := range 3 {
@@ -96,7 +99,7 @@ func TestLifetimeAnswered(t *testing.T) {
 	}
 }
 
-// TestLifetimeUnsent: a message that was never sent leaves no gap.
+// TestLifetimeUnsent checks that a message that was never sent leaves no gap.
 func TestLifetimeUnsent(t *testing.T) {
 	p := partialPeer(t)
 	p.write("x", Info{})
@@ -112,7 +115,7 @@ func TestLifetimeUnsent(t *testing.T) {
 	p.wantEvent(EventAbandoned)
 }
 
-// TestRetransmissions: RFC 7496, Section 3.1, with all fragments of a message.
+// TestRetransmissions tests RFC 7496, Section 3.1, with all fragments of a message.
 func TestRetransmissions(t *testing.T) {
 	for _, limit := range []int{-1, 1, 2} {
 		p := partialPeer(t)
@@ -137,7 +140,8 @@ func TestRetransmissions(t *testing.T) {
 	}
 }
 
-// TestForwardTSN: what is given up is not waited for. Section 3.6.
+// TestForwardTSN checks that the receiver does not wait for abandoned messages. See RFC 3758,
+// Section 3.6.
 func TestForwardTSN(t *testing.T) {
 	p := partialPeer(t)
 	p.raw(p.core.tag, data(1002, whole, 1, 2, "third"), data(1003, whole, 2, 0, "other"),
@@ -147,11 +151,11 @@ func TestForwardTSN(t *testing.T) {
 	p.send(chunkForwardTSN, 0, "000003e9 0001 0001")
 	p.wantRead("1:third")
 	p.want("SACK 1003 gap 2-2")
-	p.send(chunkForwardTSN, 0, "000003ed 0001 0004") // over the half message
+	p.send(chunkForwardTSN, 0, "000003ed 0001 0004") // skips the incomplete message
 	p.want("SACK 1005")
 	p.raw(p.core.tag, data(1006, whole, 1, 5, "sixth"))
 	p.wantRead("1:sixth")
-	p.send(chunkForwardTSN, 0, "000003e9 0001 0001") // old
+	p.send(chunkForwardTSN, 0, "000003e9 0001 0001") // outdated
 	p.want("SACK 1006")
 	if p.assoc.in.memory != 0 {
 		t.Error("memory", p.assoc.in.memory)
@@ -160,7 +164,8 @@ func TestForwardTSN(t *testing.T) {
 	p.want("ABORT protocol violation")
 }
 
-// TestForwardTSNOverOpenMessage: the rest of a message that is read in parts is given up.
+// TestForwardTSNOverOpenMessage checks that the rest of a message that is being read in parts can
+// be abandoned.
 func TestForwardTSNOverOpenMessage(t *testing.T) {
 	p := newTestPeer(t, &Config{PartialReliability: true, ReceiveWindow: 4096})
 	p.listen()
@@ -181,7 +186,8 @@ func TestForwardTSNOverOpenMessage(t *testing.T) {
 	p.wantRead("0:last")
 }
 
-// TestForwardTSNFitsPacket: if it cannot name all streams, it goes less far. Section 3.5, rule A4.
+// TestForwardTSNFitsPacket checks that a FORWARD TSN that cannot list all streams advances less
+// far. See RFC 3758, Section 3.5, rule A4.
 func TestForwardTSNFitsPacket(t *testing.T) {
 	p := newTestPeer(t, &Config{PartialReliability: true, MTU: 512, OutStreams: 300, MaxBurst: 100,
 		AssociationMaxRetrans: 1000})
@@ -194,7 +200,7 @@ func TestForwardTSNFitsPacket(t *testing.T) {
 	for i := range 300 {
 		p.write("x", Info{Stream: uint16(i), Retransmissions: -1})
 	}
-	for range 100 { // each T3-rtx gives up what is in flight
+	for range 100 { // each T3-rtx abandons what is in flight
 		for got := p.next(); got != ""; got = p.next() {
 			if len(p.last) > 512 {
 				t.Fatalf("a packet of %d bytes", len(p.last))
@@ -215,7 +221,8 @@ func TestForwardTSNFitsPacket(t *testing.T) {
 	t.Fatal("FORWARD TSN went to", acked)
 }
 
-// TestForwardTSNNeedsAuth if it is listed. RFC 6083, Section 4.5.
+// TestForwardTSNNeedsAuth checks that FORWARD TSN must be authenticated if it is listed. See RFC
+// 6083, Section 4.5.
 func TestForwardTSNNeedsAuth(t *testing.T) {
 	p := newTestPeer(t, &Config{PartialReliability: true, Auth: true})
 	p.listen()
@@ -229,8 +236,8 @@ func TestForwardTSNNeedsAuth(t *testing.T) {
 	p.want("SACK 1001")
 }
 
-// TestPartialTraffic: reliable messages all arrive among those that are given up, and an
-// unreliable one arrives once and in order or not at all.
+// TestPartialTraffic checks that among abandoned messages all reliable ones arrive, and that an
+// unreliable one arrives once and in order, or not at all.
 func TestPartialTraffic(t *testing.T) {
 	for seed := range uint64(20) {
 		n := newSimNet(t, seed)

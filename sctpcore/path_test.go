@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// What follows is about several addresses: RFC 9260, Sections 5.4, 6.4 and 8; RFC 7829.
+// This file tests multihoming: RFC 9260, Sections 5.4, 6.4 and 8, and RFC 7829.
 
 const secondAddress = "0005 0008 0a000102" // 10.0.1.2, which is simAddr(1, 1)
 
-// twoPaths is an association with a peer that lists a second address.
+// twoPaths returns an association with a peer that lists a second address.
 func twoPaths(t *testing.T, config *Config) *testPeer {
 	t.Helper()
 	p := newTestPeer(t, config)
@@ -26,8 +26,8 @@ func twoPaths(t *testing.T, config *Config) *testPeer {
 	return p
 }
 
-// TestPathVerification: a listed address gets a heartbeat with a nonce, and nothing else before it
-// has been answered. Section 5.4.
+// TestPathVerification checks that a listed address receives a heartbeat with a nonce, and nothing
+// else before it has been answered. See RFC 9260, Section 5.4.
 func TestPathVerification(t *testing.T) {
 	p := twoPaths(t, nil)
 	p.sleep(0)
@@ -67,8 +67,8 @@ func TestPathVerification(t *testing.T) {
 	}
 }
 
-// TestUnconfirmedAddressGetsNoData even if all others fail: it may be a victim. RFC 5062, Section
-// 4.
+// TestUnconfirmedAddressGetsNoData checks that no data is sent to an unconfirmed address even if
+// all others fail, because it could be a victim's. See RFC 5062, Section 4.
 func TestUnconfirmedAddressGetsNoData(t *testing.T) {
 	p := twoPaths(t, &Config{AssociationMaxRetrans: 3, PathMaxRetrans: 1})
 	p.write(strings.Repeat("x", 1000), Info{})
@@ -89,7 +89,8 @@ func TestUnconfirmedAddressGetsNoData(t *testing.T) {
 	}
 }
 
-// TestHeartbeat: it is answered with what it brought, to where it came from. Section 8.3.
+// TestHeartbeat checks that the answer returns the heartbeat's information to the address that it
+// came from. See RFC 9260, Section 8.3.
 func TestHeartbeat(t *testing.T) {
 	p := acceptPeer(t, nil)
 	p.send(chunkHeartbeat, 0, "0001 000c 0123456789abcdef")
@@ -100,7 +101,8 @@ func TestHeartbeat(t *testing.T) {
 	p.wantNothing("there is no heartbeat information")
 }
 
-// TestHeartbeatInterval: an idle path gets one each interval and RTO, half of that at random.
+// TestHeartbeatInterval checks that a heartbeat is sent on an idle path after the interval and the
+// RTO, half of which is random.
 func TestHeartbeatInterval(t *testing.T) {
 	p := acceptPeer(t, nil)
 	for range 5 {
@@ -115,7 +117,7 @@ func TestHeartbeatInterval(t *testing.T) {
 	}
 }
 
-// TestHeartbeatFailure: an idle peer that does not answer is lost.
+// TestHeartbeatFailure checks that an association ends if an idle peer does not answer.
 func TestHeartbeatFailure(t *testing.T) {
 	p := acceptPeer(t, &Config{AssociationMaxRetrans: 2, PathMaxRetrans: 1,
 		HeartbeatInterval: time.Second})
@@ -131,7 +133,8 @@ func TestHeartbeatFailure(t *testing.T) {
 	}
 }
 
-// TestHeartbeatBacksOff: the time for an answer doubles. Section 6.3.3, rule E2.
+// TestHeartbeatBacksOff checks that the time allowed for an answer doubles. See RFC 9260, Section
+// 6.3.3, rule E2.
 func TestHeartbeatBacksOff(t *testing.T) {
 	p := twoPaths(t, nil)
 	p.sleep(0)
@@ -143,8 +146,8 @@ func TestHeartbeatBacksOff(t *testing.T) {
 	}
 }
 
-// TestUnconfirmedAddressesDoNotCount: a peer that lists addresses that are not its own does not end
-// the association thereby.
+// TestUnconfirmedAddressesDoNotCount checks that an association does not end because the peer lists
+// addresses that are not its own.
 func TestUnconfirmedAddressesDoNotCount(t *testing.T) {
 	p := newTestPeer(t, nil)
 	p.listen()
@@ -163,8 +166,8 @@ func TestUnconfirmedAddressesDoNotCount(t *testing.T) {
 	p.wantState(StateEstablished)
 }
 
-// TestFailover: after one timeout the other path is used (RFC 7829), and when the first answers
-// again it is used again. Sections 6.4.1 and 8.2.
+// TestFailover checks that the other path is used after one timeout (RFC 7829), and the first one
+// again when it answers. See RFC 9260, Sections 6.4.1 and 8.2.
 func TestFailover(t *testing.T) {
 	n := newSimNet(t, 5)
 	c, s := n.pair(nil, nil, 2)
@@ -200,7 +203,7 @@ func TestFailover(t *testing.T) {
 	}
 }
 
-// TestBothPathsFail: the association ends, and what both ends are told is the time.
+// TestBothPathsFail checks that the association ends, using only the time that both ends are given.
 func TestBothPathsFail(t *testing.T) {
 	n := newSimNet(t, 6)
 	c, s := n.pair(&Config{RTOInitial: 200 * time.Millisecond, RTOMin: 100 * time.Millisecond,
@@ -212,7 +215,7 @@ func TestBothPathsFail(t *testing.T) {
 	n.until(30*time.Minute, func() bool { return s.assoc.Err() != nil })
 }
 
-// TestManyAddresses: a peer that lists many costs little.
+// TestManyAddresses checks that a peer that lists many addresses costs little.
 func TestManyAddresses(t *testing.T) {
 	p := newTestPeer(t, nil)
 	p.listen()
@@ -232,8 +235,8 @@ func TestManyAddresses(t *testing.T) {
 	}
 }
 
-// TestUDPPortChanges: behind a NAT; RFC 6951, Section 5.4. With SCTP-AUTH only what is
-// authenticated shows it.
+// TestUDPPortChanges changes the UDP port of a peer, as a NAT may do. See RFC 6951, Section 5.4.
+// With SCTP-AUTH, only an authenticated packet changes the port.
 func TestUDPPortChanges(t *testing.T) {
 	moved := netip.AddrPortFrom(simAddr(1, 0).Addr(), 4242)
 	p := acceptPeer(t, nil)
@@ -263,7 +266,8 @@ func TestUDPPortChanges(t *testing.T) {
 	}
 }
 
-// TestForeignAddress: a packet from an address that is not the peer's is not for the association.
+// TestForeignAddress checks that a packet from an address that is not the peer's does not belong to
+// the association.
 func TestForeignAddress(t *testing.T) {
 	p := acceptPeer(t, nil)
 	p.from = simAddr(1, 3)
@@ -273,7 +277,7 @@ func TestForeignAddress(t *testing.T) {
 	p.wantState(StateEstablished)
 }
 
-// TestListedAddresses stand in INIT ACK, with both families.
+// TestListedAddresses checks that INIT ACK lists the addresses of both families.
 func TestListedAddresses(t *testing.T) {
 	addrs := []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}
 	p := newTestPeer(t, &Config{Addresses: addrs})

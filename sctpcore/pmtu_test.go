@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// What follows is about the size of packets: RFC 8899, with HEARTBEAT and PAD chunks (RFC 4820).
+// This file tests path MTU discovery: RFC 8899, with HEARTBEAT and PAD chunks (RFC 4820).
 
-// answer acknowledges the HEARTBEAT that the core has sent last.
+// answer acknowledges the last HEARTBEAT from the core.
 func (p *testPeer) answer() {
 	p.t.Helper()
 	p.raw(p.core.tag, chunkOf(chunkHeartbeatAck, 0, p.last[headerLen+chunkHeaderLen:][:12]))
 }
 
-// wantProbe expects a probe of so many bytes, and no other packet.
+// wantProbe expects a probe of size bytes, and no other packet.
 func (p *testPeer) wantProbe(size int) {
 	p.t.Helper()
-	// Beside the common header, a HEARTBEAT of 16 bytes.
+	// The packet has the common header and a HEARTBEAT of 16 bytes besides.
 	if p.want(fmt.Sprintf("HEARTBEAT | PAD %d", size-headerLen-16)); len(p.last) != size {
 		p.t.Fatalf("a probe of %d bytes, want %d", len(p.last), size)
 	}
@@ -32,11 +32,11 @@ func (p *testPeer) wantMTU(mtu int) {
 	}
 }
 
-// TestProbe: the most is probed first, and taken when the probe is acknowledged. Sections 5.3 and
-// 6.2.1.
+// TestProbe checks that the maximum is probed first, and used when the probe is acknowledged. See
+// RFC 8899, Sections 5.3 and 6.2.1.
 func TestProbe(t *testing.T) {
 	p := acceptPeer(t, &Config{MaxMTU: 1474})
-	p.wantProbe(1472) // all of SCTP has multiples of four bytes
+	p.wantProbe(1472) // sizes in SCTP are multiples of four bytes
 	p.wantMTU(1232)
 	ack := chunkOf(chunkHeartbeatAck, 0, p.last[headerLen+chunkHeaderLen:][:12])
 	forged := append([]byte(nil), ack...)
@@ -59,9 +59,9 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// TestProbeLost: a size is given up after three probes, of which the last waits as long as the
-// first, and the next is halfway; a late acknowledgement still counts. None of that touches the
-// state of the path. Sections 5.1.1, 5.1.2 and 3, item 7.
+// TestProbeLost checks that a size is abandoned after three probes, that the last one waits as long
+// as the first, that the next size is halfway, and that a late acknowledgement still counts. The
+// state of the path must not change. See RFC 8899, Sections 5.1.1, 5.1.2 and 3, item 7.
 func TestProbeLost(t *testing.T) {
 	p := acceptPeer(t, &Config{MaxMTU: 1472})
 	for range 3 {
@@ -95,7 +95,8 @@ func TestProbeLost(t *testing.T) {
 	}
 }
 
-// TestProbeRaise: after ten minutes a larger size is looked for. PMTU_RAISE_TIMER, Section 5.1.1.
+// TestProbeRaise checks that a larger size is probed after ten minutes (PMTU_RAISE_TIMER). See RFC
+// 8899, Section 5.1.1.
 func TestProbeRaise(t *testing.T) {
 	p := acceptPeer(t, &Config{MaxMTU: 1244, HeartbeatInterval: -1})
 	for range 3 {
@@ -116,8 +117,8 @@ func TestProbeRaise(t *testing.T) {
 	}
 }
 
-// TestMayFragment: the network must not fragment probes and what fits, but may what was made for
-// larger packets.
+// TestMayFragment checks that the network must not fragment probes and packets that fit, but may
+// fragment chunks that were created for larger packets.
 func TestMayFragment(t *testing.T) {
 	p := acceptPeer(t, &Config{MaxMTU: 1472})
 	next := func(want string, fragment bool) {
@@ -140,9 +141,9 @@ func TestMayFragment(t *testing.T) {
 	p.write(strings.Repeat("y", 1204), Info{})
 	next("DATA +0 stream 0 ssn 0 EB 1444 bytes", false)
 	next("DATA +1 stream 0 ssn 1 EB 1204 bytes", false)
-	p.sleep(time.Second) // T3-rtx: perhaps 1,472 bytes do not arrive any more
+	p.sleep(time.Second) // T3-rtx: 1,472 bytes may no longer arrive
 	p.wantMTU(1232)
-	next("HEARTBEAT", false) // of the size that is doubted
+	next("HEARTBEAT", false) // of the suspected size
 	if len(p.last) != 1472 {
 		t.Fatalf("a probe of %d bytes", len(p.last))
 	}
@@ -155,8 +156,8 @@ func TestMayFragment(t *testing.T) {
 	next("DATA +1 stream 0 ssn 1 EB 1204 bytes", false)
 }
 
-// TestProbeAuthenticated: a peer that wants HEARTBEAT chunks authenticated gets them so, and the
-// probe is as large as wanted.
+// TestProbeAuthenticated checks that a probe for a peer that requires authenticated HEARTBEAT
+// chunks has an AUTH chunk and the right size.
 func TestProbeAuthenticated(t *testing.T) {
 	p := newTestPeer(t, &Config{Auth: true, MaxMTU: 1472})
 	p.listen()
@@ -172,8 +173,8 @@ func TestProbeAuthenticated(t *testing.T) {
 	}
 }
 
-// TestProbesKeepNobodyAlive: a peer that acknowledges probes and no DATA is given up as without
-// them. RFC 9260, Section 8.1.
+// TestProbesKeepNobodyAlive checks that an association ends if the peer acknowledges probes but no
+// DATA. See RFC 9260, Section 8.1.
 func TestProbesKeepNobodyAlive(t *testing.T) {
 	p := acceptPeer(t, &Config{MaxMTU: 1472, AssociationMaxRetrans: 3})
 	p.write("x", Info{})
@@ -192,8 +193,8 @@ func TestProbesKeepNobodyAlive(t *testing.T) {
 	t.Error("the association goes on")
 }
 
-// TestLinks finds what fits on links of several sizes, to 16 bytes. Nothing that a user sends is
-// lost thereby.
+// TestLinks checks that discovery finds the MTU of several links, to within 16 bytes, without
+// losing messages.
 func TestLinks(t *testing.T) {
 	for _, mtu := range []int{512, 600, 1000, 1228, 1232, 1240, 1300, 1400, 1452, 1468, 1472, 9000} {
 		t.Run(fmt.Sprint(mtu), func(t *testing.T) {
@@ -202,7 +203,7 @@ func TestLinks(t *testing.T) {
 			config := &Config{MaxMTU: 1472, Auth: true}
 			c, s := n.pair(config, config, 1)
 			there, back := newTraffic(c, s, 1, 8), newTraffic(s, c, 2, 8)
-			for range 60 { // a minute, as a path of less than 1,232 bytes is found by what is lost
+			for range 60 { // a minute, because an MTU below 1,232 is found only after losses
 				for range 5 {
 					there.send(5000)
 					back.send(5000)
@@ -236,9 +237,9 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// TestLinkChanges: packets of a size that arrived until now cease to arrive, and nobody says so.
-// All that was sent arrives, the new size is found, and then no packet is fragmented or lost any
-// more. When the link is as it was, so is the size, after the time to look for that.
+// TestLinkChanges reduces the MTU of a link without ICMP. Everything that was sent must arrive. The
+// new size must be found, after which no packet is fragmented or lost. When the MTU is restored,
+// the former size must be found again.
 func TestLinkChanges(t *testing.T) {
 	for _, mtu := range []int{1300, 1232, 700} {
 		t.Run(fmt.Sprint(mtu), func(t *testing.T) {
@@ -294,8 +295,8 @@ func TestLinkChanges(t *testing.T) {
 	}
 }
 
-// TestOutageIsNoBlackHole: when nothing at all arrives for a while, the size of packets is not the
-// reason, and is soon what it was.
+// TestOutageIsNoBlackHole checks that after an outage, the size of packets soon returns to its
+// former value.
 func TestOutageIsNoBlackHole(t *testing.T) {
 	n := newSimNet(t, 3)
 	config := &Config{MaxMTU: 1472}
@@ -313,8 +314,8 @@ func TestOutageIsNoBlackHole(t *testing.T) {
 	}
 }
 
-// TestLinksOfTwoPaths: each path has its own size, and messages are cut for the smaller, so that
-// they can go again on the other. RFC 9260, Section 7.3.
+// TestLinksOfTwoPaths checks that each path has its own MTU, and that fragments fit on both, so
+// that they can be retransmitted on the other. See RFC 9260, Section 7.3.
 func TestLinksOfTwoPaths(t *testing.T) {
 	n := newSimNet(t, 4)
 	n.mtu = [4]int{0, 1300}
@@ -338,8 +339,8 @@ func TestLinksOfTwoPaths(t *testing.T) {
 	}
 }
 
-// TestProbesEnd: no probe goes to where nothing but heartbeats may go, and none when the
-// association is over. Sections 5.2 and RFC 9260, Section 5.4.
+// TestProbesEnd checks that no probe is sent to an unconfirmed address, or after the association
+// has ended. See RFC 8899, Section 5.2, and RFC 9260, Section 5.4.
 func TestProbesEnd(t *testing.T) {
 	p := twoPaths(t, &Config{MaxMTU: 1472})
 	probes := 0
@@ -368,7 +369,8 @@ func TestProbesEnd(t *testing.T) {
 	}
 }
 
-// TestPad: a PAD chunk is discarded, and what is behind it is not. RFC 4820, Section 3.
+// TestPad checks that a PAD chunk is ignored, and that the chunks after it are processed. See RFC
+// 4820, Section 3.
 func TestPad(t *testing.T) {
 	p := acceptPeer(t, nil)
 	p.raw(p.core.tag, peerChunk(chunkPad, 0, "01020304"), data(1000, whole, 0, 0, "x"),
@@ -377,7 +379,7 @@ func TestPad(t *testing.T) {
 	p.wantRead("0:x")
 }
 
-// TestMTUConfig: what cannot be is refused.
+// TestMTUConfig checks that invalid configurations are rejected.
 func TestMTUConfig(t *testing.T) {
 	for _, c := range []Config{{MTU: 511}, {MTU: 1400, MaxMTU: 1232}, {MaxMTU: 65528}} {
 		if _, err := c.prepare(); err == nil {
@@ -386,9 +388,9 @@ func TestMTUConfig(t *testing.T) {
 	}
 }
 
-// TestChunksOfIPv6: no DATA chunk is larger than fits everywhere, for what was sent has to arrive
-// when packets of its size do not any more, and routers of IPv6 fragment nothing. RFC 8200, Section
-// 5.
+// TestChunksOfIPv6 checks that no DATA chunk is larger than what fits on every path: a chunk must
+// still arrive when packets of its size no longer do, and IPv6 routers do not fragment. See RFC
+// 8200, Section 5.
 func TestChunksOfIPv6(t *testing.T) {
 	p := newTestPeer(t, &Config{MaxMTU: 1472})
 	p.from = netip.MustParseAddrPort("[2001:db8::2]:9899")
@@ -414,5 +416,5 @@ func TestChunksOfIPv6(t *testing.T) {
 			}
 		}
 	}
-	p.wantMTU(1232) // which IPv6 has everywhere
+	p.wantMTU(1232) // the IPv6 minimum
 }

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// TestPure: the package does no I/O, starts no goroutine and asks no clock.
+// TestPure checks that the package does no I/O, starts no goroutines, and reads no clock.
 func TestPure(t *testing.T) {
 	allowed := []string{
 		"bytes", "crypto/hmac", "crypto/sha256", "encoding/binary", "errors", "fmt", "hash/crc32", "io",

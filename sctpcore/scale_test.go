@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestIdleMemory: 1,000 idle associations of one Endpoint, with SCTP-AUTH, that have carried
-// messages, take less than 8 KiB each at each end.
+// TestIdleMemory checks that 1,000 idle associations of one Endpoint, with SCTP-AUTH, that have
+// carried messages use less than 8 KiB each at each end.
 func TestIdleMemory(t *testing.T) {
 	const count = 1000
 	n := newSimNet(t, 1)
@@ -32,7 +32,7 @@ func TestIdleMemory(t *testing.T) {
 		e := n.hosts[0].add(a)
 		e.flush()
 		up := func(e *simEnd) bool { return e.assoc.State() == StateEstablished }
-		// Only the new association has something to do: the others are idle.
+		// Only the new association is active; the others are idle.
 		for !up(e) || len(n.hosts[1].ends) < len(n.hosts[0].ends) {
 			n.deliver(t, len(n.hosts[0].ends)-1)
 		}
@@ -59,7 +59,7 @@ func TestIdleMemory(t *testing.T) {
 	runtime.KeepAlive(n)
 }
 
-// deliver delivers what is on its way, and flushes association number i of each host only.
+// deliver delivers the packets in flight, and flushes only association number i of each host.
 func (n *simNet) deliver(t *testing.T, i int) {
 	wires := n.wires
 	n.wires = nil
@@ -85,7 +85,7 @@ func (n *simNet) deliver(t *testing.T, i int) {
 	}
 }
 
-// TestNumbersWrap: TSNs and stream sequence numbers go on from 0 after the highest. RFC 9260,
+// TestNumbersWrap checks that TSNs and stream sequence numbers wrap around to 0. See RFC 9260,
 // Sections 1.6 and 6.6.
 func TestNumbersWrap(t *testing.T) {
 	p := newBarePair(t, nil)

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// What follows is about DATA that is sent: RFC 9260, Sections 6.1, 6.3, 6.9, 6.10 and 7.
+// This file tests sending DATA chunks: RFC 9260, Sections 6.1, 6.3, 6.9, 6.10 and 7.
 
-// TestFragmentation: a message longer than a packet is cut, and the fragments have one SSN. Section
-// 6.9.
+// TestFragmentation checks that a message longer than a packet is fragmented, and that its
+// fragments have one SSN. See RFC 9260, Section 6.9.
 func TestFragmentation(t *testing.T) {
 	p := acceptPeer(t, &Config{MTU: 512})
 	p.write(strings.Repeat("x", 1000), Info{Stream: 2})
@@ -20,7 +20,7 @@ func TestFragmentation(t *testing.T) {
 		"DATA +4 stream 2 ssn 0 BU 484 bytes")
 }
 
-// TestBundling: small messages share a packet. Section 6.10.
+// TestBundling checks that small messages share a packet. See RFC 9260, Section 6.10.
 func TestBundling(t *testing.T) {
 	p := acceptPeer(t, nil)
 	p.raw(p.core.tag, data(1000, whole, 0, 0, "x"))
@@ -59,7 +59,8 @@ func TestSendRefused(t *testing.T) {
 	}
 }
 
-// TestT3: what is not acknowledged goes again after the RTO, which doubles. Section 6.3.3.
+// TestT3 checks that unacknowledged data is retransmitted after the RTO, which doubles. See RFC
+// 9260, Section 6.3.3.
 func TestT3(t *testing.T) {
 	p := acceptPeer(t, nil)
 	p.write("a", Info{})
@@ -85,7 +86,8 @@ func TestT3(t *testing.T) {
 	}
 }
 
-// TestPeerIsLost: after Association.Max.Retrans the association is given up. Section 8.1.
+// TestPeerIsLost checks that the association ends after Association.Max.Retrans. See RFC 9260,
+// Section 8.1.
 func TestPeerIsLost(t *testing.T) {
 	p := acceptPeer(t, &Config{AssociationMaxRetrans: 3})
 	p.write("a", Info{})
@@ -97,7 +99,8 @@ func TestPeerIsLost(t *testing.T) {
 	p.wantEvent(EventDown)
 }
 
-// TestFastRetransmit: after three reports, at once, and once. Section 7.2.4.
+// TestFastRetransmit checks that a chunk is retransmitted once, immediately after the third report.
+// See RFC 9260, Section 7.2.4.
 func TestFastRetransmit(t *testing.T) {
 	p := acceptPeer(t, &Config{MTU: 512, MaxBurst: 10})
 	text := strings.Repeat("x", 400)
@@ -140,8 +143,8 @@ func TestFastRetransmit(t *testing.T) {
 	}
 }
 
-// TestReneging: a TSN that a Gap Ack Block named before and does not name any more is outstanding
-// again. Section 6.2.1.
+// TestReneging checks that a TSN that is no longer in a Gap Ack Block is outstanding again. See RFC
+// 9260, Section 6.2.1.
 func TestReneging(t *testing.T) {
 	p := acceptPeer(t, nil)
 	for range 3 {
@@ -167,7 +170,7 @@ func TestReneging(t *testing.T) {
 	}
 }
 
-// TestOldSack: a SACK that is behind is not looked at. Section 6.2.1.
+// TestOldSack checks that an outdated SACK is ignored. See RFC 9260, Section 6.2.1.
 func TestOldSack(t *testing.T) {
 	p := acceptPeer(t, nil)
 	for range 2 {
@@ -180,8 +183,8 @@ func TestOldSack(t *testing.T) {
 	p.want("DATA +2 stream 0 ssn 2 EB \"y\"")
 }
 
-// TestZeroWindow: one DATA chunk probes a closed window, and the peer is not given up as long as it
-// answers. Section 6.1, rule A.
+// TestZeroWindow checks that one DATA chunk probes a closed window, and that the association
+// continues as long as the peer answers. See RFC 9260, Section 6.1, rule A.
 func TestZeroWindow(t *testing.T) {
 	p := acceptPeer(t, &Config{AssociationMaxRetrans: 2})
 	p.write("x", Info{})
@@ -199,7 +202,8 @@ func TestZeroWindow(t *testing.T) {
 	p.want("DATA +2 stream 0 ssn 2 EB \"b\"")
 }
 
-// TestPeerWindow: no more is sent than the peer has room for. Section 6.1, rule A.
+// TestPeerWindow checks that the sender does not exceed the peer's window. See RFC 9260, Section
+// 6.1, rule A.
 func TestPeerWindow(t *testing.T) {
 	p := acceptPeer(t, nil)
 	p.write("x", Info{})
@@ -218,8 +222,8 @@ func TestPeerWindow(t *testing.T) {
 	p.wantNothing("1,000 bytes are in flight, and 1,000 were sent")
 }
 
-// TestSlowStart: the window is min(4 MTU, max(2 MTU, 4404)) at first and grows by what is
-// acknowledged. Sections 7.2.1 and 7.2.2.
+// TestSlowStart checks that the congestion window starts at min(4 MTU, max(2 MTU, 4404)) and grows
+// by what is acknowledged. See RFC 9260, Sections 7.2.1 and 7.2.2.
 func TestSlowStart(t *testing.T) {
 	p := acceptPeer(t, &Config{MaxBurst: 100})
 	text := strings.Repeat("x", 1204)
@@ -255,7 +259,8 @@ func TestSlowStart(t *testing.T) {
 	}
 }
 
-// TestMaxBurst: one input brings about at most Max.Burst packets. Section 6.1, rule D.
+// TestMaxBurst checks that one input causes at most Max.Burst packets. See RFC 9260, Section 6.1,
+// rule D.
 func TestMaxBurst(t *testing.T) {
 	p := acceptPeer(t, nil)
 	for i := range 3 { // the window grows
@@ -278,8 +283,8 @@ func TestMaxBurst(t *testing.T) {
 	}
 }
 
-// TestBatches: with a larger Max.Burst, packets wait until many may go, unless there are no more.
-// Whatever waits goes in the end.
+// TestBatches checks that with a larger Max.Burst, packets wait until many can be sent together,
+// unless there are no more, and that all are sent in the end.
 func TestBatches(t *testing.T) {
 	p := acceptPeer(t, &Config{MaxBurst: 32})
 	const messages = 170
@@ -318,7 +323,7 @@ func TestBatches(t *testing.T) {
 	}
 }
 
-// TestCongestionWindow: Sections 7.2.1 to 7.2.3.
+// TestCongestionWindow tests RFC 9260, Sections 7.2.1 to 7.2.3.
 func TestCongestionWindow(t *testing.T) {
 	for _, test := range []struct {
 		name           string
@@ -369,7 +374,7 @@ func TestCongestionWindow(t *testing.T) {
 	}
 }
 
-// TestIdleWindow: cwnd is halved for each RTO without data. Section 7.2.1.
+// TestIdleWindow checks that cwnd is halved for each RTO without data. See RFC 9260, Section 7.2.1.
 func TestIdleWindow(t *testing.T) {
 	c := congestion{pmdcs: 1000, cwnd: 64000, ssthresh: 1 << 30, lastSent: time.Second}
 	c.idle(3500*time.Millisecond, time.Second)
@@ -382,7 +387,7 @@ func TestIdleWindow(t *testing.T) {
 	}
 }
 
-// TestDry: RFC 6458, Section 6.1.9.
+// TestDry tests RFC 6458, Section 6.1.9.
 func TestDry(t *testing.T) {
 	p := acceptPeer(t, nil)
 	p.assoc.AskDry()

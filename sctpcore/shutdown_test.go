@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// What follows is RFC 9260, Section 9.
+// This file tests RFC 9260, Section 9.
 
-// TestShutdown: after everything is acknowledged.
+// TestShutdown checks that SHUTDOWN is sent after everything is acknowledged.
 func TestShutdown(t *testing.T) {
 	p := acceptPeer(t, nil)
 	p.write("last", Info{})
 	p.assoc.Shutdown(p.now)
-	p.want("DATA +0 stream 0 ssn 0 EBI \"last\"") // Section 9.2: the I bit of the last one
+	p.want("DATA +0 stream 0 ssn 0 EBI \"last\"") // Section 9.2: the last chunk has the I bit
 	p.wantState(StateShutdownPending)
 	if err := p.assoc.Send(p.now, []byte("x"), Info{}); err != ErrNotEstablished {
 		t.Error(err)
@@ -36,7 +36,7 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
-// TestPeerShutdown: what is queued is still sent, and SHUTDOWN acknowledges.
+// TestPeerShutdown checks that queued messages are still sent, and that SHUTDOWN acknowledges data.
 func TestPeerShutdown(t *testing.T) {
 	p := acceptPeer(t, nil)
 	p.write("a", Info{})
@@ -60,7 +60,7 @@ func TestPeerShutdown(t *testing.T) {
 	p.wantNothing("it is over")
 }
 
-// TestBothShutDown: both ends at once.
+// TestBothShutDown has both ends shut down at the same time.
 func TestBothShutDown(t *testing.T) {
 	p := acceptPeer(t, nil)
 	p.assoc.Shutdown(p.now)
@@ -74,7 +74,7 @@ func TestBothShutDown(t *testing.T) {
 	}
 }
 
-// TestShutdownWithoutAnswer: the peer is told with an ABORT.
+// TestShutdownWithoutAnswer checks that an ABORT is sent if the peer does not answer.
 func TestShutdownWithoutAnswer(t *testing.T) {
 	p := acceptPeer(t, &Config{AssociationMaxRetrans: 2, HeartbeatInterval: -1})
 	p.assoc.Shutdown(p.now)
@@ -88,7 +88,8 @@ func TestShutdownWithoutAnswer(t *testing.T) {
 	}
 }
 
-// TestShutdownGuard: a peer that never finishes cannot keep the association. Section 9.2, T5.
+// TestShutdownGuard checks that a peer that never finishes cannot keep the association open. See
+// RFC 9260, Section 9.2, T5-shutdown-guard.
 func TestShutdownGuard(t *testing.T) {
 	p := acceptPeer(t, &Config{HeartbeatInterval: -1})
 	p.assoc.Shutdown(p.now)
@@ -119,8 +120,8 @@ func TestAbort(t *testing.T) {
 	}
 }
 
-// TestShutdownAckInSetup: the association before this one is not over for the peer. Section 8.5.1,
-// E.
+// TestShutdownAckInSetup has a peer that still has an earlier association. See RFC 9260, Section
+// 8.5.1, E.
 func TestShutdownAckInSetup(t *testing.T) {
 	p := newTestPeer(t, nil)
 	p.connect()
@@ -130,7 +131,7 @@ func TestShutdownAckInSetup(t *testing.T) {
 	p.wantState(StateCookieWait)
 }
 
-// TestShutdownInSetup is an abort.
+// TestShutdownInSetup checks that SHUTDOWN during the handshake aborts the association.
 func TestShutdownInSetup(t *testing.T) {
 	p := newTestPeer(t, nil)
 	p.connect()

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// A simNet is a network with virtual time: what is in it happens as its seed says.
+// A simNet is a network in virtual time, whose behavior depends on its seed only.
 //
 //	host 0: 10.0.0.1 --- subnet 0 --- 10.0.0.2 :host 1
 //	        10.0.1.1 --- subnet 1 --- 10.0.1.2
@@ -25,16 +25,16 @@ type simNet struct {
 
 	delay, jitter            time.Duration
 	loss, duplicate, corrupt float64
-	down                     [4]bool // subnets
-	// A packet with more bytes than the mtu of its subnet is lost, without a word, or fragmented if it
-	// may be; 0 is any size.
+	down                     [4]bool // for each subnet
+	// A packet larger than the mtu of its subnet is lost, without ICMP, or fragmented if that is
+	// allowed; 0 means any size.
 	mtu                [4]int
 	tooBig, fragmented int
 	// tap, if not nil, sees each packet that is sent, and may drop it.
 	tap func(from *simHost, packet []byte) (drop bool)
 }
 
-// A flight is a packet on its way.
+// A simFlight is a packet in flight.
 type simFlight struct {
 	due      time.Duration
 	order    int
@@ -81,7 +81,7 @@ type simMessage struct {
 	info Info
 }
 
-// seededReader makes a source of random numbers an io.Reader.
+// A seededReader is an io.Reader over a source of random numbers.
 type seededReader struct{ *rand.ChaCha8 }
 
 func newSimNet(t testing.TB, seed uint64) *simNet {
@@ -125,7 +125,8 @@ func (n *simNet) connect(client, server *Config) *simEnd {
 	return e
 }
 
-// pair connects hosts with that many addresses each, and runs until both ends are up.
+// pair connects hosts with the given number of addresses each, and runs until both ends are
+// established.
 func (n *simNet) pair(client, server *Config, addresses int) (c, s *simEnd) {
 	n.t.Helper()
 	if addresses > 1 {
@@ -155,7 +156,7 @@ func (h *simHost) add(a *Assoc) *simEnd {
 	return e
 }
 
-// receive is what a driver does with a packet.
+// receive handles a packet as a driver does.
 func (h *simHost) receive(f simFlight) {
 	if a := h.endpoint.Find(f.src, f.data); a != nil {
 		a.Receive(h.net.now, f.src, f.dst.Addr(), f.data)
@@ -221,7 +222,7 @@ func (e *simEnd) flush() {
 	}
 }
 
-// send puts a packet on its way.
+// send puts a packet in flight.
 func (n *simNet) send(from *simHost, p Packet) {
 	if n.tap != nil && n.tap(from, p.Data) {
 		return
@@ -255,7 +256,7 @@ func (n *simNet) send(from *simHost, p Packet) {
 	}
 }
 
-// step lets the next thing happen that happens before limit.
+// step runs the next event before limit, if there is one.
 func (n *simNet) step(limit time.Duration) bool {
 	next := never
 	for _, h := range n.hosts {
@@ -290,13 +291,13 @@ func (n *simNet) step(limit time.Duration) bool {
 	return true
 }
 
-// run lets d pass.
+// run advances the time by d.
 func (n *simNet) run(d time.Duration) {
 	for limit := n.now + d; n.step(limit); {
 	}
 }
 
-// until lets time pass until a condition holds, and fails if it does not within limit.
+// until advances the time until a condition holds. It fails if that takes longer than limit.
 func (n *simNet) until(limit time.Duration, condition func() bool) {
 	n.t.Helper()
 	for end := n.now + limit; !condition(); {

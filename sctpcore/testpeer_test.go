@@ -13,10 +13,11 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/authchunk"
 )
 
-// A testPeer is the other end of one association, played by a test with literal packets. Chunks are
-// written in hexadecimal, with spaces as one likes and text between quotation marks; what comes
-// back is compared with one line a packet. TSNs of the core are written as +0, +1 from its Initial
-// TSN on. The peer has tag 0000aaaa, port 6000 and Initial TSN 1000, the core port 5000.
+// A testPeer is the other end of one association, in which a test sends literal packets. Chunks are
+// written in hexadecimal, with any spaces, and text between quotation marks. Each packet from the
+// core is compared with a line of text, in which the TSNs of the core are written as +0, +1 and so
+// on, from its Initial TSN. The peer has tag 0000aaaa, port 6000 and Initial TSN 1000; the core has
+// port 5000.
 type testPeer struct {
 	t        testing.TB
 	endpoint *Endpoint
@@ -24,9 +25,9 @@ type testPeer struct {
 	config   *Config
 	now      time.Duration
 	from     netip.AddrPort
-	core     initChunk // what the core's INIT or INIT ACK said
+	core     initChunk // from the core's INIT or INIT ACK
 	cookie   []byte
-	listens  bool // the core's port 5000
+	listens  bool // the core listens on port 5000
 	last     []byte
 	lastTo   netip.AddrPort
 }
@@ -49,7 +50,7 @@ func newTestPeer(t testing.TB, config *Config) *testPeer {
 	return p
 }
 
-// acceptPeer returns a peer that has begun an association to the core, which is established.
+// acceptPeer returns a peer that has established an association to the core.
 func acceptPeer(t testing.TB, config *Config) *testPeer {
 	t.Helper()
 	p := newTestPeer(t, config)
@@ -63,14 +64,14 @@ func acceptPeer(t testing.TB, config *Config) *testPeer {
 	return p
 }
 
-// search lets the time pass until the first probe, if the core sends probes.
+// search advances the time to the first probe, if the core sends probes.
 func (p *testPeer) search() {
 	if p.assoc.config.discovers() {
 		p.sleep(probeDelay)
 	}
 }
 
-// connectPeer returns a peer to which the core has begun an association, which is established.
+// connectPeer returns a peer to which the core has established an association.
 func connectPeer(t testing.TB, config *Config) *testPeer {
 	t.Helper()
 	p := newTestPeer(t, config)
@@ -100,7 +101,7 @@ func (p *testPeer) connect() {
 	}
 }
 
-// unhex reads hexadecimal with spaces, and text between quotation marks.
+// unhex parses hexadecimal with spaces, and text between quotation marks.
 func unhex(s string) []byte {
 	var b []byte
 	for i, part := range strings.Split(s, "\"") {
@@ -124,7 +125,7 @@ func chunkOf(typ, flags byte, value []byte) []byte {
 
 func peerChunk(typ, flags byte, value string) []byte { return chunkOf(typ, flags, unhex(value)) }
 
-// data is a DATA chunk of the peer with all of a message, unless flags say other.
+// data returns a DATA chunk of the peer. With the flags whole, it contains a complete message.
 func data(tsn uint32, flags byte, stream, ssn uint16, text string) []byte {
 	return peerChunk(chunkData, flags, fmt.Sprintf("%08x %04x %04x 00000000 %q", tsn, stream, ssn,
 		text))
@@ -132,7 +133,7 @@ func data(tsn uint32, flags byte, stream, ssn uint16, text string) []byte {
 
 const whole = flagBegin | flagEnd
 
-// send sends one chunk with the core's tag, raw any chunks with any tag.
+// send sends one chunk with the core's tag; raw sends any chunks with any tag.
 func (p *testPeer) send(typ, flags byte, value string) {
 	p.t.Helper()
 	p.raw(p.core.tag, peerChunk(typ, flags, value))
@@ -157,7 +158,7 @@ func (p *testPeer) packet(b []byte) {
 	}
 }
 
-// next returns the core's next packet in words, "" if there is none.
+// next returns a description of the core's next packet, or "" if there is none.
 func (p *testPeer) next() string {
 	p.t.Helper()
 	out, ok := p.endpoint.NextPacket()
@@ -286,7 +287,7 @@ func (p *testPeer) describe(c chunk) string {
 	return fmt.Sprintf("chunk %d", c.typ)
 }
 
-// want expects packets, and no other after them.
+// want expects these packets, and no others after them.
 func (p *testPeer) want(packets ...string) {
 	p.t.Helper()
 	for _, want := range packets {
@@ -304,7 +305,7 @@ func (p *testPeer) wantNothing(because string) {
 	}
 }
 
-// wantEvent expects an event, and returns it.
+// wantEvent expects an event of a kind, and returns it.
 func (p *testPeer) wantEvent(k EventKind) Event {
 	p.t.Helper()
 	e, ok := p.assoc.NextEvent()
@@ -314,8 +315,8 @@ func (p *testPeer) wantEvent(k EventKind) Event {
 	return e
 }
 
-// wantRead expects messages to read, each written as stream:text, with U behind the stream if it is
-// unordered.
+// wantRead expects to read these messages, each written as stream:text, with U after the stream if
+// it is unordered.
 func (p *testPeer) wantRead(messages ...string) {
 	p.t.Helper()
 	var got []string
@@ -347,7 +348,7 @@ func (p *testPeer) wantState(s State) {
 	}
 }
 
-// sleep lets time pass, and does what is due at its end only.
+// sleep advances the time by d, and runs the timers only at its end.
 func (p *testPeer) sleep(d time.Duration) {
 	p.now += d
 	if p.assoc != nil && p.assoc.NextTimeout() <= p.now {
@@ -355,7 +356,7 @@ func (p *testPeer) sleep(d time.Duration) {
 	}
 }
 
-// write has the core send a message.
+// write makes the core send a message.
 func (p *testPeer) write(text string, info Info) {
 	p.t.Helper()
 	if err := p.assoc.Send(p.now, []byte(text), info); err != nil {
@@ -363,15 +364,15 @@ func (p *testPeer) write(text string, info Info) {
 	}
 }
 
-// sack sends a SACK for the core's TSN +n, with a window and Gap Ack Blocks in hexadecimal.
+// sack acknowledges the core's TSN +n in a SACK, with a window and Gap Ack Blocks in hexadecimal.
 func (p *testPeer) sack(n int, window uint32, gaps string) {
 	p.t.Helper()
 	p.send(chunkSack, 0, fmt.Sprintf("%08x %08x %04x 0000 %s", p.core.tsn+uint32(n), window,
 		len(unhex(gaps))/4, gaps))
 }
 
-// peerAuth are the parameters by which the peer offers SCTP-AUTH: RANDOM of 32 bytes 22, CHUNKS
-// DATA, HMAC-ALGO SHA-256, SHA-1.
+// peerAuth are the parameters with which the peer offers SCTP-AUTH: RANDOM with 32 bytes of value
+// 22, CHUNKS with DATA, and HMAC-ALGO with SHA-256 and SHA-1.
 const peerAuth = "8008 0005 0f 000000" +
 	"8002 0024 2222222222222222222222222222222222222222222222222222222222222222" +
 	"8003 0005 00 000000" + "8004 0008 0003 0001"

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A traffic sends numbered messages on many streams one way, and checks what arrives: nothing
-// lost, repeated, changed or, in a stream, out of order.
+// A traffic sends numbered messages on many streams in one direction, and checks that nothing is
+// lost, repeated, changed or, within a stream, out of order.
 type traffic struct {
 	t         testing.TB
 	rng       *rand.Rand
@@ -32,7 +32,7 @@ func newTraffic(from, to *simEnd, seed uint64, streams int) *traffic {
 	return tr
 }
 
-// send sends one message of up to max bytes, if there is space.
+// send sends one message of up to max bytes, if there is space in the buffer.
 func (tr *traffic) send(max int) bool {
 	stream := tr.rng.IntN(tr.streams)
 	n := 8 + tr.rng.IntN(max)
@@ -91,8 +91,8 @@ func (tr *traffic) total() (n int) {
 
 func (tr *traffic) done() bool { return tr.arrived == tr.total() }
 
-// TestMinuteOfTraffic: 60 s of traffic both ways over 16 streams and two paths with 2 % loss,
-// reordering and duplication, a failure of the primary path, and another key each second.
+// TestMinuteOfTraffic runs 60 s of traffic in both directions over 16 streams and two paths, with 2
+// % loss, reordering and duplication, a failure of the primary path, and a new key every second.
 func TestMinuteOfTraffic(t *testing.T) {
 	n := newSimNet(t, 60)
 	config := &Config{Auth: true, OutStreams: 16, MaxInStreams: 16}
@@ -100,7 +100,7 @@ func TestMinuteOfTraffic(t *testing.T) {
 	n.loss, n.duplicate, n.jitter = 0.02, 0.01, 8*time.Millisecond
 	there, back := newTraffic(c, s, 1, 16), newTraffic(s, c, 2, 16)
 	for second := 0; second < 60; second++ {
-		// RFC 6083, Section 4.8: the next key, on both sides, then active.
+		// RFC 6083, Section 4.8: install the next key on both sides, then activate it.
 		id := uint16(second + 1)
 		secret := fmt.Appendf(nil, "secret %d", id)
 		for _, e := range []*simEnd{c, s} {
@@ -111,7 +111,7 @@ func TestMinuteOfTraffic(t *testing.T) {
 				t.Fatal(err)
 			}
 			if id > 30 {
-				// A key that nothing can still be sent with: data of 30 s ago has arrived.
+				// Nothing can still need this key: all data of 30 s ago has arrived.
 				if err := e.assoc.DeleteAuthKey(id - 31); err != nil {
 					t.Fatal(err)
 				}

@@ -22,7 +22,7 @@ import (
 	"time"
 )
 
-// A udpDriver drives one association over UDP on loopback, and loses packets.
+// A udpDriver drives one association over UDP on loopback, with loss.
 type udpDriver struct {
 	t        *testing.T
 	conn     *net.UDPConn
@@ -96,8 +96,8 @@ func (d *udpDriver) until(limit time.Duration, condition func() bool) {
 	}
 }
 
-// TestUsrsctp talks to usrsctp in both roles, with and without SCTP-AUTH and loss: it echoes
-// messages of 1 to 40,000 bytes on several streams, under key 0 and then key 1.
+// TestUsrsctp talks to usrsctp in both roles, with and without SCTP-AUTH and loss. usrsctp echoes
+// messages of 1 to 40,000 bytes on several streams, under key 0 and then under key 1.
 func TestUsrsctp(t *testing.T) {
 	peer := filepath.Join(t.TempDir(), "peer")
 	if out, err := exec.Command("cc", "-O1", "-Wall", "-o", peer, "testdata/usrsctp/peer.c",
@@ -108,7 +108,7 @@ func TestUsrsctp(t *testing.T) {
 		for _, auth := range []bool{false, true} {
 			for _, loss := range []float64{0, 0.02} {
 				t.Run(fmt.Sprintf("%s/Auth=%v/Loss=%v", role, auth, loss), func(t *testing.T) {
-					t.Parallel() // it waits for timers most of its time
+					t.Parallel() // it mostly waits for timers
 					withUsrsctp(t, peer, role, auth, loss)
 				})
 			}
@@ -116,7 +116,7 @@ func TestUsrsctp(t *testing.T) {
 	}
 }
 
-// listenBeside opens a UDP socket whose port is that of the peer and one more.
+// listenBeside opens a UDP socket on the port after that of the peer.
 func listenBeside(t *testing.T) (peer int, conn *net.UDPConn) {
 	t.Helper()
 	open := func(port int) (*net.UDPConn, error) {
@@ -222,7 +222,7 @@ func withUsrsctp(t *testing.T, peer, role string, auth bool, loss float64) {
 		if len(want[s]) == 0 || m.info.PPID != uint32(s)+7 {
 			t.Fatalf("stream %d, PPID %d", s, m.info.PPID)
 		}
-		if s == 19 { // some are unordered
+		if s == 19 { // some messages are unordered
 			continue
 		}
 		if !bytes.Equal(m.data, want[s][0]) {

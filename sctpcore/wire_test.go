@@ -11,7 +11,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/authchunk"
 )
 
-// randomInit is an INIT or INIT ACK with anything that one can have.
+// randomInit returns an INIT or INIT ACK with random contents.
 func randomInit(r *rand.Rand) initChunk {
 	random := func(n int) []byte {
 		b := make([]byte, n)
@@ -85,7 +85,7 @@ func TestRing(t *testing.T) {
 		model := map[uint32]*int{}
 		base := r.Uint32()
 		if r.IntN(3) == 0 {
-			base = -uint32(r.IntN(50)) // over the end of the numbers
+			base = -uint32(r.IntN(50)) // so that the TSNs wrap around
 		}
 		for step := range 400 {
 			tsn := base + uint32(r.IntN(1+step/2))
@@ -112,7 +112,7 @@ func TestRing(t *testing.T) {
 	}
 }
 
-// TestTSNMap compares what has arrived with a map.
+// TestTSNMap compares the record of received TSNs with a map.
 func TestTSNMap(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
 	for range 30 {
@@ -160,7 +160,7 @@ func TestTSNMap(t *testing.T) {
 	}
 }
 
-// nextRunIfAny is nextRun, which must not be called where nothing has arrived out of order.
+// nextRunIfAny is nextRun, which must not be called if nothing has arrived out of order.
 func (in *inbound) nextRunIfAny(tsn uint32) (start, end uint32, ok bool) {
 	if in.cum == in.highest {
 		return 0, 0, false
