@@ -30,7 +30,7 @@ func TestAlert(t *testing.T) {
 		Alert(200).String(); s != "illegal_parameter, alert 200" {
 		t.Error(s)
 	}
-	// The numbers are those that crypto/tls has names for.
+	// crypto/tls has names for the same numbers.
 	for a, name := range alertNames {
 		if text := tls.AlertError(a).Error(); text == fmt.Sprintf("tls: alert(%d)", a) &&
 			a != AlertTooManyCIDsRequested {

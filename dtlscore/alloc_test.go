@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// Not with the race detector, under which a sync.Pool forgets at random.
+// These tests do not run with the race detector, under which sync.Pool drops items at random.
 
-// What a full mutual handshake may allocate, both ends together.
+// TestHandshakeAllocations limits the allocations of a full mutual handshake, both ends together.
 func TestHandshakeAllocations(t *testing.T) {
 	for i, limit := range []float64{700, 1000} {
 		client, server := eachVersion[i].configs(tls.RequireAndVerifyClientCert)
@@ -20,7 +20,8 @@ func TestHandshakeAllocations(t *testing.T) {
 	}
 }
 
-// Up to the usual size nothing is allocated, and above one buffer, unless there is one.
+// TestLargeRecordAllocations13 checks that records of up to 2^14 bytes cause no allocation, and
+// that larger ones cause one, of a buffer, unless there is one already.
 func TestLargeRecordAllocations13(t *testing.T) {
 	p := openLarge13(t, 1<<20, 1<<20)
 	buffer := make([]byte, 0, 1<<20+MaxOverhead)

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// G7: ACKs before and during the handshake do no harm, encrypted or not.
+// G7: ACKs before and during the handshake have no effect, whether encrypted or not.
 func TestAttackG7ACKsDuringHandshake13(t *testing.T) {
 	ack := must(appendACK(nil, []recordNumber{{0, 0}, {2, 0}, {2, 1}}))
 	s := newScriptedClient13(t, testServerConfig13(tls.RequireAnyClientCert))
@@ -36,7 +36,7 @@ func TestAttackG7ACKsDuringHandshake13(t *testing.T) {
 	s.wantAlive("a server that stays in epoch 2 for its ACK")
 }
 
-// RFC 9147, Section 7: the ACK of a server names each record of the flight.
+// RFC 9147, Section 7: the server's ACK lists each record of the flight.
 func TestAttackG7ACKOfTheLastFlight13(t *testing.T) {
 	s := newScriptedClient13(t, testServerConfig13(tls.RequireAnyClientCert))
 	s.clientHello()

@@ -36,7 +36,7 @@ func TestAttackA2NoClientCertificate13(t *testing.T) {
 	}
 }
 
-// A3, A4: nothing comes before its time.
+// A3, A4: messages must not arrive out of order.
 func TestAttackA3A4WrongOrder13(t *testing.T) {
 	client := map[string]func(s *script13){
 		"CertificateVerify without Certificate": func(s *script13) { s.verify() },
@@ -127,7 +127,7 @@ func TestAttackA5ServerWithoutProof13(t *testing.T) {
 	})
 }
 
-// A7: nothing comes twice, and the identity never changes.
+// A7: messages must not be repeated, and the identity never changes.
 func TestAttackA7Twice13(t *testing.T) {
 	server := map[string]func(s *script13){
 		"ServerHello": func(s *script13) { s.serverHello(); s.send(s.newServerHello()) },
@@ -168,7 +168,8 @@ func TestAttackA7Twice13(t *testing.T) {
 		"ClientHello":       func(s *script13) { s.clientHello() },
 		"Certificate":       func(s *script13) { s.certificate(); s.certificate() },
 		"CertificateVerify": func(s *script13) { s.certificate(); s.verify(); s.verify() },
-		"Certificate afterwards": func(s *script13) { // there is no post-handshake authentication: 3.28
+		// DTLS 1.3 here has no post-handshake authentication
+		"Certificate afterwards": func(s *script13) {
 			s.clientFlight()
 			s.certificate()
 		},
@@ -190,7 +191,7 @@ func TestAttackA7Twice13(t *testing.T) {
 	})
 }
 
-// A9, A10: what a signature must not be, on both sides.
+// A8, A9, A10: invalid signatures from either side.
 func TestAttackA8A9A10Signature13(t *testing.T) {
 	type change = func(s *script13, m *certificateVerify)
 	resign := func(cert tls.Certificate, scheme tls.SignatureScheme) change {
@@ -256,7 +257,7 @@ func TestAttackA8A9A10Signature13(t *testing.T) {
 	}
 }
 
-// D6: who was not asked shows nothing.
+// D6: an end that was not asked sends no certificate.
 func TestAttackD6UnrequestedCertificate13(t *testing.T) {
 	p := newTestPair(t, testClientConfig13(), testServerConfig13(tls.NoClientCert))
 	p.handshake()
@@ -265,7 +266,7 @@ func TestAttackD6UnrequestedCertificate13(t *testing.T) {
 	}
 }
 
-// F4: shares that are not points, and ML-KEM keys that are none.
+// F4: key shares that are not points on the curve, and invalid ML-KEM keys.
 func TestAttackF4InvalidShares13(t *testing.T) {
 	offCurve := append([]byte{4}, make([]byte, 64)...)
 	offCurve[64] = 1
@@ -308,7 +309,7 @@ func TestAttackF4InvalidShares13(t *testing.T) {
 	}
 }
 
-// F3, RFC 9325, Section 7.4: no key share is used twice.
+// F3, RFC 9325, Section 7.4: key shares are never reused.
 func TestAttackF3FreshKeys13(t *testing.T) {
 	seen := make(map[string]bool)
 	for range 5 {
@@ -330,7 +331,7 @@ func TestAttackF3FreshKeys13(t *testing.T) {
 				}
 				for _, share := range shares {
 					if len(share.data) == 32 {
-						continue // the X25519 part of the hybrid share, on purpose
+						continue // the X25519 part of the hybrid share is deliberately the same
 					}
 					if key := string(share.data); key != "" && seen[key] {
 						t.Fatal("a key share again")

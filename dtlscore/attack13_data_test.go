@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// waitFinished13 is a client that has sent everything but its Finished, and
-// the keys with which it goes on.
+// waitFinished13 returns a client that has sent everything but its Finished, and the keys of the
+// next epoch.
 func waitFinished13(t *testing.T) (s *script13, application *writeEpoch) {
 	s = newScriptedClient13(t, testServerConfig13(tls.NoClientCert))
 	s.clientHello()
@@ -18,7 +18,7 @@ func waitFinished13(t *testing.T) (s *script13, application *writeEpoch) {
 	return s, must(s.hs.writeEpoch(s.conn, epochApplication))
 }
 
-// sendDataIn sends application data on another stream, in any epoch.
+// sendDataIn sends application data in any epoch, on a stream other than 0.
 func (s *script13) sendDataIn(e *writeEpoch, data string) {
 	s.under.receive(testRecord{must(e.seal(nil, contentApplicationData, []byte(data))), false})
 }
@@ -74,7 +74,7 @@ func TestAttackC1DataWithoutKeys13(t *testing.T) {
 	}
 }
 
-// RFC 9147, Sections 7 and 8; attacks C2, E4.
+// C2, E4: RFC 9147, Sections 7 and 8.
 func TestAttackC2E4EarlyDataIsHeld13(t *testing.T) {
 	t.Run("delivered in order after Finished", func(t *testing.T) {
 		s, application := waitFinished13(t)
@@ -90,7 +90,7 @@ func TestAttackC2E4EarlyDataIsHeld13(t *testing.T) {
 			t.Fatalf("delivered %q, holds %d", got, len(s.under.conn.in.held))
 		}
 	})
-	t.Run("of a server that does not wait for us", func(t *testing.T) { // ours does
+	t.Run("of a server that does not wait for us", func(t *testing.T) { // our server does wait
 		s := newScriptedServer13(t, testClientConfig13())
 		s.toFinished(false)
 		m := s.hs.finished(false)
@@ -164,8 +164,8 @@ func TestAttackC2E4EarlyDataIsHeld13(t *testing.T) {
 	})
 }
 
-// RFC 6083, Section 4.7; RFC 9147, Section 7: no data before the handshake is complete, in
-// particular not of a server that does not know its client yet.
+// C3: no data is sent before the handshake is complete, in particular not by a server that has not
+// authenticated its client yet. RFC 6083, Section 4.7; RFC 9147, Section 7.
 func TestAttackC3NoDataBeforeTheHandshakeIsComplete13(t *testing.T) {
 	p := newTestPair(t, testClientConfig13(), testServerConfig13(tls.RequireAndVerifyClientCert))
 	p.start()
@@ -178,7 +178,7 @@ func TestAttackC3NoDataBeforeTheHandshakeIsComplete13(t *testing.T) {
 		p.server.receiveNext()
 		p.client.receiveNext()
 	}
-	// A client of another kind may send at once after its Finished.
+	// Other clients may send data right after their Finished.
 	p = newTestPair(t, testClientConfig13(), testServerConfig13(tls.NoClientCert))
 	p.start()
 	p.server.receiveNext()
@@ -187,15 +187,15 @@ func TestAttackC3NoDataBeforeTheHandshakeIsComplete13(t *testing.T) {
 	}
 	p.client.conn.app.Store(p.client.conn.written)
 	p.client.write("at once")
-	slices.Reverse(p.server.inbox) // data is faster than Finished
+	slices.Reverse(p.server.inbox) // data overtakes Finished
 	p.run()
 	if p.server.done != 1 || len(p.server.data) != 1 {
 		t.Errorf("%v, delivered %q", p.server.err, p.server.data)
 	}
 }
 
-// RFC 9147, Section 7; RFC 8446, Section 8: early data is not offered, and what a client sends all
-// the same is dropped until the handshake is complete.
+// C4: early data is not offered. If a client sends it anyway, it is dropped until the handshake is
+// complete. RFC 9147, Section 7; RFC 8446, Section 8.
 func TestAttackC4EarlyData13(t *testing.T) {
 	client, server := resumingConfigs13(tls.NoClientCert)
 	newTestPair(t, client, server).handshake()
@@ -209,7 +209,7 @@ func TestAttackC4EarlyData13(t *testing.T) {
 		20}, make([]byte, 20)...)
 	s = resumingScript13(t, client, server)
 	s.clientHello(func(m *clientHello) { m.earlyData = true; m.binders[0] = make([]byte, 32) })
-	s.wantAlert(AlertDecryptError, ErrPeerUntrusted) // the binder covers the announcement
+	s.wantAlert(AlertDecryptError, ErrPeerUntrusted) // the binder covers the early_data extension
 
 	s = newScriptedClient13(t, server)
 	s.clientHello(func(m *clientHello) { m.earlyData = true })
@@ -244,7 +244,7 @@ func plainAlert(a Alert) testRecord {
 	return testRecord{appendAlert(h.append(nil), levelFatal, a), true}
 }
 
-// A plaintext alert counts only from a peer that may have no keys.
+// C5: a plaintext alert counts only from a peer that may have no keys.
 func TestAttackC5PlaintextAlert13(t *testing.T) {
 	for _, a := range []Alert{AlertCloseNotify, AlertInternalError, AlertUserCanceled} {
 		ways := map[string]func() *script13{
@@ -290,7 +290,7 @@ func TestAttackC5PlaintextAlert13(t *testing.T) {
 	}
 }
 
-// RFC 6083, Section 4.9; RFC 9147, Section 5.10, attack C7.
+// C7: RFC 6083, Section 4.9; RFC 9147, Section 5.10.
 func TestAttackC7CloseOrder13(t *testing.T) {
 	p := newTestPair(t, testClientConfig13(), testServerConfig13(tls.NoClientCert))
 	p.handshake()
@@ -342,8 +342,8 @@ func TestAttackC6NothingAfterTheEnd13(t *testing.T) {
 	}
 }
 
-// RFC 6083, Sections 4.1 and 4.4; RFC 6347, Section 4.1.2.7; RFC 9147, Sections 4 and 4.1; RFC
-// 8446, Section 5.4; D2, D9, D10, F6, F7, F8: what ends an open connection at once.
+// Records that end an open connection at once: RFC 6083, Sections 4.1 and 4.4; RFC 6347, Section
+// 4.1.2.7; RFC 9147, Sections 4 and 4.1; RFC 8446, Section 5.4; attacks D2, D9, D10, F6, F7, F8.
 func TestBadRecords13(t *testing.T) {
 	seal := func(s *script13, typ contentType, data string) []byte {
 		return must(s.conn.written.seal(nil, typ, []byte(data)))
@@ -481,7 +481,7 @@ func TestBadRecords13(t *testing.T) {
 	}
 }
 
-// RFC 9147, Section 4, F7: short numbers, no length field, padding.
+// F7: short sequence numbers, no length field, and padding. RFC 9147, Section 4.
 func TestAttackF7RecordForms13(t *testing.T) {
 	s := newScriptedClient13(t, testServerConfig13(tls.NoClientCert))
 	s.completeClient()
@@ -511,8 +511,8 @@ func TestAttackF7RecordForms13(t *testing.T) {
 	}
 }
 
-// RFC 6083, Section 3.3; RFC 9147, Section 4.2.2: records in any order, as far as numbers are
-// unambiguous.
+// H8: records may arrive in any order, as long as their numbers are unambiguous. RFC 6083, Section
+// 3.3; RFC 9147, Section 4.2.2.
 func TestAttackH8AnyOrder13(t *testing.T) {
 	s := newScriptedClient13(t, testServerConfig13(tls.NoClientCert))
 	s.completeClient()
@@ -527,7 +527,7 @@ func TestAttackH8AnyOrder13(t *testing.T) {
 	}
 }
 
-// D9, D10, E10, G7: floods of what changes nothing are cut off.
+// D9, D10, E10, G7: floods of records without effect end the connection.
 func TestAttackD9D10E10Floods13(t *testing.T) {
 	tests := map[string]struct {
 		send  func(s *script13)

@@ -8,14 +8,14 @@ import (
 	"testing"
 )
 
-// bothVersions are configurations for 1.2 and 1.3.
+// bothVersions returns configurations that allow both versions.
 func bothVersions() (client, server *Config) {
 	client, server = testClientConfig(), testServerConfig(tls.NoClientCert)
 	client.MaxVersion, server.MaxVersion = VersionDTLS13, VersionDTLS13
 	return client, server
 }
 
-// One Config for both versions: the better one that both can do.
+// Configs with a range of versions negotiate the highest common one.
 func TestVersionNegotiation(t *testing.T) {
 	bounds := []struct{ min, max uint16 }{
 		{VersionDTLS12, VersionDTLS12}, {VersionDTLS12, VersionDTLS13}, {VersionDTLS13, VersionDTLS13},
@@ -28,7 +28,7 @@ func TestVersionNegotiation(t *testing.T) {
 			p := newTestPair(t, client, server)
 			p.start()
 			p.run()
-			want := max(c.max, s.max) // the numbers count downwards
+			want := max(c.max, s.max) // version numbers decrease
 			if want > min(c.min, s.min) {
 				wantPeerAlert(t, p.client, AlertProtocolVersion)
 				continue
@@ -60,7 +60,7 @@ func TestAttackB1DowngradeMarker(t *testing.T) {
 	if string(hello.random[randomLen-8:]) != downgradeTLS12 {
 		t.Error("no marker")
 	}
-	// The client's 1.3 is cut out on the way.
+	// An attacker removes version 1.3 from the ClientHello.
 	client, server := bothVersions()
 	p := newTestPair(t, client, server)
 	p.client.tamper = func(kind string, record []byte) []byte {
@@ -93,7 +93,7 @@ func TestAttackB2OnlyOneVersion(t *testing.T) {
 		s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
 	})
 	t.Run("HelloVerifyRequest, then 1.3", func(t *testing.T) {
-		// A cookie of 1.2 has no place in a ClientHello that gets 1.3.
+		// A ClientHello that negotiates 1.3 must not have a cookie of 1.2.
 		client, _ := bothVersions()
 		s := newScriptedServer13(t, client)
 		s.readClientHello()
@@ -136,7 +136,7 @@ func TestAttackB3Fallback(t *testing.T) {
 	s.wantAlert(AlertInappropriateFallback, ErrPeerMisbehaved)
 }
 
-// B6: what a server must not do after or with a HelloRetryRequest.
+// B6: what a server must not send in or after a HelloRetryRequest.
 func TestAttackB6RetryOfServer13(t *testing.T) {
 	withCookie := func(m *serverHello) { m.cookie13 = []byte("cookie") }
 	forGroup := func(g tls.CurveID) func(m *serverHello) {
@@ -240,7 +240,7 @@ func TestAttackB6RetryOfServer13(t *testing.T) {
 	}
 }
 
-// readFragments reads a message that is in several records.
+// readFragments reads a message that spans several records.
 func (s *script13) readFragments(m message) {
 	s.t.Helper()
 	var whole []byte
@@ -257,7 +257,7 @@ func (s *script13) readFragments(m message) {
 	s.hs.transcript.add(h.typ, h.seq, whole)
 }
 
-// B6: what a client must not do after a HelloRetryRequest.
+// B6: what a client must not send after a HelloRetryRequest.
 func TestAttackB6RetryOfClient13(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -275,7 +275,7 @@ func TestAttackB6RetryOfClient13(t *testing.T) {
 			m.supportedVersions = []uint16{VersionDTLS13,
 				VersionDTLS12}
 		}, AlertIllegalParameter},
-		// E8
+		// Attack E8.
 		{"cookie that was not sent", func(m *clientHello) { m.cookie13 = []byte{1} },
 			AlertIllegalParameter},
 		{"early data", func(m *clientHello) { m.earlyData = true }, AlertIllegalParameter},
@@ -311,7 +311,7 @@ func TestAttackB6RetryOfClient13(t *testing.T) {
 	})
 }
 
-// B7, D5, I4, I6: what a ServerHello must not say.
+// B7, D5, I4, I6: what a ServerHello must not contain.
 func TestAttackB7D5ServerHello13(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -348,7 +348,7 @@ func TestAttackB7D5ServerHello13(t *testing.T) {
 	}
 }
 
-// I4: what EncryptedExtensions, CertificateRequest and Certificate must not have.
+// I4: what EncryptedExtensions, CertificateRequest and Certificate must not contain.
 func TestAttackI4Extensions13(t *testing.T) {
 	ee := map[string]struct {
 		change func(m *encryptedExtensions)
@@ -434,7 +434,7 @@ func TestAttackI4Extensions13(t *testing.T) {
 	})
 }
 
-// What a ClientHello must have, and not have.
+// E13, I6: what a ClientHello must and must not contain.
 func TestAttackE13I6ClientHello13(t *testing.T) {
 	tests := []struct {
 		name   string

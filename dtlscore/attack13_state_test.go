@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// RFC 8446, Section 4, D4: there is no HelloRequest in 1.3.
+// D4: DTLS 1.3 has no HelloRequest. RFC 8446, Section 4.
 func TestAttackD4HelloRequest13(t *testing.T) {
 	for _, lead := range []func(s *script13){
 		func(s *script13) { s.serverHello() },
@@ -24,7 +24,7 @@ func TestAttackD4HelloRequest13(t *testing.T) {
 	s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
 }
 
-// toFinishedFrom is toFinished after the ClientHello was read.
+// toFinishedFrom is toFinished, starting after the ClientHello has been read.
 func (s *script13) toFinishedFrom() {
 	s.serverHello()
 	s.encryptedExtensions()
@@ -32,8 +32,8 @@ func (s *script13) toFinishedFrom() {
 	s.verify()
 }
 
-// D7: nothing is joined across a change of keys, and nothing follows the last
-// message of an epoch in its record.
+// D7: a message must not span a key change, and nothing may follow the last message of an epoch in
+// its record.
 func TestAttackD7MessageAcrossKeyChange13(t *testing.T) {
 	part := func(m message, seq uint16, at, n int) []byte {
 		raw := must(appendMessage(nil, seq, m))
@@ -121,8 +121,7 @@ func TestAttackD8Interleaving13(t *testing.T) {
 	s.wantComplete()
 }
 
-// D12, D13: a message that was handled is dropped when it comes again,
-// whatever is in it, and brings no answer.
+// D12, D13: a repeated message is dropped without an answer, whatever it contains.
 func TestAttackD12D13RepeatedMessages13(t *testing.T) {
 	s := newScriptedClient13(t, testServerConfig13(tls.RequireAnyClientCert))
 	s.clientHello()
@@ -151,8 +150,8 @@ func TestAttackD12D13RepeatedMessages13(t *testing.T) {
 	s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
 }
 
-// F11: each bit of each message counts. Where it is protected the record would
-// not open, so that the plaintext is changed before.
+// F11: each bit of each message matters. A protected record would not decrypt, so its plaintext is
+// changed before it is protected.
 func TestAttackF11EveryBitCounts13(t *testing.T) {
 	sizes := make(map[string]int)
 	play := func(change func(e *testEnd, kind string, a *action)) *testPair {
@@ -190,7 +189,7 @@ func TestAttackF11EveryBitCounts13(t *testing.T) {
 	}
 }
 
-// F12, RFC 9147, Section 5.9: another prefix of labels does not interoperate.
+// F12: peers with another label prefix cannot connect. RFC 9147, Section 5.9.
 func TestAttackF12LabelPrefix13(t *testing.T) {
 	for _, prefix := range []string{"tls13 ", "dtls13 "} {
 		s := newScriptedServer13(t, testClientConfig13())

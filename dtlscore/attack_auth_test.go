@@ -47,8 +47,8 @@ func TestAttackA2NoClientCertificate(t *testing.T) {
 	}
 }
 
-// A client without a certificate, where the server lets it choose. RFC 5246, Section 7.4.6; RFC
-// 8446, Section 4.4.2.
+// A client without a certificate, if the server allows that. RFC 5246, Section 7.4.6; RFC 8446,
+// Section 4.4.2.
 func TestOptionalClientCertificate(t *testing.T) {
 	for _, version := range eachVersion {
 		for _, auth := range []tls.ClientAuthType{tls.RequestClientCert, tls.VerifyClientCertIfGiven} {
@@ -94,7 +94,7 @@ func TestGetClientCertificate(t *testing.T) {
 	}
 	for _, bad := range []func(*tls.CertificateRequestInfo) (*tls.Certificate, error){
 		func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return nil, errors.New("no") },
-		func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { // its key is missing
+		func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { // without a private key
 			return &tls.Certificate{Certificate: testCerts().rsa.Certificate}, nil
 		},
 	} {
@@ -195,8 +195,8 @@ func TestAttackA4EarlyKeyChange(t *testing.T) {
 	}
 }
 
-// An old-epoch Finished that comes while the driver still reads what was sent
-// before ChangeCipherSpec.
+// A Finished of the old epoch arrives while the driver still reads what was sent before
+// ChangeCipherSpec.
 func TestAttackA4FinishedWhileDraining(t *testing.T) {
 	s := newScriptedClient(t, testServerConfig(tls.NoClientCert))
 	s.clientHello()
@@ -255,7 +255,7 @@ func TestAttackA8WrongCertificateType(t *testing.T) {
 	})
 }
 
-// Attacks A9, A10 and RFC 5246, Section 7.4.1.4.1.
+// A9, A10: RFC 5246, Section 7.4.1.4.1.
 func TestAttackA9SignatureScheme(t *testing.T) {
 	zero := must(asn1.Marshal(struct{ R, S *big.Int }{new(big.Int), new(big.Int)}))
 	tests := []struct {
@@ -302,8 +302,8 @@ func TestAttackA9SignatureScheme(t *testing.T) {
 	}
 }
 
-// Attacks A11, A14, B4 and RFC 9325, Section 4.5; RFC 5280, Section 6.1; RFC 9525: what a
-// certificate must not be, for either side.
+// A11, A14, B4: invalid certificates of either side. RFC 9325, Section 4.5; RFC 5280, Section 6.1;
+// RFC 9525.
 func TestAttackA11A14Verification(t *testing.T) {
 	ca := testCerts().ca
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
@@ -361,7 +361,7 @@ func TestAttackA11A14Verification(t *testing.T) {
 	for _, v := range eachVersion {
 		for _, test := range tests {
 			if v.number == VersionDTLS13 && test.cert.PrivateKey == p224 {
-				continue // no scheme of 1.3 is for it, so that nobody here shows it
+				continue // version 1.3 has no signature scheme for the key
 			}
 			t.Run(v.name+"/"+test.name, func(t *testing.T) {
 				client, server := v.configs(tls.RequireAndVerifyClientCert)
@@ -409,7 +409,7 @@ func TestAttackA11EmptyServerCertificate(t *testing.T) {
 	s.wantAlert(AlertDecodeError, ErrInvalidMessage)
 }
 
-// A11, RFC 5280, Section 6.1: the caller has the last word, and chooses the alert.
+// A11, G4: VerifyConnection decides last, and chooses the alert. RFC 5280, Section 6.1.
 func TestAttackA11G4VerifyConnection(t *testing.T) {
 	for _, v := range eachVersion {
 		for _, side := range []string{"client", "server"} {
@@ -438,7 +438,7 @@ func TestAttackA11G4VerifyConnection(t *testing.T) {
 	}
 }
 
-// The ways to switch verification off, or to do it oneself.
+// A11: the ways to disable or replace verification.
 func TestAttackA11Verifiers(t *testing.T) {
 	no := errors.New("no")
 	tests := []struct {

@@ -47,8 +47,8 @@ func TestAttackC1DataInEpochZero(t *testing.T) {
 	}
 }
 
-// waitFinished leads to where the server's keys are changed, and no Finished
-// has come.
+// waitFinished brings the connection to where the server's keys have changed and its Finished has
+// not arrived.
 func waitFinished(t *testing.T) *script {
 	s := newScriptedServer(t, testClientConfig())
 	s.readClientHello()
@@ -60,13 +60,13 @@ func waitFinished(t *testing.T) *script {
 	return s
 }
 
-// sendData sends application data on another stream.
+// sendData sends application data on a stream other than 0.
 func (s *script) sendData(data string) {
 	record := must(s.conn.written.seal(nil, contentApplicationData, []byte(data)))
 	s.under.receive(testRecord{record, false})
 }
 
-// RFC 6083, Section 4.7; attacks C2, E4.
+// C2, E4: RFC 6083, Section 4.7.
 func TestAttackC2E4EarlyDataIsHeld(t *testing.T) {
 	t.Run("delivered in order after Finished", func(t *testing.T) {
 		s := waitFinished(t)
@@ -89,7 +89,7 @@ func TestAttackC2E4EarlyDataIsHeld(t *testing.T) {
 		}
 	})
 	t.Run("found while draining", func(t *testing.T) {
-		// Everything is in the receive buffer when ChangeCipherSpec is looked at.
+		// Everything has arrived when ChangeCipherSpec is processed.
 		p := newTestPair(t, testClientConfig(), testServerConfig(tls.NoClientCert))
 		p.start()
 		p.server.receiveNext()
@@ -150,7 +150,7 @@ func TestAttackC2E4EarlyDataIsHeld(t *testing.T) {
 	})
 }
 
-// RFC 6083, Section 4.7.
+// C3: RFC 6083, Section 4.7.
 func TestAttackC3NoDataBeforeTheHandshakeIsComplete(t *testing.T) {
 	p := newTestPair(t, testClientConfig(), testServerConfig(tls.NoClientCert))
 	closed := func(when string) {
@@ -173,8 +173,8 @@ func TestAttackC3NoDataBeforeTheHandshakeIsComplete(t *testing.T) {
 	}
 }
 
-// The keys change for Seal when the driver takes EventHandshakeComplete, not
-// before: what it does with the events before has to be done first.
+// Seal changes its keys when the driver takes EventHandshakeComplete, not before: the driver must
+// execute the earlier events first.
 func TestSealWaitsForHandshakeCompleteEvent(t *testing.T) {
 	s := newScriptedClient(t, testServerConfig(tls.NoClientCert))
 	s.clientHello()
@@ -255,7 +255,7 @@ func TestAttackC6NothingAfterTheEnd(t *testing.T) {
 	}
 }
 
-// What comes on stream 0 after close_notify, while the driver still reads.
+// C6: what arrives on stream 0 after close_notify, while the driver still reads.
 func TestAttackC6ControlRecordsWhileClosing(t *testing.T) {
 	p := newTestPair(t, testClientConfig(), testServerConfig(tls.NoClientCert))
 	p.handshake()
@@ -269,8 +269,8 @@ func TestAttackC6ControlRecordsWhileClosing(t *testing.T) {
 	}
 }
 
-// RFC 6083, Sections 4.1 and 4.4; RFC 6347, Section 4.1.2.7; RFC 5246, Section 6.2: what ends a
-// connection at once.
+// Records that end a connection at once: RFC 6083, Sections 4.1 and 4.4; RFC 6347, Section 4.1.2.7;
+// RFC 5246, Section 6.2.
 func TestBadRecords(t *testing.T) {
 	seal := func(s *script, typ contentType, data string) []byte {
 		return must(s.conn.written.seal(nil, typ, []byte(data)))
@@ -349,7 +349,8 @@ func TestBadRecords(t *testing.T) {
 	})
 }
 
-// RFC 6083, Section 3.3: no replay window. Sequence numbers may skip millions, and go backwards.
+// RFC 6083, Section 3.3: there is no replay window. Sequence numbers may skip millions and
+// decrease.
 func TestNoReplayWindow(t *testing.T) {
 	s := newScriptedClient(t, testServerConfig(tls.NoClientCert))
 	s.completeClient()

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// weakSuites are of every kind that attack B4 and RFC 9325, Section 4.2 and F1 to F3 name: none is
-// implemented.
+// weakSuites has a cipher suite of each kind that attack B4 and RFC 9325, Section 4.2, name. None
+// is implemented.
 var weakSuites = []uint16{
 	0x0001, // NULL
 	0x0003, // export
@@ -69,7 +69,7 @@ func wantNothingWeakOffered(t *testing.T, v testVersion) {
 	}
 }
 
-// Attacks B2, B4, D5, I4: what a ServerHello must not choose.
+// B2, B4, D5, I4: what a ServerHello must not choose.
 func TestAttackD5ServerHelloChoosesWhatWasNotOffered(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -146,7 +146,7 @@ func TestAttackD5ServerHelloChoosesWhatWasNotOffered(t *testing.T) {
 	})
 }
 
-// What a ClientHello must have, and not have.
+// B2, G1, G2, I6: what a ClientHello must and must not contain.
 func TestAttackB2G1G2I6ClientHello(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -181,8 +181,8 @@ func TestAttackB2G1G2I6ClientHello(t *testing.T) {
 	}
 }
 
-// G2, RFC 7627, Section 5: without the extended master secret there is no secret
-// for anything, nor is a session resumed, which always has it.
+// G2: without the extended master secret nothing is exported, and no session is resumed, because
+// sessions always have it. RFC 7627, Section 5.
 func TestAttackG2ExtendedMasterSecret(t *testing.T) {
 	wantNoSecret := func(t *testing.T, s *script) {
 		t.Helper()
@@ -219,12 +219,12 @@ func TestAttackG2ExtendedMasterSecret(t *testing.T) {
 				}
 			})
 			wantNoSecret(t, s)
-			newTestPair(t, client, server).handshake() // for another session in the cache
+			newTestPair(t, client, server).handshake() // puts another session into the cache
 		}
 	})
 }
 
-// What a ClientHello may have.
+// What a ClientHello may contain.
 func TestClientHelloAccepted(t *testing.T) {
 	tests := map[string]func(m *clientHello){
 		"G1: no RFC 5746": func(m *clientHello) { m.renegotiationInfo = nil },
@@ -263,7 +263,7 @@ func TestClientHelloAccepted(t *testing.T) {
 	}
 }
 
-// I5: extensions with GREASE types, and what a server may grease.
+// I5: GREASE extensions in a ClientHello, and what a server may grease.
 func TestAttackI5Grease(t *testing.T) {
 	s := newScriptedClient(t, testServerConfig(tls.NoClientCert))
 	hello := must((&Conn{config: testClientConfig()}).newClientHello())
@@ -291,14 +291,14 @@ func TestAttackI5Grease(t *testing.T) {
 	s.wantComplete()
 }
 
-// greaseInto returns the size of the extensions of a hello, without their length.
+// greaseInto returns the size of the extensions of a hello message, without their length field.
 func greaseInto(raw []byte, hello *clientHello) int {
 	fixed := 2 + randomLen + 1 + len(hello.sessionID) + 1 + len(hello.cookie) + 2 +
 		2*len(hello.suites) + 1 + len(hello.compressionMethods) + 2
 	return len(raw) - fixed
 }
 
-// I7: the version in record headers without protection, once it is agreed.
+// I7: the version in the headers of unprotected records, after it is negotiated.
 func TestAttackI7RecordVersion13(t *testing.T) {
 	for _, version := range []uint16{versionDTLS10, VersionDTLS13, tls.VersionTLS12} {
 		s := newScriptedClient13(t, testServerConfig13(tls.NoClientCert))

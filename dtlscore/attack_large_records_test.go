@@ -15,7 +15,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
-// Each handshake agrees afresh, one that resumes a session too.
+// Each handshake negotiates the limits again, including one that resumes a session.
 func TestLargeRecordsResumed13(t *testing.T) {
 	client, server := resumingConfigs13(tls.NoClientCert)
 	for i, takes := range []struct{ client, server, write, read int }{
@@ -37,7 +37,8 @@ func TestLargeRecordsResumed13(t *testing.T) {
 	}
 }
 
-// exchangeLarge sends what each direction may carry at most, and no more than that.
+// exchangeLarge sends messages of the given maximum sizes, and checks that larger ones are
+// rejected.
 func (p *testPair) exchangeLarge(toServer, toClient int) {
 	p.t.Helper()
 	for e, most := range map[*testEnd]int{p.client: toServer, p.server: toClient} {
@@ -62,7 +63,7 @@ func (p *testPair) exchangeLarge(toServer, toClient int) {
 	}
 }
 
-// Each direction has the limit of its reader, after a KeyUpdate too.
+// Each direction has the limit of its receiver, also after a KeyUpdate.
 func TestLargeRecords13(t *testing.T) {
 	for _, suite := range []uint16{
 		TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA384, TLS_CHACHA20_POLY1305_SHA256,
@@ -85,12 +86,12 @@ func TestLargeRecords13(t *testing.T) {
 	}
 }
 
-// F8: a peer that overruns the limit, or writes a length as it must not be, ends the connection,
-// and nothing of the record is delivered.
+// F8: a peer that exceeds the limit, or encodes a length incorrectly, ends the connection, and
+// nothing of its record is delivered.
 func TestAttackF8LargeRecords13(t *testing.T) {
 	const limit = 20_000 // of content
 	inner := func(n int) []byte { return append(make([]byte, n), byte(contentApplicationData)) }
-	// record is one with anything for its length.
+	// record returns a record with an arbitrary length field.
 	record := func(s *script13, inner []byte, length ...byte) []byte {
 		p := s.conn.written.sealer.(*protection13)
 		first := unifiedFixed | unifiedSequence | byte(p.epoch)&unifiedEpoch
@@ -236,8 +237,8 @@ func TestAttackF8LargeRecords13(t *testing.T) {
 	})
 }
 
-// A peer may take less than usual. What is sent after the handshake goes in as many records as that
-// needs.
+// A peer may accept less than 2^14 bytes. Messages after the handshake are then fragmented into
+// several records.
 func TestSmallLimits13(t *testing.T) {
 	_, server := resumingConfigs13(tls.RequireAndVerifyClientCert)
 	server.MaxMessageSize = 1 << 16
@@ -267,7 +268,7 @@ func TestSmallLimits13(t *testing.T) {
 	if _, err := s.under.conn.Seal(nil, make([]byte, minLargeLimit-1)); err != nil {
 		t.Error(err)
 	}
-	// Five records of the client in one ACK would be too many.
+	// An ACK for five of the client's records would be too large.
 	s.under.conn.in.v13.unacked = make([]recordNumber, 5)
 	s.check(s.under.conn.sendACK())
 	s.under.obey()
@@ -278,7 +279,7 @@ func TestSmallLimits13(t *testing.T) {
 	}
 }
 
-// E7: keys protect no more blocks than those of as many full records of usual size.
+// E7: keys protect no more blocks than the same number of full records of 2^14 bytes has.
 func TestAttackE7LargeRecordLimit13(t *testing.T) {
 	p := openLarge13(t, 1<<20, 1<<20)
 	c := p.client.conn
@@ -296,7 +297,7 @@ func TestAttackE7LargeRecordLimit13(t *testing.T) {
 	if n := e.blocks.Load(); n != 1+1+2+1<<16+1 {
 		t.Errorf("%d blocks", n)
 	}
-	const each, times = 1<<12 + 1, 60 // blocks of 64 KiB
+	const each, times = 1<<12 + 1, 60 // blocks in 64 KiB
 	e.limits.blocks = controlReserve*1024 + times*each
 	e.blocks.Store(0)
 	first, data := e.next.Load(), make([]byte, 1<<16)
@@ -306,7 +307,7 @@ func TestAttackE7LargeRecordLimit13(t *testing.T) {
 		}
 		must(c.Seal(nil, data))
 	}
-	for range 100 { // which use up nothing of what is kept for control records
+	for range 100 { // which does not use up the reserve for control records
 		if _, err := c.Seal(nil, data); err != ErrKeysUsedUp {
 			t.Fatal(err)
 		}
@@ -329,7 +330,7 @@ func TestAttackE7LargeRecordLimit13(t *testing.T) {
 		t.Errorf("%d blocks under new keys", n)
 	}
 	p.wantEpochs(4, 3)
-	// ChaCha20 and records of usual size need no count.
+	// ChaCha20, and records of at most 2^14 bytes, need no count.
 	client, server := largeConfigs(1<<20, 1<<20)
 	client.CipherSuites = []uint16{TLS_CHACHA20_POLY1305_SHA256}
 	p = newTestPair(t, client, server)
@@ -344,7 +345,7 @@ func TestAttackE7LargeRecordLimit13(t *testing.T) {
 	}
 }
 
-// E7: however many writers come at the same time, no block more is protected.
+// E7: concurrent writers do not exceed the limit of blocks.
 func TestAttackE7ManyLargeWriters13(t *testing.T) {
 	p := openLarge13(t, 1<<20, 1<<20)
 	e := p.client.conn.app.Load()
@@ -367,7 +368,7 @@ func TestAttackE7ManyLargeWriters13(t *testing.T) {
 	}
 }
 
-// E4: a peer that is not authenticated cannot make us keep more than without large records.
+// E4: large records do not let an unauthenticated peer make this side buffer more.
 func TestAttackE4LargeBeforeFinished13(t *testing.T) {
 	const usual = recordHeaderLen + maxCiphertext12
 	wait := func() (*script13, *writeEpoch) {
@@ -394,7 +395,7 @@ func TestAttackE4LargeBeforeFinished13(t *testing.T) {
 	s.sendDataIn(application, string(make([]byte, maxHeldBytes)))
 	s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
 
-	s, application = wait() // which is looked at when the keys are there
+	s, application = wait() // which is examined when the keys are known
 	record := must(application.seal(nil, contentApplicationData, make([]byte, 1<<15)))
 	record[3] |= 0xc0
 	s.under.receive(testRecord{record, false})
@@ -406,7 +407,7 @@ func TestAttackE4LargeBeforeFinished13(t *testing.T) {
 	}
 }
 
-// What a record says about its size is right, or not believed.
+// The size that a record claims is correct or rejected.
 func TestRecordSize13(t *testing.T) {
 	p := openLarge13(t, 100_000, 100_000)
 	for _, n := range []int{0, 46, 47, 16366, 16367, 16368, 50_000, 100_000} {

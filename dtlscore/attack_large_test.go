@@ -11,14 +11,14 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 )
 
-// largeConfigs are of two ends that take messages of so many bytes.
+// largeConfigs are configurations of two ends that accept messages of these sizes.
 func largeConfigs(clientTakes, serverTakes int) (client, server *Config) {
 	client, server = testClientConfig13(), testServerConfig13(tls.NoClientCert)
 	client.MaxMessageSize, server.MaxMessageSize = clientTakes, serverTakes
 	return client, server
 }
 
-// openLarge13 is a connection with large records.
+// openLarge13 returns a connection with large records.
 func openLarge13(t testing.TB, clientTakes, serverTakes int) *testPair {
 	client, server := largeConfigs(clientTakes, serverTakes)
 	p := newTestPair(t, client, server)
@@ -28,7 +28,7 @@ func openLarge13(t testing.TB, clientTakes, serverTakes int) *testPair {
 
 func limitOf(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
 
-// badLimits are bodies of large_record_size_limit, and the alert for each; close_notify is none.
+// badLimits are bodies of large_record_size_limit and the alerts for them; close_notify means none.
 var badLimits = []struct {
 	body  []byte
 	alert Alert
@@ -48,7 +48,7 @@ var badLimits = []struct {
 	{limitOf(1<<32 - 1), AlertIllegalParameter},
 }
 
-// I4: what a server does with the limit of a client.
+// I4: how a server handles a client's limit.
 func TestAttackI4LimitOfClient13(t *testing.T) {
 	for _, test := range badLimits {
 		for _, takes := range []int{0, 1 << 14, 1 << 20} {
@@ -65,7 +65,8 @@ func TestAttackI4LimitOfClient13(t *testing.T) {
 					s.wantAlert(test.alert, fault)
 					return
 				}
-				// Who does not ask for it does not look at it: another may use that number for something else.
+				// A server that does not use the extension ignores it: a peer may use its number
+				// for something else.
 				s.serverFlight()
 				s.clientFlight()
 				state := s.under.conn.ConnectionState()
@@ -81,7 +82,7 @@ func TestAttackI4LimitOfClient13(t *testing.T) {
 	}
 }
 
-// I4: what a client does with the limit of a server.
+// I4: how a client handles a server's limit.
 func TestAttackI4LimitOfServer13(t *testing.T) {
 	for _, test := range badLimits {
 		for _, takes := range []int{0, 1 << 20} {
@@ -114,7 +115,7 @@ func TestAttackI4LimitOfServer13(t *testing.T) {
 	}
 }
 
-// A strangeExtensions is EncryptedExtensions with anything in them.
+// A strangeExtensions is an EncryptedExtensions with arbitrary contents.
 type strangeExtensions struct {
 	encryptedExtensions
 	list []editedExtension
@@ -129,8 +130,8 @@ func (m *strangeExtensions) marshal(b *cryptobyte.Builder) {
 	})
 }
 
-// I4: a server answers one of the three extensions that limit records, and only one that was asked
-// for.
+// I4: a server answers with at most one of the three extensions that limit records, and only with
+// one that was offered.
 func TestAttackI4ContradictoryLimits13(t *testing.T) {
 	large := editedExtension{extLargeRecordSizeLimit, limitOf(1 << 16)}
 	other := editedExtension{extRecordSizeLimit, []byte{0x40, 1}}
@@ -162,7 +163,7 @@ func TestAttackI4ContradictoryLimits13(t *testing.T) {
 		}
 		s.wantAlert(test.alert, ErrPeerMisbehaved)
 	}
-	// A client that offers all three gets an answer to ours alone.
+	// The server answers only its own extension to a client that offers all three.
 	_, server := largeConfigs(0, 1<<20)
 	s := newScriptedClient13(t, server)
 	s.offer = new(clientHello)
@@ -183,7 +184,7 @@ func TestAttackI4ContradictoryLimits13(t *testing.T) {
 	}
 }
 
-// B6: a HelloRetryRequest keeps the limit, and the client does.
+// B6: a HelloRetryRequest does not change the limit, and the client must not either.
 func TestAttackB6LimitAfterRetry13(t *testing.T) {
 	client, server := largeConfigs(1<<20, 1<<17)
 	server.CurvePreferences = []tls.CurveID{tls.CurveP256}
@@ -213,7 +214,7 @@ func TestAttackB6LimitAfterRetry13(t *testing.T) {
 	}
 }
 
-// B2: version 1.2 has no large records, and its ServerHello no such extension.
+// B2: DTLS 1.2 has no large records, and its ServerHello no such extension.
 func TestAttackB2NoLargeRecordsIn12(t *testing.T) {
 	for _, old := range []string{"client", "server"} {
 		client, server := bothVersions()

@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// E3: what is kept before the handshake ends has a bound, and is let go when it
-// ends or fails.
+// E3: what is buffered during the handshake is limited, and released when the handshake ends or
+// fails.
 func TestAttackE3Buffered(t *testing.T) {
 	const certificateLen = 1 << 18
 	fill := func(e *testEnd) {
@@ -63,7 +63,7 @@ func TestAttackE3Buffered(t *testing.T) {
 					t.Errorf("%s: %v, %d bytes are kept", failing, e.conn.Err(), kept(e.conn))
 				}
 			}
-			// One that ends well keeps neither messages nor records.
+			// A connection keeps neither messages nor records after the handshake.
 			p := newTestPair(t, client, server)
 			p.handshake()
 			for _, e := range []*testEnd{p.client, p.server} {
@@ -81,7 +81,7 @@ func TestAttackE3Buffered(t *testing.T) {
 	}
 }
 
-// E11: chains are limited before anything is verified, whoever sends them.
+// E11: the size of chains is limited before anything is verified, on both sides.
 func TestAttackE11LargeChains(t *testing.T) {
 	ca := testCerts().ca
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
@@ -89,7 +89,7 @@ func TestAttackE11LargeChains(t *testing.T) {
 	for i := range garbage {
 		garbage[i] = []byte{0x30, 0}
 	}
-	// Who signs a large key need not have it.
+	// An issuer can sign a large key that nobody has.
 	large := &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), maxRSABits, 1), E: 65537}
 	tests := []struct {
 		name  string
@@ -143,7 +143,7 @@ func TestAttackE11LargeChains(t *testing.T) {
 	}
 }
 
-// publicOnly is a signer for certificates of keys that nobody has.
+// publicOnly is the signer of a certificate whose private key nobody has.
 type publicOnly struct{ key crypto.PublicKey }
 
 func (p publicOnly) Public() crypto.PublicKey { return p.key }

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// RFC 5746, Section 3.5: a renegotiation without the verify_data of the handshake before.
+// G1: a renegotiation without the verify_data of the previous handshake. RFC 5746, Section 3.5.
 func TestAttackG1RenegotiationNotBound(t *testing.T) {
 	server := func(t *testing.T) *script {
 		config := testServerConfig(tls.NoClientCert)
@@ -62,8 +62,8 @@ func TestAttackG1RenegotiationNotBound(t *testing.T) {
 	}
 }
 
-// RFC 5746, Sections 3.6 and 4.4: a client that does not have it, such as
-// wolfSSL, may connect, is not answered with it, and cannot renegotiate.
+// G1: a client that does not support RFC 5746, such as wolfSSL, can connect, gets no
+// renegotiation_info, and cannot renegotiate. RFC 5746, Sections 3.6 and 4.4.
 func TestAttackG1ClientWithoutRFC5746(t *testing.T) {
 	connected := func(t *testing.T) *script {
 		config := testServerConfig(tls.NoClientCert)
@@ -106,7 +106,7 @@ func TestAttackG1ClientWithoutRFC5746(t *testing.T) {
 			t.Errorf("Renegotiate: %v", err)
 		}
 		s.wantAlive("the error does not end the connection")
-		// Nor does a client that begins as if it had been asked.
+		// The same holds for a client that begins without being asked.
 		s.again()
 		s.clientHello()
 		wantRefusal(t, s)
@@ -122,7 +122,7 @@ func TestAttackG1ClientWithoutRFC5746(t *testing.T) {
 	})
 }
 
-// A session goes on with a client that does not have RFC 5746.
+// A client that does not support RFC 5746 can resume a session.
 func TestResumptionWithoutRFC5746(t *testing.T) {
 	client, server := resumingConfigs(tls.NoClientCert)
 	newTestPair(t, client, server).handshake()
@@ -141,7 +141,7 @@ func TestResumptionWithoutRFC5746(t *testing.T) {
 	}
 }
 
-// renegotiatingClient is led to its second ClientHello, which is read.
+// renegotiatingClient returns a scripted client whose second ClientHello has been read.
 func renegotiatingClient(t *testing.T) *script {
 	config := testClientConfig()
 	config.Renegotiation = RenegotiateFreely
@@ -153,7 +153,7 @@ func renegotiatingClient(t *testing.T) *script {
 	return s
 }
 
-// A renegotiation cannot make anything worse.
+// B5: a renegotiation cannot weaken the connection.
 func TestAttackB5RenegotiationDowngrade(t *testing.T) {
 	config := testServerConfig(tls.NoClientCert)
 	config.Renegotiation = RenegotiateFreely
@@ -208,7 +208,7 @@ func TestAttackB5RenegotiationDowngrade(t *testing.T) {
 	}
 }
 
-// The peer stays who it is, unless the caller allows another. RFC 5746, Section 3.5.
+// G3: the peer keeps its identity, unless the caller allows a change. RFC 5746, Section 3.5.
 func TestAttackG3IdentityChange(t *testing.T) {
 	certs := testCerts()
 	refusal := errors.New("not this one")
@@ -290,8 +290,8 @@ func TestAttackG3IdentityChange(t *testing.T) {
 	}
 }
 
-// What the hello messages agreed on does not change behind the application's back, and OpenSSL,
-// which sends ALPN only once, is understood.
+// G3: a renegotiation does not change what the application has seen. OpenSSL, which sends ALPN only
+// in the first handshake, is accepted.
 func TestAttackG3ProtocolChange(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -320,7 +320,7 @@ func TestAttackG3ProtocolChange(t *testing.T) {
 	}
 }
 
-// Who may begin: RFC 6083, Section 4.6.
+// E5: who may begin a renegotiation. RFC 6083, Section 4.6.
 func TestAttackE5WhoMayRenegotiate(t *testing.T) {
 	for _, byClient := range []bool{true, false} {
 		for own := RenegotiateNever; own <= RenegotiateFreely; own++ {
@@ -357,7 +357,7 @@ func TestAttackE5WhoMayRenegotiate(t *testing.T) {
 	}
 }
 
-// A flood is cut off, whether it is refused or not.
+// E5: too many renegotiations end the connection, whether they are refused or not.
 func TestAttackE5RenegotiationFlood(t *testing.T) {
 	now := testTime
 	clock := func(client, server *Config) {
@@ -371,14 +371,14 @@ func TestAttackE5RenegotiationFlood(t *testing.T) {
 			begins, suffers = p.client, p.server
 		}
 		for n := range 100_000 {
-			begins.conn.begun = rateLimit{} // an attacker does not keep to it
+			begins.conn.begun = rateLimit{} // an attacker does not limit its rate
 			if err := begins.conn.Renegotiate(); err != nil {
 				break
 			}
 			begins.obey()
 			p.run()
 			if n < 3*renegotiationBurst {
-				now = now.Add(renegotiationInterval) // not too often
+				now = now.Add(renegotiationInterval) // slowly enough
 			}
 		}
 		wantDead(t, suffers, AlertUnexpectedMessage, ErrPeerMisbehaved)
@@ -404,8 +404,8 @@ func TestAttackE5RenegotiationFlood(t *testing.T) {
 	})
 }
 
-// In version 1.2 the epoch ends at 2^16-1, and a sequence number never wraps: nothing is sent
-// in keys that are used up but the handshake that replaces them.
+// E6: in DTLS 1.2, epochs end at 2^16-1, and sequence numbers never wrap around. Keys that are used
+// up protect only the handshake that replaces them.
 func TestAttackE6EndOfEpochs(t *testing.T) {
 	p := renegotiating(t)
 	for _, e := range []*testEnd{p.client, p.server} {
@@ -424,7 +424,7 @@ func TestAttackE6EndOfEpochs(t *testing.T) {
 		}
 	}
 	p.exchangeData()
-	// A peer that asks all the same is refused.
+	// A peer that asks nevertheless is refused.
 	raw := must(appendMessage(nil, 0, new(helloRequest)))
 	p.server.conn.pushRecord(contentHandshake, raw)
 	p.server.obey()
@@ -451,12 +451,12 @@ func TestAttackE6EndOfSequenceNumbers(t *testing.T) {
 	p.exchangeData()
 }
 
-// D1, A4 and A7 in a renegotiation: every state times every message, also ChangeCipherSpec.
+// D1, A4, A7: every state of a renegotiation with every message, including ChangeCipherSpec.
 func TestAttackD1StateTableOfRenegotiation(t *testing.T) {
 	for _, c := range stateCases {
 		if strings.HasPrefix(c.state, "serverWait") || strings.Contains(c.how, "pre-shared") ||
 			strings.Contains(c.how, "resumed") {
-			continue // not part of a renegotiation, or no part of one with certificates
+			continue // not used in a renegotiation, or not in one with certificates
 		}
 		first := c.config
 		c.config = func(t *testing.T) *Config {

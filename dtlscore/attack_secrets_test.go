@@ -15,8 +15,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
-// F10: what the peer must not guess byte by byte is compared in constant time. So nothing that is
-// secret, or proves knowledge of a secret, is given to bytes.Equal or ==.
+// F10: values that a peer must not guess byte by byte are compared in constant time. So no secret,
+// and nothing that proves knowledge of one, is compared with bytes.Equal or ==.
 func TestAttackF10ConstantTimeComparison(t *testing.T) {
 	secret := func(name string) bool {
 		name = strings.ToLower(name)
@@ -86,7 +86,7 @@ func TestAttackF10ConstantTimeComparison(t *testing.T) {
 	}
 }
 
-// F13: no error text and no printed state tells a secret, and a connection that has ended keeps
+// F13: no error text and no printed value contains a secret, and a connection that has ended stores
 // none.
 func TestAttackF13SecretsStaySecret(t *testing.T) {
 	for _, v := range eachVersion {
@@ -132,7 +132,7 @@ func testSecrets(t *testing.T, v testVersion, failure bool) {
 		if conn.app.Load() != nil {
 			t.Error("keys for application data are left")
 		}
-		conn.Forget() // as the transport is gone
+		conn.Forget() // the transport is gone
 		if event := conn.NextEvent(); event.Kind != EventNone {
 			t.Errorf("event %v of a connection that was forgotten", event.Kind)
 		}

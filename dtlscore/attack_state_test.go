@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// RFC 5246, Section 7.4.9, attack D2.
+// D2: RFC 5246, Section 7.4.9.
 func TestAttackD2ChangeCipherSpec(t *testing.T) {
 	lead := func(t *testing.T) *script {
 		s := newScriptedClient(t, testServerConfig(tls.NoClientCert))
@@ -55,7 +55,8 @@ func TestAttackD2ChangeCipherSpec(t *testing.T) {
 	})
 }
 
-// D4: HelloRequest during a handshake is ignored, and not hashed; but not forever.
+// D4: a HelloRequest during a handshake is ignored and not hashed, but not an unlimited number of
+// them.
 func TestAttackD4HelloRequestDuringHandshake(t *testing.T) {
 	s := newScriptedServer(t, testClientConfig())
 	s.readClientHello()
@@ -79,8 +80,7 @@ func TestAttackD4HelloRequestDuringHandshake(t *testing.T) {
 	s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
 }
 
-// D6: a client that was not asked sends no certificate, and a server that did
-// not ask refuses one.
+// D6: a client that was not asked sends no certificate, and a server that did not ask rejects one.
 func TestAttackD6UnrequestedCertificate(t *testing.T) {
 	p := newTestPair(t, testClientConfig(), testServerConfig(tls.NoClientCert))
 	p.handshake()
@@ -94,7 +94,7 @@ func TestAttackD6UnrequestedCertificate(t *testing.T) {
 	s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
 }
 
-// D7: nothing is joined across a change of keys.
+// D7: a message must not span a key change.
 func TestAttackD7MessageAcrossKeyChange(t *testing.T) {
 	lead := func(t *testing.T) (s *script, fragments [][]byte) {
 		s = newScriptedClient(t, testServerConfig(tls.NoClientCert))
@@ -174,12 +174,12 @@ func TestAttackD8Interleaving(t *testing.T) {
 	s.wantComplete()
 }
 
-// D9, E10: floods of what changes nothing are cut off.
+// D9, E10: floods of records without effect end the connection.
 func TestAttackD9E10Floods(t *testing.T) {
 	t.Run("empty data", func(t *testing.T) {
 		s := newScriptedClient(t, testServerConfig(tls.NoClientCert))
 		s.completeClient()
-		for range 10_000 { // messages like others: the sender's application may send any number
+		for range 10_000 { // an application may send any number of empty messages
 			s.sendData("")
 		}
 		s.wantAlive("every message is accepted")
@@ -213,8 +213,8 @@ func TestAttackD9E10Floods(t *testing.T) {
 	})
 }
 
-// D12, D13 and RFC 6347, Section 4.2.2: a message that was handled is dropped when it comes again,
-// whatever is in it, and brings no answer.
+// D12, D13: a repeated message is dropped without an answer, whatever it contains. RFC 6347,
+// Section 4.2.2.
 func TestAttackD12D13RepeatedMessages(t *testing.T) {
 	p := newTestPair(t, testClientConfig(), testServerConfig(tls.RequireAndVerifyClientCert))
 	for _, e := range []*testEnd{p.client, p.server} {
@@ -277,8 +277,8 @@ func TestAttackD12FutureMessages(t *testing.T) {
 	})
 }
 
-// F11: each bit of each message counts. One bit of each byte is flipped on the
-// way, and the receiver must not complete the handshake.
+// F11: each bit of each message matters. One bit of each byte is flipped on the way, and the
+// receiver must not complete the handshake.
 func TestAttackF11EveryBitCounts(t *testing.T) {
 	sizes := make(map[string]int)
 	{
@@ -297,8 +297,8 @@ func TestAttackF11EveryBitCounts(t *testing.T) {
 		t.Fatalf("messages: %v", sizes)
 	}
 	for name, size := range sizes {
-		// Most of a certificate is in the key, the signature and the like: a
-		// part of the positions will do there.
+		// Most of a certificate is the key, the signature and other long fields, for which some of
+		// the positions are enough.
 		step := 1 + size/200
 		for at := recordHeaderLen; at < size; at += step {
 			p := newTestPair(t, testClientConfig(), testServerConfig(tls.RequireAndVerifyClientCert))
@@ -315,7 +315,7 @@ func TestAttackF11EveryBitCounts(t *testing.T) {
 			p.start()
 			p.run()
 			if receiver == nil {
-				continue // a signature that is shorter this time
+				continue // this signature is shorter
 			}
 			if receiver.done != 0 {
 				t.Errorf("%s: byte %d of %d changed, and the handshake is complete", name, at, size)
@@ -324,7 +324,7 @@ func TestAttackF11EveryBitCounts(t *testing.T) {
 	}
 }
 
-// F3, RFC 9325, Section 7.4: no key share is used twice.
+// F3, RFC 9325, Section 7.4: key shares are never reused.
 func TestAttackF3FreshKeys(t *testing.T) {
 	seen := make(map[string]bool)
 	for range 10 {
@@ -339,7 +339,7 @@ func TestAttackF3FreshKeys(t *testing.T) {
 	}
 }
 
-// F4: points that are not on the curve, at infinity, or of the wrong form.
+// F4: points that are not on the curve, points at infinity, and wrong encodings.
 func TestAttackF4InvalidPoints(t *testing.T) {
 	offCurve := append([]byte{4}, make([]byte, 64)...)
 	offCurve[64] = 1

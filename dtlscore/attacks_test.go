@@ -11,11 +11,11 @@ import (
 	"testing"
 )
 
-// The attacks and known defects that the project has collected have ids: A is
-// authentication, B downgrade, C unprotected data, D the state machine, E
-// resources, F cryptography, G binding, I parsers (H, SCTP, is for the packages
-// that know it). The tests for one have its id in their names. These are the
-// numbers of each group, and what does not need a test for each version here.
+// The known attacks and defects of other implementations have identifiers. The letters are: A
+// authentication, B downgrade, C unprotected data, D the state machine, E resources, F
+// cryptography, G binding, and I parsers; H is SCTP and is tested elsewhere. Tests have the
+// identifiers of their attacks in their names. The maps below have the number of attacks of each
+// group, and the attacks that do not need a test for each version.
 var attackGroups = map[string]int{"A": 15, "B": 10, "C": 7, "D": 13, "E": 15, "F": 13, "G": 7,
 	"I": 7}
 
@@ -59,9 +59,9 @@ var attackExceptions = map[string]struct {
 
 var attackTestName = regexp.MustCompile(`^TestAttack((?:[A-I]\d+)+)[A-Z]`)
 
-// TestAttacksHaveTests finds the tests of this package by their names. A test
-// is of version 1.3 if its name ends so or if it uses what belongs to 1.3, and of
-// version 1.2 unless its name ends in 13.
+// TestAttacksHaveTests finds the tests of this package by their names. A test is for DTLS 1.3 if
+// its name ends in 13 or if it uses something that only DTLS 1.3 has. It is for DTLS 1.2 unless its
+// name ends in 13.
 func TestAttacksHaveTests(t *testing.T) {
 	type id struct{ attack, version string }
 	tested := make(map[id]bool)
@@ -113,7 +113,7 @@ func TestAttacksHaveTests(t *testing.T) {
 	}
 }
 
-// uses13 reports whether a function uses anything of version 1.3.
+// uses13 reports whether a function uses something that only DTLS 1.3 has.
 func uses13(f *ast.FuncDecl) (uses bool) {
 	ast.Inspect(f, func(n ast.Node) bool {
 		if name, ok := n.(*ast.Ident); ok {

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// A server names whose certificates it takes, so that a client of two operators shows the right
-// one: RFC 5246, Section 7.4.4; RFC 8446, Section 4.2.4.
+// A server sends the names of the authorities that it accepts, so that a client with certificates
+// of two operators chooses the right one: RFC 5246, Section 7.4.4; RFC 8446, Section 4.2.4.
 func TestAuthoritiesOfClients(t *testing.T) {
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	others := testCerts().ca.pool()
@@ -39,7 +39,8 @@ func TestAuthoritiesOfClients(t *testing.T) {
 			if len(names) != 1 || string(names[0]) != string(testCerts().ca.cert.RawSubject) {
 				t.Errorf("the server names %q", names)
 			}
-			// A pool as large as that of a host is not told: it would be longer than a record.
+			// The names of a pool as large as the host's are not sent, because they do not fit into
+			// a record.
 			server.ClientCAs = others
 			newTestPair(t, client, server).handshake()
 			if len(names) != 0 {

@@ -12,15 +12,15 @@ import (
 	"time"
 )
 
-// Handshakes of version 1.2, both ends on one processor, beside crypto/tls
-// with the same certificates and choices, and beside the public-key operations
-// that no implementation can do without.
+// BenchmarkHandshake12 compares DTLS 1.2 handshakes, with both ends on one processor, with those of
+// crypto/tls with the same certificates and parameters, and with the public-key operations that
+// every implementation needs.
 func BenchmarkHandshake12(b *testing.B) {
 	benchmarkHandshakes(b, tls.VersionTLS12, tls.X25519)
 }
 
-// Handshakes of version 1.3, likewise. Where sessions are resumed each
-// connection brings a new ticket, which the client takes in.
+// BenchmarkHandshake13 does the same for DTLS 1.3. When sessions are resumed, each connection
+// issues a new ticket, which the client processes.
 func BenchmarkHandshake13(b *testing.B) {
 	for _, group := range []tls.CurveID{tls.X25519, tls.X25519MLKEM768} {
 		b.Run(group.String(), func(b *testing.B) { benchmarkHandshakes(b, tls.VersionTLS13, group) })
@@ -48,7 +48,7 @@ func benchmarkHandshakes(b *testing.B, version uint16, group tls.CurveID) {
 			}
 			floor := publicKeyFloor(b, group, signers)
 			if bm.resume && version == tls.VersionTLS12 {
-				floor = func() {} // no key is agreed on
+				floor = func() {} // there is no key exchange
 			}
 			client, server := testClientConfig(), testServerConfig(bm.auth)
 			if bm.resume {
@@ -57,10 +57,10 @@ func benchmarkHandshakes(b *testing.B, version uint16, group tls.CurveID) {
 			if version == tls.VersionTLS13 {
 				only13(client, server)
 			}
-			// the latter for certificates of 1.2
+			// P-256 is for the certificates of DTLS 1.2.
 			client.CurvePreferences = []tls.CurveID{group, tls.CurveP256}
 			tlsClient, tlsServer := benchmarkTLSConfigs(version, bm.auth, group, bm.resume)
-			first := true // which is not resumed
+			first := true // the first one is not resumed
 			check := func(resumed bool) {
 				if !first && resumed != bm.resume {
 					b.Fatal("a handshake of the wrong kind")
@@ -85,9 +85,9 @@ func benchmarkHandshakes(b *testing.B, version uint16, group tls.CurveID) {
 	}
 }
 
-// publicKeyFloor is the public-key operations of both ends: a key exchange,
-// and for each end that has a certificate a signature, which is verified
-// together with the one in that certificate. All are with P-256.
+// publicKeyFloor performs the public-key operations of both ends: a key exchange, and for each end
+// with a certificate a signature, which is verified together with that of the certificate. All use
+// P-256.
 func publicKeyFloor(b *testing.B, group tls.CurveID, signers int) func() {
 	key := testCerts().ecdsa.PrivateKey.(*ecdsa.PrivateKey)
 	digest := sha256.Sum256([]byte("message"))

@@ -13,14 +13,14 @@ import (
 	"time"
 )
 
-// One record sealed and opened, as in users' applications, beside crypto/tls,
-// which moves it through a buffer in memory, and beside nothing but AES-128-GCM
-// with as many bytes as the version protects: in 1.3 the type is one of them.
+// BenchmarkRecord seals and opens one record as an application does. It compares that with
+// crypto/tls over a buffer in memory, and with AES-128-GCM alone on the bytes that the version
+// protects, which in DTLS 1.3 include the content type.
 func BenchmarkRecord(b *testing.B) {
 	for _, v := range eachVersion {
 		for _, size := range []int{64, 256, 1024, 4096, MaxPlaintext} {
 			b.Run(fmt.Sprintf("%s/%d", v.name, size), func(b *testing.B) {
-				const times = 64 // a sample has to be longer than the clock is inexact
+				const times = 64 // a sample must be longer than the clock's resolution
 				ours, theirs, bare := recordsOfCore(b, v, size), recordsOfTLS(b, v, size),
 					recordsOfAEAD(b, v, size)
 				repeat := func(once func()) func() {
@@ -54,7 +54,7 @@ func recordsOfCore(b *testing.B, v testVersion, size int) func() {
 		if _, err := p.ends[1].Receive(record, false, Tag{}); err != nil {
 			b.Fatal(err)
 		}
-		p.ends[0].app.Load().anchor.Store(p.ends[0].app.Load().next.Load()) // in place of Upkeep
+		p.ends[0].app.Load().anchor.Store(p.ends[0].app.Load().next.Load()) // instead of Upkeep
 	}
 }
 
@@ -71,7 +71,7 @@ func recordsOfTLS(b *testing.B, v testVersion, size int) func() {
 			b.Fatal(err)
 		}
 	}
-	for range 200 { // it begins with small records
+	for range 200 { // crypto/tls begins with small records
 		move(MaxPlaintext)
 	}
 	return func() { move(size) }
@@ -96,9 +96,9 @@ func sealAndOpen(b *testing.B, aead cipher.AEAD, nonce, additional, buffer, plai
 	}
 }
 
-// Two writers of one connection, each with a processor of its own, beside one,
-// and beside two with a connection each, which is what the machine can do. The
-// metrics are how much more the two seal in the same time.
+// BenchmarkWriters compares two writers of one connection, on a processor each, with one writer,
+// and with two writers that have a connection each, which is the limit of the machine. The metrics
+// are the ratios of what is sealed in the same time.
 func BenchmarkWriters(b *testing.B) {
 	if runtime.GOMAXPROCS(0) < 2 {
 		b.Fatal("needs two processors")
@@ -120,7 +120,8 @@ func benchmarkWriters(b *testing.B, v testVersion, size int) {
 	seal := func(c *Conn, ready *atomic.Int32) {
 		plaintext := make([]byte, size)
 		buffer := make([]byte, 0, size+MaxOverhead)
-		for ready.Add(-1); ready.Load() > 0; { // all begin at once, none has to be woken up
+		// all begin at the same time, and none has to be woken up
+		for ready.Add(-1); ready.Load() > 0; {
 		}
 		for range records {
 			if _, err := c.Seal(buffer, plaintext); err != nil {
@@ -134,8 +135,8 @@ func benchmarkWriters(b *testing.B, v testVersion, size int) {
 		var wait sync.WaitGroup
 		for _, c := range writers {
 			epoch := c.app.Load()
-			epoch.window = 0    // in place of Upkeep
-			epoch.next.Store(1) // or the keys would be used up
+			epoch.window = 0    // instead of Upkeep
+			epoch.next.Store(1) // so that the keys are not used up
 			wait.Go(func() { seal(c, &ready) })
 		}
 		for ready.Load() > 1 {

@@ -11,19 +11,19 @@ import (
 	"time"
 )
 
-// A contender is one of several ways to do the same work.
+// A contender is one of several implementations of the same work.
 type contender struct {
 	name string
 	run  func()
 }
 
-// A comparison is the times of contenders, round by round.
+// A comparison is the times of the contenders in each round.
 type comparison [][]float64
 
-// compare measures contenders in turn, so that whatever else the machine does
-// disturbs all of them alike, and reports the median of each and the best. The
-// second, in which there is neither garbage collection nor another process, is for
-// differences. The unit is what the name of the metric says, such as "us".
+// compare measures the contenders in turn, so that other activity on the machine affects all of
+// them alike, and reports the median and the minimum of each. The minimum, which excludes garbage
+// collection and other processes, is for differences. The suffix of a metric's name, such as "us",
+// is its unit.
 func compare(b *testing.B, unitName string, unit time.Duration,
 	contenders ...contender) comparison {
 	oneProcessor(b)
@@ -36,7 +36,7 @@ func compare(b *testing.B, unitName string, unit time.Duration,
 			samples[i] = append(samples[i], float64(time.Since(start))/float64(unit))
 		}
 	}
-	b.ReportMetric(0, "ns/op") // the sum tells nothing
+	b.ReportMetric(0, "ns/op") // the total has no meaning
 	for i, c := range contenders {
 		b.ReportMetric(median(samples[i]), unitName+"/"+c.name)
 		b.ReportMetric(slices.Min(samples[i]), "best-"+unitName+"/"+c.name)
@@ -47,8 +47,8 @@ func compare(b *testing.B, unitName string, unit time.Duration,
 	return samples
 }
 
-// ratio is the median of the ratios of each round: two that were measured one
-// after the other had the same machine.
+// ratio returns the median of the ratios in each round, because the conditions within a round are
+// alike.
 func (c comparison) ratio(i, j int) float64 {
 	ratios := make([]float64, len(c[i]))
 	for round := range ratios {
@@ -57,13 +57,12 @@ func (c comparison) ratio(i, j int) float64 {
 	return median(ratios)
 }
 
-// difference is that of the best.
+// difference returns the difference of the minima.
 func (c comparison) difference(i, j int) float64 { return slices.Min(c[i]) - slices.Min(c[j]) }
 
 func median(values []float64) float64 { return slices.Sorted(slices.Values(values))[len(values)/2] }
 
-// oneProcessor keeps the time that goroutines wait for each other out of the
-// comparison.
+// oneProcessor excludes the time in which goroutines wait for each other from the comparison.
 func oneProcessor(b *testing.B) {
 	before := runtime.GOMAXPROCS(1)
 	b.Cleanup(func() { runtime.GOMAXPROCS(before) })
@@ -82,8 +81,7 @@ func allocationsOf(run func()) (count, bytes float64) {
 		float64(after.TotalAlloc-before.TotalAlloc) / times
 }
 
-// A benchmarkPair has a connection made with as little around it as there can
-// be.
+// A benchmarkPair is a connection with the smallest possible driver.
 type benchmarkPair struct {
 	ends  [2]*Conn // client and server
 	inbox [2][][]byte
@@ -137,8 +135,8 @@ func (p *benchmarkPair) obey(b testing.TB, i int) {
 	}
 }
 
-// benchmarkTLSConfigs make crypto/tls choose what testClientConfig and
-// testServerConfig do. Version is one of TLS.
+// benchmarkTLSConfigs returns configurations with which crypto/tls makes the same choices as with
+// testClientConfig and testServerConfig. version is a TLS version.
 func benchmarkTLSConfigs(version uint16, auth tls.ClientAuthType, group tls.CurveID,
 	resume bool) (client, server *tls.Config) {
 	client = &tls.Config{
@@ -157,8 +155,8 @@ func benchmarkTLSConfigs(version uint16, auth tls.ClientAuthType, group tls.Curv
 	return client, server
 }
 
-// benchmarkTLSConnect makes a connection, and has the client take in the
-// ticket of version 1.3 if it is to resume the session.
+// benchmarkTLSConnect makes a connection. If the client is to resume it in TLS 1.3, it also
+// processes the ticket.
 func benchmarkTLSConnect(b *testing.B, client, server *tls.Config) (c, s *tls.Conn) {
 	near, far := newMemoryPipe()
 	ticket := client.ClientSessionCache != nil && client.MaxVersion == tls.VersionTLS13
@@ -167,7 +165,7 @@ func benchmarkTLSConnect(b *testing.B, client, server *tls.Config) (c, s *tls.Co
 	go func() {
 		err := s.Handshake()
 		if err == nil && ticket {
-			_, err = s.Write([]byte{0}) // behind the ticket, which is taken in by a Read
+			_, err = s.Write([]byte{0}) // follows the ticket, which Read processes
 		}
 		done <- err
 	}()
@@ -186,8 +184,8 @@ func benchmarkTLSConnect(b *testing.B, client, server *tls.Config) (c, s *tls.Co
 	return c, s
 }
 
-// newMemoryPipe returns the ends of a connection that buffers what is
-// written, unlike net.Pipe: a writer need not wait for its reader.
+// newMemoryPipe returns the ends of a buffered connection. Unlike with net.Pipe, writers do not
+// wait for readers.
 func newMemoryPipe() (a, b net.Conn) {
 	one, other := newMemoryHalf(), newMemoryHalf()
 	return memoryConn{in: one, out: other}, memoryConn{in: other, out: one}
@@ -197,7 +195,7 @@ type memoryHalf struct {
 	mu     sync.Mutex
 	ready  sync.Cond
 	buffer []byte
-	unread int // where the rest begins
+	unread int // offset of the unread bytes
 }
 
 func newMemoryHalf() *memoryHalf {
@@ -207,7 +205,7 @@ func newMemoryHalf() *memoryHalf {
 }
 
 type memoryConn struct {
-	net.Conn // for the methods that nobody calls
+	net.Conn // for methods that are not called
 	in, out  *memoryHalf
 }
 
@@ -232,8 +230,7 @@ func (c memoryConn) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// BenchmarkIdle is the memory of a pair of open connections that do nothing,
-// without what they share.
+// BenchmarkIdle measures the memory of a pair of idle connections, without what connections share.
 func BenchmarkIdle(b *testing.B) {
 	for _, v := range eachVersion {
 		b.Run(v.name, func(b *testing.B) {

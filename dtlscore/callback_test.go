@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// A callback may choose the alert that tells the peer. What it returns is
-// never taken for an alert that came from there.
+// A callback may choose the alert for the peer. An alert in its error is never taken for one from
+// the peer.
 func TestCallbackChoosesAlert(t *testing.T) {
 	revoked := errors.New("revoked, says the list")
 	for _, tt := range []struct {

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// startNaming is start, with a client that names authorities in its ClientHello.
+// startNaming starts the pair with a client that names authorities in its ClientHello.
 func (p *testPair) startNaming(authorities ...[]byte) {
 	p.t.Helper()
 	c := p.client.conn
@@ -30,8 +30,8 @@ func (p *testPair) startNaming(authorities ...[]byte) {
 	p.client.obey()
 }
 
-// testKinds are a P-256 certificate of each of two authorities, and some that differ from the first
-// in one thing.
+// testKinds are a P-256 certificate of each of two authorities, and certificates that differ from
+// the first one in one respect.
 type testKinds struct {
 	other                           *testAuthority
 	own, foreign, otherName, p384   tls.Certificate
@@ -58,8 +58,8 @@ func newTestKinds() *testKinds {
 	return k
 }
 
-// A server with several certificates shows the one that the client can use and wants, and if there
-// is none that it wants, one that it can use.
+// A server with several certificates sends one that the client can use and prefers, or else one
+// that it can use.
 func TestCertificateChoice(t *testing.T) {
 	k := newTestKinds()
 	own, foreign := testCerts().ca.cert.RawSubject, k.other.cert.RawSubject
@@ -114,7 +114,7 @@ func TestCertificateChoice(t *testing.T) {
 			}
 			t.Run(tt.name+"/"+v.name, func(t *testing.T) {
 				client, server := v.configs(tls.NoClientCert)
-				client.MinVersion, client.MaxVersion = 0, 0 // the server's versions count
+				client.MinVersion, client.MaxVersion = 0, 0 // the server's versions matter
 				if tt.client != nil {
 					v.set(client)
 					tt.client(client)
@@ -142,14 +142,14 @@ func TestCertificateChoice(t *testing.T) {
 	}
 }
 
-// A suite with a pre-shared key is still possible for a client that can use none of our
-// certificates.
+// A client that can use none of the certificates can still negotiate a cipher suite with a
+// pre-shared key.
 func TestNoCertificateButPSK(t *testing.T) {
 	key := &PSK{Identity: []byte("client"), Key: make([]byte, 32)}
 	client, server := testClientConfig(), testServerConfig(tls.NoClientCert)
 	client.GetPSK = func([]byte) (*PSK, error) { return key, nil }
 	server.LookupPSK = func([]byte) (*PSK, error) { return key, nil }
-	client.CurvePreferences = []tls.CurveID{tls.X25519} // without the curve of the certificate
+	client.CurvePreferences = []tls.CurveID{tls.X25519} // without the certificate's curve
 	p := newTestPair(t, client, server)
 	p.handshake()
 	if id := p.server.conn.ConnectionState().PSKIdentity; string(id) != "client" {
@@ -157,9 +157,9 @@ func TestNoCertificateButPSK(t *testing.T) {
 	}
 }
 
-// What crypto/tls says of ClientHelloInfo: Context and SupportsCertificate work in callbacks, and
-// the latter obeys the server's own versions, suites and groups. AcceptableCAs is what a client
-// names.
+// As documented in crypto/tls, Context and SupportsCertificate of ClientHelloInfo work in
+// callbacks, and the latter considers the server's own versions, suites and groups. AcceptableCAs
+// returns the authorities that the client names.
 func TestClientHelloInfo(t *testing.T) {
 	k := newTestKinds()
 	type key struct{}
@@ -209,7 +209,7 @@ func TestClientHelloInfo(t *testing.T) {
 	}
 }
 
-// Context of CertificateRequestInfo is never nil.
+// Context of a CertificateRequestInfo is never nil.
 func TestCertificateRequestInfo(t *testing.T) {
 	for _, v := range eachVersion {
 		client, server := v.configs(tls.RequireAndVerifyClientCert)

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A configuration that cannot work is refused when the connection is made.
+// Client and Server reject a configuration that cannot work.
 func TestConfigRefused(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -77,7 +77,7 @@ func TestConfigRand(t *testing.T) {
 	}
 }
 
-// The default time is now: the test certificates are of the future.
+// The default time is the present one, at which the test certificates are not valid yet.
 func TestConfigTime(t *testing.T) {
 	client := testClientConfig()
 	client.Time = nil
@@ -87,7 +87,7 @@ func TestConfigTime(t *testing.T) {
 	wantDead(t, p.client, AlertCertificateExpired, ErrPeerUntrusted)
 }
 
-// Renegotiation is off: RFC 6083, Section 4.6, attack E5.
+// E5: renegotiation is disabled by default. RFC 6083, Section 4.6.
 func TestAttackE5RenegotiationIsOff(t *testing.T) {
 	for _, isClient := range []bool{true, false} {
 		s := newScript(t, isClient, map[bool]*Config{true: testServerConfig(tls.NoClientCert),

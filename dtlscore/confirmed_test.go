@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// A client knows that the server has verified its Finished when that is acknowledged, or when the
-// server sends what it sends only then. Half an acknowledgement is none: RFC 9147, Section 7.1. RFC
-// 9147, Section 7.
+// A client knows that the server has verified its Finished once that is acknowledged, or once the
+// server sends something that it sends only afterwards. A partial acknowledgement is not enough:
+// RFC 9147, Sections 7 and 7.1.
 func TestConfirmed13(t *testing.T) {
 	ack := func(numbers ...recordNumber) func(s *script13) {
 		return func(s *script13) { s.sendRecord(contentACK, must(appendACK(nil, numbers))) }

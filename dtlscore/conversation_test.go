@@ -15,46 +15,45 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/testrandom"
 )
 
-// A conversation is one between two real ends, of which one is attacked: what
-// comes to it goes over a wire on which a script may do anything, also with
-// the keys of its peer. The fuzz targets write such scripts, and the ends of
-// the conversation check what must be true whatever happens.
+// A conversation connects two real ends, of which one is attacked, the victim. A script can
+// manipulate the records to it in any way, even with the keys of its peer. The fuzz targets
+// generate such scripts, and the ends of the conversation check what must hold in every case.
 type conversation struct {
 	t            *testing.T
 	victim, peer *talker
 	wire         []testRecord // from the peer to the victim
-	past         []testRecord // what either end has sent
-	script       []byte       // what is left of it
+	past         []testRecord // everything that either end has sent
+	script       []byte       // the rest of it
 
-	// rogue says that the peer has not got the keys of who it claims to be.
+	// rogue means that the peer does not have the private keys of the identity that it claims.
 	rogue bool
-	// tampered says that something happened that no transport does, and that
-	// no peer does, so that the connection need not live.
+	// tampered means that something happened that neither a transport nor a correct peer does, so
+	// that the connection may fail.
 	tampered bool
 }
 
-// A talker is one end, with a driver that obeys its events and checks them.
+// A talker is one end, with a driver that executes its events and checks them.
 type talker struct {
 	t       *testing.T
 	name    string
 	conn    *Conn
 	peer    *talker
-	inbox   []testRecord // what the transport has received
+	inbox   []testRecord // arrived but not received yet
 	send    func(testRecord)
-	trusted string // the identity of the peer, the only one to be accepted
-	agrees  string // what both ends always agree on, attacks B1 to B5
+	trusted string // the only identity to accept as the peer's
+	agrees  string // what both ends must always negotiate; attacks B1 to B5
 
-	wrote   map[string]int // application data under our keys, and how often
+	wrote   map[string]int // application data sealed with our keys, and how often
 	got     map[string]int
 	secrets [][]byte
 	exports [][]byte // of each complete handshake
-	paused  bool     // from EventAwaitDry to EventHandshakeComplete
-	alerted bool     // the fatal alert was taken
+	paused  bool     // between EventAwaitDry and EventHandshakeComplete
+	alerted bool     // the driver has taken the fatal alert
 	closed  bool
 	err     error
 }
 
-// newConversation makes one of a kind, and starts both ends.
+// newConversation creates a conversation and starts both ends.
 func newConversation(t *testing.T, kind *conversationKind, victimIsClient, rogue bool,
 	script []byte) *conversation {
 	t.Helper()
@@ -100,7 +99,7 @@ func newTalker(t *testing.T, name string, config *Config,
 		got: make(map[string]int)}
 }
 
-// read works off the inbox.
+// read receives everything in the inbox.
 func (e *talker) read() {
 	for len(e.inbox) > 0 {
 		r := e.inbox[0]
@@ -124,7 +123,7 @@ func (e *talker) receive(r testRecord) {
 	e.obey()
 }
 
-// deliver takes application data, which must be the peer's.
+// deliver checks that application data was sent by the peer.
 func (e *talker) deliver(data []byte) {
 	switch {
 	case !e.conn.agreed.HandshakeComplete:
@@ -137,7 +136,7 @@ func (e *talker) deliver(data []byte) {
 	e.got[string(data)]++
 }
 
-// obey does what the events say, as a driver does.
+// obey executes the events, as a driver does.
 func (e *talker) obey() {
 	for n := 0; ; n++ {
 		dead := e.conn.Err() != nil
@@ -182,7 +181,7 @@ func (e *talker) obey() {
 	e.check()
 }
 
-// afterDeath allows one event, the alert.
+// afterDeath allows one event, which sends the alert.
 func (e *talker) afterDeath(event Event) {
 	alert, ok := errtype.As[*AlertError](e.conn.Err())
 	if !ok {
@@ -194,14 +193,14 @@ func (e *talker) afterDeath(event Event) {
 	e.alerted = true
 }
 
-// agreement is what an attacker must not be able to change.
+// agreement returns what an attacker must not be able to change.
 func agreement(s ConnectionState) string {
 	return fmt.Sprintf("version %#x, suite %#x, protocol %q for %q, %d and %d bytes",
 		s.Version, s.CipherSuite, s.NegotiatedProtocol, s.ServerName,
 		min(s.MaxRead, s.MaxWrite), max(s.MaxRead, s.MaxWrite))
 }
 
-// complete checks that the peer is who it has to be, and has the same secrets.
+// complete checks that the peer has the right identity and the same secrets.
 func (e *talker) complete() {
 	state := e.conn.ConnectionState()
 	if state.identity() != e.trusted {
@@ -228,7 +227,7 @@ func (e *talker) complete() {
 	}
 }
 
-// check is for what is true between any two calls.
+// check checks what must hold between any two calls.
 func (e *talker) check() {
 	c := e.conn
 	if e.err = c.Err(); e.err != nil {
@@ -275,7 +274,7 @@ func (e *talker) write() {
 	e.send(testRecord{record, false})
 }
 
-// newKeys begins a renegotiation, or a KeyUpdate.
+// newKeys begins a renegotiation or a KeyUpdate.
 func (e *talker) newKeys(ask bool) {
 	var err error
 	if e.conn.ConnectionState().Version == VersionDTLS13 {
@@ -289,7 +288,7 @@ func (e *talker) newKeys(ask bool) {
 	e.obey()
 }
 
-// finish has everything arrive that is under way, and checks the end.
+// finish delivers everything in flight, and checks the end.
 func (c *conversation) finish() {
 	for len(c.wire)+len(c.peer.inbox) > 0 {
 		c.pass(len(c.wire))
@@ -317,18 +316,18 @@ func (c *conversation) finish() {
 	}
 }
 
-// pass lets the transport of the victim receive n records.
+// pass delivers n records to the victim's transport.
 func (c *conversation) pass(n int) {
 	c.victim.inbox = append(c.victim.inbox, c.wire[:n]...)
 	c.wire = c.wire[n:]
 }
 
-// A conversationKind is what the two ends are set up for, and who they are.
+// A conversationKind describes the configurations and the identities of the two ends.
 type conversationKind struct {
 	name           string
 	version        uint16
 	prepare        func(client, server *Config)
-	resumed        bool   // a connection was before it
+	resumed        bool   // a session is resumed
 	client, server string // identities
 	agreed         string
 }
@@ -366,7 +365,7 @@ func goldenMutualTickets(client, server *Config) {
 	goldenMutual(client, server)
 }
 
-// configs returns new ones, because a conversation may change what is behind them.
+// configs returns new configurations, because a conversation may modify what they refer to.
 func (k *conversationKind) configs() (client, server *Config) {
 	client, server = goldenConfigs(k.version)
 	k.prepare(client, server)
@@ -376,7 +375,7 @@ func (k *conversationKind) configs() (client, server *Config) {
 	return client, server
 }
 
-// quickHandshake is one that succeeds, with nothing written down.
+// quickHandshake makes a handshake that must succeed.
 func quickHandshake(client, server *Config) (c, s ConnectionState) {
 	a, b := must(Client(client)), must(Server(server))
 	must(0, b.Start())
@@ -398,7 +397,7 @@ func quickHandshake(client, server *Config) (c, s ConnectionState) {
 	}
 }
 
-// becomeRogue takes the keys of an end away. It still shows what it did.
+// becomeRogue removes an end's private keys. The end still presents the same credentials.
 func becomeRogue(c *Config) {
 	for i := range c.Certificates {
 		c.Certificates[i].PrivateKey = impostor{c.Certificates[i].PrivateKey.(crypto.Signer)}
@@ -416,7 +415,7 @@ func becomeRogue(c *Config) {
 	c.SessionCache, c.TicketKeys = nil, nil
 }
 
-// An impostor has a public key, and signs with another one.
+// An impostor has a public key but signs with a different key.
 type impostor struct{ crypto.Signer }
 
 func (impostor) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {

@@ -12,7 +12,7 @@ func cookieConfig() *Config {
 	return server
 }
 
-// RFC 6347, Section 4.2.1: the server asks for a cookie, by option.
+// RFC 6347, Section 4.2.1: a server can be configured to request a cookie.
 func TestCookieExchange(t *testing.T) {
 	p := newTestPair(t, testClientConfig(), cookieConfig())
 	p.handshake()
@@ -23,7 +23,7 @@ func TestCookieExchange(t *testing.T) {
 	p.exchangeData()
 }
 
-// Attack E8: a cookie that is not ours counts as none, and not forever.
+// E8: an invalid cookie is treated like a missing one, but not an unlimited number of times.
 func TestAttackE8CookieOfSomebodyElse(t *testing.T) {
 	changes := map[string]func(m *clientHello){
 		"none":            func(m *clientHello) { m.cookie = nil },
@@ -47,7 +47,7 @@ func TestAttackE8CookieOfSomebodyElse(t *testing.T) {
 				s.send(s.offer)
 				s.wantAlive("counts as none")
 			}
-			// The one that is ours still does.
+			// The valid cookie is still accepted.
 			request := new(helloVerifyRequest)
 			s.read(request)
 			s.hs.transcript.restart()
@@ -68,8 +68,8 @@ func TestAttackE8CookieOfSomebodyElse(t *testing.T) {
 	s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
 }
 
-// RFC 6347, Section 4.2.1: what has to come again with a cookie is version,
-// random, session_id, cipher_suites and compression_method, not extensions.
+// RFC 6347, Section 4.2.1: the ClientHello with the cookie must have the same version, random,
+// session_id, cipher_suites and compression_methods; extensions may differ.
 func TestCookieWithOtherExtensions(t *testing.T) {
 	for name, change := range map[string]func(m *editedHello){
 		"in another order": func(m *editedHello) { slices.Reverse(m.extensions) },
@@ -94,8 +94,7 @@ func TestCookieWithOtherExtensions(t *testing.T) {
 	}
 }
 
-// RFC 9147, Section 5.3: with the cookie of a HelloVerifyRequest there is no
-// version 1.3 any more.
+// RFC 9147, Section 5.3: with the cookie of a HelloVerifyRequest, DTLS 1.3 must not be negotiated.
 func TestCookieThenClientOffers13(t *testing.T) {
 	server := testServerConfig(tls.NoClientCert)
 	server.CookieExchange, server.MaxVersion = true, VersionDTLS13
@@ -110,15 +109,14 @@ func TestCookieThenClientOffers13(t *testing.T) {
 	s.wantAlert(AlertIllegalParameter, ErrPeerMisbehaved)
 }
 
-// Who cannot do better than 1.0 is told so at once.
+// A client that supports only DTLS 1.0 is rejected immediately.
 func TestCookieVersion(t *testing.T) {
 	s := newScriptedClient(t, cookieConfig())
 	s.clientHello(func(m *clientHello) { m.version = versionDTLS10 })
 	s.wantAlert(AlertProtocolVersion, ErrPeerIncompatible)
 }
 
-// Version 1.3 has no HelloVerifyRequest, so that a server which sent one
-// cannot choose it.
+// DTLS 1.3 has no HelloVerifyRequest, so a server that sent one cannot choose DTLS 1.3.
 func TestCookieThenVersion13(t *testing.T) {
 	client := testClientConfig()
 	client.MinVersion, client.MaxVersion = VersionDTLS12, VersionDTLS13
@@ -137,8 +135,8 @@ func cookieConfig13() *Config {
 	return server
 }
 
-// RFC 9147, Section 5.1: in version 1.3 the cookie is in the HelloRetryRequest, with or without the
-// wish for another key share.
+// RFC 9147, Section 5.1: in DTLS 1.3 the cookie is in the HelloRetryRequest, which may request
+// another key share too.
 func TestCookieExchange13(t *testing.T) {
 	for _, group := range []tls.CurveID{tls.X25519MLKEM768, tls.X25519, tls.CurveP384} {
 		t.Run(group.String(), func(t *testing.T) {
@@ -158,7 +156,7 @@ func TestCookieExchange13(t *testing.T) {
 	}
 }
 
-// Attack E8: a cookie that is not ours ends a handshake of version 1.3. 3.19
+// E8: an invalid cookie ends a DTLS 1.3 handshake.
 func TestAttackE8Cookie13(t *testing.T) {
 	changes := map[string]func(m *clientHello){
 		"none":         func(m *clientHello) { m.cookie13 = nil },

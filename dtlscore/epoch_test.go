@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// RFC 6347, Section 4.1; RFC 9325, Section 4.4; attacks E6, E7: keys are not used beyond their
-// limits, and there is room left to say so.
+// E6, E7: keys are not used beyond their limits, and some of the limit is reserved for the alert.
+// RFC 6347, Section 4.1; RFC 9325, Section 4.4.
 func TestAttackE6E7KeysUsedUp(t *testing.T) {
 	for _, limit := range []uint64{controlReserve + 3, maxSequence} {
 		p := newTestPair(t, testClientConfig(), testServerConfig(tls.NoClientCert))
@@ -38,7 +38,7 @@ func TestAttackE6E7KeysUsedUp(t *testing.T) {
 	}
 }
 
-// However many writers find out at the same time, the limit holds.
+// E6: concurrent writers do not exceed the limit.
 func TestAttackE6ManyWritersAtTheLimit(t *testing.T) {
 	p := newTestPair(t, testClientConfig(), testServerConfig(tls.NoClientCert))
 	p.handshake()
@@ -61,7 +61,7 @@ func TestAttackE6ManyWritersAtTheLimit(t *testing.T) {
 	}
 }
 
-// Attack F5: writers in parallel never share a sequence number, and so no nonce.
+// F5: concurrent writers never use the same sequence number, and so never the same nonce.
 func TestAttackF5ConcurrentSeal(t *testing.T) {
 	p := newTestPair(t, testClientConfig(), testServerConfig(tls.NoClientCert))
 	p.handshake()

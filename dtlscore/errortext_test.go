@@ -18,10 +18,10 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
-// maxErrorText is how many bytes an error has at most that quotes a peer.
+// maxErrorText is the largest size in bytes of an error that quotes a peer.
 const maxErrorText = 512
 
-// wantLegible checks the text of an error, and of those in it that are ours.
+// wantLegible checks the text of an error, and of the errors of this package that it wraps.
 func wantLegible(t *testing.T, err error) {
 	t.Helper()
 	if err == nil {
@@ -44,10 +44,10 @@ func wantLegible(t *testing.T, err error) {
 	}
 }
 
-// hostile is a name that fills a log, and forges a line of it.
+// hostile is a name that would fill a log and forge a line of it.
 var hostile = "a\r\nlevel=INFO msg=\"all is well\"\x1b[2J\u202e\xff" + strings.Repeat("x\n", 30000)
 
-// hostileNames are as many names as fit in an extension.
+// hostileNames returns as many names as fit into an extension.
 func hostileNames() (names []string) {
 	for i := range 240 {
 		names = append(names, fmt.Sprintf("%d%.240s", i, hostile))
@@ -55,7 +55,7 @@ func hostileNames() (names []string) {
 	return names
 }
 
-// numbers are n different numbers that mean nothing.
+// numbers returns n different numbers without a meaning.
 func numbers[T ~uint8 | ~uint16](n int) []T {
 	list := make([]T, n)
 	for i := range list {
@@ -64,7 +64,7 @@ func numbers[T ~uint8 | ~uint16](n int) []T {
 	return list
 }
 
-// What a client says of itself must not fill the server's log.
+// A client's messages must not fill the server's log.
 func TestErrorTextsOfServer(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(m *clientHello)
@@ -121,7 +121,7 @@ func TestErrorTextsOfServer(t *testing.T) {
 				s := newScriptedClient13(t, server)
 				s.clientHello(test.change)
 				wantLegible(t, s.under.err)
-				if name != "suites" && name != "suites and groups" { // they are not told in version 1.3
+				if name != "suites" && name != "suites and groups" { // version 1.3 does not quote them
 					wantText(t, s.under.err, test.want)
 				}
 			})
@@ -136,13 +136,13 @@ func wantText(t *testing.T, err error, want string) {
 	}
 }
 
-// Certificates of a stranger, in both roles. The errors of crypto/x509 are in ours.
+// Certificates of a hostile peer, on both sides. Our errors include those of crypto/x509.
 func TestErrorTextsOfCertificates(t *testing.T) {
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	ca := testCerts().ca
 	hostile := strings.ToValidUTF8(hostile, "")
-	long := newTestAuthority(hostile) // unknown
-	// One whose issuer seems to be in the chain, but has another key.
+	long := newTestAuthority(hostile) // not trusted
+	// The name of the issuer is in the chain, but with a different key.
 	other := newTestAuthority(hostile)
 	hinted := long.issue(key, nil)
 	hinted.Certificate = append(hinted.Certificate, other.cert.Raw)
@@ -171,7 +171,7 @@ func TestErrorTextsOfCertificates(t *testing.T) {
 		name     string
 		cert     tls.Certificate
 		is       func(error) bool
-		ofClient bool // it is the client's that is refused as well
+		ofClient bool // the client's certificate is rejected too
 	}{
 		{"unknown authority", long.issue(key, nil), isA[x509.UnknownAuthorityError], true},
 		{"unknown authority, with a hint", hinted, isA[x509.UnknownAuthorityError], true},
@@ -221,14 +221,13 @@ func TestErrorTextsOfCertificates(t *testing.T) {
 		p.start()
 		p.run()
 		wantLegible(t, p.client.err)
-		wantText(t, p.client.err, "not 192.0.2.1") // the end, where the name is that we wanted
+		wantText(t, p.client.err, "not 192.0.2.1") // the expected name, which comes last
 	})
 }
 
 func isA[E error](err error) bool { _, ok := errtype.As[E](err); return ok }
 
-// An error of crypto/x509 that can be shown is the one that callers of
-// crypto/tls find in its field.
+// The error of crypto/x509 is the one that callers of crypto/tls find in the field.
 func TestVerificationErrorIsThatOfX509(t *testing.T) {
 	client, server := eachVersion[1].configs(tls.NoClientCert)
 	client.RootCAs = newTestAuthority("other").pool()
@@ -241,7 +240,7 @@ func TestVerificationErrorIsThatOfX509(t *testing.T) {
 	}
 }
 
-// What a server says must not fill the client's log.
+// A server's messages must not fill the client's log.
 func TestErrorTextsOfClient(t *testing.T) {
 	t.Run("protocol DTLS1.2", func(t *testing.T) {
 		client := testClientConfig()
@@ -280,7 +279,7 @@ func TestErrorTextsOfClient(t *testing.T) {
 	})
 }
 
-// PSK identities are chosen by the client.
+// The client chooses PSK identities.
 func TestErrorTextsOfIdentities(t *testing.T) {
 	identity := []byte(hostile)[:maxIdentityLen/2]
 	for _, v := range eachVersion {
@@ -311,8 +310,7 @@ func TestErrorTextsOfIdentities(t *testing.T) {
 	}
 }
 
-// The lists that an error quotes are cut before they are formatted: a client
-// that is refused costs little.
+// Lists are shortened before they are formatted, so that it costs little to reject a client.
 func TestErrorTextsCostLittle(t *testing.T) {
 	offered := slices.Repeat([]string{hostile[:255]}, 1<<12)
 	config := &Config{NextProtos: []string{"ours"}}

@@ -8,9 +8,9 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 )
 
-// An end is a driver that does as little as there can be. Its transport is a
-// list in memory, where everything arrives at once and in order: there is
-// nothing to wait for in a flush, and no key to install.
+// An end is the smallest possible driver. Its transport is a list in memory, in which everything
+// arrives immediately and in order: it never waits for acknowledgements, and has no keys to
+// install.
 type end struct {
 	conn  *dtlscore.Conn
 	inbox [][]byte

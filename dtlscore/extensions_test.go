@@ -10,7 +10,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 )
 
-// wellFormedIn has a body for each extension and place that has a form.
+// wellFormedIn returns a well-formed body of an extension in a message.
 func wellFormedIn(x *extension, in place) []byte {
 	for _, s := range samples() {
 		for _, e := range extensionsIn(s.m, in) {
@@ -24,7 +24,7 @@ func wellFormedIn(x *extension, in place) []byte {
 	return nil
 }
 
-// extensionsIn returns the extensions of a message if it is of a place.
+// extensionsIn returns the extensions of a message if it is of the given place.
 func extensionsIn(m message, in place) []*extensions {
 	switch m := m.(type) {
 	case *clientHello:
@@ -55,9 +55,9 @@ func extensionsIn(m message, in place) []*extensions {
 	return nil
 }
 
-// allowed is the table of RFC 8446, Section 4.2, and for the ServerHello of
-// version 1.2 the RFCs of the extensions, written down independently of the code:
-// CH, SH of 1.2, SH of 1.3, HRR, EE, CT, CR, NST.
+// allowed is the table of RFC 8446, Section 4.2, and for the ServerHello of DTLS 1.2 that of the
+// extensions' RFCs, independently of the code. The messages are CH, SH of 1.2, SH of 1.3, HRR, EE,
+// CT, CR and NST.
 var allowed = map[extensionType]string{
 	extServerName:              "CH SH2 EE",
 	extStatusRequest:           "CH SH2 CT CR",
@@ -112,7 +112,7 @@ func TestAttackI4ExtensionInTheWrongMessage(t *testing.T) {
 	}
 }
 
-// extensionField is a field of extensions with one in it.
+// extensionField returns an extensions field with one extension.
 func extensionField(typ uint16, data []byte) *cryptobyte.String {
 	b := cryptobyte.NewBuilder(nil)
 	b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) {
@@ -180,7 +180,7 @@ func TestAttackI5GREASE(t *testing.T) { // RFC 8701
 	}
 }
 
-// The request may be of a kind, and a name of a type, that came later.
+// The status type and the name type may be later ones.
 func TestUnknownKinds(t *testing.T) {
 	var e extensions
 	if err := e.parse(extensionField(5, []byte{9, 1, 2, 3}), inClientHello); err != nil ||
@@ -194,7 +194,7 @@ func TestUnknownKinds(t *testing.T) {
 	}
 }
 
-// The cost of a ClientHello grows with its size, and no faster.
+// E9: the cost of a ClientHello is proportional to its size.
 func TestAttackE9LargeHello(t *testing.T) {
 	many := func(first, n int, item func(i int) string) *vector {
 		v := vec(2)
@@ -247,7 +247,7 @@ func TestExtensionNames(t *testing.T) {
 	}
 }
 
-// An error of an answer names what was wrong with it.
+// The error names the extension.
 func TestUnsolicitedError(t *testing.T) {
 	err := (&extensions{seen: []extensionType{extALPN}}).unsolicited(&extensions{}, inClientHello)
 	if !errors.Is(err, ErrPeerMisbehaved) ||

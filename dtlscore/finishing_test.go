@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// The end that completes the handshake first may go on at once, and the other find all of that
-// behind ChangeCipherSpec, while it drains. RFC 6083, Section 4.9.
+// The end that completes the handshake first may send data immediately. The other end may read that
+// after ChangeCipherSpec, while it drains. RFC 6083, Section 4.9.
 func TestWhatIsSentBehindFinished(t *testing.T) {
 	for _, resumed := range []bool{false, true} {
 		for _, test := range []struct {
@@ -50,9 +50,8 @@ func TestWhatIsSentBehindFinished(t *testing.T) {
 	}
 }
 
-// A peer that does not wait for its data to arrive before it changes keys
-// loses none of it: until the handshake is complete both epochs are read.
-// RFC 6347, Section 4.1.
+// If a peer changes its keys before its data has arrived, no data is lost: records of both epochs
+// are accepted until the handshake is complete. RFC 6347, Section 4.1.
 func TestDataOfTheEpochBefore(t *testing.T) {
 	client, server := testClientConfig(), testServerConfig(tls.RequireAndVerifyClientCert)
 	client.Renegotiation, server.Renegotiation = RenegotiateFreely, RenegotiateFreely

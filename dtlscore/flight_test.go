@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// A flight is sent as a whole, but for the one in which the peer must have a message early: in DTLS
-// 1.2 the server needs ClientKeyExchange to make its key before it is used. RFC 6083, Section 4.8.
+// A flight is sent as a whole, except where the peer needs a message early: in DTLS 1.2 the server
+// needs ClientKeyExchange to derive its key before the client uses that. RFC 6083, Section 4.8.
 func TestFlights(t *testing.T) {
 	for version, want := range map[uint16]struct{ client, server []int }{
 		VersionDTLS12: {

@@ -12,44 +12,44 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/fuzzcount"
 )
 
-// The whole state machine, attack I2. An input is a script: one byte for the
-// kind of conversation, then what is done to it, a byte for each step and what
-// it needs. See conversation for what is checked.
+// I2: these targets fuzz the whole state machine. An input is a script: one byte selects the kind
+// of conversation, and each following byte a step, with its arguments. See conversation for what is
+// checked.
 
 func FuzzClient12(f *testing.F) { fuzzConversation(f, VersionDTLS12, true) }
 func FuzzServer12(f *testing.F) { fuzzConversation(f, VersionDTLS12, false) }
 func FuzzClient13(f *testing.F) { fuzzConversation(f, VersionDTLS13, true) }
 func FuzzServer13(f *testing.F) { fuzzConversation(f, VersionDTLS13, false) }
 
-// The steps. Where one needs a record and none is there, there is nothing to do.
+// The steps. A step that needs a record does nothing if there is none.
 const (
-	stepPass        = iota // n: so many records arrive together
-	stepPeerReads          // the peer reads what it has received
-	stepOvertake           // the next record of application data arrives first
+	stepPass        = iota // n: n records arrive
+	stepPeerReads          // the peer receives what has arrived
+	stepOvertake           // the next record of application data overtakes others
 	stepWrite              // the victim sends application data
 	stepPeerWrites         // the peer does
-	stepNewKeys            // n: the victim wants them; if n is odd the peer has to follow
+	stepNewKeys            // n: the victim changes keys; if n is odd, the peer must follow
 	stepPeerNewKeys        // n
 	stepClose
 	stepPeerCloses
-	stepSplit // at 16 bit: a handshake message in the clear becomes two fragments
-	stepMerge // two records of the handshake in the clear become one
+	stepSplit // at (16 bits): an unprotected handshake message becomes two fragments
+	stepMerge // two unprotected handshake records become one
 
-	stepTampering // from here on the connection need not live
+	stepTampering // from here on the connection may fail
 
-	stepFlip     = iota - 1 // at 16 bit, mask: of the next record
+	stepFlip     = iota - 1 // at (16 bits), mask: changes the next record
 	stepDrop                // the next record
 	stepRepeat              // the next record
-	stepDelay               // n: the next record, behind so many others
-	stepTruncate            // n 16 bit: the next record
+	stepDelay               // n: the next record is delayed by n others
+	stepTruncate            // n (16 bits): the next record
 	stepStray               // the next record arrives on another stream
-	// at 16 bit, n, bytes: in the body of the next message in the clear, n bytes go, others come
+	// at (16 bits), n, bytes: replaces n bytes in the body of the next unprotected message
 	stepEdit
-	stepReplay   // n: a record of either side from the past
-	stepRenumber // n: a message in the clear from the past, as if it was next
+	stepReplay   // n: an earlier record of either side
+	stepRenumber // n: an earlier unprotected message, with the next message_seq
 	stepRaw      // bytes: a record
-	stepSeal     // type, bytes: a record with the keys of the peer
-	stepMessage  // type, bytes: a message with the keys of the peer, as if it was next
+	stepSeal     // type, bytes: a record with the peer's keys
+	stepMessage  // type, bytes: a message with the peer's keys and the next message_seq
 	stepCount
 )
 
@@ -71,7 +71,7 @@ func fuzzConversation(f *testing.F, version uint16, victimIsClient bool) {
 		kind, rogue := kinds[n/2], n%2 == 1
 		c := newConversation(t, kind, victimIsClient, rogue, script[1:])
 		if c.victim.trusted == "" {
-			c.rogue = false // the victim does not ask
+			c.rogue = false // the victim does not verify the peer
 		}
 		for range maxSteps {
 			if len(c.script) == 0 {
@@ -83,7 +83,7 @@ func fuzzConversation(f *testing.F, version uint16, victimIsClient bool) {
 	})
 }
 
-// conversationSeeds are what a conversation of any kind may begin with.
+// conversationSeeds are inputs for every kind of conversation.
 var conversationSeeds = [][]byte{
 	nil,
 	{stepPass, 10, stepPeerReads, stepPass, 10, stepPeerReads, stepPeerWrites, stepWrite,
@@ -102,8 +102,8 @@ var conversationSeeds = [][]byte{
 		0},
 }
 
-// Whatever both ends begin, and in whatever pieces and order the transport
-// brings it, all data arrives, and both come to the same end. Attack D11.
+// D11: whatever both ends begin at the same time, and however the transport delivers it, all data
+// arrives, and both ends reach the same state.
 func TestAttackD11CrossingConversations(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, version := range []uint16{VersionDTLS12, VersionDTLS13} {
@@ -114,7 +114,7 @@ func TestAttackD11CrossingConversations(t *testing.T) {
 					script[i] = byte(r.IntN(stepTampering))
 					ends := script[i] == stepClose || script[i] == stepPeerCloses
 					if r.IntN(3) == 0 || ends && r.IntN(4) > 0 {
-						script[i] = byte(r.IntN(stepNewKeys)) // most of what happens
+						script[i] = byte(r.IntN(stepNewKeys)) // the most frequent steps
 					}
 				}
 				t.Run(fmt.Sprintf("%s/%x", kind.name, script), func(t *testing.T) {
@@ -129,7 +129,7 @@ func TestAttackD11CrossingConversations(t *testing.T) {
 	}
 }
 
-// step takes one.
+// step executes a step that a transport or an end can take.
 func (c *conversation) step(step byte) {
 	if step >= stepTampering {
 		c.tampered = true
@@ -174,7 +174,7 @@ func (c *conversation) step(step byte) {
 	}
 }
 
-// tamper takes a step that no transport takes.
+// tamper executes a step that no transport takes.
 func (c *conversation) tamper(step byte) {
 	switch step {
 	case stepFlip:
@@ -249,14 +249,14 @@ func (c *conversation) bytes() []byte {
 	return slices.Clone(b)
 }
 
-// fill has the peer read, if nothing is on the wire.
+// fill makes the peer receive if nothing is in flight.
 func (c *conversation) fill() {
 	if len(c.wire) == 0 {
 		c.peer.read()
 	}
 }
 
-// next takes a record from the wire.
+// next takes a record in flight.
 func (c *conversation) next() (testRecord, bool) {
 	c.fill()
 	if len(c.wire) == 0 {
@@ -272,7 +272,7 @@ func (c *conversation) arrive(r testRecord) {
 	c.victim.read()
 }
 
-// close is tampering during the first handshake, which has no other end.
+// close counts as tampering during the first handshake, which it ends.
 func (c *conversation) close(e *talker) {
 	if len(e.exports) == 0 {
 		c.tampered = true
@@ -281,8 +281,8 @@ func (c *conversation) close(e *talker) {
 	e.obey()
 }
 
-// seal sends what the peer does not want to. It is the peer's all the same, if
-// there are keys.
+// seal sends a record that the peer would not send, protected with the peer's keys if there are
+// any.
 func (c *conversation) seal(t contentType, content []byte) {
 	epoch := c.peer.conn.written
 	record, err := epoch.seal(nil, t, content)
@@ -302,14 +302,14 @@ func (c *conversation) seal(t contentType, content []byte) {
 	c.arrive(testRecord{record, sealedAs != contentApplicationData})
 }
 
-// message sends one with the message_seq that the victim waits for.
+// message sends a message with the next message_seq.
 func (c *conversation) message(t handshakeType, body []byte) {
 	h := handshakeHeader{typ: t, length: len(body), seq: uint16(c.victim.conn.in.messages.next),
 		fragmentLength: len(body)}
 	c.seal(contentHandshake, append(h.append(nil), body...))
 }
 
-// plainMessage returns the whole message in a record without protection.
+// plainMessage returns the complete message in an unprotected record.
 func plainMessage(r testRecord) (h handshakeHeader, body []byte, ok bool) {
 	record, content, err := parseRecord(r.bytes)
 	if err != nil || record.typ != contentHandshake || record.epoch > 0 {
@@ -319,14 +319,14 @@ func plainMessage(r testRecord) (h handshakeHeader, body []byte, ok bool) {
 	return h, body, err == nil && len(rest) == 0 && h.fragmentLength == h.length
 }
 
-// inRecord replaces the content of a record without protection.
+// inRecord replaces the content of an unprotected record.
 func inRecord(r testRecord, content []byte) testRecord {
 	b := append(slices.Clone(r.bytes[:recordHeaderLen]), content...)
 	binary.BigEndian.PutUint16(b[recordHeaderLen-2:], uint16(len(content)))
 	return testRecord{b, r.control}
 }
 
-// split cuts a message in two, if it is one.
+// split splits a message into two fragments.
 func split(r testRecord, at int) []testRecord {
 	h, body, ok := plainMessage(r)
 	if !ok || len(body) < 2 {
@@ -340,7 +340,7 @@ func split(r testRecord, at int) []testRecord {
 		inRecord(r, append(second.append(nil), body[at:]...))}
 }
 
-// merge puts the next two messages into one record, if they are in the clear.
+// merge joins the next two unprotected messages in one record.
 func (c *conversation) merge() {
 	c.fill()
 	if len(c.wire) < 2 {
@@ -355,7 +355,7 @@ func (c *conversation) merge() {
 	}
 }
 
-// edit changes the body of a message, with lengths that fit.
+// edit changes the body of a message and corrects its length fields.
 func edit(r testRecord, at, n int, insert []byte) testRecord {
 	h, body, ok := plainMessage(r)
 	if !ok {
@@ -378,7 +378,7 @@ func kindsOf(version uint16) (kinds []*conversationKind) {
 	return kinds
 }
 
-// knowIdentities asks each kind, in a handshake that nobody disturbs.
+// knowIdentities finds the identities of each kind with an undisturbed handshake.
 var knowIdentities = sync.OnceFunc(func() {
 	for _, k := range conversationKinds {
 		c, s := quickHandshake(k.configs())

@@ -10,7 +10,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/fuzzcount"
 )
 
-// fuzzSessions are what clients and servers really keep, one of each kind.
+// fuzzSessions are sessions of real clients and servers, one of each kind.
 var fuzzSessions = sync.OnceValue(func() (sessions [][]byte) {
 	for _, version := range []uint16{VersionDTLS12, VersionDTLS13} {
 		for _, prepare := range []func(client, server *Config){
@@ -31,8 +31,7 @@ func goldenRawTickets(client, server *Config) {
 	goldenRawKeys(client, server)
 }
 
-// What is read is written as it was, and what it says is looked at as before a
-// resumption.
+// What is parsed marshals to the same bytes, and is examined as before a resumption.
 func FuzzSession(f *testing.F) {
 	for _, s := range fuzzSessions() {
 		f.Add(s)
@@ -61,10 +60,10 @@ func FuzzSession(f *testing.F) {
 	})
 }
 
-// No ticket opens that was not made with the key, attack A15: neither the
-// input, nor a real ticket with the input added to it without carry.
+// A15: no ticket opens that was not made with the key. The input is tried as a ticket, and XORed
+// with a real ticket.
 func FuzzTicket(f *testing.F) {
-	keys := new(TicketKeys) // of this process alone
+	keys := new(TicketKeys) // keys of this process only
 	var made [][]byte
 	for _, s := range fuzzSessions() {
 		made = append(made, must(keys.seal(parseSession(s), testTime)))
@@ -90,14 +89,13 @@ func FuzzTicket(f *testing.F) {
 	})
 }
 
-// A client may find anything in its cache, and must not be misled by it: the server is the right
-// one or there is no connection. The input is tried as it is, which its MAC gives away, and with a
-// MAC that is right.
+// Whatever is in its cache, a client connects to the right server or not at all. The input is tried
+// as it is, which its MAC reveals, and with a correct MAC.
 func FuzzCachedSession(f *testing.F) {
 	for _, s := range fuzzSessions() {
 		f.Add(true, s)
 		f.Add(false, s)
-		if n := parseSession(s); len(n.peer) > 0 { // one whose certificate was altered
+		if n := parseSession(s); len(n.peer) > 0 { // whose certificate was altered
 			n.peer[0][len(n.peer[0])-1] ^= 1
 			altered := must(n.marshal())
 			f.Add(true, altered)
@@ -128,8 +126,7 @@ func FuzzCachedSession(f *testing.F) {
 	})
 }
 
-// withMAC writes a session down with the MAC of what it is, whether the one at its end was right,
-// wrong or missing.
+// withMAC returns a session with a correct MAC, whatever MAC it has.
 func withMAC(data []byte) []byte {
 	for _, body := range [][]byte{data, data[:max(0, len(data)-sha256.Size)]} {
 		if n := parseSessionBody(body); n != nil {

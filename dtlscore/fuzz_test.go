@@ -14,11 +14,11 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/fuzzcount"
 )
 
-// The corpora in testdata/fuzz have messages and records of the recorded
-// connections; the samples are added to them.
+// The corpora in testdata/fuzz contain messages and records of recorded connections; the samples
+// are added to them.
 
-// I2: every parser and the whole state machine have a fuzz target, with captured
-// messages in its corpus or with the samples of this package as seeds.
+// I2: every parser and the state machine have a fuzz target, with recorded messages in its corpus
+// or with the samples of this package as seeds.
 func TestAttackI2FuzzTargets(t *testing.T) {
 	source := ""
 	for _, name := range []string{"fuzz_test.go", "fuzz_conn_test.go", "fuzz_session_test.go",
@@ -47,8 +47,7 @@ func TestAttackI2FuzzTargets(t *testing.T) {
 	}
 }
 
-// Each kind of input has one of about the largest size among its seeds, so that time and memory
-// show there too.
+// Each kind of input has a seed of about the largest size, which shows excessive time and memory.
 var (
 	largestRecord = slices.Concat(recordHeader{typ: contentHandshake, version: VersionDTLS12,
 		length: maxPlaintext}.append(nil), make([]byte, maxPlaintext))
@@ -81,7 +80,7 @@ func FuzzRecord(f *testing.F) {
 		if again := append(h.append(nil), fragment...); !bytes.Equal(again, b) {
 			t.Errorf("%x written as %x", b, again)
 		}
-		// By the drawing of RFC 6347, Section 4.1.
+		// The format in RFC 6347, Section 4.1.
 		if byte(h.typ) != b[0] || h.version != uint16(b[1])<<8|uint16(b[2]) ||
 			h.epoch != uint16(b[3])<<8|uint16(b[4]) ||
 			h.sequence != binary.BigEndian.Uint64(append([]byte{0, 0}, b[5:11]...)) ||
@@ -106,8 +105,8 @@ func FuzzUnifiedHeader(f *testing.F) {
 			if err != nil {
 				continue
 			}
-			// By the drawing of RFC 9147, Section 4: 001CSLEE, the sequence number, the length. The
-			// draft for large records has the length as RFC 9420, Section 2.1.2, has it.
+			// The format in RFC 9147, Section 4: 001CSLEE, the sequence number, and the length. In
+			// the draft on large records the length is encoded as in RFC 9420, Section 2.1.2.
 			header, length := 1+int(b[0]>>3&1)+1, len(b)
 			if b[0]>>2&1 == 1 && !form.large {
 				header += 2
@@ -137,7 +136,7 @@ func FuzzUnifiedHeader(f *testing.F) {
 	})
 }
 
-// Nothing opens that was not sealed with the key.
+// No record opens that was not sealed with the key.
 func FuzzOpen(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		fuzzcount.Input(len(b))
@@ -203,7 +202,7 @@ func FuzzFragment(f *testing.F) {
 	})
 }
 
-// fuzzMessage reads a message, and writes and reads again what it can read.
+// fuzzMessage parses a message, and marshals and parses again what it could parse.
 func fuzzMessage(t *testing.T, typ handshakeType, body []byte, form messageForm) {
 	m, err := parseMessage(typ, body, form)
 	if err == nil {
@@ -263,8 +262,8 @@ func FuzzMessage13(f *testing.F) {
 	})
 }
 
-// FuzzReassembly sends fragments of three messages, as the input says, and
-// compares with a model that has a flag for each byte.
+// FuzzReassembly adds fragments of three messages as the input says, and compares with a model that
+// has a flag for each byte.
 func FuzzReassembly(f *testing.F) {
 	f.Add([]byte{0, 0, 255, 1, 0, 255, 2, 0, 255})
 	f.Add([]byte{2, 100, 255, 2, 0, 100, 1, 0, 255, 0, 5, 10, 0, 0, 6, 0, 14, 255})

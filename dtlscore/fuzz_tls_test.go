@@ -19,8 +19,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/fuzzcount"
 )
 
-// The messages of DTLS that TLS has too are read by crypto/tls as well, and both have to agree on
-// which are well formed, and on what is in a ClientHello. differences says where they need not.
+// crypto/tls parses the messages that DTLS shares with TLS too. Both implementations must accept
+// the same messages, and parse a ClientHello alike, except for differences.
 
 func FuzzTLSClientHello(f *testing.F) {
 	f.Add(largestHello)
@@ -30,7 +30,7 @@ func FuzzTLSClientHello(f *testing.F) {
 		}
 	}
 	for _, hello := range []*tlsServer{tlsServer12(), tlsServer13()} {
-		// with an empty cookie
+		// With an empty cookie.
 		f.Add(slices.Insert(slices.Clone(hello.hello[4:]), 2+randomLen+1+int(hello.hello[4+2+randomLen]),
 			0))
 	}
@@ -83,9 +83,9 @@ func fuzzTLSMessage(f *testing.F, version uint16) {
 		fuzzcount.Input(1 + len(body))
 		typ := handshakeType(n)
 		switch typ {
-		case typeClientHello, typeHelloVerifyRequest: // has a target; is not for TLS
+		case typeClientHello, typeHelloVerifyRequest: // has a target of its own; does not exist in TLS
 			return
-		case typeServerKeyExchange, typeClientKeyExchange: // crypto/tls looks into them later
+		case typeServerKeyExchange, typeClientKeyExchange: // crypto/tls parses their contents later
 			return
 		}
 		converted, ok := toTLS(typ, body)
@@ -120,54 +120,54 @@ const anyMessage = handshakeType(255)
 // A difference is a message that one of the two implementations accepts and the other rejects.
 type difference struct {
 	typ   handshakeType
-	laxer bool               // we take it, crypto/tls does not
-	text  string             // of our error, if we are stricter
-	has   func(message) bool // what is special in the message, if we are laxer
+	laxer bool               // we accept it, crypto/tls does not
+	text  string             // part of our error, if we are stricter
+	has   func(message) bool // what is special about the message, if we are laxer
 }
 
 var differences = []difference{
-	// Extensions that are none of ours. What we do not know is left out, in whatever form.
-	// signed_certificate_timestamp, encrypted_client_hello
+	// Extensions that we do not implement are ignored, whatever their contents:
+	// signed_certificate_timestamp, encrypted_client_hello.
 	{typ: typeClientHello, laxer: true, has: hasExtension(18, 0xfe0d)},
 	{typ: typeServerHello, laxer: true, has: hasExtension(18)},
 	{typ: typeCertificate, laxer: true, has: hasExtension(18)},
 	{typ: typeCertificateRequest, laxer: true, has: hasExtension(18)},
-	// A request for the status of certificates of another type than OCSP.
+	// A status_request of a type other than OCSP.
 	{typ: typeClientHello, laxer: true, has: hasExtension(extStatusRequest)},
-	// A context, which belongs to authentication after the handshake. Whoever waits for the message
-	// refuses it.
+	// A context, which belongs to post-handshake authentication. The state that receives the
+	// message rejects it.
 	{typ: typeCertificate, laxer: true, has: hasContext},
 	{typ: typeCertificateRequest, laxer: true, has: hasContext},
 
-	// RFC 8446, Section 4.2: each extension once, and only where it belongs.
+	// RFC 8446, Section 4.2: each extension at most once, and only where it is allowed.
 	{typ: anyMessage, text: "twice in one message"},
 	{typ: anyMessage, text: "is not allowed in this message"},
-	// crypto/tls leaves out what it does not use.
+	// crypto/tls ignores extensions that it does not use.
 	{typ: typeClientHello, text: "certificate_type"},
 	{typ: typeClientHello, text: "certificate_authorities"},
 	{typ: typeEncryptedExtensions, text: "certificate_type"},
 	{typ: typeEncryptedExtensions, text: "supported_groups"},
 	{typ: typeServerHello, text: "certificate_type"},
-	{typ: typeCertificate, text: "status_request"}, // of another certificate than the first
-	// It checks some things later, when it uses them, and others never.
-	// longer session_id, no suites, no compression methods
+	{typ: typeCertificate, text: "status_request"}, // of a certificate other than the first
+	// crypto/tls checks some things when it uses them, and others never: a long session_id, no
+	// cipher suites, no compression methods.
 	{typ: typeClientHello, text: "malformed message from peer: ClientHello"},
 	{typ: typeClientHello, text: "without the null compression method"},
-	{typ: typeServerHello, text: "malformed message from peer: ServerHello"}, // longer session_id
+	{typ: typeServerHello, text: "malformed message from peer: ServerHello"}, // a long session_id
 	{typ: typeServerHello, text: "compression method"},
 	{typ: anyMessage, text: "without the uncompressed format"},
 	{typ: typeClientHello, text: "two key shares for group"},
-	// empty, or in the form for a HelloRetryRequest or the other way round
+	// Empty, or in the form of a HelloRetryRequest, or the reverse.
 	{typ: typeServerHello, text: "key_share"},
 	{typ: typeClientHello, text: "psk_key_exchange_modes"},
 	{typ: typeClientHello, text: "binders"}, // shorter than a hash, or not one for each identity
 	{typ: typeCertificateRequest, text: "without signature_algorithms"},
-	// an empty name
+	// An empty name.
 	{typ: typeCertificateRequest, text: "malformed message from peer: CertificateRequest"},
-	// an empty certificate
+	// An empty certificate.
 	{typ: typeCertificate, text: "malformed message from peer: Certificate"},
 	{typ: typeCertificate, text: "malformed message from peer: entry of Certificate"},
-	// an empty ticket, in version 1.3
+	// An empty ticket in DTLS 1.3.
 	{typ: typeNewSessionTicket, text: "malformed message from peer: NewSessionTicket"},
 	{typ: typeFinished, text: "empty Finished"},
 }
@@ -196,10 +196,10 @@ func hasContext(m message) bool {
 	return false
 }
 
-// maxTLSMessage is what crypto/tls takes for a message that is no certificate.
+// maxTLSMessage is the largest message, except Certificate, that crypto/tls accepts.
 const maxTLSMessage = 1 << 16
 
-// otherVersion is the version of TLS that a version of DTLS is made from, and the other way round.
+// otherVersion returns the TLS version of a DTLS version, and the reverse.
 func otherVersion(v uint16) uint16 {
 	pairs := map[uint16]uint16{VersionDTLS12: tls.VersionTLS12, VersionDTLS13: tls.VersionTLS13,
 		tls.VersionTLS12: VersionDTLS12, tls.VersionTLS13: VersionDTLS13}
@@ -209,8 +209,8 @@ func otherVersion(v uint16) uint16 {
 	return v
 }
 
-// toTLS makes a message of TLS from the body of one of DTLS: versions are called otherwise, and a
-// ClientHello has no cookie there. ok is false if the cookie cannot be found.
+// toTLS converts the body of a DTLS message to a TLS message, which has other version numbers and
+// no cookie in its ClientHello. ok is false if the cookie cannot be found.
 func toTLS(typ handshakeType, body []byte) (message []byte, ok bool) {
 	body = slices.Clone(body)
 	if typ == typeClientHello || typ == typeServerHello {
@@ -258,7 +258,7 @@ func helloToTLS(body []byte, isClient bool) (out []byte, ok bool) {
 	return out, true
 }
 
-// readTLSClientHello lets a server read a ClientHello. It returns nil if that is malformed.
+// readTLSClientHello makes a server parse a ClientHello. It returns nil if that is malformed.
 func readTLSClientHello(message []byte) (info *tls.ClientHelloInfo, err error) {
 	enough := errors.New("it has been read")
 	err = tls.Server(&tlsWire{in: bytes.NewReader(tlsRecords(message))}, &tls.Config{
@@ -270,8 +270,7 @@ func readTLSClientHello(message []byte) (info *tls.ClientHelloInfo, err error) {
 	return info, err
 }
 
-// A tlsServer has received a ClientHello, after which it reads any message before it looks at its
-// type.
+// A tlsServer has received a ClientHello. It parses any message before it checks the type.
 type tlsServer struct {
 	hello []byte
 	read  func(message []byte) error
@@ -294,7 +293,7 @@ func tlsConfig(version uint16) *tls.Config {
 var tlsServer12 = sync.OnceValue(func() *tlsServer {
 	config := tlsConfig(tls.VersionTLS12)
 	client := &tlsWire{in: bytes.NewReader(nil)}
-	tls.Client(client, config).Handshake() // ends for want of an answer
+	tls.Client(client, config).Handshake() // fails, because nothing answers
 	records := client.out.Bytes()
 	return &tlsServer{records[5:], func(message []byte) error {
 		return tls.Server(&tlsWire{in: bytes.NewReader(append(slices.Clip(records),
@@ -302,7 +301,7 @@ var tlsServer12 = sync.OnceValue(func() *tlsServer {
 	}}
 })
 
-// In version 1.3 records would be encrypted, if it were not for QUIC, which has none.
+// TLS 1.3 would encrypt its records; QUIC has none.
 var tlsServer13 = sync.OnceValue(func() *tlsServer {
 	config := &tls.QUICConfig{TLSConfig: tlsConfig(tls.VersionTLS13)}
 	start := func(side func(*tls.QUICConfig) *tls.QUICConn) *tls.QUICConn {
@@ -329,8 +328,8 @@ var tlsServer13 = sync.OnceValue(func() *tlsServer {
 	}}
 })
 
-// tlsMessages13 are the protected messages of a handshake in which crypto/tls is both ends, and
-// both show certificates.
+// tlsMessages13 returns the protected messages of a handshake between two ends of crypto/tls with
+// certificates.
 func tlsMessages13() (messages [][]byte) {
 	config := tlsConfig(tls.VersionTLS13)
 	config.ClientAuth, config.SessionTicketsDisabled = tls.RequireAnyClientCert, false
@@ -361,7 +360,7 @@ func tlsMessages13() (messages [][]byte) {
 	return messages
 }
 
-// tlsRecords puts a message into records.
+// tlsRecords splits a message into records.
 func tlsRecords(message []byte) (records []byte) {
 	for part := range slices.Chunk(message, maxPlaintext) {
 		records = append(records, byte(contentHandshake), 3, 3, byte(len(part)>>8), byte(len(part)))

@@ -24,23 +24,21 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/testrandom"
 )
 
-// Whole conversations, byte for byte, are in testdata/golden: each record in
-// both directions in the order in which it left, then the secrets. To make
-// them again after a change that is meant to be seen on the wire:
+// testdata/golden contains complete conversations: each record in both directions in the order of
+// sending, followed by the secrets. To record them again after an intended change of the protocol:
 //
 //	go test -run Golden -update
 //
-// Nothing in them is random, because the global source is not while they are
-// made. Another release of Go may take other amounts from it; then the keys
-// and signatures of all files change, and nothing else.
+// They contain nothing random, because the global source of randomness is fixed while they are
+// recorded. Another Go release may take different amounts from it: then the keys and signatures in
+// all files change, and nothing else.
 var update = flag.Bool("update", false, "write the files in testdata/golden anew")
 
-// A goldenCase is a conversation. One more of another version is one more line
-// in goldenCases.
+// A goldenCase is a conversation.
 type goldenCase struct {
 	name    string
 	version uint16
-	// from ones that have certificates, and verify those of servers
+	// prepare changes configurations with certificates, in which the client verifies the server.
 	prepare func(client, server *Config)
 	play    func(*golden) // nil: greet
 }
@@ -113,7 +111,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// golden writes down a conversation.
+// A golden records a conversation.
 type golden struct {
 	t              *testing.T
 	client, server *Config
@@ -122,7 +120,7 @@ type golden struct {
 	keyLog         bytes.Buffer
 }
 
-// connect makes a pair of which every record is written down.
+// connect creates a pair and records its records.
 func (g *golden) connect() {
 	g.pair = newTestPair(g.t, g.client, g.server)
 	for _, e := range []*testEnd{g.pair.client, g.pair.server} {
@@ -133,7 +131,7 @@ func (g *golden) connect() {
 	}
 }
 
-// record writes 32 bytes in a line.
+// record writes a record, 32 bytes to a line.
 func (g *golden) record(from, what string, record []byte) {
 	fmt.Fprintf(&g.text, "%s: %s, %d bytes\n", from, what, len(record))
 	for line := range slices.Chunk(record, 32) {
@@ -156,7 +154,7 @@ func (g *golden) secrets() {
 	must(g.keyLog.WriteTo(&g.text))
 }
 
-// compare tells the first line that is different, and the record that it is in.
+// compare reports the first line that differs, and the record that it belongs to.
 func (g *golden) compare(name string) {
 	g.t.Helper()
 	if *update {
@@ -189,9 +187,9 @@ func (g *golden) compare(name string) {
 	}
 }
 
-// The conversations.
+// The following are the conversations.
 
-// greet is a handshake, a message each way, and the end.
+// greet makes a handshake, sends a message in each direction, and closes.
 func (g *golden) greet() {
 	g.hello()
 	g.close()
@@ -241,7 +239,7 @@ func (g *golden) updateByClient() {
 	g.change(g.pair.client, g.pair.client.conn.KeyUpdate(UpdateRequested))
 }
 
-// greetLarge has lengths of each size, before and after new keys.
+// greetLarge sends messages of each size, before and after a key change.
 func (g *golden) greetLarge() {
 	g.hello()
 	g.pair.server.write(strings.Repeat("hello, client ", 10))
@@ -255,7 +253,7 @@ func (g *golden) updateByServer() {
 	g.change(g.pair.server, g.pair.server.conn.KeyUpdate(UpdateNotRequested))
 }
 
-// change goes on after an end has begun to change the keys.
+// change continues after an end has begun to change the keys.
 func (g *golden) change(e *testEnd, err error) {
 	g.t.Helper()
 	if err != nil {
@@ -268,7 +266,7 @@ func (g *golden) change(e *testEnd, err error) {
 	g.close()
 }
 
-// fail is a handshake that ends with an alert.
+// fail makes a handshake that ends with an alert.
 func (g *golden) fail() {
 	g.connect()
 	g.pair.start()
@@ -278,9 +276,9 @@ func (g *golden) fail() {
 	}
 }
 
-// What the two ends agree on.
+// The following are the configurations.
 
-// goldenConfigs are what the others are made of.
+// goldenConfigs returns the configurations on which the others are based.
 func goldenConfigs(version uint16) (client, server *Config) {
 	certs := goldenCerts()
 	client, server = testClientConfig(), testServerConfig(tls.NoClientCert)
@@ -367,8 +365,7 @@ func goldenNothingInCommon13(client, server *Config) {
 	server.CipherSuites = []uint16{TLS_AES_256_GCM_SHA384}
 }
 
-// goldenRetry has the server ask for the share of a group that the client did
-// not send one of.
+// goldenRetry makes the server request a key share that the client did not send.
 func goldenRetry(client, server *Config) { server.CurvePreferences = []tls.CurveID{tls.CurveP384} }
 
 func goldenLarge(client, server *Config) {
@@ -413,7 +410,7 @@ func goldenRSAKey() crypto.Signer {
 	return must(x509.ParsePKCS8PrivateKey(block.Bytes)).(crypto.Signer)
 }
 
-// A deterministicECDSA makes signatures without a random source, RFC 6979.
+// A deterministicECDSA signs without a source of randomness: RFC 6979.
 type deterministicECDSA struct{ *ecdsa.PrivateKey }
 
 func (k deterministicECDSA) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte,

@@ -34,7 +34,7 @@ func TestGroups(t *testing.T) { // RFC 8446, Section 9.1; RFC 9325, Section 7.4
 	}
 }
 
-// In version 1.2 both sides are alike.
+// In DTLS 1.2 both sides do the same.
 func TestGroups12(t *testing.T) {
 	for _, g := range []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384} {
 		a, errA := generateKey(g)

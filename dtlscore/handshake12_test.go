@@ -16,8 +16,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
-// exchangeData sends messages of several sizes both ways, on other streams than 0 and in any order.
-// RFC 6083, Sections 3.3 and 4.4.
+// exchangeData sends messages of several sizes in both directions, on streams other than 0 and in
+// any order. RFC 6083, Sections 3.3 and 4.4.
 func (p *testPair) exchangeData() {
 	p.t.Helper()
 	for _, e := range []*testEnd{p.client, p.server} {
@@ -44,7 +44,7 @@ func hasSuite(id uint16) func(ConnectionState) bool {
 	return func(s ConnectionState) bool { return s.CipherSuite == id }
 }
 
-// What the two ends have in common decides, or there is an alert.
+// The ends negotiate what they have in common, or the handshake fails with an alert.
 func TestNegotiation12(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -165,7 +165,7 @@ func TestNegotiation12(t *testing.T) {
 	}
 }
 
-// wantPeerAlert says that the end has failed by an alert of the peer.
+// wantPeerAlert checks that the end has failed with an alert from the peer.
 func wantPeerAlert(t *testing.T, e *testEnd, want Alert) {
 	t.Helper()
 	alert, ok := errtype.As[*AlertError](e.err)
@@ -174,7 +174,7 @@ func wantPeerAlert(t *testing.T, e *testEnd, want Alert) {
 	}
 }
 
-// RFC 9325, Section 7.5: stapled responses are passed through.
+// RFC 9325, Section 7.5: stapled OCSP responses are passed to the application.
 func TestOCSPStaple(t *testing.T) {
 	server := testServerConfig(tls.NoClientCert)
 	server.Certificates[0].OCSPStaple = []byte("response")
@@ -203,7 +203,7 @@ func TestKeyLog(t *testing.T) {
 	}
 }
 
-// A soleWriter fails the test when two call it at once.
+// A soleWriter fails the test when it is called concurrently.
 type soleWriter struct {
 	t    *testing.T
 	busy atomic.Bool
@@ -213,13 +213,12 @@ func (w *soleWriter) Write(b []byte) (int, error) {
 	if w.busy.Swap(true) {
 		w.t.Error("two connections write their secrets at once")
 	}
-	time.Sleep(time.Millisecond) // so that others come meanwhile
+	time.Sleep(time.Millisecond) // so that concurrent calls would overlap
 	w.busy.Store(false)
 	return len(b), nil
 }
 
-// Connections may share a KeyLogWriter, which need not be safe for concurrent use, as with
-// crypto/tls.
+// As in crypto/tls, connections may share a KeyLogWriter that is not safe for concurrent use.
 func TestKeyLogIsShared(t *testing.T) {
 	log := &soleWriter{t: t}
 	var all sync.WaitGroup
@@ -246,8 +245,8 @@ func TestKeyLogFails(t *testing.T) {
 	wantDead(t, p.client, AlertInternalError, ErrMisuse)
 }
 
-// RFC 6347, Section 4.2.1, attack E8: a client answers a cookie of any length, but not forever.
-// The server here is ours, behind one that asks for a cookie.
+// E8: a client accepts a cookie of any length, but not an unlimited number of them. RFC 6347,
+// Section 4.2.1. The server here is ours, behind one that requests a cookie.
 func TestAttackE8Cookie(t *testing.T) {
 	for _, version := range []uint16{versionDTLS10, VersionDTLS12} {
 		for _, n := range []int{0, 1, 255} {
@@ -286,8 +285,8 @@ func TestAttackE8Cookie(t *testing.T) {
 	s.wantAlert(AlertProtocolVersion, ErrPeerMisbehaved)
 }
 
-// RFC 6083, Section 4.7: a message of more than a record is fragmented, one that fits is not; and
-// any fragmentation of the peer is put together.
+// RFC 6083, Section 4.7: a message is fragmented only if it does not fit into a record; a peer may
+// fragment in any way.
 func TestLongChain(t *testing.T) {
 	server := testServerConfig(tls.NoClientCert)
 	for range 3 {
@@ -314,7 +313,7 @@ func TestLongChain(t *testing.T) {
 	}
 }
 
-// refragment cuts the handshake message of a record into fragments.
+// refragment splits the handshake message of a record into fragments.
 func refragment(record []byte, size int) (records [][]byte) {
 	h, content, err := parseRecord(record)
 	if err != nil || h.typ != contentHandshake || h.epoch != 0 {

@@ -17,8 +17,8 @@ func testServerConfig13(auth tls.ClientAuthType) *Config {
 	return c
 }
 
-// The events of RFC 6083, Section 4.8: the server's flight goes under the key before, all that
-// follows the server's Finished under the new one.
+// RFC 6083, Section 4.8: the server's flight is sent under the previous key, and everything after
+// the server's Finished under the new one.
 func TestEventOrderFullHandshake13(t *testing.T) {
 	t.Run("mutual", func(t *testing.T) {
 		p := newTestPair(t, testClientConfig13(), testServerConfig13(tls.RequireAndVerifyClientCert))
@@ -70,8 +70,8 @@ func TestEventOrderFullHandshake13(t *testing.T) {
 	})
 }
 
-// D12: fragments that overlap with a message that is complete may come after
-// the keys have changed, as long as there is nothing else in the record.
+// D12: fragments that overlap with a complete message may arrive after a key change, in a record
+// that contains nothing else.
 func TestAttackD12RepeatedAfterKeyChange(t *testing.T) {
 	plain := func(typ handshakeType, seq uint16) testRecord {
 		message := append(handshakeHeader{typ: typ, length: 100, seq: seq, fragmentLength: 1}.append(nil),

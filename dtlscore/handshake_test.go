@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// RFC 9325, Section 4.2; RFC 8446, Section 9.1, and what the two ends say of each other after it.
+// What is negotiated, and what the ends report about it: RFC 9325, Section 4.2; RFC 8446, Section
+// 9.1.
 func TestHandshake(t *testing.T) {
 	certs := testCerts()
 	tests := []struct {
@@ -62,8 +63,9 @@ func TestHandshake(t *testing.T) {
 	}
 }
 
-// A resumed connection knows as much of the peer as the first one did, and has other secrets. RFC
-// 6083, Section 4.8. In 1.3 there is a new ticket each time: RFC 8446, Appendix C.4.
+// A resumed connection reports the same identity of the peer as the first one, and has different
+// secrets: RFC 6083, Section 4.8. In DTLS 1.3 each connection issues a new ticket: RFC 8446,
+// Appendix C.4.
 func TestResumption(t *testing.T) {
 	for _, v := range eachVersion {
 		t.Run(v.name, func(t *testing.T) { testResumption(t, v) })

@@ -11,8 +11,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 )
 
-// A recordedMessage is sent as it was recorded, in place of one of ours, which
-// has the same meaning and other bytes.
+// A recordedMessage replaces one of our messages with one of the same meaning and different bytes.
 type recordedMessage struct {
 	handshakeType
 	body []byte
@@ -39,7 +38,7 @@ func (r *illustratedRecords) record(name string) []byte {
 	return nil
 }
 
-// message is the handshake message in a record.
+// message returns the handshake message in a record.
 func (r *illustratedRecords) message(name string) recordedMessage {
 	r.t.Helper()
 	for _, rec := range r.file.Records {
@@ -64,8 +63,7 @@ func (r *illustratedRecords) key(private string) *ephemeralKey {
 	return &ephemeralKey{group: tls.X25519, ecdh: key}
 }
 
-// wantSent says that the records that were sent are the recorded ones, byte
-// for byte.
+// wantSent checks that the end sent exactly the recorded records.
 func (r *illustratedRecords) wantSent(e *testEnd, names ...string) {
 	r.t.Helper()
 	if e.err != nil || len(e.sent) != len(names) {
@@ -79,7 +77,7 @@ func (r *illustratedRecords) wantSent(e *testEnd, names ...string) {
 	e.sent = nil
 }
 
-// wantSecrets compares the key log with the recorded one, and what is exported.
+// wantSecrets compares the key log with the recorded one, and checks the exporters.
 func (r *illustratedRecords) wantSecrets(e *testEnd, log string) {
 	r.t.Helper()
 	recorded, err := os.ReadFile("testdata/illustrated-dtls13/keylog.txt")
@@ -92,7 +90,7 @@ func (r *illustratedRecords) wantSecrets(e *testEnd, log string) {
 			continue
 		}
 		lines++
-		// The recorded log has an older name there.
+		// The recorded log uses an older name.
 		line = strings.Replace(line, "CLIENT_TRAFFIC_SECRET ", "CLIENT_TRAFFIC_SECRET_0 ", 1)
 		line = strings.Replace(line, "SERVER_TRAFFIC_SECRET ", "SERVER_TRAFFIC_SECRET_0 ", 1)
 		if !strings.Contains(strings.ToLower(log), strings.ToLower(line)) {
@@ -124,7 +122,7 @@ func newIllustrated(t *testing.T) *illustratedRecords {
 	return r
 }
 
-// The connection with our client in place of the recorded one.
+// Our client takes the place of the recorded one.
 func TestIllustratedConnection13Client(t *testing.T) {
 	r := newIllustrated(t)
 	var log strings.Builder
@@ -161,7 +159,7 @@ func TestIllustratedConnection13Client(t *testing.T) {
 	}
 }
 
-// illustratedServer answers with the recorded messages.
+// An illustratedServer answers with the recorded messages.
 type illustratedServer struct{ *illustratedRecords }
 
 func (s *illustratedServer) handle(c *Conn, m message, raw handshakeMessage) (state, error) {
@@ -184,7 +182,7 @@ func (r *illustratedRecords) check(err error) {
 	}
 }
 
-// The connection with our server in place of the recorded one.
+// Our server takes the place of the recorded one.
 func TestIllustratedConnection13Server(t *testing.T) {
 	r := newIllustrated(t)
 	var log strings.Builder

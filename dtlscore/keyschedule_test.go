@@ -19,7 +19,7 @@ func wantHex(t *testing.T, what string, got []byte, want string) {
 	}
 }
 
-// The vectors are of TLS, so that the prefix is another one.
+// The vectors are for TLS, which has another prefix.
 func TestKeySchedule(t *testing.T) { // RFC 8446, Section 4.2.11
 	var file struct {
 		TestGroups []struct {
@@ -75,8 +75,7 @@ func TestKeySchedule(t *testing.T) { // RFC 8446, Section 4.2.11
 
 type illustratedSecret struct{ Secret, Key, IV, SN string }
 
-// illustrated is the Illustrated DTLS Connection, with what was computed from
-// its private keys.
+// illustrated describes the Illustrated DTLS Connection, and values computed from its private keys.
 type illustrated struct {
 	ClientPrivateKey, ServerPrivateKey, SharedSecret string
 	EarlySecret, HandshakeSecret, MasterSecret       string
@@ -95,8 +94,8 @@ type illustrated struct {
 	}
 }
 
-// The whole of a DTLS 1.3 connection, from the private keys on: each secret,
-// each key, each record and each Finished. Attack F12.
+// F12: recompute a complete DTLS 1.3 connection from its private keys: each secret, key, record and
+// Finished.
 func TestIllustratedConnection(t *testing.T) {
 	var file illustrated
 	readJSON(t, "illustrated-dtls13/dtls13-connection.json", &file)
@@ -191,7 +190,7 @@ func TestIllustratedConnection(t *testing.T) {
 		messages.addMessages(content)
 		switch r.Name {
 		case "ServerHello":
-			// We are the server, with its key.
+			// We are the server.
 			private, err := ecdh.X25519().NewPrivateKey(unhex(t, file.ServerPrivateKey))
 			if err != nil {
 				t.Fatal(err)
@@ -269,7 +268,7 @@ func TestExporter13(t *testing.T) { // attack G4
 	}
 }
 
-// TLS and DTLS have nothing in common. F12
+// F12: secrets of TLS and DTLS are different.
 func TestAttackF12Prefix13(t *testing.T) {
 	dtls, spaced := newKeySchedule(crypto.SHA256), keySchedule{crypto.SHA256, "dtls13 "}
 	tlsSchedule := keySchedule{crypto.SHA256, "tls13 "}

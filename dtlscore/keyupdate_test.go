@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// openPair13 is a pair after its handshake, with nothing in its stories.
+// openPair13 returns a pair after its handshake, with empty stories.
 func openPair13(t *testing.T) *testPair {
 	t.Helper()
 	p := newTestPair(t, testClientConfig13(), testServerConfig13(tls.NoClientCert))
@@ -32,7 +32,7 @@ func (e *testEnd) keyUpdate(requestPeer bool) {
 	e.obey()
 }
 
-// wantEpochs says in which epochs the ends write, and that data still flows.
+// wantEpochs checks the epochs in which the ends send, and exchanges data.
 func (p *testPair) wantEpochs(client, server uint64) {
 	p.t.Helper()
 	for e, want := range map[*testEnd]uint64{p.client: client, p.server: server} {
@@ -49,8 +49,8 @@ func (p *testPair) wantEpochs(client, server uint64) {
 	p.exchangeData()
 }
 
-// RFC 9147, Sections 7 and 8: the flush comes first, the ACK at once, and the keys change when that
-// is there.
+// RFC 9147, Sections 7 and 8: KeyUpdate is sent after everything before it has arrived, the ACK at
+// once, and the keys change when the ACK has arrived.
 func TestEventOrderKeyUpdate(t *testing.T) {
 	p := openPair13(t)
 	secret := p.client.secrets[0]
@@ -70,12 +70,12 @@ func TestEventOrderKeyUpdate(t *testing.T) {
 	wantStory(t, p.client, []string{"Send ack", "AwaitDry", "Send KeyUpdate", "Resume"})
 	p.wantEpochs(5, 4)
 
-	// The secrets for SCTP-AUTH stay.
+	// The secrets for SCTP-AUTH do not change.
 	if again := must(p.client.conn.ExportKeyingMaterial(EndpointSecretLabel, nil,
 		64)); len(p.client.secrets) != 1 || string(again) != string(secret) {
 		t.Error("the endpoint pair secret has changed")
 	}
-	// Epochs have two bits in a record.
+	// Records contain two bits of the epoch.
 	for n := range uint64(9) {
 		p.client.keyUpdate(false)
 		p.run()
@@ -83,11 +83,11 @@ func TestEventOrderKeyUpdate(t *testing.T) {
 	}
 }
 
-// G6, RFC 9147, Section 8: no second one before the first was acknowledged.
+// G6: no second KeyUpdate is sent before the first one is acknowledged. RFC 9147, Section 8.
 func TestAttackG6OneUpdateAtATime13(t *testing.T) {
 	p := openPair13(t)
 	p.client.keyUpdate(false)
-	p.client.keyUpdate(false) // has nothing to add
+	p.client.keyUpdate(false) // adds nothing
 	wantStory(t, p.client, []string{"AwaitDry", "Send KeyUpdate", "Resume"})
 	p.client.keyUpdate(true)
 	p.client.keyUpdate(true)
@@ -97,8 +97,7 @@ func TestAttackG6OneUpdateAtATime13(t *testing.T) {
 	p.wantEpochs(5, 4)
 }
 
-// D11: updates that cross end in one consistent epoch on both sides, with
-// requests or without.
+// D11: when updates cross, with or without requests, both ends reach the same epochs.
 func TestAttackD11CrossingKeyUpdates13(t *testing.T) {
 	for _, test := range []struct {
 		clientAsks, serverAsks bool
@@ -110,7 +109,7 @@ func TestAttackD11CrossingKeyUpdates13(t *testing.T) {
 		p.run()
 		p.wantEpochs(test.client, test.server)
 	}
-	// Also while both wait for their flushes to end.
+	// Also while both wait for acknowledgements.
 	p := openPair13(t)
 	for _, e := range []*testEnd{p.client, p.server} {
 		if err := e.conn.KeyUpdate(UpdateRequested); err != nil {
@@ -121,14 +120,14 @@ func TestAttackD11CrossingKeyUpdates13(t *testing.T) {
 		}
 	}
 	p.client.obey()
-	p.server.receiveNext() // in the middle of its flush
+	p.server.receiveNext() // while it waits for acknowledgements
 	p.server.obey()
 	p.run()
 	p.wantEpochs(5, 5)
 }
 
-// RFC 9147, Section 8, attack G6: what was sent before the keys changed may arrive after it, on
-// another stream; until the next change of keys.
+// G6: records sent before a key change may arrive after it on another stream, until the next key
+// change. RFC 9147, Section 8.
 func TestAttackG6LateData13(t *testing.T) {
 	p := openPair13(t)
 	p.client.write("old")
@@ -149,11 +148,11 @@ func TestAttackG6LateData13(t *testing.T) {
 	}
 	p.client.keyUpdate(false)
 	p.run()
-	p.server.receive(late) // there was a flush before, so that this cannot be honest
+	p.server.receive(late) // everything had been acknowledged, so this record is not genuine
 	wantDead(t, p.server, AlertUnexpectedMessage, ErrPeerMisbehaved)
 }
 
-// What a KeyUpdate must not be: attacks G6, D7, D12.
+// G6, D7, D12: invalid KeyUpdates.
 func TestAttackG6BadKeyUpdate13(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -220,7 +219,7 @@ func TestAttackG6BadKeyUpdate13(t *testing.T) {
 	})
 }
 
-// update sends a KeyUpdate of the script, and goes on in the new epoch.
+// update sends a KeyUpdate of the script, and continues in the new epoch.
 func (s *script13) update(requestPeer bool) {
 	s.t.Helper()
 	s.send(&keyUpdate{requestPeer})
@@ -231,8 +230,8 @@ func (s *script13) update(requestPeer bool) {
 	s.flush()
 }
 
-// E5: KeyUpdates without end, which ask for answers. There is one answer as
-// long as it is not acknowledged.
+// E5: an unlimited number of KeyUpdates that request answers. Only one answer is sent until it is
+// acknowledged.
 func TestAttackE5FloodOfKeyUpdates13(t *testing.T) {
 	s := newScriptedClient13(t, testServerConfig13(tls.NoClientCert))
 	s.completeClient()
@@ -253,7 +252,7 @@ func TestAttackE5FloodOfKeyUpdates13(t *testing.T) {
 	s.update(true)
 	s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
 
-	// With data between there is no limit.
+	// With application data in between there is no limit.
 	s = newScriptedClient13(t, testServerConfig13(tls.NoClientCert))
 	s.completeClient()
 	for range 3 * newsBurst {
@@ -263,7 +262,7 @@ func TestAttackE5FloodOfKeyUpdates13(t *testing.T) {
 	s.wantAlive("they are in use")
 }
 
-// E6, RFC 9147, Section 8: epochs and message numbers have an end.
+// E6: epochs and message_seq have a limit. RFC 9147, Section 8.
 func TestAttackE6LimitsOfUpdates13(t *testing.T) {
 	p := openPair13(t)
 	e := p.client.conn.app.Load()
@@ -276,7 +275,7 @@ func TestAttackE6LimitsOfUpdates13(t *testing.T) {
 			t.Errorf("KeyUpdate: %v", err)
 		}
 	}
-	p.server.keyUpdate(true) // the wish is ignored
+	p.server.keyUpdate(true) // the request is ignored
 	p.run()
 	if p.client.err != nil || slices.Contains(p.client.story, "Send KeyUpdate") ||
 		p.server.conn.app.Load().number != 4 {
@@ -289,7 +288,7 @@ func TestAttackE6LimitsOfUpdates13(t *testing.T) {
 		t.Error("the last epoch was followed by another")
 	}
 
-	// D12: the number of a message does not begin again.
+	// D12: message_seq does not wrap around.
 	s := newScriptedClient13(t, testServerConfig13(tls.NoClientCert))
 	s.completeClient()
 	s.under.conn.in.messages.next = math.MaxUint16
@@ -304,8 +303,8 @@ func TestAttackE6LimitsOfUpdates13(t *testing.T) {
 	s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
 }
 
-// E7, RFC 9147, Section 4.5.3: new keys come before the limit of the old ones; where nobody cares
-// for that, Seal fails at the limit.
+// E7: keys are replaced before their limit. If the caller does not do that, Seal fails at the
+// limit. RFC 9147, Section 4.5.3.
 func TestAttackE7KeyLimit13(t *testing.T) {
 	p := openPair13(t)
 	e := p.client.conn.app.Load()
@@ -340,8 +339,8 @@ func TestAttackE7KeyLimit13(t *testing.T) {
 	s.wantAlert(AlertBadRecordMAC, ErrPeerMisbehaved)
 }
 
-// Without new keys, for the numbers of handshake messages are used up, the old ones serve up to
-// their limit, and writers who come then are told so: nobody waits for keys that never come.
+// E6: when message_seq is used up, there are no new keys. The old ones are used up to their limit,
+// and then writers get an error instead of waiting.
 func TestAttackE6NoMoreUpdates13(t *testing.T) {
 	p := openPair13(t)
 	c := p.client.conn
@@ -371,12 +370,12 @@ func TestAttackE6NoMoreUpdates13(t *testing.T) {
 	}
 }
 
-// RFC 9147, Section 4.2.2: the window of record numbers.
+// The window of record numbers: RFC 9147, Section 4.2.2.
 func TestUpkeepAnchor13(t *testing.T) {
 	p := openPair13(t)
 	lost := 0
 	for range 3 {
-		for !p.client.conn.UpkeepDue() { // all of it given up on the way, as partial reliability may
+		for !p.client.conn.UpkeepDue() { // all of it is abandoned, as with partial reliability
 			must(p.client.conn.Seal(nil, nil))
 			lost++
 		}
@@ -395,7 +394,7 @@ func TestUpkeepAnchor13(t *testing.T) {
 	if len(p.server.data) != 1 || p.server.err != nil || lost < 3*maxWindow/2-10 {
 		t.Errorf("%q, %v, after %d records", p.server.data, p.server.err, lost)
 	}
-	// Who does not take care is stopped in time.
+	// A writer that does not call Upkeep is stopped in time.
 	for err := error(nil); err == nil; lost++ {
 		if _, err = p.client.conn.Seal(nil, nil); err != nil && !errors.Is(err, ErrUpkeepDue) {
 			t.Fatal(err)
@@ -426,7 +425,7 @@ func TestKeyUpdateMisuse(t *testing.T) {
 		t.Errorf("after Close: %v", err)
 	}
 	p.client.obey()
-	p.server.keyUpdate(true) // crosses close_notify: no answer
+	p.server.keyUpdate(true) // crosses close_notify, so there is no answer
 	p.run()
 	if p.client.err != nil || p.server.err != nil ||
 		slices.Contains(p.client.story, "Send KeyUpdate") {

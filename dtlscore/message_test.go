@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Each message is written as its sample has it, and read back. I3
+// I3: each message marshals to its sample, and parses to the same value.
 func TestMessages(t *testing.T) {
 	for _, s := range samples() {
 		t.Run(s.name, func(t *testing.T) {
@@ -32,7 +32,7 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// shorter are the samples that are also messages if they end early, and where.
+// shorter are the samples that are also valid if they end early, and where.
 var shorter = map[string]int{
 	"ClientHello":        2 + randomLen + 1 + 1 + 4 + 2,
 	"ServerHello of 1.2": 2 + randomLen + 2 + 3,
@@ -63,7 +63,7 @@ func TestAttackI1Lengths(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			for how, body := range s.body.broken() {
 				m, err := parseMessage(s.m.typ(), body, s.form)
-				// A wrong length can make a value wrong that is read before the end shows.
+				// A wrong length can cause a wrong value before the end of the message is found.
 				if a := alertOf(err); err == nil || a != AlertDecodeError && a != AlertIllegalParameter {
 					t.Errorf("%s:\n%x\nread as %+v, %v", how, body, m, err)
 				}
@@ -103,7 +103,7 @@ func TestAttackE2FragmentOutsideMessage(t *testing.T) {
 	}
 }
 
-// What does not exist in the agreed version is refused. D4, D1
+// D4, D1: messages that the negotiated version does not have are rejected.
 func TestMessagesOfOtherVersions(t *testing.T) {
 	hellos := []handshakeType{typeHelloRequest, typeClientHello, typeServerHello,
 		typeHelloVerifyRequest}
@@ -137,7 +137,7 @@ func TestMessagesOfOtherVersions(t *testing.T) {
 	}
 }
 
-// What cannot be written is a mistake in our configuration, not a panic.
+// A message that cannot be marshaled is an error in our configuration, and does not panic.
 func TestMessageTooLong(t *testing.T) {
 	for _, m := range []message{
 		&clientHello{cookie: make([]byte, 256)},
@@ -158,7 +158,7 @@ func TestValuesThatAreForbidden(t *testing.T) {
 	}
 	psk := ext("0029", vec(2, opaque(2, "01"), "00000000"), vec(2, opaque(1, digits("b1", 32))))
 	for _, tt := range []struct {
-		name string // with the identifier of the attack, if any
+		name string // including the identifier of the attack, if any
 		typ  handshakeType
 		form messageForm
 		body []byte

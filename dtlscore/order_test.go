@@ -18,7 +18,7 @@ func wantStory(t *testing.T, e *testEnd, want []string) {
 	e.story = nil
 }
 
-// RFC 6083, Sections 4.7 and 4.8 are one list for each side.
+// RFC 6083, Sections 4.7 and 4.8, require one sequence of events on each side.
 func TestEventOrderFullHandshake(t *testing.T) {
 	t.Run("mutual", func(t *testing.T) {
 		p := newTestPair(t, testClientConfig(), testServerConfig(tls.RequireAndVerifyClientCert))
@@ -37,12 +37,12 @@ func TestEventOrderFullHandshake(t *testing.T) {
 		wantStory(t, p.server, []string{
 			"Send ServerHello", "Send Certificate", "Send ServerKeyExchange", "Send CertificateRequest",
 			"Send ServerHelloDone",
-			"InstallKey", // before CertificateVerify is looked at
+			"InstallKey", // before CertificateVerify is verified
 			"ReadPending",
 			"PeerFinished",
 			"AwaitDry", "ActivateKey",
-			"Send ChangeCipherSpec", "Send Finished", // the old key is not deleted before
-			"AwaitDry", // lest data on another stream overtakes Finished
+			"Send ChangeCipherSpec", "Send Finished", // the old key is not deleted earlier
+			"AwaitDry", // so that no data on another stream overtakes Finished
 			"HandshakeComplete",
 		})
 	})
@@ -61,8 +61,8 @@ func TestEventOrderFullHandshake(t *testing.T) {
 	})
 }
 
-// RFC 6083, Section 4.8: the server's key is in place before the client of a whole flight uses it,
-// which needs the time that the client calculates.
+// RFC 6083, Section 4.8: the server has its key before the client uses it in a full handshake,
+// which takes as long as the client's own computations.
 func TestClientKeyExchangeLeavesBeforeOwnCalculations(t *testing.T) {
 	p := newTestPair(t, testClientConfig(), testServerConfig(tls.RequireAndVerifyClientCert))
 	p.start()
@@ -87,7 +87,7 @@ func TestClientKeyExchangeLeavesBeforeOwnCalculations(t *testing.T) {
 	}
 }
 
-// RFC 6083, Section 4.8 and G4.
+// G4: RFC 6083, Section 4.8.
 func TestAttackG4EndpointSecretAndExporter(t *testing.T) {
 	for _, v := range eachVersion {
 		t.Run(v.name, func(t *testing.T) { testExporter(t, v) })
@@ -119,7 +119,7 @@ func testExporter(t *testing.T, v testVersion) {
 			if got != export(p.server, label, context) {
 				t.Errorf("ends disagree on %q with context %v", label, context)
 			}
-			// In 1.3 no context is an empty one.
+			// In DTLS 1.3 no context is the same as an empty one.
 			if values[got] != (v.number == VersionDTLS13 && context != nil && len(context) == 0) {
 				t.Errorf("the same value again, or not, for %q with context %v", label, context)
 			}
@@ -132,7 +132,8 @@ func testExporter(t *testing.T, v testVersion) {
 	}
 }
 
-// RFC 6083, Section 4.8: the label with a NUL of old OpenSSL, when both sides say so.
+// RFC 6083, Section 4.8: the label that ends in NUL, as in old releases of OpenSSL, if both sides
+// are configured with it.
 func TestEndpointSecretLabel(t *testing.T) {
 	client, server := testClientConfig(), testServerConfig(tls.NoClientCert)
 	client.EndpointSecretLabel = EndpointSecretLabel + "\x00"
@@ -145,7 +146,7 @@ func TestEndpointSecretLabel(t *testing.T) {
 	}
 }
 
-// RFC 6083, Section 4.9, attack C7.
+// C7: RFC 6083, Section 4.9.
 func TestAttackC7CloseOrder(t *testing.T) {
 	p := newTestPair(t, testClientConfig(), testServerConfig(tls.NoClientCert))
 	p.handshake()
@@ -161,7 +162,7 @@ func TestAttackC7CloseOrder(t *testing.T) {
 	}
 	wantStory(t, p.client, []string{"AwaitDry", "Send alert close_notify"})
 
-	// Data that another stream delivers after close_notify was sent before it.
+	// Data that arrives on another stream after close_notify was sent before it.
 	p.server.inbox = append(p.server.inbox, late)
 	p.server.write("crossing")
 	p.run()
@@ -169,7 +170,7 @@ func TestAttackC7CloseOrder(t *testing.T) {
 		"Send alert close_notify"})
 	wantStory(t, p.client, []string{"data crossing", "ReadPending", "PeerClosed"})
 
-	// What comes after that is not delivered.
+	// Data that arrives later is not delivered.
 	p.server.receive(late)
 	p.client.conn.Close()
 	p.client.obey()
@@ -229,7 +230,7 @@ func TestFail(t *testing.T) {
 		alert.Local {
 		t.Errorf("server: %v", p.server.err)
 	}
-	// Attack C6: nothing is sent after a fatal alert, sent or received.
+	// C6: nothing is sent after a fatal alert of either side.
 	if _, err := p.server.conn.Seal(nil, nil); !errors.Is(err, ErrNotOpen) {
 		t.Errorf("Seal: %v", err)
 	}
@@ -239,9 +240,9 @@ func TestFail(t *testing.T) {
 	}
 }
 
-// Each direction ends by itself, in both versions: RFC 8446, Section 6.1. After the peer's
-// close_notify this end goes on past the window of record numbers, without new keys, for the peer
-// cannot acknowledge them.
+// The two directions end independently, in both versions: RFC 8446, Section 6.1. After the peer's
+// close_notify this end may send beyond the window of record numbers, without new keys, because the
+// peer cannot acknowledge them.
 func TestHalfClose(t *testing.T) {
 	for _, version := range []uint16{VersionDTLS12, VersionDTLS13} {
 		client, server := testClientConfig(), testServerConfig(tls.NoClientCert)
@@ -291,8 +292,8 @@ func TestHalfClose(t *testing.T) {
 	}
 }
 
-// Whoever waits for an answer to its wish to renegotiate goes on without when the peer closes
-// instead.
+// If the peer closes instead of answering a request to renegotiate, the connection continues
+// without a renegotiation.
 func TestHalfCloseRefusesRenegotiation(t *testing.T) {
 	for _, asker := range []string{"client", "server"} {
 		client, server := testClientConfig(), testServerConfig(tls.NoClientCert)

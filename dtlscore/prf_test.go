@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// The vector that was posted to the list of the IETF working group in 2009.
+// The vector was posted to the mailing list of the IETF TLS working group in 2009.
 func TestPRF(t *testing.T) {
 	got := newPRF12(crypto.SHA256, unhex(t, "9bbe436ba940f017b17652849a71db35")).expand("test label",
 		100,
@@ -49,7 +49,7 @@ func TestExtendedMasterSecret(t *testing.T) {
 			if hex.EncodeToString(block) != tt.Expected.KeyBlock {
 				t.Errorf("key block %x, not %s", block, tt.Expected.KeyBlock)
 			}
-			// The same block, cut up for suites of both sizes of nonce.
+			// The same block, split for cipher suites with both sizes of the fixed IV.
 			cr, sr := [randomLen]byte(unhex(t, tt.ClientRandom)), [randomLen]byte(unhex(t, tt.ServerRandom))
 			for _, kind := range aeadKinds {
 				b := newKeyBlock(&cipherSuite{aead: kind, hash: hash}, newPRF12(hash, master), &cr, &sr)

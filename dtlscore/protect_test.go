@@ -17,7 +17,7 @@ var aeadKinds = map[string]aeadKind{
 	"ChaCha20-Poly1305": aeadChaCha20Poly1305,
 }
 
-// testBytes stand in for keys and contents, which only have to be there.
+// testBytes returns bytes for keys and contents whose values do not matter.
 func testBytes(first byte, n int) []byte {
 	b := make([]byte, n)
 	for i := range b {
@@ -71,8 +71,8 @@ func (p *protection13) opener() opener {
 	}
 }
 
-// eachProtection runs a test with every algorithm in both versions, with a
-// sealer and what opens its records.
+// eachProtection runs a test with every algorithm in both versions, with a sealer and a function
+// that opens its records.
 func eachProtection(t *testing.T, run func(t *testing.T, s sealer, open opener)) {
 	for name, kind := range aeadKinds {
 		t.Run("1.2 "+name, func(t *testing.T) {
@@ -113,7 +113,7 @@ func TestProtection(t *testing.T) { // RFC 6083, Sections 4.1 and 4.8
 	})
 }
 
-// A record opens with the bits it was sealed with, and no others. F6
+// F6: a record with any bit changed does not open.
 func TestAttackF6ChangedRecord(t *testing.T) {
 	eachProtection(t, func(t *testing.T, s sealer, open opener) {
 		record := s.seal(nil, contentApplicationData, 3, []byte("content"))
@@ -148,7 +148,7 @@ func TestAttackF6OtherEpoch(t *testing.T) {
 	}
 }
 
-// Records open in any order, with gaps. Attack H8.
+// H8: records open in any order, with gaps.
 func TestRecordsInAnyOrder(t *testing.T) {
 	eachProtection(t, func(t *testing.T, s sealer, open opener) {
 		var records [][]byte
@@ -166,8 +166,7 @@ func TestRecordsInAnyOrder(t *testing.T) {
 	})
 }
 
-// increasingNonces is an AEAD that wants each nonce to be above the last, so
-// that none can come twice.
+// increasingNonces is an AEAD that requires increasing nonces, so that none repeats.
 type increasingNonces struct {
 	cipher.AEAD
 	t     *testing.T
@@ -185,7 +184,7 @@ func (a *increasingNonces) Seal(dst, nonce, plaintext, additional []byte) []byte
 		a.t.Fatalf("nonce %x after %x", nonce, a.last)
 	}
 	a.count, a.last = a.count+1, n
-	return dst[:len(dst)+len(plaintext)+aeadTagLen] // whatever is there
+	return dst[:len(dst)+len(plaintext)+aeadTagLen] // of any content
 }
 
 func TestAttackF5Nonces(t *testing.T) {
@@ -207,10 +206,10 @@ func TestAttackF5Nonces(t *testing.T) {
 	}
 }
 
-// The mask is that of the first 16 bytes of ciphertext: whoever has the same
-// key and the same sample gets the same mask. Attack F7.
+// F7: the mask depends on the first 16 bytes of the ciphertext: the same key and the same sample
+// give the same mask.
 func TestAttackF7RecordNumberMask13(t *testing.T) {
-	// A record with an 8-bit number and without a length, as others send it.
+	// A record with an 8-bit sequence number and without a length, as other implementations send.
 	for name, kind := range aeadKinds {
 		t.Run(name, func(t *testing.T) {
 			p := testProtection13(t, kind, 3)
@@ -239,7 +238,7 @@ func TestAttackF7RecordNumberMask13(t *testing.T) {
 	}
 }
 
-// seal13 seals what seal would not.
+// seal13 seals content that seal would not.
 func seal13(p *protection13, sequence uint64, inner []byte) []byte {
 	header := []byte{unifiedFixed | unifiedSequence | unifiedLength | byte(p.epoch)&3,
 		byte(sequence >> 8), byte(sequence)}
@@ -290,7 +289,7 @@ func TestAttackF8Plaintext(t *testing.T) { // RFC 5246, Section 6.2
 	}
 }
 
-// Many seal at once, and every record opens. Design decision 2; run with -race.
+// Concurrent writers seal, and every record opens. Run with -race.
 func TestSealConcurrently(t *testing.T) {
 	eachProtection(t, func(t *testing.T, s sealer, open opener) {
 		const writers, each = 4, 200
@@ -316,7 +315,7 @@ func TestSealConcurrently(t *testing.T) {
 	})
 }
 
-// No direction, and no epoch, opens what another sealed. H6
+// H6: a record opens only in its own direction and epoch.
 func TestAttackH6Reflection(t *testing.T) {
 	suite := suiteByID(TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, VersionDTLS12)
 	cr, sr := random(1), random(2)
@@ -346,7 +345,7 @@ func TestProtectionRefusesKeys(t *testing.T) {
 	}
 }
 
-// What is sealed and opened costs no allocation, in a buffer that has room.
+// Sealing and opening does not allocate if the buffer has enough capacity.
 func TestProtectionDoesNotAllocate(t *testing.T) {
 	eachProtection(t, func(t *testing.T, s sealer, open opener) {
 		content := make([]byte, 1000)
@@ -396,7 +395,7 @@ func benchmarkOpen(b *testing.B, make12or13 func(kind aeadKind) (sealer, opener)
 				b.SetBytes(int64(n))
 				b.ReportAllocs()
 				for b.Loop() {
-					copy(record, sealed) // it is opened in place
+					copy(record, sealed) // because it is opened in place
 					if _, _, err := open(record); err != nil {
 						b.Fatal(err)
 					}

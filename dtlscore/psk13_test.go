@@ -41,7 +41,7 @@ func TestPSK13(t *testing.T) {
 	}
 }
 
-// A key has a hash, which the suite has to fit, whatever is preferred.
+// The cipher suite must fit the hash of the key, whatever is preferred.
 func TestPSKHash13(t *testing.T) {
 	for _, test := range []struct {
 		client, server crypto.Hash
@@ -100,7 +100,7 @@ func TestAttackA12UnknownIdentity13(t *testing.T) {
 	}
 }
 
-// Who has certificates too does without a key that is not known.
+// A client that also has certificates can connect if its key is unknown.
 func TestPSKBesideCertificates13(t *testing.T) {
 	for _, known := range []bool{true, false} {
 		client, server := testClientConfig13(), testServerConfig13(tls.RequireAndVerifyClientCert)
@@ -178,7 +178,7 @@ func TestPSKRefused13(t *testing.T) {
 	}
 }
 
-// Raw public keys, RFC 7250, on both sides.
+// RFC 7250: raw public keys on both sides.
 func TestRawPublicKeys13(t *testing.T) {
 	client, server := rawKeyConfigs()
 	only13(client, server)
@@ -202,7 +202,7 @@ func TestRawPublicKeys13(t *testing.T) {
 	}
 }
 
-// To know a key is not to have it: the signature counts.
+// A1: the signature proves possession of the private key.
 func TestAttackA1RawPublicKeyWithoutPrivateKey13(t *testing.T) {
 	client, server := rawKeyConfigs()
 	only13(client, server)

@@ -10,7 +10,7 @@ import (
 
 var testPSK = PSK{Identity: []byte("client 1"), Key: bytes.Repeat([]byte{0xa5}, minPSKLen)}
 
-// pskConfigs know each other by a pre-shared key alone.
+// pskConfigs returns configurations that authenticate with a pre-shared key only.
 func pskConfigs() (client, server *Config) {
 	client = &Config{
 		MaxVersion: VersionDTLS12, Time: testNow,
@@ -53,8 +53,8 @@ func TestPSK12(t *testing.T) {
 	}
 }
 
-// The server's hint: RFC 4279, Section 5.2. Ours sends none, and an empty one
-// where there has to be a field.
+// The server's hint: RFC 4279, Section 5.2. Our server sends none, or an empty one where the field
+// is mandatory.
 func TestPSKHint(t *testing.T) {
 	for _, test := range []struct {
 		suite uint16
@@ -85,8 +85,7 @@ func TestPSKHint(t *testing.T) {
 	}
 }
 
-// A12: neither the alert nor the place reports whether the identity is unknown
-// or the key wrong.
+// A12: neither the alert nor its time reveals whether the identity is unknown or the key is wrong.
 func TestAttackA12UnknownIdentity(t *testing.T) {
 	other := PSK{Identity: testPSK.Identity, Key: bytes.Repeat([]byte{1}, 32)}
 	unknown := PSK{Identity: []byte("nobody"), Key: testPSK.Key}
@@ -153,8 +152,8 @@ func TestPSKRefused(t *testing.T) {
 	wantDead(t, p.client, AlertHandshakeFailure, ErrPeerIncompatible)
 }
 
-// RFC 8442: without forward secrecy only if someone has asked for it. And who has a key alone
-// offers nothing that certificates would be needed for.
+// RFC 8442: cipher suites without forward secrecy are offered only if configured. A client with a
+// pre-shared key only offers nothing that needs certificates.
 func TestPSKSuitesOffered(t *testing.T) {
 	client, server := pskConfigs()
 	for _, c := range []*Config{client, server} {
@@ -171,7 +170,7 @@ func TestPSKSuitesOffered(t *testing.T) {
 	}
 }
 
-// Who has both takes certificates with those who have none of the keys.
+// A server with both accepts certificates from clients without a key.
 func TestPSKBesideCertificates(t *testing.T) {
 	_, server := pskConfigs()
 	server.Certificates = testServerConfig(tls.NoClientCert).Certificates
@@ -187,7 +186,7 @@ func TestPSKBesideCertificates(t *testing.T) {
 	}
 }
 
-// Names of 128 bytes and keys of 64.
+// Identities of 128 bytes and keys of 64 bytes.
 func TestPSKSizes(t *testing.T) {
 	long := PSK{Identity: bytes.Repeat([]byte("x"), 128), Key: bytes.Repeat([]byte{7}, 64)}
 	client, server := pskConfigs()
@@ -196,7 +195,7 @@ func TestPSKSizes(t *testing.T) {
 	newTestPair(t, client, server).handshake()
 }
 
-// The longest identity that a Config may have reaches the server.
+// The longest identity that a Config allows reaches the server.
 func TestPSKLongestIdentity(t *testing.T) {
 	long := PSK{Identity: bytes.Repeat([]byte{'i'}, maxIdentityLen), Key: testPSK.Key}
 	client, server := pskConfigs()
@@ -232,8 +231,8 @@ func TestPSKVerifyConnection(t *testing.T) {
 	wantDead(t, p.server, AlertBadCertificate, no)
 }
 
-// A13: who is both client and server with one key would talk to itself if its
-// messages were sent back to it. A key for each role is fine.
+// A13: an end that is both client and server with one key would talk to itself if its messages were
+// reflected. A different key for each role is accepted.
 func TestAttackA13Selfie(t *testing.T) {
 	for _, v := range eachVersion {
 		t.Run(v.name, func(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// trusts returns a verifier that knows one key.
+// trusts returns a verifier that accepts one key.
 func trusts(want crypto.PublicKey) func(crypto.PublicKey) error {
 	return func(key crypto.PublicKey) error {
 		if !want.(interface{ Equal(crypto.PublicKey) bool }).Equal(key) {
@@ -20,7 +20,7 @@ func trusts(want crypto.PublicKey) func(crypto.PublicKey) error {
 	}
 }
 
-// rawKeyConfigs know each other by raw public keys alone.
+// rawKeyConfigs returns configurations that authenticate with raw public keys only.
 func rawKeyConfigs() (client, server *Config) {
 	clientKey := testCerts().client.PrivateKey.(crypto.Signer)
 	serverKey := testCerts().rsa.PrivateKey.(crypto.Signer)
@@ -45,13 +45,13 @@ func TestRawPublicKeys(t *testing.T) {
 	p.exchangeData()
 }
 
-// Each side's type is agreed on its own.
+// The types of both sides are negotiated independently.
 func TestRawPublicKeysMixed(t *testing.T) {
 	rawClient, rawServer := rawKeyConfigs()
 	tests := []struct {
 		name                 string
 		client, server       func(c *Config)
-		clientRaw, serverRaw bool // what is shown
+		clientRaw, serverRaw bool // what is presented
 		alert                Alert
 	}{
 		{name: "server has certificates too", server: func(c *Config) {
@@ -125,7 +125,7 @@ func TestRawPublicKeyRefused(t *testing.T) {
 	p.run()
 	wantDead(t, p.server, AlertBadCertificate, ErrPeerUntrusted)
 
-	// B4 holds for raw keys too.
+	// B4 applies to raw public keys too.
 	client, server = rawKeyConfigs()
 	server.RawKey = must(ecdsa.GenerateKey(elliptic.P224(), rand.Reader))
 	client.VerifyRawKey = func(crypto.PublicKey) error { return nil }
@@ -135,7 +135,7 @@ func TestRawPublicKeyRefused(t *testing.T) {
 	wantDead(t, p.client, AlertUnsupportedCertificate, ErrPeerUntrusted)
 }
 
-// To know a key is not to have it: the signature counts.
+// A1: the signature proves possession of the private key.
 func TestAttackA1RawPublicKeyWithoutPrivateKey(t *testing.T) {
 	client, server := rawKeyConfigs()
 	server.RawKey = signer{server.RawKey.Public(), testCerts().p384.PrivateKey.(crypto.Signer)}
@@ -146,7 +146,7 @@ func TestAttackA1RawPublicKeyWithoutPrivateKey(t *testing.T) {
 	wantDead(t, p.client, AlertDecryptError, ErrPeerMisbehaved)
 }
 
-// A signer signs with another key than it shows.
+// A signer signs with a key other than its public key.
 type signer struct {
 	public crypto.PublicKey
 	crypto.Signer
@@ -154,7 +154,7 @@ type signer struct {
 
 func (s signer) Public() crypto.PublicKey { return s.public }
 
-// What a server must not answer.
+// I4: what a server must not answer.
 func TestAttackI4CertificateTypes(t *testing.T) {
 	client, _ := rawKeyConfigs()
 	for _, change := range []func(m *serverHello){
@@ -169,14 +169,14 @@ func TestAttackI4CertificateTypes(t *testing.T) {
 		s.serverHello(change)
 		s.wantAlert(AlertIllegalParameter, ErrPeerMisbehaved)
 	}
-	s := newScriptedServer(t, client) // a server that does not know RFC 7250
+	s := newScriptedServer(t, client) // the server does not support RFC 7250
 	s.readClientHello()
 	s.serverHello()
 	s.wantAlert(AlertUnsupportedCertificate, ErrPeerIncompatible)
 }
 
-// A client whose raw public key is not for the server shows nothing: RFC 5246,
-// Sections 7.4.4 and 7.4.6; RFC 8446, Section 4.4.2.
+// A client whose raw public key the server cannot use sends nothing: RFC 5246, Sections 7.4.4 and
+// 7.4.6; RFC 8446, Section 4.4.2.
 func TestRawPublicKeyThatDoesNotFit(t *testing.T) {
 	config := func(c *Config) *Config {
 		c.RawKey, c.Certificates = testCerts().rsa.PrivateKey.(crypto.Signer), nil

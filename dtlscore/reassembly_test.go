@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// fragmentOf is the fragment of a message, with a body, between two offsets.
+// fragmentOf returns a fragment of a message between two offsets of its body.
 func fragmentOf(typ handshakeType, seq uint16, body []byte, from, to int) (handshakeHeader,
 	[]byte) {
 	return handshakeHeader{typ, len(body), seq, from, to - from}, body[from:to]
@@ -84,7 +84,7 @@ func TestAttackE2ByteByByte(t *testing.T) {
 	}
 }
 
-// Memory is that of what arrived, and the record may be used again.
+// Memory is proportional to what has arrived, and the record's buffer can be reused.
 func TestReassemblyOwnsItsBytes(t *testing.T) {
 	var r reassembler
 	record := []byte{1, 2, 3}
@@ -117,8 +117,7 @@ func TestMessagesInAnyOrder(t *testing.T) { // D12
 	wantNone(t, &r)
 }
 
-// An old message changes nothing, whatever is in it; one from too far in the
-// future is refused.
+// D12: an old message has no effect, whatever it contains; one too far ahead is rejected.
 func TestAttackD12MessageSeq(t *testing.T) {
 	r := reassembler{next: 5}
 	for _, seq := range []uint16{0, 4} {
@@ -185,8 +184,8 @@ func TestAttackE2Fragments(t *testing.T) {
 	}
 }
 
-// Between two handshakes nothing is kept: what comes again is dropped, and what
-// belongs to no handshake is refused.
+// D12: between handshakes nothing is stored: repeated messages are dropped, and messages of no
+// handshake are rejected.
 func TestAttackD12BetweenHandshakes(t *testing.T) {
 	var r reassembler
 	for seq := range uint16(3) {
@@ -212,7 +211,7 @@ func TestAttackD12BetweenHandshakes(t *testing.T) {
 	wantNone(t, &r)
 }
 
-// Fragments of two messages are not mixed.
+// E2: fragments of two messages are not mixed.
 func TestAttackE2OtherMessage(t *testing.T) {
 	var r reassembler
 	a, b := testBytes(1, 10), testBytes(100, 10)
@@ -229,7 +228,7 @@ func TestAttackE2OtherMessage(t *testing.T) {
 	wantMessage(t, &r, typeCertificate, 1, b)
 }
 
-// heap is the memory in use.
+// heap returns the size of the heap.
 func heap() uint64 {
 	runtime.GC()
 	var m runtime.MemStats
@@ -237,7 +236,7 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// A declared length alone costs next to nothing.
+// E1: a large declared length alone uses almost no memory.
 func TestAttackE1DeclaredLength(t *testing.T) {
 	const many = 100
 	before := heap()
@@ -251,7 +250,7 @@ func TestAttackE1DeclaredLength(t *testing.T) {
 	runtime.KeepAlive(held)
 }
 
-// A million fragments that bring nothing new.
+// E2: a million fragments that add nothing.
 func TestAttackE2Flood(t *testing.T) {
 	var r reassembler
 	before := heap()

@@ -87,7 +87,7 @@ func TestUnifiedHeader(t *testing.T) { // attack F7
 			t.Errorf("%s: %+v, %v", tt.start, got, err)
 		}
 		for n := range b {
-			// Without a length every end is the end of a record.
+			// Without a length field, a record may end anywhere.
 			if _, err := parseUnified(b[:n], usualForm); alertOf(err) != AlertDecodeError {
 				t.Errorf("%x: %v", b[:n], err)
 			}
@@ -131,7 +131,7 @@ func TestReconstruct(t *testing.T) { // RFC 9147, Section 4.2.2
 		want     uint64
 	}{
 		{0, 0, 8, 0},
-		{0, 255, 8, 255}, // nothing is below 0
+		{0, 255, 8, 255}, // no number is below 0
 		{1, 0, 8, 0},
 		{256, 255, 8, 255},
 		{255, 0, 8, 256},
@@ -146,7 +146,7 @@ func TestReconstruct(t *testing.T) { // RFC 9147, Section 4.2.2
 			t.Errorf("%#x with %#x of %d bits: %#x, not %#x", tt.expected, tt.low, tt.bits, got, tt.want)
 		}
 	}
-	// Every number less than half a window away is found.
+	// Every number within half a window is found.
 	const expected = 100_000
 	for n := uint64(expected - 1<<15 + 1); n < expected+1<<15; n++ {
 		if got := reconstruct(expected, n&0xffff, 16); got != n {
@@ -155,7 +155,7 @@ func TestReconstruct(t *testing.T) { // RFC 9147, Section 4.2.2
 	}
 }
 
-// append writes headers of all kinds, also such as putHeader never would.
+// append writes headers of all kinds, including those that putHeader does not write.
 func (h recordHeader) append(b []byte) []byte {
 	b = append(b, byte(h.typ))
 	b = binary.BigEndian.AppendUint16(b, h.version)

@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// A recordedConnection is a whole connection between other implementations.
+// A recordedConnection is a complete connection between other implementations.
 // testdata/connections/connections.json describes the fields.
 type recordedConnection struct {
 	Name, Client, Server, Version, PSK string
@@ -57,13 +57,13 @@ func unhex(t testing.TB, s string) []byte {
 	return b
 }
 
-// An observer follows a recorded connection with nothing but its key log.
+// An observer decrypts a recorded connection with its key log.
 type observer struct {
 	t       *testing.T
 	c       recordedConnection
 	pattern int // of application messages of the client seen so far
 
-	// What the hellos say.
+	// From the hello messages.
 	version                    uint16
 	suite                      *cipherSuite
 	clientRandom, serverRandom [randomLen]byte
@@ -101,7 +101,7 @@ func (o *observer) openPlain(record []byte) (contentType, []byte) {
 	return h.typ, fragment
 }
 
-// record takes the next record, and reports whether it could be decrypted.
+// record processes the next record, and reports whether it could be decrypted.
 func (o *observer) record(record []byte, fromClient bool) bool {
 	side := o.sides[fromClient]
 	epoch := side.epoch
@@ -172,7 +172,7 @@ func (o *observer) record(record []byte, fromClient bool) bool {
 	return true
 }
 
-// application checks the pattern that connections.json describes.
+// application checks that the data has the pattern that connections.json describes.
 func (o *observer) application(content []byte, fromClient bool) {
 	i := o.pattern - 1
 	if fromClient {
@@ -187,7 +187,7 @@ func (o *observer) application(content []byte, fromClient bool) {
 	o.counts["data"]++
 }
 
-// keyLog finds the secret of a line that begins with the given words.
+// keyLog returns the secret of the line that begins with the given words.
 func (o *observer) keyLog(format string, args ...any) []byte {
 	for _, line := range o.c.KeyLog {
 		if rest, ok := strings.CutPrefix(line, fmt.Sprintf(format, args...)+" "); ok {
@@ -199,7 +199,7 @@ func (o *observer) keyLog(format string, args ...any) []byte {
 
 func (o *observer) keys12(epoch uint64, fromClient bool) {
 	if o.suite == nil {
-		return // one that we do not have
+		return // which we do not implement
 	}
 	master := o.keyLog("CLIENT_RANDOM %x", o.clientRandom)
 	block := newKeyBlock(o.suite, newPRF12(o.suite.hash, master), &o.clientRandom, &o.serverRandom)
@@ -221,8 +221,8 @@ func (o *observer) keys12(epoch uint64, fromClient bool) {
 		if err != nil {
 			o.t.Fatal(err)
 		}
-		// Other stacks choose the explicit nonce otherwise, so that only those
-		// that choose it as we do write the same record.
+		// Other implementations choose the explicit nonce differently; only those that choose it as
+		// we do send the same record.
 		again := p.seal(nil, h.typ, h.sequence, content)
 		if n := recordHeaderLen + p.explicitLen(); bytes.Equal(before[:n], again[:n]) &&
 			!bytes.Equal(before, again) {
@@ -289,7 +289,7 @@ func (o *observer) handshake(raw handshakeMessage, fromClient bool) {
 	if o.suite != nil {
 		form.kx = o.suite.kx
 	} else if o.version == VersionDTLS12 {
-		form.kx = kxECDHEECDSA // of all connections with suites that are not ours
+		form.kx = kxECDHEECDSA // of all connections with suites that we do not implement
 	}
 	m, err := parseMessage(raw.typ, raw.body(), form)
 	if err != nil {
@@ -300,7 +300,7 @@ func (o *observer) handshake(raw handshakeMessage, fromClient bool) {
 
 	switch m := m.(type) {
 	case *helloRequest:
-		return // no part of the transcript
+		return // not part of the transcript
 	case *helloVerifyRequest:
 		o.transcript.restart()
 		return
@@ -358,7 +358,7 @@ func (o *observer) serverHello(raw handshakeMessage, m *serverHello) {
 	o.serverRandom = m.random
 	o.suite = suiteByID(m.suite, o.version)
 	if o.transcript.hash == nil {
-		alg := crypto.SHA256 // of all suites that are not ours
+		alg := crypto.SHA256 // of all suites that we do not implement
 		if o.suite != nil {
 			alg = o.suite.hash
 		}
@@ -372,13 +372,13 @@ func (o *observer) serverHello(raw handshakeMessage, m *serverHello) {
 		}
 	}
 	err := m.unsolicited(&o.hello.extensions, inClientHello, extRenegotiationInfo, extCookie)
-	if err != nil && o.suite != nil { // else it is an extension for CBC, that we do not know
+	if err != nil && o.suite != nil { // otherwise it is an extension for CBC suites
 		o.t.Error(err)
 	}
 	o.transcript.addMessages(raw.whole)
 }
 
-// binder checks the binder of an external key. RFC 8446, Section 4.2.11.2.
+// binder verifies the binder of an external key. RFC 8446, Section 4.2.11.2.
 func (o *observer) binder(raw handshakeMessage, m *clientHello) {
 	if len(m.binders) == 0 {
 		return
@@ -413,7 +413,7 @@ func (o *observer) finished(m *finished, fromClient bool) {
 	}
 }
 
-// handshakeEnds begins message_seq again after the second Finished of version 1.2.
+// handshakeEnds resets message_seq after the second Finished of DTLS 1.2.
 func (o *observer) handshakeEnds() {
 	if o.version == VersionDTLS12 && o.counts["Finished"]%2 == 0 {
 		o.handshakes++
@@ -423,11 +423,10 @@ func (o *observer) handshakeEnds() {
 	}
 }
 
-// TestRecordedConnections opens every record, reads every message, and checks
-// every Finished, signature, binder and exporter of connections between other
-// implementations. Attacks F11, I3.
+// F11, I3: TestRecordedConnections decrypts every record, parses every message, and verifies every
+// Finished, signature, binder and exporter of connections between other implementations.
 func TestRecordedConnections(t *testing.T) {
-	// Suites with CBC and CCM, which we do not have: their hellos are read.
+	// CBC and CCM suites, which we do not implement: their hello messages are parsed.
 	notOurs := map[string]bool{
 		"1.2 ECDHE-ECDSA-AES128-CCM":                          true,
 		"1.2 ECDHE-ECDSA-AES128-CCM8":                         true,
@@ -466,9 +465,9 @@ func TestRecordedConnections(t *testing.T) {
 	}
 }
 
-// checkRoundTrip writes a message that was parsed. The same bytes come out,
-// but that unknown extensions are left out and the others are in our order;
-// so what was written is read and written once more. I3
+// checkRoundTrip marshals a parsed message. The result must be the same bytes, except that unknown
+// extensions are omitted and the others are in our order; so the result is parsed and marshaled
+// once more. I3
 func checkRoundTrip(t testing.TB, m message, body []byte, form messageForm) {
 	t.Helper()
 	b, err := appendMessage(nil, 0, m)

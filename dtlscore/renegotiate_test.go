@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// renegotiating is two connections that both sides may renegotiate.
+// renegotiating returns a pair in which both sides may renegotiate.
 func renegotiating(t *testing.T, changes ...func(client, server *Config)) *testPair {
 	t.Helper()
 	client, server := testClientConfig(), testServerConfig(tls.RequireAndVerifyClientCert)
@@ -24,7 +24,7 @@ func renegotiating(t *testing.T, changes ...func(client, server *Config)) *testP
 	return p
 }
 
-// renegotiate has e begin, and obeys.
+// renegotiate begins a renegotiation and executes the events.
 func (e *testEnd) renegotiate() {
 	e.t.Helper()
 	if err := e.conn.Renegotiate(); err != nil {
@@ -50,11 +50,11 @@ func (p *testPair) wantHandshakes(n int) {
 	}
 }
 
-// A renegotiation has the events of a first handshake, in their order. RFC 6083, Sections 4.7 and
-// 4.8.
+// A renegotiation has the events of a first handshake, in the same order. RFC 6083, Sections 4.7
+// and 4.8.
 func TestEventOrderRenegotiation(t *testing.T) {
 	client := []string{
-		"AwaitDry", // OpenSSL takes no application data after the hello
+		"AwaitDry", // OpenSSL accepts no application data after the hello
 		"Send ClientHello", "Send Certificate", "Send ClientKeyExchange", "InstallKey",
 		"Send CertificateVerify",
 		"AwaitDry", "ActivateKey", "Send ChangeCipherSpec", "Send Finished",
@@ -83,7 +83,7 @@ func TestEventOrderRenegotiation(t *testing.T) {
 	p.exchangeData()
 }
 
-// Both ends agree on new values after each renegotiation.
+// G4: both ends export new values after each renegotiation.
 func TestAttackG4ExporterAfterRenegotiation(t *testing.T) {
 	p := renegotiating(t)
 	before := p.client.conn.ConnectionState()
@@ -99,15 +99,15 @@ func TestAttackG4ExporterAfterRenegotiation(t *testing.T) {
 		[]*testEnd{p.client, p.server}[n%2].renegotiate()
 		p.run()
 	}
-	// The secrets of a handshake of the past are gone.
+	// The secrets of an earlier handshake are gone.
 	if _, err := before.ExportKeyingMaterial(EndpointSecretLabel, nil, 64); !errors.Is(err,
 		ErrNotOpen) {
 		t.Errorf("the state of the first handshake exports something still: %v", err)
 	}
 }
 
-// Application data goes on in the old keys while the handshake runs, and is held in the new ones
-// until Finished. RFC 6083, Section 4.7.
+// H9: during the handshake application data is sent with the old keys, and data with the new keys
+// is held until Finished. RFC 6083, Section 4.7.
 func TestAttackH9DataDuringRenegotiation(t *testing.T) {
 	for _, byClient := range []bool{true, false} {
 		p := renegotiating(t)
@@ -118,7 +118,7 @@ func TestAttackH9DataDuringRenegotiation(t *testing.T) {
 		begins.renegotiate()
 		var want [2][]string
 		for n := 0; len(p.client.inbox)+len(p.server.inbox) > 0; n++ {
-			// Between Flush and HandshakeComplete a driver holds its writers.
+			// A driver blocks its writers between AwaitDry and HandshakeComplete.
 			for i, e := range []*testEnd{p.client, p.server} {
 				if e.conn.written == e.conn.app.Load() {
 					e.write(fmt.Sprint(e.name, n))
@@ -127,7 +127,7 @@ func TestAttackH9DataDuringRenegotiation(t *testing.T) {
 			}
 			p.server.receiveNext()
 			p.client.receiveNext()
-			if n > 100 { // each write is received as well
+			if n > 100 { // each write is received too
 				t.Fatal("no end")
 			}
 			if p.client.done == 2 && p.server.done == 2 {
@@ -143,7 +143,7 @@ func TestAttackH9DataDuringRenegotiation(t *testing.T) {
 	}
 }
 
-// Other streams may be faster than ChangeCipherSpec and Finished.
+// H9: data on other streams may overtake ChangeCipherSpec and Finished.
 func TestAttackH9NewDataBeforeFinished(t *testing.T) {
 	p := renegotiating(t)
 	p.client.renegotiate()
@@ -157,7 +157,7 @@ func TestAttackH9NewDataBeforeFinished(t *testing.T) {
 		t.Fatalf("%d records on the way", len(p.client.inbox))
 	}
 	p.server.write("early")
-	// Finished cannot overtake ChangeCipherSpec: put that in order again
+	// Finished cannot overtake ChangeCipherSpec, so restore that order.
 	slices.Reverse(p.client.inbox)
 	p.client.inbox[1], p.client.inbox[2] = p.client.inbox[2], p.client.inbox[1]
 	p.client.receiveNext()
@@ -172,8 +172,8 @@ func TestAttackH9NewDataBeforeFinished(t *testing.T) {
 	}
 }
 
-// What was held comes out before what a control record among it asks for, because the driver reads
-// newer data while it does that. RFC 6083, Section 4.7.
+// H9: held data is delivered before the events of a held control record, because the driver reads
+// newer data while it executes them. RFC 6083, Section 4.7.
 func TestAttackH9HeldDataBeforeTheNextHandshake(t *testing.T) {
 	p := renegotiating(t)
 	p.client.renegotiate()
@@ -184,7 +184,7 @@ func TestAttackH9HeldDataBeforeTheNextHandshake(t *testing.T) {
 		}
 	}
 	p.client.story = nil
-	p.server.write("one") // comes together with ChangeCipherSpec and Finished
+	p.server.write("one") // arrives together with ChangeCipherSpec and Finished
 	p.server.renegotiate()
 	p.server.write("two")
 	p.client.receiveNext()
@@ -198,19 +198,19 @@ func TestAttackH9HeldDataBeforeTheNextHandshake(t *testing.T) {
 	p.wantHandshakes(3)
 }
 
-// The client's ClientHello meets the server's HelloRequest: one handshake comes of it.
+// D11: the client's ClientHello crosses the server's HelloRequest, and one handshake results.
 func TestAttackD11BothBegin(t *testing.T) {
 	p := renegotiating(t)
 	for n := 2; n < 6; n++ {
 		p.client.renegotiate()
 		p.server.renegotiate()
-		p.client.renegotiate() // there is one already
+		p.client.renegotiate() // one is in progress
 		p.server.renegotiate()
 		p.run()
 		p.wantHandshakes(n)
 		p.exchangeData()
 	}
-	// Also when the client is far into its handshake.
+	// Also when the client's handshake is far advanced.
 	p.client.renegotiate()
 	for range 3 {
 		p.server.receiveNext()
@@ -222,7 +222,7 @@ func TestAttackD11BothBegin(t *testing.T) {
 	p.exchangeData()
 }
 
-// VerifyConnection is called in each handshake, GetConfigForClient in the first alone.
+// VerifyConnection is called in each handshake, GetConfigForClient only in the first.
 func TestRenegotiationCallbacks(t *testing.T) {
 	verified, asked := 0, 0
 	p := renegotiating(t, func(client, server *Config) {
@@ -242,8 +242,8 @@ func TestRenegotiationCallbacks(t *testing.T) {
 	}
 }
 
-// Either side may close at any point of a renegotiation. close_notify goes both ways, nothing
-// follows it, and nothing that was sent before is lost.
+// Either side may close at any point of a renegotiation. Both send close_notify, nothing follows
+// it, and nothing that was sent before is lost.
 func TestCloseDuringRenegotiation(t *testing.T) {
 	for _, closer := range []string{"client", "server", "both"} {
 		for _, byClient := range []bool{true, false} {
@@ -300,7 +300,7 @@ func TestRenegotiateMisuse(t *testing.T) {
 	if err := p.client.conn.Renegotiate(); err == nil || err != p.client.conn.Err() {
 		t.Errorf("after the end: %v", err)
 	}
-	// no_renegotiation that answers nothing is a warning like others.
+	// A no_renegotiation that answers nothing counts as a warning.
 	s := newScriptedClient(t, testServerConfig(tls.NoClientCert))
 	s.completeClient()
 	for range maxWarnings {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// resumingConfigs are for connections that follow each other.
+// resumingConfigs returns configurations for connections that resume each other's sessions.
 func resumingConfigs(auth tls.ClientAuthType) (client, server *Config) {
 	client, server = testClientConfig(), testServerConfig(auth)
 	client.SessionCache = NewSessionCache(10)
@@ -58,7 +58,7 @@ func TestEventOrderResumption(t *testing.T) {
 	p.exchangeData()
 }
 
-// resumed makes a first connection, and a second one after a change.
+// resumed makes a connection, and after change a second one.
 func resumed(t *testing.T, client, server *Config, change func()) *testPair {
 	t.Helper()
 	newTestPair(t, client, server).handshake()
@@ -80,7 +80,7 @@ func TestResumptionWithRawPublicKeys(t *testing.T) {
 			t.Errorf("%s: %+v", e.name, s)
 		}
 	}
-	// A key that is not trusted any more.
+	// The key is no longer trusted.
 	server.VerifyRawKey = func(crypto.PublicKey) error { return errors.New("revoked") }
 	q := newTestPair(t, client, server)
 	q.start()
@@ -88,8 +88,8 @@ func TestResumptionWithRawPublicKeys(t *testing.T) {
 	wantDead(t, q.server, AlertBadCertificate, ErrPeerUntrusted)
 }
 
-// G5 and RFC 7627, Section 5.3; RFC 8446, Section 4.6.1: what a session is not resumed after. The
-// handshake is a full one instead.
+// G5: changes after which a session is not resumed, and a full handshake takes place. RFC 7627,
+// Section 5.3; RFC 8446, Section 4.6.1.
 func TestAttackG5NotResumed(t *testing.T) {
 	type change func(client, server *Config)
 	later := func(d time.Duration) func() time.Time {
@@ -243,7 +243,7 @@ func TestAttackG5NotResumed(t *testing.T) {
 	}
 }
 
-// renamed is a cache that gives what is under another name.
+// A renamed cache returns the session of another name.
 type renamed struct {
 	SessionCache
 	name string
@@ -251,7 +251,7 @@ type renamed struct {
 
 func (r renamed) Get(string) ([]byte, bool) { return r.SessionCache.Get(r.name) }
 
-// editSession changes what the client has in its cache.
+// editSession changes the session in the client's cache.
 func editSession(c *Config, change func(n *session)) {
 	data, _ := c.SessionCache.Get(testName)
 	n := parseSession(data)
@@ -259,8 +259,8 @@ func editSession(c *Config, change func(n *session)) {
 	c.SessionCache.Put(testName, must(n.marshal()))
 }
 
-// A13-like: the ticket of a session is of no use to who does not have its
-// secret, and a resumption that fails takes the session with it.
+// G5: the ticket of a session is useless without its secret, and a failed resumption removes the
+// session from the cache.
 func TestAttackG5FailedResumptionForgetsTheSession(t *testing.T) {
 	client, server := resumingConfigs(tls.NoClientCert)
 	newTestPair(t, client, server).handshake()
@@ -299,7 +299,7 @@ func TestResumptionVerifyConnection(t *testing.T) {
 	}
 }
 
-// RFC 7627, Section 5.3: a session is not resumed with another suite.
+// G5: a session is not resumed with another cipher suite. RFC 7627, Section 5.3.
 func TestAttackG5ResumedWithAnotherSuite(t *testing.T) {
 	client, server := resumingConfigs(tls.NoClientCert)
 	newTestPair(t, client, server).handshake()
@@ -310,7 +310,7 @@ func TestAttackG5ResumedWithAnotherSuite(t *testing.T) {
 	})
 	s.wantAlert(AlertIllegalParameter, ErrPeerMisbehaved)
 
-	s = newScriptedServer(t, client) // the session is gone now
+	s = newScriptedServer(t, client) // the session has been removed
 	s.readClientHello()
 	if len(s.offer.sessionTicket) > 0 {
 		t.Error("the session is kept")
@@ -330,8 +330,8 @@ func TestResumptionWithoutSessionID(t *testing.T) {
 	}
 }
 
-// resumeClient is a client that resumes what is in the cache of a Config, up
-// to the Finished of the server.
+// resumeClient is a client that resumes the session in the cache of a Config, up to the server's
+// Finished.
 func (s *script) resumeClient(cache *Config, changes ...func(*clientHello)) {
 	s.t.Helper()
 	data, _ := cache.SessionCache.Get(testName)
@@ -350,7 +350,7 @@ func (s *script) resumeClient(cache *Config, changes ...func(*clientHello)) {
 	s.readFinished()
 }
 
-// resumeServer is a server that resumes what the client offers.
+// resumeServer is a server that resumes the session that the client offers.
 func (s *script) resumeServer(cache *Config, changes ...func(*serverHello)) {
 	s.t.Helper()
 	data, _ := cache.SessionCache.Get(testName)
@@ -365,8 +365,8 @@ func (s *script) resumeServer(cache *Config, changes ...func(*serverHello)) {
 	s.flush()
 }
 
-// RFC 8446, Section 4.6.1: keys change, and a ticket of the key before is taken and replaced, but
-// the session does not get older than a day.
+// RFC 8446, Section 4.6.1: keys change, and a ticket of the previous key is accepted and replaced,
+// but a session is not resumed for more than a day.
 func TestTicketKeyRotation(t *testing.T) {
 	client, server := resumingConfigs(tls.NoClientCert)
 	now := testTime
@@ -374,7 +374,7 @@ func TestTicketKeyRotation(t *testing.T) {
 	client.Time, server.Time = clock, clock
 	server.Certificates[0] = testCerts().ca.issue(testCerts().ecdsa.PrivateKey.(crypto.Signer),
 		func(c *x509.Certificate) {
-			c.NotAfter = testTime.Add(1000 * time.Hour) // an expired one would end its sessions
+			c.NotAfter = testTime.Add(1000 * time.Hour) // otherwise its expiry would end the sessions
 		})
 	client.InsecureSkipVerify = true
 	connect := func() bool {
@@ -414,7 +414,7 @@ func TestTicketKeyRotation(t *testing.T) {
 	}
 }
 
-// Two servers with the same keys, which are changed.
+// Two servers use the same keys, which change.
 func TestTicketKeysSet(t *testing.T) {
 	key := func(n byte) (k [ticketKeyLen]byte) { k[0] = n; return k }
 	client, server := resumingConfigs(tls.NoClientCert)
@@ -454,7 +454,7 @@ func TestAttackA15TicketKeys(t *testing.T) {
 			t.Errorf("Set(%v): %v", list, err)
 		}
 	}
-	// Tickets of two servers that have set nothing have nothing in common.
+	// Servers that do not call Set do not accept each other's tickets.
 	n := &session{version: VersionDTLS12, suite: TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
 		secret: make([]byte, masterSecretLen)}
 	ticket := must(keys.seal(n, testTime))

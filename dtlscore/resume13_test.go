@@ -7,22 +7,22 @@ import (
 	"time"
 )
 
-// only13 makes configurations those of version 1.3.
+// only13 restricts configurations to DTLS 1.3.
 func only13(configs ...*Config) {
 	for _, c := range configs {
 		c.MinVersion, c.MaxVersion = VersionDTLS13, VersionDTLS13
 	}
 }
 
-// resumingConfigs13 are for connections that follow each other.
+// resumingConfigs13 does the same for DTLS 1.3.
 func resumingConfigs13(auth tls.ClientAuthType) (client, server *Config) {
 	client, server = resumingConfigs(auth)
 	only13(client, server)
 	return client, server
 }
 
-// RFC 9147, Section 7; RFC 8446, Section 4.6.1: a ticket follows the ACK, and is acknowledged at
-// once. The keys of RFC 6083, Section 4.8 are as in a full handshake.
+// A ticket follows the ACK, and is acknowledged at once: RFC 9147, Section 7; RFC 8446, Section
+// 4.6.1. The keys of RFC 6083, Section 4.8, are handled as in a full handshake.
 func TestEventOrderResumption13(t *testing.T) {
 	client, server := resumingConfigs13(tls.RequireAndVerifyClientCert)
 	p := newTestPair(t, client, server)
@@ -55,8 +55,8 @@ func TestEventOrderResumption13(t *testing.T) {
 	p.exchangeData()
 }
 
-// A day after the certificates were verified they have to be verified again,
-// however often the session was resumed meanwhile.
+// The certificates must be verified again after a day, however often the session was resumed
+// meanwhile.
 func TestSessionLifetimeIsNotExtended13(t *testing.T) {
 	client, server := resumingConfigs13(tls.RequireAndVerifyClientCert)
 	for _, test := range []struct {
@@ -73,8 +73,7 @@ func TestSessionLifetimeIsNotExtended13(t *testing.T) {
 	}
 }
 
-// RFC 8446, Section 4.2.11.1: the age of a ticket in milliseconds, which
-// nobody but the server can read.
+// RFC 8446, Section 4.2.11.1: the age of a ticket in milliseconds, which only the server can read.
 func TestObfuscatedTicketAge13(t *testing.T) {
 	client, server := resumingConfigs13(tls.NoClientCert)
 	newTestPair(t, client, server).handshake()
@@ -87,8 +86,8 @@ func TestObfuscatedTicketAge13(t *testing.T) {
 	}
 }
 
-// One Config for both versions: what the two ends have in common decides,
-// also with a session of the other version in the cache.
+// Configs that allow both versions negotiate what the two ends have in common, also with a session
+// of the other version in the cache.
 func TestResumptionAcrossVersions(t *testing.T) {
 	client, server := resumingConfigs(tls.NoClientCert)
 	client.MaxVersion, server.MaxVersion = VersionDTLS13, VersionDTLS13
@@ -115,7 +114,7 @@ func TestResumptionAcrossVersions(t *testing.T) {
 	}
 }
 
-// resumingScript13 offers the session that is in the cache of a client.
+// resumingScript13 offers the session in a client's cache.
 func resumingScript13(t *testing.T, client, server *Config) *script13 {
 	t.Helper()
 	newTestPair(t, client, server).handshake()
@@ -199,7 +198,7 @@ func TestAttackG5Binder13(t *testing.T) {
 	})
 }
 
-// What a server must not choose.
+// G5: what a server must not choose.
 func TestAttackG5SelectedIdentity13(t *testing.T) {
 	for name, change := range map[string]func(m *serverHello){
 		"beyond those that were offered": func(m *serverHello) {
@@ -228,7 +227,7 @@ func TestAttackG5SelectedIdentity13(t *testing.T) {
 	s.wantAlert(AlertUnsupportedExtension, ErrPeerMisbehaved)
 }
 
-// RFC 8446, Section 4.6.1, I4: tickets that are of no use are acknowledged all the same.
+// I4: tickets that cannot be used are acknowledged too. RFC 8446, Section 4.6.1.
 func TestNewSessionTicket13(t *testing.T) {
 	cached := func(c *Config) bool { _, ok := c.SessionCache.Get(testName); return ok }
 	good := &newSessionTicket13{lifetime: 100, nonce: []byte{7}, ticket: []byte{1}}
@@ -264,7 +263,7 @@ func TestNewSessionTicket13(t *testing.T) {
 	s.wantACK(s.last())
 }
 
-// E5: tickets without end.
+// E5: an unlimited number of tickets.
 func TestAttackE5FloodOfTickets13(t *testing.T) {
 	s := newScriptedServer13(t, testClientConfig13())
 	s.completeServer(false)

@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// G5: a session that two Configs can get at is resumed only by those that would trust its peer in a
-// full handshake.
+// G5: if two Configs have access to a session, it is resumed only by those that would accept its
+// peer in a full handshake.
 
-// A client that trusts the host's authorities does not take the session of one that trusted
-// another.
+// A client that trusts the host's authorities does not resume a session of a client that trusted
+// others.
 func TestAttackG5SessionOfAPrivateAuthority(t *testing.T) {
 	for _, v := range eachVersion {
 		t.Run(v.name, func(t *testing.T) {
@@ -32,8 +32,8 @@ func TestAttackG5SessionOfAPrivateAuthority(t *testing.T) {
 	}
 }
 
-// A server that verifies raw public keys alone does not take the ticket of a client that showed
-// another server of ours a certificate.
+// A server that accepts only raw public keys does not accept the ticket of a client that presented
+// a certificate to another of our servers.
 func TestAttackG5TicketOfACertificateForRawKeys(t *testing.T) {
 	for _, v := range eachVersion {
 		t.Run(v.name, func(t *testing.T) {
@@ -49,7 +49,7 @@ func TestAttackG5TicketOfACertificateForRawKeys(t *testing.T) {
 	}
 }
 
-// What a cache gives back may have suffered. It never makes a client panic.
+// A damaged session from a cache never makes a client panic.
 func TestSessionThatCannotBe(t *testing.T) {
 	for name, change := range map[string]func(n *session){
 		"suite of the other version": func(n *session) {
@@ -78,8 +78,8 @@ func TestSessionThatCannotBe(t *testing.T) {
 	}
 }
 
-// A certificate that has expired ends its sessions where nothing is verified too, at both ends:
-// crypto/tls looks at the peer's own certificate.
+// As in crypto/tls, an expired certificate ends its sessions even where nothing is verified, on
+// both sides.
 func TestAttackG5ExpiredWhereNotVerified(t *testing.T) {
 	for _, v := range eachVersion {
 		for name, tt := range map[string]struct {
@@ -125,8 +125,8 @@ func TestAttackG5ExpiredWhereNotVerified(t *testing.T) {
 	}
 }
 
-// Whatever a cache has altered is not resumed, in verified sessions and others, and the connection
-// is made without it.
+// G5: a session that a cache altered is not resumed, whether it was verified or not, and a full
+// handshake takes place.
 func TestAttackG5AlteredInCache(t *testing.T) {
 	for _, v := range eachVersion {
 		for _, insecure := range []bool{false, true} {
@@ -155,8 +155,8 @@ func TestAttackG5AlteredInCache(t *testing.T) {
 	}
 }
 
-// Who knows a session's secret can make its MAC. What it says of the server's certificates is
-// verified all the same.
+// G5: a cache that knows a session's secret can compute its MAC. The server's certificates in it
+// are verified nevertheless.
 func TestAttackG5AlteredCertificatesInCache(t *testing.T) {
 	leaf := func(n *session) []byte { return slices.Clone(n.peer[0]) }
 	flip := func(der []byte, i int) []byte { der[i] ^= 1; return der }
@@ -206,7 +206,7 @@ func TestAttackG5AlteredCertificatesInCache(t *testing.T) {
 			}
 		}
 	}
-	// The rest of a chain is made again.
+	// The rest of the chain is built again.
 	for _, v := range eachVersion {
 		client, server := resumingConfigs(tls.NoClientCert)
 		v.set(client, server)
@@ -224,8 +224,8 @@ func TestAttackG5AlteredCertificatesInCache(t *testing.T) {
 	}
 }
 
-// A certificate that nobody has issued is not believed because a session has it, with a chain to an
-// authority that is trusted: what this end has not kept itself is verified again.
+// A certificate that no trusted authority issued is rejected even if a session contains a forged
+// chain: sessions that this process did not store are verified again.
 func TestForgedChainInCache(t *testing.T) {
 	for _, v := range eachVersion {
 		client, server := resumingConfigs(tls.NoClientCert)

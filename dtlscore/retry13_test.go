@@ -9,7 +9,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 )
 
-// An editedHello is a ClientHello whose extensions a test has changed as bytes.
+// An editedHello is a ClientHello with extensions that a test has edited as bytes.
 type editedHello struct {
 	fields     []byte
 	extensions []editedExtension
@@ -31,7 +31,7 @@ func editHello(hello *clientHello) *editedHello {
 	return m
 }
 
-// find returns the extension of a type, of which there is one.
+// find returns the extension of a type, which must exist.
 func (m *editedHello) find(t extensionType) *editedExtension {
 	i := slices.IndexFunc(m.extensions, func(x editedExtension) bool { return x.typ == t })
 	return &m.extensions[i]
@@ -72,13 +72,13 @@ func (m *editedHello) marshal(b *cryptobyte.Builder) {
 
 func (*editedHello) parse([]byte) error { panic("never received") }
 
-// The extensions of the peers that a test adds: those that mean nothing here.
+// Extensions without a meaning here, which a test adds.
 const (
 	extEncryptThenMAC extensionType = 22
 	extGREASE         extensionType = 0x5a5a
 )
 
-// greaseHello adds to a first ClientHello what other peers send.
+// greaseHello adds to a first ClientHello what other implementations send.
 func greaseHello(m *editedHello) {
 	m.add(extGREASE)
 	m.add(extEncryptThenMAC)
@@ -88,8 +88,8 @@ func greaseHello(m *editedHello) {
 	m.last()
 }
 
-// retriedClient is led to the HelloRetryRequest, and has the second ClientHello
-// ready. The server asks for another group, or only for a cookie.
+// retriedClient returns a client that has received a HelloRetryRequest, for another group or only
+// with a cookie, and its second ClientHello.
 func retriedClient(t *testing.T, server *Config) (*script13, *editedHello) {
 	s := newScriptedClient13(t, server)
 	c := &Conn{config: testClientConfig13(), isClient: true}
@@ -123,7 +123,7 @@ func offerStrangeKeys(hello *clientHello, names ...string) {
 	}
 }
 
-// offering changes pre_shared_key.
+// offering returns a change of pre_shared_key.
 func offering(names ...string) func(m *editedHello) {
 	return func(m *editedHello) {
 		hello := new(clientHello)
@@ -132,8 +132,8 @@ func offering(names ...string) func(m *editedHello) {
 	}
 }
 
-// What may change after a HelloRetryRequest: RFC 8446, Section 4.1.2. wolfSSL
-// sends the extensions in another order.
+// What may change after a HelloRetryRequest: RFC 8446, Section 4.1.2. wolfSSL changes the order of
+// extensions.
 func TestRetryAllowedChanges(t *testing.T) {
 	for name, change := range map[string]func(m *editedHello){
 		"nothing":  func(m *editedHello) {},
@@ -154,7 +154,7 @@ func TestRetryAllowedChanges(t *testing.T) {
 		},
 		"no Encrypted ClientHello": func(m *editedHello) { m.remove(extEncryptedClientHello) },
 		"fewer pre-shared keys":    offering("a", "c"),
-		"older pre-shared keys":    offering("b"), // its age changes too
+		"older pre-shared keys":    offering("b"), // the age changes too
 		"no pre-shared key":        func(m *editedHello) { m.remove(extPreSharedKey) },
 	} {
 		for how, config := range map[string]*Config{"key share": retryingServer13(),
@@ -172,7 +172,7 @@ func TestRetryAllowedChanges(t *testing.T) {
 	}
 }
 
-// Attack B6: each extension that is not listed, left out or changed.
+// B6: each extension that must not change, omitted or changed.
 func TestAttackB6RetryChangesExtension(t *testing.T) {
 	s, hello := retriedClient(t, retryingServer13())
 	s.send(hello)

@@ -9,7 +9,7 @@ import (
 	"testing/quick"
 )
 
-// A source makes the fields of random messages.
+// A source generates the fields of random messages.
 type source struct{ *rand.Rand }
 
 func (r source) bytes(min, max int) []byte {
@@ -41,7 +41,7 @@ func uint16s[T ~uint16](r source) (list []T) {
 	return list
 }
 
-// distinct makes no value twice, as key shares must be.
+// distinct generates key shares of different groups.
 func distinct(r source) (shares []keyShare) {
 	shares = []keyShare{}
 	group := tls.CurveID(r.Intn(1000))
@@ -52,16 +52,16 @@ func distinct(r source) (shares []keyShare) {
 	return shares
 }
 
-// one cuts a list down to the single element of an answer.
+// one shortens a list to the single element of an answer.
 func one[T any](list []T) []T { return list[:min(1, len(list))] }
 
-// extensions makes those that may stand in a place.
+// extensions generates extensions that are allowed in a place.
 func (r source) extensions(in place) (e extensions) {
 	request := in == inClientHello
 	set := func(t extensionType) bool { return lookupExtension(t).places&in != 0 && r.yes() }
 	if set(extServerName) {
 		if request {
-			e.serverName = string(r.bytes(1, 50)) + "x" // it does not end with a dot
+			e.serverName = string(r.bytes(1, 50)) + "x" // must not end with a dot
 		} else {
 			e.serverNameUsed = true
 		}
@@ -156,7 +156,7 @@ func (r source) random() (b [randomLen]byte) {
 	return b
 }
 
-// message makes a message of each type and form in turn.
+// message generates messages of all types and forms in turn.
 func (r source) message() (message, messageForm) {
 	psk := messageForm{version: VersionDTLS12, kx: []keyExchange{kxPSK, kxECDHEPSK}[r.Intn(2)]}
 	serverHello := func(in place) *serverHello {
@@ -234,7 +234,7 @@ func (r source) message() (message, messageForm) {
 	return &helloRequest{}, form12
 }
 
-// forgetSeen takes away what parsing adds.
+// forgetSeen removes what only parsing sets.
 func forgetSeen(m message) {
 	for in := range placeNames {
 		for _, e := range extensionsIn(m, in) {
@@ -248,7 +248,7 @@ func forgetSeen(m message) {
 	}
 }
 
-// Any message can be written and read back. I3
+// I3: any message can be marshaled and parsed again.
 func TestAttackI3RoundTrip(t *testing.T) {
 	roundTrip := func(seed int64) bool {
 		m, form := source{rand.New(rand.NewSource(seed))}.message()

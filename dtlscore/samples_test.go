@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// A vector is a field with its length in front, made of parts that are
-// vectors or strings of hexadecimal digits. Tests write messages as such trees, beside
-// the code of the package, and break them at each level.
+// A vector is a field with a length prefix, whose contents are vectors or strings of hexadecimal
+// digits. Tests build messages as such trees, independently of the code of the package, and insert
+// an error at each level.
 type vector struct {
 	width  int  // of the length, in bytes; 0 if there is none
-	opaque bool // any number of bytes may be in it
+	opaque bool // of any length
 	parts  []any
 }
 
@@ -28,8 +28,8 @@ func bytesOf(s string, count int) (b []byte) {
 }
 func (v *vector) bytes() []byte { return v.encode(nil, nil, nil, -1) }
 
-// encode writes the tree with two mistakes: one byte too many at the end of
-// longer, and the length of wrong set to a number.
+// encode encodes the tree with two errors: an extra byte at the end of longer, and the length of
+// wrong replaced by a number.
 func (v *vector) encode(b []byte, longer, wrong *vector, length int) []byte {
 	start := len(b)
 	b = append(b, make([]byte, v.width)...)
@@ -71,7 +71,7 @@ func (v *vector) all(yield func(*vector) bool) bool {
 	return true
 }
 
-// broken are the mistakes that attack I1 lists, but for truncation.
+// broken generates the errors that attack I1 lists, except truncation.
 func (v *vector) broken() iter.Seq2[string, []byte] {
 	return func(yield func(string, []byte) bool) {
 		good := string(v.bytes())
@@ -94,7 +94,7 @@ func (v *vector) broken() iter.Seq2[string, []byte] {
 	}
 }
 
-// A sample is a message and its body.
+// A sample is a message and its encoded body.
 type sample struct {
 	name string
 	form messageForm
@@ -122,7 +122,7 @@ func randomDigits(first byte) string {
 	return hex.EncodeToString(r[:])
 }
 
-// samples has each message, and each extension in each message.
+// samples returns a sample of each message, with each extension that it may have.
 func samples() []sample {
 	der := []byte("\x30\x03\x02\x01\x07")
 	return []sample{

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A script13 is a script for version 1.3.
+// A script13 is a script for DTLS 1.3.
 type script13 struct {
 	*script
 	hs         handshake13
@@ -37,7 +37,7 @@ func newScriptedServer13(t *testing.T, client *Config) *script13 {
 	return newScript13(t, false, client)
 }
 
-// send sends a message and hashes it.
+// send sends a message and adds it to the transcript.
 func (s *script13) send(m message) {
 	s.t.Helper()
 	if err := s.hs.send(s.conn, m); err != nil {
@@ -46,8 +46,8 @@ func (s *script13) send(m message) {
 	s.flush()
 }
 
-// read returns the next message of the connection that is tested, which must
-// be of the type of m, and hashes it. m takes its place.
+// read returns in m the next message of the tested connection, which must have its type, and adds
+// it to the transcript.
 func (s *script13) read(m message) {
 	s.t.Helper()
 	_, content := s.readRecord(contentHandshake)
@@ -64,7 +64,7 @@ func (s *script13) read(m message) {
 	s.hs.transcript.add(h.typ, h.seq, body)
 }
 
-// readRecord returns the content of the next record, and its number.
+// readRecord returns the content and the number of the next record.
 func (s *script13) readRecord(t contentType) (recordNumber, []byte) {
 	s.t.Helper()
 	if s.seen == len(s.under.sent) {
@@ -79,7 +79,7 @@ func (s *script13) readRecord(t contentType) (recordNumber, []byte) {
 	return number, content
 }
 
-// open decrypts a record of the connection that is tested.
+// open decrypts a record of the tested connection.
 func (s *script13) open(record []byte) (recordNumber, contentType, []byte) {
 	s.t.Helper()
 	if !isUnified(record[0]) {
@@ -104,7 +104,7 @@ func (s *script13) open(record []byte) (recordNumber, contentType, []byte) {
 	return recordNumber{p.epoch, sequence}, typ, content
 }
 
-// wantACK says that the next record is an ACK of our records with the numbers.
+// wantACK checks that the next record is an ACK for these records.
 func (s *script13) wantACK(want ...recordNumber) {
 	s.t.Helper()
 	number, content := s.readRecord(contentACK)
@@ -116,7 +116,7 @@ func (s *script13) wantACK(want ...recordNumber) {
 	}
 }
 
-// last is the number of the record that the script sent last.
+// last returns the number of the record that the script sent last.
 func (s *script13) last() recordNumber {
 	return recordNumber{s.conn.sent.number, s.conn.sent.next.Load() - 1}
 }
@@ -130,7 +130,7 @@ func (s *script13) check(err error) {
 
 // The steps of a client.
 
-// clientHello is what a good client sends.
+// clientHello sends a correct ClientHello, with changes.
 func (s *script13) clientHello(changes ...func(*clientHello)) {
 	s.t.Helper()
 	c := &Conn{config: testClientConfig13(), isClient: true}
@@ -147,7 +147,7 @@ func (s *script13) clientHello(changes ...func(*clientHello)) {
 	s.send(s.offer)
 }
 
-// readServerHello goes on to epoch 2.
+// readServerHello also installs the keys of epoch 2.
 func (s *script13) readServerHello() {
 	s.t.Helper()
 	s.answer = new(serverHello)
@@ -189,7 +189,7 @@ func (s *script13) secondHello(changes ...func(*clientHello)) {
 	s.send(s.offer)
 }
 
-// serverFlight reads everything to Finished.
+// serverFlight reads everything up to Finished.
 func (s *script13) serverFlight() {
 	s.t.Helper()
 	s.readServerHello()
@@ -209,7 +209,7 @@ func (s *script13) serverFlight() {
 	s.conn.in.v13.epochs = append(s.conn.in.v13.epochs, must(s.hs.readEpoch(s.conn, epochApplication)))
 }
 
-// completeClient is a whole handshake of a good client.
+// completeClient makes a complete handshake as a correct client.
 func (s *script13) completeClient() {
 	s.t.Helper()
 	s.clientHello()
@@ -218,7 +218,7 @@ func (s *script13) completeClient() {
 	s.readRecord(contentACK)
 }
 
-// clientFlight is everything from Certificate, if there was a request, to Finished.
+// clientFlight sends everything from Certificate, if requested, to Finished.
 func (s *script13) clientFlight() {
 	s.t.Helper()
 	if s.request != nil {
@@ -244,7 +244,7 @@ func (s *script13) newServerHello() *serverHello {
 	return m
 }
 
-// retry sends a HelloRetryRequest. What it asks for is in the changes.
+// retry sends a HelloRetryRequest, with changes that say what it requests.
 func (s *script13) retry(changes ...func(*serverHello)) {
 	s.t.Helper()
 	m := s.newServerHello()
@@ -290,7 +290,7 @@ func (s *script13) encryptedExtensions(changes ...func(*encryptedExtensions)) {
 	s.large(m.largeRecordSizeLimit, s.offer.largeRecordSizeLimit)
 }
 
-// large takes what both ends have said in large_record_size_limit, if both have.
+// large handles the large_record_size_limit of both ends.
 func (s *script13) large(own, peers []byte) {
 	if len(own) == 4 && len(peers) == 4 {
 		s.hs.read = recordForm{large: true, limit: int(binary.BigEndian.Uint32(own))}
@@ -308,7 +308,7 @@ func (s *script13) certificateRequest(changes ...func(*certificateRequest13)) {
 	s.send(s.request)
 }
 
-// readClientFlight reads everything from Certificate, if there was a request, to Finished.
+// readClientFlight reads everything from Certificate, if requested, to Finished.
 func (s *script13) readClientFlight() {
 	s.t.Helper()
 	if s.request != nil {
@@ -319,7 +319,7 @@ func (s *script13) readClientFlight() {
 	s.conn.in.v13.epochs = []*protection13{must(s.hs.readEpoch(s.conn, epochApplication))}
 }
 
-// toFinished is a server's flight up to where Finished follows.
+// toFinished sends a server's flight up to Finished.
 func (s *script13) toFinished(asks bool) {
 	s.t.Helper()
 	s.readClientHello()
@@ -332,8 +332,8 @@ func (s *script13) toFinished(asks bool) {
 	s.verify()
 }
 
-// completeServer is a whole handshake of a good server, with a client
-// certificate if asks is set.
+// completeServer makes a complete handshake as a correct server, which requests a certificate if
+// asks is set.
 func (s *script13) completeServer(asks bool) {
 	s.t.Helper()
 	s.toFinished(asks)
@@ -398,7 +398,7 @@ func (s *script13) readFinished() {
 	}
 }
 
-// useApplication makes what the script sends go in epoch 3.
+// useApplication makes the script send in epoch 3.
 func (s *script13) useApplication() {
 	s.t.Helper()
 	s.conn.writeIn(must(s.hs.writeEpoch(s.conn, epochApplication)))
@@ -407,7 +407,7 @@ func (s *script13) useApplication() {
 	s.afterwards = &open
 }
 
-// wantComplete wants the end of the handshake, which a client may not have been notified of yet.
+// wantComplete checks that the handshake is complete. A client may not have been notified yet.
 func (s *script13) wantComplete() {
 	s.t.Helper()
 	c := s.under.conn

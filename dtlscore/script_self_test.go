@@ -5,8 +5,7 @@ import (
 	"testing"
 )
 
-// The script has to be able to do what is right, or the tests of what is
-// wrong prove nothing.
+// The scripts must be able to do everything correctly, or the tests with errors prove nothing.
 func TestScript(t *testing.T) {
 	newScriptedClient(t, testServerConfig(tls.NoClientCert)).completeClient()
 	newScriptedClient(t, testServerConfig(tls.RequireAndVerifyClientCert)).completeClient()

@@ -10,14 +10,14 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
-// A script is a peer that a test leads message by message, so that it can do
-// what is wrong. It hashes and protects as a real one does.
+// A script is a peer that a test controls message by message, so that it can send errors. It has a
+// transcript and protects records like a real one.
 type script struct {
 	t     *testing.T
-	under *testEnd // the connection that is tested
-	seen  int      // how much of what it sent was read
-	done  int      // handshakes that are complete
-	conn  *Conn    // never started: numbers and protects what the script sends
+	under *testEnd // the tested connection
+	seen  int      // number of its records that were read
+	done  int      // completed handshakes
+	conn  *Conn    // never started; numbers and protects what the script sends
 	hs    handshake12
 	offer *clientHello
 	key   *ephemeralKey
@@ -28,7 +28,7 @@ type script struct {
 	pending        []byte // of the record that is being read
 }
 
-// newScript starts the connection that is tested. The script is the other side.
+// newScript starts the tested connection. The script is the other side.
 func newScript(t *testing.T, isClient bool, under *Config) *script {
 	t.Helper()
 	conn, err := newConn(under, !isClient)
@@ -55,7 +55,7 @@ func newScript(t *testing.T, isClient bool, under *Config) *script {
 func newScriptedClient(t *testing.T, server *Config) *script { return newScript(t, true, server) }
 func newScriptedServer(t *testing.T, client *Config) *script { return newScript(t, false, client) }
 
-// flush hands over what was queued.
+// flush delivers what is queued.
 func (s *script) flush() {
 	for {
 		e := s.conn.NextEvent()
@@ -71,7 +71,7 @@ func (s *script) flush() {
 	}
 }
 
-// send sends a message and hashes it.
+// send sends a message and adds it to the transcript.
 func (s *script) send(m message) {
 	s.t.Helper()
 	if err := s.hs.send(s.conn, m); err != nil {
@@ -80,14 +80,14 @@ func (s *script) send(m message) {
 	s.flush()
 }
 
-// sendMessage sends a message with any body.
+// sendMessage sends a message with an arbitrary body.
 func (s *script) sendMessage(t handshakeType, body []byte) {
 	h := handshakeHeader{typ: t, length: len(body), seq: s.conn.nextSendSeq, fragmentLength: len(body)}
 	s.conn.nextSendSeq++
 	s.sendRecord(contentHandshake, append(h.append(nil), body...))
 }
 
-// sendRecord sends a record with any content.
+// sendRecord sends a record with arbitrary content.
 func (s *script) sendRecord(t contentType, content []byte) {
 	s.conn.pushRecord(t, content)
 	s.flush()
@@ -97,8 +97,8 @@ func (s *script) sendAlert(level alertLevel, a Alert) {
 	s.sendRecord(contentAlert, appendAlert(nil, level, a))
 }
 
-// read returns the next message of the connection that is tested, which must
-// be of the type of m, and hashes it. m takes its place.
+// read returns in m the next message of the tested connection, which must have its type, and adds
+// it to the transcript.
 func (s *script) read(m message) {
 	s.t.Helper()
 	if s.pending == nil {
@@ -145,8 +145,8 @@ func (s *script) readRecord(t contentType) []byte {
 	return content
 }
 
-// wantAlert is the end of a test: the connection has failed with this alert,
-// has said so as the last thing, and stays dead.
+// wantAlert checks at the end of a test that the connection has failed with the alert, that it sent
+// nothing after the alert, and that it stays closed.
 func (s *script) wantAlert(want Alert, fault error) {
 	s.t.Helper()
 	wantDead(s.t, s.under, want, fault)
@@ -184,7 +184,7 @@ func wantDead(t testing.TB, e *testEnd, want Alert, fault error) {
 	}
 }
 
-// wantAlive says that the connection goes on.
+// wantAlive checks that the connection still works.
 func (s *script) wantAlive(why string) {
 	s.t.Helper()
 	if s.under.err != nil {
@@ -194,7 +194,7 @@ func (s *script) wantAlive(why string) {
 
 // The steps of a client.
 
-// clientHello is what a good client sends.
+// clientHello sends a correct ClientHello, with changes.
 func (s *script) clientHello(changes ...func(*clientHello)) {
 	s.t.Helper()
 	config := testClientConfig()
@@ -205,7 +205,7 @@ func (s *script) clientHello(changes ...func(*clientHello)) {
 	s.send(s.offer)
 }
 
-// serverFlight reads everything to ServerHelloDone.
+// serverFlight reads everything up to ServerHelloDone.
 func (s *script) serverFlight() {
 	s.t.Helper()
 	hello := new(serverHello)
@@ -230,7 +230,7 @@ func (s *script) keyExchange() {
 	s.derive(s.serverExchange.public)
 }
 
-// derive makes the keys.
+// derive derives the keys.
 func (s *script) derive(peer []byte) {
 	s.t.Helper()
 	if err := s.hs.deriveMaster(s.conn, must(s.key.agree(peer))); err != nil {
@@ -273,8 +273,7 @@ func (s *script) serverHello(changes ...func(*serverHello)) {
 	s.send(m)
 }
 
-// serverKeyExchange signs what it has after most changes; sign again in a
-// change to make it fit.
+// serverKeyExchange signs before most changes; a change must sign again to make the signature fit.
 func (s *script) serverKeyExchange(changes ...func(*serverKeyExchange)) {
 	s.t.Helper()
 	s.key = must(generateKey(tls.X25519))
@@ -295,7 +294,7 @@ func (s *script) certificateRequest() {
 	s.send(s.request)
 }
 
-// clientFlight reads everything from Certificate, if there was a request, to Finished.
+// clientFlight reads everything from Certificate, if requested, to Finished.
 func (s *script) clientFlight() {
 	s.t.Helper()
 	if s.request != nil {
@@ -312,10 +311,10 @@ func (s *script) clientFlight() {
 
 // The steps of both.
 
-// changeCipherSpec sends ChangeCipherSpec and nothing that follows.
+// changeCipherSpec sends only ChangeCipherSpec.
 func (s *script) changeCipherSpec() { s.sendRecord(contentChangeCipherSpec, []byte{1}) }
 
-// useKeys makes what the script sends go under the new keys.
+// useKeys makes the script send with the new keys.
 func (s *script) useKeys() {
 	s.t.Helper()
 	key, iv := s.hs.keys.clientKey, s.hs.keys.clientIV
@@ -334,7 +333,7 @@ func (s *script) finished(changes ...func(*finished)) {
 	s.send(m)
 }
 
-// finish is ChangeCipherSpec and Finished.
+// finish sends ChangeCipherSpec and Finished.
 func (s *script) finish() {
 	s.t.Helper()
 	s.changeCipherSpec()
@@ -361,7 +360,7 @@ func (s *script) wantComplete() {
 	s.conn.nextSendSeq = 0
 }
 
-// again makes the script ready for a renegotiation.
+// again prepares the script for a renegotiation.
 func (s *script) again() {
 	s.conn.finished = s.hs.finished
 	s.conn.in.epoch++
@@ -369,7 +368,7 @@ func (s *script) again() {
 	s.hs, s.request = newHandshake12(newTranscript()), nil
 }
 
-// completeClient is a whole handshake of a good client.
+// completeClient makes a complete handshake as a correct client.
 func (s *script) completeClient() {
 	s.t.Helper()
 	s.clientHello()
@@ -386,8 +385,8 @@ func (s *script) completeClient() {
 	s.wantComplete()
 }
 
-// completeServer is a whole handshake of a good server, with a client
-// certificate if asked is set.
+// completeServer makes a complete handshake as a correct server, which requests a certificate if
+// asked is set.
 func (s *script) completeServer(asked bool) {
 	s.t.Helper()
 	s.readClientHello()

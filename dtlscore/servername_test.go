@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// An IPv6 address may be written as in a URL and with a zone: neither is part of what is verified,
-// and no address is server_name. RFC 6066, Section 3.
+// An IPv6 address may be written as in a URL, and with a zone. Neither is part of what is verified,
+// and addresses are not sent in server_name: RFC 6066, Section 3.
 func TestServerNames(t *testing.T) {
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	cert := testCerts().ca.issue(key, func(c *x509.Certificate) {
@@ -90,8 +90,9 @@ func TestServerNameAnswer(t *testing.T) {
 	}
 }
 
-// A client that knows its server by a pre-shared key or a raw public key takes no certificate of
-// the host's authorities, although it has a name for server_name and the session cache.
+// A11: a client that authenticates its server with a pre-shared key or a raw public key does not
+// accept a certificate of the host's authorities, although it has a name for server_name and the
+// session cache.
 func TestAttackA11HostAuthoritiesForPSK(t *testing.T) {
 	key := &PSK{Identity: []byte("client"), Key: bytes.Repeat([]byte{1}, 32)}
 	for name, only := range map[string]func(*Config){
@@ -113,7 +114,7 @@ func TestAttackA11HostAuthoritiesForPSK(t *testing.T) {
 			if p.client.err == nil || errors.Is(p.client.err, ErrPeerUntrusted) {
 				t.Errorf("%s, %s: a certificate was looked at: %v", name, v.name, p.client.err)
 			}
-			client.RootCAs = testCerts().ca.pool() // whoever names authorities wants certificates too
+			client.RootCAs = testCerts().ca.pool() // a client with authorities wants certificates too
 			newTestPair(t, client, server).handshake()
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Attack I1: a session that is cut or has something behind it is none.
+// I1: a session that is truncated, or followed by other bytes, is invalid.
 func TestAttackI1Session(t *testing.T) {
 	for _, data := range fuzzSessions() {
 		for n := range data {
@@ -23,8 +23,8 @@ func TestAttackI1Session(t *testing.T) {
 	}
 }
 
-// A client whose certificate is too large for a ticket gets none, and goes on
-// without. RFC 5077, Section 3.3.
+// A client whose certificate does not fit into a ticket gets none, and the handshake succeeds. RFC
+// 5077, Section 3.3.
 func TestTicketTooLarge(t *testing.T) {
 	for _, version := range []uint16{VersionDTLS12, VersionDTLS13} {
 		client, server := resumingConfigs(tls.RequireAndVerifyClientCert)

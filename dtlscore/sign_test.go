@@ -17,7 +17,7 @@ import (
 	"testing"
 )
 
-// signingKeys has a key of each kind that is allowed. RSA keys take a while.
+// signingKeys has a key of each allowed type. RSA keys take long to generate.
 var signingKeys = sync.OnceValue(func() map[string]crypto.Signer {
 	keys := map[string]crypto.Signer{}
 	for name, curve := range map[string]elliptic.Curve{"P-256": elliptic.P256(),
@@ -29,8 +29,7 @@ var signingKeys = sync.OnceValue(func() map[string]crypto.Signer {
 	return keys
 })
 
-// usable are the schemes for each kind of key, in the order of preference: in
-// version 1.2 and in 1.3.
+// usable are the schemes for each type of key in DTLS 1.2 and 1.3, in the order of preference.
 var usable = map[string][2][]tls.SignatureScheme{
 	"P-256": {{tls.ECDSAWithP256AndSHA256, tls.ECDSAWithP384AndSHA384, tls.ECDSAWithP521AndSHA512},
 		{tls.ECDSAWithP256AndSHA256}},
@@ -65,7 +64,7 @@ func TestSignatures(t *testing.T) { // RFC 8446, Section 9.1; RFC 5246, Section 
 				if alertOf(err) != AlertDecryptError {
 					t.Errorf("%s, %v: another message: %v", name, scheme, err)
 				}
-				// A9: what was not offered is not taken.
+				// A9: a scheme that was not offered is rejected.
 				err = verifySignature(key.Public(), scheme, []tls.SignatureScheme{0x1a1a}, version, message,
 					signature)
 				if err == nil || alertOf(err) != AlertIllegalParameter {
@@ -80,7 +79,7 @@ func TestSignatures(t *testing.T) { // RFC 8446, Section 9.1; RFC 5246, Section 
 	}
 }
 
-// A scheme is of one kind of key. A8, A9
+// A8, A9: a scheme fits one type of key only.
 func TestAttackA8SchemeOfAnotherKey(t *testing.T) {
 	all := defaultSignatureAlgorithms()
 	for name, key := range signingKeys() {
@@ -116,7 +115,7 @@ func TestAttackA8SchemeOfAnotherKey(t *testing.T) {
 	}
 }
 
-// No SHA-1, no MD5. B4
+// B4: neither SHA-1 nor MD5.
 func TestAttackB4WeakHashes(t *testing.T) {
 	for _, s := range signatureSchemes {
 		if s.hash != 0 && s.hash != crypto.SHA256 && s.hash != crypto.SHA384 && s.hash != crypto.SHA512 {
@@ -125,7 +124,7 @@ func TestAttackB4WeakHashes(t *testing.T) {
 	}
 }
 
-// ECDSA with r or s zero, or the order of the curve. A10, CVE-2022-21449
+// A10: ECDSA signatures in which r or s is zero or the order of the curve. CVE-2022-21449.
 func TestAttackA10PsychicSignatures(t *testing.T) {
 	public := signingKeys()["P-256"].Public()
 	order := elliptic.P256().Params().N
@@ -183,7 +182,7 @@ func TestAttackA8KeyOfAnotherSuite(t *testing.T) {
 	}
 }
 
-// brokenSigner is a key in a device that was pulled out.
+// brokenSigner is a key in a device that was removed.
 type brokenSigner struct{ crypto.Signer }
 
 func (brokenSigner) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {

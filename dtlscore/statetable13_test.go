@@ -8,11 +8,11 @@ import (
 	"testing"
 )
 
-// A stateCase13 is a stateCase of version 1.3.
+// A stateCase13 is a stateCase of DTLS 1.3.
 type stateCase13 struct {
 	state   string
 	how     string
-	client  bool // the connection under test is a client
+	client  bool // the tested connection is a client
 	config  func() *Config
 	lead    func(s *script13)
 	allowed []handshakeType
@@ -28,7 +28,7 @@ func retryingServer13() *Config {
 	return config
 }
 
-// stateCases13 are the states of DTLS 1.3, and what may come in each.
+// stateCases13 are the states of DTLS 1.3, and the messages that each accepts.
 var stateCases13 = []stateCase13{
 	{state: "serverWaitClientHello", config: server13(tls.NoClientCert),
 		lead: func(s *script13) {}, allowed: []handshakeType{typeClientHello}},
@@ -122,7 +122,7 @@ var stateCases13 = []stateCase13{
 		allowed: []handshakeType{typeKeyUpdate, typeNewSessionTicket}},
 }
 
-// large is the configuration of a case with large records.
+// large returns a configuration with large records.
 func large(config func() *Config) func() *Config {
 	return func() *Config {
 		c := config()
@@ -135,8 +135,8 @@ func grantLarge(m *encryptedExtensions) { m.largeRecordSizeLimit = limitOf(1 << 
 
 func askForLarge(m *clientHello) { m.largeRecordSizeLimit = limitOf(1 << 16) }
 
-// wellFormedMessages13 has one of each message, such as parses in version 1.3;
-// those that only 1.2 has as they are there.
+// wellFormedMessages13 returns a message of each type that parses in DTLS 1.3. Types that only DTLS
+// 1.2 has are in the format of DTLS 1.2.
 func wellFormedMessages13() map[handshakeType]message {
 	request := new(certificateRequest13)
 	request.signatureAlgorithms = defaultSignatureAlgorithms()
@@ -152,9 +152,8 @@ func wellFormedMessages13() map[handshakeType]message {
 	return messages
 }
 
-// D1, D3, A1, A5, A7: every state times every message. What is not allowed
-// ends with unexpected_message; so do ChangeCipherSpec and messages that only
-// DTLS 1.2 has.
+// D1, D2, D3, A1, A5, A7: every state with every message. A message that is not allowed, including
+// ChangeCipherSpec and messages that only DTLS 1.2 has, is answered with unexpected_message.
 func TestAttackD1D2D3StateTable13(t *testing.T) {
 	messages := wellFormedMessages13()
 	for _, c := range stateCases13 {

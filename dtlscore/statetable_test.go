@@ -12,14 +12,14 @@ import (
 	"testing"
 )
 
-// typeChangeCipherSpec stands for that record among messages.
+// typeChangeCipherSpec represents that record in a list of messages.
 const typeChangeCipherSpec handshakeType = 255
 
-// A stateCase brings the connection under test into a state.
+// A stateCase brings the tested connection into a state.
 type stateCase struct {
 	state   string // its type
 	how     string // if there are several ways
-	client  bool   // the connection under test is a client
+	client  bool   // the tested connection is a client
 	config  func(t *testing.T) *Config
 	lead    func(s *script)
 	allowed []handshakeType
@@ -34,7 +34,7 @@ func client12(*testing.T) *Config { return testClientConfig() }
 
 func pskServer12(*testing.T) *Config { _, server := pskConfigs(); return server }
 
-// pskClient12 is a client with one of the suites that have a pre-shared key.
+// pskClient12 returns a client with one of the suites that use a pre-shared key.
 func pskClient12(suite uint16) func(*testing.T) *Config {
 	return func(*testing.T) *Config {
 		client, _ := pskConfigs()
@@ -45,7 +45,7 @@ func pskClient12(suite uint16) func(*testing.T) *Config {
 
 func withSuite(suite uint16) func(*serverHello) { return func(m *serverHello) { m.suite = suite } }
 
-// resumable12 is a client or a server that has had a connection already.
+// resumable12 returns a client or a server that has had a connection before.
 func resumable12(isClient bool) func(*testing.T) *Config {
 	return func(t *testing.T) *Config {
 		client, server := resumingConfigs(tls.NoClientCert)
@@ -66,7 +66,7 @@ func cachingClientConfig(*testing.T) *Config {
 	return config
 }
 
-// stateCases are the states of DTLS 1.2, and what may come in each.
+// stateCases are the states of DTLS 1.2, and the messages that each accepts.
 var stateCases = []stateCase{
 	{state: "serverWaitClientHello", config: server12(tls.NoClientCert),
 		lead: func(s *script) {}, allowed: []handshakeType{typeClientHello}},
@@ -246,7 +246,7 @@ var stateCases = []stateCase{
 		lead: func(s *script) { s.completeServer(false) }, ignored: []handshakeType{typeHelloRequest}},
 }
 
-// wellFormedMessages has one of each message, such as parses in version 1.2.
+// wellFormedMessages returns a message of each type that parses in DTLS 1.2.
 func wellFormedMessages(kx keyExchange) map[handshakeType]message {
 	client := must((&Conn{config: testClientConfig()}).newClientHello())
 	list := []message{
@@ -272,7 +272,7 @@ func wellFormedMessages(kx keyExchange) map[handshakeType]message {
 	return messages
 }
 
-// D1: every state times every message. What is not allowed ends with
+// D1, D3: every state with every message. A message that is not allowed is answered with
 // unexpected_message.
 func TestAttackD1D3StateTable(t *testing.T) {
 	for _, c := range stateCases {
@@ -312,7 +312,7 @@ func (c *stateCase) run(t *testing.T) {
 	})
 }
 
-// The table has every state there is.
+// D1: the table contains every state.
 func TestAttackD1TableIsComplete(t *testing.T) {
 	for _, name := range must(filepath.Glob("*.go")) {
 		if strings.HasSuffix(name, "_test.go") {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// No suite without authenticated encryption; what the standard library calls
-// insecure is not there. Attacks B4, F1, F2.
+// B4, F1, F2: every cipher suite has authenticated encryption, and none is one that the standard
+// library calls insecure.
 func TestSuites(t *testing.T) {
 	for _, s := range tls.InsecureCipherSuites() {
 		if suiteByID(s.ID, VersionDTLS12) != nil {
@@ -25,7 +25,7 @@ func TestSuites(t *testing.T) {
 		if suiteByID(s.id, s.version) != s || suiteByID(s.id, other) != nil { // attack D5
 			t.Errorf("%#04x is not of one version", s.id)
 		}
-		name := CipherSuiteName(s.id) // every suite has one, also those that crypto/tls does not know
+		name := CipherSuiteName(s.id) // every suite has a name, even if crypto/tls does not know it
 		if !strings.HasPrefix(name, "TLS_") ||
 			strings.Contains(name, "CBC") ||
 			strings.HasSuffix(name, "SHA384") != (s.hash == crypto.SHA384) ||
@@ -73,7 +73,7 @@ func TestLimits(t *testing.T) { // attack E7
 		if l != want || l.rekeyAt() >= l.records || l.rekeyAt() < l.records/2 {
 			t.Errorf("%#04x: %+v, rekey at %d", s.id, l, l.rekeyAt())
 		}
-		// With large records as many blocks as that many full ones have.
+		// Large records have as many blocks as that number of full ones.
 		if want.records != maxSequence {
 			want.blocks = want.records * 1024
 		}

@@ -19,7 +19,7 @@ import (
 
 const testName = "server.example"
 
-// testTime is when all test certificates are valid.
+// testTime is a time at which all test certificates are valid.
 var testTime = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // A testAuthority issues certificates.
@@ -33,7 +33,7 @@ var serials struct {
 	next int64
 }
 
-// newTestCertificate signs a certificate; an issuer of nil makes it self-signed.
+// newTestCertificate returns a signed certificate, which is self-signed if issuer is nil.
 func newTestCertificate(key crypto.Signer, issuer *testAuthority,
 	change func(*x509.Certificate)) *x509.Certificate {
 	serials.Lock()
@@ -72,7 +72,7 @@ func (a *testAuthority) pool() *x509.CertPool {
 	return pool
 }
 
-// issue makes a certificate that is good for a client and a server.
+// issue issues a certificate for both clients and servers.
 func (a *testAuthority) issue(key crypto.Signer, change func(*x509.Certificate)) tls.Certificate {
 	cert := newTestCertificate(key, a, func(c *x509.Certificate) {
 		c.DNSNames = []string{testName}
@@ -92,14 +92,14 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// testCertificates are one of each kind.
+// testCertificates has a certificate of each kind.
 type testCertificates struct {
 	ca                        *testAuthority
 	ecdsa, p384, rsa, ed25519 tls.Certificate
 	client                    tls.Certificate
 }
 
-// testCerts makes them once, because RSA is slow.
+// testCerts generates them once, because RSA is slow.
 var testCerts = sync.OnceValue(func() *testCertificates {
 	c := &testCertificates{ca: newTestAuthority("test CA")}
 	c.ecdsa = c.ca.issue(must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)), nil)
@@ -116,7 +116,7 @@ var testCerts = sync.OnceValue(func() *testCertificates {
 
 func testNow() time.Time { return testTime }
 
-// testClientConfig is a client that verifies the server and has a certificate.
+// testClientConfig returns a client that verifies the server and has a certificate.
 func testClientConfig() *Config {
 	return &Config{
 		RootCAs:      testCerts().ca.pool(),
@@ -137,7 +137,7 @@ func testServerConfig(auth tls.ClientAuthType) *Config {
 	}
 }
 
-// A testVersion is what a test needs to know that is about both versions.
+// A testVersion is what a test of both versions needs to know about one.
 type testVersion struct {
 	name   string
 	number uint16
@@ -145,7 +145,7 @@ type testVersion struct {
 
 var eachVersion = []testVersion{{"DTLS1.2", VersionDTLS12}, {"DTLS1.3", VersionDTLS13}}
 
-// set makes configurations those of the version alone.
+// set restricts configurations to the version.
 func (v testVersion) set(configs ...*Config) {
 	for _, c := range configs {
 		c.MinVersion, c.MaxVersion = v.number, v.number
@@ -158,7 +158,7 @@ func (v testVersion) configs(auth tls.ClientAuthType) (client, server *Config) {
 	return client, server
 }
 
-// tls is the number of the version for crypto/tls.
+// tls returns the number of the TLS version.
 func (v testVersion) tls() uint16 {
 	if v.number == VersionDTLS13 {
 		return tls.VersionTLS13

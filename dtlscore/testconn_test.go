@@ -7,31 +7,31 @@ import (
 	"testing"
 )
 
-// A testPair is a client and a server in memory, with everything that they
-// did. Records wait in an inbox until a test, or run, has them received.
+// A testPair is a client and a server in memory, with a record of what they did. Records stay in an
+// inbox until a test receives them, or calls run.
 type testPair struct {
 	t              testing.TB
 	client, server *testEnd
 }
 
-// A testEnd is one end, with a driver that obeys the events.
+// A testEnd is one end, with a driver that executes the events.
 type testEnd struct {
 	t       testing.TB
 	name    string
 	conn    *Conn
-	peer    *testEnd // nil: what is sent stays in sent
+	peer    *testEnd // nil: what is sent is only stored in sent
 	inbox   []testRecord
 	sent    []testRecord
 	story   []string // events, and what was received
 	data    [][]byte
 	secrets [][]byte
-	active  int // secret in use: number of the handshake
-	done    int // handshakes completed
+	active  int // number of the handshake whose secret is active
+	done    int // completed handshakes
 	closed  bool
 	goesOn  bool // after the peer has closed; otherwise it closes too
 	err     error
-	flights []int // records that were sent together
-	joined  bool  // the next record goes with the last
+	flights []int // numbers of records that were sent together
+	joined  bool  // the next record belongs to the same flight
 
 	// tamper, if not nil, may change or drop (nil) a record before it is sent.
 	tamper func(kind string, record []byte) []byte
@@ -60,7 +60,7 @@ func newTestPair(t testing.TB, client, server *Config) *testPair {
 	return p
 }
 
-// start sets both ends going.
+// start starts both ends.
 func (p *testPair) start() {
 	p.t.Helper()
 	for _, e := range []*testEnd{p.server, p.client} {
@@ -71,7 +71,7 @@ func (p *testPair) start() {
 	}
 }
 
-// run has records received until there are none, one at a time.
+// run receives records one at a time until there are no more.
 func (p *testPair) run() {
 	for len(p.client.inbox)+len(p.server.inbox) > 0 {
 		p.server.receiveNext()
@@ -79,7 +79,7 @@ func (p *testPair) run() {
 	}
 }
 
-// handshake runs a whole handshake that must succeed.
+// handshake makes a handshake that must succeed.
 func (p *testPair) handshake() {
 	p.t.Helper()
 	p.start()
@@ -91,7 +91,7 @@ func (p *testPair) handshake() {
 	}
 }
 
-// receiveNext gives the oldest record of the inbox to the connection.
+// receiveNext receives the oldest record in the inbox.
 func (e *testEnd) receiveNext() {
 	if len(e.inbox) == 0 {
 		return
@@ -113,7 +113,7 @@ func (e *testEnd) receive(r testRecord) {
 	e.obey()
 }
 
-// obey does what the events say, as a driver does.
+// obey executes the events, as a driver does.
 func (e *testEnd) obey() {
 	for {
 		kind := ""
@@ -198,7 +198,7 @@ var eventNames = map[EventKind]string{
 	EventRenegotiationRefused: "RenegotiationRefused",
 }
 
-// describe reports what a queued record is before it is protected.
+// describe describes a queued record before it is protected.
 func describe(a action) string {
 	switch {
 	case a.then != nil || a.kind != EventSend:

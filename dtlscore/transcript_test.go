@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// header12 and header13 are what is hashed before a body.
+// header12 and header13 return what is hashed before a body.
 func header12(typ byte, seq byte, n int) []byte {
 	return []byte{typ, 0, byte(n >> 8), byte(n), 0, seq, 0, 0, 0, 0, byte(n >> 8), byte(n)}
 }
@@ -54,8 +54,7 @@ func TestTranscript(t *testing.T) { // attack F11
 	}
 }
 
-// The first ClientHello and the HelloVerifyRequest do not count. RFC 6347, Section 4.2.1; attack
-// E8.
+// E8: the first ClientHello and the HelloVerifyRequest are not hashed. RFC 6347, Section 4.2.1.
 func TestTranscriptRestart(t *testing.T) {
 	a, b := newTranscript(), newTranscript()
 	a.add(typeClientHello, 0, []byte("first"))
@@ -84,7 +83,7 @@ func TestTranscriptRetry(t *testing.T) {
 		t.Errorf("%x, not %x", tr.sum(), want)
 	}
 
-	// The binder of the second ClientHello covers both, and changes nothing.
+	// The binder of the second ClientHello covers both, and does not change the transcript.
 	m := append(header12(1, 1, 10), "0123456789"...)
 	want := sha512.Sum384(append(append(whole, header13(1, 10)...), "0123456"...))
 	before := tr.sum()
@@ -94,7 +93,7 @@ func TestTranscriptRetry(t *testing.T) {
 	}
 }
 
-// The binder of a first ClientHello is made before there is a hash.
+// The binder of a first ClientHello is computed before a hash is chosen.
 func TestTranscriptFirstBinder(t *testing.T) { // RFC 8446, Section 4.2.11
 	m := append(header12(1, 0, 10), "0123456789"...)
 	want := sha256.Sum256(append(header13(1, 10), "0123456"...))
@@ -103,6 +102,6 @@ func TestTranscriptFirstBinder(t *testing.T) { // RFC 8446, Section 4.2.11
 	}
 }
 
-// restart forgets everything, since the first ClientHello and a
-// HelloVerifyRequest do not count. RFC 6347, Section 4.2.6.
+// restart starts again: the first ClientHello and a HelloVerifyRequest are not hashed. RFC 6347,
+// Section 4.2.6.
 func (t *transcript) restart() { *t = *newTranscript() }

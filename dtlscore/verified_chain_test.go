@@ -15,15 +15,15 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
-// authority makes a CA with a key of any kind, of itself or of an issuer.
+// authority returns a CA with a key of any type, self-signed or issued by another CA.
 func authority(name string, key crypto.Signer, issuer *testAuthority) *testAuthority {
 	return &testAuthority{newTestCertificate(key, issuer, func(c *x509.Certificate) {
 		c.Subject.CommonName, c.IsCA, c.KeyUsage = name, true, x509.KeyUsageCertSign
 	}), key}
 }
 
-// shows has one end show a certificate to the other, which trusts roots, in a handshake that is run
-// to its end. What the other end says is returned.
+// shows makes a handshake in which one end presents a certificate to the other, which trusts roots.
+// It returns the other end's error.
 func shows(t *testing.T, v testVersion, fromServer bool, roots *x509.CertPool, cert tls.Certificate,
 	change func(client, server *Config)) *testEnd {
 	t.Helper()
@@ -48,7 +48,7 @@ func shows(t *testing.T, v testVersion, fromServer bool, roots *x509.CertPool, c
 	return p.server
 }
 
-// Keys are judged in the verified chain, its anchor included, at both ends.
+// B4: the keys of the verified chain, including its trust anchor, are checked on both sides.
 func TestAttackB4WeakKeyInVerifiedChain(t *testing.T) {
 	t.Setenv("GODEBUG", "rsa1024min=0")
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
@@ -59,7 +59,7 @@ func TestAttackB4WeakKeyInVerifiedChain(t *testing.T) {
 		middle := authority("weak intermediate", weak, testCerts().ca)
 		byMiddle := middle.issue(key, nil)
 		byMiddle.Certificate = append(byMiddle.Certificate, middle.cert.Raw)
-		alsoTrusted := testCerts().ca.pool() // the intermediate as another anchor does not help it
+		alsoTrusted := testCerts().ca.pool() // trusting the intermediate as well does not help
 		alsoTrusted.AddCert(middle.cert)
 		for _, tt := range []struct {
 			name  string
@@ -83,7 +83,7 @@ func TestAttackB4WeakKeyInVerifiedChain(t *testing.T) {
 	}
 }
 
-// A chain with strong keys is enough where a weak one leads to another anchor, and only it is
+// A chain with strong keys is enough if another chain has a weak one, and only the strong chain is
 // reported.
 func TestStrongChainBesideWeakOne(t *testing.T) {
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
@@ -106,7 +106,7 @@ func TestStrongChainBesideWeakOne(t *testing.T) {
 	}
 }
 
-// Certificates that are sent along and not needed do not end a connection, whatever keys they have.
+// Certificates that are sent but not needed do not end a connection, whatever keys they have.
 func TestUnneededCertificates(t *testing.T) {
 	t.Setenv("GODEBUG", "rsa1024min=0")
 	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
@@ -133,7 +133,7 @@ func TestUnneededCertificates(t *testing.T) {
 	}
 }
 
-// Where nothing is verified, the key that signs the handshake is judged all the same.
+// Where nothing is verified, the key that signs the handshake is checked nevertheless.
 func TestWeakKeyOfUnverifiedPeer(t *testing.T) {
 	t.Setenv("GODEBUG", "rsa1024min=0")
 	cert := testCerts().ca.issue(must(rsa.GenerateKey(rand.Reader, 1024)), nil)
@@ -147,7 +147,7 @@ func TestWeakKeyOfUnverifiedPeer(t *testing.T) {
 	}
 }
 
-// A server that lets clients in without a certificate has VerifyPeerCertificate judge that too.
+// A2: a server that admits clients without a certificate calls VerifyPeerCertificate for them too.
 func TestAttackA2NobodyForVerifyPeerCertificate(t *testing.T) {
 	refused := errors.New("not the one that I know")
 	for _, v := range eachVersion {
@@ -185,8 +185,7 @@ func TestAttackA2NobodyForVerifyPeerCertificate(t *testing.T) {
 	}
 }
 
-// A messageSigner is a key that signs whole messages and nothing else, as one of a key management
-// service does.
+// A messageSigner is a key that signs whole messages only, as in a key management service.
 type messageSigner struct {
 	crypto.Signer
 	signed *int
@@ -223,7 +222,7 @@ func TestMessageSigner(t *testing.T) {
 	}
 }
 
-// Certificates with keys on P-521, at both ends, and the group in the key exchange.
+// P-521 in certificates of both ends and in the key exchange.
 func TestP521(t *testing.T) {
 	cert := testCerts().ca.issue(must(ecdsa.GenerateKey(elliptic.P521(), rand.Reader)), nil)
 	for _, v := range eachVersion {

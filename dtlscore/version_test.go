@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestServerVersionWithoutExtension is about clients that have only
-// legacy_version to say what they can do: RFC 5246, Appendix E.1.
+// TestServerVersionWithoutExtension tests clients that announce their versions in legacy_version
+// only: RFC 5246, Appendix E.1.
 func TestServerVersionWithoutExtension(t *testing.T) {
 	for _, tt := range []struct {
 		legacy uint16
@@ -14,9 +14,9 @@ func TestServerVersionWithoutExtension(t *testing.T) {
 	}{
 		{versionDTLS10, 0}, {0xfefe, 0}, {0xffff, 0}, // lower
 		{VersionDTLS12, VersionDTLS12},
-		{VersionDTLS13, VersionDTLS12},                   // it must not be negotiated in this way
+		{VersionDTLS13, VersionDTLS12},                   // must not be negotiated in this way
 		{0xfe00, VersionDTLS12}, {0xfdff, VersionDTLS12}, // higher
-		{0x0303, 0}, {0, 0}, // not of DTLS
+		{0x0303, 0}, {0, 0}, // of TLS
 	} {
 		c := &Conn{config: testServerConfig(tls.NoClientCert)}
 		got, err := c.serverVersion(&clientHello{version: tt.legacy})

@@ -23,9 +23,9 @@ func wolfSSLRecords(t *testing.T, conversation string) (records [][]byte) {
 	return records
 }
 
-// What wolfSSL sends is answered: its extensions change places after a
-// HelloRetryRequest (RFC 8446, Section 4.2), and its ClientHello of version 1.2
-// does not have RFC 5746.
+// The server accepts the hello messages of wolfSSL, which changes the order of its extensions after
+// a HelloRetryRequest (RFC 8446, Section 4.2), and does not send renegotiation_info (RFC 5746) in
+// DTLS 1.2.
 func TestWolfSSLHellos(t *testing.T) {
 	server := testServerConfig13(tls.NoClientCert)
 	server.CurvePreferences = []tls.CurveID{tls.X25519}

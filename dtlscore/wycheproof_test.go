@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// A wycheproofCase is a case of the files in testdata/wycheproof, of any kind.
+// A wycheproofCase is a case of any kind of file in testdata/wycheproof.
 type wycheproofCase struct {
 	TcID            int
 	Comment, Result string
@@ -75,7 +75,7 @@ func TestWycheproofAEAD(t *testing.T) {
 	wycheproof(t, "chacha20_poly1305", check(func([]byte) aeadKind { return aeadChaCha20Poly1305 }))
 }
 
-// Signatures with r or s zero, or too large, are among them. A10
+// A10: these include signatures in which r or s is zero or too large.
 func TestWycheproofSignatures(t *testing.T) {
 	check := func(scheme tls.SignatureScheme, version uint16) wycheproofCheck {
 		return func(t *testing.T, g wycheproofGroup, c wycheproofCase) {
@@ -86,7 +86,7 @@ func TestWycheproofSignatures(t *testing.T) {
 			err = verifySignature(public, scheme, []tls.SignatureScheme{scheme}, version, unhex(t, c.Msg),
 				unhex(t, c.Sig))
 			if c.Result == "acceptable" {
-				return // PKCS #1 without NULL in the parameters, which either way is no harm
+				return // PKCS #1 without NULL in the parameters, which does no harm
 			}
 			if valid := c.Result == "valid"; valid != (err == nil) ||
 				err != nil && alertOf(err) != AlertDecryptError {
@@ -127,7 +127,7 @@ func TestWycheproofECDH(t *testing.T) { // attack F4
 	wycheproof(t, "x25519", check(tls.X25519))
 }
 
-// leftPadded makes a number of n bytes, as the files do not.
+// leftPadded pads a number to n bytes, which the files do not do.
 func leftPadded(b []byte, n int) []byte {
 	b = bytes.TrimLeft(b, "\x00")
 	return append(make([]byte, n-len(b)), b...)
