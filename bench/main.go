@@ -1,21 +1,22 @@
-// Command bench measures. “make bench” calls it: see the script run.
+// Command bench runs the measurements. "make bench" calls it through the script run.
 //
 //	bench core FILE                 what needs no SCTP
-//	bench association FILE          over associations of the kernel, as root of one that has SCTP
-//	bench idle FILE                 the same: what associations cost that nobody uses
-//	bench tunnel FILE               the same: what two sctp-tunnels cost
-//	bench profile FILE              the same: what is done while package profile counts
-//	bench peer OPTION...            one end of an association; the above call it
-//	bench report DOCS FILE...       makes of results the charts and tables of DOCS; what was not
+//	bench association FILE          associations of the kernel; requires root and SCTP
+//	bench idle FILE                 the same: the cost of idle associations
+//	bench tunnel FILE               the same: the cost of two sctp-tunnels
+//	bench profile FILE              the same: the work that package profile counts
+//	bench peer OPTION...            one end of an association; used by the above
+//	bench report DOCS FILE...       writes results to the charts and tables of DOCS; what was not
 //	                                measured stays as it is
-//	bench draw DOCS PROFILE         makes of a profile drawings and tables
+//	bench draw DOCS PROFILE         writes drawings and tables of a profile
 //	bench load FOLDER DOCUMENT CHART
-//	                                puts what the tests of load left in FOLDER into DOCUMENT, and
+//	                                inserts the results of load tests in FOLDER into DOCUMENT, and
 //	                                draws the soak
-//	bench baseline BASELINE FILE... keeps the ratios of runs
-//	bench check BASELINE FILE...    fails if one is worse than that in each of the runs
+//	bench baseline BASELINE FILE... stores the ratios of runs
+//	bench check BASELINE FILE...    fails if a ratio is worse than the baseline in each of the runs
 //
-// In a machine that counts instructions (environment: COUNTING) a nanosecond is one of them.
+// If the environment variable COUNTING is set, the machine's clock counts instructions, one per
+// nanosecond.
 package main
 
 import (
@@ -96,7 +97,7 @@ func processor() string {
 	return runtime.GOARCH
 }
 
-// kernel returns the version of the running kernel, and which kind of machine it says it has.
+// kernel returns the version of the running kernel and the type of machine that it reports.
 func kernel() (string, error) {
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {
@@ -106,10 +107,10 @@ func kernel() (string, error) {
 		nil
 }
 
-// commit is that of which this program was built: the script run says so.
+// commit is the commit that this program was built from, set by the script run.
 var commit string
 
-// hashes returns how the kernel computes SHA-1 and SHA-256, if it tells.
+// hashes returns how the kernel computes SHA-1 and SHA-256, if it reports that.
 func hashes() string {
 	text, _ := os.ReadFile("/proc/crypto")
 	best := map[string]int{}
@@ -128,7 +129,7 @@ func hashes() string {
 	return strings.Trim(drivers["sha1"]+", "+drivers["sha256"], ", ")
 }
 
-// newNetwork returns a network whose peers are this program, and cpeer unless that is empty.
+// newNetwork returns a network whose peers are this program, and cpeer if that is not empty.
 func newNetwork(cpeer string) (*association.Network, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -258,7 +259,7 @@ func runPeer(args []string) error {
 	return peer.Client(&o, os.Stdin, os.Stdout)
 }
 
-// read returns the results of files.
+// read reads the results in files.
 func read(files []string) ([]*measure.Report, error) {
 	var runs []*measure.Report
 	for _, file := range files {
@@ -271,7 +272,7 @@ func read(files []string) ([]*measure.Report, error) {
 	return runs, nil
 }
 
-// Of the folder that holds the documents: where drawings are, and what has places for tables.
+// drawings returns the folder of the drawings in the folder of the documents.
 func drawings(docs string) string { return filepath.Join(docs, "bench") }
 func documents(docs string) []string {
 	return []string{filepath.Join(docs, "performance.md"), filepath.Join(docs, "bench", "tables.md")}
@@ -306,7 +307,7 @@ func runDraw(args []string) error {
 		words := association.ProfileWords(p.Name)
 		heads = append(heads, words)
 		if strings.HasSuffix(p.Name, "auth") {
-			continue // there to compare with
+			continue // for comparison only
 		}
 		file := filepath.Join(drawings(args[0]), p.Name+".svg")
 		if err := os.WriteFile(file, all[i].Draw(words), 0o644); err != nil {

@@ -1,6 +1,6 @@
-// Package association measures what goes over an association of the kernel, between two
-// processes in two network namespaces with a cable of MTU 1500 between them: DTLS with
-// package sctpdtls and with OpenSSL, and bare SCTP, with AUTH and without.
+// Package association measures associations of the Linux kernel between two processes, in two
+// network namespaces that are connected by a cable with an MTU of 1500: DTLS with package sctpdtls
+// and with OpenSSL, and plain SCTP with and without SCTP-AUTH.
 package association
 
 import (
@@ -13,51 +13,51 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/bench/measure"
 )
 
-// Sizes are those of the messages.
+// Sizes are the sizes of messages in bytes.
 var Sizes = []int{64, 256, 1024, 4096, 16384}
 
-// A Program is one that is compared with others: both ends of it.
+// A Program is one of the programs to compare: the implementation of both ends.
 type Program struct {
 	Name      string
-	C         bool   // it is cpeer
-	Kind      string // the rest is what the peer is told
+	C         bool   // implemented by cpeer
+	Kind      string // this and the following are options of the peer
 	HMAC      int
 	SACKDelay int
 	Version   string
-	Batch     int  // messages that are sent together
-	Resume    bool // sessions, in handshakes
+	Batch     int  // messages sent together
+	Resume    bool // resume sessions in handshakes
 }
 
-// The identifiers of HMACs: RFC 4895, Section 3.3.
+// HMAC identifiers. See RFC 4895, Section 3.3.
 const (
 	hmacSHA1   = 1
 	hmacSHA256 = 3
 )
 
-// sha256 returns p with another HMAC.
+// sha256 returns p with SHA-256 as the HMAC.
 func (p Program) sha256() Program {
 	p.Name += " SHA-256"
 	p.HMAC = hmacSHA256
 	return p
 }
 
-// batched returns p as it sends several messages together.
+// batched returns p with several messages sent together.
 func (p Program) batched() Program {
 	p.Name += " batch"
 	p.Batch = 32
 	return p
 }
 
-// resumed returns p as it resumes sessions.
+// resumed returns p with resumed sessions.
 func (p Program) resumed() Program {
 	p.Name += " resumed"
 	p.Resume = true
 	return p
 }
 
-// The programs, under the names that they have in results. As OpenSSL does, all authenticate by
-// SHA-1 unless the name says otherwise, and acknowledge as they do by default. Those that are
-// compared take turns close together.
+// The programs, with their names in results. Like OpenSSL, all use SHA-1 unless the name says
+// otherwise, and acknowledge with default settings. Programs that are compared take turns shortly
+// after each other.
 var (
 	dtls     = Program{Name: "dtls1.2", Kind: "dtls", HMAC: hmacSHA1, SACKDelay: -1, Version: "1.2"}
 	dtls13   = Program{Name: "dtls1.3", Kind: "dtls", HMAC: hmacSHA1, SACKDelay: -1, Version: "1.3"}
@@ -74,21 +74,21 @@ var (
 	inHandshakes = []Program{dtls, dtls13, dtls.resumed(), dtls13.resumed(), openssl0, authGo, openssl}
 )
 
-// CheckedSizes are those of the messages of the part “check”.
+// CheckedSizes are the sizes of messages of the part "check".
 var CheckedSizes = []int{64, 1024, 16384}
 
-// A shape is how many associations and streams carry messages, and what is done.
+// A shape is a number of associations and streams, and what is measured with them.
 type shape struct {
 	part                  string // its name
 	associations, streams int
 	kinds                 []string
 	sizes                 []int
 	programs              []Program
-	turns                 int // how many times as long as others
-	rounds                int // at most
+	turns                 int // factor of a turn's length
+	rounds                int // maximum
 }
 
-// Many associations have many messages under way with a window of 1 already, and need longer for
+// Many associations have many messages in flight even with a window of 1, and need more time for
 // the same number of messages each.
 var shapes = []shape{
 	{"check", 1, 1, []string{"discard", "echo1"}, CheckedSizes, checked, 1, 9},
@@ -99,8 +99,8 @@ var shapes = []shape{
 		dtls13, openssl.sha256(), dtls.sha256(), dtls13.sha256()}, 20, 1},
 }
 
-// Parts are the names of what Run can measure: handshakes, ASSOCIATIONSxSTREAMS, and check, which
-// is a little of 1x1.
+// Parts returns the names of what Run can measure: handshakes, ASSOCIATIONSxSTREAMS, and check,
+// which is a part of 1x1.
 func Parts() []string {
 	parts := []string{"handshakes"}
 	for _, s := range shapes {
@@ -109,9 +109,9 @@ func Parts() []string {
 	return parts
 }
 
-// Run holds the contests of the parts, with at most so many rounds; d is the time of a turn. Only
-// programs take part of which wanted says so, those in C only if n has them. It calls save when
-// there is something new.
+// Run runs the contests of the parts, with at most the given number of rounds and turns of length
+// d. Only programs for which wanted returns true take part, and those in C only if n has them. Run
+// calls save when there are new results.
 func Run(r *measure.Report, n *Network, parts []string, wanted func(program string) bool,
 	d time.Duration, rounds int, save func() error) error {
 	var failed []error
@@ -128,7 +128,7 @@ func Run(r *measure.Report, n *Network, parts []string, wanted func(program stri
 	return errors.Join(failed...)
 }
 
-// Try runs a little of all for a short time, to show that it works.
+// Try runs a little of everything for a short time, to show that it works.
 func Try(r *measure.Report, n *Network, d time.Duration) error {
 	little := shape{"", 1, 2, []string{"discard", "echo1", "echo32"}, []int{64, 16384},
 		[]Program{dtls, dtls.batched(), authGo, authGo.batched()}, 1, 1}
@@ -170,12 +170,12 @@ func (s shape) run(r *measure.Report, n *Network, d time.Duration, rounds int) e
 				s.associations, s.streams)}
 			for _, p := range able {
 				if p.Batch > 0 && kind != "discard" {
-					continue // an echo answers one by one
+					continue // an echo sends messages one at a time
 				}
 				run := func(d time.Duration) (measure.Sample, error) {
 					c := clients[p.peer()]
 					rate, err := c.turn(p.command(kind, size), d)
-					if err != nil && connect(p) == nil { // a new one for the next contest
+					if err != nil && connect(p) == nil { // reconnect for the next contest
 						c.end()
 					}
 					return measure.Sample{"messages/s": rate}, err
@@ -190,13 +190,14 @@ func (s shape) run(r *measure.Report, n *Network, d time.Duration, rounds int) e
 	return errors.Join(failed...)
 }
 
-// peer returns p without what no peer needs to know: programs that differ in it share one.
+// peer returns p without what a peer does not need to know: programs that differ only in that share
+// a peer.
 func (p Program) peer() Program {
 	p.Name, p.Batch = "", 0
 	return p
 }
 
-// command returns what a client of p is told, but for the time.
+// command returns a command for a client of p, without its time.
 func (p Program) command(kind string, size int) string {
 	window, echo := strings.CutPrefix(kind, "echo")
 	switch {
@@ -208,18 +209,18 @@ func (p Program) command(kind string, size int) string {
 	return fmt.Sprintf("discard %d", size)
 }
 
-// HandshakeFigures are what a peer tells of handshakes: how many, and how long each took.
+// HandshakeFigures are the figures that a peer reports about handshakes.
 var HandshakeFigures = []string{"connections/s", "ms, median", "ms, 99 %"}
 
-// manyHandshakes are those of a program's only turn. In Go single ones differ by a fifth, by what
-// the garbage collector has left and by how often the scheduler's monitor wakes; so many together,
-// beginning with a collection, do by a hundredth. Each of those in C is as the last.
+// The number of handshakes in a program's only turn. In Go, single handshakes vary by a fifth,
+// depending on what the garbage collector has left and how often the scheduler's monitor wakes up.
+// This many, starting with a collection, vary by a hundredth. Handshakes in C do not vary.
 const (
 	manyHandshakes = 96
 	inC            = 16
 )
 
-// handshakes are made one after another, so many full ones by programs in Go.
+// handshakes measures successive handshakes; number applies to full ones in Go.
 func handshakes(r *measure.Report, n *Network, number int) error {
 	contest := measure.Contest{Name: "handshakes"}
 	var failed []error
@@ -234,7 +235,7 @@ func handshakes(r *measure.Report, n *Network, number int) error {
 		switch {
 		case p.C:
 			mine = min(number, inC)
-		case p.Resume: // shorter
+		case p.Resume: // they are shorter
 			mine = 2 * number
 		}
 		run := func(time.Duration) (measure.Sample, error) {

@@ -14,22 +14,22 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/bench/measure"
 )
 
-// idling are the programs of Idle. Resumed handshakes, which are short, reach numbers for which an
-// emulated machine needs half an hour of full ones.
+// idling are the programs of Idle. Resumed handshakes are short: they reach numbers of associations
+// for which full ones would take half an hour on an emulated machine.
 var idling = []Program{authGo, dtls, dtls13, dtls.resumed()}
 
-// IdleFigures are what Idle measures; the last only where instructions are counted.
+// IdleFigures are the figures of Idle; the last one exists only where instructions are counted.
 var IdleFigures = []string{"associations/s", "KiB of the process each",
 	"KiB of the kernel for both ends each", "instructions a second each"}
 
-// Idle measures what associations of a program cost that nobody uses, when there are 10, 100 and so
-// on, up to most of them. There is one turn of each; the contests are named after the numbers.
+// Idle measures the cost of idle associations of a program: of 10, 100 and so on, up to most. Each
+// number has a contest of that name with one turn.
 func Idle(r *measure.Report, n *Network, program string, most int, counting bool) error {
 	at := slices.IndexFunc(idling, func(p Program) bool { return p.Name == program })
 	if at < 0 {
 		return fmt.Errorf("idle associations of %q are not measured", program)
 	}
-	// Each association is a descriptor.
+	// Each association needs a file descriptor.
 	limit := unix.Rlimit{Cur: 1 << 16, Max: 1 << 16}
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return fmt.Errorf("setrlimit: %w", err)
@@ -42,7 +42,7 @@ func Idle(r *measure.Report, n *Network, program string, most int, counting bool
 
 func idle(r *measure.Report, n *Network, p Program, most int, counting bool) error {
 	n.port++
-	// Buffers as they are by default.
+	// The default sizes of buffers.
 	server, err := start("server", append(n.command(p, "server", n.port, 0, 10, 0), "-hold"))
 	if err != nil {
 		return err
@@ -59,10 +59,10 @@ func idle(r *measure.Report, n *Network, p Program, most int, counting bool) err
 		}
 		return v
 	}
-	// What the first ones need is no part of what one needs.
+	// Exclude what only the first associations allocate.
 	const first = 2
 	ask(client, fmt.Sprintf("grow %d", first))
-	// Memory of the process and of the kernel, and instructions a second.
+	// The memory of the process and of the kernel, and instructions per second.
 	measured := func() (now [3]float64) {
 		now[0] = ask(server, "memory")
 		ask(client, "memory")
@@ -73,7 +73,7 @@ func idle(r *measure.Report, n *Network, p Program, most int, counting bool) err
 		return now
 	}
 	before := measured()
-	const few = 10 // too few to stand out from what else goes on
+	const few = 10 // too few for a measurement
 	for count := few; count <= most && err == nil; count *= 10 {
 		fmt.Fprintf(n.progress, "idle, %s: %d associations\n", p.Name, count)
 		contest := fmt.Sprintf("idle/%d associations", count)
@@ -92,7 +92,7 @@ func idle(r *measure.Report, n *Network, p Program, most int, counting bool) err
 	return err
 }
 
-// kernelMemory returns how many bytes of memory the kernel needs for itself.
+// kernelMemory returns the number of bytes that the kernel itself uses.
 func kernelMemory() float64 {
 	kib := make(map[string]float64)
 	readLines("/proc/meminfo", func(line string) {
@@ -105,14 +105,14 @@ func kernelMemory() float64 {
 		kib["Buffers"] - kib["PageTables"])
 }
 
-// watched is how long associations are watched: in that time both ends of each send some eight
-// heartbeats, and Go's runtime collects garbage twice, as it does where nobody makes any.
+// watched is how long idle associations are measured. In that time both ends of each send about
+// eight heartbeats, and Go's runtime collects garbage twice, as it does without allocations.
 const watched = 4 * time.Minute
 
-// busy returns for how many nanoseconds of each second, in the time d, the processor is not idle.
-// Where instructions are counted, that is how many of them there are.
+// busy returns for how many nanoseconds per second the processor is busy, measured for d. Where
+// instructions are counted, that is their number.
 func busy(d time.Duration) (float64, error) {
-	time.Sleep(d / 4) // what has just been done leads to more: acknowledgements, other heartbeats
+	time.Sleep(d / 4) // wait for acknowledgements and other effects
 	begin, err := idleNanoseconds()
 	if err != nil {
 		return 0, err
@@ -135,7 +135,7 @@ func idleNanoseconds() (ns float64, err error) {
 	return ns, err
 }
 
-// readLines calls f with each line of a file, if there is one.
+// readLines calls f with each line of a file, if it exists.
 func readLines(file string, f func(line string)) {
 	r, err := os.Open(file)
 	if err != nil {

@@ -16,23 +16,23 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/bench/certs"
 )
 
-// A Network is two hosts, and the servers that run on one of them.
+// A Network is two hosts, and the servers on one of them.
 //
 //	client 10.0.0.1 eth0 ──── eth0 10.0.0.2 server
 type Network struct {
-	self     []string // the command that is a peer in Go
-	cpeer    string   // that in C, or ""
-	folder   string   // of the certificates
+	self     []string // the command line of a peer in Go
+	cpeer    string   // the program of a peer in C, or ""
+	folder   string   // with the certificates
 	progress io.Writer
 	servers  map[string]*process
 	port     int
 }
 
-// buffer is the size of the sockets' buffers. With the kernel's own, floods of small messages come
-// to a halt now and then, until a timer has run out.
+// buffer is the size of socket buffers. With the kernel's default, floods of small messages
+// sometimes stall until a timer expires.
 const buffer = 4 << 20
 
-// NewNetwork makes a network. The caller must be root of a kernel with SCTP.
+// NewNetwork creates a network. It requires root and a kernel with SCTP.
 func NewNetwork(self []string, cpeer string, progress io.Writer) (*Network, error) {
 	folder, err := os.MkdirTemp("", "bench")
 	if err != nil {
@@ -43,7 +43,7 @@ func NewNetwork(self []string, cpeer string, progress io.Writer) (*Network, erro
 	if err := certs.New().Write(folder); err != nil {
 		return nil, err
 	}
-	// Not sh: that of busybox would take its own ip.
+	// Not sh: busybox's sh would run its own ip.
 	for _, command := range []string{
 		"ip netns add client",
 		"ip netns add server",
@@ -54,12 +54,12 @@ func NewNetwork(self []string, cpeer string, progress io.Writer) (*Network, erro
 		"ip -n server link set eth0 up",
 		"ip -n client link set lo up",
 		"ip -n server link set lo up",
-		// OpenSSL does not switch SCTP-AUTH on by itself.
+		// OpenSSL does not enable SCTP-AUTH itself.
 		"ip netns exec client sh -c 'echo 1 >/proc/sys/net/sctp/auth_enable'",
 		"ip netns exec server sh -c 'echo 1 >/proc/sys/net/sctp/auth_enable'",
 		fmt.Sprintf("echo %d >/proc/sys/net/core/rmem_max", buffer),
 		fmt.Sprintf("echo %d >/proc/sys/net/core/wmem_max", buffer),
-		// Many associations fill the queue of a processor, and what is dropped costs them a timeout.
+		// Many associations fill a processor's queue, and each dropped packet costs a timeout.
 		"echo 100000 >/proc/sys/net/core/netdev_max_backlog",
 		"echo '20000 65000' >/proc/sys/net/ipv4/ip_local_port_range",
 	} {
@@ -70,7 +70,7 @@ func NewNetwork(self []string, cpeer string, progress io.Writer) (*Network, erro
 	return n, nil
 }
 
-// Close ends the servers and takes the network down.
+// Close stops the servers and removes the network.
 func (n *Network) Close() error {
 	for _, s := range n.servers {
 		s.end()
@@ -82,7 +82,7 @@ func (n *Network) Close() error {
 	)
 }
 
-// able returns the programs that there are.
+// able returns the programs that can run.
 func (n *Network) able(programs []Program) []Program {
 	return slices.DeleteFunc(slices.Clone(programs),
 		func(p Program) bool { return p.C && n.cpeer == "" })
@@ -104,11 +104,11 @@ func (n *Network) command(p Program, role string, port, associations, streams,
 		fmt.Sprintf("-resume=%v", p.Resume))
 }
 
-// client starts a client, and a server for its kind of program if there is none yet.
+// client starts a client, and a server for its program if there is none.
 func (n *Network) client(p Program, associations, streams int) (*process, error) {
 	size := buffer
 	if associations > 1 {
-		size /= 8 // all of them have to fit into the memory that SCTP may have
+		size /= 8 // all of them must fit into SCTP's memory limit
 	}
 	key := fmt.Sprint(p.peer(), size, streams)
 	s := n.servers[key]
@@ -131,17 +131,17 @@ func (n *Network) client(p Program, associations, streams int) (*process, error)
 	return c, nil
 }
 
-// A process is a peer that takes commands.
+// A process is a peer that reads commands.
 type process struct {
 	cmd  *exec.Cmd
 	in   io.WriteCloser
 	out  *bufio.Reader
 	port int
 
-	collecting []*process // of a client in Go: both ends
+	collecting []*process // both ends, of a client in Go
 }
 
-// start starts a peer on a host and waits until it is ready.
+// start starts a peer on a host, and waits until it is ready.
 func start(host string, command []string) (*process, error) {
 	cmd := exec.Command("ip", append([]string{"netns", "exec", host}, command...)...)
 	cmd.Stderr = os.Stderr
@@ -168,7 +168,7 @@ func start(host string, command []string) (*process, error) {
 	return p, nil
 }
 
-// answerTime is how long a peer may take to answer, lest a measurement hangs.
+// answerTime is how long a peer may take to answer before the measurement fails.
 const answerTime = 5 * time.Minute
 
 func (p *process) line() (string, error) {
@@ -178,7 +178,7 @@ func (p *process) line() (string, error) {
 	return strings.TrimSpace(line), err
 }
 
-// ask gives a command and returns the answer, which is a number.
+// ask sends a command and returns the answer, a number.
 func (p *process) ask(command string) (float64, error) {
 	numbers, err := p.askAll(command, 1)
 	if err != nil {
@@ -187,7 +187,7 @@ func (p *process) ask(command string) (float64, error) {
 	return numbers[0], nil
 }
 
-// askAll gives a command and returns the answer, which is n numbers.
+// askAll sends a command and returns the answer, n numbers.
 func (p *process) askAll(command string, n int) ([]float64, error) {
 	if _, err := fmt.Fprintln(p.in, command); err != nil {
 		return nil, err
@@ -209,7 +209,8 @@ func (p *process) askAll(command string, n int) ([]float64, error) {
 	return numbers, nil
 }
 
-// collect has both ends collect garbage, which else falls into one turn and not into another.
+// collect makes both ends collect garbage, so that a collection does not affect only some of the
+// turns.
 func (p *process) collect() error {
 	for _, end := range p.collecting {
 		if _, err := end.ask("memory"); err != nil {
@@ -219,8 +220,8 @@ func (p *process) collect() error {
 	return nil
 }
 
-// turn has a client carry messages for d, and returns how many a second: after what other turns
-// left has been collected, and when the path and both programs are warm.
+// turn makes a client send messages for d, and returns the number per second. First it collects
+// garbage of earlier turns, and warms up the path and both programs.
 func (p *process) turn(command string, d time.Duration) (rate float64, err error) {
 	if err := p.collect(); err != nil {
 		return 0, err
@@ -233,7 +234,7 @@ func (p *process) turn(command string, d time.Duration) (rate float64, err error
 	return rate, nil
 }
 
-// handshakes has a client make so many, after some that touch the memory that others use again.
+// handshakes makes a client perform handshakes, after some to warm up its memory.
 func (p *process) handshakes(number int) (v []float64, err error) {
 	for _, number := range []int{(number + 7) / 8, number} {
 		if err := p.collect(); err != nil {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// profiles are what is profiled, in this order, each under a name that is a file's.
+// profiles are the profiles to record, in this order, each with the name of its file.
 var profiles = []struct {
 	name, words string
 	program     Program
@@ -20,7 +20,7 @@ var profiles = []struct {
 	{"handshake13", "handshake, DTLS 1.3", dtls13, "handshakes 64"},
 }
 
-// ProfileWords says what a profile is of.
+// ProfileWords describes a profile.
 func ProfileWords(name string) string {
 	for _, p := range profiles {
 		if p.name == name {
@@ -30,8 +30,8 @@ func ProfileWords(name string) string {
 	return name
 }
 
-// Profile has programs do what is profiled, where what runs this machine counts it: see package
-// profile. It writes a line for each: its name, and how many messages or handshakes there were.
+// Profile runs what is profiled, while the machine counts instructions: see package profile. For
+// each profile it writes a line with its name and the number of messages or handshakes.
 func Profile(n *Network, w io.Writer) error {
 	for _, p := range profiles {
 		associations, warm := 1, p.command

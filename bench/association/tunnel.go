@@ -15,9 +15,9 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/bench/measure"
 )
 
-// The contestants of Tunnel: a hop of each kind alone, and all three in a row. The hops with DTLS
-// have the hash and version that two tunnels agree on. Those with SCTP-AUTH alone tell what the
-// hash makes out: emulated processors have no instructions for SHA-256.
+// The contestants of Tunnel: each kind of hop alone, and all three in a row. The hops with DTLS use
+// the hash and the version that two tunnels negotiate. Those with SCTP-AUTH alone show the cost of
+// the hash: emulated processors have no instructions for SHA-256.
 var (
 	plainHop = Program{Name: "plain SCTP", Kind: "plain", SACKDelay: -1}
 	authHop  = Program{Name: "SCTP-AUTH, SHA-1", Kind: "auth", HMAC: hmacSHA1, SACKDelay: -1}
@@ -28,11 +28,11 @@ var (
 	tunnelled = Program{Name: "through two tunnels", Kind: "plain", SACKDelay: -1}
 )
 
-// tunnelSize is that of the messages.
+// tunnelSize is the size of messages in bytes.
 const tunnelSize = 200
 
-// Tunnel measures what two sctp-tunnels cost, beside their three hops alone: plain SCTP on the
-// loopback interface of a host, twice, and DTLS between the two.
+// Tunnel compares two sctp-tunnels with their three hops alone: plain SCTP over the loopback
+// interface of a host, twice, and DTLS between the two.
 //
 //	client ── lo ── sctp-tunnel ══ eth0 ══ sctp-tunnel ── lo ── server
 func Tunnel(r *measure.Report, n *Network, tunnel string, d time.Duration, rounds int) error {
@@ -59,7 +59,7 @@ func Tunnel(r *measure.Report, n *Network, tunnel string, d time.Duration, round
 		contest := measure.Contest{Name: "tunnel/" + kind}
 		for _, p := range []Program{plainHop, authHop, auth256, dtlsHop, dtlsHops, tunnelled} {
 			if p.Batch > 1 && kind != "discard" {
-				continue // an echo answers one by one
+				continue // an echo sends messages one at a time
 			}
 			contest.Contestants = append(contest.Contestants, measure.Contestant{Name: p.Name,
 				Run: func(d time.Duration) (measure.Sample, error) {
@@ -77,9 +77,9 @@ func Tunnel(r *measure.Report, n *Network, tunnel string, d time.Duration, round
 	return errors.Join(failed...)
 }
 
-// TunnelLoad has many associations carry messages in six steps, each as many as rate makes in the
-// time d: so many a second together, or fewer if this machine cannot. It measures what memory the
-// two tunnels have after each.
+// TunnelLoad sends messages over many associations in six steps. In each step all of them together
+// send rate messages per second for d, or fewer if the machine is too slow. After each step it
+// measures the memory of both tunnels.
 func TunnelLoad(
 	r *measure.Report, n *Network, tunnel string, associations, rate int, d time.Duration,
 ) error {
@@ -104,7 +104,7 @@ func TunnelLoad(
 	return nil
 }
 
-// resident returns how many KiB of memory a process has.
+// resident returns the resident memory of a process in KiB.
 func resident(pid int) (kib float64) {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	for line := range strings.Lines(string(text)) {
@@ -115,7 +115,7 @@ func resident(pid int) (kib float64) {
 	return kib
 }
 
-// A chain is a client and what it needs to reach a server of plain SCTP.
+// A chain is a client and what it needs to reach a plain SCTP server.
 type chain struct {
 	client    *process
 	processes []*process
@@ -141,7 +141,7 @@ func (n *Network) alone() (*chain, error) {
 	return c, c.peers(n, plainHop, "client", n.port, n.port, 1)
 }
 
-// peers starts a server on a host and a client, which dials a port of its own host.
+// peers starts a server on a host, and a client that connects to a port of its own host.
 func (c *chain) peers(n *Network, p Program, server string, serverPort, clientPort,
 	associations int) error {
 	size := buffer
@@ -171,7 +171,7 @@ func (c *chain) peers(n *Network, p Program, server string, serverPort, clientPo
 	return nil
 }
 
-// tunnels starts two of them between a client and a server.
+// tunnels starts two tunnels between a client and a server.
 func (n *Network) tunnels(tunnel string, associations int) (*chain, error) {
 	server, outer, near := strconv.Itoa(n.port+1), strconv.Itoa(n.port+2), n.port+3
 	n.port += 3
@@ -205,7 +205,7 @@ func (n *Network) tunnels(tunnel string, associations int) (*chain, error) {
 	return c, nil
 }
 
-// listening waits until something listens on a port of the client's host.
+// listening waits until a port of the client's host has a listener.
 func (c *chain) listening(port int) error {
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		out, err := exec.Command("ip", "netns", "exec", "client", "cat", "/proc/net/sctp/eps").Output()

@@ -1,4 +1,4 @@
-// Package certs makes the certificates of both ends, with keys on P-256.
+// Package certs generates certificates of both ends, with P-256 keys.
 package certs
 
 import (
@@ -11,7 +11,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/testpki"
 )
 
-// Name is what the server's certificate is for.
+// Name is the host name in the server's certificate.
 const Name = "server.test"
 
 // A Set is an authority and the certificates that it issued.
@@ -22,7 +22,7 @@ type Set struct {
 	ca tls.Certificate
 }
 
-// New makes a Set.
+// New generates a Set.
 func New() *Set {
 	ca := testpki.Issue(nil, nil, testpki.CA("ca"))
 	return &Set{
@@ -33,7 +33,8 @@ func New() *Set {
 	}
 }
 
-// Write writes the Set to folder as ca.pem, client.pem and server.pem, the last two with keys.
+// Write writes the Set to folder as ca.pem, client.pem and server.pem, the last two with private
+// keys.
 func (s *Set) Write(folder string) error {
 	failed := []error{os.WriteFile(filepath.Join(folder, "ca.pem"), testpki.CertPEM(s.ca), 0o600)}
 	for name, c := range map[string]tls.Certificate{"client.pem": s.Client, "server.pem": s.Server} {
@@ -43,7 +44,7 @@ func (s *Set) Write(folder string) error {
 	return errors.Join(failed...)
 }
 
-// Read returns what Write has left in folder.
+// Read reads a Set that Write has written.
 func Read(folder string) (*Set, error) {
 	s := &Set{CA: x509.NewCertPool()}
 	ca, err := os.ReadFile(filepath.Join(folder, "ca.pem"))

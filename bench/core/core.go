@@ -1,5 +1,5 @@
-// Package core measures what needs no network: the protection of records, and handshakes, of
-// package dtlscore beside crypto/tls, pion/dtls and the bare AEAD.
+// Package core measures what needs no network: record protection and handshakes of package
+// dtlscore, compared with crypto/tls, pion/dtls and the bare AEAD.
 package core
 
 import (
@@ -17,18 +17,18 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 )
 
-// Sizes are those of the messages.
+// Sizes are the sizes of messages in bytes.
 var Sizes = []int{64, 256, 1024, 4096, 16384}
 
-// Contests returns all of them.
+// Contests returns all contests.
 func Contests() ([]measure.Contest, error) {
 	set := certs.New()
 	contests, err := records(set)
 	return append(contests, handshakes(set)...), err
 }
 
-// Counted returns the contests of records, for a machine whose clock counts instructions: 1 ns is
-// one of them.
+// Counted returns the contests of records, for a machine whose clock counts instructions, one per
+// nanosecond.
 func Counted() ([]measure.Contest, error) {
 	all, err := Contests()
 	var contests []measure.Contest
@@ -53,15 +53,15 @@ func Counted() ([]measure.Contest, error) {
 	return contests, err
 }
 
-// dtlsPair is two ends of package dtlscore.
+// dtlsPair is a connection of package dtlscore.
 type dtlsPair struct {
 	ends  [2]*dtlscore.Conn
 	inbox [2][][]byte
-	done  int // handshakes
+	done  int // completed handshakes
 }
 
-// connectDTLS does a handshake, with as little around it as can be, and goes on until
-// nothing is on its way.
+// connectDTLS makes a handshake with the smallest possible driver, and continues until nothing is
+// in flight.
 func connectDTLS(client, server *dtlscore.Config) (*dtlsPair, error) {
 	p := new(dtlsPair)
 	var failed [2]error
@@ -84,7 +84,7 @@ func connectDTLS(client, server *dtlscore.Config) (*dtlsPair, error) {
 	return p, nil
 }
 
-// settle does what both ends want, until nothing is on its way.
+// settle executes the events of both ends until nothing is in flight.
 func (p *dtlsPair) settle() error {
 	for i := range p.ends {
 		if err := p.obey(i); err != nil {
@@ -138,14 +138,14 @@ func (p *dtlsPair) obey(i int) error {
 	}
 }
 
-// onProcessors calls f while Go has n processors.
+// onProcessors calls f with GOMAXPROCS set to n.
 func onProcessors(n int, f func() (measure.Sample, error)) (measure.Sample, error) {
 	before := runtime.GOMAXPROCS(n)
 	defer runtime.GOMAXPROCS(before)
 	return f()
 }
 
-// repeat calls f for about d and returns the time of a call.
+// repeat calls f for about d and returns the time per call.
 func repeat(d time.Duration, f func() error) (nanoseconds float64, err error) {
 	start := processorTime()
 	n := 0
@@ -158,12 +158,12 @@ func repeat(d time.Duration, f func() error) (nanoseconds float64, err error) {
 	return float64((processorTime() - start).Nanoseconds()) / float64(n), nil
 }
 
-// processorTime is the time that all threads of this process have been running. Unlike that on the
-// wall it does not go on while others have the processor.
+// processorTime returns the processor time of all threads of this process. Unlike wall-clock time,
+// it does not advance while other processes run.
 func processorTime() time.Duration {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &t); err != nil {
-		panic(err) // no Linux is without
+		panic(err) // cannot happen on Linux
 	}
 	return time.Duration(t.Nano())
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 )
 
-// handshakes are contests of both ends on one processor, with X25519 and certificates on P-256.
+// handshakes returns contests with both ends on one processor, X25519, and P-256 certificates.
 func handshakes(set *certs.Set) []measure.Contest {
 	var contests []measure.Contest
 	for _, version := range []string{"1.2", "1.3"} {
@@ -43,7 +43,8 @@ func handshakes(set *certs.Set) []measure.Contest {
 				add("crypto/tls", func(resume bool) func() error {
 					return tlsHandshakes(set, version, mutual, resume)
 				})
-				if version == "1.2" && !(mutual && kind == "resumed") { // it has nothing else
+				// the only kind that it supports
+				if version == "1.2" && !(mutual && kind == "resumed") {
 					add("pion/dtls", func(resume bool) func() error { return pionHandshakes(set, mutual, resume) })
 				}
 				contests = append(contests, c)
@@ -67,7 +68,7 @@ func dtlsConfigs(set *certs.Set, version uint16, mutual bool) (client, server *d
 	return client, server
 }
 
-// curves begin with what is used; in 1.2 the other is for the certificates.
+// curves starts with the group to use; in DTLS 1.2 the other one is for certificates.
 var curves = []tls.CurveID{tls.X25519, tls.CurveP256}
 
 func clientAuth(mutual bool) tls.ClientAuthType {
@@ -93,7 +94,8 @@ func dtlsHandshakes(set *certs.Set, version string, mutual, resume bool) func() 
 	})
 }
 
-// expect calls connect, and is content if that resumed or not; the first call cannot.
+// expect calls connect, and fails if the handshake was not resumed although it should be, or the
+// reverse; the first one cannot be.
 func expect(resume bool, connect func() (resumed bool, err error)) func() error {
 	first := resume
 	return func() error {
@@ -110,7 +112,7 @@ func tlsConfigs(set *certs.Set, version uint16, mutual bool) (client, server *tl
 	client = &tls.Config{
 		RootCAs: set.CA, ServerName: certs.Name, Certificates: []tls.Certificate{set.Client},
 		MinVersion: version, MaxVersion: version, CurvePreferences: curves,
-		// of 1.2; 1.3 prefers AES-128 too
+		// Of DTLS 1.2; DTLS 1.3 prefers AES-128 too.
 		CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256},
 	}
 	server = &tls.Config{
@@ -129,7 +131,7 @@ func connectTLS(client, server *tls.Config) (c, s *tls.Conn, err error) {
 	go func() {
 		err := s.Handshake()
 		if err == nil && tickets {
-			_, err = s.Write([]byte{0}) // behind the ticket, which a Read takes in
+			_, err = s.Write([]byte{0}) // follows the ticket, which Read processes
 		}
 		done <- err
 	}()
@@ -156,7 +158,7 @@ func tlsHandshakes(set *certs.Set, version string, mutual, resume bool) func() e
 	})
 }
 
-// A pionStore keeps one session of pion/dtls.
+// A pionStore stores one session of pion/dtls.
 type pionStore struct {
 	mu      sync.Mutex // guards the following
 	session dtls.Session
@@ -200,7 +202,7 @@ func pionOptions(set *certs.Set, mutual bool, clientStore,
 		client, server = append(client, dtls.WithSessionStore(clientStore)),
 			append(server, dtls.WithSessionStore(serverStore))
 	}
-	// No cookie: neither have the others one.
+	// No cookie: the others do not use one either.
 	return client, append(server, dtls.WithInsecureSkipVerifyHello(true))
 }
 
@@ -234,10 +236,10 @@ func pionHandshakes(set *certs.Set, mutual, resume bool) func() error {
 			return false, err
 		}
 		used := resume && serverStore.used
-		a.Close() // quietly: it is no part of a handshake
+		a.Close() // without an alert, which is not part of a handshake
 		return used, errors.Join(ignore(c.Close()), ignore(s.Close()))
 	})
 }
 
-// ignore drops the error of closing what cannot send any more.
+// ignore drops the error of closing a connection that cannot send any more.
 func ignore(error) error { return nil }

@@ -7,12 +7,13 @@ import (
 	"time"
 )
 
-// A queue carries packets one way in memory, or, to who reads less than a packet, bytes.
+// A queue carries packets in one direction in memory. A reader that reads less than a packet gets
+// bytes.
 type queue struct {
 	mu      sync.Mutex // guards the following
 	changed sync.Cond
 	packets [][]byte
-	first   int // of packets that are not read yet
+	first   int // index of the first unread packet
 	held    bool
 	closed  bool
 }
@@ -23,7 +24,7 @@ func newQueue() *queue {
 	return q
 }
 
-// put keeps a copy of b, in the memory of a packet that was read, if there is any.
+// put stores a copy of b, in the memory of a packet that was read, if possible.
 func (q *queue) put(b []byte) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -59,7 +60,7 @@ func (q *queue) get(b []byte, stream bool) (int, error) {
 	return n, nil
 }
 
-// hold lets nothing through until it is called with false.
+// hold blocks readers until it is called with false.
 func (q *queue) hold(on bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -89,13 +90,13 @@ func (p pipe) SetReadDeadline(time.Time) error  { return nil }
 func (p pipe) SetWriteDeadline(time.Time) error { return nil }
 func (p pipe) Close() error                     { p.in.close(); p.out.close(); return nil }
 
-// A streamPipe is a pipe as crypto/tls wants it.
+// A streamPipe is a pipe with the interface that crypto/tls needs.
 type streamPipe struct{ pipe }
 
 func (p streamPipe) Read(b []byte) (int, error)  { return p.in.get(b, true) }
 func (p streamPipe) Write(b []byte) (int, error) { p.out.put(b); return len(b), nil }
 
-// A packetPipe is a pipe as pion/dtls wants it.
+// A packetPipe is a pipe with the interface that pion/dtls needs.
 type packetPipe struct{ pipe }
 
 func (p packetPipe) ReadFrom(b []byte) (int, net.Addr, error) {

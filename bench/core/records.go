@@ -21,18 +21,18 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 )
 
-// A protector has two ends with the same keys. It seals messages of one size, and
-// then opens them in the same order.
+// A protector has two ends with the same keys. It seals a number of messages of one size, and then
+// opens them in the same order.
 type protector interface {
 	seal(i int) error
 	open(i int) error
-	turn() // between the two
+	turn() // called between sealing and opening
 	close()
 }
 
-// All of them use AES-128-GCM. The bare AEAD is there with what each version has it protect: the
-// header of a record, and the message, in DTLS 1.3 with its type behind it, which at some sizes is
-// one block more.
+// All protectors use AES-128-GCM. The bare AEAD protects what each version protects: the message
+// with the record header as additional data, and in DTLS 1.3 the content type too, which at some
+// sizes adds a block.
 var protectors = []struct {
 	name string
 	new  func(set *certs.Set, size, batch int) (protector, error)
@@ -65,14 +65,14 @@ func records(set *certs.Set) ([]measure.Contest, error) {
 	var contests []measure.Contest
 	for _, size := range Sizes {
 		c := measure.Contest{Name: fmt.Sprintf("record/%d", size)}
-		// What is sealed before it is opened stays in the nearer caches.
+		// What is sealed stays in the near caches until it is opened.
 		batch := min(max(64<<10/size, 4), 512)
 		for _, p := range protectors {
 			if p.name == "pion/dtls" && size > pionLimit {
 				continue
 			}
 			run := func(d time.Duration) (measure.Sample, error) {
-				p, err := p.new(set, size, batch) // a new one, before it runs out of sequence numbers
+				p, err := p.new(set, size, batch) // a new one, before its sequence numbers run out
 				if err != nil {
 					return nil, err
 				}
@@ -92,7 +92,7 @@ func records(set *certs.Set) ([]measure.Contest, error) {
 		c := measure.Contest{Name: fmt.Sprintf("parallel/%d", size)}
 		for _, who := range []struct {
 			name                 string
-			connections, writers int // writers of each
+			connections, writers int // writers per connection
 		}{{"1", 1, 1}, {"2", 1, 2}, {"2 apart", 2, 1}} {
 			c.Contestants = append(c.Contestants, measure.Contestant{
 				Name: who.name,
@@ -108,9 +108,9 @@ func records(set *certs.Set) ([]measure.Contest, error) {
 	return contests, nil
 }
 
-// measureProtector returns the time of each record, in nanoseconds.
+// measureProtector returns the time per record, in nanoseconds.
 func measureProtector(p protector, batch int, d time.Duration) (measure.Sample, error) {
-	runtime.GC() // what the handshake left, lest it is collected now and then
+	runtime.GC() // so that garbage of the handshake is not collected during the measurement
 	sealAll := func() error {
 		for i := range batch {
 			if err := p.seal(i); err != nil {
@@ -164,7 +164,7 @@ func measureProtector(p protector, batch int, d time.Duration) (measure.Sample, 
 	}, err
 }
 
-// bare is the AEAD without anything around it.
+// bare is the AEAD alone.
 type bare struct {
 	aead      cipher.AEAD
 	nonce     [12]byte
@@ -222,7 +222,7 @@ func (o *ours) seal(i int) (err error) {
 	return err
 }
 
-// sealed is Seal, with the halt that DTLS 1.3 wants now and then.
+// sealed calls Seal, and Upkeep when DTLS 1.3 needs it.
 func (p *dtlsPair) sealed(b, plaintext []byte) ([]byte, error) {
 	record, err := p.ends[0].Seal(b[:0], plaintext)
 	if errors.Is(err, dtlscore.ErrUpkeepDue) {
@@ -245,13 +245,13 @@ func (o *ours) open(i int) error {
 func (o *ours) turn()  {}
 func (o *ours) close() {}
 
-// conns are two ends that read and write, over a pipe in memory.
+// conns are two connections that read and write over a pipe in memory.
 type conns struct {
 	client, server interface {
 		io.ReadWriter
 		Close() error
 	}
-	arriving     *queue // at the server
+	arriving     *queue // to the server
 	holding      bool
 	plaintext, b []byte
 }
@@ -275,7 +275,7 @@ func newPion(set *certs.Set, size, _ int) (protector, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Its goroutine that reads would open while this one seals.
+	// Otherwise its reading goroutine would open records while this one seals.
 	a.out.hold(true)
 	return &conns{client: c, server: s, arriving: a.out, holding: true, plaintext: make([]byte, size),
 		b: make([]byte, size)}, nil
@@ -297,12 +297,12 @@ func (c *conns) close() {
 	c.server.Close()
 }
 
-// sealParallel returns how many records a second several writers of each connection seal, all
-// together. Those of several connections share nothing, so that they show what the machine can do.
+// sealParallel returns the number of records per second that several writers of each connection
+// seal together. Several connections share nothing, and show the limit of the machine.
 func sealParallel(set *certs.Set, size, connections, writers int, d time.Duration) (measure.Sample,
 	error) {
 	client, server := dtlsConfigs(set, dtlscore.VersionDTLS12, false)
-	var sealing []*dtlscore.Conn // one for each writer
+	var sealing []*dtlscore.Conn // one per writer
 	for range connections {
 		pair, err := connectDTLS(client, server)
 		if err != nil {
@@ -317,7 +317,7 @@ func sealParallel(set *certs.Set, size, connections, writers int, d time.Duratio
 		wait.Go(func() {
 			plaintext, b := make([]byte, size), make([]byte, 0, size+dtlscore.MaxOverhead)
 			running.Add(1)
-			for running.Load() < int32(len(sealing)) { // a thread takes its time to start
+			for running.Load() < int32(len(sealing)) { // starting a thread takes time
 			}
 			start, n := time.Now(), 0
 			for ok := true; ok && failed[w] == nil; ok = time.Since(start) < d {

@@ -1,4 +1,4 @@
-// Command drawings makes the drawings of the documents that are not of measurements:
+// Command drawings draws the figures of the documents that do not show measurements:
 //
 //	drawings FOLDER
 package main
@@ -27,7 +27,7 @@ func main() {
 	}
 }
 
-// handshake12 is the first handshake of DTLS 1.2 over SCTP (RFC 6083), mutual.
+// handshake12 is the first handshake of DTLS 1.2 over SCTP (RFC 6083), with mutual authentication.
 var handshake12 = sequence{"The first handshake of DTLS 1.2 over SCTP", []step{
 	{both, "INIT, INIT ACK: CHUNKS lists DATA, HMAC-ALGO", ""},
 	{does, "peer lists DATA? if not: abort", "peer lists DATA? if not: abort"},
@@ -55,7 +55,7 @@ var handshake12 = sequence{"The first handshake of DTLS 1.2 over SCTP", []step{
 	{both, "application data: one record is one message", ""},
 }}
 
-// handshake13 is the handshake of DTLS 1.3 over SCTP, mutual, and a KeyUpdate.
+// handshake13 is the handshake of DTLS 1.3 over SCTP, with mutual authentication, and a KeyUpdate.
 var handshake13 = sequence{"The handshake of DTLS 1.3 over SCTP, and KeyUpdate", []step{
 	{phase, "SCTP-AUTH key 0 (empty), stream 0, ordered", ""},
 	{toServer, "ClientHello (epoch 0)", ""},

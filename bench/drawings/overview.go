@@ -2,7 +2,7 @@ package main
 
 import "github.com/seed-41f70523/dtls-sctp/bench/svg"
 
-// overview is what happens to messages, for the README.
+// overview shows what happens to messages, for the README.
 func overview() []byte {
 	const (
 		height = 232
@@ -22,7 +22,7 @@ func overview() []byte {
 	end(width-164, "server", "ReadMessage")
 	c.Text(width/2, 28, 15, .5, svg.Bold, svg.Ink, "one SCTP association")
 	c.Box(left, 44, right-left, 134, "#dafbe1", svg.Green)
-	records := []float64{0, 86, 172, 20, 130, 50, 158} // where they begin
+	records := []float64{0, 86, 172, 20, 130, 50, 158} // where they start
 	for i, n := range []int{3, 2, 2} {
 		y := 66 + 32*float64(i)
 		c.Text(left+14, y+4, 12, 0, svg.Sans, svg.Ink, []string{"stream 0", "stream 1", "stream 3"}[i])

@@ -2,8 +2,8 @@ package main
 
 import "github.com/seed-41f70523/dtls-sctp/bench/svg"
 
-// A sequence is a drawing of what two ends do, from top to bottom. The line of an end has the
-// color of the SCTP-AUTH key under which it sends.
+// A sequence shows what two ends do, from top to bottom. The line of an end has the color of the
+// SCTP-AUTH key that the end sends with.
 type sequence struct {
 	title string
 	steps []step
@@ -12,20 +12,20 @@ type sequence struct {
 // A step is one row.
 type step struct {
 	kind        kind
-	left, right string // at the client, at the server; or left alone
+	left, right string // at the client and at the server, or left for both
 }
 
 type kind int
 
 const (
-	phase     kind = iota // what holds from here on
+	phase     kind = iota // what applies from here on
 	toServer              // a record
-	toClient              // likewise
-	both                  // records of both
-	does                  // what ends do by themselves
+	toClient              // the same from the server
+	both                  // records in both directions
+	does                  // an action of an end
 	waits                 // what ends wait for
-	clientKey             // does, and the client sends under the new key from here on
-	serverKey             // likewise
+	clientKey             // an action; from here on the client sends with the new key
+	serverKey             // the same for the server
 )
 
 const (
@@ -65,7 +65,7 @@ func (s sequence) draw() []byte {
 	return c.SVG()
 }
 
-// life draws the line of the end at x, which changes its key in the step of a kind.
+// life draws the line of the end at x, whose key changes in the step of kind change.
 func (s sequence) life(c *svg.Canvas, x float64, change kind, top, bottom float64) {
 	y := top
 	for _, step := range s.steps {
@@ -80,7 +80,7 @@ func (s sequence) life(c *svg.Canvas, x float64, change kind, top, bottom float6
 
 func (s step) draw(c *svg.Canvas, y float64) {
 	middle := y + rowHeight[s.kind]/2
-	const gap = 6 // from the line of an end
+	const gap = 6 // between the line of an end and a box
 	switch s.kind {
 	case phase:
 		c.Box(20, middle-13, width-40, 26, "#ddf4ff", "#b6e3ff")

@@ -2,13 +2,13 @@ package main
 
 import "github.com/seed-41f70523/dtls-sctp/bench/svg"
 
-// tunnelled draws two daemons, each with an sctp-tunnel next to it, for docs/tunnel.md.
+// tunnelled shows two daemons, each with an sctp-tunnel next to it, for docs/tunnel.md.
 func tunnelled() []byte {
 	const (
 		height = 250
 		inset  = 14
 		host   = 296 // width of a host
-		part   = 108 // of a program in it
+		part   = 108 // width of a program in a host
 	)
 	c := svg.New("Two daemons that speak plain SCTP, each with an sctp-tunnel next to it: between "+
 		"the hosts is DTLS over SCTP",

@@ -1,5 +1,5 @@
-// Package measure compares programs that do the same, in turns, so that what else the
-// machine does meets them alike, and keeps what came out.
+// Package measure compares programs that do the same work. They take turns, so that other activity
+// on the machine affects all of them alike.
 package measure
 
 import (
@@ -13,24 +13,24 @@ import (
 	"time"
 )
 
-// A Contest is one thing to do, under a name that stays the same, such as “record/1024”.
+// A Contest is a kind of work, with a name that stays the same, such as "record/1024".
 type Contest struct {
 	Name        string
 	Contestants []Contestant
 }
 
-// A Contestant does it for about the time d, and reports how fast it was.
+// A Contestant does the work for about d, and reports how fast it was.
 type Contestant struct {
 	Name    string
-	Foreign bool // not ours: that it fails is told, and no error
+	Foreign bool // not ours: its failure is reported but is not an error
 	Run     func(d time.Duration) (Sample, error)
 }
 
-// A Sample is what was measured in one turn. The name of each figure says its unit:
-// what ends in “/s” is better if it is more, all else if it is less.
+// A Sample is the figures of one turn. The name of a figure contains its unit: for names that end
+// in "/s" more is better, for all others less.
 type Sample map[string]float64
 
-// A Result is what was measured of one contestant in one contest, turn by turn.
+// A Result has the figures of one contestant in one contest, turn by turn.
 type Result struct {
 	Contest    string    `json:"contest"`
 	Contestant string    `json:"contestant"`
@@ -38,15 +38,15 @@ type Result struct {
 	Values     []float64 `json:"values"`
 }
 
-// A Report is the results of one run, and of what.
+// A Report has the results of a run, and describes the machine.
 type Report struct {
 	About   map[string]string `json:"about"` // the machine and the programs
 	Results []Result          `json:"results"`
 }
 
-// Run holds the contests, each in so many rounds; in each round all contestants have one turn
-// of time d, one after another. It tells w how far it is. Who fails is out of that contest, and
-// the errors of all are returned at the end, but for those of foreign ones.
+// Run runs the contests, each for a number of rounds. In each round every contestant has one turn
+// of length d. Run writes its progress to w. A contestant that fails is excluded from that contest.
+// Run returns the errors of all contestants that are not foreign.
 func (r *Report) Run(w io.Writer, contests []Contest, rounds int, d time.Duration) error {
 	var failed []error
 	for _, c := range contests {
@@ -77,7 +77,7 @@ func (r *Report) Run(w io.Writer, contests []Contest, rounds int, d time.Duratio
 	return errors.Join(failed...)
 }
 
-// AddValue adds the value of one turn.
+// AddValue adds a figure of one turn.
 func (r *Report) AddValue(contest, contestant, figure string, value float64) {
 	if old := r.find(contest, contestant, figure); old != nil {
 		old.Values = append(old.Values, value)
@@ -104,7 +104,7 @@ func (r *Report) Value(contest, contestant, figure string) (median float64, ok b
 	return Median(f.Values), true
 }
 
-// Write writes the report into file.
+// Write writes the report to a file.
 func (r *Report) Write(file string) error {
 	slices.SortStableFunc(r.Results, func(a, b Result) int { return compareNames(a, b) })
 	b, err := json.MarshalIndent(r, "", "\t")
@@ -114,7 +114,7 @@ func (r *Report) Write(file string) error {
 	return os.WriteFile(file, append(b, '\n'), 0o644)
 }
 
-// Read returns what Write has written.
+// Read reads a report that Write has written.
 func Read(file string) (*Report, error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
@@ -127,7 +127,7 @@ func Read(file string) (*Report, error) {
 	return r, nil
 }
 
-// Add adds another report, as further rounds of what r has already.
+// Add adds the results of another report as further rounds.
 func (r *Report) Add(more *Report) {
 	if r.About == nil {
 		r.About = make(map[string]string)

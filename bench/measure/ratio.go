@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Ratio says how many times as fast a is as b in a contest: the median of what the rounds say. ok
-// is false if it was not measured.
+// Ratio returns how many times faster than b contestant a is in a contest: the median over the
+// rounds. ok is false if that was not measured.
 func (r *Report) Ratio(contest, a, b, figure string) (median float64, ok bool) {
 	x, y := r.find(contest, a, figure), r.find(contest, b, figure)
 	if x == nil || y == nil || len(x.Values) != len(y.Values) {
@@ -23,10 +23,10 @@ func (r *Report) Ratio(contest, a, b, figure string) (median float64, ok bool) {
 	return Median(ratios), true
 }
 
-// MoreIsBetter says so of a figure, by its name.
+// MoreIsBetter reports whether more is better for a figure, given its name.
 func MoreIsBetter(figure string) bool { return strings.HasSuffix(figure, "/s") }
 
-// Median returns the value in the middle, or the mean of the two that are.
+// Median returns the median of values, which is the mean of the middle two if their number is even.
 func Median(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	half := len(sorted) / 2

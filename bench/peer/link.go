@@ -18,10 +18,10 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// A link is an association, with DTLS or without.
+// A link is an association, with or without DTLS.
 type link interface {
 	send(b []byte, stream uint16, ppid uint32) error
-	// sender returns what sends n messages together, each of them b, over so many streams in turn.
+	// sender returns a function that sends b n times together, on the streams in turn.
 	sender(b []byte, n, streams int, ppid uint32) func() error
 	receive(b []byte) (n int, stream uint16, ppid uint32, err error)
 	close() error
@@ -52,7 +52,7 @@ func (l dtlsLink) receive(b []byte) (int, uint16, uint32, error) {
 
 func (l dtlsLink) close() error { return l.Close() }
 
-// A socketLink is bare SCTP, driven as package sctpdtls does.
+// A socketLink is plain SCTP, used in the same way as package sctpdtls does.
 type socketLink struct {
 	*sctpsock.Socket
 	buffer *buffer
@@ -84,7 +84,7 @@ func (l socketLink) sender(b []byte, n, streams int, ppid uint32) func() error {
 			if sent += more; sent == n {
 				return nil
 			}
-			if err := l.Send(messages[sent], infos[sent]); err != nil { // waits
+			if err := l.Send(messages[sent], infos[sent]); err != nil { // blocks
 				return err
 			}
 		}
@@ -111,19 +111,19 @@ func (l socketLink) receive(b []byte) (n int, id uint16, ppid uint32, err error)
 
 func (l socketLink) close() error { return errors.Join(l.Shutdown(), l.Close()) }
 
-// Options are what a peer is told.
+// Options are the options of a peer.
 type Options struct {
 	Kind         string // "dtls", "auth" or "plain"
 	Address      netip.AddrPort
-	Folder       string // of the certificates
+	Folder       string // with the certificates
 	Associations int
 	Streams      int
-	Buffer       int    // of the socket, in bytes
+	Buffer       int    // size of socket buffers in bytes
 	HMAC         int    // 1 for SHA-1, 3 for SHA-256, 0 for the default
 	SACKDelay    int    // in milliseconds, -1 for the default
 	Version      uint16 // of DTLS
-	Hold         bool   // a server reads nothing
-	Resume       bool   // sessions, after the first
+	Hold         bool   // a server does not read
+	Resume       bool   // resume sessions, except in the first handshake
 }
 
 func (o *Options) sackDelay() time.Duration {
@@ -136,7 +136,7 @@ func (o *Options) sackDelay() time.Duration {
 	return time.Duration(o.SACKDelay) * time.Millisecond
 }
 
-// hmacs are the identifiers to offer. SHA-1 must be among them.
+// hmacs returns the HMAC identifiers to offer, which must include SHA-1.
 func (o *Options) hmacs() []uint16 {
 	switch o.HMAC {
 	case 0:
@@ -149,7 +149,7 @@ func (o *Options) hmacs() []uint16 {
 
 const hmacSHA1 = 1
 
-// socket returns the options of bare SCTP: those that package sctpdtls would set.
+// socket returns the options of plain SCTP, which are those that package sctpdtls sets.
 func (o *Options) socket() *sctpsock.Options {
 	s := &sctpsock.Options{Options: stream.Options{
 		OutStreams: uint16(o.Streams), MaxInStreams: uint16(o.Streams),
@@ -183,7 +183,7 @@ func (o *Options) config(own func(*certs.Set) tls.Certificate) (*sctpdtls.Config
 	return config, nil
 }
 
-// control chooses the HMAC, for which SCTPOptions has no field.
+// control selects the HMAC, for which SCTPOptions has no field.
 func (o *Options) control(_, _ string, c syscall.RawConn) (err error) {
 	ids := o.hmacs()
 	if ids == nil {
@@ -204,7 +204,7 @@ func (o *Options) control(_, _ string, c syscall.RawConn) (err error) {
 	}), err)
 }
 
-// dialer returns what makes links.
+// dialer returns a function that connects links.
 func (o *Options) dialer() (func() (link, error), error) {
 	if o.Kind != "dtls" {
 		options := o.socket()
@@ -226,7 +226,7 @@ func (o *Options) dialer() (func() (link, error), error) {
 	}, nil
 }
 
-// listen returns what accepts links.
+// listen returns a function that accepts links.
 func (o *Options) listen() (accept func() (link, error), err error) {
 	if o.Kind != "dtls" {
 		l, err := sctpsock.Listen([]netip.AddrPort{o.Address}, o.socket())

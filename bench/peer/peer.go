@@ -1,6 +1,6 @@
-// Package peer is one end of the associations that are measured: DTLS over SCTP with package
-// sctpdtls, and bare SCTP with AUTH or without, driven in the same way. The program cpeer
-// does the same in C.
+// Package peer is one end of the measured associations: DTLS over SCTP with package sctpdtls, and
+// plain SCTP with and without SCTP-AUTH, used in the same way. The program cpeer does the same in
+// C.
 package peer
 
 import (
@@ -19,14 +19,14 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// A server drops messages of the first PPID, and sends those of the second back.
+// A server drops messages with the first PPID, and echoes those with the second.
 const (
 	discarded = 1
 	echoed    = 2
 )
 
-// Serve is a server. It says “ready” when it can be reached, and goes on until it is
-// killed. It answers the command “memory”, as a client does.
+// Serve runs a server. It writes "ready" when it can be reached, and runs until it is killed. Like
+// a client, it answers the command "memory".
 func Serve(o *Options, in io.Reader, out io.Writer) error {
 	accept, err := o.listen()
 	if err != nil {
@@ -49,7 +49,7 @@ func Serve(o *Options, in io.Reader, out io.Writer) error {
 	}
 }
 
-// answer answers each command with a line, of a number as a rule.
+// answer answers each command with a line, usually a number.
 func answer[T float64 | string](in io.Reader, out io.Writer,
 	command func(line string) (T, error)) error {
 	for lines := bufio.NewScanner(in); lines.Scan(); {
@@ -62,7 +62,7 @@ func answer[T float64 | string](in io.Reader, out io.Writer,
 	return nil
 }
 
-// memory collects garbage, and answers how many bytes this process needs.
+// memory collects garbage, and returns the number of bytes that this process uses.
 func memory(command string) (float64, error) {
 	if command != "memory" {
 		return 0, fmt.Errorf("no such command: %s", command)
@@ -89,8 +89,8 @@ func serve(l link) {
 	}
 }
 
-// Client makes the associations, says “ready”, and answers each command that it reads
-// with one line: how many messages, or connections, a second.
+// Client makes the associations, writes "ready", and answers each command that it reads with one
+// line: the number of messages or connections per second.
 func Client(o *Options, in io.Reader, out io.Writer) error {
 	dial, err := o.dialer()
 	if err != nil {
@@ -123,11 +123,12 @@ type client struct {
 	options *Options
 	dial    func() (link, error)
 	links   []link
-	buffers [][]byte // of the links that have carried messages
+	buffers [][]byte // of links that have carried messages
 	count   int      // messages that the last command has sent
 }
 
-// Begin and End are called before and after what is to be profiled: package profile looks for them.
+// Begin and End are called before and after the work to be profiled. Package profile looks for
+// their addresses.
 //
 //go:noinline
 func Begin() { marks.Add(1) }
@@ -135,10 +136,10 @@ func Begin() { marks.Add(1) }
 //go:noinline
 func End() { marks.Add(-1) }
 
-var marks atomic.Int32 // so that the two have something to do
+var marks atomic.Int32 // so that the two functions are not empty
 
-// profile has a command, or so many handshakes, counted by what runs this machine, and returns how
-// many messages or handshakes that were.
+// profile runs a command, or a number of handshakes, while the machine counts instructions. It
+// returns the number of messages or handshakes.
 func (c *client) profile(command string) (n float64, err error) {
 	Begin()
 	if _, err := fmt.Sscanf(command, "handshakes %f", &n); err == nil {
@@ -189,7 +190,7 @@ func (c *client) command(line string) (float64, error) {
 	return memory(line)
 }
 
-// grow makes associations, some at the same time, until there are n, and returns how many a second.
+// grow makes associations concurrently until there are n, and returns the number per second.
 func (c *client) grow(n int) (rate float64, err error) {
 	begin, before := time.Now(), len(c.links)
 	more := make([]link, n-before)
@@ -208,7 +209,7 @@ func (c *client) grow(n int) (rate float64, err error) {
 	return float64(n-before) / time.Since(begin).Seconds(), errors.Join(failed...)
 }
 
-// onAll returns how many messages a second all associations have carried.
+// onAll returns the number of messages per second on all associations.
 func (c *client) onAll(work func(l link, b []byte, end time.Time) (int, error), ms int) (float64,
 	error) {
 	var wait sync.WaitGroup
@@ -233,7 +234,8 @@ func (c *client) onAll(work func(l link, b []byte, end time.Time) (int, error), 
 	return float64(c.count) / took.Seconds(), nil
 }
 
-// turns is how often something is done between two looks at the clock, which may be a system call.
+// turns returns how often something is done between two readings of the clock, which may be a
+// system call.
 func (c *client) turns() int { return max(1, 32/len(c.links)) }
 
 func (c *client) sendAll(l link, b []byte, size int, end time.Time) (n int, err error) {
@@ -259,10 +261,10 @@ func (c *client) sendBatches(l link, b []byte, size, batch int, end time.Time) (
 	return n + 2, c.finish(l, b, size)
 }
 
-// pace is how often a paced sender sends what is due.
+// pace is how often a paced sender sends.
 const pace = 20 * time.Millisecond
 
-// sendPaced sends count messages, at most so many a second.
+// sendPaced sends count messages, at most rate per second.
 func (c *client) sendPaced(l link, b []byte, size int, rate float64, count int) (n int, err error) {
 	tick := time.NewTicker(pace)
 	defer tick.Stop()
@@ -276,7 +278,7 @@ func (c *client) sendPaced(l link, b []byte, size int, rate float64, count int) 
 	return n + 2, c.finish(l, b, size)
 }
 
-// finish sends one message more, which is echoed, and so shows that all before it were received.
+// finish sends one more message, whose echo proves that all earlier ones were received.
 func (c *client) finish(l link, b []byte, size int) error {
 	if err := l.send(b[:size], 0, echoed); err != nil {
 		return err
@@ -315,13 +317,12 @@ func (c *client) sendAndAwait(l link, b []byte, size, window int, end time.Time)
 	return n, await(l, b, window)
 }
 
-// pause is what lies between two handshakes, so that closing the last connection is over at both
-// ends. Programs in C make the same.
+// pause is the time between two handshakes, in which both ends finish closing the previous
+// connection. Programs in C use the same.
 const pause = 20 * time.Millisecond
 
-// handshakes makes so many connections one after another, and returns how many a second, and of the
-// milliseconds that each took the median, and what 99 in 100 stay below. Closing them is not
-// counted.
+// handshakes makes n connections in succession. It returns the number per second, and the median
+// and the 99th percentile of their times in milliseconds. The time to close them is excluded.
 func (c *client) handshakes(n int) (string, error) {
 	var spent time.Duration
 	each := make([]time.Duration, n)

@@ -10,7 +10,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/bench/svg"
 )
 
-// A node is a bar of a drawing, with what it consists of.
+// A node is a bar of a drawing, with the bars that it consists of.
 type node struct {
 	name         string
 	instructions float64
@@ -33,7 +33,7 @@ func (n *node) add(instructions float64, names ...string) {
 	child.add(instructions, names[1:]...)
 }
 
-// sorted returns what n consists of, the most first, without what is less than least.
+// sorted returns the parts of n, largest first, except those smaller than least.
 func (n *node) sorted(least float64) []*node {
 	return slices.SortedFunc(func(yield func(*node) bool) {
 		for child := range maps.Values(n.children) {
@@ -62,8 +62,8 @@ const (
 	top          = 48
 )
 
-// Draw returns a drawing of p: what it consists of, from top to bottom in wholes, parts and
-// functions, each as wide as what it stands for.
+// Draw returns a drawing of p: wholes, parts and functions from top to bottom, each with a width
+// proportional to its instructions.
 func (p *Profile) Draw(title string) []byte {
 	root := new(node)
 	for _, f := range p.Functions {
@@ -99,7 +99,7 @@ func (n *node) draw(c *svg.Canvas, x, scale float64, depth int, fill [3]string) 
 			break
 		}
 	}
-	const narrowest = 4 // of a bar; what is less is together
+	const narrowest = 4 // width of a bar; smaller ones are combined
 	children := n.sorted(narrowest / scale)
 	small := &node{name: "others", instructions: n.instructions}
 	for _, child := range children {
@@ -114,13 +114,13 @@ func (n *node) draw(c *svg.Canvas, x, scale float64, depth int, fill [3]string) 
 	}
 }
 
-// shorten takes the path off the name of a function.
+// shorten removes the path from the name of a function.
 func shorten(name string) string {
 	at := strings.LastIndexByte(name[:max(0, strings.IndexAny(name+"[(", "[("))], '/')
 	return name[at+1:]
 }
 
-// Thousands writes a number with a comma between thousands.
+// Thousands formats a number with commas between groups of three digits.
 func Thousands(v float64) string {
 	s := fmt.Sprintf("%.0f", v)
 	for at := len(s) - 3; at > 0; at -= 3 {
@@ -129,8 +129,8 @@ func Thousands(v float64) string {
 	return s
 }
 
-// Table returns what profiles consist of, a column for each, in Markdown: the parts of the kernel,
-// and all others whole, or theirs too.
+// Table returns a Markdown table of profiles, one per column. It lists the parts of the kernel, and
+// those of other wholes only if everyPart is set.
 func Table(profiles []Profile, heads []string, everyPart bool) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "| instructions | | %s |\n", strings.Join(heads, " | "))
@@ -157,7 +157,7 @@ func Table(profiles []Profile, heads []string, everyPart bool) string {
 	return b.String()
 }
 
-// partsOf returns the parts of a whole in all profiles, the most first.
+// partsOf returns the parts of a whole in all profiles, largest first.
 func partsOf(profiles []Profile, whole string) []string {
 	parts := make(map[string]float64)
 	for _, p := range profiles {

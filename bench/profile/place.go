@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// A Place is who executes instructions: a whole, and a part of it.
+// A Place says where an instruction belongs: to a whole, and to a part of it.
 type Place struct{ Whole, Part string }
 
 // The wholes.
@@ -17,8 +17,8 @@ const (
 	rest      = "rest"
 )
 
-// A rule gives functions whose names begin with one of several words a place; the first rule that
-// matches counts.
+// A rule assigns a place to functions whose names start with one of several words. The first
+// matching rule applies.
 type rule struct {
 	place  Place
 	begins []string
@@ -26,7 +26,7 @@ type rule struct {
 
 const module = "github.com/seed-41f70523/dtls-sctp/"
 
-// words returns the words of a text, so that tables of rules have short lines.
+// words splits texts into words, so that tables of rules have short lines.
 func words(text ...string) []string { return strings.Fields(strings.Join(text, " ")) }
 
 var ofPrograms = []rule{
@@ -53,7 +53,7 @@ var ofPrograms = []rule{
 	{Place{rest, "other packages"}, []string{""}},
 }
 
-// Those of the kernel are as they are in Linux 6.1.
+// The kernel's functions are those of Linux 6.1.
 var ofKernel = []rule{
 	{Place{kernel, "HMAC"}, words("sha1 sha256 __sha1 __sha256 crypto_ shash hmac")},
 	{Place{kernel, "system calls, sockets, epoll"}, words(

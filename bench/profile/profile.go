@@ -1,5 +1,5 @@
-// Package profile reports where instructions go: it puts names to what the plugin has counted by
-// address.
+// Package profile shows where instructions are executed: it assigns the counts of the QEMU plugin
+// to functions.
 package profile
 
 import (
@@ -13,21 +13,22 @@ import (
 	"strings"
 )
 
-// A Profile is instructions by where they were executed, of one message or handshake.
+// A Profile is the instructions of one message or handshake, by place.
 type Profile struct {
 	Name      string
-	Functions []Function // most first
+	Functions []Function // largest first
 }
 
-// A Function is one of the kernel or a program.
+// A Function is a function of the kernel or of a program.
 type Function struct {
 	Name         string
 	Place        Place
-	Instructions float64 // of one message or handshake
+	Instructions float64 // per message or handshake
 }
 
-// Read returns what a run has left in folder: names, how many there were of each; counts.0 and so
-// on, instructions by address; and the symbols of the kernel and the program, kallsyms and nm.
+// Read reads what a run has left in folder: the profiles with their numbers in names; instructions
+// by address in counts.0 and so on; and the symbols of the kernel and of the program in kallsyms
+// and nm.
 func Read(folder string) ([]Profile, error) {
 	symbols, err := readSymbols(folder)
 	if err != nil {
@@ -53,14 +54,14 @@ func Read(folder string) ([]Profile, error) {
 	return profiles, nil
 }
 
-// A symbol is where a function begins.
+// A symbol is the address of a function.
 type symbol struct {
 	address uint64
 	name    string
-	module  string // of the kernel: its module, or "vmlinux"; else ""
+	module  string // of the kernel: its module, or "vmlinux"; otherwise ""
 }
 
-// lowestKernel is the lowest address that a kernel has on processors of 64 bits.
+// lowestKernel is the lowest address of the kernel on 64-bit processors.
 const lowestKernel = 1 << 63
 
 func readSymbols(folder string) ([]symbol, error) {
@@ -137,7 +138,7 @@ func readCounts(file string, symbols []symbol, times float64) ([]Function, error
 	return functions, err
 }
 
-// Sum returns the instructions of the places for which want says so.
+// Sum returns the instructions of the places for which want returns true.
 func (p *Profile) Sum(want func(Place) bool) (n float64) {
 	for _, f := range p.Functions {
 		if want(f.Place) {

@@ -10,7 +10,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/bench/svg"
 )
 
-// A chart is bars of ratios, in groups, with a line at 1.
+// A chart is a bar chart of ratios, in groups, with a line at 1.
 type chart struct {
 	title, below string
 	legend       []string
@@ -24,14 +24,14 @@ type group struct {
 
 type bar struct{ value float64 }
 
-// colors of bars, from the smallest size to the largest: all stand out from the paper, and from
-// their neighbors.
+// colours are the colors of bars, from the smallest size to the largest. Each contrasts with the
+// paper and with its neighbors.
 var colours = []string{"#9ec5fe", "#6ea8fe", "#3d8bfd", "#0a58ca", "#052c65"}
 
-// inside are the colors of what is written into the bars.
+// inside are the colors of text in the bars.
 var inside = []string{svg.Ink, svg.Ink, svg.Paper, svg.Paper, svg.Paper}
 
-// Charts draws into folder what r has of the ratios that matter most.
+// Charts draws the most important ratios of r into folder.
 func Charts(folder string, r *measure.Report) error {
 	byOpenSSL := chart{
 		title: "The same work carries how many times as many messages as OpenSSL's DTLS 1.2?",
@@ -66,7 +66,7 @@ func Charts(folder string, r *measure.Report) error {
 	return nil
 }
 
-// best returns how many messages a second a program carries in the better way to send.
+// best returns the number of messages per second of a program with the faster way to send.
 func best(r *measure.Report, contest, program string) float64 {
 	one, _ := r.Value(contest, program, "messages/s")
 	batch, _ := r.Value(contest, program+" batch", "messages/s")

@@ -13,25 +13,25 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/bench/measure"
 )
 
-// allowed is the part of a ratio that may be lost. Counted work repeats to some thousandths, now
-// and then to a hundredth. Where the kernel computes HMACs in another way than that of the
-// baseline, ratios are others: there only what is worse by allowedElsewhere is found. A baseline
-// is kept of runs none of which is further than steady from their median.
+// allowed is by how much a ratio may be lower. Counted work is repeatable to some thousandths, and
+// occasionally only to a hundredth. If the kernel computes HMACs differently than for the baseline,
+// ratios differ too, and only a loss of more than allowedElsewhere is found. A baseline is stored
+// only if none of its runs is further than steady from the median.
 const (
 	allowed          = 0.03
 	allowedElsewhere = 0.20
 	steady           = allowed / 2
 )
 
-// A Baseline is the ratios that are kept to compare later ones with.
+// A Baseline has the ratios with which later ones are compared.
 type Baseline struct {
 	Kernel string             `json:"kernel"`
 	Hashes string             `json:"hashes"` // how that computes HMACs
 	Ratios map[string]float64 `json:"ratios"`
 }
 
-// NewBaseline returns the medians of what runs say, to be kept. It fails if the runs differ so much
-// that a check could fail by chance.
+// NewBaseline returns the medians of runs. It fails if the runs differ so much that a check could
+// fail by chance.
 func NewBaseline(runs []*measure.Report) (*Baseline, error) {
 	b := &Baseline{Kernel: runs[0].About["kernel"], Hashes: runs[0].About["hashes"],
 		Ratios: make(map[string]float64)}
@@ -54,7 +54,7 @@ func NewBaseline(runs []*measure.Report) (*Baseline, error) {
 	return b, errors.Join(failed...)
 }
 
-// Write writes b into file.
+// Write writes the baseline to a file.
 func (b *Baseline) Write(file string) error {
 	text, err := json.MarshalIndent(b, "", "\t")
 	if err != nil {
@@ -63,7 +63,7 @@ func (b *Baseline) Write(file string) error {
 	return os.WriteFile(file, append(text, '\n'), 0o644)
 }
 
-// ReadBaseline reads what Write has written.
+// ReadBaseline reads a baseline that Write has written.
 func ReadBaseline(file string) (*Baseline, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -73,8 +73,8 @@ func ReadBaseline(file string) (*Baseline, error) {
 	return b, json.Unmarshal(text, b)
 }
 
-// Check tells w which ratios are worse than the baseline's in each of the runs. It fails if there
-// are any, or if a run lacks some.
+// Check reports to w which ratios are worse than the baseline in each of the runs. It fails if
+// there are any, or if a run lacks a ratio.
 func (b *Baseline) Check(w io.Writer, runs []*measure.Report) error {
 	limit := allowed
 	if hashes := runs[0].About["hashes"]; hashes != b.Hashes {

@@ -1,4 +1,4 @@
-// Package report makes of results what people read, and compares them with a kept baseline.
+// Package report presents results in tables and charts, and compares them with a baseline.
 package report
 
 import (
@@ -8,7 +8,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/bench/measure"
 )
 
-// A claim compares two programs in a contest, and is kept in the baseline.
+// A claim is a comparison of two programs in a contest, which the baseline includes.
 type claim struct {
 	contest, a, b string
 	figure        string
@@ -16,9 +16,9 @@ type claim struct {
 
 func (c claim) name() string { return fmt.Sprintf("%s %s: %s / %s", c.contest, c.figure, c.a, c.b) }
 
-// claims are all that the check compares, of contests that it holds: see [association.Parts].
-// Echoes with 32 under way are none of them: how many messages each wake finds varies by some
-// hundredths.
+// claims returns the comparisons that the check makes, in contests of the part check: see
+// [association.Parts]. Echoes with a window of 32 are excluded, because the number of messages per
+// wakeup varies by some hundredths.
 func claims() []claim {
 	var all []claim
 	add := func(contest, figure string, pairs ...[2]string) {
@@ -44,7 +44,7 @@ func claims() []claim {
 	return all
 }
 
-// ratios returns what r says of the claims; those that were not measured are missing.
+// ratios returns the ratios of the claims in r, except those that were not measured.
 func ratios(r *measure.Report) map[string]float64 {
 	found := make(map[string]float64)
 	for _, c := range claims() {

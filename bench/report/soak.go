@@ -12,8 +12,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/bench/svg"
 )
 
-// Load inserts the files NAME.md that load tests left in folder into the document, each at its mark
-// for NAME, and draws soak.csv, if there is one, into chart.
+// Load inserts the files NAME.md that load tests left in folder into the document, at the mark of
+// each NAME. It draws soak.csv, if that exists, into chart.
 func Load(folder, document, chart string) error {
 	files, err := filepath.Glob(filepath.Join(folder, "*.md"))
 	if err != nil {
@@ -42,7 +42,7 @@ var gauges = []struct{ name, color string }{
 	{"resident", svg.Blue}, {"kernel", svg.Green}, {"heap", svg.Red},
 }
 
-// drawSoak draws memory over time. The samples have a column "seconds"; gauges are bytes.
+// drawSoak draws memory over time. The samples have a column "seconds"; the gauges are in bytes.
 func drawSoak(samples, chart string) error {
 	rows, err := readSamples(samples)
 	if err != nil {
@@ -85,7 +85,7 @@ func drawSoak(samples, chart string) error {
 	return os.WriteFile(chart, d.SVG(), 0o666)
 }
 
-// readSamples reads a file of comma-separated numbers, by the names of its columns.
+// readSamples reads a file of comma-separated numbers, by the names of the columns.
 func readSamples(name string) (map[string][]float64, error) {
 	f, err := os.Open(name)
 	if err != nil {

@@ -12,8 +12,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/bench/measure"
 )
 
-// Tables returns the tables of the results, in Markdown, by name. One that would be empty is
-// missing.
+// Tables returns the tables of the results in Markdown, by name, without empty ones.
 func Tables(r *measure.Report) map[string]string {
 	tables := map[string]string{
 		"about":      about(r),
@@ -36,8 +35,8 @@ func Tables(r *measure.Report) map[string]string {
 	return tables
 }
 
-// Fill puts tables into documents: each between the lines <!-- begin NAME --> and <!-- end NAME
-// -->, wherever these are.
+// Fill inserts tables into documents, each between the lines <!-- begin NAME --> and <!-- end NAME
+// -->.
 func Fill(files []string, tables map[string]string) error {
 	placed := make(map[string]bool)
 	for _, file := range files {
@@ -67,7 +66,7 @@ func Fill(files []string, tables map[string]string) error {
 	return nil
 }
 
-// A table is written row by row; the first is its head.
+// A table is a list of rows, of which the first is the head.
 type table struct {
 	strings.Builder
 	rows int
@@ -80,7 +79,7 @@ func (t *table) row(cells ...string) {
 	}
 }
 
-// text returns the table, or nothing if it has only a head.
+// text returns the table in Markdown, or "" if it has only a head.
 func (t *table) text() string {
 	if t.rows < 2 {
 		return ""
@@ -88,8 +87,7 @@ func (t *table) text() string {
 	return t.String()
 }
 
-// dated returns the table with the commit that was measured, which may be another one than that of
-// other tables.
+// dated returns the table with the measured commit, which may differ from that of other tables.
 func (t *table) dated(r *measure.Report) string {
 	text := t.text()
 	if text != "" {
@@ -98,7 +96,7 @@ func (t *table) dated(r *measure.Report) string {
 	return text
 }
 
-// about names what was measured, in a line.
+// about describes in a line what was measured.
 func about(r *measure.Report) string {
 	if r.About["kernel"] == "" {
 		return ""
@@ -107,7 +105,7 @@ func about(r *measure.Report) string {
 		r.About["Go"], r.About["hashes"])
 }
 
-// number has three digits that count.
+// number formats v with three significant digits.
 func number(v float64) string {
 	switch {
 	case v >= 100:
@@ -127,15 +125,15 @@ func value(r *measure.Report, contest, who, figure string) string {
 	return number(v)
 }
 
-// kinds are what is done with messages, in words.
+// kinds are the kinds of contests, with a description.
 var kinds = []struct{ contest, words string }{
 	{"discard", "one way"}, {"echo1", "echo, one under way"}, {"echo32", "echo, 32 under way"},
 }
 
-// A compared program is compared with another, in a ratio in brackets.
+// A compared program is compared with base, as a ratio in parentheses.
 type compared struct{ who, base string }
 
-// hashes are what is compared with each hash of SCTP-AUTH.
+// hashes are the comparisons for each hash of SCTP-AUTH.
 var hashes = [][]compared{
 	{
 		{"plain in Go", "openssl"}, {"openssl", ""},
@@ -150,8 +148,8 @@ var hashes = [][]compared{
 	},
 }
 
-// cost reports what a message takes, and beside another program how many times as many messages the
-// same work carries.
+// cost returns the cost of a message, and how many times as many messages as with the base program
+// the same work carries.
 func cost(r *measure.Report, contest string, p compared) string {
 	rate, ok := r.Value(contest, p.who, "messages/s")
 	if !ok {
@@ -187,7 +185,7 @@ func kindRows(t *table, r *measure.Report, programs []compared, associations, st
 	}
 }
 
-// sizeHeads are the heads of the columns of sizes, after others.
+// sizeHeads returns the heads of columns, those of the sizes after the others.
 func sizeHeads(sizes []int, before ...string) []string {
 	for _, size := range sizes {
 		before = append(before, fmt.Sprintf("%d B", size))
@@ -202,7 +200,7 @@ func messages(r *measure.Report, programs []compared) string {
 	return t.text()
 }
 
-// shape is the table of a part.
+// shape returns the table of a part.
 func shape(r *measure.Report, associations, streams int) string {
 	sizes := association.CheckedSizes
 	if associations > 1 {
@@ -279,7 +277,7 @@ func records(r *measure.Report) string {
 // idling are the programs whose idle associations are measured.
 var idling = []string{"auth in Go", "dtls1.2", "dtls1.3", "dtls1.2 resumed"}
 
-// idle has a row for each program and number of associations that is not less than least.
+// idle returns a table with a row for each program and number of associations of at least least.
 func idle(r *measure.Report, least int) string {
 	var t table
 	t.row(append([]string{"", "associations"}, association.IdleFigures...)...)

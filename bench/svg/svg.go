@@ -1,5 +1,5 @@
-// Package svg draws what every viewer shows alike: text is outlines, and the paper is part of the
-// drawing.
+// Package svg draws figures that look the same in every viewer: text is converted to outlines, and
+// the figure has its own background.
 package svg
 
 import (
@@ -16,8 +16,8 @@ import (
 	"golang.org/x/image/math/fixed"
 )
 
-// Colours. All are readable on paper, which the drawing brings along: it looks the same on a dark
-// page.
+// Colors. All are readable on the background, which is part of the drawing, so that it looks the
+// same on a dark page.
 const (
 	Paper = "#ffffff"
 	Ink   = "#1f2328"
@@ -27,7 +27,8 @@ const (
 	Red   = "#bc4c00"
 )
 
-// A Canvas collects what an SVG consists of. Text becomes outlines, for a viewer may lack any font.
+// A Canvas collects the elements of an SVG drawing. Text becomes outlines, because a viewer may
+// lack a font.
 type Canvas struct {
 	width, height float64
 	title         string
@@ -63,7 +64,7 @@ func (c *Canvas) SVG() []byte {
 	return b.Bytes()
 }
 
-// Escape writes text as XML has it.
+// Escape escapes text for XML.
 func Escape(s string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)
 }
@@ -76,7 +77,7 @@ func (c *Canvas) Line(x1, y1, x2, y2 float64, colour string, width float64) {
 	c.Printf(`<path d="M%g %gL%g %g" stroke="%s" stroke-width="%g"/>`, x1, y1, x2, y2, colour, width)
 }
 
-// Arrow draws a line with a head at its end.
+// Arrow draws a line with an arrowhead at its end.
 func (c *Canvas) Arrow(x1, y, x2 float64, colour string) {
 	const length, half = 9, 4
 	back := x2 - length
@@ -87,16 +88,15 @@ func (c *Canvas) Arrow(x1, y, x2 float64, colour string) {
 	c.Printf(`<path d="M%g %gL%g %gL%g %gz" fill="%s"/>`, x2, y, back, y-half, back, y+half, colour)
 }
 
-// Box draws a rectangle with round corners.
+// Box draws a rectangle with rounded corners.
 func (c *Canvas) Box(x, y, width, height float64, fill, stroke string) {
 	c.Printf(`<rect x="%g" y="%g" width="%g" height="%g" rx="4" fill="%s" stroke="%s"/>`,
 		x, y, width, height, fill, stroke)
 }
 
-// A Typeface is one of Liberation's (SIL Open Font License), by whose permission its outlines may
-// be in a document.
+// A Typeface is a Liberation font (SIL Open Font License, which allows its outlines in documents).
 type Typeface struct {
-	letter string // begins the names of its glyphs
+	letter string // prefix of the names of its glyphs
 	font   *sfnt.Font
 }
 
@@ -115,11 +115,11 @@ func parse(letter string, ttf []byte) *Typeface {
 	return &Typeface{letter, f}
 }
 
-// unit is the size at which outlines are stored: they have whole numbers then.
+// unit is the size at which outlines are stored, with integer coordinates.
 const unit = 1000
 
-// Text draws a line of it, whose baseline is at y, and whose start, middle or end is at x: anchor
-// is 0, 0.5 or 1.
+// Text draws a line of text with its baseline at y. anchor 0, 0.5 or 1 places its start, middle or
+// end at x.
 func (c *Canvas) Text(x, y, size, anchor float64, face *Typeface, colour, s string) {
 	x -= anchor * face.Width(s, size)
 	c.Printf(`<g fill="%s" transform="translate(%.1f %.1f)scale(%g)">`, colour, x, y, size/unit)
@@ -135,7 +135,7 @@ func (c *Canvas) Text(x, y, size, anchor float64, face *Typeface, colour, s stri
 	c.Printf("</g>")
 }
 
-// Width returns how wide a text is.
+// Width returns the width of a text.
 func (f *Typeface) Width(s string, size float64) float64 {
 	sum := 0
 	for _, r := range s {
