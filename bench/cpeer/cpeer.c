@@ -1,5 +1,5 @@
-// cpeer - one end of the associations that are measured, in C: plain SCTP, SCTP with
-// AUTH, and OpenSSL's DTLS over SCTP. It does what package peer does in Go.
+// cpeer - one end of the measured associations, in C: plain SCTP, SCTP with SCTP-AUTH,
+// and OpenSSL's DTLS over SCTP. It does the same as package peer in Go.
 //
 //   cpeer server|client plain|auth|openssl ADDRESS PORT CERTIFICATES
 //         ASSOCIATIONS STREAMS BUFFER HMAC SACK-DELAY
@@ -10,10 +10,10 @@
 //
 //   discard SIZE MILLISECONDS        messages a second
 //   echo SIZE WINDOW MILLISECONDS    messages a second
-//   handshakes NUMBER                connections a second, without the time to close them, and of the
-//                                    milliseconds each took the median, and what 99 in 100 stay below
+//   handshakes NUMBER                connections a second, without the time to close them, and the
+//                                    median and 99th percentile of their times in milliseconds
 //
-// As is usual with OpenSSL, each association has a thread that blocks.
+// As is usual with OpenSSL, each association has a blocking thread of its own.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/sctp.h>
@@ -127,7 +127,7 @@ static void end(struct link *l) {
 	free(l->message);
 }
 
-// send_message reports whether that was possible.
+// send_message returns false if the message could not be sent.
 static int send_message(struct link *l, int stream, int ppid, int size) {
 	if (l->ssl != NULL) {
 		struct bio_dgram_sctp_sndinfo info = {.snd_sid = stream, .snd_ppid = htonl(ppid)};
@@ -146,7 +146,7 @@ static int send_message(struct link *l, int stream, int ppid, int size) {
 	return sendmsg(l->fd, &m, MSG_NOSIGNAL) == size;
 }
 
-// receive_message returns the size of the next message, 0 at the end, however that came.
+// receive_message returns the size of the next message, or 0 when the association has ended.
 static int receive_message(struct link *l, int *stream, int *ppid) {
 	if (l->ssl != NULL) {
 		int n = SSL_read(l->ssl, l->message, largest);
@@ -243,7 +243,7 @@ static void *send_all(void *argument) {
 		for (int i = 0; i < turns; i++, n++)
 			must_send(l, n % streams, discarded);
 	while (now() < end_time);
-	// Two more: one that is echoed shows that all before it were received.
+	// Two more messages: the echo proves that all earlier ones were received.
 	must_send(l, 0, echoed);
 	await(l, 1);
 	return (void *)(n + 2);
@@ -264,7 +264,7 @@ static void *send_and_await(void *argument) {
 	return (void *)(n + window);
 }
 
-// on_all answers how many messages a second all associations have carried.
+// on_all writes the number of messages per second on all associations.
 static void on_all(void *(*work)(void *), int milliseconds) {
 	pthread_t threads[associations];
 	double begin = now(), n = 0;

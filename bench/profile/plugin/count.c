@@ -1,10 +1,10 @@
-// count - a plugin for QEMU that counts how often the emulated processor executes each address, between two
-// functions of a program that begin and end what is measured.
+// count - a plugin for QEMU that counts how often the emulated processor executes the instruction at each address,
+// between the calls of two functions of a program, which begin and end a measurement.
 //
 //   -plugin count.so,start=HEX,stop=HEX,out=FILE
 //
-// The first time that is over it writes FILE.0, then FILE.1 and so on, with a line for each address of which an instruction
-// was executed: the address in hexadecimal, a space, and how often. VERSION is that of QEMU's interface.
+// The first measurement is written to FILE.0, the next one to FILE.1, and so on. A file has a line for each address whose
+// instruction was executed: the address in hexadecimal, a space, and the count. VERSION is that of QEMU's interface.
 #define _GNU_SOURCE
 #include <inttypes.h>
 #include <stdbool.h>
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// What QEMU exports; distributions do not ship its header. These are the same in all versions of it.
+// Declarations of QEMU's interface, whose header distributions do not ship. They are the same in all its versions.
 typedef uint64_t plugin_id;
 struct qemu_plugin_tb;
 struct qemu_plugin_insn;
@@ -24,7 +24,7 @@ extern uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *);
 
 __attribute__((visibility("default"))) int qemu_plugin_version = VERSION;
 
-// A block is instructions that are executed one after another, as QEMU has translated them.
+// A block is a sequence of instructions without a branch, as QEMU translates it.
 struct block {
 	struct block *next;
 	uint64_t times, size, address[];

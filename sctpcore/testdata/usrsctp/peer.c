@@ -1,11 +1,11 @@
 /*
- * peer - one association of usrsctp over UDP on 127.0.0.1, which echoes what it receives.
+ * peer - an association of usrsctp over UDP on 127.0.0.1, which echoes what it receives.
  *
  *   peer server|client PORT AUTH
  *
- * Its UDP port is PORT, its SCTP port 5001; the other end has UDP port PORT+1 and, as a server,
- * SCTP port 5000. If AUTH is 1, DATA has to be authenticated. The message "KEY!" makes shared key 1 known and
- * active, "BYE!" ends the association.
+ * Its UDP port is PORT, and its SCTP port 5001. The other end has UDP port PORT+1 and, as a
+ * server, SCTP port 5000. If AUTH is 1, DATA must be authenticated. The message "KEY!" installs
+ * and activates shared key 1, and "BYE!" ends the association.
  */
 #include <arpa/inet.h>
 #include <errno.h>
