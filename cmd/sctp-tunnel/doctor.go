@@ -19,12 +19,12 @@ const loopbackTimeout = 5 * time.Second
 func (p *program) checkCommand() *cli.Command {
 	return &cli.Command{
 		Name:            "check",
-		Usage:           "say what is wrong with a configuration file and the certificates it names",
+		Usage:           "check a configuration file and the certificates it names",
 		ArgsUsage:       "FILE",
 		HideHelpCommand: true,
-		Description: `Reads the file and those that it names, as “sctp-tunnel run” would, and judges
-certificates as a peer would: their chain, dates, usage, names, keys and signatures. Each fault
-comes with its line and what to do. Nothing is opened or changed.
+		Description: `Reads the file and the files that it names, as “sctp-tunnel run” would, and
+checks certificates as a peer would: their chain, dates, usage, names, keys and signatures. For each
+error it prints the line and what to do. It does not open sockets or change anything.
 
 Exit status: 0 if all is well, warnings included; 2 otherwise.
 
@@ -46,12 +46,12 @@ Example:
 func (p *program) doctorCommand() *cli.Command {
 	return &cli.Command{
 		Name:            "doctor",
-		Usage:           "check whether this machine can do DTLS over SCTP, and say what to do",
+		Usage:           "check whether this machine supports DTLS over SCTP, and say what to do if not",
 		ArgsUsage:       "[FILE]",
 		HideHelpCommand: true,
-		Description: `Looks at the kernel, its SCTP and what keeps that from being loaded, SCTP-AUTH, IPv6
-and the limits, and makes a connection to itself. With the FILE of a configuration it does what
-check does too. Nothing is changed. Root is not needed.
+		Description: `Checks the kernel, its SCTP module and what prevents loading it, SCTP-AUTH, IPv6 and
+limits, and makes a connection to itself. With a configuration FILE it also does what “check”
+does. It changes nothing, and does not need root.
 
 Exit status: 0 if all is well, warnings included; 1 otherwise.
 

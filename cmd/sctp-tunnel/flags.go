@@ -10,7 +10,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/config"
 )
 
-// serviceOptions are a service on the command line.
+// serviceOptions describe a service on the command line.
 type serviceOptions struct {
 	config.Settings
 	config.Process
@@ -30,15 +30,16 @@ func texts(name, usage string, value *[]string) cli.Flag {
 	return &cli.StringSliceFlag{Name: name, Usage: usage + "; may be repeated", Destination: value}
 }
 
-func number(name, usage string, value *int) cli.Flag {
-	return &cli.IntFlag{Name: name, Usage: usage, Destination: value}
+// number returns a flag whose default, written as in help, applies if the value is 0.
+func number(name, usage, byDefault string, value *int) cli.Flag {
+	return &cli.IntFlag{Name: name, Usage: usage, DefaultText: byDefault, Destination: value}
 }
 
 func option(name, usage string, value *bool) cli.Flag {
 	return &cli.BoolFlag{Name: name, Usage: usage, Destination: value}
 }
 
-// flags returns those that fill o in. What some mean differs with the role.
+// flags returns the flags that set o. The usage of some depends on the role.
 func (o *serviceOptions) flags(listen, target, ca string) []cli.Flag {
 	s, p := &o.Settings, &o.Process
 	return []cli.Flag{
@@ -46,41 +47,42 @@ func (o *serviceOptions) flags(listen, target, ca string) []cli.Flag {
 			Destination: &s.Name},
 		text("listen", listen, &s.Listen),
 		text("target", target, &s.Target),
-		text("source", "dial from `ADDR`, whose port may be 0 for any", &s.Source),
-		option("unsafe", "allow plain SCTP to leave this host: for a namespace or a wire of its own",
+		text("source", "connect from `ADDR`; port 0 means any", &s.Source),
+		option("unsafe", "allow plain SCTP to leave this host, for a network that is private to the two",
 			&s.Unsafe),
 		file("cert", "certificate chain in PEM `FILE`", &s.Cert),
 		file("key", "private key in PEM `FILE` (default: the file of -cert)", &s.Key),
 		file("ca", ca, &s.CA),
 		texts("crl", "revocation list of a CA in `FILE`", &s.CRL),
 		file("psk", "pre-shared keys in `FILE`: lines of IDENTITY and HEX digits", &s.PSK),
-		texts("allow", "only peers with a `NAME`, dns:HOST, uri:URI, cn:NAME, ou:NAME, spki:SHA256 or "+
-			"psk:IDENTITY",
+		texts("allow", "allow only peers with this `NAME`: dns:HOST, uri:URI, cn:NAME, ou:NAME, "+
+			"spki:SHA256 or psk:IDENTITY",
 			&o.allow),
-		option("allow-all", "every peer that -ca or -psk lets in", &s.AllowAll),
-		texts("ppid", "`CLEAR:DTLS` protocol identifiers in clear and over DTLS", &s.PPID),
+		option("allow-all", "allow every peer that -ca or -psk authenticates", &s.AllowAll),
+		texts("ppid", "payload protocol identifiers `CLEAR:DTLS` without and with DTLS", &s.PPID),
 		text("min-version", "lowest DTLS `VERSION`: 1.2 or 1.3", &s.MinVersion),
 		text("max-version", "highest DTLS `VERSION`: 1.2 or 1.3", &s.MaxVersion),
-		text("label", "keys of SCTP-AUTH are made as by `LABEL`: rfc6083, legacy (old OpenSSL) or draft",
+		text("label", "exporter `LABEL` of SCTP-AUTH keys: rfc6083, legacy (old OpenSSL) or draft",
 			&s.Label),
-		number("streams", "at most `N` streams in each direction (default: 1024)", &s.Streams),
-		number("buffer", "`BYTES` of each buffer of a socket (default: 262144)", &s.Buffer),
-		number("max-message-size", "carry messages of up to `BYTES`, in DTLS 1.3 with a peer that takes "+
-			"more too (default: 16384)", &s.MaxMessageSize),
-		number("max-associations", "at most `N` associations (default: 4096)", &s.MaxAssociations),
-		number("max-handshakes", "at most `N` handshakes at a time (default: 1024)", &s.MaxHandshakes),
-		number("max-handshakes-per-host", "at most `N` of them with one host (default: a quarter)",
-			&s.MaxHandshakesPerHost),
-		text("handshake-timeout", "give up a handshake and its dialling after `TIME` (default: 10s)",
+		number("streams", "use at most `N` streams in each direction", "1024", &s.Streams),
+		number("buffer", "size of each socket buffer in `BYTES`", "262144", &s.Buffer),
+		number("max-message-size", "forward messages of up to `BYTES`; more than 16384 requires "+
+			"DTLS 1.3 and a peer that supports it", "16384", &s.MaxMessageSize),
+		number("max-associations", "accept at most `N` associations", "4096", &s.MaxAssociations),
+		number("max-handshakes", "allow at most `N` handshakes at a time", "1024", &s.MaxHandshakes),
+		number("max-handshakes-per-host", "allow at most `N` of them with one host",
+			"a quarter of -max-handshakes", &s.MaxHandshakesPerHost),
+		text("handshake-timeout", "limit connecting and the handshake to `TIME` (default: 10s)",
 			&s.HandshakeTimeout),
-		text("drain-timeout", "deliver what is under way for `TIME` at the end (default: 5s)",
+		text("drain-timeout", "deliver messages in transit for up to `TIME` when an association "+
+			"ends (default: 5s)",
 			&s.DrainTimeout),
-		text("status", "answer /metrics, /healthz, /readyz and /status on `ADDR`, HOST:PORT or "+
+		text("status", "serve /metrics, /healthz, /readyz and /status on `ADDR`: HOST:PORT or "+
 			"unix:/PATH", &p.Status),
-		text("log-format", "write logs as `FORMAT`: text or json", &p.LogFormat),
-		text("log-level", "write logs of `LEVEL` and above: debug, info, warn or error", &p.LogLevel),
-		text("user", "become `USER` once everything is open", &p.User),
-		option("no-sandbox", "keep the files and capabilities that are not needed", &o.noSandbox),
+		text("log-format", "`FORMAT` of logs: text or json", &p.LogFormat),
+		text("log-level", "lowest `LEVEL` to log: debug, info, warn or error", &p.LogLevel),
+		text("user", "switch to `USER` once all files and sockets are open", &p.User),
+		option("no-sandbox", "keep access to files and capabilities that are not needed", &o.noSandbox),
 	}
 }
 
@@ -89,17 +91,17 @@ func (p *program) serverCommand() *cli.Command {
 	s := &o.Settings
 	return &cli.Command{
 		Name:            "server",
-		Usage:           "accept DTLS/SCTP from the network, and dial the daemon in clear",
+		Usage:           "accept DTLS/SCTP from the network, and connect to the daemon with plain SCTP",
 		HideHelpCommand: true,
-		Description: `Addresses are HOST:PORT, or HOST/HOST:PORT for several. The daemon's has to be of
-this host, unless -unsafe is given. Who may connect has to be said: -allow or -allow-all.
+		Description: `Addresses are HOST:PORT, or HOST/HOST:PORT for several. The daemon's address must
+belong to this host, unless -unsafe is given. Either -allow or -allow-all is required.
 
 Example:
    sctp-tunnel server -listen 192.0.2.1/198.51.100.1:5868 -target 127.0.0.1:3868 \
       -cert server.pem -key server-key.pem -ca ca.pem -allow uri:spiffe://example.org/mme/*`,
 		Flags: append(o.flags("accept DTLS/SCTP on `ADDR`", "the daemon's `ADDR`",
-			"CA certificates for those of clients in PEM `FILE`"),
-			option("peer-source", "dial the daemon from the peer's IPv6 addresses", &s.PeerSource)),
+			"CA certificates for verifying clients, in PEM `FILE`"),
+			option("peer-source", "connect to the daemon from the peer's IPv6 addresses", &s.PeerSource)),
 		Action: func(ctx context.Context, c *cli.Command) error { return p.one(ctx, c, o) },
 	}
 }
@@ -109,24 +111,26 @@ func (p *program) clientCommand() *cli.Command {
 	s := &o.Settings
 	return &cli.Command{
 		Name:            "client",
-		Usage:           "accept plain SCTP from the daemon, and dial the network with DTLS/SCTP",
+		Usage:           "accept plain SCTP from the daemon, and connect to the network with DTLS/SCTP",
 		HideHelpCommand: true,
-		Description: `Addresses are HOST:PORT, or HOST/HOST:PORT for several. That of -listen has to be of
-this host, unless -unsafe is given. The daemon finds nobody there while the far end cannot be
-reached.
+		Description: `Addresses are HOST:PORT, or HOST/HOST:PORT for several. The address of -listen must
+belong to this host, unless -unsafe is given. While the far end cannot be reached, the client does
+not listen, so that the daemon notices.
 
 Example:
    sctp-tunnel client -listen 127.0.0.1:3868 -target 192.0.2.1/198.51.100.1:5868 \
       -cert client.pem -key client-key.pem -ca ca.pem -server-name hss.example.org`,
 		Flags: append(o.flags("accept the daemon's associations on `ADDR`", "the far end's `ADDR`",
-			"CA certificates for the server's in PEM `FILE` (default: those of the system)"),
-			text("server-name", "`HOST` in the server's certificate (default: that of -target)",
+			"CA certificates for verifying the server, in PEM `FILE` (default: those of the system)"),
+			text("server-name", "`HOST` that the server's certificate must be valid for "+
+				"(default: that of -target)",
 				&s.ServerName),
-			text("probe-interval", "look for a far end that was not reachable every `TIME` at least "+
+			text("probe-interval", "try to reach an unreachable far end at least every `TIME` "+
 				"(default: 10s)",
 				&s.ProbeInterval),
-			option("redirect", "dial where the daemon did before nftables redirected it", &s.Redirect),
-			option("always-listen", "listen also while the far end cannot be reached, without looking",
+			option("redirect", "connect to the address from which nftables redirected the daemon",
+				&s.Redirect),
+			option("always-listen", "always listen, without checking whether the far end can be reached",
 				&s.AlwaysListen)),
 		Action: func(ctx context.Context, c *cli.Command) error { return p.one(ctx, c, o) },
 	}

@@ -58,12 +58,12 @@ func (p *program) run(ctx context.Context, args []string) int {
 func (p *program) command() *cli.Command {
 	return command.Root(&cli.Command{
 		Name:      "sctp-tunnel",
-		Usage:     "DTLS over SCTP (RFC 6083) for daemons that have no security",
+		Usage:     "DTLS over SCTP (RFC 6083) for daemons without it",
 		Writer:    p.stdout,
 		ErrWriter: p.stderr,
-		Description: `A server accepts DTLS/SCTP from the network, and dials the daemon beside it with
-plain SCTP. A client accepts plain SCTP from the daemon beside it, and dials the network with
-DTLS/SCTP. The far end may be another sctp-tunnel, or anything that speaks RFC 6083.
+		Description: `A server accepts DTLS/SCTP from the network, and connects to the daemon on its host
+with plain SCTP. A client accepts plain SCTP from the daemon on its host, and connects to the
+network with DTLS/SCTP. The far end may be another sctp-tunnel, or any implementation of RFC 6083.
 
 Examples:
    sctp-tunnel server -listen 192.0.2.1:5868 -target 127.0.0.1:3868 \
@@ -73,13 +73,13 @@ Examples:
    sctp-tunnel check /etc/sctp-tunnel.toml && sctp-tunnel run /etc/sctp-tunnel.toml
 
 Exit status:
-   0  it was ended by a signal; check and doctor have found nothing wrong
-   1  it could not listen, or lost what it needs; doctor has found why
-   2  a flag, an argument or a file is wrong; nothing was carried
+   0  a signal ended it; check and doctor found no error
+   1  it could not listen, or a service failed; doctor found an error
+   2  a flag, an argument or a file is wrong, and no service was started
 
 Signals:
-   SIGTERM, SIGINT  accepts no more, delivers what is under way, closes; the second one ends at once
-   SIGHUP           loads the configuration and all certificates again; associations stay
+   SIGTERM, SIGINT  stop accepting, deliver messages in transit, and exit; the second: exit now
+   SIGHUP           reload the configuration and all certificates, without affecting associations
 
 Manual page:
    sctp-tunnel man | man -l -`,

@@ -320,7 +320,7 @@ func TestReload(t *testing.T) {
 	name := filepath.Join(dir, "f.toml")
 	aFile(t, dir, name, process)
 	tt := begin(t, nil, "run", name)
-	tt.wait("begins")
+	tt.wait("started")
 	tt.begun(2)
 	one, two := tt.service("one"), tt.service("two")
 	before := cert(t, one)
@@ -328,8 +328,8 @@ func TestReload(t *testing.T) {
 	t.Run("broken", func(t *testing.T) {
 		write(t, name, "[[service]]\nnam = 'x'\n")
 		tt.hangup <- syscall.SIGHUP
-		if m := tt.wait("not loaded again: all stays as it is"); !strings.Contains(m["err"].(string),
-			name+":2: ") {
+		m := tt.wait("reload failed: the present configuration stays in use")
+		if !strings.Contains(m["err"].(string), name+":2: ") {
 			t.Error(m)
 		}
 		if tt.service("one") != one || tt.service("two") != two || cert(t, one) != before {
@@ -340,7 +340,7 @@ func TestReload(t *testing.T) {
 		aFile(t, dir, name, process)
 		write(t, filepath.Join(dir, "client.pem"), "x")
 		tt.hangup <- syscall.SIGHUP
-		tt.wait("not loaded again: all stays as it is")
+		tt.wait("reload failed: the present configuration stays in use")
 		if cert(t, one) != before {
 			t.Error("something has changed")
 		}
@@ -348,7 +348,7 @@ func TestReload(t *testing.T) {
 	t.Run("certificates", func(t *testing.T) {
 		aFile(t, other, name, process)
 		tt.hangup <- syscall.SIGHUP
-		tt.wait("loaded again")
+		tt.wait("reloaded")
 		if tt.service("one") != one || tt.service("two") != two {
 			t.Error("services have begun again, and their associations are gone")
 		}
@@ -363,7 +363,7 @@ func TestReload(t *testing.T) {
 		}
 		write(t, name, strings.NewReplacer(`"two"`, `"three"`, "5868", "5870").Replace(string(text)))
 		tt.hangup <- syscall.SIGHUP
-		tt.wait("loaded again")
+		tt.wait("reloaded")
 		tt.begun(2)
 		if s := tt.service("one"); s == one || s.Target != "hss.example.org:5870" {
 			t.Error("the target has not changed")
@@ -385,9 +385,9 @@ func TestReloadFlags(t *testing.T) {
 		filepath.Join(dir, "client.pem"),
 		"-key", filepath.Join(dir, "client-key.pem"), "-ca", filepath.Join(dir, "ca.pem"), "-log-format",
 		"json", "-no-sandbox")
-	tt.wait("begins")
+	tt.wait("started")
 	tt.hangup <- syscall.SIGHUP
-	tt.wait("nothing has changed")
+	tt.wait("no change")
 	tt.begun(1)
 	before := cert(t, tt.service("client"))
 	for _, f := range []string{"client.pem", "client-key.pem"} {
@@ -398,13 +398,13 @@ func TestReloadFlags(t *testing.T) {
 		write(t, filepath.Join(dir, f), string(text))
 	}
 	tt.hangup <- syscall.SIGHUP
-	tt.wait("loaded again")
+	tt.wait("reloaded")
 	if cert(t, tt.service("client")) == before {
 		t.Error("the certificate has not changed")
 	}
 	write(t, filepath.Join(dir, "client.pem"), "")
 	tt.hangup <- syscall.SIGHUP
-	tt.wait("not loaded again: the old ones stay")
+	tt.wait("reload failed: the present certificates stay in use")
 	tt.end()
 }
 
@@ -414,7 +414,7 @@ func TestStatusPort(t *testing.T) {
 	name, path := filepath.Join(dir, "f.toml"), filepath.Join(dir, "s")
 	aFile(t, dir, name, process+"status = 'unix:"+path+"'\n")
 	tt := begin(t, nil, "run", name)
-	tt.wait("begins")
+	tt.wait("started")
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", path)

@@ -16,10 +16,10 @@ var reference string
 func (p *program) configCommand() *cli.Command {
 	return &cli.Command{
 		Name:            "config",
-		Usage:           "show all that can be in a configuration file",
+		Usage:           "print an example of a configuration file with all keys",
 		HideHelpCommand: true,
-		Description: `Writes a file that has all keys, with what they are. Lines with “#” show
-defaults, and what can be chosen.
+		Description: `Prints a configuration file with all keys and their descriptions. Lines that begin
+with “#” have defaults and other choices.
 
 Example:
    sctp-tunnel config >/etc/sctp-tunnel.toml`,

@@ -128,7 +128,7 @@ func (v *supervisor) start(ctx context.Context, first *settings) *service {
 			case v.failed <- fmt.Errorf("service %q: %w", first.Name, err):
 			default:
 			}
-			v.log.Error("service failed, and begins again", "service", first.Name, "err",
+			v.log.Error("service failed, and is restarted", "service", first.Name, "err",
 				legible.Text(fmt.Sprint(err)), "in", wait)
 			select {
 			case <-time.After(wait):

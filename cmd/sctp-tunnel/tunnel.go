@@ -35,8 +35,8 @@ func (p *program) runCommand() *cli.Command {
 		Usage:           "run the services of a configuration file",
 		ArgsUsage:       "FILE",
 		HideHelpCommand: true,
-		Description: `The file is in TOML: “sctp-tunnel config” shows all that can be in it,
-“sctp-tunnel check” what is wrong with one.
+		Description: `The file is in TOML. “sctp-tunnel config” prints an example with all keys, and
+“sctp-tunnel check” checks a file.
 
 Example:
    sctp-tunnel run /etc/sctp-tunnel.toml`,
@@ -95,7 +95,8 @@ func (p *program) tunnel(ctx context.Context, name string, conf *config.Config) 
 		}
 		defer f.Close()
 		v.keyLog = f
-		v.log.Warn("secrets are written to a file: whoever reads it reads all", "file", name)
+		v.log.Warn("secrets are written to a file: anyone who can read it can decrypt all traffic",
+			"file", name)
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -127,7 +128,7 @@ func (p *program) tunnel(ctx context.Context, name string, conf *config.Config) 
 		}
 	}
 	v.systemd.ready()
-	v.log.Info("begins", "version", command.Version(), "services", len(all))
+	v.log.Info("started", "version", command.Version(), "services", len(all))
 	v.watch(ctx, p.hangup)
 	return nil
 }
@@ -204,7 +205,7 @@ func (v *supervisor) enterSandbox(conf *config.Config) error {
 	}
 	r, err := sandbox.Enter(o)
 	if err != nil {
-		return fmt.Errorf("giving up what is not needed: %w (-no-sandbox, or sandbox = false, keeps it)",
+		return fmt.Errorf("entering the sandbox: %w (-no-sandbox, or sandbox = false, disables it)",
 			err)
 	}
 	v.log.Info("sandbox", "landlock", r.Landlock, "noNewPrivileges", r.Privileges, "capabilities",
@@ -252,7 +253,7 @@ func (v *supervisor) stop(stop func()) {
 	for _, s := range v.services {
 		<-s.done
 	}
-	v.log.Info("ends")
+	v.log.Info("stopped")
 }
 
 // reload loads the configuration and all files again. It changes all or nothing.
@@ -269,18 +270,19 @@ func (v *supervisor) reload(ctx context.Context) {
 	v.metrics.Reloaded(err)
 	if err != nil {
 		for line := range strings.Lines(err.Error()) {
-			v.log.Error("not loaded again: all stays as it is", "err", legible.Text(strings.TrimSpace(line)))
+			v.log.Error("reload failed: the present configuration stays in use", "err",
+				legible.Text(strings.TrimSpace(line)))
 		}
 		return
 	}
 	if conf.Process != v.process {
-		v.log.Warn("what is not of a service changes with a restart only", "file", v.file)
+		v.log.Warn("settings outside of services change only with a restart", "file", v.file)
 	}
 	v.change(ctx, all)
 	for _, s := range v.services {
 		s.revoke()
 	}
-	v.log.Info("loaded again", "file", v.file, "services", len(all))
+	v.log.Info("reloaded", "file", v.file, "services", len(all))
 }
 
 // change makes the services that run those that are wanted. Associations of services stay whose
@@ -328,14 +330,14 @@ func (v *supervisor) reloadFiles(asked bool) {
 		switch {
 		case err != nil:
 			v.metrics.Reloaded(err)
-			v.log.Error("not loaded again: the old ones stay", "service", name, "err",
+			v.log.Error("reload failed: the present certificates stay in use", "service", name, "err",
 				legible.Text(err.Error()))
 		case changed:
 			v.services[name].revoke()
 			v.metrics.Reloaded(nil)
-			v.log.Info("loaded again", "service", name, "certificateExpires", source.Expires())
+			v.log.Info("reloaded", "service", name, "certificateExpires", source.Expires())
 		case asked:
-			v.log.Info("nothing has changed", "service", name)
+			v.log.Info("no change", "service", name)
 		}
 	}
 }

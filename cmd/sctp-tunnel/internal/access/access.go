@@ -124,7 +124,8 @@ func (p *Pin) UnmarshalText(text []byte) error {
 		b, err = base64.StdEncoding.DecodeString(s)
 	}
 	if err != nil || len(b) != len(p) {
-		return fmt.Errorf("%.80q is no SHA-256 of a public key: openssl x509 -in CERT -noout -pubkey | "+
+		return fmt.Errorf("%.80q is not the SHA-256 hash of a public key: "+
+			"openssl x509 -in CERT -noout -pubkey | "+
 			"openssl pkey -pubin -outform DER | openssl sha256", text)
 	}
 	*p = Pin(b)

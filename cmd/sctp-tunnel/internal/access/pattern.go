@@ -24,11 +24,11 @@ func DNSPattern(text string) (Pattern, error) {
 	for i, label := range p.parts {
 		if label == "" || strings.ContainsAny(label, "/: ") || strings.Contains(label, "*") &&
 			(label != "*" || i > 0) {
-			return p, fmt.Errorf("%.80q is no host name, nor one whose first label is *", text)
+			return p, fmt.Errorf("%.80q is neither a host name nor one whose first label is *", text)
 		}
 	}
 	if p.parts[0] == "*" && len(p.parts) < 3 {
-		return p, fmt.Errorf("%.80q matches too much: name a domain of two labels at least", text)
+		return p, fmt.Errorf("%.80q matches too much: give a domain of at least two labels", text)
 	}
 	return p, nil
 }

@@ -172,7 +172,8 @@ func secret(name string) error {
 		return nil // whoever reads it says why not
 	}
 	if mode := info.Mode().Perm(); mode&0o006 != 0 {
-		return &doctor.FileError{Err: fmt.Errorf("%s has a secret, and all may read or write it (mode "+
+		return &doctor.FileError{Err: fmt.Errorf("%s contains a secret, and everyone may read "+
+			"or write it (mode "+
 			"%#o)", name, mode),
 			Remedy: "chmod o= " + name + "; in Kubernetes, defaultMode: 0440 of the volume"}
 	}

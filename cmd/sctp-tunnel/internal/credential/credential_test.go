@@ -180,7 +180,7 @@ func TestReloadInTwoSteps(t *testing.T) {
 	look(false, true)
 }
 
-// A secret that all may read is refused, and so is its folder's.
+// A secret that everyone may read is refused, and so is its folder's.
 func TestOpenSecrets(t *testing.T) {
 	ca := issue(nil, "CA", 1, 100)
 	leaf := issue(ca, "a", 2, 100)
@@ -205,7 +205,8 @@ func TestOpenSecrets(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err := Open(kind.files)
-			if (err == nil) != tt.good || err != nil && !strings.Contains(err.Error(), "all may read") {
+			if (err == nil) != tt.good ||
+				err != nil && !strings.Contains(err.Error(), "everyone may read") {
 				t.Errorf("%s with mode %o: %v", filepath.Base(kind.name), tt.mode, err)
 			}
 			if found := Check(kind.files, time.Now()); !tt.good && doctor.AllWell(found) {

@@ -31,8 +31,8 @@ func loadCRL(name string) (lists []*x509.RevocationList, err error) {
 			Remedy: "is the path right, and may this program read it?"}
 	}
 	unusable := func(err error) error {
-		return &doctor.FileError{Err: fmt.Errorf("%s holds no revocation list that can be read: %w", name,
-			err),
+		err = fmt.Errorf("%s has no readable revocation list: %w", name, err)
+		return &doctor.FileError{Err: err,
 			Remedy: "openssl crl -noout -text -in " + name + " says more"}
 	}
 	if !bytes.Contains(text, []byte("-----BEGIN ")) {
@@ -116,7 +116,7 @@ func (l *loaded) revoked(chain []*x509.Certificate, now time.Time) error {
 			current = current || now.Before(list.NextUpdate) || list.NextUpdate.IsZero()
 		}
 		if !current && i == 0 {
-			return &RevokedError{name, "there is no revocation list of now of " +
+			return &RevokedError{name, "there is no current revocation list of " +
 				doctor.CertificateName(issuer) + ", which has issued it", false}
 		}
 	}

@@ -22,7 +22,7 @@ func Enter(o Options) (Report, error) {
 	r := Report{UID: os.Getuid()}
 	// A core dump has keys in it.
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
-		return r, fmt.Errorf("switching core dumps off: %w", err)
+		return r, fmt.Errorf("disabling core dumps: %w", err)
 	}
 	if err := dropBounds(); err != nil {
 		return r, fmt.Errorf("dropping capabilities: %w", err)
@@ -47,7 +47,7 @@ func Enter(o Options) (Report, error) {
 	lock := landlock.V6.BestEffort()
 	if err := lock.RestrictPaths(rules(o)...); err != nil {
 		if errors.Is(err, fs.ErrPermission) {
-			err = fmt.Errorf("%w: user %d has to be able to look into the folders of certificates", err,
+			err = fmt.Errorf("%w: user %d must be able to search the folders of certificates", err,
 				r.UID)
 		}
 		return r, fmt.Errorf("restriction by Landlock: %w", err)
@@ -66,7 +66,7 @@ func become(name string) error {
 	u, err := user.Lookup(name)
 	if err != nil {
 		if u, err = user.LookupId(name); err != nil {
-			return fmt.Errorf("there is no user %.80q: give one that the system has", name)
+			return fmt.Errorf("unknown user %.80q: give an existing user", name)
 		}
 	}
 	uid, err1 := strconv.Atoi(u.Uid)

@@ -180,7 +180,7 @@ func TestEnterAsRoot(t *testing.T) {
 	})
 	t.Run("nobody of this name", func(t *testing.T) {
 		if out := enter(t, "SANDBOX_USER=no such user"); !strings.Contains(out,
-			"enter: there is no user") {
+			"enter: unknown user") {
 			t.Error(out)
 		}
 	})

@@ -136,7 +136,7 @@ func (m *Metrics) KeysChanged(a *tunnel.Association) {
 
 func (m *Metrics) MissingData(service string) { m.missing.WithLabelValues(service).Inc() }
 
-// Reloaded counts that files were loaded again, or could not be.
+// Reloaded counts that files were reloaded, or could not be.
 func (m *Metrics) Reloaded(err error) {
 	result := "done"
 	if err != nil {

@@ -135,7 +135,7 @@ func (g *gate) open(ctx context.Context) error {
 	}
 }
 
-var errLooking = errors.New("it is looked whether the target can be reached")
+var errLooking = errors.New("the target is being probed")
 
 // close ends listening. What was not accepted is aborted.
 func (g *gate) close() {

@@ -77,7 +77,7 @@ func (l Limits) checkBuffers() error {
 		}
 		most, err := strconv.Atoi(strings.TrimSpace(string(text)))
 		if need := l.Message + dtlscore.MaxOverhead; err == nil && most < need {
-			return fmt.Errorf("messages of %d bytes do not fit into buffers of sockets: "+
+			return fmt.Errorf("messages of %d bytes do not fit into socket buffers: "+
 				"set the sysctl net.core.%s to %d or more, which is %d", l.Message, name, need, most)
 		}
 	}

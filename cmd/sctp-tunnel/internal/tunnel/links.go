@@ -67,7 +67,7 @@ func (l *links) follow(c *sctpdtls.Conn, failed func(error)) *sctpdtls.Conn {
 				l.conns = slices.DeleteFunc(l.conns, func(o *sctpdtls.Conn) bool { return o == c })
 				l.mu.Unlock()
 				if err != nil {
-					failed(fmt.Errorf("changing over to another connection: %w", err))
+					failed(fmt.Errorf("switching to another connection: %w", err))
 				}
 			})
 			return l.conns[i+1]

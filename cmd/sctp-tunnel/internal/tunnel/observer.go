@@ -86,8 +86,8 @@ type Observer interface {
 	// Carried is called with messages that the other side was given, some at a time, and their
 	// bytes.
 	Carried(a *Association, d Direction, messages, bytes int)
-	// KeysChanged is called when an association has new keys, after the first: of its connection, or
-	// of a successor.
+	// KeysChanged is called when an association has changed its keys, those of its connection or of
+	// a successor, except for the first ones.
 	KeysChanged(a *Association)
 	// MissingData is called when messages of a peer were removed on the way.
 	MissingData(service string)

@@ -251,7 +251,7 @@ func (p *pair) stop(done <-chan struct{}, limit time.Duration) {
 	select {
 	case <-done:
 	case <-timer.C:
-		p.fail(DrainTimeout, fmt.Errorf("not all was delivered within %v", limit))
+		p.fail(DrainTimeout, fmt.Errorf("not everything was delivered within %v", limit))
 	}
 }
 

@@ -154,13 +154,13 @@ func (n *renewer) renew(ctx context.Context, why string) {
 		err = n.succeed(ctx, why)
 		n.alone = err == errNoTunnel
 	} else if err = n.conn.Renegotiate(ctx); err == nil {
-		n.log.Info("association has new keys", "why", why)
+		n.log.Info("association changed its keys", "why", why)
 	} else {
 		n.alone = errors.Is(err, sctpdtls.ErrRenegotiationRefused) ||
 			errors.Is(err, sctpdtls.ErrPeerIncompatible)
 	}
 	if err != nil && ctx.Err() == nil {
-		n.log.Warn("association cannot have new keys", "why", why, "err", legible.Text(err.Error()))
+		n.log.Warn("association cannot change its keys", "why", why, "err", legible.Text(err.Error()))
 	}
 }
 
@@ -172,12 +172,12 @@ func (n *renewer) succeed(ctx context.Context, why string) error {
 	next, err := n.redial(ctx, n.conn)
 	switch {
 	case inDoubt(err):
-		n.pair.fail(peerReason(err), fmt.Errorf("changing over to another connection: %w", err))
+		n.pair.fail(peerReason(err), fmt.Errorf("switching to another connection: %w", err))
 	case err != nil:
 		n.pair.links.changeOver(nil, nil)
 	default:
 		n.pair.succeed(next)
-		n.log.Info("association goes on over another connection", "why", why)
+		n.log.Info("association continues over another connection", "why", why)
 	}
 	return err
 }

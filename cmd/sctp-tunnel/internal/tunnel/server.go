@@ -181,7 +181,7 @@ func (r *run) reserve() error {
 	}
 }
 
-var errFull = errors.New("there are as many associations as Limits.Associations allows")
+var errFull = errors.New("the limit of associations (Limits.Associations) is reached")
 
 // admissions are those of peers whose handshakes are not complete, by their addresses.
 type admissions struct {

@@ -56,10 +56,11 @@ func isSuccessor(state sctpdtls.ConnectionState) bool {
 }
 
 var (
-	errNoPredecessor = errors.New("the connection that this one is to succeed is not there")
-	errOtherPeer     = errors.New("the successor of a connection has another peer, or another daemon")
-	errNoTunnel      = errors.New("the far end is no sctp-tunnel, or has lost the connection")
-	errLessThan      = errors.New("the successor of a connection has fewer streams, or takes less")
+	errNoPredecessor = errors.New("the connection to replace does not exist")
+	errOtherPeer     = errors.New("the replacement of a connection has a different peer or daemon")
+	errNoTunnel      = errors.New("the far end is not an sctp-tunnel, or has lost the connection")
+	errLessThan      = errors.New("the replacement of a connection has fewer streams, " +
+		"or a smaller message size")
 )
 
 // predecessor returns the pair whose connection a peer's new one is to succeed. It waits for that
