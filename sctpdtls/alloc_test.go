@@ -64,14 +64,14 @@ func (p *pipe) SetReadDeadline(t time.Time) error {
 func loopBack(p *testPair) (undo func()) {
 	loop := &pipe{memAssociation: p.server.assoc.(*memAssociation)}
 	loop.changed.L = &loop.mu
-	client, server, ring := p.client.assoc, p.server.messages, p.server.alarm.set
+	client, server, ring := p.client.assoc, p.server.owner.messages, p.server.alarm.set
 	goOn := p.server.stop()
-	p.client.assoc, p.server.messages, p.server.alarm.set = loop, stream.NewReader(loop),
+	p.client.assoc, p.server.owner.messages, p.server.alarm.set = loop, stream.NewReader(loop),
 		loop.SetReadDeadline
 	goOn()
 	return func() {
 		goOn := p.server.stop()
-		p.client.assoc, p.server.messages, p.server.alarm.set = client, server, ring
+		p.client.assoc, p.server.owner.messages, p.server.alarm.set = client, server, ring
 		goOn()
 	}
 }

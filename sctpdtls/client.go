@@ -61,16 +61,16 @@ func newConn(a stream.Association, config *Config, core *dtlscore.Conn) (*Conn, 
 		core:    core,
 		config:  config,
 		partial: agreement.PartialReliability,
-		owner:   make(token, 1),
 	}
 	c.mux = stream.NewMux(config.readQueue())
 	c.gate = newGate()
-	c.messages, c.gateShut = stream.NewReader(a), true
+	c.owner.Conn, c.owner.token = c, make(token, 1)
+	c.owner.messages, c.owner.gateShut = stream.NewReader(a), true
 	c.keys = newKeyring(c.authSocket())
 	c.keys.limiter, _ = a.(stream.KeyLimiter)
 	c.own.reads(c.mux.Rest(), &c.turn)
 	c.alarm.set, c.alarm.bell = a.SetReadDeadline, make(chan struct{}, 1)
-	c.turn.alarm, c.turn.later = &c.alarm, later(a, c.turn.tick)
+	c.turn.alarm = &c.alarm
 	c.writeDeadline.set = a.SetWriteDeadline
 	c.writeDeadline.take(time.Time{})
 	return c, nil
@@ -91,15 +91,3 @@ func (untuned) Handshaking(bool) error { return nil }
 func (untuned) Settled() error { return nil }
 
 func (untuned) Pause(d time.Duration) { time.Sleep(d) }
-
-// later returns a function that has f called some milliseconds later: by a, if it can, or by one of
-// Go's timers.
-func later(a stream.Association, f func()) func() {
-	if a, ok := a.(interface{ Later(f func()) }); ok {
-		return func() { a.Later(f) }
-	}
-	return func() { time.AfterFunc(lendTime, f) }
-}
-
-// lendTime is how long about nobody reads from the association when a reader does not come back.
-const lendTime = 10 * time.Millisecond

@@ -38,21 +38,21 @@ func (c *Conn) Close() error {
 	defer time.AfterFunc(c.config.closeTimeout()+alertTime, func() { c.assoc.Abort() }).Stop()
 	c.owner.lock()
 	defer c.owner.unlock()
-	if !c.closed {
-		c.release(c.close())
+	if !c.owner.closed {
+		c.owner.release(c.owner.close())
 	}
-	return c.closeErr
+	return c.owner.closeErr
 }
 
-// release ends what Close or Abort has closed, whose result is err. It is called with owner held.
-func (c *Conn) release(err error) {
-	c.closed, c.closeErr = true, err
-	c.keys.stop()
-	c.end(net.ErrClosed)
-	c.forget()
-	c.dead = true
-	c.requests.close(net.ErrClosed)
-	c.messages.Release()
+// release ends what Close or Abort has closed, whose result is err.
+func (o *owner) release(err error) {
+	o.closed, o.closeErr = true, err
+	o.keys.stop()
+	o.end(net.ErrClosed)
+	o.forget()
+	o.dead = true
+	o.requests.close(net.ErrClosed)
+	o.messages.Release()
 }
 
 // Abort ends the connection and the association at once, without a close_notify: the peer reports a
@@ -67,9 +67,9 @@ func (c *Conn) Abort() error {
 	err := c.assoc.Abort() // wakes whoever reads or writes
 	c.owner.lock()
 	defer c.owner.unlock()
-	if !c.closed {
-		c.giveUp(net.ErrClosed)
-		c.release(err)
+	if !c.owner.closed {
+		c.owner.giveUp(net.ErrClosed)
+		c.owner.release(err)
 	}
 	return err
 }
@@ -129,33 +129,33 @@ func (c *Conn) lostPaths() bool {
 // goodbyeTime is how long Close waits for the peer to close as well.
 const goodbyeTime = time.Second
 
-func (c *Conn) close() error {
+func (o *owner) close() error {
 	switch {
-	case c.ended == nil && c.state.Load() == nil:
-		return c.assoc.Abort() // a handshake that nobody waits for any more
-	case c.dead:
-		if err := c.assoc.Close(); err != nil || c.state.Load() == nil {
+	case o.ended == nil && o.state.Load() == nil:
+		return o.assoc.Abort() // a handshake that nobody waits for any more
+	case o.dead:
+		if err := o.assoc.Close(); err != nil || o.state.Load() == nil {
 			return err
 		}
-		return unlessClosed(c.failure)
+		return unlessClosed(o.failure)
 	}
-	limit := c.config.closeTimeout()
-	if c.lostPaths() {
+	limit := o.config.closeTimeout()
+	if o.lostPaths() {
 		limit = min(limit, lostTime)
 	}
 	until := time.Now().Add(limit)
-	c.alarm.limitTo(until)
-	c.mux.Discard()
+	o.alarm.limitTo(until)
+	o.mux.Discard()
 
 	// 1. What was written, then close_notify, unless CloseWrite has sent that.
-	c.core.Close()
-	err := c.obey()
+	o.core.Close()
+	err := o.obey()
 	if endedByAlert(err) {
-		c.finish(err)
+		o.finish(err)
 		return err
 	}
 	if err != nil {
-		c.assoc.Abort()
+		o.assoc.Abort()
 		if errors.Is(err, os.ErrDeadlineExceeded) || time.Until(until) <= 0 {
 			return &CloseTimeoutError{}
 		}
@@ -164,23 +164,23 @@ func (c *Conn) close() error {
 	// 2. The peer's close_notify, for a short time: nothing depends on it, as the peer has
 	//    acknowledged everything. A program that does not read, or has more to write, does not send
 	//    it, but its SCTP answers.
-	c.alarm.limitTo(time.Now().Add(min(goodbyeTime, time.Until(until)*3/4)))
-	for err == nil && !c.peerClosed {
-		err = c.advance()
+	o.alarm.limitTo(time.Now().Add(min(goodbyeTime, time.Until(until)*3/4)))
+	for err == nil && !o.peerClosed {
+		err = o.advance()
 	}
 	if endedByAlert(err) { // in place of it
-		c.finish(err)
+		o.finish(err)
 		return err
 	}
 	// 3. All acknowledged, the association can go. Where nothing answers any more, the kernel would
 	// go on trying for minutes, and keep the keys as long.
-	if c.down == nil {
-		c.alarm.limitTo(until)
-		if err := c.assoc.Shutdown(); err == nil && !c.waitForDown() {
-			return c.assoc.Abort()
+	if o.down == nil {
+		o.alarm.limitTo(until)
+		if err := o.assoc.Shutdown(); err == nil && !o.waitForDown() {
+			return o.assoc.Abort()
 		}
 	}
-	return c.assoc.Close()
+	return o.assoc.Close()
 }
 
 func endedByAlert(err error) bool {
@@ -199,11 +199,11 @@ func unlessClosed(err error) error {
 
 // waitForDown reads until SCTP has exchanged its SHUTDOWN chunks, and reports whether it has before
 // the time is up.
-func (c *Conn) waitForDown() bool {
+func (o *owner) waitForDown() bool {
 	for {
-		_, ev, err := c.messages.Next(true)
+		_, ev, err := o.messages.Next(true)
 		if ev != nil {
-			c.tellEvent(ev)
+			o.tellEvent(ev)
 		}
 		if ev, ok := ev.(stream.AssocChange); ok && ev.State != AssocUp {
 			return true

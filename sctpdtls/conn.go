@@ -38,12 +38,7 @@ type Conn struct {
 	requests requests // to the owner
 	alarm    alarm    // wakes the owner
 	turn     turn     // to read from the association
-
-	// owner is held by the one goroutine that reads from the association and obeys the core: that of
-	// the first handshake, then run, then Close. It guards owned, which run shares with readers who
-	// have the turn.
-	owner token
-	owned
+	owner    owner    // alone reads from the association and obeys the core
 }
 
 // reading is what readers of a Conn use, and the owner.
@@ -66,57 +61,6 @@ type writing struct {
 	space         lazyToken               // held by the one writer who waits for buffer space
 	waiting       atomic.Int32            // writers who hold it or want to
 	writeDeadline writeDeadline
-}
-
-// owned is what only the owner of a Conn uses, and a reader who has its turn.
-type owned struct {
-	messages *stream.Reader
-	driver
-	lending
-	ending
-	logLimit logLimit // of events
-}
-
-// A driver is where the owner of a connection is in what the core wants, so that it can be
-// interrupted and go on.
-type driver struct {
-	current  dtlscore.Event // what the core wants next, and is not done yet
-	flight   [][]byte       // records to be sent before current, at most stream.MaxBatch
-	drained  int            // bytes read by a readPending that is not at its end
-	dryAsked bool           // current is EventAwaitDry, and a dry event will come
-	gateShut bool           // the gate is shut, the write deadline is the owner's
-	reopen   bool           // the gate is shut for a control record only
-	switched bool           // something was sent under a key made by a handshake
-
-	check checkpoint // the last one, if it is not passed
-	epoch uint64     // of the keys of DTLS for what this end sends
-	pace  pace
-}
-
-// lending is what the owner knows of the turn that it lends.
-type lending struct {
-	alone int     // messages that the owner reads itself before it lends again
-	found finding // by the reader who had it
-}
-
-// A finding is what a reader has read that the owner has to process.
-type finding struct {
-	event  stream.Event
-	err    error // of the association
-	failed error // of a record
-}
-
-// ending is how a connection ends.
-type ending struct {
-	ended      error  // what readers get when no message is left
-	peerClosed bool   // the peer's close_notify has come
-	peerShut   bool   // SHUTDOWN of the peer has come
-	closed     bool   // by Close or Abort
-	dead       bool   // nothing can be sent or received any more
-	cause      uint16 // of the ABORT that ended it
-	closeErr   error  // if closed: what Close returns
-	failure    error  // if dead: why
-	down       error  // what the end of the association means, nil while it exists
 }
 
 // A party is one for whom messages are kept, and who has deadlines: a Stream, or the Conn for all

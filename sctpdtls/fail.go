@@ -9,74 +9,74 @@ import (
 )
 
 // finish makes err, which is final, what readers get. After a close_notify nothing is wrong.
-func (c *Conn) finish(err error) {
+func (o *owner) finish(err error) {
 	switch {
-	case !c.peerClosed:
-		c.fail(err)
+	case !o.peerClosed:
+		o.fail(err)
 	case err != io.EOF:
-		c.giveUp(err)
+		o.giveUp(err)
 	}
 }
 
 // fail ends the connection because of err: the core's alert goes out, then the
 // association is aborted. It returns what readers get from now on.
-func (c *Conn) fail(err error) error {
-	if c.ended == nil {
-		c.end(err)
-		c.tellAlert(err)
-		if c.down == nil {
-			c.lastWords(err)
+func (o *owner) fail(err error) error {
+	if o.ended == nil {
+		o.end(err)
+		o.tellAlert(err)
+		if o.down == nil {
+			o.lastWords(err)
 		}
-		c.giveUp(err)
+		o.giveUp(err)
 	}
-	return c.ended
+	return o.ended
 }
 
 // giveUp ends the connection because of err without a word.
-func (c *Conn) giveUp(err error) error {
-	c.end(err)
-	c.keys.stop()
-	c.core.Fail(dtlscore.AlertInternalError, err)
-	c.forget()
-	c.assoc.Abort()
-	if !c.dead {
-		c.dead, c.failure = true, err
+func (o *owner) giveUp(err error) error {
+	o.end(err)
+	o.keys.stop()
+	o.core.Fail(dtlscore.AlertInternalError, err)
+	o.forget()
+	o.assoc.Abort()
+	if !o.dead {
+		o.dead, o.failure = true, err
 	}
-	c.requests.close(*c.writeEnd.Load())
-	return c.ended
+	o.requests.close(*o.writeEnd.Load())
+	return o.ended
 }
 
 // forget overwrites the secrets of a connection that sends and receives nothing any more.
-func (c *Conn) forget() {
-	clear(c.current.Data) // it may be a key of SCTP-AUTH
-	c.current = dtlscore.Event{}
-	c.core.Forget()
+func (o *owner) forget() {
+	clear(o.current.Data) // it may be a key of SCTP-AUTH
+	o.current = dtlscore.Event{}
+	o.core.Forget()
 }
 
 // lastWords sends what the core still has to say, and waits a little for it to arrive,
 // since an ABORT throws away what is on its way.
-func (c *Conn) lastWords(err error) {
-	c.shutGate()
-	c.current, c.dryAsked = dtlscore.Event{}, false
-	c.keys.follow()
-	c.core.Fail(dtlscore.AlertInternalError, err) // unless it was the core that failed
-	if len(c.flight) > 0 {
-		c.trySendFlight() // the alert may be in keys that it has brought
+func (o *owner) lastWords(err error) {
+	o.shutGate()
+	o.current, o.dryAsked = dtlscore.Event{}, false
+	o.keys.follow()
+	o.core.Fail(dtlscore.AlertInternalError, err) // unless it was the core that failed
+	if len(o.flight) > 0 {
+		o.trySendFlight() // the alert may be in keys that it has brought
 	}
-	c.flight = nil
+	o.flight = nil
 	said := false
-	for ev := c.core.NextEvent(); ev.Kind != dtlscore.EventNone; ev = c.core.NextEvent() {
+	for ev := o.core.NextEvent(); ev.Kind != dtlscore.EventNone; ev = o.core.NextEvent() {
 		if ev.Kind == dtlscore.EventSend {
-			c.writeDeadline.take(time.Now().Add(alertTime))
-			said = c.assoc.Send(ev.Data, lastControlInfo) == nil
+			o.writeDeadline.take(time.Now().Add(alertTime))
+			said = o.assoc.Send(ev.Data, lastControlInfo) == nil
 		}
 	}
-	if !said || c.assoc.AskDry() != nil {
+	if !said || o.assoc.AskDry() != nil {
 		return
 	}
-	c.alarm.limitTo(time.Now().Add(alertTime))
+	o.alarm.limitTo(time.Now().Add(alertTime))
 	for {
-		_, ev, err := c.messages.Next(true)
+		_, ev, err := o.messages.Next(true)
 		if _, ok := ev.(stream.Dry); ok || err != nil {
 			return
 		}

@@ -28,11 +28,11 @@ func (c *Conn) HandshakeContext(ctx context.Context) error {
 		return err
 	}
 	if c.state.Load() == nil {
-		if err = c.ended; err == nil {
-			err = c.handshake(ctx)
-			c.tellHandshake(err)
+		if err = c.owner.ended; err == nil {
+			err = c.owner.handshake(ctx)
+			c.owner.tellHandshake(err)
 			if err == nil {
-				go c.run() // from now on it holds owner
+				go c.owner.run() // which holds the token from now on
 				return nil
 			}
 		}
@@ -41,11 +41,11 @@ func (c *Conn) HandshakeContext(ctx context.Context) error {
 	return err
 }
 
-// takeOwner waits until the caller holds owner, or the first handshake is complete: then the caller
-// does not hold it.
+// takeOwner waits until the caller is the owner, or the first handshake is complete: then the caller
+// is not.
 func (c *Conn) takeOwner(ctx context.Context) (owns bool, err error) {
 	select {
-	case c.owner <- struct{}{}: // also if ctx is done: then that ends the connection
+	case c.owner.token <- struct{}{}: // also if ctx is done: then that ends the connection
 		return true, nil
 	default:
 	}
@@ -55,7 +55,7 @@ func (c *Conn) takeOwner(ctx context.Context) (owns bool, err error) {
 			return false, nil
 		}
 		select {
-		case c.owner <- struct{}{}:
+		case c.owner.token <- struct{}{}:
 			return true, nil
 		case <-changed:
 		case <-ctx.Done():
@@ -64,37 +64,37 @@ func (c *Conn) takeOwner(ctx context.Context) (owns bool, err error) {
 	}
 }
 
-// handshake does the first handshake, with owner held.
-func (c *Conn) handshake(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, c.config.handshakeTimeout())
+// handshake does the first handshake.
+func (o *owner) handshake(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, o.config.handshakeTimeout())
 	defer cancel()
-	if c.closing.Load() {
+	if o.closing.Load() {
 		return net.ErrClosed
 	}
-	defer context.AfterFunc(ctx, c.alarm.ring)()
-	c.core.SetContext(ctx, callbackConn{c})
-	defer c.core.SetContext(context.Background(), callbackConn{c}) // of renegotiations
+	defer context.AfterFunc(ctx, o.alarm.ring)()
+	o.core.SetContext(ctx, callbackConn{o.Conn})
+	defer o.core.SetContext(context.Background(), callbackConn{o.Conn}) // of renegotiations
 	// First: of an association that is over, gone gives the core what has arrived.
-	err := c.core.Start()
+	err := o.core.Start()
 	if err == nil {
-		err = c.gone(c.tuner.Handshaking(true))
+		err = o.gone(o.tuner.Handshaking(true))
 	}
 	if err == nil {
-		err = c.obey()
+		err = o.obey()
 	}
-	for err == nil && c.state.Load() == nil {
-		err = c.advance()
+	for err == nil && o.state.Load() == nil {
+		err = o.advance()
 	}
 	switch {
 	case err == nil:
-	case c.closing.Load():
-		return c.giveUp(net.ErrClosed)
+	case o.closing.Load():
+		return o.giveUp(net.ErrClosed)
 	case errors.Is(ctx.Err(), context.Canceled):
-		return c.giveUp(fmt.Errorf("sctpdtls: the handshake was given up: %w", ctx.Err()))
+		return o.giveUp(fmt.Errorf("sctpdtls: the handshake was given up: %w", ctx.Err()))
 	case ctx.Err() != nil:
-		return c.giveUp(&HandshakeTimeoutError{KeyInUse: c.switched, Err: ctx.Err()})
+		return o.giveUp(&HandshakeTimeoutError{KeyInUse: o.switched, Err: ctx.Err()})
 	default:
-		return c.fail(err)
+		return o.fail(err)
 	}
 	return nil
 }

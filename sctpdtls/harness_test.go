@@ -161,7 +161,7 @@ func (c *Conn) stop() (goOn func()) {
 	c.owner.lock()
 	c.closing.Store(false)
 	c.alarm.reset()
-	return func() { go c.run() }
+	return func() { go c.owner.run() }
 }
 
 // An association is what those in tests are.
@@ -175,6 +175,6 @@ type association interface {
 func put[A association](c *Conn, wrap func(association) A) A {
 	defer c.stop()()
 	a := wrap(c.assoc.(association))
-	c.assoc, c.tuner, c.messages = a, a, stream.NewReader(a)
+	c.assoc, c.tuner, c.owner.messages = a, a, stream.NewReader(a)
 	return a
 }

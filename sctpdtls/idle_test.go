@@ -102,7 +102,7 @@ func idleInMemory(t testing.TB, version uint16, pairs int) idleMemory {
 		for _, c := range []*Conn{p.client, p.server} {
 			c.assoc.(*memAssociation).Assoc = nil
 			c.assoc = idleAssociation{nil, silence}
-			c.messages = stream.NewReader(c.assoc)
+			c.owner.messages = stream.NewReader(c.assoc)
 			none := func(time.Time) error { return nil }
 			c.alarm.set, c.writeDeadline.set = none, none
 			all = append(all, c)

@@ -243,7 +243,7 @@ func TestDrainFinishesPartialMessage(t *testing.T) {
 		drained := make(chan error)
 		go func() {
 			defer p.server.stop()()
-			drained <- p.server.readPending()
+			drained <- p.server.owner.readPending()
 		}()
 		time.Sleep(time.Second)
 		select {
@@ -275,7 +275,7 @@ func TestControlRecordsWhenBuffersAreFull(t *testing.T) {
 				record, err := c.core.Seal(nil, []byte("control"))
 				if err == nil {
 					goOn := c.stop()
-					c.flight = [][]byte{record}
+					c.owner.flight = [][]byte{record}
 					goOn()
 				}
 				if err != nil {
@@ -305,7 +305,7 @@ func TestPeerClosesAndStopsReading(t *testing.T) {
 		goOn := p.client.stop()
 		fill(t, p.server)
 		p.client.core.Close()
-		if err := p.client.obey(); err != nil {
+		if err := p.client.owner.obey(); err != nil {
 			t.Fatal(err)
 		}
 		start := time.Now()
@@ -488,14 +488,14 @@ func TestCloseWhileAlarmIsReset(t *testing.T) {
 		goOn()
 		p.client.alarm.ring()
 		select {
-		case p.client.owner <- struct{}{}:
+		case p.client.owner.token <- struct{}{}:
 		case <-time.After(time.Second):
 			t.Fatal("the owner goes on")
 		}
 		p.client.alarm.set = set
 		p.client.closing.Store(false)
 		p.client.alarm.reset()
-		go p.client.run()
+		go p.client.owner.run()
 		p.close()
 	})
 }

@@ -22,7 +22,7 @@ type late struct {
 
 func lateKeys(c *Conn, after byte) {
 	l := &late{memAssociation: c.assoc.(*memAssociation), after: after}
-	c.assoc, c.messages = l, stream.NewReader(l)
+	c.assoc, c.owner.messages = l, stream.NewReader(l)
 	c.keys = newKeyring(c.authSocket())
 }
 

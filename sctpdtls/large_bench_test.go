@@ -92,14 +92,14 @@ func largePipes(b *testing.B) (p *testPair, end func()) {
 	goOn := p.server.stop()
 	loop := &largePipe{pipe: pipe{memAssociation: p.server.assoc.(*memAssociation)}}
 	loop.changed.L = &loop.mu
-	assoc, messages, ring := p.client.assoc, p.server.messages, p.server.alarm.set
-	p.client.assoc, p.server.messages = loop, stream.NewReader(loop)
+	assoc, messages, ring := p.client.assoc, p.server.owner.messages, p.server.alarm.set
+	p.client.assoc, p.server.owner.messages = loop, stream.NewReader(loop)
 	p.server.alarm.set = loop.SetReadDeadline
-	p.server.messages.Allow(p.server.core.MaxRecord(), p.server.core.RecordSize)
+	p.server.owner.messages.Allow(p.server.core.MaxRecord(), p.server.core.RecordSize)
 	goOn()
 	return p, func() {
 		goOn := p.server.stop()
-		p.client.assoc, p.server.messages, p.server.alarm.set = assoc, messages, ring
+		p.client.assoc, p.server.owner.messages, p.server.alarm.set = assoc, messages, ring
 		goOn()
 		p.close()
 	}

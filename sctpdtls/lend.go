@@ -1,46 +1,114 @@
 package sctpdtls
 
-// crowdTime is how many messages the owner reads itself when several readers have waited.
-const crowdTime = 256
+import (
+	"errors"
+	"os"
+	"time"
 
-// mayLend reports whether a reader wants to read, and none else waits.
-func (c *Conn) mayLend() bool {
-	if c.alone > 0 {
-		c.alone--
-		return false
+	"github.com/seed-41f70523/dtls-sctp/stream"
+)
+
+// lendAfter is after how many messages in a row that each woke a lone reader the owner lends it the
+// turn. It makes up for a turn that is recalled soon.
+const lendAfter = 16
+
+// countAlone is called when the owner has read a message.
+func (o *owner) countAlone() {
+	switch n := o.turn.waiting.Load(); {
+	case n == 1:
+		o.alone++
+	case n > 1:
+		o.alone = 0
 	}
-	return c.turn.wanted.Load() && c.turn.wanted.Swap(false) && c.turn.waiting.Load() <= 1 &&
-		!c.mustPause()
 }
 
-// lend has readers read until the turn comes back, and processes what they leave to the owner.
-func (c *Conn) lend() error {
-	t := &c.turn
-	t.taken++ // or a tick would take it at once
+// mayLend reports whether the turn is to be lent.
+func (o *owner) mayLend() bool { return o.alone >= lendAfter && !o.mustPause() }
+
+// lend has readers read until the turn comes back: because one of them gives it back, or several
+// wait, the alarm is rung, or no message has come for lendTime. Then it processes what was found.
+func (o *owner) lend() error {
+	o.alone = 0
+	t := &o.turn
 	if t.state.Store(lent); t.waiting.Load() > 0 {
-		c.mux.Wake() // who waits for a queue, and is to read
+		o.mux.Wake() // who waits for a queue, and is to read
 	}
-	if !t.ticking.Swap(true) {
-		t.later()
-	}
-	for t.state.Load() != owners {
-		<-c.alarm.bell
-		if c.alarm.rung.Load() { // which a reader sees, or there is none
-			t.state.CompareAndSwap(lent, owners)
+	received := ^uint64(0)
+	for ; t.state.Load() != owners; <-o.alarm.bell {
+		n := o.counted.messagesReceived.Load()
+		switch {
+		case o.alarm.rung.Load():
+			t.recall()
+		case o.clock.runs.Load():
+		case n == received:
+			t.recall()
+		default:
+			received = n
+			o.startClock()
 		}
 	}
-	if t.crowded.Swap(false) {
-		c.alone = crowdTime
-	}
-	found := c.found
-	c.found = finding{}
+	found := o.found
+	o.found = finding{}
 	switch {
-	case found.failed != nil:
-		return found.failed
 	case found.err != nil:
-		return c.over(found.err)
+		return o.over(found.err)
 	case found.event != nil:
-		return c.event(found.event)
+		return o.event(found.event)
 	}
-	return nil
+	return o.core.Err()
+}
+
+// lendTime is about how long nobody reads from the association when a reader does not come back.
+const lendTime = 10 * time.Millisecond
+
+// startClock wakes the owner after lendTime: by the association, if it can, for one of Go's timers
+// makes other waits dearer.
+func (o *owner) startClock() {
+	k := &o.clock
+	if k.stop == nil {
+		k.stop = func() {
+			k.runs.Store(false)
+			o.alarm.wake()
+		}
+	}
+	k.runs.Store(true)
+	if a, ok := o.assoc.(interface{ Later(f func()) }); ok {
+		a.Later(k.stop)
+		return
+	}
+	time.AfterFunc(lendTime, k.stop)
+}
+
+// readFor reads for a reader who has taken the turn, and has found nothing in q since its Changes
+// were seen. It returns when there may be something: in b if done is set, else in q, perhaps. If b
+// is nil, it is in q. All but messages of the application is left to the owner.
+func (o *owner) readFor(q *stream.Queue, seen uint32, b []byte) (n int, info MessageInfo, done bool) {
+	if q.Changes() != seen { // what is to interrupt a reader may have come before it had the turn
+		o.turn.leave()
+		return 0, info, false
+	}
+	for !o.alarm.rung.Load() && !o.mustPause() {
+		m, event, err := o.messages.Next(true)
+		if err != nil || event != nil {
+			if !errors.Is(err, os.ErrDeadlineExceeded) { // which is the alarm
+				o.found = finding{event, err}
+			}
+			break
+		}
+		data, err := o.receive(&m)
+		if data != nil && b != nil && len(data) <= len(b) && q.Passes(m.Info) {
+			n, info, done = copy(b, data), messageInfo(m.Info, len(data)), true
+		} else if data != nil {
+			o.queue(data, m.Info)
+		}
+		if err != nil || !o.quiet() || o.core.Err() != nil {
+			break
+		}
+		if done || o.mux.Size() > 0 {
+			o.turn.leave()
+			return n, info, done
+		}
+	}
+	o.turn.giveBack()
+	return n, info, done
 }

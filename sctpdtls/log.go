@@ -63,17 +63,17 @@ func (c *Conn) logAuthKey(id uint16, what AuthKeyChange) {
 	c.log(level, "key of SCTP-AUTH", "id", id, "what", what.String())
 }
 
-func (c *Conn) logEvent(ev Event) {
-	if c.config.Logger == nil {
+func (o *owner) logEvent(ev Event) {
+	if o.config.Logger == nil {
 		return
 	}
 	if _, ends := ev.(AssocChange); !ends {
-		skipped, ok := c.logLimit.allow(now())
+		skipped, ok := o.logLimit.allow(now())
 		if !ok {
 			return
 		}
 		if skipped > 0 {
-			c.log(slog.LevelWarn, "events were not logged", "events", skipped)
+			o.log(slog.LevelWarn, "events were not logged", "events", skipped)
 		}
 	}
 	switch ev := ev.(type) {
@@ -82,19 +82,19 @@ func (c *Conn) logEvent(ev Event) {
 		if ev.State == AssocAborted || ev.State == AssocLost || ev.State == AssocRestarted {
 			level = slog.LevelWarn
 		}
-		c.log(level, "association", "state", ev.State.String(), "cause", ev.Cause)
+		o.log(level, "association", "state", ev.State.String(), "cause", ev.Cause)
 	case PeerAddrChange:
 		level := slog.LevelInfo
 		if ev.Change == AddrUnreachable || ev.Change == AddrPotentiallyFailed {
 			level = slog.LevelWarn
 		}
-		c.log(level, "path", "addr", ev.Addr.String(), "change", ev.Change.String())
+		o.log(level, "path", "addr", ev.Addr.String(), "change", ev.Change.String())
 	case SendFailed:
-		c.log(slog.LevelDebug, "message not delivered", "stream", ev.Stream, "ppid", ev.PPID, "sent",
+		o.log(slog.LevelDebug, "message not delivered", "stream", ev.Stream, "ppid", ev.PPID, "sent",
 			ev.Sent)
 	case ErrorReceived:
-		c.log(slog.LevelWarn, "error of the peer", "cause", ev.Cause)
+		o.log(slog.LevelWarn, "error of the peer", "cause", ev.Cause)
 	case PeerShutdown:
-		c.log(slog.LevelInfo, "the peer shuts the association down")
+		o.log(slog.LevelInfo, "the peer shuts the association down")
 	}
 }

@@ -134,8 +134,8 @@ func TestLogOfEvents(t *testing.T) {
 			t.Helper()
 			log.Reset()
 			for range 5000 {
-				p.client.logEvent(ErrorReceived{Cause: 1})
-				p.client.logEvent(PeerAddrChange{Change: AddrUnreachable})
+				p.client.owner.logEvent(ErrorReceived{Cause: 1})
+				p.client.owner.logEvent(PeerAddrChange{Change: AddrUnreachable})
 			}
 			if n := lines("error of the peer") + lines("msg=path"); n != want {
 				t.Errorf("%d records of 10000 events, want %d", n, want)
@@ -148,7 +148,7 @@ func TestLogOfEvents(t *testing.T) {
 			t.Errorf("%d records of what was left out, want 1:\n%s", n, &log)
 		}
 		log.Reset()
-		p.client.logEvent(AssocChange{State: AssocLost})
+		p.client.owner.logEvent(AssocChange{State: AssocLost})
 		if lines("msg=association") != 1 {
 			t.Error("the end of the association was left out")
 		}

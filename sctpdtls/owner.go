@@ -1,131 +1,67 @@
 package sctpdtls
 
 import (
-	"errors"
-	"net"
-	"os"
+	"sync/atomic"
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// run is the goroutine of a connection, from the end of the first handshake until the connection
-// has ended, or Close or Abort takes its place. It alone obeys the core, and reads from the
-// association unless it has lent its turn to do so. It holds owner, which the handshake has taken.
-func (c *Conn) run() {
-	defer c.owner.unlock()
-	defer c.messages.Release()
-	for !c.dead && !c.closing.Load() {
-		if c.alarm.rung.Load() {
-			c.alarm.reset()
-			if c.closing.Load() {
-				continue // which it may have been rung for, and will not be again
-			}
-			c.begin()
-		}
-		err := c.obey()
-		switch {
-		case err != nil:
-		case c.mayLend():
-			err = c.lend()
-		default:
-			err = c.read()
-		}
-		switch {
-		case err == nil, errors.Is(err, os.ErrDeadlineExceeded):
-		case err == errPending:
-			c.awaitRoom()
-		case c.closing.Load(): // Close finds out
-		default:
-			c.finish(err)
-		}
-	}
+// An owner is the part of a Conn that only one goroutine at a time may use, the one that holds
+// token: the caller of the first handshake, then run, then the caller of Close or Abort. It alone
+// reads from the association, passes records to the core, does what the core wants, fills the
+// queues of readers, and ends the connection. Other goroutines add a request, or change what the
+// owner looks at, and ring the alarm. The one exception are readers to whom run lends its turn to
+// read: see readFor.
+type owner struct {
+	*Conn
+	token
+	messages *stream.Reader
+	found    finding // by a reader who had the turn
+	alone    int     // messages, one after the other, each of which had to wake a reader who waited alone
+	clock    clock
+	driver
+	ending
+	logLimit logLimit // of events
 }
 
-// advance reads one message or event, and does all that follows from it.
-func (c *Conn) advance() error {
-	if err := c.read(); err != nil {
-		return err
-	}
-	return c.obey()
+// A finding is what a reader has read from the association and left to the owner.
+type finding struct {
+	event stream.Event
+	err   error
 }
 
-// read reads one message or event, and processes it.
-func (c *Conn) read() error {
-	if c.mustPause() {
-		return errPending
-	}
-	m, ev, err := c.messages.Next(true)
-	if err != nil {
-		return c.over(err)
-	}
-	return c.take(m, ev)
+// A clock runs while the turn is lent, to take it back when no message has come for a while.
+type clock struct {
+	runs atomic.Bool
+	stop func() // called when the time is over; nil if it never ran
 }
 
-// awaitRoom waits until there is room for messages, or someone rings.
-func (c *Conn) awaitRoom() {
-	c.full.Store(true)
-	if !c.mux.Full() { // someone has taken messages meanwhile, and may not have seen full
-		c.full.Store(false)
-		return
-	}
-	c.messages.Release()
-	<-c.alarm.bell
+// A driver is where the owner of a connection is in what the core wants, so that it can be
+// interrupted and go on.
+type driver struct {
+	current  dtlscore.Event // what the core wants next, and is not done yet
+	flight   [][]byte       // records to be sent before current, at most stream.MaxBatch
+	drained  int            // bytes read by a readPending that is not at its end
+	dryAsked bool           // current is EventAwaitDry, and a dry event will come
+	gateShut bool           // the gate is shut, the write deadline is the owner's
+	reopen   bool           // the gate is shut for a control record only
+	switched bool           // something was sent under a key made by a handshake
+
+	check checkpoint // the last one, if it is not passed
+	epoch uint64     // of the keys of DTLS for what this end sends
+	pace  pace
 }
 
-// makesRoom is called when messages were taken.
-func (c *Conn) makesRoom() {
-	if c.full.Load() && !c.mux.Full() && c.full.Swap(false) {
-		c.alarm.ring()
-	}
-}
-
-// begin begins what someone has asked for, or what is due.
-func (c *Conn) begin() {
-	c.beginUpkeep()
-	if r := c.requests.first(keyUpdateTask); r != nil && !r.begun {
-		c.beginKeyUpdate(r)
-	}
-	if r := c.requests.first(closeWriteTask); r != nil && !r.begun {
-		r.begun = true
-		c.core.Close()
-	}
-	if r := c.requests.first(renegotiateTask); r != nil && !r.begun {
-		c.beginRenegotiation(r)
-	}
-}
-
-// beginKeyUpdate begins r, and answers it if nothing is to be done for it.
-func (c *Conn) beginKeyUpdate(r *request) {
-	if c.peerClosed {
-		c.finished(keyUpdateTask, ErrPeerClosed) // which cannot acknowledge it
-		return
-	}
-	r.begun = true
-	if err := c.core.KeyUpdate(r.ask); err != nil {
-		c.finished(keyUpdateTask, err)
-	} else if !c.hasEvents() {
-		c.finished(keyUpdateTask, nil) // another one is under way
-	}
-}
-
-func (c *Conn) beginRenegotiation(r *request) {
-	if c.peerClosed {
-		c.finished(renegotiateTask, ErrPeerClosed)
-		return
-	}
-	r.begun = true
-	// An error that ends the connection is found by obey.
-	if err := c.core.Renegotiate(); errors.Is(err, dtlscore.ErrNotOpen) {
-		c.finished(renegotiateTask, net.ErrClosed)
-	} else if err != nil {
-		c.finished(renegotiateTask, err)
-	}
-}
-
-// hasEvents reports whether the core wants something.
-func (c *Conn) hasEvents() bool {
-	if c.current.Kind == dtlscore.EventNone {
-		c.current = c.core.NextEvent()
-	}
-	return c.current.Kind != dtlscore.EventNone
+// ending is how a connection ends.
+type ending struct {
+	ended      error  // what readers get when no message is left
+	peerClosed bool   // the peer's close_notify has come
+	peerShut   bool   // SHUTDOWN of the peer has come
+	closed     bool   // by Close or Abort
+	dead       bool   // nothing can be sent or received any more
+	cause      uint16 // of the ABORT that ended it
+	closeErr   error  // if closed: what Close returns
+	failure    error  // if dead: why
+	down       error  // what the end of the association means, nil while it exists
 }

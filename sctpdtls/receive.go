@@ -101,43 +101,16 @@ func (c *Conn) recv(p *party, b []byte, what wish) (n int, info MessageInfo, err
 		reads := what <= aMessage
 		if !reads || !c.turn.take() {
 			c.turn.await(p.queue, seen, reads)
-		} else if n, info, done = c.readFor(p, b, what); done {
+			continue
+		}
+		var direct []byte // where a message may be put that was not kept
+		if what == aMessage {
+			direct = b
+		}
+		if n, info, done = c.owner.readFor(p.queue, seen, direct); done {
 			return n, info, nil
 		}
 	}
-}
-
-// readFor reads from the association for a reader of p, who has taken the turn and finds nothing in
-// its queue, until something is there for it: in b if done is set, else in the queue, perhaps. All
-// but messages of the application it leaves to the owner.
-func (c *Conn) readFor(p *party, b []byte, what wish) (n int, info MessageInfo, done bool) {
-	if c.mayUse(p) != nil || p.read.passed() { // and nobody has rung
-		c.turn.leave()
-		return 0, info, false
-	}
-	for !c.alarm.rung.Load() && !c.mustPause() {
-		m, event, err := c.messages.Next(true)
-		if err != nil || event != nil {
-			c.found.event, c.found.err = event, err
-			break
-		}
-		data, err := c.receive(&m)
-		c.found.failed = err
-		if data != nil && what == aMessage && len(data) <= len(b) && p.queue.Passes(m.Info) {
-			n, info, done = copy(b, data), messageInfo(m.Info, len(data)), true
-		} else if data != nil {
-			c.queue(data, m.Info)
-		}
-		if err != nil || !c.quiet() || c.core.Err() != nil {
-			break
-		}
-		if done || c.mux.Size() > 0 {
-			c.turn.leave()
-			return n, info, done
-		}
-	}
-	c.turn.giveBack()
-	return n, info, done
 }
 
 // mayUse says whether p or the connection is closed.
@@ -167,4 +140,11 @@ func (c *Conn) kept(p *party, b []byte, what wish) (n int, info MessageInfo, don
 	}
 	c.makesRoom()
 	return n, info, done, nil
+}
+
+// makesRoom is called when messages were taken.
+func (c *Conn) makesRoom() {
+	if c.full.Load() && !c.mux.Full() && c.full.Swap(false) {
+		c.alarm.ring()
+	}
 }

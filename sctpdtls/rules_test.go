@@ -70,7 +70,7 @@ func (a *altered) Recv(b stream.Buffer, wait bool) (stream.Part, error) {
 // alter puts an altered association under c, which has not begun.
 func alter(c *Conn) *altered {
 	a := &altered{memAssociation: c.assoc.(*memAssociation)}
-	c.assoc, c.messages = a, stream.NewReader(a)
+	c.assoc, c.owner.messages = a, stream.NewReader(a)
 	return a
 }
 
@@ -164,7 +164,7 @@ func TestWritersWaitForKeys(t *testing.T) {
 		p := connected(t, assoctest.Options{})
 		sent := len(p.clientSCTP.Sent())
 		goOn := p.client.stop()
-		p.client.shutGate()
+		p.client.owner.shutGate()
 		p.client.SetWriteDeadline(time.Now().Add(time.Second))
 		want(t, "WriteMessage", p.client.WriteMessage([]byte("x"), MessageInfo{}), os.ErrDeadlineExceeded)
 		p.client.SetWriteDeadline(time.Time{})
@@ -178,7 +178,7 @@ func TestWritersWaitForKeys(t *testing.T) {
 		if n := len(p.clientSCTP.Sent()); n != sent {
 			t.Errorf("%d messages were sent", n-sent)
 		}
-		p.client.openGate()
+		p.client.owner.openGate()
 		goOn()
 		for range 3 {
 			if err := <-done; err != nil {

@@ -150,7 +150,7 @@ func (s *stage) wantNothingLeft(c *Conn) {
 	if n := c.gate.state.Load() &^ gateShut; n != 0 {
 		s.Errorf("%s: %d writers are inside", s.name(c), n)
 	}
-	if c.messages.Partial() {
+	if c.owner.messages.Partial() {
 		s.Errorf("%s holds a buffer", s.name(c))
 	}
 }

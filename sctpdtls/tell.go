@@ -18,55 +18,55 @@ func (c *Config) handshakeDone(peer net.Addr, state ConnectionState, err error) 
 	c.logHandshake(peer, state, err)
 }
 
-// tellHandshake is called with owner held, as all of the following are.
-func (c *Conn) tellHandshake(err error) {
-	if c.config.traces() {
-		c.config.handshakeDone(c.RemoteAddr(), c.ConnectionState(), err)
+// tellHandshake tells how the first handshake has ended.
+func (o *owner) tellHandshake(err error) {
+	if o.config.traces() {
+		o.config.handshakeDone(o.RemoteAddr(), o.ConnectionState(), err)
 	}
 }
 
 // tellAlert is called with the error that ended the connection.
-func (c *Conn) tellAlert(err error) {
-	if !c.config.traces() {
+func (o *owner) tellAlert(err error) {
+	if !o.config.traces() {
 		return
 	}
 	alert, ok := errtype.As[*AlertError](err)
 	if !ok {
 		return
 	}
-	if t := c.config.Trace; t != nil && t.Alert != nil {
-		t.Alert(c, alert)
+	if t := o.config.Trace; t != nil && t.Alert != nil {
+		t.Alert(o.Conn, alert)
 	}
-	c.logAlert(alert)
+	o.logAlert(alert)
 }
 
 // tellKeys tells that DTLS has new keys for what this end sends.
-func (c *Conn) tellKeys(epoch uint64) {
-	if t := c.config.Trace; t != nil && t.KeysChanged != nil {
-		t.KeysChanged(c, epoch)
+func (o *owner) tellKeys(epoch uint64) {
+	if t := o.config.Trace; t != nil && t.KeysChanged != nil {
+		t.KeysChanged(o.Conn, epoch)
 	}
-	c.logKeys(epoch)
+	o.logKeys(epoch)
 }
 
 // tellEnd tells that err is what reads return from now on.
-func (c *Conn) tellEnd(err error) {
-	if c.state.Load() == nil || !c.config.traces() {
+func (o *owner) tellEnd(err error) {
+	if o.state.Load() == nil || !o.config.traces() {
 		return
 	}
-	if t := c.config.Trace; t != nil && t.Ended != nil {
-		t.Ended(c, err)
+	if t := o.config.Trace; t != nil && t.Ended != nil {
+		t.Ended(o.Conn, err)
 	}
-	c.logEnd(err)
+	o.logEnd(err)
 }
 
-func (c *Conn) tellEvent(ev stream.Event) {
-	if !c.config.traces() {
+func (o *owner) tellEvent(ev stream.Event) {
+	if !o.config.traces() {
 		return
 	}
-	if t := c.config.Trace; t != nil && t.Event != nil {
-		t.Event(c, ev)
+	if t := o.config.Trace; t != nil && t.Event != nil {
+		t.Event(o.Conn, ev)
 	}
-	c.logEvent(ev)
+	o.logEvent(ev)
 }
 
 // A tracedSocket reports what happens to the keys of SCTP-AUTH.

@@ -244,10 +244,10 @@ func TestNoTraceNoCost(t *testing.T) {
 		t.Error("keys of SCTP-AUTH are traced")
 	}
 	if allocs := testing.AllocsPerRun(100, func() {
-		c.tellEvent(event)
-		c.tellKeys(1)
-		c.tellAlert(alert)
-		c.tellHandshake(nil)
+		c.owner.tellEvent(event)
+		c.owner.tellKeys(1)
+		c.owner.tellAlert(alert)
+		c.owner.tellHandshake(nil)
 	}); allocs != 0 {
 		t.Errorf("%v allocations", allocs)
 	}

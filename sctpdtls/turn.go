@@ -6,53 +6,36 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// A turn says who reads from the association while a connection is open: its owner, or a reader,
-// one message after the other, while the owner waits for the alarm's bell. So a message wakes one
-// goroutine, not two one after the other, and need not be kept between them.
+// A turn says who reads from the association while a connection is open: its owner or, while the
+// owner lends its turn, readers, each until it has a message. Such a message wakes one goroutine,
+// not two one after the other, and need not be kept between them.
 //
-// A reader who has his message leaves the turn to the next one. If none comes for some
-// milliseconds, the owner reads again, so that it sees what the peer asks for, and its end.
+//	state     who reads   the next state
+//	owners    the owner   lent: lend
+//	lent      nobody      taken: take; owners: recall
+//	taken     a reader    lent: leave; owners: giveBack; recalled: recall
+//	recalled  a reader    owners: leave, giveBack
 type turn struct {
-	alarm *alarm
-	later func() // has tick called after those milliseconds
-
+	alarm   *alarm
 	state   atomic.Int32
-	wanted  atomic.Bool  // by a reader who waits alone
-	waiting atomic.Int32 // readers who wait for their queue, or are about to
-	crowded atomic.Bool  // the turn was recalled
-	ticking atomic.Bool  // tick will be called
-
-	// The following belong to who has the turn.
-	taken  int // how often it was taken
-	before int // at the last tick
+	waiting atomic.Int32 // readers who wait for their queue; who cannot read counts twice
 }
 
 // The states of a turn.
 const (
-	owners  int32 = iota // the owner reads
-	lent                 // a reader may take it
-	readers              // a reader reads
+	owners   int32 = iota // the owner reads
+	lent                  // nobody does; a reader may take it
+	taken                 // a reader does, until it has read something
+	recalled              // likewise, and then the owner
 )
 
-// take reports whether the caller may read, until it calls leave or giveBack.
-func (t *turn) take() bool {
-	if !t.state.CompareAndSwap(lent, readers) {
-		return false
-	}
-	t.taken++
-	return true
-}
+// take reports whether the caller, a reader, may read until it calls leave or giveBack.
+func (t *turn) take() bool { return t.state.CompareAndSwap(lent, taken) }
 
-// leave lets readers take the turn.
+// leave lets the next reader take the turn, or gives it back to an owner who wants it.
 func (t *turn) leave() {
-	t.state.Store(lent)
-	switch {
-	case t.waiting.Load() > 0:
-		t.recall()
-	case t.alarm.rung.Load():
-		t.alarm.wake()
-	case !t.ticking.Load() && !t.ticking.Swap(true):
-		t.later()
+	if !t.state.CompareAndSwap(taken, lent) {
+		t.giveBack()
 	}
 }
 
@@ -62,46 +45,38 @@ func (t *turn) giveBack() {
 	t.alarm.wake()
 }
 
-// recall gives it back if nobody has it, for a reader who waits for his queue.
+// recall gives the turn back to the owner, if need be as soon as the reader who has it leaves it.
 func (t *turn) recall() {
-	if t.state.CompareAndSwap(lent, owners) {
-		t.crowded.Store(true)
-		t.alarm.wake()
+	for {
+		switch s := t.state.Load(); {
+		case s == owners, s == recalled, t.state.CompareAndSwap(taken, recalled):
+			return
+		case t.state.CompareAndSwap(lent, owners):
+			t.alarm.wake()
+			return
+		}
 	}
 }
 
-// tick gives the turn back if no reader has come since the last tick.
-func (t *turn) tick() {
-	t.ticking.Store(false)
-	switch {
-	case !t.take(): // who has it starts the clock again
-	case t.taken == t.before+1:
-		t.giveBack()
-	default:
-		t.before = t.taken
-		t.leave()
-	}
-}
-
-// await waits for q as [stream.Queue.Wait] does, but returns at once if the caller, who is able to
-// read for itself, may do so.
+// await waits for q as [stream.Queue.Wait] does, but returns at once if the caller is able to read
+// itself and may take the turn. If another reader has that, both are to have the owner read.
 func (t *turn) await(q *stream.Queue, seen uint32, able bool) {
-	alone := t.waiting.Add(1) == 1
-	defer t.waiting.Add(-1)
-	switch {
-	case !able:
-		t.recall()
-	case t.state.Load() == lent:
-		return
-	case alone:
-		t.wanted.Store(true)
+	weight := int32(2)
+	if able {
+		weight = 1
 	}
+	t.waiting.Add(weight)
+	defer t.waiting.Add(-weight)
+	if able && t.state.Load() == lent {
+		return
+	}
+	t.recall()
 	q.Wait(seen)
 }
 
-// interrupt has a reader who has taken the turn look around.
+// interrupt makes a reader who has the turn give it back.
 func (t *turn) interrupt() {
-	if t.state.Load() == readers {
+	if s := t.state.Load(); s == taken || s == recalled {
 		t.alarm.ring()
 	}
 }

@@ -11,21 +11,24 @@ import (
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/assoctest"
+	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
 // readsItself returns a pair whose server has a reader with the turn, and what that reader gets.
 func readsItself(t *testing.T) (p *testPair, read <-chan string) {
 	t.Helper()
 	p = connected(t, assoctest.Options{})
+	for range lendAfter { // which come by the owner
+		next := p.server.reads(1)
+		synctest.Wait()
+		p.write("first")
+		if got := <-next; got != "first" {
+			t.Fatalf("read %q", got)
+		}
+	}
 	next := p.server.reads(1)
 	synctest.Wait()
-	p.write("first") // which comes by the owner
-	if got := <-next; got != "first" {
-		t.Fatalf("read %q", got)
-	}
-	next = p.server.reads(1)
-	synctest.Wait()
-	if got := p.server.turn.state.Load(); got != readers {
+	if got := p.server.turn.state.Load(); got != taken {
 		t.Fatalf("the turn is in state %d, want that of a reader", got)
 	}
 	return p, next
@@ -257,5 +260,56 @@ func TestTurnShortBuffer(t *testing.T) {
 			t.Errorf("read %q", got)
 		}
 		p.close()
+	})
+}
+
+// What comes between a reader's look at its queue and the moment at which it takes the turn is not
+// waited for.
+func TestTurnIsTakenLate(t *testing.T) {
+	for name, before := range map[string]func(c *Conn){
+		"a message":  func(c *Conn) { c.mux.Put([]byte("kept"), stream.Info{}) },
+		"a deadline": func(c *Conn) { c.SetReadDeadline(past) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				p, read := readsItself(t)
+				p.write("second")
+				<-read
+				c := p.server
+				seen := c.own.queue.Changes()
+				before(c)
+				if !c.turn.take() {
+					t.Fatal("the turn is not lent")
+				}
+				if _, _, done := c.owner.readFor(c.own.queue, seen, make([]byte, 100)); done {
+					t.Error("something was read")
+				}
+				if got := c.turn.state.Load(); got != lent {
+					t.Errorf("the turn is in state %d", got)
+				}
+				c.SetReadDeadline(time.Time{})
+				p.client.Abort()
+				c.Abort()
+			})
+		})
+	}
+}
+
+// A reader who has the turn while no message comes keeps it until the next one, and then the owner
+// reads.
+func TestTurnIsRecalledInSilence(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p, read := readsItself(t)
+		time.Sleep(3 * lendTime)
+		if got := p.server.turn.state.Load(); got != recalled {
+			t.Errorf("the turn is in state %d", got)
+		}
+		p.write("second")
+		if got := <-read; got != "second" {
+			t.Errorf("read %q", got)
+		}
+		p.client.Abort()
+		<-p.server.Context().Done() // noticed at once
+		p.server.Abort()
 	})
 }

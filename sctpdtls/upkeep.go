@@ -7,23 +7,23 @@ import (
 // upkeepDue reports whether beginUpkeep has something to do.
 func (c *Conn) upkeepDue() bool { return c.core.UpkeepDue() || c.rekeyDue() }
 
-// beginUpkeep begins what is due, with owner held.
-func (c *Conn) beginUpkeep() {
-	if c.dead || c.state.Load() == nil || c.closing.Load() || !c.upkeepDue() {
+// beginUpkeep begins what is due.
+func (o *owner) beginUpkeep() {
+	if o.dead || o.state.Load() == nil || o.closing.Load() || !o.upkeepDue() {
 		return
 	}
-	defer c.gate.poke() // for writers who wait for that
-	if c.core.UpkeepDue() {
-		c.core.Upkeep() // an error that ends the connection is found by obey
+	defer o.gate.poke() // for writers who wait for that
+	if o.core.UpkeepDue() {
+		o.core.Upkeep() // an error that ends the connection is found by obey
 	}
-	if !c.rekeyDue() {
+	if !o.rekeyDue() {
 		return
 	}
-	c.counted.newKeys() // not again before so much was sent once more, whether it works or not
-	if c.state.Load().Version == VersionDTLS13 {
-		c.core.KeyUpdate(dtlscore.UpdateNotRequested)
+	o.counted.newKeys() // not again before so much was sent once more, whether it works or not
+	if o.state.Load().Version == VersionDTLS13 {
+		o.core.KeyUpdate(dtlscore.UpdateNotRequested)
 	} else {
-		c.core.Renegotiate()
+		o.core.Renegotiate()
 	}
 }
 
