@@ -26,8 +26,8 @@ type protection13 struct {
 	iv    [aeadNonceLen]byte
 
 	// The key for record numbers. See RFC 9147, Section 4.2.3.
-	snBlock cipher.Block // AES; nil with ChaCha20
-	snKey   [chacha20.KeySize]byte
+	snBlock cipher.Block            // AES; nil with ChaCha20
+	snKey   *[chacha20.KeySize]byte // of ChaCha20; else nil
 
 	// The following fields are used by open only.
 	next    uint64 // the highest opened sequence number plus one
@@ -45,6 +45,7 @@ func newProtection13(
 	p := &protection13{epoch: epoch, form: form, aead: aead}
 	copy(p.iv[:], keys.iv)
 	if kind == aeadChaCha20Poly1305 {
+		p.snKey = new([chacha20.KeySize]byte)
 		copy(p.snKey[:], keys.sn)
 	} else if p.snBlock, err = aes.NewCipher(keys.sn); err != nil {
 		return nil, err

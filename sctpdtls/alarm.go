@@ -10,13 +10,12 @@ import (
 // wait. The read deadline of the association serves for both, and for nothing else.
 type alarm struct {
 	set  func(time.Time) error // the read deadline of the association
-	bell chan struct{}         // for an owner that waits for something else; has room for one ring
+	rung atomic.Bool           // since the last reset
 
-	rung atomic.Bool // since the last reset
-
-	mu    sync.Mutex // guards the following
-	muted bool       // rings are ignored: only limit counts
-	limit instant    // of the owner; 0 is none
+	mu    sync.Mutex    // guards the following
+	muted bool          // rings are ignored: only limit counts
+	limit instant       // of the owner; 0 is none
+	bell  chan struct{} // has room for one ring; nil until the first wait, which is rare
 }
 
 // past is a deadline that wakes whoever waits.
@@ -30,11 +29,30 @@ func (a *alarm) ring() {
 		return
 	}
 	a.set(past) // fails only when the association is closed, which wakes the owner too
-	a.wake()
+	a.ringBell()
 }
 
-// wake wakes an owner that waits for the bell.
+// wait waits until someone rings or wakes the owner, which waits for something else than the
+// association. It may return before, as the first call does: nobody has rung a bell that was not
+// there.
+func (a *alarm) wait() {
+	if a.bell == nil {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.bell = make(chan struct{}, 1)
+		return
+	}
+	<-a.bell
+}
+
+// wake has the owner return from wait.
 func (a *alarm) wake() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.ringBell()
+}
+
+func (a *alarm) ringBell() {
 	select {
 	case a.bell <- struct{}{}:
 	default:

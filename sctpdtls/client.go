@@ -57,7 +57,6 @@ func newConn(a stream.Association, config *Config, core *dtlscore.Conn) (*Conn, 
 	}
 	c := &Conn{
 		assoc:   a,
-		tuner:   tunerOf(a),
 		core:    core,
 		config:  config,
 		partial: agreement.PartialReliability,
@@ -69,25 +68,9 @@ func newConn(a stream.Association, config *Config, core *dtlscore.Conn) (*Conn, 
 	c.keys = newKeyring(c.authSocket())
 	c.keys.limiter, _ = a.(stream.KeyLimiter)
 	c.own.reads(c.mux.Rest(), &c.turn)
-	c.alarm.set, c.alarm.bell = a.SetReadDeadline, make(chan struct{}, 1)
+	c.alarm.set = a.SetReadDeadline
 	c.turn.alarm = &c.alarm
 	c.writeDeadline.set = a.SetWriteDeadline
 	c.writeDeadline.take(time.Time{})
 	return c, nil
 }
-
-// tunerOf returns a as a HandshakeTuner, or one that changes nothing.
-func tunerOf(a stream.Association) stream.HandshakeTuner {
-	if t, ok := a.(stream.HandshakeTuner); ok {
-		return t
-	}
-	return untuned{}
-}
-
-type untuned struct{}
-
-func (untuned) Handshaking(bool) error { return nil }
-
-func (untuned) Settled() error { return nil }
-
-func (untuned) Pause(d time.Duration) { time.Sleep(d) }

@@ -41,12 +41,12 @@ func (c *Conn) Close() error {
 	if !c.owner.closed {
 		c.owner.release(c.owner.close())
 	}
-	return c.owner.closeErr
+	return c.owner.result
 }
 
 // release ends what Close or Abort has closed, whose result is err.
 func (o *owner) release(err error) {
-	o.closed, o.closeErr = true, err
+	o.closed, o.result = true, err
 	o.keys.stop()
 	o.end(net.ErrClosed)
 	o.forget()
@@ -131,13 +131,13 @@ const goodbyeTime = time.Second
 
 func (o *owner) close() error {
 	switch {
-	case o.ended == nil && o.state.Load() == nil:
+	case o.ended() == nil && o.state.Load() == nil:
 		return o.assoc.Abort() // a handshake that nobody waits for any more
 	case o.dead:
 		if err := o.assoc.Close(); err != nil || o.state.Load() == nil {
 			return err
 		}
-		return unlessClosed(o.failure)
+		return unlessClosed(o.result)
 	}
 	limit := o.config.closeTimeout()
 	if o.lostPaths() {

@@ -16,7 +16,7 @@ import (
 type checkpoint struct {
 	open  bool
 	tsn   uint32 // its transmission sequence number
-	later int    // messages received that were sent after it
+	later int32  // messages received that were sent after it
 }
 
 func (p *checkpoint) begin(tsn uint32) { *p = checkpoint{open: true, tsn: tsn} }
@@ -38,13 +38,13 @@ func (p *checkpoint) missing(a stream.Association) int {
 		p.open = false // an association that is over tells so itself
 		return 0
 	}
-	later := int(int32(highest - p.tsn)) // chunks that were sent after it, and may be missing
+	later := int32(highest - p.tsn) // chunks that were sent after it, and may be missing
 	if later < 0 {
 		p.open = false // what was counted does not fit
 		return 0
 	}
 	later -= max(p.later, min(later, 1)) // the highest is not
-	return max(0, missing-later)
+	return max(0, missing-int(later))
 }
 
 // settleTime is how long the peer has to give up what it cannot deliver, after its close_notify. A

@@ -20,7 +20,6 @@ import (
 // it reacts to the peer and notices the end even if nobody reads. See [Conn.Context].
 type Conn struct {
 	assoc   stream.Association
-	tuner   stream.HandshakeTuner // of assoc
 	core    *dtlscore.Conn
 	keys    *keyring
 	config  *Config
@@ -66,14 +65,14 @@ type writing struct {
 // A party is one for whom messages are kept, and who has deadlines: a Stream, or the Conn for all
 // streams that nobody has claimed.
 type party struct {
-	queue       *stream.Queue
-	read, write timeLimit
-	closed      chan struct{} // closed with a Stream; nil for a Conn
+	read   readLimit // with its queue
+	write  writeLimit
+	closed chan struct{} // closed with a Stream; nil for a Conn
 }
 
 // reads makes q the queue of p, for which messages are read in turn.
 func (p *party) reads(q *stream.Queue, t *turn) {
-	p.queue, p.read.queue, p.read.turn = q, q, t
+	p.read.queue, p.read.turn = q, t
 }
 
 func (p *party) isClosed() bool {

@@ -10,22 +10,9 @@ import (
 
 // A timeLimit is a deadline that a user has set, of a Conn or of a Stream.
 type timeLimit struct {
-	queue *stream.Queue // if not nil, who waits for it is woken when t has passed
-	turn  *turn         // then: which a reader of queue may have taken
-	t     atomic.Int64  // an instant; changed with mu held
-
-	mu      sync.Mutex    // guards the following
-	expired chan struct{} // closed when t has passed; nil if nobody ever waited
-	timer   *time.Timer   // until t
-}
-
-func (l *timeLimit) set(t time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.t.Store(int64(instantOf(t)))
-	if l.expired != nil || l.queue != nil {
-		l.look()
-	}
+	t     atomic.Int64 // an instant; changed with mu held
+	mu    sync.Mutex   // guards the following, and what a readLimit and a writeLimit have
+	timer *time.Timer  // until t
 }
 
 func (l *timeLimit) get() instant { return instant(l.t.Load()) }
@@ -35,8 +22,65 @@ func (l *timeLimit) passed() bool { return l.get().reached() }
 
 func reached(t time.Time) bool { return !t.IsZero() && !time.Now().Before(t) }
 
+// await has whose, which l is part of, look again when the deadline passes. It is called with mu
+// held, as look is.
+func (l *timeLimit) await(whose interface{ look() }) {
+	t := l.get()
+	switch {
+	case t == 0 && l.timer != nil:
+		l.timer.Stop()
+	case t == 0:
+	case l.timer == nil:
+		l.timer = time.AfterFunc(-t.since(), func() {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			whose.look()
+		})
+	default:
+		l.timer.Reset(-t.since())
+	}
+}
+
+// A readLimit is the deadline of those who read messages of a queue.
+type readLimit struct {
+	timeLimit
+	queue *stream.Queue // who waits for it is woken when the deadline has passed
+	turn  *turn         // which a reader of queue may have taken
+}
+
+func (l *readLimit) set(t time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.t.Store(int64(instantOf(t)))
+	l.look()
+}
+
+func (l *readLimit) look() {
+	if l.passed() {
+		l.queue.Wake()
+		l.turn.interrupt()
+		return
+	}
+	l.await(l)
+}
+
+// A writeLimit is the deadline of those who write.
+type writeLimit struct {
+	timeLimit
+	expired chan struct{} // closed when the deadline has passed; nil if nobody ever waited
+}
+
+func (l *writeLimit) set(t time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.t.Store(int64(instantOf(t)))
+	if l.expired != nil {
+		l.look()
+	}
+}
+
 // wait returns a channel that is closed when the deadline has passed, be it changed meanwhile.
-func (l *timeLimit) wait() <-chan struct{} {
+func (l *writeLimit) wait() <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.expired == nil {
@@ -46,37 +90,16 @@ func (l *timeLimit) wait() <-chan struct{} {
 	return l.expired
 }
 
-// look is called with mu held when the deadline has changed or may have passed.
-func (l *timeLimit) look() {
-	t := l.get()
-	passed := t.reached()
-	if passed && l.queue != nil {
-		l.queue.Wake()
-		l.turn.interrupt()
-	}
-	if l.expired != nil {
-		l.expire(passed)
-	}
-	if passed {
-		return
-	}
-	switch {
-	case t == 0 && l.timer != nil:
-		l.timer.Stop()
-	case t == 0:
-	case l.timer == nil:
-		l.timer = time.AfterFunc(-t.since(), func() {
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			l.look()
-		})
-	default:
-		l.timer.Reset(-t.since())
+func (l *writeLimit) look() {
+	passed := l.passed()
+	l.expire(passed)
+	if !passed {
+		l.await(l)
 	}
 }
 
 // expire closes expired, or makes another one if it has been closed.
-func (l *timeLimit) expire(passed bool) {
+func (l *writeLimit) expire(passed bool) {
 	closed := false
 	select {
 	case <-l.expired:
@@ -96,17 +119,17 @@ func (l *timeLimit) expire(passed bool) {
 type writeDeadline struct {
 	set func(time.Time) error // of the association
 
-	mu    sync.Mutex // guards the following
-	shut  bool       // writers shall not wait
-	poked bool       // the writer shall look around
-	user  *timeLimit // of the writer, or the last one
-	owner instant    // the owner's own deadline while shut
-	last  instant    // that was set
+	mu    sync.Mutex  // guards the following
+	shut  bool        // writers shall not wait
+	poked bool        // the writer shall look around
+	user  *writeLimit // of the writer, or the last one
+	owner instant     // the owner's own deadline while shut
+	last  instant     // that was set
 }
 
 // use makes l the deadline, of the writer who is about to wait, and is called again before each
 // wait: what it was to look around for, it looks for then.
-func (d *writeDeadline) use(l *timeLimit) {
+func (d *writeDeadline) use(l *writeLimit) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.user, d.poked = l, false
@@ -114,7 +137,7 @@ func (d *writeDeadline) use(l *timeLimit) {
 }
 
 // changed says that l has been set.
-func (d *writeDeadline) changed(l *timeLimit) {
+func (d *writeDeadline) changed(l *writeLimit) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.user == l {

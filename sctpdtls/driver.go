@@ -100,14 +100,14 @@ func (o *owner) do(ev dtlscore.Event) error {
 		err := o.keys.install(ev.Data)
 		o.pace.installed()
 		if err == nil && o.state.Load() != nil { // a renegotiation
-			err = o.tuner.Handshaking(true)
+			err = o.tuner().Handshaking(true)
 		}
 		return o.gone(err)
 	case dtlscore.EventActivateKey:
 		if !o.keys.peerHasKey() {
-			o.tuner.Pause(o.pace.untilPeerKey())
+			o.tuner().Pause(o.pace.untilPeerKey())
 		}
-		if err := o.tuner.Handshaking(false); err != nil {
+		if err := o.tuner().Handshaking(false); err != nil {
 			return o.gone(err)
 		}
 		o.switched = true
@@ -168,7 +168,7 @@ func (o *owner) nothingMissing() error {
 	if o.closing.Load() {
 		return nil // nobody asks for messages any more
 	}
-	missing, err := missingAtEnd(o.assoc, o.partial, o.tuner.Pause)
+	missing, err := missingAtEnd(o.assoc, o.partial, o.tuner().Pause)
 	switch {
 	case err != nil && o.config.RequireComplete:
 		return o.truncated(0)
@@ -247,7 +247,7 @@ func (o *owner) gone(err error) error {
 
 // mustPause reports whether there is no room for more messages. After the peer's close_notify none
 // come.
-func (o *owner) mustPause() bool { return o.mux.Full() && o.ended == nil }
+func (o *owner) mustPause() bool { return o.mux.Full() && o.readEnd.Load() == nil }
 
 // shutGate keeps writers out. One that waits for buffer space is sent away to try again
 // later, for it could wait as long as the peer does not read, and the peer for us.
@@ -391,6 +391,7 @@ func (o *owner) queue(data []byte, info stream.Info) {
 	if o.closing.Load() {
 		return // nobody will ask for it
 	}
+	o.countAlone()
 	o.mux.Take(o.messages, data, info)
 }
 
@@ -472,5 +473,5 @@ func (o *owner) handshakeComplete() error {
 	o.keys.handshakeComplete()
 	o.openGate()
 	o.requests.finishAll(renegotiateTask, nil)
-	return o.gone(o.tuner.Settled())
+	return o.gone(o.tuner().Settled())
 }

@@ -7,8 +7,7 @@ import (
 // end makes err what readers get from now on, and writers too, unless it is the peer's
 // close_notify.
 func (o *owner) end(err error) {
-	if o.ended == nil {
-		o.ended = err
+	if o.ended() == nil {
 		o.readEnd.Store(&err)
 		o.endLife(err)
 		o.mux.Wake()

@@ -21,7 +21,7 @@ func (o *owner) finish(err error) {
 // fail ends the connection because of err: the core's alert goes out, then the
 // association is aborted. It returns what readers get from now on.
 func (o *owner) fail(err error) error {
-	if o.ended == nil {
+	if o.ended() == nil {
 		o.end(err)
 		o.tellAlert(err)
 		if o.down == nil {
@@ -29,7 +29,7 @@ func (o *owner) fail(err error) error {
 		}
 		o.giveUp(err)
 	}
-	return o.ended
+	return o.ended()
 }
 
 // giveUp ends the connection because of err without a word.
@@ -40,10 +40,10 @@ func (o *owner) giveUp(err error) error {
 	o.forget()
 	o.assoc.Abort()
 	if !o.dead {
-		o.dead, o.failure = true, err
+		o.dead, o.result = true, err
 	}
 	o.requests.close(*o.writeEnd.Load())
-	return o.ended
+	return o.ended()
 }
 
 // forget overwrites the secrets of a connection that sends and receives nothing any more.

@@ -28,7 +28,7 @@ func (c *Conn) HandshakeContext(ctx context.Context) error {
 		return err
 	}
 	if c.state.Load() == nil {
-		if err = c.owner.ended; err == nil {
+		if err = c.owner.ended(); err == nil {
 			err = c.owner.handshake(ctx)
 			c.owner.tellHandshake(err)
 			if err == nil {
@@ -77,7 +77,7 @@ func (o *owner) handshake(ctx context.Context) error {
 	// First: of an association that is over, gone gives the core what has arrived.
 	err := o.core.Start()
 	if err == nil {
-		err = o.gone(o.tuner.Handshaking(true))
+		err = o.gone(o.tuner().Handshaking(true))
 	}
 	if err == nil {
 		err = o.obey()

@@ -175,6 +175,6 @@ type association interface {
 func put[A association](c *Conn, wrap func(association) A) A {
 	defer c.stop()()
 	a := wrap(c.assoc.(association))
-	c.assoc, c.tuner, c.owner.messages = a, a, stream.NewReader(a)
+	c.assoc, c.owner.messages = a, stream.NewReader(a)
 	return a
 }

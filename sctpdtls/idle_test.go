@@ -7,6 +7,7 @@ import (
 	"net"
 	"runtime"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,8 +18,9 @@ import (
 
 // idleLimit is what an idle connection may take of the process, in bytes: of the Go heap, and for
 // the stack of its goroutine, which has minStack at least. The ciphers of DTLS 1.3 alone are 3 KiB.
+// What the runtime notes of a goroutine, and keeps for the next one, is not in it.
 const (
-	idleLimit = 8<<10 + 512
+	idleLimit = 8 << 10
 	minStack  = 2 << 10
 )
 
@@ -146,6 +148,7 @@ func measureIdle(pairs int, connect func() (a, b any)) idleMemory {
 	start := runtime.NumGoroutine()
 	const first = 50 // make what all share, and the stacks of goroutines that come and go
 	all := make([]any, 0, 2*(first+pairs))
+	atOnce(4 * cap(all))
 	connectAll := func(n int) runtime.MemStats {
 		for range n {
 			a, b := connect()
@@ -163,6 +166,18 @@ func measureIdle(pairs int, connect func() (a, b any)) idleMemory {
 	m.stack = max(m.stack, minStack)
 	runtime.KeepAlive(all)
 	return m
+}
+
+// atOnce starts n goroutines that run at the same time, so that the runtime need not make a
+// descriptor for those that come later: it never gives one up.
+func atOnce(n int) {
+	var all sync.WaitGroup
+	end := make(chan struct{})
+	for range n {
+		all.Go(func() { <-end })
+	}
+	close(end)
+	all.Wait()
 }
 
 // settledMemory reads the statistics after what is not in use has gone: goroutines but so many,

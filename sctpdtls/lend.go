@@ -8,19 +8,9 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// lendAfter is after how many messages in a row that each woke a lone reader the owner lends it the
+// lendAfter is how many messages in a row have to wake a lone reader before the owner lends its
 // turn. It makes up for a turn that is recalled soon.
 const lendAfter = 16
-
-// countAlone is called when the owner has read a message.
-func (o *owner) countAlone() {
-	switch n := o.turn.waiting.Load(); {
-	case n == 1:
-		o.alone++
-	case n > 1:
-		o.alone = 0
-	}
-}
 
 // mayLend reports whether the turn is to be lent.
 func (o *owner) mayLend() bool { return o.alone >= lendAfter && !o.mustPause() }
@@ -28,27 +18,26 @@ func (o *owner) mayLend() bool { return o.alone >= lendAfter && !o.mustPause() }
 // lend has readers read until the turn comes back: because one of them gives it back, or several
 // wait, the alarm is rung, or no message has come for lendTime. Then it processes what was found.
 func (o *owner) lend() error {
-	o.alone = 0
 	t := &o.turn
 	if t.state.Store(lent); t.waiting.Load() > 0 {
 		o.mux.Wake() // who waits for a queue, and is to read
 	}
 	received := ^uint64(0)
-	for ; t.state.Load() != owners; <-o.alarm.bell {
+	for ; t.state.Load() != owners; o.alarm.wait() {
 		n := o.counted.messagesReceived.Load()
 		switch {
 		case o.alarm.rung.Load():
 			t.recall()
-		case o.clock.runs.Load():
+		case o.ticking.Load():
 		case n == received:
 			t.recall()
 		default:
 			received = n
-			o.startClock()
+			o.startTick()
 		}
 	}
 	found := o.found
-	o.found = finding{}
+	o.alone, o.found = 0, finding{}
 	switch {
 	case found.err != nil:
 		return o.over(found.err)
@@ -61,22 +50,21 @@ func (o *owner) lend() error {
 // lendTime is about how long nobody reads from the association when a reader does not come back.
 const lendTime = 10 * time.Millisecond
 
-// startClock wakes the owner after lendTime: by the association, if it can, for one of Go's timers
+// startTick wakes the owner after lendTime: by the association, if it can, for one of Go's timers
 // makes other waits dearer.
-func (o *owner) startClock() {
-	k := &o.clock
-	if k.stop == nil {
-		k.stop = func() {
-			k.runs.Store(false)
+func (o *owner) startTick() {
+	if o.tick == nil {
+		o.tick = func() {
+			o.ticking.Store(false)
 			o.alarm.wake()
 		}
 	}
-	k.runs.Store(true)
+	o.ticking.Store(true)
 	if a, ok := o.assoc.(interface{ Later(f func()) }); ok {
-		a.Later(k.stop)
+		a.Later(o.tick)
 		return
 	}
-	time.AfterFunc(lendTime, k.stop)
+	time.AfterFunc(lendTime, o.tick)
 }
 
 // readFor reads for a reader who has taken the turn, and has found nothing in q since its Changes

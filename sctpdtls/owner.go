@@ -2,6 +2,7 @@ package sctpdtls
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/stream"
@@ -17,24 +18,24 @@ type owner struct {
 	*Conn
 	token
 	messages *stream.Reader
-	found    finding // by a reader who had the turn
-	alone    int     // messages, one after the other, each of which had to wake a reader who waited alone
-	clock    clock
 	driver
+	lending
 	ending
 	logLimit logLimit // of events
+}
+
+// lending is what the owner knows of the turn that it lends.
+type lending struct {
+	alone   int32       // messages in a row, each of which had to wake a reader who waited alone
+	ticking atomic.Bool // tick will be called
+	tick    func()      // ends lendTime; nil if the turn was never lent
+	found   finding     // by the reader who had it
 }
 
 // A finding is what a reader has read from the association and left to the owner.
 type finding struct {
 	event stream.Event
 	err   error
-}
-
-// A clock runs while the turn is lent, to take it back when no message has come for a while.
-type clock struct {
-	runs atomic.Bool
-	stop func() // called when the time is over; nil if it never ran
 }
 
 // A driver is where the owner of a connection is in what the core wants, so that it can be
@@ -55,13 +56,45 @@ type driver struct {
 
 // ending is how a connection ends.
 type ending struct {
-	ended      error  // what readers get when no message is left
 	peerClosed bool   // the peer's close_notify has come
 	peerShut   bool   // SHUTDOWN of the peer has come
 	closed     bool   // by Close or Abort
 	dead       bool   // nothing can be sent or received any more
 	cause      uint16 // of the ABORT that ended it
-	closeErr   error  // if closed: what Close returns
-	failure    error  // if dead: why
+	result     error  // if closed: what Close returns; else, if dead: why
 	down       error  // what the end of the association means, nil while it exists
 }
+
+// countAlone is called before a message is put into a queue.
+func (o *owner) countAlone() {
+	switch n := o.turn.waiting.Load(); {
+	case n == 1:
+		o.alone++
+	case n > 1:
+		o.alone = 0
+	}
+}
+
+// ended returns what readers get when no message is left; nil if more may come.
+func (o *owner) ended() error {
+	if end := o.readEnd.Load(); end != nil {
+		return *end
+	}
+	return nil
+}
+
+// tuner returns the association as a HandshakeTuner, or one that changes nothing.
+func (o *owner) tuner() stream.HandshakeTuner {
+	if t, ok := o.assoc.(stream.HandshakeTuner); ok {
+		return t
+	}
+	return untuned{}
+}
+
+type untuned struct{}
+
+func (untuned) Handshaking(bool) error { return nil }
+
+func (untuned) Settled() error { return nil }
+
+func (untuned) Pause(d time.Duration) { time.Sleep(d) }

@@ -82,7 +82,7 @@ func (c *Conn) recv(p *party, b []byte, what wish) (n int, info MessageInfo, err
 		}
 	}
 	for done := false; ; {
-		seen := p.queue.Changes() // before looking
+		seen := p.read.queue.Changes() // before looking
 		if err := c.mayUse(p); err != nil {
 			return 0, info, err
 		}
@@ -100,14 +100,14 @@ func (c *Conn) recv(p *party, b []byte, what wish) (n int, info MessageInfo, err
 		}
 		reads := what <= aMessage
 		if !reads || !c.turn.take() {
-			c.turn.await(p.queue, seen, reads)
+			c.turn.await(p.read.queue, seen, reads)
 			continue
 		}
 		var direct []byte // where a message may be put that was not kept
 		if what == aMessage {
 			direct = b
 		}
-		if n, info, done = c.owner.readFor(p.queue, seen, direct); done {
+		if n, info, done = c.owner.readFor(p.read.queue, seen, direct); done {
 			return n, info, nil
 		}
 	}
@@ -125,13 +125,13 @@ func (c *Conn) mayUse(p *party) error {
 func (c *Conn) kept(p *party, b []byte, what wish) (n int, info MessageInfo, done bool, err error) {
 	switch what {
 	case aSign:
-		return 0, info, p.queue.Has(true), nil
+		return 0, info, p.read.queue.Has(true), nil
 	case someBytes:
-		n, done = p.queue.Read(b)
+		n, done = p.read.queue.Read(b)
 	default:
 		var length int
 		var i stream.Info
-		if n, i, length, done = p.queue.ReadMessage(b); done {
+		if n, i, length, done = p.read.queue.ReadMessage(b); done {
 			info = messageInfo(i, length)
 		}
 		if n < 0 {

@@ -57,7 +57,6 @@ func (o *owner) read() error {
 	if err != nil {
 		return o.over(err)
 	}
-	o.countAlone()
 	return o.take(m, ev)
 }
 
@@ -69,7 +68,7 @@ func (o *owner) awaitRoom() {
 		return
 	}
 	o.messages.Release()
-	<-o.alarm.bell
+	o.alarm.wait()
 }
 
 // begin begins what someone has asked for, or what is due.

@@ -163,7 +163,7 @@ func (s *Stream) Close() error {
 	delete(c.streams.open, s.id)
 	c.mux.Release(s.id)
 	c.streams.Unlock()
-	s.queue.Wake()
+	s.read.queue.Wake()
 	c.turn.interrupt()
 	s.read.set(time.Time{}) // no timer is left
 	s.write.set(time.Time{})

@@ -276,12 +276,12 @@ func TestTurnIsTakenLate(t *testing.T) {
 				p.write("second")
 				<-read
 				c := p.server
-				seen := c.own.queue.Changes()
+				seen := c.own.read.queue.Changes()
 				before(c)
 				if !c.turn.take() {
 					t.Fatal("the turn is not lent")
 				}
-				if _, _, done := c.owner.readFor(c.own.queue, seen, make([]byte, 100)); done {
+				if _, _, done := c.owner.readFor(c.own.read.queue, seen, make([]byte, 100)); done {
 					t.Error("something was read")
 				}
 				if got := c.turn.state.Load(); got != lent {
