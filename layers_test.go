@@ -25,7 +25,8 @@ var layers = []string{
 	// All that a connection has.
 	"conn.go",
 	// Its owner: what it tells, how it obeys the core, how it ends, what it begins.
-	"owner.go", "log.go", "tell.go", "end.go", "driver.go", "fail.go", "upkeep.go", "lend.go", "run.go",
+	"owner.go", "log.go", "tell.go", "end.go", "driver.go", "fail.go", "upkeep.go", "lend.go",
+	"run.go",
 	// What users call.
 	"handshake.go", "receive.go", "send.go", "batch.go", "stream.go", "rekey.go", "paths.go",
 	"stats.go", "close.go",

@@ -41,8 +41,8 @@ func (c *Conn) HandshakeContext(ctx context.Context) error {
 	return err
 }
 
-// takeOwner waits until the caller is the owner, or the first handshake is complete: then the caller
-// is not.
+// takeOwner waits until the caller is the owner, or the first handshake is complete: then the
+// caller is not.
 func (c *Conn) takeOwner(ctx context.Context) (owns bool, err error) {
 	select {
 	case c.owner.token <- struct{}{}: // also if ctx is done: then that ends the connection

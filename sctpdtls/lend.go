@@ -22,14 +22,12 @@ func (o *owner) lend() error {
 	if t.state.Store(lent); t.waiting.Load() > 0 {
 		o.mux.Wake() // who waits for a queue, and is to read
 	}
-	received := ^uint64(0)
-	for ; t.state.Load() != owners; o.alarm.wait() {
-		n := o.counted.messagesReceived.Load()
-		switch {
+	for received := ^uint64(0); t.state.Load() != owners; o.alarm.wait() {
+		switch n := o.counted.messagesReceived.Load(); {
 		case o.alarm.rung.Load():
 			t.recall()
-		case o.ticking.Load():
-		case n == received:
+		case o.ticking.Load(): // lendTime is not over
+		case n == received: // no message has come in it
 			t.recall()
 		default:
 			received = n
@@ -70,7 +68,9 @@ func (o *owner) startTick() {
 // readFor reads for a reader who has taken the turn, and has found nothing in q since its Changes
 // were seen. It returns when there may be something: in b if done is set, else in q, perhaps. If b
 // is nil, it is in q. All but messages of the application is left to the owner.
-func (o *owner) readFor(q *stream.Queue, seen uint32, b []byte) (n int, info MessageInfo, done bool) {
+func (o *owner) readFor(q *stream.Queue, seen uint32, b []byte) (
+	n int, info MessageInfo, done bool,
+) {
 	if q.Changes() != seen { // what is to interrupt a reader may have come before it had the turn
 		o.turn.leave()
 		return 0, info, false

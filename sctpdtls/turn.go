@@ -18,7 +18,7 @@ import (
 type turn struct {
 	alarm   *alarm
 	state   atomic.Int32
-	waiting atomic.Int32 // readers who wait for their queue; who cannot read counts twice
+	waiting atomic.Int32 // for their queue: readers; one who is not able to read is two
 }
 
 // The states of a turn.
@@ -58,8 +58,8 @@ func (t *turn) recall() {
 	}
 }
 
-// await waits for q as [stream.Queue.Wait] does, but returns at once if the caller is able to read
-// itself and may take the turn. If another reader has that, both are to have the owner read.
+// await waits for q as [stream.Queue.Wait] does, and recalls the turn. But it returns at once if
+// the caller, who is able to read itself, may take it.
 func (t *turn) await(q *stream.Queue, seen uint32, able bool) {
 	weight := int32(2)
 	if able {

@@ -111,8 +111,12 @@ func TestRequestsWithTurnLent(t *testing.T) {
 					p.write("second")
 					<-read
 				}
+				begin := time.Now()
 				if err := p.server.KeyUpdate(context.Background(), UpdateRequested); err != nil {
 					t.Error(err)
+				}
+				if took := time.Since(begin); took >= lendTime {
+					t.Errorf("KeyUpdate took %v", took)
 				}
 				p.write("last")
 				if !left {
@@ -312,4 +316,65 @@ func TestTurnIsRecalledInSilence(t *testing.T) {
 		<-p.server.Context().Done() // noticed at once
 		p.server.Abort()
 	})
+}
+
+// A reader who waits takes the turn as soon as it is lent, whomever the last message was for.
+func TestWaitingReaderTakesTurn(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := connected(t, assoctest.Options{})
+		s := p.server.Stream(3)
+		read := p.server.reads(1)
+		synctest.Wait()
+		for range lendAfter {
+			p.client.WriteMessage([]byte("of another stream"), MessageInfo{Stream: s.ID()})
+		}
+		time.Sleep(lendTime / 2)
+		if got := p.server.turn.state.Load(); got != taken {
+			t.Errorf("the turn is in state %d", got)
+		}
+		p.write("for the reader")
+		if got := <-read; got != "for the reader" {
+			t.Errorf("read %q", got)
+		}
+		p.close()
+	})
+}
+
+// While several readers wait, or one who takes several messages, the owner keeps the turn.
+func TestTurnIsKept(t *testing.T) {
+	for name, more := range map[string]func(c *Conn, b []byte) error{
+		"two readers": func(c *Conn, b []byte) error {
+			_, _, err := c.Stream(3).ReadMessage(b)
+			return err
+		},
+		"ReadMessages": func(c *Conn, b []byte) error {
+			_, err := c.ReadMessages(b, make([]Message, 2))
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				p := connected(t, assoctest.Options{})
+				got := make(chan error, 1)
+				go func() { got <- more(p.server, make([]byte, 100)) }()
+				unread := p.server.Stream(5)
+				if name == "two readers" {
+					p.server.reads(1)
+				}
+				synctest.Wait()
+				for range 2 * lendAfter {
+					p.client.WriteMessage([]byte("unread"), MessageInfo{Stream: unread.ID()})
+				}
+				time.Sleep(lendTime / 2)
+				p.client.Abort()
+				if err := <-got; err == nil {
+					t.Error("something was read")
+				}
+				p.server.Abort()
+				if p.server.owner.tick != nil {
+					t.Error("it was lent")
+				}
+			})
+		})
+	}
 }
