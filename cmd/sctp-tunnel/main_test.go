@@ -188,7 +188,7 @@ func TestReference(t *testing.T) {
 		_, err := config.Parse("reference.toml", []byte(text))
 		var faults config.Faults
 		if errors.As(err, &faults) && (strings.Contains(err.Error(), "no key") || key != "source" &&
-			key != "spki" && key != "redirect") {
+			key != "spki" && key != "redirect" && key != "psk") {
 			t.Errorf("%s: %v", key, err)
 		}
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -102,6 +103,10 @@ func (c *checker) check(s *Settings) Service {
 	service.Policy = c.policy(s, service.Role)
 	service.PPIDs = c.ppids(s.PPID)
 	service.Limits = c.limits(s)
+	if s.MaxMessageSize > sctpdtls.MaxMessageSize && s.MaxVersion == "1.2" {
+		c.fault("max-message-size", fmt.Sprintf("it is %d, and DTLS 1.2 carries %d", s.MaxMessageSize,
+			sctpdtls.MaxMessageSize), "take out one of max-version and max-message-size")
+	}
 	return service
 }
 
@@ -120,6 +125,9 @@ func (c *checker) addresses(s *Settings, role tunnel.Role) {
 			"take it out: it is for clients, whose daemon's associations nftables redirects")
 	case s.AlwaysListen && server:
 		c.fault("always-listen", "a server has it", "take it out: a server always listens")
+	case s.ProbeInterval != "" && server:
+		c.fault("probe-interval", "a server has it",
+			"take it out: only a client looks whether its target is there")
 	case s.Redirect && s.Target != "":
 		c.fault("target", "with redirect there is no target of its own", "take out one of the two")
 	case s.Redirect:
@@ -140,6 +148,9 @@ func (c *checker) addresses(s *Settings, role tunnel.Role) {
 			c.beside(fmt.Sprintf("allow.%d.target", i), a.Target)
 		}
 	}
+	if s.Target != "" {
+		c.other("target", s.Listen, s.Target)
+	}
 	if s.Unsafe {
 		return
 	}
@@ -148,6 +159,14 @@ func (c *checker) addresses(s *Settings, role tunnel.Role) {
 		key, address = "target", s.Target
 	}
 	c.loopback(key, address)
+}
+
+// other wants a target not to be where the service listens: it would dial itself, again and again.
+func (c *checker) other(key, listen, target string) {
+	if host, yes := own(listen, target); yes {
+		c.fault(key, fmt.Sprintf("the service itself listens there, on %.80q", host),
+			"give that of the other side, or listen on another port")
+	}
 }
 
 // loopback wants an address of the side without DTLS not to leave this host.
@@ -270,6 +289,7 @@ func (c *checker) policy(s *Settings, role tunnel.Role) access.Policy {
 			"or set allow-all, for every one that a CA in ca has signed or that has a key in psk")
 	}
 	for i, a := range s.Allow {
+		c.provable(fmt.Sprintf("allow.%d", i), s, &a, server)
 		p.Rules = append(p.Rules, c.rule(fmt.Sprintf("allow.%d", i), &a))
 		if a.Target == "" {
 			continue
@@ -279,11 +299,28 @@ func (c *checker) policy(s *Settings, role tunnel.Role) access.Policy {
 			c.fault(key, "a client has it", "take it out: only a server chooses the daemon by the peer")
 			continue
 		}
-		if c.address(key, a.Target, 1); !s.Unsafe {
+		c.address(key, a.Target, 1)
+		c.other(key, s.Listen, a.Target)
+		if !s.Unsafe {
 			c.loopback(key, a.Target)
 		}
 	}
 	return p
+}
+
+// provable wants what a rule names to be something that a peer of the service can prove.
+func (c *checker) provable(key string, s *Settings, a *Allow, server bool) {
+	certificate := len(a.DNS)+len(a.URI)+len(a.CN)+len(a.OU)+len(a.SPKI) > 0
+	switch {
+	case len(a.PSK) > 0 && s.PSK == "":
+		c.fault(key, "it names a pre-shared key, and the service has none", "give psk, or take it out")
+	case len(a.PSK) > 0 && certificate:
+		c.fault(key, "it wants a certificate and a pre-shared key, and no peer has both",
+			"make two rules of it")
+	case certificate && server && s.CA == "" && s.Cert == "":
+		c.fault(key, "it names a certificate, and the service asks for none",
+			"give ca, or name peers by psk")
+	}
 }
 
 func (c *checker) rule(key string, a *Allow) access.Rule {
@@ -396,16 +433,56 @@ func shared(a, b string) string {
 	if !okA || !okB || portA != portB {
 		return ""
 	}
-	all := func(host string) bool { return host == "" || host == "0.0.0.0" || host == "::" }
 	for _, x := range hostsA {
 		for _, y := range hostsB {
+			a, b := canonical(x), canonical(y)
 			switch {
-			case x == y || all(y):
-				return fmt.Sprintf("%s:%d", x, portA)
-			case all(x):
-				return fmt.Sprintf("%s:%d", y, portA)
+			case a == b && x != "" || covers(b, a):
+				return net.JoinHostPort(x, strconv.Itoa(portA))
+			case covers(a, b):
+				return net.JoinHostPort(y, strconv.Itoa(portA))
 			}
 		}
 	}
 	return ""
+}
+
+// canonical returns what a host stands for: a name that has to be looked up, or an address in the
+// one form that it has.
+func canonical(host string) string {
+	switch ip, err := netip.ParseAddr(host); {
+	case err == nil:
+		return ip.Unmap().String()
+	case host == "localhost":
+		return "127.0.0.1"
+	case host == "":
+		return "::"
+	}
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}
+
+// covers reports whether a socket on all addresses of a kind has that of another one: those of IPv6
+// have IPv4 too.
+func covers(all, one string) bool {
+	ip, err := netip.ParseAddr(one)
+	return all == "::" || all == "0.0.0.0" && (err != nil || ip.Is4())
+}
+
+// own reports whether one of the hosts that a service would dial at its own port is itself.
+func own(listen, target string) (host string, yes bool) {
+	here, port, ok := split(listen)
+	there, other, ok2 := split(target)
+	if !ok || !ok2 || port != other {
+		return "", false
+	}
+	for _, host := range there {
+		ip, err := netip.ParseAddr(canonical(host))
+		beside := err == nil && (ip.IsLoopback() || ip.IsUnspecified())
+		for _, l := range here {
+			if canonical(l) == canonical(host) || beside && covers(canonical(l), canonical(host)) {
+				return host, true
+			}
+		}
+	}
+	return "", false
 }

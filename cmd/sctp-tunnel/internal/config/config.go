@@ -127,9 +127,12 @@ func Parse(name string, text []byte) (*Config, error) {
 	var f file
 	d := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields()
 	if err := d.Decode(&f); err != nil {
-		return nil, syntax(name, err)
+		return nil, syntax(name, text, err)
 	}
 	c := &checker{file: name, lines: positions(text)}
+	if c.spelling(); c.faults != nil {
+		return nil, c.err()
+	}
 	config := &Config{Process: Process{Status: f.Status, User: f.User, Sandbox: f.Sandbox == nil ||
 		*f.Sandbox}}
 	config.LogFormat = c.oneOf("log-format", f.LogFormat, "text", "json")
@@ -203,29 +206,6 @@ func (f Faults) Error() string {
 		lines = append(lines, one.Error())
 	}
 	return strings.Join(lines, "\n")
-}
-
-// syntax makes the faults of an error of package toml.
-func syntax(name string, err error) error {
-	var strict *toml.StrictMissingError
-	if errors.As(err, &strict) {
-		var faults Faults
-		for _, e := range strict.Errors {
-			line, _ := e.Position()
-			key := strings.Join(e.Key(), ".")
-			faults = append(faults, Fault{File: name, Line: line, Text: fmt.Sprintf("there is no key %.80q",
-				key),
-				Remedy: "sctp-tunnel config shows those there are"})
-		}
-		return faults
-	}
-	var decode *toml.DecodeError
-	if errors.As(err, &decode) {
-		line, _ := decode.Position()
-		return Faults{{File: name, Line: line, Key: strings.Join(decode.Key(), "."),
-			Text: strings.TrimPrefix(decode.Error(), "toml: ")}}
-	}
-	return Faults{{File: name, Line: 1, Text: err.Error()}}
 }
 
 // duration is a text of one, as it is in a [Settings].

@@ -44,7 +44,7 @@ streams = 64
 buffer = 1_048_576
 handshake-timeout = "3s"
 drain-timeout = "500ms"
-probe-interval = "1m"
+# none but clients have a probe-interval
 
 [[service.allow]]
 dns = ["mme1.example.org", "*.mme.example.org"]
@@ -52,7 +52,7 @@ uri = ["spiffe://example.org/mme/*"]
 cn = ["mme"]
 ou = ["core"]
 spki = ["sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="]
-psk = ["mme2"]
+# nobody has a certificate and a pre-shared key
 
 [[service.allow]]
 cn = ["other"]
@@ -83,6 +83,8 @@ role = "client"
 listen = "127.0.0.1:4000"
 redirect = true
 psk = "keys"
+probe-interval = "1m"
+allow = [{psk = ["mme2"]}]
 `
 
 func TestParse(t *testing.T) {
@@ -106,7 +108,7 @@ func TestParse(t *testing.T) {
 		PPIDs: map[uint32]uint32{0: 47, 46: 47},
 		Limits: tunnel.Limits{Associations: 100, Handshakes: 50, HandshakesPerHost: 5, Streams: 64,
 			Buffer:    1 << 20,
-			Handshake: 3 * time.Second, Drain: time.Second / 2, Probe: time.Minute},
+			Handshake: 3 * time.Second, Drain: time.Second / 2},
 	}); !reflect.DeepEqual(hss, want) {
 		t.Errorf("got  %+v\nwant %+v", hss, want)
 	}
@@ -114,6 +116,9 @@ func TestParse(t *testing.T) {
 	if len(rules) != 2 || len(rules[0].DNS) != 2 || len(rules[0].URI) != 1 ||
 		len(rules[0].SPKI) != 1 || rules[1].Target != "127.0.0.1:3869" {
 		t.Errorf("rules %+v", rules)
+	}
+	if c.Services[3].Limits.Probe != time.Minute || len(c.Services[3].Policy.Rules[0].PSK) != 1 {
+		t.Errorf("%+v", c.Services[3])
 	}
 	if p := c.Services[1].Policy; !p.All {
 		t.Error("a client without allow takes no server")
@@ -137,7 +142,34 @@ func TestFaults(t *testing.T) {
 			"14: \"service.crt\"\n15: \"service.keys\""},
 		{"unknown key in a rule", "cn = [\"other\"]", "cm = [\"other\"]", "41: \"service.allow.cm\""},
 		{"syntax", "log-level = \"warn\"", "log-level = warn", "4: "},
-		{"type", "streams = 64", "streams = \"64\"", "26: streams"},
+		{"type", "streams = 64", "streams = \"64\"",
+			"26: service.streams: it is of the wrong type, string: give a number without quotes"},
+		{"type of a switch", "sandbox = false", "sandbox = 'no'", "6: sandbox: ...give true or false"},
+		{"type of a switch of a service", "allow-all = true", "allow-all = 'yes'",
+			"61: service.allow-all: ...true or false"},
+		{"type of a time", "\"3s\"", "3",
+			"28: service.handshake-timeout: ...integer: give a text in quotes"},
+		{"type of a list", "crl = [\"ca.crl\"]", "crl = 'ca.crl'",
+			"17: service.crl: ...give a list of texts"},
+		{"type in a list", "cn = [\"other\"]", "cn = ['other', 1]",
+			"41: service.allow.cn: ...integer: give a list of texts"},
+		{"a list in a list", "ppid = [\"0:47\", \"46:47\"]", "ppid = [['0', '47']]",
+			"22: service.ppid: ...array: give a list of texts"},
+		{"type of a rule", "allow-all = true", "allow = 'cn:x'",
+			"61: service.allow: ...give a table: [[service.allow]]"},
+		{"types of rules", "allow-all = true", "allow = ['cn:x']",
+			"61: service.allow: ...give a table: [[service.allow]]"},
+		{"type in a rule in a line", "allow-all = true", "allow = [\n{cn = ['x']},\n{cn = 'x'}]",
+			"63: service.allow.cn: ...give a list of texts"},
+		{"too large a number for any", "streams = 64", "streams = 99999999999999999999",
+			"26: service.streams"},
+		{"capital letters", "cert = \"mme.pem\"", "Cert = \"mme.pem\"",
+			"50: there is no key \"service.Cert\""},
+		{"capital letters in a line", "allow-all = true", "allow = [{CN = ['x']}]",
+			"61: there is no key \"service.allow.CN\""},
+		{"unknown table", "[[service]]\nname = \"mme\"",
+			"[service.limits]\nstreams = 1\n[[service]]\nname = \"mme\"",
+			"44: there is no key \"service.limits\""},
 		{"twice", "cn = [\"mme\"]", "cn = [\"mme\"]\ncn = [\"x\"]", "36: cn"},
 		{"a buffer that holds no message", "buffer = 1_048_576",
 			"buffer = 1_048_576\nmax-message-size = 1_048_576",
@@ -207,6 +239,27 @@ max-version = "1.2"`, `20: max-version...below`},
 		{"time", `"3s"`, `"3"`, `28: handshake-timeout...10s`},
 		{"no time", `"3s"`, `"-3s"`, `28: handshake-timeout`},
 		{"same port", `":5869"`, `":5868"`, `55: service "all": listen...service "hss" in line 11...192`},
+		{"same port by name", `"127.0.0.1:4000"`, `"127.0.0.1:3868"`,
+			`66: service "redirected": listen...service "mme" in line 47...127.0.0.1:3868`},
+		{"same address in another form", `"127.0.0.1:4000"`, `"[0:0::1]:3868"`,
+			`66: listen...service "mme"`},
+		{"its own port", "listen = \"192.0.2.1/198.51.100.1:5868\"\ntarget = \"127.0.0.1:3868\"",
+			"listen = \":5867\"\ntarget = \"127.0.0.1:5867\"",
+			"12: target: the service itself listens there, on \"127.0.0.1\""},
+		{"its own port, of one peer", `listen = "192.0.2.1/198.51.100.1:5868"`,
+			`listen = "localhost:3869"`,
+			"42: allow.1.target: the service itself listens there"},
+		{"its own port, of a client", `"hss.example.org:5868"`, `"127.0.0.2:3868"`,
+			"48: target: the service itself listens there"},
+		{"probe-interval", "# none but", "probe-interval = '1m' #",
+			"30: probe-interval: a server has it"},
+		{"large messages of DTLS 1.2", "max-version = \"1.3\"",
+			"max-version = \"1.2\"\nmax-message-size = 100_000", "21: max-message-size: it is 100000...1.2"},
+		{"certificate and key", "# nobody has", "psk = ['mme2'] #", "32: allow.0: it wants...two rules"},
+		{"a key that is not there", "psk = \"keys\"\nprobe", "cert = \"c\"\nprobe",
+			"70: allow.0: it names a pre-shared key...give psk"},
+		{"a certificate that is not asked for", "cert = \"hss.pem\"\nca = \"ca.pem\"\nallow-all = true",
+			"psk = \"k\"\nallow = [{ou = ['x']}]", "60: allow.0: it names a certificate...give ca"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			text := strings.Replace(whole, tt.old, tt.new, 1)
