@@ -226,6 +226,7 @@ type tunnelTest struct {
 	running map[string]*tunnel.Service
 	begins  chan bool        // for each that begins
 	fail    map[string]error // of services that fail when they begin
+	drained chan struct{}    // if not nil, services do not end before it is closed
 }
 
 // logLines are what was logged, in JSON, one line at each receive.
@@ -248,6 +249,12 @@ func (tt *tunnelTest) serve(s *tunnel.Service, ctx context.Context) error {
 		return err
 	}
 	<-ctx.Done()
+	tt.mu.Lock()
+	drained := tt.drained
+	tt.mu.Unlock()
+	if drained != nil {
+		<-drained
+	}
 	tt.mu.Lock()
 	defer tt.mu.Unlock()
 	if tt.running[s.Name] == s {

@@ -29,11 +29,4 @@ func (n notifier) reloading() {
 }
 
 // alive ticks when it is time for watchdog: twice in the interval, or never.
-func (n notifier) alive() *time.Ticker {
-	if n.interval <= 0 {
-		t := time.NewTicker(time.Hour)
-		t.Stop()
-		return t
-	}
-	return time.NewTicker(n.interval / 2)
-}
+func (n notifier) alive() *ticker { return newTicker(n.interval / 2) }

@@ -70,6 +70,7 @@ type supervisor struct {
 	systemd notifier
 	serve   func(*tunnel.Service, context.Context) error
 	failed  chan error // of services, for begin
+	alive   *ticker    // for the watchdog of systemd
 	keyLog  io.Writer  // for secrets; nil: nowhere
 
 	mu       sync.Mutex // guards the following
@@ -225,10 +226,10 @@ func (v *supervisor) running() (all []status.Running) {
 
 // watch loads files again until ctx is done.
 func (v *supervisor) watch(ctx context.Context, hangup <-chan os.Signal) {
-	look := time.NewTicker(lookInterval)
+	look := newTicker(lookInterval)
 	defer look.Stop()
-	alive := v.systemd.alive()
-	defer alive.Stop()
+	v.alive = v.systemd.alive()
+	defer v.alive.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -239,7 +240,7 @@ func (v *supervisor) watch(ctx context.Context, hangup <-chan os.Signal) {
 			v.systemd.ready()
 		case <-look.C:
 			v.reloadFiles(false)
-		case <-alive.C:
+		case <-v.alive.C:
 			v.running() // a service that waits for itself keeps this from going on
 			v.systemd.watchdog()
 		}
@@ -310,7 +311,7 @@ func (v *supervisor) change(ctx context.Context, all []*settings) {
 	v.order = slices.DeleteFunc(v.order, func(name string) bool { return v.services[name] == nil })
 	v.mu.Unlock()
 	for _, s := range gone {
-		<-s.done // its port may be that of another
+		v.await(s.done) // its port may be that of another
 	}
 	for _, name := range order {
 		if s := wanted[name]; s != nil {
@@ -320,6 +321,18 @@ func (v *supervisor) change(ctx context.Context, all []*settings) {
 	v.mu.Lock()
 	v.order = order
 	v.mu.Unlock()
+}
+
+// await waits for a service to end, which takes as long as its limit for that allows.
+func (v *supervisor) await(done <-chan struct{}) {
+	for {
+		select {
+		case <-done:
+			return
+		case <-v.alive.C:
+			v.systemd.watchdog()
+		}
+	}
 }
 
 // reloadFiles loads certificates, keys and revocation lists again that have changed.

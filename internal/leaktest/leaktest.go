@@ -65,13 +65,16 @@ func goroutines() (stacks []string) {
 }
 
 // descriptors returns what the open ones are, by their numbers; nothing where there is no /proc.
-// The poller of the runtime is opened when it is needed first, and stays.
+// The poller of the runtime, and a timer that a package shares, are opened when they are needed
+// first, and stay.
 func descriptors() map[string]string {
 	open := make(map[string]string)
 	links, _ := filepath.Glob("/proc/self/fd/*")
 	for _, link := range links {
 		target, err := os.Readlink(link)
-		if err == nil && target != "anon_inode:[eventpoll]" && target != "anon_inode:[eventfd]" {
+		stays := target == "anon_inode:[eventpoll]" || target == "anon_inode:[eventfd]" ||
+			target == "anon_inode:[timerfd]"
+		if err == nil && !stays {
 			open[filepath.Base(link)] = target
 		}
 	}

@@ -22,6 +22,12 @@ var errNoSCTP = &stream.NoSCTPError{Err: errors.ErrUnsupported}
 // Pause waits for d.
 func Pause(d time.Duration) { time.Sleep(d) }
 
+// AfterFunc is [time.AfterFunc].
+func AfterFunc(d time.Duration, f func()) (stop func()) {
+	t := time.AfterFunc(d, f)
+	return func() { t.Stop() }
+}
+
 // A Socket is one SCTP association.
 type Socket struct{}
 
