@@ -67,6 +67,39 @@ func (r *run) dial(
 	return r.dialFrom(ctx, from, config, target, out, in)
 }
 
+// dialFirst is dial for an association of the daemon, which finds out whether the far end is a
+// tunnel. An endpoint that wants another protocol, and says so, is dialled again without one, and
+// the next time at once.
+func (r *run) dialFirst(
+	ctx context.Context, target string, out, in uint16,
+) (*sctpdtls.Conn, error) {
+	if !r.wantsOther(target) {
+		config := r.config()
+		config.NextProtos = []string{tunnelProtocol}
+		conn, err := r.dial(ctx, config, target, out, in)
+		if !isNoProtocol(err) {
+			return conn, err
+		}
+		r.setWantsOther(target, true)
+	}
+	return r.dial(ctx, r.config(), target, out, in)
+}
+
+// wantsOther reports whether the endpoint at a target has refused tunnelProtocol.
+func (r *run) wantsOther(target string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.others[target]
+}
+
+func (r *run) setWantsOther(target string, yes bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if delete(r.others, target); yes {
+		r.others[target] = true
+	}
+}
+
 func (r *run) dialFrom(
 	ctx context.Context, from *sctpdtls.Addr, config *sctpdtls.Config, target string, out, in uint16,
 ) (*sctpdtls.Conn, error) {
@@ -224,6 +257,6 @@ func (g *gate) connect(
 		target = sctpsock.Addr([]netip.AddrPort{to}).String()
 	}
 	toDaemon, fromDaemon := s.Streams()
-	conn, err = g.dial(ctx, g.config(), target, fromDaemon, toDaemon)
+	conn, err = g.dialFirst(ctx, target, fromDaemon, toDaemon)
 	return conn, target, err
 }

@@ -25,6 +25,7 @@ type memChain struct {
 	t         *testing.T
 	options   assoctest.Options
 	near, far *assoctest.Assoc // the daemons' ends
+	farTunnel *assoctest.Assoc // the tunnel's end of far
 	link      *assoctest.Assoc // the client's end below DTLS, of the newest connection
 	client    *pair
 	server    *pair
@@ -50,18 +51,19 @@ func newMemChain(
 	o.Streams = 30
 	c := &memChain{t: t, options: o, authority: newAuthority()}
 	near, nearTunnel := assoctest.Pair(t, o)
-	far, farTunnel := assoctest.Pair(t, o)
-	c.near, c.far = near, far
+	c.near = near
+	c.far, c.farTunnel = assoctest.Pair(t, o)
 	c.version = version
 	for i, name := range []string{"client", "server"} {
 		c.use(i, name, time.Hour)
 		c.runs[i] = newRun(&Service{Role: Client - Role(i), TLS: c.configs[i].Load,
 			Observer: &c.keys[i], Log: logTo(t, name)})
+		c.runs[i].after = falseClock
 	}
 	if change != nil {
 		change(c)
 	}
-	conn, peer, err := c.connect(nil)
+	conn, peer, err := c.connect([]string{tunnelProtocol})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,9 +74,15 @@ func newMemChain(
 		c.done.Go(func() { p.run(ctx, 5*time.Second) })
 		return p
 	}
-	c.server = pairOf(c.runs[1], farTunnel, peer, nil)
+	c.server = pairOf(c.runs[1], c.farTunnel, peer, nil)
 	c.client = pairOf(c.runs[0], nearTunnel, conn, c.redial)
 	return c
+}
+
+// falseClock is time.AfterFunc, whose time is that of package synctest.
+func falseClock(d time.Duration, f func()) (stop func()) {
+	t := time.AfterFunc(d, f)
+	return func() { t.Stop() }
 }
 
 // use gives an end, 0 for the client's, a new certificate for so long.

@@ -38,6 +38,7 @@ func (r *run) probe(ctx context.Context) error {
 	config := r.config()
 	config.NextProtos = []string{probeProtocol}
 	conn, err := r.dial(ctx, config, r.Target, r.Limits.Streams, r.Limits.Streams)
+	r.setWantsOther(r.Target, isNoProtocol(err))
 	if isNoProtocol(err) {
 		return nil // someone is there
 	}

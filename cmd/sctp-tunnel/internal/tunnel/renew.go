@@ -53,6 +53,7 @@ type renewer struct {
 	log    *slog.Logger
 	own    func() []tls.Certificate // this end's, for the next handshake
 	redial redial                   // nil: the peer dials
+	after  func(time.Duration, func()) (stop func())
 
 	conn   *sctpdtls.Conn // the newest, of which the following is
 	key    uint16         // identifier of the key of SCTP-AUTH
@@ -68,22 +69,19 @@ type redial func(ctx context.Context, old *sctpdtls.Conn) (*sctpdtls.Conn, error
 
 // run renews until ctx is done.
 func (n *renewer) run(ctx context.Context) {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-		}
-		if !n.look(ctx) {
-			return
-		}
+	due := make(chan struct{}, 1)
+	for n.look(ctx) {
 		wait := n.interval
 		if !n.peers.IsZero() {
 			wait = min(wait, max(time.Until(n.peers), 0)+time.Millisecond)
 		}
-		timer.Reset(wait)
+		stop := n.after(wait, func() { due <- struct{}{} })
+		select {
+		case <-ctx.Done():
+			stop()
+			return
+		case <-due:
+		}
 	}
 }
 

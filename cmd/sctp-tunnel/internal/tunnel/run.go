@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/legible"
+	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
@@ -24,12 +25,14 @@ type run struct {
 	associations sync.WaitGroup
 	table        *listenTable
 	slots        chan struct{} // one for each association, those that are being set up included
+	after        func(time.Duration, func()) (stop func())
 
 	mu          sync.Mutex // guards the following
 	all         map[*Association]*pair
 	byConn      map[*sctpdtls.Conn]*Association
 	bySuccessor map[string]*pair // by the name of the successor of the newest connection
 	notReady    error            // why no association is accepted
+	others      map[string]bool  // targets that have refused tunnelProtocol
 }
 
 func newRun(s *Service) *run {
@@ -41,7 +44,9 @@ func newRun(s *Service) *run {
 		all:         make(map[*Association]*pair),
 		byConn:      make(map[*sctpdtls.Conn]*Association),
 		bySuccessor: make(map[string]*pair),
+		others:      make(map[string]bool),
 		notReady:    errNotRunning,
+		after:       sctpsock.AfterFunc, // a timer of Go's would make each wait for a message longer
 	}
 	s.Limits = s.Limits.withDefaults(s.Role)
 	if r.log == nil {
@@ -216,6 +221,7 @@ func (r *run) newPair(
 		log:     r.log.With("id", a.ID, "daemon", text(a.Daemon), "peer", text(a.Peer)),
 		own:     func() []tls.Certificate { return r.TLS().Certificates },
 		redial:  redial,
+		after:   r.after,
 	}
 	a.fail = p.fail
 	r.mu.Lock()

@@ -114,6 +114,8 @@ func (r *run) admit(
 		config.NextProtos = []string{probeProtocol}
 	} else if p := offeredSuccessor(hello.SupportedProtos); p != "" {
 		config.NextProtos = []string{p}
+	} else if slices.Contains(hello.SupportedProtos, tunnelProtocol) {
+		config.NextProtos = []string{tunnelProtocol}
 	}
 	verify := config.VerifyConnection
 	first := true

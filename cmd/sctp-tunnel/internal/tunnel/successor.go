@@ -19,9 +19,13 @@ import (
 // one end may have changed over and the other one not, the association is aborted: at no time is a
 // message lost in silence.
 //
+// Whether the far end is a tunnel a client learns from the first connection, in which it offers
+// tunnelProtocol: another endpoint knows nothing of it. So only a tunnel is dialled again.
+//
 // What follows successorProtocol is made of the secrets of the connection before. It names it, and
 // need not be secret: the peer proves again who it is.
 const (
+	tunnelProtocol    = "sctp-tunnel"
 	successorProtocol = "sctp-tunnel-successor "
 	successorLabel    = "EXPERIMENTAL sctp-tunnel successor"
 )
@@ -29,7 +33,8 @@ const (
 // nameOfSuccessor returns the protocol by which the successor of a connection is known, "" if it
 // can have none.
 func nameOfSuccessor(s sctpdtls.ConnectionState) string {
-	if s.Version != sctpdtls.VersionDTLS13 {
+	tunnels := s.NegotiatedProtocol == tunnelProtocol || isSuccessor(s)
+	if s.Version != sctpdtls.VersionDTLS13 || !tunnels {
 		return ""
 	}
 	name, err := s.ExportKeyingMaterial(successorLabel, nil, 16)
@@ -95,8 +100,11 @@ func (r *run) target(state sctpdtls.ConnectionState) string {
 func (r *run) dialSuccessor(
 	ctx context.Context, old *sctpdtls.Conn, target string,
 ) (*sctpdtls.Conn, error) {
-	config := r.config()
 	name := nameOfSuccessor(old.ConnectionState())
+	if name == "" {
+		return nil, errNoTunnel
+	}
+	config := r.config()
 	config.NextProtos = []string{name}
 	from, err := resolve(ctx, r.Source)
 	if err != nil {

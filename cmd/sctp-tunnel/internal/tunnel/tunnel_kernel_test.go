@@ -495,44 +495,6 @@ func TestKernelMany(t *testing.T) {
 	slowFar.Abort()
 }
 
-// Keys are renewed underneath: each message comes, in its order, and the end stays a clean one.
-func TestKernelRenews(t *testing.T) {
-	for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {
-		t.Run(sctpdtls.VersionName(version), func(t *testing.T) {
-			c := newChain(t, func(client, server *Service) {
-				client.TLS().MaxVersion, server.TLS().MaxVersion = version, version
-				client.renewal = renewal{due: 100, interval: 50 * time.Millisecond}
-			})
-			near, far := c.dial()
-			for i := 0; c.near.changed() < 3 || c.far.changed() < 3; i++ {
-				if i == 100_000 {
-					t.Fatalf("%d and %d new keys", c.near.changed(), c.far.changed())
-				}
-				text, info := fmt.Sprint("message ", i), stream.Info{Stream: uint16(i % 30)}
-				must(t, near.Send([]byte(text), info))
-				if i%100 == 0 {
-					must(t, far.Send([]byte(text), info))
-					if got, _ := receive(t, near); got != text {
-						t.Fatalf("%q came, want %q", got, text)
-					}
-				}
-				if got, _ := receive(t, far); got != text {
-					t.Fatalf("%q came, want %q", got, text)
-				}
-			}
-			must(t, near.Shutdown())
-			wantEnd(t, far, io.EOF)
-			far.Close()
-			wantEnd(t, near, io.EOF)
-			for _, e := range []*events{c.near, c.far} {
-				if ev := e.next(t, "ended"); !ev.why.Clean() || ev.err != nil {
-					t.Errorf("ended: %s, %v", ev.why, ev.err)
-				}
-			}
-		})
-	}
-}
-
 // Messages larger than RFC 6083 has them, both ways.
 func TestKernelLarge(t *testing.T) {
 	const most = 150_000 // fits into the buffers that every kernel gives
