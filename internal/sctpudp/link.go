@@ -1,12 +1,12 @@
 package sctpudp
 
 import (
-	"math/bits"
 	"net"
 	"net/netip"
 	"sync"
 	"time"
 
+	"github.com/seed-41f70523/dtls-sctp/internal/srcaddr"
 	"github.com/seed-41f70523/dtls-sctp/sctpcore"
 )
 
@@ -151,20 +151,9 @@ func (s *Socket) route(to netip.AddrPort) *link {
 		if l.local.Addr() == source {
 			return l
 		}
-		if n := commonBits(l.local.Addr(), to.Addr()); l.reaches(to.Addr()) && n > longest {
+		if n := srcaddr.CommonPrefixLen(l.local.Addr(), to.Addr()); l.reaches(to.Addr()) && n > longest {
 			best, longest = l, n
 		}
 	}
 	return best
-}
-
-// commonBits is the length of the prefix that a and b have in common.
-func commonBits(a, b netip.Addr) int {
-	x, y := a.As16(), b.As16()
-	for i := range x {
-		if d := x[i] ^ y[i]; d != 0 {
-			return 8*i + bits.LeadingZeros8(d)
-		}
-	}
-	return 128
 }

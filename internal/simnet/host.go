@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"math/bits"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -14,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/srcaddr"
 )
 
 // A Host has one or several addresses. From which of them it sends depends on the destination, as
@@ -104,22 +105,11 @@ func (h *Host) source(to netip.Addr) (source netip.Addr) {
 		if a.Is4() != to.Is4() {
 			continue
 		}
-		if n := commonBits(a, to); n > longest {
+		if n := srcaddr.CommonPrefixLen(a, to); n > longest {
 			source, longest = a, n
 		}
 	}
 	return source
-}
-
-// commonBits is the length of the prefix that a and b have in common.
-func commonBits(a, b netip.Addr) int {
-	x, y := a.As16(), b.As16()
-	for i := range x {
-		if d := x[i] ^ y[i]; d != 0 {
-			return 8*i + bits.LeadingZeros8(d)
-		}
-	}
-	return 128
 }
 
 // A Conn is a socket of a host. It has the methods of *net.UDPConn that internal/sctpudp needs.
