@@ -3,38 +3,8 @@ package dtlscore
 import (
 	"crypto"
 	"crypto/tls"
-	"slices"
 	"testing"
 )
-
-func TestAttackA1CertificateWithoutVerify13(t *testing.T) {
-	s := newScriptedClient13(t, testServerConfig13(tls.RequireAndVerifyClientCert))
-	s.clientHello()
-	s.serverFlight()
-	s.certificate()
-	s.finished()
-	s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
-	if s.under.conn.ConnectionState().PeerCertificates != nil {
-		t.Error("the server reports who the client is")
-	}
-}
-
-func TestAttackA2NoClientCertificate13(t *testing.T) {
-	for _, auth := range []tls.ClientAuthType{tls.RequireAnyClientCert,
-		tls.RequireAndVerifyClientCert} {
-		s := newScriptedClient13(t, testServerConfig13(auth))
-		s.clientHello()
-		s.serverFlight()
-		s.send(new(certificate13))
-		s.wantAlert(AlertCertificateRequired, ErrPeerUntrusted)
-
-		s = newScriptedClient13(t, testServerConfig13(auth))
-		s.clientHello()
-		s.serverFlight()
-		s.finished()
-		s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
-	}
-}
 
 // A3, A4: messages must not arrive out of order.
 func TestAttackA3A4WrongOrder13(t *testing.T) {
@@ -254,15 +224,6 @@ func TestAttackA8A9A10Signature13(t *testing.T) {
 			s.verify(func(m *certificateVerify) { test.change(s, m) })
 			s.wantAlert(test.alert, ErrPeerMisbehaved)
 		})
-	}
-}
-
-// D6: an end that was not asked sends no certificate.
-func TestAttackD6UnrequestedCertificate13(t *testing.T) {
-	p := newTestPair(t, testClientConfig13(), testServerConfig13(tls.NoClientCert))
-	p.handshake()
-	if slices.Contains(p.client.story, "Send Certificate") {
-		t.Error("client sent a certificate unasked")
 	}
 }
 

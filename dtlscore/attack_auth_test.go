@@ -17,36 +17,6 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
-func TestAttackA1CertificateWithoutVerify(t *testing.T) {
-	s := newScriptedClient(t, testServerConfig(tls.RequireAndVerifyClientCert))
-	s.clientHello()
-	s.serverFlight()
-	s.certificate()
-	s.keyExchange()
-	s.changeCipherSpec()
-	s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
-	if s.under.conn.ConnectionState().PeerCertificates != nil {
-		t.Error("the server reports who the client is")
-	}
-}
-
-func TestAttackA2NoClientCertificate(t *testing.T) {
-	for _, auth := range []tls.ClientAuthType{tls.RequireAnyClientCert,
-		tls.RequireAndVerifyClientCert} {
-		s := newScriptedClient(t, testServerConfig(auth))
-		s.clientHello()
-		s.serverFlight()
-		s.send(new(certificate12))
-		s.wantAlert(AlertHandshakeFailure, ErrPeerUntrusted)
-
-		s = newScriptedClient(t, testServerConfig(auth))
-		s.clientHello()
-		s.serverFlight()
-		s.keyExchange()
-		s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
-	}
-}
-
 // A client without a certificate, if the server allows that. RFC 5246, Section 7.4.6; RFC 8446,
 // Section 4.4.2.
 func TestOptionalClientCertificate(t *testing.T) {

@@ -167,9 +167,9 @@ func TestAttackB2G1G2I6ClientHello(t *testing.T) {
 			AlertHandshakeFailure, ErrPeerMisbehaved},
 		{"no signature algorithms", func(m *clientHello) { m.signatureAlgorithms = nil },
 			AlertHandshakeFailure, ErrPeerIncompatible},
-		{"4.28: no uncompressed points", func(m *clientHello) { m.pointFormats = []byte{1, 2} },
+		{"no uncompressed points", func(m *clientHello) { m.pointFormats = []byte{1, 2} },
 			AlertIllegalParameter, ErrPeerMisbehaved},
-		{"4.8: no null compression", func(m *clientHello) { m.compressionMethods = []byte{1} },
+		{"no null compression", func(m *clientHello) { m.compressionMethods = []byte{1} },
 			AlertIllegalParameter, ErrPeerMisbehaved},
 	}
 	for _, test := range tests {

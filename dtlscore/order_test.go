@@ -146,40 +146,6 @@ func TestEndpointSecretLabel(t *testing.T) {
 	}
 }
 
-// C7: RFC 6083, Section 4.9.
-func TestAttackC7CloseOrder(t *testing.T) {
-	p := newTestPair(t, testClientConfig(), testServerConfig(tls.NoClientCert))
-	p.handshake()
-	p.client.story, p.server.story = nil, nil
-
-	p.client.write("last words")
-	late := p.server.inbox[0]
-	p.server.inbox = nil
-	p.client.conn.Close()
-	p.client.obey()
-	if _, err := p.client.conn.Seal(nil, nil); !errors.Is(err, ErrNotOpen) {
-		t.Errorf("Seal after Close: %v", err)
-	}
-	wantStory(t, p.client, []string{"AwaitDry", "Send alert close_notify"})
-
-	// Data that arrives on another stream after close_notify was sent before it.
-	p.server.inbox = append(p.server.inbox, late)
-	p.server.write("crossing")
-	p.run()
-	wantStory(t, p.server, []string{"ReadPending", "data last words", "PeerClosed", "AwaitDry",
-		"Send alert close_notify"})
-	wantStory(t, p.client, []string{"data crossing", "ReadPending", "PeerClosed"})
-
-	// Data that arrives later is not delivered.
-	p.server.receive(late)
-	p.client.conn.Close()
-	p.client.obey()
-	if len(p.server.story)+len(p.client.story) > 0 || p.client.err != nil || p.server.err != nil {
-		t.Errorf("after the end: %q %v, %q %v", p.client.story, p.client.err, p.server.story,
-			p.server.err)
-	}
-}
-
 func TestCloseBeforeHandshakeComplete(t *testing.T) {
 	p := newTestPair(t, testClientConfig(), testServerConfig(tls.NoClientCert))
 	p.start()

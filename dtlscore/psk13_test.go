@@ -132,7 +132,7 @@ func TestPSKRefused13(t *testing.T) {
 	}{
 		{"GetPSK fails", func(c, s *Config) { c.GetPSK = func([]byte) (*PSK, error) { return nil, no } },
 			true, AlertInternalError, ErrMisuse},
-		{"4.39: GetPSK gives a short key", func(c, s *Config) {
+		{"GetPSK gives a short key", func(c, s *Config) {
 			c.GetPSK = func([]byte) (*PSK, error) {
 				return &PSK{Identity: testPSK.Identity, Key: testPSK.Key[1:]}, nil
 			}
@@ -140,7 +140,7 @@ func TestPSKRefused13(t *testing.T) {
 		{"LookupPSK fails", func(c, s *Config) {
 			s.LookupPSK = func([]byte) (*PSK, error) { return nil, no }
 		}, false, AlertInternalError, ErrMisuse},
-		{"4.39: LookupPSK gives a short key", func(c, s *Config) {
+		{"LookupPSK gives a short key", func(c, s *Config) {
 			s.LookupPSK = func([]byte) (*PSK, error) {
 				return &PSK{Identity: testPSK.Identity, Key: testPSK.Key[1:]}, nil
 			}

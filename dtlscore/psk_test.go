@@ -119,7 +119,7 @@ func TestPSKRefused(t *testing.T) {
 	}{
 		{"A12: empty key", func([]byte) (*PSK, error) { return &PSK{Identity: testPSK.Identity}, nil },
 			AlertInternalError, ErrMisuse},
-		{"4.39: short key", func([]byte) (*PSK, error) {
+		{"short key", func([]byte) (*PSK, error) {
 			return &PSK{Key: make([]byte, minPSKLen-1)}, nil
 		}, AlertInternalError, ErrMisuse},
 		{"long identity", func([]byte) (*PSK, error) {

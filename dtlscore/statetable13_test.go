@@ -2,9 +2,6 @@ package dtlscore
 
 import (
 	"crypto/tls"
-	"fmt"
-	"slices"
-	"strings"
 	"testing"
 )
 
@@ -157,34 +154,10 @@ func wellFormedMessages13() map[handshakeType]message {
 func TestAttackD1D2D3StateTable13(t *testing.T) {
 	messages := wellFormedMessages13()
 	for _, c := range stateCases13 {
-		t.Run(strings.TrimSpace(c.state+" "+c.how), func(t *testing.T) {
-			for typ := range handshakeType(typeKeyUpdate + 2) {
-				if typ == typeKeyUpdate+1 {
-					typ = typeChangeCipherSpec
-				}
-				if slices.Contains(c.allowed, typ) {
-					continue
-				}
-				s := newScript13(t, !c.client, c.config())
-				c.lead(s)
-				if got := fmt.Sprintf("%T", s.under.conn.state); got != "*dtlscore."+c.state {
-					t.Fatalf("state is %s", got)
-				}
-				s.wantAlive("the way to the state is legal")
-				switch m, known := messages[typ]; {
-				case typ == typeChangeCipherSpec:
-					s.changeCipherSpec()
-				case known:
-					s.send(m)
-				default:
-					s.sendMessage(typ, nil)
-				}
-				if s.under.err == nil {
-					t.Errorf("%v is accepted", typ)
-					continue
-				}
-				s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
-			}
-		})
+		everyMessage(t, c.state, c.how, c.allowed, nil, func(t *testing.T) *script13 {
+			s := newScript13(t, !c.client, c.config())
+			c.lead(s)
+			return s
+		}, func(*script13) map[handshakeType]message { return messages })
 	}
 }

@@ -281,21 +281,33 @@ func TestAttackD1D3StateTable(t *testing.T) {
 }
 
 func (c *stateCase) run(t *testing.T) {
-	t.Run(strings.TrimSpace(c.state+" "+c.how), func(t *testing.T) {
+	everyMessage(t, c.state, c.how, c.allowed, c.ignored, func(t *testing.T) *script {
+		s := newScript(t, !c.client, c.config(t))
+		c.lead(s)
+		return s
+	}, func(s *script) map[handshakeType]message {
+		return wellFormedMessages(s.under.conn.form.kx)
+	})
+}
+
+// everyMessage sends each message to a connection that lead brings into a state.
+func everyMessage[S peerScript](t *testing.T, state, how string, allowed, ignored []handshakeType,
+	lead func(*testing.T) S, messages func(S) map[handshakeType]message) {
+	t.Run(strings.TrimSpace(state+" "+how), func(t *testing.T) {
 		for typ := range handshakeType(typeKeyUpdate + 2) {
 			if typ == typeKeyUpdate+1 {
 				typ = typeChangeCipherSpec
 			}
-			if slices.Contains(c.allowed, typ) {
+			if slices.Contains(allowed, typ) {
 				continue
 			}
-			s := newScript(t, !c.client, c.config(t))
-			c.lead(s)
-			if got := fmt.Sprintf("%T", s.under.conn.state); got != "*dtlscore."+c.state {
+			s := lead(t)
+			under := s.common().under
+			if got := fmt.Sprintf("%T", under.conn.state); got != "*dtlscore."+state {
 				t.Fatalf("state is %s", got)
 			}
 			s.wantAlive("the way to the state is legal")
-			switch m, known := wellFormedMessages(s.under.conn.form.kx)[typ]; {
+			switch m, known := messages(s)[typ]; {
 			case typ == typeChangeCipherSpec:
 				s.changeCipherSpec()
 			case known:
@@ -303,8 +315,12 @@ func (c *stateCase) run(t *testing.T) {
 			default:
 				s.sendMessage(typ, nil)
 			}
-			if slices.Contains(c.ignored, typ) {
+			if slices.Contains(ignored, typ) {
 				s.wantAlive(typ.String() + " is ignored")
+				continue
+			}
+			if under.err == nil {
+				t.Errorf("%v is accepted", typ)
 				continue
 			}
 			s.wantAlert(AlertUnexpectedMessage, ErrPeerMisbehaved)
