@@ -312,8 +312,9 @@ func TestBadRecords13(t *testing.T) {
 		{"ACK on another stream", func(s *script13) []byte {
 			return sealed(s, contentACK, "\x00\x00")
 		}, false, AlertUnexpectedMessage, ErrPeerMisbehaved},
-		{"G7: ACK of odd length", func(s *script13) []byte { return sealed(s, contentACK, "\x00\x03abc") },
-			true, AlertDecodeError, ErrInvalidMessage},
+		{"G7: ACK of odd length", func(s *script13) []byte {
+			return sealed(s, contentACK, "\x00\x03abc")
+		}, true, AlertDecodeError, ErrInvalidMessage},
 		{"G7: ACK cut off", func(s *script13) []byte { return sealed(s, contentACK, "\x00\x10abc") },
 			true, AlertDecodeError, ErrInvalidMessage},
 		{"G7: empty ACK record", func(s *script13) []byte { return sealed(s, contentACK, "") }, true,

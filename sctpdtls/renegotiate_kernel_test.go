@@ -60,17 +60,7 @@ func TestKernelAttackH9RenegotiateUnderLoad(t *testing.T) {
 			f := startTraffic(p, streams, func(n uint32) int { return int(n * 977 % 3000) })
 			for n := range times {
 				start := time.Now()
-				var calls sync.WaitGroup
-				for _, c := range []*Conn{p.client, p.server} {
-					if begins == "both" || (begins == "client") == (c == p.client) {
-						calls.Go(func() {
-							if err := c.Renegotiate(t.Context()); err != nil {
-								t.Errorf("%v: Renegotiate: %v", c.LocalAddr(), err)
-							}
-						})
-					}
-				}
-				calls.Wait()
+				p.renegotiate(t, begins)
 				t.Logf("renegotiation took %v", time.Since(start).Round(time.Millisecond))
 				p.awaitHandshakes(n + 2)
 				time.Sleep(100 * time.Millisecond) // under load

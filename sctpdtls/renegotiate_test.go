@@ -77,6 +77,22 @@ func readerWhoCloses(c *Conn) <-chan error {
 	return end
 }
 
+// renegotiate calls Renegotiate at the client, at the server or, at the same time, at both.
+func (p *testPair) renegotiate(t *testing.T, begins string) {
+	t.Helper()
+	var calls sync.WaitGroup
+	for _, c := range []*Conn{p.client, p.server} {
+		if begins == "both" || (begins == "client") == (c == p.client) {
+			calls.Go(func() {
+				if err := c.Renegotiate(t.Context()); err != nil {
+					t.Errorf("%v: Renegotiate: %v", c.LocalAddr(), err)
+				}
+			})
+		}
+	}
+	calls.Wait()
+}
+
 // Either side begins, or both at once, many times; each time the old key goes: RFC 6083, Section
 // 4.8, attack D11. Whoever calls Renegotiate does the work when nobody reads.
 func TestAttackD11Renegotiate(t *testing.T) {
@@ -97,17 +113,7 @@ func TestAttackD11Renegotiate(t *testing.T) {
 					start := time.Now()
 					const times = 12
 					for n := range times {
-						var calls sync.WaitGroup
-						for _, c := range []*Conn{p.client, p.server} {
-							if begins == "both" || (begins == "client") == (c == p.client) {
-								calls.Go(func() {
-									if err := c.Renegotiate(t.Context()); err != nil {
-										t.Errorf("%v: Renegotiate: %v", c.LocalAddr(), err)
-									}
-								})
-							}
-						}
-						calls.Wait()
+						p.renegotiate(t, begins)
 						time.Sleep(10 * time.Millisecond) // until the peer is done too
 						p.wantHandshakes(n + 2)
 						for _, a := range []*assoctest.Assoc{p.clientSCTP, p.sctp} {
@@ -232,17 +238,7 @@ func TestAttackH9RenegotiateUnderLoad(t *testing.T) {
 					})
 					const times = 3
 					for range times {
-						var calls sync.WaitGroup
-						for _, c := range []*Conn{p.client, p.server} {
-							if begins == "both" || (begins == "client") == (c == p.client) {
-								calls.Go(func() {
-									if err := c.Renegotiate(t.Context()); err != nil {
-										t.Errorf("%v: Renegotiate: %v", c.LocalAddr(), err)
-									}
-								})
-							}
-						}
-						calls.Wait()
+						p.renegotiate(t, begins)
 						time.Sleep(50 * time.Millisecond)
 					}
 					if n := p.client.ConnectionState().Handshakes; n != times+1 {
