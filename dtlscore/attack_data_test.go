@@ -50,12 +50,7 @@ func TestAttackC1DataInEpochZero(t *testing.T) {
 // not arrived.
 func waitFinished(t *testing.T) *script {
 	s := newScriptedServer(t, testClientConfig())
-	s.readClientHello()
-	s.serverHello()
-	s.certificate()
-	s.serverKeyExchange()
-	s.send(new(serverHelloDone))
-	s.clientFlight()
+	s.flights()
 	return s
 }
 

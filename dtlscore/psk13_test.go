@@ -178,23 +178,13 @@ func TestPSKRefused13(t *testing.T) {
 	}
 }
 
-// RFC 7250: raw public keys on both sides.
-func TestRawPublicKeys13(t *testing.T) {
+// RFC 7250: a session with raw public keys on both sides is resumed.
+func TestRawPublicKeysResumed13(t *testing.T) {
 	client, server := rawKeyConfigs()
 	only13(client, server)
-	p := newTestPair(t, client, server)
-	p.handshake()
-	for _, e := range []*testEnd{p.client, p.server} {
-		s := e.conn.ConnectionState()
-		if s.PeerCertificates != nil || e.conn.config.VerifyRawKey(s.PeerRawKey) != nil {
-			t.Errorf("%s: peer is %v", e.name, s.PeerRawKey)
-		}
-	}
-	p.exchangeData()
-
 	client.SessionCache, client.ServerName, server.TicketKeys = NewSessionCache(1), "name",
 		new(TicketKeys)
-	p = resumed(t, client, server, nil)
+	p := resumed(t, client, server, nil)
 	for _, e := range []*testEnd{p.client, p.server} {
 		if s := e.conn.ConnectionState(); !s.DidResume || s.PeerRawKey == nil {
 			t.Errorf("%s: %+v", e.name, s)

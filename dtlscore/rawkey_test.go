@@ -33,16 +33,19 @@ func rawKeyConfigs() (client, server *Config) {
 
 // RFC 7250, both sides.
 func TestRawPublicKeys(t *testing.T) {
-	client, server := rawKeyConfigs()
-	p := newTestPair(t, client, server)
-	p.handshake()
-	for _, e := range []*testEnd{p.client, p.server} {
-		s := e.conn.ConnectionState()
-		if s.PeerCertificates != nil || e.conn.config.VerifyRawKey(s.PeerRawKey) != nil {
-			t.Errorf("%s: peer is %v", e.name, s.PeerRawKey)
+	inEachVersion(t, func(t *testing.T, v testVersion) {
+		client, server := rawKeyConfigs()
+		v.set(client, server)
+		p := newTestPair(t, client, server)
+		p.handshake()
+		for _, e := range []*testEnd{p.client, p.server} {
+			s := e.conn.ConnectionState()
+			if s.PeerCertificates != nil || e.conn.config.VerifyRawKey(s.PeerRawKey) != nil {
+				t.Errorf("%s: peer is %v", e.name, s.PeerRawKey)
+			}
 		}
-	}
-	p.exchangeData()
+		p.exchangeData()
+	})
 }
 
 // The types of both sides are negotiated independently.

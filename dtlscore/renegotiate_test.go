@@ -24,6 +24,18 @@ func renegotiating(t *testing.T, changes ...func(client, server *Config)) *testP
 	return p
 }
 
+// renegotiateServer renegotiates until the server has completed the handshake, and the client has
+// not read the end of the server's flight.
+func (p *testPair) renegotiateServer() {
+	p.client.renegotiate()
+	for p.server.done < 2 {
+		p.server.receiveNext()
+		if p.server.done < 2 {
+			p.client.receiveNext()
+		}
+	}
+}
+
 // renegotiate begins a renegotiation and executes the events.
 func (e *testEnd) renegotiate() {
 	e.t.Helper()
@@ -146,13 +158,7 @@ func TestAttackH9DataDuringRenegotiation(t *testing.T) {
 // H9: data on other streams may overtake ChangeCipherSpec and Finished.
 func TestAttackH9NewDataBeforeFinished(t *testing.T) {
 	p := renegotiating(t)
-	p.client.renegotiate()
-	for p.server.done < 2 {
-		p.server.receiveNext()
-		if p.server.done < 2 {
-			p.client.receiveNext()
-		}
-	}
+	p.renegotiateServer()
 	if len(p.client.inbox) != 2 {
 		t.Fatalf("%d records on the way", len(p.client.inbox))
 	}
@@ -176,13 +182,7 @@ func TestAttackH9NewDataBeforeFinished(t *testing.T) {
 // newer data while it executes them. RFC 6083, Section 4.7.
 func TestAttackH9HeldDataBeforeTheNextHandshake(t *testing.T) {
 	p := renegotiating(t)
-	p.client.renegotiate()
-	for p.server.done < 2 {
-		p.server.receiveNext()
-		if p.server.done < 2 {
-			p.client.receiveNext()
-		}
-	}
+	p.renegotiateServer()
 	p.client.story = nil
 	p.server.write("one") // arrives together with ChangeCipherSpec and Finished
 	p.server.renegotiate()

@@ -64,10 +64,7 @@ func TestSessionThatCannotBe(t *testing.T) {
 				client, server := resumingConfigs(tls.NoClientCert)
 				client.MaxVersion, server.MinVersion, server.MaxVersion = 0, v.number, v.number
 				newTestPair(t, client, server).handshake()
-				data, _ := client.SessionCache.Get(testName)
-				n := parseSession(data)
-				change(n)
-				client.SessionCache.Put(testName, must(n.marshal()))
+				editSession(client, change)
 				p := newTestPair(t, client, server)
 				p.handshake()
 				if p.client.conn.ConnectionState().DidResume {
@@ -194,10 +191,7 @@ func TestAttackG5AlteredCertificatesInCache(t *testing.T) {
 			client, server := resumingConfigs(tls.NoClientCert)
 			v.set(client, server)
 			newTestPair(t, client, server).handshake()
-			data, _ := client.SessionCache.Get(testName)
-			n := parseSession(data)
-			change(n)
-			client.SessionCache.Put(testName, must(n.marshal()))
+			editSession(client, change)
 			p := newTestPair(t, client, server)
 			p.handshake()
 			if s := p.client.conn.ConnectionState(); s.DidResume ||

@@ -294,6 +294,17 @@ func (s *script) certificateRequest() {
 	s.send(s.request)
 }
 
+// flights sends the flight of a server that requests no certificate, and reads the client's answer.
+func (s *script) flights(changes ...func(*serverHello)) {
+	s.t.Helper()
+	s.readClientHello()
+	s.serverHello(changes...)
+	s.certificate()
+	s.serverKeyExchange()
+	s.send(new(serverHelloDone))
+	s.clientFlight()
+}
+
 // clientFlight reads everything from Certificate, if requested, to Finished.
 func (s *script) clientFlight() {
 	s.t.Helper()

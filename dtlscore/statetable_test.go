@@ -158,32 +158,17 @@ var stateCases = []stateCase{
 		allowed: []handshakeType{typeServerHelloDone}, ignored: []handshakeType{typeHelloRequest}},
 	{state: "client12WaitNewSessionTicket", client: true, config: cachingClientConfig,
 		lead: func(s *script) {
-			s.readClientHello()
-			s.serverHello(func(m *serverHello) { m.sessionTicket = []byte{} })
-			s.certificate()
-			s.serverKeyExchange()
-			s.send(new(serverHelloDone))
-			s.clientFlight()
+			s.flights(func(m *serverHello) { m.sessionTicket = []byte{} })
 		},
 		allowed: []handshakeType{typeNewSessionTicket}, ignored: []handshakeType{typeHelloRequest}},
 	{state: "client12WaitChangeCipherSpec", client: true, config: client12,
 		lead: func(s *script) {
-			s.readClientHello()
-			s.serverHello()
-			s.certificate()
-			s.serverKeyExchange()
-			s.send(new(serverHelloDone))
-			s.clientFlight()
+			s.flights()
 		},
 		allowed: []handshakeType{typeChangeCipherSpec}, ignored: []handshakeType{typeHelloRequest}},
 	{state: "client12WaitFinished", client: true, config: client12,
 		lead: func(s *script) {
-			s.readClientHello()
-			s.serverHello()
-			s.certificate()
-			s.serverKeyExchange()
-			s.send(new(serverHelloDone))
-			s.clientFlight()
+			s.flights()
 			s.changeCipherSpec()
 			s.useKeys()
 		},

@@ -75,14 +75,7 @@ func TestConfirmedAddressRestarts(t *testing.T) {
 // TestAddressBombing: addresses of a victim get one HEARTBEAT in each RTO, however many are listed.
 // RFC 9260, Section 5.4, HB.Max.Burst; RFC 5062, Section 6.
 func TestAddressBombing(t *testing.T) {
-	p := newTestPeer(t, nil)
-	p.listen()
-	init := peerInit
-	for i := range 15 {
-		init += fmt.Sprintf("0005 0008 0a01%04x", i)
-	}
-	p.raw(0, peerChunk(chunkInit, 0, init))
-	p.want("INIT-ACK")
+	p := listingPeer(t, 15)
 	p.raw(p.core.tag, chunkOf(chunkCookieEcho, 0, p.cookie))
 	p.want("COOKIE-ACK")
 	asked := map[netip.AddrPort]int{}

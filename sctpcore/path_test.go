@@ -146,17 +146,23 @@ func TestHeartbeatBacksOff(t *testing.T) {
 	}
 }
 
-// TestUnconfirmedAddressesDoNotCount checks that an association does not end because the peer lists
-// addresses that are not its own.
-func TestUnconfirmedAddressesDoNotCount(t *testing.T) {
+// listingPeer returns a peer that lists n further addresses in INIT, after INIT ACK.
+func listingPeer(t *testing.T, n int) *testPeer {
 	p := newTestPeer(t, nil)
 	p.listen()
 	init := peerInit
-	for i := range 15 {
+	for i := range n {
 		init += fmt.Sprintf("0005 0008 0a01%04x", i)
 	}
 	p.raw(0, peerChunk(chunkInit, 0, init))
 	p.want("INIT-ACK")
+	return p
+}
+
+// TestUnconfirmedAddressesDoNotCount checks that an association does not end because the peer lists
+// addresses that are not its own.
+func TestUnconfirmedAddressesDoNotCount(t *testing.T) {
+	p := listingPeer(t, 15)
 	p.raw(p.core.tag, chunkOf(chunkCookieEcho, 0, p.cookie))
 	for range 25 {
 		p.sleep(time.Second)
@@ -217,14 +223,7 @@ func TestBothPathsFail(t *testing.T) {
 
 // TestManyAddresses checks that a peer that lists many addresses costs little.
 func TestManyAddresses(t *testing.T) {
-	p := newTestPeer(t, nil)
-	p.listen()
-	init := peerInit
-	for i := range 500 {
-		init += fmt.Sprintf("0005 0008 0a01%04x", i)
-	}
-	p.raw(0, peerChunk(chunkInit, 0, init))
-	p.want("INIT-ACK")
+	p := listingPeer(t, 500)
 	if len(p.last) > 1232 {
 		t.Errorf("INIT ACK of %d bytes", len(p.last))
 	}

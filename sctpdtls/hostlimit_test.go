@@ -79,15 +79,7 @@ func TestAttackE12FloodOfOneHost(t *testing.T) {
 		served := func(host string) {
 			t.Helper()
 			c := from(host)
-			done := make(chan error)
-			go func() { done <- c.Handshake() }()
-			s, err := l.AcceptConn(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := <-done; err != nil {
-				t.Error(err)
-			}
+			s := acceptHandshake(t, l, c)
 			s.Abort()
 			c.Abort()
 		}

@@ -55,6 +55,21 @@ func (l *fakeListener) dial(t *testing.T, config *Config) *Conn {
 	return c
 }
 
+// acceptHandshake makes the handshake of c, and returns the connection that the listener accepts.
+func acceptHandshake(t *testing.T, l *Listener, c *Conn) *Conn {
+	t.Helper()
+	done := make(chan error)
+	go func() { done <- c.Handshake() }()
+	s, err := l.AcceptConn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // Peers that stall or fail keep nobody out and do not come out of Accept: attacks E12, E15.
 func TestAttackE15ListenerSurvivesItsPeers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -81,15 +96,7 @@ func TestAttackE15ListenerSurvivesItsPeers(t *testing.T) {
 		start := time.Now()
 		for range 10 {
 			c := socket.dial(t, clientConfig())
-			done := make(chan error)
-			go func() { done <- c.Handshake() }()
-			s, err := l.AcceptConn(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := <-done; err != nil {
-				t.Fatal(err)
-			}
+			s := acceptHandshake(t, l, c)
 			(&testPair{t: t, client: c, server: s, clientSCTP: c.assoc.(*memAssociation).Assoc,
 				sctp: s.assoc.(*memAssociation).Assoc}).close()
 		}
