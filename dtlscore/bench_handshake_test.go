@@ -67,7 +67,7 @@ func benchmarkHandshakes(b *testing.B, version uint16, group tls.CurveID) {
 				}
 			}
 			ours := func() {
-				check(newBenchmarkPair(b, client, server).ends[0].ConnectionState().DidResume)
+				check(newBarePair(client, server).ends[0].ConnectionState().DidResume)
 			}
 			theirs := func() {
 				c, _ := benchmarkTLSConnect(b, tlsClient, tlsServer)

@@ -43,7 +43,7 @@ func BenchmarkRecord(b *testing.B) {
 func recordsOfCore(b *testing.B, v testVersion, size int) func() {
 	client, server := v.configs(tls.NoClientCert)
 	client.CipherSuites = []uint16{TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_AES_128_GCM_SHA256}
-	p := newBenchmarkPair(b, client, server)
+	p := newBarePair(client, server)
 	plaintext := make([]byte, size)
 	buffer := make([]byte, 0, size+MaxOverhead)
 	return func() {
@@ -114,7 +114,7 @@ func benchmarkWriters(b *testing.B, v testVersion, size int) {
 	client, server := v.configs(tls.NoClientCert)
 	var conns [2]*Conn
 	for i := range conns {
-		conns[i] = newBenchmarkPair(b, client, server).ends[0]
+		conns[i] = newBarePair(client, server).ends[0]
 	}
 	records := 10 + 500_000/(size+500)
 	seal := func(c *Conn, ready *atomic.Int32) {

@@ -81,60 +81,6 @@ func allocationsOf(run func()) (count, bytes float64) {
 		float64(after.TotalAlloc-before.TotalAlloc) / times
 }
 
-// A benchmarkPair is a connection with the smallest possible driver.
-type benchmarkPair struct {
-	ends  [2]*Conn // client and server
-	inbox [2][][]byte
-}
-
-func newBenchmarkPair(b testing.TB, client, server *Config) *benchmarkPair {
-	p := &benchmarkPair{ends: [2]*Conn{must(Client(client)), must(Server(server))}}
-	for i, c := range p.ends {
-		if err := c.Start(); err != nil {
-			b.Fatal(err)
-		}
-		p.obey(b, i)
-	}
-	for len(p.inbox[0])+len(p.inbox[1]) > 0 {
-		for i := range p.ends {
-			for len(p.inbox[i]) > 0 {
-				p.receive(b, i)
-				p.obey(b, i)
-			}
-		}
-	}
-	for _, c := range p.ends {
-		if !c.ConnectionState().HandshakeComplete {
-			b.Fatal("the handshake is not complete")
-		}
-	}
-	return p
-}
-
-func (p *benchmarkPair) receive(b testing.TB, i int) {
-	record := p.inbox[i][0]
-	p.inbox[i] = p.inbox[i][1:]
-	if _, err := p.ends[i].Receive(record, true, Tag{}); err != nil {
-		b.Fatal(err)
-	}
-}
-
-func (p *benchmarkPair) obey(b testing.TB, i int) {
-	for e := p.ends[i].NextEvent(); e.Kind != EventNone; e = p.ends[i].NextEvent() {
-		switch e.Kind {
-		case EventSend:
-			p.inbox[1-i] = append(p.inbox[1-i], e.Data)
-		case EventReadPending:
-			for len(p.inbox[i]) > 0 {
-				p.receive(b, i)
-			}
-			if err := p.ends[i].PendingRead(); err != nil {
-				b.Fatal(err)
-			}
-		}
-	}
-}
-
 // benchmarkTLSConfigs returns configurations with which crypto/tls makes the same choices as with
 // testClientConfig and testServerConfig. version is a TLS version.
 func benchmarkTLSConfigs(version uint16, auth tls.ClientAuthType, group tls.CurveID,
@@ -242,7 +188,7 @@ func BenchmarkIdle(b *testing.B) {
 				runtime.ReadMemStats(&before)
 				keep := make([][2]*Conn, pairs)
 				for i := range keep {
-					keep[i] = newBenchmarkPair(b, client, server).ends
+					keep[i] = newBarePair(client, server).ends
 				}
 				runtime.GC()
 				runtime.ReadMemStats(&after)

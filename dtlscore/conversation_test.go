@@ -375,28 +375,6 @@ func (k *conversationKind) configs() (client, server *Config) {
 	return client, server
 }
 
-// quickHandshake makes a handshake that must succeed.
-func quickHandshake(client, server *Config) (c, s ConnectionState) {
-	a, b := must(Client(client)), must(Server(server))
-	must(0, b.Start())
-	must(0, a.Start())
-	for from, to := a, b; ; from, to = to, from {
-		sent := false
-		for event := from.NextEvent(); event.Kind != EventNone; event = from.NextEvent() {
-			switch event.Kind {
-			case EventSend:
-				sent = true
-				must(to.Receive(event.Data, true, Tag{}))
-			case EventReadPending:
-				must(0, from.PendingRead())
-			}
-		}
-		if !sent {
-			return a.ConnectionState(), b.ConnectionState()
-		}
-	}
-}
-
 // becomeRogue removes an end's private keys. The end still presents the same credentials.
 func becomeRogue(c *Config) {
 	for i := range c.Certificates {
