@@ -17,8 +17,11 @@ type timeLimit struct {
 
 func (l *timeLimit) get() instant { return instant(l.t.Load()) }
 
-// passed reports whether the deadline has passed, so that a call that timed out may say so.
-func (l *timeLimit) passed() bool { return l.get().reached() }
+// passed reports whether the deadline has passed, so that a call that timed out may say so. As a
+// rule there is none.
+func (l *timeLimit) passed() bool { return l.t.Load() != 0 && l.past() }
+
+func (l *timeLimit) past() bool { return l.get().reached() }
 
 func reached(t time.Time) bool { return !t.IsZero() && !time.Now().Before(t) }
 

@@ -36,12 +36,17 @@ func (g *gate) enter() bool {
 
 func (g *gate) leave() {
 	if g.state.Add(-1) == gateShut {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		if g.empty != nil {
-			close(g.empty)
-			g.empty = nil
-		}
+		g.isEmpty()
+	}
+}
+
+// isEmpty is called when the last writer has left a gate that is shut.
+func (g *gate) isEmpty() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.empty != nil {
+		close(g.empty)
+		g.empty = nil
 	}
 }
 

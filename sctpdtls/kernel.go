@@ -12,11 +12,12 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// A kernelAssociation is an association of the kernel, with the addresses that users know.
+// A kernelAssociation is an association of the kernel, with the addresses that users know. It is
+// used by pointer: methods of the Socket are then called without a copy of their results.
 type kernelAssociation struct{ *sctpsock.Socket }
 
-func (k kernelAssociation) LocalAddr() net.Addr  { return fromAddrPorts(k.LocalAddrs()) }
-func (k kernelAssociation) RemoteAddr() net.Addr { return fromAddrPorts(k.RemoteAddrs()) }
+func (k *kernelAssociation) LocalAddr() net.Addr  { return fromAddrPorts(k.LocalAddrs()) }
+func (k *kernelAssociation) RemoteAddr() net.Addr { return fromAddrPorts(k.RemoteAddrs()) }
 
 // socket returns the options for a socket with SCTP-AUTH.
 func (c *Config) socket() (*sctpsock.Options, error) {
@@ -53,7 +54,7 @@ func dialKernel(ctx context.Context, network string, local, remote *Addr,
 	if err != nil {
 		return nil, inner(err)
 	}
-	return kernelAssociation{s}, nil
+	return &kernelAssociation{s}, nil
 }
 
 // A kernelListener is a socket that listens.
@@ -77,7 +78,7 @@ func (l kernelListener) Accept() (stream.Association, error) {
 	if err != nil {
 		return nil, inner(err)
 	}
-	return kernelAssociation{s}, nil
+	return &kernelAssociation{s}, nil
 }
 
 func (l kernelListener) Addr() net.Addr { return fromAddrPorts(l.Addrs()) }

@@ -34,7 +34,7 @@ func TestKernelHandshakeRestoresRTO(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		k := c.assoc.(kernelAssociation)
+		k := c.assoc.(*kernelAssociation)
 		wantRTO := func(when string) {
 			t.Helper()
 			initial, least, most, err := k.RTO()
@@ -75,7 +75,7 @@ func TestKernelSACKDelay(t *testing.T) { // RFC 6083, Section 4.8
 				t.Fatal(err)
 			}
 			defer c.Close()
-			k := c.assoc.(kernelAssociation)
+			k := c.assoc.(*kernelAssociation)
 			wantSACKDelay(t, k, "after the handshake", test.afterwards)
 			if err := k.Handshaking(true); err != nil {
 				t.Fatal(err)
@@ -89,7 +89,7 @@ func TestKernelSACKDelay(t *testing.T) { // RFC 6083, Section 4.8
 	}
 }
 
-func wantSACKDelay(t *testing.T, k kernelAssociation, when string, want uint32) {
+func wantSACKDelay(t *testing.T, k *kernelAssociation, when string, want uint32) {
 	t.Helper()
 	raw, err := k.SyscallConn()
 	if err != nil {
@@ -140,7 +140,7 @@ func TestKernelOptions(t *testing.T) {
 	if state := c.ConnectionState(); state.OutStreams != 3 {
 		t.Errorf("%d streams", state.OutStreams)
 	}
-	raw, err := s.assoc.(kernelAssociation).SyscallConn()
+	raw, err := s.assoc.(*kernelAssociation).SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}

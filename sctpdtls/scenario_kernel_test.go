@@ -166,7 +166,7 @@ func (w *kernelWorld) dial(local *Addr, remote net.Addr) (association, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.(association), a.(kernelAssociation).SetRTO(0, least, most)
+	return a.(association), a.(*kernelAssociation).SetRTO(0, least, most)
 }
 
 func (w *kernelWorld) pair(t *testing.T) (client, server association) {

@@ -47,7 +47,7 @@ func kernelEndsWith(t *testing.T, o SCTPOptions) (client, server *Conn) {
 // control calls f with the descriptor of c.
 func (c *Conn) control(t *testing.T, f func(fd int) error) {
 	t.Helper()
-	rc, err := c.assoc.(kernelAssociation).SyscallConn()
+	rc, err := c.assoc.(*kernelAssociation).SyscallConn()
 	if err == nil {
 		cerr := rc.Control(func(fd uintptr) { err = f(int(fd)) })
 		err = errors.Join(cerr, err)

@@ -195,11 +195,9 @@ func (s *Socket) recvMany(buffer stream.Buffer, part *stream.Part) (ok bool, err
 				return true, nil
 			}
 		default:
-			part.Info, part.TSN, err = findRcvInfo(unsafe.Slice((*byte)(unsafe.Pointer(&b.ctls[b.next])),
-				int(h.hdr.Controllen)))
-			if err != nil {
-				s.end = err
-				return false, err
+			control := unsafe.Slice((*byte)(unsafe.Pointer(&b.ctls[b.next])), int(h.hdr.Controllen))
+			if s.end = rcvInfoOf(control, part); s.end != nil {
+				return false, s.end
 			}
 			part.N = copy(buffer.Get(), data)
 			if b.at += part.N; part.N == len(data) {

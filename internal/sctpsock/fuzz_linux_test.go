@@ -80,7 +80,9 @@ func FuzzControlMessages(f *testing.F) {
 	f.Add(info[:len(info)-1])
 	f.Fuzz(func(t *testing.T, b []byte) {
 		fuzzcount.Input(len(b))
-		got, tsn, err := findRcvInfo(slices.Clone(b))
+		var part stream.Part
+		err := rcvInfoOf(slices.Clone(b), &part)
+		got, tsn := part.Info, part.TSN
 		var want stream.Info
 		var wantTSN uint32
 		wantErr := errNoRcvInfo

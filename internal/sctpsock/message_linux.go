@@ -14,17 +14,17 @@ import (
 // A sendCall is one sendmsg, a recvCall one recvmsg. Both keep what the kernel reads and writes,
 // and the function that the poller calls, so that a message costs no allocation. A sendCall is
 // pooled, so that an idle socket holds none; a socket has one recvCall, in which someone mostly
-// waits. x/sys is not used for the calls, because it adds a byte to an empty message. They never
-// wait (see setOpt): if Go's scheduler were notified of them, it would hand the processor to
-// another thread whenever the kernel takes some time over a message, which can cost more than the
-// message does.
+// waits. x/sys is not used for the calls, because it adds a byte to an empty message, and has one
+// more call around RawSyscall. They never wait (see setOpt): if Go's scheduler were notified of
+// them, it would hand the processor to another thread whenever the kernel takes some time over a
+// message, which can cost more than the message does.
 type sendCall struct {
 	hdr   unix.Msghdr
 	iov   unix.Iovec
 	ctl   sendControl
 	errno syscall.Errno
-	try   func(fd uintptr) (done bool) // c.send
-	once  func(fd uintptr)             // the same without waiting
+	once  func(fd uintptr)             // sends without waiting
+	try   func(fd uintptr) (done bool) // the same, for who waits
 }
 
 // sendControl is the two control messages that go with every message. Each has
@@ -38,8 +38,19 @@ type sendControl struct {
 
 var sendCalls = sync.Pool{New: func() any {
 	c := new(sendCall)
-	c.try = c.send
-	c.once = func(fd uintptr) { c.send(fd) }
+	c.once = func(fd uintptr) { // not a method, which would need another function around it
+		for {
+			_, _, c.errno = syscall.RawSyscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&c.hdr)),
+				unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
+			if c.errno != unix.EINTR {
+				return
+			}
+		}
+	}
+	c.try = func(fd uintptr) (done bool) {
+		c.once(fd)
+		return c.errno != unix.EAGAIN
+	}
 	c.hdr.Iov = &c.iov
 	c.hdr.SetIovlen(1)
 	c.hdr.Control = (*byte)(unsafe.Pointer(&c.ctl))
@@ -94,16 +105,6 @@ func (c *sendCall) release() {
 	sendCalls.Put(c)
 }
 
-func (c *sendCall) send(fd uintptr) (done bool) {
-	for {
-		_, _, c.errno = unix.RawSyscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(&c.hdr)),
-			unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
-		if c.errno != unix.EINTR {
-			return c.errno != unix.EAGAIN
-		}
-	}
-}
-
 type recvCall struct {
 	hdr    unix.Msghdr
 	iov    unix.Iovec
@@ -113,51 +114,49 @@ type recvCall struct {
 	n      int
 	errno  syscall.Errno
 	waited bool
-	try    func(fd uintptr) (done bool) // c.recv
+	try    func(fd uintptr) (done bool) // receives, for who waits
 	once   func(fd uintptr)             // the same without waiting
 }
 
 func newRecvCall() *recvCall {
 	c := new(recvCall)
-	c.try = c.recv
-	c.once = func(fd uintptr) { c.recv(fd) }
+	c.try = func(fd uintptr) (done bool) { // likewise no method
+		c.b = c.buffer.Get()
+		c.iov.Base = unsafe.SliceData(c.b)
+		c.iov.SetLen(len(c.b))
+		for {
+			c.hdr.SetControllen(int(unsafe.Sizeof(c.ctl)))
+			n, _, errno := syscall.RawSyscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&c.hdr)),
+				unix.MSG_DONTWAIT)
+			c.n, c.errno = int(n), errno
+			if errno != unix.EINTR {
+				break
+			}
+		}
+		if c.errno != unix.EAGAIN {
+			return true
+		}
+		c.waited = true
+		c.b, c.iov.Base = nil, nil
+		c.buffer.Put()
+		return false
+	}
+	c.once = func(fd uintptr) { c.try(fd) }
 	c.hdr.Iov = &c.iov
 	c.hdr.SetIovlen(1)
 	c.hdr.Control = (*byte)(unsafe.Pointer(&c.ctl))
 	return c
 }
 
-func (c *recvCall) recv(fd uintptr) (done bool) {
-	c.b = c.buffer.Get()
-	c.iov.Base = unsafe.SliceData(c.b)
-	c.iov.SetLen(len(c.b))
-	for {
-		c.hdr.SetControllen(int(unsafe.Sizeof(c.ctl)))
-		n, _, errno := unix.RawSyscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&c.hdr)),
-			unix.MSG_DONTWAIT)
-		c.n, c.errno = int(n), errno
-		if errno != unix.EINTR {
-			break
-		}
-	}
-	if c.errno != unix.EAGAIN {
-		return true
-	}
-	c.waited = true
-	c.b, c.iov.Base = nil, nil
-	c.buffer.Put()
-	return false
-}
-
 var errNoRcvInfo = errors.New("sctp: the kernel delivered a message without SCTP_RCVINFO")
 
-// info finds the RCVINFO of the message.
-func (c *recvCall) info() (info stream.Info, tsn uint32, err error) {
-	return findRcvInfo(unsafe.Slice((*byte)(unsafe.Pointer(&c.ctl)), int(c.hdr.Controllen)))
+// info puts what goes with the message into part.
+func (c *recvCall) info(part *stream.Part) error {
+	return rcvInfoOf(unsafe.Slice((*byte)(unsafe.Pointer(&c.ctl)), int(c.hdr.Controllen)), part)
 }
 
-// findRcvInfo finds it among control messages, and the TSN of the first DATA chunk.
-func findRcvInfo(b []byte) (info stream.Info, tsn uint32, err error) {
+// rcvInfoOf finds the RCVINFO among control messages.
+func rcvInfoOf(b []byte, part *stream.Part) error {
 	for len(b) >= unix.SizeofCmsghdr {
 		hdr := (*unix.Cmsghdr)(unsafe.Pointer(&b[0]))
 		if hdr.Len < unix.SizeofCmsghdr || uint64(hdr.Len) > uint64(len(b)) {
@@ -166,13 +165,11 @@ func findRcvInfo(b []byte) (info stream.Info, tsn uint32, err error) {
 		data := b[unix.CmsgLen(0):hdr.Len]
 		if hdr.Level == solSCTP && hdr.Type == cmsgRcvInfo && len(data) >= int(unsafe.Sizeof(rcvInfo{})) {
 			r := (*rcvInfo)(unsafe.Pointer(&data[0]))
-			return stream.Info{
-				Stream:    r.Stream,
-				PPID:      binary.BigEndian.Uint32(r.PPID[:]),
-				Unordered: r.Flags&flagUnordered != 0,
-			}, r.TSN, nil
+			part.Info.Stream, part.Info.Unordered = r.Stream, r.Flags&flagUnordered != 0
+			part.Info.PPID, part.TSN = binary.BigEndian.Uint32(r.PPID[:]), r.TSN
+			return nil
 		}
 		b = b[min(unix.CmsgSpace(len(data)), len(b)):]
 	}
-	return stream.Info{}, 0, errNoRcvInfo
+	return errNoRcvInfo
 }

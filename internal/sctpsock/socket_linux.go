@@ -229,10 +229,8 @@ func (s *Socket) recv(c *recvCall, wait bool, part *stream.Part) error {
 			}
 		default:
 			part.N, part.End = c.n, c.hdr.Flags&msgEOR != 0
-			if part.Info, part.TSN, err = c.info(); err != nil {
-				s.end = err
-			}
-			return err
+			s.end = c.info(part)
+			return s.end
 		}
 	}
 	return s.end
