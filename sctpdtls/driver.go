@@ -192,7 +192,6 @@ func (o *owner) sendFlight() error {
 	if len(o.flight) == 0 {
 		return nil
 	}
-	o.pace.answers()
 	err := o.trySendFlight()
 	for errors.Is(err, stream.ErrWouldBlock) {
 		o.reopen = o.reopen || !o.gateShut
@@ -338,6 +337,7 @@ func (o *owner) take(m stream.Message, ev stream.Event) error {
 	if ev != nil {
 		return o.event(ev)
 	}
+	o.pace.received()
 	data, err := o.receive(&m)
 	if err != nil || data == nil {
 		return err

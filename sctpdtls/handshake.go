@@ -74,6 +74,9 @@ func (o *owner) handshake(ctx context.Context) error {
 	defer context.AfterFunc(ctx, o.alarm.ring)()
 	o.core.SetContext(ctx, callbackConn{o.Conn})
 	defer o.core.SetContext(context.Background(), callbackConn{o.Conn}) // of renegotiations
+	if !o.core.IsClient() {
+		o.pace.sent()
+	}
 	// First: of an association that is over, gone gives the core what has arrived.
 	err := o.core.Start()
 	if err == nil {
