@@ -34,11 +34,10 @@ func (c *Conn) offerSession(hello *clientHello) *session {
 	if c.agreed.HandshakeComplete {
 		return nil // the purpose of a renegotiation is new keys
 	}
-	data, own, ok := c.config.cachedSession(key)
+	n, own, ok := c.config.cachedSession(key)
 	if !ok {
 		return nil
 	}
-	n := parseSession(data)
 	if n == nil || !slices.Contains(versions, n.version) || !slices.Contains(hello.suites, n.suite) ||
 		n.serverName != hello.serverName || n.expired(c.config.time()) ||
 		!c.config.trustsServerOf(n, own) {
@@ -126,9 +125,7 @@ func (s *clientHandshake12) keepSession(c *Conn) {
 	if s.resumed {
 		n.created = s.session.created
 	}
-	if data, err := n.marshal(); err == nil {
-		c.config.cacheSession(c.sessionKey(), data)
-	}
+	c.config.cacheSession(c.sessionKey(), n)
 }
 
 // The following is the server's side.

@@ -1,6 +1,7 @@
 package dtlscore
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/x509"
@@ -16,7 +17,7 @@ const sessionLifetime = 24 * time.Hour
 
 // sessionFormat is the first byte of a marshaled session. Sessions in the format of another release
 // are not resumed.
-const sessionFormat = 3
+const sessionFormat = 4
 
 // A session is what both sides keep of a handshake, so that a later connection can resume it: the
 // server in a ticket that the client stores, the client in a cache. See RFC 5077, Section 4.
@@ -128,9 +129,21 @@ func (c *Config) stillVerified(chains [][]*x509.Certificate, roots *x509.CertPoo
 // session which a cache altered without knowing the secret is not resumed. Whoever knows the secret
 // can impersonate the server anyway.
 func (n *session) marshal() ([]byte, error) {
+	body, err := n.marshalBody()
+	if err != nil {
+		return nil, err
+	}
+	return append(body, n.mac(body)...), nil
+}
+
+// marshalBody encodes the session without the MAC, for storage that nobody else can alter.
+func (n *session) marshalBody() ([]byte, error) {
 	// an estimate, so that the buffer does not have to grow
 	room := 256 + len(n.ticket) + len(n.staple)
-	for _, der := range slices.Concat(n.peer, n.chain) {
+	// The certificates that the chain shares with the peer's are encoded once, because both ends hash
+	// a ticket more than once.
+	shared := n.sharedChain()
+	for _, der := range slices.Concat(n.peer, n.chain[shared:]) {
 		room += 3 + len(der)
 	}
 	b := cryptobyte.NewBuilder(make([]byte, 0, room))
@@ -147,17 +160,24 @@ func (n *session) marshal() ([]byte, error) {
 		b.AddUint8(0)
 	}
 	addCertificates(b, n.peer)
-	addCertificates(b, n.chain)
+	b.AddUint8(uint8(shared))
+	addCertificates(b, n.chain[shared:])
 	addVector16(b, n.ticket)
 	b.AddUint32(n.lifetime)
 	addVector24(b, n.staple)
 	b.AddUint64(uint64(n.received))
 	b.AddUint32(n.ageAdd)
-	data, err := b.Bytes()
-	if err != nil {
-		return nil, err
+	return b.Bytes()
+}
+
+// sharedChain returns how many certificates at the start of the chain the peer has sent in the same
+// order: usually all except the root.
+func (n *session) sharedChain() (shared int) {
+	most := min(len(n.chain), len(n.peer), maxChain)
+	for shared < most && bytes.Equal(n.chain[shared], n.peer[shared]) {
+		shared++
 	}
-	return append(data, n.mac(data)...), nil
+	return shared
 }
 
 func (n *session) mac(data []byte) []byte {
@@ -181,13 +201,15 @@ func parseSession(data []byte) *session {
 func parseSessionBody(body []byte) *session {
 	n := new(session)
 	s := cryptobyte.String(slices.Clone(body))
-	var format, rawKey uint8
+	var format, rawKey, shared uint8
+	var rest [][]byte // of the chain, after what is shared
 	var created, received uint64
 	var serverName, protocol []byte
 	if !s.ReadUint8(&format) || format != sessionFormat ||
 		!s.ReadUint16(&n.version) || !s.ReadUint16(&n.suite) || !s.ReadUint64(&created) ||
 		!readVector8(&s, &n.secret) || !readVector16(&s, &serverName) || !readVector8(&s, &protocol) ||
-		!s.ReadUint8(&rawKey) || !readCertificates(&s, &n.peer) || !readCertificates(&s, &n.chain) ||
+		!s.ReadUint8(&rawKey) || !readCertificates(&s, &n.peer) ||
+		!s.ReadUint8(&shared) || !readCertificates(&s, &rest) ||
 		!readVector16(&s, &n.ticket) || !s.ReadUint32(&n.lifetime) || !readVector24(&s, &n.staple) ||
 		!s.ReadUint64(&received) || !s.ReadUint32(&n.ageAdd) || !s.Empty() {
 		return nil
@@ -195,6 +217,12 @@ func parseSessionBody(body []byte) *session {
 	n.created, n.serverName, n.protocol, n.rawKey = int64(created), string(serverName),
 		string(protocol), rawKey == 1
 	n.received = int64(received)
+	if int(shared) > len(n.peer) {
+		return nil
+	}
+	if n.chain = slices.Concat(n.peer[:shared], rest); n.sharedChain() != int(shared) {
+		return nil // not the only encoding
+	}
 	if rawKey > 1 || n.rawKey && len(n.peer) != 1 ||
 		len(n.chain) > 0 && (n.rawKey || len(n.peer) == 0) {
 		return nil

@@ -1,11 +1,13 @@
 package dtlscore
 
 import (
+	"bytes"
 	"crypto/elliptic"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"slices"
 	"testing"
 )
 
@@ -20,6 +22,54 @@ func TestAttackI1Session(t *testing.T) {
 		if parseSession(append(data[:len(data):len(data)], 0)) != nil {
 			t.Error("one byte more is taken")
 		}
+	}
+}
+
+// Certificates that the verified chain shares with the peer's are encoded once, and every session
+// has only one encoding.
+func TestSessionChain(t *testing.T) {
+	root, middle, leaf := []byte("root"), []byte("middle"), []byte("leaf")
+	list := func(der ...[]byte) [][]byte { return der }
+	for _, test := range []struct {
+		peer, chain [][]byte
+		want        int // encoded certificates
+	}{
+		{nil, nil, 0},
+		{list(leaf), nil, 1},
+		{list(leaf), list(leaf, root), 2},
+		{list(leaf, middle), list(leaf, middle, root), 3},
+		{list(leaf, middle, root), list(leaf, middle, root), 3},
+		{list(leaf, root, middle), list(leaf, middle, root), 5}, // in another order
+		{list(leaf, middle), list(root), 3},
+	} {
+		n := &session{version: VersionDTLS13, suite: TLS_AES_128_GCM_SHA256, secret: make([]byte, 32),
+			peer: test.peer, chain: test.chain}
+		data := must(n.marshal())
+		got := parseSession(data)
+		if got == nil || !slices.EqualFunc(got.peer, test.peer, bytes.Equal) ||
+			!slices.EqualFunc(got.chain, test.chain, bytes.Equal) {
+			t.Errorf("%q, %q: decoded as %+v", test.peer, test.chain, got)
+		}
+		written := 0
+		for _, der := range list(root, middle, leaf) {
+			written += bytes.Count(data, der)
+		}
+		if written != test.want {
+			t.Errorf("%q, %q: %d encoded certificates, want %d", test.peer, test.chain, written,
+				test.want)
+		}
+	}
+	n := &session{version: VersionDTLS13, suite: TLS_AES_128_GCM_SHA256, secret: make([]byte, 32),
+		peer: list(leaf), chain: list(leaf, root)}
+	body := must(n.marshalBody())
+	body[bytes.Index(body, leaf)+len(leaf)] = 2 // the number of shared certificates
+	if got := parseSessionBody(body); got != nil {
+		t.Errorf("two shared certificates of one: decoded as %+v", got)
+	}
+	n.chain = list(root, root)
+	body = bytes.Replace(must(n.marshalBody()), root, leaf, 1)
+	if got := parseSessionBody(body); got != nil {
+		t.Errorf("a shared certificate that is encoded twice: decoded as %+v", got)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"crypto/x509"
 	"runtime"
+	"slices"
 	"sync"
 	"weak"
 )
@@ -35,12 +36,17 @@ type lruCache struct {
 type lruEntry struct {
 	key     string
 	session []byte
-	own     bool // stored by this package, in this process
+	own     bool // stored by this package, in this process, and without a MAC
 }
 
 func (c *lruCache) Get(key string) ([]byte, bool) {
-	session, _, ok := c.get(key)
-	return session, ok
+	session, own, ok := c.get(key)
+	if !own {
+		return session, ok
+	}
+	n := parseSessionBody(session)
+	defer n.forget()
+	return slices.Concat(session, n.mac(session)), true
 }
 
 func (c *lruCache) Put(key string, session []byte) { c.put(key, session, false) }
@@ -75,23 +81,34 @@ func (c *lruCache) put(key string, session []byte, own bool) {
 	}
 }
 
-// cachedSession returns the session under key in the Config's cache. own means that the session
-// never left this process, so that the verification of the peer still holds.
-func (c *Config) cachedSession(key string) (session []byte, own, ok bool) {
+// cachedSession returns the session under key in the Config's cache, or nil if that is not a valid
+// session. own means that the session never left this process, so that the verification of the peer
+// still holds.
+func (c *Config) cachedSession(key string) (n *session, own, ok bool) {
+	var data []byte
 	if lru, isOurs := c.SessionCache.(*lruCache); isOurs {
-		return lru.get(key)
+		data, own, ok = lru.get(key)
+	} else {
+		data, ok = c.SessionCache.Get(key)
 	}
-	session, ok = c.SessionCache.Get(key)
-	return session, false, ok
+	if own {
+		return parseSessionBody(data), true, ok
+	}
+	return parseSession(data), false, ok
 }
 
-// cacheSession stores a session that this package has just created.
-func (c *Config) cacheSession(key string, session []byte) {
+// cacheSession stores a session that this package has just created. It ignores one that cannot be
+// encoded.
+func (c *Config) cacheSession(key string, n *session) {
 	if lru, isOurs := c.SessionCache.(*lruCache); isOurs {
-		lru.put(key, session, true)
+		if body, err := n.marshalBody(); err == nil {
+			lru.put(key, body, true)
+		}
 		return
 	}
-	c.SessionCache.Put(key, session)
+	if data, err := n.marshal(); err == nil {
+		c.SessionCache.Put(key, data)
+	}
 }
 
 // parsedCertificates are the certificates of peers and sessions that are in use, by their DER

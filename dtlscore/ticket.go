@@ -115,7 +115,7 @@ func (t *TicketKeys) seal(n *session, now time.Time) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	plaintext, err := n.marshal()
+	plaintext, err := n.marshalBody()
 	if err != nil {
 		return nil, misuse("session: %w", err)
 	}
@@ -142,7 +142,7 @@ func (t *TicketKeys) open(ticket []byte, now time.Time) (n *session, renew bool)
 			return nil, false
 		}
 		defer clear(plaintext)
-		return parseSession(plaintext), i > 0
+		return parseSessionBody(plaintext), i > 0
 	}
 	return nil, false
 }

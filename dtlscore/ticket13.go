@@ -60,7 +60,5 @@ func (s *open13) keepTicket(c *Conn, m *newSessionTicket13) {
 	// Our own limit is counted from the full handshake.
 	age := now.Sub(time.Unix(n.created, 0))
 	n.lifetime = uint32(min(time.Duration(m.lifetime)*time.Second+age, sessionLifetime) / time.Second)
-	if data, err := n.marshal(); err == nil {
-		c.config.cacheSession(key, data)
-	}
+	c.config.cacheSession(key, n)
 }

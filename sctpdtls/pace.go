@@ -11,8 +11,8 @@ type pace struct {
 }
 
 // received is called when a record of the peer has arrived, before it is processed. For a client
-// the first one is the answer to its ClientHello. For a server it is the ClientHello itself, which a
-// client sends as soon as there is an association.
+// the first one is the answer to its ClientHello. For a server it is the ClientHello itself, which
+// a client sends as soon as there is an association.
 func (p *pace) received() {
 	if p.answerTime == 0 && p.sentAt != 0 {
 		p.answerTime = p.sentAt.since()
