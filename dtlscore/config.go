@@ -194,7 +194,9 @@ var implementedVersions = []uint16{VersionDTLS13, VersionDTLS12}
 // version has a lower number.
 func (c *Config) versions(isClient bool) []uint16 {
 	return slices.DeleteFunc(slices.Clone(implementedVersions), func(v uint16) bool {
-		return !c.allowsVersion(v) || len(c.suites(v, isClient)) == 0 || len(c.groups(v)) == 0
+		hasSuite := func(id uint16) bool { return c.hasSuite(id, v, isClient) }
+		return !c.allowsVersion(v) || !slices.ContainsFunc(c.wantedSuites(), hasSuite) ||
+			len(c.groups(v)) == 0
 	})
 }
 
@@ -213,11 +215,17 @@ func (c *Config) wantedSuites() []uint16 {
 // suites returns the cipher suites of a version to negotiate.
 func (c *Config) suites(version uint16, isClient bool) (ids []uint16) {
 	for _, id := range c.wantedSuites() {
-		if s := suiteByID(id, version); s != nil && c.authenticates(s, isClient) {
+		if c.hasSuite(id, version, isClient) {
 			ids = append(ids, id)
 		}
 	}
 	return ids
+}
+
+// hasSuite reports whether a cipher suite of a version can be negotiated.
+func (c *Config) hasSuite(id, version uint16, isClient bool) bool {
+	s := suiteByID(id, version)
+	return s != nil && c.authenticates(s, isClient)
 }
 
 // authenticates reports whether the Config has what a cipher suite authenticates the server with.
