@@ -21,7 +21,7 @@ var layers = []string{
 	"trace.go", "config.go", "fromtls.go",
 	// The parts of a connection, each for itself.
 	"instant.go", "gate.go", "alarm.go", "turn.go", "deadline.go", "request.go", "keyring.go",
-	"complete.go", "pace.go", "counters.go", "loglimit.go",
+	"complete.go", "pace.go", "stack.go", "counters.go", "loglimit.go",
 	// All that a connection has.
 	"conn.go",
 	// Its owner: what it tells, how it obeys the core, how it ends, what it begins.

@@ -337,7 +337,10 @@ func (o *owner) take(m stream.Message, ev stream.Event) error {
 	if ev != nil {
 		return o.event(ev)
 	}
-	o.pace.received()
+	if o.state.Load() == nil {
+		o.pace.received()
+		growStack()
+	}
 	data, err := o.receive(&m)
 	if err != nil || data == nil {
 		return err
