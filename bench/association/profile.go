@@ -18,6 +18,8 @@ var profiles = []struct {
 	{"echo64auth", "echo of 64 B, AUTH", authGo, "echo 64 1 20"},
 	{"handshake12", "handshake, DTLS 1.2", dtls, "handshakes 64"},
 	{"handshake13", "handshake, DTLS 1.3", dtls13, "handshakes 64"},
+	{"resumed12", "resumed, DTLS 1.2", dtls.resumed(), "handshakes 64"},
+	{"resumed13", "resumed, DTLS 1.3", dtls13.resumed(), "handshakes 64"},
 }
 
 // ProfileWords describes a profile.

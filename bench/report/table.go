@@ -16,7 +16,8 @@ import (
 func Tables(r *measure.Report) map[string]string {
 	tables := map[string]string{
 		"about":      about(r),
-		"messages":   messages(r, hashes[0]),
+		"messages":   messages(r, mainPrograms),
+		"sha1":       messages(r, hashes[0]),
 		"sha256":     messages(r, hashes[1]),
 		"1x16":       shape(r, 1, 16),
 		"64x1":       shape(r, 64, 1),
@@ -24,8 +25,7 @@ func Tables(r *measure.Report) map[string]string {
 		"handshakes": handshakes(r),
 		"memory":     inMemory(r),
 		"records":    records(r),
-		"idle":       idle(r, 1000),
-		"idle-all":   idle(r, 10),
+		"idle":       idle(r),
 	}
 	for name, text := range tables {
 		if text == "" {
@@ -132,6 +132,11 @@ var kinds = []struct{ contest, words string }{
 
 // A compared program is compared with base, as a ratio in parentheses.
 type compared struct{ who, base string }
+
+// mainPrograms are the comparisons in docs/performance.md.
+var mainPrograms = []compared{
+	{"openssl", ""}, {"auth in Go", "openssl"}, {"dtls1.2", "openssl"}, {"dtls1.2 batch", "openssl"},
+}
 
 // hashes are the comparisons for each hash of SCTP-AUTH.
 var hashes = [][]compared{
@@ -277,13 +282,13 @@ func records(r *measure.Report) string {
 // idling are the programs whose idle associations are measured.
 var idling = []string{"auth in Go", "dtls1.2", "dtls1.3", "dtls1.2 resumed"}
 
-// idle returns a table with a row for each program and number of associations of at least least.
-func idle(r *measure.Report, least int) string {
+// idle returns a table with a row for each program and number of associations.
+func idle(r *measure.Report) string {
 	var t table
 	t.row(append([]string{"", "associations"}, association.IdleFigures...)...)
 	for _, who := range idling {
 		words := who
-		for count := least; count <= 10000; count *= 10 {
+		for count := 10; count <= 10000; count *= 10 {
 			contest := fmt.Sprintf("idle/%d associations", count)
 			if _, ok := r.Value(contest, who, association.IdleFigures[0]); !ok {
 				continue
