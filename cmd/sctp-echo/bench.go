@@ -87,7 +87,7 @@ difference is their cost.`,
 	}
 }
 
-// stamp is the size of the time in a message, in bytes.
+// stamp is the size of the timestamp in a message in bytes.
 const stamp = 8
 
 // A measurement is one line of the table.
@@ -107,7 +107,7 @@ type measurement struct {
 	RTT         *spread `json:"rtt_ms,omitempty"`
 }
 
-// A spread says how times are distributed, in milliseconds.
+// A spread is a distribution of times in milliseconds.
 type spread struct {
 	Min float64 `json:"min"`
 	P50 float64 `json:"p50"`
@@ -148,12 +148,12 @@ func (p *program) bench(ctx context.Context, addr string, o benchOptions) error 
 			return err
 		}
 		if o.json {
-			b, _ := json.Marshal(m) // only numbers and names
+			b, _ := json.Marshal(m) // it contains only numbers and names
 			p.printf("%s\n", b)
 		}
 		all = append(all, m)
 		if ctx.Err() != nil {
-			break // what there is, is shown
+			break // show what there is
 		}
 	}
 	if !o.json {
@@ -162,7 +162,7 @@ func (p *program) bench(ctx context.Context, addr string, o benchOptions) error 
 	return nil
 }
 
-// measure makes the connections, uses them for the time, and closes them.
+// measure makes the connections, uses them for the given time, and closes them.
 func (p *program) measure(ctx context.Context, addr string, config *sctpdtls.Config, size int,
 	o *benchOptions) (measurement, error) {
 	m := measurement{Mode: o.mode, Size: size, Connections: o.connections, Streams: o.streams}
@@ -198,7 +198,7 @@ func (p *program) measure(ctx context.Context, addr string, config *sctpdtls.Con
 	for i, r := range runs {
 		group.Go(func() {
 			if errs[i] = r.run(runCtx); errs[i] != nil {
-				stop() // one is enough
+				stop() // one error is enough
 			}
 		})
 	}
@@ -256,7 +256,7 @@ type benchRun struct {
 	*benchOptions
 	session session
 	size    int
-	// messages that came back; with discard, that were sent and acknowledged by the end
+	// Messages that came back; with discard, messages that the other end has acknowledged.
 	done  atomic.Int64
 	times []time.Duration
 }
@@ -273,8 +273,8 @@ func (r *benchRun) send(b []byte, n int) error {
 	return r.session.WriteMessage(b, sctpdtls.MessageInfo{Stream: uint16(n % r.streams), PPID: r.ppid})
 }
 
-// flood sends until ctx is done. Close then waits until all has been acknowledged, so that what
-// only fills buffers does not look fast.
+// flood sends until ctx is done. Close then waits until everything is acknowledged, so that filling
+// buffers does not look fast.
 func (r *benchRun) flood(ctx context.Context) error {
 	b := make([]byte, r.size)
 	for n := 0; ctx.Err() == nil; n++ {
@@ -286,7 +286,7 @@ func (r *benchRun) flood(ctx context.Context) error {
 	return r.session.Close()
 }
 
-// echo keeps a window of messages on their way. The messages carry when they were sent.
+// echo keeps a window of messages in flight. Each message contains the time at which it was sent.
 func (r *benchRun) echo(ctx context.Context) error {
 	begin := time.Now()
 	b, in := make([]byte, r.size), make([]byte, max(r.size, sctpdtls.MaxMessageSize))
@@ -330,7 +330,7 @@ func spreadOf(times []time.Duration) *spread {
 	return &spread{at(0), at(50), at(90), at(99), at(100)}
 }
 
-// table shows what was measured, a line for each size.
+// table formats the measurements, with a line for each size.
 func table(all []measurement) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)

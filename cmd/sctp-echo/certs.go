@@ -88,7 +88,7 @@ func writeCerts(dir string, files []testca.File, force bool) error {
 	}
 	for _, f := range files {
 		name := filepath.Join(dir, f.Name)
-		// A new file, because one that exists would keep its own mode, and its links.
+		// Remove the file first, because an existing file would keep its mode and its links.
 		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return command.Exit(exitUsage, err)
 		}

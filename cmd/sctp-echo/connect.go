@@ -23,7 +23,7 @@ type connectOptions struct {
 	interval  time.Duration
 }
 
-// clientOptions are the options of all commands that dial.
+// clientOptions are the options of all commands that connect.
 type clientOptions struct {
 	name, local string
 	insecure    bool
@@ -142,7 +142,7 @@ func (p *program) connect(ctx context.Context, addr string, o connectOptions) er
 	return err
 }
 
-// fits returns an error if messages of size bytes cannot be sent or cannot come back.
+// fits returns an error if messages of size bytes cannot be sent or received.
 func fits(size int, state sctpdtls.ConnectionState) error {
 	if size <= max(sctpdtls.MaxMessageSize, min(state.MaxWrite, state.MaxRead)) {
 		return nil
@@ -167,18 +167,19 @@ func (p *program) clientConfig(o *commonOptions, c *clientOptions,
 	}
 	config.RootCAs = cas
 	config.InsecureSkipVerify = c.insecure
-	config.ServerName = c.name // without, sctpdtls takes the host of the address
+	config.ServerName = c.name // if empty, sctpdtls uses the host of the address
 	config.Logger = p.logger(o)
 	return config, nil
 }
 
-// dialServer makes a connection within -timeout. Its errors decide the exit status.
+// dialServer makes a connection within -timeout. Its errors determine the exit status.
 func (p *program) dialServer(ctx context.Context, addr string, config *sctpdtls.Config,
 	o *commonOptions, c *clientOptions) (session, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
 	s, err := p.dial(ctx, o.network(), c.local, addr, config)
-	if _, ok := errtype.As[*command.StatusError](err); err != nil && !ok { // else the user made it
+	// otherwise the user caused it
+	if _, ok := errtype.As[*command.StatusError](err); err != nil && !ok {
 		err = command.Exit(exitNoConnection, &connectError{err, o.cert != ""})
 	}
 	return s, err

@@ -13,8 +13,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// explain returns the text of err and the remedy, unless the text names it. The errors of package
-// sctpdtls about SCTP and the system do.
+// explain returns the text of err and its remedy, unless the text contains one. The errors of
+// package sctpdtls about SCTP and the system contain theirs.
 func explain(err error) string {
 	if r := remedy(err); r != "" {
 		return err.Error() + ": " + r
@@ -49,7 +49,7 @@ func remedy(err error) string {
 	if timeout, ok := errtype.As[*sctpdtls.HandshakeTimeoutError](err); ok && timeout.KeyInUse {
 		return "try -legacy-label, if the peer is an old OpenSSL or was given that flag itself"
 	}
-	// Certificates come before alerts: an alert of our own wraps why it was sent.
+	// Check certificates before alerts: an alert of our own wraps the reason why it was sent.
 	if r := certificateRemedy(err); r != "" {
 		return r
 	}
@@ -59,7 +59,7 @@ func remedy(err error) string {
 	return ""
 }
 
-// certificateRemedy is for certificates of the peer that this end rejects.
+// certificateRemedy returns the remedy for a certificate of the peer that this end rejects.
 func certificateRemedy(err error) string {
 	if _, ok := errtype.As[x509.UnknownAuthorityError](err); ok {
 		return "give the CA that signed the peer's certificate with -ca"
@@ -94,8 +94,9 @@ const (
 	alertNoApplicationProtocol sctpdtls.Alert = 120
 )
 
-// alertRemedy is for a connection that an alert ended. DTLS 1.2 has no alert for a client without a
-// certificate: servers use handshake_failure (RFC 5246, Section 7.4.6) or bad_certificate.
+// alertRemedy returns the remedy for a connection that an alert ended. DTLS 1.2 has no alert for a
+// client without a certificate: servers use handshake_failure (RFC 5246, Section 7.4.6) or
+// bad_certificate.
 func alertRemedy(alert *sctpdtls.AlertError, err error) string {
 	if alert.Local {
 		switch alert.Alert {

@@ -14,11 +14,11 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// plain is the network of associations without DTLS and SCTP-AUTH, which are there to be measured
-// beside those that have both. They are driven in the same way.
+// plain is the network of associations without DTLS and SCTP-AUTH, which are used in the same way,
+// to measure the difference.
 const plain = "plain SCTP"
 
-// A plainSession is such an association.
+// A plainSession is an association without DTLS.
 type plainSession struct {
 	*sctpsock.Socket
 	reader *stream.Reader
@@ -37,7 +37,7 @@ func (s *plainSession) ReadMessage(b []byte) (int, sctpdtls.MessageInfo, error) 
 			return 0, sctpdtls.MessageInfo{}, err
 		}
 		if ev != nil {
-			continue // Next tells the end
+			continue // Next reports the end
 		}
 		info := sctpdtls.MessageInfo{
 			Stream: m.Info.Stream, PPID: m.Info.PPID, Unordered: m.Info.Unordered, Length: len(m.Data),
@@ -62,8 +62,8 @@ func (s *plainSession) ConnectionState() (state sctpdtls.ConnectionState) {
 func (s *plainSession) LocalAddr() net.Addr  { return sctpsock.Addr(s.LocalAddrs()) }
 func (s *plainSession) RemoteAddr() net.Addr { return sctpsock.Addr(s.RemoteAddrs()) }
 
-// Close waits until the peer has acknowledged everything, as that of a sctpdtls.Conn does. Nobody
-// else may be reading.
+// Close waits until the peer has acknowledged everything, like that of a sctpdtls.Conn. No other
+// goroutine may read.
 func (s *plainSession) Close() error {
 	s.SetReadDeadline(time.Now().Add(5 * time.Second)) // sctpdtls.Config.CloseTimeout
 	err := s.Shutdown()
@@ -127,7 +127,7 @@ func addrPorts(a *sctpdtls.Addr) (list []netip.AddrPort) {
 		addr, _ := netip.AddrFromSlice(ip.IP)
 		list = append(list, netip.AddrPortFrom(addr.Unmap().WithZone(ip.Zone), port))
 	}
-	if len(list) == 0 { // all addresses, of the families that the host has
+	if len(list) == 0 { // all addresses, of the families that the host supports
 		list = []netip.AddrPort{netip.AddrPortFrom(netip.Addr{}, port)}
 	}
 	return list

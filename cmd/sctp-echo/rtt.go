@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// rtts sums round-trip times up as ping does, without keeping them.
+// rtts summarizes round-trip times as ping does, without storing them.
 type rtts struct {
 	n        int
 	min, max time.Duration
@@ -24,8 +24,8 @@ func (r *rtts) add(d time.Duration) {
 	r.m2 += delta * (float64(d) - r.mean)
 }
 
-// String returns ping's last line; it is empty if nothing was measured. mdev is
-// the standard deviation, as in ping.
+// String returns the last line of ping's output, or "" without measurements. As in ping, mdev is
+// the standard deviation.
 func (r *rtts) String() string {
 	if r.n == 0 {
 		return ""
@@ -35,7 +35,7 @@ func (r *rtts) String() string {
 		millis(time.Duration(r.mean)), millis(r.max), millis(time.Duration(mdev)))
 }
 
-// millis prints d in milliseconds, with three digits behind the point.
+// millis formats d in milliseconds with three decimal digits.
 func millis(d time.Duration) string {
 	return fmt.Sprintf("%.3f", float64(d)/float64(time.Millisecond))
 }

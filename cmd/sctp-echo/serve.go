@@ -110,7 +110,7 @@ func (p *program) serve(ctx context.Context, addr string, o serveOptions) error 
 			if err == nil {
 				return
 			}
-			who := "a client" // gone before it was accepted
+			who := "a client" // it was gone before it was accepted
 			if a != nil {
 				who = legible.Text(a.String())
 			}
@@ -130,7 +130,7 @@ func (p *program) serve(ctx context.Context, addr string, o serveOptions) error 
 
 	var clients sync.WaitGroup
 	defer clients.Wait()
-	defer l.Close() // before waiting, so that no other client comes
+	defer l.Close() // before waiting, so that no other client connects
 	for n := 0; o.once == 0 || n < o.once; n++ {
 		s, err := l.accept(ctx)
 		if ctx.Err() != nil {

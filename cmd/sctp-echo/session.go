@@ -9,7 +9,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// A session is a [sctpdtls.Conn], or what stands for it in a test.
+// A session is a [sctpdtls.Conn], or a substitute in a test.
 type session interface {
 	ReadMessage(b []byte) (int, sctpdtls.MessageInfo, error)
 	WriteMessage(b []byte, info sctpdtls.MessageInfo) error
@@ -21,7 +21,7 @@ type session interface {
 	Close() error
 }
 
-// A listener is a [sctpdtls.Listener], or what stands for it in a test.
+// A listener is a [sctpdtls.Listener], or a substitute in a test.
 type listener interface {
 	accept(ctx context.Context) (session, error)
 	Addr() net.Addr
@@ -29,7 +29,7 @@ type listener interface {
 }
 
 type (
-	// local, if not empty, is where to dial from.
+	// local, if not empty, is the address to connect from.
 	dialFunc func(
 		ctx context.Context, network, local, address string, config *sctpdtls.Config,
 	) (session, error)

@@ -34,7 +34,7 @@ func parseSize(s string) (int, error) {
 	return int(n) * unit, nil
 }
 
-// A sizeValue is a number of bytes as package cli has its values.
+// A sizeValue is a number of bytes, as a value for package cli.
 type sizeValue struct{ n *int }
 
 func (sizeValue) Create(n int, p *int, _ cli.NoConfig) cli.Value {

@@ -1,6 +1,6 @@
-// Sctp-tunnel carries the SCTP associations of a daemon that has no security over DTLS/SCTP (RFC
-// 6083), without a change to the daemon: one on each side of a network, or one beside a peer that
-// speaks DTLS/SCTP itself.
+// Sctp-tunnel forwards the SCTP associations of a daemon without security over DTLS/SCTP (RFC
+// 6083), without changing the daemon. There is one on each side of a network, or a single one if
+// the peer supports DTLS/SCTP itself.
 //
 //	sctp-tunnel server -listen 192.0.2.1:5868 -target 127.0.0.1:3868 \
 //		-cert server.pem -key server-key.pem -ca ca.pem -allow dns:mme.example.org
@@ -8,12 +8,12 @@
 //		-cert client.pem -key client-key.pem -ca ca.pem -server-name hss.example.org
 //	sctp-tunnel run /etc/sctp-tunnel.toml
 //
-// “sctp-tunnel config” shows what can be in a file, “check” finds what is wrong with one,
-// and “doctor” what is wrong with the machine.
+// "sctp-tunnel config" prints an example of a configuration file, "check" checks one, and "doctor"
+// checks the machine.
 //
-// SSLKEYLOGFILE names a file to which the secrets of each connection are appended, in NSS key log
-// format, for Wireshark. Who reads that file reads the connections.
+// SSLKEYLOGFILE names a file to which the secrets of each connection are appended in the NSS key
+// log format, for Wireshark. Anyone who reads that file can decrypt the connections.
 //
-// The exit status is 0 if a signal has ended it, or nothing was found wrong; 1 if it could not
-// listen or lost what it needs; 2 if a flag, an argument or a file is wrong.
+// The exit status is 0 if a signal ended it or no error was found; 1 if it could not listen or a
+// service failed; and 2 if a flag, an argument or a file is wrong.
 package main

@@ -78,7 +78,7 @@ Examples:
 	}
 }
 
-// show prints findings, and returns how many are ill.
+// show prints findings, and returns the number of errors.
 func (p *program) show(found []doctor.Finding) (ills int) {
 	for _, f := range found {
 		fmt.Fprint(p.stdout, f.Lines(fmt.Sprintf("%-4s", f.Verdict)))
@@ -89,8 +89,7 @@ func (p *program) show(found []doctor.Finding) (ills int) {
 	return ills
 }
 
-// checkServices looks at the files that services name. What is of one service is said with its
-// name.
+// checkServices checks the files that services name. A finding about one service includes its name.
 func checkServices(conf *config.Config) (found []doctor.Finding) {
 	for _, c := range conf.Services {
 		for _, f := range credential.Check(files(c), time.Now()) {

@@ -35,10 +35,10 @@ func main() {
 	os.Exit(p.run(ctx, os.Args))
 }
 
-// A program is what the commands share: everything outside of them.
+// A program is what the commands share: their access to the rest of the system.
 type program struct {
 	stdout, stderr io.Writer
-	hangup         <-chan os.Signal // asks to load files again
+	hangup         <-chan os.Signal // requests to reload files
 	machine        func() doctor.Machine
 	loopback       func(context.Context) doctor.Finding
 	serve          func(*tunnel.Service, context.Context) error

@@ -16,16 +16,16 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// A service is one that runs.
+// A service is a running service.
 type service struct {
 	settings atomic.Pointer[settings]       // for the next handshake
-	engine   atomic.Pointer[tunnel.Service] // that runs now
+	engine   atomic.Pointer[tunnel.Service] // the one that runs now
 
 	cancel context.CancelFunc
-	done   chan struct{} // closed when it has ended, as it was told
+	done   chan struct{} // closed when it has ended
 }
 
-// settings are what can change while a service runs: all but the fields of the engine.
+// settings are what can change while a service runs: everything except the fields of the engine.
 type settings struct {
 	config.Service
 	source *credential.Source
@@ -64,9 +64,8 @@ func (s *settings) allow(state sctpdtls.ConnectionState) error {
 	return s.Policy.Allow(state)
 }
 
-// revoked returns an error if a peer that could use the service may no longer: it is on a
-// revocation list, or no rule names it. That lists have become old is no reason to end what there
-// is.
+// revoked returns an error if a connected peer may no longer use the service, because it is on a
+// revocation list or no rule matches it. An outdated list is not a reason to end associations.
 func (s *settings) revoked(state sctpdtls.ConnectionState) error {
 	if err, ok := errtype.As[*credential.RevokedError](s.source.Revoked(state)); ok && err.Listed {
 		return err
@@ -74,7 +73,7 @@ func (s *settings) revoked(state sctpdtls.ConnectionState) error {
 	return s.Policy.Allow(state)
 }
 
-// sameEngine reports whether a service can go on with other settings.
+// sameEngine reports whether a service can continue with other settings.
 func sameEngine(a, b config.Service) bool {
 	only := func(c config.Service) config.Service {
 		return config.Service{Name: c.Name, Role: c.Role, Listen: c.Listen, Target: c.Target,
@@ -85,7 +84,7 @@ func sameEngine(a, b config.Service) bool {
 	return reflect.DeepEqual(only(a), only(b))
 }
 
-// newEngine makes the engine of a service.
+// newEngine creates the engine of a service.
 func (s *service) newEngine(v *supervisor) *tunnel.Service {
 	c := s.settings.Load().Service
 	e := &tunnel.Service{
@@ -109,8 +108,8 @@ func (s *service) newEngine(v *supervisor) *tunnel.Service {
 	return e
 }
 
-// start runs a service until ctx is done. If it fails, it begins again after a while; failed is
-// told if someone listens.
+// start runs a service until ctx is done. If it fails, it is restarted after a while; the error is
+// sent to failed if someone receives from that.
 func (v *supervisor) start(ctx context.Context, first *settings) *service {
 	s := &service{done: make(chan struct{})}
 	s.settings.Store(first)
@@ -141,7 +140,7 @@ func (v *supervisor) start(ctx context.Context, first *settings) *service {
 	return s
 }
 
-// running is what the status port shows.
+// running returns what the status port shows.
 func (s *service) running() status.Running {
 	c := s.settings.Load()
 	return status.Running{

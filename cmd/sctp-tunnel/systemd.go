@@ -6,18 +6,18 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// A notifier tells systemd what happens (sd_notify(3)). Without systemd it does nothing.
+// A notifier notifies systemd (sd_notify(3)). Without systemd it does nothing.
 type notifier struct{ interval time.Duration } // of the watchdog; 0: none
 
 func newNotifier() notifier {
 	interval, err := daemon.SdWatchdogEnabled(false)
-	if err != nil { // of another process, or set wrongly
+	if err != nil { // for another process, or set incorrectly
 		interval = 0
 	}
 	return notifier{interval}
 }
 
-// nobody could be notified of an error
+// Nobody could be notified of an error.
 func (notifier) send(state string) { daemon.SdNotify(false, state) }
 
 func (n notifier) ready()    { n.send(daemon.SdNotifyReady) }
@@ -28,5 +28,5 @@ func (n notifier) reloading() {
 	n.send(daemon.SdNotifyReloading + "\n" + daemon.SdNotifyMonotonicUsec())
 }
 
-// alive ticks when it is time for watchdog: twice in the interval, or never.
+// alive returns a ticker for watchdog, twice in each interval, or one that never ticks.
 func (n notifier) alive() *ticker { return newTicker(n.interval / 2) }

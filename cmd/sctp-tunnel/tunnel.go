@@ -23,7 +23,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/legible"
 )
 
-// How often it is looked whether files have changed, and whether a service listens that begins.
+// How often to check whether files have changed, and whether a starting service listens.
 const (
 	lookInterval  = 10 * time.Second
 	beginInterval = 10 * time.Millisecond
@@ -50,7 +50,7 @@ Example:
 	}
 }
 
-// argConfig reads the configuration whose file is the one argument of c.
+// argConfig reads the configuration file that is the only argument of c.
 func argConfig(c *cli.Command) (name string, conf *config.Config, err error) {
 	if name, err = command.OnlyArg(c); err != nil {
 		return "", nil, err
@@ -63,19 +63,19 @@ func argConfig(c *cli.Command) (name string, conf *config.Config, err error) {
 
 // A supervisor runs the services of a configuration.
 type supervisor struct {
-	file    string // that was read; empty: the services are of flags
+	file    string // the configuration file; empty: the service is from flags
 	process config.Process
 	log     *slog.Logger
 	metrics *status.Metrics
 	systemd notifier
 	serve   func(*tunnel.Service, context.Context) error
-	failed  chan error // of services, for begin
+	failed  chan error // errors of services, for begin
 	alive   *ticker    // for the watchdog of systemd
-	keyLog  io.Writer  // for secrets; nil: nowhere
+	keyLog  io.Writer  // for secrets; may be nil
 
 	mu       sync.Mutex // guards the following
 	services map[string]*service
-	order    []string // names of services, as they are in the file
+	order    []string // names of services, in the order of the file
 }
 
 // tunnel runs services until ctx is done.
@@ -134,11 +134,11 @@ func (p *program) tunnel(ctx context.Context, name string, conf *config.Config) 
 	return nil
 }
 
-// newLog returns the one that the configuration describes.
+// newLog returns the logger that the configuration describes.
 func newLog(w io.Writer, c config.Process) *slog.Logger {
 	options := &slog.HandlerOptions{}
 	var level slog.Level
-	if level.UnmarshalText([]byte(c.LogLevel)) == nil { // else it is the zero value, Info
+	if level.UnmarshalText([]byte(c.LogLevel)) == nil { // otherwise level stays Info
 		options.Level = level
 	}
 	if c.LogFormat == "json" {
@@ -147,7 +147,7 @@ func newLog(w io.Writer, c config.Process) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
-// load loads the files of all services. An error has a line for each that fails.
+// load loads the files of all services. The error has a line for each service that fails.
 func load(conf *config.Config) (all []*settings, err error) {
 	for _, c := range conf.Services {
 		s, loadErr := newSettings(c)
@@ -156,7 +156,7 @@ func load(conf *config.Config) (all []*settings, err error) {
 	return all, err
 }
 
-// add begins a service.
+// add starts a service.
 func (v *supervisor) add(ctx context.Context, s *settings) {
 	v.metrics.Service(s.Name)
 	one := v.start(ctx, s)
@@ -166,8 +166,8 @@ func (v *supervisor) add(ctx context.Context, s *settings) {
 	v.order = append(v.order, s.Name)
 }
 
-// begin returns when all services listen, clients apart, which do so when their target can be
-// reached. A service that fails is the failure of all.
+// begin returns when all services listen, except clients, which listen when their target can be
+// reached. If a service fails, begin fails.
 func (v *supervisor) begin(ctx context.Context) error {
 	tick := time.NewTicker(beginInterval)
 	defer tick.Stop()
@@ -179,7 +179,7 @@ func (v *supervisor) begin(ctx context.Context) error {
 				return err
 			case <-ctx.Done():
 				return nil
-			case <-tick.C: // nothing tells that it listens
+			case <-tick.C: // no event reports that it listens
 			}
 		}
 	}
@@ -191,7 +191,7 @@ func (v *supervisor) begin(ctx context.Context) error {
 	}
 }
 
-// enterSandbox takes from the process what it does not need any more.
+// enterSandbox gives up what the process no longer needs.
 func (v *supervisor) enterSandbox(conf *config.Config) error {
 	o := sandbox.Options{User: conf.User}
 	if v.file != "" {
@@ -214,7 +214,7 @@ func (v *supervisor) enterSandbox(conf *config.Config) error {
 	return nil
 }
 
-// running are the services for the status port.
+// running returns the services for the status port.
 func (v *supervisor) running() (all []status.Running) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -224,7 +224,7 @@ func (v *supervisor) running() (all []status.Running) {
 	return all
 }
 
-// watch loads files again until ctx is done.
+// watch reloads files until ctx is done.
 func (v *supervisor) watch(ctx context.Context, hangup <-chan os.Signal) {
 	look := newTicker(lookInterval)
 	defer look.Stop()
@@ -241,13 +241,13 @@ func (v *supervisor) watch(ctx context.Context, hangup <-chan os.Signal) {
 		case <-look.C:
 			v.reloadFiles(false)
 		case <-v.alive.C:
-			v.running() // a service that waits for itself keeps this from going on
+			v.running() // a service that deadlocks also stops this loop, and so the watchdog
 			v.systemd.watchdog()
 		}
 	}
 }
 
-// stop ends all services, each within the limit that it has.
+// stop ends all services, each within its own limit.
 func (v *supervisor) stop(stop func()) {
 	v.systemd.stopping()
 	stop()
@@ -257,7 +257,7 @@ func (v *supervisor) stop(stop func()) {
 	v.log.Info("stopped")
 }
 
-// reload loads the configuration and all files again. It changes all or nothing.
+// reload reloads the configuration and all files. It changes everything or nothing.
 func (v *supervisor) reload(ctx context.Context) {
 	if v.file == "" {
 		v.reloadFiles(true)
@@ -286,8 +286,8 @@ func (v *supervisor) reload(ctx context.Context) {
 	v.log.Info("reloaded", "file", v.file, "services", len(all))
 }
 
-// change makes the services that run those that are wanted. Associations of services stay whose
-// addresses and limits do.
+// change makes the running services those that are wanted. A service whose addresses and limits
+// stay the same keeps its associations.
 func (v *supervisor) change(ctx context.Context, all []*settings) {
 	wanted := make(map[string]*settings)
 	var order []string
@@ -335,7 +335,7 @@ func (v *supervisor) await(done <-chan struct{}) {
 	}
 }
 
-// reloadFiles loads certificates, keys and revocation lists again that have changed.
+// reloadFiles reloads certificates, keys and revocation lists that have changed.
 func (v *supervisor) reloadFiles(asked bool) {
 	for _, name := range v.order {
 		source := v.services[name].settings.Load().source

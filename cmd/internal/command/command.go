@@ -1,4 +1,4 @@
-// Package command is what the commands of this module have in common: the root command, its
+// Package command has what the commands of this module have in common: the root command, its
 // version, exit statuses and the manual page.
 package command
 
@@ -12,10 +12,10 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
-// ExitUsage is the exit status for a wrong flag, argument or file.
+// ExitUsage is the exit status for an invalid flag, argument or file.
 const ExitUsage = 2
 
-// A StatusError is an error that decides the exit status.
+// A StatusError is an error with an exit status.
 type StatusError struct {
 	Status int
 	Err    error
@@ -27,12 +27,13 @@ func (e *StatusError) Unwrap() error { return e.Err }
 // Exit returns an error that ends the command with a status.
 func Exit(status int, err error) error { return &StatusError{status, err} }
 
-// Usagef returns the error for a wrong flag, argument or file.
+// Usagef returns the error for an invalid flag, argument or file.
 func Usagef(format string, args ...any) error {
 	return Exit(ExitUsage, fmt.Errorf(format, args...))
 }
 
-// Status returns the exit status for err: 0 for none, and other for an error that decides none.
+// Status returns the exit status for err: 0 for nil, that of a StatusError, and other for other
+// errors.
 func Status(err error, other int) int {
 	if err == nil {
 		return 0
@@ -43,7 +44,7 @@ func Status(err error, other int) int {
 	return other
 }
 
-// OnlyArg returns the argument of a command that takes exactly one.
+// OnlyArg returns the argument of a command that requires exactly one.
 func OnlyArg(c *cli.Command) (string, error) {
 	if c.Args().Len() != 1 {
 		return "", Usagef("%s takes one %s, not %d: see %s -help", c.Name, c.ArgsUsage, c.Args().Len(),
@@ -52,7 +53,7 @@ func OnlyArg(c *cli.Command) (string, error) {
 	return c.Args().First(), nil
 }
 
-// Root completes a root command. The caller prints the errors of its Run.
+// Root completes a root command. The caller prints the error that Run returns.
 func Root(root *cli.Command) *cli.Command {
 	root.Version = Version()
 	root.EnableShellCompletion = true

@@ -13,8 +13,8 @@ import (
 //go:embed man.tmpl
 var manPage string
 
-// Man returns the command that writes the manual page of its root. The reference of the
-// configuration file is part of the page, unless it is empty.
+// Man returns the command that writes the manual page of its root command. If reference, an example
+// of the configuration file, is not empty, the page contains it.
 func Man(w io.Writer, reference string) *cli.Command {
 	return &cli.Command{
 		Name:            "man",
@@ -30,16 +30,16 @@ func Man(w io.Writer, reference string) *cli.Command {
 	}
 }
 
-// writePage executes a template, which has these functions: roff escapes what roff would take for
-// a request, upper returns capitals, split splits the String of a flag into how it is given and
-// what it does, and sentence makes a sentence of a usage.
+// writePage executes a template with these functions: roff escapes text for roff, upper converts to
+// upper case, split splits the String of a flag into its syntax and its usage, and sentence
+// converts a usage into a sentence.
 func writePage(w io.Writer, text string, data any) error {
 	t, err := template.New("man").Funcs(template.FuncMap{"roff": roff, "upper": strings.ToUpper,
 		"split": splitFlag, "sentence": sentence}).Parse(text)
 	if err != nil {
 		return err
 	}
-	var page strings.Builder // all of it is written, or nothing
+	var page strings.Builder // so that either all of it is written or nothing
 	if err := t.Execute(&page, data); err != nil {
 		return err
 	}

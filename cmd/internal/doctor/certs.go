@@ -18,24 +18,24 @@ import (
 )
 
 const (
-	// soon is when a certificate that ends is worth a note.
+	// soon is the remaining validity of a certificate below which a note is printed.
 	soon = 30 * 24 * time.Hour
-	// longestChain is how many certificates a peer takes.
+	// longestChain is the largest number of certificates that a peer accepts.
 	longestChain = 16
-	// fewFindings is how many are shown of one kind: a bundle of CAs may have hundreds of
-	// certificates.
+	// fewFindings is the number of findings of one kind to print: a bundle of CAs may have hundreds
+	// of certificates.
 	fewFindings = 4
 )
 
-// Files names those of a certificate: in PEM form, empty if there is none.
+// Files names the PEM files of a certificate. A name is empty if there is no file.
 type Files struct {
-	Cert   string // the certificate, and those that lead to the CA
-	Key    string // its private key; empty if that is in Cert
-	CA     string // the CAs that are trusted
-	Server bool   // the certificate is shown as a server's
+	Cert   string // the certificate, and its chain to the CA
+	Key    string // its private key; empty if it is in Cert
+	CA     string // the trusted CAs
+	Server bool   // the certificate is used as a server's
 }
 
-// CheckCertificates looks at files as a peer would at what is in them.
+// CheckCertificates checks the contents of files as a peer would.
 func CheckCertificates(o Files, now time.Time) []Finding {
 	return About("certificates", checkCertificates(o, now)...)
 }
@@ -66,7 +66,7 @@ func checkCertificates(o Files, now time.Time) (found []Finding) {
 	return found
 }
 
-// few returns some of the findings, and how many there are besides.
+// few returns some of the findings, and the number of the others.
 func few(found []Finding) []Finding {
 	if more := len(found) - fewFindings; more > 0 {
 		return append(found[:fewFindings:fewFindings], Note("", "and %d more of this kind", more))
@@ -74,8 +74,8 @@ func few(found []Finding) []Finding {
 	return found
 }
 
-// checkCAs looks at a file of those who may have signed a peer's certificate. What is wrong with
-// one of them is worth a note if there are others.
+// checkCAs checks the file of trusted CAs. An error in one of them is only noted if there are
+// others.
 func checkCAs(f *pemFile, now time.Time) (found []Finding) {
 	say := Note
 	if len(f.certs) == 1 {
@@ -108,8 +108,8 @@ func checkCAs(f *pemFile, now time.Time) (found []Finding) {
 	return few(found)
 }
 
-// checkDates finds whether a certificate is valid, or only for a short time; the zero finding is
-// for neither.
+// checkDates checks that a certificate is valid, and for how long. It returns the zero Finding if
+// there is nothing to report.
 func checkDates(c *x509.Certificate, name string, now time.Time) Finding {
 	switch {
 	case c.NotAfter.Before(c.NotBefore):
@@ -126,7 +126,7 @@ func checkDates(c *x509.Certificate, name string, now time.Time) Finding {
 	return Finding{}
 }
 
-// weak reports whether both ends refuse a key: RFC 9325, Section 4.5.
+// weak reports whether both ends reject a key: RFC 9325, Section 4.5.
 func weak(public crypto.PublicKey) bool {
 	switch k := public.(type) {
 	case *ecdsa.PublicKey:
@@ -139,8 +139,8 @@ func weak(public crypto.PublicKey) bool {
 	return true
 }
 
-// badlySigned reports whether the signature in a certificate has an algorithm that peers refuse.
-// That in the certificate of a root does not matter.
+// badlySigned reports whether peers reject the algorithm of a certificate's signature. The
+// signature of a root does not matter.
 func badlySigned(c *x509.Certificate) bool {
 	switch c.SignatureAlgorithm {
 	case x509.UnknownSignatureAlgorithm,
@@ -157,13 +157,13 @@ func badlySigned(c *x509.Certificate) bool {
 
 func selfIssued(c *x509.Certificate) bool { return string(c.RawIssuer) == string(c.RawSubject) }
 
-// A role is what a certificate is shown as.
+// A role is how a certificate is used.
 type role struct {
 	name, usage string
 	id          x509.ExtKeyUsage
 }
 
-// checkPair looks at a certificate, those that are sent along, and the key. cas may be nil.
+// checkPair checks a certificate, its chain and its key. cas may be nil.
 func checkPair(o Files, cas []*x509.Certificate, now time.Time) (found []Finding) {
 	cert, key, err := readPair(o.Cert, o.Key)
 	var pair tls.Certificate
@@ -202,7 +202,7 @@ func checkPair(o Files, cas []*x509.Certificate, now time.Time) (found []Finding
 	return found
 }
 
-// checkLeaf looks at the certificate that is for this end itself.
+// checkLeaf checks the certificate of this end itself.
 func checkLeaf(leaf *x509.Certificate, name string, as role, now time.Time) (found []Finding) {
 	if d := checkDates(leaf, name, now); d.Text != "" {
 		found = append(found, d)
@@ -244,7 +244,7 @@ func allows(c *x509.Certificate, id x509.ExtKeyUsage) bool {
 		slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageAny)
 }
 
-// checkSent looks at the certificates that are sent after the first one.
+// checkSent checks the certificates that are sent after the first one.
 func checkSent(chain []*x509.Certificate, file string, now time.Time) (found []Finding) {
 	for i, c := range chain[1:] {
 		name := fmt.Sprintf("certificate %d of %s, %s,", i+2, file, CertificateName(c))
@@ -272,9 +272,9 @@ func checkSent(chain []*x509.Certificate, file string, now time.Time) (found []F
 	return found
 }
 
-// checkChain looks for a way from a certificate to one of the CAs. What fine says is whether
-// anything has been found against the certificates before: then it is not said again. The zero
-// finding is for a good chain.
+// checkChain looks for a chain from a certificate to one of the CAs. fine reports whether no error
+// was found in the certificate itself; otherwise that error is not reported again. It returns the
+// zero Finding for a good chain.
 func checkChain(chain, cas []*x509.Certificate, as role, now time.Time, fine bool) Finding {
 	leaf := chain[0]
 	options := x509.VerifyOptions{
@@ -283,7 +283,7 @@ func checkChain(chain, cas []*x509.Certificate, as role, now time.Time, fine boo
 		CurrentTime:   now,
 		KeyUsages:     []x509.ExtKeyUsage{as.id},
 	}
-	if !fine { // leave what the certificate says of itself out
+	if !fine { // ignore what the certificate itself says
 		options.KeyUsages = []x509.ExtKeyUsage{x509.ExtKeyUsageAny}
 		if now.Before(leaf.NotBefore) || now.After(leaf.NotAfter) {
 			options.CurrentTime = leaf.NotAfter
@@ -297,7 +297,7 @@ func checkChain(chain, cas []*x509.Certificate, as role, now time.Time, fine boo
 		}
 		return Bad(chainRemedy(err, chain, cas, as), "as a %s's: %v", as.name, Shorten(err.Error(), 300))
 	}
-	var first *x509.Certificate // that is weak
+	var first *x509.Certificate // the first weak one
 	for _, chain := range chains {
 		i := slices.IndexFunc(chain, func(c *x509.Certificate) bool { return weak(c.PublicKey) })
 		if i < 0 {
@@ -315,7 +315,7 @@ func checkChain(chain, cas []*x509.Certificate, as role, now time.Time, fine boo
 		CertificateName(first), KeyKind(first.PublicKey))
 }
 
-// chainRemedy is what to do about the error of a verification.
+// chainRemedy returns what to do about an error of a verification.
 func chainRemedy(err error, chain, cas []*x509.Certificate, as role) string {
 	if _, ok := errtype.As[x509.UnknownAuthorityError](err); ok {
 		return authorityRemedy(chain, cas)
@@ -342,7 +342,7 @@ func chainRemedy(err error, chain, cas []*x509.Certificate, as role) string {
 	return "ask the CA that has issued " + name
 }
 
-// authorityRemedy finds where the way from a certificate to the CAs is broken.
+// authorityRemedy finds where the chain from a certificate to the CAs is broken.
 func authorityRemedy(chain, cas []*x509.Certificate) string {
 	top := chain[0]
 	for range chain {

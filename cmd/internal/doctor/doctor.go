@@ -1,6 +1,6 @@
-// Package doctor finds out whether a machine and its certificates are fit for DTLS over SCTP, and
-// says what to do if not. It is what the commands of this repository have in common: their
-// “doctor”, and how they read certificates and name peers.
+// Package doctor checks whether a machine and its certificates are suitable for DTLS over SCTP, and
+// says what to do if not. It has what the commands of this repository have in common: the command
+// "doctor", and how they read certificates and name peers.
 package doctor
 
 import (
@@ -9,26 +9,26 @@ import (
 	"strings"
 )
 
-// A Finding is what one check has to say.
+// A Finding is the result of one check.
 type Finding struct {
-	What    string // was looked at, such as “SCTP”
+	What    string // what was checked, such as "SCTP"
 	Verdict Verdict
 	Text    string
-	Remedy  string // what to do, in one line or several, or empty
+	Remedy  string // what to do, in one or more lines, or empty
 }
 
-// A Verdict is how grave a [Finding] is. A greater one is graver.
+// A Verdict is the severity of a [Finding]. Greater verdicts are more severe.
 type Verdict int
 
 const (
 	Well  Verdict = iota
-	Worth         // knowing, but it works
+	Worth         // worth knowing, but it works
 	Ill
 )
 
 func (v Verdict) String() string { return [...]string{"ok", "note", "FAIL"}[v] }
 
-// Okay returns a Finding that all is well.
+// Okay returns a Finding that reports no problem.
 func Okay(
 	format string,
 	args ...any,
@@ -41,12 +41,12 @@ func Note(remedy, format string, args ...any) Finding {
 	return Finding{Verdict: Worth, Text: fmt.Sprintf(format, args...), Remedy: remedy}
 }
 
-// Bad returns a Finding of what is not well.
+// Bad returns a Finding that reports an error.
 func Bad(remedy, format string, args ...any) Finding {
 	return Finding{Verdict: Ill, Text: fmt.Sprintf(format, args...), Remedy: remedy}
 }
 
-// About returns the findings with what was looked at.
+// About returns the findings with What set.
 func About(what string, found ...Finding) []Finding {
 	for i := range found {
 		found[i].What = what
@@ -54,8 +54,8 @@ func About(what string, found ...Finding) []Finding {
 	return found
 }
 
-// Lines returns f for a person to read, the remedy below the rest. Verdict is how f.Verdict is
-// shown, in four columns.
+// Lines formats f for a person, with the remedy below the rest. verdict is the text for f.Verdict,
+// four columns wide.
 func (f Finding) Lines(verdict string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %-12s  %s\n", verdict, f.What, Printable(f.Text))
@@ -65,7 +65,7 @@ func (f Finding) Lines(verdict string) string {
 	return b.String()
 }
 
-// AllWell reports whether nothing is ill.
+// AllWell reports whether no finding is an error.
 func AllWell(found []Finding) bool {
 	return !slices.ContainsFunc(found, func(f Finding) bool { return f.Verdict == Ill })
 }

@@ -12,8 +12,9 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// Loopback makes a mutual connection of this machine with itself over a network of sctpdtls.Dial,
-// sends a message there and back, and returns what was agreed on and how long all that took.
+// Loopback makes a mutually authenticated connection of this machine to itself over a network of
+// sctpdtls.Dial, sends a message in both directions, and reports what was negotiated and how long
+// it took.
 func Loopback(
 	ctx context.Context,
 	network string,
@@ -30,7 +31,7 @@ func Loopback(
 		pem[f.Name] = f.PEM
 	}
 	config := func(name string) *sctpdtls.Config {
-		pair, _ := tls.X509KeyPair(pem[name+".pem"], pem[name+"-key.pem"]) // made just now
+		pair, _ := tls.X509KeyPair(pem[name+".pem"], pem[name+"-key.pem"]) // just created
 		cas := x509.NewCertPool()
 		cas.AppendCertsFromPEM(pem["ca.pem"])
 		return &sctpdtls.Config{
@@ -55,7 +56,7 @@ func Loopback(
 		return state, 0, err
 	}
 	defer l.Close()
-	go serveOne(ctx, l) // the client reports what fails
+	go serveOne(ctx, l) // the client reports errors
 	start := time.Now()
 	d := sctpdtls.Dialer{Config: client}
 	c, err := d.DialConn(ctx, network, l.Addr().String())
@@ -79,7 +80,7 @@ func Loopback(
 	return c.ConnectionState(), time.Since(start), nil
 }
 
-// freeUDPPort returns a port that nobody uses, for now.
+// freeUDPPort returns a UDP port that is not in use at present.
 func freeUDPPort() (uint16, error) {
 	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
@@ -89,7 +90,7 @@ func freeUDPPort() (uint16, error) {
 	return c.LocalAddr().(*net.UDPAddr).AddrPort().Port(), nil
 }
 
-// serveOne returns the one message of one connection.
+// serveOne echoes one message of one connection.
 func serveOne(ctx context.Context, l *sctpdtls.Listener) {
 	c, err := l.AcceptConn(ctx)
 	if err != nil {
@@ -99,6 +100,6 @@ func serveOne(ctx context.Context, l *sctpdtls.Listener) {
 	b := make([]byte, sctpdtls.MaxMessageSize)
 	n, info, err := c.ReadMessage(b)
 	if err == nil && c.WriteMessage(b[:n], info) == nil {
-		<-c.Context().Done() // the client has it
+		<-c.Context().Done() // the client has received it
 	}
 }

@@ -12,16 +12,16 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// A Machine is what doctor looks at outside of connections.
+// A Machine is what doctor checks apart from connections.
 type Machine struct {
 	System, Release string                 // of the kernel
 	Root            fs.FS                  // the files of the system
-	Socket          func(family int) error // makes an SCTP socket
+	Socket          func(family int) error // opens an SCTP socket
 	Files           uint64                 // limit of open files
 }
 
-// Findings looks at the kernel, in the order in which a connection would fail. Nothing is changed.
-// What needs SCTP is left out without it; then something is ill.
+// Findings checks the kernel, in the order in which a connection would fail. It changes nothing.
+// Without SCTP, which is an error, it omits the checks that need SCTP.
 func (m Machine) Findings() []Finding {
 	found := About("kernel", m.kernel())
 	if m.System == "Linux" {
@@ -49,7 +49,7 @@ func (m Machine) number(name string) int {
 	return n
 }
 
-// least are the first two numbers of the kernel from which all works.
+// least is the oldest version of the kernel in which everything works.
 var least = []int{5, 4}
 
 func (m Machine) kernel() Finding {
@@ -72,7 +72,7 @@ func (m Machine) kernel() Finding {
 	return Okay("%s %s", m.System, m.Release)
 }
 
-// sctp reports whether there are SCTP sockets, and if not, why not.
+// sctp checks whether SCTP sockets are available, and if not, why.
 func (m Machine) sctp() Finding {
 	err := m.Socket(syscall.AF_INET)
 	if err == nil {
@@ -125,7 +125,7 @@ func (m Machine) auth() Finding {
 	return Note("", "net.sctp.auth_enable cannot be read")
 }
 
-// ipv6 reports whether a socket can have addresses of IPv6.
+// ipv6 checks whether a socket can have IPv6 addresses.
 func (m Machine) ipv6() Finding {
 	if err := m.Socket(syscall.AF_INET6); err != nil {
 		return Note("if you want IPv6: boot without ipv6.disable=1, or let systemd's "+
@@ -135,22 +135,22 @@ func (m Machine) ipv6() Finding {
 	return Okay("the kernel makes sockets for IPv6 too")
 }
 
-// Below these, buffers do not hold what is on its way on a fast network, and
-// a server runs out of files.
+// With lower limits, socket buffers are too small for a fast network, and a server runs out of
+// files.
 const (
 	fewBytes = 1 << 20
 	fewFiles = 4096
 )
 
-// capNetAdmin is the bit of the capability that lets a process have larger buffers than the sysctls
-// say.
+// capNetAdmin is the bit of the capability that allows a process to exceed the limits of socket
+// buffers.
 const capNetAdmin = 1 << 12
 
-// overhead is more than what a record has besides its message.
+// overhead is more than the overhead of a record.
 const overhead = 64
 
-// messages reports how large a message can be where both ends ask for large ones: the buffers of
-// the socket have to hold it.
+// messages reports how large messages can be if both ends allow large ones: socket buffers must
+// hold them.
 func (m Machine) messages() Finding {
 	_, effective, _ := strings.Cut(m.read("proc/self/status"), "CapEff:")
 	effective, _, _ = strings.Cut(effective, "\n")

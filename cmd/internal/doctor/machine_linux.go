@@ -5,7 +5,7 @@ import (
 	"syscall"
 )
 
-// ThisMachine is the one that this program runs on.
+// ThisMachine returns the machine that this program runs on.
 func ThisMachine() Machine {
 	m := Machine{System: "Linux", Root: os.DirFS("/"), Socket: func(family int) error {
 		fd, err := syscall.Socket(family, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, syscall.IPPROTO_SCTP)

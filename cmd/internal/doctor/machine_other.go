@@ -4,5 +4,5 @@ package doctor
 
 import "runtime"
 
-// ThisMachine is the one that this program runs on.
+// ThisMachine returns the machine that this program runs on.
 func ThisMachine() Machine { return Machine{System: runtime.GOOS} }

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// modprobeFolders are where modprobe looks for its configuration: modprobe.d(5). A file in one of
-// them takes the place of those with its name in the later ones.
+// modprobeFolders are the folders of modprobe's configuration: modprobe.d(5). A file in one of them
+// replaces those of the same name in later ones.
 var modprobeFolders = []string{
 	"etc/modprobe.d",
 	"run/modprobe.d",
@@ -19,16 +19,16 @@ var modprobeFolders = []string{
 	"lib/modprobe.d",
 }
 
-// A modprobeRule is a line of that configuration, or a setting of the kernel, that keeps a module
-// from being loaded.
+// A modprobeRule is a line of that configuration, or a setting of the kernel, that prevents a
+// module from being loaded.
 type modprobeRule struct {
 	where string // FILE:LINE, or the setting
 	what  string // the line
 	kind  string // its first word
 }
 
-// obstacles are what keeps the module name from being loaded, and what could not be read to find
-// out.
+// obstacles returns what prevents the module from being loaded, and the files that could not be
+// read.
 func (m Machine) obstacles(name string) (rules []modprobeRule, unread []string) {
 	if m.read("proc/sys/kernel/modules_disabled") == "1" {
 		rules = append(rules, modprobeRule{"kernel.modules_disabled", "kernel.modules_disabled = 1",
@@ -60,7 +60,7 @@ func (m Machine) obstacles(name string) (rules []modprobeRule, unread []string) 
 	return rules, unread
 }
 
-// modprobeFiles lists the files of the configuration that count.
+// modprobeFiles lists the configuration files that apply.
 func (m Machine) modprobeFiles(unread *[]string) (files []string) {
 	seen := make(map[string]bool)
 	for _, folder := range modprobeFolders {
@@ -78,7 +78,7 @@ func (m Machine) modprobeFiles(unread *[]string) (files []string) {
 	return files
 }
 
-// modprobeRules finds what concerns the module name in the text of a file: modprobe.d(5).
+// modprobeRules finds the rules for a module in the text of a file: modprobe.d(5).
 func modprobeRules(file, text, name string) (rules []modprobeRule) {
 	number, next := 0, 1
 	for text != "" {
@@ -86,7 +86,7 @@ func modprobeRules(file, text, name string) (rules []modprobeRule) {
 		line, text, _ = strings.Cut(text, "\n")
 		number = next
 		next++
-		for strings.HasSuffix(line, "\\") && text != "" { // goes on in the next one
+		for strings.HasSuffix(line, "\\") && text != "" { // continues in the next line
 			var more string
 			more, text, _ = strings.Cut(text, "\n")
 			line = strings.TrimSuffix(line, "\\") + " " + more
@@ -104,14 +104,14 @@ func modprobeRules(file, text, name string) (rules []modprobeRule) {
 	return rules
 }
 
-// kernelsName is by which the kernel asks for SCTP over IPv4, and the module says that it is
-// that.
+// kernelsName is the name by which the kernel requests SCTP over IPv4, which is an alias of the
+// module.
 const kernelsName = "net-pf-2-proto-132"
 
-// ruleKind is the kind of a rule that keeps the module name from being loaded, or empty for other
+// ruleKind returns the kind of a rule that prevents the module from being loaded, or "" for other
 // lines.
 func ruleKind(command, of, rest, name string) string {
-	matches := func(name string) bool { // modprobe makes no difference between - and _
+	matches := func(name string) bool { // modprobe treats - and _ alike
 		ok, _ := path.Match(strings.ReplaceAll(of, "-", "_"), strings.ReplaceAll(name, "-", "_"))
 		return ok
 	}
@@ -122,7 +122,7 @@ func ruleKind(command, of, rest, name string) string {
 		}
 	case "install":
 		if strings.Contains(rest, "modprobe") || strings.Contains(rest, "insmod") {
-			break // it does more than load
+			break // the command does more than load the module
 		}
 		if matches(name) {
 			return "install"
@@ -141,7 +141,7 @@ func ruleKind(command, of, rest, name string) string {
 	return ""
 }
 
-// ruleRemedies are what to do about a rule, by its kind. A %s is where it is.
+// ruleRemedies are what to do about a rule, by its kind. %s is its location.
 var ruleRemedies = map[string]string{
 	"install": "as root: delete the line %s, by which modprobe runs a command instead " +
 		"of loading the module",
@@ -159,7 +159,7 @@ var ruleRemedies = map[string]string{
 	"kernel.modprobe": "the kernel loads no module by itself (%s), but root can",
 }
 
-// notLoaded is the finding for a module that is there, but not loaded.
+// notLoaded returns the finding for a module that exists but is not loaded.
 func (m Machine) notLoaded(name string) Finding {
 	const shown = 3 // rules
 	rules, unread := m.obstacles(name)

@@ -16,8 +16,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// PeerName says who the peer has proved to be: by a certificate, a raw public key or a pre-shared
-// key.
+// PeerName describes the identity that the peer has proved: a certificate, a raw public key or a
+// pre-shared key.
 func PeerName(s sctpdtls.ConnectionState) string {
 	switch {
 	case len(s.PeerCertificates) > 0:
@@ -31,7 +31,7 @@ func PeerName(s sctpdtls.ConnectionState) string {
 	case s.PeerRawKey != nil:
 		der, err := x509.MarshalPKIXPublicKey(s.PeerRawKey)
 		if err != nil {
-			return "a raw public key" // it was parsed from one
+			return "a raw public key" // it was parsed from DER
 		}
 		return fmt.Sprintf("raw public key %s (%s)", fingerprint(der), KeyKind(s.PeerRawKey))
 	case s.PSKIdentity != nil:
@@ -40,16 +40,15 @@ func PeerName(s sctpdtls.ConnectionState) string {
 	return "anonymous"
 }
 
-// Sizes in bytes of the names that are shown: of each, and of how much there may be before
-// another.
+// Sizes in bytes: the largest name that is shown, and the size of a list after which no further
+// name is added.
 const (
 	longestName = 96
 	enoughNames = 160
 )
 
-// CertificateName names who a certificate is for: by its subject, or if that has no common name,
-// as with network functions of the 5G
-// core and with SPIFFE, by its other names too.
+// CertificateName returns the name in a certificate: its subject, or its other names too if the
+// subject has no common name, as with network functions of the 5G core and with SPIFFE.
 func CertificateName(c *x509.Certificate) string {
 	var names []string
 	if subject := c.Subject.String(); subject != "" {
@@ -80,9 +79,8 @@ func CertificateName(c *x509.Certificate) string {
 	return all
 }
 
-// quoteOdd returns the beginning of a name that the peer has chosen; quoted, if there is anything
-// in it that does not
-// print, or that could be taken for what is written around it.
+// quoteOdd returns the beginning of a name that the peer chose. The name is quoted if it contains
+// characters that are not printable, or that could be taken for surrounding text.
 func quoteOdd(name, odd string) string {
 	name = Shorten(name, longestName)
 	if strings.ContainsAny(name, odd) || name != Printable(name) {
@@ -91,12 +89,11 @@ func quoteOdd(name, odd string) string {
 	return name
 }
 
-// fingerprint is what “openssl x509 -fingerprint -sha256” shows of a certificate, without the
-// colons. That of a raw
-// public key is of its SubjectPublicKeyInfo: RFC 7250, Section 3.
+// fingerprint returns what "openssl x509 -fingerprint -sha256" prints, without the colons. For a
+// raw public key it is the hash of the SubjectPublicKeyInfo: RFC 7250, Section 3.
 func fingerprint(der []byte) string { return fmt.Sprintf("SHA-256 %x", sha256.Sum256(der)) }
 
-// KeyKind names the kind of a public key.
+// KeyKind returns the name of the type of a public key.
 func KeyKind(public crypto.PublicKey) string {
 	switch k := public.(type) {
 	case *ecdsa.PublicKey:
@@ -117,8 +114,8 @@ func Shorten(s string, n int) string {
 	return strings.ToValidUTF8(s[:n], "") + "…"
 }
 
-// Printable replaces what does not print in s, which the peer may have chosen: it
-// must not forge lines or steer the terminal.
+// Printable replaces what is not printable in s, which the peer may have chosen, so that it cannot
+// forge lines or control the terminal.
 func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if strconv.IsPrint(r) {

@@ -20,7 +20,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
-// A FileError is what is wrong with a file of certificates or keys, and what to do about it.
+// A FileError is an error in a file of certificates or keys, and what to do about it.
 type FileError struct {
 	Err    error
 	Remedy string
@@ -29,7 +29,7 @@ type FileError struct {
 func (e *FileError) Error() string { return e.Err.Error() }
 func (e *FileError) Unwrap() error { return e.Err }
 
-// fileRemedy is that of the [FileError] in err.
+// fileRemedy returns the remedy of the [FileError] in err.
 func fileRemedy(err error) string {
 	if file, ok := errtype.As[*FileError](err); ok {
 		return file.Remedy
@@ -37,26 +37,26 @@ func fileRemedy(err error) string {
 	return ""
 }
 
-// A pemFile is what is in a file of certificates, of a private key, or of both.
+// A pemFile is the contents of a file of certificates, of a private key, or of both.
 type pemFile struct {
 	name   string
 	text   []byte
 	certs  []*x509.Certificate
-	key    *pem.Block // the first private key, which is the one that crypto/tls takes
-	broken []fault    // blocks that cannot be read
-	first  *fault     // of the first certificate, nil if that can be read
-	others []string   // types of blocks that are something else
+	key    *pem.Block // the first private key, which crypto/tls uses too
+	broken []fault    // blocks that cannot be parsed
+	first  *fault     // of the first certificate; nil if it can be parsed
+	others []string   // types of other blocks
 }
 
-// A fault is why a block of a [pemFile] cannot be read, and what to do about it.
+// A fault is why a block of a [pemFile] cannot be parsed, and what to do about it.
 type fault struct{ why, remedy string }
 
-// fail makes the error that says why the file cannot be used.
+// fail returns the error that says why the file cannot be used.
 func (f *pemFile) fail(why, remedy string) error {
 	return &FileError{errors.New(f.name + " " + why), remedy}
 }
 
-// readPEM reads a file. An error is a [FileError].
+// readPEM reads a file. Its error is a [FileError].
 func readPEM(name string) (*pemFile, error) {
 	text, err := readFile(name)
 	if err != nil {
@@ -70,7 +70,7 @@ func readPEM(name string) (*pemFile, error) {
 	if err := f.notPEM(); err != nil {
 		return nil, err
 	}
-	number, begin, line := 0, 0, 0 // of the block that is being read: its lines
+	number, begin, line := 0, 0, 0 // lines of the block that is being read
 	var block []byte
 	flush := func() {
 		if number > 0 {
@@ -90,10 +90,10 @@ func readPEM(name string) (*pemFile, error) {
 	return f, nil
 }
 
-// maxFile is the size in bytes of the largest file that is read.
+// maxFile is the size in bytes of the largest file to read.
 const maxFile = 16 << 20
 
-// readFile reads a file, or so much of it that it is too large. It may be a pipe.
+// readFile reads a file, or enough of it to know that it is too large. It may be a pipe.
 func readFile(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -103,7 +103,7 @@ func readFile(name string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxFile+1))
 }
 
-// add takes the block that begins in a line.
+// add adds the block that begins at a line.
 func (f *pemFile) add(text []byte, line int) {
 	label, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(string(text)), "-----BEGIN "),
 		"-----")
@@ -127,7 +127,8 @@ func (f *pemFile) add(text []byte, line int) {
 		cert, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
 			remedy := brokenRemedy
-			if isCertificateForm(block.Bytes) { // of a key, most likely, that Go does not know
+			// most likely of a key of a type that Go does not support
+			if isCertificateForm(block.Bytes) {
 				remedy = "openssl x509 -noout -text -in " + f.name + " says what it is; have one issued for " +
 					"another key: " + goodKeys
 			}
@@ -144,8 +145,8 @@ func (f *pemFile) add(text []byte, line int) {
 	}
 }
 
-// isCertificateForm reports whether der is whole and has the form of a certificate: RFC 5280,
-// Section 4.1.
+// isCertificateForm reports whether der is complete and has the structure of a certificate: RFC
+// 5280, Section 4.1.
 func isCertificateForm(der []byte) bool {
 	var cert struct {
 		Body, Algorithm asn1.RawValue
@@ -155,7 +156,7 @@ func isCertificateForm(der []byte) bool {
 	return err == nil && len(rest) == 0 && cert.Body.Tag == asn1.TagSequence
 }
 
-// unreadable is the error for a file that the system does not let us read.
+// unreadable returns the error for a file that cannot be read.
 func unreadable(err error) error {
 	remedy := "is the path right?"
 	switch {
@@ -167,7 +168,8 @@ func unreadable(err error) error {
 	return &FileError{err, remedy}
 }
 
-// notPEM finds out what a file is that has nothing in PEM form (RFC 7468); nil if it has.
+// notPEM returns the error for a file without PEM (RFC 7468), which says what it is instead, or
+// nil.
 func (f *pemFile) notPEM() error {
 	in := f.name
 	out := strings.TrimSuffix(in, ".der") + ".pem"
@@ -217,7 +219,7 @@ func isEncryptedKey(der []byte) bool {
 		slices.Equal(id[:len(pkcs5)], pkcs5)
 }
 
-// noCertificate is the error for a file that should have certificates, and has none.
+// noCertificate returns the error for a file that should contain certificates and has none.
 func (f *pemFile) noCertificate() error {
 	remedy := "give a file of certificates"
 	has := func(label string) bool { return slices.Contains(f.others, label) }
@@ -239,7 +241,7 @@ func (f *pemFile) noCertificate() error {
 const brokenRemedy = "copy or issue it again, whole: from -----BEGIN to -----END, each at the " +
 	"begin of its line"
 
-// parseKey parses a private key in the forms that crypto/tls takes.
+// parseKey parses a private key in the formats that crypto/tls accepts.
 func parseKey(der []byte) (crypto.Signer, error) {
 	if key, err := x509.ParsePKCS1PrivateKey(der); err == nil {
 		return key, nil
@@ -258,7 +260,7 @@ func parseKey(der []byte) (crypto.Signer, error) {
 	return signer, nil
 }
 
-// privateKey returns the private key of a file. An error is a [FileError].
+// privateKey returns the private key in a file. Its error is a [FileError].
 func (f *pemFile) privateKey() (crypto.Signer, error) {
 	if f.key == nil {
 		remedy := "give the file of the certificate's private key with -key"
@@ -293,11 +295,11 @@ func (f *pemFile) privateKey() (crypto.Signer, error) {
 	return key, nil
 }
 
-// goodKeys are those that both ends take: RFC 9325, Section 4.5.
+// goodKeys are the keys that both ends accept: RFC 9325, Section 4.5.
 const goodKeys = "ECDSA on P-256, P-384 or P-521, Ed25519, or RSA with 2048 to 8192 bits"
 
-// LoadPair reads a certificate chain and its key, as [tls.LoadX509KeyPair] does. KeyName may be
-// empty if the key is in the file of the certificate. An error is a [FileError].
+// LoadPair reads a certificate chain and its key, like [tls.LoadX509KeyPair]. keyName may be empty
+// if the key is in the file of the certificate. The error is a [FileError].
 func LoadPair(certName, keyName string) (tls.Certificate, error) {
 	cert, key, err := readPair(certName, keyName)
 	if err != nil {
@@ -345,7 +347,7 @@ func pairOf(cert, key *pemFile) (pair tls.Certificate, err error) {
 			"x509 -noout -pubkey -in "+cert.name+"\nopenssl pkey -pubout -in "+key.name)
 }
 
-// LoadCAs reads the file of -ca. An error wraps a [FileError].
+// LoadCAs reads the file of trusted CAs. Its error wraps a [FileError].
 func LoadCAs(name string) (*x509.CertPool, error) {
 	f, err := readPEM(name)
 	if err == nil && len(f.certs) == 0 {

@@ -1,4 +1,4 @@
-// Package testca makes certificates for trying things out, of a CA whose key is thrown away.
+// Package testca issues certificates for trying things out, from a CA whose key is discarded.
 package testca
 
 import (
@@ -17,14 +17,14 @@ import (
 	"time"
 )
 
-// Options say what certificates to make.
+// Options say which certificates to issue.
 type Options struct {
-	Hosts []string // names and addresses that the server's certificate is for
-	Days  int      // for which the certificates are valid
-	RSA   bool     // keys of RSA with 2048 bits, not ECDSA on P-256
+	Hosts []string // names and addresses in the server's certificate
+	Days  int      // validity of the certificates in days
+	RSA   bool     // 2048-bit RSA keys instead of P-256
 }
 
-// A File is one to write.
+// A File is a file to write.
 type File struct {
 	// “ca.pem”, “server.pem”, “server-key.pem”, “client.pem” or “client-key.pem”
 	Name string
@@ -32,8 +32,8 @@ type File struct {
 	PEM  []byte
 }
 
-// Make makes the files of a CA, a server and a client, valid from an hour
-// before now, because clocks differ.
+// Make returns the files of a CA, a server and a client. They are valid from an hour before now,
+// because clocks differ.
 func Make(o Options, now time.Time) ([]File, error) {
 	m := certMaker{
 		notBefore: now.Add(-time.Hour),
@@ -41,8 +41,8 @@ func Make(o Options, now time.Time) ([]File, error) {
 		rsa:       o.RSA,
 	}
 
-	// Two CAs made in the same second do not have the same name: a client goes by the names that
-	// a server knows.
+	// CAs created in the same second have different names: a client looks for the names that a
+	// server accepts.
 	ca := &x509.Certificate{
 		Subject: pkix.Name{
 			CommonName: fmt.Sprintf("sctp-echo test CA %s %s", now.UTC().Format(time.DateTime),
@@ -84,7 +84,7 @@ func Make(o Options, now time.Time) ([]File, error) {
 		files = append(files, File{c.name + ".pem", 0o644,
 			pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})})
 		if c.template == ca {
-			ca, caKey = cert, key // with the key identifier that CreateCertificate added
+			ca, caKey = cert, key // including the key identifier that CreateCertificate added
 			continue
 		}
 		der, err := x509.MarshalPKCS8PrivateKey(key)
@@ -97,14 +97,14 @@ func Make(o Options, now time.Time) ([]File, error) {
 	return files, nil
 }
 
-// A certMaker issues certificates that have a time and a kind of key in common.
+// A certMaker issues certificates of the same validity and type of key.
 type certMaker struct {
 	notBefore, notAfter time.Time
 	rsa                 bool
 }
 
-// issue makes a key and signs template for it, with the key of parent, or with the
-// new one if parentKey is nil.
+// issue creates a key and signs template for it with the key of parent, or with the new key if
+// parentKey is nil.
 func (m certMaker) issue(template, parent *x509.Certificate,
 	parentKey crypto.Signer) (cert *x509.Certificate, key crypto.Signer, err error) {
 	if m.rsa {

@@ -1,5 +1,6 @@
-// Package access decides which peers may use a service, and which daemon each of them reaches, by
-// what a peer has proved in the handshake: its certificate, a raw public key or a pre-shared key.
+// Package access decides which peers may use a service, and which daemon each of them reaches. It
+// depends on what a peer has proved in the handshake: its certificate, a raw public key or a
+// pre-shared key.
 package access
 
 import (
@@ -15,39 +16,39 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// A Rule names peers. One that has a name of each kind that is given fits; so a peer has to have
-// one of the names in DNS and one of those in OU, if both are given. The zero Rule fits nobody.
+// A Rule matches peers. A peer matches if it has one of the names of each kind in the Rule: one of
+// those in DNS and one of those in OU, if both are given. The zero Rule matches nobody.
 type Rule struct {
-	DNS  []Pattern // subjectAltName, DNS: as certificates are matched, “*.example.org” too
-	URI  []Pattern // subjectAltName, URI: SPIFFE IDs for example
+	DNS  []Pattern // subjectAltName, DNS; a wildcard such as "*.example.org" is allowed
+	URI  []Pattern // subjectAltName, URI, such as SPIFFE IDs
 	CN   []string  // common name of the subject
 	OU   []string  // organizational unit of the subject
 	SPKI []Pin     // public keys
 	PSK  []string  // identities of pre-shared keys
 
-	// Target is the daemon that these peers reach, in place of that of the service.
+	// Target is the daemon that these peers reach, instead of that of the service.
 	Target string
 }
 
-// A Policy is who may use a service.
+// A Policy says who may use a service.
 type Policy struct {
-	// All lets in every peer that the handshake has verified.
+	// All admits every peer that the handshake has authenticated.
 	All bool
-	// Rules let in those that one fits. The first one that fits decides which daemon a peer
-	// reaches.
+	// Rules admit the peers that match one of them. The first matching rule determines which daemon
+	// a peer reaches.
 	Rules []Rule
 }
 
-// A NotAllowedError is the refusal of a peer.
+// A NotAllowedError reports that a peer may not use a service.
 type NotAllowedError struct {
-	Peer string // who it has proved to be
+	Peer string // the identity that it has proved
 }
 
 func (e *NotAllowedError) Error() string {
 	return "no rule of allow names the peer " + e.Peer
 }
 
-// Allow returns nil if a peer may use the service, and else a [NotAllowedError].
+// Allow returns nil if a peer may use the service, and otherwise a [NotAllowedError].
 func (p *Policy) Allow(state sctpdtls.ConnectionState) error {
 	if p.All || p.find(state) != nil {
 		return nil
@@ -55,7 +56,7 @@ func (p *Policy) Allow(state sctpdtls.ConnectionState) error {
 	return &NotAllowedError{doctor.PeerName(state)}
 }
 
-// Route returns the daemon that a peer reaches, empty for that of the service.
+// Route returns the daemon that a peer reaches, or "" for that of the service.
 func (p *Policy) Route(state sctpdtls.ConnectionState) string {
 	if r := p.find(state); r != nil {
 		return r.Target
@@ -72,7 +73,7 @@ func (p *Policy) find(state sctpdtls.ConnectionState) *Rule {
 	return nil
 }
 
-// fits looks at the peer's own certificate alone: those above it have been verified.
+// fits checks only the peer's own certificate: its chain has been verified.
 func (r *Rule) fits(state sctpdtls.ConnectionState) bool {
 	cert := new(x509.Certificate)
 	var spki []byte
@@ -81,7 +82,7 @@ func (r *Rule) fits(state sctpdtls.ConnectionState) bool {
 		cert = state.PeerCertificates[0]
 		spki = cert.RawSubjectPublicKeyInfo
 	case state.PeerRawKey != nil:
-		spki, _ = x509.MarshalPKIXPublicKey(state.PeerRawKey) // it was parsed from one
+		spki, _ = x509.MarshalPKIXPublicKey(state.PeerRawKey) // it was parsed from DER
 	}
 	var uris []string
 	for _, u := range cert.URIs {
@@ -112,11 +113,11 @@ func matchesAny(patterns []Pattern, names []string) bool {
 	})
 }
 
-// A Pin is the SHA-256 of a SubjectPublicKeyInfo (RFC 7469, Section 2.4).
+// A Pin is the SHA-256 hash of a SubjectPublicKeyInfo (RFC 7469, Section 2.4).
 type Pin [sha256.Size]byte
 
-// UnmarshalText takes 64 hexadecimal digits, with colons or without, or base64 as “openssl enc
-// -base64” writes it; “sha256/” or “sha256:” may be in front.
+// UnmarshalText parses 64 hexadecimal digits, with or without colons, or base64 as "openssl enc
+// -base64" prints it, optionally after "sha256/" or "sha256:".
 func (p *Pin) UnmarshalText(text []byte) error {
 	s := strings.TrimPrefix(strings.TrimPrefix(string(text), "sha256/"), "sha256:")
 	b, err := hex.DecodeString(strings.ReplaceAll(s, ":", ""))

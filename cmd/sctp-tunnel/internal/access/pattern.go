@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// A Pattern matches names of one kind: all that are equal to it, or where it has wildcards, more.
+// A Pattern matches names of one kind: equal names, or others too if it has wildcards.
 type Pattern struct {
 	text  string
 	parts []string // between separators
@@ -16,9 +16,9 @@ type Pattern struct {
 
 func (p Pattern) String() string { return p.text }
 
-// DNSPattern returns a pattern for host names. “*.example.org” matches names with one label in
-// place of the star, as it does in certificates (RFC 9525, Section 6.3); and a certificate with
-// just that name.
+// DNSPattern returns a pattern for host names. "*.example.org" matches names with one label in
+// place of the star, as in certificates (RFC 9525, Section 6.3), and a certificate for that
+// wildcard itself.
 func DNSPattern(text string) (Pattern, error) {
 	p := Pattern{text: text, parts: strings.Split(strings.ToLower(strings.TrimSuffix(text, ".")), ".")}
 	for i, label := range p.parts {
@@ -33,9 +33,9 @@ func DNSPattern(text string) (Pattern, error) {
 	return p, nil
 }
 
-// URIPattern returns a pattern for URIs. A star matches one part of the path, and two stars at its
-// end match one part or more: “spiffe://example.org/ns/*/amf”, “spiffe://example.org/**”.
-// Scheme and host have to be named.
+// URIPattern returns a pattern for URIs. A star matches one part of the path, and two stars at the
+// end match one or more parts: "spiffe://example.org/ns/*/amf", "spiffe://example.org/**". Scheme
+// and host are required.
 func URIPattern(text string) (Pattern, error) {
 	bad := func(why string) (Pattern, error) {
 		return Pattern{}, fmt.Errorf("%.80q %s", text, why)
@@ -46,7 +46,7 @@ func URIPattern(text string) (Pattern, error) {
 	}
 	scheme, rest, _ := strings.Cut(text, ":")
 	p := Pattern{text: text, uri: true, parts: strings.Split(strings.ToLower(scheme)+":"+rest, "/")}
-	// With a host, they are the scheme, nothing, the host, and the parts of the path.
+	// With a host, the parts are the scheme, an empty part, the host, and the parts of the path.
 	for i, part := range p.parts {
 		switch {
 		case !strings.Contains(part, "*"):
@@ -61,7 +61,7 @@ func URIPattern(text string) (Pattern, error) {
 	return p, nil
 }
 
-// Matches reports whether a name is one that p stands for.
+// Matches reports whether p matches a name.
 func (p Pattern) Matches(name string) bool {
 	if !p.uri {
 		parts := strings.Split(strings.ToLower(strings.TrimSuffix(name, ".")), ".")
@@ -89,8 +89,8 @@ func (p Pattern) Matches(name string) bool {
 	return len(parts) == len(p.parts)
 }
 
-// odd reports whether a part of a URI is not to be taken for any name: whoever reads the URI as a
-// path, or only up to a query, takes it for another one.
+// odd reports whether a wildcard must not match a part of a URI: a reader that normalizes the path,
+// or stops at a query, would see a different URI.
 func odd(part string) bool {
 	return part == "" || part == "." || part == ".." || strings.ContainsAny(part, "?#%")
 }

@@ -1,5 +1,5 @@
-// Package credential loads what a service proves itself with and whom it trusts, and loads it again
-// when its files change. What cannot be used never takes the place of what can.
+// Package credential loads the credentials of a service and the authorities that it trusts, and
+// reloads them when their files change. Files that cannot be used never replace those that can.
 package credential
 
 import (
@@ -17,10 +17,10 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// Files name what is loaded. Empty ones are not there.
+// Files are the names of the files to load. Empty names are omitted.
 type Files struct {
-	Cert, Key, CA string   // in PEM form; the key may be in Cert
-	CRL           []string // revocation lists, in PEM or DER form
+	Cert, Key, CA string   // PEM; the key may be in Cert
+	CRL           []string // revocation lists, PEM or DER
 	PSK           string   // pre-shared keys: lines of an identity and hexadecimal digits
 	Server        bool     // this end is the server of the handshake
 }
@@ -31,20 +31,20 @@ func (f Files) Names() []string {
 	return slices.DeleteFunc(all, func(name string) bool { return name == "" })
 }
 
-// A Source has what was loaded last. Its methods may be called by any goroutine.
+// A Source has the files that were loaded last. Its methods may be called concurrently.
 type Source struct {
 	files Files
 	time  func() time.Time
 
 	mu     sync.Mutex // guards the following
 	now    *loaded
-	broken [sha256.Size]byte // what could not be used when someone looked last
-	said   bool              // that was told
+	broken [sha256.Size]byte // contents that could not be used at the last attempt
+	said   bool              // that was reported
 }
 
-// loaded is what is in the files. It is not changed.
+// loaded is the contents of the files. It is not modified.
 type loaded struct {
-	sum  [sha256.Size]byte // of their contents
+	sum  [sha256.Size]byte // of the contents
 	pair *tls.Certificate
 	cas  *x509.CertPool
 	crls []*x509.RevocationList
@@ -68,9 +68,9 @@ func (s *Source) loaded() *loaded {
 	return s.now
 }
 
-// Reload loads the files again if they have changed, and reports whether it did. After an error,
-// all is as before. Files are replaced one after the other: unless it is forced, Reload returns an
-// error only if it finds the same fault again at the next call, and that once.
+// Reload loads the files again if they have changed, and reports whether it did. An error leaves
+// everything as before. Files are replaced one after the other: unless force is set, Reload returns
+// an error only if it finds the same one at two successive calls, and only once.
 func (s *Source) Reload(force bool) (changed bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,7 +98,7 @@ func (s *Source) Reload(force bool) (changed bool, err error) {
 	return true, nil
 }
 
-// worse returns an error if the certificate that is in use is valid, and the next one is not.
+// worse returns an error if the present certificate is valid and the next one is not.
 func (s *Source) worse(next *loaded) error {
 	if next.pair == nil || s.now.pair == nil {
 		return nil
@@ -116,7 +116,7 @@ func (s *Source) worse(next *loaded) error {
 	return nil
 }
 
-// sumOf returns a hash of what is in the files.
+// sumOf returns a hash of the contents of the files.
 func sumOf(files Files) [sha256.Size]byte {
 	h := sha256.New()
 	for _, name := range files.Names() {
@@ -162,14 +162,14 @@ func load(files Files) (*loaded, error) {
 	return l, nil
 }
 
-// secret refuses a file that everybody may read or write.
+// secret rejects a file that everyone may read or write.
 func secret(name string) error {
 	if name == "" {
 		return nil
 	}
 	info, err := os.Stat(name)
 	if err != nil {
-		return nil // whoever reads it says why not
+		return nil // reading it reports why
 	}
 	if mode := info.Mode().Perm(); mode&0o006 != 0 {
 		return &doctor.FileError{Err: fmt.Errorf("%s contains a secret, and everyone may read "+
@@ -180,7 +180,7 @@ func secret(name string) error {
 	return nil
 }
 
-// Apply puts what was loaded into a configuration.
+// Apply applies what was loaded to a configuration.
 func (s *Source) Apply(c *sctpdtls.Config) {
 	l := s.loaded()
 	if l.pair != nil {
@@ -207,7 +207,7 @@ func (s *Source) Apply(c *sctpdtls.Config) {
 	}
 }
 
-// Expires returns when the certificate ends; zero if there is none.
+// Expires returns when the certificate expires, or the zero Time if there is none.
 func (s *Source) Expires() time.Time {
 	if l := s.loaded(); l.pair != nil {
 		return l.pair.Leaf.NotAfter
@@ -215,7 +215,7 @@ func (s *Source) Expires() time.Time {
 	return time.Time{}
 }
 
-// Check looks at the files as a peer would, and does not load them.
+// Check checks the files as a peer would, without loading them.
 func Check(files Files, now time.Time) []doctor.Finding {
 	var found []doctor.Finding
 	if files.Cert != "" || files.CA != "" {

@@ -14,16 +14,16 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// A RevokedError is the refusal of a peer by the revocation lists (RFC 5280, Section 6.3).
+// A RevokedError reports that revocation lists reject a peer (RFC 5280, Section 6.3).
 type RevokedError struct {
-	Peer   string // whose certificate it is, or was issued by
+	Peer   string // subject of the certificate
 	Why    string
-	Listed bool // it is on a list; else no list says whether it counts
+	Listed bool // it is on a list; otherwise no current list covers it
 }
 
 func (e *RevokedError) Error() string { return e.Peer + ": " + e.Why }
 
-// loadCRL reads the revocation lists of a file: one in DER form, or several in PEM form.
+// loadCRL reads the revocation lists in a file: one in DER, or one or more in PEM.
 func loadCRL(name string) (lists []*x509.RevocationList, err error) {
 	text, err := os.ReadFile(name)
 	if err != nil {
@@ -58,8 +58,8 @@ func loadCRL(name string) (lists []*x509.RevocationList, err error) {
 	return lists, nil
 }
 
-// parseCRL refuses lists of some certificates only, and changes of a list: they say in an extension
-// that is critical what they are (RFC 5280, Sections 5.2.4 and 5.2.5).
+// parseCRL rejects lists of only some certificates, and delta lists. A critical extension marks
+// them (RFC 5280, Sections 5.2.4 and 5.2.5).
 func parseCRL(der []byte) (*x509.RevocationList, error) {
 	list, err := x509.ParseRevocationList(der)
 	if err != nil {
@@ -73,9 +73,9 @@ func parseCRL(der []byte) (*x509.RevocationList, error) {
 	return list, nil
 }
 
-// Revoked returns nil if the certificate of a peer counts. With revocation lists there has to be
-// one of the authority that has issued it, of now; lists of the authorities above are asked if
-// there are any. One chain without a fault is enough.
+// Revoked returns nil if the certificate of a peer is not revoked. With revocation lists, a current
+// one of the certificate's issuer is required; lists of higher authorities are used if there are
+// any. One valid chain is enough.
 func (s *Source) Revoked(state sctpdtls.ConnectionState) error {
 	l := s.loaded()
 	if len(s.files.CRL) == 0 || len(state.PeerCertificates) == 0 {
@@ -123,10 +123,10 @@ func (l *loaded) revoked(chain []*x509.Certificate, now time.Time) error {
 	return nil
 }
 
-// removeFromCRL is a reason that takes a revocation back: RFC 5280, Section 5.3.1.
+// removeFromCRL is a reason code that ends a revocation: RFC 5280, Section 5.3.1.
 const removeFromCRL = 8
 
-// checkCRLs looks whether the lists are of now, and of the authorities that are trusted.
+// checkCRLs checks that the lists are current, and issued by trusted authorities.
 func checkCRLs(files Files, now time.Time) (found []doctor.Finding) {
 	for _, name := range files.CRL {
 		lists, err := loadCRL(name)
@@ -150,7 +150,7 @@ func checkCRLs(files Files, now time.Time) (found []doctor.Finding) {
 	return found
 }
 
-// ill is the finding for a file that cannot be used.
+// ill returns the finding for a file that cannot be used.
 func ill(err error) doctor.Finding {
 	remedy := ""
 	if file, ok := errtype.As[*doctor.FileError](err); ok {

@@ -11,8 +11,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// loadPSKs reads pre-shared keys: lines of an identity, spaces, and hexadecimal digits for 16 bytes
-// or more. “#” begins a line that is not read. A client has one. No error shows what is in the
+// loadPSKs reads pre-shared keys: lines of an identity, spaces, and hexadecimal digits of at least
+// 16 bytes. A line that begins with "#" is a comment. A client has one key. Errors do not quote the
 // file.
 func loadPSKs(name string, server bool) (psks []sctpdtls.PSK, err error) {
 	text, err := os.ReadFile(name)

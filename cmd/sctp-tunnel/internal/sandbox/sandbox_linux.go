@@ -15,12 +15,12 @@ import (
 	"kernel.org/pub/linux/libs/security/libcap/psx"
 )
 
-// Enter takes from all threads of this process what o does not keep. Without Landlock in the kernel
-// it does the rest, and the [Report] says so. After an error some of it may be done: the process
-// should end.
+// Enter removes from all threads of this process what o does not keep. Without Landlock in the
+// kernel it does the rest, and the [Report] says so. After an error the process should exit,
+// because some of it may be done.
 func Enter(o Options) (Report, error) {
 	r := Report{UID: os.Getuid()}
-	// A core dump has keys in it.
+	// A core dump contains keys.
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
 		return r, fmt.Errorf("disabling core dumps: %w", err)
 	}
@@ -42,8 +42,8 @@ func Enter(o Options) (Report, error) {
 		return r, fmt.Errorf("setting no_new_privs: %w", errno)
 	}
 	r.Privileges = true
-	// Only files: before Linux 6.14 a restriction of TCP by Landlock also forbids SCTP sockets to
-	// be bound and connected.
+	// Files only: before Linux 6.14, a restriction of TCP by Landlock also prevents binding and
+	// connecting SCTP sockets.
 	lock := landlock.V6.BestEffort()
 	if err := lock.RestrictPaths(rules(o)...); err != nil {
 		if errors.Is(err, fs.ErrPermission) {
@@ -96,8 +96,8 @@ func become(name string) error {
 	return nil
 }
 
-// dropBounds takes capabilities from what programs can have that are run, as far as that is
-// allowed: the rest is for no_new_privs.
+// dropBounds removes capabilities from the bounding set as far as that is permitted; no_new_privs
+// covers the rest.
 func dropBounds() error {
 	if ok, err := cap.GetProc().GetFlag(cap.Effective, cap.SETPCAP); err != nil || !ok {
 		return err
@@ -110,7 +110,8 @@ func dropBounds() error {
 	return nil
 }
 
-// drop takes all capabilities from all threads but that for low ports, if it is there and wanted.
+// drop removes all capabilities from all threads, except that for low ports if it is present and
+// wanted.
 func drop(lowPorts bool) error {
 	keep := cap.NewSet()
 	has, err := cap.GetProc().GetFlag(cap.Permitted, cap.NET_BIND_SERVICE)
@@ -128,9 +129,9 @@ func drop(lowPorts bool) error {
 	return keep.SetProc()
 }
 
-// rules are those for files that stay.
+// rules returns the rules for files that stay accessible.
 func rules(o Options) []landlock.Rule {
-	// The resolver of package net, the kernel's counts for metrics, and time zones for logs.
+	// For the resolver of package net, the kernel's statistics, and time zones in logs.
 	folders := []string{"/proc", "/usr/share/zoneinfo"}
 	files := []string{"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/services",
 		"/etc/localtime", "/dev/null"}
@@ -138,7 +139,7 @@ func rules(o Options) []landlock.Rule {
 		filepath.Dir(real) != "/etc" {
 		folders = append(folders, filepath.Dir(real)) // systemd-resolved replaces it
 	}
-	// The file that takes the place of another is a new one: what is allowed is the folder.
+	// A replaced file is a new file, so the whole folder is allowed.
 	for _, name := range o.Read {
 		folders = append(folders, filepath.Dir(name))
 		if real, err := filepath.EvalSymlinks(name); err == nil {

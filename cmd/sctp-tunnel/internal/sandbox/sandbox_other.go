@@ -4,5 +4,5 @@ package sandbox
 
 import "errors"
 
-// Enter fails: only Linux has what it takes, and SCTP.
+// Enter fails: only Linux has SCTP and what Enter needs.
 func Enter(Options) (Report, error) { return Report{}, errors.ErrUnsupported }

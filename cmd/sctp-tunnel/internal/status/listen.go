@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// Listen listens on “host:port”, or on “unix:/path”, where only this user and its group may
-// connect. A socket that a process has left there that is gone is replaced.
+// Listen listens on "host:port", or on "unix:/path", to which only this user and its group can
+// connect. It replaces a socket that a terminated process has left.
 func Listen(address string) (net.Listener, error) {
 	path, ok := strings.CutPrefix(address, "unix:")
 	if !ok {

@@ -1,5 +1,5 @@
-// Package status tells operators what the services of a tunnel do: metrics for Prometheus, health
-// and readiness, and in JSON the associations with their paths.
+// Package status reports to operators what the services of a tunnel do: metrics for Prometheus,
+// health and readiness, and the associations with their paths as JSON.
 package status
 
 import (
@@ -12,7 +12,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/tunnel"
 )
 
-// Metrics count what a [tunnel.Service] tells its Observer. One serves any number of services.
+// Metrics counts what [tunnel.Service] reports to its Observer. One Metrics serves any number of
+// services.
 type Metrics struct {
 	registry *prometheus.Registry
 
@@ -27,12 +28,12 @@ type Metrics struct {
 	carried map[string]*[2]traffic
 }
 
-// traffic are the counters of a direction, kept so that no label is looked up for messages.
+// traffic has the counters of a direction, so that messages need no lookup of labels.
 type traffic struct{ messages, bytes prometheus.Counter }
 
 var _ tunnel.Observer = (*Metrics)(nil)
 
-// NewMetrics returns metrics in a registry of their own. The version is that of the program.
+// NewMetrics returns metrics with a registry of their own. version is that of the program.
 func NewMetrics(version string) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry(), carried: make(map[string]*[2]traffic)}
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
@@ -75,7 +76,7 @@ func NewMetrics(version string) *Metrics {
 
 const namespace = "sctp_tunnel"
 
-// Service makes the metrics of a service, so that they are 0 and not missing before something
+// Service creates the metrics of a service, so that they are 0 instead of missing until something
 // happens.
 func (m *Metrics) Service(name string) { m.traffic(name) }
 
@@ -105,7 +106,7 @@ func (m *Metrics) traffic(service string) *[2]traffic {
 	return t
 }
 
-// Began implements [tunnel.Observer], as the following do.
+// Began implements [tunnel.Observer], as do the following methods.
 func (m *Metrics) Began(a *tunnel.Association) {
 	m.associations.WithLabelValues(a.Service).Inc()
 	m.began.WithLabelValues(a.Service).Inc()

@@ -16,18 +16,18 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// A Running is a service whose status is told.
+// A Running is a service whose status is reported.
 type Running struct {
 	Name         string
 	Role         string
 	Listen       string
 	Target       string
-	Ready        func() error // nil: it accepts associations
+	Ready        func() error // returns nil if it accepts associations
 	Associations func() []*tunnel.Association
-	Expires      func() time.Time // when its certificate ends; zero: there is none
+	Expires      func() time.Time // when its certificate expires; zero: it has none
 }
 
-// A Server answers GET requests for /metrics, /healthz, /readyz and /status.
+// A Server serves GET requests for /metrics, /healthz, /readyz and /status.
 type Server struct {
 	mux      *http.ServeMux
 	version  string
@@ -35,7 +35,7 @@ type Server struct {
 	started  time.Time
 }
 
-// NewServer returns one for the services that there are at the time of a request.
+// NewServer returns a Server for the services that exist at the time of a request.
 func NewServer(m *Metrics, version string, services func() []Running) *Server {
 	s := &Server{mux: http.NewServeMux(), version: version, services: services, started: time.Now()}
 	m.registry.MustRegister(collector{services})
@@ -56,14 +56,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(w, r)
 }
 
-// Serve answers on l until it is closed.
+// Serve serves requests on l until it is closed.
 func (s *Server) Serve(l net.Listener) error {
 	return (&http.Server{Handler: s, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
 		IdleTimeout: time.Minute, MaxHeaderBytes: 1 << 14}).Serve(l)
 }
 
-// ready says which services accept associations: all, or those that are named by “service” in
-// the query.
+// ready reports which services accept associations: all, or those that the query parameter
+// "service" names.
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	status, text := http.StatusOK, ""
 	wanted := make(map[string]bool)
@@ -90,7 +90,7 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, text)
 }
 
-// What is in the answer to /status. Times are in seconds, unless they are dates.
+// The contents of the response to /status. Times are in seconds, unless they are dates.
 type (
 	reportJSON struct {
 		Version  string        `json:"version"`
@@ -147,7 +147,7 @@ func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
-	e.Encode(report) // whoever does not read it does not want it
+	e.Encode(report) // an error means that the client is gone
 }
 
 func newService(r Running) serviceJSON {
@@ -175,7 +175,7 @@ func newAssociation(a *tunnel.Association) associationJSON {
 	}
 	j.Out.Messages, j.Out.Bytes = a.Carried(tunnel.Out)
 	j.In.Messages, j.In.Bytes = a.Carried(tunnel.In)
-	if s, err := a.Stats(); err == nil { // else it has just ended
+	if s, err := a.Stats(); err == nil { // otherwise it has just ended
 		j.Epoch, j.Handshakes, j.Repeated = s.Epoch, s.Handshakes, s.Retransmitted
 	}
 	paths, err := a.Paths()
@@ -206,7 +206,7 @@ func versionName(v uint16) string {
 	return fmt.Sprintf("0x%04x", v)
 }
 
-// A collector has what is not counted, but asked for at each scrape.
+// A collector collects values that are not counted but queried at each scrape.
 type collector struct{ services func() []Running }
 
 var (

@@ -13,9 +13,9 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// A kernelAssociation is one of the kernel with a daemon. If this process is killed the kernel
-// closes its socket, which would be a clean end to the daemon; so it is told to end it by an ABORT,
-// unless Close is called.
+// A kernelAssociation is an association of the kernel with a daemon. If this process is killed, the
+// kernel closes its socket, which would look like a clean end to the daemon. So the socket is set
+// to end the association with an ABORT unless Close is called.
 type kernelAssociation struct{ *sctpsock.Socket }
 
 // Close releases the socket after a clean end.
@@ -29,11 +29,11 @@ func (k kernelAssociation) Close() error {
 func (k kernelAssociation) LocalAddr() net.Addr  { return sctpsock.Addr(k.LocalAddrs()) }
 func (k kernelAssociation) RemoteAddr() net.Addr { return sctpsock.Addr(k.RemoteAddrs()) }
 
-// sackDelay is how long acknowledgements to a daemon wait for an answer to go with. It is short:
-// the daemon may wait for them, as one does that has Nagle's algorithm.
+// sackDelay is how long acknowledgements to a daemon may be delayed to be bundled with an answer.
+// It is short because a daemon that uses Nagle's algorithm waits for them.
 const sackDelay = 4 * time.Millisecond
 
-// clearOptions are those of associations with daemons.
+// clearOptions returns the options of associations with daemons.
 func (s *Service) clearOptions() *sctpsock.Options {
 	message := 0
 	if s.Limits.large() {
@@ -53,8 +53,8 @@ func (s *Service) clearOptions() *sctpsock.Options {
 	}
 }
 
-// addrPorts returns the addresses of a for package sctpsock: nil stands for none, an invalid one
-// for all of the host.
+// addrPorts converts a for package sctpsock. nil means none, and an invalid address all of the
+// host.
 func addrPorts(a *sctpdtls.Addr) []netip.AddrPort {
 	if a == nil {
 		return nil
@@ -70,7 +70,7 @@ func addrPorts(a *sctpdtls.Addr) []netip.AddrPort {
 	return list
 }
 
-// resolve parses an address of a Service; nil stands for an empty one.
+// resolve parses an address of a Service. It returns nil for an empty one.
 func resolve(ctx context.Context, address string) (*sctpdtls.Addr, error) {
 	if address == "" {
 		return nil, nil
@@ -79,7 +79,7 @@ func resolve(ctx context.Context, address string) (*sctpdtls.Addr, error) {
 }
 
 // dialDaemon makes an association with the daemon at address. streams are those that the peer
-// offers.
+// requests.
 func (s *Service) dialDaemon(
 	ctx context.Context, address string, peer net.Addr, out, in uint16,
 ) (stream.Association, error) {
@@ -109,8 +109,8 @@ func (s *Service) dialDaemon(
 	return kernelAssociation{sock}, nil
 }
 
-// sourceOf returns the IPv6 addresses of the DTLS peer. From IPv4 addresses that are none of this
-// host Linux's SCTP can be bound to, but does not send.
+// sourceOf returns the IPv6 addresses of the DTLS peer. Linux's SCTP can bind to foreign IPv4
+// addresses but does not send from them.
 func sourceOf(peer net.Addr) (list []netip.AddrPort) {
 	a, _ := peer.(*sctpdtls.Addr)
 	for _, p := range addrPorts(a) {

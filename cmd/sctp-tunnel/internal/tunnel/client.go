@@ -13,10 +13,10 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// accept is Run of a Client. A daemon takes an association that is accepted for one with the far
-// daemon. So it is accepted only while the target can be reached: the socket listens when a
-// connection that is made for nothing else has shown that, until one for an association fails, or
-// ends because of the peer and was the last.
+// accept is the Run of a Client. A daemon takes an accepted association for one with the far
+// daemon, so associations are accepted only while the target can be reached. The socket begins to
+// listen when a probe, a connection without messages, has reached the target. It stops when a
+// connection for an association fails, or when the last one ends because of the peer.
 func (r *run) accept(ctx context.Context) error {
 	g := &gate{run: r, dials: make(chan struct{}, r.Limits.Handshakes)}
 	for wait := firstProbe; ctx.Err() == nil; {
@@ -40,7 +40,7 @@ func (r *run) accept(ctx context.Context) error {
 
 const firstProbe = 100 * time.Millisecond
 
-// unreachable reports a target that is not reachable, once for each reason.
+// unreachable logs that a target cannot be reached, once for each reason.
 func (r *run) unreachable(err error) {
 	r.mu.Lock()
 	told := r.notReady != nil && r.notReady.Error() == err.Error()
@@ -53,10 +53,10 @@ func (r *run) unreachable(err error) {
 }
 
 // gated reports whether the service listens only while its target can be reached. With Redirect
-// there are any number of targets.
+// there may be many targets.
 func (r *run) gated() bool { return !r.Redirect && !r.AlwaysListen }
 
-// dial makes a connection with the far end. out and in are the streams that the daemon offers.
+// dial makes a connection with the far end. out and in are the streams that the daemon requests.
 func (r *run) dial(
 	ctx context.Context, config *sctpdtls.Config, target string, out, in uint16,
 ) (*sctpdtls.Conn, error) {
@@ -124,10 +124,10 @@ func (r *run) dialFrom(
 	return conn, nil
 }
 
-// A gate is the listening socket of a Client, which is there only while the target can be reached.
+// A gate is the listening socket of a Client, which exists only while the target can be reached.
 type gate struct {
 	*run
-	dials chan struct{} // one for each connection that is being set up
+	dials chan struct{} // one for each connection in progress
 
 	mu       sync.Mutex
 	listener *sctpsock.Listener
@@ -156,7 +156,7 @@ func (g *gate) open(ctx context.Context) error {
 		if errors.Is(err, net.ErrClosed) {
 			return nil
 		}
-		if err != nil { // out of descriptors, perhaps
+		if err != nil { // perhaps out of descriptors
 			g.log.Warn("cannot accept", "err", err)
 			select {
 			case <-time.After(100 * time.Millisecond):
@@ -170,7 +170,7 @@ func (g *gate) open(ctx context.Context) error {
 
 var errLooking = errors.New("the target is being probed")
 
-// close ends listening. What was not accepted is aborted.
+// close stops listening, and aborts what was not accepted.
 func (g *gate) close() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -181,7 +181,7 @@ func (g *gate) close() {
 	}
 }
 
-// serve makes a connection for an association of the daemon, and carries messages until they end.
+// serve makes a connection for an association of the daemon, and forwards messages until they end.
 func (g *gate) serve(ctx context.Context, s *sctpsock.Socket) {
 	from := sctpsock.Addr(s.RemoteAddrs())
 	if err := g.reserve(); err != nil {
@@ -207,10 +207,10 @@ func (g *gate) serve(ctx context.Context, s *sctpsock.Socket) {
 		why := g.carry(ctx, kernelAssociation{s}, conn, g.doubt, redial)
 		g.count(-1)
 		if why != DaemonRestart || ctx.Err() != nil {
-			s.Abort() // for a restart while the tunnel stops; else it has ended
+			s.Abort() // after a restart while the tunnel stops; otherwise it has ended
 			return
 		}
-		// The daemon takes its association for a new one, and the far daemon gets a new one.
+		// To the daemon this is a new association, so the far daemon gets a new one too.
 		if err := s.Renew(); err != nil {
 			s.Abort()
 			return
@@ -226,7 +226,7 @@ func (g *gate) count(n int) {
 }
 
 // doubt is called when the peer has ended an association. If it was the only one, the target may be
-// gone.
+// unreachable.
 func (g *gate) doubt() {
 	g.mu.Lock()
 	alone := g.carried <= 1
@@ -236,12 +236,12 @@ func (g *gate) doubt() {
 	}
 }
 
-// connect makes the connection for an association of the daemon, with as many streams, and returns
-// with whom.
+// connect makes the connection for an association of the daemon, with the same number of streams,
+// and returns the address of the far end.
 func (g *gate) connect(
 	ctx context.Context, s *sctpsock.Socket,
 ) (conn *sctpdtls.Conn, target string, err error) {
-	acknowledgeAtOnce(s) // not every kernel gives that on to accepted sockets
+	acknowledgeAtOnce(s) // not every kernel passes this on to accepted sockets
 	select {
 	case g.dials <- struct{}{}:
 		defer func() { <-g.dials }()

@@ -22,7 +22,7 @@ func listened(ctx context.Context, address string) []netip.AddrPort {
 	return addrPorts(a)
 }
 
-// withHolder adds to the error of a port that is in use who has it.
+// withHolder adds to the error for a port in use which process uses it.
 func withHolder(err error, local []netip.AddrPort) error {
 	if !errors.Is(err, syscall.EADDRINUSE) || len(local) == 0 {
 		return err
@@ -36,8 +36,8 @@ func withHolder(err error, local []netip.AddrPort) error {
 		err, port, who)
 }
 
-// holder returns which process has an SCTP port in this network namespace, as far as it can be
-// seen.
+// holder returns which process uses an SCTP port in this network namespace, if that can be
+// determined.
 func holder(port uint16) string {
 	table, err := os.ReadFile("/proc/net/sctp/eps")
 	if err != nil {
@@ -51,8 +51,8 @@ func holder(port uint16) string {
 	return ""
 }
 
-// socketsOn returns the inodes of the sockets that have a port: table is /proc/net/sctp/eps, with
-// the columns ENDPT SOCK STY SST HBKT LPORT UID INODE LADDRS.
+// socketsOn returns the inodes of the sockets with a port. table is /proc/net/sctp/eps, with the
+// columns ENDPT SOCK STY SST HBKT LPORT UID INODE LADDRS.
 func socketsOn(table []byte, port uint16) map[string]bool {
 	inodes := make(map[string]bool)
 	for line := range bytes.Lines(table) {
@@ -64,7 +64,7 @@ func socketsOn(table []byte, port uint16) map[string]bool {
 	return inodes
 }
 
-// processOf returns the name and number of the process that has a socket.
+// processOf returns the name and number of the process with a socket.
 func processOf(inode string) string {
 	links, _ := filepath.Glob("/proc/[0-9]*/fd/*")
 	for _, link := range links {

@@ -12,33 +12,33 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// Limits bound what a [Service] takes. The zero value of a field is its default.
+// Limits limit the resources of a [Service]. The zero value of a field means its default.
 type Limits struct {
-	// Associations is how many there are at the same time; 4096. Further ones are refused.
+	// Associations is the largest number of simultaneous associations; default 4096. Others are
+	// refused.
 	Associations int
-	// Handshakes is how many may be under way, those that wait for a daemon included: 1024 at a
-	// server, and with one host a quarter of that; 64 at a client, whose further associations wait.
+	// Handshakes is the largest number of simultaneous handshakes, including those that wait for a
+	// daemon. The default is 1024 for a server, of which a quarter with one host, and 64 for a
+	// client, whose further associations wait.
 	Handshakes, HandshakesPerHost int
-	// Streams is how many streams an association may have in each direction, at each end; 1024.
-	// Within that an association has as many as the daemon or the peer offers. Each costs the
-	// kernel some 40 bytes.
+	// Streams is the largest number of streams of an association in each direction, on each side;
+	// default 1024. Within that limit an association has as many as the daemon or the peer
+	// requests. The kernel uses about 40 bytes per stream.
 	Streams uint16
-	// Buffer is the size in bytes of the socket's buffers for each direction, at each end; 256 KiB, or
-	// as much as two messages have that are as large as they may be.
-	// What a receiver does not take stops the sender when they are full, and four times as much in
-	// this process.
+	// Buffer is the size in bytes of each socket buffer on each side; the default is 256 KiB, or
+	// twice Message if that is more. A receiver that does not read stops the sender when its buffer
+	// is full, and four times as much is buffered in this process.
 	Buffer int
-	// Message is how many bytes a message may have, of the daemon and of the peer; 16,384, which is
-	// all that RFC 6083 carries. A connection carries more if it is one of DTLS 1.3 whose peer takes
-	// more too. Buffers have to hold a message.
+	// Message is the largest size in bytes of a message from the daemon or the peer; default
+	// 16,384, which is the limit of RFC 6083. Larger messages require DTLS 1.3 and a peer that
+	// supports them. Socket buffers must hold a message.
 	Message int
-	// Handshake bounds the setting up of a connection, handshake and association with the daemon
-	// included; 10 s.
+	// Handshake limits the time to set up a connection, including the handshake and the association
+	// with the daemon; default 10 s.
 	Handshake time.Duration
-	// Drain bounds the end of associations when the service is told to stop; 5 s.
+	// Drain limits how long associations may take to end when the service is stopped; default 5 s.
 	Drain time.Duration
-	// Probe is the longest time between two looks whether a target that was not reachable is so
-	// again; 10 s.
+	// Probe is the longest time between two attempts to reach an unreachable target; default 10 s.
 	Probe time.Duration
 }
 
@@ -60,12 +60,12 @@ func (l Limits) withDefaults(role Role) Limits {
 	return l
 }
 
-// large reports whether messages may be larger than RFC 6083 has them.
+// large reports whether messages may be larger than in RFC 6083.
 func (l Limits) large() bool { return l.Message > sctpdtls.MaxMessageSize }
 
-// checkBuffers says what has to be done where the kernel does not let buffers be as large as the
-// largest message. Else only the first association would fail, for the process gives up what lets
-// it have larger ones.
+// checkBuffers reports what to do if the kernel does not allow socket buffers that hold the largest
+// message. Otherwise only the first association would fail, because the process gives up the
+// capability to exceed the kernel's limits.
 func (l Limits) checkBuffers() error {
 	if !l.large() {
 		return nil

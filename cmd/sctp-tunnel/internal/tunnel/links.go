@@ -11,16 +11,16 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// links are the connections of a pair, one after the other.
+// links are the successive connections of a pair.
 type links struct {
 	mu    sync.Mutex
-	moved *sync.Cond // when any of it changes
+	moved *sync.Cond // signals a change of any of the following
 
-	// conns are those that are not closed yet, the oldest first. The last one is written to. Those
-	// before are read to their end, and closed.
+	// conns are the connections that are not closed yet, oldest first. Only the last one is written
+	// to. The others are read to their end and closed.
 	conns  []*sctpdtls.Conn
-	coming bool // a successor is under way
-	over   bool // there will be none any more
+	coming bool // a successor is being set up
+	over   bool // there will be no other connection
 
 	leaving sync.WaitGroup // connections that are being closed
 }
@@ -31,35 +31,36 @@ func newLinks(c *sctpdtls.Conn) *links {
 	return l
 }
 
-// newest returns the connection that is written to.
+// newest returns the connection to write to.
 func (l *links) newest() *sctpdtls.Conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.conns[len(l.conns)-1]
 }
 
-// write is WriteMessages of the newest connection, whichever it is meanwhile.
+// write calls WriteMessages of the newest connection, also if that changes meanwhile.
 func (l *links) write(msgs []sctpdtls.Message) (n int, err error) {
 	for {
 		c := l.newest()
 		sent, err := c.WriteMessages(msgs[n:])
 		n += sent
-		// Exactly this error: this end has ended the connection, and the next message was not sent.
+		// Exactly this error means that this end has closed the connection and did not send the
+		// message.
 		if err != net.ErrClosed || l.newest() == c {
 			return n, err
 		}
 	}
 }
 
-// follow returns the connection to read from when c has been read to its end, nil if that is the
-// end of all. failed is told if what was written to c does not arrive.
+// follow returns the connection to read from after c has been read to its end, or nil if there is
+// none. It calls failed if what was written to c does not arrive.
 func (l *links) follow(c *sctpdtls.Conn, failed func(error)) *sctpdtls.Conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for {
 		if i := slices.Index(l.conns, c); i >= 0 && i+1 < len(l.conns) {
 			l.leaving.Go(func() {
-				// The far daemon may read what was written to c as slowly as it likes: Close has a limit.
+				// The far daemon may read slowly what was written to c, but Close has a limit.
 				for errors.Is(c.CloseWrite(), context.DeadlineExceeded) {
 				}
 				err := c.Close()
@@ -80,8 +81,8 @@ func (l *links) follow(c *sctpdtls.Conn, failed func(error)) *sctpdtls.Conn {
 	}
 }
 
-// begin says that a successor is under way, of the connection that it returns; nil if there shall
-// be none. Until changeOver is called, the end of that connection is not the end of all.
+// begin announces a successor of the connection that it returns, or returns nil if there must be
+// none. Until changeOver is called, the end of that connection does not end the association.
 func (l *links) begin() *sctpdtls.Conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -92,9 +93,9 @@ func (l *links) begin() *sctpdtls.Conn {
 	return l.conns[len(l.conns)-1]
 }
 
-// changeOver ends what begin has begun. It makes next the connection that is written to, unless it
-// is nil, and ends what this end writes to the one before. If ended, nothing is written to next
-// either. It reports whether there was still an association to change over.
+// changeOver ends what begin began. It makes next the connection to write to, unless it is nil, and
+// ends writing to the previous one. If ended returns true, writing to next ends too. It reports
+// whether there was still an association.
 func (l *links) changeOver(next *sctpdtls.Conn, ended func() bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -106,7 +107,7 @@ func (l *links) changeOver(next *sctpdtls.Conn, ended func() bool) bool {
 	old := l.conns[len(l.conns)-1]
 	l.conns = append(l.conns, next)
 	l.leaving.Go(func() {
-		old.CloseWrite() // an error is also that of Close, or of reading
+		old.CloseWrite() // Close or a read reports an error too
 		if ended() {
 			next.CloseWrite()
 		}
@@ -114,7 +115,7 @@ func (l *links) changeOver(next *sctpdtls.Conn, ended func() bool) bool {
 	return true
 }
 
-// abort ends all connections by ABORT.
+// abort aborts all connections.
 func (l *links) abort() {
 	l.mu.Lock()
 	l.over = true

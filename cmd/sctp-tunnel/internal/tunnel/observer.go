@@ -8,23 +8,23 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// An Association is what the tunnel makes one of: that with the daemon, in the clear, and that with
-// the peer, over DTLS.
+// An Association is what the tunnel makes one of: the association with the daemon, and the DTLS
+// connection with the peer.
 type Association struct {
-	ID      uint64 // counts from 1 in each process
+	ID      uint64 // numbered from 1 in each process
 	Service string
 	Began   time.Time
 
 	Daemon net.Addr                 // addresses of the daemon
 	Peer   net.Addr                 // addresses of the DTLS peer
-	State  sctpdtls.ConnectionState // what the first handshake agreed on
+	State  sctpdtls.ConnectionState // of the first handshake
 
 	out, in counts
-	conn    atomic.Pointer[sctpdtls.Conn] // the newest
+	conn    atomic.Pointer[sctpdtls.Conn] // the newest connection
 	fail    func(why Reason, err error)
 }
 
-// Now returns what the last handshake agreed on, of this connection or its successor.
+// Now returns the state of the last handshake, of this connection or its successor.
 func (a *Association) Now() sctpdtls.ConnectionState {
 	if c := a.conn.Load(); c != nil {
 		return c.ConnectionState()
@@ -32,11 +32,11 @@ func (a *Association) Now() sctpdtls.ConnectionState {
 	return a.State
 }
 
-// Revoke ends the association by ABORT at both sides, because its peer may no longer use the
-// service. The reason is [NotAllowed], and why is logged.
+// Revoke aborts the association on both sides because its peer may no longer use the service. The
+// reason is [NotAllowed]; why is logged.
 func (a *Association) Revoke(why error) { a.fail(NotAllowed, why) }
 
-// A Direction is one of the two of an [Association].
+// A Direction is a direction of an [Association].
 type Direction uint8
 
 const (
@@ -51,10 +51,10 @@ func (d Direction) String() string {
 	return "out"
 }
 
-// Messages and bytes that the other side was given.
+// counts are the messages and bytes that were passed to the other side.
 type counts struct{ messages, bytes atomic.Uint64 }
 
-// Carried returns how many messages and bytes of messages were carried in a direction until now.
+// Carried returns the number of messages, and of bytes in them, that were forwarded in a direction.
 func (a *Association) Carried(d Direction) (messages, bytes uint64) {
 	c := a.counts(d)
 	return c.messages.Load(), c.bytes.Load()
@@ -67,24 +67,24 @@ func (a *Association) counts(d Direction) *counts {
 	return &a.out
 }
 
-// Stats returns what the library has counted of the DTLS connection: keys, paths and so on.
+// Stats returns the statistics of the DTLS connection.
 func (a *Association) Stats() (sctpdtls.Stats, error) { return a.conn.Load().Stats() }
 
-// Paths returns those of the DTLS connection.
+// Paths returns the paths of the DTLS connection.
 func (a *Association) Paths() ([]sctpdtls.Path, error) { return a.conn.Load().Paths() }
 
-// An Observer is notified of what happens, for metrics. Methods are called by any goroutine at any
-// time and must return soon.
+// An Observer is notified of events, for metrics. Its methods may be called concurrently and must
+// return soon.
 type Observer interface {
 	// Began and Ended are called once for each association. err is nil if the end was clean.
 	Began(a *Association)
 	Ended(a *Association, why Reason, err error)
-	// Refused is called when no association came about.
+	// Refused is called when no association was set up.
 	Refused(service string, why Reason, err error)
-	// Handshake is called with the time that a successful handshake took.
+	// Handshake is called with the duration of a successful handshake.
 	Handshake(service string, took time.Duration)
-	// Carried is called with messages that the other side was given, some at a time, and their
-	// bytes.
+	// Carried is called with the number of messages, and of bytes in them, that were passed to the
+	// other side since the last call.
 	Carried(a *Association, d Direction, messages, bytes int)
 	// KeysChanged is called when an association has changed its keys, those of its connection or of
 	// a successor, except for the first ones.

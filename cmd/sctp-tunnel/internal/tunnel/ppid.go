@@ -2,8 +2,8 @@ package tunnel
 
 import "maps"
 
-// DefaultPPIDs returns the payload protocol identifiers that IANA has registered twice: in the
-// clear, and over DTLS.
+// DefaultPPIDs returns the payload protocol identifiers that IANA has registered in pairs: without
+// and with DTLS.
 func DefaultPPIDs() map[uint32]uint32 {
 	return map[uint32]uint32{
 		46: 47, // Diameter (RFC 6733)
@@ -14,12 +14,12 @@ func DefaultPPIDs() map[uint32]uint32 {
 	}
 }
 
-// A ppidMap is what becomes of payload protocol identifiers in each direction. Others stay as they
-// are.
+// A ppidMap maps payload protocol identifiers in each direction. Others are not changed.
 type ppidMap struct{ out, in map[uint32]uint32 }
 
-// newPPIDMap adds own to the default, and makes the inverse. Where several become one, the way back
-// is that of own, and of several of own the one that is also the default's, or else the least.
+// newPPIDMap adds own to the default, and computes the inverse. If several map to the same one, the
+// inverse is that of own; among several of own, it is the one that is also the default, or else the
+// lowest.
 func newPPIDMap(own map[uint32]uint32) ppidMap {
 	m := ppidMap{out: DefaultPPIDs(), in: make(map[uint32]uint32)}
 	for clear, dtls := range DefaultPPIDs() {

@@ -24,13 +24,13 @@ import (
 // connection that stays for a while before it is closed.
 const probeProtocol = "sctp-tunnel-probe"
 
-// probeTime is how long a connection stays that may have reached a daemon.
+// probeTime is how long a connection that may have reached a daemon stays open.
 const probeTime = time.Second
 
 // alertNoApplicationProtocol is RFC 7301, Section 3.2.
 const alertNoApplicationProtocol sctpdtls.Alert = 120
 
-// probe finds out whether the target can be reached. It returns when it is done with it.
+// probe tries to reach the target. It returns when the connection is closed.
 func (r *run) probe(ctx context.Context) error {
 	if !r.gated() {
 		return nil
@@ -40,7 +40,7 @@ func (r *run) probe(ctx context.Context) error {
 	conn, err := r.dial(ctx, config, r.Target, r.Limits.Streams, r.Limits.Streams)
 	r.setWantsOther(r.Target, isNoProtocol(err))
 	if isNoProtocol(err) {
-		return nil // someone is there
+		return nil // something listens there
 	}
 	if err != nil {
 		return err
@@ -53,7 +53,7 @@ func (r *run) probe(ctx context.Context) error {
 	return nil
 }
 
-// isNoProtocol reports whether a handshake has failed because the server wants another protocol.
+// isNoProtocol reports whether a handshake failed because the server requires another protocol.
 func isNoProtocol(err error) bool {
 	e, ok := errtype.As[*sctpdtls.AlertError](err)
 	return ok && e.Alert == alertNoApplicationProtocol
@@ -75,12 +75,12 @@ func closeSoon(conn *sctpdtls.Conn) {
 	conn.Close()
 }
 
-// isProbe reports whether a connection is one of probe.
+// isProbe reports whether a connection was made by probe.
 func isProbe(state sctpdtls.ConnectionState) bool {
 	return state.NegotiatedProtocol == probeProtocol
 }
 
-// answerProbe waits until the peer has seen that it can reach this end.
+// answerProbe waits until the peer knows that it can reach this end.
 func answerProbe(ctx context.Context, conn *sctpdtls.Conn, limit time.Duration) {
 	defer context.AfterFunc(ctx, func() { conn.Abort() })()
 	conn.SetReadDeadline(time.Now().Add(limit))
@@ -94,10 +94,10 @@ func answerProbe(ctx context.Context, conn *sctpdtls.Conn, limit time.Duration) 
 
 var errNotListening = errors.New("nothing listens on the port of the daemon")
 
-// A listenTable is /proc/net/sctp/eps, kept open, as the process may give up files later. nil:
-// there is none.
+// A listenTable is /proc/net/sctp/eps, kept open because the process may later lose access to
+// files. nil means that it does not exist.
 type listenTable struct {
-	mu sync.Mutex // guards where f is
+	mu sync.Mutex // guards the offset of f
 	f  *os.File
 }
 
@@ -115,8 +115,8 @@ func (t *listenTable) close() {
 	}
 }
 
-// listens reports whether someone listens on the port of target; known is false if that cannot be
-// seen, as on another host.
+// listens reports whether the port of target has a listener. known is false if that cannot be
+// determined, for example on another host.
 func (t *listenTable) listens(ctx context.Context, target string) (yes, known bool) {
 	to, err := resolve(ctx, target)
 	if t == nil || err != nil || !local(addrPorts(to)) {
@@ -135,7 +135,7 @@ func (t *listenTable) listens(ctx context.Context, target string) (yes, known bo
 }
 
 // listening looks for a port in the columns ENDPT SOCK STY SST HBKT LPORT UID INODE LADDRS. SST is
-// 10 for a socket that listens.
+// 10 for a listening socket.
 func listening(table []byte, port uint16) bool {
 	for line := range strings.Lines(string(table)) {
 		f := strings.Fields(line)
@@ -146,7 +146,7 @@ func listening(table []byte, port uint16) bool {
 	return false
 }
 
-// local reports whether all addresses are of this host.
+// local reports whether all addresses belong to this host.
 func local(addrs []netip.AddrPort) bool {
 	own, err := net.InterfaceAddrs()
 	if err != nil {

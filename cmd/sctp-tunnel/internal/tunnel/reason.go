@@ -13,47 +13,47 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// A Reason says in one word why an association ended, or none came about: a value for a label of a
-// metric.
+// A Reason says in one word why an association ended, or why none was set up. It is the value of a
+// metric's label.
 type Reason string
 
-// Reasons of an end. The first three are clean.
+// Reasons for an end. The first three are clean.
 const (
-	DaemonShutdown Reason = "daemon-shutdown" // the daemon has shut its association down
-	PeerClose      Reason = "peer-close"      // the peer has sent close_notify
-	Stopped        Reason = "stopped"         // the tunnel was told to stop
+	DaemonShutdown Reason = "daemon-shutdown" // the daemon shut down its association
+	PeerClose      Reason = "peer-close"      // the peer sent close_notify
+	Stopped        Reason = "stopped"         // the tunnel was stopped
 
-	DaemonAbort   Reason = "daemon-abort"   // an ABORT of the daemon
+	DaemonAbort   Reason = "daemon-abort"   // the daemon sent an ABORT
 	DaemonLost    Reason = "daemon-lost"    // the daemon's SCTP does not answer
-	DaemonRestart Reason = "daemon-restart" // the daemon has restarted its association
-	PeerAbort     Reason = "peer-abort"     // an ABORT of the peer
+	DaemonRestart Reason = "daemon-restart" // the daemon restarted its association
+	PeerAbort     Reason = "peer-abort"     // the peer sent an ABORT
 	PeerLost      Reason = "peer-lost"      // the peer's SCTP does not answer
-	PeerRestart   Reason = "peer-restart"   // the peer has restarted its association
-	PeerTruncated Reason = "peer-truncated" // the peer has ended without close_notify
-	Alert         Reason = "alert"          // a fatal alert, of the peer or of this end
+	PeerRestart   Reason = "peer-restart"   // the peer restarted its association
+	PeerTruncated Reason = "peer-truncated" // the peer ended without close_notify
+	Alert         Reason = "alert"          // a fatal alert from the peer or from this end
 	Missing       Reason = "missing-data"   // messages of the peer were removed on the way
-	TooLarge      Reason = "too-large"      // a message larger than the connection carries
-	NoStream      Reason = "no-stream"      // a message for a stream that the other side lacks
-	DrainTimeout  Reason = "drain-timeout"  // told to stop, and not all was delivered in time
-	Expired       Reason = "expired"        // the certificate of the peer has
-	KeysUsedUp    Reason = "keys-used-up"   // the keys have served as long as they may
+	TooLarge      Reason = "too-large"      // a message was larger than the connection allows
+	NoStream      Reason = "no-stream"      // the other side does not have the message's stream
+	DrainTimeout  Reason = "drain-timeout"  // stopped before everything was delivered
+	Expired       Reason = "expired"        // the peer's certificate expired
+	KeysUsedUp    Reason = "keys-used-up"   // the keys reached their limit
 	Internal      Reason = "internal"       // anything else: see the log
 )
 
-// Reasons of a refusal.
+// Reasons for a refusal.
 const (
 	Unreachable Reason = "unreachable"      // the target cannot be reached
-	NotAllowed  Reason = "not-allowed"      // the peer is not one of those allowed
-	Handshake   Reason = "handshake-failed" // the handshake has failed
-	Full        Reason = "full"             // there are as many associations as Limits allow
+	NotAllowed  Reason = "not-allowed"      // the peer is not allowed
+	Handshake   Reason = "handshake-failed" // the handshake failed
+	Full        Reason = "full"             // the limit of associations was reached
 )
 
-// Clean reports whether an end for this reason is an orderly one, after which nothing is missing.
+// Clean reports whether an end for this reason is orderly, with nothing missing.
 func (r Reason) Clean() bool { return r == DaemonShutdown || r == PeerClose || r == Stopped }
 
 var errRestarted = errors.New("the daemon has restarted its association (RFC 9260, Section 5.2)")
 
-// A tooLargeError is the end of an association by a message that the connection cannot carry.
+// A tooLargeError reports that a message was larger than the connection allows.
 type tooLargeError struct {
 	Stream uint16
 	PPID   uint32
@@ -67,7 +67,7 @@ func (e *tooLargeError) Error() string {
 		e.Stream, e.PPID, e.Limit)
 }
 
-// daemonReason says what err of the association with the daemon means.
+// daemonReason returns the Reason for an error of the association with the daemon.
 func daemonReason(err error) Reason {
 	_, tooLarge := errtype.As[*tooLargeError](err)
 	switch {
@@ -83,7 +83,7 @@ func daemonReason(err error) Reason {
 	return Internal
 }
 
-// peerReason says what err of the DTLS connection means.
+// peerReason returns the Reason for an error of the DTLS connection.
 func peerReason(err error) Reason {
 	if _, ok := errtype.As[*sctpdtls.TruncationError](err); ok {
 		return Missing
@@ -116,7 +116,7 @@ func peerReason(err error) Reason {
 }
 
 // peerIsToBlame reports whether an association has ended because of the far end, so that the next
-// one may fail as well.
+// one may fail too.
 func (r Reason) peerIsToBlame() bool {
 	switch r {
 	case PeerClose, PeerAbort, PeerLost, PeerRestart, PeerTruncated, Alert:
@@ -125,7 +125,7 @@ func (r Reason) peerIsToBlame() bool {
 	return false
 }
 
-// handshakeReason says why no connection came about.
+// handshakeReason returns the Reason why no connection was made.
 func handshakeReason(err error) Reason {
 	if _, ok := errtype.As[*notAllowedError](err); ok {
 		return NotAllowed
@@ -137,7 +137,7 @@ func handshakeReason(err error) Reason {
 		return Unreachable
 	}
 	if e, ok := errtype.As[*sctpdtls.AlertError](err); ok {
-		switch { // another tunnel says so, or such an endpoint means about the same
+		switch { // another tunnel sends these, or they mean about the same
 		case !e.Local && e.Alert == alertAccessDenied:
 			return NotAllowed
 		case !e.Local && e.Alert == alertInternalError:
@@ -156,7 +156,7 @@ func handshakeReason(err error) Reason {
 	return Handshake
 }
 
-// An expiredError is the end of an association whose peer's certificate has expired.
+// An expiredError reports that the peer's certificate expired.
 type expiredError struct {
 	Peer string
 	Time time.Time
@@ -172,15 +172,15 @@ var errKeysUsedUp = errors.New("the key of SCTP-AUTH has protected as much as it
 	"Section 9), and there is no new one: the far end has to be a sctp-tunnel, in DTLS 1.3, or to " +
 	"allow renegotiations, in DTLS 1.2")
 
-// A notAllowedError is a refusal by Service.Allow.
+// A notAllowedError is an error of Service.Allow.
 type notAllowedError struct{ error }
 
 func (e *notAllowedError) Unwrap() []error {
 	return []error{e.error, &sctpdtls.AlertError{Alert: alertAccessDenied, Local: true}}
 }
 
-// An unreachableError means that there is no association with the daemon for a peer that was let
-// in.
+// An unreachableError means that there is no association with the daemon for a peer that is
+// allowed.
 type unreachableError struct{ error }
 
 func (e *unreachableError) Unwrap() []error {
@@ -193,8 +193,9 @@ const (
 	alertInternalError sctpdtls.Alert = 80
 )
 
-// isOver reports whether err of a write means only that the other side takes nothing more: it, or
-// this process, has ended the association. Whoever reads from there learns why.
+// isOver reports whether an error of a write means only that the other side accepts no more
+// messages, because it or this process has ended the association. Reading from that side reports
+// the reason.
 func isOver(err error) bool {
 	return errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.EPIPE) ||
 		errors.Is(err, syscall.ENOTCONN) || errors.Is(err, syscall.ESHUTDOWN) || err == io.EOF

@@ -14,18 +14,18 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// A renewal says when the keys and certificates of a connection are renewed, by a renegotiation in
-// DTLS 1.2 and by a successor in DTLS 1.3. The library itself renews the keys of DTLS 1.3.
+// A renewal says when the keys and certificates of a connection are renewed: by a renegotiation in
+// DTLS 1.2, and by a successor in DTLS 1.3. The library itself updates the keys of DTLS 1.3.
 type renewal struct {
-	// life is how many DATA chunks a key of SCTP-AUTH may protect in each direction: transmission
-	// sequence numbers stop replays, and have 32 bits (RFC 4895, Section 9). It is renewed when it
-	// has protected as many as due says, by default three quarters of that.
+	// life is the number of DATA chunks that a key of SCTP-AUTH may protect in each direction: the
+	// transmission sequence numbers that prevent replays have 32 bits (RFC 4895, Section 9). The
+	// key is renewed after due chunks, by default three quarters of that.
 	life, due uint64
-	// interval is the time between two looks.
+	// interval is the time between two checks.
 	interval time.Duration
-	// margin is how long before a certificate expires its renewal is tried, or when three quarters of
-	// its time are gone; and again whenever half of what is left is gone, for the file may be
-	// replaced meanwhile.
+	// margin is how long before a certificate expires its renewal is attempted, or after three
+	// quarters of its lifetime if that is later. The attempt is repeated whenever half of the
+	// remaining time has passed, because the file may have been replaced meanwhile.
 	margin time.Duration
 }
 
@@ -39,11 +39,11 @@ func (n renewal) withDefaults() renewal {
 	}
 }
 
-// recordLife is how many records a key of DTLS 1.2 protects before this end renegotiates: a third
-// of what those of AES-GCM may (RFC 9325, Section 4.4).
+// recordLife is the number of records that a key of DTLS 1.2 protects before this end renegotiates:
+// a third of the limit of AES-GCM (RFC 9325, Section 4.4).
 const recordLife = 1 << 23
 
-// chunkPayload is the least that a full DATA chunk carries: a path's MTU may be 512 bytes.
+// chunkPayload is the smallest payload of a full DATA chunk: a path's MTU may be 512 bytes.
 const chunkPayload = 400
 
 // A renewer manages the keys and certificates of a pair's connection.
@@ -51,17 +51,17 @@ type renewer struct {
 	renewal
 	pair   *pair
 	log    *slog.Logger
-	own    func() []tls.Certificate // this end's, for the next handshake
-	redial redial                   // nil: the peer dials
+	own    func() []tls.Certificate // of this end, for the next handshake
+	redial redial                   // nil: the peer connects
 	after  func(time.Duration, func()) (stop func())
 
-	conn   *sctpdtls.Conn // the newest, of which the following is
+	conn   *sctpdtls.Conn // the newest connection; the following fields describe it
 	key    uint16         // identifier of the key of SCTP-AUTH
-	before [2]uint64      // chunks that were carried before it was there, by Direction
+	before [2]uint64      // chunks that were sent before the key was installed, by Direction
 	peers  time.Time      // when the peer's certificate expires
-	first  time.Time      // when the first certificate of either end does
-	ask    time.Duration  // how long before that it is tried to renew it
-	alone  bool           // the peer has no part in it
+	first  time.Time      // when the first certificate of either end expires
+	ask    time.Duration  // how long before that to attempt a renewal
+	alone  bool           // the peer does not take part in the renewal
 }
 
 // A redial makes the successor of a connection.
@@ -85,7 +85,7 @@ func (n *renewer) run(ctx context.Context) {
 	}
 }
 
-// look renews what is due, and reports whether the association goes on.
+// look renews what is due, and reports whether the association continues.
 func (n *renewer) look(ctx context.Context) bool {
 	n.refresh()
 	used := n.chunks()
@@ -108,7 +108,7 @@ func (n *renewer) look(ctx context.Context) bool {
 	return true
 }
 
-// refresh looks whether there has been another handshake, by whoever has begun it.
+// refresh checks whether either end has made another handshake.
 func (n *renewer) refresh() {
 	conn := n.pair.links.newest()
 	state := conn.ConnectionState()
@@ -123,26 +123,27 @@ func (n *renewer) refresh() {
 		first = n.peers
 	}
 	if first.Equal(n.first) {
-		return // it was tried without success, so that less time is left
+		return // after a failed attempt less time is left
 	}
 	n.first, n.ask = first, min(n.margin, time.Until(first)/4)
-	if n.redial == nil { // lest both begin at the same time
+	if n.redial == nil { // so that the two ends do not begin at the same time
 		n.ask = n.ask / 4 * 3
 	}
 }
 
-// carried returns how many DATA chunks were carried in a direction, or some more.
+// carried returns an upper bound of the number of DATA chunks that were sent in a direction.
 func (n *renewer) carried(d Direction) uint64 {
 	messages, bytes := n.pair.info.Carried(d)
 	return messages + bytes/chunkPayload
 }
 
-// chunks returns how many the key of SCTP-AUTH has protected, in the direction that has more.
+// chunks returns the number of chunks that the key of SCTP-AUTH has protected, in the direction
+// with more.
 func (n *renewer) chunks() uint64 {
 	return max(n.carried(Out)-n.before[Out], n.carried(In)-n.before[In])
 }
 
-// renew has both ends make new keys, and show their certificates.
+// renew makes both ends change their keys and present their certificates.
 func (n *renewer) renew(ctx context.Context, why string) {
 	if n.alone {
 		return
@@ -162,7 +163,7 @@ func (n *renewer) renew(ctx context.Context, why string) {
 	}
 }
 
-// succeed changes over to a successor, if it is this end that dials it.
+// succeed switches to a successor, if this end makes it.
 func (n *renewer) succeed(ctx context.Context, why string) error {
 	if n.redial == nil || n.pair.links.begin() == nil {
 		return nil
@@ -180,7 +181,7 @@ func (n *renewer) succeed(ctx context.Context, why string) error {
 	return err
 }
 
-// succeed has a pair go on over another connection.
+// succeed makes a pair continue over another connection.
 func (p *pair) succeed(next *sctpdtls.Conn) {
 	if !p.links.changeOver(next, p.hasEnded) {
 		next.Abort()
@@ -189,7 +190,7 @@ func (p *pair) succeed(next *sctpdtls.Conn) {
 	p.adopt(next)
 }
 
-// expiry returns when the peer's certificate ends, or one on which it depends; zero if never.
+// expiry returns when the first certificate of the peer's chain expires; zero means never.
 func expiry(state sctpdtls.ConnectionState) (last time.Time) {
 	for _, chain := range state.VerifiedChains {
 		if end := firstExpiry(chain); end.After(last) {
@@ -208,7 +209,7 @@ func firstExpiry(chain []*x509.Certificate) (first time.Time) {
 	return first
 }
 
-// ownExpiry returns when the first of a configuration's certificates ends.
+// ownExpiry returns when the first of a configuration's certificates expires.
 func ownExpiry(certificates []tls.Certificate) (first time.Time) {
 	for _, c := range certificates {
 		leaf := c.Leaf

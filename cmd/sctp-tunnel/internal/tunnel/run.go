@@ -24,7 +24,7 @@ type run struct {
 
 	associations sync.WaitGroup
 	table        *listenTable
-	slots        chan struct{} // one for each association, those that are being set up included
+	slots        chan struct{} // one for each association, including those being set up
 	after        func(time.Duration, func()) (stop func())
 
 	mu          sync.Mutex // guards the following
@@ -78,7 +78,8 @@ func (r *run) config() *sctpdtls.Config {
 	if r.Limits.large() {
 		c.MaxMessageSize = r.Limits.Message
 	}
-	// All that the peer may have on its way, so that keys can change while the daemon is slow.
+	// Everything that the peer may have in flight, so that keys can change while the daemon is
+	// slow.
 	c.ReadQueue = 4 * r.Limits.Buffer
 	c.Renegotiation = sctpdtls.RenegotiateFreely
 	c.OnPeerChanged = r.samePeer
@@ -90,21 +91,21 @@ func (r *run) config() *sctpdtls.Config {
 	return &c
 }
 
-// showCurrent has a renegotiation show the certificates that there are by then, and not those that
-// there were when the connection began.
+// showCurrent makes a renegotiation present the current certificates, and not those at the
+// beginning of the connection.
 func (r *run) showCurrent(c *sctpdtls.Config) {
 	if len(c.Certificates) == 0 {
 		return
 	}
-	c.Certificates = nil // else the server's function is asked only about a name
+	c.Certificates = nil // otherwise the server's function is called only for a name
 	c.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 		all := r.TLS().Certificates
 		for i := range all {
 			if hello.SupportsCertificate(&all[i]) == nil || i == len(all)-1 {
-				return &all[i], nil // the handshake says if it does not fit
+				return &all[i], nil // the handshake reports if it is not suitable
 			}
 		}
-		return nil, nil // none any more
+		return nil, nil // none is left
 	}
 	c.GetClientCertificate = func(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 		all := r.TLS().Certificates
@@ -117,8 +118,8 @@ func (r *run) showCurrent(c *sctpdtls.Config) {
 	}
 }
 
-// samePeer says whether a peer that shows another certificate in a renegotiation is who it was.
-// Whether the certificate is a good one the handshake says, and Allow.
+// samePeer decides whether a peer that presents a different certificate in a renegotiation is still
+// the same. The handshake and Allow verify the certificate.
 func (r *run) samePeer(old, new sctpdtls.ConnectionState) error {
 	if Identity(old) != Identity(new) || r.target(old) != r.target(new) {
 		return errOtherPeer
@@ -126,21 +127,20 @@ func (r *run) samePeer(old, new sctpdtls.ConnectionState) error {
 	return nil
 }
 
-// closeTimeout is as long as SCTP itself waits for the end of a shutdown at most, 5 times RTO.Max
-// (RFC 9260, Section 9.2): a receiver may be slow.
+// closeTimeout is the longest time that SCTP itself allows for a shutdown, 5 times RTO.Max (RFC
+// 9260, Section 9.2): a receiver may be slow.
 const closeTimeout = 5 * time.Minute
 
-// quick makes SCTP notice in 10 to 30 seconds that the peer is gone, for the daemon's own
-// heartbeats see no further than this tunnel. With the values of RFC 9260, Section 16, it takes
-// minutes.
+// quick makes SCTP notice within 10 to 30 seconds that the peer is gone, because the daemon's own
+// heartbeats end at this tunnel. With the values of RFC 9260, Section 16, it takes minutes.
 func quick(o *sctpdtls.SCTPOptions) {
 	if o.RTOMax == 0 && o.Heartbeat == 0 && o.AssocMaxRetrans == 0 && o.PathMaxRetrans == 0 {
 		o.RTOMax, o.Heartbeat, o.AssocMaxRetrans, o.PathMaxRetrans = 2*time.Second, 5*time.Second, 5, 3
 	}
 }
 
-// keysChanged counts the keys of c that come after the first, which are those of the epoch 1 in
-// DTLS 1.2, and 3 in DTLS 1.3.
+// keysChanged counts the key changes of c after the first keys, which are those of epoch 1 in DTLS
+// 1.2 and of epoch 3 in DTLS 1.3.
 func (r *run) keysChanged(c *sctpdtls.Conn, epoch uint64) {
 	r.mu.Lock()
 	a := r.byConn[c]
@@ -157,7 +157,7 @@ func (r *run) keysChanged(c *sctpdtls.Conn, epoch uint64) {
 	}
 }
 
-// allow asks Service.Allow.
+// allow calls Service.Allow.
 func (r *run) allow(state sctpdtls.ConnectionState) error {
 	if r.Allow == nil {
 		return nil
@@ -168,7 +168,7 @@ func (r *run) allow(state sctpdtls.ConnectionState) error {
 	return nil
 }
 
-// refuse tells that no association came about.
+// refuse reports that no association was set up.
 func (r *run) refuse(from net.Addr, why Reason, err error) {
 	r.watch.Refused(r.Name, why, err)
 	r.log.Warn("association refused",
@@ -177,8 +177,8 @@ func (r *run) refuse(from net.Addr, why Reason, err error) {
 
 var numbers atomic.Uint64
 
-// carry makes one association of two, until both have ended, and returns why they have. redial is
-// for a client, which makes the successors of conn.
+// carry connects two associations until both have ended, and returns the reason. redial makes the
+// successors of conn at a client.
 func (r *run) carry(
 	ctx context.Context, daemon stream.Association, conn *sctpdtls.Conn, blame func(), redial redial,
 ) Reason {
@@ -194,7 +194,7 @@ func (r *run) carry(
 	return p.why
 }
 
-// newPair makes an association of two that is known from now on.
+// newPair connects two associations, and adds the pair to the known ones.
 func (r *run) newPair(
 	daemon stream.Association, conn *sctpdtls.Conn, blame func(), redial redial,
 ) *pair {
@@ -231,7 +231,7 @@ func (r *run) newPair(
 	return p
 }
 
-// know adds the newest connection of a pair in place of the one before, unless the pair has ended.
+// know replaces the newest connection of a pair, unless the pair has ended.
 func (r *run) know(conn *sctpdtls.Conn, p *pair) {
 	name := nameOfSuccessor(conn.ConnectionState())
 	r.mu.Lock()
@@ -257,7 +257,7 @@ func (r *run) forget(a *Association) {
 	delete(r.all, a)
 }
 
-// attributes of the line that reports the beginning.
+// attributes returns the attributes of the log line for the beginning.
 func (a *Association) attributes() []any {
 	s := &a.State
 	return []any{
@@ -269,7 +269,7 @@ func (a *Association) attributes() []any {
 	}
 }
 
-// attributes of the line that reports the end.
+// attributes returns the attributes of the log line for the end.
 func (p *pair) attributes() []any {
 	list := []any{"why", string(p.why)}
 	if p.err != nil {
@@ -295,8 +295,8 @@ func (p *pair) level() slog.Level {
 	return slog.LevelWarn
 }
 
-// Identity returns in a few words who the peer is: the name of its certificate, or of its
-// pre-shared key.
+// Identity describes the peer in a few words: by the name in its certificate, or by its pre-shared
+// key.
 func Identity(s sctpdtls.ConnectionState) string {
 	if len(s.PeerCertificates) > 0 {
 		c := s.PeerCertificates[0]

@@ -13,9 +13,9 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// serve is Run of a Server. The daemon is dialed in the middle of the handshake, when the peer has
-// proved who it is: if there is no daemon, the handshake fails, and no peer thinks that it has
-// reached one.
+// serve is the Run of a Server. It connects to the daemon during the handshake, when the peer is
+// authenticated. Without a daemon the handshake fails, so that no peer thinks that it has reached
+// one.
 func (r *run) serve(ctx context.Context) error {
 	admissions := &admissions{waiting: make(map[string]*admission)}
 	config := r.config()
@@ -54,7 +54,7 @@ func (r *run) serve(ctx context.Context) error {
 	}
 }
 
-// welcome carries messages between a peer and the daemon that was dialed for it.
+// welcome forwards messages between a peer and the daemon that was dialed for it.
 func (r *run) welcome(ctx context.Context, a *admission, conn *sctpdtls.Conn) {
 	if a == nil { // closed meanwhile
 		conn.Abort()
@@ -75,16 +75,16 @@ func (r *run) welcome(ctx context.Context, a *admission, conn *sctpdtls.Conn) {
 	a.daemon.Abort() // for a restart, which carry leaves; else it has ended
 }
 
-// An admission is what a handshake needs that is under way, and what it leaves.
+// An admission is what a handshake in progress needs, and its results.
 type admission struct {
 	r      *run
 	daemon stream.Association // nil for a probe, and with pair
-	pair   *pair              // whose connection this one succeeds
+	pair   *pair              // whose connection this one replaces
 	took   time.Duration      // from ClientHello to the peer's Finished
 }
 
-// discard gives up what waits for a peer that does not come. What was dialed for it goes when the
-// daemon has had the time to accept it.
+// discard is called if the peer does not complete the handshake. It ends the association with the
+// daemon after the daemon has had time to accept it.
 func (a *admission) discard() {
 	if a != nil && a.pair != nil {
 		a.pair.links.changeOver(nil, nil)
@@ -99,7 +99,8 @@ func (a *admission) discard() {
 	})
 }
 
-// admit returns the configuration for one client, which asks about it and dials the daemon.
+// admit returns the configuration for one client, which checks the client and connects to the
+// daemon.
 func (r *run) admit(
 	ctx context.Context, all *admissions, hello *tls.ClientHelloInfo,
 ) (*sctpdtls.Config, error) {
@@ -153,7 +154,8 @@ func (r *run) admit(
 				return nil
 			}
 		}
-		// What the peer sends on is what the daemon receives on, and the other way round.
+		// The streams on which the peer sends are those on which the daemon receives, and the
+		// reverse.
 		if err := r.reserve(); err != nil {
 			return &unreachableError{err}
 		}
@@ -185,13 +187,13 @@ func (r *run) reserve() error {
 
 var errFull = errors.New("the limit of associations (Limits.Associations) is reached")
 
-// admissions are those of peers whose handshakes are not complete, by their addresses.
+// admissions are the admissions of peers whose handshakes are not complete, by their addresses.
 type admissions struct {
 	mu      sync.Mutex
 	waiting map[string]*admission // nil when closed
 }
 
-// key is the same in whatever order the kernel lists the addresses of an association.
+// key does not depend on the order in which the kernel lists the addresses of an association.
 func key(peer net.Addr) string {
 	a, _ := peer.(*sctpdtls.Addr)
 	if a == nil {
@@ -210,7 +212,7 @@ func (a *admissions) put(peer net.Addr, one *admission) bool {
 	if a.waiting == nil {
 		return false
 	}
-	a.waiting[key(peer)].discard() // of an association that the kernel has forgotten already
+	a.waiting[key(peer)].discard() // of an association that the kernel no longer has
 	a.waiting[key(peer)] = one
 	return true
 }
@@ -223,7 +225,7 @@ func (a *admissions) take(peer net.Addr) *admission {
 	return one
 }
 
-// close discards those that are left when nobody accepts any more.
+// close discards the remaining admissions when nothing is accepted any more.
 func (a *admissions) close() {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -13,14 +13,13 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// A Role says which side of a [Service] speaks DTLS.
+// A Role says which side of a [Service] uses DTLS.
 type Role uint8
 
 const (
-	// Server accepts DTLS over SCTP from the network, and dials the daemon beside it in the clear.
+	// Server accepts DTLS over SCTP from the network, and connects to the daemon with plain SCTP.
 	Server Role = iota + 1
-	// Client accepts plain SCTP from the daemon beside it, and dials the network with DTLS over
-	// SCTP.
+	// Client accepts plain SCTP from the daemon, and connects to the network with DTLS over SCTP.
 	Client
 )
 
@@ -34,64 +33,64 @@ func (r Role) String() string {
 	return fmt.Sprintf("role %d", uint8(r))
 }
 
-// A Service carries associations between one daemon and the network. It must not be changed once
-// Run was called.
+// A Service forwards associations between one daemon and the network. It must not be modified once
+// Run has been called.
 //
-// Addresses are “host:port”, or “a/b:port” for an end with several addresses, as in
+// Addresses are "host:port", or "a/b:port" for an end with several addresses, as in
 // [sctpdtls.ResolveAddr].
 type Service struct {
 	Name string // for logs and metrics
 	Role Role
 
-	// Listen is where the service accepts associations: with DTLS for a Server, in the clear for a
-	// Client.
+	// Listen is the address on which the service accepts associations: with DTLS for a Server,
+	// plain SCTP for a Client.
 	Listen string
-	// Target is where it dials: the daemon for a Server, the far end for a Client.
+	// Target is the address to connect to: the daemon for a Server, the far end for a Client.
 	Target string
-	// Source is where it dials from: addresses, a port, or both. Empty: any. With a port there is
-	// one association at a time.
+	// Source is the address to connect from: addresses, a port, or both. Empty means any. With a
+	// port, only one association is possible at a time.
 	Source string
 
-	// Redirect makes a Client dial the address to which the daemon's association was addressed
-	// before a rule of nftables redirected it (REDIRECT; SO_ORIGINAL_DST), in place of Target.
+	// Redirect makes a Client connect to the address that the daemon's association had before a
+	// rule of nftables redirected it (REDIRECT; SO_ORIGINAL_DST), instead of Target.
 	Redirect bool
-	// AlwaysListen makes a Client listen also while the target cannot be reached, and never look
-	// whether it can. An association that the daemon has then ends by an ABORT.
+	// AlwaysListen makes a Client listen even while the target cannot be reached, and never probe
+	// it. An association of the daemon then ends with an ABORT if the target cannot be reached.
 	AlwaysListen bool
-	// PeerSource makes a Server dial the daemon from the IPv6 addresses of the DTLS peer, which are
-	// none of this host (IP_FREEBIND), and a port of the kernel's choice. The daemon's answers need
-	// a route back to this host. From a loopback address Linux's SCTP would not take it: Target is
-	// another one of this host.
+	// PeerSource makes a Server connect to the daemon from the IPv6 addresses of the DTLS peer,
+	// which do not belong to this host (IP_FREEBIND), and a port that the kernel chooses. The
+	// daemon's answers need a route back to this host. Target must not be a loopback address,
+	// because Linux's SCTP rejects the association then.
 	PeerSource bool
 
-	// PPIDs are payload protocol identifiers in the clear, and what becomes of them over DTLS. They
-	// add to [DefaultPPIDs], and replace those of the same number. The way back is the inverse.
+	// PPIDs map payload protocol identifiers without DTLS to those with DTLS, in addition to
+	// [DefaultPPIDs] or replacing the same number there. The other direction uses the inverse.
 	PPIDs map[uint32]uint32
 
 	Limits Limits
 
-	// TLS returns the configuration for the next handshake: certificates, authorities, versions,
-	// and so on. Its SCTP, Trace, Logger and the limits of time and number are not used: they come
-	// from the fields of this Service.
+	// TLS returns the configuration for the next handshake: certificates, authorities, versions and
+	// so on. Its SCTP, Trace and Logger fields and its limits are not used: they come from the
+	// fields of this Service.
 	TLS func() *sctpdtls.Config
-	// Allow says whether a peer may use the service, after its certificate was verified. nil: every
-	// peer that the configuration of TLS lets in. It is called in every handshake, and must not
-	// wait long.
+	// Allow reports whether a peer whose certificate was verified may use the service; nil allows
+	// every peer that the configuration of TLS admits. It is called in every handshake, and must
+	// return soon.
 	Allow func(sctpdtls.ConnectionState) error
-	// Route returns the daemon that a peer of a Server reaches, as an address like Target; "" is
-	// Target. nil: Target.
+	// Route returns the daemon that a peer of a Server reaches, as an address like Target; "" means
+	// Target, as does a nil Route.
 	Route func(sctpdtls.ConnectionState) string
 
-	Log      *slog.Logger // nil: nobody
-	Observer Observer     // nil: nobody
+	Log      *slog.Logger // nil: no logs
+	Observer Observer     // nil: none
 
 	renewal renewal
 
 	run atomic.Pointer[run]
 }
 
-// Run carries associations until ctx is done. Then it accepts no more, shuts down those there are,
-// for which [Limits].Drain is the limit, and returns nil.
+// Run forwards associations until ctx is done. Then it stops accepting, shuts down the existing
+// ones, for at most [Limits].Drain, and returns nil.
 func (s *Service) Run(ctx context.Context) error {
 	if err := s.Check(); err != nil {
 		return err
@@ -105,7 +104,7 @@ func (s *Service) Run(ctx context.Context) error {
 	return r.accept(ctx)
 }
 
-// Check says what is wrong with the fields of s.
+// Check returns an error if the fields of s are invalid.
 func (s *Service) Check() error {
 	wrong := func(format string, args ...any) error {
 		return fmt.Errorf("service %q: %w", s.Name, fmt.Errorf(format, args...))
@@ -118,7 +117,7 @@ func (s *Service) Check() error {
 	}
 	target := "target"
 	if s.Target == "" && (s.Redirect || s.Route != nil) {
-		target = "" // it is known for each association
+		target = "" // each association has its own
 	}
 	addresses := map[string]string{"listen": s.Listen, target: s.Target, "source": s.Source}
 	for what, address := range addresses {
@@ -144,7 +143,7 @@ func (s *Service) Check() error {
 	return nil
 }
 
-// Ready returns nil when the service accepts associations, and else says why it does not.
+// Ready returns nil if the service accepts associations, and otherwise why it does not.
 func (s *Service) Ready() error {
 	r := s.run.Load()
 	if r == nil {
@@ -157,7 +156,7 @@ func (s *Service) Ready() error {
 
 var errNotRunning = errors.New("the service is not running")
 
-// Associations returns those that exist, the oldest first.
+// Associations returns the existing associations, oldest first.
 func (s *Service) Associations() []*Association {
 	r := s.run.Load()
 	if r == nil {

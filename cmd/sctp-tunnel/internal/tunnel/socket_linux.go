@@ -13,11 +13,11 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
 )
 
-// acknowledgeAtOnce is what the SACKDelay of clearOptions says.
+// acknowledgeAtOnce sets the SACKDelay of clearOptions.
 func acknowledgeAtOnce(s *sctpsock.Socket) { s.SetSACKDelay(sackDelay) }
 
-// abortOnClose says whether closing a socket ends its association by an ABORT. Accepted sockets
-// have that of their listener.
+// abortOnClose sets whether closing a socket ends its association with an ABORT. Accepted sockets
+// inherit it from their listener.
 func abortOnClose(c syscall.RawConn, on bool) (err error) {
 	linger := unix.Linger{}
 	if on {
@@ -31,12 +31,12 @@ func abortOnClose(c syscall.RawConn, on bool) (err error) {
 	return os.NewSyscallError("SO_LINGER", err)
 }
 
-// bindAnywhere lets a socket be bound to addresses that are none of this host.
+// bindAnywhere allows a socket to be bound to addresses that do not belong to this host.
 func bindAnywhere(c syscall.RawConn) (err error) {
 	if cerr := c.Control(func(fd uintptr) {
 		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_FREEBIND, 1)
 		if err == nil {
-			// An IPv4 socket does not have it.
+			// An IPv4 socket does not have this option.
 			unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_FREEBIND, 1)
 		}
 	}); cerr != nil {
@@ -45,8 +45,9 @@ func bindAnywhere(c syscall.RawConn) (err error) {
 	return os.NewSyscallError("IP_FREEBIND", err)
 }
 
-// originalDestination returns where an association was addressed to before nftables redirected it.
-// (linux/netfilter_ipv4.h, linux/netfilter_ipv6/ip6_tables.h: both options have the number 80.)
+// originalDestination returns the address that an association had before nftables redirected it.
+// See linux/netfilter_ipv4.h and linux/netfilter_ipv6/ip6_tables.h: both options have the number
+// 80.
 func originalDestination(s *sctpsock.Socket) (netip.AddrPort, error) {
 	rc, err := s.SyscallConn()
 	if err != nil {
@@ -75,7 +76,7 @@ func originalDestination(s *sctpsock.Socket) (netip.AddrPort, error) {
 	return to, nil
 }
 
-// getsockopt asks for SO_ORIGINAL_DST.
+// getsockopt queries SO_ORIGINAL_DST.
 func getsockopt(fd uintptr, level int, value unsafe.Pointer, size uintptr) error {
 	length := uint32(size)
 	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, fd, uintptr(level), unix.SO_ORIGINAL_DST,
@@ -86,7 +87,7 @@ func getsockopt(fd uintptr, level int, value unsafe.Pointer, size uintptr) error
 	return nil
 }
 
-// ntohs is port, in network order, as a number.
+// ntohs converts a port from network byte order.
 func ntohs(port uint16) uint16 {
 	var b [2]byte
 	binary.NativeEndian.PutUint16(b[:], port)

@@ -10,7 +10,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/sctpsock"
 )
 
-// Other systems have no SCTP in their kernel that package sctpsock knows: there is never a socket.
+// Package sctpsock supports no other system, so there is never a socket.
 
 func acknowledgeAtOnce(*sctpsock.Socket) {}
 

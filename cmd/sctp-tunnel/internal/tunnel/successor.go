@@ -30,8 +30,8 @@ const (
 	successorLabel    = "EXPERIMENTAL sctp-tunnel successor"
 )
 
-// nameOfSuccessor returns the protocol by which the successor of a connection is known, "" if it
-// can have none.
+// nameOfSuccessor returns the protocol that names the successor of a connection, or "" if it can
+// have none.
 func nameOfSuccessor(s sctpdtls.ConnectionState) string {
 	tunnels := s.NegotiatedProtocol == tunnelProtocol || isSuccessor(s)
 	if s.Version != sctpdtls.VersionDTLS13 || !tunnels {
@@ -44,7 +44,7 @@ func nameOfSuccessor(s sctpdtls.ConnectionState) string {
 	return successorProtocol + hex.EncodeToString(name)
 }
 
-// offeredSuccessor returns that protocol if a client offers it.
+// offeredSuccessor returns the name of a successor that a client offers.
 func offeredSuccessor(protocols []string) string {
 	i := slices.IndexFunc(protocols, func(p string) bool {
 		return strings.HasPrefix(p, successorProtocol)
@@ -55,7 +55,7 @@ func offeredSuccessor(protocols []string) string {
 	return protocols[i]
 }
 
-// isSuccessor reports whether a connection is one.
+// isSuccessor reports whether a connection is a successor.
 func isSuccessor(state sctpdtls.ConnectionState) bool {
 	return strings.HasPrefix(state.NegotiatedProtocol, successorProtocol)
 }
@@ -68,8 +68,8 @@ var (
 		"or a smaller message size")
 )
 
-// predecessor returns the pair whose connection a peer's new one is to succeed. It waits for that
-// from now on.
+// predecessor returns the pair whose connection a peer's new connection is to replace. From now on
+// the pair waits for that.
 func (r *run) predecessor(next sctpdtls.ConnectionState) (*pair, error) {
 	r.mu.Lock()
 	p := r.bySuccessor[next.NegotiatedProtocol]
@@ -111,7 +111,7 @@ func (r *run) dialSuccessor(
 		return nil, err
 	}
 	if from != nil {
-		from.Port = 0 // the old connection has it
+		from.Port = 0 // the old connection uses it
 	}
 	before := old.ConnectionState()
 	next, err := r.dialFrom(ctx, from, config, target, before.OutStreams, before.InStreams)
@@ -137,19 +137,19 @@ func (r *run) dialSuccessor(
 	return next, nil
 }
 
-// An inDoubtError is the failure of a successor that the far end may have taken for a good one.
+// An inDoubtError is the failure of a successor that the far end may consider successful.
 type inDoubtError struct{ error }
 
 func (e *inDoubtError) Unwrap() error { return e.error }
 
-// inDoubt reports whether the far end may have changed over although this end has not. Then the end
-// of the old connection says nothing: the far end may have written to the new one since.
+// inDoubt reports whether the far end may have switched although this end has not. Then the end of
+// the old connection does not mean anything: the far end may have written to the new one since.
 func inDoubt(err error) bool {
 	if _, ok := errtype.As[*inDoubtError](err); ok {
 		return true
 	}
 	if e, ok := errtype.As[*sctpdtls.HandshakeTimeoutError](err); ok {
-		return e.KeyInUse // so that Finished may have arrived
+		return e.KeyInUse // Finished may have arrived
 	}
 	_, lost := errtype.As[*sctpdtls.AssociationError](err)
 	return lost
