@@ -3,6 +3,7 @@
 package netns
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -35,14 +36,14 @@ func newUDPPair(t *testing.T, ours string) udpPair {
 
 // meet makes a connection of which ours is one end.
 func (p udpPair) meet(
-	t *testing.T, ours string, change func(*sctpdtls.Config),
+	t *testing.T, ours string, change func(role string, c *sctpdtls.Config),
 ) (client, server *sctpdtls.Conn) {
 	t.Helper()
 	networks := map[string]string{"client": "sctp4", "server": "sctp4"}
 	networks[ours] = udpNetwork
 	serverConfig, clientConfig := p.config(t, "server", nil), p.config(t, "client", nil)
-	change(serverConfig)
-	change(clientConfig)
+	change("server", serverConfig)
+	change("client", clientConfig)
 	var ln *sctpdtls.Listener
 	var err error
 	p.server.Do(t, func() { ln, err = sctpdtls.Listen(networks["server"], ":4433", serverConfig) })
@@ -95,7 +96,7 @@ func (p udpPair) tryKernelPeer(t *testing.T, ours string, version uint16, networ
 			p.server.Netem(t, 0, "delay 0ms")
 		})
 	}
-	config := func(c *sctpdtls.Config) {
+	config := func(_ string, c *sctpdtls.Config) {
 		c.MinVersion, c.MaxVersion = version, version
 		c.Renegotiation = sctpdtls.RenegotiateFreely
 		c.SCTP.OutStreams = 16
@@ -135,6 +136,75 @@ func (p udpPair) tryKernelPeer(t *testing.T, ours string, version uint16, networ
 	}
 }
 
+// TestKernelPeerResumes resumes sessions between our SCTP and the kernel's, in both roles and
+// versions, and uses pre-shared keys; each time with messages, and new keys by either end. RFC
+// 5077; RFC 4279; RFC 8446, Section 2.2.
+func TestKernelPeerResumes(t *testing.T) {
+	key := &sctpdtls.PSK{Identity: []byte("host"), Key: []byte("sixteen bytes or more")}
+	for _, ours := range []string{"client", "server"} {
+		t.Run("ours is the "+ours, func(t *testing.T) {
+			p := newUDPPair(t, ours)
+			for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {
+				config := func(c *sctpdtls.Config) {
+					c.MinVersion, c.MaxVersion = version, version
+					c.Renegotiation = sctpdtls.RenegotiateFreely
+				}
+				tickets, sessions := new(sctpdtls.TicketKeys), sctpdtls.NewSessionCache(1)
+				for _, resumed := range []bool{false, true} {
+					s := p.use(t, ours, func(role string, c *sctpdtls.Config) {
+						if config(c); role == "server" {
+							c.TicketKeys = tickets
+						} else {
+							c.SessionCache = sessions
+						}
+					})
+					if s.DidResume != resumed {
+						t.Errorf("%#04x: resumed %v, want %v", version, s.DidResume, resumed)
+					}
+				}
+				s := p.use(t, ours, func(role string, c *sctpdtls.Config) {
+					config(c)
+					c.Certificates, c.RootCAs, c.ClientCAs, c.ClientAuth = nil, nil, nil, 0
+					if role == "server" {
+						c.LookupPSK = func([]byte) (*sctpdtls.PSK, error) { return key, nil }
+					} else {
+						c.GetPSK = func([]byte) (*sctpdtls.PSK, error) { return key, nil }
+					}
+				})
+				if string(s.PSKIdentity) != "host" {
+					t.Errorf("%#04x: pre-shared key %q", version, s.PSKIdentity)
+				}
+			}
+		})
+	}
+}
+
+// use makes a connection, has messages pass and new keys made, closes it, and returns the state in
+// which it began, which is the same at both ends.
+func (p udpPair) use(t *testing.T, ours string,
+	config func(role string, c *sctpdtls.Config)) sctpdtls.ConnectionState {
+	t.Helper()
+	client, server := p.meet(t, ours, config)
+	s, other := client.ConnectionState(), server.ConnectionState()
+	if s.DidResume != other.DidResume || !bytes.Equal(s.PSKIdentity, other.PSKIdentity) {
+		t.Errorf("resumed %v, pre-shared key %q; the other end: %v, %q", s.DidResume, s.PSKIdentity,
+			other.DidResume, other.PSKIdentity)
+	}
+	f := startTraffic(t, 4, client, server)
+	for _, c := range f.ends {
+		if err := newKeys(t.Context(), c); err != nil {
+			t.Errorf("new keys: %v", err)
+		}
+	}
+	f.finish()
+	closed := make(chan error)
+	go func() { closed <- server.Close() }()
+	if err := errors.Join(client.Close(), <-closed); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	return s
+}
+
 // TestOpenSSLOverUDP has OpenSSL's DTLS over SCTP behind the kernel's SCTP, in both roles.
 func TestOpenSSLOverUDP(t *testing.T) {
 	t.Run("server", func(t *testing.T) {
@@ -150,7 +220,16 @@ func TestOpenSSLOverUDP(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Abort()
-		talkToServer(t, conn, server)
+		if err := conn.WriteMessage([]byte("from us\n"), sctpdtls.MessageInfo{Stream: 3}); err != nil {
+			t.Fatal(err)
+		}
+		server.WaitFor("(?m)^from us$")
+		server.Type("from OpenSSL\n")
+		says(t, conn, "from OpenSSL\n")
+		if err := conn.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+		server.WaitFor("(?m)^DONE$")
 		server.EndInput()
 	})
 	t.Run("client", func(t *testing.T) {
