@@ -1,9 +1,8 @@
 /*
- * A peer that uses NSS, which supports DTLS 1.3 from version 3.96 on, and a draft
- * of it before. It does not support renegotiation over DTLS, and in DTLS 1.2 not
- * PSK, the cookie of a server, and the exporter with SHA-384. A server with a PSK
- * needs a certificate too. The MTU is fixed at 1472 bytes, so that long handshake
- * messages are fragmented.
+ * A peer around NSS, which has DTLS 1.3: from version 3.96 on, before that a
+ * draft. It cannot: renegotiate over DTLS; in DTLS 1.2 PSK, the cookie of a
+ * server, and the exporter with SHA-384. A server with a PSK wants a certificate all
+ * the same. Its MTU is built in (1472 bytes): long handshake messages come in fragments.
  */
 #include "peer.h"
 
@@ -22,7 +21,7 @@
 static PRFileDesc *conn;
 static CERTCertificate *cert;
 static SECKEYPrivateKey *key;
-static bool at_end; /* the socket has ended */
+static bool at_end; /* of the socket */
 
 void peer_library(char *out, size_t size)
 {
@@ -36,7 +35,7 @@ _Noreturn static void fail(const char *what)
 	die("%s: %s", what, PR_ErrorToName(PR_GetError()));
 }
 
-/* again reports whether a call failed because there is nothing to read yet. */
+/* again reports whether a call failed because there was nothing to read yet. */
 static bool again(bool failed)
 {
 	return failed && PR_GetError() == PR_WOULD_BLOCK_ERROR;
@@ -49,10 +48,10 @@ static void must(SECStatus s, const char *what)
 }
 
 /*
- * PR_IntervalNow replaces NSPR's, from which the library takes the time for its
- * timers. Retransmission timers take at least 50 ms. No packet is ever lost here,
- * so that much time must not pass. ACK timers take a quarter of that, and must
- * expire when no more packets arrive.
+ * PR_IntervalNow takes the place of NSPR's: the library takes the time for its
+ * timers from it. Those of retransmission have 50 ms at least. Nothing is ever
+ * lost here, so that this time does not pass. Those of ACKs have a quarter of
+ * that, and have to run out when nothing more comes.
  */
 static bool idle;
 
@@ -66,7 +65,7 @@ PRIntervalTime PR_IntervalNow(void)
 static PRInt32 receive(PRFileDesc *fd, void *buf, PRInt32 size, PRIntn flags, PRIntervalTime timeout)
 {
 	(void)fd, (void)flags, (void)timeout;
-	/* The library checks its timers when a read would block. */
+	/* It looks at its timers if it would have to wait. */
 	struct pollfd p = {.fd = opt.fd, .events = POLLIN};
 	idle = !idle && poll(&p, 1, 0) == 0;
 	if (idle) {
@@ -75,7 +74,7 @@ static PRInt32 receive(PRFileDesc *fd, void *buf, PRInt32 size, PRIntn flags, PR
 	}
 	size_t n = packet_read(buf, size);
 	at_end = n == 0;
-	if (at_end) /* after a size of 0 the library would read again, forever */
+	if (at_end) /* a size of 0 would be read again, without end */
 		PR_SetError(PR_CONNECT_RESET_ERROR, 0);
 	return at_end ? -1 : (PRInt32)n;
 }
@@ -122,7 +121,7 @@ static PRFileDesc *packet_layer(void)
 
 /* ---- certificates, without a database ---- */
 
-/* pem_next returns the next PEM block at *p, of any type, and advances *p to its end. */
+/* pem_next returns the next PEM block at *p, whatever it is called, and moves *p behind it. */
 static SECItem *pem_next(char **p)
 {
 	char *start = strstr(*p, "-----BEGIN ");
@@ -136,7 +135,7 @@ static SECItem *pem_next(char **p)
 	return NSSBase64_DecodeBuffer(NULL, NULL, start, end - start);
 }
 
-/* read_certificates reads a file and returns the first certificate; the library finds the others by name. */
+/* read_certificates reads a file and returns the first; the library finds the others by their names. */
 static CERTCertificate *read_certificates(const char *file, const char *trust)
 {
 	size_t size;
@@ -175,7 +174,7 @@ static SECStatus on_request(void *arg, PRFileDesc *fd, CERTDistNames *names, CER
 {
 	(void)arg, (void)fd, (void)names;
 	if (!cert)
-		return SECFailure; /* send none */
+		return SECFailure; /* to send none */
 	*c = CERT_DupCertificate(cert);
 	*k = SECKEY_CopyPrivateKey(key);
 	return SECSuccess;
@@ -213,7 +212,7 @@ static void set_suite(void)
 
 static void set_groups(void)
 {
-	/* The default: NSS 3.112 implements the first one, but does not list it. */
+	/* without a choice: NSS 3.112 has the first, but not in its own list */
 	SSLNamedGroup list[4] = {0x11ec, 29, 23, 24};
 	size_t n = 4;
 	if (opt.group) {
@@ -238,7 +237,7 @@ static void set_options(void)
 {
 	const struct { PRInt32 option; PRIntn value; } options[] = {
 		{SSL_SECURITY, PR_TRUE},
-		{SSL_NO_CACHE, opt.server}, /* otherwise a client omits psk_key_exchange_modes */
+		{SSL_NO_CACHE, opt.server}, /* a client would leave out psk_key_exchange_modes */
 		{SSL_ENABLE_SESSION_TICKETS, PR_TRUE}, /* so that a 1.3 server sends one */
 		{SSL_ENABLE_EXTENDED_MASTER_SECRET, PR_TRUE},
 	};

@@ -12,9 +12,9 @@ import (
 	"testing"
 )
 
-// TestTshark has the distribution's tshark decrypt the captures of the Diameter and NGAP examples
-// with their key logs alone, by the commands of docs/operating.md: an implementation of DTLS that
-// is not ours reads what we send.
+// TestTshark has the distribution's tshark decrypt the captures of the Diameter and NGAP examples,
+// and those of sctp-echo over SCTP inside UDP, with their key logs alone, by the commands of
+// docs/operating.md: an implementation of DTLS that is not ours reads what we send.
 //
 // Wireshark 4.4 decrypts DTLS 1.3, 4.0 does not know it. With those before 4.4 it may show nothing
 // of 1.3; then it is wirecheck alone that has decrypted it, and the test says so.
@@ -42,6 +42,7 @@ func TestTshark(t *testing.T) {
 		"for a UE: UE 1", "for a UE: UE 2", "for a UE: UE 3"} {
 		ngap = append(ngap, hex.EncodeToString([]byte(m)))
 	}
+	echoes := []string{"1/0", "1/0", "2/1", "2/1", "3/2", "3/2", "4/3", "4/3"}
 	for _, tt := range []struct {
 		name     string
 		messages func(t *testing.T, name string) []string
@@ -51,6 +52,10 @@ func TestTshark(t *testing.T) {
 		{"diameter-1.3", diameterIn, diameter},
 		{"ngap-1.2", ngapIn, ngap},
 		{"ngap-1.3", ngapIn, ngap},
+		{"udp-client-1.2", udpIn, echoes},
+		{"udp-client-1.3", udpIn, echoes},
+		{"udp-server-1.2", udpIn, echoes},
+		{"udp-server-1.3", udpIn, echoes},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			printed(t, tt.name) // has run
@@ -135,6 +140,22 @@ func ngapIn(t *testing.T, name string) (messages []string) {
 	}
 	if n := len(tshark(t, name, commands)); n != len(messages) {
 		t.Errorf("%d messages are dissected as NGAP, of %d", n, len(messages))
+	}
+	return messages
+}
+
+// udpIn lists what the messages of sctp-echo in a capture begin with: their number and stream.
+func udpIn(t *testing.T, name string) (messages []string) {
+	t.Helper()
+	for _, line := range tshark(t, name, documented(t, `^tshark .*udp.port==9899.*$`)) {
+		for _, digits := range strings.FieldsFunc(line, func(r rune) bool { return r == ',' }) {
+			text, err := hex.DecodeString(digits)
+			if err != nil {
+				t.Fatal(err)
+			}
+			begins, _, _ := strings.Cut(string(text), " ")
+			messages = append(messages, begins)
+		}
 	}
 	return messages
 }

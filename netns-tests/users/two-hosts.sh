@@ -35,6 +35,30 @@ between diameter-server diameter-client diameter-1.3 5868
 DTLS_MAX=1.2 between ngap-amf ngap-gnb ngap-1.2 38412
 between ngap-amf ngap-gnb ngap-1.3 38412
 
+# SCTP inside UDP: of the kernel at one end, of sctp-echo itself at the other.
+as_client=(-cert certs/client.pem -key certs/client-key.pem -ca certs/ca.pem)
+for host in client server; do ip netns exec $host sysctl -qw net.sctp.udp_port=9899; done
+# udp NAME TRANSPORT OPTION... has four messages echoed by a server with that transport, for a client with
+# these options, and keeps what was captured and logged.
+udp() {
+	local name=$1 line
+	echo "== $name"
+	mkfifo "$name.out"
+	ip netns exec server sctp-echo serve -once 1 -cert certs/server.pem -key certs/server-key.pem -ca certs/ca.pem -transport "$2" 10.0.0.2:5868 >"$name.out" 2>&1 &
+	local server=$!
+	exec 3<"$name.out"
+	read -r line <&3
+	echo "$line"
+	SSLKEYLOGFILE=$OUT/$name.keys ip netns exec client wirecheck -keylog "$OUT/$name.keys" -pcap "$OUT/$name.pcap" eth0 \
+		sctp-echo connect "${as_client[@]}" -streams 4 -count 4 "${@:3}" 10.0.0.2:5868
+	wait $server
+}
+udp udp-client-1.2 kernel -transport udp -max 1.2
+udp udp-client-1.3 kernel -transport udp
+ip netns exec server sysctl -qw net.sctp.udp_port=0 # a program has the port now
+udp udp-server-1.2 udp -udp-encap 9899 -max 1.2
+udp udp-server-1.3 udp -udp-encap 9899
+
 echo "== tracing"
 mkfifo echo.out
 ip netns exec server sctp-echo serve -cert certs/server.pem -key certs/server-key.pem -ca certs/ca.pem 10.0.0.2:5868 >echo.out 2>&1 &
@@ -53,7 +77,6 @@ takeover=$!
 exec 6<takeover.out
 read -r line <&6
 echo "$line"
-as_client=(-cert certs/client.pem -key certs/client-key.pem -ca certs/ca.pem)
 ip netns exec client sctp-echo connect "${as_client[@]}" -streams 4 -count 9 10.0.0.2:38412
 kill -TERM $takeover
 wait $takeover || true
