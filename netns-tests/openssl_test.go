@@ -113,6 +113,22 @@ func (p *opensslPair) listen(t *testing.T, config *sctpdtls.Config) (ln *sctpdtl
 	return ln
 }
 
+// talkToServer exchanges a message with an OpenSSL server, and closes the connection.
+func talkToServer(t *testing.T, conn *sctpdtls.Conn, server *Process) {
+	t.Helper()
+	if err := conn.WriteMessage([]byte("from us\n"),
+		sctpdtls.MessageInfo{Stream: 3, PPID: 47}); err != nil {
+		t.Fatal(err)
+	}
+	server.WaitFor("(?m)^from us$")
+	server.Type("from OpenSSL\n")
+	says(t, conn, "from OpenSSL\n")
+	if err := conn.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	server.WaitFor("(?m)^DONE$")
+}
+
 // talkToClient exchanges a message with an OpenSSL client that has verified the server, and waits
 // until the client closes the connection.
 func talkToClient(t *testing.T, conn *sctpdtls.Conn, client *Process) {
@@ -144,12 +160,25 @@ func says(t *testing.T, conn *sctpdtls.Conn, want string) {
 	}
 }
 
-var opensslCases = []struct {
+type opensslCase struct {
 	name   string
-	suite  uint16 // of ours; 0 is any
+	suite  uint16 // of our end; 0: any
 	legacy bool
 	args   []string // of OpenSSL
-}{
+}
+
+// set configures our end, and returns the exporter label of SCTP-AUTH keys.
+func (c *opensslCase) set(config *sctpdtls.Config) (label string) {
+	if c.suite != 0 {
+		config.CipherSuites = []uint16{c.suite}
+	}
+	if config.LegacyLabel = c.legacy; c.legacy {
+		return wire.DefaultLabel + "\x00"
+	}
+	return wire.DefaultLabel
+}
+
+var opensslCases = []opensslCase{
 	{"AES-128-GCM", 0xc02b, false, nil},
 	{"AES-256-GCM, P-384", 0xc02c, false, []string{"-groups", "P-384:P-256"}},
 	{"ChaCha20-Poly1305, X25519", 0xcca9, false, []string{"-groups", "X25519:P-256"}},
@@ -164,13 +193,7 @@ func TestOpenSSLServer(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			var keyLog strings.Builder
 			config := p.config(t, "client", &keyLog)
-			label := wire.DefaultLabel
-			if test.suite != 0 {
-				config.CipherSuites = []uint16{test.suite}
-			}
-			if config.LegacyLabel = test.legacy; test.legacy {
-				label += "\x00"
-			}
+			label := test.set(config)
 			server := p.openssl(t, "server", test.args...)
 			server.WaitFor("ACCEPT")
 			capture := startCapture(t, p.server)
@@ -182,17 +205,7 @@ func TestOpenSSLServer(t *testing.T) {
 				test.suite != 0 && s.CipherSuite != test.suite {
 				t.Errorf("negotiated %+v", s)
 			}
-			if err := conn.WriteMessage([]byte("from us\n"),
-				sctpdtls.MessageInfo{Stream: 3, PPID: 47}); err != nil {
-				t.Fatal(err)
-			}
-			server.WaitFor("(?m)^from us$")
-			server.Type("from OpenSSL\n")
-			says(t, conn, "from OpenSSL\n")
-			if err := conn.Close(); err != nil {
-				t.Errorf("Close: %v", err)
-			}
-			server.WaitFor("(?m)^DONE$")
+			talkToServer(t, conn, server)
 			checkCapture(t, stopCapture(t, capture, 1),
 				wire.Options{KeyLog: []byte(keyLog.String()), Label: label})
 			server.EndInput()
@@ -207,13 +220,7 @@ func TestOpenSSLClient(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			var keyLog strings.Builder
 			config := p.config(t, "server", &keyLog)
-			label := wire.DefaultLabel
-			if test.suite != 0 {
-				config.CipherSuites = []uint16{test.suite}
-			}
-			if config.LegacyLabel = test.legacy; test.legacy {
-				label += "\x00"
-			}
+			label := test.set(config)
 			ln := p.listen(t, config)
 			capture := startCapture(t, p.server)
 			client := p.openssl(t, "client", test.args...)

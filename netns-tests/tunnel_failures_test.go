@@ -105,7 +105,7 @@ func (f *failing) startFar() {
 	f.farFile = f.configuration(f.serverOf(portA, 0, portA)+crl+"max-handshakes-per-host = 4\n",
 		f.serverOf(portB, 0, portB), f.serverOf(portC, 1, portB))
 	f.far = f.run(f.core, f.farFile)
-	f.far.WaitFor("msg=begins")
+	f.far.WaitFor("msg=started")
 }
 
 func (f *failing) startNear() {

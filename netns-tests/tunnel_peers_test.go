@@ -256,7 +256,7 @@ func testDiameterPeer(t *testing.T, fromPeer func(uint32) uint32,
 		daemon.WaitFor("freeDiameterd daemon initialized")
 		server := p.tunnel(p.core, fmt.Sprintf("role = \"server\"\nlisten = %q\n"+
 			"target = \"127.0.0.1:3868\"\n", p.outer())+zeroIsDiameter)
-		server.WaitFor("msg=begins")
+		server.WaitFor("msg=started")
 		peer := connect()
 		const host = "ran.example.org"
 		peer.send(diameterRequest(host, capabilitiesExchange, capabilities()...))

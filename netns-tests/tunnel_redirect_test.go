@@ -46,10 +46,10 @@ func TestTunnelRedirect(t *testing.T) {
 			server := p.tunnel(p.core, fmt.Sprintf(
 				"role = \"server\"\nlisten = %q\ntarget = %q\nsource = %q\n",
 				at(far, 5868), at(lo, 2100), at(lo, 2999)))
-			server.WaitFor("msg=begins")
+			server.WaitFor("msg=started")
 			client := p.tunnel(p.ran, fmt.Sprintf("role = \"client\"\nlisten = %q\nunsafe = true\n"+
 				"redirect = true\n", at(near, 2000)))
-			client.WaitFor("msg=begins")
+			client.WaitFor("msg=started")
 			farLo := p.captureLo(p.core)
 			sender := p.daemon(p.ran, "sctp_darn", "-H", near.String(), "-P", "2101",
 				"-h", far.String(), "-p", "2100", "-s")

@@ -1,7 +1,7 @@
 /*
- * A peer around GnuTLS. It cannot: DTLS 1.3, X25519MLKEM768 and key updates,
- * the ECDHE_PSK suites of RFC 8442, and messages so long that their records
- * do not fit the MTU (it counts the header and tag).
+ * A peer that uses GnuTLS. It does not support DTLS 1.3, X25519MLKEM768, key
+ * updates, the ECDHE_PSK suites of RFC 8442, and messages whose records, with
+ * header and tag, exceed the MTU.
  */
 #include "peer.h"
 
@@ -14,7 +14,7 @@
 #include <sys/uio.h>
 
 static gnutls_session_t session;
-static bool at_end; /* of the socket */
+static bool at_end; /* the socket has ended */
 
 void peer_library(char *out, size_t size)
 {
@@ -35,7 +35,7 @@ static int must(int n, const char *what)
 
 /* ---- packets ---- */
 
-/* A packet that was read before the session exists, for the exchange of cookies. */
+/* A packet that was read for the cookie exchange, before the session exists. */
 static unsigned char held[MAX_PACKET];
 static size_t held_size;
 
@@ -53,7 +53,7 @@ static ssize_t pull(gnutls_transport_ptr_t p, void *buf, size_t size)
 	return n;
 }
 
-/* pull_timeout says that pull would not wait: it does, and nothing is ever lost. */
+/* pull_timeout reports data at once, so that pull waits for it: no packet is ever lost. */
 static int pull_timeout(gnutls_transport_ptr_t p, unsigned int ms)
 {
 	(void)p, (void)ms;
@@ -69,7 +69,7 @@ static ssize_t push(gnutls_transport_ptr_t p, const void *buf, size_t size)
 
 /* ---- the connection ---- */
 
-/* append puts a priority with dashes for underscores behind p. */
+/* append appends a priority to p, with dashes instead of underscores. */
 static char *append(char *p, const char *name, size_t size)
 {
 	p = stpcpy(p, ":+");
@@ -90,8 +90,8 @@ static const char *group_priority(uint16_t id)
 }
 
 /*
- * set_priority makes a priority string of the suite. The library names a suite by its
- * parts: TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 is ECDHE-ECDSA and AES-128-GCM.
+ * set_priority builds the priority string of the suite. The library names a suite by
+ * its parts: TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 is ECDHE-ECDSA and AES-128-GCM.
  */
 static void set_priority(void)
 {
@@ -158,7 +158,7 @@ static void set_certificates(void)
 	must(gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, c), "certificate");
 }
 
-/* exchange_cookie answers ClientHello with HelloVerifyRequest, until one has the cookie. */
+/* exchange_cookie answers each ClientHello with HelloVerifyRequest until one has the cookie. */
 static void exchange_cookie(void)
 {
 	gnutls_datum_t key;
@@ -206,7 +206,7 @@ void peer_handshake(void)
 	handshake("handshake");
 }
 
-/* suite returns the number of the suite in use, which the library only knows by its parts. */
+/* suite returns the number of the negotiated suite, of which the library reports only the parts. */
 static uint16_t suite(void)
 {
 	unsigned char id[2];

@@ -1,8 +1,9 @@
 /*
- * A peer around Mbed TLS 2.28 or 3. It cannot: DTLS 1.3, X25519MLKEM768, key
- * updates, the ECDHE_PSK suites with AES-GCM, and tell which group was agreed
- * on. Its MTU is left unset: it would count headers and tags, and so forbid
- * the longest messages; nothing it writes is larger than a record anyhow.
+ * A peer that uses Mbed TLS 2.28 or 3. It does not support DTLS 1.3,
+ * X25519MLKEM768, key updates, and the ECDHE_PSK suites with AES-GCM, and does
+ * not report the negotiated group. Its MTU is not set: it would include
+ * headers and tags, and so exclude the longest messages. What the library
+ * writes is never larger than a record.
  */
 #include "peer.h"
 
@@ -24,13 +25,13 @@ static mbedtls_ssl_cookie_ctx cookies;
 static mbedtls_x509_crt chain, ca;
 static mbedtls_pk_context key;
 
-static bool at_end;  /* of the socket */
-static bool pause_;  /* do not wait for a packet once a handshake is complete */
+static bool at_end;  /* the socket has ended */
+static bool pause_;  /* do not wait for packets after a handshake is complete */
 
-/* What the exporter needs of the last handshake; the library has none. */
+/* What the exporter needs of the last handshake; the library has no exporter. */
 static unsigned char master[48], randoms[64];
 static mbedtls_tls_prf_types prf;
-static int handshakes, told; /* those that have derived keys, and those of which renegotiated knows */
+static int handshakes, told; /* handshakes that have derived keys, and those reported to renegotiated */
 
 void peer_library(char *out, size_t size)
 {
@@ -59,7 +60,7 @@ static void set_secrets(const unsigned char *secret, const unsigned char *client
 	handshakes++;
 }
 
-/* What version 3 of the library does in another way. */
+/* Differences in version 3 of the library. */
 #if MBEDTLS_VERSION_MAJOR < 3
 
 static int on_keys(void *p, const unsigned char *ms, const unsigned char *kb, size_t maclen, size_t keylen, size_t ivlen,
@@ -109,7 +110,7 @@ static int transmit(void *p, const unsigned char *buf, size_t size)
 	return size;
 }
 
-/* Nothing is ever lost: the timer is never set, and no time passes. */
+/* No packet is ever lost: the timer is never set, and no time passes. */
 static void set_timer(void *p, uint32_t intermediate, uint32_t final)
 {
 	(void)p, (void)intermediate, (void)final;
@@ -229,7 +230,7 @@ void peer_agreed(struct agreed *a)
 			snprintf(a->peer, sizeof a->peer, "%.*s", (int)n->val.len, n->val.p);
 }
 
-/* peer_export is RFC 5705, Section 4, over the library's PRF. */
+/* peer_export implements RFC 5705, Section 4, with the library's PRF. */
 void peer_export(unsigned char secret[SECRET_SIZE])
 {
 	unsigned char seed[sizeof randoms + 2 + sizeof opt.context];
@@ -244,7 +245,7 @@ void peer_export(unsigned char secret[SECRET_SIZE])
 	must(mbedtls_ssl_tls_prf(prf, master, sizeof master, SECRET_LABEL, seed, size, secret, SECRET_SIZE), "exporter");
 }
 
-/* read_once returns what one mbedtls_ssl_read does: a size, -1 after close_notify, or -2 for no data. */
+/* read_once calls mbedtls_ssl_read once: it returns a size, -1 after close_notify, or -2 for no data. */
 static long read_once(unsigned char *buf, size_t size)
 {
 	int n = mbedtls_ssl_read(&ssl, buf, size);
@@ -274,7 +275,7 @@ void peer_write(const unsigned char *buf, size_t size)
 
 void peer_renegotiate(void)
 {
-	/* A client has done all of it after this, a server has sent HelloRequest. */
+	/* After this a client has finished the handshake, and a server has sent HelloRequest. */
 	must(mbedtls_ssl_renegotiate(&ssl), "renegotiation");
 	if (!opt.server) {
 		told = handshakes;

@@ -1,8 +1,9 @@
 /*
- * A peer around NSS, which has DTLS 1.3: from version 3.96 on, before that a
- * draft. It cannot: renegotiate over DTLS; in DTLS 1.2 PSK, the cookie of a
- * server, and the exporter with SHA-384. A server with a PSK wants a certificate all
- * the same. Its MTU is built in (1472 bytes): long handshake messages come in fragments.
+ * A peer that uses NSS, which supports DTLS 1.3 from version 3.96 on, and a draft
+ * of it before. It does not support renegotiation over DTLS, and in DTLS 1.2 not
+ * PSK, the cookie of a server, and the exporter with SHA-384. A server with a PSK
+ * needs a certificate too. The MTU is fixed at 1472 bytes, so that long handshake
+ * messages are fragmented.
  */
 #include "peer.h"
 
@@ -21,7 +22,7 @@
 static PRFileDesc *conn;
 static CERTCertificate *cert;
 static SECKEYPrivateKey *key;
-static bool at_end; /* of the socket */
+static bool at_end; /* the socket has ended */
 
 void peer_library(char *out, size_t size)
 {
@@ -35,7 +36,7 @@ _Noreturn static void fail(const char *what)
 	die("%s: %s", what, PR_ErrorToName(PR_GetError()));
 }
 
-/* again reports whether a call failed because there was nothing to read yet. */
+/* again reports whether a call failed because there is nothing to read yet. */
 static bool again(bool failed)
 {
 	return failed && PR_GetError() == PR_WOULD_BLOCK_ERROR;
@@ -48,10 +49,10 @@ static void must(SECStatus s, const char *what)
 }
 
 /*
- * PR_IntervalNow takes the place of NSPR's: the library takes the time for its
- * timers from it. Those of retransmission have 50 ms at least. Nothing is ever
- * lost here, so that this time does not pass. Those of ACKs have a quarter of
- * that, and have to run out when nothing more comes.
+ * PR_IntervalNow replaces NSPR's, from which the library takes the time for its
+ * timers. Retransmission timers take at least 50 ms. No packet is ever lost here,
+ * so that much time must not pass. ACK timers take a quarter of that, and must
+ * expire when no more packets arrive.
  */
 static bool idle;
 
@@ -65,7 +66,7 @@ PRIntervalTime PR_IntervalNow(void)
 static PRInt32 receive(PRFileDesc *fd, void *buf, PRInt32 size, PRIntn flags, PRIntervalTime timeout)
 {
 	(void)fd, (void)flags, (void)timeout;
-	/* It looks at its timers if it would have to wait. */
+	/* The library checks its timers when a read would block. */
 	struct pollfd p = {.fd = opt.fd, .events = POLLIN};
 	idle = !idle && poll(&p, 1, 0) == 0;
 	if (idle) {
@@ -74,7 +75,7 @@ static PRInt32 receive(PRFileDesc *fd, void *buf, PRInt32 size, PRIntn flags, PR
 	}
 	size_t n = packet_read(buf, size);
 	at_end = n == 0;
-	if (at_end) /* a size of 0 would be read again, without end */
+	if (at_end) /* after a size of 0 the library would read again, forever */
 		PR_SetError(PR_CONNECT_RESET_ERROR, 0);
 	return at_end ? -1 : (PRInt32)n;
 }
@@ -121,7 +122,7 @@ static PRFileDesc *packet_layer(void)
 
 /* ---- certificates, without a database ---- */
 
-/* pem_next returns the next PEM block at *p, whatever it is called, and moves *p behind it. */
+/* pem_next returns the next PEM block at *p, of any type, and advances *p to its end. */
 static SECItem *pem_next(char **p)
 {
 	char *start = strstr(*p, "-----BEGIN ");
@@ -135,7 +136,7 @@ static SECItem *pem_next(char **p)
 	return NSSBase64_DecodeBuffer(NULL, NULL, start, end - start);
 }
 
-/* read_certificates reads a file and returns the first; the library finds the others by their names. */
+/* read_certificates reads a file and returns the first certificate; the library finds the others by name. */
 static CERTCertificate *read_certificates(const char *file, const char *trust)
 {
 	size_t size;
@@ -174,7 +175,7 @@ static SECStatus on_request(void *arg, PRFileDesc *fd, CERTDistNames *names, CER
 {
 	(void)arg, (void)fd, (void)names;
 	if (!cert)
-		return SECFailure; /* to send none */
+		return SECFailure; /* send none */
 	*c = CERT_DupCertificate(cert);
 	*k = SECKEY_CopyPrivateKey(key);
 	return SECSuccess;
@@ -212,7 +213,7 @@ static void set_suite(void)
 
 static void set_groups(void)
 {
-	/* without a choice: NSS 3.112 has the first, but not in its own list */
+	/* The default: NSS 3.112 implements the first one, but does not list it. */
 	SSLNamedGroup list[4] = {0x11ec, 29, 23, 24};
 	size_t n = 4;
 	if (opt.group) {
@@ -237,7 +238,7 @@ static void set_options(void)
 {
 	const struct { PRInt32 option; PRIntn value; } options[] = {
 		{SSL_SECURITY, PR_TRUE},
-		{SSL_NO_CACHE, opt.server}, /* a client would leave out psk_key_exchange_modes */
+		{SSL_NO_CACHE, opt.server}, /* otherwise a client omits psk_key_exchange_modes */
 		{SSL_ENABLE_SESSION_TICKETS, PR_TRUE}, /* so that a 1.3 server sends one */
 		{SSL_ENABLE_EXTENDED_MASTER_SECRET, PR_TRUE},
 	};

@@ -1,6 +1,6 @@
 /*
- * A peer around OpenSSL. It cannot: DTLS 1.3, X25519MLKEM768 and key updates
- * (OpenSSL has them over TLS only), and the ECDHE_PSK suites of RFC 8442.
+ * A peer that uses OpenSSL. It does not support DTLS 1.3, X25519MLKEM768 and key
+ * updates, which OpenSSL has for TLS only, and the ECDHE_PSK suites of RFC 8442.
  */
 #include "peer.h"
 
@@ -11,8 +11,8 @@
 #include <string.h>
 
 static SSL *ssl;
-static bool at_end;            /* of the socket */
-static int handshakes, told;   /* complete ones, and those of which renegotiated knows */
+static bool at_end;            /* the socket has ended */
+static int handshakes, told;   /* complete handshakes, and those reported to renegotiated */
 
 void peer_library(char *out, size_t size)
 {
@@ -54,7 +54,7 @@ static long bio_ctrl(BIO *bio, int command, long n, void *p)
 	case BIO_CTRL_DGRAM_GET_FALLBACK_MTU:
 		return MTU;
 	}
-	return 0; /* among them the socket's own timer, and the overhead below us */
+	return 0; /* including the socket's timer, and the overhead of lower layers */
 }
 
 static BIO *packet_bio(void)
@@ -68,7 +68,7 @@ static BIO *packet_bio(void)
 	return b;
 }
 
-/* never is a retransmission timer in microseconds, for a transport that loses nothing. */
+/* never returns the retransmission timeout in microseconds, for a transport without loss. */
 static unsigned int never(SSL *s, unsigned int us)
 {
 	(void)s, (void)us;
@@ -144,12 +144,12 @@ static SSL_CTX *context(void)
 #ifdef SSL_OP_ALLOW_CLIENT_RENEGOTIATION
 	SSL_CTX_set_options(ctx, SSL_OP_ALLOW_CLIENT_RENEGOTIATION);
 #endif
-	/* SSL_read has to return after a handshake as well. */
+	/* SSL_read must return after a handshake too. */
 	SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
 	SSL_CTX_set_info_callback(ctx, on_info);
 	SSL_CTX_set_cookie_generate_cb(ctx, cookie_make);
 	SSL_CTX_set_cookie_verify_cb(ctx, cookie_check);
-	/* Without an identity for sessions a server that verifies refuses resumption. */
+	/* Without a session ID context, a server that verifies clients rejects resumption. */
 	SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"peer", 4);
 	if (opt.suite && !SSL_CTX_set_cipher_list(ctx, opt.suite->openssl))
 		fail("cipher");
@@ -219,7 +219,7 @@ void peer_export(unsigned char secret[SECRET_SIZE])
 		fail("exporter");
 }
 
-/* read_once returns what one SSL_read does: a size, -1 after close_notify, or -2 for no data. */
+/* read_once calls SSL_read once: it returns a size, -1 after close_notify, or -2 for no data. */
 static long read_once(unsigned char *buf, size_t size)
 {
 	ERR_clear_error();
@@ -257,7 +257,7 @@ void peer_write(const unsigned char *buf, size_t size)
 
 void peer_renegotiate(void)
 {
-	/* A client has done all of it after this, a server has sent HelloRequest. */
+	/* After this a client has finished the handshake, and a server has sent HelloRequest. */
 	if (SSL_renegotiate(ssl) != 1 || SSL_do_handshake(ssl) != 1)
 		fail("renegotiation");
 	if (!opt.server) {

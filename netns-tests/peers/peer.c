@@ -109,8 +109,8 @@ void die(const char *format, ...)
 
 size_t packet_read(void *buf, size_t size)
 {
-	/* Libraries with timers of their own must not count on being woken: a
-	 * lost packet does not exist here, so the only timer is the caller's patience. */
+	/* Libraries with timers of their own are not woken up: no packet is ever
+	 * lost here, so the only timer is the time limit for a packet. */
 	struct pollfd p = {.fd = opt.fd, .events = POLLIN};
 	int ready;
 	do
@@ -120,12 +120,12 @@ size_t packet_read(void *buf, size_t size)
 		die("poll: %s", strerror(errno));
 	if (ready == 0)
 		die("no packet within %d ms", opt.timeout_ms);
-	/* Libraries read into buffers of the size that they expect a record to
-	 * have; what does not fit must not be cut off unseen. */
+	/* Libraries read into buffers of the largest size that they expect of a
+	 * record; a larger packet must not be truncated unnoticed. */
 	unsigned char packet[MAX_PACKET + 1];
 	ssize_t n = recv(opt.fd, packet, sizeof packet, 0);
-	if (n < 0 && errno == ECONNRESET) /* the other end went without reading all: */
-		n = recv(opt.fd, packet, sizeof packet, 0); /* what it has sent is still there */
+	if (n < 0 && errno == ECONNRESET) /* the other end closed without reading everything: */
+		n = recv(opt.fd, packet, sizeof packet, 0); /* what it sent can still be read */
 	if (n < 0)
 		die("recv: %s", strerror(errno));
 	if ((size_t)n > size)
@@ -164,8 +164,8 @@ void packets_write(const void *buf, size_t size)
 	const unsigned char *b = buf;
 	while (size > 0) {
 		size_t n = record_size(b, size);
-		/* Whoever has sent close_notify may be gone: an answer is not
-		 * an error then. Whatever else is missing, a read finds out. */
+		/* A peer that has sent close_notify may be gone: then it is not an
+		 * error to answer it. A read detects anything else. */
 		if (send(opt.fd, b, n, MSG_NOSIGNAL) < 0 && errno != EPIPE && errno != ECONNRESET)
 			die("send: %s", strerror(errno));
 		b += n;

@@ -1,9 +1,9 @@
 /*
- * What is common to the peers: one end of a DTLS connection over an inherited
- * SOCK_SEQPACKET socket, on which one packet is one DTLS record.
+ * What the peers have in common: one end of a DTLS connection over an inherited
+ * SOCK_SEQPACKET socket, on which each packet is one DTLS record.
  *
- * peer.c reads the command line, plays the scenario and prints its lines. Each
- * other file gives it one library, by the functions whose names begin with peer_.
+ * peer.c parses the command line, runs the scenario and prints its lines. Each of
+ * the other files connects it to one library, with the functions named peer_*.
  */
 #ifndef PEER_H
 #define PEER_H
@@ -21,16 +21,16 @@ enum {
 
 #define SECRET_LABEL "EXPORTER_DTLS_OVER_SCTP"
 
-/* A version is what is on the wire. */
+/* Versions, as encoded on the wire. */
 enum { DTLS12 = 0xfefd, DTLS13 = 0xfefc };
 
-/* A suite has the name of IANA and that of OpenSSL. */
+/* A suite has the names of IANA and of OpenSSL. */
 struct suite {
 	uint16_t id;
 	const char *iana, *openssl;
 };
 
-/* A group is known to libraries by different names, to TLS by its number. */
+/* A group has different names in different libraries, and its number in TLS. */
 struct group {
 	uint16_t id;
 	const char *name; /* as in our command line */
@@ -50,11 +50,11 @@ struct options {
 	size_t context_size;
 	bool has_context;
 	long count, size, renegotiate, key_update;
-	int timeout_ms; /* longest wait for one packet */
+	int timeout_ms; /* time limit for one packet */
 };
 extern struct options opt;
 
-/* What a handshake agreed on; what the library does not tell is left 0 or empty. */
+/* What a handshake negotiated; what the library does not report is 0 or empty. */
 struct agreed {
 	int version;
 	uint16_t suite;
@@ -67,50 +67,48 @@ const struct suite *suite_by_name(const char *name);
 const struct group *group_by_id(uint16_t id);
 
 /*
- * group_list gives opt.group, and behind it, for DTLS 1.2, the curves that
- * certificates may have: the same extension names both (RFC 8422, Section 5.1.1).
- * The list ends with NULL. A handshake that agrees on another group than
- * opt.group fails.
+ * group_list returns opt.group, and for DTLS 1.2 also the curves that certificates
+ * may use: the same extension lists both (RFC 8422, Section 5.1.1). The list ends
+ * with NULL. A handshake that negotiates a group other than opt.group fails.
  */
 const struct group **group_list(void);
 
-/* die prints the ERROR line and exits; what the library cannot do ends here too. */
+/* die prints the ERROR line and exits, also for what the library does not support. */
 _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* renegotiated is called by a library's file when another handshake is complete. */
+/* The file of a library calls renegotiated when another handshake is complete. */
 void renegotiated(void);
 
 /*
- * packet_read returns the size of the next packet, 0 at the end of the socket;
- * no packet within the time limit is the end of the process. packets_write
- * cuts what it gets at the borders of records and sends each as a packet. Its
- * input holds whole records.
+ * packet_read returns the size of the next packet, or 0 at the end of the socket.
+ * If no packet arrives within the time limit, the process exits. packets_write
+ * sends each of the records in its input, which are complete, as a packet.
  */
 size_t packet_read(void *buf, size_t size);
 void packets_write(const void *buf, size_t size);
 
-/* read_file returns a file's contents with a zero byte after them. */
+/* read_file returns the contents of a file, followed by a zero byte. */
 unsigned char *read_file(const char *name, size_t *size);
 
-/* ---- what a library's file defines; all these die if they fail ---- */
+/* ---- what the file of a library defines; all functions die if they fail ---- */
 
-/* peer_library writes name and version of the library. */
+/* peer_library writes the name and version of the library. */
 void peer_library(char *out, size_t size);
 
-/* peer_handshake makes the connection from opt. */
+/* peer_handshake makes a connection as opt says. */
 void peer_handshake(void);
 
 void peer_agreed(struct agreed *a);
 void peer_export(unsigned char secret[SECRET_SIZE]);
 
 /*
- * peer_read returns the size of the next message, or -1 after close_notify.
- * Whatever else arrives is dealt with, renegotiation included.
+ * peer_read returns the size of the next message, or -1 after close_notify. It
+ * handles everything else that arrives, including renegotiations.
  */
 long peer_read(unsigned char *buf, size_t size);
 void peer_write(const unsigned char *buf, size_t size);
 
-/* peer_renegotiate starts another handshake and returns when it is complete. */
+/* peer_renegotiate begins another handshake and returns when it is complete. */
 void peer_renegotiate(void);
 
 void peer_key_update(bool request);

@@ -1,9 +1,10 @@
 /*
- * A peer around wolfSSL. It cannot: DTLS 1.3, X25519MLKEM768 and key updates
- * (distributions build it without), renegotiation, the ECDHE_PSK suites with
- * AES-GCM, and as a client RFC 5746. A server always exchanges cookies. The MTU is built in: messages have at most some 1,350
- * bytes, packets of more than 1,400 are not read, and long handshake messages come
- * in fragments. Timers are a matter of the callback that reads, so there are none.
+ * A peer that uses wolfSSL. It does not support DTLS 1.3, X25519MLKEM768 and key
+ * updates, which distributions disable, nor renegotiation, the ECDHE_PSK suites
+ * with AES-GCM, and as a client RFC 5746. A server always exchanges cookies. The MTU
+ * is fixed: messages have at most about 1,350 bytes, packets of more than 1,400 are
+ * not read, and long handshake messages are fragmented. Timers are left to the
+ * callback that reads, so there are none.
  */
 #include "peer.h"
 
@@ -14,7 +15,7 @@
 #include <string.h>
 
 static WOLFSSL *ssl;
-static bool at_end; /* of the socket */
+static bool at_end; /* the socket has ended */
 
 void peer_library(char *out, size_t size)
 {
@@ -77,7 +78,7 @@ static void set_groups(WOLFSSL_CTX *ctx)
 {
 	for (const struct group **g = group_list(); *g; g++)
 		must(wolfSSL_CTX_UseSupportedCurve(ctx, (*g)->id), (*g)->name);
-	if (opt.group->id == 24) /* a server chooses by the size */
+	if (opt.group->id == 24) /* a server chooses by key size */
 		must(wolfSSL_CTX_SetTmpEC_DHE_Sz(ctx, 48), opt.group->name);
 }
 
