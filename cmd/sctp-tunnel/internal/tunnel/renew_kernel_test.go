@@ -108,7 +108,7 @@ func TestKernelNoTunnel(t *testing.T) {
 				must(t, near.Send([]byte("x"), stream.Info{}))
 				receive(t, near)
 			}
-			said.wait(t, "association cannot have new keys")
+			said.wait(t, "association cannot change its keys")
 			must(t, near.Send([]byte("still there"), stream.Info{}))
 			if got, _ := receive(t, near); got != "still there" {
 				t.Errorf("%q came back", got)
