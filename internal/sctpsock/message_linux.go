@@ -114,6 +114,8 @@ type recvCall struct {
 	n      int
 	errno  syscall.Errno
 	waited bool
+	vain   bool // who waits looks in vain first, most likely
+	peek   byte
 	try    func(fd uintptr) (done bool) // receives, for who waits
 	once   func(fd uintptr)             // the same without waiting
 }
@@ -121,6 +123,19 @@ type recvCall struct {
 func newRecvCall() *recvCall {
 	c := new(recvCall)
 	c.try = func(fd uintptr) (done bool) { // likewise no method
+		if c.vain {
+			c.vain = false
+			switch c.errno = c.look(fd); c.errno {
+			case 0, unix.EINTR: // recvmsg finds out what there is
+			case unix.EAGAIN:
+				c.waited = true
+				c.buffer.Put()
+				return false
+			default: // an error, which the kernel reports once
+				c.n = 0
+				return true
+			}
+		}
 		c.b = c.buffer.Get()
 		c.iov.Base = unsafe.SliceData(c.b)
 		c.iov.SetLen(len(c.b))
@@ -146,6 +161,14 @@ func newRecvCall() *recvCall {
 	c.hdr.SetIovlen(1)
 	c.hdr.Control = (*byte)(unsafe.Pointer(&c.ctl))
 	return c
+}
+
+// look looks whether there is something to read: it returns EAGAIN if not. It takes half as much as
+// recvmsg to find that out, and no buffer.
+func (c *recvCall) look(fd uintptr) syscall.Errno {
+	_, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&c.peek)), 1,
+		unix.MSG_PEEK|unix.MSG_DONTWAIT, 0, 0)
+	return errno
 }
 
 var errNoRcvInfo = errors.New("sctp: the kernel delivered a message without SCTP_RCVINFO")

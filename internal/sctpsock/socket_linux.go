@@ -180,7 +180,9 @@ func (s *Socket) Recv(b stream.Buffer, wait bool) (stream.Part, error) {
 		c = newRecvCall()
 		s.call = c
 	}
-	c.buffer, c.waited = b, false
+	// Who has waited for a message will wait for the next one, as where requests and answers take
+	// turns.
+	c.buffer, c.vain, c.waited = b, wait && c.waited, false
 	var p stream.Part
 	err := s.recv(c, wait, &p)
 	c.b, c.buffer, c.iov.Base = nil, nil, nil
