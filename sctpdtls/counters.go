@@ -7,6 +7,7 @@ import "sync/atomic"
 // difference to a mark.
 type counters struct {
 	messagesSent, bytesSent atomic.Uint64 // by writers
+	level                   atomic.Int64  // of oneWay
 
 	keys    mark         // when DTLS had new keys, or was asked for them
 	since   atomic.Int64 // when that was, an instant
@@ -41,10 +42,25 @@ func (n *counters) received(bytes int) {
 	n.bytesReceived.Add(uint64(bytes))
 }
 
-// oneWay reports whether so much more was sent than received that an acknowledgement of each
-// message would be one packet for each that nobody waits for, where SCTP sends half as many by
+// oneWay reports whether so much more was sent than received of late that an acknowledgement of
+// each message would be one packet for each that nobody waits for, where SCTP sends half as many by
 // itself. The flush at the end, of so many messages, may take 200 ms then.
-func (n *counters) oneWay() bool { return n.messagesSent.Load() > n.messagesReceived.Load()+64 }
+//
+// A message that is received makes up for two that are sent, so that an exchange of requests and
+// answers is soon one again after a flow one way. Nobody minds if writers who do this at the same
+// time count some messages twice.
+func (n *counters) oneWay() bool {
+	now := int64(n.messagesSent.Load()) - 2*int64(n.messagesReceived.Load())
+	ahead := now - n.level.Load()
+	if kept := min(max(ahead, 0), flow+flow/4); kept != ahead {
+		n.level.Store(now - kept)
+		ahead = kept
+	}
+	return ahead > flow
+}
+
+// flow is how many messages go one way before their acknowledgements may wait.
+const flow = 64
 
 // newKeys is called when DTLS has new keys, newAuthKey when SCTP-AUTH has.
 func (n *counters) newKeys() {

@@ -67,16 +67,22 @@ func (o *owner) startTick() {
 
 // readFor reads for a reader who has taken the turn, and has found nothing in q since its Changes
 // were seen. It returns when there may be something: in b if done is set, else in q, perhaps. If b
-// is nil, it is in q. All but messages of the application is left to the owner.
-func (o *owner) readFor(q *stream.Queue, seen uint32, b []byte) (
+// is nil, it is in q. If many is set, what has come behind is in q too. All but messages of the
+// application is left to the owner.
+func (o *owner) readFor(q *stream.Queue, seen uint32, b []byte, many bool) (
 	n int, info MessageInfo, done bool,
 ) {
 	if q.Changes() != seen { // what is to interrupt a reader may have come before it had the turn
 		o.turn.leave()
 		return 0, info, false
 	}
-	for !o.alarm.rung.Load() && !o.mustPause() {
-		m, event, err := o.messages.Next(true)
+	for got := 0; !o.alarm.rung.Load() && !o.mustPause(); {
+		m, event, err := o.messages.Next(got == 0)
+		if got > 0 && err == stream.ErrWouldBlock {
+			o.nothingBehind(got)
+			o.turn.leave()
+			return n, info, done
+		}
 		if err != nil || event != nil {
 			if !errors.Is(err, os.ErrDeadlineExceeded) { // which is the alarm
 				o.found = finding{event, err}
@@ -84,15 +90,18 @@ func (o *owner) readFor(q *stream.Queue, seen uint32, b []byte) (
 			break
 		}
 		data, err := o.receive(&m)
-		if data != nil && b != nil && len(data) <= len(b) && q.Passes(m.Info) {
+		if data != nil && b != nil && !done && len(data) <= len(b) && q.Passes(m.Info) {
 			n, info, done = copy(b, data), messageInfo(m.Info, len(data)), true
 		} else if data != nil {
 			o.queue(data, m.Info)
 		}
+		if data != nil {
+			got++
+		}
 		if err != nil || !o.quiet() || o.core.Err() != nil {
 			break
 		}
-		if done || o.mux.Size() > 0 {
+		if (done || o.mux.Size() > 0) && !(many && o.looksBehind(got)) {
 			o.turn.leave()
 			return n, info, done
 		}
@@ -100,3 +109,23 @@ func (o *owner) readFor(q *stream.Queue, seen uint32, b []byte) (
 	o.turn.giveBack()
 	return n, info, done
 }
+
+// looksBehind reports whether a reader of many messages, who has got so many, looks whether there
+// is another one. To look in vain is a system call. So once nothing was behind a message, those
+// that follow are taken alone, inARow of them.
+func (o *owner) looksBehind(got int) bool {
+	if got == 1 && o.single > 0 {
+		o.single--
+		return false
+	}
+	return got < stream.MaxBatch
+}
+
+// nothingBehind is called when there was no message behind so many.
+func (o *owner) nothingBehind(got int) {
+	if got == 1 {
+		o.single = inARow
+	}
+}
+
+const inARow = 8

@@ -27,6 +27,7 @@ type owner struct {
 // lending is what the owner knows of the turn that it lends.
 type lending struct {
 	alone   int32       // messages in a row, each of which had to wake a reader who waited alone
+	single  int32       // messages that a reader of many takes before it looks behind one
 	ticking atomic.Bool // tick will be called
 	tick    func()      // ends lendTime; nil if the turn was never lent
 	found   finding     // by the reader who had it

@@ -70,7 +70,7 @@ type wish uint8
 const (
 	someBytes wish = iota // of one message
 	aMessage              // whole
-	theFirst              // of several messages, which are kept
+	theFirst              // of several messages, of which the others are kept
 	aSign                 // that there is a message
 )
 
@@ -98,16 +98,16 @@ func (c *Conn) recv(p *party, b []byte, what wish) (n int, info MessageInfo, err
 		if p.read.passed() {
 			return 0, info, os.ErrDeadlineExceeded
 		}
-		reads := what <= aMessage
+		reads := what <= theFirst
 		if !reads || !c.turn.take() {
 			c.turn.await(p.read.queue, seen, reads)
 			continue
 		}
 		var direct []byte // where a message may be put that was not kept
-		if what == aMessage {
+		if what != someBytes {
 			direct = b
 		}
-		if n, info, done = c.owner.readFor(p.read.queue, seen, direct); done {
+		if n, info, done = c.owner.readFor(p.read.queue, seen, direct, what == theFirst); done {
 			return n, info, nil
 		}
 	}

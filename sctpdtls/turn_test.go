@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -159,13 +160,53 @@ func TestTurnIsRecalled(t *testing.T) {
 		<-read
 		begin := time.Now()
 		p.write("third")
-		all := make([]Message, 1)
-		if _, err := p.server.ReadMessages(make([]byte, 100), all); err != nil ||
-			string(all[0].Data) != "third" {
-			t.Errorf("ReadMessages: %q, %v", all[0].Data, err)
+		s, err := p.server.AcceptStream(context.Background())
+		if err != nil || s.ID() != 0 {
+			t.Errorf("AcceptStream: %v, %v", s, err)
 		}
 		if took := time.Since(begin); took > 2*time.Millisecond { // one is the network's
 			t.Errorf("it took %v", took)
+		}
+		p.close()
+	})
+}
+
+// A reader of several messages who has the turn takes all that have come. Once there was only one,
+// it takes some alone, without looking, and none is missed.
+func TestReadMessagesWithTurn(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p, read := readsItself(t)
+		p.write("second")
+		<-read
+		b, msgs := make([]byte, 200), make([]Message, 20)
+		next := 0
+		// carry has n messages wait for the reader, and wants it to get so many in one call after the
+		// other.
+		carry := func(n int, calls ...int) {
+			t.Helper()
+			for i := range n {
+				p.write(fmt.Sprint("message ", next+i))
+			}
+			time.Sleep(lendTime / 5) // all have come
+			for _, want := range calls {
+				got, err := p.server.ReadMessages(b, msgs)
+				if err != nil || got != want {
+					t.Fatalf("%d messages, %v; want %d", got, err, want)
+				}
+				for _, m := range msgs[:got] {
+					if want := fmt.Sprint("message ", next); string(m.Data) != want {
+						t.Errorf("read %q, want %q", m.Data, want)
+					}
+					next++
+				}
+			}
+		}
+		carry(5, 5)
+		carry(1, 1) // and nothing is behind
+		carry(inARow+3, append(slices.Repeat([]int{1}, inARow), 3)...)
+		carry(2, 2)
+		if got := p.server.turn.state.Load(); got != lent {
+			t.Errorf("the turn is in state %d", got)
 		}
 		p.close()
 	})
@@ -285,7 +326,8 @@ func TestTurnIsTakenLate(t *testing.T) {
 				if !c.turn.take() {
 					t.Fatal("the turn is not lent")
 				}
-				if _, _, done := c.owner.readFor(c.own.read.queue, seen, make([]byte, 100)); done {
+				b := make([]byte, 100)
+				if _, _, done := c.owner.readFor(c.own.read.queue, seen, b, false); done {
 					t.Error("something was read")
 				}
 				if got := c.turn.state.Load(); got != lent {
@@ -340,15 +382,15 @@ func TestWaitingReaderTakesTurn(t *testing.T) {
 	})
 }
 
-// While several readers wait, or one who takes several messages, the owner keeps the turn.
+// While several readers wait, or one who is no reader, the owner keeps the turn.
 func TestTurnIsKept(t *testing.T) {
 	for name, more := range map[string]func(c *Conn, b []byte) error{
 		"two readers": func(c *Conn, b []byte) error {
 			_, _, err := c.Stream(3).ReadMessage(b)
 			return err
 		},
-		"ReadMessages": func(c *Conn, b []byte) error {
-			_, err := c.ReadMessages(b, make([]Message, 2))
+		"AcceptStream": func(c *Conn, _ []byte) error {
+			_, err := c.AcceptStream(context.Background())
 			return err
 		},
 	} {
