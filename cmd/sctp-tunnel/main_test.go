@@ -41,9 +41,14 @@ func runCommand(t *testing.T, args ...string) (status int, stdout, stderr string
 // certsIn writes certificates into a new folder.
 func certsIn(t *testing.T) string {
 	t.Helper()
+	return certsOf(t, time.Now())
+}
+
+// certsOf is certsIn for certificates that were made at a time, for a year.
+func certsOf(t *testing.T, made time.Time) string {
+	t.Helper()
 	dir := t.TempDir()
-	files, err := testca.Make(testca.Options{Hosts: []string{"hss.example.org"}, Days: 365},
-		time.Now())
+	files, err := testca.Make(testca.Options{Hosts: []string{"hss.example.org"}, Days: 365}, made)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -441,6 +446,43 @@ func TestStatusPort(t *testing.T) {
 	tt.end()
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the socket is left: %v", err)
+	}
+}
+
+// A service begins with a certificate that has expired, which may be replaced, and says so.
+func TestExpiredAtBegin(t *testing.T) {
+	dir := certsOf(t, time.Now().AddDate(-2, 0, 0))
+	name := filepath.Join(dir, "f.toml")
+	aFile(t, dir, name, process)
+	tt := begin(t, nil, "run", name)
+	line := tt.wait("the certificate has expired: peers reject it until it is replaced")
+	if line["service"] != "one" || line["file"] != filepath.Join(dir, "client.pem") {
+		t.Errorf("%v", line)
+	}
+	tt.wait("started")
+	tt.end()
+}
+
+// check finds a key that everyone may read also where something else is wrong, and says nothing
+// twice.
+func TestCheckFindsAll(t *testing.T) {
+	dir := certsOf(t, time.Now().AddDate(-2, 0, 0))
+	name := filepath.Join(dir, "f.toml")
+	aFile(t, dir, name, "")
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, _, _ := strings.Cut(string(text), "\n[[service]]\nname = \"two\"")
+	write(t, name, one+"crl = [\"none.crl\"]\n")
+	if err := os.Chmod(filepath.Join(dir, "client-key.pem"), 0o604); err != nil {
+		t.Fatal(err)
+	}
+	_, stdout, _ := runCommand(t, "check", name)
+	for _, want := range []string{"client.pem has expired", "everyone may read", "open none.crl"} {
+		if strings.Count(stdout, want) != 1 {
+			t.Errorf("%q is not there once in\n%s", want, stdout)
+		}
 	}
 }
 

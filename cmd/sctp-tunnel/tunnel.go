@@ -99,6 +99,12 @@ func (p *program) tunnel(ctx context.Context, name string, conf *config.Config) 
 		v.log.Warn("secrets are written to a file: anyone who can read it can decrypt all traffic",
 			"file", name)
 	}
+	for _, s := range all {
+		if end := s.source.Expires(); !end.IsZero() && time.Now().After(end) {
+			v.log.Warn("the certificate has expired: peers reject it until it is replaced",
+				"service", s.Name, "file", s.Cert, "expired", end)
+		}
+	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	defer v.stop(stop)

@@ -129,10 +129,8 @@ func sumOf(files Files) [sha256.Size]byte {
 
 func load(files Files) (*loaded, error) {
 	l := &loaded{sum: sumOf(files)}
-	for _, name := range []string{cmp.Or(files.Key, files.Cert), files.PSK} {
-		if err := secret(name); err != nil {
-			return nil, err
-		}
+	if err := secrets(files); err != nil {
+		return nil, err
 	}
 	if files.Cert != "" {
 		pair, err := doctor.LoadPair(files.Cert, files.Key)
@@ -160,6 +158,16 @@ func load(files Files) (*loaded, error) {
 		}
 	}
 	return l, nil
+}
+
+// secrets checks the files that have one.
+func secrets(files Files) error {
+	for _, name := range []string{cmp.Or(files.Key, files.Cert), files.PSK} {
+		if err := secret(name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // secret rejects a file that everyone may read or write.
@@ -222,11 +230,13 @@ func Check(files Files, now time.Time) []doctor.Finding {
 		found = doctor.CheckCertificates(doctor.Files{Cert: files.Cert, Key: files.Key, CA: files.CA,
 			Server: files.Server}, now)
 	}
-	if !doctor.AllWell(found) {
-		return found
+	lists := doctor.About("revocation", checkCRLs(files, now)...)
+	err := secrets(files)
+	if err == nil && doctor.AllWell(found) && doctor.AllWell(lists) { // else it has been said
+		_, err = load(files)
 	}
-	if _, err := load(files); err != nil {
+	if err != nil {
 		found = append(found, doctor.About("certificates", ill(err))...)
 	}
-	return append(found, doctor.About("revocation", checkCRLs(files, now)...)...)
+	return append(found, lists...)
 }
