@@ -202,7 +202,9 @@ func runTunnel(args []string) error {
 	program := flags.String("program", "", "sctp-tunnel")
 	rounds := flags.Int("rounds", 1, "how often each has its turn")
 	turn := flags.Duration("turn", 200*time.Millisecond, "time of a turn")
-	load := flags.Int("load", 0, "messages a second of 64 associations for a minute, in place of that")
+	settle := flags.Duration("settle", 0, "wait so long before the first turn")
+	load := flags.Int("load", 0, "messages a second of 64 associations in six steps, in place of that")
+	step := flags.Duration("step", 10*time.Second, "time of a step")
 	flags.Parse(args)
 	n, err := newNetwork("")
 	if err != nil {
@@ -211,9 +213,9 @@ func runTunnel(args []string) error {
 	defer n.Close()
 	var r measure.Report
 	if *load > 0 {
-		err = association.TunnelLoad(&r, n, *program, 64, *load, 10*time.Second)
+		err = association.TunnelLoad(&r, n, *program, 64, *load, *step)
 	} else {
-		err = association.Tunnel(&r, n, *program, *turn, *rounds)
+		err = association.Tunnel(&r, n, *program, *settle, *turn, *rounds)
 	}
 	return errors.Join(err, r.Write(flags.Arg(0)))
 }

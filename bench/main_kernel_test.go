@@ -60,7 +60,7 @@ func TestTunnel(t *testing.T) {
 	}
 	defer n.Close()
 	var r measure.Report
-	if err := association.Tunnel(&r, n, tunnel, 5*time.Millisecond, 1); err != nil {
+	if err := association.Tunnel(&r, n, tunnel, 0, 5*time.Millisecond, 1); err != nil {
 		t.Error(err)
 	}
 	if err := association.TunnelLoad(&r, n, tunnel, 2, 200, 20*time.Millisecond); err != nil {
