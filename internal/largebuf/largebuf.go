@@ -31,6 +31,7 @@ func Get(n int) []byte {
 // Put gives back a buffer of [Get], or another that nobody uses any more.
 func Put(b []byte) {
 	if cap(b) > 0 {
-		pools[bits.Len(uint(cap(b)))].Put(&b)
+		lent := b // is allocated here; b would be for each call that has nothing
+		pools[bits.Len(uint(cap(b)))].Put(&lent)
 	}
 }

@@ -108,6 +108,7 @@ func (m *Metrics) traffic(service string) *[2]traffic {
 
 // Began implements [tunnel.Observer], as do the following methods.
 func (m *Metrics) Began(a *tunnel.Association) {
+	a.Observed = m.traffic(a.Service) // lest it is looked up for each message
 	m.associations.WithLabelValues(a.Service).Inc()
 	m.began.WithLabelValues(a.Service).Inc()
 }
@@ -126,7 +127,7 @@ func (m *Metrics) Handshake(service string, took time.Duration) {
 }
 
 func (m *Metrics) Carried(a *tunnel.Association, d tunnel.Direction, messages, bytes int) {
-	t := &m.traffic(a.Service)[d]
+	t := &a.Observed.(*[2]traffic)[d]
 	t.messages.Add(float64(messages))
 	t.bytes.Add(float64(bytes))
 }

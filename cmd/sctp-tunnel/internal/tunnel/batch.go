@@ -22,10 +22,14 @@ type clearReader struct {
 	from  stream.Association
 	limit int    // bytes that a message may have
 	batch *batch // nil while there is nothing
+	used  int    // messages of it
 	large []byte // in place of batch.buf, for a message that is larger
 	start int    // of the message that is being read, in buf
 	at    int    // its end so far
 	err   error  // of the last Recv, for the next call
+
+	waited bool // for the message that was read last
+	alone  bool // the last one that was waited for came without another one
 }
 
 func (r *clearReader) buf() []byte {
@@ -45,6 +49,7 @@ func (r *clearReader) Get() []byte {
 
 // Put gives the batch back unless there is something in it.
 func (r *clearReader) Put() {
+	r.waited = true
 	if r.at == 0 {
 		r.release()
 	}
@@ -54,14 +59,17 @@ func (r *clearReader) release() {
 	largebuf.Put(r.large)
 	r.large = nil
 	if r.batch != nil {
-		clear(r.batch.msgs[:])
+		clear(r.batch.msgs[:r.used])
 		batches.Put(r.batch)
-		r.batch = nil
+		r.batch, r.used = nil, 0
 	}
 }
 
 // next waits for a message and returns it with those behind it that are there already. They are
 // valid until the next call. An error comes alone, after all messages before it.
+//
+// Where requests and answers take turns, nothing is ever behind a message. To look for it is a
+// system call, so that next does without as long as it has found nothing, and has to wait.
 func (r *clearReader) next() ([]sctpdtls.Message, error) {
 	if r.err != nil {
 		r.release()
@@ -70,6 +78,8 @@ func (r *clearReader) next() ([]sctpdtls.Message, error) {
 	if r.batch != nil {
 		r.toFront()
 	}
+	alone := r.alone
+	r.alone, r.waited = false, false
 	n := 0
 	for r.err == nil && n < stream.MaxBatch && (n == 0 || r.room() > 0) {
 		if r.room() == 0 {
@@ -78,6 +88,7 @@ func (r *clearReader) next() ([]sctpdtls.Message, error) {
 		part, err := r.from.Recv(r, n == 0)
 		switch {
 		case err == stream.ErrWouldBlock:
+			r.alone = n == 1
 			return r.batch.msgs[:n], nil
 		case err != nil:
 			r.err = err
@@ -90,6 +101,7 @@ func (r *clearReader) next() ([]sctpdtls.Message, error) {
 				r.err = &tooLargeError{Stream: part.Info.Stream, PPID: part.Info.PPID, Limit: r.limit}
 			} else if part.End {
 				m := &r.batch.msgs[n]
+				r.used = max(r.used, n+1)
 				m.Data = r.buf()[r.start:r.at:r.at]
 				m.MessageInfo = sctpdtls.MessageInfo{
 					Stream:    part.Info.Stream,
@@ -97,7 +109,10 @@ func (r *clearReader) next() ([]sctpdtls.Message, error) {
 					Unordered: part.Info.Unordered,
 				}
 				r.start = r.at
-				n++
+				if n++; alone && r.waited {
+					r.alone = true
+					return r.batch.msgs[:n], nil
+				}
 			}
 		}
 	}
@@ -120,7 +135,6 @@ func (r *clearReader) toFront() {
 		copy(r.buf(), rest)
 	}
 	r.start, r.at = 0, len(rest)
-	r.Put()
 }
 
 // grow makes room for more of a message that fills the buffer.
@@ -151,15 +165,27 @@ func (r *clearReader) event(e stream.Event) {
 
 // A clearWriter sends messages to the daemon.
 type clearWriter struct {
-	to    stream.Association
-	data  [stream.MaxBatch][]byte
-	infos [stream.MaxBatch]stream.Info
+	to      stream.Association
+	streams uint16 // that the daemon takes
+	data    [stream.MaxBatch][]byte
+	infos   [stream.MaxBatch]stream.Info
+}
+
+func newClearWriter(to stream.Association) *clearWriter {
+	streams, _ := to.Streams()
+	return &clearWriter{to: to, streams: streams}
 }
 
 // write sends messages in their order, and waits for room. It returns how many were sent.
 func (w *clearWriter) write(msgs []sctpdtls.Message) (sent int, err error) {
 	for i := range msgs {
 		m := &msgs[i]
+		if m.Stream >= w.streams {
+			if sent, err = w.write(msgs[:i]); err == nil {
+				err = &noStreamError{m.Stream, w.streams}
+			}
+			return sent, err
+		}
 		w.data[i] = m.Data
 		w.infos[i] = stream.Info{Stream: m.Stream, PPID: m.PPID, Unordered: m.Unordered}
 	}

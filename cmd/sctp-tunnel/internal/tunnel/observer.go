@@ -19,6 +19,9 @@ type Association struct {
 	Peer   net.Addr                 // addresses of the DTLS peer
 	State  sctpdtls.ConnectionState // of the first handshake
 
+	// Observed is for an Observer, who may set it in Began.
+	Observed any
+
 	out, in counts
 	conn    atomic.Pointer[sctpdtls.Conn] // the newest connection
 	fail    func(why Reason, err error)

@@ -105,31 +105,24 @@ func (p *pair) out() {
 
 // in carries messages from the peer to the daemon.
 func (p *pair) in() {
-	w := &clearWriter{to: p.clear}
+	w := newClearWriter(p.clear)
 	lost := func(err error) { p.fail(peerReason(err), err) }
 	conn := p.links.newest()
+	// Requests and answers take turns, so that what is small comes alone. A batch is for those that
+	// come together, or are large.
+	small, few, together := make([]byte, 1024), make([]sctpdtls.Message, 2), false
 	for {
-		var one [1]sctpdtls.Message
-		msgs := one[:]
-		n, err := conn.ReadMessages(nil, msgs) // waits, without memory for what comes
-		if err == io.ErrShortBuffer {
-			b := batches.Get().(*batch)
-			buf := b.buf[:]
-			if size := msgs[0].Length; size > len(buf) {
-				buf = largebuf.Get(size)
-			}
-			msgs = b.msgs[:]
-			if n, err = conn.ReadMessages(buf, msgs); err == nil {
-				err = p.deliver(w, msgs[:n])
-			}
-			if len(buf) > len(b.buf) {
-				largebuf.Put(buf)
-			}
-			clear(msgs)
-			batches.Put(b)
-		} else if err == nil {
-			err = p.deliver(w, msgs[:n])
+		buf := small
+		if together {
+			buf = nil // it only waits
 		}
+		n, err := conn.ReadMessages(buf, few)
+		if err == io.ErrShortBuffer {
+			n, err = p.inBatch(w, conn, few[0].Length)
+		} else if err == nil {
+			err = p.deliver(w, few[:n])
+		}
+		together = n > 1
 		switch {
 		case err == nil:
 		case err == io.EOF:
@@ -146,6 +139,22 @@ func (p *pair) in() {
 			return
 		}
 	}
+}
+
+// inBatch carries messages that have come, the first of them with size bytes. It returns how many.
+func (p *pair) inBatch(w *clearWriter, conn *sctpdtls.Conn, size int) (n int, err error) {
+	b := batches.Get().(*batch)
+	defer batches.Put(b)
+	buf := b.buf[:]
+	if size > len(buf) {
+		buf = largebuf.Get(size)
+		defer largebuf.Put(buf)
+	}
+	if n, err = conn.ReadMessages(buf, b.msgs[:]); err == nil {
+		err = p.deliver(w, b.msgs[:n])
+	}
+	clear(b.msgs[:max(n, 1)])
+	return n, err
 }
 
 // deliver sends messages to the daemon. The error was reported already.

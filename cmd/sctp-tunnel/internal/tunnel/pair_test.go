@@ -300,6 +300,24 @@ func TestPairEnds(t *testing.T) {
 	}
 }
 
+// A message on a stream that the far daemon lacks ends the association.
+func TestPairNoStream(t *testing.T) {
+	fewer := func(c *memChain) {
+		o := c.options
+		o.Streams = 5
+		c.far, c.farTunnel = assoctest.Pair(c.t, o)
+	}
+	o := assoctest.Options{Delay: time.Millisecond, Streams: 30}
+	changedInMemory(t, o, fewer, func(t *testing.T, c *memChain) {
+		c.send(c.near, "on the last one", stream.Info{Stream: 4})
+		c.wantRead(c.far, "on the last one", stream.Info{Stream: 4})
+		c.send(c.near, "on none", stream.Info{Stream: 5})
+		c.wantEnd(c.near, syscall.ECONNRESET)
+		c.wantEnd(c.far, syscall.ECONNRESET)
+		c.wantReason(PeerAbort, NoStream)
+	})
+}
+
 // A daemon that does not read stops the other one, within bounds, and nothing is lost when it reads
 // again.
 func TestPairBackPressure(t *testing.T) {

@@ -67,10 +67,21 @@ func (e *tooLargeError) Error() string {
 		e.Stream, e.PPID, e.Limit)
 }
 
+// A noStreamError is a message on a stream that the daemon does not have; it ends the association.
+type noStreamError struct{ Stream, Streams uint16 }
+
+func (e *noStreamError) Error() string {
+	return fmt.Sprintf("the peer sent a message on stream %d, but the daemon accepts only %d "+
+		"streams: let it accept more, or the other daemon use fewer", e.Stream, e.Streams)
+}
+
 // daemonReason returns the Reason for an error of the association with the daemon.
 func daemonReason(err error) Reason {
 	_, tooLarge := errtype.As[*tooLargeError](err)
+	_, noStream := errtype.As[*noStreamError](err)
 	switch {
+	case noStream:
+		return NoStream
 	case tooLarge, errors.Is(err, syscall.EMSGSIZE):
 		return TooLarge
 	case errors.Is(err, errRestarted):
