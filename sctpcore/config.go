@@ -72,6 +72,9 @@ type Config struct {
 	RefuseRestart bool
 }
 
+// maxMTU is the size of the largest packet inside UDP: with UDP's header 65,535 bytes.
+const maxMTU = 65535 - 8
+
 func orDefault[T comparable](v *T, d T) {
 	var zero T
 	if *v == zero {
@@ -116,9 +119,9 @@ func (c *Config) check() error {
 		return fmt.Errorf("%w: %s", ErrConfig, fmt.Sprintf(format, args...))
 	}
 	switch {
-	case c.MTU < 512 || c.MTU > 65535-8:
+	case c.MTU < 512 || c.MTU > maxMTU:
 		return bad("MTU %d is not from 512 to 65,527", c.MTU)
-	case c.MaxMTU < c.MTU || c.MaxMTU > 65535-8:
+	case c.MaxMTU < c.MTU || c.MaxMTU > maxMTU:
 		return bad("MaxMTU %d is not from MTU %d to 65,527", c.MaxMTU, c.MTU)
 	case c.ReceiveWindow < 2*c.MTU:
 		return bad("ReceiveWindow %d is less than two packets", c.ReceiveWindow)

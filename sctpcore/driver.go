@@ -16,6 +16,14 @@ func (a *Assoc) SetRTOMin(d time.Duration) {
 	}
 }
 
+// SetMaxMTU sets Config.MaxMTU of this association, to Config.MTU at least. It is to be called
+// before the search for the size of packets begins, which is 50 ms after [EventUp].
+func (a *Assoc) SetMaxMTU(n int) {
+	c := *a.config
+	c.MaxMTU = min(max(n, c.MTU), maxMTU)
+	a.config = &c
+}
+
 // SetSackDelay sets the delay of acknowledgements of this association, at most 500 ms. Zero
 // acknowledges each packet immediately. See RFC 9260, Section 6.2.
 func (a *Assoc) SetSackDelay(d time.Duration) {

@@ -93,7 +93,7 @@ func (a *Assoc) probeNext(p *path) {
 	if !a.config.discovers() || a.state != StateEstablished || p.state != PathActive {
 		return
 	}
-	if p.probed = p.nextSize(a.config.MTU&^3, p.mostMTU(a.config)); p.probed == 0 {
+	if p.probed = p.nextSize(a.config.MTU&^3, p.ethernetMTU(), p.mostMTU(a.config)); p.probed == 0 {
 		if p.mtu < p.mostMTU(a.config) {
 			p.probeAt = a.now + raiseTimer // the path may change
 		}
@@ -111,10 +111,18 @@ func (p *path) mostMTU(c *Config) int {
 	return c.MaxMTU &^ 3
 }
 
+// ethernetMTU returns what fits on a path of Ethernet without larger frames, inside UDP.
+func (p *path) ethernetMTU() int {
+	if p.peer.Addr().Is6() {
+		return 1500 - 40 - 8
+	}
+	return 1500 - 20 - 8
+}
+
 // nextSize returns the size of the next probe: the last size that worked before, then the maximum,
-// which most paths support, and then halfway between the limits. See RFC 8899, Section 5.3.2. It
-// returns 0 when the search is complete.
-func (p *plpmtu) nextSize(base, most int) int {
+// which most paths support, then that of Ethernet, and then halfway between the limits. See RFC
+// 8899, Section 5.3.2. It returns 0 when the search is complete.
+func (p *plpmtu) nextSize(base, ethernet, most int) int {
 	if p.failed != 0 {
 		most = p.failed - 4
 	}
@@ -125,6 +133,8 @@ func (p *plpmtu) nextSize(base, most int) int {
 		return p.former
 	case p.failed == 0 && p.mtu < most:
 		return most
+	case p.mtu < ethernet && ethernet <= most:
+		return ethernet
 	case most-p.mtu >= probeStep:
 		return (p.mtu + most) / 2 &^ 3
 	}

@@ -43,7 +43,9 @@ const never = time.Duration(math.MaxInt64)
 
 func newAssoc(s *Socket, core *sctpcore.Assoc) *Assoc {
 	a := &Assoc{socket: s, core: core, mtu: core.Config().MaxMTU, state: core.State(), armed: never}
-	a.up = a.state >= sctpcore.StateEstablished
+	if a.up = a.state >= sctpcore.StateEstablished; a.up {
+		a.limitMTU()
+	}
 	a.readers.L, a.writers.L = &a.mu, &a.mu
 	return a
 }
@@ -77,7 +79,10 @@ func (a *Assoc) after() {
 	}
 	o.done()
 	if state := a.core.State(); state != a.state {
-		a.state, a.up = state, a.up || state >= sctpcore.StateEstablished
+		if a.state = state; !a.up && state >= sctpcore.StateEstablished {
+			a.up = true
+			a.limitMTU()
+		}
 		a.bind()
 		a.wakeAll()
 	}

@@ -57,9 +57,12 @@ const (
 // means.
 const burst = 32
 
-// maxMTU is up to which size packets are probed, from the header of IPv4 on: the 1,500 bytes of
-// Ethernet, which few paths exceed.
-const maxMTU = 1500
+// Packets are probed up to a size from the header of IPv4 on: the 1,500 bytes of Ethernet, or more
+// if the devices of this host take more, and the buffers of both sides hold eight of them.
+const (
+	ethernetMTU = 1500
+	maxMTU      = 65535
+)
 
 // overhead is the size of the headers before SCTP's: of UDP, unless the socket is one of raw IP,
 // and of IP.
@@ -84,7 +87,7 @@ func (s *Socket) tuned(config *sctpcore.Config) *sctpcore.Config {
 		c.MaxBurst = burst
 	}
 	if c.MTU == 0 && c.MaxMTU == 0 && s.links[0].whole != nil {
-		c.MaxMTU = maxMTU - s.overhead(false)
+		c.MaxMTU = s.maxMTU - s.overhead(false)
 	}
 	return &c
 }

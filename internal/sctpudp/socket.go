@@ -29,6 +29,8 @@ type Socket struct {
 	// A socket with a port that nobody asks for stays for linger after its last association.
 	lingers bool
 	several int // how many batches are received at once
+	maxMTU  int // the most that packets may have, from the header of IPv4 on
+	devices devices
 
 	mu       sync.Mutex // guards the following
 	endpoint *sctpcore.Endpoint
@@ -126,6 +128,10 @@ func newSocket(lingers bool, used map[uint16]int, conns []Conn) (*Socket, error)
 	}
 	for _, c := range conns {
 		s.links = append(s.links, newLink(c))
+	}
+	s.maxMTU = ethernetMTU
+	if s.links[0].batch != nil { // it is no simulated one
+		s.maxMTU, s.devices = maxMTU, devicesHere()
 	}
 	for _, l := range s.links {
 		go s.read(l)

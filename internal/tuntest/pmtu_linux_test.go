@@ -2,8 +2,10 @@ package tuntest_test
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net"
 	"net/netip"
+	"os/exec"
 	"testing"
 
 	"github.com/seed-41f70523/dtls-sctp/internal/tuntest"
@@ -83,5 +85,34 @@ func TestForgedTooBig(t *testing.T) {
 	})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// TestJumboFrames: where devices take more than 1,500 bytes, packets grow to that, or to what the
+// rest of the path takes.
+func TestJumboFrames(t *testing.T) {
+	for _, network := range networks {
+		for _, mtu := range []int{0, 1500} {
+			t.Run(fmt.Sprintf("%s, link of %d", network, mtu), func(t *testing.T) {
+				t.Parallel()
+				n := newNetwork(t, 1)
+				n.SetLink(0, tuntest.Link{MTU: mtu})
+				for _, h := range n.Hosts {
+					err := h.Do(func() error {
+						return exec.Command("ip", "link", "set", "tun0", "mtu", "9000").Run()
+					})
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+				client, server := connect(t, n, network)
+				go echo(server)
+				if mtu == 0 {
+					until(t, client, 8990, 9000)
+				} else {
+					until(t, client, 1490, 1500)
+				}
+			})
+		}
 	}
 }
