@@ -94,7 +94,8 @@ type Stats struct {
 
 func newAssoc(config *Config, rand io.Reader, key *cookieKeys) *Assoc {
 	a := &Assoc{config: config, rand: rand, key: key}
-	a.shake.timer, a.shutdown.timer, a.shutdown.guard, a.in.sackTimer = never, never, never, never
+	a.shake.timer, a.shutdown.timer, a.shutdown.guard = never, never, never
+	a.in.sackTimer, a.out.windowProbeAt = never, never
 	a.auth.keys = map[uint16]*sharedKey{}
 	if config.Auth { // RFC 4895, Section 5: the endpoint pair shared key 0 is empty
 		a.auth.active = &sharedKey{}
@@ -282,7 +283,7 @@ func (a *Assoc) pathOf(addr netip.Addr) *path {
 // NextTimeout returns the time at which [Assoc.Timeout] must be called, or math.MaxInt64 if no
 // timer is running.
 func (a *Assoc) NextTimeout() time.Duration {
-	at := min(a.shake.timer, a.shutdown.timer, a.shutdown.guard, a.in.sackTimer)
+	at := min(a.shake.timer, a.shutdown.timer, a.shutdown.guard, a.in.sackTimer, a.out.windowProbeAt)
 	for _, p := range a.paths {
 		at = min(at, p.t3, p.heartbeatAt, p.probeAt)
 	}
@@ -299,6 +300,9 @@ func (a *Assoc) Timeout(now time.Duration) {
 	}
 	if due(a.in.sackTimer) {
 		a.in.sackTimer, a.in.sackNow = never, true
+	}
+	if due(a.out.windowProbeAt) {
+		a.out.windowProbe, a.out.windowProbeAt = true, never
 	}
 	for _, p := range a.paths {
 		if due(p.t3) {

@@ -12,7 +12,9 @@ type congestion struct {
 	lastSent       time.Duration // when DATA was last sent
 	round          uint32        // the input for which burst counts
 	burst          int
-	deferred       bool // queued chunks had to wait and still wait: see Assoc.defers
+	packets        uint32 // with new DATA that were sent
+	answered       uint32 // the last of these of which DATA was acknowledged
+	deferred       bool   // queued chunks had to wait and still wait: see Assoc.defers
 
 	// The following describe the SACK chunk that is being processed.
 	ackedBytes   int
@@ -62,7 +64,7 @@ func (c *congestion) lost() {
 // timedOut reduces the congestion window to one packet after T3-rtx. See RFC 9260, Section 7.2.3.
 func (c *congestion) timedOut() {
 	c.ssthresh = max(c.cwnd/2, 4*c.pmdcs)
-	c.cwnd, c.partial = c.pmdcs, 0
+	c.cwnd, c.partial, c.answered = c.pmdcs, 0, c.packets
 }
 
 // idle halves the congestion window for each RTO in which nothing was sent, because it is out of

@@ -19,12 +19,13 @@ type outChunk struct {
 	key     *sharedKey
 	path    *path // where it was last sent
 
-	sent      int  // number of transmissions
-	inFlight  bool // counted in path.flight
-	acked     bool // by a Gap Ack Block, which the peer can revoke
-	again     bool // to be retransmitted
-	fast      bool // was retransmitted by fast retransmit
-	abandoned bool // RFC 3758
+	packet    uint32 // the packet that it was last sent in: congestion.packets then
+	sent      int    // number of transmissions
+	inFlight  bool   // counted in path.flight
+	acked     bool   // by a Gap Ack Block, which the peer can revoke
+	again     bool   // to be retransmitted
+	fast      bool   // was retransmitted by fast retransmit
+	abandoned bool   // RFC 3758
 	misses    uint8
 
 	expires time.Duration // when to abandon it, or never; RFC 3758
@@ -53,6 +54,9 @@ type outbound struct {
 	rwnd     int // the rest of the peer's window; RFC 9260, Section 6.2.1
 	messages uint64
 
+	windowProbe   bool          // a window that is closed may be probed now
+	windowProbeAt time.Duration // when it may, or never
+
 	zeroWindow bool // the last SACK advertised a window of 0
 
 	agains  int    // chunks to be retransmitted
@@ -72,6 +76,7 @@ type outbound struct {
 func (o *outbound) begin(tsn, rwnd uint32) {
 	o.acked, o.next, o.advanced, o.highest = tsn-1, tsn, tsn-1, tsn-1
 	o.rwnd = int(min(rwnd, 1<<30))
+	o.windowProbeAt = never
 }
 
 // releaseAll drops all messages, because the association has ended or restarted.
@@ -94,7 +99,7 @@ func (a *Assoc) releaseAll() {
 	for _, p := range a.paths {
 		p.flight = 0
 	}
-	*o = outbound{}
+	*o = outbound{windowProbeAt: never}
 }
 
 // MaxMessage returns the size of the largest message in bytes, which is Config.SendBuffer.
@@ -227,13 +232,13 @@ func (o *outbound) ssn(stream uint16, begins bool) uint16 {
 }
 
 // mayTransmit reports whether an unsent chunk may be sent on p now. See RFC 9260, Section 6.1,
-// rules A, B and D. If the peer's window is 0, one chunk may be in flight to probe it.
+// rules A, B and D.
 func (a *Assoc) mayTransmit(p *path) bool {
 	o := &a.out
 	if o.queue == nil || o.agains > 0 || !a.mayData() {
 		return false
 	}
-	if len(o.queue.data) > o.rwnd && o.outstanding.count > 0 {
+	if len(o.queue.data) > o.rwnd && !a.mayProbeWindow(p) {
 		return false
 	}
 	p.idle(a.now, p.rto)
@@ -242,7 +247,34 @@ func (a *Assoc) mayTransmit(p *path) bool {
 		return false
 	}
 	p.deferred = p.deferred && a.defers(p)
-	return !p.deferred
+	return !p.deferred && !a.waitsToFill(p)
+}
+
+// mayProbeWindow reports whether a chunk may be sent although the peer has no window for it: nothing
+// is in flight, and no SACK has opened the window for an RTO, perhaps because it was lost. See RFC
+// 9260, Section 6.1, rule A.
+func (a *Assoc) mayProbeWindow(p *path) bool {
+	o := &a.out
+	if o.outstanding.count > 0 {
+		return false
+	}
+	if !o.windowProbe && o.windowProbeAt == never {
+		o.windowProbeAt = a.now + p.rto
+	}
+	return o.windowProbe
+}
+
+// manyPackets is from how many packets in flight on only a full one is added to them.
+const manyPackets = 16
+
+// waitsToFill reports whether the queued messages should wait for others, because they do not fill
+// a packet and many packets are in flight, some of which the peer acknowledges very soon. Otherwise
+// a fast writer of small messages would send a packet for each, of which the peer's socket can
+// store far fewer bytes than its window has.
+func (a *Assoc) waitsToFill(p *path) bool {
+	o := &a.out
+	queued := o.buffered - o.inFlight + o.queued*dataHeaderLen
+	return p.packets-p.answered >= manyPackets && p.flight > 0 && queued < min(p.pmdcs, p.ethernetMTU())
 }
 
 // maxBurst is the default of Max.Burst. See RFC 9260, Section 16.
@@ -323,7 +355,9 @@ func (a *Assoc) appendNew(pk *packet, p *path) {
 		a.stats.ChunksSent++
 		if !pk.hasNew {
 			pk.hasNew = true
+			o.windowProbe, o.windowProbeAt = false, never
 			p.spend(a.round)
+			p.packets++
 		}
 		a.transmit(pk, p, c)
 	}
@@ -346,7 +380,7 @@ func (a *Assoc) transmit(pk *packet, p *path, c *outChunk) {
 	pk.b = appendPadding(b, len(c.data))
 
 	c.sent++
-	c.path, c.inFlight = p, true
+	c.path, c.packet, c.inFlight = p, p.packets, true
 	p.flight += c.size()
 	a.out.inFlight += len(c.data)
 	p.lastSent, p.used = a.now, true

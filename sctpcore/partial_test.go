@@ -106,7 +106,9 @@ func TestLifetimeUnsent(t *testing.T) {
 	p.next()
 	p.sack(0, 0, "")
 	p.write("probe", Info{})
-	p.next()
+	p.wantNothing("the window is closed")
+	p.sleep(time.Second)
+	p.want("DATA +1 stream 0 ssn 1 EB \"probe\"")
 	p.write("gone", Info{Stream: 1, Lifetime: time.Second})
 	p.write("stays", Info{Stream: 1})
 	p.now += 2 * time.Second

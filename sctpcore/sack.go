@@ -120,6 +120,9 @@ func (a *Assoc) credit(c *outChunk, now time.Duration) {
 	}
 	if c.inFlight {
 		c.path.ackedBytes += c.size()
+		if before(c.path.answered, c.packet) {
+			c.path.answered = c.packet
+		}
 	}
 	a.ground(c)
 	if c.sent == 1 {

@@ -1,6 +1,7 @@
 package sctpcore
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -183,8 +184,8 @@ func TestOldSack(t *testing.T) {
 	p.want("DATA +2 stream 0 ssn 2 EB \"y\"")
 }
 
-// TestZeroWindow checks that one DATA chunk probes a closed window, and that the association
-// continues as long as the peer answers. See RFC 9260, Section 6.1, rule A.
+// TestZeroWindow checks that one DATA chunk probes a closed window, first after an RTO, and that the
+// association continues as long as the peer answers. See RFC 9260, Section 6.1, rule A.
 func TestZeroWindow(t *testing.T) {
 	p := acceptPeer(t, &Config{AssociationMaxRetrans: 2})
 	p.write("x", Info{})
@@ -192,6 +193,10 @@ func TestZeroWindow(t *testing.T) {
 	p.sack(0, 0, "")
 	p.write("a", Info{})
 	p.write("b", Info{})
+	p.wantNothing("the window is closed")
+	p.sleep(time.Second - 1)
+	p.wantNothing("no RTO has passed")
+	p.sleep(1)
 	p.want("DATA +1 stream 0 ssn 1 EB \"a\"")
 	for range 20 {
 		p.sack(0, 0, "")
@@ -200,6 +205,51 @@ func TestZeroWindow(t *testing.T) {
 	}
 	p.sack(1, 65536, "")
 	p.want("DATA +2 stream 0 ssn 2 EB \"b\"")
+}
+
+// TestWindowOpens checks that a SACK that opens a closed window makes a probe unnecessary.
+func TestWindowOpens(t *testing.T) {
+	p := acceptPeer(t, &Config{HeartbeatInterval: -1})
+	p.write("x", Info{})
+	p.next()
+	p.sack(0, 3, "") // less than the next message
+	p.write("four", Info{})
+	p.wantNothing("there is no room for it")
+	p.sack(0, 4, "")
+	p.want("DATA +1 stream 0 ssn 1 EB \"four\"")
+	p.sack(1, 3, "")
+	p.sleep(10 * time.Second)
+	p.write("five!", Info{})
+	p.wantNothing("the RTO begins when there is something to send")
+	p.sleep(time.Second)
+	p.want("DATA +2 stream 0 ssn 2 EB \"five!\"")
+}
+
+// TestManyPackets checks that messages that do not fill a packet wait for others while many packets
+// are in flight, until one is acknowledged.
+func TestManyPackets(t *testing.T) {
+	p := acceptPeer(t, &Config{HeartbeatInterval: -1})
+	for i := range manyPackets {
+		p.write("x", Info{})
+		p.want(fmt.Sprintf("DATA +%d stream 0 ssn %d EB \"x\"", i, i))
+	}
+	p.write("y", Info{})
+	p.write("z", Info{})
+	p.wantNothing("enough is in flight")
+	p.sack(0, 65536, "")
+	p.want("DATA +16 stream 0 ssn 16 EB \"y\" | DATA +17 stream 0 ssn 17 EB \"z\"")
+	p.write(strings.Repeat("v", 1204), Info{})
+	if got := p.next(); got != "DATA +18 stream 0 ssn 18 EB 1204 bytes" {
+		t.Error("a full packet waits: ", got)
+	}
+	p.write("w", Info{})
+	p.wantNothing("enough is in flight")
+	p.sleep(time.Second) // T3-rtx: nothing is in flight
+	if got := p.next(); !strings.HasPrefix(got, "DATA +1 ") {
+		t.Error(got)
+	}
+	p.sack(18, 65536, "")
+	p.want("DATA +19 stream 0 ssn 19 EB \"w\"")
 }
 
 // TestPeerWindow checks that the sender does not exceed the peer's window. See RFC 9260, Section
