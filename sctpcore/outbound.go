@@ -250,9 +250,9 @@ func (a *Assoc) mayTransmit(p *path) bool {
 	return !p.deferred && !a.waitsToFill(p)
 }
 
-// mayProbeWindow reports whether a chunk may be sent although the peer has no window for it: nothing
-// is in flight, and no SACK has opened the window for an RTO, perhaps because it was lost. See RFC
-// 9260, Section 6.1, rule A.
+// mayProbeWindow reports whether a chunk may be sent although the peer has no window for it:
+// nothing is in flight, and no SACK has opened the window for an RTO, perhaps because it was lost.
+// See RFC 9260, Section 6.1, rule A.
 func (a *Assoc) mayProbeWindow(p *path) bool {
 	o := &a.out
 	if o.outstanding.count > 0 {
@@ -274,7 +274,8 @@ const manyPackets = 16
 func (a *Assoc) waitsToFill(p *path) bool {
 	o := &a.out
 	queued := o.buffered - o.inFlight + o.queued*dataHeaderLen
-	return p.packets-p.answered >= manyPackets && p.flight > 0 && queued < min(p.pmdcs, p.ethernetMTU())
+	return p.packets-p.answered >= manyPackets && p.flight > 0 &&
+		queued < min(p.pmdcs, p.ethernetMTU())
 }
 
 // maxBurst is the default of Max.Burst. See RFC 9260, Section 16.

@@ -349,13 +349,26 @@ func (a *Assoc) Read(b []byte) (n int, info Info, end, ok bool) {
 		a.stats.MessagesReceived++
 	}
 	a.stats.BytesReceived += uint64(n)
-	// Announce the larger window to a peer that may be waiting for it. RFC 9260, Section 6.2.
-	window := a.config.ReceiveWindow
-	if a.state >= StateEstablished && in.sackTo != nil && in.advertised < window/2 &&
-		a.window()-in.advertised >= max(window/4, a.config.MTU) {
+	a.announceWindow()
+	return n, info, end, true
+}
+
+// announceWindow sends a SACK to a peer that may be waiting for the window that Read has opened:
+// when that is a quarter of the whole, or when there is nothing left to read, because the rest of
+// the window then contains incomplete messages, and the peer may need space to complete them. See
+// RFC 9260, Section 6.2. Without any window, it lets the first of these be read.
+func (a *Assoc) announceWindow() {
+	in, window := &a.in, a.config.ReceiveWindow
+	if a.state < StateEstablished || in.sackTo == nil || in.advertised >= window/2 {
+		return
+	}
+	drained, opened := in.ready.first == nil, a.window()-max(in.advertised, 0)
+	if opened >= max(window/4, a.config.MTU) || drained && opened > 0 {
 		in.sackNow = true
 	}
-	return n, info, end, true
+	if drained && a.window() == 0 {
+		in.openPartial()
+	}
 }
 
 // Readable reports whether [Assoc.Read] would return something.

@@ -184,8 +184,8 @@ func TestOldSack(t *testing.T) {
 	p.want("DATA +2 stream 0 ssn 2 EB \"y\"")
 }
 
-// TestZeroWindow checks that one DATA chunk probes a closed window, first after an RTO, and that the
-// association continues as long as the peer answers. See RFC 9260, Section 6.1, rule A.
+// TestZeroWindow checks that one DATA chunk probes a closed window, first after an RTO, and that
+// the association continues as long as the peer answers. See RFC 9260, Section 6.1, rule A.
 func TestZeroWindow(t *testing.T) {
 	p := acceptPeer(t, &Config{AssociationMaxRetrans: 2})
 	p.write("x", Info{})
