@@ -40,10 +40,8 @@ func TestAttackE3Buffered(t *testing.T) {
 		}
 	}
 	kept := func(c *Conn) (n int) {
-		for _, p := range c.in.messages.pending {
-			if p != nil {
-				n += len(p.whole) + len(p.blocks)*blockLen
-			}
+		for p := c.in.messages.pending; p != nil; p = p.next {
+			n += len(p.whole) + len(p.blocks)*blockLen
 		}
 		return n + c.in.heldBytes
 	}

@@ -245,11 +245,15 @@ func (e *talker) check() {
 		e.t.Fatalf("%s: holds %d records with %d bytes, or %d", e.name, len(c.in.held), held,
 			c.in.heldBytes)
 	}
-	for _, p := range c.in.messages.pending {
-		if p != nil && (p.length > maxMessageLen[p.typ] || len(p.whole) > handshakeHeaderLen+p.length ||
-			len(p.blocks) > p.length/blockLen+1 || p.arrived > p.length) {
+	for p := c.in.messages.pending; p != nil; p = p.next {
+		if p.length > maxMessageLen[p.typ] || len(p.whole) > handshakeHeaderLen+p.length ||
+			len(p.blocks) > p.length/blockLen+1 || p.arrived > p.length {
 			e.t.Fatalf("%s: keeps %d of %d bytes of %v in %d blocks", e.name, p.arrived, p.length, p.typ,
 				len(p.blocks))
+		}
+		if uint32(p.seq)-c.in.messages.next >= futureMessages || p.next != nil && p.next.seq <= p.seq {
+			e.t.Fatalf("%s: keeps message_seq %d while it waits for %d", e.name, p.seq,
+				c.in.messages.next)
 		}
 	}
 }

@@ -1,9 +1,6 @@
 package dtlscore
 
-import (
-	"math"
-	"slices"
-)
+import "math"
 
 // A handshakeMessage is a message of which all fragments have arrived. It owns its bytes.
 type handshakeMessage struct {
@@ -45,9 +42,9 @@ var maxMessageLen = map[handshakeType]int{
 // Memory is allocated in blocks as fragments arrive, up to futureMessages times the size of the
 // largest message.
 type reassembler struct {
-	next    uint32 // message_seq of the next message to return; 2^16 at the end
-	before  uint32 // next at the end of the previous handshake; 0 in the first one
-	pending [futureMessages]*partialMessage
+	next    uint32          // message_seq of the next message to return; 2^16 at the end
+	before  uint32          // next at the end of the previous handshake; 0 in the first one
+	pending *partialMessage // the first one, before the others in their order; nil if there is none
 }
 
 // add adds a fragment. It drops a fragment of a message that was returned already. Such a fragment
@@ -71,18 +68,21 @@ func (r *reassembler) add(epoch uint64, h handshakeHeader, fragment []byte) erro
 	if r.next == 0 && r.before > 0 && h.seq > 0 {
 		return unexpected("%v with message_seq %d between handshakes", h.typ, h.seq)
 	}
-	ahead := uint32(h.seq) - r.next
-	if ahead >= futureMessages {
+	if uint32(h.seq)-r.next >= futureMessages {
 		return unexpected("%v with message_seq %d instead of %d", h.typ, h.seq, r.next)
 	}
 	// RFC 5246, Section 6.2.1.
 	if len(fragment) == 0 && h.length > 0 {
 		return unexpected("empty fragment of %v", h.typ)
 	}
-	p := r.pending[ahead]
-	if p == nil {
-		p = &partialMessage{typ: h.typ, length: h.length, epoch: epoch}
-		r.pending[ahead] = p
+	at := &r.pending
+	for *at != nil && (*at).seq < h.seq {
+		at = &(*at).next
+	}
+	p := *at
+	if p == nil || p.seq != h.seq {
+		p = &partialMessage{typ: h.typ, seq: h.seq, length: h.length, epoch: epoch, next: p}
+		*at = p
 	}
 	if p.typ != h.typ || p.length != h.length {
 		return illegal("fragments of message_seq %d are of %v with %d bytes and %v with %d",
@@ -98,15 +98,13 @@ func (r *reassembler) add(epoch uint64, h handshakeHeader, fragment []byte) erro
 
 // take returns the next message if it is complete.
 func (r *reassembler) take() (handshakeMessage, bool) {
-	p := r.pending[0]
-	if p == nil || p.arrived < p.length {
+	p := r.pending
+	if p == nil || uint32(p.seq) > r.next || p.arrived < p.length {
 		return handshakeMessage{}, false
 	}
-	m := handshakeMessage{p.typ, uint16(r.next), p.epoch, p.message(uint16(r.next))}
 	r.next++
-	copy(r.pending[:], r.pending[1:])
-	r.pending[futureMessages-1] = nil
-	return m, true
+	r.pending = p.next
+	return handshakeMessage{p.typ, p.seq, p.epoch, p.message()}, true
 }
 
 // repeats reports whether a handshake record contains only fragments of messages that were returned
@@ -125,9 +123,7 @@ func (r *reassembler) repeats(content []byte) bool {
 }
 
 // empty reports whether there are no incomplete messages. Keys may change only then.
-func (r *reassembler) empty() bool {
-	return !slices.ContainsFunc(r.pending[:], func(p *partialMessage) bool { return p != nil })
-}
+func (r *reassembler) empty() bool { return r.pending == nil }
 
 // restart prepares for a renegotiation, in which message_seq begins with 0 again.
 func (r *reassembler) restart() { *r = reassembler{before: max(r.before, r.next)} }
@@ -143,11 +139,13 @@ type block struct {
 // A partialMessage is a message of which only some bytes have arrived.
 type partialMessage struct {
 	typ     handshakeType
+	seq     uint16
 	length  int
 	epoch   uint64
 	arrived int      // bytes, without duplicates
 	whole   []byte   // the whole message after space for a header, if it came in one fragment
 	blocks  []*block // otherwise; nil where nothing has arrived
+	next    *partialMessage
 }
 
 // add adds a fragment. Where fragments overlap, the bytes that arrived first are kept.
@@ -185,7 +183,7 @@ func (p *partialMessage) room() []byte {
 }
 
 // message returns the complete message.
-func (p *partialMessage) message(seq uint16) []byte {
+func (p *partialMessage) message() []byte {
 	m := p.whole
 	if m == nil {
 		m = p.room()
@@ -193,6 +191,6 @@ func (p *partialMessage) message(seq uint16) []byte {
 			m = append(m, b.data[:min(blockLen, cap(m)-len(m))]...)
 		}
 	}
-	handshakeHeader{p.typ, p.length, seq, 0, p.length}.append(m[:0])
+	handshakeHeader{p.typ, p.length, p.seq, 0, p.length}.append(m[:0])
 	return m
 }
