@@ -11,7 +11,7 @@ import (
 )
 
 // A whole day has 100,000 changes of keys; "make soak" asks for it.
-var day = flag.Duration("day", 5*time.Minute, "how long TestDayOfRekeys lasts, of a false clock")
+var day = flag.Duration("day", 2*time.Minute, "how long TestDayOfRekeys lasts, of a false clock")
 
 // Both ends make new keys by policy every 1.7 seconds and send a message every 100 ms, for a long
 // time. None is lost, comes twice or out of order. RFC 6083, Sections 4.7, 4.6 and 4.8; RFC 9147,

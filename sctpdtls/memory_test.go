@@ -1,4 +1,4 @@
-//go:build linux && !kernel
+//go:build linux && !kernel && !race
 
 package sctpdtls
 

@@ -71,7 +71,7 @@ func minute(t *testing.T, version uint16) {
 	for end, c := range []*Conn{client, server} {
 		writers.Go(func() {
 			message := make([]byte, 4000)
-			for ; time.Since(start) < time.Minute; time.Sleep(10 * time.Millisecond) {
+			for ; time.Since(start) < time.Minute; time.Sleep(20 * time.Millisecond) {
 				n := sent[end]
 				size := 8 + n*n%3992
 				binary.BigEndian.PutUint32(message, uint32(n/streams))

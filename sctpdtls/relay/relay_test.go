@@ -100,7 +100,7 @@ func TestRelay(t *testing.T) {
 					ends := [2]*relay.Relay{relay.New(first.client), relay.New(first.server)}
 					finish := relaytest.Traffic(t, ends, func() { time.Sleep(time.Millisecond) })
 					pairs := []*testPair{first}
-					for range 5 {
+					for range 3 {
 						taken := make(chan error, 1)
 						err := ends[0].Redial(t.Context(), func(context.Context) (*sctpdtls.Conn, error) {
 							next := pair()

@@ -61,9 +61,9 @@ func TestRenewKeys(t *testing.T) {
 func testRenewKeys(t *testing.T, loss float64) {
 	o := assoctest.Options{Delay: 3 * time.Millisecond, Loss: loss, Seed: 1,
 		RTO: 100 * time.Millisecond}
-	change := renewing(renewal{life: 800, interval: 50 * time.Millisecond})
+	change := renewing(renewal{life: 400, interval: 25 * time.Millisecond})
 	changedInMemory(t, o, change, func(t *testing.T, c *memChain) {
-		c.traffic(3_000, time.Millisecond)
+		c.traffic(1_800, time.Millisecond)
 		if thirteen := c.version == sctpdtls.VersionDTLS13; thirteen != (c.dialled > 3) {
 			t.Errorf("%d successors", c.dialled)
 		}
@@ -217,7 +217,7 @@ func TestKeysUsedUp(t *testing.T) {
 // A certificate that is replaced before it expires is shown in time, and the association goes on.
 func TestRenewCertificates(t *testing.T) {
 	inMemory(t, assoctest.Options{Delay: time.Millisecond}, func(t *testing.T, c *memChain) {
-		for hour := range 5 {
+		for hour := range 3 {
 			time.Sleep(50 * time.Minute) // within the last quarter
 			c.use(0, "client", time.Hour)
 			c.use(1, "server", time.Hour)
