@@ -112,6 +112,10 @@ func TestThousand(t *testing.T) {
 		}
 	}
 	each := (heap() - before) / (2 * count)
+	// On a busy machine, messages may not be acknowledged yet.
+	for limit := time.Now().Add(patience); each > 8192 && time.Now().Before(limit); {
+		each = (heap() - before) / (2 * count)
+	}
 	t.Logf("%d bytes for an end", each)
 	if each > 8192 {
 		t.Errorf("%d bytes for an end, want 8192 at most", each)
