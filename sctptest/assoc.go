@@ -15,10 +15,10 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// Listen listens on an SCTP port of the host: “:5868” with all its addresses, or
-// “192.0.2.1:5868” and “192.0.2.1/198.51.100.1:5868” with some, of which its associations
-// then consist. Port 0 is any. A nil options stands for its zero value; what SCTP of a process does
-// not have is a stream.OptionError. Errors are a *[net.OpError].
+// Listen listens on an SCTP port of the host: ":5868" with all its addresses, or "192.0.2.1:5868"
+// and "192.0.2.1/198.51.100.1:5868" with some of them, which its associations then use. Port 0
+// means any. Nil options mean the zero value; an option that package sctpcore does not support is a
+// stream.OptionError. Errors are of type *[net.OpError].
 func (h *Host) Listen(address string, options *stream.Options) (stream.Listener, error) {
 	fail := func(err error) (stream.Listener, error) {
 		return nil, &net.OpError{Op: "listen", Net: "sctp", Err: err}
@@ -43,7 +43,7 @@ func (h *Host) Listen(address string, options *stream.Options) (stream.Listener,
 	return &listener{l, addr, options}, nil
 }
 
-// A listener is one of package sctpudp, in the words of package stream.
+// A listener is a listener of package sctpudp with the interface of package stream.
 type listener struct {
 	*sctpudp.Listener
 	addr    *sctpudp.Addr
@@ -60,24 +60,24 @@ func (l *listener) Accept() (stream.Association, error) {
 
 func (l *listener) Addr() net.Addr { return l.addr }
 
-// prepare does what options ask for of an association that exists.
+// prepare applies options to an existing association.
 func prepare(a *sctpudp.Assoc, options *stream.Options) stream.Association {
 	if options != nil && options.SACKDelay < 0 {
-		a.SetSACKDelay(0) // fails only when the association is over, as all else will then
+		a.SetSACKDelay(0) // fails only when the association has ended
 	}
 	return a
 }
 
-// Dial sets up an association with an address of a host: “192.0.2.1:5868”, or several of them,
-// “192.0.2.1/198.51.100.1:5868”. It offers all addresses of this host to the peer.
-// A nil options stands for its zero value. The error is a *[net.OpError], also when ctx is done.
+// Dial sets up an association with an address of a host, "192.0.2.1:5868", or with several,
+// "192.0.2.1/198.51.100.1:5868". It offers all addresses of this host to the peer. Nil options mean
+// the zero value. Errors are of type *[net.OpError], also when ctx is done.
 func (h *Host) Dial(
 	ctx context.Context, address string, options *stream.Options,
 ) (stream.Association, error) {
 	return h.DialFrom(ctx, 0, address, options)
 }
 
-// DialFrom is [Host.Dial] from a port of this host; 0 is any.
+// DialFrom is like [Host.Dial], from a port of this host; 0 means any.
 func (h *Host) DialFrom(
 	ctx context.Context, port uint16, address string, options *stream.Options,
 ) (stream.Association, error) {
@@ -89,7 +89,7 @@ func (h *Host) DialFrom(
 	case err != nil:
 		return fail(err)
 	case len(addrs) == 0:
-		addrs = h.sim.Addrs() // as package net has it: this host
+		addrs = h.sim.Addrs() // this host, as in package net
 	}
 	config, err := h.config(nil, options)
 	if err != nil {
@@ -110,13 +110,13 @@ func (h *Host) DialFrom(
 	return prepare(a, options), nil
 }
 
-// Pair returns both ends of a new association between two hosts that nobody else has.
+// Pair returns both ends of a new association between two new hosts.
 func (n *Network) Pair(options *stream.Options) (client, server stream.Association, err error) {
 	n.mu.Lock()
 	first := n.pairs * 2
 	n.pairs++
 	n.mu.Unlock()
-	// 198.18.0.0/15 is for tests of networks. RFC 2544, Appendix C.2.2.
+	// 198.18.0.0/15 is reserved for tests of networks. RFC 2544, Appendix C.2.2.
 	host := func(i uint32) *Host {
 		addr := netip.AddrFrom4([4]byte{198, 18 + byte(i>>16&1), byte(i >> 8), byte(i)})
 		return &Host{sim: n.sim.Host(addr)}
@@ -137,8 +137,8 @@ func (n *Network) Pair(options *stream.Options) (client, server stream.Associati
 	return client, server, nil
 }
 
-// config returns what SCTP needs for an association of the host with some of its addresses; none
-// stands for all.
+// config returns the configuration of an association of the host with some of its addresses, or
+// with all if addrs is empty.
 func (h *Host) config(addrs []netip.Addr, options *stream.Options) (*sctpcore.Config, error) {
 	for _, a := range addrs {
 		if !h.has(a) {
@@ -157,7 +157,7 @@ func (h *Host) config(addrs []netip.Addr, options *stream.Options) (*sctpcore.Co
 
 func (h *Host) has(addr netip.Addr) bool { return slices.Contains(h.sim.Addrs(), addr) }
 
-// parse takes “a:port”, “a/b:port” or “:port” apart.
+// parse parses "a:port", "a/b:port" or ":port".
 func parse(address string) (addrs []netip.Addr, port uint16, err error) {
 	parts := strings.Split(address, "/")
 	last := &parts[len(parts)-1]

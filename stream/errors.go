@@ -72,13 +72,13 @@ func (e *NoSCTPError) Error() string {
 
 func (e *NoSCTPError) Unwrap() error { return e.Err }
 
-// ErrKernelSCTP means that the kernel's SCTP is loaded. It answers what is not its own with ABORT,
-// which would end every association of a program that has SCTP of its own on raw sockets.
+// ErrKernelSCTP means that the kernel's SCTP is loaded. It answers packets of unknown associations
+// with ABORT, which would end every association of a program with its own SCTP on raw sockets.
 var ErrKernelSCTP = errors.New("the kernel's SCTP is loaded, and would end every association")
 
-// A RawIPError means that a program cannot have SCTP of its own straight over IP. Err is
-// [ErrKernelSCTP], what the system said when a raw socket was opened, as os.ErrPermission, or
-// errors.ErrUnsupported on other systems than Linux.
+// A RawIPError means that a program cannot use its own SCTP directly over IP. Err is
+// [ErrKernelSCTP]; the error of opening a raw socket, such as os.ErrPermission; or
+// errors.ErrUnsupported on systems other than Linux.
 type RawIPError struct{ Err error }
 
 func (e *RawIPError) Error() string {

@@ -2,8 +2,8 @@ package stream
 
 import "time"
 
-// A Buffer is where [Association.Recv] stores what it reads. Recv returns the bytes while it waits,
-// so that an idle association holds none.
+// A Buffer is where [Association.Recv] stores what it reads. Recv returns the buffer while it
+// waits, so that an idle association has none.
 type Buffer interface {
 	Get() []byte // called when there may be something to read; not empty
 	Put()        // there was nothing

@@ -8,16 +8,16 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/largebuf"
 )
 
-// A Mux keeps messages that were received until their readers take them: those of
-// claimed streams each in a [Queue] of its own, those of all others in one.
+// A Mux stores received messages until their readers take them. Messages of each claimed stream
+// have a [Queue] of their own; those of all other streams share one.
 //
-// SCTP has no flow control for each stream. Whoever fills a Mux has to stop when it is [Mux.Full],
-// and then the peer stops too, on all streams.
+// SCTP has no flow control for each stream. A caller that puts messages into a Mux must stop while
+// it is [Mux.Full]; then the peer stops too, on all streams.
 //
-// All methods of Mux and Queue may be called by any goroutine.
+// Methods of Mux and Queue may be called concurrently.
 type Mux struct {
 	limit int64
-	size  atomic.Int64 // of what is kept, with its overhead
+	size  atomic.Int64 // of what is stored, with its overhead
 
 	claims atomic.Int32 // len(claimed); changed with mu held
 
@@ -27,34 +27,34 @@ type Mux struct {
 	discarded bool
 }
 
-// A Queue holds messages for one kind of reader, in the order in which they were received.
+// A Queue stores messages for one kind of reader, in the order in which they were received.
 type Queue struct {
 	mux     *Mux
 	changes atomic.Uint32 // changed with mu held
-	woken   sync.Cond     // of those in Wait; a select of channels would cost several times as much
+	woken   sync.Cond     // for Wait; a select over channels would be several times slower
 
 	head, tail *kept
-	begun      *kept // what Read has left of a message
+	begun      *kept // the rest of a message that Read has begun
 }
 
-// overhead is what a kept message is taken to cost beside its bytes, for empty messages must have
-// an end too.
+// overhead is the assumed cost of a stored message in addition to its bytes, so that the number of
+// empty messages is limited too.
 const overhead = 128
 
-// kept is one message that is kept.
+// kept is a stored message.
 type kept struct {
 	next  *kept
 	info  Info
-	data  []byte // of buf, or of whole
-	buf   []byte // its length is a power of two, unless it is that of a large message
+	data  []byte // in buf or whole
+	buf   []byte // its length is a power of two, except for a large message
 	whole *[MaxMessageSize + 1]byte
 }
 
-// pools hold messages by the size of their buffers, 64 bytes to the largest power of two below
-// MaxMessageSize.
+// pools contain stored messages by the size of their buffers, from 64 bytes to the largest power of
+// two below MaxMessageSize.
 var pools [9]sync.Pool
 
-// wholes hold those of messages whose buffers come from a Reader.
+// wholes contains those of messages whose buffers come from a Reader.
 var wholes = sync.Pool{New: func() any { return new(kept) }}
 
 func class(n int) int { return max(0, bits.Len(uint(max(n, 1)-1))-6) }
@@ -100,32 +100,32 @@ func (k *kept) free() {
 	}
 }
 
-// NewMux returns a Mux that is full when what it keeps costs limit bytes.
+// NewMux returns a Mux that is full when the cost of its messages reaches limit bytes.
 func NewMux(limit int) *Mux {
 	m := &Mux{limit: int64(limit)}
 	m.rest.init(m)
 	return m
 }
 
-// Rest returns the queue of all streams that nobody has claimed.
+// Rest returns the queue of all unclaimed streams.
 func (m *Mux) Rest() *Queue { return &m.rest }
 
-// Full reports whether nothing more should be put in until something is taken.
+// Full reports whether nothing more should be put in until a message is taken.
 func (m *Mux) Full() bool { return m.size.Load() >= m.limit }
 
-// Size returns what the kept messages cost, in bytes.
+// Size returns the cost of the stored messages in bytes.
 func (m *Mux) Size() int { return int(m.size.Load()) }
 
-// Claim makes a queue for a stream, or returns the one it has. What was kept of the stream moves
-// there.
+// Claim creates a queue for a stream, or returns the existing one. Stored messages of the stream
+// move there.
 func (m *Mux) Claim(id uint16) *Queue {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.claim(id)
 }
 
-// ClaimNext claims the stream of the first message that is kept for streams without a claim. ok is
-// false if there is none.
+// ClaimNext claims the stream of the first stored message of an unclaimed stream. ok is false if
+// there is none.
 func (m *Mux) ClaimNext() (q *Queue, id uint16, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -164,8 +164,8 @@ func (m *Mux) claim(id uint16) *Queue {
 	return q
 }
 
-// Release ends the claim of q on its stream. What q has not given to its reader goes to the readers
-// of unclaimed streams, except the rest of a message that [Queue.Read] has begun.
+// Release ends the claim of q on its stream. The messages in q go to the readers of unclaimed
+// streams, except for the rest of a message that [Queue.Read] has begun.
 func (m *Mux) Release(id uint16) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -184,7 +184,7 @@ func (m *Mux) Release(id uint16) {
 	}
 }
 
-// Discard throws away what is kept, and all that is put in from now on.
+// Discard drops all stored messages, and all that are put in from now on.
 func (m *Mux) Discard() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -195,7 +195,7 @@ func (m *Mux) Discard() {
 	m.rest.discard()
 }
 
-// Put keeps a copy of a message for its reader.
+// Put stores a copy of a message for its reader.
 func (m *Mux) Put(data []byte, info Info) {
 	m.mu.Lock()
 	if !m.discarded {
@@ -204,12 +204,12 @@ func (m *Mux) Put(data []byte, info Info) {
 	m.mu.Unlock()
 }
 
-// largeMessage is the size from which a message is kept in the buffer in which it was received,
-// instead of copied. That costs at most somewhat more than twice its bytes.
+// largeMessage is the size from which a message is stored in the buffer in which it was received,
+// instead of being copied. That uses at most a little more than twice its size.
 const largeMessage = MaxMessageSize / 2
 
-// Take keeps a message, as Put does. Where data is most of the message that [Reader.Next] has
-// returned last, it stays in its buffer, and the Reader gets another one.
+// Take stores a message, like Put. If data is most of the last message from [Reader.Next], it stays
+// in its buffer, and the Reader gets a new one.
 func (m *Mux) Take(r *Reader, data []byte, info Info) {
 	if len(data) < largeMessage || !r.holds(data) {
 		m.Put(data, info)
@@ -235,9 +235,9 @@ func (m *Mux) push(k *kept) {
 	m.of(k.info).push(k)
 }
 
-// of returns the queue for a message, with mu held.
+// of returns the queue for a message. It is called with mu held.
 func (m *Mux) of(info Info) *Queue {
-	if len(m.claimed) > 0 { // the lookup is not free
+	if len(m.claimed) > 0 { // avoid the cost of a lookup
 		if q := m.claimed[info.Stream]; q != nil {
 			return q
 		}
@@ -245,7 +245,7 @@ func (m *Mux) of(info Info) *Queue {
 	return &m.rest
 }
 
-// Wake has all who wait for a queue of m look again.
+// Wake makes every goroutine that waits for a queue of m check its queue again.
 func (m *Mux) Wake() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -260,9 +260,9 @@ func (q *Queue) init(m *Mux) { q.mux, q.woken.L = m, &m.mu }
 // Changes returns a number for [Queue.Wait]. Call it before looking at what may change.
 func (q *Queue) Changes() uint32 { return q.changes.Load() }
 
-// Wait waits until there is something to see since Changes has returned seen: a message, or a call
-// of Wake. One of those who wait is woken for a message; it must look at the queue, and may find
-// that another was faster.
+// Wait waits until something has changed since Changes returned seen: a message has arrived, or
+// Wake was called. A message wakes one of the waiting goroutines. It must check the queue, and may
+// find that another goroutine was faster.
 func (q *Queue) Wait(seen uint32) {
 	q.mux.mu.Lock()
 	if q.changes.Load() == seen {
@@ -271,7 +271,7 @@ func (q *Queue) Wait(seen uint32) {
 	q.mux.mu.Unlock()
 }
 
-// Wake has all who wait look again.
+// Wake makes every goroutine that waits for q check it again.
 func (q *Queue) Wake() {
 	q.mux.mu.Lock()
 	defer q.mux.mu.Unlock()
@@ -284,15 +284,15 @@ func (q *Queue) wake() {
 	q.woken.Broadcast()
 }
 
-// Has reports whether there is a message, or unless whole is set the rest of one.
+// Has reports whether there is a message or, unless whole is set, the rest of one.
 func (q *Queue) Has(whole bool) bool {
 	q.mux.mu.Lock()
 	defer q.mux.mu.Unlock()
 	return q.head != nil || !whole && q.begun != nil
 }
 
-// Passes reports whether a message that is received now is for q, and the first that its reader
-// gets: it need not be put in.
+// Passes reports whether a message that is received now would be for q and the first for its
+// reader, so that it need not be put in.
 func (q *Queue) Passes(info Info) bool {
 	m := q.mux
 	if m.size.Load() > 0 {
@@ -306,8 +306,8 @@ func (q *Queue) Passes(info Info) bool {
 	return m.of(info) == q
 }
 
-// ReadMessage takes the first message and copies it to b. If b is too short, n is -1: the message
-// stays, and info and length tell about it. ok is false if there is no message.
+// ReadMessage takes the first message and copies it to b. If b is too short, n is -1, the message
+// stays, and info and length describe it. ok is false if there is no message.
 func (q *Queue) ReadMessage(b []byte) (n int, info Info, length int, ok bool) {
 	k, info, length, ok := q.take(len(b))
 	switch {
@@ -316,14 +316,14 @@ func (q *Queue) ReadMessage(b []byte) (n int, info Info, length int, ok bool) {
 	case k == nil:
 		return -1, info, length, true
 	}
-	n = copy(b, k.data) // without the lock: a large message takes a while
+	n = copy(b, k.data) // without the lock, because a large message takes a while
 	q.drop(k)
 	return n, info, length, true
 }
 
-// take takes the first message if it has at most size bytes; else k is nil.
+// take takes the first message if it has at most size bytes; otherwise k is nil.
 func (q *Queue) take(size int) (k *kept, info Info, length int, ok bool) {
-	if q.mux.size.Load() == 0 { // as for each reader who is about to wait
+	if q.mux.size.Load() == 0 { // the usual case of a reader that is about to wait
 		return nil, info, 0, false
 	}
 	q.mux.mu.Lock()
@@ -332,15 +332,14 @@ func (q *Queue) take(size int) (k *kept, info Info, length int, ok bool) {
 		if length <= size {
 			k = q.pop()
 		}
-		q.again() // for another reader, if there is more
+		q.again() // for another reader, if there are more messages
 	}
 	q.mux.mu.Unlock()
 	return k, info, length, ok
 }
 
-// Read copies bytes of one message to b. What does not fit stays for the next Read; ReadMessage
-// passes it by. Empty messages are nothing to a reader of bytes, and are left out. ok is false if
-// there are no bytes.
+// Read copies bytes of one message to b. The rest stays for the next Read; ReadMessage skips it.
+// Empty messages have no bytes to read and are skipped. ok is false if there are no bytes.
 func (q *Queue) Read(b []byte) (n int, ok bool) {
 	q.mux.mu.Lock()
 	defer q.mux.mu.Unlock()
@@ -363,13 +362,13 @@ func (q *Queue) Read(b []byte) (n int, ok bool) {
 	return n, true
 }
 
-// drop releases a message that is in no queue any more.
+// drop releases a message that is no longer in a queue.
 func (q *Queue) drop(k *kept) {
 	q.mux.size.Add(-k.cost())
 	k.free()
 }
 
-// The following are called with mu held.
+// The following functions are called with mu held.
 
 func (q *Queue) push(k *kept) {
 	if q.head == nil {
@@ -397,7 +396,7 @@ func (q *Queue) discard() {
 	}
 }
 
-// again lets one more reader look, if there is something to see.
+// again wakes one more reader, if there is something for it.
 func (q *Queue) again() {
 	if q.head == nil && q.begun == nil {
 		return

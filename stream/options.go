@@ -64,11 +64,11 @@ type Options struct {
 	// the SCTP of a Linux kernel, its host needs the sysctl.
 	UDPEncapPort uint16
 
-	// RefuseRestart makes the kernel drop INIT chunks for an existing association, so that nobody can
-	// restart it. A restart is never missed: without this option it ends the association, nothing of
-	// the new association is delivered, and a peer that has crashed can dial again from the same
-	// address and port at once. With this option such a peer gets no answer until this end has
-	// detected that the old association is dead, but an attacker on the path cannot end the
+	// RefuseRestart makes the kernel drop INIT chunks for an existing association, which prevents
+	// restarts. Restarts are always detected: without this option a restart ends the association,
+	// nothing of the new association is delivered, and a peer that has crashed can dial again from
+	// the same address and port at once. With this option such a peer gets no answer until this end
+	// has detected that the old association is dead, but an attacker on the path cannot end the
 	// association with an INIT.
 	RefuseRestart bool
 

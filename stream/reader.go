@@ -7,9 +7,9 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/largebuf"
 )
 
-// MaxMessageSize is the size in bytes of the largest user message of DTLS over
-// SCTP: 2^14 + 2048 bytes of ciphertext and a record header of 13 (RFC 6083, Section 4.1).
-// Messages may be larger where both ends of DTLS 1.3 have agreed on that: [Reader.Allow].
+// MaxMessageSize is the size in bytes of the largest user message of DTLS over SCTP: 2^14 + 2048
+// bytes of ciphertext and a record header of 13 (RFC 6083, Section 4.1). Messages may be larger if
+// both ends of DTLS 1.3 have negotiated that: see [Reader.Allow].
 const MaxMessageSize = 1<<14 + 2048 + 13
 
 // A MessageSizeError reports a message that is larger than a Reader accepts.
@@ -31,8 +31,8 @@ type Message struct {
 }
 
 // A Reader reads complete messages from an association, in the order in which they were received.
-// Large ones arrive in parts when the receive buffer is full (RFC 6458, Section 6.1.7); only SCTP's
-// mark ends a message.
+// Large messages arrive in parts when the receive buffer is full (RFC 6458, Section 6.1.7); only
+// SCTP's end-of-record mark ends a message.
 //
 // A Reader must not be used concurrently.
 type Reader struct {
@@ -43,18 +43,19 @@ type Reader struct {
 
 // buffer is the [Buffer] of a Reader.
 type buffer struct {
-	b     *[MaxMessageSize + 1]byte // one more, to tell what is too long; nil while idle
-	large []byte                    // in place of b, for a message that b has no room for
-	n     int                       // bytes of it that hold the message so far
+	// one byte more, to detect messages that are too long; nil while idle
+	b     *[MaxMessageSize + 1]byte
+	large []byte // instead of b, for a message that does not fit into b
+	n     int    // bytes of the message so far
 
 	max  int                    // bytes that a message may have
 	size func(start []byte) int // see [Reader.Allow]; may be nil
 }
 
-// buffers are shared, for an idle association should hold none.
+// buffers are shared, because an idle association should not have one.
 var buffers = sync.Pool{New: func() any { return new([MaxMessageSize + 1]byte) }}
 
-// all is where the message is put.
+// all returns the buffer of the message.
 func (b *buffer) all() []byte {
 	switch {
 	case b.large != nil:
@@ -66,7 +67,7 @@ func (b *buffer) all() []byte {
 }
 
 func (b *buffer) Get() []byte {
-	if b.b != nil && b.large == nil && b.n == 0 { // as a rule
+	if b.b != nil && b.large == nil && b.n == 0 { // the usual case
 		return b.b[:]
 	}
 	if b.n == 0 {
@@ -81,9 +82,9 @@ func (b *buffer) Get() []byte {
 	return b.all()[b.n:]
 }
 
-// grow makes room for more of a message. What is taken for it is no more than eight times what has
-// come, whatever size the message says it has, and no more than that. So all that is copied on the
-// way to the whole message is less than a seventh of it.
+// grow makes room for more of a message. It allocates at most eight times what has arrived,
+// whatever size the message claims, and at most that size. So less than a seventh of the complete
+// message is copied in total.
 func (b *buffer) grow() {
 	part := b.all()
 	size := growth * len(part)
@@ -112,7 +113,7 @@ func (b *buffer) Put() {
 	}
 }
 
-// giveLarge gives b.large back.
+// giveLarge releases b.large.
 func (b *buffer) giveLarge() {
 	if b.large != nil {
 		largebuf.Put(b.large)
@@ -120,7 +121,7 @@ func (b *buffer) giveLarge() {
 	}
 }
 
-// give gives b.b back.
+// give returns b.b to the pool.
 func (b *buffer) give() {
 	if b.b != nil {
 		buffers.Put(b.b)
@@ -154,7 +155,7 @@ func (r *Reader) Next(wait bool) (Message, Event, error) {
 		}
 		if p.Event != nil {
 			if _, ok := p.Event.(PartialDeliveryAborted); ok {
-				r.buf.n = 0 // the next Get or Put releases what is large
+				r.buf.n = 0 // the next Get or Put releases a large buffer
 			}
 			return Message{}, p.Event, nil
 		}
@@ -179,7 +180,7 @@ func (r *Reader) Partial() bool { return r.buf.n > 0 }
 // the message that Next returned, if no other is needed now.
 func (r *Reader) Release() { r.buf.Put() }
 
-// holds reports whether data is in the buffer of r, up to whose end it may be extended.
+// holds reports whether data is in the buffer of r, to the end of which it may be extended.
 func (r *Reader) holds(data []byte) bool {
 	b := r.buf.all()
 	if b == nil || r.buf.n > 0 || cap(data) == 0 || cap(data) > cap(b) {
@@ -189,7 +190,7 @@ func (r *Reader) holds(data []byte) bool {
 	return &b[len(b)-cap(data)] == &data[:1][0]
 }
 
-// detach gives the buffer of r to the caller: the usual one, or that of a large message.
+// detach transfers the buffer of r to the caller: the usual one, or that of a large message.
 func (r *Reader) detach() (whole *[MaxMessageSize + 1]byte, large []byte) {
 	if large = r.buf.large; large != nil {
 		r.buf.large = nil
