@@ -178,6 +178,9 @@ func newClearWriter(to stream.Association) *clearWriter {
 
 // write sends messages in their order, and waits for room. It returns how many were sent.
 func (w *clearWriter) write(msgs []sctpdtls.Message) (sent int, err error) {
+	if len(msgs) == 1 { // as a rule
+		return w.writeOne(&msgs[0])
+	}
 	for i := range msgs {
 		m := &msgs[i]
 		if m.Stream >= w.streams {
@@ -190,8 +193,7 @@ func (w *clearWriter) write(msgs []sctpdtls.Message) (sent int, err error) {
 		w.infos[i] = stream.Info{Stream: m.Stream, PPID: m.PPID, Unordered: m.Unordered}
 	}
 	n := len(msgs)
-	if n > 1 || n == 1 && len(msgs[0].Data) > 1000 {
-		// Nothing may follow, and the daemon's SCTP would acknowledge it in 200 ms (RFC 7053).
+	if n > 0 { // nothing may follow, and the daemon's SCTP would acknowledge it in 200 ms (RFC 7053)
 		w.infos[n-1].SackImmediately = true
 	}
 	defer clear(w.data[:n])
@@ -213,4 +215,16 @@ func (w *clearWriter) write(msgs []sctpdtls.Message) (sent int, err error) {
 		sent++
 	}
 	return sent, nil
+}
+
+func (w *clearWriter) writeOne(m *sctpdtls.Message) (sent int, err error) {
+	if m.Stream >= w.streams {
+		return 0, &noStreamError{m.Stream, w.streams}
+	}
+	info := stream.Info{Stream: m.Stream, PPID: m.PPID, Unordered: m.Unordered,
+		SackImmediately: len(m.Data) > 1000}
+	if err := w.to.Send(m.Data, info); err != nil {
+		return 0, err
+	}
+	return 1, nil
 }

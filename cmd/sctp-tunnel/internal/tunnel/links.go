@@ -42,7 +42,7 @@ func (l *links) newest() *sctpdtls.Conn {
 func (l *links) write(msgs []sctpdtls.Message) (n int, err error) {
 	for {
 		c := l.newest()
-		sent, err := c.WriteMessages(msgs[n:])
+		sent, err := writeTo(c, msgs[n:])
 		n += sent
 		// Exactly this error means that this end has closed the connection and did not send the
 		// message.
@@ -50,6 +50,17 @@ func (l *links) write(msgs []sctpdtls.Message) (n int, err error) {
 			return n, err
 		}
 	}
+}
+
+// writeTo is WriteMessages of a connection.
+func writeTo(c *sctpdtls.Conn, msgs []sctpdtls.Message) (n int, err error) {
+	if len(msgs) != 1 {
+		return c.WriteMessages(msgs)
+	}
+	if err := c.WriteMessage(msgs[0].Data, msgs[0].MessageInfo); err != nil {
+		return 0, err
+	}
+	return 1, nil
 }
 
 // follow returns the connection to read from after c has been read to its end, or nil if there is

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -159,20 +160,24 @@ func (p *pair) inBatch(w *clearWriter, conn *sctpdtls.Conn, size int) (n int, er
 
 // deliver sends messages to the daemon. The error was reported already.
 func (p *pair) deliver(w *clearWriter, msgs []sctpdtls.Message) error {
-	full := msgs[:0]
-	for _, m := range msgs {
-		if len(m.Data) > 0 {
-			m.PPID = mapped(p.ppids.in, m.PPID)
-			full = append(full, m)
+	empty := 0
+	for i := range msgs {
+		m := &msgs[i]
+		m.PPID = mapped(p.ppids.in, m.PPID)
+		if len(m.Data) == 0 {
+			empty++
 		}
 	}
-	p.noEmpty(len(msgs) - len(full))
-	n, err := w.write(full)
-	p.carried(In, full[:n])
+	if empty > 0 {
+		p.noEmpty(empty)
+		msgs = slices.DeleteFunc(msgs, func(m sctpdtls.Message) bool { return len(m.Data) == 0 })
+	}
+	n, err := w.write(msgs)
+	p.carried(In, msgs[:n])
 	switch {
 	case err == nil:
 	case isOver(err):
-		p.tooLate(len(full) - n)
+		p.tooLate(len(msgs) - n)
 	default:
 		p.fail(daemonReason(err), err)
 		return err
@@ -198,11 +203,9 @@ func (p *pair) tooLate(n int) {
 }
 
 func (p *pair) noEmpty(n int) {
-	if n > 0 {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.empty += n
-	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.empty += n
 }
 
 // ending says why one direction has ended cleanly. It reports whether that was the first.

@@ -14,19 +14,22 @@ func DefaultPPIDs() map[uint32]uint32 {
 	}
 }
 
-// A ppidMap maps payload protocol identifiers in each direction. Others are not changed.
-type ppidMap struct{ out, in map[uint32]uint32 }
+// A ppidMap maps payload protocol identifiers in each direction. Others are not changed. They are
+// so few that a list is faster than a map.
+type ppidMap struct{ out, in []ppidPair }
+
+type ppidPair struct{ from, to uint32 }
 
 // newPPIDMap adds own to the default, and computes the inverse. If several map to the same one, the
 // inverse is that of own; among several of own, it is the one that is also the default, or else the
 // lowest.
 func newPPIDMap(own map[uint32]uint32) ppidMap {
-	m := ppidMap{out: DefaultPPIDs(), in: make(map[uint32]uint32)}
+	out, in := DefaultPPIDs(), make(map[uint32]uint32)
 	for clear, dtls := range DefaultPPIDs() {
-		m.in[dtls] = clear
+		in[dtls] = clear
 	}
-	usual := maps.Clone(m.in)
-	maps.Copy(m.out, own)
+	usual := maps.Clone(in)
+	maps.Copy(out, own)
 	mine := make(map[uint32]uint32)
 	for clear, dtls := range own {
 		least, several := mine[dtls]
@@ -34,15 +37,22 @@ func newPPIDMap(own map[uint32]uint32) ppidMap {
 			mine[dtls] = clear
 		}
 	}
-	for dtls, clear := range mine {
-		m.in[dtls] = clear
-	}
-	return m
+	maps.Copy(in, mine)
+	return ppidMap{ppidPairs(out), ppidPairs(in)}
 }
 
-func mapped(m map[uint32]uint32, ppid uint32) uint32 {
-	if p, ok := m[ppid]; ok {
-		return p
+func ppidPairs(m map[uint32]uint32) (list []ppidPair) {
+	for from, to := range m {
+		list = append(list, ppidPair{from, to})
+	}
+	return list
+}
+
+func mapped(list []ppidPair, ppid uint32) uint32 {
+	for _, p := range list {
+		if p.from == ppid {
+			return p.to
+		}
 	}
 	return ppid
 }
