@@ -34,7 +34,6 @@ var sendBatches = sync.Pool{New: func() any {
 		h.Iov = &b.iovs[i]
 		h.SetIovlen(1)
 		h.Control = (*byte)(unsafe.Pointer(&b.ctls[i]))
-		h.SetControllen(int(unsafe.Sizeof(b.ctls[i])))
 		b.ctls[i].init()
 	}
 	return b
@@ -87,7 +86,7 @@ func (s *Socket) TrySendAll(msgs [][]byte, infos []stream.Info) (n int, err erro
 		}
 		b.iovs[i].Base = unsafe.SliceData(m)
 		b.iovs[i].SetLen(len(m))
-		b.ctls[i].set(&infos[i])
+		b.hdrs[i].hdr.SetControllen(b.ctls[i].set(&infos[i], s.partial))
 	}
 	b.bundle = !s.nagle && b.n > 1 && size/b.n <= bundled
 	if err := s.rc.Control(b.once); err != nil {

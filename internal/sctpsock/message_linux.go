@@ -27,8 +27,9 @@ type sendCall struct {
 	try   func(fd uintptr) (done bool) // the same, for who waits
 }
 
-// sendControl is the two control messages that go with every message. Each has
-// the alignment that the kernel wants.
+// sendControl is the two control messages that go with a message. Each has the alignment that the
+// kernel wants. The second one is for associations with partial reliability alone: for two the
+// kernel allocates memory.
 type sendControl struct {
 	sndHdr unix.Cmsghdr
 	snd    sndInfo
@@ -54,7 +55,6 @@ var sendCalls = sync.Pool{New: func() any {
 	c.hdr.Iov = &c.iov
 	c.hdr.SetIovlen(1)
 	c.hdr.Control = (*byte)(unsafe.Pointer(&c.ctl))
-	c.hdr.SetControllen(int(unsafe.Sizeof(c.ctl)))
 	c.ctl.init()
 	return c
 }}
@@ -71,15 +71,16 @@ func cmsgHeader(kind int32, size uintptr) (h unix.Cmsghdr) {
 	return h
 }
 
-func newSendCall(b []byte, info *stream.Info) *sendCall {
+func (s *Socket) newSendCall(b []byte, info *stream.Info) *sendCall {
 	c := sendCalls.Get().(*sendCall)
 	c.iov.Base = unsafe.SliceData(b)
 	c.iov.SetLen(len(b))
-	c.ctl.set(info)
+	c.hdr.SetControllen(c.ctl.set(info, s.partial))
 	return c
 }
 
-func (c *sendControl) set(info *stream.Info) {
+// set sets what goes with a message, and returns its length.
+func (c *sendControl) set(info *stream.Info, partial bool) (length int) {
 	c.snd = sndInfo{Stream: info.Stream}
 	binary.BigEndian.PutUint32(c.snd.PPID[:], info.PPID)
 	if info.Unordered {
@@ -87,6 +88,9 @@ func (c *sendControl) set(info *stream.Info) {
 	}
 	if info.SackImmediately {
 		c.snd.Flags |= flagSACKImmediately
+	}
+	if !partial {
+		return int(unsafe.Offsetof(c.prHdr))
 	}
 	// Stated for reliable messages, too: without it the socket's default
 	// applies, whatever that is by now.
@@ -98,6 +102,7 @@ func (c *sendControl) set(info *stream.Info) {
 		c.pr = prInfo{Policy: policyRTX, Value: uint32(min(uint64(max(info.Retransmissions, 0)),
 			1<<32-1))}
 	}
+	return int(unsafe.Sizeof(*c))
 }
 
 func (c *sendCall) release() {

@@ -26,6 +26,7 @@ type Socket struct {
 	outStreams, inStreams uint16
 	local, remote         []netip.AddrPort // as they were at first
 
+	partial       bool // messages may be given up (RFC 3758)
 	nagle         bool // is on all the time
 	blocking      bool // was, before it was adopted
 	keepRestarted bool // Options.KeepRestarted
@@ -69,6 +70,9 @@ func (s *Socket) start() error {
 		return err
 	}
 	s.outStreams, s.inStreams = st.OutStreams, st.InStreams
+	if s.partial, err = s.PartialReliability(); err != nil {
+		return err
+	}
 	s.local, s.remote = s.LocalAddrs(), s.RemoteAddrs()
 	return nil
 }
@@ -113,7 +117,7 @@ func (s *Socket) send(b []byte, info stream.Info, wait bool) error {
 	if s.restarted.Load() {
 		return ErrRestarted
 	}
-	c := newSendCall(b, &info)
+	c := s.newSendCall(b, &info)
 	// The kernel may also say EAGAIN, and yet be writable, if SCTP's memory is
 	// used up (sysctl net.sctp.sctp_mem). That is never so with an empty send buffer,
 	// and the acknowledgement of what is in it wakes the poller.
