@@ -95,6 +95,14 @@ func playPeer(t *testing.T, ours string, sc scenario) {
 		for _, l := range append(w.ours.lns, w.kernel.lns...) {
 			l.Close()
 		}
+		w.down.Store(false)
+		for _, c := range w.sockets {
+			select {
+			case <-c.done:
+				c.release()
+			default: // it will be closed
+			}
+		}
 	}()
 	if setUp := sc.setUp; !sc.timesOut {
 		sc.setUp = func(client, server *Config) {
@@ -257,25 +265,38 @@ type datagram struct {
 	from netip.AddrPort
 }
 
+// share lets another socket have the port of this one.
+func share(c syscall.RawConn) (err error) {
+	e := c.Control(func(fd uintptr) {
+		err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+	})
+	return errors.Join(e, err)
+}
+
 // open opens a socket. After a restart it takes the port over from the one before without a moment
 // in which nobody has it: to an ICMP message that says so, Linux ends the association. RFC 6951,
 // Section 5.5
 func (w *peerWorld) open(_ bool, port uint16) (sctpudp.Conn, error) {
-	shared := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
-		e := c.Control(func(fd uintptr) {
-			err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
-		})
-		return errors.Join(e, err)
-	}}
+	var how net.ListenConfig
+	if port != 0 { // else the system may choose a port that another of these sockets has
+		how.Control = func(_, _ string, c syscall.RawConn) error { return share(c) }
+	}
 	addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 2}), port)
-	conn, err := shared.ListenPacket(w.t.Context(), "udp4", addr.String())
+	conn, err := how.ListenPacket(w.t.Context(), "udp4", addr.String())
 	if err != nil {
 		return nil, err
 	}
 	udp := conn.(*net.UDPConn)
+	raw, err := udp.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	if err := share(raw); err != nil {
+		return nil, err
+	}
 	if w.restarting.Swap(false) {
 		for _, c := range w.sockets {
-			c.Close()
+			c.release()
 		}
 		w.sockets = nil
 		w.down.Store(false)
@@ -360,10 +381,17 @@ func (c *badConn) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
 	}
 }
 
+// Close leaves the port to nobody else while the kernel may still send there.
 func (c *badConn) Close() error {
 	c.once.Do(func() { close(c.done) })
-	if c.world.restarting.Load() {
+	if c.world.restarting.Load() || c.world.down.Load() {
 		return nil
 	}
+	return c.release()
+}
+
+// release closes the socket, and gives its port back.
+func (c *badConn) release() error {
+	c.once.Do(func() { close(c.done) })
 	return c.UDPConn.Close()
 }
