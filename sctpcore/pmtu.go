@@ -19,6 +19,10 @@ const (
 	probeDelay = 100 * time.Millisecond
 	raiseTimer = 10 * time.Minute
 
+	// fewBytes is what must have been sent before packets larger than those of Ethernet are probed, so
+	// that many associations that send little do not fill the buffers of a socket with probes.
+	fewBytes = 1 << 17
+
 	probeStep = 16 // the search is complete when a larger packet would have fewer additional bytes
 )
 
@@ -33,11 +37,19 @@ type plpmtu struct {
 	probeNonce uint64        // of all probes of the same size
 	probeAt    time.Duration // PROBE_TIMER, or PMTU_RAISE_TIMER if no probe is in flight
 	sendProbe  bool
-	stalls     int // consecutive timeouts of T3-rtx while mtu is at most Config.MTU
+	few        bool // sizes above those of Ethernet wait until fewBytes were sent
+	stalls     int  // consecutive timeouts of T3-rtx while mtu is at most Config.MTU
 }
 
 // discovers reports whether path MTU discovery is enabled.
 func (c *Config) discovers() bool { return c.MaxMTU > c.MTU }
+
+// searchLarger begins to search for sizes above those of Ethernet, if that has waited.
+func (a *Assoc) searchLarger(p *path) {
+	if p.few && p.probed == 0 && a.stats.BytesSent >= fewBytes {
+		a.search(p)
+	}
+}
 
 // setMTU changes the size of packets on a path.
 func (a *Assoc) setMTU(p *path, mtu int) {
@@ -93,7 +105,11 @@ func (a *Assoc) probeNext(p *path) {
 	if !a.config.discovers() || a.state != StateEstablished || p.state != PathActive {
 		return
 	}
-	if p.probed = p.nextSize(a.config.MTU&^3, p.ethernetMTU(), p.mostMTU(a.config)); p.probed == 0 {
+	most := p.mostMTU(a.config)
+	if p.few = most > p.ethernetMTU() && a.stats.BytesSent < fewBytes; p.few {
+		most = p.ethernetMTU()
+	}
+	if p.probed = p.nextSize(a.config.MTU&^3, p.ethernetMTU(), most); p.probed == 0 {
 		if p.mtu < p.mostMTU(a.config) {
 			p.probeAt = a.now + raiseTimer // the path may change
 		}

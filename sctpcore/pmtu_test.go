@@ -418,3 +418,28 @@ func TestChunksOfIPv6(t *testing.T) {
 	}
 	p.wantMTU(1232) // the IPv6 minimum
 }
+
+// TestLargerSizesWait checks that sizes above those of Ethernet are probed when an association has
+// sent some data, first the maximum.
+func TestLargerSizesWait(t *testing.T) {
+	p := acceptPeer(t, &Config{MaxMTU: 8972})
+	p.wantProbe(1472)
+	p.answer()
+	p.wantMTU(1472)
+	p.wantNothing("nothing has been sent")
+	tsn := -1
+	for tsn < 200 {
+		p.write(strings.Repeat("x", 1000), Info{})
+		got := p.next()
+		if strings.HasPrefix(got, "HEARTBEAT | PAD") {
+			break
+		}
+		tsn++
+		p.sack(tsn, 65536, "")
+	}
+	if tsn < fewBytes/1000 || tsn > fewBytes/1000+1 || len(p.last) != 8972 {
+		t.Fatalf("a probe of %d bytes after %d messages", len(p.last), tsn)
+	}
+	p.answer()
+	p.wantMTU(8972)
+}

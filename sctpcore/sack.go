@@ -89,6 +89,7 @@ func (a *Assoc) acknowledged(now time.Duration, cum uint32, rwnd int64, blocks [
 		}
 		if p.ackedFirst {
 			p.stalls = 0
+			a.searchLarger(p)
 		}
 		switch {
 		case p.flight == 0:
