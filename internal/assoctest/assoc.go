@@ -23,27 +23,27 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// Options describe an association and the network between its ends.
+// Options describe an association and the network between its endpoints.
 type Options struct {
-	Streams  uint16        // in each direction; 0 is 10
-	PartSize int           // messages longer than this are read in parts; 0: never
-	Window   int           // bytes that one end receives and holds unread; 0 is 104 KiB, as in Linux
-	Buffer   int           // bytes sent and not acknowledged after which Send waits; 0 is 208 KiB
-	Delay    time.Duration // from one end to the other
-	Jitter   time.Duration // at most so much more, drawn for each packet, so that packets overtake
+	Streams  uint16        // in each direction; 0 means 10
+	PartSize int           // messages longer than this are received in parts; 0 means that none are
+	Window   int           // bytes that an endpoint holds unread; 0 means 104 KiB, as in Linux
+	Buffer   int           // unacknowledged bytes after which Send waits; 0 means 208 KiB
+	Delay    time.Duration // time from one endpoint to the other
+	Jitter   time.Duration // maximum of a random additional delay; packets overtake each other
 	Loss     float64       // probability that a packet is lost
-	Seed     uint64        // of Jitter and Loss: the n-th packet of an end always has the same fate
-	RTO      time.Duration // the retransmission timeout; 0 is 1 s, the least of Linux
-	GiveUp   time.Duration // about when an end that gets no answer ends; 0 is 85 RTO
-	MTU      int           // bytes of the largest packet; 0 is 1,232
-	Partial  bool          // both ends offer partial reliability
-	Forget   bool          // what was sent is not kept for Sent
+	Seed     uint64        // determines which packets are lost, and their delays
+	RTO      time.Duration // the retransmission timeout; 0 means 1 s, the minimum of Linux
+	GiveUp   time.Duration // time without an answer until an endpoint fails; 0 means 85 RTO
+	MTU      int           // size of the largest packet; 0 means 1,232
+	Partial  bool          // both endpoints support partial reliability
+	Forget   bool          // do not record messages for Sent
 }
 
-// ErrAborted is what is read at the other end of an aborted association.
+// ErrAborted is the error of reads after the peer has aborted the association.
 const ErrAborted = syscall.ECONNRESET
 
-// config returns what SCTP needs to know of o.
+// config returns the SCTP configuration for o.
 func (o *Options) config() *sctpcore.Config {
 	o.Streams = cmp.Or(o.Streams, 10)
 	o.RTO = cmp.Or(o.RTO, time.Second)
@@ -54,7 +54,7 @@ func (o *Options) config() *sctpcore.Config {
 	}
 	return &sctpcore.Config{
 		OutStreams: o.Streams, MaxInStreams: o.Streams,
-		MTU:           cmp.Or(o.MTU, 1232), // no probes, so that the n-th packet is the same
+		MTU:           cmp.Or(o.MTU, 1232), // without probes, so that packets are the same each time
 		ReceiveWindow: cmp.Or(o.Window, 104<<10), SendBuffer: cmp.Or(o.Buffer, 208<<10),
 		RTOInitial: o.RTO, RTOMin: o.RTO / 2, RTOMax: rtoMax,
 		AssociationMaxRetrans: retrans, PathMaxRetrans: retrans,
@@ -64,32 +64,32 @@ func (o *Options) config() *sctpcore.Config {
 	}
 }
 
-// association is what the tests use as it is.
+// association lists the methods that Assoc takes over unchanged.
 type association interface {
 	stream.Association
 	stream.HandshakeTuner
 	stream.KeyLimiter
 }
 
-// An Assoc is one end of an association, as package stream describes it.
+// An Assoc is one endpoint of an association, as defined by package stream.
 type Assoc struct {
 	association
-	sctp    *sctpudp.Assoc // the same
+	sctp    *sctpudp.Assoc // the same association
 	network *network
 	end     int // 0 or 1
 	options Options
 
-	mu       sync.Mutex // guards the following
+	mu       sync.Mutex // guards the following fields
 	sent     []Sent
 	keys     map[uint16]bool
 	active   uint16
 	injected []item
-	deadline time.Time // of reads
+	deadline time.Time // for reads
 	closed   bool
 	aborted  bool
 }
 
-// A network is that of one association.
+// A network connects the two endpoints of one association.
 type network struct {
 	*simnet.Network
 	hosts [2]*simnet.Host
@@ -98,7 +98,7 @@ type network struct {
 	thieves [2]thief // on the paths from the hosts
 }
 
-// Sent is one message as it was sent, and the key that authenticated it.
+// Sent is a message that was sent, and the key that authenticated it.
 type Sent struct {
 	Data []byte
 	Info stream.Info
@@ -109,7 +109,8 @@ const udpPort = 9899
 
 var sctpPorts = [2]uint16{5001, 5000}
 
-// Pair returns both ends of a new association, which ends with the test at the latest.
+// Pair returns both endpoints of a new association, which ends when the test does if it has not
+// ended before.
 func Pair(t testing.TB, o Options) (a, b *Assoc) {
 	t.Helper()
 	a, b, err := New(o)
@@ -120,11 +121,11 @@ func Pair(t testing.TB, o Options) (a, b *Assoc) {
 	return a, b
 }
 
-// EndNetwork ends the network under both ends, and with it the associations. Nothing of them is
-// left.
+// EndNetwork removes the network between the endpoints and with it both endpoints, and waits until
+// their goroutines have returned.
 func (a *Assoc) EndNetwork() { a.network.end() }
 
-// New is Pair without a test: EndNetwork is to be called in the end.
+// New is like Pair, without a test. The caller must call EndNetwork when done.
 func New(o Options) (a, b *Assoc, err error) {
 	config := o.config()
 	n := &network{Network: simnet.New(o.Seed)}
@@ -134,7 +135,7 @@ func New(o Options) (a, b *Assoc, err error) {
 		n.hosts[i] = n.Host(netip.AddrFrom4([4]byte{192, 0, 2, byte(i + 1)}))
 	}
 	link := simnet.Link{Delay: o.Delay, Jitter: o.Jitter, Loss: o.Loss}
-	n.SetLink(simnet.Link{Delay: o.Delay}) // the association begins without losses
+	n.SetLink(simnet.Link{Delay: o.Delay}) // no losses while the association is set up
 	server, err := n.open(1)
 	if err != nil {
 		return nil, nil, err
@@ -176,14 +177,15 @@ func (n *network) open(host int) (*sctpudp.Socket, error) {
 	return sctpudp.New(false, lateTSN{c})
 }
 
-// lateTSN has a first TSN that is soon at its end. The tag is drawn before it.
+// lateTSN provides random numbers that make the initial TSN one that soon wraps around. The
+// verification tag is drawn before it.
 type lateTSN struct{ *simnet.Conn }
 
 func (c lateTSN) Rand() io.Reader { return &lateReader{Reader: c.Conn.Rand()} }
 
 type lateReader struct {
 	io.Reader
-	words atomic.Uint32 // that were drawn
+	words atomic.Uint32 // number of words drawn
 }
 
 func (r *lateReader) Read(b []byte) (int, error) {
@@ -194,7 +196,7 @@ func (r *lateReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// dial makes an association from an end to the other, always from the same port.
+// dial sets up an association from one endpoint to the other, always from the same port.
 func (n *network) dial(end int, o *Options, config *sctpcore.Config) (*Assoc, error) {
 	s, err := n.open(end)
 	if err != nil {
@@ -209,13 +211,13 @@ func (n *network) dial(end int, o *Options, config *sctpcore.Config) (*Assoc, er
 	return newAssoc(n, a, end, o), nil
 }
 
-// An item is what a test puts into what is received: a part of a message, or an event.
+// An item is what a test inserts into the received messages: a part of a message, or an event.
 type item struct {
 	data []byte
 	part stream.Part
 }
 
-// A limited is a Buffer of which only so many bytes are used.
+// A limited is a Buffer that provides only a limited number of bytes.
 type limited struct {
 	stream.Buffer
 	size int
@@ -237,7 +239,7 @@ func (a *Assoc) Recv(buf stream.Buffer, wait bool) (stream.Part, error) {
 		}
 		part, err := a.association.Recv(buf, wait)
 		if errors.Is(err, os.ErrDeadlineExceeded) && a.isInjected() {
-			continue // inject has made it so
+			continue // inject has interrupted it
 		}
 		return part, err
 	}
@@ -277,10 +279,10 @@ func (a *Assoc) inject(it item) {
 	a.association.SetReadDeadline(time.Unix(1, 0)) // wakes Recv
 }
 
-// Inject lets this end receive an event next.
+// Inject makes the next Recv of this endpoint return an event.
 func (a *Assoc) Inject(ev stream.Event) { a.inject(item{part: stream.Part{Event: ev}}) }
 
-// InjectPart lets this end receive a part of a message next, or its end.
+// InjectPart makes the next Recv of this endpoint return a part of a message, or its end.
 func (a *Assoc) InjectPart(data []byte, info stream.Info, end bool) {
 	a.inject(item{bytes.Clone(data), stream.Part{Info: info, End: end}})
 }
@@ -317,7 +319,7 @@ func (a *Assoc) TrySend(b []byte, info stream.Info) error {
 	return err
 }
 
-// note is called with mu held.
+// note records a message. mu must be held.
 func (a *Assoc) note(b []byte, info stream.Info) {
 	if !a.options.Forget {
 		a.sent = append(a.sent, Sent{bytes.Clone(b), info, a.active})
@@ -373,27 +375,28 @@ func (a *Assoc) Abort() error {
 	return a.association.Abort()
 }
 
-// Sent returns what this end has sent.
+// Sent returns the messages that this endpoint has sent.
 func (a *Assoc) Sent() []Sent {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return slices.Clone(a.sent)
 }
 
-// Dropped returns how many packets came here under a key that was not known.
+// Dropped returns the number of packets that this endpoint discarded because it did not have their
+// key.
 func (a *Assoc) Dropped() int { return int(a.sctp.AuthFailures()) }
 
-// InFlight returns how many DATA chunks of this end are not acknowledged.
+// InFlight returns the number of DATA chunks of this endpoint that are not acknowledged.
 func (a *Assoc) InFlight() int { return a.sctp.Outstanding() }
 
-// Unread returns how many bytes of messages were received here and not read.
+// Unread returns the number of bytes of messages that this endpoint has received and not delivered.
 func (a *Assoc) Unread() int { return a.sctp.Unread() }
 
-// Gone reports whether the association does not exist at this end any more, and with it its keys.
+// Gone reports whether the association, and its keys with it, no longer exists at this endpoint.
 func (a *Assoc) Gone() bool { return a.sctp.Over() }
 
-// State returns the numbers of the keys known here in rising order, the active one, and
-// whether this end was closed, and aborted before the association had ended.
+// State returns the numbers of the keys of this endpoint in ascending order, the active key, and
+// whether this endpoint was closed, and whether it was aborted before the association had ended.
 func (a *Assoc) State() (keys []uint16, active uint16, closed, aborted bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

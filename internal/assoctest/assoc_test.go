@@ -11,9 +11,9 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// All else is held to the truth by the scenarios of package sctpdtls.
+// The scenarios of package sctpdtls test everything else.
 
-// The order in which messages arrive follows from the seed, and from nothing else.
+// TestSeed checks that the seed alone determines the order in which messages arrive.
 func TestSeed(t *testing.T) {
 	arrivals := func(seed uint64) (all []string) {
 		synctest.Test(t, func(t *testing.T) {

@@ -1,5 +1,5 @@
-// Package assoctest is SCTP associations for tests with a false clock: those of internal/sctpudp
-// over a network in memory (internal/simnet), so that what tests run is SCTP, packets and all. It
-// adds what only a test does to an association: it records what was sent, cuts the network,
-// restarts an end, and puts something into what is received.
+// Package assoctest provides SCTP associations for tests with a fake clock: those of package
+// internal/sctpudp over a network in memory (internal/simnet), so that tests use SCTP with all its
+// packets. It adds what only tests do to an association: it records the messages sent, interrupts
+// the network, restarts an endpoint, and inserts messages and events.
 package assoctest

@@ -1,10 +1,10 @@
 package assoctest
 
-// Cut lets nothing through any more, either way, until Mend. Each end gives the association up
-// after about twice Options.GiveUp, for a heartbeat comes first.
+// Cut makes the network lose all packets in both directions until Mend is called. Each endpoint
+// fails after about twice Options.GiveUp, because it sends a HEARTBEAT first.
 func (a *Assoc) Cut() { a.setDown(true) }
 
-// Mend ends Cut.
+// Mend ends the effect of Cut.
 func (a *Assoc) Mend() { a.setDown(false) }
 
 func (a *Assoc) setDown(down bool) {
@@ -12,12 +12,12 @@ func (a *Assoc) setDown(down bool) {
 	h.SetDown(h.Addrs()[0], down)
 }
 
-// Restart begins the association again from this end's address and port, as a host does that has
-// lost its state (RFC 9260, Section 5.2), and returns the new association's end there; a is of no
-// use any more. It is nil if the other end refuses it.
+// Restart sets up the association again from this endpoint's address and port, as a host does that
+// has lost its state (RFC 9260, Section 5.2). It returns this endpoint of the new association, or
+// nil if the peer refuses it. a must not be used afterwards.
 func (a *Assoc) Restart() *Assoc {
 	a.network.hosts[a.end].Reset()
-	a.Abort() // which nobody hears
+	a.Abort() // the peer does not receive the ABORT
 	again, err := a.network.dial(a.end, &a.options, a.options.config())
 	if err != nil {
 		return nil
@@ -25,7 +25,7 @@ func (a *Assoc) Restart() *Assoc {
 	return again
 }
 
-// Remove has someone on the path remove the next n messages that this end sends, and acknowledge
-// them in the other's name, which SCTP does not notice. The rest of an ordered stream waits for
-// ever.
+// Remove simulates an attacker on the path who removes the next n messages that this endpoint sends
+// and acknowledges them on behalf of the peer, which SCTP does not detect. The rest of an ordered
+// stream waits forever.
 func (a *Assoc) Remove(n int) { a.network.thieves[a.end].steal(n) }

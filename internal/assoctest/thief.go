@@ -9,13 +9,14 @@ import (
 	"sync"
 )
 
-// A thief on the path removes messages of an end and acknowledges them in the other's name: RFC
-// 4895 protects DATA, and not SACK.
+// A thief is an attacker on the path who removes messages of an endpoint and acknowledges them on
+// behalf of the peer: RFC 4895 authenticates DATA chunks, and SACK chunks only if the peer asks for
+// that.
 type thief struct {
-	mu      sync.Mutex // guards the following
-	seen    bool       // a DATA chunk of the end
-	highest uint32     // TSN of those
-	next    int        // so many messages to remove
+	mu      sync.Mutex // guards the following fields
+	seen    bool       // whether the endpoint has sent a DATA chunk
+	highest uint32     // the highest TSN of those chunks
+	next    int        // number of messages to remove
 	stolen  []uint32
 }
 
@@ -25,7 +26,7 @@ const (
 	chunkSack = 3
 )
 
-// tap is for the network.
+// tap is the function for [simnet.Network.Tap].
 func (n *network) tap(from, to netip.AddrPort, packet []byte) []byte {
 	for end, h := range n.hosts {
 		t := &n.thieves[end]
@@ -47,8 +48,8 @@ func (t *thief) steal(n int) {
 	t.next = n
 }
 
-// removes reports whether a packet has messages to remove, which are all that are in it. Messages
-// before them may be on their way again.
+// removes reports whether the thief removes a packet, which then contains nothing but messages to
+// remove. Earlier messages may be retransmitted.
 func (t *thief) removes(packet []byte) bool {
 	remove := false
 	eachChunk(packet, func(chunk []byte) {
@@ -69,7 +70,8 @@ func (t *thief) removes(packet []byte) bool {
 	return remove
 }
 
-// forge makes the SACK in a packet acknowledge what was removed too. RFC 9260, Section 3.3.4.
+// forge changes the SACK chunk in a packet to acknowledge the removed messages too. RFC 9260,
+// Section 3.3.4.
 func (t *thief) forge(packet []byte) []byte {
 	out := slices.Clone(packet[:12])
 	eachChunk(packet, func(chunk []byte) {
@@ -86,7 +88,7 @@ func (t *thief) forge(packet []byte) []byte {
 
 func (t *thief) forgeSack(chunk []byte) []byte {
 	cumulative := binary.BigEndian.Uint32(chunk[4:])
-	type block struct{ start, end uint32 } // beyond cumulative
+	type block struct{ start, end uint32 } // offsets from cumulative
 	var blocks []block
 	for i := range int(binary.BigEndian.Uint16(chunk[12:])) {
 		b := chunk[16+4*i:]
@@ -114,11 +116,11 @@ func (t *thief) forgeSack(chunk []byte) []byte {
 	binary.BigEndian.PutUint16(out[2:], uint16(len(out)))
 	binary.BigEndian.PutUint32(out[4:], cumulative+advance)
 	binary.BigEndian.PutUint16(out[12:], uint16(gaps))
-	binary.BigEndian.PutUint16(out[14:], 0) // no duplicates
+	binary.BigEndian.PutUint16(out[14:], 0) // number of duplicate TSNs
 	return out
 }
 
-// eachChunk calls f for each chunk of a packet, with its padding.
+// eachChunk calls f for each chunk of a packet, including its padding.
 func eachChunk(packet []byte, f func(chunk []byte)) {
 	for rest := packet[12:]; len(rest) >= 4; {
 		n := min(len(rest), int(binary.BigEndian.Uint16(rest[2:])+3)&^3)

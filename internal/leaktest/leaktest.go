@@ -1,4 +1,5 @@
-// Package leaktest finds goroutines and file descriptors that the tests of a package leave behind.
+// Package leaktest detects goroutines and file descriptors that the tests of a package leave
+// behind.
 package leaktest
 
 import (
@@ -13,23 +14,23 @@ import (
 	"time"
 )
 
-// patience is for goroutines that have done their work and are about to end.
+// patience is how long Run waits for goroutines that are about to return.
 const patience = 30 * time.Second
 
-// Run runs the tests of m, a *testing.M, and returns their exit status; 1 if they pass and leave
-// something behind. It is for TestMain:
+// Run runs the tests of m, a *testing.M, and returns their exit status, or 1 if they pass but leave
+// goroutines or file descriptors behind. It is for TestMain:
 //
 //	func TestMain(m *testing.M) { os.Exit(leaktest.Run(m)) }
 func Run(m interface{ Run() int }) int {
 	before := descriptors()
 	status := m.Run()
 	if f := flag.Lookup("test.fuzz"); status != 0 || f != nil && f.Value.String() != "" {
-		return status // what failed may leave anything, and package internal/fuzz does
+		return status // tests that failed may leave anything behind, and package internal/fuzz does
 	}
 	left := leaks(before)
 	for until := time.Now().Add(patience); len(left) > 0 &&
 		time.Now().Before(until); left = leaks(before) {
-		time.Sleep(10 * time.Millisecond) // nothing reports when a goroutine has ended
+		time.Sleep(10 * time.Millisecond) // nothing reports that a goroutine has returned
 	}
 	for _, what := range left {
 		fmt.Fprintf(os.Stderr, "left behind by the tests: %s\n", what)
@@ -47,8 +48,8 @@ func leaks(before map[string]string) []string {
 	return left
 }
 
-// goroutines returns the stacks of all goroutines but this one and those of the standard library
-// that never end.
+// goroutines returns the stacks of all goroutines except this one and those of the standard library
+// that never return.
 func goroutines() (stacks []string) {
 	buf := make([]byte, 1<<16)
 	n := runtime.Stack(buf, true)
@@ -56,7 +57,8 @@ func goroutines() (stacks []string) {
 		buf = make([]byte, 2*len(buf))
 		n = runtime.Stack(buf, true)
 	}
-	for _, stack := range strings.Split(string(buf[:n]), "\n\n")[1:] { // the first is ours
+	// The first stack is that of this goroutine.
+	for _, stack := range strings.Split(string(buf[:n]), "\n\n")[1:] {
 		if !strings.Contains(stack, "os/signal.loop") {
 			stacks = append(stacks, stack)
 		}
@@ -64,9 +66,9 @@ func goroutines() (stacks []string) {
 	return stacks
 }
 
-// descriptors returns what the open ones are, by their numbers; nothing where there is no /proc.
-// The poller of the runtime, and a timer that a package shares, are opened when they are needed
-// first, and stay.
+// descriptors returns the open file descriptors and what they refer to, or nothing on systems
+// without /proc. The runtime's poller, and a timer that a package shares, are opened when they are
+// first needed and remain open; descriptors leaves them out.
 func descriptors() map[string]string {
 	open := make(map[string]string)
 	links, _ := filepath.Glob("/proc/self/fd/*")

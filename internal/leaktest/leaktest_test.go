@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestLeaks: what is left is found, and nothing else.
+// TestLeaks checks that Run detects goroutines and file descriptors that are left behind, and
+// nothing else.
 func TestLeaks(t *testing.T) {
 	before := descriptors()
 	find := func(prefix, what string) bool {

@@ -1,8 +1,8 @@
-// Package simnet is a network that exists only in memory: hosts with addresses, and sockets that
-// look like UDP's ([Conn]), between which packets are delayed, reordered, lost, repeated and
-// changed as a seed says. It carries the SCTP of package internal/sctpudp in tests, in real time or
-// in that of testing/synctest.
+// Package simnet simulates a network in memory: hosts with addresses, and sockets with methods like
+// those of UDP sockets ([Conn]). The network delays, reorders, loses, duplicates and corrupts
+// packets as determined by a seed. Tests run the SCTP of package internal/sctpudp over it, in real
+// time or in the time of testing/synctest.
 //
-// A Network has no goroutine. Its one lock guards everything, and no callback runs under it but
-// [Network.Tap]'s.
+// A Network has no goroutines. A single lock guards all of its state; the only callback that runs
+// with the lock held is that of [Network.Tap].
 package simnet

@@ -17,18 +17,19 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/srcaddr"
 )
 
-// A Host has one or several addresses. From which of them it sends depends on the destination, as
-// if each were on a network of its own: it is the one that has the longest prefix in common.
+// A Host has one or more addresses. It chooses the source address of a packet by its destination,
+// as if each address were in a network of its own: the address with the longest prefix in common
+// with the destination.
 type Host struct {
 	network *Network
 	addrs   []netip.Addr
-	down    map[netip.Addr]bool // guarded by Network.mu, as the following
+	down    map[netip.Addr]bool // guarded by Network.mu, as are the following fields
 	conns   map[uint16][]*Conn  // by port
-	next    uint16              // the next port to try for a socket that wants any
-	opened  uint64              // sockets so far
+	next    uint16              // the next port to try for a socket with port 0
+	opened  uint64              // number of sockets opened so far
 }
 
-// Host adds a host to the network. It panics if an address is not specified, or belongs to another
+// Host adds a host to the network. It panics if an address is unspecified or belongs to another
 // host.
 func (n *Network) Host(addrs ...netip.Addr) *Host {
 	n.mu.Lock()
@@ -54,14 +55,15 @@ func (n *Network) Host(addrs ...netip.Addr) *Host {
 	return h
 }
 
-// firstPort is the first of those that are chosen for a socket that wants any. RFC 6335, Section 6.
+// firstPort is the first dynamic port (RFC 6335, Section 6). Sockets with port 0 get their ports
+// from there on.
 const firstPort = 49152
 
-// Addrs returns the addresses of the host. The caller must not change them.
+// Addrs returns the addresses of the host. The caller must not modify the slice.
 func (h *Host) Addrs() []netip.Addr { return h.addrs }
 
-// SetDown takes an address of the host from the network, or gives it back: no packet leaves from it
-// or arrives there, nor those under way.
+// SetDown removes an address of the host from the network, or restores it. While an address is
+// down, packets to and from it are lost, including packets that are already in transit.
 func (h *Host) SetDown(addr netip.Addr, down bool) {
 	h.network.mu.Lock()
 	defer h.network.mu.Unlock()
@@ -70,15 +72,15 @@ func (h *Host) SetDown(addr netip.Addr, down bool) {
 
 func (h *Host) isDown(addr netip.Addr) bool { return h == nil || h.down[addr] }
 
-// Reset closes all sockets of the host, as when its power is lost: what they have not read is gone,
-// and nobody is told.
+// Reset closes all sockets of the host, as a power failure does: unread packets are lost, and peers
+// are not notified.
 func (h *Host) Reset() {
 	h.network.mu.Lock()
 	defer h.network.mu.Unlock()
 	h.closeAll()
 }
 
-// closeAll is called with Network.mu held.
+// closeAll closes all sockets of the host. Network.mu must be held.
 func (h *Host) closeAll() {
 	for _, list := range h.conns {
 		for _, c := range list {
@@ -88,7 +90,7 @@ func (h *Host) closeAll() {
 	clear(h.conns)
 }
 
-// socket finds the socket for a packet to an address and port. It is called with Network.mu held.
+// socket returns the socket that receives packets to an address and port. Network.mu must be held.
 func (h *Host) socket(to netip.AddrPort) *Conn {
 	for _, c := range h.conns[to.Port()] {
 		if c.local.Addr() == to.Addr() || c.local.Addr().IsUnspecified() {
@@ -98,7 +100,8 @@ func (h *Host) socket(to netip.AddrPort) *Conn {
 	return nil
 }
 
-// source is the address from which the host sends to another. It is called with Network.mu held.
+// source returns the address from which the host sends packets to another one. Network.mu must be
+// held.
 func (h *Host) source(to netip.Addr) (source netip.Addr) {
 	longest := -1
 	for _, a := range h.addrs {
@@ -112,20 +115,21 @@ func (h *Host) source(to netip.Addr) (source netip.Addr) {
 	return source
 }
 
-// A Conn is a socket of a host. It has the methods of *net.UDPConn that internal/sctpudp needs.
+// A Conn is a socket of a host. It has the methods of *net.UDPConn that package internal/sctpudp
+// needs.
 type Conn struct {
 	host  *Host
 	local netip.AddrPort
 	rand  *lockedRand
 
 	ready  sync.Cond // a packet is due, or the socket is closed
-	queue  packets   // guarded by Network.mu, as the following
+	queue  packets   // guarded by Network.mu, as are the following fields
 	timer  *time.Timer
 	closed bool
 }
 
-// ListenUDP opens a socket, as [net.ListenUDP] does. An address that is not specified stands for
-// all of the host, and port 0 for any. The network is “udp”, “udp4” or “udp6”.
+// ListenUDP opens a socket, like [net.ListenUDP]. An unspecified address means all addresses of the
+// host, and port 0 means any port. The network is "udp", "udp4" or "udp6".
 func (h *Host) ListenUDP(network string, local netip.AddrPort) (*Conn, error) {
 	fail := func(err error) (*Conn, error) {
 		addr := net.UDPAddrFromAddrPort(local)
@@ -173,11 +177,11 @@ func (h *Host) taken(addr netip.Addr, port uint16) bool {
 	})
 }
 
-// LocalAddr returns the address and port of the socket, a *net.UDPAddr.
+// LocalAddr returns the address and port of the socket as a *net.UDPAddr.
 func (c *Conn) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(c.local) }
 
-// Rand returns random numbers for the SCTP of this socket. They follow from the seed of the
-// network, and are others after a [Host.Reset].
+// Rand returns a source of random numbers for the SCTP implementation that uses this socket. The
+// seed of the network determines them; they differ after a [Host.Reset].
 func (c *Conn) Rand() io.Reader { return c.rand }
 
 type lockedRand struct {
@@ -200,8 +204,7 @@ func (r *lockedRand) Read(b []byte) (int, error) {
 	return r.rand.Read(b)
 }
 
-// wake has ReadFromUDPAddrPort return when the first packet is due. It is called with Network.mu
-// held.
+// wake makes ReadFromUDPAddrPort return when the first packet is due. Network.mu must be held.
 func (c *Conn) wake() {
 	if len(c.queue) == 0 {
 		return
@@ -221,7 +224,7 @@ func (c *Conn) wake() {
 	}
 }
 
-// ReadFromUDPAddrPort waits for the next packet. What does not fit into b is cut off.
+// ReadFromUDPAddrPort waits for the next packet. A packet longer than b is truncated.
 func (c *Conn) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
 	c.host.network.mu.Lock()
 	defer c.host.network.mu.Unlock()
@@ -241,13 +244,14 @@ func (c *Conn) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
 	}
 }
 
-// WriteToUDPAddrPort sends a packet, which the network does not fragment. It returns before it
-// arrives, or is lost.
+// WriteToUDPAddrPort sends a packet that the network does not fragment. It does not wait for the
+// packet to arrive.
 func (c *Conn) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
 	return c.write(b, to, false)
 }
 
-// WriteMayFragment sends a packet that the network may fragment. It arrives whatever Link.MTU is.
+// WriteMayFragment sends a packet that the network may fragment, so that Link.MTU does not apply to
+// it.
 func (c *Conn) WriteMayFragment(b []byte, to netip.AddrPort) (int, error) {
 	return c.write(b, to, true)
 }
@@ -285,7 +289,7 @@ func (c *Conn) Close() error {
 	return nil
 }
 
-// close is called with Network.mu held.
+// close closes the socket. Network.mu must be held.
 func (c *Conn) close() {
 	c.closed, c.queue = true, nil
 	if c.timer != nil {

@@ -11,64 +11,66 @@ import (
 	"time"
 )
 
-// A Link is what the network does to each packet. The zero value delivers it at once.
+// A Link describes what the network does to each packet. The zero value delivers packets
+// immediately.
 type Link struct {
-	Delay  time.Duration // from one host to another
-	Jitter time.Duration // at most so much more, drawn for each packet, so that packets overtake
+	Delay  time.Duration // time from one host to another
+	Jitter time.Duration // maximum of a random additional delay; packets overtake each other
 
-	// MTU is the size of the largest IP packet, with its headers; 0 is any. A larger one is lost, and
-	// nobody is told, unless it may be fragmented.
+	// MTU is the size of the largest IP packet, including its headers; 0 means any. A larger packet
+	// is lost without an ICMP message, unless it may be fragmented.
 	MTU int
 
-	// Probabilities, from 0 to 1: that a packet is lost, that it comes twice, and that a bit of it is
-	// changed.
+	// Loss, Duplication and Corruption are probabilities from 0 to 1: that a packet is lost, that
+	// it arrives twice, and that one of its bits is changed.
 	Loss, Duplication, Corruption float64
 }
 
-// A Network joins hosts.
+// A Network connects hosts.
 type Network struct {
 	seed uint64
 
-	mu     sync.Mutex // guards the following
+	mu     sync.Mutex // guards the following fields
 	link   Link
 	hosts  []*Host
 	owners map[netip.Addr]*Host
 	fates  map[flow]*rand.Rand
 	tap    func(from, to netip.AddrPort, packet []byte) []byte
-	count  uint64 // packets so far
+	count  uint64 // number of packets sent so far
 	closed bool
 }
 
-// A flow is the packets from one socket to another, and of SCTP from one of its ports to another,
-// which are the first four bytes.
+// A flow consists of the packets from one socket to another and, for SCTP, from one of its ports to
+// another. The ports are the first four bytes of a packet.
 type flow struct {
 	from, to netip.AddrPort
 	ports    [4]byte
 }
 
-// New returns a network without hosts. What happens to the n-th packet from one address and port to
-// another follows from the seed, and from nothing else.
+// New returns a network without hosts. The seed alone determines what happens to the n-th packet
+// from one address and port to another.
 func New(seed uint64) *Network {
 	return &Network{seed: seed, owners: map[netip.Addr]*Host{}, fates: map[flow]*rand.Rand{}}
 }
 
-// SetLink has the network do this to packets that are sent from now on.
+// SetLink sets the link that packets take from now on.
 func (n *Network) SetLink(l Link) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.link = l
 }
 
-// Tap has f called for each packet that is sent, before the network does anything to it. What f
-// returns goes on in its place, nothing if that is nil. f may change the packet, and must not call
-// the network. A nil f ends that.
+// Tap makes the network call f for each packet that a host sends and that is not too large for the
+// link, before the network loses, changes or delays it. The network sends what f returns in place
+// of the packet, or nothing if f returns nil. f may modify the packet, and must not call methods of
+// the network. A nil f removes the tap.
 func (n *Network) Tap(f func(from, to netip.AddrPort, packet []byte) []byte) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.tap = f
 }
 
-// Close closes all sockets. Nothing new can be opened.
+// Close closes all sockets. No socket can be opened afterwards.
 func (n *Network) Close() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -78,7 +80,7 @@ func (n *Network) Close() {
 	}
 }
 
-// send puts a packet on its way, whose fate is decided here. It is called with mu held.
+// send decides what happens to a packet, and queues it for delivery. mu must be held.
 func (n *Network) send(from, to netip.AddrPort, packet []byte, mayFragment bool) {
 	n.count++
 	f := flow{from: from, to: to}
@@ -86,11 +88,12 @@ func (n *Network) send(from, to netip.AddrPort, packet []byte, mayFragment bool)
 	r := n.fates[f]
 	if r == nil {
 		h := fnv.New64a()
-		fmt.Fprint(h, from, to, f.ports) // not f, of which fmt would print pointers
+		fmt.Fprint(h, from, to, f.ports) // not f, because fmt would print pointers
 		r = rand.New(rand.NewPCG(n.seed, h.Sum64()))
 		n.fates[f] = r
 	}
-	// Drawn for each packet, so that its fate does not depend on what Link was at the time of others.
+	// All numbers are drawn for each packet, so that its fate does not depend on what the Link was
+	// when others were sent.
 	loss, duplication, corruption, bit := r.Float64(), r.Float64(), r.Float64(), r.Uint64()
 	jitter, again := r.Float64(), r.Float64()
 	if n.owners[from.Addr()].isDown(from.Addr()) {
@@ -119,7 +122,7 @@ func (n *Network) send(from, to netip.AddrPort, packet []byte, mayFragment bool)
 	}
 }
 
-// ipSize is the size of a packet with its headers of UDP and IP.
+// ipSize returns the size of the IP packet, including the IP and UDP headers.
 func ipSize(to netip.AddrPort, packet []byte) int {
 	if to.Addr().Is6() {
 		return 40 + 8 + len(packet)
@@ -127,7 +130,7 @@ func ipSize(to netip.AddrPort, packet []byte) int {
 	return 20 + 8 + len(packet)
 }
 
-// deliver has data arrive. It is called with mu held.
+// deliver queues data at its destination. mu must be held.
 func (n *Network) deliver(from, to netip.AddrPort, data []byte, delay time.Duration) {
 	h := n.owners[to.Addr()]
 	if h == nil {
@@ -135,17 +138,17 @@ func (n *Network) deliver(from, to netip.AddrPort, data []byte, delay time.Durat
 	}
 	c := h.socket(to)
 	if c == nil {
-		return // there is no ICMP here
+		return // there is no ICMP
 	}
 	n.count++
 	heap.Push(&c.queue, packet{time.Now().Add(delay), n.count, from, to.Addr(), data})
 	c.wake()
 }
 
-// A packet is on its way.
+// A packet is in transit.
 type packet struct {
 	due   time.Time
-	order uint64 // among those that are due at the same time
+	order uint64 // orders packets that are due at the same time
 	from  netip.AddrPort
 	to    netip.Addr
 	data  []byte

@@ -32,7 +32,7 @@ func open(t *testing.T, h *simnet.Host, at string) *simnet.Conn {
 	return c
 }
 
-// receive returns what comes until the network is closed.
+// receive returns all packets until the network is closed.
 func receive(c *simnet.Conn) (all []string) {
 	b := make([]byte, 100)
 	for {
@@ -44,8 +44,8 @@ func receive(c *simnet.Conn) (all []string) {
 	}
 }
 
-// TestFate: what happens to the packets of a flow does not depend on others, nor on when they are
-// sent.
+// TestFate checks that what happens to the packets of a flow depends neither on other flows nor on
+// the time of sending.
 func TestFate(t *testing.T) {
 	arrivals := func(seed uint64, others bool, pause time.Duration) (all []string) {
 		synctest.Test(t, func(t *testing.T) {
@@ -84,8 +84,8 @@ func TestFate(t *testing.T) {
 	}
 }
 
-// TestFateIsOfTheSeed: nothing of the program or the machine goes into it. The packets that arrive
-// of the first 64 are written here.
+// TestFateIsOfTheSeed checks that nothing but the seed determines which packets arrive, on any
+// machine. It lists those of the first 64 that do.
 func TestFateIsOfTheSeed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := simnet.New(1)
@@ -109,8 +109,8 @@ func TestFateIsOfTheSeed(t *testing.T) {
 	})
 }
 
-// TestMTU: a packet larger than the link takes is lost, unless it may be fragmented. The size is
-// that of the IP packet.
+// TestMTU checks that a packet larger than the MTU of the link is lost unless it may be fragmented.
+// The MTU is the size of the IP packet.
 func TestMTU(t *testing.T) {
 	for _, hosts := range [][2]string{{"10.0.0.1", "10.0.0.2"}, {"fd00::1", "fd00::2"}} {
 		synctest.Test(t, func(t *testing.T) {
@@ -139,8 +139,8 @@ func TestMTU(t *testing.T) {
 	}
 }
 
-// TestOrder: packets keep their order unless jitter changes it, and what comes to an address that
-// is down, or leaves from there, is lost.
+// TestOrder checks that packets arrive in order without jitter, and that packets to or from an
+// address that is down are lost.
 func TestOrder(t *testing.T) {
 	for _, link := range []simnet.Link{{}, {Delay: time.Second}, {Jitter: time.Second}} {
 		synctest.Test(t, func(t *testing.T) {
@@ -171,7 +171,7 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// TestSockets: sockets are like those of a system.
+// TestSockets checks that sockets behave like those of an operating system.
 func TestSockets(t *testing.T) {
 	n := simnet.New(1)
 	defer n.Close()
