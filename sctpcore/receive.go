@@ -96,6 +96,10 @@ func (a *Assoc) receiveReflected(h header, p *path, first chunk) {
 		a.reply(p, shutdownCompletePacket(h, h.tag, flagT)) // of an earlier association
 	case a.peerTag == 0 || h.tag != a.peerTag || first.flags&flagT == 0:
 	case a.demands(first.typ):
+	// A peer that has forgotten the association in this state had sent SHUTDOWN COMPLETE, which was
+	// lost, and answers another packet that came late. RFC 9260, Section 8.4, rule 8.
+	case first.typ == chunkAbort && a.state == StateShutdownAckSent:
+		a.end(ErrClosed)
 	case first.typ == chunkAbort:
 		a.receiveAbort(first)
 	case first.typ == chunkShutdownComplete && a.state == StateShutdownAckSent:

@@ -140,3 +140,34 @@ func TestShutdownInSetup(t *testing.T) {
 	p.wantNothing("the peer is not known")
 	p.wantEvent(EventDown)
 }
+
+// TestShutdownCompleteIsLost checks that a peer that has finished, and answers a late packet
+// because it has forgotten the association, ends it in order. Before that, and with an ABORT of its
+// own, the peer aborts it. See RFC 9260, Sections 8.4 and 8.5.1.
+func TestShutdownCompleteIsLost(t *testing.T) {
+	for _, test := range []struct {
+		tag      uint32 // 0 is the core's
+		flags    byte
+		shutdown bool
+		closed   bool
+	}{
+		{peerTag, flagT, true, true},
+		{0, 0, true, false},
+		{peerTag, flagT, false, false},
+	} {
+		p := acceptPeer(t, nil)
+		if test.shutdown {
+			p.send(chunkShutdown, 0, fmt.Sprintf("%08x", p.core.tsn-1))
+			p.want("SHUTDOWN-ACK")
+			p.wantEvent(EventPeerShutdown)
+		}
+		tag := test.tag
+		if tag == 0 {
+			tag = p.core.tag
+		}
+		p.raw(tag, peerChunk(chunkAbort, test.flags, ""))
+		if e := p.wantEvent(EventDown); (e.Err == ErrClosed) != test.closed {
+			t.Errorf("%+v: %v", test, e.Err)
+		}
+	}
+}
