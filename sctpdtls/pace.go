@@ -40,6 +40,6 @@ func (p *pace) untilPeerKey() time.Duration {
 // The wait for the peer's key is at least the time in which a program may be woken, on a processor
 // that it shares with others, and bounded lest our own slowness be taken for the peer's.
 const (
-	minKeyTime = 500 * time.Microsecond
+	minKeyTime = time.Millisecond
 	maxKeyTime = 50 * time.Millisecond
 )
