@@ -54,8 +54,8 @@ var batches = sync.Pool{New: func() any { return new(batch) }}
 func (c *Conn) sendBatch(msgs []Message) (sent int) {
 	sender, ok := c.assoc.(stream.BatchSender)
 	s := c.state.Load()
-	if !ok || s == nil || c.waiting.Load() > 0 || c.mayWrite(&c.own) != nil || c.own.write.passed() ||
-		!c.gate.enter() {
+	if !ok || s == nil || c.space.wanted.Load() > 0 || c.mayWrite(&c.own) != nil ||
+		c.own.write.passed() || !c.gate.enter() {
 		return 0
 	}
 	b := batches.Get().(*batch)

@@ -58,7 +58,6 @@ type writing struct {
 	writeEnd      atomic.Pointer[error]   // why nothing can be written any more
 	closeWrite    atomic.Pointer[request] // that of CloseWrite, once it was called
 	space         lazyToken               // held by the one writer who waits for buffer space
-	waiting       atomic.Int32            // writers who hold it or want to
 	writeDeadline writeDeadline
 }
 
@@ -101,8 +100,9 @@ type lifetime struct {
 
 // A lazyToken is made when it is first needed, which in an idle connection is never.
 type lazyToken struct {
-	token token
-	once  sync.Once
+	token  token
+	once   sync.Once
+	wanted atomic.Int32 // by so many, who hold it or want to
 }
 
 func (l *lazyToken) get() token {

@@ -8,10 +8,6 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// lendAfter is how many messages in a row have to wake a lone reader before the owner lends its
-// turn. It makes up for a turn that is recalled soon.
-const lendAfter = 16
-
 // mayLend reports whether the turn is to be lent.
 func (o *owner) mayLend() bool { return o.alone >= lendAfter && !o.mustPause() }
 

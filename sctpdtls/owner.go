@@ -26,8 +26,8 @@ type owner struct {
 
 // lending is what the owner knows of the turn that it lends.
 type lending struct {
-	alone   int32       // messages in a row, each of which had to wake a reader who waited alone
-	single  int32       // messages that a reader of many takes before it looks behind one
+	alone   uint8       // messages in a row, each of which had to wake a lone reader; to lendAfter
+	single  uint8       // messages that a reader of many takes before it looks behind one
 	ticking atomic.Bool // tick will be called
 	tick    func()      // ends lendTime; nil if the turn was never lent
 	found   finding     // by the reader who had it
@@ -66,11 +66,15 @@ type ending struct {
 	down       error  // what the end of the association means, nil while it exists
 }
 
+// lendAfter is how many messages in a row have to wake a lone reader before the owner lends its
+// turn. It makes up for a turn that is recalled soon.
+const lendAfter = 16
+
 // countAlone is called before a message is put into a queue.
 func (o *owner) countAlone() {
 	switch n := o.turn.waiting.Load(); {
 	case n == 1:
-		o.alone++
+		o.alone = min(o.alone+1, lendAfter)
 	case n > 1:
 		o.alone = 0
 	}

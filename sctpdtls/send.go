@@ -98,7 +98,7 @@ func (c *Conn) tooLarge(size int) error {
 
 // sendIn sends b as a record for which there is room in buf.
 func (c *Conn) sendIn(buf []byte, p *party, b []byte, info *stream.Info) error {
-	if c.waiting.Load() == 0 {
+	if c.space.wanted.Load() == 0 {
 		if err := c.sealAndSend(p, buf, b, info, false); err != stream.ErrWouldBlock {
 			return err
 		}
@@ -109,8 +109,8 @@ func (c *Conn) sendIn(buf []byte, p *party, b []byte, info *stream.Info) error {
 // lineUp is sendIn where writers wait for space. It is a function of its own, for one that may
 // defer calls is slow even when it does not.
 func (c *Conn) lineUp(p *party, buf, b []byte, info *stream.Info) error {
-	c.waiting.Add(1)
-	defer c.waiting.Add(-1)
+	c.space.wanted.Add(1)
+	defer c.space.wanted.Add(-1)
 	if err := c.waitForSpace(p); err != nil {
 		return err
 	}
