@@ -1,6 +1,7 @@
 //go:build kernel && !386
 
-// The other library has no SCTP for 386. Package sctpsock tests there that a socket is taken over.
+// github.com/ishidawataru/sctp does not support 386. There, package sctpsock tests the adoption of
+// a socket.
 
 package netns
 
@@ -21,11 +22,11 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// This is tested here because the library requires a version of github.com/ishidawataru/sctp whose
-// sockets cannot be taken over yet.
+// These tests are in this module because the root module requires a version of
+// github.com/ishidawataru/sctp whose sockets cannot be adopted yet.
 
-// otherLibrary returns the two ends of an association that github.com/ishidawataru/sctp has dialed
-// and accepted.
+// otherLibrary returns the two endpoints of an association that github.com/ishidawataru/sctp has
+// dialed and accepted.
 func otherLibrary(t *testing.T, client, server func(string, string, syscall.RawConn) error) (c,
 	s *sctp.SCTPConn) {
 	t.Helper()
@@ -53,7 +54,7 @@ func otherLibrary(t *testing.T, client, server func(string, string, syscall.RawC
 	return c, s
 }
 
-// adopt makes a connection of a socket of another library.
+// adopt makes a connection from a socket of another library.
 func adopt(
 	role func(stream.Association, *sctpdtls.Config) (*sctpdtls.Conn, error),
 	socket sctpdtls.Socket, config *sctpdtls.Config,
@@ -65,11 +66,12 @@ func adopt(
 	return role(a, config)
 }
 
-// Both ends of an association that another library has set up become connections, which own it.
+// TestKernelAdoptBothEnds turns both endpoints of an association of another library into
+// connections, which then own it.
 func TestKernelAdoptBothEnds(t *testing.T) {
 	config := loopbackConfigs(t)
 	theirs, accepted := otherLibrary(t, sctpdtls.RequestAuth, sctpdtls.RequestAuth)
-	for _, end := range []*sctp.SCTPConn{theirs, accepted} { // what its users do
+	for _, end := range []*sctp.SCTPConn{theirs, accepted} { // as users of the library do
 		if err := end.SubscribeEvents(sctp.SCTP_EVENT_ALL); err != nil {
 			t.Fatal(err)
 		}
@@ -121,7 +123,7 @@ func TestKernelAdoptBothEnds(t *testing.T) {
 	if state := c.ConnectionState(); state.AuthKeyID != 1 || state.OutStreams != 7 {
 		t.Errorf("state %+v", state)
 	}
-	// Deadlines work although the library's sockets block.
+	// Deadlines work although the library's sockets are blocking ones.
 	c.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
 	_, _, err = c.ReadMessage(buf)
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -140,7 +142,7 @@ func TestKernelAdoptBothEnds(t *testing.T) {
 	}
 }
 
-// Abort reaches the peer although there are two descriptors.
+// TestKernelAdoptAbort checks that Abort reaches the peer although there are two descriptors.
 func TestKernelAdoptAbort(t *testing.T) {
 	config := loopbackConfigs(t)
 	theirs, accepted := otherLibrary(t, sctpdtls.RequestAuth, sctpdtls.RequestAuth)
@@ -167,8 +169,9 @@ func TestKernelAdoptAbort(t *testing.T) {
 	s.Close()
 }
 
-// An association whose ends have not both asked for SCTP-AUTH is refused, with the remedy, and goes
-// on as it was.
+// TestKernelAttackB8AdoptWithoutAuth checks that an association whose endpoints have not both
+// enabled SCTP-AUTH is refused with an error that names the remedy, and that the association
+// remains usable.
 func TestKernelAttackB8AdoptWithoutAuth(t *testing.T) {
 	config := loopbackConfigs(t)
 	for _, tt := range []struct {
@@ -201,7 +204,7 @@ func TestKernelAttackB8AdoptWithoutAuth(t *testing.T) {
 	}
 }
 
-// What is no association is refused.
+// TestKernelAdoptRefuses checks that a file that is not an association is refused.
 func TestKernelAdoptRefuses(t *testing.T) {
 	config := loopbackConfigs(t)
 	udp, err := net.ListenPacket("udp", "127.0.0.1:0")

@@ -12,14 +12,15 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// TestAttackH5H6H10Control shows that the forgeries are good ones: where SCTP-AUTH is not in use,
-// or the attacker has the key, each has its effect. (Those of I-DATA and RE-CONFIG could have none:
-// neither is ever negotiated.) The client sends three messages, without DTLS, and the attacker puts
-// the forgery before the second.
+// TestAttackH5H6H10Control shows that the forgeries are effective where SCTP-AUTH is not in use or
+// the attacker has the key. (Those of I-DATA and RE-CONFIG cannot be, because neither is ever
+// negotiated.) The client sends three messages without DTLS, and the attacker inserts the forgery
+// before the second.
 func TestAttackH5H6H10Control(t *testing.T) {
 	client, server, a := NewAttacked(t)
 	for _, h := range []*Host{client, server} {
-		h.Sysctl(t, "net.sctp.addip_noauth_enable", "1") // or ASCONF would not do without SCTP-AUTH
+		// Otherwise ASCONF would have no effect without SCTP-AUTH.
+		h.Sysctl(t, "net.sctp.addip_noauth_enable", "1")
 	}
 	forged := map[string]forgery{}
 	for _, f := range slices.Concat(forgeries, underKey(0, nil)) {
@@ -30,7 +31,8 @@ func TestAttackH5H6H10Control(t *testing.T) {
 	for _, tt := range []struct {
 		forgery string
 		auth    bool // with SCTP-AUTH, and key 0, which everyone knows
-		// with partial reliability, without which FORWARD TSN has no effect (RFC 3758, Section 3.3.1)
+		// with partial reliability, without which FORWARD TSN has no effect (RFC 3758, Section
+		// 3.3.1)
 		partial bool
 		want    []string
 	}{
@@ -38,7 +40,7 @@ func TestAttackH5H6H10Control(t *testing.T) {
 		{"another message", false, false, []string{first, "secone on stream 1", third}},
 		{"another stream", false, false, []string{first, "second on stream 0", third}},
 		{"sent again with the next TSN", false, false, []string{first, first, third}},
-		{"reflected with the next TSN", false, false, []string{second}}, // this one to the client
+		{"reflected with the next TSN", false, false, []string{second}}, // sent to the client
 		{"FORWARD-TSN", false, true, []string{first, third}},
 		{"FORWARD-TSN", false, false, []string{first, second, third}},
 		{"ASCONF", false, false, []string{first, pathAdded, second, third}},

@@ -15,8 +15,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// endings are how an attacker ends an association for the server, in the name of the client.
-// Nothing in SCTP stops it, so it is to be told.
+// endings are the ways in which an attacker ends an association on behalf of the client. SCTP does
+// not prevent them, so the server must report them.
 var endings = []struct {
 	name  string
 	forge func(a *Attacker) *wire.Packet
@@ -34,22 +34,22 @@ var endings = []struct {
 		sctpdtls.AssocRestarted},
 }
 
-// An ender puts a forgery before one packet of the client, and goes through with it if it is a
-// restart.
+// An ender inserts a forgery before a packet of the client, and completes the restart if the
+// forgery is one.
 type ender struct {
 	*Attacker
 	forge func(*Attacker) *wire.Packet
-	cut   bool // from then on the client is cut off, lest it be faster than a restart
+	cut   bool // afterwards the client's packets are lost, so that they do not overtake a restart
 
-	mu        sync.Mutex // guards the following
-	after     int        // packets, counted down; 0 if it is not wanted yet, or done
-	control   bool       // it has to be one of a control record
+	mu        sync.Mutex // guards the following fields
+	after     int        // number of packets until then; 0 if not armed, or done
+	control   bool       // the packet must have a control record
 	isCut     bool
 	serverTag uint32 // after a restart
 }
 
-// arm has it done before the n-th packet of the client with a DATA chunk, or with one of a control
-// record.
+// arm makes e insert the forgery before the n-th packet of the client that has a DATA chunk, or one
+// with a control record.
 func (e *ender) arm(n int, control bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -79,8 +79,8 @@ func (e *ender) intercept(p *wire.Packet) []*wire.Packet {
 	return []*wire.Packet{e.forge(e.Attacker), p}
 }
 
-// restart answers the server, so that a new association takes the place of the old one, and sends
-// what the client has sent last: its record would open again.
+// restart answers the server, so that a new association replaces the old one, and repeats the last
+// message of the client: its record would be valid again.
 func (e *ender) restart(c wire.Chunk) []*wire.Packet {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -100,7 +100,7 @@ func (e *ender) restart(c wire.Chunk) []*wire.Packet {
 	return []*wire.Packet{p}
 }
 
-// cookie returns the State Cookie of an INIT ACK: RFC 9260, Section 3.3.3.1.
+// cookie returns the State Cookie of an INIT ACK chunk (RFC 9260, Section 3.3.3.1).
 func cookie(initAck wire.Chunk) []byte {
 	const stateCookie = 7
 	for b := initAck.Value[16:]; len(b) >= 4; {
@@ -113,9 +113,9 @@ func cookie(initAck wire.Chunk) []byte {
 	return nil
 }
 
-// TestAttackC6H1H11H12EndFromOutside ends associations in each state of a connection. Who reads is
-// told how it ended, which is never an io.EOF, and has nothing delivered that the peer has not
-// sent.
+// TestAttackC6H1H11H12EndFromOutside ends associations in each state of a connection. It checks
+// that the reader gets an error that says how the association ended, never io.EOF, and receives
+// nothing that the peer has not sent.
 func TestAttackC6H1H11H12EndFromOutside(t *testing.T) { // RFC 6083, Sections 4.2 and 4.9
 	p, a := newAttackedPair(t)
 	for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {
@@ -141,7 +141,7 @@ func TestAttackC6H1H11H12EndFromOutside(t *testing.T) { // RFC 6083, Sections 4.
 				for _, state := range []struct {
 					name    string
 					control bool
-					action  func(*talk) error // that the attack is in the middle of
+					action  func(*talk) error // the attack happens during this
 				}{
 					{"established", false, func(k *talk) error { return k.ask() }},
 					{"new keys", true, func(k *talk) error { return newKeys(t.Context(), k.client) }},
@@ -153,7 +153,8 @@ func TestAttackC6H1H11H12EndFromOutside(t *testing.T) { // RFC 6083, Sections 4.
 						done := make(chan error)
 						go func() { done <- state.action(talk) }()
 						wantEnd(t, <-talk.served, ending.want)
-						// The attacker may keep from the client what has become of its association.
+						// The attacker can hide from the client what has happened to its
+						// association.
 						t.Logf("client: %v", talk.abandon(done))
 					})
 				}
@@ -163,7 +164,7 @@ func TestAttackC6H1H11H12EndFromOutside(t *testing.T) { // RFC 6083, Sections 4.
 	t.Run("refused restart", func(t *testing.T) { testRefusedRestart(t, p, a) })
 }
 
-// newKeys makes new ones, as the version has it.
+// newKeys changes the keys in the way of the DTLS version.
 func newKeys(ctx context.Context, c *sctpdtls.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
@@ -181,8 +182,8 @@ func wantEnd(t *testing.T, err error, want sctpdtls.AssocState) {
 	}
 }
 
-// abandon aborts the client's end after a moment in which it may find out by itself, and returns
-// the result of its action, which done reports.
+// abandon aborts the client's connection after a short time in which the client may detect the end
+// by itself, and returns the result of its action, which it receives from done.
 func (k *talk) abandon(done <-chan error) error {
 	select {
 	case err := <-done:
@@ -193,7 +194,7 @@ func (k *talk) abandon(done <-chan error) error {
 	}
 }
 
-// A restart that is refused changes nothing.
+// testRefusedRestart checks that a restart that is refused has no effect.
 func testRefusedRestart(t *testing.T, p *opensslPair, a *Attacker) {
 	e := &ender{Attacker: a, forge: func(a *Attacker) *wire.Packet {
 		return forgedInit(a, wire.Initiator)

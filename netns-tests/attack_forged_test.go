@@ -15,29 +15,29 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// An assault is forgeries during the whole life of a connection.
+// An assault sends forgeries during the whole life of a connection.
 type assault struct {
 	*Attacker
-	mu      sync.Mutex // guards the following
+	mu      sync.Mutex // guards the following fields
 	state   string     // of the connection
 	tried   map[string]int
-	more    []forgery // beside forgeries
+	more    []forgery // in addition to forgeries
 	earlier [2]*wire.Packet
 }
 
-// enter begins a state of the connection.
+// enter starts a state of the connection.
 func (x *assault) enter(state string, more ...forgery) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.state, x.more = state, more
 }
 
-// each puts every forgery before each control record, and before some of the messages in each
+// each inserts all forgeries before each control record, and before some of the messages in each
 // state.
 func (x *assault) each(p *wire.Packet) []*wire.Packet {
 	const some = 6
 	if p.Tag == forgedTag {
-		return nil // the answer to an INIT, which its seeming sender would abort
+		return nil // the answer to a forged INIT, which the client would abort
 	}
 	c, ok := p.Find(wire.ChunkData)
 	if !ok {
@@ -60,9 +60,9 @@ func (x *assault) each(p *wire.Packet) []*wire.Packet {
 	return append(packets, p)
 }
 
-// TestAttackH3H5H6H9H10H12Forgeries forges chunks in a connection during its handshake, its change
-// of keys and its close, and between. The connection does not notice. Keys that were deleted are
-// given to the attacker. RFC 6083, Sections 4.5 and 4.8.
+// TestAttackH3H5H6H9H10H12Forgeries forges chunks during the handshake of a connection, its change
+// of keys, its close, and between them, and checks that they have no effect. The attacker has the
+// keys that were deleted. RFC 6083, Sections 4.5 and 4.8.
 func TestAttackH3H5H6H9H10H12Forgeries(t *testing.T) {
 	p, a := newAttackedPair(t)
 	for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {
@@ -139,7 +139,8 @@ func TestAttackH3H5H6H9H10H12Forgeries(t *testing.T) {
 	}
 }
 
-// underKey has forgeries that are right but for their key, which the attacker has.
+// underKey returns forgeries that would be valid if their key, which the attacker has, were still
+// in use.
 func underKey(id uint16, secret []byte) []forgery {
 	return []forgery{
 		{fmt.Sprintf("DATA under key %d", id), func(a *Attacker, p, before *wire.Packet) *wire.Packet {
@@ -152,8 +153,7 @@ func underKey(id uint16, secret []byte) []forgery {
 	}
 }
 
-// authSecret is the endpoint pair shared key that the last handshake has made: RFC 6083, Section
-// 4.8.
+// authSecret returns the endpoint pair shared key of the last handshake (RFC 6083, Section 4.8).
 func authSecret(t *testing.T, c *sctpdtls.Conn) []byte {
 	t.Helper()
 	s := c.ConnectionState()
@@ -164,7 +164,7 @@ func authSecret(t *testing.T, c *sctpdtls.Conn) []byte {
 	return secret
 }
 
-// newAttackedPair is two hosts with certificates, and the attacker between them.
+// newAttackedPair returns two hosts with certificates, and the attacker between them.
 func newAttackedPair(t *testing.T) (*opensslPair, *Attacker) {
 	t.Helper()
 	client, server, a := NewAttacked(t)
@@ -180,8 +180,8 @@ func (p *opensslPair) attackedConfig(t *testing.T, role string, version uint16) 
 	return c
 }
 
-// A talk is messages of a client that a server echoes. Each is different, and has to come once and
-// in its turn.
+// A talk is a sequence of messages of a client that a server echoes. The messages differ, and each
+// must arrive once and in order.
 type talk struct {
 	t              *testing.T
 	client, server *sctpdtls.Conn
@@ -204,7 +204,7 @@ func (k *talk) message(n int) (string, sctpdtls.MessageInfo) {
 		Length: len(s)}
 }
 
-// serve ends with the error that reading ends with.
+// serve echoes messages until it cannot read, and returns the error.
 func (k *talk) serve() error {
 	for n := 0; ; n++ {
 		if err := k.receive(k.server, n); err != nil {
@@ -217,7 +217,7 @@ func (k *talk) serve() error {
 	}
 }
 
-// errForged is returned for a message that nobody has sent, or has sent elsewhere.
+// errForged reports a message that the peer has not sent, or that it has sent on another stream.
 var errForged = errors.New("not the message that was sent")
 
 func (k *talk) receive(c *sctpdtls.Conn, n int) error {
@@ -232,7 +232,7 @@ func (k *talk) receive(c *sctpdtls.Conn, n int) error {
 	return nil
 }
 
-// ask has one more message echoed.
+// ask sends one more message and checks its echo.
 func (k *talk) ask() error {
 	msg, info := k.message(k.messages)
 	if err := k.client.WriteMessage([]byte(msg), info); err != nil {
@@ -242,7 +242,7 @@ func (k *talk) ask() error {
 	return k.receive(k.client, k.messages-1)
 }
 
-// more has n more messages echoed.
+// more sends n more messages and checks their echoes.
 func (k *talk) more(n int) {
 	k.t.Helper()
 	for range n {
@@ -252,7 +252,7 @@ func (k *talk) more(n int) {
 	}
 }
 
-// end closes the connection from the client, as it should be.
+// end closes the connection from the client in the normal way.
 func (k *talk) end() {
 	k.t.Helper()
 	if err := k.client.CloseWrite(); err != nil {

@@ -17,8 +17,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// TestAttackH4KeyZero forges a chunk under key 0, which everyone knows, while it is still there:
-// during a handshake, which the record that does not open ends with an alert.
+// TestAttackH4KeyZero forges a chunk under key 0, which everyone knows, while that key is in use:
+// during a handshake, which then fails with an alert because the record is not valid.
 func TestAttackH4KeyZero(t *testing.T) { // RFC 6083, Section 4.8
 	p, a := newAttackedPair(t)
 	for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {
@@ -44,11 +44,11 @@ func TestAttackH4KeyZero(t *testing.T) { // RFC 6083, Section 4.8
 	}
 }
 
-// TestAttackC6H4H6OldKeys forges chunks under keys that were replaced, from the moment when the
-// handshake is complete: key 0, which everyone knows, and after a renegotiation also the key
-// before, which the attacker has got. Each message is sent again, moved, or removed before it
-// comes; that the peer's Finished came under the new key was enough to delete the old one, so that
-// nobody notices.
+// TestAttackC6H4H6OldKeys forges chunks under keys that were replaced, from the moment at which the
+// handshake is complete: key 0, which everyone knows, and after a renegotiation also the previous
+// key, which the attacker has. Each message is repeated, moved, or removed before it arrives. The
+// attack has no effect, because an endpoint deletes the old key when the peer's Finished arrives
+// under the new one.
 func TestAttackC6H4H6OldKeys(t *testing.T) { // RFC 6083, Section 4.8
 	p, a := newAttackedPair(t)
 	for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {
@@ -95,10 +95,10 @@ func TestAttackC6H4H6OldKeys(t *testing.T) { // RFC 6083, Section 4.8
 	}
 }
 
-// TestAttackC6H4H6FirstMessages does the same to messages that an end sends as soon as it can. In
-// DTLS 1.3 the attacker holds back what tells the client that the server has switched, until the
-// server's first message is there: the client has key 0 until then, but takes nothing new under it.
-// In DTLS 1.2 see SECURITY.md for that; there the messages are the client's.
+// TestAttackC6H4H6FirstMessages does the same to messages that an endpoint sends as early as it
+// can. In DTLS 1.3 the attacker delays what tells the client that the server has switched until the
+// server's first message has arrived: the client has key 0 until then, but accepts no new messages
+// under it. For DTLS 1.2, in which the messages are the client's, see SECURITY.md.
 func TestAttackC6H4H6FirstMessages(t *testing.T) { // RFC 6083, Section 4.8
 	p, a := newAttackedPair(t)
 	for _, tt := range []struct {
@@ -177,7 +177,8 @@ func TestAttackC6H4H6FirstMessages(t *testing.T) { // RFC 6083, Section 4.8
 	}
 }
 
-// What an attacker puts in front of the message in c; before is an earlier packet.
+// oldKeyForgeries are what an attacker inserts before the message in c; before is an earlier
+// packet.
 var oldKeyForgeries = []struct {
 	name string
 	make func(c wire.Chunk, before *wire.Packet) wire.Chunk
@@ -203,8 +204,8 @@ var oldKeyForgeries = []struct {
 	}},
 }
 
-// refusedHandshake has both ends try a handshake, and returns what their errors are. After the
-// server's has ended, the client's has a moment to do so by itself.
+// refusedHandshake attempts a handshake that must fail, and returns the errors of both endpoints.
+// After the server has failed, the client has a short time to fail by itself.
 func (p *opensslPair) refusedHandshake(t *testing.T, config func(role string) *sctpdtls.Config,
 	moment time.Duration) (client, server error) {
 	t.Helper()
@@ -224,7 +225,7 @@ func (p *opensslPair) refusedHandshake(t *testing.T, config func(role string) *s
 		c, client = (&sctpdtls.Dialer{Config: config("client")}).DialConn(ctx, "sctp4", p.address())
 	})
 	if client == nil {
-		// In DTLS 1.3 the client may be through before it is refused.
+		// In DTLS 1.3 the client may complete the handshake before the server refuses it.
 		defer c.Abort()
 		defer context.AfterFunc(ctx, func() { c.Abort() })()
 		_, client = c.Read(make([]byte, 1))

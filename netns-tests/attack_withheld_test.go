@@ -15,10 +15,10 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// TestAttackC6H4Withheld takes a message away and acknowledges it in its receiver's name: the
-// sender does not send it again, and the rest of its stream waits forever. The receiver's kernel
-// has not got it, and is asked at the next record before which the sender had to have everything
-// acknowledged; then both ends know.
+// TestAttackC6H4Withheld removes a message and acknowledges it on behalf of the receiver: the
+// sender does not retransmit it, and the rest of its stream waits forever. The receiver's kernel
+// has not received it. It is asked at the next record before which the sender must have received
+// acknowledgements of all data; then both endpoints detect the attack.
 func TestAttackC6H4Withheld(t *testing.T) { // RFC 6083, Section 4.9
 	p, a := newAttackedPair(t)
 	for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {
@@ -94,15 +94,15 @@ func TestAttackC6H4Withheld(t *testing.T) { // RFC 6083, Section 4.9
 
 const withheldStream = 2
 
-// acknowledgeAll withholds the first message of the stream that the sender sends, and acknowledges
-// it and all that follows in the other's name.
+// acknowledgeAll withholds the first message that the sender sends on the stream, and acknowledges
+// this message and all later ones on behalf of the receiver.
 func acknowledgeAll(a *Attacker, sender wire.Side) func(*wire.Packet) []*wire.Packet {
-	done := map[uint32]bool{} // associations, by the tag of the receiver
+	done := map[uint32]bool{} // associations, by the verification tag of the receiver
 	return func(p *wire.Packet) []*wire.Packet {
 		c, ok := p.Find(wire.ChunkData)
 		if p.From != sender {
 			if _, sack := p.Find(wire.ChunkSack); sack && !ok && done[a.End(1-sender).Tag] {
-				return nil // the true one would report a gap
+				return nil // the original would report a gap
 			}
 			return pass(p)
 		}
@@ -124,8 +124,9 @@ func acknowledgeAll(a *Attacker, sender wire.Side) func(*wire.Packet) []*wire.Pa
 	}
 }
 
-// TestAttackC6H8ForwardTSN has each end give up messages that come later: the FORWARD TSN chunk is
-// right in all, its key included. But no end has asked for messages that can be given up.
+// TestAttackC6H8ForwardTSN makes each endpoint skip messages that arrive later. The FORWARD TSN
+// chunk is valid in every respect, including its key, but neither endpoint has sent messages that
+// may be abandoned.
 func TestAttackC6H8ForwardTSN(t *testing.T) { // RFC 6083, Section 4.5
 	p, a := newAttackedPair(t)
 	for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {
@@ -149,9 +150,10 @@ func TestAttackC6H8ForwardTSN(t *testing.T) { // RFC 6083, Section 4.5
 	}
 }
 
-// skipMessage gives up the message in a DATA chunk: RFC 3758, Section 3.2.
+// skipMessage returns a FORWARD TSN chunk that skips the message in a DATA chunk (RFC 3758, Section
+// 3.2).
 func skipMessage(c wire.Chunk) wire.Chunk {
 	skip := forwardTSN(TSN(c))
-	skip.Value = append(skip.Value, c.Value[4:8]...) // the stream, and the number in it
+	skip.Value = append(skip.Value, c.Value[4:8]...) // stream identifier and sequence number
 	return skip
 }

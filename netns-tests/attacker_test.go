@@ -17,31 +17,31 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/netns-tests/wire"
 )
 
-// An Attacker is a host that two others need to reach each other: each packet goes on as its
-// interceptor says, and it sends others in their names. It knows all that travels in the clear, and
-// no key but what a test gives it.
+// An Attacker is a host on the only path between two others. It forwards each packet as its
+// interceptor decides, and sends packets on behalf of the others. It can read everything that is
+// not encrypted, and has no keys but those that a test gives it.
 type Attacker struct {
 	*Host
 	t    testing.TB
-	in   *os.File // has each IPv4 packet that comes
-	out  int      // a socket for IPv4 packets with any sender
+	in   *os.File // receives each IPv4 packet
+	out  int      // a socket for IPv4 packets with any source address
 	done chan struct{}
 
-	mu        sync.Mutex // guards the following
+	mu        sync.Mutex // guards the following fields
 	ends      [2]End
 	intercept func(*wire.Packet) []*wire.Packet
 }
 
-// An End is what the attacker has learnt of one end of the newest association.
+// An End is what the attacker has learned about one endpoint of the newest association.
 type End struct {
 	Addr        netip.AddrPort
-	Tag         uint32           // of packets to it
+	Tag         uint32           // of packets to this endpoint
 	First, Next uint32           // TSN of its first DATA chunk, and of the next one
-	Auth        authchunk.Params // what it has said of SCTP-AUTH
-	Data        *wire.Packet     // the last one with a DATA chunk that it sent
+	Auth        authchunk.Params // its SCTP-AUTH parameters
+	Data        *wire.Packet     // the last packet with a DATA chunk that it sent
 }
 
-// NewAttacked makes three hosts, which live until the test ends:
+// NewAttacked creates three hosts, which exist until the test ends:
 //
 //	client eth0 10.0.0.1 ── 10.0.0.2 eth0 attacker eth1 10.0.1.1 ── 10.0.1.2 eth1 server
 func NewAttacked(t testing.TB) (client, server *Host, a *Attacker) {
@@ -63,8 +63,8 @@ func NewAttacked(t testing.TB) (client, server *Host, a *Attacker) {
 }
 
 func (a *Attacker) open() {
-	// Nothing is forwarded by the kernel. A packet socket without link-layer headers has what comes,
-	// not what is sent.
+	// The kernel forwards nothing. A packet socket without link-layer headers receives what
+	// arrives, not what is sent.
 	protocol := binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, unix.ETH_P_IP))
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC,
 		int(protocol))
@@ -72,18 +72,19 @@ func (a *Attacker) open() {
 		a.t.Fatal(os.NewSyscallError("packet socket", err))
 	}
 	a.in = os.NewFile(uintptr(fd), "packets of the attacker")
-	// The protocol IPPROTO_RAW: what is sent begins with its IPv4 header.
+	// With the protocol IPPROTO_RAW, packets to send begin with their IPv4 header.
 	if a.out, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC,
 		unix.IPPROTO_RAW); err != nil {
 		a.t.Fatal(os.NewSyscallError("raw socket", err))
 	}
 }
 
-// pass lets a packet go on.
+// pass forwards a packet.
 func pass(p *wire.Packet) []*wire.Packet { return []*wire.Packet{p} }
 
-// Intercept has f see each packet from now on, in the order in which they come, with From set to
-// Initiator for the client. What f returns goes on in its place. nil lets all pass.
+// Intercept makes the attacker call f for each packet from now on, in order of arrival, with From
+// set to Initiator for the client's. The attacker forwards what f returns in place of the packet.
+// If f is nil, it forwards all packets.
 func (a *Attacker) Intercept(f func(*wire.Packet) []*wire.Packet) {
 	if f == nil {
 		f = pass
@@ -93,7 +94,7 @@ func (a *Attacker) Intercept(f func(*wire.Packet) []*wire.Packet) {
 	a.intercept = f
 }
 
-// run takes packets until in is closed.
+// run handles packets until in is closed.
 func (a *Attacker) run() {
 	defer close(a.done)
 	for b := make([]byte, 64<<10); ; {
@@ -119,7 +120,7 @@ func (a *Attacker) run() {
 	}
 }
 
-// learn takes from a packet what is needed to forge others.
+// learn takes from a packet what the attacker needs to forge others.
 func (a *Attacker) learn(p *wire.Packet) {
 	from := &a.ends[p.From]
 	from.Addr = p.Src
@@ -129,7 +130,7 @@ func (a *Attacker) learn(p *wire.Packet) {
 			if c.Type == wire.ChunkInitAck && p.Tag != a.ends[1-p.From].Tag {
 				continue // the answer to a forged INIT
 			}
-			auth, _ := authchunk.ParseParams(c.Value[16:]) // without SCTP-AUTH there are none
+			auth, _ := authchunk.ParseParams(c.Value[16:]) // without SCTP-AUTH there are no parameters
 			*from = End{Addr: p.Src, Tag: binary.BigEndian.Uint32(c.Value), Auth: auth}
 			from.First = binary.BigEndian.Uint32(c.Value[12:])
 			from.Next = from.First
@@ -141,14 +142,14 @@ func (a *Attacker) learn(p *wire.Packet) {
 	}
 }
 
-// End returns what the attacker knows of an end.
+// End returns what the attacker knows about an endpoint.
 func (a *Attacker) End(s wire.Side) End {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.ends[s]
 }
 
-// Send sends packets to where they are addressed.
+// Send sends packets to their destinations.
 func (a *Attacker) Send(packets ...*wire.Packet) {
 	for _, p := range packets {
 		b, err := p.Encode()
@@ -161,7 +162,7 @@ func (a *Attacker) Send(packets ...*wire.Packet) {
 	}
 }
 
-// Forge makes a packet that the end from seems to have sent to the other.
+// Forge returns a packet from an endpoint to the other.
 func (a *Attacker) Forge(from wire.Side, chunks ...wire.Chunk) *wire.Packet {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -169,8 +170,8 @@ func (a *Attacker) Forge(from wire.Side, chunks ...wire.Chunk) *wire.Packet {
 	return &wire.Packet{From: from, Src: me.Addr, Dst: peer.Addr, Tag: peer.Tag, Chunks: chunks}
 }
 
-// Sign is Forge with an AUTH chunk first, which is right if secret is the endpoint pair shared key
-// that id names.
+// Sign is like Forge, with an AUTH chunk first, which is valid if secret is the endpoint pair
+// shared key with number id.
 func (a *Attacker) Sign(from wire.Side, id uint16, secret []byte,
 	chunks ...wire.Chunk) *wire.Packet {
 	var body []byte
@@ -189,17 +190,18 @@ func (a *Attacker) Sign(from wire.Side, id uint16, secret []byte,
 	return a.Forge(from, append([]wire.Chunk{{Type: wire.ChunkAuth, Value: auth[4:]}}, chunks...)...)
 }
 
-// TSN returns the transmission sequence number of a DATA chunk.
+// TSN returns the Transmission Sequence Number of a DATA chunk.
 func TSN(c wire.Chunk) uint32 { return binary.BigEndian.Uint32(c.Value) }
 
-// Stream returns the stream of a DATA chunk.
+// Stream returns the stream identifier of a DATA chunk.
 func Stream(c wire.Chunk) uint16 { return binary.BigEndian.Uint16(c.Value[4:]) }
 
-// DataChunk is a message in one DATA chunk, unordered, so that nothing has to come before it.
+// DataChunk returns an unordered message in a single DATA chunk, which is delivered without waiting
+// for others.
 func DataChunk(tsn uint32, stream uint16, message []byte) wire.Chunk {
 	const unorderedWhole = 7 // U, B, E
 	v := binary.BigEndian.AppendUint32(nil, tsn)
 	v = binary.BigEndian.AppendUint16(v, stream)
-	v = append(v, 0, 0, 0, 0, 0, 0) // its number in the stream, the payload protocol
+	v = append(v, 0, 0, 0, 0, 0, 0) // stream sequence number and payload protocol identifier
 	return wire.Chunk{Type: wire.ChunkData, Flags: unorderedWhole, Value: append(v, message...)}
 }

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// Patience is how long a test waits for what another program should do. It is
-// long, because an emulated machine is slow; nothing waits longer than it must.
+// Patience is how long a test waits for another program. It is long because an emulated machine is
+// slow; no test waits longer than necessary.
 const Patience = 60 * time.Second
 
 // A Process is a program that runs on a host.
@@ -25,15 +25,14 @@ type Process struct {
 	done chan struct{}
 	err  error // valid when done is closed
 
-	mu      sync.Mutex // guards the following
+	mu      sync.Mutex // guards the following fields
 	out     bytes.Buffer
-	changed chan struct{} // closed at the next output, then made again
+	changed chan struct{} // closed at the next output, and then replaced
 }
 
-// Start runs a program on the host, found in the PATH. What it gets as standard
-// input is for Type and EndInput to say. It is killed when the test ends, if it
-// has not ended by then; its output of both kinds is in the log of a test that
-// failed.
+// Start runs a program, found in the PATH, on the host. Type and EndInput provide its standard
+// input. The program is killed when the test ends, if it still runs; its standard output and
+// standard error are in the log of a test that failed.
 func (h *Host) Start(t testing.TB, name string, args ...string) *Process {
 	t.Helper()
 	p := &Process{
@@ -65,8 +64,8 @@ func (h *Host) Start(t testing.TB, name string, args ...string) *Process {
 	return p
 }
 
-// Run runs a program on the host to its end, with empty standard input, and
-// returns what it printed. If it fails, so does the test.
+// Run runs a program on the host until it exits, with an empty standard input, and returns its
+// output. The test fails if the program does.
 func (h *Host) Run(t testing.TB, name string, args ...string) string {
 	t.Helper()
 	p := h.Start(t, name, args...)
@@ -77,7 +76,7 @@ func (h *Host) Run(t testing.TB, name string, args ...string) string {
 	return p.Output()
 }
 
-// Write takes the process's output; it is the os/exec package that calls it.
+// Write receives the output of the process from package os/exec.
 func (p *Process) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -86,14 +85,14 @@ func (p *Process) Write(b []byte) (int, error) {
 	return p.out.Write(b)
 }
 
-// Output returns what the process has printed so far, both outputs as they came.
+// Output returns what the process has printed so far to standard output and standard error.
 func (p *Process) Output() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.out.String()
 }
 
-// Pid returns the number of the process.
+// Pid returns the process ID.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
 // Type writes text to the standard input of the process.
@@ -104,18 +103,17 @@ func (p *Process) Type(text string) {
 	}
 }
 
-// EndInput ends the standard input of the process.
+// EndInput closes the standard input of the process.
 func (p *Process) EndInput() { p.in.Close() }
 
-// WaitFor waits until the output has something that pattern matches, and
-// returns the match and its subexpressions. If the process ends without, or
-// after Patience, the test fails.
+// WaitFor waits until the output contains a match of pattern, and returns the match and its
+// subexpressions. The test fails if the process exits without one, or after Patience.
 func (p *Process) WaitFor(pattern string) []string {
 	p.t.Helper()
 	return p.waitAfter(0, pattern)
 }
 
-// waitAfter is WaitFor in the output after so many bytes.
+// waitAfter is like WaitFor, for the output after the first n bytes.
 func (p *Process) waitAfter(n int, pattern string) []string {
 	p.t.Helper()
 	re := regexp.MustCompile(pattern)
@@ -133,14 +131,14 @@ func (p *Process) waitAfter(n int, pattern string) []string {
 		select {
 		case <-changed:
 		case <-p.done:
-			ended = true // look once more: the last output came before
+			ended = true // look once more, because the last output arrived before
 		case <-timeout:
 			p.t.Fatalf("%s has not printed %q within %v", p.cmd, pattern, Patience)
 		}
 	}
 }
 
-// Wait waits for the process to end and returns its error, as exec.Cmd.Wait does.
+// Wait waits for the process to exit and returns its error, like exec.Cmd.Wait.
 func (p *Process) Wait() error {
 	p.t.Helper()
 	select {
@@ -152,7 +150,7 @@ func (p *Process) Wait() error {
 	}
 }
 
-// Interrupt asks the process to end, as typing control-C does.
+// Interrupt sends SIGINT to the process, like control-C.
 func (p *Process) Interrupt() {
 	p.t.Helper()
 	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {

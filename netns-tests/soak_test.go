@@ -20,11 +20,12 @@ import (
 
 var soakTime = flag.Duration("soak", 3*time.Second, "how long TestSoak goes on")
 
-// TestSoak has all that happens in the life of a server, for long: a connection of DTLS 1.2 and one
-// of 1.3 that carry as much as goes over 16 streams both ways and get new keys every second, while
-// others come and go and some of them fail; the network loses and reorders packets, and one path or
-// the other fails every now and then. Nothing is lost, and neither this process nor the kernel
-// grows. “make soak” takes half an hour for it, and makes docs/soak.svg.
+// TestSoak runs all that happens during the life of a server, for a long time: one connection of
+// DTLS 1.2 and one of DTLS 1.3 that carry as much as possible over 16 streams in both directions
+// and change keys every second, while other connections come and go and some of them fail; the
+// network loses and reorders packets, and one path or the other fails from time to time. It checks
+// that no message is lost, and that the memory of this process and of the kernel does not grow.
+// "make soak" runs it for half an hour, and creates docs/soak.svg.
 //
 //	       ┌ eth0 10.0.0.1 ──── 10.0.0.2 eth0 ┐
 //	client ┤       2 % loss, reordering       ├ server
@@ -50,8 +51,8 @@ func TestSoak(t *testing.T) {
 	others := p.startVisitors(t, versions)
 	memory := startMemory(min(5*time.Second, *soakTime/32), messages)
 
-	// A path fails for a sixth of the time, but not longer than a server is kept waiting by a switch
-	// that restarts.
+	// A path is down for a sixth of the time, but not longer than a server waits for a switch that
+	// restarts.
 	period := min(time.Minute, *soakTime/2)
 	end := time.Now().Add(*soakTime)
 	for link := 0; time.Now().Before(end); link = 1 - link {
@@ -82,9 +83,9 @@ type visitors struct {
 	t       testing.TB
 	stop    context.CancelFunc
 	work    sync.WaitGroup
-	served  atomic.Int64 // echoed, and closed by one end or the other
+	served  atomic.Int64 // echoed, and closed by either endpoint
 	aborted atomic.Int64 // echoed, and aborted by the client
-	refused atomic.Int64 // did not like the server's certificate
+	refused atomic.Int64 // did not accept the server's certificate
 }
 
 func (v *visitors) finish() {
@@ -99,7 +100,7 @@ func (v *visitors) String() string {
 		v.served.Load(), v.aborted.Load(), v.refused.Load())
 }
 
-// startVisitors lets them come, one after another, until finish.
+// startVisitors makes visitors connect, one after another, until finish is called.
 func (p *opensslPair) startVisitors(t *testing.T, versions []uint16) *visitors {
 	const port = "4434"
 	ctx, stop := context.WithCancel(t.Context())
@@ -125,7 +126,7 @@ func (p *opensslPair) startVisitors(t *testing.T, versions []uint16) *visitors {
 	wrong.ServerName = "another.example"
 	configs = append(configs, wrong)
 	v.work.Go(func() {
-		pace := time.NewTicker(100 * time.Millisecond) // the others want the processor, too
+		pace := time.NewTicker(100 * time.Millisecond) // leaves processor time for the others
 		defer pace.Stop()
 		for i := 0; ctx.Err() == nil; i++ {
 			<-pace.C
@@ -151,7 +152,7 @@ func (p *opensslPair) startVisitors(t *testing.T, versions []uint16) *visitors {
 	return v
 }
 
-// visit has an echo and goes, one way or another.
+// visit makes one echo and then ends the connection in one of several ways.
 func (v *visitors) visit(conn *sctpdtls.Conn, err error, i int) {
 	if err == nil {
 		err = echo(conn, i, Patience)
@@ -171,7 +172,7 @@ func (v *visitors) visit(conn *sctpdtls.Conn, err error, i int) {
 	}
 }
 
-// leave keeps a file of results: a figure for docs/testing.md, in the folder $OUT if there is one.
+// leave stores a file of results, a figure for docs/testing.md, in the folder $OUT if that is set.
 func leave(t testing.TB, name, text string) {
 	t.Helper()
 	t.Logf("%s:\n%s", name, text)

@@ -13,14 +13,16 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// How long each storm lasts: kernel-test passes flags on. "make storm" gives it the full minute.
+// stormTime is how long each storm lasts; kernel-test forwards flags to the tests. "make storm"
+// sets a full minute.
 var stormTime = flag.Duration("storm", 8*time.Second, "how long TestStorm sends, for each version")
 
-// TestStorm sends over 16 streams both ways, one of them unordered, as fast as it goes, while the
-// network loses 2 % of the packets each way and reorders some, the primary path fails for a time,
-// and every second new keys are made: a renegotiation of DTLS 1.2 or a KeyUpdate of 1.3, begun by
-// the client, by the server, and by both at once, in turn. None may be lost, come twice, or out of
-// order within its stream: RFC 6083, Sections 4.7 and 4.8; RFC 9147, Section 8; attacks H9, D11.
+// TestStorm sends over 16 streams in both directions, one of them unordered, as fast as possible,
+// while the network loses 2 % of the packets in each direction and reorders some, the primary path
+// fails for a time, and the keys change every second: by a renegotiation of DTLS 1.2 or a KeyUpdate
+// of DTLS 1.3, started by the client, by the server, and by both at the same time, in turn. It
+// checks that no message is lost, duplicated, or out of order within its stream: RFC 6083, Sections
+// 4.7 and 4.8; RFC 9147, Section 8; attacks H9, D11.
 //
 //	       ┌ eth0 10.0.0.1 ──── 10.0.0.2 eth0 ┐
 //	client ┤                                  ├ server
@@ -64,7 +66,7 @@ func TestStorm(t *testing.T) {
 
 const stormStreams = 16
 
-// newStormPair makes two hosts and certificates; there is no OpenSSL here.
+// newStormPair returns two hosts and certificates, without OpenSSL.
 func newStormPair(t *testing.T) *opensslPair {
 	p := newOpenSSLPair(t)
 	Join(t, p.client, p.server)
@@ -81,9 +83,10 @@ func (p *opensslPair) stormConfig(t *testing.T, role string, version uint16) *sc
 	c.MinVersion, c.MaxVersion = version, version
 	c.Renegotiation = sctpdtls.RenegotiateFreely
 	c.SCTP = sctpdtls.SCTPOptions{
-		OutStreams:     stormStreams,
-		RTOInitial:     time.Second,
-		RTOMin:         50 * time.Millisecond, // what is lost at the end of a flush would cost a second
+		OutStreams: stormStreams,
+		RTOInitial: time.Second,
+		// Otherwise the retransmission of the last packet of a flush would take a second.
+		RTOMin:         50 * time.Millisecond,
 		PathMaxRetrans: 2,
 		Heartbeat:      time.Second,
 	}
@@ -97,7 +100,7 @@ func versionName(version uint16) string {
 	return "DTLS 1.3"
 }
 
-// bothEnds makes a connection between both hosts, over all links they have.
+// bothEnds sets up a connection between the hosts over all their links.
 func (p *opensslPair) bothEnds(t *testing.T, config func(role string) *sctpdtls.Config) (client,
 	server *sctpdtls.Conn) {
 	t.Helper()
@@ -136,14 +139,15 @@ func closeBoth(t testing.TB, conns ...*sctpdtls.Conn) {
 	ends.Wait()
 }
 
-// rekeys makes new keys every second, begun by one end, by the other, by both at once.
+// rekeys changes the keys every second, started by one endpoint, by the other, and by both at the
+// same time.
 type rekeys struct {
 	t     testing.TB
 	ends  [2]*sctpdtls.Conn
 	quit  chan struct{}
 	done  chan struct{}
-	begun [3]int        // by the first end, by the second, by both
-	most  time.Duration // that one took
+	begun [3]int        // by the first endpoint, by the second, by both
+	most  time.Duration // the longest duration of one
 }
 
 func startRekeys(t testing.TB, a, b *sctpdtls.Conn) *rekeys {

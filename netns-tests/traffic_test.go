@@ -13,28 +13,28 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// traffic is messages both ways between two ends in this process, as fast as they go, one writer
-// for each stream of each end. Every message is numbered, so that none can be lost, come twice,
-// come out of order or be changed without being counted.
+// traffic sends messages in both directions between two endpoints in this process as fast as
+// possible, with one writer for each stream of each endpoint. The messages are numbered, so that it
+// counts those that are lost, duplicated, out of order or changed.
 type traffic struct {
 	t       testing.TB
 	ends    [2]*sctpdtls.Conn
 	streams uint16
-	size    func(n uint64) int // of message n in bytes, headerSize or more
-	slow    time.Duration      // that a reader takes for each message
+	size    func(n uint64) int // size of message n in bytes, at least headerSize
+	slow    time.Duration      // time that a reader takes for each message
 
 	stop  atomic.Bool
-	ended atomic.Pointer[error] // if the connection is meant to end: how it did
+	ended atomic.Pointer[error] // how the connection ended, if it is meant to end
 	fatal bool                  // it is
 	work  sync.WaitGroup
 	start time.Time
 	took  time.Duration
-	tally [2]tally // of what each end sent
+	tally [2]tally // of what each endpoint sent
 }
 
-// A tally is what became of messages in one direction.
+// A tally counts the messages in one direction.
 type tally struct {
-	sent, delivered atomic.Uint64 // while it goes on, too
+	sent, delivered atomic.Uint64 // updated during the traffic
 	bytes           atomic.Uint64 // of those delivered
 
 	doubled, disordered, damaged uint64 // written by the reader
@@ -46,7 +46,7 @@ func (y *tally) lost() uint64 { return y.sent.Load() - y.delivered.Load() }
 // stream is unordered.
 const headerSize = 9
 
-// sizes has small messages, some that need several packets, and the largest now and then.
+// sizes returns small sizes, some that need several packets, and now and then the largest.
 func sizes(n uint64) int {
 	switch {
 	case n%500 == 499:
@@ -57,7 +57,7 @@ func sizes(n uint64) int {
 	return headerSize + int(n*977%500)
 }
 
-// startTraffic begins, on so many streams.
+// startTraffic starts traffic on this number of streams.
 func startTraffic(t testing.TB, streams uint16, a, b *sctpdtls.Conn) *traffic {
 	f := &traffic{t: t, ends: [2]*sctpdtls.Conn{a, b}, streams: streams, size: sizes}
 	return f.begin()
@@ -77,8 +77,8 @@ func (f *traffic) begin() *traffic {
 	return f
 }
 
-// finish lets the writers send their last message, waits until all has come, and reports whether
-// all is well.
+// finish makes the writers send their last messages, waits until everything has arrived, and
+// reports whether no error was found.
 func (f *traffic) finish() bool {
 	f.stop.Store(true)
 	for _, c := range f.ends {
@@ -103,7 +103,7 @@ func (f *traffic) delivered() uint64 {
 	return f.tally[0].delivered.Load() + f.tally[1].delivered.Load()
 }
 
-// String reports how much there was.
+// String returns the counts as text.
 func (f *traffic) String() string {
 	n, seconds := f.delivered(), f.took.Seconds()
 	bytes := f.tally[0].bytes.Load() + f.tally[1].bytes.Load()
@@ -131,7 +131,7 @@ func (f *traffic) write(end int, stream uint16) {
 
 func (f *traffic) unordered(stream uint16) bool { return f.streams > 1 && stream == f.streams-1 }
 
-// fill makes message n of a stream.
+// fill writes the contents of message n of a stream to b.
 func (f *traffic) fill(b []byte, end int, stream uint16, n uint64, last bool) {
 	binary.BigEndian.PutUint64(b, n)
 	b[8] = 0
@@ -147,7 +147,7 @@ func pattern(end int, stream uint16, n uint64) byte {
 	return byte(uint64(end)*101 + uint64(stream)*17 + n)
 }
 
-// failed is called when the connection is over.
+// failed records the error of the connection.
 func (f *traffic) failed(err error) {
 	f.stop.Store(true)
 	if f.fatal {
@@ -157,13 +157,13 @@ func (f *traffic) failed(err error) {
 	}
 }
 
-// read reads from c until all that the end from sent has come.
+// read reads from c until everything that endpoint from sent has arrived.
 func (f *traffic) read(c *sctpdtls.Conn, from int) {
 	y := &f.tally[from]
-	next := make([]uint64, f.streams) // of ordered streams: the number that should come
-	// of the unordered stream, where next is the first that has not arrived
+	next := make([]uint64, f.streams) // the expected number in each ordered stream
+	// for the unordered stream, of which next is the first number that has not arrived
 	early := map[uint64]bool{}
-	total := make([]uint64, f.streams) // 0: not known yet
+	total := make([]uint64, f.streams) // 0 while unknown
 	buf := make([]byte, sctpdtls.MaxMessageSize)
 	for open := int(f.streams); open > 0; {
 		size, info, err := c.ReadMessage(buf)
@@ -205,7 +205,7 @@ func (f *traffic) read(c *sctpdtls.Conn, from int) {
 	}
 }
 
-// check returns the number of a message, and whether it is as it was sent.
+// check returns the number of a message, and whether the message is unchanged.
 func (f *traffic) check(b []byte, info sctpdtls.MessageInfo, from int) (n uint64, ok bool) {
 	if len(b) < headerSize || info.Stream >= f.streams {
 		return 0, false

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	os.Exit(leaktest.Run(m))
 }
 
-// patience is when a test gives up. No test passes by waiting for it.
+// patience is the time after which a test fails. No test waits that long in order to pass.
 const patience = 60 * time.Second
 
 func newNetwork(t *testing.T, links int) *tuntest.Network {
@@ -39,7 +39,7 @@ func newNetwork(t *testing.T, links int) *tuntest.Network {
 	return n
 }
 
-// Both ends know a key, so that processes need no files.
+// Both endpoints know this key, so that processes need no certificate files.
 var psk = &sctpdtls.PSK{Identity: []byte("host"), Key: []byte("sixteen bytes or more")}
 
 func config(role string) *sctpdtls.Config {
@@ -55,7 +55,7 @@ func config(role string) *sctpdtls.Config {
 	return c
 }
 
-// connect makes a connection between the hosts, on the first of whose links it begins.
+// connect sets up a connection between the hosts, whose primary path is the first link.
 func connect(t *testing.T, n *tuntest.Network, network string) (client, server *sctpdtls.Conn) {
 	t.Helper()
 	var ln *sctpdtls.Listener
@@ -93,7 +93,7 @@ func connect(t *testing.T, n *tuntest.Network, network string) (client, server *
 	return client, server
 }
 
-// echo sends back what comes.
+// echo returns each message to its sender.
 func echo(c *sctpdtls.Conn) error {
 	b := make([]byte, sctpdtls.MaxMessageSize)
 	for {
@@ -107,7 +107,7 @@ func echo(c *sctpdtls.Conn) error {
 	}
 }
 
-// exchange has a message of each of many sizes come back.
+// exchange sends messages of many sizes and checks their echoes.
 func exchange(c *sctpdtls.Conn) error {
 	c.SetDeadline(time.Now().Add(patience))
 	b := make([]byte, sctpdtls.MaxMessageSize)
@@ -127,7 +127,7 @@ func exchange(c *sctpdtls.Conn) error {
 	return nil
 }
 
-// until exchanges messages until the client's packets have a size from low to high.
+// until exchanges messages until the size of the client's packets is between low and high.
 func until(t *testing.T, c *sctpdtls.Conn, low, high int) {
 	t.Helper()
 	for limit := time.Now().Add(patience); ; {
@@ -149,8 +149,9 @@ func until(t *testing.T, c *sctpdtls.Conn, low, high int) {
 
 var networks = []string{"sctp4+udp", "sctp6+udp", "sctp4+ip", "sctp6+ip"}
 
-// TestNetworks: SCTP of this process between two hosts, inside UDP and straight over IP, of both
-// families, with sockets of a real kernel; packets are as large as the link takes.
+// TestNetworks runs SCTP in this process between two hosts, in UDP and directly over IP, IPv4 and
+// IPv6, with the sockets of a real kernel. It checks that packets become as large as the link
+// permits.
 func TestNetworks(t *testing.T) {
 	for _, network := range networks {
 		t.Run(network, func(t *testing.T) {

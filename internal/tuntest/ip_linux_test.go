@@ -14,8 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestIPPorts: raw sockets of a host all get all packets. Those for SCTP ports that somebody else
-// listens on, or has associations on, are left to them: they are not answered with ABORT.
+// TestIPPorts checks that an endpoint does not answer packets for other sockets with ABORT. Each
+// raw socket of a host receives all SCTP packets, including those for ports on which another one
+// listens or has associations.
 func TestIPPorts(t *testing.T) {
 	n := newNetwork(t, 1)
 	var listeners []*sctpdtls.Listener
@@ -68,11 +69,11 @@ func TestIPPorts(t *testing.T) {
 	}
 }
 
-// TestIPErrors: without CAP_NET_RAW the error says so.
+// TestIPErrors checks the error without CAP_NET_RAW.
 func TestIPErrors(t *testing.T) {
 	n := newNetwork(t, 1)
 	err := n.Hosts[1].Do(func() error {
-		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3} // of this thread
+		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3} // for the current thread
 		var none [2]unix.CapUserData
 		if err := unix.Capset(&header, &none[0]); err != nil {
 			t.Error(err)
@@ -92,8 +93,9 @@ func TestIPErrors(t *testing.T) {
 	}
 }
 
-// TestAddressAsked: a host has several addresses on a link. A server that listens on all of them
-// answers each client from the one that it has asked, inside UDP and straight over IP.
+// TestAddressAsked checks that a server that listens on all addresses answers each client from the
+// address to which the client sent, in UDP and directly over IP, where a host has several addresses
+// on a link.
 func TestAddressAsked(t *testing.T) {
 	for _, network := range []string{"sctp+udp", "sctp4+udp", "sctp6+udp", "sctp+ip", "sctp4+ip",
 		"sctp6+ip"} {

@@ -24,15 +24,15 @@ import (
 
 var minute = flag.Duration("minute", 6*time.Second, "how long TestMinute has traffic")
 
-// The test binary becomes an end of the traffic by these variables of its environment.
+// With these environment variables, the test binary runs as one endpoint of the traffic.
 const (
 	roleVariable     = "TUNTEST_ROLE"     // client or server
-	networkVariable  = "TUNTEST_NETWORK"  // as of sctpdtls.Dial
-	versionVariable  = "TUNTEST_VERSION"  // of DTLS
+	networkVariable  = "TUNTEST_NETWORK"  // as for sctpdtls.Dial
+	versionVariable  = "TUNTEST_VERSION"  // DTLS version
 	durationVariable = "TUNTEST_DURATION" // how long to write
 )
 
-// A report is what an end of the traffic has seen, which it prints in JSON.
+// A report says what an endpoint of the traffic has seen. The process prints it as JSON.
 type report struct {
 	Sent, Received, Rekeys int
 	Errors                 []string
@@ -40,9 +40,10 @@ type report struct {
 	Stats                  sctpdtls.Stats
 }
 
-// TestMinute has traffic between two processes, both ways on 16 streams and over two paths, with 2
-// % loss and reordering, and new keys each second (-minute 1m for a minute of it). In the middle
-// the primary path dies for a while. Nothing is lost, repeated or out of order.
+// TestMinute runs traffic between two processes, in both directions on 16 streams and over two
+// paths, with 2 % loss and reordering, and changes keys every second (for a minute with -minute
+// 1m). Halfway through, the primary path fails for a while. The test checks that no message is
+// lost, duplicated or out of order.
 func TestMinute(t *testing.T) {
 	for _, network := range []string{"sctp4+udp", "sctp4+ip"} {
 		for _, version := range []string{"1.2", "1.3"} {
@@ -76,12 +77,12 @@ func traffic(t *testing.T, n *tuntest.Network, network, version string) {
 		return cmd, out
 	}
 	server, fromServer := start("server", n.Hosts[1])
-	fmt.Fscanln(fromServer) // it listens
+	fmt.Fscanln(fromServer) // the server listens
 	for i := range 2 {
 		n.SetLink(i, link)
 	}
 	client, fromClient := start("client", n.Hosts[0])
-	fmt.Fscanln(fromClient) // it is connected
+	fmt.Fscanln(fromClient) // the client is connected
 	var other atomic.Int64  // packets with messages on the second path
 	n.Tap(func(packet []byte) {
 		if packet[18] == 1 && hasData(packet) {
@@ -124,7 +125,8 @@ func traffic(t *testing.T, n *tuntest.Network, network, version string) {
 	}
 }
 
-// hasData reports whether a packet of IPv4 has an AUTH chunk first, and so a DATA chunk behind it.
+// hasData reports whether an IPv4 packet starts with an AUTH chunk, and therefore contains a DATA
+// chunk.
 func hasData(packet []byte) bool {
 	const auth = 15
 	at := 20 + 12
@@ -134,7 +136,7 @@ func hasData(packet []byte) bool {
 	return len(packet) > at && packet[at] == auth
 }
 
-// endOfTraffic is the process of an end.
+// endOfTraffic is the main function of an endpoint's process.
 func endOfTraffic(role string) (status int) {
 	var r report
 	fail := func(err error) {
@@ -181,7 +183,7 @@ func open(role string) (*sctpdtls.Conn, error) {
 	return c, err
 }
 
-// run writes and reads until both ends have said that they write no more.
+// run writes and reads until both endpoints have sent their last messages.
 func (r *report) run(c *sctpdtls.Conn, isClient bool, fail func(error)) {
 	const streams = 16
 	duration, err := time.ParseDuration(os.Getenv(durationVariable))
@@ -233,7 +235,7 @@ func (r *report) run(c *sctpdtls.Conn, isClient bool, fail func(error)) {
 			r.Received++
 		}
 	})
-	// The ends take turns in changing keys, each second.
+	// The endpoints take turns to change the keys, once per second.
 	turn := begin
 	if !isClient {
 		turn = turn.Add(time.Second)

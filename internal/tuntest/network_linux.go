@@ -16,33 +16,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Link is what the network does to packets on one of its links, both ways.
+// A Link describes what the network does to packets on a link, in both directions.
 type Link struct {
-	Delay, Jitter time.Duration // at most Jitter more, for each packet anew
-	Loss          float64       // probability, from 0 to 1
-	// MTU is the size of the largest packet; 0 is 1,500. A larger one is lost, and nobody is told,
-	// unless it is one of IPv4 that may be fragmented, which arrives as if it had been.
+	Delay, Jitter time.Duration // Jitter is the maximum of a random additional delay
+	Loss          float64       // probability that a packet is lost, from 0 to 1
+	// MTU is the size of the largest packet; 0 means 1,500. A larger one is lost without an ICMP
+	// message, except that an IPv4 packet that may be fragmented arrives as if it had been.
 	MTU  int
-	Down bool // nothing arrives
+	Down bool // all packets are lost
 }
 
-// A Count is of packets.
+// A Count counts packets.
 type Count struct {
 	Delivered, Lost    int
-	TooBig, Fragmented int // because of Link.MTU
-	Fragments          int // of IPv4, made by a host
-	Largest            int // bytes of the largest that was delivered
+	TooBig, Fragmented int // larger than Link.MTU
+	Fragments          int // IPv4 fragments that a host sent
+	Largest            int // size of the largest packet delivered
 }
 
-// A Network is two hosts and the links between them:
+// A Network consists of two hosts and the links between them:
 //
 //	Hosts[0] 10.0.N.1 fd00:0:0:N::1 ---- 10.0.N.2 fd00:0:0:N::2 Hosts[1]
 //
-// for link N, which is device tunN at both.
+// for link N, which is device tunN on both.
 type Network struct {
 	Hosts [2]*Host
 
-	mu     sync.Mutex // guards the following
+	mu     sync.Mutex // guards the following fields
 	links  []Link
 	counts []Count
 	tap    func(packet []byte)
@@ -56,8 +56,8 @@ type Host struct {
 	devices   []*os.File
 }
 
-// New makes two hosts with so many links. Without the privileges for that, the error matches
-// os.ErrPermission.
+// New creates two hosts with this number of links. Without the privileges for that, the error
+// matches os.ErrPermission.
 func New(links int) (*Network, error) {
 	n := &Network{links: make([]Link, links), counts: make([]Count, links)}
 	for i := range n.Hosts {
@@ -75,7 +75,7 @@ func New(links int) (*Network, error) {
 	return n, nil
 }
 
-// newHost makes a host whose addresses have this number at the end.
+// newHost creates a host. Its addresses end in number.
 func newHost(number, links int) (*Host, error) {
 	h := &Host{}
 	err := onThread(func() (err error) {
@@ -104,7 +104,7 @@ func newHost(number, links int) (*Host, error) {
 	return h, err
 }
 
-// openTUN makes a device that reads and writes IP packets, in the network of the thread.
+// openTUN creates a TUN device in the network namespace of the current thread.
 func openTUN(name string) (*os.File, error) {
 	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -122,7 +122,7 @@ func openTUN(name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// ip has ip(8) execute commands in the network of the thread.
+// ip runs commands of ip(8) in the network namespace of the current thread.
 func ip(commands []string) error {
 	cmd := exec.Command("ip", "-batch", "-")
 	cmd.Stdin = strings.NewReader(strings.Join(commands, "\n") + "\n")
@@ -132,18 +132,18 @@ func ip(commands []string) error {
 	return nil
 }
 
-// onThread calls f on a thread of its own, which ends with it.
+// onThread calls f on a new thread, which ends when f returns.
 func onThread(f func() error) error {
 	done := make(chan error)
 	go func() {
-		runtime.LockOSThread() // never unlocked
+		runtime.LockOSThread() // never unlocked, so that the thread ends
 		done <- f()
 	}()
 	return <-done
 }
 
-// Do calls f on a thread that is in the host's network: what it opens or starts is there. f must
-// not leave that to other goroutines.
+// Do calls f on a thread in the host's network namespace, in which f can open sockets and start
+// processes. f must not do that in other goroutines.
 func (h *Host) Do(f func() error) error {
 	return onThread(func() error {
 		if err := unix.Setns(int(h.namespace.Fd()), unix.CLONE_NEWNET); err != nil {
@@ -153,14 +153,14 @@ func (h *Host) Do(f func() error) error {
 	})
 }
 
-// SetLink has link i do this to packets that are sent from now on.
+// SetLink sets link i for packets that are sent from now on.
 func (n *Network) SetLink(i int, l Link) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.links[i] = l
 }
 
-// Count returns what has become of packets on link i since it was called last.
+// Count returns the counts of packets on link i since the last call.
 func (n *Network) Count(i int) (c Count) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -168,21 +168,21 @@ func (n *Network) Count(i int) (c Count) {
 	return c
 }
 
-// Tap has f called for each packet that a host sends, before the network does anything to it. f
-// must not keep it.
+// Tap makes the network call f for each packet that a host sends, before it loses or delays the
+// packet. f must not retain the packet.
 func (n *Network) Tap(f func(packet []byte)) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.tap = f
 }
 
-// Inject has a packet arrive at a host as if it had come over link i.
+// Inject makes a packet arrive at a host as if over link i.
 func (n *Network) Inject(to *Host, i int, packet []byte) error {
 	_, err := to.devices[i].Write(packet)
 	return err
 }
 
-// Close ends the network. Sockets on its hosts go on, alone.
+// Close removes the links. Sockets on the hosts remain, without a network.
 func (n *Network) Close() {
 	for _, h := range n.Hosts {
 		if h == nil {
@@ -197,7 +197,7 @@ func (n *Network) Close() {
 	}
 }
 
-// carry takes packets from one host to another until the network is closed.
+// carry forwards packets from one host to another until the network is closed.
 func (n *Network) carry(link int, from, to *Host) {
 	b := make([]byte, 1<<16)
 	for {
@@ -219,7 +219,7 @@ func (n *Network) carry(link int, from, to *Host) {
 	}
 }
 
-// fate decides what becomes of a packet.
+// fate decides whether a packet is delivered, and after what delay.
 func (n *Network) fate(link int, packet []byte) (delay time.Duration, ok bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -247,20 +247,20 @@ func (n *Network) fate(link int, packet []byte) (delay time.Duration, ok bool) {
 	return l.Delay + time.Duration(rand.Float64()*float64(l.Jitter)), true
 }
 
-// mayFragment reports whether a packet is one of IPv4 without the Don't Fragment bit. RFC 791,
-// Section 3.1.
+// mayFragment reports whether a packet is an IPv4 packet without the Don't Fragment bit (RFC 791,
+// Section 3.1).
 func mayFragment(packet []byte) bool {
 	return len(packet) >= 20 && packet[0]>>4 == 4 && packet[6]&0x40 == 0
 }
 
-// isFragment reports whether a packet of IPv4 is a part of one.
+// isFragment reports whether an IPv4 packet is a fragment.
 func isFragment(packet []byte) bool {
 	return len(packet) >= 20 && packet[0]>>4 == 4 && (packet[6]&0x3f|packet[7]) != 0
 }
 
-// TooBig is a forged ICMP message to a host, Fragmentation Needed and DF Set: it says that a router
-// on link i takes no more than mtu bytes of what the host sends there in UDP. RFC 792; RFC 1191,
-// Section 4.
+// TooBig returns a forged ICMP message to a host, Fragmentation Needed and DF Set. It says that a
+// router on link i does not forward UDP packets of the host that are larger than mtu bytes. RFC
+// 792; RFC 1191, Section 4.
 func TooBig(to *Host, i, mtu int, from netip.Addr, local, peer netip.AddrPort) []byte {
 	inner := append(ipv4Header(17, 1400, local.Addr(), peer.Addr()),
 		byte(local.Port()>>8), byte(local.Port()), byte(peer.Port()>>8), byte(peer.Port()),
@@ -281,7 +281,7 @@ func ipv4Header(protocol byte, size int, from, to netip.Addr) []byte {
 	return b
 }
 
-// checksum is that of the internet. RFC 1071.
+// checksum returns the Internet checksum (RFC 1071).
 func checksum(b []byte) uint16 {
 	var sum uint32
 	for i := 0; i < len(b); i += 2 {

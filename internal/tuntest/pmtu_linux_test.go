@@ -12,8 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestLinkShrinks: a link that takes less than its devices from some time on, and says nothing.
-// What is sent goes on arriving, with IPv4 fragmented at first. RFC 8899, Section 4.3.
+// TestLinkShrinks checks that data continues to arrive after a link accepts only smaller packets
+// than its devices do, without ICMP messages; with IPv4, packets are fragmented at first. RFC 8899,
+// Section 4.3.
 func TestLinkShrinks(t *testing.T) {
 	for _, network := range networks {
 		t.Run(network, func(t *testing.T) {
@@ -24,7 +25,7 @@ func TestLinkShrinks(t *testing.T) {
 			until(t, client, 1497, 1500)
 			n.SetLink(0, tuntest.Link{MTU: 1400})
 			n.Count(0)
-			until(t, client, 1252, 1400) // with SCTP's 1,232 bytes, or what is found then
+			until(t, client, 1252, 1400) // the base of 1,232 bytes of SCTP, or what was discovered then
 			if c := n.Count(0); c.TooBig == 0 || network[4] == '4' && c.Fragmented == 0 {
 				t.Errorf("%+v", c)
 			}
@@ -32,7 +33,7 @@ func TestLinkShrinks(t *testing.T) {
 	}
 }
 
-// TestForgedTooBig: ICMP messages of a router that takes less are not believed.
+// TestForgedTooBig checks that forged ICMP messages about the MTU have no effect.
 func TestForgedTooBig(t *testing.T) {
 	n := newNetwork(t, 1)
 	client, server := connect(t, n, "sctp4+udp")
@@ -58,12 +59,13 @@ func TestForgedTooBig(t *testing.T) {
 		if err := exchange(client); err != nil {
 			t.Fatal(err)
 		}
-		// The server's alone are as large: the kernel would fragment them, had it believed that.
+		// Only the server's packets are as large as that. The kernel would fragment them if it had
+		// accepted the message.
 		if c := n.Count(0); c.Largest != 1500 || c.Fragments != 0 {
 			t.Errorf("%+v", c)
 		}
 	}
-	// It was well forged: a socket that believes the kernel finds it believed.
+	// The forgery is a good one: it takes effect on a socket that accepts such messages.
 	err := n.Hosts[1].Do(func() error {
 		c, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(peer))
 		if err != nil {
@@ -88,8 +90,8 @@ func TestForgedTooBig(t *testing.T) {
 	}
 }
 
-// TestJumboFrames: where devices take more than 1,500 bytes, packets grow to that, or to what the
-// rest of the path takes.
+// TestJumboFrames checks that where devices accept more than 1,500 bytes, packets become as large
+// as that, or as the rest of the path permits.
 func TestJumboFrames(t *testing.T) {
 	for _, network := range networks {
 		for _, mtu := range []int{0, 1500} {
