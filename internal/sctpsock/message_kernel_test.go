@@ -4,6 +4,7 @@ package sctpsock
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"syscall"
@@ -141,7 +142,8 @@ func TestSendErrors(t *testing.T) {
 	wantMessage(t, s, "after")
 }
 
-// A changed default does not make control records unreliable.
+// A changed default does not make control records unreliable, whether messages can be given up or
+// not.
 func TestReliableDespiteDefaults(t *testing.T) {
 	const optDefaultPRInfo = 114
 	type defaultPRInfo struct {
@@ -149,24 +151,37 @@ func TestReliableDespiteDefaults(t *testing.T) {
 		Value   uint32
 		Policy  uint16
 	}
-	c, s := pair(t, partial(), partial())
-	if err := c.control(func(fd int) error {
-		return setOpt(fd, solSCTP, optDefaultPRInfo, &defaultPRInfo{Value: 1, Policy: policyTTL})
-	}); err != nil {
-		t.Fatal(err)
-	}
-	// While the server hears nothing for longer than the default lifetime,
-	// a message with that lifetime is given up, the other one is not.
-	deaf(t, s)
-	send(t, c, "given up", stream.Info{Stream: 1, Lifetime: time.Millisecond})
-	send(t, c, "reliable", stream.Info{Stream: 2})
-	c.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
-	if _, err := c.Recv(buffer(make([]byte, 1)), true); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Fatalf("error %v, want a timeout", err)
-	}
-	hearing(t, s)
-	if info := wantMessage(t, s, "reliable"); info.Stream != 2 {
-		t.Errorf("received on stream %d, want 2", info.Stream)
+	for _, o := range []*Options{partial(), fast()} {
+		t.Run(fmt.Sprint(o.PartialReliability), func(t *testing.T) {
+			c, s := pair(t, o, o)
+			if err := c.control(func(fd int) error {
+				return setOpt(fd, solSCTP, optDefaultPRInfo, &defaultPRInfo{Value: 1, Policy: policyTTL})
+			}); err != nil {
+				t.Fatal(err)
+			}
+			// While the server hears nothing for longer than the default lifetime,
+			// a message with that lifetime is given up, the other ones are not.
+			deaf(t, s)
+			if o.PartialReliability {
+				send(t, c, "given up", stream.Info{Stream: 1, Lifetime: time.Millisecond})
+			}
+			send(t, c, "reliable", stream.Info{Stream: 2})
+			c.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+			_, err := c.Recv(buffer(make([]byte, 1)), true)
+			if !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Fatalf("error %v, want a timeout", err)
+			}
+			hearing(t, s)
+			if info := wantMessage(t, s, "reliable"); info.Stream != 2 {
+				t.Errorf("received on stream %d, want 2", info.Stream)
+			}
+			if n, err := c.TrySendAll([][]byte{[]byte("a"), []byte("b")},
+				[]stream.Info{{Stream: 1}, {Stream: 2}}); n != 2 || err != nil {
+				t.Errorf("%d messages of a batch were sent, %v", n, err)
+			}
+			wantMessage(t, s, "a")
+			wantMessage(t, s, "b")
+		})
 	}
 }
 
