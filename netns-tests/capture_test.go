@@ -12,7 +12,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/netns-tests/wire"
 )
 
-// startCapture collects what passes device eth0 of the host until stopCapture.
+// startCapture captures the packets on device eth0 of the host until stopCapture is called.
 func startCapture(t *testing.T, h *Host) *wire.Capture {
 	t.Helper()
 	var c *wire.Capture
@@ -26,8 +26,8 @@ func startCapture(t *testing.T, h *Host) *wire.Capture {
 	return c
 }
 
-// stopCapture waits until n associations have ended and returns what was
-// captured. If the test fails, the packets are kept in the folder $OUT.
+// stopCapture waits until n associations have ended and returns the captured packets. If the test
+// fails, it stores them in the folder $OUT.
 func stopCapture(t *testing.T, c *wire.Capture, n int) []wire.Frame {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
@@ -67,7 +67,7 @@ func keepCapture(t *testing.T, frames []wire.Frame) {
 	t.Logf("the capture is in %s", name)
 }
 
-// checkCapture expects one association in the capture, without a defect.
+// checkCapture checks that the capture has exactly one association, without defects.
 func checkCapture(t *testing.T, frames []wire.Frame, o wire.Options) *wire.Association {
 	t.Helper()
 	all, err := wire.Check(frames, o)

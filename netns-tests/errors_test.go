@@ -19,15 +19,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What bad input gets: one line on standard error that names the remedy, an exit
-// status that is not 0, and a server that goes on serving others.
+// These tests check the reaction to bad input: one line on standard error that names the remedy, an
+// exit status other than 0, and a server that continues to serve others.
 //
 //	client eth0 10.0.0.1 ──── 10.0.0.2 eth0 server: sctp-echo serve :5868
 
-// An echoPair is a client's host and a server's, with certificates for both.
+// An echoPair consists of a client host and a server host, with certificates for both.
 type echoPair struct {
 	client, server *Host
-	certs          string // what sctp-echo certs made
+	certs          string // created by sctp-echo certs
 }
 
 const echoPort = 5868
@@ -40,7 +40,7 @@ func newEchoPair(t *testing.T) *echoPair {
 	return e
 }
 
-// caName is the name of the CA of e.certs.
+// caName returns the name of the CA in e.certs.
 func (e *echoPair) caName(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(e.certs, "ca.pem"))
@@ -55,7 +55,7 @@ func (e *echoPair) caName(t *testing.T) string {
 	return ca.Subject.CommonName
 }
 
-// makeCerts makes a CA, and certificates of it for the server's address and a client.
+// makeCerts creates a CA, and certificates of it for the server's address and for a client.
 func (e *echoPair) makeCerts(t *testing.T) (dir string) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "certs")
@@ -67,14 +67,14 @@ func (e *echoPair) addr() string {
 	return netip.AddrPortFrom(e.server.Addrs[0], echoPort).String()
 }
 
-// flags are those of a side, "server" or "client", that shows its certificate and verifies the
-// other.
+// flags returns the flags of a side, "server" or "client", that sends its certificate and verifies
+// the peer's.
 func flags(certs, side string) []string {
 	return []string{"-ca", filepath.Join(certs, "ca.pem"),
 		"-cert", filepath.Join(certs, side+".pem"), "-key", filepath.Join(certs, side+"-key.pem")}
 }
 
-// serve starts a server; args come after the usual flags and so override them.
+// serve starts a server; args come after the usual flags and therefore override them.
 func (e *echoPair) serve(t *testing.T, args ...string) *Process {
 	t.Helper()
 	args = append(append([]string{"serve"}, flags(e.certs, "server")...), args...)
@@ -83,14 +83,14 @@ func (e *echoPair) serve(t *testing.T, args ...string) *Process {
 	return p
 }
 
-// connect starts a client, likewise.
+// connect starts a client in the same way.
 func (e *echoPair) connect(t *testing.T, args ...string) *Process {
 	t.Helper()
 	args = append(append([]string{"connect"}, flags(e.certs, "client")...), args...)
 	return e.client.Start(t, "sctp-echo", append(args, e.addr())...)
 }
 
-// wantServed wants the server to serve a client with which all is well.
+// wantServed checks that the server serves a client with correct flags.
 func (e *echoPair) wantServed(t *testing.T) {
 	t.Helper()
 	p := e.connect(t, "-count", "2")
@@ -100,7 +100,8 @@ func (e *echoPair) wantServed(t *testing.T) {
 	}
 }
 
-// wantError wants the process to end with the status and one line of error that pattern matches.
+// wantError checks that the process exits with the status and one line of error that pattern
+// matches.
 func wantError(t *testing.T, p *Process, status int, pattern string) {
 	t.Helper()
 	err := p.Wait()
@@ -136,7 +137,7 @@ func TestEcho(t *testing.T) {
 	}
 }
 
-// A client is refused, or refuses the server.
+// TestErrorsOfClients checks clients that the server refuses, or that refuse the server.
 func TestErrorsOfClients(t *testing.T) {
 	e := newEchoPair(t)
 	other, expired := e.makeCerts(t), expiredCert(t, e.client.Addrs[0])
@@ -147,7 +148,7 @@ func TestErrorsOfClients(t *testing.T) {
 		client []string
 		status int
 		want   string // of the client
-		server string // what the server says; empty if it does not know
+		server string // what the server prints; empty if it notices nothing
 	}{
 		{
 			name:   "wrong CA",
@@ -161,7 +162,7 @@ func TestErrorsOfClients(t *testing.T) {
 			client: []string{"-cert", filepath.Join(other, "client.pem"), "-key",
 				filepath.Join(other, "client-key.pem")},
 			status: 3,
-			// it has none of the CAs that the server names
+			// The client has no certificate of the CAs that the server names.
 			want:   `(handshake_failure|certificate_required).*-cert.*-ca`,
 			server: `no connection: .*client sent no certificate.*-ca.*-cert`,
 		},
@@ -216,7 +217,7 @@ func TestErrorsOfClients(t *testing.T) {
 				if tt.server != "" {
 					server.WaitFor(tt.server)
 				}
-				if !strings.Contains(tt.name, "expired") { // that server knows another CA
+				if !strings.Contains(tt.name, "expired") { // that server has another CA
 					e.wantServed(t)
 				}
 				server.Interrupt()
@@ -250,7 +251,7 @@ func TestErrorNothingListens(t *testing.T) {
 	wantError(t, e.connect(t), 3, `connection refused.*nothing listens`)
 }
 
-// Kernels without SCTP, or without SCTP-AUTH, as the program sees them.
+// TestErrorsOfKernels checks the errors on kernels without SCTP, or without SCTP-AUTH.
 func TestErrorsOfKernels(t *testing.T) {
 	e := newEchoPair(t)
 	for _, tt := range []struct {
@@ -270,10 +271,10 @@ func TestErrorsOfKernels(t *testing.T) {
 	}
 }
 
-// Peers that speak SCTP, but do not have user data authenticated.
+// peersWithoutAuth are peers that support SCTP, but do not require user data to be authenticated.
 var peersWithoutAuth = []struct {
 	name string
-	auth bool // SCTP-AUTH is on, but nothing is in the list of chunks
+	auth bool // SCTP-AUTH is enabled, but the list of chunks is empty
 	want string
 }{
 	{"no SCTP-AUTH", false, `the peer offers no SCTP-AUTH.*net\.sctp\.auth_enable`},
@@ -303,7 +304,7 @@ func TestErrorClientWithoutAuth(t *testing.T) {
 			e := newEchoPair(t)
 			server := e.serve(t)
 			fd := e.client.plainSocket(t, tt.auth)
-			// The ABORT may come even before connect is through.
+			// The ABORT may arrive before connect returns.
 			err := unix.Connect(fd, &unix.SockaddrInet4{Port: echoPort, Addr: e.server.Addrs[0].As4()})
 			if err == nil {
 				var n int
@@ -320,8 +321,8 @@ func TestErrorClientWithoutAuth(t *testing.T) {
 	}
 }
 
-// plainSocket makes an SCTP socket on the host that does not have user data
-// authenticated, whether SCTP-AUTH is on or not.
+// plainSocket creates an SCTP socket on the host that does not require user data to be
+// authenticated, with SCTP-AUTH enabled or not.
 func (h *Host) plainSocket(t *testing.T, auth bool) (fd int) {
 	t.Helper()
 	h.Do(t, func() {
@@ -341,17 +342,17 @@ func (h *Host) plainSocket(t *testing.T, auth bool) (fd int) {
 	return fd
 }
 
-// certFiles are the names of PEM files.
+// certFiles holds the names of PEM files.
 type certFiles struct{ ca, cert, key string }
 
-// expiredCert makes a CA and a certificate that was valid until an hour ago.
+// expiredCert creates a CA and a certificate that expired an hour ago.
 func expiredCert(t *testing.T, addr netip.Addr) certFiles {
 	t.Helper()
 	return newCert(t, addr, "test CA", time.Now().Add(-time.Hour))
 }
 
-// newCert makes a CA and a certificate of it for addr, good for both roles, that is valid until
-// then.
+// newCert creates a CA and a certificate of it for addr, for both roles, that is valid until the
+// given time.
 func newCert(t *testing.T, addr netip.Addr, caName string, until time.Time) (f certFiles) {
 	t.Helper()
 	now := time.Now()

@@ -17,10 +17,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Faults of the machine and of the peer's process.
+// This file has faults of the machine and of the peer's process.
 
 // runWithoutDescriptors leaves the process one descriptor, which a client takes, and none for the
-// server that should accept it, until some are free again.
+// server that should accept the client, until some are free again.
 func runWithoutDescriptors(t *testing.T, f *faulty) {
 	version := f.conns[0].ConnectionState().Version
 	client := f.faultConfig(t, "client", version) // reads files
@@ -87,7 +87,7 @@ func runWithoutDescriptors(t *testing.T, f *faulty) {
 	ln.Close()
 }
 
-// stepClock sets the clock forth and back, if it is a guest's.
+// stepClock sets the clock forward and back, if it is a guest's.
 func stepClock(t *testing.T, f *faulty) {
 	name, err := os.Hostname()
 	if err != nil {
@@ -108,8 +108,8 @@ func stepClock(t *testing.T, f *faulty) {
 	}
 }
 
-// rekeyAllTheTime makes new keys, begun by both ends; of renegotiations, as many as a peer takes at
-// once (attack E5).
+// rekeyAllTheTime changes keys, started by both endpoints; it makes as many renegotiations as a
+// peer accepts at once (attack E5).
 func rekeyAllTheTime(t *testing.T, f *faulty) {
 	const renegotiations = 12
 	ctx, cancel := context.WithTimeout(t.Context(), Patience)
@@ -137,7 +137,7 @@ func rekeyAllTheTime(t *testing.T, f *faulty) {
 	time.Sleep(time.Until(until))
 }
 
-// echoing is traffic with sctp-echo as the peer.
+// echoing starts traffic with sctp-echo as the peer.
 func echoing(t *testing.T, version uint16) (*traffic, *Process) {
 	e := newOpenSSLPair(t)
 	args := append([]string{"serve"}, flags(e.certs, "server")...)
@@ -150,7 +150,7 @@ func echoing(t *testing.T, version uint16) (*traffic, *Process) {
 	return &traffic{t: t, ends: [2]*sctpdtls.Conn{conn, conn}, streams: 4, size: sizes}, server
 }
 
-// stoppedPeer is a peer that gets no processor for a time.
+// stoppedPeer tests a peer that is stopped for a time.
 func stoppedPeer(t *testing.T, version uint16) string {
 	f, server := echoing(t, version)
 	f.begin()
@@ -163,7 +163,8 @@ func stoppedPeer(t *testing.T, version uint16) string {
 	return f.row("the peer's process is stopped (SIGSTOP), and goes on", version, "echoes")
 }
 
-// killedPeer is a peer that is killed: a typed error says that what came may be truncated.
+// killedPeer tests a peer that is killed: a typed error says that the messages received may be
+// incomplete.
 func killedPeer(t *testing.T, version uint16) string {
 	f, server := echoing(t, version)
 	f.fatal = true

@@ -19,28 +19,28 @@ var (
 		"TestFaults has each fault with both versions, not with one or the other")
 )
 
-// A fault is what happens to a connection while messages flow both ways on four streams.
+// A fault happens to a connection while messages flow in both directions on four streams.
 type fault struct {
 	name  string
-	links int                              // between the hosts; 0 is 1
-	tune  func(*sctpdtls.Config)           // of both ends
-	slow  time.Duration                    // that a reader takes for each message
-	run   func(*testing.T, *faulty)        // lasts as long as the fault does
+	links int                              // between the hosts; 0 means 1
+	tune  func(*sctpdtls.Config)           // for both endpoints
+	slow  time.Duration                    // time that a reader takes for each message
+	run   func(*testing.T, *faulty)        // returns when the fault is over
 	note  func(*testing.T, *faulty) string // for the table
 }
 
-// A faulty connection.
+// A faulty is a connection that has a fault.
 type faulty struct {
 	*opensslPair
 	conns   [2]*sctpdtls.Conn // client, server
 	traffic *traffic
-	steps   int          // of the clock
-	keys    atomic.Int64 // how often an end had new ones to send with, the first ones included
+	steps   int          // steps of the clock
+	keys    atomic.Int64 // number of keys that an endpoint has used to send, including the first
 }
 
 func keysChanged(_ *testing.T, f *faulty) string { return fmt.Sprintf("%d times", f.keys.Load()-2) }
 
-// netem is a fault of the network, both ways.
+// netem returns a fault of the network in both directions.
 func netem(how string) fault {
 	return fault{name: "netem " + how, run: func(t *testing.T, f *faulty) {
 		for _, h := range []*Host{f.client, f.server} {
@@ -111,7 +111,7 @@ var faults = []fault{
 		tune: func(c *sctpdtls.Config) {
 			c.RekeyAfter.Records = 50
 			if c.MaxVersion == sctpdtls.VersionDTLS12 {
-				// the peer allows one each second
+				// the peer allows one per second
 				c.RekeyAfter = sctpdtls.RekeyPolicy{Age: 1100 * time.Millisecond}
 			}
 		},
@@ -120,8 +120,8 @@ var faults = []fault{
 	},
 }
 
-// Whatever happens, nothing that was sent is lost, comes twice or out of its order, or is changed.
-// The test logs a table of what each fault did.
+// TestFaults checks that no message is lost, duplicated, out of order or changed, whatever the
+// fault. It logs a table of the effects of each fault.
 func TestFaults(t *testing.T) {
 	var rows []string
 	for i, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {
@@ -141,9 +141,9 @@ func TestFaults(t *testing.T) {
 	t.Logf("each fault lasts %v\n%s%s", *faultTime, tableHead("fault", ""), strings.Join(rows, "\n"))
 }
 
-// row runs a fault, and returns its line of the table.
+// row runs a fault, and returns its row of the table.
 func (fault *fault) row(t *testing.T, version uint16) string {
-	f := &faulty{opensslPair: newOpenSSLPair(t)} // hosts and certificates; there is no OpenSSL here
+	f := &faulty{opensslPair: newOpenSSLPair(t)} // hosts and certificates, without OpenSSL
 	for range fault.links - 1 {
 		Join(t, f.client, f.server)
 	}
@@ -177,7 +177,7 @@ func (p *opensslPair) faultConfig(t *testing.T, role string, version uint16) *sc
 	return c
 }
 
-// row is a line of the table.
+// row returns a row of the table.
 func (f *traffic) row(name string, version uint16, note string) string {
 	var sent, delivered, lost, doubled, disordered, damaged uint64
 	for i := range f.tally {
@@ -190,7 +190,7 @@ func (f *traffic) row(name string, version uint16, note string) string {
 		disordered, damaged, float64(delivered)/f.took.Seconds(), note)
 }
 
-// tableHead is the head of a table whose lines traffic.row makes.
+// tableHead returns the head of a table with the rows of traffic.row.
 func tableHead(what, note string) string {
 	return fmt.Sprintf("| %s | DTLS | sent | delivered | lost | duplicated | reordered | damaged | "+
 		"per second | %s |\n|---|---|---|---|---|---|---|---|---|---|\n", what, note)

@@ -22,8 +22,9 @@ import (
 var floodTime = flag.Duration("flood", time.Second,
 	"how long each flood of TestAttackE12Flood goes on")
 
-// One host begins handshakes, very many in a second, and ends none of them. What it has more than
-// its part is refused, nobody else waits for it, and nothing grows. Attack E12.
+// TestAttackE12Flood has a host that starts very many handshakes per second and completes none of
+// them. It checks that the server refuses what exceeds the host's share, that no other client waits
+// for it, and that memory does not grow. Attack E12.
 //
 //	attacker eth0 10.0.0.1 ──── 10.0.0.2 eth0 server eth1 10.0.1.1 ──── 10.0.1.2 eth1 other
 func TestAttackE12Flood(t *testing.T) {
@@ -53,7 +54,7 @@ func TestAttackE12Flood(t *testing.T) {
 			*floodTime, f.config.MaxHandshakes, f.config.MaxHandshakesPerHost, strings.Join(rows, "\n")))
 }
 
-// A flooded server counts how handshakes end.
+// A flooded is a server under a flood. It counts the results of handshakes.
 type flooded struct {
 	*opensslPair
 	other  *Host
@@ -63,13 +64,13 @@ type flooded struct {
 }
 
 func newFlooded(t *testing.T) *flooded {
-	// hosts and certificates; there is no OpenSSL here
+	// hosts and certificates, without OpenSSL
 	f := &flooded{opensslPair: newOpenSSLPair(t), other: NewHost(t, "other")}
 	Join(t, f.server, f.other)
 	f.config = f.opensslPair.config(t, "server", nil)
 	f.config.MaxHandshakes, f.config.MaxHandshakesPerHost = 256, max(4, int(*floodRate*64/1000))
 	f.config.Trace = &sctpdtls.Trace{HandshakeDone: f.handshakeDone}
-	// Answers to the address in whose name the attacker sends raw packets find their way to his host.
+	// Answers to the forged source address of raw packets are sent to the attacker's host.
 	link := f.client.Run(t, "cat", "/sys/class/net/eth0/address")
 	ip(t, fmt.Sprintf("-n %s neigh add %v lladdr %s dev eth0", f.server.Name, forged,
 		strings.TrimSpace(link)))
@@ -91,8 +92,8 @@ func (f *flooded) handshakeDone(_ net.Addr, _ sctpdtls.ConnectionState, err erro
 	}
 }
 
-// serve serves the other host for the time of a flood, and returns what one connection after
-// another took.
+// serve serves the other host for the duration of a flood, and returns the times that its
+// successive connections took.
 func (f *flooded) serve(t *testing.T, kind string) (took *durations, row string) {
 	f.failed.Store(0)
 	f.refused.Store(0)
@@ -115,7 +116,7 @@ func (f *flooded) serve(t *testing.T, kind string) (took *durations, row string)
 	address := fmt.Sprintf("%v:4433", f.server.Addrs[1])
 	config := f.opensslPair.config(t, "client", nil)
 	config.ServerName = f.server.Addrs[0].String()
-	// whoever has a busy server does not wait for 3 s if a packet is lost
+	// A client of a busy server does not wait 3 s if a packet is lost.
 	config.SCTP.RTOInitial = 300 * time.Millisecond
 	f.other.Do(t, func() {
 		for i := 0; i < 3 || time.Since(start) < *floodTime ||
@@ -145,7 +146,7 @@ func (f *flooded) serve(t *testing.T, kind string) (took *durations, row string)
 	came := f.counters(t)["SctpPassiveEstabs"] - before["SctpPassiveEstabs"] - uint64(len(took.all))
 	underWay := f.settle(t, descriptors)
 	failed, refused := f.failed.Load(), f.refused.Load()
-	const waiting = 16 << 20 // bytes of those under way
+	const waiting = 16 << 20 // bytes for handshakes in progress
 	heap := func(s sample) uint64 { return s.heap }
 	if second, last := memory.quarter(1, heap), memory.quarter(3, heap); last > second+waiting {
 		t.Errorf("the heap grows: %d bytes in the second quarter, %d in the last", second, last)
@@ -167,8 +168,8 @@ func (f *flooded) serve(t *testing.T, kind string) (took *durations, row string)
 		came, refused, failed-refused, underWay, most, len(took.all), took)
 }
 
-// settle waits until the server is through with what came, but for those that stall, and returns
-// how many those are.
+// settle waits until the server has handled all handshakes but those that stall, and returns their
+// number.
 func (f *flooded) settle(t *testing.T, descriptors uint64) int64 {
 	deadline := time.Now().Add(2 * Patience)
 	for failed := int64(-1); ; time.Sleep(time.Second) {
@@ -184,7 +185,7 @@ func (f *flooded) settle(t *testing.T, descriptors uint64) int64 {
 	}
 }
 
-// felt reports whether the server has answered a flood of that kind as it should.
+// felt reports whether the server has reacted to a flood of this kind as it should.
 func (f *flooded) felt(kind string) bool {
 	switch {
 	case strings.HasSuffix(kind, "nothing"), strings.HasPrefix(kind, "silent"):
@@ -192,10 +193,10 @@ func (f *flooded) felt(kind string) bool {
 	case strings.HasPrefix(kind, "garbage"):
 		return f.alerts.Load() > 0
 	}
-	return true // the kernel's alone
+	return true // only the kernel reacts
 }
 
-// counters are those of the kernel for the server's SCTP.
+// counters returns the kernel's SCTP counters on the server.
 func (f *flooded) counters(t *testing.T) map[string]uint64 {
 	counters := make(map[string]uint64)
 	f.server.Do(t, func() {

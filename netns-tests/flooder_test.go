@@ -22,8 +22,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// This program is also what is at the other end: an attacker, very many peers and a daemon without
-// security have processes of their own.
+// The test binary also runs as the peer: an attacker, a very large number of peers, and a daemon
+// without security have processes of their own.
 var (
 	floodKind  = flag.String("flooder", "", "be an attacker: one of floods")
 	peerCount  = flag.Int("peers", 0, "be so many peers of TestAttackE12ManyAssociations")
@@ -53,7 +53,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// floods are what an attacker does each time. None of it ends a handshake, and all of it is cheap.
+// floods are what an attacker does repeatedly. Each is cheap and completes no handshake.
 var floods = map[string]func(*flooder) error{
 	"INIT, and nothing else": func(f *flooder) error { return f.raw.init() },
 	"associations that are silent": func(f *flooder) error {
@@ -68,13 +68,13 @@ type flooder struct {
 	server         netip.AddrPort
 	hello, garbage []byte
 	raw            *rawFlooder
-	cookies        sync.Once // are sent back from then on
+	cookies        sync.Once // starts the goroutine that answers INIT ACKs
 
-	mu   sync.Mutex         // guards the following
+	mu   sync.Mutex         // guards the following fields
 	held []*sctpsock.Socket // oldest first
 }
 
-// runFlooder goes on until standard input ends.
+// runFlooder runs until the end of standard input.
 func runFlooder() error {
 	once := floods[*floodKind]
 	server, err := netip.ParseAddrPort(*peerTarget)
@@ -110,7 +110,7 @@ func runFlooder() error {
 				n := planned.Add(1)
 				time.Sleep(time.Until(start.Add(time.Duration(float64(n) / *floodRate * float64(time.Second)))))
 				begun.Add(1)
-				once(f) // many fail: what is refused is aborted
+				once(f) // many fail, because the server aborts those that it refuses
 			}
 		})
 	}
@@ -121,7 +121,7 @@ func runFlooder() error {
 	return nil
 }
 
-// associate makes an association, says one thing, and stays.
+// associate sets up an association, sends one message, and keeps the association.
 func (f *flooder) associate(message []byte) error {
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
@@ -133,7 +133,7 @@ func (f *flooder) associate(message []byte) error {
 	err = s.Send(message, stream.Info{})
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.held) == cap(f.held) { // the oldest have been given up by the server long ago
+	if len(f.held) == cap(f.held) { // the server has given up the oldest long ago
 		f.held[0].Abort()
 		f.held = f.held[:copy(f.held, f.held[1:])]
 	}

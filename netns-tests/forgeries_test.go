@@ -10,16 +10,16 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/netns-tests/wire"
 )
 
-// A forgery is what an attacker without keys puts in front of p, a packet with a DATA chunk that is
-// about to go on. before is an earlier one of the same sender. Addresses, ports, tag, checksum and
-// TSN are right.
+// A forgery returns what an attacker without keys inserts before p, a packet with a DATA chunk that
+// is about to be forwarded. before is an earlier packet of the same sender. Addresses, ports,
+// verification tag, checksum and TSN are correct.
 type forgery struct {
 	name string
 	make func(a *Attacker, p, before *wire.Packet) *wire.Packet
 }
 
-// The forgeries that SCTP-AUTH or the TSN has to stop, whatever the state of the connection. Those
-// with a message have one that was sent before: its record would open again, for RFC 6083, Section
+// forgeries are those that SCTP-AUTH or the TSN must stop in all states of the connection. Those
+// with a message repeat an earlier one, whose record would be valid again because RFC 6083, Section
 // 3.3, forbids replay detection.
 var forgeries = []forgery{
 	{"DATA without AUTH", func(a *Attacker, p, before *wire.Packet) *wire.Packet {
@@ -68,7 +68,7 @@ var forgeries = []forgery{
 		v := slices.Concat(c.Value[:6], make([]byte, 10), c.Value[12:]) // RFC 8260, Section 2.1
 		return a.Forge(p.From, wire.Chunk{Type: wire.ChunkIData, Flags: c.Flags, Value: v})
 	}},
-	// RFC 6525, Section 4.1: all outgoing streams of the sender.
+	// RFC 6525, Section 4.1: resets all outgoing streams of the sender.
 	{"RE-CONFIG", func(a *Attacker, p, _ *wire.Packet) *wire.Packet {
 		next := a.End(p.From).Next
 		v := append([]byte{0, 13, 0, 16}, make([]byte, 12)...)
@@ -82,14 +82,14 @@ var forgeries = []forgery{
 	}},
 }
 
-// again is the message of the packet before, in a DATA chunk with the TSN of the one in p.
+// again returns the message of the earlier packet in a DATA chunk with the TSN of the one in p.
 func again(p, before *wire.Packet) wire.Chunk {
 	c, _ := p.Find(wire.ChunkData)
 	old, _ := before.Find(wire.ChunkData)
 	return DataChunk(TSN(c), Stream(old), old.Value[12:])
 }
 
-// changed is a copy of p whose DATA chunk has another value, while an AUTH chunk is as it was.
+// changed returns a copy of p with another value in its DATA chunk, and its AUTH chunk unchanged.
 func (a *Attacker) changed(p *wire.Packet, change func(value []byte)) *wire.Packet {
 	chunks := slices.Clone(p.Chunks)
 	i := slices.IndexFunc(chunks, func(c wire.Chunk) bool { return c.Type == wire.ChunkData })
@@ -98,14 +98,14 @@ func (a *Attacker) changed(p *wire.Packet, change func(value []byte)) *wire.Pack
 	return a.Forge(p.From, chunks...)
 }
 
-// authChunk has an HMAC of zeros.
+// authChunk returns an AUTH chunk with an HMAC of zeros.
 func authChunk(key uint16, hmac authchunk.HMACID, size int) wire.Chunk {
 	v := binary.BigEndian.AppendUint16(nil, key)
 	v = binary.BigEndian.AppendUint16(v, uint16(hmac))
 	return wire.Chunk{Type: wire.ChunkAuth, Value: append(v, make([]byte, size)...)}
 }
 
-// keyOf returns the key identifier of the packet, 0 if it has none.
+// keyOf returns the shared key identifier of the packet, or 0 if it has none.
 func keyOf(p *wire.Packet) uint16 {
 	c, ok := p.Find(wire.ChunkAuth)
 	if !ok {
@@ -114,14 +114,14 @@ func keyOf(p *wire.Packet) uint16 {
 	return binary.BigEndian.Uint16(c.Value)
 }
 
-// What the attacker says of itself when it begins an association in the name of an end.
+// The attacker's parameters when it sets up an association on behalf of an endpoint.
 const (
 	forgedTag = 0xfeedface
 	forgedTSN = 1000
 )
 
-// forgedInit asks for a new association, without SCTP-AUTH: RFC 9260, Section 3.3.2. The answer has
-// forgedTag.
+// forgedInit returns an INIT for a new association without SCTP-AUTH (RFC 9260, Section 3.3.2). The
+// answer has forgedTag.
 func forgedInit(a *Attacker, from wire.Side) *wire.Packet {
 	const window, streams = 100_000, 10
 	v := binary.BigEndian.AppendUint32(nil, forgedTag)
@@ -133,18 +133,18 @@ func forgedInit(a *Attacker, from wire.Side) *wire.Packet {
 	return p
 }
 
-// forwardTSN gives up everything to this TSN: RFC 3758, Section 3.2.
+// forwardTSN returns a chunk that skips all messages up to this TSN (RFC 3758, Section 3.2).
 func forwardTSN(tsn uint32) wire.Chunk {
 	return wire.Chunk{Type: wire.ChunkForwardTSN, Value: binary.BigEndian.AppendUint32(nil, tsn)}
 }
 
-// asconf adds the address 10.0.0.99 to those of an end: RFC 5061, Section 4.1.1. The first serial
-// number is the first TSN.
+// asconf returns a chunk that adds the address 10.0.0.99 to those of an endpoint (RFC 5061, Section
+// 4.1.1). The first serial number is the initial TSN.
 func asconf(a *Attacker, from wire.Side) wire.Chunk {
 	me := a.End(from)
 	address := func(ip [4]byte) []byte { return append([]byte{0, 5, 0, 8}, ip[:]...) }
 	v := binary.BigEndian.AppendUint32(nil, me.First)
 	v = append(v, address(me.Addr.Addr().As4())...)
-	v = append(v, 0xc0, 0x01, 0, 16, 0, 0, 0, 1) // add
+	v = append(v, 0xc0, 0x01, 0, 16, 0, 0, 0, 1) // Add IP Address
 	return wire.Chunk{Type: authchunk.ChunkAsconf, Value: append(v, address([4]byte{10, 0, 0, 99})...)}
 }

@@ -22,7 +22,7 @@ type Host struct {
 	Addrs6 []netip.Addr
 }
 
-// NewPair makes two hosts joined by one link, which live until the test ends:
+// NewPair creates two hosts connected by one link, which exist until the test ends:
 //
 //	client eth0 10.0.0.1/24 fd00::1/64 ──── 10.0.0.2/24 fd00::2/64 eth0 server
 func NewPair(t testing.TB) (client, server *Host) {
@@ -32,7 +32,7 @@ func NewPair(t testing.TB) (client, server *Host) {
 	return client, server
 }
 
-// NewHost makes a host without a network, which lives until the test ends.
+// NewHost creates a host without links, which exists until the test ends.
 func NewHost(t testing.TB, name string) *Host {
 	t.Helper()
 	ip(t, "netns add "+name)
@@ -41,13 +41,13 @@ func NewHost(t testing.TB, name string) *Host {
 	return &Host{Name: name}
 }
 
-// Join adds a link between two hosts: device ethN at both, where N is the
-// number of links that a has so far; a gets 10.0.N.1 and fd00:0:0:N::1, b the
-// same with 2 at the end.
+// Join adds a link between two hosts. It is device ethN on both, where N is the number of links
+// that a has already; a gets the addresses 10.0.N.1 and fd00:0:0:N::1, and b those with 2 at the
+// end.
 //
-// Segments leave in packets of 1500 bytes at most, because larger ones that the
-// receiving kernel would cut up break AUTH as soon as someone captures there:
-// the capture makes the kernel join chunks whose HMAC is for each packet.
+// Segments are sent in packets of at most 1,500 bytes, because larger ones that the receiving
+// kernel would split break AUTH while packets are captured there: the capture makes the kernel join
+// chunks whose HMACs are for separate packets.
 func Join(t testing.TB, a, b *Host) {
 	t.Helper()
 	n := len(a.Addrs)
@@ -66,20 +66,20 @@ func Join(t testing.TB, a, b *Host) {
 	}
 }
 
-// Netem makes what the host sends on link n suffer, in the words of tc-netem(8):
-// "delay 50ms loss 5%". It replaces what was set before.
+// Netem sets what happens to the packets that the host sends on link n, in the syntax of
+// tc-netem(8): "delay 50ms loss 5%". It replaces the previous setting.
 func (h *Host) Netem(t testing.TB, n int, how string) {
 	t.Helper()
 	command(t, "tc", fmt.Sprintf("-n %s qdisc replace dev eth%d root netem %s", h.Name, n, how))
 }
 
-// SetLink takes the host's end of link n "up" or "down".
+// SetLink sets the host's end of link n "up" or "down".
 func (h *Host) SetLink(t testing.TB, n int, state string) {
 	t.Helper()
 	ip(t, fmt.Sprintf("-n %s link set eth%d %s", h.Name, n, state))
 }
 
-// Sysctl sets a value of the host's own, such as net.sctp.auth_enable.
+// Sysctl sets a sysctl of the host's network namespace, such as net.sctp.auth_enable.
 func (h *Host) Sysctl(t testing.TB, name, value string) {
 	t.Helper()
 	h.Do(t, func() {
@@ -90,9 +90,9 @@ func (h *Host) Sysctl(t testing.TB, name, value string) {
 	})
 }
 
-// Do calls f on a thread that is in the host's network; sockets that f makes
-// stay there. f runs in a goroutine of its own and must not start others for
-// what has to happen in the host's network. It may end the test.
+// Do calls f on a thread in the host's network namespace; sockets that f opens remain there. f runs
+// in its own goroutine, and must not start others to do things in the namespace. It may end the
+// test.
 func (h *Host) Do(t testing.TB, f func()) {
 	t.Helper()
 	var err error
@@ -100,8 +100,8 @@ func (h *Host) Do(t testing.TB, f func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		// The thread is never unlocked, so that the runtime ends it with the
-		// goroutine and nothing else runs in the host's network by accident.
+		// The thread is never unlocked, so that the runtime terminates it with the goroutine and no
+		// other goroutine runs in the host's namespace.
 		runtime.LockOSThread()
 		if err = h.enter(); err == nil {
 			f()
@@ -113,11 +113,11 @@ func (h *Host) Do(t testing.TB, f func()) {
 		t.Fatalf("entering host %s: %v", h.Name, err)
 	}
 	if !returned {
-		t.FailNow() // f has failed the test, which ended only its own goroutine
+		t.FailNow() // f has failed the test, which ended only f's goroutine
 	}
 }
 
-// enter moves the calling thread into the host's network.
+// enter moves the current thread into the host's network namespace.
 func (h *Host) enter() error {
 	ns, err := os.Open("/run/netns/" + h.Name)
 	if err != nil {
@@ -127,8 +127,8 @@ func (h *Host) enter() error {
 	return unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET)
 }
 
-// ip has one ip(8) execute several commands on the host: to start a program takes long in an
-// emulated machine.
+// ip runs several commands on the host in one process of ip(8), because it takes long to start a
+// program in an emulated machine.
 func (h *Host) ip(t testing.TB, commands ...string) {
 	t.Helper()
 	cmd := exec.Command("ip", "-n", h.Name, "-batch", "-")

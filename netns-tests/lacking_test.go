@@ -13,19 +13,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Programs can be run as if the kernel lacked something. A filter of seccomp(2) answers
-// for the kernel, so that this works on every kernel and disturbs nobody else.
+// This file runs programs as if the kernel lacked a feature. A seccomp(2) filter answers system
+// calls in place of the kernel, which works on every kernel and affects no other process.
 
-// A lack is what a kernel does not have.
+// A lack is a feature that a kernel does not have.
 type lack string
 
 const (
 	lackSCTP lack = "lack-sctp"
 	lackIPv6 lack = "lack-ipv6" // ipv6.disable=1
-	lackAuth lack = "lack-auth" // net.sctp.auth_enable is 0, and there is no option to do without
+	lackAuth lack = "lack-auth" // net.sctp.auth_enable is 0, and there is no socket option instead
 )
 
-// Socket options of SCTP. RFC 6458, Section 8.1.18 to 8.1.19, and Linux.
+// SCTP socket options of RFC 6458, Sections 8.1.18 and 8.1.19, and of Linux.
 const (
 	optionAuthChunk     = 21
 	optionHMACIdent     = 22
@@ -33,8 +33,8 @@ const (
 	optionAuthSupported = 129
 )
 
-// startLacking is [Host.Start] with a kernel that lacks something. The test binary
-// runs itself, takes the filter upon it, and becomes the program.
+// startLacking is like [Host.Start] with a kernel that lacks a feature. The test binary runs
+// itself, installs the filter, and executes the program.
 func (h *Host) startLacking(t *testing.T, what lack, name string, args ...string) *Process {
 	t.Helper()
 	self, err := os.Executable()
@@ -55,7 +55,7 @@ func init() {
 	case lackIPv6:
 		filter = deny(unix.SYS_SOCKET, map[uint32]uint32{0: unix.AF_INET6}, unix.EAFNOSUPPORT)
 	case lackAuth:
-		// What Linux says without the option, and without the sysctl.
+		// These are the errors of Linux without the option, and without the sysctl.
 		for option, errno := range map[uint32]unix.Errno{
 			optionAuthSupported: unix.ENOPROTOOPT,
 			optionAuthChunk:     unix.EACCES,
@@ -73,17 +73,17 @@ func init() {
 	os.Exit(125)
 }
 
-// Return values and offsets of a filter. See linux/seccomp.h.
+// Return values and offsets of a filter; see linux/seccomp.h.
 const (
 	seccompAllow = 0x7fff0000
 	seccompErrno = 0x00050000
 
-	offsetCall = 0  // of the system call's number
-	offsetArgs = 16 // of its arguments, eight bytes each, low half first as on all our machines
+	offsetCall = 0  // of the system call number
+	offsetArgs = 16 // of its arguments, eight bytes each, with the low half first on all our machines
 )
 
-// deny makes the system call fail with errno if its arguments have these values, and
-// otherwise goes on behind.
+// deny makes the system call fail with errno if its arguments have these values. Otherwise the
+// filter continues after these instructions.
 func deny(call uint32, args map[uint32]uint32, errno unix.Errno) []unix.SockFilter {
 	f := []unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: offsetCall},
@@ -97,19 +97,19 @@ func deny(call uint32, args map[uint32]uint32, errno unix.Errno) []unix.SockFilt
 	f = append(f, unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: seccompErrno | uint32(errno)})
 	for i := range f {
 		if f[i].Code&0x07 == unix.BPF_JMP {
-			f[i].Jf = uint8(len(f) - i - 1) // not equal: behind the whole
+			f[i].Jf = uint8(len(f) - i - 1) // if not equal, continue after these instructions
 		}
 	}
 	return f
 }
 
-// become runs a program instead of this one, under the filter. It returns only with an error.
+// become executes a program in place of this one, under the filter. It returns only if that fails.
 func become(filter []unix.SockFilter, args []string) error {
 	path, err := exec.LookPath(args[0])
 	if err != nil {
 		return err
 	}
-	runtime.LockOSThread() // the filter is the thread's, and so is what it executes
+	runtime.LockOSThread() // the filter applies to the thread, and to the program that it executes
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return err
 	}

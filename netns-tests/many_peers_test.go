@@ -14,11 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const dialers = 32 // that dial at the same time
+const dialers = 32 // number of concurrent calls of Dial
 
-// runPeers is the process at the other end of TestAttackE12ManyAssociations. Each line that it
-// reads lets it go on; it reports when all associations are made, have echoed again, and are
-// closed.
+// runPeers is the main function of the peers' process in TestAttackE12ManyAssociations. Each line
+// that it reads makes it continue; it reports when all associations are set up, when they have
+// echoed again, and when they are closed.
 func runPeers(total int, server, certs string) error {
 	limitGarbage()
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, fileLimit(2*total+1000)); err != nil {
@@ -79,12 +79,12 @@ func runPeers(total int, server, certs string) error {
 	return nil
 }
 
-// peersTell is after how many associations the peers say how far they are.
+// peersTell is the number of associations after which the peers report their progress.
 const peersTell = 10
 
-// limitGarbage keeps the processes with very many associations small: User Mode Linux can give a
-// process at most as many pages as its host lets it have mappings (vm.max_map_count, 65,530 by
-// default), which is 256 MiB.
+// limitGarbage reduces the memory of the processes with very many associations: User Mode Linux can
+// give a process at most as many pages as its host permits memory mappings (vm.max_map_count,
+// 65,530 by default), which is 256 MiB.
 func limitGarbage() { debug.SetGCPercent(30) }
 
 func fileLimit(n int) *unix.Rlimit { return &unix.Rlimit{Cur: uint64(n), Max: uint64(n)} }

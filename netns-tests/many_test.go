@@ -25,15 +25,16 @@ import (
 var associations = flag.Int("associations", 100,
 	"how many associations TestAttackE12ManyAssociations has")
 
-// Many associations to one listener, all at the same time in one process, and each echoes twice. A
-// tenth as many peers stall in the handshake, half of them before they have said a word, the others
-// after their ClientHello: they delay nobody. Attack E12. “make load” has 10,000.
+// TestAttackE12ManyAssociations sets up many associations to one listener, all at the same time in
+// one process, and each echoes twice. A tenth as many peers stall in the handshake, half of them
+// before they have sent a message, the others after their ClientHello. It checks that they delay no
+// other peer. Attack E12. "make load" uses 10,000.
 func TestAttackE12ManyAssociations(t *testing.T) {
 	total, stalling := *associations, *associations/10
 	raiseFileLimit(t, 2*total+1000)
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	limitGarbage()
-	p := newOpenSSLPair(t) // hosts and certificates; there is no OpenSSL here
+	p := newOpenSSLPair(t) // hosts and certificates, without OpenSSL
 	config := p.config(t, "server", nil)
 	config.HandshakeTimeout = time.Hour // the test ends it
 	config.MaxHandshakes, config.MaxHandshakesPerHost = 2*stalling+dialers, 2*stalling+dialers
@@ -88,7 +89,7 @@ func TestAttackE12ManyAssociations(t *testing.T) {
 		each(func(s sample) uint64 { return s.kernel }), after.descriptors))
 }
 
-// raiseFileLimit lets this process have n descriptors.
+// raiseFileLimit permits this process n descriptors.
 func raiseFileLimit(t *testing.T, n int) {
 	t.Helper()
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, fileLimit(n)); err != nil {
@@ -96,7 +97,7 @@ func raiseFileLimit(t *testing.T, n int) {
 	}
 }
 
-// atOnce calls f(0) to f(n-1), so many at the same time.
+// atOnce calls f(0) to f(n-1), in this number of goroutines.
 func atOnce(n, workers int, f func(i int)) {
 	var next atomic.Int64
 	var work sync.WaitGroup
@@ -130,7 +131,7 @@ func serveEcho(ctx context.Context, ln *sctpdtls.Listener) {
 	}
 }
 
-// echo sends a message and expects it back within some time.
+// echo sends a message and waits for its echo, for the given time.
 func echo(conn *sctpdtls.Conn, i int, patience time.Duration) error {
 	conn.SetDeadline(time.Now().Add(patience))
 	msg := fmt.Sprintf("message of association %d", i)
@@ -145,7 +146,8 @@ func echo(conn *sctpdtls.Conn, i int, patience time.Duration) error {
 	return err
 }
 
-// stall makes associations from the client's host that say nothing more, until the test ends.
+// stall sets up associations from the client's host on which nothing more is sent until the test
+// ends.
 func (p *opensslPair) stall(t *testing.T, n int) []*sctpsock.Socket {
 	t.Helper()
 	server := netip.AddrPortFrom(p.server.Addrs[0], 4433)

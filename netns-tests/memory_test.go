@@ -13,22 +13,22 @@ import (
 	"time"
 )
 
-// A sample is what this process and the kernel hold at a moment.
+// A sample is the memory of this process and of the kernel at one moment.
 type sample struct {
-	at          time.Duration // since the first
-	messages    uint64        // that have arrived by then
-	heap        uint64        // bytes in use, after a collection
-	resident    uint64        // bytes of the process
-	kernel      uint64        // bytes of its slabs that it cannot take back
+	at          time.Duration // since the first sample
+	messages    uint64        // number that have arrived so far
+	heap        uint64        // bytes in use after a garbage collection
+	resident    uint64        // resident set size of the process, in bytes
+	kernel      uint64        // bytes of unreclaimable slabs
 	goroutines  uint64
 	descriptors uint64
 }
 
-// gauges are what must not grow, with what each may go up and down with the load: messages wait for
-// their reader, and so do pages that the runtime has not given back yet.
+// gauges are the values that must not grow, with the amount by which each may vary with the load:
+// messages wait for their reader, and pages for the runtime to return them.
 var gauges = []struct {
 	name  string
-	unit  uint64 // of what is printed
+	unit  uint64 // unit in which it is printed
 	slack uint64
 	value func(sample) uint64
 }{
@@ -53,7 +53,8 @@ func takeSample() sample {
 	}
 }
 
-// kibibytes reads a line “NAME N kB” of a file of the kernel, in bytes; 0 if there is none.
+// kibibytes returns the value of a line "NAME N kB" of a file of the kernel, in bytes, or 0 if
+// there is none.
 func kibibytes(file, name string) uint64 {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -68,17 +69,17 @@ func kibibytes(file, name string) uint64 {
 	return 0
 }
 
-// memory is samples in the course of time.
+// A memory is a series of samples.
 type memory struct {
 	quit, done chan struct{}
 	samples    []sample
 }
 
-// enough samples are two for each quarter.
+// enough is two samples for each quarter.
 const enough = 8
 
-// startMemory takes samples until finish, and until there are enough. messages returns how many
-// have arrived.
+// startMemory takes samples until finish is called and there are enough. messages returns the
+// number that have arrived.
 func startMemory(interval time.Duration, messages func() uint64) *memory {
 	m := &memory{quit: make(chan struct{}), done: make(chan struct{})}
 	start := time.Now()
@@ -101,13 +102,13 @@ func startMemory(interval time.Duration, messages func() uint64) *memory {
 	return m
 }
 
-// finish is called while what is measured goes on.
+// finish must be called while what is measured still runs.
 func (m *memory) finish() {
 	close(m.quit)
 	<-m.done
 }
 
-// quarter returns the median of a gauge in a quarter, 0 to 3, of the time.
+// quarter returns the median of a gauge in a quarter of the time, 0 to 3.
 func (m *memory) quarter(n int, value func(sample) uint64) uint64 {
 	var values []uint64
 	for _, s := range m.samples[n*len(m.samples)/4 : (n+1)*len(m.samples)/4] {
@@ -117,8 +118,8 @@ func (m *memory) quarter(n int, value func(sample) uint64) uint64 {
 	return values[len(values)/2]
 }
 
-// check wants no gauge to be higher in the last quarter than in the second, by a tenth and some
-// slack. The first quarter is for buffers and pools to fill.
+// check checks that no gauge is higher in the last quarter than in the second by more than a tenth
+// and its slack. Buffers and pools fill in the first quarter.
 func (m *memory) check(t testing.TB) {
 	t.Helper()
 	t.Logf("medians in each quarter of the time:\n%s", m.table())
@@ -130,7 +131,7 @@ func (m *memory) check(t testing.TB) {
 	}
 }
 
-// table has the medians of the quarters, in Markdown.
+// table returns the medians of the quarters in Markdown.
 func (m *memory) table() string {
 	var b strings.Builder
 	b.WriteString("| median of | first quarter | second | third | last |\n|---|---|---|---|---|\n")
@@ -145,7 +146,7 @@ func (m *memory) table() string {
 	return b.String()
 }
 
-// csv has a line for each sample.
+// csv returns one line for each sample.
 func (m *memory) csv() string {
 	var b strings.Builder
 	b.WriteString("seconds,messages,heap,resident,kernel,goroutines,descriptors\n")
@@ -156,7 +157,7 @@ func (m *memory) csv() string {
 	return b.String()
 }
 
-// failures counts what a check finds.
+// failures counts the errors of a check.
 type failures struct {
 	testing.TB
 	n int
@@ -164,7 +165,8 @@ type failures struct {
 
 func (f *failures) Errorf(format string, args ...any) { f.n++; f.Logf(format, args...) }
 
-// TestMemoryGrows: what grows is found, what goes up and down or is high from the beginning is not.
+// TestMemoryGrows checks that check detects growth, and accepts values that vary or that are high
+// from the start.
 func TestMemoryGrows(t *testing.T) {
 	const MiB = 1 << 20
 	for _, test := range []struct {
