@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// sctp-echo doctor, where all is well and where no server is.
+// TestDoctor checks sctp-echo doctor with a working server and without a server.
 func TestDoctor(t *testing.T) {
 	e := newEchoPair(t)
 	e.serve(t)

@@ -19,13 +19,14 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// How many handshakes with OpenSSL there are in each role; "make storm" asks for 500.
+// lossyHandshakes is the number of handshakes with OpenSSL in each role; "make storm" uses 500.
 var lossyHandshakes = flag.Int("handshakes", 24,
 	"handshakes of TestOpenSSLHandshakesUnderLoss in each role")
 
-// At 5 % loss each way every handshake with OpenSSL comes to its end, in both roles, and data
-// passes both ways after it. Its client sends Finished under the old key, and stalls with itself as
-// the server when the acknowledgement of that is lost; not with us, who keep that key for a time.
+// TestOpenSSLHandshakesUnderLoss checks that with 5 % loss in each direction every handshake with
+// OpenSSL completes, in both roles, and that data passes in both directions afterwards. OpenSSL's
+// client sends Finished under the old key. With OpenSSL's server it stalls when the acknowledgement
+// of that is lost; with this library it does not, because the server keeps the old key for a time.
 // RFC 6083, Section 4.8.
 func TestOpenSSLHandshakesUnderLoss(t *testing.T) {
 	const workers = 6
@@ -70,10 +71,9 @@ func TestOpenSSLHandshakesUnderLoss(t *testing.T) {
 	}
 }
 
-// repeatsCookieACK reports whether an association that was accepted answers a COOKIE ECHO that
-// comes again. Those of Linux 6.18 and later have forgotten the listener's cookies; a client of
-// which the COOKIE ACK was lost is refused after a minute, and no server can help it:
-// TestLostCookieACK.
+// repeatsCookieACK reports whether an accepted association answers a repeated COOKIE ECHO. Those of
+// Linux 6.18 and later do not have the listener's cookie keys any more; a client whose COOKIE ACK
+// was lost is refused after a minute, and no server can prevent it: TestLostCookieACK.
 func repeatsCookieACK(t *testing.T) bool {
 	release, err := os.ReadFile("/proc/sys/kernel/osrelease")
 	if err != nil {
@@ -86,23 +86,23 @@ func repeatsCookieACK(t *testing.T) bool {
 	return major < 6 || major == 6 && minor < 18
 }
 
-// spareCookieACK has the server's end of the link lose anything but a COOKIE ACK.
+// spareCookieACK makes the server's end of the link lose any packet but a COOKIE ACK.
 func (p *opensslPair) spareCookieACK(t *testing.T) {
 	for _, args := range []string{
 		"qdisc replace dev eth0 root handle 1: prio bands 2 priomap 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1",
 		"qdisc add dev eth0 parent 1:2 netem delay 1ms loss 5%",
-		// The type of the first chunk, behind 20 bytes of IP and 12 of SCTP, is 11.
+		// The type of the first chunk, after 20 bytes of IP and 12 bytes of SCTP headers, is 11.
 		"filter add dev eth0 parent 1: protocol ip u32 match u8 0x0b 0xff at 32 flowid 1:1",
 	} {
 		p.server.Run(t, "tc", strings.Fields(args)...)
 	}
 }
 
-// lossyPort is that of the first worker.
+// lossyPort is the port of the first worker.
 const lossyPort = 5000
 
-// lossyServer starts an s_server, which serves one after the other, and returns what makes the nth
-// connection with it.
+// lossyServer starts an s_server, which serves one client after another, and returns a function
+// that makes the n-th connection with it.
 func (p *opensslPair) lossyServer(t *testing.T, worker int) func(n int) error {
 	address := fmt.Sprintf("%v:%d", p.server.Addrs[0], lossyPort+worker)
 	server := p.openssl(t, "server", "-accept", fmt.Sprint(lossyPort+worker))
@@ -123,7 +123,8 @@ func (p *opensslPair) lossyServer(t *testing.T, worker int) func(n int) error {
 	}
 }
 
-// lossyClients listens for s_clients, and returns what makes the nth connection with one.
+// lossyClients listens for s_clients, and returns a function that makes the n-th connection with
+// one.
 func (p *opensslPair) lossyClients(t *testing.T, worker int) func(n int) error {
 	address := fmt.Sprintf("%v:%d", p.server.Addrs[0], lossyPort+worker)
 	config := p.config(t, "server", nil)
@@ -162,7 +163,7 @@ func (p *opensslPair) lossyClients(t *testing.T, worker int) func(n int) error {
 	}
 }
 
-// lossyTalk sends a line each way.
+// lossyTalk sends one line in each direction.
 func lossyTalk(conn *sctpdtls.Conn, openssl *Process, n int) error {
 	if err := conn.WriteMessage(fmt.Appendf(nil, "from us %d\n", n),
 		sctpdtls.MessageInfo{Stream: 2}); err != nil {
@@ -179,9 +180,9 @@ func lossyTalk(conn *sctpdtls.Conn, openssl *Process, n int) error {
 	return err
 }
 
-// durations collects how long things took.
+// durations collects durations.
 type durations struct {
-	mu  sync.Mutex // guards the following
+	mu  sync.Mutex // guards the following fields
 	all []time.Duration
 }
 
@@ -191,7 +192,7 @@ func (d *durations) add(t time.Duration) {
 	d.all = append(d.all, t)
 }
 
-// percent returns what so many of them in a hundred did not exceed.
+// percent returns the n-th percentile.
 func (d *durations) percent(n int) time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -11,8 +11,9 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// Renegotiation with OpenSSL, begun by either end, several times, with messages between: new keys
-// for DTLS and SCTP-AUTH each time. RFC 6083, Sections 4.6 and 4.8; RFC 5746, Section 3.5.
+// TestOpenSSLRenegotiation renegotiates with OpenSSL several times, started by either endpoint,
+// with messages in between. It checks that DTLS and SCTP-AUTH have new keys each time. RFC 6083,
+// Sections 4.6 and 4.8; RFC 5746, Section 3.5.
 func TestOpenSSLRenegotiation(t *testing.T) {
 	for _, ours := range []string{"client", "server"} {
 		for _, begins := range []string{"we", "OpenSSL"} {
@@ -52,11 +53,12 @@ func TestOpenSSLRenegotiation(t *testing.T) {
 						t.Logf("renegotiation took %v", time.Since(start).Round(time.Millisecond))
 					} else {
 						other.Type(command)
-						time.Sleep(100 * time.Millisecond) // s_server takes what it reads at once for one command
+						// s_server treats all that it reads at once as one command.
+						time.Sleep(100 * time.Millisecond)
 					}
 					other.Type(fmt.Sprintf("from OpenSSL %d\n", n))
 					says(t, conn, fmt.Sprintf("from OpenSSL %d\n", n))
-					// s_server's message may have come before the handshake, ours cannot.
+					// s_server's message may arrive before the handshake; the library's cannot.
 					if err := conn.WriteMessage(fmt.Appendf(nil, "from us %d\n", n),
 						sctpdtls.MessageInfo{Stream: 2}); err != nil {
 						t.Fatal(err)

@@ -19,13 +19,13 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// OpenSSL as the peer.
+// These tests use OpenSSL as the peer.
 //
 //	client eth0 10.0.0.1 ──── 10.0.0.2 eth0 server, captured at the server
 //
-// One of the hosts runs OpenSSL's s_client or s_server, the other ours.
+// One of the hosts runs OpenSSL's s_client or s_server, the other this library.
 
-// An opensslPair is two hosts with certificates for both.
+// An opensslPair consists of two hosts with certificates for both.
 type opensslPair struct {
 	client, server *Host
 	certs          string
@@ -36,7 +36,7 @@ func newOpenSSLPair(t *testing.T) *opensslPair {
 	p := &opensslPair{certs: t.TempDir()}
 	p.client, p.server = NewPair(t)
 	for _, h := range []*Host{p.client, p.server} {
-		h.Sysctl(t, "net.sctp.auth_enable", "1") // it does not ask for SCTP-AUTH itself
+		h.Sysctl(t, "net.sctp.auth_enable", "1") // OpenSSL does not enable SCTP-AUTH itself
 	}
 	p.server.Run(t, "sctp-echo", "certs", "-host", p.server.Addrs[0].String(), p.certs)
 	return p
@@ -44,7 +44,8 @@ func newOpenSSLPair(t *testing.T) *opensslPair {
 
 func (p *opensslPair) address() string { return p.server.Addrs[0].String() + ":4433" }
 
-// openssl starts s_client or s_server with the certificate of its role, verifying the other's.
+// openssl starts s_client or s_server with the certificate of its role. It verifies the peer's
+// certificate.
 func (p *opensslPair) openssl(t *testing.T, role string, args ...string) *Process {
 	t.Helper()
 	host, program := p.client, []string{"s_client", "-connect", p.address()}
@@ -57,7 +58,8 @@ func (p *opensslPair) openssl(t *testing.T, role string, args ...string) *Proces
 	return host.Start(t, "openssl", append(program, args...)...)
 }
 
-// config is ours in a role, with the peer verified; the secrets go to keyLog.
+// config returns the library's configuration in a role. It verifies the peer, and writes the
+// secrets to keyLog.
 func (p *opensslPair) config(t *testing.T, role string, keyLog io.Writer) *sctpdtls.Config {
 	t.Helper()
 	c, err := endConfig(p.certs, role)
@@ -68,7 +70,7 @@ func (p *opensslPair) config(t *testing.T, role string, keyLog io.Writer) *sctpd
 	return c
 }
 
-// endConfig is that of one end, with the certificates of a folder.
+// endConfig returns the configuration of a role with the certificates in a folder.
 func endConfig(certs, role string) (*sctpdtls.Config, error) {
 	cert, err := tls.LoadX509KeyPair(filepath.Join(certs, role+".pem"),
 		filepath.Join(certs, role+"-key.pem"))
@@ -149,7 +151,7 @@ func talkToClient(t *testing.T, conn *sctpdtls.Conn, client *Process) {
 	}
 }
 
-// says expects want as the next message from the peer.
+// says checks that the next message from the peer is want.
 func says(t *testing.T, conn *sctpdtls.Conn, want string) {
 	t.Helper()
 	conn.SetReadDeadline(time.Now().Add(Patience))
@@ -162,12 +164,12 @@ func says(t *testing.T, conn *sctpdtls.Conn, want string) {
 
 type opensslCase struct {
 	name   string
-	suite  uint16 // of our end; 0: any
+	suite  uint16 // of the library; 0 means any
 	legacy bool
 	args   []string // of OpenSSL
 }
 
-// set configures our end, and returns the exporter label of SCTP-AUTH keys.
+// set configures the library, and returns the exporter label of SCTP-AUTH keys.
 func (c *opensslCase) set(config *sctpdtls.Config) (label string) {
 	if c.suite != 0 {
 		config.CipherSuites = []uint16{c.suite}
@@ -186,7 +188,8 @@ var opensslCases = []opensslCase{
 	{"old label", 0, true, []string{"-sctp_label_bug"}},
 }
 
-// Our client and OpenSSL's server: both show certificates, talk in both directions, our end closes.
+// TestOpenSSLServer checks the library's client against OpenSSL's server: both have certificates,
+// send messages, and the client closes the connection.
 func TestOpenSSLServer(t *testing.T) {
 	p := newOpenSSLPair(t)
 	for _, test := range opensslCases {
@@ -213,7 +216,8 @@ func TestOpenSSLServer(t *testing.T) {
 	}
 }
 
-// OpenSSL's client and our server, and OpenSSL closes.
+// TestOpenSSLClient checks OpenSSL's client against the library's server. OpenSSL closes the
+// connection.
 func TestOpenSSLClient(t *testing.T) {
 	p := newOpenSSLPair(t)
 	for _, test := range opensslCases {
@@ -232,7 +236,7 @@ func TestOpenSSLClient(t *testing.T) {
 			}
 			t.Cleanup(func() { conn.Abort() })
 			talkToClient(t, conn, client)
-			// Its Finished comes under the old key, which we take.
+			// OpenSSL's Finished arrives under the old key, which the library accepts.
 			checkCapture(t, stopCapture(t, capture, 1),
 				wire.Options{KeyLog: []byte(keyLog.String()), Label: label, FinishedUnderOldKey: true})
 			ln.Close()
@@ -240,7 +244,8 @@ func TestOpenSSLClient(t *testing.T) {
 	}
 }
 
-// Keys of different labels are silence, and our error says what it may be.
+// TestOpenSSLLabelMismatch checks that the error names the likely cause if the labels differ and
+// each endpoint therefore discards the other's packets.
 func TestOpenSSLLabelMismatch(t *testing.T) {
 	p := newOpenSSLPair(t)
 	for _, legacy := range []bool{false, true} {

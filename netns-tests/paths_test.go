@@ -19,7 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// newTwoLinks makes two hosts with certificates, joined by two links:
+// newTwoLinks creates two hosts with certificates, connected by two links:
 //
 //	client eth0 10.0.0.1, fd00::1 ────────── 10.0.0.2, fd00::2 eth0 server
 //	       eth1 10.0.1.1, fd00:0:0:1::1 ──── 10.0.1.2, fd00:0:0:1::2 eth1
@@ -29,14 +29,14 @@ func newTwoLinks(t *testing.T) *opensslPair {
 	p.client, p.server = NewPair(t)
 	Join(t, p.client, p.server)
 	for _, h := range []*Host{p.client, p.server} {
-		// A link that is down keeps its addresses of both families.
+		// A link that is down keeps its IPv4 and IPv6 addresses.
 		h.Sysctl(t, "net.ipv6.conf.eth0.keep_addr_on_down", "1")
 	}
 	p.server.Run(t, "sctp-echo", "certs", "-host", p.server.Addrs[0].String(), p.certs)
 	return p
 }
 
-// address is “a/b:port”.
+// address returns "a/b:port".
 func address(port string, addrs ...netip.Addr) string {
 	var list []string
 	for _, a := range addrs {
@@ -58,13 +58,13 @@ func resolve(t *testing.T, address string) *sctpdtls.Addr {
 	return a
 }
 
-// A route is a connection between the two hosts, over the addresses that a test chooses.
+// A route is a connection between the two hosts over addresses that the test chooses.
 type route struct {
 	client, server             *sctpdtls.Conn
 	clientEvents, serverEvents chan sctpdtls.Event
 }
 
-// connect dials from and to all of the addresses given.
+// connect dials from and to all of the given addresses.
 func (p *opensslPair) connect(t *testing.T, from, to string,
 	change func(role string, c *sctpdtls.Config)) *route {
 	t.Helper()
@@ -74,7 +74,7 @@ func (p *opensslPair) connect(t *testing.T, from, to string,
 		c.Trace = &sctpdtls.Trace{Event: func(_ *sctpdtls.Conn, ev sctpdtls.Event) {
 			select {
 			case events <- ev:
-			default: // nobody asks
+			default: // the test does not read events
 			}
 		}}
 		change(role, c)
@@ -109,9 +109,9 @@ func (p *opensslPair) connect(t *testing.T, from, to string,
 	return r
 }
 
-// traffic sends messages on four streams, a few at a time, which come back until stop is called.
-// That checks that none was lost or out of order and ends the connection. more waits for so many to
-// come back from now on.
+// traffic sends messages on four streams, a few at a time, and reads their echoes until stop is
+// called. stop checks that no message was lost or out of order, and closes the connection. more
+// waits for n more echoes.
 func (r *route) traffic(t *testing.T) (more func(n int), stop func()) {
 	t.Helper()
 	const streams, window = 4, 5
@@ -130,7 +130,7 @@ func (r *route) traffic(t *testing.T) (more func(n int), stop func()) {
 		}
 	})
 	var stopped atomic.Bool
-	given := make(chan struct{}) // closed when the test has given up
+	given := make(chan struct{}) // closed when the test fails
 	var written [streams]atomic.Uint32
 	var room [streams]chan struct{}
 	var writers sync.WaitGroup
@@ -145,7 +145,7 @@ func (r *route) traffic(t *testing.T) (more func(n int), stop func()) {
 					return
 				}
 				binary.BigEndian.PutUint32(msg, written[stream].Load())
-				written[stream].Add(1) // first, for its echo is quick
+				written[stream].Add(1) // before the write, because the echo can be fast
 				if err := r.client.WriteMessage(msg, sctpdtls.MessageInfo{Stream: uint16(stream)}); err != nil {
 					t.Errorf("stream %d: %v", stream, err)
 					return
@@ -154,7 +154,7 @@ func (r *route) traffic(t *testing.T) (more func(n int), stop func()) {
 		})
 	}
 	echoed := make(chan struct{}, 1<<20)
-	var read [streams]uint32 // of the reader, and valid when it has ended
+	var read [streams]uint32 // written by the reader, and read after it has returned
 	all.Go(func() {
 		buf := make([]byte, sctpdtls.MaxMessageSize)
 		for {
@@ -173,7 +173,7 @@ func (r *route) traffic(t *testing.T) (more func(n int), stop func()) {
 			echoed <- struct{}{}
 		}
 	})
-	t.Cleanup(func() { // nothing goes on after a test that has failed
+	t.Cleanup(func() { // stops everything after a test that has failed
 		close(given)
 		r.client.Abort()
 		r.server.Abort()
@@ -204,7 +204,7 @@ func (r *route) traffic(t *testing.T) (more func(n int), stop func()) {
 		t.Helper()
 		stopped.Store(true)
 		writers.Wait()
-		for stream := range room { // filled again only when all is back
+		for stream := range room { // filled again only when all echoes have arrived
 			for range window {
 				select {
 				case room[stream] <- struct{}{}:
@@ -229,7 +229,7 @@ func (r *route) traffic(t *testing.T) (more func(n int), stop func()) {
 	return more, stop
 }
 
-// wantPathChange waits for what happens to the path to an address.
+// wantPathChange waits for a change of the path to an address.
 func wantPathChange(t *testing.T, events chan sctpdtls.Event, addr netip.Addr,
 	change sctpdtls.AddrChange) {
 	t.Helper()
@@ -246,7 +246,7 @@ func wantPathChange(t *testing.T, events chan sctpdtls.Event, addr netip.Addr,
 	}
 }
 
-// wantPath looks at the path to an address.
+// wantPath checks the path to an address.
 func wantPath(t *testing.T, c *sctpdtls.Conn, addr netip.Addr, state sctpdtls.PathState,
 	primary bool) {
 	t.Helper()
@@ -265,16 +265,17 @@ func wantPath(t *testing.T, c *sctpdtls.Conn, addr netip.Addr, state sctpdtls.Pa
 	t.Errorf("no path to %v in %+v", addr, paths)
 }
 
-// quick makes a path fail and recover soon.
+// quick makes a path fail and recover quickly.
 func quick(_ string, c *sctpdtls.Config) {
 	c.SCTP.RTOInitial, c.SCTP.RTOMin, c.SCTP.RTOMax = 200*time.Millisecond, 100*time.Millisecond,
 		400*time.Millisecond
 	c.SCTP.PathMaxRetrans, c.SCTP.Heartbeat = 1, 200*time.Millisecond
-	c.RekeyAfter = sctpdtls.RekeyPolicy{Records: 200} // paths do not matter to keys, nor keys to paths
+	c.RekeyAfter = sctpdtls.RekeyPolicy{Records: 200} // keys change independently of paths
 }
 
-// TestFailover takes the primary link down while messages flow, and up again. Nothing is lost or
-// out of order, keys go on changing, and both ends are told: RFC 6083, Section 6, attack H10.
+// TestFailover sets the primary link down and up again during traffic. It checks that no message is
+// lost or out of order, that keys continue to change, and that both endpoints report the changes:
+// RFC 6083, Section 6, attack H10.
 func TestFailover(t *testing.T) {
 	p := newTwoLinks(t)
 	for _, tt := range []struct {
@@ -294,7 +295,7 @@ func TestFailover(t *testing.T) {
 			first, second := tt.to[0], tt.to[1]
 			more, stop := r.traffic(t)
 			more(200)
-			// the client has named its own
+			// The client has listed its own address.
 			wantPathChange(t, r.serverEvents, tt.from[1], sctpdtls.AddrConfirmed)
 			wantPath(t, r.client, first, sctpdtls.PathActive, true)
 			wantPath(t, r.client, second, sctpdtls.PathActive, false)
@@ -316,7 +317,7 @@ func TestFailover(t *testing.T) {
 			if err != nil || st.Retransmitted == 0 || st.Primary.Addr != second || st.Primary.RTO <= 0 {
 				t.Errorf("counted %+v, %v", st, err)
 			}
-			if st.Epoch < 5 { // the first is 3, and there were five updates at least
+			if st.Epoch < 5 { // the first is 3, and there were at least five updates
 				t.Errorf("epoch %d: keys did not change", st.Epoch)
 			}
 			stop()
@@ -324,11 +325,11 @@ func TestFailover(t *testing.T) {
 	}
 }
 
-// An address that nobody answers for, of which ICMP tells before the association is up, does not
-// keep Dial from the others.
+// TestDialPastUnreachableAddress checks that an address that ICMP reports as unreachable before the
+// association is set up does not prevent Dial from trying the other addresses.
 func TestDialPastUnreachableAddress(t *testing.T) {
 	p := newTwoLinks(t)
-	// The kernel gives up to look for the address long before INIT is sent again, to the next one.
+	// The kernel gives up resolving the address long before it sends INIT again, to the next one.
 	p.client.Sysctl(t, "net.ipv4.neigh.eth0.mcast_solicit", "1")
 	p.client.Sysctl(t, "net.ipv4.neigh.eth0.retrans_time_ms", "50")
 	ln := p.listen(t, p.config(t, "server", nil))
@@ -352,8 +353,8 @@ func TestDialPastUnreachableAddress(t *testing.T) {
 	}
 }
 
-// TestChangeOfAddresses moves a connection from one link to the other while messages flow, by
-// ASCONF: RFC 6083, Section 6; RFC 5061, attack H10.
+// TestChangeOfAddresses moves a connection from one link to the other by ASCONF during traffic: RFC
+// 6083, Section 6; RFC 5061, attack H10.
 func TestChangeOfAddresses(t *testing.T) {
 	p := newTwoLinks(t)
 	r := p.connect(t, address("0", p.client.Addrs[0]), address("5868", p.server.Addrs...),
@@ -393,8 +394,8 @@ func TestChangeOfAddresses(t *testing.T) {
 	stop()
 }
 
-// TestZones dials an address that has a meaning on one link only, and shows it with its link; other
-// IPv6 addresses are shown without.
+// TestZones dials a link-local address. It checks that such an address is shown with its zone, and
+// other IPv6 addresses without one.
 func TestZones(t *testing.T) {
 	p := newTwoLinks(t)
 	for i, h := range []*Host{p.client, p.server} {
@@ -405,7 +406,7 @@ func TestZones(t *testing.T) {
 		{"[fd00:0:0:1::1]:7000", "[fd00:0:0:1::2]:5868"},
 	} {
 		r := p.connect(t, tt.from, tt.to, func(string, *sctpdtls.Config) {})
-		p.client.Do(t, func() { // where the link has its name
+		p.client.Do(t, func() { // where the zone exists
 			if from, to := r.client.LocalAddr().String(),
 				r.client.RemoteAddr().String(); from != tt.from || to != tt.to {
 				t.Errorf("the ends are shown as %s and %s, want %s and %s", from, to, tt.from, tt.to)
@@ -417,7 +418,7 @@ func TestZones(t *testing.T) {
 	}
 }
 
-// TestUDPEncapsulation has all of a connection go inside UDP: RFC 6951.
+// TestUDPEncapsulation checks that all packets of a connection are encapsulated in UDP: RFC 6951.
 func TestUDPEncapsulation(t *testing.T) {
 	const port = "9899"
 	p := newTwoLinks(t)
@@ -427,7 +428,7 @@ func TestUDPEncapsulation(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		from, to []netip.Addr
-		plain    bool // without encapsulation: shows that the test would see it
+		plain    bool // without encapsulation: shows that the test would detect it
 	}{
 		{"none", p.client.Addrs, p.server.Addrs, true},
 		{"IPv4", p.client.Addrs, p.server.Addrs, false},
@@ -452,7 +453,7 @@ func TestUDPEncapsulation(t *testing.T) {
 	}
 }
 
-// rawSCTP returns a socket that gets what reaches the host as plain SCTP.
+// rawSCTP returns a socket that receives SCTP packets without encapsulation.
 func rawSCTP(t *testing.T, h *Host, v6 bool) (fd int) {
 	t.Helper()
 	family := unix.AF_INET

@@ -19,9 +19,9 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// Daemons without security for tests of failures. The far one is this program in a process of its
-// own: it checks that numbered messages come without a gap, and echoes them, which acknowledges
-// them end to end. The near ones are sockets of the test, or processes that are killed.
+// This file has daemons without security for tests of failures. The far daemon is the test binary
+// in its own process: it checks that the numbers of messages have no gap, and echoes them, which
+// acknowledges them end to end. Near daemons are sockets of the test, or processes that are killed.
 
 var (
 	plainDaemon = flag.String("daemon", "", "be a daemon without security: ADDRESS:PORT")
@@ -37,7 +37,7 @@ func daemonOptions() *sctpsock.Options {
 	}}
 }
 
-// runDaemon echoes until it is killed.
+// runDaemon echoes messages until the process is killed.
 func runDaemon() error {
 	addr, err := netip.ParseAddrPort(*plainDaemon)
 	if err != nil {
@@ -61,7 +61,7 @@ func runDaemon() error {
 	}
 }
 
-// runDialling waits to be killed.
+// runDialling waits until the process is killed.
 func runDialling() error {
 	addr, err := netip.ParseAddrPort(*dialDaemon)
 	if err != nil {
@@ -87,7 +87,7 @@ func runDialling() error {
 	return err
 }
 
-// echoNumbers returns how many messages came in order, and how the association has ended.
+// echoNumbers returns how many messages arrived in order, and how the association ended.
 func echoNumbers(s *sctpsock.Socket) (n int, err error) {
 	for {
 		number, info, err := receiveNumber(s)
@@ -111,7 +111,7 @@ func sendNumber(s *sctpsock.Socket, n int, to uint16) error {
 	return s.Send(fmt.Appendf(nil, numberFormat, n), stream.Info{Stream: to, PPID: uint32(1000 + n)})
 }
 
-// room is a stream.Buffer that is there all the time.
+// room is a stream.Buffer of fixed size.
 type room []byte
 
 func (r room) Get() []byte { return r }
@@ -149,17 +149,17 @@ func (p *tunnelPair) echoDaemon(port uint16) *Process {
 	return d
 }
 
-// A nearDaemon is one association of the near host. Its messages are numbered, and echoed.
+// A nearDaemon is an association of the near host. Its messages are numbered, and echoed.
 type nearDaemon struct {
 	t    *testing.T
 	s    *sctpsock.Socket
 	sent atomic.Int64
-	// echoed may be less when the association has ended: then what is missing may have come, or not
+	// may be too low after the association has ended: the missing messages may have arrived or not
 	echoed atomic.Int64
-	ended  chan error // how, once
+	ended  chan error // receives how the association ended
 }
 
-// dialNear makes an association with the tunnel on a port, and waits until one message was echoed.
+// dialNear sets up an association with the tunnel on a port, and waits for the echo of one message.
 func (p *tunnelPair) dialNear(port uint16) *nearDaemon {
 	p.t.Helper()
 	s, err := p.tryNear(port)
@@ -171,7 +171,7 @@ func (p *tunnelPair) dialNear(port uint16) *nearDaemon {
 	return d
 }
 
-// newNear reads what comes on an association.
+// newNear reads the messages of an association.
 func (p *tunnelPair) newNear(s *sctpsock.Socket) *nearDaemon {
 	d := &nearDaemon{t: p.t, s: s, ended: make(chan error, 1)}
 	p.t.Cleanup(func() { s.Close() })
@@ -192,7 +192,7 @@ func (p *tunnelPair) newNear(s *sctpsock.Socket) *nearDaemon {
 	return d
 }
 
-// tryNear makes an association with the tunnel on a port.
+// tryNear sets up an association with the tunnel on a port.
 func (p *tunnelPair) tryNear(port uint16) (s *sctpsock.Socket, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
@@ -212,7 +212,7 @@ func (d *nearDaemon) send() error {
 	return nil
 }
 
-// sendAll sends as many messages as are taken until stop is called.
+// sendAll sends messages as fast as they are accepted until stop is called.
 func (d *nearDaemon) sendAll() (stop func()) {
 	var stopped atomic.Bool
 	var done sync.WaitGroup
@@ -226,7 +226,7 @@ func (d *nearDaemon) sendAll() (stop func()) {
 	}
 }
 
-// served waits until all that was sent, and one more message, has been echoed.
+// served waits until all messages, and one more, have been echoed.
 func (d *nearDaemon) served() {
 	d.t.Helper()
 	if err := d.send(); err != nil {
@@ -235,7 +235,7 @@ func (d *nearDaemon) served() {
 	d.all()
 }
 
-// all waits until all that was sent has been echoed.
+// all waits until all messages have been echoed.
 func (d *nearDaemon) all() {
 	d.t.Helper()
 	for end := time.Now().Add(Patience); d.echoed.Load() < d.sent.Load(); {
@@ -251,7 +251,7 @@ func (d *nearDaemon) all() {
 	}
 }
 
-// wantEnd waits for the end of the association, which is an ABORT or clean.
+// wantEnd waits for the end of the association and checks that it is an ABORT or clean.
 func (d *nearDaemon) wantEnd(want error) {
 	d.t.Helper()
 	select {
@@ -264,7 +264,7 @@ func (d *nearDaemon) wantEnd(want error) {
 	}
 }
 
-// end ends the association cleanly, and waits until the far end has.
+// end ends the association cleanly, and waits until the far endpoint has ended it too.
 func (d *nearDaemon) end() {
 	d.t.Helper()
 	if err := d.s.Shutdown(); err != nil {

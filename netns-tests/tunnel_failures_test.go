@@ -25,10 +25,10 @@ var (
 		"how many associations TestTunnelFailures has at once")
 )
 
-// A failing is what the tests of failures have: two hosts, and four services, each a server tunnel
-// and a client tunnel with the same port for the daemons. Services a, b and c are those of one
-// process at each end, d those of another one. That of c is on the second link, that of d on both,
-// the others on the first one. Behind a and d is a daemon each, behind b and c another one.
+// A failing is the set-up of the tests of failures: two hosts, and four services, each a server
+// tunnel and a client tunnel with the same port for the daemons. Services a, b and c belong to one
+// process on each host, and d to another. Service c uses the second link, d uses both, and the
+// others use the first. One daemon is behind a, one behind d, and one behind both b and c.
 type failing struct {
 	*tunnelPair
 	ca           *tunnelCA
@@ -43,9 +43,9 @@ type failing struct {
 
 const portA, portB, portC, portD = 2100, 2200, 2300, 2400
 
-// TestTunnelFailures: each failure ends those associations that it concerns, at both daemons, as
-// docs/tunnel.md says. The others are served, and no message is lost before the end: each daemon
-// finds the numbers of messages without a gap.
+// TestTunnelFailures checks that each failure ends the associations that docs/tunnel.md says it
+// ends, at both daemons, and no others, and that no message is lost before the end: each daemon
+// checks that the numbers of messages have no gap.
 func TestTunnelFailures(t *testing.T) {
 	f := &failing{tunnelPair: newTunnelPair(t)}
 	f.ca = f.newCA()
@@ -82,14 +82,14 @@ func TestTunnelFailures(t *testing.T) {
 		f.mark()
 		step.fail()
 		(*step.bystander).served()
-		f.bystanderOfD.served() // with one of its links cut
+		f.bystanderOfD.served() // with one of its links down
 		t.Logf("%v: %s", time.Since(began).Round(time.Millisecond), step.name)
 	}
 	f.bystanderOfD.end()
 	f.d.WaitFor(`ended after \d+: EOF`)
 }
 
-// serverOf and clientOf are the services of a port, on one of the links.
+// serverOf and clientOf return the services of a port on one of the links.
 func (f *failing) serverOf(port, link, daemon int) string {
 	return fmt.Sprintf("role = \"server\"\nlisten = \"%v:%d\"\ntarget = \"127.0.0.1:%d\"\n",
 		f.core.Addrs[link], port+2000, daemon)
@@ -113,7 +113,7 @@ func (f *failing) startNear() {
 	f.near.WaitFor("(?s)(msg=listening.*){3}")
 }
 
-// mark begins a step.
+// mark starts a step.
 func (f *failing) mark() {
 	f.before = make(map[*Process]int)
 	for _, p := range []*Process{f.near, f.far, f.a, f.b, f.d} {
@@ -121,7 +121,7 @@ func (f *failing) mark() {
 	}
 }
 
-// says waits until a process says something in this step.
+// says waits until a process logs a line in this step.
 func (f *failing) says(p *Process, pattern string) {
 	f.t.Helper()
 	p.waitAfter(f.before[p], pattern)
@@ -134,7 +134,7 @@ func (f *failing) ends(near, far string) {
 	f.says(f.far, "association ends.*why="+far+" ")
 }
 
-// unread waits until the daemon on a port has something that it has not read.
+// unread waits until the daemon on a port has received data that it has not read.
 func (f *failing) unread(h *Host, column int, port uint16) {
 	f.t.Helper()
 	table := func() (b []byte) {
@@ -165,7 +165,8 @@ const (
 	remotePort = 12
 )
 
-// cutLink cuts the link of service c under traffic. What it returns waits for the end.
+// cutLink sets the link of service c down during traffic. The function that it returns waits for
+// the end.
 func (f *failing) cutLink() func() {
 	victim := f.dialNear(portC)
 	stop := victim.sendAll()
@@ -180,7 +181,8 @@ func (f *failing) cutLink() func() {
 	}
 }
 
-// slow: what the daemon does not take is kept, within bounds, and nothing is lost when it goes on.
+// slow checks that messages for a daemon that does not read are kept within bounds, and that none
+// is lost when it continues.
 func (f *failing) slow() {
 	victim := f.dialNear(portA)
 	f.a.signal(syscall.SIGSTOP)
@@ -198,12 +200,12 @@ func (f *failing) slow() {
 	f.ends("daemon-shutdown", "peer-close")
 }
 
-// farDaemonKilled: the kernel closes the socket of a process that is killed. That is an ABORT if it
-// had not read all, else a SHUTDOWN.
+// farDaemonKilled kills the far daemon. The kernel closes its socket, which sends an ABORT if the
+// process had not read everything, and otherwise a SHUTDOWN.
 func (f *failing) farDaemonKilled() {
 	for _, tt := range []struct {
 		unread    bool
-		sees      error // the near daemon
+		sees      error // at the near daemon
 		near, far string
 	}{
 		{false, io.EOF, "peer-close", "daemon-shutdown"},
@@ -229,7 +231,7 @@ func (f *failing) farDaemonKilled() {
 	}
 }
 
-// readyAgain waits until the near tunnel listens for service a once more.
+// readyAgain waits until the near tunnel listens for service a again.
 func (f *failing) readyAgain() {
 	f.t.Helper()
 	for end := time.Now().Add(Patience); ; time.Sleep(20 * time.Millisecond) {
@@ -244,7 +246,7 @@ func (f *failing) readyAgain() {
 	}
 }
 
-// nearDaemonKilled is the same for the near daemon.
+// nearDaemonKilled does the same to the near daemon.
 func (f *failing) nearDaemonKilled() {
 	self, err := os.Executable()
 	if err != nil {
@@ -252,7 +254,7 @@ func (f *failing) nearDaemonKilled() {
 	}
 	for _, tt := range []struct {
 		unread    bool
-		sees      string // the far daemon
+		sees      string // at the far daemon
 		near, far string
 	}{
 		{false, "EOF", "daemon-shutdown", "peer-close"},
@@ -291,7 +293,7 @@ func (f *failing) brokenConfiguration() {
 	victim.end()
 }
 
-// expired: an end whose certificate has expired is refused, in both roles.
+// expired checks that an endpoint whose certificate has expired is refused, in both roles.
 func (f *failing) expired() {
 	config := f.ca.config("expired")
 	f.ran.Do(f.t, func() {
@@ -383,7 +385,8 @@ func (f *failing) nearTunnelKilled() {
 	victim.wantEnd(syscall.ECONNRESET)
 	stop()
 	f.bystander.wantEnd(syscall.ECONNRESET)
-	f.says(f.far, "association ends.*why=peer-(truncated|abort) ") // as its kernel closes sockets
+	// The reason depends on how the kernel closes the sockets of the process.
+	f.says(f.far, "association ends.*why=peer-(truncated|abort) ")
 	f.says(f.a, `ended after \d+: .*reset`)
 	f.startNear()
 	f.bystander = f.dialNear(portB)

@@ -14,14 +14,14 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// One tunnel, in front of freeDiameter of the distribution. The peer speaks DTLS/SCTP itself, and
-// Diameter as far as it takes to be OPEN (RFC 6733, Section 5.3): OpenSSL, with the messages typed,
-// or a connection of ours.
+// These tests have one tunnel, in front of an unmodified freeDiameter. Its peer uses DTLS/SCTP
+// itself, and the part of Diameter up to the state OPEN (RFC 6733, Section 5.3). It is OpenSSL,
+// with the messages on its standard input, or a connection of this library.
 
-// A diameterPeer is what speaks to the tunnel, connected or about to be.
+// A diameterPeer is the peer of the tunnel, connected or about to be.
 type diameterPeer interface {
 	send(message []byte)
-	// receive returns the next message of a command.
+	// receive returns the next message with a command.
 	receive(command uint32) []byte
 }
 
@@ -44,7 +44,7 @@ const (
 	diameterSuccess  = 2001
 )
 
-// avp is one with the flag M.
+// avp returns an AVP with the flag M.
 func avp(code uint32, data []byte) []byte {
 	b := binary.BigEndian.AppendUint32(nil, code)
 	b = binary.BigEndian.AppendUint32(b, 0x40<<24|uint32(8+len(data)))
@@ -56,7 +56,7 @@ func avp32(code, value uint32) []byte {
 	return avp(code, binary.BigEndian.AppendUint32(nil, value))
 }
 
-// diameterRequest and diameterAnswer are messages of a host.
+// diameterRequest and diameterAnswer return messages of a host.
 func diameterRequest(host string, command uint32, avps ...[]byte) []byte {
 	return diameter(host, requestFlag, command, []byte("hop1end2"), avps)
 }
@@ -79,7 +79,7 @@ func diameter(host string, flags, command uint32, ids []byte, avps [][]byte) []b
 	return b
 }
 
-// capabilities are the AVPs of a relay.
+// capabilities returns the AVPs of a relay.
 func capabilities() [][]byte {
 	return [][]byte{
 		avp(avpHostIPAddress, []byte{0, 1, 10, 0, 0, 1}), avp32(avpVendorID, 0),
@@ -87,7 +87,8 @@ func capabilities() [][]byte {
 	}
 }
 
-// diameterMessage returns the first message of a command in b, or nil if it is not there whole.
+// diameterMessage returns the first message with a command in b, or nil if b does not contain all
+// of it.
 func diameterMessage(b []byte, command uint32) []byte {
 	for i := 0; i+20 <= len(b); i++ {
 		length := int(binary.BigEndian.Uint32(b[i:]) & 0xff_ffff)
@@ -122,7 +123,7 @@ func (o opensslDiameter) receive(command uint32) []byte {
 	}
 }
 
-// An ownDiameter is a connection of ours.
+// An ownDiameter is a connection of this library.
 type ownDiameter struct {
 	t    *testing.T
 	conn *sctpdtls.Conn
@@ -155,7 +156,8 @@ func (o *ownDiameter) receive(command uint32) []byte {
 	return message
 }
 
-// TestTunnelOpenSSL: the peer is OpenSSL, in both roles. What it sends has protocol identifier 0.
+// TestTunnelOpenSSL checks a tunnel with OpenSSL as the peer, in both roles. Its messages have
+// payload protocol identifier 0.
 func TestTunnelOpenSSL(t *testing.T) {
 	common := func(p *tunnelPair, name string) []string {
 		return []string{"-dtls1_2", "-sctp", "-quiet", "-verify_return_error", "-CAfile", p.pem("ca"),
@@ -173,7 +175,7 @@ func TestTunnelOpenSSL(t *testing.T) {
 	})
 }
 
-// TestTunnelOwnPeer: the peer is a program that uses sctpdtls, in both roles.
+// TestTunnelOwnPeer checks a tunnel whose peer is a program that uses sctpdtls, in both roles.
 func TestTunnelOwnPeer(t *testing.T) {
 	config := func(p *tunnelPair, role string) *sctpdtls.Config {
 		c, err := endConfig(p.certs, role)
@@ -208,8 +210,8 @@ func TestTunnelOwnPeer(t *testing.T) {
 	})
 }
 
-// acceptDiameter returns the first connection that lasts: a tunnel looks whether the server is
-// there by one without messages.
+// acceptDiameter returns the first connection that remains: a tunnel first checks for a server with
+// a connection without messages.
 func (p *tunnelPair) acceptDiameter(ln *sctpdtls.Listener) diameterPeer {
 	p.t.Helper()
 	for {
@@ -220,19 +222,20 @@ func (p *tunnelPair) acceptDiameter(ln *sctpdtls.Listener) diameterPeer {
 		}
 		p.t.Cleanup(func() { c.Close() })
 		var none [1]sctpdtls.Message
-		if _, err := c.ReadMessages(nil, none[:]); err == io.ErrShortBuffer { // there is one
+		if _, err := c.ReadMessages(nil, none[:]); err == io.ErrShortBuffer { // there is a message
 			return &ownDiameter{p.t, c}
 		}
 		c.Close()
 	}
 }
 
-// outer is where the network's side is.
+// outer returns the address of the tunnel on the network side.
 func (p *tunnelPair) outer() string { return fmt.Sprintf("%s:5868", p.core.Addrs[0]) }
 
-// testDiameterPeer has freeDiameter be OPEN, behind a server tunnel and behind a client tunnel. The
-// functions make a peer ready; what they return connects it, or returns it when it is connected.
-// fromPeer is what becomes of protocol identifier 0 in the clear where the peer sends.
+// testDiameterPeer checks that freeDiameter reaches OPEN, behind a server tunnel and behind a
+// client tunnel. The functions prepare a peer; the function that they return connects it, or
+// returns it when it is connected. fromPeer maps the payload protocol identifier 0 of the peer to
+// the one behind the tunnel.
 func testDiameterPeer(t *testing.T, fromPeer func(uint32) uint32,
 	client, server func(*tunnelPair) func() diameterPeer,
 ) {
@@ -248,11 +251,11 @@ func testDiameterPeer(t *testing.T, fromPeer func(uint32) uint32,
 	}
 	t.Run("is the client", func(t *testing.T) {
 		p := newTunnelPair(t)
-		p.core.Sysctl(t, "net.sctp.auth_enable", "1") // OpenSSL does not ask for SCTP-AUTH itself
+		p.core.Sysctl(t, "net.sctp.auth_enable", "1") // OpenSSL does not enable SCTP-AUTH itself
 		p.ran.Sysctl(t, "net.sctp.auth_enable", "1")
 		link, lo := startCapture(t, p.core), p.captureLo(p.core)
 		connect := client(p)
-		daemon := p.freeDiameter(p.core, "core", "ran", 3868, 3999) // where nobody is
+		daemon := p.freeDiameter(p.core, "core", "ran", 3868, 3999) // no peer listens on port 3999
 		daemon.WaitFor("freeDiameterd daemon initialized")
 		server := p.tunnel(p.core, fmt.Sprintf("role = \"server\"\nlisten = %q\n"+
 			"target = \"127.0.0.1:3868\"\n", p.outer())+zeroIsDiameter)

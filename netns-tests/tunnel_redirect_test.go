@@ -15,11 +15,11 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/netns-tests/wire"
 )
 
-// TestTunnelRedirect: two daemons that cannot be told anything. One dials the other's own address
-// and port, where the other listens on all addresses. nftables sends what leaves the one to the
-// tunnel beside it, which dials where the daemon did, and what comes to the other to the tunnel
-// beside that. The first is not “redirect”, which sends it to 127.0.0.1 or ::1, where Linux's
-// SCTP takes no association from an address of a wider scope.
+// TestTunnelRedirect has two daemons whose configuration cannot be changed. One dials the other's
+// address and port, on which the other listens with all addresses. nftables redirects the packets
+// of the first to the tunnel on its host, which dials the same address, and those for the second to
+// the tunnel on its host. The rule for the first is not "redirect", which would use 127.0.0.1 or
+// ::1 as destination: Linux's SCTP accepts no association there from an address with a wider scope.
 //
 //	ran: sctp_darn - nft - sctp-tunnel ===== nft - sctp-tunnel - sctp_darn :core
 func TestTunnelRedirect(t *testing.T) {
@@ -75,8 +75,8 @@ func TestTunnelRedirect(t *testing.T) {
 	}
 }
 
-// TestTunnelPeerSource: the far daemon sees the near host's addresses, which are none of its own
-// host's. A route back leads what it answers to the tunnel.
+// TestTunnelPeerSource checks that the far daemon sees the near host's addresses, which its own
+// host does not have. A route sends its answers to the tunnel.
 func TestTunnelPeerSource(t *testing.T) {
 	p := newTunnelPair(t)
 	for _, command := range strings.Split(strings.TrimSpace(documented(t, "ip ")[0]), "\n") {
@@ -103,7 +103,7 @@ func TestTunnelPeerSource(t *testing.T) {
 	}
 }
 
-// TestTunnelHolder: a port that the daemon itself has is told with its name.
+// TestTunnelHolder checks that the error for a port that the daemon itself uses names the daemon.
 func TestTunnelHolder(t *testing.T) {
 	p := newTunnelPair(t)
 	port := fmt.Sprintf("%d", 2100+2000)
@@ -117,7 +117,7 @@ func TestTunnelHolder(t *testing.T) {
 		daemon.Pid()))
 }
 
-// listens waits until a daemon does.
+// listens waits until a daemon listens on a port.
 func (p *tunnelPair) listens(h *Host, port string) {
 	p.t.Helper()
 	h.Do(p.t, func() {
@@ -135,8 +135,8 @@ func (p *tunnelPair) listens(h *Host, port string) {
 	})
 }
 
-// documented returns the blocks of docs/tunnel.md that begin with these words. Its addresses are
-// those of the hosts.
+// documented returns the blocks of docs/tunnel.md that begin with these words, with the addresses
+// replaced by those of the hosts.
 func documented(t *testing.T, words string) (blocks []string) {
 	t.Helper()
 	doc, err := os.ReadFile("tunnel.md")

@@ -16,15 +16,15 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/netns-tests/wire"
 )
 
-// A tunnelPair is two hosts with a daemon each, which speak plain SCTP on their loopback interface,
-// and a sctp-tunnel beside it:
+// A tunnelPair consists of two hosts, each with a daemon that uses plain SCTP on the loopback
+// interface, and with sctp-tunnel:
 //
 //	ran: daemon -- lo -- sctp-tunnel ===== two links ===== sctp-tunnel -- lo -- daemon :core
 type tunnelPair struct {
 	t         *testing.T
 	ran, core *Host
 	certs     string
-	user      string // whom tunnels become; empty: nobody else
+	user      string // the user that tunnels change to; empty means none
 }
 
 func newTunnelPair(t *testing.T) *tunnelPair {
@@ -41,23 +41,23 @@ func (p *tunnelPair) pem(name string) string { return filepath.Join(p.certs, nam
 
 var loopback = netip.MustParseAddr("127.0.0.1")
 
-// addresses are those of a host on both links.
+// addresses returns the addresses of a host on both links.
 func addresses(h *Host) string { return h.Addrs[0].String() + "/" + h.Addrs[1].String() }
 
-// tunnel starts a sctp-tunnel on a host, with these services.
+// tunnel starts sctp-tunnel on a host with these services.
 func (p *tunnelPair) tunnel(h *Host, services ...string) *Process {
 	p.t.Helper()
 	return p.run(h, p.configuration(services...))
 }
 
-// run starts a sctp-tunnel with a file.
+// run starts sctp-tunnel with a configuration file.
 func (p *tunnelPair) run(h *Host, file string) *Process {
 	p.t.Helper()
 	return h.Start(p.t, "env", "SSLKEYLOGFILE="+p.keyLog(), "sctp-tunnel", "run", file)
 }
 
-// configuration writes a file of services, each as lines of it. Where they name no certificate, a
-// server has the server's.
+// configuration writes a configuration file with services, each given as its lines. Services
+// without a certificate get the server's.
 func (p *tunnelPair) configuration(services ...string) (file string) {
 	p.t.Helper()
 	var b strings.Builder
@@ -75,7 +75,7 @@ func (p *tunnelPair) configuration(services ...string) (file string) {
 		}
 		fmt.Fprintf(&b, "[[service]]\nname = \"%d\"\n%sca = %q\n", i, s, p.pem("ca"))
 	}
-	if p.user != "" { // has to find what it may read
+	if p.user != "" { // must be able to read its files
 		if err := os.Chmod(filepath.Dir(p.certs), 0o755); err != nil {
 			p.t.Fatal(err)
 		}
@@ -85,7 +85,7 @@ func (p *tunnelPair) configuration(services ...string) (file string) {
 
 func (p *tunnelPair) keyLog() string { return filepath.Join(p.certs, "keylog") }
 
-// server and client are services that pass on a port of both ends.
+// server and client return services that forward a port, the same on both hosts.
 func (p *tunnelPair) server(h *Host, port int) string {
 	return fmt.Sprintf("role = \"server\"\nlisten = \"%s:%d\"\ntarget = \"127.0.0.1:%d\"\n",
 		addresses(h), port+2000, port)
@@ -96,7 +96,7 @@ func (p *tunnelPair) client(far *Host, port int) string {
 		port, addresses(far), port+2000)
 }
 
-// daemon starts one of the distribution's on a host.
+// daemon starts a daemon of the distribution on a host.
 func (p *tunnelPair) daemon(h *Host, name string, args ...string) *Process {
 	p.t.Helper()
 	dir, err := filepath.Abs("daemons")
@@ -107,7 +107,7 @@ func (p *tunnelPair) daemon(h *Host, name string, args ...string) *Process {
 	return h.Start(p.t, "env", args...)
 }
 
-// file writes a file of configuration.
+// file writes a configuration file.
 func (p *tunnelPair) file(text string) string {
 	p.t.Helper()
 	name := filepath.Join(p.t.TempDir(), "conf")
@@ -117,16 +117,16 @@ func (p *tunnelPair) file(text string) string {
 	return name
 }
 
-// TestTunnelDiameter: freeDiameter of the distribution, unmodified, reaches OPEN through two
-// tunnels, and requests are answered: capabilities, watchdogs, and the end. The link between
-// carries DTLS alone, under Diameter's protocol identifier over DTLS, and what comes out is what
-// went in.
+// TestTunnelDiameter checks that an unmodified freeDiameter reaches OPEN through two tunnels, and
+// that requests are answered: capabilities exchange, watchdogs, and disconnection. It checks that
+// the link carries only DTLS, with the payload protocol identifier of Diameter over DTLS, and that
+// messages arrive unchanged.
 func TestTunnelDiameter(t *testing.T) {
 	p := newTunnelPair(t)
 	link := startCapture(t, p.core)
 	nearLo, farLo := p.captureLo(p.ran), p.captureLo(p.core)
 	const zeroIsDiameter = "ppid = [\"0:47\"]\n"
-	core := p.freeDiameter(p.core, "core", "ran", 3868, 3999) // where nobody is
+	core := p.freeDiameter(p.core, "core", "ran", 3868, 3999) // no peer listens on port 3999
 	core.WaitFor("freeDiameterd daemon initialized")
 	server := p.tunnel(p.core, p.server(p.core, 3868)+zeroIsDiameter)
 	client := p.tunnel(p.ran, p.client(p.core, 3868)+zeroIsDiameter)
@@ -146,10 +146,10 @@ func TestTunnelDiameter(t *testing.T) {
 	}
 }
 
-// captureLo collects what passes the loopback interface of a host.
+// captureLo captures the packets on the loopback interface of a host.
 func (p *tunnelPair) captureLo(h *Host) (c *wire.Capture) {
 	p.t.Helper()
-	h.ip(p.t, "link set lo mtu 1500 gso_max_size 1500") // what a capture has room for
+	h.ip(p.t, "link set lo mtu 1500 gso_max_size 1500") // the largest packets that a capture can hold
 	h.Do(p.t, func() {
 		var err error
 		if c, err = wire.StartCapture("lo"); err != nil {
@@ -178,7 +178,7 @@ func (p *tunnelPair) secrets() []byte {
 	return b
 }
 
-// one returns the one association that has messages of an application.
+// one returns the only association that has messages of an application.
 func (p *tunnelPair) one(frames []wire.Frame, o wire.Options) *wire.Association {
 	p.t.Helper()
 	all := p.used(frames, o)
@@ -194,7 +194,7 @@ func (p *tunnelPair) plain(frames []wire.Frame) []*wire.Association {
 	return p.used(frames, wire.Options{NoDTLS: true})
 }
 
-// used returns the associations that have messages, as those of probes have not.
+// used returns the associations that have messages, which those of probes do not.
 func (p *tunnelPair) used(frames []wire.Frame, o wire.Options) (used []*wire.Association) {
 	p.t.Helper()
 	all, err := wire.Check(frames, o)
@@ -209,7 +209,7 @@ func (p *tunnelPair) used(frames []wire.Frame, o wire.Options) (used []*wire.Ass
 	return used
 }
 
-// userMessages returns those of the application.
+// userMessages returns the messages of the application.
 func userMessages(a *wire.Association, side wire.Side) (list []*wire.Message) {
 	if a.DTLS != nil {
 		return a.Application(side)
@@ -222,7 +222,7 @@ func userMessages(a *wire.Association, side wire.Side) (list []*wire.Message) {
 	return list
 }
 
-// content returns what the application has sent.
+// content returns the data that the application has sent.
 func content(m *wire.Message) []byte {
 	if m.Record != nil {
 		return m.Record.Payload
@@ -230,13 +230,13 @@ func content(m *wire.Message) []byte {
 	return m.Data
 }
 
-// passes and becomes say what happens to protocol identifiers.
+// passes and becomes say what a tunnel does to payload protocol identifiers.
 func passes(ppid uint32) uint32 { return ppid }
 
 func becomes(other uint32) func(uint32) uint32 { return func(uint32) uint32 { return other } }
 
-// checkSame: two associations have had the same messages, byte for byte, each on its stream and as
-// ordered as before, but for their protocol identifiers.
+// checkSame checks that two associations had the same messages, byte by byte, on the same streams
+// and ordered or unordered as before, but for their payload protocol identifiers.
 func checkSame(t *testing.T, a, b *wire.Association, ppid func(uint32) uint32) {
 	t.Helper()
 	for _, side := range []wire.Side{wire.Initiator, wire.Responder} {
@@ -244,7 +244,7 @@ func checkSame(t *testing.T, a, b *wire.Association, ppid func(uint32) uint32) {
 	}
 }
 
-// checkSide is checkSame for what one side has sent.
+// checkSide is checkSame for the messages of one side.
 func checkSide(t *testing.T, a, b *wire.Association, side wire.Side, ppid func(uint32) uint32) {
 	t.Helper()
 	here, there := userMessages(a, side), userMessages(b, side)
@@ -273,8 +273,8 @@ func checkSide(t *testing.T, a, b *wire.Association, side wire.Side, ppid func(u
 	}
 }
 
-// TestTunnelSignalling: an ASP of osmo-stp becomes active at another one over M3UA, whose
-// configuration knows it by address and port, which are those that the tunnel dials from.
+// TestTunnelSignalling checks that an ASP of osmo-stp becomes active at another one over M3UA. The
+// configuration of the second lists the address and port from which the tunnel dials.
 func TestTunnelSignalling(t *testing.T) {
 	p := newTunnelPair(t)
 	p.daemon(p.core, "osmo-stp", "-c", p.file(`
@@ -309,9 +309,9 @@ cs7 instance 0
 	asp.WaitFor("Received NOTIFY Type State Change:AS Active")
 }
 
-// TestTunnelTools: what sctp_darn and sctp_test of lksctp-tools send comes out as it went in: the
-// messages of sctp_test are ordered and unordered in turn, are on many streams, and have random
-// protocol identifiers. iperf3 runs as well.
+// TestTunnelTools checks that the messages of sctp_darn and sctp_test of lksctp-tools arrive
+// unchanged: those of sctp_test are ordered and unordered in turn, use many streams, and have
+// random payload protocol identifiers. It also runs iperf3.
 func TestTunnelTools(t *testing.T) {
 	p := newTunnelPair(t)
 	server := p.tunnel(p.core, p.server(p.core, 2100), p.server(p.core, 2200), p.server(p.core, 5201))
@@ -320,7 +320,8 @@ func TestTunnelTools(t *testing.T) {
 	p.daemon(p.core, "iperf3", "-s", "-B", "127.0.0.1", "-1", "--forceflush").
 		WaitFor("Server listening")
 	client := p.tunnel(p.ran, p.client(p.core, 2100), p.client(p.core, 2200),
-		p.client(p.core, 5201)+"always-listen = true\n") // the server listens when a test begins
+		// iperf3 listens on its SCTP port only when a test starts.
+		p.client(p.core, 5201)+"always-listen = true\n")
 	client.WaitFor("(?s)msg=listening.*msg=listening.*msg=listening")
 	nearLo, farLo := p.captureLo(p.ran), p.captureLo(p.core)
 
@@ -352,7 +353,7 @@ func TestTunnelTools(t *testing.T) {
 		t.Errorf("sctp_test has used %d streams", len(streams))
 	}
 
-	p.forward(p.ran, p.core, "127.0.0.1:5201") // what iperf3 says over TCP beside
+	p.forward(p.ran, p.core, "127.0.0.1:5201") // iperf3 also uses a TCP connection
 	iperf := p.daemon(p.ran, "iperf3", "-c", "127.0.0.1", "--sctp", "-t", "1", "-l", "1400")
 	if err := iperf.Wait(); err != nil {
 		t.Errorf("iperf3: %v", err)
@@ -360,7 +361,7 @@ func TestTunnelTools(t *testing.T) {
 	iperf.WaitFor("receiver")
 }
 
-// forward carries TCP connections from an address of one host to the same of another.
+// forward forwards TCP connections from an address of one host to the same address of another.
 func (p *tunnelPair) forward(from, to *Host, address string) {
 	p.t.Helper()
 	var l net.Listener
@@ -399,7 +400,7 @@ func (p *tunnelPair) forward(from, to *Host, address string) {
 	}()
 }
 
-// freeDiameter starts one on a port, which dials its peer on another port.
+// freeDiameter starts freeDiameter on a port. It dials its peer on another port.
 func (p *tunnelPair) freeDiameter(h *Host, name, peer string, port, peerPort int) *Process {
 	p.t.Helper()
 	dh := p.file(dhParameters)

@@ -14,15 +14,14 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/netns-tests/wire"
 )
 
-// TestWireEcho captures what the demo sends and proves it with the client's key
-// log alone:
+// TestWireEcho captures the packets of sctp-echo, and checks with nothing but the client's key log
+// that
 //
-//   - DATA chunks of the handshake come under key identifier 0, all after it
-//     under 1, each with the right HMAC; in DTLS 1.3 the client's second flight
-//     belongs to what is after it,
-//   - each message is one record, which opens, and the applications said what
-//     they should have said, none of it in the clear,
-//   - nobody waited for a timer in the handshake and at the end.
+//   - DATA chunks of the handshake have key identifier 0, and all later ones 1, each with the
+//     correct HMAC; in DTLS 1.3 the client's second flight belongs to the later ones,
+//   - each message is one valid record, and the applications sent what they should have sent, none
+//     of it in the clear,
+//   - no endpoint waited for a timer in the handshake and at the end.
 //
 // The hosts:
 //
@@ -61,7 +60,7 @@ func TestWireEcho(t *testing.T) { // RFC 6083, Sections 4.1, 4.4, 4.8 and 4.9; R
 	}
 }
 
-// echoArguments are those of sctp-echo connect.
+// echoArguments returns the arguments of sctp-echo connect.
 func echoArguments(suite uint16, count, streams, size int) []string {
 	version := "1.2"
 	if suite>>8 == 0x13 { // RFC 8446, Appendix B.4
@@ -95,8 +94,8 @@ func captureEcho(t *testing.T, client, server *Host, certs string, ofServer,
 	return stopCapture(t, c, 1), keyLog
 }
 
-// checkKeys: 0 for the handshake, 1 for ChangeCipherSpec, Finished and all
-// that follows. In DTLS 1.3, 1 for all that follows the server's Finished.
+// checkKeys checks the key identifiers: 0 for the handshake, and 1 for ChangeCipherSpec, Finished
+// and all later messages. In DTLS 1.3, 1 is for all messages after the server's Finished.
 func checkKeys(t *testing.T, a *wire.Association) {
 	t.Helper()
 	want := map[wire.Stage]int{wire.Before: 0, wire.Switching: 1, wire.After: 1}
@@ -114,7 +113,7 @@ func checkKeys(t *testing.T, a *wire.Association) {
 	}
 }
 
-// checkEchoes: what the client has sent on each stream has come back, in
+// checkEchoes checks that everything that the client has sent on each stream has come back in
 // order, with its PPID.
 func checkEchoes(t *testing.T, a *wire.Association, count, streams, size int) {
 	t.Helper()
@@ -147,13 +146,13 @@ func checkEchoes(t *testing.T, a *wire.Association, count, streams, size int) {
 	}
 }
 
-// checkTimers: nothing was lost on this link, so nothing may have been sent
-// twice, and nobody may have waited for an acknowledgement that was delayed in
-// the handshake or at the end.
+// checkTimers checks that nothing was sent twice, because this link loses nothing, and that no
+// endpoint waited for a delayed acknowledgement in the handshake or at the end.
 //
-// What the client sends first under key 1 is lost, and sent again soon, when the server has not
-// computed the key. That is no timer of a second, but on a busy machine it cannot be ruled out. Nor
-// can that a peer is so slow to acknowledge other packets of the handshake, whose timers are short.
+// The client's first packet under key 1 is lost, and retransmitted soon, if the server has not
+// computed the key yet. No timer of a second is involved, but it can happen on a busy machine. It
+// can also happen that a peer is slow to acknowledge other packets of the handshake, whose timers
+// are short.
 func checkTimers(t *testing.T, a *wire.Association) {
 	t.Helper()
 	for _, timer := range a.Timers {
@@ -167,8 +166,8 @@ func checkTimers(t *testing.T, a *wire.Association) {
 	}
 }
 
-// ofHandshake reports whether p holds records of a handshake: handshake messages, ChangeCipherSpec,
-// or their acknowledgement in DTLS 1.3.
+// ofHandshake reports whether p contains records of a handshake: handshake messages,
+// ChangeCipherSpec, or their acknowledgement in DTLS 1.3.
 func ofHandshake(a *wire.Association, p *wire.Packet) bool {
 	return slices.ContainsFunc(a.Messages, func(m *wire.Message) bool {
 		return m.Packet == p.Number && m.Record != nil && m.Record.Type != wire.ApplicationData &&
