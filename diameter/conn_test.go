@@ -18,7 +18,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// message is what a fake connection carries.
+// A message is a message on a fake connection.
 type message struct {
 	data string
 	info sctpdtls.MessageInfo
@@ -26,10 +26,10 @@ type message struct {
 
 // fake is a messageConn in memory.
 type fake struct {
-	net.Conn // nothing: what is not below must not be called
+	net.Conn // nil, so that a call of a method that fake does not define panics
 	in, out  chan message
-	next     *message // was too long for the buffer
-	end      error    // what is read once in is closed
+	next     *message // did not fit into the buffer
+	end      error    // the error of reads once in is closed
 	closes   chan struct{}
 }
 
@@ -75,25 +75,25 @@ func (f *fake) Close() error {
 	return nil
 }
 
-// on is what comes in one message of SCTP on a stream.
+// on returns an SCTP message on a stream.
 func on(stream uint16, data string) message {
 	return message{data, sctpdtls.MessageInfo{Stream: stream, PPID: sctpdtls.PPIDDiameter}}
 }
 
-// header is that of a Diameter message as long as it says.
+// header returns the header of a Diameter message with this length.
 func header(version byte, length uint32) string {
 	h := binary.BigEndian.AppendUint32(nil, length&0xffffff)
 	h[0] = version
 	return string(append(h, make([]byte, diam.HeaderLength-len(h))...))
 }
 
-// dm is a Diameter message with a body.
+// dm returns a Diameter message with a body.
 func dm(body string) string { return header(1, uint32(diam.HeaderLength+len(body))) + body }
 
 const anyStream = diam.InvalidStreamID
 
-// TestReadAny hands out streams in the order in which they came by, and no bytes of two messages at
-// once.
+// TestReadAny checks that data is returned in the order in which it arrived on all streams, and
+// that a read never returns bytes of two messages.
 func TestReadAny(t *testing.T) {
 	c := newConn(newFake(io.EOF, on(3, dm("abcdef")), on(1, ""), on(1, dm("xyz"))))
 	b := make([]byte, 24)
@@ -111,7 +111,8 @@ func TestReadAny(t *testing.T) {
 	}
 }
 
-// TestReadStream passes by other streams, which lose nothing.
+// TestReadStream checks that a read of one stream skips other streams and loses none of their
+// messages.
 func TestReadStream(t *testing.T) {
 	c := newConn(newFake(io.EOF, on(1, dm("one")), on(2, dm("two")), on(1, dm("three")),
 		on(5, dm("five"))))
@@ -165,7 +166,7 @@ func TestReadAtLeast(t *testing.T) {
 	}
 }
 
-// TestRead stays on one stream until the current stream is reset.
+// TestRead checks that Read remains on one stream until the current stream is reset.
 func TestRead(t *testing.T) {
 	c := newConn(newFake(io.EOF, on(4, dm("abcd")), on(6, dm("other")), on(4, dm("efg"))))
 	read := func(size int, want string, current uint) {
@@ -187,7 +188,8 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// TestWrite: the stream of Write is the writer's, else the reader's, else 0. PPID 47 always.
+// TestWrite checks that Write uses the writer's stream, or else the reader's, or else 0, and always
+// PPID 47.
 func TestWrite(t *testing.T) { // RFC 6083, Section 4.2
 	f := newFake(io.EOF)
 	c := newConn(f)
@@ -210,7 +212,8 @@ func TestWrite(t *testing.T) { // RFC 6083, Section 4.2
 	}
 }
 
-// TestWriteErrors: a message that cannot be sent is refused whole, by a typed error.
+// TestWriteErrors checks that no part of a message is sent if it cannot be sent whole, and that the
+// error has a type.
 func TestWriteErrors(t *testing.T) {
 	f := newFake(io.EOF)
 	c := newConn(f)
@@ -228,7 +231,8 @@ func TestWriteErrors(t *testing.T) {
 	}
 }
 
-// TestLargeMessage: one that both ends have agreed on is read whole, before and behind small ones.
+// TestLargeMessage checks that a large message that both endpoints support is read whole, between
+// small ones.
 func TestLargeMessage(t *testing.T) {
 	large := dm(strings.Repeat("x", 3<<20))
 	f := newFake(io.EOF, on(1, dm("first")), on(2, large), on(1, dm("last")), on(2, dm("behind")))
@@ -248,7 +252,8 @@ func TestLargeMessage(t *testing.T) {
 	}
 }
 
-// TestErrorHandler is called without a lock: it may close, and read again.
+// TestErrorHandler checks that the handler is called without a lock held, so that it may close the
+// connection and read again.
 func TestErrorHandler(t *testing.T) {
 	f := newFake(io.EOF)
 	c := newConn(f)
@@ -281,7 +286,8 @@ func TestErrorHandler(t *testing.T) {
 	}
 }
 
-// TestBacklog: a peer that does not finish a message cannot make us keep others without end.
+// TestBacklog checks that a peer that does not complete a message cannot make an endpoint store an
+// unlimited number of others.
 func TestBacklog(t *testing.T) {
 	f := newFake(nil)
 	f.in <- on(1, dm(""))
@@ -305,7 +311,7 @@ func TestBacklog(t *testing.T) {
 	}
 }
 
-// TestWriteWhileReading: who waits for a message holds no lock that others need.
+// TestWriteWhileReading checks that a reader that waits for a message does not block writers.
 func TestWriteWhileReading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(nil)
@@ -328,9 +334,9 @@ func TestWriteWhileReading(t *testing.T) {
 	})
 }
 
-// go-diameter makes room for whatever length a header claims: for 4 GiB if that is less than a
-// header has. So headers are checked, of every message on every stream, as they come, and the
-// connection is closed.
+// TestMessageLengths checks that the headers of all messages on all streams are checked on arrival,
+// and that the connection is closed if one is invalid: go-diameter allocates whatever length a
+// header claims, and 4 GiB if that is less than the length of a header.
 func TestMessageLengths(t *testing.T) {
 	const unreadable = 1<<24 - 1
 	for _, tt := range []struct {
@@ -362,7 +368,7 @@ func TestMessageLengths(t *testing.T) {
 				if n, _, err := c.ReadAny(b); string(b[:n]) != dm("good") || err != nil {
 					t.Errorf("what came before: %q, %v", b[:n], err)
 				}
-				for range 2 { // and ever after
+				for range 2 { // and in all later reads
 					n, _, err := c.ReadAtLeast(b, diam.HeaderLength, anyStream)
 					var bad *MessageError
 					if n != 0 || !errors.As(err, &bad) || bad.Stream != uint(stream) || bad.Offset != tt.offset ||
@@ -384,8 +390,8 @@ func TestMessageLengths(t *testing.T) {
 	}
 }
 
-// TestMethodsOfNothing: each method, those of coming versions too, of what is nil or nobody has
-// made returns EINVAL if it returns an error, and does not panic.
+// TestMethodsOfNothing checks that no method of a nil pointer or of a zero value panics, and that
+// those that return an error return EINVAL. It finds the methods by reflection.
 func TestMethodsOfNothing(t *testing.T) {
 	for _, of := range []any{(*Conn)(nil), new(Conn), NewConn(nil), (*Listener)(nil), new(Listener)} {
 		v := reflect.ValueOf(of)
@@ -428,7 +434,8 @@ func call(
 	return method.Call(args)
 }
 
-// TestTLS: what crypto/tls reads is not Diameter. It is nothing to whoever reads Diameter.
+// TestTLS checks that data read by crypto/tls is not treated as Diameter, and that a reader of
+// Diameter does not see it.
 func TestTLS(t *testing.T) {
 	const records = "\x16\x03\x01 hello"
 	c := newConn(newFake(io.EOF, on(0, records), on(0, "more"), on(0, records)))
@@ -442,7 +449,7 @@ func TestTLS(t *testing.T) {
 	if _, _, err := c.ReadAny(b); !errors.As(err, &bad) {
 		t.Errorf("ReadAny: %v, want a MessageError", err)
 	}
-	// Records that do not come first, and a message that is not one.
+	// Records that do not come first, and a message that is not a record.
 	for _, in := range [][]message{{on(0, dm("x")), on(0, records)}, {on(0, "\x02")}} {
 		c := newConn(newFake(io.EOF, in...))
 		err := error(nil)
@@ -455,7 +462,8 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// FuzzCheck: go-diameter's reading of what was checked makes room for no more than came.
+// FuzzCheck checks that go-diameter allocates no more than has arrived when it reads a message that
+// has passed the check.
 func FuzzCheck(f *testing.F) {
 	for _, data := range []string{"", dm(""), dm("body"), header(1, 0), header(1, 1<<24-1),
 		header(2, 20), dm("first") + dm("second") + "\x01"} {

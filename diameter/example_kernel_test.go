@@ -18,7 +18,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/diameter/internal/testpki"
 )
 
-// TestKernelExamples lets the examples talk to each other: the client's request arrives on stream
+// TestKernelExamples runs the examples against each other. The client's request arrives on stream
 // 3.
 func TestKernelExamples(t *testing.T) {
 	settings := func(name datatype.DiameterIdentity) *sm.Settings {

@@ -19,10 +19,10 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// patience is how long a test waits for what must happen.
+// patience is how long a test waits for an event.
 const patience = time.Minute
 
-// 3GPP's number among vendors, for S6a.
+// vendor3GPP is the Vendor-Id of 3GPP, for S6a.
 const vendor3GPP = 10415
 
 func settings(name string) *sm.Settings {
@@ -34,16 +34,16 @@ func settings(name string) *sm.Settings {
 	}
 }
 
-// hss is a server of S6a on the loopback, which lives until the test ends. It answers
-// Update-Location-Request with a User-Name as long as that of the request says.
+// An hss is a server of S6a on the loopback interface, which exists until the test ends. It answers
+// an Update-Location-Request with a User-Name of the length that the request asks for.
 type hss struct {
 	*Listener
 	*sm.StateMachine
 	streams   chan uint     // of the requests
 	errors    chan error    // of answers that could not be sent
 	served    chan error    // what Serve returned
-	gone      chan struct{} // a client is
-	peers     chan string   // who the clients are
+	gone      chan struct{} // receives when a client has disconnected
+	peers     chan string   // the identities of clients
 	watchdogs chan uint     // streams of the DWR
 }
 
@@ -70,7 +70,7 @@ func newHSS(t *testing.T) *hss {
 	return h
 }
 
-// ServeDIAM sees all before the state machine does, which has handlers of its own for the base
+// ServeDIAM sees all messages before the state machine, which has its own handlers for the base
 // protocol.
 func (h *hss) ServeDIAM(c diam.Conn, m *diam.Message) {
 	if m.Header.CommandCode == diam.DeviceWatchdog {
@@ -106,7 +106,8 @@ func (h *hss) updateLocation(c diam.Conn, m *diam.Message) {
 	}
 }
 
-// newMME returns a client of S6a, after CER and CEA, and the answers that it gets.
+// newMME returns a client of S6a after the capabilities exchange, and a channel with the answers
+// that it receives.
 func newMME(t *testing.T, h *hss) (diam.Conn, *sm.Client, chan *diam.Message) {
 	t.Helper()
 	answers := make(chan *diam.Message, 100)
@@ -117,8 +118,8 @@ func newMME(t *testing.T, h *hss) (diam.Conn, *sm.Client, chan *diam.Message) {
 		}))
 	client := &sm.Client{
 		Handler: machine,
-		// go-diameter drops a DWA that comes before it waits for one; then the next DWR has to be sent
-		// again.
+		// go-diameter drops a DWA that arrives before it waits for one; then it must send another
+		// DWR.
 		RetransmitInterval: patience / 6,
 		MaxRetransmits:     5,
 		EnableWatchdog:     true,
@@ -142,14 +143,14 @@ func newMME(t *testing.T, h *hss) (diam.Conn, *sm.Client, chan *diam.Message) {
 	return c, client, answers
 }
 
-// request returns an Update-Location-Request for an answer of size bytes and more.
+// request returns an Update-Location-Request that asks for an answer of at least size bytes.
 func request(size int) *diam.Message {
 	m := diam.NewRequest(diam.UpdateLocation, diam.TGPP_S6A_APP_ID, nil)
 	m.NewAVP(avp.UserName, avp.Mbit, 0, datatype.UTF8String(fmt.Sprint(size)))
 	return m
 }
 
-// wait returns the next thing out of ch.
+// wait returns the next value from ch.
 func wait[T any](t *testing.T, what string, ch <-chan T) (v T) {
 	t.Helper()
 	select {
@@ -169,9 +170,9 @@ func resultCode(t *testing.T, m *diam.Message) datatype.Type {
 	return a.Data
 }
 
-// TestS6a: capabilities, requests on several streams whose answers come on the same, watchdogs
-// meanwhile, and a close that go-diameter hears of.
-func TestS6a(t *testing.T) { // 1.17, RFC 6733, Sections 2.1 and 5
+// TestS6a checks the capabilities exchange, requests on several streams whose answers use the same
+// streams, watchdogs at the same time, and that go-diameter is notified of a close.
+func TestS6a(t *testing.T) { // RFC 6733, Sections 2.1 and 5
 	h := newHSS(t)
 	c, _, answers := newMME(t, h)
 	for _, stream := range []uint{0, 5, 15, 1} {
@@ -202,7 +203,7 @@ func TestS6a(t *testing.T) { // 1.17, RFC 6733, Sections 2.1 and 5
 	}
 }
 
-// TestDialer dials from the address that a Dialer names.
+// TestDialer checks that a Dialer dials from its local address.
 func TestDialer(t *testing.T) {
 	h := newHSS(t)
 	local, err := sctpdtls.ResolveAddr(t.Context(), "sctp", "127.0.0.9:0")
@@ -223,7 +224,7 @@ func TestDialer(t *testing.T) {
 	}
 }
 
-// TestWatchdog: the client sends a DWR only when the one before was answered.
+// TestWatchdog checks that the client sends a DWR only after the previous one was answered.
 func TestWatchdog(t *testing.T) {
 	h := newHSS(t)
 	newMME(t, h)
@@ -234,8 +235,8 @@ func TestWatchdog(t *testing.T) {
 	}
 }
 
-// TestLargeMessages: the largest goes through; what is larger is refused by a typed error, at
-// either end, and the connection goes on.
+// TestLargeMessages checks that the largest message arrives, and that a larger one is refused with
+// a typed error at either endpoint while the connection remains usable.
 func TestLargeMessages(t *testing.T) { // RFC 6083, Section 1.1
 	h := newHSS(t)
 	c, _, answers := newMME(t, h)
@@ -264,7 +265,8 @@ func TestLargeMessages(t *testing.T) { // RFC 6083, Section 1.1
 	}
 }
 
-// TestTruncation: an association that just ends is reported with its reason.
+// TestTruncation checks that the reason is reported if an association ends without a close_notify
+// alert.
 func TestTruncation(t *testing.T) {
 	h := newHSS(t)
 	c, _, answers := newMME(t, h)
@@ -286,7 +288,8 @@ func TestTruncation(t *testing.T) {
 	wait(t, "CloseNotify at the server", h.gone)
 }
 
-// TestAccept never returns a failed handshake; a closed listener ends the server.
+// TestAccept checks that Accept never returns the error of a failed handshake, and that the server
+// returns when the listener is closed.
 func TestAccept(t *testing.T) {
 	h := newHSS(t)
 	stranger := testpki.Config()
@@ -306,7 +309,8 @@ func TestAccept(t *testing.T) {
 	}
 }
 
-// TestErrors: without a server, an untyped nil and a reason.
+// TestErrors checks that without a server, the connection is an untyped nil and the error has a
+// reason.
 func TestErrors(t *testing.T) {
 	if c, err := Dial("sctp", "127.0.0.1:1", nil); c != nil || err == nil {
 		t.Errorf("Dial: %v, %v", c, err)

@@ -16,8 +16,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// TestLargeMessagesOverUDP: where both ends ask for large messages, go-diameter's cross the
-// connection whole, and what is larger still is refused.
+// TestLargeMessagesOverUDP checks that with support for large messages at both endpoints, large
+// messages of go-diameter arrive whole, and that still larger ones are refused.
 func TestLargeMessagesOverUDP(t *testing.T) {
 	const largest = 1 << 20
 	udp, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})

@@ -9,5 +9,5 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/leaktest"
 )
 
-// The tests leave neither goroutines nor descriptors behind.
+// TestMain checks that the tests leave no goroutines and no file descriptors behind.
 func TestMain(m *testing.M) { os.Exit(leaktest.Run(m)) }

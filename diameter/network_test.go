@@ -16,13 +16,13 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctptest"
 )
 
-// TestWithoutSCTP is how a program with go-diameter is tested where there is no SCTP: a server and
-// a client on two hosts of a network in memory, which loses packets and then a path, with a false
-// clock.
+// TestWithoutSCTP shows how to test a program that uses go-diameter where there is no SCTP: a
+// server and a client on two hosts of a network in memory, which loses packets and then a path,
+// with a fake clock.
 func TestWithoutSCTP(t *testing.T) {
 	config := testpki.Config()
 	config.ServerName = "localhost"
-	now := time.Now() // the certificates are not valid yet by the false clock
+	now := time.Now() // by the fake clock, the certificates are not valid yet
 	config.Time = func() time.Time { return now }
 	synctest.Test(t, func(t *testing.T) {
 		network := sctptest.NewNetwork(1)
@@ -36,7 +36,7 @@ func TestWithoutSCTP(t *testing.T) {
 			return &sm.Settings{OriginHost: name, OriginRealm: "example", ProductName: "test"}
 		}
 
-		// The server: in place of diameter.Listen("sctp", ":5868", config).
+		// The server, in place of diameter.Listen("sctp", ":5868", config).
 		inner, err := hss.Listen(":5868", &config.SCTP)
 		if err != nil {
 			t.Fatal(err)
@@ -56,7 +56,7 @@ func TestWithoutSCTP(t *testing.T) {
 			served <- (&diam.Server{Handler: machine}).Serve(&diameter.Listener{Listener: ln})
 		}()
 
-		// The client: in place of diameter.Dial("sctp", "10.0.0.1:5868", config).
+		// The client, in place of diameter.Dial("sctp", "10.0.0.1:5868", config).
 		assoc, err := mme.Dial(t.Context(), "10.0.0.1:5868", &config.SCTP)
 		if err != nil {
 			t.Fatal(err)
@@ -91,7 +91,7 @@ func TestWithoutSCTP(t *testing.T) {
 		for stream := range uint(8) {
 			request(stream)
 		}
-		hss.Unplug("10.0.0.1") // SCTP goes on by the other path
+		hss.Unplug("10.0.0.1") // SCTP continues on the other path
 		request(5)
 
 		c.Close()

@@ -16,11 +16,11 @@ import (
 
 const goDiameter = "github.com/fiorix/go-diameter/v4"
 
-// TestUpstream runs go-diameter's own tests of SCTP over DTLS/SCTP: what it dials and listens on
-// with "sctp" is this package. A copy of the module is made for that, with other names for its
-// functions that dial and listen and the file testdata/upstream/network_dtls.go in their place; the
-// tests are as they are, and run in a kernel with SCTP. It calls go and boots the guest itself:
-// hence the build tag.
+// TestUpstream runs go-diameter's own SCTP tests over DTLS/SCTP: their calls that dial and listen
+// with "sctp" use this package. The test copies the module, renames its functions that dial and
+// listen, and adds the file testdata/upstream/network_dtls.go in their place. The copied tests are
+// unchanged, and run in a kernel with SCTP. This test calls the go command and boots the guest
+// itself; therefore it has the build tag.
 func TestUpstream(t *testing.T) {
 	work := t.TempDir()
 	module := filepath.Join(work, "go-diameter")
@@ -94,7 +94,7 @@ func TestUpstream(t *testing.T) {
 	}
 }
 
-// copyModule copies a module out of the module cache, writable.
+// copyModule copies a module from the module cache, with write permission.
 func copyModule(t *testing.T, from, to string) {
 	t.Helper()
 	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
