@@ -107,7 +107,8 @@ type BatchSender interface {
 type HandshakeTuner interface {
 	// Handshaking(true) is called before keys change: losses should be retransmitted soon, and
 	// acknowledgements not be delayed, because the peer may wait for them. Handshaking(false) is
-	// called before this end switches to the new key, and restores the retransmission timeout.
+	// called before this end switches to the new key. An association that applies a longer
+	// retransmission timeout only after a delay restores it then, others in Settled.
 	Handshaking(on bool) error
 	// Settled is called when the handshake is complete, and restores the delay of acknowledgements.
 	Settled() error

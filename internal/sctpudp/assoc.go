@@ -35,7 +35,7 @@ type Assoc struct {
 	released    bool  // the socket does not know it any more
 	up          bool  // it has been established
 
-	quick, prompt     bool          // since Handshaking; until its end, and until Settled
+	brisk             bool          // from Handshaking(true) until Settled
 	rtoMin, sackDelay time.Duration // outside of handshakes
 }
 

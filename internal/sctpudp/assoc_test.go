@@ -165,6 +165,38 @@ func exchange(a *Assoc, count int) error {
 	return <-sent
 }
 
+// TestHandshaking checks that timers are short from the beginning of a handshake until it is
+// complete: the first packet under a new key is sent after Handshaking(false).
+func TestHandshaking(t *testing.T) {
+	client, _ := pair(t, &sctpcore.Config{})
+	type timers struct{ rtoMin, sackDelay time.Duration }
+	get := func() (v timers) {
+		client.do(func() error {
+			c := client.core.Config()
+			v = timers{c.RTOMin, c.SackDelay}
+			return nil
+		})
+		return v
+	}
+	usual, short := get(), timers{handshakeRTO, 0}
+	for range 2 {
+		for _, on := range []bool{true, true, false} {
+			if err := client.Handshaking(on); err != nil {
+				t.Fatal(err)
+			}
+			if got := get(); got != short {
+				t.Errorf("%+v after Handshaking(%t), want %+v", got, on, short)
+			}
+		}
+		if err := client.Settled(); err != nil {
+			t.Fatal(err)
+		}
+		if got := get(); got != usual {
+			t.Errorf("%+v after Settled, want %+v", got, usual)
+		}
+	}
+}
+
 // TestEcho sends messages of all sizes on 10 streams under three keys of SCTP-AUTH.
 func TestEcho(t *testing.T) {
 	client, server := pair(t, &sctpcore.Config{Auth: true, OutStreams: 10})

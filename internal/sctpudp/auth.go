@@ -50,36 +50,37 @@ func (a *Assoc) AuthAgreement() (g authchunk.Agreement, err error) {
 	return g, err
 }
 
-// handshakeRTO is the least retransmission timeout while a handshake is under way, when a peer
-// drops what comes under a key that it does not have yet.
+// handshakeRTO is the minimum retransmission timeout while a handshake is under way. The peer drops
+// what arrives under a key that it does not have yet.
 const handshakeRTO = 20 * time.Millisecond
 
-// Handshaking is called with true when a handshake begins: what is lost is sent again soon, and
-// each packet is acknowledged at once. With false, only the latter goes on until Settled.
+// Handshaking implements [stream.HandshakeTuner]. From Handshaking(true) until Settled, what is
+// lost is retransmitted soon, and each packet is acknowledged at once.
+//
+// Handshaking(false) changes nothing. The core applies a longer minimum from the next packet on,
+// and that is the first one under the new key, which is lost if the peer does not have the key yet.
 func (a *Assoc) Handshaking(on bool) error {
+	if !on {
+		return nil
+	}
 	return a.do(func() error {
-		c := a.core.Config()
-		if on != a.quick {
-			if a.quick = on; on {
-				a.rtoMin = c.RTOMin
-				a.core.SetRTOMin(min(handshakeRTO, a.rtoMin))
-			} else {
-				a.core.SetRTOMin(a.rtoMin)
-			}
-		}
-		if on && !a.prompt {
-			a.prompt, a.sackDelay = true, c.SackDelay
+		if !a.brisk {
+			a.brisk = true
+			c := a.core.Config()
+			a.rtoMin, a.sackDelay = c.RTOMin, c.SackDelay
+			a.core.SetRTOMin(min(handshakeRTO, a.rtoMin))
 			a.core.SetSackDelay(0)
 		}
 		return nil
 	})
 }
 
-// Settled is called when a handshake is complete.
+// Settled implements [stream.HandshakeTuner].
 func (a *Assoc) Settled() error {
 	return a.do(func() error {
-		if a.prompt {
-			a.prompt = false
+		if a.brisk {
+			a.brisk = false
+			a.core.SetRTOMin(a.rtoMin)
 			a.core.SetSackDelay(a.sackDelay)
 		}
 		return nil
