@@ -61,7 +61,7 @@ func TestTunnelRedirect(t *testing.T) {
 			outer := p.one(p.capture(link), wire.Options{KeyLog: p.secrets()})
 			inner := p.one(p.capture(farLo), wire.Options{NoDTLS: true})
 			if got := inner.Addr[wire.Initiator].Port(); got != 2999 {
-				t.Errorf("the daemon was dialled from port %d", got)
+				t.Errorf("the daemon was dialed from port %d", got)
 			}
 			if said := content(userMessages(outer, wire.Initiator)[0]); !strings.HasPrefix(string(said),
 				"redirected") {
@@ -99,7 +99,7 @@ func TestTunnelPeerSource(t *testing.T) {
 	server.WaitFor("association ends.*why=peer-close.*inMessages=1 ")
 	a := p.one(p.capture(lo), wire.Options{NoDTLS: true})
 	if got := a.Addr[wire.Initiator].Addr(); !slices.Contains(p.ran.Addrs6, got) {
-		t.Errorf("the daemon was dialled from %v, want one of %v", got, p.ran.Addrs6)
+		t.Errorf("the daemon was dialed from %v, want one of %v", got, p.ran.Addrs6)
 	}
 }
 

@@ -187,7 +187,7 @@ func (c *checker) loopback(key, address string) {
 	}
 }
 
-// beside wants an address of a daemon that can be dialled from a peer's: of IPv6, and not of the
+// beside wants an address of a daemon that can be dialed from a peer's: of IPv6, and not of the
 // loopback, whose scope is another one.
 func (c *checker) beside(key, address string) {
 	hosts, _, _ := split(address)
@@ -196,7 +196,7 @@ func (c *checker) beside(key, address string) {
 		if host != "localhost" && (err != nil || ip.Is6() && !ip.Is4In6() && !ip.IsLoopback()) {
 			continue
 		}
-		c.fault(key, fmt.Sprintf("with peer-source the daemon cannot be dialled at %.80q", host),
+		c.fault(key, fmt.Sprintf("with peer-source the daemon cannot be dialed at %.80q", host),
 			"give an IPv6 address of this host that is not ::1, and unsafe; or take peer-source out")
 	}
 }

@@ -68,8 +68,8 @@ func (r *run) dial(
 }
 
 // dialFirst is dial for an association of the daemon, which finds out whether the far end is a
-// tunnel. An endpoint that wants another protocol, and says so, is dialled again without one, and
-// the next time at once.
+// tunnel. An endpoint that refuses the protocol is dialed again without one, and for refusalTime
+// only without one.
 func (r *run) dialFirst(
 	ctx context.Context, target string, out, in uint16,
 ) (*sctpdtls.Conn, error) {
@@ -85,18 +85,27 @@ func (r *run) dialFirst(
 	return r.dial(ctx, r.config(), target, out, in)
 }
 
+// refusalTime is how long a refusal of tunnelProtocol counts. It is not authenticated, and the
+// endpoint may be replaced by a tunnel.
+const refusalTime = 10 * time.Minute
+
 // wantsOther reports whether the endpoint at a target has refused tunnelProtocol.
 func (r *run) wantsOther(target string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.others[target]
+	refused, yes := r.others[target]
+	if yes && time.Since(refused) >= refusalTime {
+		delete(r.others, target)
+		return false
+	}
+	return yes
 }
 
 func (r *run) setWantsOther(target string, yes bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if delete(r.others, target); yes {
-		r.others[target] = true
+		r.others[target] = time.Now()
 	}
 }
 

@@ -53,7 +53,7 @@ func TestKernelRenews(t *testing.T) {
 	}
 }
 
-// A far end that is no tunnel is dialled for the association, and to see whether it is there, and
+// A far end that is no tunnel is dialed for the association, and to see whether it is there, and
 // not again when keys are to be renewed.
 func TestKernelNoTunnel(t *testing.T) {
 	for _, tt := range []struct {

@@ -30,9 +30,9 @@ type run struct {
 	mu          sync.Mutex // guards the following
 	all         map[*Association]*pair
 	byConn      map[*sctpdtls.Conn]*Association
-	bySuccessor map[string]*pair // by the name of the successor of the newest connection
-	notReady    error            // why no association is accepted
-	others      map[string]bool  // targets that have refused tunnelProtocol
+	bySuccessor map[string]*pair     // by the name of the successor of the newest connection
+	notReady    error                // why no association is accepted
+	others      map[string]time.Time // when targets refused tunnelProtocol
 }
 
 func newRun(s *Service) *run {
@@ -44,7 +44,7 @@ func newRun(s *Service) *run {
 		all:         make(map[*Association]*pair),
 		byConn:      make(map[*sctpdtls.Conn]*Association),
 		bySuccessor: make(map[string]*pair),
-		others:      make(map[string]bool),
+		others:      make(map[string]time.Time),
 		notReady:    errNotRunning,
 		after:       sctpsock.AfterFunc, // a timer of Go's would make each wait for a message longer
 	}

@@ -20,7 +20,7 @@ import (
 // message lost in silence.
 //
 // Whether the far end is a tunnel a client learns from the first connection, in which it offers
-// tunnelProtocol: another endpoint knows nothing of it. So only a tunnel is dialled again.
+// tunnelProtocol: another endpoint knows nothing of it. So only a tunnel is dialed again.
 //
 // What follows successorProtocol is made of the secrets of the connection before. It names it, and
 // need not be secret: the peer proves again who it is.

@@ -1,0 +1,28 @@
+package tunnel
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// What refuses the protocol of tunnels may be replaced by a tunnel, and a refusal may be forged:
+// neither is authenticated. So it does not count forever, also where nothing probes the target.
+func TestRefusalIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRun(&Service{Role: Client, Redirect: true})
+		r.setWantsOther("a", true)
+		time.Sleep(refusalTime - 1)
+		if !r.wantsOther("a") || r.wantsOther("b") {
+			t.Error("a refusal does not count for its target alone")
+		}
+		time.Sleep(1)
+		if r.wantsOther("a") || len(r.others) > 0 {
+			t.Errorf("a refusal still counts after %v", refusalTime)
+		}
+		r.setWantsOther("a", true)
+		if r.setWantsOther("a", false); r.wantsOther("a") {
+			t.Error("a refusal counts after the target was reached")
+		}
+	})
+}
