@@ -33,7 +33,8 @@ func syntax(name string, text []byte, err error) error {
 		Text: strings.TrimPrefix(decode.Error(), "toml: ")}
 	if found := ofType.FindStringSubmatch(f.Text); found != nil {
 		tag, t := field(found[2], found[3])
-		if tag != "" && key[len(key)-1] != tag { // of an inline table, whose key it has not
+		isTag := func(part string) bool { return strings.EqualFold(part, tag) }
+		if tag != "" && !slices.ContainsFunc(key, isTag) { // of an inline table, whose key it has not
 			f.Key += "." + tag
 		}
 		f.Line, f.Remedy = lineOf(text, f.Key), wanted(t, f.Key)
