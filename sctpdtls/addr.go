@@ -17,9 +17,9 @@ import (
 type Addr = sctp.SCTPAddr
 
 // ResolveAddr parses an address: “host:port”, “a/b:port” for a host with several addresses,
-// or “:port” for every local one. Names are looked up. Of a single one the first address of
-// IPv4 is taken, or the first of IPv6 if there is none, as package net does. The network is
-// “sctp”, “sctp4” or “sctp6”.
+// or “:port” for all addresses of this host. Names are looked up. A single name stands for its
+// first IPv4 address, or its first IPv6 address if it has no other, as in package net. The network
+// is “sctp”, “sctp4” or “sctp6”.
 func ResolveAddr(ctx context.Context, network, address string) (*Addr, error) {
 	all, err := resolveAll(ctx, network, address)
 	if err != nil {

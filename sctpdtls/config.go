@@ -202,8 +202,9 @@ type Config struct {
 	//     local, err), “association” lost or restarted (state, cause), “path” failed or
 	//     potentially failed (addr, change), “error of the peer” (cause), “key of SCTP-AUTH”
 	//     near its limit (id, what);
-	//   - Info: “handshake done” (version, suite, resumed, outStreams, inStreams), other
-	//     “association” and “path” records, “the peer shuts the association down”;
+	//   - Info: “handshake done” (version, suite, resumed, outStreams, inStreams), “connection
+	//     ended” (err), other “association” and “path” records, “the peer shuts the
+	//     association down”;
 	//   - Debug: “new keys” (epoch), “key of SCTP-AUTH” (id, what), “message not
 	//     delivered” (stream, ppid, sent).
 	Logger *slog.Logger
@@ -211,7 +212,8 @@ type Config struct {
 	// captures can be decrypted. Using it compromises security. Writes are serialized, also between
 	// different Configs.
 	KeyLogWriter io.Writer
-	// Rand is the source of randomness; nil means crypto/rand.
+	// Rand is the source of the random values and session IDs in hello messages; nil means
+	// crypto/rand, from which keys always come.
 	Rand io.Reader
 	// Time returns the time for verifying certificates; nil means time.Now.
 	Time func() time.Time

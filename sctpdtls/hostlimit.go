@@ -17,13 +17,14 @@ type hostLimit struct {
 	hosts map[netip.Prefix]int // handshakes under way
 }
 
-// A HandshakeLimitError means that a [Listener] has aborted an association because so many
-// handshakes were under way with its Host, which is [Config].MaxHandshakesPerHost.
-// [Trace].HandshakeDone is told. It is the peer's fault, unless many peers share an address.
+// A HandshakeLimitError means that a [Listener] has aborted an association because its Host had
+// [Config].MaxHandshakesPerHost handshakes in progress. It is passed to [Trace].HandshakeDone. It
+// is the peer's fault, unless many peers share an address.
 type HandshakeLimitError struct {
-	// an IPv4 address, or the /64 of an IPv6 address; invalid: all whose address is unknown
+	// Host is an IPv4 address, or the /64 of an IPv6 address. It is invalid for all peers whose
+	// address is unknown.
 	Host  netip.Prefix
-	Limit int
+	Limit int // of handshakes
 }
 
 func (e *HandshakeLimitError) Error() string {

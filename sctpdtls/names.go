@@ -82,8 +82,8 @@ const (
 	AlertNoApplicationProtocol        = core.AlertNoApplicationProtocol
 )
 
-// A KeyUpdateRequest says whether a KeyUpdate asks the peer to make new keys too (RFC 8446,
-// Section 4.6.3).
+// A KeyUpdateRequest says whether a KeyUpdate requests that the peer updates its keys too (RFC
+// 8446, Section 4.6.3).
 type KeyUpdateRequest = core.KeyUpdateRequest
 
 // What [Conn.KeyUpdate] can ask for.

@@ -9,14 +9,15 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// ReadMessage waits for the next message, of any stream that has no [Stream], and puts it into b.
-// When b is too short it returns io.ErrShortBuffer and info.Length; the message stays for the next
-// call, and a loop that passes over errors with the same b never comes further: give b
-// [MaxMessageSize] bytes, which are always enough, or where both ends have set
-// [Config].MaxMessageSize what info.Length or ConnectionState.MaxRead says. It returns io.EOF after
-// the peer's close_notify; an [AssociationError], which is an io.ErrUnexpectedEOF, when the
-// association ended without; and a [TruncationError], likewise, when messages were removed on the
-// way.
+// ReadMessage waits for the next message on any stream without a [Stream], and stores it in b. If b
+// is too short, it returns io.ErrShortBuffer with the length of the message in info.Length. The
+// message stays for the next call, so a loop that ignores this error never gets any further.
+// [MaxMessageSize] bytes are always enough, or ConnectionState.MaxRead bytes if both ends have set
+// [Config].MaxMessageSize.
+//
+// It returns io.EOF after the peer's close_notify; an [AssociationError], which matches
+// io.ErrUnexpectedEOF, if the association ended without one; and a [TruncationError], which matches
+// the same, if messages were removed on the way.
 func (c *Conn) ReadMessage(b []byte) (n int, info MessageInfo, err error) {
 	if !c.ok() {
 		return 0, info, syscall.EINVAL
@@ -24,8 +25,8 @@ func (c *Conn) ReadMessage(b []byte) (n int, info MessageInfo, err error) {
 	return c.recv(&c.own, b, aMessage)
 }
 
-// Read reads the bytes of messages, of all streams that have no [Stream], as they come. It never
-// puts bytes of two messages into b; what does not fit stays for the next call of Read. Errors are
+// Read reads the bytes of the messages on all streams without a [Stream], as they arrive. It never
+// stores bytes of two messages in b; what does not fit stays for the next call of Read. Errors are
 // those of [Conn.ReadMessage].
 func (c *Conn) Read(b []byte) (n int, err error) {
 	if !c.ok() || len(b) == 0 {
@@ -35,13 +36,13 @@ func (c *Conn) Read(b []byte) (n int, err error) {
 	return n, err
 }
 
-// ReadMessages waits for the next message, as [Conn.ReadMessage] does, and takes those with it that
-// have come behind it, as many as there is room for in b and in msgs. It returns how many. Their
-// Data lie in b, one after the other. It pays where messages are small. When b is too short for the
-// first one it returns io.ErrShortBuffer, with the Length in msgs[0]: with b nil it only waits,
+// ReadMessages waits for the next message, as [Conn.ReadMessage] does, and also returns those that
+// have arrived after it, as many as fit into b and msgs. It returns their number. Their Data are in
+// b, one after the other. This saves work if messages are small. If b is too short for the first
+// message, it returns io.ErrShortBuffer, with the Length in msgs[0]; so with a nil b it only waits,
 // unless the message is empty.
 //
-// An error comes alone, after all messages before it. Those are the errors of ReadMessage.
+// An error is returned alone, after all messages before it. Errors are those of ReadMessage.
 func (c *Conn) ReadMessages(b []byte, msgs []Message) (n int, err error) {
 	if !c.ok() || len(msgs) == 0 {
 		return 0, syscall.EINVAL

@@ -25,19 +25,20 @@ func (c *Conn) KeyUpdate(ctx context.Context, request KeyUpdateRequest) error {
 	return r.wait(ctx)
 }
 
-// Renegotiate does another handshake of DTLS 1.2, which gives new keys to DTLS and SCTP-AUTH and
-// has the peer prove again who it is: RFC 6083, Section 4.6. [Config].Renegotiation has to allow it
-// at both ends. If a renegotiation is under way, whoever began it, it waits for that one.
+// Renegotiate performs another handshake of DTLS 1.2, which gives DTLS and SCTP-AUTH new keys and
+// authenticates the peer again (RFC 6083, Section 4.6). [Config].Renegotiation must allow it at
+// both ends. If a renegotiation is in progress, whichever end started it, Renegotiate waits for
+// that one.
 //
-// Messages of the peer go on coming meanwhile. Writes wait: OpenSSL ends a connection on which
-// application data comes in the middle of a handshake.
+// Messages of the peer continue to arrive meanwhile. Writes wait, because OpenSSL ends a connection
+// if application data arrives during a handshake.
 //
 // The time limit is that of ctx or [Config].HandshakeTimeout, whichever is shorter. An error that
-// matches os.ErrDeadlineExceeded, or the context's, does not end the connection, nor the
-// renegotiation, which goes on: a server can only ask, and the client may take its time. Other
-// errors that leave the connection alive are [ErrRenegotiationRefused], and those that match
-// [github.com/seed-41f70523/dtls-sctp/dtlscore.ErrMisuse], ErrKeysUsedUp of that package, or
-// ErrPeerIncompatible: the client does not have RFC 5746, and has to connect again for new keys.
+// matches os.ErrDeadlineExceeded, or the error of ctx, ends neither the connection nor the
+// renegotiation, which continues: a server can only request it, and the client may take its time.
+// Other errors that do not end the connection are [ErrRenegotiationRefused], and those that match
+// [ErrMisuse], [ErrKeysUsedUp], or [ErrPeerIncompatible] for a client without RFC 5746, which must
+// connect again to get new keys.
 func (c *Conn) Renegotiate(ctx context.Context) error {
 	if err := c.HandshakeContext(ctx); err != nil {
 		return err

@@ -8,37 +8,36 @@ type (
 	// SCTPOptions are settings of the association: the number of streams, timers, buffers, partial
 	// reliability and so on.
 	SCTPOptions = stream.Options
-	// A StreamScheduler says whose turn it is when several streams have messages to send: see
+	// A StreamScheduler decides which stream is next if several have messages to send: see
 	// [SCTPOptions].Scheduler.
 	StreamScheduler = stream.Scheduler
 
-	// A Path leads from this end to one address of the peer. What becomes of it does not touch the
-	// DTLS connection.
+	// A Path leads from this end to one address of the peer. Its state does not affect the DTLS
+	// connection.
 	Path = stream.Path
 	// A PathState says whether a path can be used.
 	PathState = stream.PathState
 
-	// An Event is a notification of SCTP about the association, which [Trace] is notified of: an
-	// [AssocChange], [PeerAddrChange], [SendFailed], [ErrorReceived], [PeerShutdown] or
-	// [PartialDeliveryAborted]. Nobody has authenticated what it says.
+	// An Event is a notification of SCTP about the association, for [Trace].Event: an [AssocChange],
+	// [PeerAddrChange], [SendFailed], [ErrorReceived], [PeerShutdown] or [PartialDeliveryAborted].
+	// Events are not authenticated.
 	Event = stream.Event
-	// An AssocChange reports the life of the association.
+	// An AssocChange reports a new state of the association.
 	AssocChange = stream.AssocChange
-	// A PeerAddrChange reports what has happened to an address of the peer.
+	// A PeerAddrChange reports a change of an address of the peer.
 	PeerAddrChange = stream.PeerAddrChange
 	// SendFailed reports a message that could not be delivered.
 	SendFailed = stream.SendFailed
 	// ErrorReceived reports an ERROR chunk of the peer, which does not end the association.
 	ErrorReceived = stream.ErrorReceived
-	// PeerShutdown tells that the peer will send nothing more.
+	// PeerShutdown means that the peer will not send anything else.
 	PeerShutdown = stream.PeerShutdown
-	// PartialDeliveryAborted tells that the rest of a message, of which a part was read, will not
-	// come.
+	// PartialDeliveryAborted means that the rest of a message that was read in part will not arrive.
 	PartialDeliveryAborted = stream.PartialDeliveryAborted
 
-	// An AssocState is what has become of an association, in [AssocChange] and [AssociationError].
+	// An AssocState is the state of an association, in [AssocChange] and [AssociationError].
 	AssocState = stream.AssocState
-	// An AddrChange is what has happened to an address of the peer, and the path to it.
+	// An AddrChange is a change of an address of the peer, or of the path to it.
 	AddrChange = stream.AddrChange
 )
 

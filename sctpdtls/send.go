@@ -15,15 +15,15 @@ import (
 
 // WriteMessage sends b as one message, which is one record, as info says. It waits for buffer
 // space, and while a handshake changes keys. b must not be longer than ConnectionState.MaxWrite,
-// which is [MaxMessageSize] unless both ends have set [Config].MaxMessageSize. It neither
-// changes b nor keeps a reference to it. Any number of goroutines may write at once; each encrypts
-// for itself.
+// which is [MaxMessageSize] unless both ends have set [Config].MaxMessageSize. WriteMessage neither
+// changes b nor retains it. Any number of goroutines can call it at the same time; each encrypts
+// its own message.
 //
-// It returns when the kernel has taken the message; what was not acknowledged before the connection
-// ends may be lost, and [Conn.Close] tells. After a [MessageTooLargeError], a [StreamError], a
-// [PartialReliabilityError] or os.ErrDeadlineExceeded nothing of the message was sent, and the
-// connection goes on, as after an info with two limits. After the end of the connection the error
-// says how it ended.
+// It returns when the kernel has accepted the message. Messages that are not acknowledged when the
+// connection ends may be lost; [Conn.Close] reports that. After a [MessageTooLargeError], a
+// [StreamError], a [PartialReliabilityError] or os.ErrDeadlineExceeded, nothing of the message was
+// sent and the connection continues, as it does after an info with both limits. After the end of
+// the connection, the error says how it ended.
 func (c *Conn) WriteMessage(b []byte, info MessageInfo) error {
 	if !c.ok() {
 		return syscall.EINVAL
@@ -31,9 +31,9 @@ func (c *Conn) WriteMessage(b []byte, info MessageInfo) error {
 	return c.send(&c.own, b, &info)
 }
 
-// Write sends b as one message on [Config].DefaultStream with [Config].PPID. More than
-// ConnectionState.MaxWrite bytes are a [MessageTooLargeError]: a reader of messages could not put
-// several together again. All else is as with WriteMessage.
+// Write sends b as one message on [Config].DefaultStream with [Config].PPID. For more than
+// ConnectionState.MaxWrite bytes, it returns a [MessageTooLargeError] and sends nothing, because a
+// reader of messages could not reassemble several. Otherwise it is like WriteMessage.
 func (c *Conn) Write(b []byte) (n int, err error) {
 	if !c.ok() {
 		return 0, syscall.EINVAL

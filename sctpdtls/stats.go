@@ -6,10 +6,10 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// Stats are what was counted of a connection since its beginning.
+// Stats are the statistics of a connection since its beginning.
 type Stats struct {
 	// Application messages, and their bytes before encryption. Received ones are counted when they are
-	// decrypted, whether someone has read them or not.
+	// decrypted, whether or not they have been read.
 	MessagesSent, MessagesReceived uint64
 	BytesSent, BytesReceived       uint64
 
@@ -25,8 +25,8 @@ type Stats struct {
 	stream.Stats
 }
 
-// Stats returns what was counted. It may be called at any time by any goroutine. After the end of
-// the association it returns this end's counts together with the error of writes.
+// Stats returns statistics. It may be called at any time by any goroutine. After the end of the
+// association it returns this end's counts together with the error of writes.
 func (c *Conn) Stats() (Stats, error) {
 	if !c.ok() {
 		return Stats{}, syscall.EINVAL

@@ -164,7 +164,7 @@ func (m *Mux) claim(id uint16) *Queue {
 	return q
 }
 
-// Release ends the claim of q on its stream. The messages in q go to the readers of unclaimed
+// Release ends the claim on a stream. The messages in its queue go to the readers of unclaimed
 // streams, except for the rest of a message that [Queue.Read] has begun.
 func (m *Mux) Release(id uint16) {
 	m.mu.Lock()

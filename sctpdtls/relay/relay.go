@@ -1,5 +1,5 @@
-// Package relay carries messages over one connection of DTLS after the other, so that a connection
-// can be kept for years whose keys cannot be.
+// Package relay carries messages over successive DTLS connections, for applications that need a
+// connection for longer than its keys can be used.
 package relay
 
 import (
@@ -15,19 +15,19 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// A Relay carries messages over one connection after the other, and loses none when it changes
-// over. In DTLS 1.3 that is how the key of SCTP-AUTH is renewed: see [sctpdtls.AuthKeyNearLimit].
+// A Relay carries messages over successive connections, and loses none when it changes to the next
+// one. In DTLS 1.3, this is how the key of SCTP-AUTH is renewed: see [sctpdtls.AuthKeyNearLimit].
 //
-// Both ends need one. The end that dials, always the same, calls Redial, and the other one, when it
-// has accepted the new connection, calls Take. From then on messages are written to the new
-// connection, and they are read from it when the old one has been read to its end. So the messages
-// of a stream stay in their order, and those that are under way in both directions arrive. How the
-// accepting end knows which connection is the successor of which is left to the application: by the
-// peer's certificate, say.
+// Both ends need a Relay. The end that dials, always the same, calls Redial, and the other end
+// calls Take when it has accepted the new connection. From then on, messages are written to the new
+// connection, and read from it once the old one has been read to its end. So the messages of a
+// stream stay in order, and those in transit in both directions arrive. The application decides how
+// the accepting end finds out which connection a new one replaces, for example by the peer's
+// certificate.
 //
-// All methods may be called at the same time by any goroutine. Both ends have to read, or the
-// change is not completed. The connections must not be read, written or closed in another way
-// meanwhile, nor may they have Streams.
+// All methods may be called concurrently by any goroutine. Both ends must read, or the change does
+// not complete. Nothing else may read, write or close the connections, and they must not have
+// Streams.
 type Relay struct {
 	out atomic.Pointer[sctpdtls.Conn] // is written to
 	in  atomic.Pointer[sctpdtls.Conn] // is read from
@@ -60,9 +60,9 @@ func (r *Relay) Conn() *sctpdtls.Conn {
 // ok reports whether there is a relay at all.
 func (r *Relay) ok() bool { return r.Conn() != nil }
 
-// Redial has dial make a successor, and changes over to it. It returns when the peer has changed
-// over too, or with an error that matches os.ErrDeadlineExceeded when ctx is done before. Messages
-// may be read and written all the time. An error of dial leaves everything as it was.
+// Redial calls dial for a new connection, and changes to it. It returns when the peer has changed
+// too, or with an error that matches os.ErrDeadlineExceeded if ctx is done before that. Messages
+// can be read and written meanwhile. If dial fails, nothing changes.
 func (r *Relay) Redial(ctx context.Context,
 	dial func(context.Context) (*sctpdtls.Conn, error)) error {
 	if !r.ok() {
@@ -85,10 +85,10 @@ func (r *Relay) Redial(ctx context.Context,
 	return awaitGoodbye(ctx, old)
 }
 
-// Take changes over to next, which the peer's Redial has dialed. It returns when all that was
-// written to the connection before is acknowledged and close_notify is sent, or after
-// [sctpdtls.Config].CloseTimeout with an error that matches os.ErrDeadlineExceeded; then Relay's
-// ReadMessage brings that to its end.
+// Take changes to next, which the peer's Redial has dialed. It returns when everything written to
+// the previous connection has been acknowledged and close_notify has been sent, or after
+// [sctpdtls.Config].CloseTimeout with an error that matches os.ErrDeadlineExceeded; then
+// [Relay.ReadMessage] completes this.
 func (r *Relay) Take(next *sctpdtls.Conn) error {
 	if !r.ok() {
 		return syscall.EINVAL
