@@ -62,8 +62,8 @@ func (a *Assoc) wakeAll() {
 	a.writers.Broadcast()
 }
 
-// after does what is due after each call of the state machine that may change something: it sends,
-// sets the timer and wakes whoever waits. It is called with mu held.
+// after is called after each call of the state machine that can change something. It sends packets,
+// sets the timer, and wakes those who wait. It is called with mu held.
 func (a *Assoc) after() {
 	s, o := a.socket, outgoings.Get().(*outgoing)
 	if a.closed {
@@ -96,8 +96,8 @@ func (a *Assoc) after() {
 	}
 }
 
-// discard takes what nobody will read, so that the peer can send the rest and the association end
-// in order. It is called with mu held.
+// discard removes messages that nobody will read, so that the peer can send the rest and the
+// association can end gracefully. It is called with mu held.
 func (a *Assoc) discard(buf []byte) {
 	for more := true; more; {
 		_, event := a.core.NextEvent()
@@ -106,8 +106,8 @@ func (a *Assoc) discard(buf []byte) {
 	}
 }
 
-// bind tells the socket by what the association is to be found, or that it is over. It is called
-// with mu held.
+// bind tells the socket under which addresses and tags to find the association, or that the
+// association is over. It is called with mu held.
 func (a *Assoc) bind() {
 	s := a.socket
 	s.mu.Lock()
@@ -140,8 +140,8 @@ func (a *Assoc) answers() bool {
 	return a.up && !(errors.As(a.core.Err(), &abort) && !abort.Local)
 }
 
-// arm has timeout called in time. A timer that fires too early sets itself again, which is cheaper
-// than to set it for each packet. It is called with mu held.
+// arm sets the timer, if it would fire too late. A timer that fires too early sets itself again,
+// which is cheaper than setting it for each packet. It is called with mu held.
 func (a *Assoc) arm() {
 	next := a.core.NextTimeout()
 	switch {
@@ -211,7 +211,7 @@ func (a *Assoc) Recv(buf stream.Buffer, wait bool) (stream.Part, error) {
 	}
 }
 
-// event is e in the words of package stream, nil if it is for this package only.
+// event converts e to an event of package stream, or nil if it is for this package only.
 func (a *Assoc) event(e sctpcore.Event) stream.Event {
 	switch e.Kind {
 	case sctpcore.EventUp, sctpcore.EventFreeKey, sctpcore.EventNoAuth: // see AuthAgreement
@@ -248,7 +248,7 @@ func (a *Assoc) event(e sctpcore.Event) stream.Event {
 	return nil
 }
 
-// addrChange is what a new state of a path means.
+// addrChange returns the event for a new state of a path.
 func addrChange(s sctpcore.PathState) stream.AddrChange {
 	switch s {
 	case sctpcore.PathActive:
@@ -284,7 +284,8 @@ func (a *Assoc) send(b []byte, info stream.Info, wait bool) error {
 	}
 }
 
-// trySend hands a message over, or returns ErrBufferFull. It is called with mu held.
+// trySend passes a message to the state machine, or returns ErrBufferFull. It is called with mu
+// held.
 func (a *Assoc) trySend(b []byte, info stream.Info, wait bool) error {
 	switch {
 	case a.closed:
@@ -307,8 +308,8 @@ func (a *Assoc) trySend(b []byte, info stream.Info, wait bool) error {
 	return newError(err)
 }
 
-// TrySendAll sends several messages in their order, as many as there is space for, and returns how
-// many. The association is woken once for all.
+// TrySendAll implements stream.BatchSender. It sends as many messages as there is space for, and
+// sets the timer once for all of them.
 func (a *Assoc) TrySendAll(messages [][]byte, infos []stream.Info) (n int, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -343,7 +344,7 @@ func (a *Assoc) Missing() (missing int, highest uint32, err error) {
 	return missing, highest, err
 }
 
-// do calls f and what is due after it, unless the association is over.
+// do calls f and then after, unless the association is over.
 func (a *Assoc) do(f func() error) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()

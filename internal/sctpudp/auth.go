@@ -22,8 +22,7 @@ func (a *Assoc) DeleteAuthKey(id uint16) error {
 	return a.do(func() error { return a.core.DeleteAuthKey(id) })
 }
 
-// TakeRepeated drops what comes under key id, but for messages with a transmission sequence number
-// up to last, which were received before and are only acknowledged again.
+// TakeRepeated implements [stream.KeyLimiter].
 func (a *Assoc) TakeRepeated(id uint16, last uint32) error {
 	return a.do(func() error {
 		a.core.TakeRepeated(id, last)
@@ -31,7 +30,7 @@ func (a *Assoc) TakeRepeated(id uint16, last uint32) error {
 	})
 }
 
-// TakeAll ends TakeRepeated.
+// TakeAll implements [stream.KeyLimiter].
 func (a *Assoc) TakeAll() error {
 	return a.do(func() error {
 		a.core.TakeAll()
@@ -39,7 +38,7 @@ func (a *Assoc) TakeAll() error {
 	})
 }
 
-// AuthAgreement returns what both ends have said about SCTP-AUTH.
+// AuthAgreement returns what both ends support of SCTP-AUTH.
 func (a *Assoc) AuthAgreement() (g authchunk.Agreement, err error) {
 	err = a.do(func() error {
 		i := a.core.Auth()

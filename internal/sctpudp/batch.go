@@ -7,24 +7,25 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpcore"
 )
 
-// A batchConn sends and receives several packets with one system call. The room is for what it
-// needs beside, and belongs to the caller.
+// A batchConn sends and receives several packets with one system call. The caller provides room for
+// control messages.
 type batchConn interface {
-	// writeBatch sends b as packets of size bytes, of which the last may be shorter. They leave from
-	// an address of this host, the one that the system chooses if that is not valid.
+	// writeBatch sends b as packets of size bytes; the last one may be shorter. They are sent from
+	// the given address of this host, or from one that the system chooses if that is not valid.
 	writeBatch(b []byte, size int, to netip.AddrPort, from netip.Addr, room []byte)
-	// newReceiver returns what receives up to count batches, or parts of them, with one system call.
+	// newReceiver returns a receiver of up to count batches, or parts of them, per system call.
 	newReceiver(count int) receiver
 }
 
-// A receiver receives what comes to a Conn.
+// A receiver receives the packets of a Conn.
 type receiver interface {
-	// receive waits, and calls f with packets of size bytes, of which the last may be shorter, and the
-	// address of this host that they came to, if the system says it. They are valid until f returns.
+	// receive waits for packets, and calls f with packets of size bytes, of which the last may be
+	// shorter, and with the address of this host that they were sent to, if the system reports it.
+	// The packets are valid until f returns.
 	receive(f func(from netip.AddrPort, local netip.Addr, b []byte, size int)) error
 }
 
-// A singleReceiver is that of a Conn that has no batches.
+// A singleReceiver is the receiver of a Conn without batches.
 type singleReceiver struct {
 	conn Conn
 	b    []byte
@@ -41,20 +42,20 @@ func (r *singleReceiver) receive(
 	return nil
 }
 
-// batchRoom is the length of the room: for the size of packets, and an address of IPv6.
+// batchRoom is the length of the room: control messages for a packet size and an IPv6 address.
 const batchRoom = 96
 
-// A batch may have as many packets and bytes as every Linux takes; the bytes are those of a
-// datagram that is not cut.
+// A batch has at most as many packets as every Linux kernel accepts, and as many bytes as a
+// datagram.
 const (
 	maxBatch      = 64
 	maxBatchBytes = 65000
 )
 
-// burst is Max.Burst where there are batches: a packet costs less as one of many, and those of a
-// batch are acknowledged together. RFC 9260, Section 6.1, rule D, recommends 4 and leaves it to the
-// implementation; the congestion window bounds it too. TCP lets 64 KiB leave at once by the same
-// means.
+// burst is Max.Burst where there are batches: a packet of a batch costs less than a single one, and
+// the packets of a batch are acknowledged together. RFC 9260, Section 6.1, rule D, recommends 4,
+// but leaves it to the implementation. The congestion window is a limit too. In the same way, Linux
+// passes up to 64 KiB of a TCP connection to the device at once.
 const burst = 32
 
 // Packets are probed up to a size from the header of IPv4 on: the 1,500 bytes of Ethernet, or more
@@ -64,8 +65,8 @@ const (
 	maxMTU      = 65535
 )
 
-// overhead is the size of the headers before SCTP's: of UDP, unless the socket is one of raw IP,
-// and of IP.
+// overhead is the size of the headers before that of SCTP: of IP and, unless the socket is a raw IP
+// socket, of UDP.
 func (s *Socket) overhead(ip6 bool) int {
 	n := 20
 	if ip6 {
@@ -77,7 +78,7 @@ func (s *Socket) overhead(ip6 bool) int {
 	return n
 }
 
-// tuned returns config as it is best for the socket.
+// tuned returns config with what is best for the socket.
 func (s *Socket) tuned(config *sctpcore.Config) *sctpcore.Config {
 	var c sctpcore.Config
 	if config != nil {
@@ -92,11 +93,12 @@ func (s *Socket) tuned(config *sctpcore.Config) *sctpcore.Config {
 	return &c
 }
 
-// An outgoing is where packets are built. It collects those that can go as a batch.
+// An outgoing is the buffer in which packets are built. It collects those that can be sent as a
+// batch.
 type outgoing struct {
 	buf  [maxPacket]byte
 	room [batchRoom]byte
-	// From start to end are packets of size bytes, of which only the last may be shorter.
+	// Packets of size bytes are from start to end; only the last one may be shorter.
 	start, end, size int
 	to               netip.AddrPort
 	from             netip.Addr
@@ -105,7 +107,7 @@ type outgoing struct {
 
 var outgoings = sync.Pool{New: func() any { return new(outgoing) }}
 
-// next is where the next packet is to be built, of usually at most mtu bytes.
+// next returns the buffer for the next packet, which usually has at most mtu bytes.
 func (o *outgoing) next(mtu int) []byte {
 	if o.end+mtu > len(o.buf) {
 		o.send()
@@ -114,7 +116,8 @@ func (o *outgoing) next(mtu int) []byte {
 	return o.buf[o.end:o.end]
 }
 
-// add sends a packet, or keeps it for those that follow. One that is elsewhere goes alone.
+// add sends a packet, or keeps it to be sent with those that follow. A packet that is not in the
+// buffer is sent alone.
 func (o *outgoing) add(s *Socket, p sctpcore.Packet) {
 	n, by := len(p.Data), s.linkTo(p)
 	if by.batch == nil || p.MayFragment || o.end+n > len(o.buf) || &p.Data[0] != &o.buf[o.end] {
@@ -135,7 +138,7 @@ func (o *outgoing) add(s *Socket, p sctpcore.Packet) {
 	}
 }
 
-// send sends what was collected.
+// send sends the packets that were collected.
 func (o *outgoing) send() {
 	b := o.buf[o.start:o.end]
 	if o.start = o.end; len(b) > o.size {
@@ -145,7 +148,7 @@ func (o *outgoing) send() {
 	}
 }
 
-// done sends what was collected, and makes o ready for the next user.
+// done sends the packets that were collected, and prepares o for the next user.
 func (o *outgoing) done() {
 	o.send()
 	o.start, o.end, o.by = 0, 0, nil

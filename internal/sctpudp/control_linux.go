@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What follows are control messages, which go beside datagrams: cmsg(3).
+// This file has the control messages that accompany datagrams: cmsg(3).
 
 // appendControl appends a control message.
 func appendControl(b []byte, level, typ uint32, data []byte) []byte {
@@ -28,7 +28,7 @@ func appendControl(b []byte, level, typ uint32, data []byte) []byte {
 	return b
 }
 
-// appendSegment says of what size packets are to be: udp(7).
+// appendSegment appends the size of the packets that a datagram is to be cut into: udp(7).
 func appendSegment(b []byte, size uint16) []byte {
 	var data [2]byte
 	binary.NativeEndian.PutUint16(data[:], size)
@@ -50,7 +50,7 @@ func appendSource(b []byte, family int, from netip.Addr) []byte {
 	return appendControl(b, unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, data[:])
 }
 
-// receiveSources asks for the address of this host that each packet came to.
+// receiveSources has the kernel report the address of this host to which each packet was sent.
 func receiveSources(raw syscall.RawConn, family int) (err error) {
 	cerr := raw.Control(func(fd uintptr) {
 		if family == unix.AF_INET {
@@ -65,9 +65,9 @@ func receiveSources(raw syscall.RawConn, family int) (err error) {
 	return err
 }
 
-// parseControl returns the size of packets that came together, 0 if one came alone, and the address
-// of this host that they came to, not valid if the system does not say it. What came to several
-// hosts is not ok: RFC 9260, Section 8.4, rule 1.
+// parseControl returns the size of packets that were received together, or 0 for a single packet,
+// and the address of this host to which they were sent, which is not valid if the system does not
+// report it. A packet for several hosts is not ok: RFC 9260, Section 8.4, rule 1.
 func parseControl(b []byte) (size int, local netip.Addr, ok bool) {
 	for len(b) >= unix.CmsgLen(0) {
 		h, data, rest, err := unix.ParseOneSocketControlMessage(b)
@@ -81,7 +81,7 @@ func parseControl(b []byte) (size int, local netip.Addr, ok bool) {
 		case h.Level == unix.IPPROTO_UDP && h.Type == unix.UDP_GRO && len(data) >= 2:
 			size = int(binary.NativeEndian.Uint16(data))
 		case h.Level == unix.IPPROTO_IP && h.Type == unix.IP_PKTINFO && len(data) >= 12:
-			// Of a broadcast and a multicast packet these are not the same.
+			// These differ for broadcast and multicast packets.
 			local = netip.AddrFrom4([4]byte(data[4:8]))
 			if local != netip.AddrFrom4([4]byte(data[8:12])) {
 				return 0, netip.Addr{}, false

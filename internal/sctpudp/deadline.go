@@ -2,7 +2,7 @@ package sctpudp
 
 import "time"
 
-// A deadline has passed or has not; guarded by Assoc.mu.
+// A deadline is guarded by Assoc.mu.
 type deadline struct {
 	timer  *time.Timer
 	passed bool

@@ -5,15 +5,15 @@ import (
 	"net/netip"
 )
 
-// devices are the addresses of this host, and the size of the largest packets that its devices
-// take: the loopback device, on the way to these addresses, and the others.
+// devices has the addresses of this host, and the sizes of the largest packets that its devices
+// transmit: the loopback device, which carries packets to these addresses, and the others.
 type devices struct {
 	own              map[netip.Addr]bool
 	loopback, others int
 }
 
-// largest returns the size of the largest packets that can leave to an address. A search finds what
-// the path takes.
+// largest returns the size of the largest packets that this host can send to an address. The rest
+// of the path may carry less, which a search finds.
 func (d *devices) largest(to netip.Addr) int {
 	if to.IsLoopback() || d.own[to.WithZone("")] {
 		return d.loopback
@@ -21,8 +21,8 @@ func (d *devices) largest(to netip.Addr) int {
 	return d.others
 }
 
-// limitMTU limits the search for the size of packets, when the peer's addresses and window are
-// known. It is called with mu held, or before a is shared.
+// limitMTU limits the search for the path MTU once the peer's addresses and window are known. It is
+// called with mu held, or before a is shared.
 func (a *Assoc) limitMTU() {
 	s := a.socket
 	overhead := s.overhead(false)

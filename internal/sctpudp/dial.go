@@ -8,9 +8,9 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpcore"
 )
 
-// Dial sets up an association with an SCTP port of a peer that has one or several addresses, whose
-// ports are those of UDP. A localPort of 0 is any SCTP port. It is given up when ctx is done, and
-// then returns its error.
+// Dial establishes an association with an SCTP port of a peer that has one or several addresses,
+// whose ports are UDP ports. With a localPort of 0, it chooses an SCTP port. When ctx is done, Dial
+// gives up and returns the error of ctx.
 func (s *Socket) Dial(ctx context.Context, config *sctpcore.Config, localPort, peerPort uint16,
 	peers ...netip.AddrPort) (*Assoc, error) {
 	if err := ctx.Err(); err != nil {

@@ -12,8 +12,8 @@ import (
 // ErrRestarted is returned for every use of an association that its peer has restarted.
 var ErrRestarted error = &stream.EndError{Err: errors.New("restarted by the peer; dial again")}
 
-// An Error says why a call has failed, or how an association has ended. It matches both what
-// sctpcore says and what the kernel's SCTP would.
+// An Error reports why a call failed, or how an association ended. It matches both the error of
+// sctpcore and the error number that the kernel's SCTP has for it.
 type Error struct {
 	Err   error
 	Errno syscall.Errno
@@ -25,8 +25,7 @@ func (e *Error) Unwrap() []error { return []error{e.Err, e.Errno} }
 // Timeout reports whether the peer did not answer.
 func (e *Error) Timeout() bool { return e.Errno == syscall.ETIMEDOUT }
 
-// newError gives err of sctpcore the number that the kernel has for it: what ended an association,
-// or why a message was refused.
+// newError adds to err of sctpcore the error number that the kernel has for it.
 func newError(err error) error {
 	var abort *sctpcore.AbortError
 	number := syscall.EINVAL
@@ -47,7 +46,7 @@ func newError(err error) error {
 	return &Error{err, number}
 }
 
-// ended is what Recv returns at the end of an association.
+// ended returns what Recv returns at the end of an association.
 func ended(err error) error {
 	if err == sctpcore.ErrClosed {
 		return io.EOF
@@ -55,7 +54,7 @@ func ended(err error) error {
 	return &stream.EndError{Err: newError(err)}
 }
 
-// over is what calls of an association that has ended with err return.
+// over returns the error of calls after an association has ended with err.
 func over(err error, number syscall.Errno) error {
 	return &stream.EndError{Err: &Error{err, number}}
 }

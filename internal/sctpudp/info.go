@@ -34,9 +34,10 @@ func (a *Addr) String() string {
 	return fmt.Sprintf("%s:%d", strings.Join(hosts, "/"), a.Port)
 }
 
-// LocalAddr implements stream.Association. Its addresses are those that the peer was told. If it
-// was told none and the socket has all of this host, it is the one that packets to the primary path
-// leave from: where the peer's packets came to, or what the system chooses.
+// LocalAddr implements stream.Association. The addresses are those that were sent to the peer in
+// INIT or INIT ACK. If there were none, and the socket has all addresses of this host, it is the
+// source address of packets on the primary path: the one to which the peer's packets were sent, or
+// the one that the system chooses.
 func (a *Assoc) LocalAddr() net.Addr {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -57,8 +58,8 @@ func (a *Assoc) LocalAddr() net.Addr {
 	return &Addr{[]netip.Addr{at}, port, a.socket.LocalAddr().Port()}
 }
 
-// sourceTo returns the address of this host from which packets to peer go, or otherwise. Nothing is
-// sent.
+// sourceTo returns the address of this host from which packets to peer are sent, or otherwise if
+// there is none. It sends nothing.
 func sourceTo(peer netip.AddrPort, otherwise netip.Addr) netip.Addr {
 	c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(peer))
 	if err != nil {
@@ -109,7 +110,7 @@ func (a *Assoc) Unread() int {
 	return a.core.Unread()
 }
 
-// Over reports whether the association has ended and sends nothing any more.
+// Over reports whether the association has ended and will send nothing more.
 func (a *Assoc) Over() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -124,8 +125,8 @@ func (a *Assoc) Outstanding() (chunks int) {
 	return chunks
 }
 
-// AuthFailures returns the number of packets that could not be verified: their key was not known,
-// or another.
+// AuthFailures returns the number of packets that failed verification, because their key was not
+// known or their HMAC was wrong.
 func (a *Assoc) AuthFailures() uint64 {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -8,17 +8,16 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// ipSockets are the sockets of this process that are open, by their network, addresses and network
-// namespace. The kernel gives each raw socket a copy of all packets, so one serves all
-// associations.
+// ipSockets has the open sockets of this process, by network, addresses and network namespace. The
+// kernel passes each raw socket a copy of all packets, so one socket serves all associations.
 var ipSockets struct {
 	mu   sync.Mutex
 	open map[string]*Socket
 }
 
-// OpenIP opens raw IP sockets for protocol 132 and addresses of this host, or for all of it if none
-// is given or specified; network is “ip”, “ip4” or “ip6”. What is open in this process
-// already is shared.
+// OpenIP opens raw IP sockets for protocol 132 and the given addresses of this host, or for all
+// addresses if none is given or specified; network is “ip”, “ip4” or “ip6”. Sockets
+// that this process already has are shared.
 //
 // Other processes of the host may do the same: packets to SCTP ports that this one does not use are
 // not answered. An error is a *stream.RawIPError.
@@ -44,7 +43,7 @@ func OpenIP(network string, addrs ...netip.Addr) (*Socket, error) {
 	var conns []Conn
 	for _, addr := range addrs {
 		c, err := listenIP(addr)
-		// A kernel without IPv6 has IPv4 all the same.
+		// A kernel without IPv6 still has IPv4.
 		if err != nil && network == "ip" && len(conns) > 0 && addr == netip.IPv6Unspecified() {
 			continue
 		}
@@ -65,7 +64,7 @@ func OpenIP(network string, addrs ...netip.Addr) (*Socket, error) {
 	return s, nil
 }
 
-// retain has a shared Socket used once more, unless it is closed.
+// retain adds a use of a shared Socket, unless it is closed.
 func (s *Socket) retain() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -19,7 +19,7 @@ type ipConn struct {
 	local   net.UDPAddr
 }
 
-// listenIP opens one for an address of this host, which may be not specified.
+// listenIP opens an ipConn for an address of this host, which may be unspecified.
 func listenIP(addr netip.Addr) (Conn, error) {
 	network := "ip4:132"
 	if addr.Is6() {
@@ -46,7 +46,8 @@ func listenIP(addr netip.Addr) (Conn, error) {
 	return i, nil
 }
 
-// networkNamespace names that of the calling thread, where it opens sockets.
+// networkNamespace returns the name of the calling thread's network namespace, in which it opens
+// sockets.
 func networkNamespace() string {
 	name, _ := os.Readlink("/proc/thread-self/ns/net")
 	return name

@@ -19,8 +19,8 @@ type Conn interface {
 	Close() error
 }
 
-// A wholeConn is a Conn whose packets the network does not fragment, so that probes can find out
-// what fits (RFC 8899), but for those of WriteMayFragment.
+// A wholeConn is a Conn whose packets the network does not fragment, except those of
+// WriteMayFragment, so that probes can find the path MTU (RFC 8899).
 type wholeConn interface {
 	WriteMayFragment(b []byte, to netip.AddrPort) (int, error)
 }
@@ -35,7 +35,7 @@ type sourceConn interface {
 	writeFrom(p sctpcore.Packet)
 }
 
-// A link is one Conn of a Socket, and what it can do.
+// A link is one Conn of a Socket, with its optional interfaces.
 type link struct {
 	conn    Conn
 	batch   batchConn  // conn, or nil
@@ -55,7 +55,8 @@ func newLink(c Conn) *link {
 	return l
 }
 
-// newReceiver returns what receives up to count batches at once, if batches there are.
+// newReceiver returns a receiver of up to count batches at once, or of single packets if the Conn
+// has no batches.
 func (l *link) newReceiver(count int) receiver {
 	if l.batch != nil {
 		return l.batch.newReceiver(count)
@@ -63,7 +64,7 @@ func (l *link) newReceiver(count int) receiver {
 	return &singleReceiver{l.conn, make([]byte, maxPacket)}
 }
 
-// at is the address to which packets come here, not valid if that is any of the host.
+// at returns the address of the link, which is not valid if it has all addresses of the host.
 func (l *link) at() netip.Addr {
 	if l.local.Addr().IsUnspecified() {
 		return netip.Addr{}
@@ -71,14 +72,14 @@ func (l *link) at() netip.Addr {
 	return l.local.Addr()
 }
 
-// reaches reports whether packets can go from here to an address.
+// reaches reports whether l can send packets to an address.
 func (l *link) reaches(to netip.Addr) bool {
 	at := l.local.Addr()
 	return at.Is4() == to.Is4() || at == netip.IPv6Unspecified() // which may stand for both
 }
 
-// source returns from where a packet is to leave that the core wants to leave from an address: not
-// valid if the link has but one, or cannot choose.
+// source returns the source address to set for a packet that the core sends from an address. It is
+// not valid if the link has only one address, or cannot choose.
 func (l *link) source(from netip.Addr) netip.Addr {
 	if l.sources == nil {
 		return netip.Addr{}
@@ -86,7 +87,7 @@ func (l *link) source(from netip.Addr) netip.Addr {
 	return from
 }
 
-// write sends a packet. One that cannot be sent is one that is lost.
+// write sends a packet. A packet that cannot be sent counts as lost.
 func (l *link) write(p sctpcore.Packet) {
 	if l.source(p.From).IsValid() {
 		l.sources.writeFrom(p)
@@ -99,8 +100,8 @@ func (l *link) write(p sctpcore.Packet) {
 	l.conn.WriteToUDPAddrPort(p.Data, p.To)
 }
 
-// linkTo chooses by which link a packet leaves: that of the address to which the peer's packets
-// come, else that of the address from which the system sends there.
+// linkTo chooses the link for a packet: the one to whose address the peer's packets are sent, or
+// else the one whose address the system would send from.
 func (s *Socket) linkTo(p sctpcore.Packet) *link {
 	if len(s.links) == 1 {
 		return s.links[0]
@@ -115,14 +116,14 @@ func (s *Socket) linkTo(p sctpcore.Packet) *link {
 	return s.routes.get(s, p.To)
 }
 
-// routes keeps for a while which link the system would choose.
+// routes caches which link the system would choose.
 type routes struct {
 	mu    sync.Mutex // guards the following
 	links map[netip.Addr]*link
 	until time.Duration
 }
 
-// routeLife is how long an answer of the system is kept; maxRoutes is how many.
+// routeLife is how long an answer of the system is cached; maxRoutes is the size of the cache.
 const (
 	routeLife = 5 * time.Second
 	maxRoutes = 1024
@@ -142,8 +143,8 @@ func (r *routes) get(s *Socket, to netip.AddrPort) *link {
 	return l
 }
 
-// route asks the system. If what it would send from is none of ours, it is the address that has
-// most in common with the destination. RFC 6724, Section 5, rule 8.
+// route asks the system. If the system would send from an address that the socket does not have, it
+// is the one with the longest common prefix with the destination. RFC 6724, Section 5, rule 8.
 func (s *Socket) route(to netip.AddrPort) *link {
 	source := sourceTo(to, netip.Addr{})
 	best, longest := s.links[0], -1

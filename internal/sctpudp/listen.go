@@ -9,7 +9,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpcore"
 )
 
-// backlog is how many associations wait for [Listener.Accept]; what comes beyond is aborted.
+// backlog is how many associations can wait for [Listener.Accept]; further ones are aborted.
 const backlog = 128
 
 // A Listener accepts the associations to one SCTP port of a [Socket].
@@ -78,7 +78,7 @@ func (l *Listener) Accept() (*Assoc, error) {
 	}
 }
 
-// Close stops listening, and aborts the associations that were not accepted. Others go on.
+// Close stops listening, and aborts the associations that were not accepted. Others continue.
 func (l *Listener) Close() error {
 	err := net.ErrClosed
 	l.once.Do(func() {

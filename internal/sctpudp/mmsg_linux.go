@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An mmsghdr is a struct mmsghdr: one of several datagrams that pass in one system call.
+// An mmsghdr is a struct mmsghdr: one of several datagrams of one system call.
 // recvmmsg(2).
 type mmsghdr struct {
 	unix.Msghdr
@@ -118,8 +118,8 @@ func putSockaddr(sa *unix.RawSockaddrInet6, family int, to netip.AddrPort) uint3
 	return unix.SizeofSockaddrInet6
 }
 
-// zones remembers the names of interfaces that link-local addresses had. It has as many as the
-// host.
+// zones caches the names of the interfaces in link-local addresses. It has at most one for each
+// interface of the host.
 var zones zoneCache
 
 type zoneCache struct{ names, indexes sync.Map }
@@ -181,8 +181,8 @@ var senders = sync.Pool{New: func() any {
 }}
 
 // send sends b as datagrams of size bytes, of which the last may be shorter, on a socket of a
-// family, from an address of this host if that is valid. One that cannot be sent does not keep the
-// others back; the first error is returned.
+// family, from an address of this host if that is valid. If one cannot be sent, the others are sent
+// all the same; send returns the first error.
 func send(raw syscall.RawConn, family int, b []byte, size int, to netip.AddrPort,
 	from netip.Addr) (err error) {
 	s := senders.Get().(*sender)

@@ -12,9 +12,9 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpcore"
 )
 
-// An offloadConn is a UDP socket whose kernel cuts what it is given into packets, as late as in the
-// network device (UDP_SEGMENT, Linux 4.18), and hands over several that belong together at once
-// (UDP_GRO, Linux 5.0): udp(7).
+// An offloadConn is a UDP socket with segmentation offload: the kernel or the network device cuts a
+// batch into packets (UDP_SEGMENT, Linux 4.18), and the kernel passes several packets to the
+// receiver at once (UDP_GRO, Linux 5.0): udp(7).
 type offloadConn struct {
 	*net.UDPConn
 	whole   *whole
@@ -49,10 +49,9 @@ func offload(c *net.UDPConn, sources bool) Conn {
 }
 
 // kernelHasSCTP reports whether the kernel's SCTP is loaded. A batch that does not leave the
-// machine (loopback, veth) reaches its receiver uncut, and where that is the kernel's SCTP
-// (net.sctp.udp_port), the cutting there ends in a kernel panic: "kernel BUG at
-// include/linux/skbuff.h" in udp_queue_rcv_skb, seen with Linux 6.1 and 7.2. So batches are for
-// machines without it.
+// machine (loopback, veth) is segmented only at its receiver. If that is the kernel's SCTP
+// (net.sctp.udp_port), the kernel panics: "kernel BUG at include/linux/skbuff.h" in
+// udp_queue_rcv_skb, seen with Linux 6.1 and 7.2. So batches are used only without it.
 func kernelHasSCTP() bool {
 	_, err := os.Stat("/proc/sys/net/sctp")
 	return err == nil
@@ -85,8 +84,8 @@ func (c *offloadConn) writeBatch(b []byte, size int, to netip.AddrPort, from net
 		c.whole.mode.RLock()
 		_, _, err := c.WriteMsgUDPAddrPort(b, control, to)
 		c.whole.mode.RUnlock()
-		// Devices without checksums, and paths with a smaller MTU, cannot do it. What else fails would
-		// fail again.
+		// Devices without checksum offload, and paths with a smaller MTU, do not support it. Any other
+		// error would come again.
 		if !errors.Is(err, unix.EIO) && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EMSGSIZE) {
 			return
 		}

@@ -8,7 +8,7 @@ import (
 	"net/netip"
 )
 
-// offload returns c: batches, and the choice of an address to send from, are for Linux only.
+// offload returns c: only Linux has batches and a choice of the source address.
 func offload(c *net.UDPConn, _ bool) Conn { return c }
 
 func kernelHasSCTP() bool { return false }

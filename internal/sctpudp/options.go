@@ -9,8 +9,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// NewConfig returns the configuration that package sctpcore has for options of package stream, with
-// SCTP-AUTH. What it does not have is a stream.OptionError.
+// NewConfig converts options of package stream to a configuration of package sctpcore, with
+// SCTP-AUTH. An option that sctpcore does not support is a *stream.OptionError.
 func NewConfig(o *stream.Options) (*sctpcore.Config, error) {
 	if o == nil {
 		o = new(stream.Options)

@@ -26,7 +26,7 @@ type Socket struct {
 	links  []*link
 	routes routes
 	start  time.Time
-	// A socket with a port that nobody asks for stays for linger after its last association.
+	// A socket whose port was not requested remains open for linger after its last association.
 	lingers bool
 	several int // how many batches are received at once
 	maxMTU  int // the most that packets may have, from the header of IPv4 on
@@ -38,8 +38,7 @@ type Socket struct {
 	ports    map[uint16]*Listener
 	refs     int // associations, listeners, and users
 	closed   bool
-	// If the socket is shared with the rest of the host, the SCTP ports that are used here, with how
-	// often.
+	// If other processes receive the same packets, the number of uses of each SCTP port here.
 	used map[uint16]int
 }
 
@@ -90,15 +89,15 @@ func closeAll(conns []Conn) (err error) {
 	return err
 }
 
-// linger is how long a socket goes on answering for associations that are over: if SHUTDOWN
-// COMPLETE or ABORT is lost, the peer sends something again after its retransmission timeout. RFC
-// 9260, Section 8.4, rules 5 and 8.
+// linger is how long a socket still answers for associations that are over: if SHUTDOWN COMPLETE or
+// ABORT is lost, the peer retransmits after its retransmission timeout. RFC 9260, Section 8.4,
+// rules 5 and 8.
 const linger = 3 * time.Second
 
 const socketBuffer = 1 << 20
 
-// New returns a Socket over conns, of which there is one at least, and which it closes in the end:
-// some seconds after that if it lingers, to answer a peer that has not got the last packet.
+// New returns a Socket over one or more conns, which it closes after its last use. If it lingers,
+// it closes them some seconds later, to answer a peer that has not received the last packet.
 func New(lingers bool, conns ...Conn) (*Socket, error) {
 	return newSocket(lingers, nil, conns)
 }
@@ -152,8 +151,7 @@ func (s *Socket) LocalAddrs() (addrs []netip.Addr) {
 	return addrs
 }
 
-// Close lets the socket be closed as soon as it has no association and no listener any more.
-// Nothing new can be begun.
+// Close closes the socket as soon as it has no association and no listener. New ones are refused.
 func (s *Socket) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -183,8 +181,8 @@ func (s *Socket) now() time.Duration { return time.Since(s.start) }
 // maxPacket is the size of the largest UDP datagram.
 const maxPacket = 1 << 16
 
-// read takes packets until the socket is closed. If that is not by release, the network is gone and
-// everything ends.
+// read receives packets until the socket is closed. If release did not close it, the network is
+// gone and everything ends.
 func (s *Socket) read(l *link) {
 	receiver := l.newReceiver(s.several)
 	take := func(from netip.AddrPort, local netip.Addr, b []byte, size int) {
@@ -210,7 +208,7 @@ func (s *Socket) read(l *link) {
 	}
 }
 
-// end ends all listeners and associations, from whom no packet can leave any more.
+// end ends all listeners and associations, because they can send no more packets.
 func (s *Socket) end() {
 	s.mu.Lock()
 	s.closed = true
@@ -228,8 +226,8 @@ func (s *Socket) end() {
 	}
 }
 
-// receive takes packets of size bytes, of which the last may be shorter, that came to an address of
-// this host, if that is known. Those of one association that follow each other are answered
+// receive processes packets of size bytes, of which the last may be shorter, that were sent to an
+// address of this host, if that is known. Consecutive packets of one association are answered
 // together.
 func (s *Socket) receive(from netip.AddrPort, local netip.Addr, b []byte, size int) {
 	for len(b) > 0 {
@@ -267,8 +265,8 @@ func sameHeader(x, y []byte) bool {
 	return len(x) >= 8 && len(y) >= 8 && [8]byte(x) == [8]byte(y)
 }
 
-// receiveStray takes a packet that belongs to no association, and returns one that it makes. It is
-// called with mu held.
+// receiveStray processes a packet that belongs to no association, and returns the association that
+// it creates, if any. It is called with mu held.
 func (s *Socket) receiveStray(from netip.AddrPort, local netip.Addr, packet []byte) *Assoc {
 	if s.used != nil && (len(packet) < 4 || s.used[binary.BigEndian.Uint16(packet[2:])] == 0) {
 		return nil // for another process
@@ -298,8 +296,8 @@ func (s *Socket) add(core *sctpcore.Assoc) *Assoc {
 	return a
 }
 
-// use notes that an association or listener uses an SCTP port, drop that it does not any more. They
-// are called with mu held.
+// use records that an association or listener uses an SCTP port, and drop that it no longer does.
+// They are called with mu held.
 func (s *Socket) use(port uint16) {
 	s.refs++
 	if s.used != nil {

@@ -10,12 +10,12 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpcore"
 )
 
-// A whole has the packets of a socket leave with the Don't Fragment bit of IPv4, or without a
-// fragmentation header of IPv6, whatever ICMP messages have said of the path (IP_PMTUDISC_PROBE,
-// Linux 2.6.22): ip(7). What is longer than the device takes is refused.
+// A whole sends the packets of a socket with the Don't Fragment bit of IPv4, or without a fragment
+// header of IPv6, whatever ICMP messages have reported about the path (IP_PMTUDISC_PROBE, Linux
+// 2.6.22): ip(7). Packets that exceed the MTU of the device are refused.
 type whole struct {
 	raw syscall.RawConn
-	// Held to read for a packet that must stay whole, and to write for one that need not.
+	// A read lock is held for a packet that must not be fragmented, a write lock for one that may be.
 	mode sync.RWMutex
 }
 
@@ -28,8 +28,8 @@ func newWhole(c syscall.Conn) (*whole, error) {
 	return w, w.set(unix.IP_PMTUDISC_PROBE)
 }
 
-// fragmenting calls f, whose packets may be fragmented: by routers if they are of IPv4, and here if
-// they are of IPv6 and the kernel knows that it must.
+// fragmenting calls f, whose packets may be fragmented: by routers in IPv4, and in IPv6 by this
+// host if the kernel knows a smaller path MTU.
 func (w *whole) fragmenting(f func() (int, error)) (int, error) {
 	w.mode.Lock()
 	defer w.mode.Unlock()
@@ -54,7 +54,7 @@ func (w *whole) writeFrom(family int, p sctpcore.Packet) {
 	write()
 }
 
-// set sets how packets go, for the families that the socket has.
+// set sets whether packets may be fragmented, for the families of the socket.
 func (w *whole) set(mode int) (err error) {
 	cerr := w.raw.Control(func(fd uintptr) {
 		s := int(fd)
