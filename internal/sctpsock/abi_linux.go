@@ -154,7 +154,7 @@ type (
 		OutControl    uint64 // chunks
 		InControl     uint64
 	}
-	// primaryAddr is packed, and asks for nothing more than its first field does.
+	// primaryAddr is packed, which makes no difference here.
 	primaryAddr struct {
 		AssocID int32
 		Address [128]byte
@@ -201,13 +201,13 @@ const (
 	heartbeatDisable = 2
 )
 
-// Two structures depend on the kernel's processor, which need not be the program's: a program of 32
-// bits may run on a kernel of 64 bits, which has no layout of its own for it here. Both hold a
-// sockaddr_storage, which is aligned as a pointer of the kernel is. The size that the kernel says
-// its structure has shows which layout that is.
+// Two structures depend on the kernel's architecture, which can differ from the program's: a 32-bit
+// program can run on a 64-bit kernel, which does not convert these structures. Both contain a
+// sockaddr_storage, which is aligned as a pointer of the kernel. The size of the structure that the
+// kernel returns shows which layout it is.
 
-// parse reads a sctp_assoc_stats, of which b is as much as the kernel has filled in. The counters
-// follow the sockaddr_storage, aligned to eight bytes, or to four by a kernel for 386.
+// parse reads a sctp_assoc_stats; b is the part that the kernel has filled in. The counters follow
+// the sockaddr_storage, aligned to eight bytes, or to four on a 386 kernel.
 func (s *assocStats) parse(b []byte) error {
 	offset := 136
 	if len(b)%8 == 4 {
@@ -220,7 +220,7 @@ func (s *assocStats) parse(b []byte) error {
 // A udpEncaps is a sctp_udpencaps: the association, a sockaddr_storage and a port in network order.
 type udpEncaps []byte
 
-// largestUDPEncaps is the size that kernels of 64 bits have.
+// largestUDPEncaps is the size in 64-bit kernels.
 const largestUDPEncaps = 144
 
 // pointer is the size of the kernel's pointers, to which the port is padded too.
@@ -231,25 +231,25 @@ func (u udpEncaps) port() []byte { return u[u.pointer()+128:][:2] }
 // memInfoWmemQueued is the index of SK_MEMINFO_WMEM_QUEUED in SO_MEMINFO.
 const memInfoWmemQueued = 5
 
-// The system calls for an association wait for nobody, so Go's scheduler is not told of them
-// (RawSyscall), except of those that come with a descriptor of other code, and of close. To be told
-// costs more than most of them: it wakes the scheduler's monitor thread when the program has been
-// idle, as between the flights of a handshake, and that looks around every 20 µs for a while.
+// The system calls for an association do not block, so they bypass Go's scheduler (RawSyscall),
+// except those with a descriptor of other code, and close. Notifying the scheduler costs more than
+// most of them: after the program has been idle, as between the flights of a handshake, it wakes
+// the monitor thread, which then polls every 20 µs for a while.
 
 // setOpt sets an option whose argument is the memory of v.
 func setOpt[T any](fd, level, opt int, v *T) error {
 	return setOptBytes(fd, level, opt, unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v)))
 }
 
-// getOpt gets an option into v, from which the kernel may read first. A kernel that
-// knows a shorter structure leaves the rest alone.
+// getOpt gets an option into v, from which the kernel may read first. A kernel with a
+// shorter structure does not change the rest.
 func getOpt[T any](fd, level, opt int, v *T) error {
 	_, err := getOptBytes(fd, level, opt, unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v)))
 	return err
 }
 
-// getOptBytes gets an option into b in the same way, and returns what the kernel has filled in. b
-// must not be empty.
+// getOptBytes gets an option into b in the same way, and returns the part of b that the kernel has
+// filled in. b must not be empty.
 func getOptBytes(fd, level, opt int, b []byte) ([]byte, error) {
 	n := uint32(len(b))
 	_, _, errno := unix.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(fd), uintptr(level), uintptr(opt),

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Addr is the addresses of one end of an association, which share their port. It
-// is a [net.Addr] and prints as 192.0.2.1/[2001:db8::1]:5868.
+// An Addr has the addresses of one end of an association, which share a port. It
+// implements [net.Addr], and its string is like 192.0.2.1/[2001:db8::1]:5868.
 type Addr []netip.AddrPort
 
 // Network returns "sctp".

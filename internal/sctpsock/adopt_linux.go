@@ -9,16 +9,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Adopt makes a Socket of an established one-to-one association that other code has set up, a
-// *sctp.SCTPConn for instance. Of o it uses what can still be changed: not the numbers of streams
-// and INIT chunks, AddressChanges, UDPEncapPort and Control; AuthChunks and HMACs matter if the
-// association is restarted. Events are those of o, whatever was subscribed to before.
+// Adopt makes a Socket of an established one-to-one association of other code, such as a
+// *sctp.SCTPConn. It applies the fields of o that can still be changed: not the numbers of streams
+// and INIT chunks, AddressChanges, UDPEncapPort and Control. AuthChunks and HMACs matter if the
+// association is restarted. Events replaces earlier subscriptions.
 //
-// The Socket has a descriptor of its own of the same socket, which is non-blocking from then on.
-// The association lives until both are closed; see [Socket.GiveBack]. c must not be used meanwhile.
+// The Socket duplicates the descriptor of the socket, which becomes non-blocking. The association
+// lives until both are closed; see [Socket.GiveBack]. c must not be used meanwhile.
 //
-// SCTP-AUTH must have been asked for before the association was set up, as [RequestAuth] does; see
-// [Socket.AuthSupported]. Message interleaving must be off.
+// SCTP-AUTH must have been requested before the association was established, as [RequestAuth] does;
+// see [Socket.AuthSupported]. Message interleaving must be off.
 func Adopt(c syscall.Conn, o *Options) (*Socket, error) {
 	s, err := adopt(c, o)
 	if err != nil {
@@ -60,7 +60,7 @@ func adopt(c syscall.Conn, o *Options) (*Socket, error) {
 		return nil, err
 	}
 	s := &Socket{f: f, rc: rc, nagle: o.Nagle, blocking: flags&unix.O_NONBLOCK == 0}
-	// There is an association or not, whatever the settings are.
+	// This does not depend on the settings.
 	if err = s.start(); err == nil {
 		err = s.control(func(fd int) error { return o.takeOver(fd) })
 	}
@@ -74,9 +74,9 @@ func adopt(c syscall.Conn, o *Options) (*Socket, error) {
 	return s, nil
 }
 
-// takeOver makes the settings that an association still takes.
+// takeOver makes the settings that can be changed after an association is established.
 func (o *Options) takeOver(fd int) error {
-	// Their former owner's events would only be in the way. A longer list is refused by older kernels.
+	// Remove the subscriptions of the former owner. Older kernels refuse a longer list.
 	if err := setOpt(fd, solSCTP, optEvents, new([10]byte)); err != nil {
 		return os.NewSyscallError("SCTP_EVENTS", err)
 	}
@@ -91,8 +91,7 @@ func (o *Options) takeOver(fd int) error {
 	)
 }
 
-// GiveBack undoes [Adopt] as far as the descriptor is concerned: the association goes on at its
-// former owner's.
+// GiveBack closes the descriptor that [Adopt] made. The association remains with its former owner.
 func (s *Socket) GiveBack() error {
 	if s.blocking {
 		s.control(func(fd int) error { return unix.SetNonblock(fd, false) })
@@ -100,9 +99,8 @@ func (s *Socket) GiveBack() error {
 	return s.Close()
 }
 
-// RequestAuth asks for SCTP-AUTH on a socket of other code that is not bound yet, with the
-// AuthChunks and HMACs of o, and for its PartialReliability. An error is an
-// [authchunk.UnsupportedError].
+// RequestAuth requests SCTP-AUTH on a socket of other code that is not bound yet, with the
+// AuthChunks, HMACs and PartialReliability of o. An error is an [authchunk.UnsupportedError].
 func RequestAuth(c syscall.RawConn, o *Options) error {
 	return control(c, func(fd int) error {
 		return errors.Join(setAuth(fd, o),

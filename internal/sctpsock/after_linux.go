@@ -6,9 +6,8 @@ import (
 	"time"
 )
 
-// AfterFunc calls f after d in a goroutine of its own, as [time.AfterFunc] does, unless the
-// function that it returns is called before. All calls share one timer of the kernel: see
-// [Socket.Later].
+// AfterFunc calls f in its own goroutine after d, as [time.AfterFunc] does, unless the returned
+// function is called first. All calls share one timer of the kernel: see [Socket.Later].
 func AfterFunc(d time.Duration, f func()) (stop func()) {
 	c := &afterCall{at: time.Now().Add(d), f: f}
 	if after.add(c) {
@@ -20,7 +19,7 @@ func AfterFunc(d time.Duration, f func()) (stop func()) {
 
 var after afterCalls
 
-// afterCalls are calls that are due at any time.
+// afterCalls are the pending calls.
 type afterCalls struct {
 	mu      sync.Mutex // guards the following
 	timer   *kernelTimer

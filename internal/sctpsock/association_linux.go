@@ -7,7 +7,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// What a Socket has beside the calls of sockets to be a stream.Association.
+// This file has the methods of stream.Association that are not calls of sockets.
 var _ interface {
 	stream.BatchSender
 	stream.HandshakeTuner
@@ -17,8 +17,9 @@ var _ interface {
 	stream.Prioritizer
 } = (*Socket)(nil)
 
-// A sackPolicy says when acknowledgements go out. A peer that wants to change keys waits for them,
-// and may not ask for them at once (RFC 7053); one that sends messages only pays for more packets.
+// A sackPolicy determines when acknowledgements are sent. A peer that changes keys waits for them,
+// and may not request them at once (RFC 7053). For a peer that only sends messages, early
+// acknowledgements cost more packets.
 type sackPolicy uint8
 
 const (
@@ -27,7 +28,7 @@ const (
 	sackDelayed                   // as every SCTP does
 )
 
-// usualSACKDelay is what RFC 9260, Section 6.2, recommends, and Linux's own.
+// usualSACKDelay is the recommendation of RFC 9260, Section 6.2, and Linux's default.
 const usualSACKDelay = 200 * time.Millisecond
 
 // tuning is what [stream.HandshakeTuner] changes.
@@ -37,8 +38,7 @@ type tuning struct {
 	sacks sackPolicy
 }
 
-// begin makes the settings that need an association, and learns what has been agreed on with the
-// peer.
+// begin makes the settings that need an association, and reads what was negotiated with the peer.
 func (s *Socket) begin(o *Options) error {
 	if err := s.start(); err != nil {
 		return err
@@ -52,15 +52,15 @@ func (s *Socket) begin(o *Options) error {
 	return nil
 }
 
-// Missing counts from the first message on. What comes between the two questions, what the kernel
-// has counted twice for lack of memory, and what was received before another gave the socket
-// away make highest too high.
+// Missing counts from the first message on. Messages that arrive between the two calls, that the
+// kernel has counted twice for lack of memory, or that were received before [Adopt], make highest
+// too high.
 func (s *Socket) Missing() (missing int, highest uint32, err error) {
 	st, err := s.Stats()
 	return st.Pending, s.firstTSN + uint32(st.ChunksReceived) + uint32(st.Pending) - 1, err
 }
 
-// AuthAgreement returns what both ends have said about SCTP-AUTH.
+// AuthAgreement returns what both ends support of SCTP-AUTH.
 func (s *Socket) AuthAgreement() (a authchunk.Agreement, err error) {
 	if a.Peer, err = s.PeerAuthChunks(); err != nil {
 		return a, err
@@ -71,7 +71,7 @@ func (s *Socket) AuthAgreement() (a authchunk.Agreement, err error) {
 		}
 	}
 	if !a.Supported {
-		// The kernel shows no lists then, not even ours, though we have asked.
+		// The kernel then returns no lists, not even that of this end.
 		a.Local = authchunk.DefaultChunks()
 		return a, nil
 	}
@@ -83,14 +83,14 @@ func (s *Socket) AuthAgreement() (a authchunk.Agreement, err error) {
 	return a, err
 }
 
-// handshakeRTO is the least retransmission timeout while a handshake is under way. The peer
-// drops what comes under a key that it has not computed yet, which it may
-// not have when the network is faster than its processor; then 1 s, the kernel's least, is long.
+// handshakeRTO is the minimum retransmission timeout while a handshake is under way. The peer drops
+// packets under a key that it has not computed yet, which happens if the network is faster than its
+// processor. The kernel's minimum of 1 s would be a long wait then.
 //
-// The kernel applies a new minimum when it next measures the path, and not before. So the old one
-// is given back ahead of the ChangeCipherSpec: the short timeout still holds for that, and when it
-// is acknowledged the usual one is back. Given back after the handshake, it would come too late for
-// the first application data, which a peer that delays its acknowledgement would get twice.
+// The kernel applies a new minimum only when it next measures the path. So the usual minimum is
+// restored before the ChangeCipherSpec: the short timeout still applies to that, and the usual one
+// applies again when it is acknowledged. Restored after the handshake, it would not apply to the
+// first application data, which a peer that delays its acknowledgement would get twice.
 const handshakeRTO = 20 * time.Millisecond
 
 // Handshaking implements [stream.HandshakeTuner].

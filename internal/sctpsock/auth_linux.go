@@ -20,7 +20,7 @@ const (
 
 var defaultHMACs = []uint16{3, 1} // SHA-256, SHA-1
 
-// setAuth switches SCTP-AUTH on, before there is an association, if o asks for it.
+// setAuth enables SCTP-AUTH if o requests it, before there is an association.
 func setAuth(fd int, o *Options) error {
 	if len(o.AuthChunks) == 0 {
 		return nil
@@ -48,7 +48,7 @@ func setAuth(fd int, o *Options) error {
 	return authError("SCTP_HMAC_IDENT", setOptBytes(fd, solSCTP, optHMACIdent, b))
 }
 
-// setAuthAgain makes the least settings that keep SCTP-AUTH on in an accepted socket whose
+// setAuthAgain makes the settings that an accepted socket needs to keep SCTP-AUTH when its
 // association restarts.
 func setAuthAgain(fd int, o *Options) error {
 	if len(o.AuthChunks) == 0 {
@@ -61,8 +61,8 @@ func setAuthAgain(fd int, o *Options) error {
 }
 
 func switchAuthOn(fd int) error {
-	// A kernel that does not know the option has AUTH if the sysctl says so;
-	// then what follows works, else it fails with EACCES.
+	// A kernel that does not know the option has AUTH if the sysctl enables it. Otherwise
+	// the following fails with EACCES.
 	err := setOpt(fd, solSCTP, optAuthSupported, &assocValue{Value: 1})
 	if err != nil && err != unix.ENOPROTOOPT {
 		return &authchunk.UnsupportedError{Err: os.NewSyscallError("SCTP_AUTH_SUPPORTED", err)}
@@ -70,7 +70,7 @@ func switchAuthOn(fd int) error {
 	return nil
 }
 
-// authError tells a kernel without AUTH from an option with a wrong argument.
+// authError distinguishes a kernel without AUTH from an option with a wrong argument.
 func authError(option string, err error) error {
 	switch err {
 	case nil:
@@ -88,7 +88,7 @@ func (s *Socket) AuthSupported() (bool, error) {
 	if !errors.Is(err, unix.ENOPROTOOPT) {
 		return on, err
 	}
-	// Before Linux 5.4 only this tells.
+	// Before Linux 5.4, this is the only indication.
 	var c authChunks
 	err = s.control(func(fd int) error { return getOpt(fd, solSCTP, optPeerAuthChunks, &c) })
 	if err == unix.EACCES {
@@ -102,7 +102,7 @@ func (s *Socket) AuthSupported() (bool, error) {
 // peer does not use SCTP-AUTH.
 func (s *Socket) PeerAuthChunks() ([]byte, error) { return s.authChunks(optPeerAuthChunks) }
 
-// LocalAuthChunks returns the chunk types that the kernel takes only if they
+// LocalAuthChunks returns the chunk types that the kernel accepts only if they
 // are authenticated.
 func (s *Socket) LocalAuthChunks() ([]byte, error) { return s.authChunks(optLocalAuthChunks) }
 
@@ -118,8 +118,8 @@ func (s *Socket) authChunks(opt int) ([]byte, error) {
 	return c.Types[:min(int(c.N), len(c.Types))], nil
 }
 
-// SetAuthKey makes secret known as key id, for sending and receiving. A key that
-// has this id is replaced, also for messages that wait to be sent. It keeps no
+// SetAuthKey installs secret as key id, for sending and receiving. It replaces a key
+// with the same id, also for messages that wait to be sent. It keeps no
 // reference to secret. (RFC 6458, Section 8.3.3)
 func (s *Socket) SetAuthKey(id uint16, secret []byte) error {
 	b := binary.NativeEndian.AppendUint32(make([]byte, 0, 9+len(secret)), 0)
@@ -133,15 +133,15 @@ func (s *Socket) SetAuthKey(id uint16, secret []byte) error {
 	return s.setAuth("SCTP_AUTH_KEY", optAuthKey, b)
 }
 
-// SetActiveAuthKey authenticates everything that is sent from now on with key
-// id. What was sent before keeps its key, also when it is
-// transmitted again. (RFC 6458, Section 8.1.18)
+// SetActiveAuthKey authenticates what is sent from now on with key id. Earlier
+// messages keep their key, also when they are retransmitted. (RFC 6458, Section
+// 8.1.18)
 func (s *Socket) SetActiveAuthKey(id uint16) error {
 	return s.setAuthKeyID("SCTP_AUTH_ACTIVE_KEY", optAuthActiveKey, id)
 }
 
-// DeleteAuthKey forgets key id, which must not be active. Messages of the peer under
-// this key are dropped from now on, silently. (RFC 6458, Section 8.3.5)
+// DeleteAuthKey deletes key id, which must not be active. From now on, the kernel
+// silently drops messages of the peer under this key. (RFC 6458, Section 8.3.5)
 func (s *Socket) DeleteAuthKey(id uint16) error {
 	return s.setAuthKeyID("SCTP_AUTH_DELETE_KEY", optAuthDeleteKey, id)
 }

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A sendBatch is one sendmmsg, pooled as a sendCall is. It does not wait either.
+// A sendBatch is one sendmmsg, pooled as a sendCall is. It does not block either.
 type sendBatch struct {
 	hdrs     [stream.MaxBatch]mmsghdr
 	iovs     [stream.MaxBatch]unix.Iovec
@@ -39,11 +39,11 @@ var sendBatches = sync.Pool{New: func() any {
 	return b
 }}
 
-// send sends all messages that the kernel takes. Without Nagle's algorithm each would be a packet,
-// with an HMAC of its own. So all but the last are sent with it, which collects them until a packet
-// is full, and the last one without, which sends what is left. If that does not come to pass, the
-// acknowledgement of what is under way does it. (MSG_MORE would not be so safe: what it collects
-// waits for another message, be there one or not.)
+// send sends all messages that the kernel accepts. Without Nagle's algorithm, each would be a
+// packet with its own HMAC. So all but the last are sent with the algorithm, which collects them
+// until a packet is full, and the last one without, which sends the rest. If the last one is not
+// sent, the next acknowledgement sends the rest. (MSG_MORE is less safe: what it collects waits for
+// another message, which may never come.)
 func (b *sendBatch) send(fd uintptr) {
 	b.taken, b.errno = 0, 0
 	if b.bundle && setInt(int(fd), solSCTP, optNoDelay, 0) == nil {
@@ -53,7 +53,8 @@ func (b *sendBatch) send(fd uintptr) {
 	b.sendUpTo(b.n, fd)
 }
 
-// sendUpTo goes on until the kernel does not take a message: sendmmsg says only the next time why.
+// sendUpTo repeats sendmmsg until the kernel does not accept a message: only the next call returns
+// the error.
 func (b *sendBatch) sendUpTo(end int, fd uintptr) {
 	for b.taken < end && b.errno == 0 {
 		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&b.hdrs[b.taken])),
@@ -68,9 +69,7 @@ func (b *sendBatch) sendUpTo(end int, fd uintptr) {
 	}
 }
 
-// TrySendAll is [Socket.TrySend] of several messages, at most [stream.MaxBatch], in their order,
-// with one system call if all goes well. It returns how many the kernel has taken, and why it did
-// not take the next one.
+// TrySendAll implements [stream.BatchSender], usually with one system call.
 func (s *Socket) TrySendAll(msgs [][]byte, infos []stream.Info) (n int, err error) {
 	if s.restarted.Load() {
 		return 0, ErrRestarted
@@ -98,7 +97,7 @@ func (s *Socket) TrySendAll(msgs [][]byte, infos []stream.Info) (n int, err erro
 	return b.taken, s.sendError(b.errno, len(msgs[b.taken]), infos[b.taken].Stream)
 }
 
-// bundled is up to which size two messages fit in a packet of 1,500 bytes.
+// bundled is the largest size of two messages that fit in a packet of 1,500 bytes.
 const bundled = 680
 
 func (b *sendBatch) release() {
@@ -106,9 +105,9 @@ func (b *sendBatch) release() {
 	sendBatches.Put(b)
 }
 
-// A recvBatch is one recvmmsg, which never waits either: messages, or parts of them, that are there
-// when there is more than one. It is pooled, and small: the parts of a large message take several
-// slots.
+// A recvBatch is one recvmmsg, which does not block either. It has the messages, or parts of them,
+// that are available if there is more than one. It is pooled, and small: the parts of a large
+// message take several slots.
 type recvBatch struct {
 	hdrs  [recvSlots]mmsghdr
 	iovs  [recvSlots]unix.Iovec
@@ -158,8 +157,8 @@ func (b *recvBatch) recv(fd uintptr) {
 	b.next, b.at = 0, 0
 }
 
-// recvMany is recv from a batch, which it reads if there is none. It never waits; ok is false if
-// there is nothing.
+// recvMany returns the next message of the batch, and reads a batch if there is none. It does not
+// wait; ok is false if no message is available.
 func (s *Socket) recvMany(buffer stream.Buffer, part *stream.Part) (ok bool, err error) {
 	if s.batch == nil {
 		b := recvBatches.Get().(*recvBatch)
@@ -170,7 +169,7 @@ func (s *Socket) recvMany(buffer stream.Buffer, part *stream.Part) (ok bool, err
 		if b.n == 0 {
 			s.busy, s.empty = false, b.errno == unix.EAGAIN
 			if b.errno != unix.EAGAIN {
-				// Unlike recvmsg, it reports what ended the association ahead of what can still be read.
+				// Unlike recvmsg, it reports the end of the association before data that can still be read.
 				s.taken.Store(uintptr(b.errno))
 			}
 			recvBatches.Put(b)
@@ -212,7 +211,7 @@ func (s *Socket) recvMany(buffer stream.Buffer, part *stream.Part) (ok bool, err
 	return false, nil
 }
 
-// endBatch gives the batch back when it has been read.
+// endBatch returns the batch to the pool when it has been read.
 func (s *Socket) endBatch() {
 	if s.batch.next >= s.batch.n || s.end != nil {
 		recvBatches.Put(s.batch)

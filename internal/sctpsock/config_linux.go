@@ -49,7 +49,7 @@ func open(family int, o *Options) (*os.File, syscall.RawConn, error) {
 
 // socket makes a one-to-one socket.
 func socket(family int) (fd int, errno syscall.Errno) {
-	// It waits only if the kernel has to load its module first, which is once.
+	// It blocks only if the kernel has to load its module first, which happens once.
 	r, _, errno := unix.RawSyscall(unix.SYS_SOCKET, uintptr(family),
 		unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_SCTP)
 	return int(r), errno
@@ -92,7 +92,7 @@ func configure(fd, family int, o *Options) error {
 	return o.subscribe(fd)
 }
 
-// subscribe asks for the events that the user wants.
+// subscribe subscribes to the events that the user wants.
 func (o *Options) subscribe(fd int) error {
 	for _, t := range o.Events {
 		if err := subscribe(fd, t, true); err != nil {
@@ -119,8 +119,8 @@ func adoptable(fd int, o *Options) error {
 	if err := refuseInterleaving(fd); err != nil {
 		return err
 	}
-	// While a message is delivered in parts nothing else is, so that one that is lost in part holds
-	// up all streams. One that the kernel puts together holds up its own.
+	// While a message is delivered in parts, nothing else is, so that a lost part blocks all streams.
+	// A message that the kernel reassembles blocks only its own stream.
 	point := max(partialDeliveryPoint, o.MessageSize)
 	err := setInt(fd, solSCTP, optPartialDeliveryPoint, point)
 	if errors.Is(err, unix.EINVAL) { // for a smaller receive buffer
@@ -243,7 +243,7 @@ func (o *Options) setScheduler(fd int) error {
 	return nil
 }
 
-// setPartialReliability overrides the sysctl net.sctp.prsctp_enable, which is on.
+// setPartialReliability overrides the sysctl net.sctp.prsctp_enable, which is 1 by default.
 func (o *Options) setPartialReliability(fd int) error {
 	err := setOpt(fd, solSCTP, optPRSupported,
 		&assocValue{Value: uint32(boolInt(o.PartialReliability))})
@@ -262,8 +262,8 @@ func (o *Options) setAddressChanges(fd int) error {
 	return nil
 }
 
-// SetStreamPriority gives the scheduler the value of an outgoing stream. The least is first
-// under SchedulerPriority; SchedulerWeightedQueue takes it for the weight.
+// SetStreamPriority sets the scheduler's value of an outgoing stream. With SchedulerPriority, the
+// lowest value is sent first; with SchedulerWeightedQueue, the value is the weight.
 func (s *Socket) SetStreamPriority(id, value uint16) error {
 	err := s.control(func(fd int) error {
 		return setOpt(fd, solSCTP, optStreamSchedulerValue, &streamValue{Stream: id, Value: value})
@@ -278,7 +278,7 @@ func (o *Options) setUDPEncaps(fd int) error {
 	if o.UDPEncapPort == 0 {
 		return nil
 	}
-	// The kernel takes its own size alone, and says it here.
+	// The kernel accepts only its own size, and returns it here.
 	var u udpEncaps
 	u, err := getOptBytes(fd, solSCTP, optUDPEncapsPort, make([]byte, largestUDPEncaps))
 	if err == nil {
@@ -322,7 +322,7 @@ func (s *Socket) flag(opt int) (bool, error) {
 	return v.Value != 0, os.NewSyscallError("getsockopt", err)
 }
 
-// A socketBuffer is one of the two of a socket.
+// A socketBuffer is one of the two buffers of a socket.
 type socketBuffer struct {
 	option, sysctl string
 	opt, force     int
@@ -333,8 +333,8 @@ var (
 	writeBuffer = socketBuffer{"WriteBuffer", "net.core.wmem_max", unix.SO_SNDBUF, unix.SO_SNDBUFFORCE}
 )
 
-// set asks for size bytes, which the kernel doubles. So many fit into it of a message, and into
-// the window that the peer sees, whose other half is for the kernel's bookkeeping.
+// set requests size bytes, which the kernel doubles, because half is for its bookkeeping. A message
+// of size bytes then fits, and the peer sees a window of size bytes.
 func (b *socketBuffer) set(fd, size, message int) error {
 	size = cmp.Or(size, max(defaultBuffer, message))
 	if err := setInt(fd, unix.SOL_SOCKET, b.opt, size); err != nil || message == 0 {
@@ -363,7 +363,7 @@ func getInt(fd, level, opt int) (int, error) {
 	return int(v), os.NewSyscallError("getsockopt", err)
 }
 
-// set sets an SCTP option whose name helps whoever chose the value.
+// set sets an SCTP option, which it names in errors.
 func set[T any](fd int, name string, opt int, v *T) error {
 	if err := setOpt(fd, solSCTP, opt, v); err != nil {
 		return fmt.Errorf("sctp: %s: %w", name, err)

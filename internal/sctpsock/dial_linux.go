@@ -13,13 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Dial sets up an association with the peer that has the addresses remote, of which
-// the first that answers is used at first; all have the same port. It comes from the
-// addresses local, or if there is none, from all addresses of the host
-// and a port that is free.
+// Dial establishes an association with the peer that has the addresses remote, which
+// have the same port. The first address that answers is the primary one. The local end
+// has the addresses local or, if there are none, all addresses of the host and a free
+// port.
 //
-// Where a network drops packets, the kernel alone may not give up for minutes, or
-// ever: ctx limits the time. An error is a *net.OpError.
+// If the network drops packets, the kernel may not give up for minutes, or ever. So
+// ctx limits the time. An error is a *net.OpError.
 func Dial(ctx context.Context, local, remote []netip.AddrPort, o *Options) (*Socket, error) {
 	local = everywhere(local)
 	s, err := dial(ctx, local, remote, o)
@@ -61,10 +61,10 @@ func dial(ctx context.Context, local, remote []netip.AddrPort, o *Options) (*Soc
 	return dialOnce(ctx, local, remote, o)
 }
 
-// An association that is not there after the first retransmission of what sets it up is started
-// over, so many times. On Linux 7.2 an association whose COOKIE ACK is lost never comes up once the
-// server has accepted it. It seems that the kernel checks the cookie that comes again with the key
-// of the accepted socket, which is not the listener's that made it.
+// An association that is not established after the first retransmission of its handshake is started
+// over, up to this many times. On Linux 7.2, an association whose COOKIE ACK is lost is never
+// established once the server has accepted it. It seems that the kernel verifies the repeated
+// cookie with the key of the accepted socket, but the key of the listener made it.
 const (
 	dialAttempts      = 4
 	defaultRTOInitial = 3 * time.Second // Linux
@@ -86,8 +86,8 @@ func dialOnce(ctx context.Context, local, remote []netip.AddrPort, o *Options) (
 	return s, nil
 }
 
-// prepare makes a socket, up to its binding to the addresses local. Without
-// remote addresses it is one to listen.
+// prepare makes a socket and binds it to the addresses local. Without remote addresses,
+// it is a socket that listens.
 func prepare(local, remote []netip.AddrPort, o *Options) (*os.File, syscall.RawConn, error) {
 	fam := family(local, remote)
 	f, rc, err := open(fam, o)
@@ -96,8 +96,8 @@ func prepare(local, remote []netip.AddrPort, o *Options) (*os.File, syscall.RawC
 	}
 	err = control(rc, func(fd int) error {
 		if len(remote) == 0 {
-			// As with Go's other listeners: a server can start again while
-			// associations of the last one still shut down.
+			// As with Go's other listeners: a server can restart while associations
+			// of the last one still shut down.
 			if err := setInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
 				return err
 			}
@@ -137,7 +137,7 @@ func bind(rc syscall.RawConn, local []netip.AddrPort) error {
 	})
 }
 
-// connect sets the association up, until ctx is done.
+// connect establishes the association, until ctx is done.
 func (s *Socket) connect(ctx context.Context, remote []netip.AddrPort) error {
 	list, err := appendSockaddrs(nil, remote)
 	if err != nil {
@@ -151,15 +151,15 @@ func (s *Socket) connect(ctx context.Context, remote []netip.AddrPort) error {
 		return withRemedy("connectx", err)
 	}
 
-	// The context wakes the wait by a deadline in the past.
+	// The context ends the wait by a deadline in the past.
 	woken := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(woken)
 		s.SetWriteDeadline(time.Unix(1, 0))
 	})
 	waitErr := s.rc.Write(func(fd uintptr) (done bool) {
-		// Look first, always: an association that came up before the poller
-		// began to watch does not wake it again.
+		// Always check first: an association that was established before the poller
+		// began to watch does not wake it.
 		done, err = established(int(fd), len(remote))
 		return done
 	})
@@ -173,20 +173,20 @@ func (s *Socket) connect(ctx context.Context, remote []netip.AddrPort) error {
 	return err
 }
 
-// established reports whether the setting up of an association has ended, and how.
+// established reports whether the handshake of an association has ended, and how.
 func established(fd, addresses int) (done bool, err error) {
 	errno, err := getInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	if err != nil {
 		return true, err
 	}
-	// There is no peer until the association is up, but one forever after.
+	// There is a peer once the association is established, and also after its end.
 	_, err = unix.Getpeername(fd)
 	up := err == nil
 	switch err := syscall.Errno(errno); {
 	case err == 0:
 	case (err == unix.EHOSTUNREACH || err == unix.ENETUNREACH) && (up || addresses > 1):
-		// ICMP said so of one address, which SCTP minds no more than a lost packet: it tries again, and
-		// the others.
+		// ICMP reported one address, which SCTP treats as a lost packet: it tries again, and also the
+		// others.
 	default:
 		return true, withRemedy("connectx", err)
 	}

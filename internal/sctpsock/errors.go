@@ -33,7 +33,7 @@ func tooLarge(size int) error {
 		syscall.EMSGSIZE)
 }
 
-// timeoutError is the end of a context's time.
+// timeoutError is the error of a context whose deadline has passed.
 type timeoutError struct{}
 
 func (timeoutError) Error() string {
@@ -53,7 +53,7 @@ func contextError(err error) error {
 	return err
 }
 
-// remedyError adds to an error what can be done about it.
+// remedyError adds a remedy to an error.
 type remedyError struct {
 	error
 	remedy string
@@ -62,13 +62,13 @@ type remedyError struct {
 func (e *remedyError) Error() string { return e.error.Error() + ": " + e.remedy }
 func (e *remedyError) Unwrap() error { return e.error }
 
-// Timeout makes a net.OpError of an errno that means a timeout say so.
+// Timeout makes Timeout of a net.OpError true for an errno that means a timeout.
 func (e *remedyError) Timeout() bool {
 	t, ok := e.error.(interface{ Timeout() bool })
 	return ok && t.Timeout()
 }
 
-// withRemedy names what helps against an error of a system call, where it can.
+// withRemedy adds a remedy to an error of a system call if it knows one.
 func withRemedy(call string, err error) error {
 	remedies := map[error]string{
 		syscall.EADDRINUSE:    "another socket has that port, see \"ss --sctp -anp\"",

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A packetFilter says which packets of an association the kernel drops before SCTP sees them, by a
-// program of classic BPF. It sees a packet from its first chunk on.
+// A packetFilter is a classic BPF program that drops packets of an association before the kernel's
+// SCTP processes them. The program sees a packet from its first chunk on.
 type packetFilter struct {
 	refuseRestart bool
 	repeated      bool // of what comes under key, only messages up to last are taken
@@ -15,36 +15,33 @@ type packetFilter struct {
 	last          uint32
 }
 
-// RefuseRestart drops every INIT chunk for this association, so that nobody
-// can restart it: neither an attacker nor the peer.
+// RefuseRestart drops every INIT chunk for this association, so that nobody can restart it, neither
+// an attacker nor the peer.
 //
-// Without it a restart is seen, reported as [Restarted], and ends the
-// association, and a peer that has lost its state can start over at once. With
-// it such a peer, if it comes from the same address and port, gets no
-// answer until this end has noticed by its heartbeats that the old association is dead,
-// which takes minutes at the kernel's settings. Therefore it is not the
-// default. It is for those who prefer a dead peer to stay dead over one message
-// sent to a restarted one: between the restart and the call of Recv that
-// reports it the kernel accepts messages for the peer's new
-// association, without SCTP-AUTH if the peer offers none.
+// Without it, a restart is reported as [Restarted] and ends the association, and a peer that has
+// lost its state can start over at once. With it, such a peer gets no answer at the same address
+// and port until the heartbeats of this end have failed, which takes minutes with the kernel's
+// settings. So it is not the default. Its advantage: without it, between the restart and the call
+// of Recv that reports it, the kernel accepts messages for the peer's new association, without
+// SCTP-AUTH if the peer offers none.
 //
-// Associations of other ports and a listener's new ones are not concerned.
+// It does not affect associations of other ports, or new ones of a listener.
 func (s *Socket) RefuseRestart() error {
 	s.filter.refuseRestart = true
 	return s.attach()
 }
 
-// TakeRepeated drops what comes under key id of SCTP-AUTH, but for DATA chunks with a TSN up to
-// last, which were received before: the peer may send them again, and wait for their
-// acknowledgement. It lasts until [Socket.TakeAll].
+// TakeRepeated implements [stream.KeyLimiter]. It drops packets under key id of SCTP-AUTH, except
+// DATA chunks with a TSN up to last, which were received before: the peer may retransmit them, and
+// wait for their acknowledgement. It lasts until [Socket.TakeAll].
 //
-// None of the methods that change what is dropped may be called concurrently with another.
+// RefuseRestart, TakeRepeated and TakeAll must not be called concurrently.
 func (s *Socket) TakeRepeated(id uint16, last uint32) error {
 	s.filter.repeated, s.filter.key, s.filter.last = true, id, last
 	return s.attach()
 }
 
-// TakeAll ends TakeRepeated.
+// TakeAll implements [stream.KeyLimiter].
 func (s *Socket) TakeAll() error {
 	s.filter.repeated = false
 	return s.attach()
@@ -63,8 +60,8 @@ func (s *Socket) attach() error {
 	})
 }
 
-// A filterProgram is instructions of classic BPF, of which X is where a chunk begins. It is short,
-// for the kernel makes machine code of it, which takes it 2,000 instructions for each.
+// A filterProgram is a classic BPF program in which X is the offset of a chunk. It is short,
+// because the kernel compiles it, at a cost of 2,000 instructions for each of its own.
 type filterProgram struct {
 	code           []unix.SockFilter
 	toTake, toDrop []int // jumps to the ends, to be taken unless their comparison holds
@@ -79,7 +76,7 @@ func (p *filterProgram) load(size uint16, at uint32) {
 	p.add(unix.SockFilter{Code: unix.BPF_LD | size | unix.BPF_IND, K: at})
 }
 
-// compare compares what was loaded, and returns where.
+// compare adds a comparison of what was loaded, and returns its index.
 func (p *filterProgram) compare(comparison uint16, k uint32) int {
 	p.add(unix.SockFilter{Code: unix.BPF_JMP | comparison, K: k})
 	return len(p.code) - 1
@@ -90,7 +87,7 @@ func (p *filterProgram) require(comparison uint16, k uint32) {
 	p.toDrop = append(p.toDrop, p.compare(comparison, k))
 }
 
-// takeAtEnd takes the packet if there is no chunk any more.
+// takeAtEnd accepts the packet if there are no more chunks.
 func (p *filterProgram) takeAtEnd() {
 	p.add(unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_LEN})
 	p.toTake = append(p.toTake, p.compare(unix.BPF_JGT|unix.BPF_X, 0))
@@ -119,9 +116,9 @@ func (p *filterProgram) end() []unix.SockFilter {
 	return p.code
 }
 
-// How many chunks a packet may have before its AUTH chunk, and after it under the key that is
-// looked for: no flight of a handshake has more records. A packet with more is dropped, lest
-// something is hidden behind them.
+// How many chunks a packet may have before its AUTH chunk, and after it under the key in question.
+// No flight of a handshake has more records. A packet with more is dropped, because the rest of its
+// chunks are not checked.
 const (
 	mostBefore = 2
 	mostAfter  = 6

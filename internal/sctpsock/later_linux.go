@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Later calls f some milliseconds later, in another goroutine. A timer of [time.AfterFunc] would do
-// that, but while one is pending, each wait takes half as much work more as to decrypt a small
-// message. So one timer of the kernel serves for all sockets.
+// Later calls f some milliseconds later, in another goroutine. [time.AfterFunc] would do that, but
+// while one of its timers is pending, each wait takes additional work, half as much as to decrypt a
+// small message. So all sockets share one timer of the kernel.
 func (s *Socket) Later(f func()) {
 	if !later.add(f) {
 		time.AfterFunc(laterTime, f)

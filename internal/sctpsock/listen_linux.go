@@ -21,9 +21,9 @@ type Listener struct {
 	any  netip.Addr // the unspecified address, if it listens on all
 }
 
-// Listen announces on the addresses local, which have the same port; port 0 stands for one that is
-// free. An address that is not valid stands for all of the host, of IPv6 and IPv4, or of IPv4 alone
-// where there is no IPv6. An error is a *net.OpError.
+// Listen listens on the addresses local, which have the same port; with port 0 it chooses a free
+// one. An address that is not valid stands for all addresses of the host, of IPv6 and IPv4, or of
+// IPv4 only if there is no IPv6. An error is a *net.OpError.
 func Listen(local []netip.AddrPort, o *Options) (*Listener, error) {
 	local = everywhere(local)
 	l, err := listen(local, o)
@@ -79,16 +79,16 @@ func (l *Listener) accept() (*Socket, error) {
 		var err error
 		perr := l.rc.Read(func(lfd uintptr) (done bool) {
 			for {
-				// Where there is nothing to accept, accept4 of Linux's SCTP sleeps until the next tick of the
-				// kernel's clock before it says so, whatever the descriptor is set to, and this thread with it.
+				// If there is nothing to accept, accept4 of Linux's SCTP blocks this thread until the next tick
+				// of the kernel's clock, even for a non-blocking descriptor.
 				if !readable(int(lfd)) {
 					return false
 				}
-				// So it does not wait now. (Accept4 of x/sys asks for the peer's address, and for the
+				// So accept4 does not block now. (Accept4 of x/sys also requests the peer's address and the
 				// protocol.)
 				r, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, lfd, 0, 0,
 					unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
-				// An association that ended while it waited is none of our caller's concern.
+				// An association that ended while it waited is not reported.
 				if errno != unix.EINTR && errno != unix.ECONNABORTED {
 					fd, err = int(r), nil
 					if errno != 0 {
@@ -109,9 +109,9 @@ func (l *Listener) accept() (*Socket, error) {
 			return nil, err
 		}
 		s := &Socket{f: f, rc: rc, nagle: l.opts.Nagle, keepRestarted: l.opts.KeepRestarted}
-		// The association has the listener's AUTH settings, but its socket has not, and would take part
-		// in a restart without AUTH. That is the end of the association for us, so that DATA is all that
-		// has to be authenticated until its Recv says so.
+		// The association has the listener's AUTH settings, but its socket does not, and would accept a
+		// restart without AUTH. A restart ends the association here, so only DATA has to be authenticated
+		// until Recv reports it.
 		err = s.control(func(fd int) error { return setAuthAgain(fd, &l.opts) })
 		if err == nil {
 			err = s.begin(&l.opts)
@@ -126,20 +126,20 @@ func (l *Listener) accept() (*Socket, error) {
 	}
 }
 
-// readable reports whether the poller would say that there is something to read, or an error.
+// readable reports whether there is something to read, or an error.
 func readable(fd int) bool {
 	poll, now := unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}, unix.Timespec{}
 	n, _, errno := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&poll)), 1,
 		uintptr(unsafe.Pointer(&now)), 0, 0, 0)
-	return n > 0 || errno != 0 // which accept4 will tell, or nothing but a signal
+	return n > 0 || errno != 0 // accept4 returns the error again, unless it was only a signal
 }
 
 // SetDeadline sets the time after which Accept fails with
 // os.ErrDeadlineExceeded instead of waiting; the zero value is never.
 func (l *Listener) SetDeadline(t time.Time) error { return l.f.SetReadDeadline(t) }
 
-// Addrs returns the addresses that the listener is bound to, the unspecified one for all; none
-// after it was closed.
+// Addrs returns the addresses that the listener is bound to, or the unspecified one for all
+// addresses. After Close there are none.
 func (l *Listener) Addrs() []netip.AddrPort {
 	a, _ := addrs(l.rc, optGetLocalAddrs)
 	if len(a) > 0 && l.any.IsValid() { // the kernel lists all that there are at the moment
@@ -148,6 +148,6 @@ func (l *Listener) Addrs() []netip.AddrPort {
 	return a
 }
 
-// Close stops listening and wakes Accept. Associations that were not accepted
-// are given up. Closing again does nothing.
+// Close stops listening and wakes Accept. Associations that were not accepted are
+// given up. Closing again does nothing.
 func (l *Listener) Close() error { return closeFile(l.f) }
