@@ -1,6 +1,7 @@
 package sctpudp
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"strconv"
@@ -181,8 +182,9 @@ var senders = sync.Pool{New: func() any {
 }}
 
 // send sends b as datagrams of size bytes, of which the last may be shorter, on a socket of a
-// family, from an address of this host if that is valid. If one cannot be sent, the others are sent
-// all the same; send returns the first error.
+// family, from an address of this host if that is valid, or from one that the system chooses if the
+// host no longer has that. If one cannot be sent, the others are sent all the same; send returns
+// the first error.
 func send(raw syscall.RawConn, family int, b []byte, size int, to netip.AddrPort,
 	from netip.Addr) (err error) {
 	s := senders.Get().(*sender)
@@ -211,6 +213,15 @@ func send(raw syscall.RawConn, family int, b []byte, size int, to netip.AddrPort
 				err = werr
 				break
 			}
+			if len(control) > 0 && isGone(s.errno) {
+				// The peer may know another address of this host, or that of a NAT, which has not changed.
+				control = nil
+				for i := range s.headers[s.next:s.count] {
+					s.headers[s.next+i].Control = nil
+					s.headers[s.next+i].SetControllen(0)
+				}
+				continue
+			}
 			if s.errno != 0 {
 				if err == nil {
 					err = s.errno
@@ -223,6 +234,12 @@ func send(raw syscall.RawConn, family int, b []byte, size int, to netip.AddrPort
 		s.iovecs[i].Base = nil
 	}
 	return err
+}
+
+// isGone reports whether an error may mean that this host has lost the address from which a packet
+// was to leave.
+func isGone(err error) bool {
+	return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENETUNREACH)
 }
 
 // family returns AF_INET or AF_INET6.

@@ -84,12 +84,15 @@ func (c *offloadConn) writeBatch(b []byte, size int, to netip.AddrPort, from net
 		c.whole.mode.RLock()
 		_, _, err := c.WriteMsgUDPAddrPort(b, control, to)
 		c.whole.mode.RUnlock()
-		// Devices without checksum offload, and paths with a smaller MTU, do not support it. Any other
-		// error would come again.
-		if !errors.Is(err, unix.EIO) && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EMSGSIZE) {
+		switch {
+		case errors.Is(err, unix.EIO): // devices without checksum offload do not support it
+			c.single.Store(true)
+		// A probe exceeds the MTU of the device, or that is smaller now, or the host no longer has the
+		// address. Other packets may still be sent, and other batches.
+		case errors.Is(err, unix.EMSGSIZE), isGone(err):
+		default: // the error would come again
 			return
 		}
-		c.single.Store(true)
 	}
 	c.whole.mode.RLock()
 	defer c.whole.mode.RUnlock()

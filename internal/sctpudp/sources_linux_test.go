@@ -1,10 +1,12 @@
 package sctpudp
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -90,6 +92,48 @@ func TestSourceMayFragment(t *testing.T) {
 		_, got, err := c.ReadFromUDPAddrPort(make([]byte, 10))
 		if err != nil || got.Addr() != from {
 			t.Errorf("from %v, %v; want %v", got, err, from)
+		}
+	}
+}
+
+// TestSourceIsGone: when this host has lost the address to which a peer sends, packets leave from
+// another. Batches of other associations stay batches.
+func TestSourceIsGone(t *testing.T) {
+	for _, network := range []string{"udp", "udp4", "udp6"} {
+		s, err := Open(network, freePort(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		here, gone := "127.0.0.1", netip.MustParseAddr("192.0.2.1")
+		if network == "udp6" {
+			here, gone = "::1", netip.MustParseAddr("2001:db8::1")
+		}
+		c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.ParseIP(here)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		c.SetReadDeadline(time.Now().Add(patience))
+		to := c.LocalAddr().(*net.UDPAddr).AddrPort()
+		link := s.links[0]
+		offload := link.conn.(*offloadConn)
+		offload.single.Store(false)
+		link.write(sctpcore.Packet{Data: []byte("1"), From: gone, To: to})
+		link.write(sctpcore.Packet{Data: []byte("2"), From: gone, To: to, MayFragment: true})
+		link.batch.writeBatch([]byte("345"), 1, to, gone, make([]byte, batchRoom))
+		for i := range 5 {
+			var b [10]byte
+			n, from, err := c.ReadFromUDPAddrPort(b[:])
+			if err != nil {
+				t.Fatalf("%s: packet %d: %v", network, i+1, err)
+			}
+			if string(b[:n]) != fmt.Sprint(i+1) || from.Addr() != netip.MustParseAddr(here) {
+				t.Errorf("%s: %q from %v", network, b[:n], from)
+			}
+		}
+		if offload.single.Load() {
+			t.Errorf("%s: no more batches", network)
 		}
 	}
 }
