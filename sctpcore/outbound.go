@@ -270,12 +270,14 @@ const manyPackets = 16
 // waitsToFill reports whether the queued messages should wait for others, because they do not fill
 // a packet and many packets are in flight, some of which the peer acknowledges very soon. Otherwise
 // a fast writer of small messages would send a packet for each, of which the peer's socket can
-// store far fewer bytes than its window has.
+// store far fewer bytes than its window has. The last fragment of a message does not wait: the
+// packets before it are full, and may all have been sent just now. Before a shutdown no message
+// waits, because no other will follow.
 func (a *Assoc) waitsToFill(p *path) bool {
 	o := &a.out
 	queued := o.buffered - o.inFlight + o.queued*dataHeaderLen
-	return p.packets-p.answered >= manyPackets && p.flight > 0 &&
-		queued < min(p.pmdcs, p.ethernetMTU())
+	return p.packets-p.answered >= manyPackets && p.flight > 0 && a.state == StateEstablished &&
+		o.queue.flags&flagBegin != 0 && queued < min(p.pmdcs, p.ethernetMTU())
 }
 
 // maxBurst is the default of Max.Burst. See RFC 9260, Section 16.

@@ -252,6 +252,22 @@ func TestManyPackets(t *testing.T) {
 	p.want("DATA +19 stream 0 ssn 19 EB \"w\"")
 }
 
+// TestManyPacketsNoOtherFollows checks what does not wait while many packets are in flight: the last
+// fragment of a message, and anything before a shutdown.
+func TestManyPacketsNoOtherFollows(t *testing.T) {
+	p := acceptPeer(t, &Config{HeartbeatInterval: -1})
+	for range manyPackets {
+		p.write("x", Info{})
+		p.next()
+	}
+	p.write(strings.Repeat("v", 1204)+"end", Info{})
+	p.want("DATA +16 stream 0 ssn 16 B 1204 bytes", "DATA +17 stream 0 ssn 16 E \"end\"")
+	p.write("y", Info{})
+	p.wantNothing("enough is in flight")
+	p.assoc.Shutdown(p.now)
+	p.want("DATA +18 stream 0 ssn 17 EBI \"y\"")
+}
+
 // TestPeerWindow checks that the sender does not exceed the peer's window. See RFC 9260, Section
 // 6.1, rule A.
 func TestPeerWindow(t *testing.T) {
