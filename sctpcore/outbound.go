@@ -417,10 +417,14 @@ func (a *Assoc) t3Timeout(p *path, now time.Duration) {
 	o := &a.out
 	p.t3 = never
 	a.stats.Timeouts++
-	p.timedOut()
 	p.backOff(a.config)
 	p.timing = false
-	a.suspect(p)
+	// A probe of a zero window that the peer has answered but not accepted was not lost, and does not
+	// affect cwnd. RFC 9260, Section 6.1, rule A.
+	if !o.zeroWindow || o.outstanding.count > 1 {
+		a.suspect(p)
+		p.timedOut()
+	}
 	for tsn := o.acked + 1; before(tsn, o.next); tsn++ {
 		if c := o.outstanding.get(tsn); c != nil && c.path == p && !c.acked && c.inFlight {
 			if a.sendAgain(c); a.giveUpLate(c) {

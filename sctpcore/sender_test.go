@@ -252,8 +252,8 @@ func TestManyPackets(t *testing.T) {
 	p.want("DATA +19 stream 0 ssn 19 EB \"w\"")
 }
 
-// TestManyPacketsNoOtherFollows checks what does not wait while many packets are in flight: the last
-// fragment of a message, and anything before a shutdown.
+// TestManyPacketsNoOtherFollows checks what does not wait while many packets are in flight: the
+// last fragment of a message, and anything before a shutdown.
 func TestManyPacketsNoOtherFollows(t *testing.T) {
 	p := acceptPeer(t, &Config{HeartbeatInterval: -1})
 	for range manyPackets {
@@ -266,6 +266,39 @@ func TestManyPacketsNoOtherFollows(t *testing.T) {
 	p.wantNothing("enough is in flight")
 	p.assoc.Shutdown(p.now)
 	p.want("DATA +18 stream 0 ssn 17 EBI \"y\"")
+}
+
+// TestZeroWindowIsNoLoss checks that probes of a zero window that the peer answers but does not
+// accept leave the congestion window and the size of packets as they are. See RFC 9260, Section
+// 6.1, rule A.
+func TestZeroWindowIsNoLoss(t *testing.T) {
+	p := acceptPeer(t, &Config{MaxMTU: 1472, HeartbeatInterval: -1})
+	p.wantProbe(1472)
+	p.answer()
+	p.write("x", Info{})
+	p.next()
+	p.sack(0, 0, "")
+	p.write("a", Info{})
+	p.wantNothing("the window is closed")
+	p.sleep(time.Second)
+	cwnd := p.assoc.paths[0].cwnd
+	for i := range 5 {
+		p.want("DATA +1 stream 0 ssn 1 EB \"a\"")
+		p.wantNothing("nothing is lost")
+		p.wantMTU(1472)
+		if got := p.assoc.paths[0].cwnd; got != cwnd {
+			t.Fatalf("cwnd %d, and %d after %d timeouts", cwnd, got, i)
+		}
+		p.sack(0, 0, "")
+		p.sleep(time.Minute)
+	}
+	// Without an answer it may be lost.
+	p.next()
+	p.sleep(time.Minute)
+	p.wantMTU(1232)
+	if got := p.assoc.paths[0].cwnd; got != p.assoc.pmdcs(1232) {
+		t.Errorf("cwnd %d after a probe was lost", got)
+	}
 }
 
 // TestPeerWindow checks that the sender does not exceed the peer's window. See RFC 9260, Section
