@@ -53,6 +53,13 @@ func (o *owner) release(err error) {
 	o.dead = true
 	o.requests.close(net.ErrClosed)
 	o.messages.Release()
+	o.mux.Discard() // messages that nobody can read any more
+	o.own.noDeadlines()
+	o.streams.Lock()
+	defer o.streams.Unlock()
+	for _, s := range o.streams.open {
+		s.noDeadlines()
+	}
 }
 
 // Abort ends the connection and the association at once, without a close_notify: the peer reports a

@@ -86,6 +86,13 @@ func (p *party) isClosed() bool {
 	}
 }
 
+// noDeadlines removes the deadlines of p. A timer that is left would keep p, and the connection,
+// until it has run out.
+func (p *party) noDeadlines() {
+	p.read.set(time.Time{})
+	p.write.set(time.Time{})
+}
+
 // A token is a mutex that testing/synctest can see someone wait for.
 type token chan struct{}
 

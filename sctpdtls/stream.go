@@ -165,8 +165,7 @@ func (s *Stream) Close() error {
 	c.streams.Unlock()
 	s.read.queue.Wake()
 	c.turn.interrupt()
-	s.read.set(time.Time{}) // no timer is left
-	s.write.set(time.Time{})
+	s.noDeadlines()
 	c.makesRoom()
 	c.writeDeadline.poke() // a writer of s may be waiting for space
 	return nil
