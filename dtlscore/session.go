@@ -138,8 +138,8 @@ func (n *session) marshal() ([]byte, error) {
 
 // marshalBody encodes the session without the MAC, for storage that nobody else can alter.
 func (n *session) marshalBody() ([]byte, error) {
-	// an estimate, so that the buffer does not have to grow
-	room := 256 + len(n.ticket) + len(n.staple)
+	// Enough, because a buffer that grows leaves a copy of the secret behind.
+	room := 256 + len(n.serverName) + len(n.protocol) + len(n.ticket) + len(n.staple)
 	// The certificates that the chain shares with the peer's are encoded once, because both ends hash
 	// a ticket more than once.
 	shared := n.sharedChain()

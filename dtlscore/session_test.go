@@ -8,6 +8,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -70,6 +71,19 @@ func TestSessionChain(t *testing.T) {
 	body = bytes.Replace(must(n.marshalBody()), root, leaf, 1)
 	if got := parseSessionBody(body); got != nil {
 		t.Errorf("a shared certificate that is encoded twice: decoded as %+v", got)
+	}
+}
+
+// The buffer for an encoded session does not grow, which would leave a copy of the secret behind.
+func TestSessionBufferDoesNotGrow(t *testing.T) {
+	allocs := func(name string) float64 {
+		n := &session{version: VersionDTLS12, suite: TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+			secret: make([]byte, masterSecretLen), serverName: name, protocol: name}
+		return testing.AllocsPerRun(10, func() { must(n.marshal()) })
+	}
+	short, long := allocs(strings.Repeat("n", 50)), allocs(strings.Repeat("n", 255))
+	if short != long {
+		t.Errorf("%v allocations with short names, %v with long ones", short, long)
 	}
 }
 
