@@ -271,12 +271,14 @@ func TestTurnKeepsOrder(t *testing.T) {
 		p, read := readsItself(t)
 		s := p.server.Stream(0)
 		p.write("older") // for the stream's reader, as the one with the turn finds
-		synctest.Wait()
-		s.Close() // now it is for the other
-		p.write("newer")
-		if got := <-read; got != "older" {
-			t.Errorf("read %q first", got)
+		time.Sleep(lendTime / 5)
+		begin := time.Now()
+		p.server.SetReadDeadline(begin.Add(time.Second))
+		s.Close() // now it is for the other, who need not wait for anything else
+		if got := <-read; got != "older" || time.Since(begin) > 0 {
+			t.Errorf("read %q first, after %v", got, time.Since(begin))
 		}
+		p.write("newer")
 		if got := <-p.server.reads(1); got != "newer" {
 			t.Errorf("read %q then", got)
 		}
