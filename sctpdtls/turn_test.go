@@ -2,6 +2,7 @@ package sctpdtls
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -100,6 +101,29 @@ func TestReaderWithTurnIsInterrupted(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What a reader with the turn finds besides messages gets to the owner: it is traced, and the error
+// says why the association has ended.
+func TestReaderWithTurnFindsEvent(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p, read := readsItself(t)
+		var state AssocState
+		p.server.config.Trace = &Trace{Event: func(_ *Conn, ev Event) {
+			if change, ok := ev.(AssocChange); ok {
+				state = change.State
+			}
+		}}
+		p.client.Abort()
+		<-read
+		var end *AssociationError
+		err := context.Cause(p.server.Context())
+		const userAbort = 12 // RFC 9260, Section 3.3.10.12
+		if state != AssocAborted || !errors.As(err, &end) || end.Cause != userAbort {
+			t.Errorf("the state of the association was traced as %v; ended by %v", state, err)
+		}
+		p.server.Abort()
+	})
 }
 
 // Requests are obeyed while a reader has the turn, and while it is left to nobody.
