@@ -287,18 +287,27 @@ func (s *stage) send(c *Conn, from, to int) {
 	}
 }
 
-// receive wants the messages that send has sent, in the order of each stream.
+// receive reads messages that send has sent, and checks the order of each stream.
 func (s *stage) receive(c *Conn, from, to int) {
 	s.Helper()
-	next := [4]int{}
+	var next nextMessages
 	for i := from; i < from+4; i++ {
 		next[i%4] = i
 	}
+	s.receiveNext(c, &next, to-from)
+}
+
+// nextMessages has the number of the next message of each stream.
+type nextMessages [4]int
+
+// receiveNext reads n messages that send has sent, and checks the order of each stream.
+func (s *stage) receiveNext(c *Conn, next *nextMessages, n int) {
+	s.Helper()
 	buf := make([]byte, MaxMessageSize)
-	for range to - from {
+	for i := range n {
 		n, info, err := c.ReadMessage(buf)
 		if err != nil {
-			s.Errorf("%s: reading: %v, want the messages from %v up to %d", s.name(c), err, next, to)
+			s.Errorf("%s: reading message %d: %v, want the messages from %v on", s.name(c), i, err, *next)
 			return
 		}
 		k := (info.Stream + 3) % 4
