@@ -55,7 +55,7 @@ kill $(jobs -p) && wait
 	}
 	before, metrics, _ := strings.Cut(output, "== metrics")
 	for _, want := range []string{
-		`'STATE_WAITCEA'	-> 'STATE_OPEN'	'hss.example.org'`,
+		`-> 'STATE_OPEN'	'hss.example.org'`,
 		`"identity": "CN=sctp-echo client`,
 		`sctp_tunnel_messages_total{direction="in",service="server"} `,
 		`msg="association begins"`,
