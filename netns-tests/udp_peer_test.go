@@ -220,16 +220,7 @@ func TestOpenSSLOverUDP(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Abort()
-		if err := conn.WriteMessage([]byte("from us\n"), sctpdtls.MessageInfo{Stream: 3}); err != nil {
-			t.Fatal(err)
-		}
-		server.WaitFor("(?m)^from us$")
-		server.Type("from OpenSSL\n")
-		says(t, conn, "from OpenSSL\n")
-		if err := conn.Close(); err != nil {
-			t.Errorf("Close: %v", err)
-		}
-		server.WaitFor("(?m)^DONE$")
+		talkToServer(t, conn, server)
 		server.EndInput()
 	})
 	t.Run("client", func(t *testing.T) {

@@ -5,14 +5,10 @@ import (
 	"testing"
 )
 
-// TestWindowForTheRest checks that a peer with the rest of a message to send learns of the space
-// for it, although less than a quarter of the window was read.
-func TestWindowForTheRest(t *testing.T) {
-	p := acceptPeer(t, &Config{ReceiveWindow: 8000})
-	text := strings.Repeat("x", 1000)
-	p.raw(p.core.tag, data(1000, whole|flagImmediate, 0, 0, text+text[:482]))
-	p.want("SACK 1000")
-	for i := range uint32(6) {
+// beginMessage sends the first chunks of a message, from TSN 1001 on, and skips their SACK chunks.
+func beginMessage(p *testPeer, chunks uint32, text string) {
+	p.t.Helper()
+	for i := range chunks {
 		flags := byte(flagImmediate)
 		if i == 0 {
 			flags |= flagBegin
@@ -20,6 +16,16 @@ func TestWindowForTheRest(t *testing.T) {
 		p.raw(p.core.tag, data(1001+i, flags, 0, 1, text))
 		p.next()
 	}
+}
+
+// TestWindowForTheRest checks that a peer with the rest of a message to send learns of the space
+// for it, although less than a quarter of the window was read.
+func TestWindowForTheRest(t *testing.T) {
+	p := acceptPeer(t, &Config{ReceiveWindow: 8000})
+	text := strings.Repeat("x", 1000)
+	p.raw(p.core.tag, data(1000, whole|flagImmediate, 0, 0, text+text[:482]))
+	p.want("SACK 1000")
+	beginMessage(p, 6, text)
 	if p.assoc.in.advertised != 0 {
 		t.Fatal("window", p.assoc.in.advertised)
 	}
@@ -35,10 +41,7 @@ func TestWindowForTheRest(t *testing.T) {
 	p = acceptPeer(t, &Config{ReceiveWindow: 8000})
 	p.raw(p.core.tag, data(1000, whole|flagImmediate, 0, 0, text[:10]))
 	p.want("SACK 1000")
-	for i := range uint32(6) {
-		p.raw(p.core.tag, data(1001+i, flagBegin&byte(2*b2i(i == 0))|flagImmediate, 0, 1, text))
-		p.next()
-	}
+	beginMessage(p, 6, text)
 	p.wantRead("0:" + text[:10])
 	p.want("SACK 1006")
 }
@@ -50,14 +53,7 @@ func TestWindowIsFull(t *testing.T) {
 	text := strings.Repeat("x", 1000)
 	p.raw(p.core.tag, data(1000, whole|flagImmediate, 0, 0, "short"))
 	p.want("SACK 1000")
-	for i := range uint32(7) {
-		flags := byte(flagImmediate)
-		if i == 0 {
-			flags |= flagBegin
-		}
-		p.raw(p.core.tag, data(1001+i, flags, 0, 1, text))
-		p.next()
-	}
+	beginMessage(p, 7, text)
 	var b [10000]byte
 	if n, _, end, _ := p.assoc.Read(b[:]); n != 5 || !end {
 		t.Fatal(n, end)
