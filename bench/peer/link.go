@@ -21,8 +21,9 @@ import (
 // A link is an association, with or without DTLS.
 type link interface {
 	send(b []byte, stream uint16, ppid uint32) error
-	// sender returns a function that sends b n times together, on the streams in turn.
-	sender(b []byte, n, streams int, ppid uint32) func() error
+	// sender returns a function that sends b n times together, at most most times, on the streams in
+	// turn.
+	sender(b []byte, most, streams int, ppid uint32) func(n int) error
 	receive(b []byte) (n int, stream uint16, ppid uint32, err error)
 	close() error
 }
@@ -33,14 +34,14 @@ func (l dtlsLink) send(b []byte, stream uint16, ppid uint32) error {
 	return l.WriteMessage(b, sctpdtls.MessageInfo{Stream: stream, PPID: ppid})
 }
 
-func (l dtlsLink) sender(b []byte, n, streams int, ppid uint32) func() error {
-	messages := make([]sctpdtls.Message, n)
+func (l dtlsLink) sender(b []byte, most, streams int, ppid uint32) func(n int) error {
+	messages := make([]sctpdtls.Message, most)
 	for i := range messages {
 		messages[i] = sctpdtls.Message{Data: b,
 			MessageInfo: sctpdtls.MessageInfo{Stream: uint16(i % streams), PPID: ppid}}
 	}
-	return func() error {
-		_, err := l.WriteMessages(messages)
+	return func(n int) error {
+		_, err := l.WriteMessages(messages[:n])
 		return err
 	}
 }
@@ -72,20 +73,20 @@ func (l socketLink) send(b []byte, id uint16, ppid uint32) error {
 	return l.Send(b, stream.Info{Stream: id, PPID: ppid})
 }
 
-func (l socketLink) sender(b []byte, n, streams int, ppid uint32) func() error {
-	n = min(n, stream.MaxBatch)
-	messages, infos := make([][]byte, n), make([]stream.Info, n)
+func (l socketLink) sender(b []byte, most, streams int, ppid uint32) func(n int) error {
+	messages, infos := make([][]byte, most), make([]stream.Info, most)
 	for i := range messages {
 		messages[i], infos[i] = b, stream.Info{Stream: uint16(i % streams), PPID: ppid}
 	}
-	return func() error {
-		for sent := 0; sent < n; sent++ {
-			more, _ := l.TrySendAll(messages[sent:], infos[sent:])
-			if sent += more; sent == n {
-				return nil
-			}
-			if err := l.Send(messages[sent], infos[sent]); err != nil { // blocks
-				return err
+	return func(n int) error {
+		for sent := 0; sent < n; {
+			end := min(n, sent+stream.MaxBatch)
+			more, _ := l.TrySendAll(messages[sent:end], infos[sent:end])
+			if sent += more; sent < end {
+				if err := l.Send(messages[sent], infos[sent]); err != nil { // blocks
+					return err
+				}
+				sent++
 			}
 		}
 		return nil

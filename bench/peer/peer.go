@@ -179,10 +179,7 @@ func (c *client) command(line string) (float64, error) {
 		}, ms)
 	}
 	if n, _ := fmt.Sscanf(line, "pace %d %d %d", &size, &rate, &ms); n == 3 {
-		return c.onAll(func(l link, b []byte, _ time.Time) (int, error) {
-			each := float64(rate) / float64(len(c.links))
-			return c.sendPaced(l, b, size, each, rate*ms/1000/len(c.links))
-		}, ms)
+		return c.sendPaced(size, rate, time.Duration(ms)*time.Millisecond)
 	}
 	if n, _ := fmt.Sscanf(line, "grow %d", &size); n == 1 {
 		return c.grow(size)
@@ -253,7 +250,7 @@ func (c *client) sendAll(l link, b []byte, size int, end time.Time) (n int, err 
 func (c *client) sendBatches(l link, b []byte, size, batch int, end time.Time) (n int, err error) {
 	send := l.sender(b[:size], batch, c.options.Streams, discarded)
 	for ok := true; ok; ok = time.Now().Before(end) {
-		if err := send(); err != nil {
+		if err := send(batch); err != nil {
 			return 0, err
 		}
 		n += batch
@@ -264,18 +261,43 @@ func (c *client) sendBatches(l link, b []byte, size, batch int, end time.Time) (
 // pace is how often a paced sender sends.
 const pace = 20 * time.Millisecond
 
-// sendPaced sends count messages, at most rate per second.
-func (c *client) sendPaced(l link, b []byte, size int, rate float64, count int) (n int, err error) {
+// sendPaced sends rate messages per second on all associations together for d: at the beginning of
+// each interval of pace, each association sends its messages of this interval together. It returns
+// how many were received per second, until the last answer and for at least d.
+func (c *client) sendPaced(size, rate int, d time.Duration) (float64, error) {
+	b := make([]byte, stream.MaxMessageSize)
+	each := float64(rate) / float64(len(c.links)) // per second
+	count := int(each * d.Seconds())
+	sends := make([]func(n int) error, len(c.links))
+	for i, l := range c.links {
+		sends[i] = l.sender(b[:size], count, c.options.Streams, discarded)
+	}
+	begin := time.Now()
 	tick := time.NewTicker(pace)
 	defer tick.Stop()
-	for begin := time.Now(); n < count; <-tick.C {
-		for due := min(count, int(time.Since(begin).Seconds()*rate)); n < due; n++ {
-			if err := l.send(b[:size], uint16(n%c.options.Streams), discarded); err != nil {
+	for sent := 0; ; <-tick.C {
+		due := min(count, int((time.Since(begin)+pace).Seconds()*each))
+		for _, send := range sends {
+			if err := send(due - sent); err != nil {
 				return 0, err
 			}
 		}
+		if sent = due; sent == count {
+			break
+		}
 	}
-	return n + 2, c.finish(l, b, size)
+	for _, l := range c.links {
+		if err := l.send(b[:size], 0, echoed); err != nil {
+			return 0, err
+		}
+	}
+	for _, l := range c.links {
+		if err := await(l, b, 1); err != nil {
+			return 0, err
+		}
+	}
+	took := max(time.Since(begin), d)
+	return float64((count+2)*len(c.links)) / took.Seconds(), nil
 }
 
 // finish sends one more message, whose echo proves that all earlier ones were received.
