@@ -113,7 +113,7 @@ func TestTunnelHolder(t *testing.T) {
 	if err := tunnel.Wait(); err == nil {
 		t.Error("it runs")
 	}
-	tunnel.WaitFor(fmt.Sprintf(`in use.*SCTP port %s is that of sctp_darn \(process %d\)`, port,
+	tunnel.WaitFor(fmt.Sprintf(`in use.*SCTP port %s is used by sctp_darn \(process %d\)`, port,
 		daemon.Pid()))
 }
 

@@ -163,8 +163,8 @@ func parseAllow(rule string) (a config.Allow, err error) {
 	names := map[string]*[]string{"dns": &a.DNS, "uri": &a.URI, "cn": &a.CN, "ou": &a.OU,
 		"spki": &a.SPKI, "psk": &a.PSK}[kind]
 	if names == nil || name == "" {
-		return a, command.Usagef("-allow: %.80q names no peer: give dns:, uri:, cn:, ou:, spki: or psk: "+
-			"and a name", rule)
+		return a, command.Usagef("-allow: invalid rule %.80q: use dns:, uri:, cn:, ou:, spki: or psk:, "+
+			"followed by a name", rule)
 	}
 	*names = []string{name}
 	return a, nil

@@ -76,17 +76,17 @@ func TestUsage(t *testing.T) {
 		{[]string{"serve"}, `no command "serve"`},
 		{[]string{"server", "-lisen", ":5868"}, "-lisen"},
 		{[]string{"server", "x"}, "takes no argument"},
-		{[]string{"server"}, "-listen: it is missing"},
-		{[]string{"client", "-listen", "127.0.0.1:1"}, "-target: it is missing"},
+		{[]string{"server"}, "-listen: missing address"},
+		{[]string{"client", "-listen", "127.0.0.1:1"}, "-target: missing address"},
 		{[]string{"client", "-listen", "10.0.0.1:1", "-target", "x:2", "-cert", cert, "-key", key},
-			"-listen: \"10.0.0.1\" is not of this host alone"},
+			"-listen: \"10.0.0.1\" is not a loopback address"},
 		{[]string{"server", "-listen", ":1", "-target", "127.0.0.1:2", "-cert", cert, "-key", key, "-ca",
-			ca}, "-allow: no peer may"},
+			ca}, "-allow: no peer is allowed"},
 		{[]string{"server", "-listen", ":1", "-target", "127.0.0.1:2", "-cert", cert, "-key", key, "-ca",
 			ca, "-allow", "mme"},
-			"-allow: \"mme\" names no peer"},
+			"-allow: invalid rule \"mme\""},
 		{[]string{"server", "-listen", ":1", "-target", "127.0.0.1:2", "-cert", cert, "-key", key, "-ca",
-			ca, "-allow", "dns:*"}, "too much"},
+			ca, "-allow", "dns:*"}, "too many hosts"},
 		{[]string{"server", "-listen", ":1", "-target", "127.0.0.1:2", "-cert", cert, "-key", ca, "-ca",
 			ca, "-allow-all"}, "no private key"},
 		{[]string{"run"}, "run takes one FILE"},
@@ -463,7 +463,7 @@ func TestExpiredAtBegin(t *testing.T) {
 	tt.end()
 }
 
-// check finds a key that everyone may read also where something else is wrong, and says nothing
+// check finds a key that every user can read also where something else is wrong, and says nothing
 // twice.
 func TestCheckFindsAll(t *testing.T) {
 	dir := certsOf(t, time.Now().AddDate(-2, 0, 0))
@@ -479,7 +479,7 @@ func TestCheckFindsAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, stdout, _ := runCommand(t, "check", name)
-	for _, want := range []string{"client.pem has expired", "everyone may read", "open none.crl"} {
+	for _, want := range []string{"client.pem has expired", "every user can read", "open none.crl"} {
 		if strings.Count(stdout, want) != 1 {
 			t.Errorf("%q is not there once in\n%s", want, stdout)
 		}

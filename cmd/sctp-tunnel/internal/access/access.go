@@ -45,7 +45,7 @@ type NotAllowedError struct {
 }
 
 func (e *NotAllowedError) Error() string {
-	return "no rule of allow names the peer " + e.Peer
+	return "no rule of allow matches the peer " + e.Peer
 }
 
 // Allow returns nil if a peer may use the service, and otherwise a [NotAllowedError].
@@ -125,9 +125,9 @@ func (p *Pin) UnmarshalText(text []byte) error {
 		b, err = base64.StdEncoding.DecodeString(s)
 	}
 	if err != nil || len(b) != len(p) {
-		return fmt.Errorf("%.80q is not the SHA-256 hash of a public key: "+
-			"openssl x509 -in CERT -noout -pubkey | "+
-			"openssl pkey -pubin -outform DER | openssl sha256", text)
+		return fmt.Errorf("invalid SHA-256 hash of a public key %.80q: use the output of "+
+			"\"openssl x509 -in CERT -noout -pubkey | "+
+			"openssl pkey -pubin -outform DER | openssl sha256\"", text)
 	}
 	*p = Pin(b)
 	return nil

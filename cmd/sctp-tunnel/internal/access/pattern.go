@@ -24,11 +24,12 @@ func DNSPattern(text string) (Pattern, error) {
 	for i, label := range p.parts {
 		if label == "" || strings.ContainsAny(label, "/: ") || strings.Contains(label, "*") &&
 			(label != "*" || i > 0) {
-			return p, fmt.Errorf("%.80q is neither a host name nor one whose first label is *", text)
+			return p, fmt.Errorf("invalid host name %.80q: only the first label can be a wildcard (*)", text)
 		}
 	}
 	if p.parts[0] == "*" && len(p.parts) < 3 {
-		return p, fmt.Errorf("%.80q matches too much: give a domain of at least two labels", text)
+		return p, fmt.Errorf("wildcard %.80q matches too many hosts: use at least two labels after it",
+			text)
 	}
 	return p, nil
 }
@@ -38,11 +39,11 @@ func DNSPattern(text string) (Pattern, error) {
 // and host are required.
 func URIPattern(text string) (Pattern, error) {
 	bad := func(why string) (Pattern, error) {
-		return Pattern{}, fmt.Errorf("%.80q %s", text, why)
+		return Pattern{}, fmt.Errorf("invalid URI %.80q: %s", text, why)
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme == "" {
-		return bad("is no URI")
+		return bad("the scheme is missing, or the syntax is wrong")
 	}
 	scheme, rest, _ := strings.Cut(text, ":")
 	p := Pattern{text: text, uri: true, parts: strings.Split(strings.ToLower(scheme)+":"+rest, "/")}
@@ -51,11 +52,11 @@ func URIPattern(text string) (Pattern, error) {
 		switch {
 		case !strings.Contains(part, "*"):
 		case i < 3 && strings.HasPrefix(rest, "//"), i == 0:
-			return bad("has a star in the scheme or the host: name them")
+			return bad("the scheme and the host cannot have wildcards")
 		case part != "*" && part != "**":
-			return bad("has a star beside other characters: it stands for a whole part of a path")
+			return bad("a wildcard stands for a whole part of the path")
 		case part == "**" && i < len(p.parts)-1:
-			return bad("has ** before its end")
+			return bad("** must be at the end")
 		}
 	}
 	return p, nil

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
@@ -46,7 +47,7 @@ func (c *checker) oneOf(key, value string, possible ...string) string {
 		return possible[0]
 	}
 	if !slices.Contains(possible, value) {
-		c.fault(key, fmt.Sprintf("it is %.80q", value), "give "+strings.Join(possible, " or "))
+		c.fault(key, fmt.Sprintf("invalid value %.80q", value), "use "+strings.Join(possible, " or "))
 	}
 	return value
 }
@@ -61,8 +62,8 @@ func (c *checker) process(p *Process) {
 func (c *checker) status(address string) {
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
 		if !strings.HasPrefix(path, "/") {
-			c.fault("status", fmt.Sprintf("%.80q is no absolute path", path),
-				"give unix:/run/sctp-tunnel/status.sock for example")
+			c.fault("status", fmt.Sprintf("socket path %.80q is not absolute", path),
+				"use for example unix:/run/sctp-tunnel/status.sock")
 		}
 	} else if address != "" {
 		c.address("status", address, 1)
@@ -77,8 +78,8 @@ func (c *checker) check(s *Settings) Service {
 		Cert: s.Cert, Key: s.Key, CA: s.CA, CRL: s.CRL, PSK: s.PSK, ServerName: s.ServerName,
 	}
 	if s.Name == "" || len(s.Name) > 64 || strings.ContainsFunc(s.Name, odd) {
-		c.fault("name", fmt.Sprintf("%.80q is no name of a service", s.Name),
-			"give 1 to 64 letters, digits and “-_.”")
+		c.fault("name", fmt.Sprintf("invalid service name %.80q", s.Name),
+			"use 1 to 64 letters, digits, and the characters - _ .")
 	}
 	switch s.Role {
 	case "server":
@@ -86,9 +87,9 @@ func (c *checker) check(s *Settings) Service {
 	case "client":
 		service.Role = tunnel.Client
 	default:
-		c.fault("role", fmt.Sprintf("it is %.80q", s.Role),
-			"give server, for DTLS/SCTP from the network to a daemon here, "+
-				"or client, for a daemon here to the network")
+		c.fault("role", fmt.Sprintf("invalid value %.80q", s.Role),
+			"use server to forward DTLS/SCTP from the network to a daemon on this host, "+
+				"or client for the opposite")
 		return service
 	}
 	c.addresses(s, service.Role)
@@ -97,15 +98,15 @@ func (c *checker) check(s *Settings) Service {
 		c.version("max-version", s.MaxVersion)
 	// DTLS counts downwards
 	if service.MaxVersion != 0 && service.MaxVersion > service.MinVersion && service.MinVersion != 0 {
-		c.fault("max-version", "it is below min-version", "exchange them")
+		c.fault("max-version", "lower than min-version", "exchange the two values")
 	}
 	service.Label = c.oneOf("label", s.Label, "rfc6083", "legacy", "draft")
 	service.Policy = c.policy(s, service.Role)
 	service.PPIDs = c.ppids(s.PPID)
 	service.Limits = c.limits(s)
 	if s.MaxMessageSize > sctpdtls.MaxMessageSize && s.MaxVersion == "1.2" {
-		c.fault("max-message-size", fmt.Sprintf("it is %d, and DTLS 1.2 carries %d", s.MaxMessageSize,
-			sctpdtls.MaxMessageSize), "take out one of max-version and max-message-size")
+		c.fault("max-message-size", fmt.Sprintf("%d bytes exceed the %d of DTLS 1.2",
+			s.MaxMessageSize, sctpdtls.MaxMessageSize), "remove max-version or max-message-size")
 	}
 	return service
 }
@@ -116,29 +117,34 @@ func odd(r rune) bool {
 		strings.ContainsRune("-_.", r))
 }
 
+// Texts of faults for keys of the other role.
+const (
+	notForServers = "not allowed for a server"
+	notForClients = "not allowed for a client"
+)
+
 func (c *checker) addresses(s *Settings, role tunnel.Role) {
 	server := role == tunnel.Server
 	c.address("listen", s.Listen, 1)
 	switch {
 	case s.Redirect && server:
-		c.fault("redirect", "a server has it",
-			"take it out: it is for clients, whose daemon's associations nftables redirects")
+		c.fault("redirect", notForServers,
+			"remove it; nftables redirects to a server without it")
 	case s.AlwaysListen && server:
-		c.fault("always-listen", "a server has it", "take it out: a server always listens")
+		c.fault("always-listen", notForServers, "remove it; a server always listens")
 	case s.ProbeInterval != "" && server:
-		c.fault("probe-interval", "a server has it",
-			"take it out: only a client looks whether its target is there")
+		c.fault("probe-interval", notForServers, "remove it; only a client probes its target")
 	case s.Redirect && s.Target != "":
-		c.fault("target", "with redirect there is no target of its own", "take out one of the two")
+		c.fault("target", "not allowed with redirect", "remove target or redirect")
 	case s.Redirect:
 	default:
 		c.address("target", s.Target, 1)
 	}
 	if s.PeerSource && !server {
-		c.fault("peer-source", "a client has it", "take it out: it is for servers, which dial the daemon")
+		c.fault("peer-source", notForClients, "remove it; only a server connects to the daemon")
 	}
 	if s.PeerSource && s.Source != "" {
-		c.fault("source", "with peer-source there is no source of its own", "take out one of the two")
+		c.fault("source", "not allowed with peer-source", "remove source or peer-source")
 	} else if s.Source != "" {
 		c.address("source", s.Source, 0)
 	}
@@ -164,8 +170,8 @@ func (c *checker) addresses(s *Settings, role tunnel.Role) {
 // other wants a target not to be where the service listens: it would dial itself, again and again.
 func (c *checker) other(key, listen, target string) {
 	if host, yes := own(listen, target); yes {
-		c.fault(key, fmt.Sprintf("the service itself listens there, on %.80q", host),
-			"give that of the other side, or listen on another port")
+		c.fault(key, fmt.Sprintf("the service itself listens on this port of %.80q", host),
+			"use the address of the other side, or listen on another port")
 	}
 }
 
@@ -173,15 +179,15 @@ func (c *checker) other(key, listen, target string) {
 func (c *checker) loopback(key, address string) {
 	hosts, _, ok := split(address)
 	if !ok {
-		return // told already
+		return // already reported
 	}
 	for _, host := range hosts {
 		if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil ||
 			!ip.Unmap().IsLoopback()) {
-			c.fault(key, fmt.Sprintf("%.80q is not of this host alone, and nothing protects what goes there",
-				host),
-				"give 127.0.0.1 or ::1; or unsafe, if only the daemon is there, in a namespace of its own "+
-					"for example")
+			c.fault(key, fmt.Sprintf("%.80q is not a loopback address, and plain SCTP is not protected",
+				cmp.Or(host, address)),
+				"use 127.0.0.1 or ::1, or set unsafe if only the daemon can be reached there, for "+
+					"example in its own network namespace")
 			return
 		}
 	}
@@ -196,8 +202,8 @@ func (c *checker) beside(key, address string) {
 		if host != "localhost" && (err != nil || ip.Is6() && !ip.Is4In6() && !ip.IsLoopback()) {
 			continue
 		}
-		c.fault(key, fmt.Sprintf("with peer-source the daemon cannot be dialed at %.80q", host),
-			"give an IPv6 address of this host that is not ::1, and unsafe; or take peer-source out")
+		c.fault(key, fmt.Sprintf("%.80q is not possible with peer-source", host),
+			"use an IPv6 address of this host other than ::1, and set unsafe; or remove peer-source")
 	}
 }
 
@@ -206,15 +212,14 @@ func (c *checker) address(key, address string, least int) {
 	hosts, port, ok := split(address)
 	switch {
 	case address == "":
-		c.fault(key, "it is missing", "give HOST:PORT, or HOST/HOST:PORT for several addresses")
+		c.fault(key, "missing address", "use HOST:PORT, or HOST/HOST:PORT for several addresses")
 	case !ok:
-		c.fault(key, fmt.Sprintf("%.80q is no address", address),
-			"give HOST:PORT, or HOST/HOST:PORT for several addresses; "+
-				"IPv6 in brackets")
+		c.fault(key, fmt.Sprintf("invalid address %.80q", address),
+			"use HOST:PORT, or HOST/HOST:PORT for several addresses, with IPv6 addresses in brackets")
 	case port < least:
-		c.fault(key, fmt.Sprintf("the port of %.80q is 0", address), "give the port")
+		c.fault(key, fmt.Sprintf("address %.80q has port 0", address), "use a port from 1 to 65535")
 	case key == "target" && slices.Contains(hosts, ""):
-		c.fault(key, fmt.Sprintf("%.80q names no host", address), "give the host")
+		c.fault(key, fmt.Sprintf("address %.80q has no host", address), "add the host")
 	}
 }
 
@@ -250,21 +255,21 @@ func LowPort(address string) bool {
 func (c *checker) credentials(s *Settings, role tunnel.Role) {
 	server := role == tunnel.Server
 	if s.Key != "" && s.Cert == "" {
-		c.fault("cert", "there is a key without a certificate", "give cert too")
+		c.fault("cert", "missing certificate of key", "set cert too")
 	}
 	switch {
 	case s.Cert == "" && s.PSK == "":
-		c.fault("cert", "it is missing", "give the file of this end's certificate; or psk, of "+
-			"pre-shared keys")
+		c.fault("cert", "missing certificate", "set cert to the file of this end's certificate, or "+
+			"psk to a file of pre-shared keys")
 	case server && s.Cert != "" && s.CA == "":
-		c.fault("ca", "it is missing", "give the file of the CAs that have signed the certificates of "+
-			"the peers")
+		c.fault("ca", "missing CA certificates", "set ca to a file of the CAs that issue the "+
+			"certificates of the peers")
 	}
 	if server && s.ServerName != "" {
-		c.fault("server-name", "a server has it", "take it out: which clients may connect, allow says")
+		c.fault("server-name", notForServers, "remove it; allow selects the clients")
 	}
 	if len(s.CRL) > 0 && s.CA == "" {
-		c.fault("crl", "there are revocation lists without CAs", "give ca too")
+		c.fault("crl", "missing CA certificates for revocation lists", "set ca too")
 	}
 }
 
@@ -285,8 +290,8 @@ func (c *checker) policy(s *Settings, role tunnel.Role) access.Policy {
 	server := role == tunnel.Server
 	p := access.Policy{All: s.AllowAll || !server && len(s.Allow) == 0}
 	if !p.All && len(s.Allow) == 0 {
-		c.fault("allow", "no peer may use this service", "name peers by dns, uri, cn, ou, spki or psk; "+
-			"or set allow-all, for every one that a CA in ca has signed or that has a key in psk")
+		c.fault("allow", "no peer is allowed", "name peers by dns, uri, cn, ou, spki or psk, or "+
+			"set allow-all to allow every peer that ca or psk authenticates")
 	}
 	for i, a := range s.Allow {
 		c.provable(fmt.Sprintf("allow.%d", i), s, &a, server)
@@ -296,7 +301,7 @@ func (c *checker) policy(s *Settings, role tunnel.Role) access.Policy {
 		}
 		key := fmt.Sprintf("allow.%d.target", i)
 		if !server {
-			c.fault(key, "a client has it", "take it out: only a server chooses the daemon by the peer")
+			c.fault(key, notForClients, "remove it; only a server selects the daemon by peer")
 			continue
 		}
 		c.address(key, a.Target, 1)
@@ -313,13 +318,14 @@ func (c *checker) provable(key string, s *Settings, a *Allow, server bool) {
 	certificate := len(a.DNS)+len(a.URI)+len(a.CN)+len(a.OU)+len(a.SPKI) > 0
 	switch {
 	case len(a.PSK) > 0 && s.PSK == "":
-		c.fault(key, "it names a pre-shared key, and the service has none", "give psk, or take it out")
+		c.fault(key, "the rule names a pre-shared key, but the service has none",
+			"set psk of the service, or remove that of the rule")
 	case len(a.PSK) > 0 && certificate:
-		c.fault(key, "it wants a certificate and a pre-shared key, and no peer has both",
-			"make two rules of it")
+		c.fault(key, "the rule requires a certificate and a pre-shared key, but no peer has both",
+			"use two rules")
 	case certificate && server && s.CA == "" && s.Cert == "":
-		c.fault(key, "it names a certificate, and the service asks for none",
-			"give ca, or name peers by psk")
+		c.fault(key, "the rule names a certificate, but the service does not request one",
+			"set ca, or name peers by psk")
 	}
 }
 
@@ -327,11 +333,11 @@ func (c *checker) rule(key string, a *Allow) access.Rule {
 	r := access.Rule{CN: a.CN, OU: a.OU, PSK: a.PSK, Target: a.Target}
 	n := len(a.DNS) + len(a.URI) + len(a.CN) + len(a.OU) + len(a.SPKI) + len(a.PSK)
 	if n == 0 {
-		c.fault(key, "it names no peer", "give dns, uri, cn, ou, spki or psk")
+		c.fault(key, "the rule names no peer", "add dns, uri, cn, ou, spki or psk")
 	}
 	for _, names := range [][]string{a.DNS, a.URI, a.CN, a.OU, a.PSK} {
 		if slices.Contains(names, "") {
-			c.fault(key, "one of its names is empty", "take it out")
+			c.fault(key, "the rule has an empty name", "remove it")
 		}
 	}
 	for _, text := range a.DNS {
@@ -365,11 +371,12 @@ func (c *checker) ppids(pairs []string) map[uint32]uint32 {
 		clear, err := strconv.ParseUint(a, 10, 32)
 		dtls, err2 := strconv.ParseUint(b, 10, 32)
 		if !ok || err != nil || err2 != nil {
-			c.fault("ppid", fmt.Sprintf("%.80q is no pair", pair), "give CLEAR:DTLS, such as 0:47")
+			c.fault("ppid", fmt.Sprintf("invalid pair %.80q", pair), "use CLEAR:DTLS, such as 0:47")
 			continue
 		}
 		if other, twice := m[uint32(clear)]; twice && other != uint32(dtls) {
-			c.fault("ppid", fmt.Sprintf("%d becomes %d and %d", clear, other, dtls), "leave one of the two")
+			c.fault("ppid", fmt.Sprintf("%d is mapped to %d and to %d", clear, other, dtls),
+				"remove one of them")
 		}
 		m[uint32(clear)] = uint32(dtls)
 	}
@@ -379,7 +386,7 @@ func (c *checker) ppids(pairs []string) map[uint32]uint32 {
 func (c *checker) limits(s *Settings) tunnel.Limits {
 	number := func(key string, n, least, most int) int {
 		if n != 0 && (n < least || n > most) {
-			c.fault(key, fmt.Sprintf("it is %d", n), fmt.Sprintf("give %d to %d", least, most))
+			c.fault(key, fmt.Sprintf("invalid value %d", n), fmt.Sprintf("use %d to %d", least, most))
 		}
 		return n
 	}
@@ -389,13 +396,13 @@ func (c *checker) limits(s *Settings) tunnel.Limits {
 		}
 		d, err := duration(text)
 		if err != nil {
-			c.fault(key, fmt.Sprintf("%.80q is no time", text), "give 10s, 500ms or 1m for example")
+			c.fault(key, fmt.Sprintf("invalid duration %.80q", text), "use for example 10s, 500ms or 1m")
 		}
 		return d
 	}
 	if s.Buffer != 0 && s.MaxMessageSize > 0 && s.Buffer < s.MaxMessageSize+dtlscore.MaxOverhead {
-		c.fault("buffer", fmt.Sprintf("it is %d, and does not hold a message of max-message-size",
-			s.Buffer), fmt.Sprintf("give %d or more, or leave it out",
+		c.fault("buffer", fmt.Sprintf("%d bytes do not hold a message of max-message-size",
+			s.Buffer), fmt.Sprintf("use %d or more, or remove buffer",
 			s.MaxMessageSize+dtlscore.MaxOverhead))
 	}
 	return tunnel.Limits{
@@ -418,9 +425,9 @@ func (c *checker) conflicts(services []Service) {
 		for j, b := range services[:i] {
 			if host := shared(a.Listen, b.Listen); host != "" {
 				c.prefix, c.service = fmt.Sprintf("service.%d.", i), a.Name
-				c.fault("listen", fmt.Sprintf("service %.80q in line %d listens there too, on %s", b.Name,
+				c.fault("listen", fmt.Sprintf("service %.80q in line %d also listens on %s", b.Name,
 					c.line(fmt.Sprintf("service.%d.listen", j)), host),
-					"give each a port or an address of its own")
+					"use different ports or addresses")
 			}
 		}
 	}

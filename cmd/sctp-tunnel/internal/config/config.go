@@ -1,6 +1,5 @@
 // Package config reads the configuration of sctp-tunnel: a file in TOML with any number of
-// services, or the flags of one. Every fault is found at once, and told with its line and its
-// remedy.
+// services, or the flags of one. It reports all faults at once, each with its line and remedy.
 package config
 
 import (
@@ -139,7 +138,7 @@ func Parse(name string, text []byte) (*Config, error) {
 	config.LogLevel = c.oneOf("log-level", f.LogLevel, "info", "debug", "warn", "error")
 	c.status(f.Status)
 	if len(f.Services) == 0 {
-		c.fault("", "there is no service", "add a table [[service]]")
+		c.fault("", "no services", "add a [[service]] table")
 	}
 	seen := make(map[string]int)
 	for i := range f.Services {
@@ -147,8 +146,8 @@ func Parse(name string, text []byte) (*Config, error) {
 		c.prefix, c.service = fmt.Sprintf("service.%d.", i), s.Name
 		config.Services = append(config.Services, c.check(s))
 		if first, twice := seen[s.Name]; twice && s.Name != "" {
-			c.fault("name", fmt.Sprintf("line %d has a service of this name",
-				c.line(fmt.Sprintf("service.%d.name", first))), "name each differently")
+			c.fault("name", fmt.Sprintf("line %d has a service with the same name",
+				c.line(fmt.Sprintf("service.%d.name", first))), "use different names")
 		}
 		seen[s.Name] = i
 	}

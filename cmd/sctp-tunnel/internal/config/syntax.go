@@ -38,14 +38,14 @@ func syntax(name string, text []byte, err error) error {
 			f.Key += "." + tag
 		}
 		f.Line, f.Remedy = lineOf(text, f.Key), wanted(t, f.Key)
-		f.Text = "it is of the wrong type, " + found[1]
+		f.Text = "wrong type (" + found[1] + ")"
 	}
 	return Faults{f}
 }
 
 func noKey(file string, line int, key string) Fault {
-	return Fault{File: file, Line: line, Text: fmt.Sprintf("there is no key %.80q", key),
-		Remedy: "sctp-tunnel config shows those there are"}
+	return Fault{File: file, Line: line, Text: fmt.Sprintf("unknown key %.80q", key),
+		Remedy: `run "sctp-tunnel config" for the list of keys`}
 }
 
 // ofType matches what package toml says of a value of another type, in the words of Go.
@@ -67,21 +67,21 @@ func field(in, name string) (key string, t reflect.Type) {
 // wanted says what a value of a key is to be, whose type is t if that is known.
 func wanted(t reflect.Type, key string) string {
 	if t == nil {
-		return "sctp-tunnel config shows what it is"
+		return `run "sctp-tunnel config" for an example`
 	}
 	switch t.Kind() {
 	case reflect.Int:
-		return "give a number without quotes"
+		return "use a number without quotes"
 	case reflect.Bool, reflect.Pointer:
-		return "give true or false"
+		return "use true or false"
 	case reflect.String:
-		return "give a text in quotes"
+		return "use a string in quotes"
 	case reflect.Slice:
 		if t.Elem().Kind() == reflect.String {
-			return "give a list of texts, as in [\"…\"]"
+			return "use a list of strings, such as [\"…\"]"
 		}
 	}
-	return "give a table: [[" + key + "]]"
+	return "use a table: [[" + key + "]]"
 }
 
 // lineOf returns the line of the key whose value package toml has refused: of those with that path,

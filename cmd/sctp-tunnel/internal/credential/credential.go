@@ -110,7 +110,7 @@ func (s *Source) worse(next *loaded) error {
 	}
 	old, leaf := s.now.pair.Leaf, next.pair.Leaf
 	if valid(old) && !valid(leaf) {
-		return fmt.Errorf("%s is valid from %s to %s only: renew it", s.files.Cert,
+		return fmt.Errorf("%s is only valid from %s to %s: renew it", s.files.Cert,
 			leaf.NotBefore.UTC().Format(time.DateTime), leaf.NotAfter.UTC().Format(time.DateTime))
 	}
 	return nil
@@ -180,9 +180,8 @@ func secret(name string) error {
 		return nil // reading it reports why
 	}
 	if mode := info.Mode().Perm(); mode&0o006 != 0 {
-		return &doctor.FileError{Err: fmt.Errorf("%s contains a secret, and everyone may read "+
-			"or write it (mode "+
-			"%#o)", name, mode),
+		return &doctor.FileError{Err: fmt.Errorf("%s contains a secret, but every user can read or "+
+			"write it (mode %#o)", name, mode),
 			Remedy: "chmod o= " + name + "; in Kubernetes, defaultMode: 0440 of the volume"}
 	}
 	return nil

@@ -180,7 +180,7 @@ func TestReloadInTwoSteps(t *testing.T) {
 	look(false, true)
 }
 
-// A secret that everyone may read is refused, and so is its folder's.
+// A secret that every user can read is refused, and so is its folder's.
 func TestOpenSecrets(t *testing.T) {
 	ca := issue(nil, "CA", 1, 100)
 	leaf := issue(ca, "a", 2, 100)
@@ -206,7 +206,7 @@ func TestOpenSecrets(t *testing.T) {
 			}
 			_, err := Open(kind.files)
 			if (err == nil) != tt.good ||
-				err != nil && !strings.Contains(err.Error(), "everyone may read") {
+				err != nil && !strings.Contains(err.Error(), "every user can read") {
 				t.Errorf("%s with mode %o: %v", filepath.Base(kind.name), tt.mode, err)
 			}
 			if found := Check(kind.files, time.Now()); !tt.good && doctor.AllWell(found) {
@@ -262,14 +262,14 @@ func TestPSKFaults(t *testing.T) {
 		server bool
 		want   string
 	}{
-		{"", true, ":0: there is no key"},
-		{"# a " + key + "\n", true, ":1: there is no key"},
-		{"a " + key + "\n" + key, true, ":2: it has no identity"},
-		{"a " + key[2:], true, ":1: the key is not 16 bytes"},
-		{"a " + key + "0", true, ":1: the key is not 16 bytes"},
-		{"a " + key[2:] + "xx", true, ":1: the key is not"},
-		{"a " + key + "\nb " + key + "\na " + key, true, ":3: the identity has a key"},
-		{"a " + key + "\nb " + key, false, ":2: there are several keys"},
+		{"", true, ":0: no keys"},
+		{"# a " + key + "\n", true, ":1: no keys"},
+		{"a " + key + "\n" + key, true, ":2: missing identity or key"},
+		{"a " + key[2:], true, ":1: a key has at least 16 bytes"},
+		{"a " + key + "0", true, ":1: a key has at least 16 bytes"},
+		{"a " + key[2:] + "xx", true, ":1: a key has at least 16 bytes"},
+		{"a " + key + "\nb " + key + "\na " + key, true, ":3: duplicate identity"},
+		{"a " + key + "\nb " + key, false, ":2: several keys"},
 	} {
 		write(t, name, []byte(tt.text))
 		_, err := Open(Files{PSK: name, Server: tt.server})

@@ -28,12 +28,12 @@ func loadCRL(name string) (lists []*x509.RevocationList, err error) {
 	text, err := os.ReadFile(name)
 	if err != nil {
 		return nil, &doctor.FileError{Err: err,
-			Remedy: "is the path right, and may this program read it?"}
+			Remedy: "check the path, and whether this user can read it"}
 	}
 	unusable := func(err error) error {
-		err = fmt.Errorf("%s has no readable revocation list: %w", name, err)
+		err = fmt.Errorf("%s: invalid revocation list: %w", name, err)
 		return &doctor.FileError{Err: err,
-			Remedy: "openssl crl -noout -text -in " + name + " says more"}
+			Remedy: "for details, run: openssl crl -noout -text -in " + name}
 	}
 	if !bytes.Contains(text, []byte("-----BEGIN ")) {
 		list, err := parseCRL(text)
@@ -44,7 +44,7 @@ func loadCRL(name string) (lists []*x509.RevocationList, err error) {
 	}
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type != "X509 CRL" {
-			return nil, unusable(fmt.Errorf("there is a %.40q in it", block.Type))
+			return nil, unusable(fmt.Errorf("unexpected %.40q", block.Type))
 		}
 		list, err := parseCRL(block.Bytes)
 		if err != nil {
@@ -53,7 +53,7 @@ func loadCRL(name string) (lists []*x509.RevocationList, err error) {
 		lists = append(lists, list)
 	}
 	if lists == nil {
-		return nil, unusable(errors.New("it is not whole"))
+		return nil, unusable(errors.New("incomplete PEM block"))
 	}
 	return lists, nil
 }
@@ -67,7 +67,7 @@ func parseCRL(der []byte) (*x509.RevocationList, error) {
 	}
 	for _, e := range list.Extensions {
 		if e.Critical {
-			return nil, fmt.Errorf("it has the critical extension %v, so it is not a whole list", e.Id)
+			return nil, fmt.Errorf("critical extension %v, so it is not a complete list", e.Id)
 		}
 	}
 	return list, nil
@@ -93,7 +93,7 @@ func (s *Source) Revoked(state sctpdtls.ConnectionState) error {
 	}
 	if first == nil {
 		return &RevokedError{Peer: doctor.PeerName(state),
-			Why: "no authority is known that could revoke it"}
+			Why: "no verified chain has a CA that could revoke it"}
 	}
 	return first
 }
@@ -116,8 +116,8 @@ func (l *loaded) revoked(chain []*x509.Certificate, now time.Time) error {
 			current = current || now.Before(list.NextUpdate) || list.NextUpdate.IsZero()
 		}
 		if !current && i == 0 {
-			return &RevokedError{name, "there is no current revocation list of " +
-				doctor.CertificateName(issuer) + ", which has issued it", false}
+			return &RevokedError{name, "no current revocation list of its issuer " +
+				doctor.CertificateName(issuer), false}
 		}
 	}
 	return nil
@@ -137,13 +137,14 @@ func checkCRLs(files Files, now time.Time) (found []doctor.Finding) {
 			issuer := doctor.CertificateName(&x509.Certificate{Subject: list.Issuer})
 			switch next := list.NextUpdate.UTC().Format(time.DateTime); {
 			case list.NextUpdate.IsZero():
-				found = append(found, doctor.Okay("%s: the list of %s", name, issuer))
+				found = append(found, doctor.Okay("%s: revocation list of %s", name, issuer))
 			case now.After(list.NextUpdate):
-				found = append(found, doctor.Bad("get the next one, and have that done by itself: nobody is "+
-					"let in by an old one",
-					"%s: the list of %s ended %s", name, issuer, next))
+				found = append(found, doctor.Bad("get a current list, and automate that: with an outdated "+
+					"one, all peers are rejected",
+					"%s: the revocation list of %s expired at %s", name, issuer, next))
 			default:
-				found = append(found, doctor.Okay("%s: the list of %s, until %s", name, issuer, next))
+				found = append(found, doctor.Okay("%s: revocation list of %s, valid until %s", name, issuer,
+					next))
 			}
 		}
 	}

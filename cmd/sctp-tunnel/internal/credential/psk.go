@@ -18,7 +18,7 @@ func loadPSKs(name string, server bool) (psks []sctpdtls.PSK, err error) {
 	text, err := os.ReadFile(name)
 	if err != nil {
 		return nil, &doctor.FileError{Err: err,
-			Remedy: "is the path right, and may this program read it?"}
+			Remedy: "check the path, and whether this user can read it"}
 	}
 	fail := func(line int, why, remedy string) error {
 		return &doctor.FileError{Err: fmt.Errorf("%s:%d: %s", name, line, why), Remedy: remedy}
@@ -32,27 +32,27 @@ func loadPSKs(name string, server bool) (psks []sctpdtls.PSK, err error) {
 		}
 		i := strings.LastIndexAny(line, " \t")
 		if i < 0 {
-			return nil, fail(number, "it has no identity and key",
-				"write IDENTITY HEX, with a space between them")
+			return nil, fail(number, "missing identity or key",
+				"write IDENTITY HEX, separated by a space")
 		}
 		key, err := hex.DecodeString(line[i+1:])
 		if err != nil || len(key) < 16 {
-			return nil, fail(number, "the key is not 16 bytes or more in hexadecimal digits",
-				"openssl rand -hex 32")
+			return nil, fail(number, "a key has at least 16 bytes, in hexadecimal digits",
+				"for a new key, run: openssl rand -hex 32")
 		}
 		identity := strings.TrimSpace(line[:i])
 		if slices.ContainsFunc(psks,
 			func(p sctpdtls.PSK) bool { return string(p.Identity) == identity }) {
-			return nil, fail(number, "the identity has a key already", "name each key differently")
+			return nil, fail(number, "duplicate identity", "use different identities")
 		}
 		psks = append(psks, sctpdtls.PSK{Identity: []byte(identity), Key: key})
 	}
 	if psks == nil {
-		return nil, fail(number, "there is no key",
-			"write IDENTITY HEX, with a key of: openssl rand -hex 32")
+		return nil, fail(number, "no keys",
+			"write IDENTITY HEX, with a key from: openssl rand -hex 32")
 	}
 	if !server && len(psks) > 1 {
-		return nil, fail(number, "there are several keys", "leave that which this client has")
+		return nil, fail(number, "several keys", "a client has one: remove the others")
 	}
 	return psks, nil
 }

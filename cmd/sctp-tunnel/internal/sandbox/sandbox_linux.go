@@ -66,7 +66,7 @@ func become(name string) error {
 	u, err := user.Lookup(name)
 	if err != nil {
 		if u, err = user.LookupId(name); err != nil {
-			return fmt.Errorf("unknown user %.80q: give an existing user", name)
+			return fmt.Errorf("unknown user %.80q: use an existing user", name)
 		}
 	}
 	uid, err1 := strconv.Atoi(u.Uid)
@@ -88,10 +88,10 @@ func become(name string) error {
 		return nil
 	}
 	if err := cap.SetGroups(gid, groups...); err != nil {
-		return fmt.Errorf("becoming user %s: %w: start as root, or leave the user out", name, err)
+		return fmt.Errorf("becoming user %s: %w: start as root, or remove user", name, err)
 	}
 	if err := cap.SetUID(uid); err != nil {
-		return fmt.Errorf("becoming user %s: %w: start as root, or leave the user out", name, err)
+		return fmt.Errorf("becoming user %s: %w: start as root, or remove user", name, err)
 	}
 	return nil
 }

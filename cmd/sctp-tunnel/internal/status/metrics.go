@@ -44,25 +44,26 @@ func NewMetrics(version string) *Metrics {
 	}
 	m.associations = prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace,
 		Name: "associations",
-		Help: "Associations that there are."}, []string{"service"})
+		Help: "Current associations."}, []string{"service"})
 	m.handshakes = prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: namespace,
 		Name:    "handshake_seconds",
-		Help:    "Time that handshakes took that were successful.",
+		Help:    "Duration of successful handshakes.",
 		Buckets: prometheus.ExponentialBuckets(0.001, 2, 14)}, []string{"service"})
 	m.registry.MustRegister(m.associations, m.handshakes)
-	m.began = counter("associations_total", "Associations that have begun.", "service")
-	m.ended = counter("associations_ended_total", "Associations that have ended, by reason.",
+	m.began = counter("associations_total", "Associations started.", "service")
+	m.ended = counter("associations_ended_total", "Associations ended, by reason.",
 		"service", "reason")
-	m.refused = counter("refused_total", "Associations that did not come about, by reason.", "service",
+	m.refused = counter("refused_total", "Associations rejected, by reason.", "service",
 		"reason")
-	m.messages = counter("messages_total", "Messages that were given to the other side.", "service",
+	m.messages = counter("messages_total", "Messages forwarded.", "service",
 		"direction")
-	m.bytes = counter("bytes_total", "Bytes of these messages.", "service", "direction")
-	m.keyChanges = counter("key_changes_total", "New keys of connections, after the first.", "service")
-	m.missing = counter("missing_data_total", "Connections of which messages were removed on the way.",
+	m.bytes = counter("bytes_total", "Bytes of forwarded messages.", "service", "direction")
+	m.keyChanges = counter("key_changes_total", "Key changes of connections, without the first keys.",
 		"service")
-	m.reloads = counter("reloads_total", "Times that files had changed, or that somebody asked to "+
-		"load them again.", "result")
+	m.missing = counter("missing_data_total", "Connections from which an attacker on the path has "+
+		"removed messages.", "service")
+	m.reloads = counter("reloads_total", "Reloads of files that have changed, and on request, by "+
+		"result.", "result")
 	for _, result := range []string{"done", "failed"} {
 		m.reloads.WithLabelValues(result)
 	}

@@ -83,7 +83,7 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 		text += one.Name + ": " + why + "\n"
 	}
 	if found == 0 || found < len(wanted) {
-		status, text = http.StatusNotFound, text+"not all of these services are there\n"
+		status, text = http.StatusNotFound, text+"unknown service\n"
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
@@ -213,7 +213,7 @@ var (
 	readyDesc = prometheus.NewDesc(namespace+"_ready", "Whether a service accepts associations.",
 		[]string{"service"}, nil)
 	expiresDesc = prometheus.NewDesc(namespace+"_certificate_expires_seconds",
-		"When the certificate of a service ends, in seconds since 1970.", []string{"service"}, nil)
+		"Expiry of the certificate of a service, in seconds since 1970.", []string{"service"}, nil)
 )
 
 func (c collector) Describe(ch chan<- *prometheus.Desc) { ch <- readyDesc; ch <- expiresDesc }

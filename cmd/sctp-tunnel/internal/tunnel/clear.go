@@ -121,5 +121,5 @@ func sourceOf(peer net.Addr) (list []netip.AddrPort) {
 	return list
 }
 
-var errPeerIPv4 = errors.New("the peer has IPv4 addresses only, and Linux's SCTP sends from " +
-	"those of this host alone: have it come from IPv6 addresses, or do without peer-source")
+var errPeerIPv4 = errors.New("peer-source requires a peer with an IPv6 address, because Linux's " +
+	"SCTP does not send from foreign IPv4 addresses: connect over IPv6, or remove peer-source")

@@ -43,10 +43,10 @@ const firstProbe = 100 * time.Millisecond
 // unreachable logs that a target cannot be reached, once for each reason.
 func (r *run) unreachable(err error) {
 	r.mu.Lock()
-	told := r.notReady != nil && r.notReady.Error() == err.Error()
+	known := r.notReady != nil && r.notReady.Error() == err.Error()
 	r.notReady = err
 	r.mu.Unlock()
-	if !told {
+	if !known {
 		r.log.Warn("not listening: the target cannot be reached",
 			"target", r.Target, "err", legible.Text(err.Error()))
 	}

@@ -32,7 +32,7 @@ func withHolder(err error, local []netip.AddrPort) error {
 	if who == "" {
 		return err
 	}
-	return fmt.Errorf("%w; SCTP port %d is that of %s; give the tunnel another one, or the daemon",
+	return fmt.Errorf("%w; SCTP port %d is used by %s: configure another port there or for the tunnel",
 		err, port, who)
 }
 

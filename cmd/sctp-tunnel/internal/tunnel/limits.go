@@ -77,8 +77,8 @@ func (l Limits) checkBuffers() error {
 		}
 		most, err := strconv.Atoi(strings.TrimSpace(string(text)))
 		if need := l.Message + dtlscore.MaxOverhead; err == nil && most < need {
-			return fmt.Errorf("messages of %d bytes do not fit into socket buffers: "+
-				"set the sysctl net.core.%s to %d or more, which is %d", l.Message, name, need, most)
+			return fmt.Errorf("messages of %d bytes do not fit into socket buffers of %d: set "+
+				"the sysctl net.core.%s to %d or more", l.Message, most, name, need)
 		}
 	}
 	return nil

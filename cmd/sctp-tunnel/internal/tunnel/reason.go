@@ -61,9 +61,9 @@ type tooLargeError struct {
 }
 
 func (e *tooLargeError) Error() string {
-	return fmt.Sprintf("a message of the daemon on stream %d, protocol identifier %d, has more than "+
-		"%d bytes, which is all that this connection carries (RFC 6083, Section 1.1): let the daemon "+
-		"send smaller ones, or set max-message-size at both ends, in DTLS 1.3",
+	return fmt.Sprintf("a message of the daemon on stream %d, with PPID %d, exceeds the limit of "+
+		"this connection, %d bytes (RFC 6083, Section 1.1): make the daemon send smaller messages, or "+
+		"set max-message-size at both ends, in DTLS 1.3",
 		e.Stream, e.PPID, e.Limit)
 }
 
@@ -72,7 +72,7 @@ type noStreamError struct{ Stream, Streams uint16 }
 
 func (e *noStreamError) Error() string {
 	return fmt.Sprintf("the peer sent a message on stream %d, but the daemon accepts only %d "+
-		"streams: let it accept more, or the other daemon use fewer", e.Stream, e.Streams)
+		"streams: configure more there, or fewer at the other daemon", e.Stream, e.Streams)
 }
 
 // daemonReason returns the Reason for an error of the association with the daemon.
@@ -174,14 +174,14 @@ type expiredError struct {
 }
 
 func (e *expiredError) Error() string {
-	return fmt.Sprintf("the certificate of the peer %s, or of its CA, has expired at %s, and no new "+
-		"handshake has shown another one; let the peer have one before",
+	return fmt.Sprintf("the certificate of the peer %s, or of its CA, expired at %s, and no "+
+		"handshake has replaced it: renew it earlier",
 		e.Peer, e.Time.UTC().Format(time.DateTime))
 }
 
-var errKeysUsedUp = errors.New("the key of SCTP-AUTH has protected as much as it may (RFC 4895, " +
-	"Section 9), and there is no new one: the far end has to be a sctp-tunnel, in DTLS 1.3, or to " +
-	"allow renegotiations, in DTLS 1.2")
+var errKeysUsedUp = errors.New("the SCTP-AUTH key has reached its limit (RFC 4895, Section 9) " +
+	"and was not replaced: the far end must be an sctp-tunnel with DTLS 1.3, or allow renegotiation " +
+	"in DTLS 1.2")
 
 // A notAllowedError is an error of Service.Allow.
 type notAllowedError struct{ error }

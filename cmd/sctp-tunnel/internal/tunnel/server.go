@@ -185,7 +185,7 @@ func (r *run) reserve() error {
 	}
 }
 
-var errFull = errors.New("the limit of associations (Limits.Associations) is reached")
+var errFull = errors.New("the maximum number of associations (max-associations) is reached")
 
 // admissions are the admissions of peers whose handshakes are not complete, by their addresses.
 type admissions struct {

@@ -110,10 +110,10 @@ func (s *Service) Check() error {
 		return fmt.Errorf("service %q: %w", s.Name, fmt.Errorf(format, args...))
 	}
 	if s.Role != Server && s.Role != Client {
-		return wrong("it is neither a server nor a client")
+		return wrong("invalid role")
 	}
 	if s.TLS == nil {
-		return wrong("it has no certificates and no other keys")
+		return wrong("missing certificates or other keys")
 	}
 	target := "target"
 	if s.Target == "" && (s.Redirect || s.Route != nil) {
@@ -128,7 +128,7 @@ func (s *Service) Check() error {
 			return wrong("%s: %w", what, err)
 		}
 		if address == "" {
-			return wrong("%s: an address is missing", what)
+			return wrong("%s: missing address", what)
 		}
 	}
 	if err := s.Limits.checkBuffers(); err != nil {
@@ -136,9 +136,9 @@ func (s *Service) Check() error {
 	}
 	switch {
 	case s.Redirect && s.Role != Client:
-		return wrong("only a client can dial where the daemon did before it was redirected")
+		return wrong("redirect: only for a client")
 	case s.PeerSource && s.Role != Server:
-		return wrong("only a server can dial the daemon from the peer's addresses")
+		return wrong("peer-source: only for a server")
 	}
 	return nil
 }
