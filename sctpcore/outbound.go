@@ -264,8 +264,13 @@ func (a *Assoc) mayProbeWindow(p *path) bool {
 	return o.windowProbe
 }
 
-// manyPackets is from how many packets in flight on only a full one is added to them.
-const manyPackets = 16
+// So many packets in flight are many, or manyLarge of them with as many bytes as manyBytes packets of
+// Ethernet: even if one is lost, the peer acknowledges the others at once.
+const (
+	manyPackets = 16
+	manyLarge   = 4
+	manyBytes   = 8
+)
 
 // waitsToFill reports whether the queued messages should wait for others, because they do not fill
 // a packet and many packets are in flight, some of which the peer acknowledges very soon. Otherwise
@@ -275,9 +280,22 @@ const manyPackets = 16
 // waits, because no other will follow.
 func (a *Assoc) waitsToFill(p *path) bool {
 	o := &a.out
+	packets := p.packets - p.answered
+	many := packets >= manyPackets ||
+		packets >= manyLarge && p.flight >= manyBytes*p.ethernetMTU()
 	queued := o.buffered - o.inFlight + o.queued*dataHeaderLen
-	return p.packets-p.answered >= manyPackets && p.flight > 0 && a.state == StateEstablished &&
-		o.queue.flags&flagBegin != 0 && queued < min(p.pmdcs, p.ethernetMTU())
+	return many && p.flight > 0 && a.state == StateEstablished &&
+		o.queue.flags&flagBegin != 0 && queued < min(p.pmdcs, p.limit(o.queue))
+}
+
+// limit returns the size of a packet whose first unsent chunk is c. Small messages do not fill a
+// packet larger than those of Ethernet before the next one could be sent, and drivers send several
+// packets of one size at once.
+func (p *path) limit(c *outChunk) int {
+	if len(c.data) < p.ethernetMTU()/2 {
+		return min(p.mtu, p.ethernetMTU())
+	}
+	return p.mtu
 }
 
 // maxBurst is the default of Max.Burst. See RFC 9260, Section 16.

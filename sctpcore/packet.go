@@ -128,10 +128,8 @@ func (a *Assoc) NextPacket(now time.Duration, b []byte) (out Packet, ok bool) {
 // build builds a packet for p with everything that is due on p and fits.
 func (a *Assoc) build(b []byte, p *path) ([]byte, bool) {
 	pk := packet{b: header{a.localPort, a.peerPort, a.peerTag}.append(b), limit: p.mtu}
-	// Small messages do not fill a packet larger than those of Ethernet before the next one could be
-	// sent, and drivers send several packets of one size at once.
-	if c := a.out.queue; c != nil && len(c.data) < p.ethernetMTU()/2 && a.out.agains == 0 {
-		pk.limit = min(pk.limit, p.ethernetMTU())
+	if c := a.out.queue; c != nil && a.out.agains == 0 {
+		pk.limit = p.limit(c)
 	}
 	if p.sendProbe {
 		a.appendProbe(&pk, p)

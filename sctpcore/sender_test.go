@@ -252,6 +252,26 @@ func TestManyPackets(t *testing.T) {
 	p.want("DATA +19 stream 0 ssn 19 EB \"w\"")
 }
 
+// TestManyLargePackets checks that messages wait in the same way while four packets, larger than
+// those of Ethernet, are in flight with as many bytes as eight of Ethernet.
+func TestManyLargePackets(t *testing.T) {
+	p := acceptPeer(t, &Config{MTU: 9000, HeartbeatInterval: -1})
+	for i := range 4 {
+		p.write(strings.Repeat("x", 2928), Info{})
+		p.want(fmt.Sprintf("DATA +%d stream 0 ssn %d EB 2928 bytes", i, i))
+	}
+	p.write(strings.Repeat("y", 1000), Info{})
+	p.wantNothing("11,776 bytes are in flight")
+	p.sack(0, 65536, "")
+	p.want("DATA +4 stream 0 ssn 4 EB 1000 bytes")
+	p.write(strings.Repeat("z", 1912), Info{})
+	p.want("DATA +5 stream 0 ssn 5 EB 1912 bytes") // 9,848 bytes were
+	p.write(strings.Repeat("v", 3000), Info{})
+	p.wantNothing("the packet is not full")
+	p.write(strings.Repeat("w", 5956), Info{})
+	p.want("DATA +6 stream 0 ssn 6 EB 3000 bytes | DATA +7 stream 0 ssn 7 EB 5956 bytes")
+}
+
 // TestManyPacketsNoOtherFollows checks what does not wait while many packets are in flight: the
 // last fragment of a message, and anything before a shutdown.
 func TestManyPacketsNoOtherFollows(t *testing.T) {

@@ -59,7 +59,8 @@ const (
 const burst = 32
 
 // Packets are probed up to a size from the header of IPv4 on: the 1,500 bytes of Ethernet, or more
-// if the devices of this host take more, and the buffers of both sides hold eight of them.
+// if the devices of this host take more, and the buffers of both sides hold seven of them: if not
+// set otherwise, each has room for a DTLS record of 16,384 bytes.
 const (
 	ethernetMTU = 1500
 	maxMTU      = 65535

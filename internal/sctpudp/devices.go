@@ -35,7 +35,7 @@ func (a *Assoc) limitMTU() {
 	}
 	_, window := a.core.Outstanding()
 	buffer := min(window, a.core.Config().SendBuffer)
-	a.mtu = max(min(size-overhead, buffer/8), ethernetMTU-overhead)
+	a.mtu = max(min(size-overhead, buffer/7), ethernetMTU-overhead)
 	a.core.SetMaxMTU(a.mtu)
 }
 
