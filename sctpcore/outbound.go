@@ -56,6 +56,7 @@ type outbound struct {
 
 	windowProbe   bool          // a window that is closed may be probed now
 	windowProbeAt time.Duration // when it may, or never
+	windowProbes  int           // how often it was probed since it closed
 
 	zeroWindow bool // the last SACK advertised a window of 0
 
@@ -259,9 +260,32 @@ func (a *Assoc) mayProbeWindow(p *path) bool {
 		return false
 	}
 	if !o.windowProbe && o.windowProbeAt == never {
-		o.windowProbeAt = a.now + p.rto
+		o.windowProbeAt = a.now + a.probeInterval(p)
 	}
 	return o.windowProbe
+}
+
+// probeInterval returns the time between a probe of a closed window and the next one: an RTO before
+// the first, and twice as long before each following one. See RFC 9260, Section 6.1, rule A.
+func (a *Assoc) probeInterval(p *path) time.Duration {
+	return min(p.rto<<min(a.out.windowProbes, 16), a.config.RTOMax)
+}
+
+// probeAcknowledged handles a SACK that advertises a window of rwnd bytes while the window is
+// probed. A probe that the peer has not accepted is retransmitted, after the interval or when there
+// is room for it.
+func (a *Assoc) probeAcknowledged(rwnd int64) {
+	o := &a.out
+	c := o.outstanding.get(o.acked + 1)
+	if o.windowProbes == 0 || c == nil || !c.inFlight {
+		return
+	}
+	if rwnd >= int64(a.config.MTU) {
+		o.windowProbes, c.path.t3 = 0, never
+		a.sendAgain(c)
+		return
+	}
+	c.path.t3 = max(c.path.t3, c.path.lastSent+a.probeInterval(c.path))
 }
 
 // So many packets in flight are many, or manyLarge of them with as many bytes as manyBytes packets of
@@ -372,6 +396,9 @@ func (a *Assoc) appendNew(pk *packet, p *path) {
 		}
 		o.outstanding.put(c.tsn, c)
 		p.begun(c.tsn, a.now)
+		if o.windowProbes++; len(c.data) <= o.rwnd {
+			o.windowProbes = 0
+		}
 		o.rwnd = max(o.rwnd-len(c.data), 0)
 		a.stats.ChunksSent++
 		if !pk.hasNew {
@@ -435,11 +462,13 @@ func (a *Assoc) t3Timeout(p *path, now time.Duration) {
 	o := &a.out
 	p.t3 = never
 	a.stats.Timeouts++
-	p.backOff(a.config)
 	p.timing = false
-	// A probe of a zero window that the peer has answered but not accepted was not lost, and does not
-	// affect cwnd. RFC 9260, Section 6.1, rule A.
-	if !o.zeroWindow || o.outstanding.count > 1 {
+	// A probe of a zero window that the peer has answered but not accepted was not lost, and affects
+	// neither cwnd nor the RTO. RFC 9260, Section 6.1, rule A.
+	if o.zeroWindow && o.outstanding.count == 1 {
+		o.windowProbes++
+	} else {
+		p.backOff(a.config)
 		a.suspect(p)
 		p.timedOut()
 	}

@@ -101,6 +101,7 @@ func (a *Assoc) acknowledged(now time.Duration, cum uint32, rwnd int64, blocks [
 	if rwnd >= 0 {
 		o.rwnd = int(max(min(rwnd, 1<<30)-int64(o.inFlight), 0))
 		o.zeroWindow = rwnd < int64(a.config.MTU) && o.outstanding.count > 0
+		a.probeAcknowledged(rwnd)
 	}
 	if o.agains == 0 {
 		o.fastNow = false

@@ -207,6 +207,60 @@ func TestZeroWindow(t *testing.T) {
 	p.want("DATA +2 stream 0 ssn 2 EB \"b\"")
 }
 
+// TestZeroWindowIntervals checks that probes of a window that stays closed come at growing
+// intervals, whether the peer accepts them or not, and heartbeats do not shorten these. See RFC
+// 9260, Section 6.1, rule A.
+func TestZeroWindowIntervals(t *testing.T) {
+	for _, accepts := range []bool{false, true} {
+		p := acceptPeer(t, &Config{RTOMax: 20 * time.Second})
+		p.write("x", Info{})
+		p.next()
+		p.sack(0, 0, "")
+		for range 9 {
+			p.write("a", Info{})
+		}
+		p.wantNothing("the window is closed")
+		tsn := 1
+		// The last SACK with a closed window comes a second after a probe: the peer sends data.
+		for i, wait := range []time.Duration{1, 2, 4, 8, 16, 20, 20} {
+			wait *= time.Second
+			if i > 0 && !accepts {
+				p.sleep(time.Second)
+				p.sack(0, 0, "")
+				wait -= time.Second
+			}
+			p.sleep(wait - 1)
+			if got := p.next(); strings.HasPrefix(got, "HEARTBEAT") {
+				p.answer()
+			}
+			p.wantNothing(fmt.Sprintf("the interval of probe %d is longer", i))
+			p.sleep(1)
+			p.want(fmt.Sprintf("DATA +%d stream 0 ssn %d EB \"a\"", tsn, tsn))
+			if accepts {
+				p.sack(tsn, 0, "")
+				tsn++
+			} else {
+				p.sack(0, 0, "")
+			}
+			p.wantNothing("the window is closed")
+		}
+		if accepts {
+			continue
+		}
+		p.sack(0, 65536, "")
+		if got := p.next(); !strings.HasPrefix(got, "DATA +1 stream 0 ssn 1 EB \"a\"") {
+			t.Errorf("the window has opened: %q", got)
+		}
+		p.next()
+		p.sack(0, 65536, "")
+		p.wantNothing("it was retransmitted")
+		p.sleep(time.Second)
+		if got := p.next(); !strings.HasPrefix(got, "DATA +1 ") {
+			t.Errorf("T3-rtx: %q", got)
+		}
+	}
+}
+
 // TestWindowOpens checks that a SACK that opens a closed window makes a probe unnecessary.
 func TestWindowOpens(t *testing.T) {
 	p := acceptPeer(t, &Config{HeartbeatInterval: -1})
