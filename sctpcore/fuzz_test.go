@@ -146,6 +146,10 @@ func FuzzPackets(f *testing.F) {
 		add(s, peerChunk(chunkInitAck, 0, peerInit+"0007 0008 \"cook\""),
 			peerChunk(chunkCookieAck, 0, ""), peerChunk(chunkInit, 0, peerInit), peerChunk(0xff, 0, "1111"))
 	}
+	// With partial reliability, FORWARD TSN ends within a message.
+	add(22, data(0xffffff09, flagBegin, 1, 0, "a"), data(0xffffff0a, 0, 1, 0, "b"),
+		data(0xffffff0b, 0, 1, 0, "c"), peerChunk(chunkForwardTSN, 0, "ffffff0a"),
+		data(0xffffff0c, flagEnd, 1, 0, "d"))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		fuzzcount.Input(len(in))
 		if len(in) == 0 || len(in) > 4096 {

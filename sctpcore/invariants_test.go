@@ -113,6 +113,18 @@ func (in *inbound) invariants(a *Assoc) error {
 			n++
 			bytes += len(c.data)
 			memory += c.cost()
+			left, right := in.fragments.get(c.tsn-1), in.fragments.get(c.tsn+1)
+			if left != nil && c.joins(left) {
+				continue
+			}
+			last := c
+			for ; right != nil && right.joins(last); right = in.fragments.get(last.tsn + 1) {
+				last = right
+			}
+			if c.other != last.tsn || last.other != c.tsn {
+				return fmt.Errorf("a run from TSN %d to %d, whose ends store %d and %d", c.tsn, last.tsn, c.other,
+					last.other)
+			}
 		}
 	}
 	switch {

@@ -140,12 +140,7 @@ func (a *Assoc) receiveForwardTSN(c chunk) *fault {
 	if before(in.highest, cum) {
 		in.highest = cum
 	}
-	for tsn := in.fragments.low; in.fragments.count > 0 && !before(cum, tsn); tsn++ {
-		if d := in.fragments.get(tsn); d != nil {
-			in.fragments.remove(tsn)
-			in.drop(d)
-		}
-	}
+	in.dropUpTo(cum)
 	if in.open != nil && !before(cum, in.open.next) {
 		a.abortOpen()
 	}

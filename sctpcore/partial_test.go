@@ -287,3 +287,40 @@ func TestPartialTraffic(t *testing.T) {
 		}
 	}
 }
+
+// TestForwardTSNInMessage checks FORWARD TSN chunks that end within a message. What is left of it
+// cannot be read, but the fragments after it still arrive. See RFC 3758, Section 3.6.
+func TestForwardTSNInMessage(t *testing.T) {
+	for _, to := range []string{"000003e9", "000003ea", "000003eb", "000003ec"} { // 1001 to 1004
+		for order, tsns := range [][]uint32{{1001, 1002, 1003}, {1003, 1002, 1001}, {1001, 1003, 1002}} {
+			p := partialPeer(t)
+			for _, tsn := range tsns {
+				flags := byte(0)
+				if tsn == 1001 {
+					flags = flagBegin
+				}
+				p.raw(p.core.tag, data(tsn, flags, 1, 0, "x"))
+				p.next()
+			}
+			p.send(chunkForwardTSN, 0, to)
+			p.next()
+			p.raw(p.core.tag, data(1004, 0, 1, 0, "y"), data(1005, flagEnd, 1, 0, "z"))
+			p.raw(p.core.tag, data(1006, whole, 2, 0, "other"))
+			for got := p.next(); got != ""; got = p.next() {
+				if !strings.HasPrefix(got, "SACK 1006") {
+					t.Errorf("%s, order %d: %q", to, order, got)
+				}
+			}
+			if err := p.assoc.invariants(); err != nil {
+				t.Errorf("%s, order %d: %v", to, order, err)
+			}
+			p.wantRead("2:other")
+			p.send(chunkForwardTSN, 0, "000003ef 0001 0000")
+			p.raw(p.core.tag, data(1008, whole, 1, 1, "next"))
+			p.wantRead("1:next")
+			if n := p.assoc.in.memory; n != 0 {
+				t.Errorf("%s, order %d: %d bytes of memory for nothing", to, order, n)
+			}
+		}
+	}
+}

@@ -310,6 +310,25 @@ func (in *inbound) drop(d *inChunk) {
 	inChunks.put(d, cap(d.data))
 }
 
+// dropUpTo releases the fragments with a TSN up to cum. If that divides a run, the rest of it, which
+// FORWARD TSN is to skip later, becomes a run of its own.
+func (in *inbound) dropUpTo(cum uint32) {
+	for tsn := in.fragments.low; in.fragments.count > 0 && !before(cum, tsn); tsn++ {
+		if d := in.fragments.get(tsn); d != nil {
+			in.fragments.remove(tsn)
+			in.drop(d)
+		}
+	}
+	first := in.fragments.get(cum + 1)
+	last := first
+	for d := first; d != nil && (d == first || d.joins(last)); d = in.fragments.get(d.tsn + 1) {
+		last = d
+	}
+	if first != nil {
+		first.other, last.other = last.tsn, first.tsn
+	}
+}
+
 func (in *inbound) dropMessage(d *inChunk) {
 	for d != nil {
 		next := d.next
