@@ -385,8 +385,17 @@ func has(chunks []byte, typ byte) bool {
 	return false
 }
 
+// hasStaleCookie reports whether an ERROR chunk in chunks has the cause Stale Cookie.
 func hasStaleCookie(chunks []byte) bool {
-	c, _, _ := nextChunk(chunks)
-	cause, _, ok := nextParam(c.value)
-	return c.typ == chunkError && ok && Cause(cause.typ) == CauseStaleCookie
+	for c, rest, ok := nextChunk(chunks); ok; c, rest, ok = nextChunk(rest) {
+		if c.typ != chunkError {
+			continue
+		}
+		for cause, rest, ok := nextParam(c.value); ok; cause, rest, ok = nextParam(rest) {
+			if Cause(cause.typ) == CauseStaleCookie {
+				return true
+			}
+		}
+	}
+	return false
 }

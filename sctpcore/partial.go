@@ -38,6 +38,7 @@ func (a *Assoc) abandon(c *outChunk) {
 			o.agains--
 		}
 		d.abandoned = true
+		d.path.repeated(d.tsn) // for an acknowledgement of FORWARD TSN measures nothing
 		o.buffered -= len(d.data)
 	}
 	// The unsent fragments are at the head of the queue, or the whole message is in the queue. If

@@ -324,3 +324,30 @@ func TestForwardTSNInMessage(t *testing.T) {
 		}
 	}
 }
+
+// TestAbandonedMeasuresNothing checks that the acknowledgement of a message that was abandoned after
+// one transmission is no measurement of the round-trip time: it answers FORWARD TSN. See RFC 9260,
+// Section 6.3.1, rule C5.
+func TestAbandonedMeasuresNothing(t *testing.T) {
+	p := partialPeer(t)
+	p.write("gone", Info{Retransmissions: -1})
+	p.next()
+	for i := range 3 {
+		p.write("x", Info{})
+		p.next()
+		p.sack(-1, 65536, fmt.Sprintf("0002 %04x", i+2))
+	}
+	p.want("FORWARD-TSN +0 stream 0 ssn 0")
+	p.sleep(900 * time.Millisecond)
+	p.sack(3, 65536, "")
+	if i := p.assoc.Paths(nil)[0]; i.SRTT != 0 {
+		t.Errorf("round-trip time %v", i.SRTT)
+	}
+	p.write("y", Info{})
+	p.next()
+	p.now += 20 * time.Millisecond
+	p.sack(4, 65536, "")
+	if i := p.assoc.Paths(nil)[0]; i.SRTT != 20*time.Millisecond {
+		t.Errorf("round-trip time %v", i.SRTT)
+	}
+}

@@ -185,9 +185,18 @@ func (a *Assoc) scheduleHeartbeat(p *path, now time.Duration) {
 	}
 }
 
+// stopHeartbeats is called when SHUTDOWN or SHUTDOWN ACK is sent. HEARTBEATs are then discontinued,
+// as DATA is. See RFC 9260, Section 8.3.
+func (a *Assoc) stopHeartbeats() {
+	for _, p := range a.paths {
+		p.sendHeartbeat, p.heartbeatNonce, p.heartbeatAt = false, 0, never
+		p.stopSearch()
+	}
+}
+
 // askHeartbeat schedules a heartbeat now.
 func (a *Assoc) askHeartbeat(p *path) {
-	if p.heartbeatNonce == 0 {
+	if p.heartbeatNonce == 0 && a.mayData() {
 		p.sendHeartbeat, p.heartbeatAt = true, never
 	}
 }
@@ -195,7 +204,7 @@ func (a *Assoc) askHeartbeat(p *path) {
 // heartbeatTimeout is called when a heartbeat is due, or was not answered within an RTO.
 func (a *Assoc) heartbeatTimeout(p *path, now time.Duration) {
 	p.heartbeatAt = never
-	if a.state < StateEstablished || a.state == StateShutdownAckSent {
+	if !a.mayData() {
 		return
 	}
 	if p.heartbeatNonce == 0 {

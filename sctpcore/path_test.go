@@ -101,6 +101,53 @@ func TestHeartbeat(t *testing.T) {
 	p.wantNothing("there is no heartbeat information")
 }
 
+// TestHeartbeatInSetup checks that HEARTBEAT is answered as soon as COOKIE ECHO has been sent: the
+// peer may have received it, and COOKIE ACK may be lost. See RFC 9260, Section 8.3.
+func TestHeartbeatInSetup(t *testing.T) {
+	const heartbeat = "0001 000c 0123456789abcdef"
+	p := newTestPeer(t, nil)
+	p.connect()
+	p.want("INIT")
+	p.send(chunkHeartbeat, 0, heartbeat)
+	p.wantNothing("the peer has no association")
+	p.send(chunkInitAck, 0, peerInit+"0007 0008 \"cook\"")
+	p.want("COOKIE-ECHO \"cook\"")
+	p.send(chunkHeartbeat, 0, heartbeat)
+	p.want("HEARTBEAT-ACK 0001000c0123456789abcdef")
+	p.sleep(time.Second)
+	p.want("COOKIE-ECHO \"cook\"")
+}
+
+// TestNoHeartbeatAfterShutdown checks that no HEARTBEAT follows SHUTDOWN or SHUTDOWN ACK, although
+// paths fail or are not confirmed. See RFC 9260, Section 8.3.
+func TestNoHeartbeatAfterShutdown(t *testing.T) {
+	for _, asked := range []bool{false, true} { // the peer shuts down
+		for _, sent := range []bool{false, true} { // a HEARTBEAT, not answered, before it is to end
+			p := twoPaths(t, &Config{HeartbeatInterval: time.Second, MaxMTU: 1472})
+			for p.sleep(time.Second); sent && p.next() != ""; {
+			}
+			want := "SHUTDOWN 999"
+			if asked {
+				want = "SHUTDOWN-ACK"
+				p.send(chunkShutdown, 0, fmt.Sprintf("%08x", p.core.tsn-1))
+			} else {
+				p.assoc.Shutdown(p.now)
+			}
+			for range 200 {
+				for got := p.next(); got != ""; got = p.next() {
+					if got != want && got != "ABORT user-initiated abort" {
+						t.Fatalf("%q, want %q", got, want)
+					}
+				}
+				if p.assoc.State() == StateClosed {
+					break
+				}
+				p.sleep(time.Second)
+			}
+		}
+	}
+}
+
 // TestHeartbeatInterval checks that a heartbeat is sent on an idle path after the interval and the
 // RTO, half of which is random.
 func TestHeartbeatInterval(t *testing.T) {

@@ -174,7 +174,7 @@ func (a *Assoc) receiveChunk(now time.Duration, p *path, local netip.Addr, c chu
 	case chunkCookieAck:
 		a.receiveCookieAck(now)
 	case chunkHeartbeat:
-		if up {
+		if a.state >= StateCookieEchoed { // RFC 9260, Section 8.3
 			a.receiveHeartbeat(p, c)
 		}
 	case chunkHeartbeatAck:

@@ -55,11 +55,13 @@ func (a *Assoc) shutdownProgress(now time.Duration) {
 }
 
 func (a *Assoc) sendShutdown(now time.Duration) {
+	a.stopHeartbeats()
 	a.control.shutdown = true
 	a.shutdown.timer = now + a.sendPath().rto
 }
 
 func (a *Assoc) sendShutdownAck(now time.Duration) {
+	a.stopHeartbeats()
 	a.control.shutdownAck = true
 	a.shutdown.timer = now + a.sendPath().rto
 }
