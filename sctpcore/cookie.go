@@ -43,7 +43,7 @@ func (a *Assoc) tie() tieTags {
 }
 
 const (
-	macLen         = sha256.Size
+	macLen         = 16 // HMAC-SHA256-128, so that INIT ACK is not much longer than INIT
 	cookieFixedLen = macLen + 8 + 8 + 4*4 + 2*2 + 18 + 32
 )
 
@@ -99,7 +99,7 @@ type cookieKey [32]byte
 func (k *cookieKey) sign(b []byte) []byte {
 	m := hmac.New(sha256.New, k[:])
 	m.Write(b)
-	return m.Sum(nil)
+	return m.Sum(nil)[:macLen]
 }
 
 func (k *cookieKey) seal(c *stateCookie) []byte {

@@ -185,6 +185,10 @@ func (s *answer) toInit(now time.Duration, h header, from netip.AddrPort, value 
 		peer:   peer,
 	}
 	offer := s.config.offer(s.localTag, s.localTSN, s.random[:])
+	// What the peer does not support would only lengthen the answer, which may go to a host that has
+	// not sent INIT.
+	offer.hasAuth = offer.hasAuth && peer.hasAuth
+	offer.forwardTSN = offer.forwardTSN && peer.forwardTSN
 	cookie.peer.unrecognized, cookie.peer.preservative = nil, 0
 	offer.cookie = s.key.seal(&cookie)
 	return finishInit(b, len(b), chunkInitAck, &offer, peer.unrecognized)
