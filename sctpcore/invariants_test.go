@@ -122,8 +122,8 @@ func (in *inbound) invariants(a *Assoc) error {
 				last = right
 			}
 			if c.other != last.tsn || last.other != c.tsn {
-				return fmt.Errorf("a run from TSN %d to %d, whose ends store %d and %d", c.tsn, last.tsn, c.other,
-					last.other)
+				return fmt.Errorf("a run from TSN %d to %d, whose ends store %d and %d", c.tsn, last.tsn,
+					c.other, last.other)
 			}
 		}
 	}

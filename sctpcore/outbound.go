@@ -288,8 +288,8 @@ func (a *Assoc) probeAcknowledged(rwnd int64) {
 	c.path.t3 = max(c.path.t3, c.path.lastSent+a.probeInterval(c.path))
 }
 
-// So many packets in flight are many, or manyLarge of them with as many bytes as manyBytes packets of
-// Ethernet: even if one is lost, the peer acknowledges the others at once.
+// So many packets in flight are many, or manyLarge of them with as many bytes as manyBytes packets
+// of Ethernet: even if one is lost, the peer acknowledges the others at once.
 const (
 	manyPackets = 16
 	manyLarge   = 4

@@ -325,9 +325,9 @@ func TestForwardTSNInMessage(t *testing.T) {
 	}
 }
 
-// TestAbandonedMeasuresNothing checks that the acknowledgement of a message that was abandoned after
-// one transmission is no measurement of the round-trip time: it answers FORWARD TSN. See RFC 9260,
-// Section 6.3.1, rule C5.
+// TestAbandonedMeasuresNothing checks that the acknowledgement of a message that was abandoned
+// after one transmission is no measurement of the round-trip time: it answers FORWARD TSN. See RFC
+// 9260, Section 6.3.1, rule C5.
 func TestAbandonedMeasuresNothing(t *testing.T) {
 	p := partialPeer(t)
 	p.write("gone", Info{Retransmissions: -1})

@@ -310,8 +310,8 @@ func (in *inbound) drop(d *inChunk) {
 	inChunks.put(d, cap(d.data))
 }
 
-// dropUpTo releases the fragments with a TSN up to cum. If that divides a run, the rest of it, which
-// FORWARD TSN is to skip later, becomes a run of its own.
+// dropUpTo releases the fragments with a TSN up to cum. If that divides a run, the rest of it,
+// which FORWARD TSN is to skip later, becomes a run of its own.
 func (in *inbound) dropUpTo(cum uint32) {
 	for tsn := in.fragments.low; in.fragments.count > 0 && !before(cum, tsn); tsn++ {
 		if d := in.fragments.get(tsn); d != nil {
