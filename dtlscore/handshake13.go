@@ -26,14 +26,14 @@ type handshake13 struct {
 }
 
 // A trafficPair holds the traffic secrets of both directions.
-type trafficPair struct{ client, server []byte }
+type trafficPair struct{ client, server *expander }
 
 func (p *trafficPair) forget() {
-	clear(p.client)
-	clear(p.server)
+	p.client.forget()
+	p.server.forget()
 }
 
-func (p *trafficPair) of(client bool) []byte {
+func (p *trafficPair) of(client bool) *expander {
 	if client {
 		return p.client
 	}
@@ -80,11 +80,12 @@ func (hs *handshake13) deriveHandshake(c *Conn, shared []byte) error {
 	early.forget()
 	clear(shared)
 	sum := hs.transcript.sum()
-	hs.traffic = trafficPair{hs.handshake.clientTraffic(sum), hs.handshake.serverTraffic(sum)}
-	if err := hs.log(c, "CLIENT_HANDSHAKE_TRAFFIC_SECRET", hs.traffic.client); err != nil {
+	hs.traffic = trafficPair{hs.keyed(hs.handshake.clientTraffic(sum)),
+		hs.keyed(hs.handshake.serverTraffic(sum))}
+	if err := hs.log(c, "CLIENT_HANDSHAKE_TRAFFIC_SECRET", hs.traffic.client.secret); err != nil {
 		return err
 	}
-	if err := hs.log(c, "SERVER_HANDSHAKE_TRAFFIC_SECRET", hs.traffic.server); err != nil {
+	if err := hs.log(c, "SERVER_HANDSHAKE_TRAFFIC_SECRET", hs.traffic.server.secret); err != nil {
 		return err
 	}
 	// A handshake message must not span a key change. RFC 8446, Section 5.1.
@@ -133,7 +134,7 @@ func (hs *handshake13) epochKeys(number uint64, ofClient bool) trafficKeys {
 	if number == epochApplication {
 		secrets = hs.application
 	}
-	return hs.trafficKeys(hs.suite.aead, secrets.of(ofClient))
+	return secrets.of(ofClient).trafficKeys(hs.suite.aead)
 }
 
 func (hs *handshake13) log(c *Conn, label string, secret []byte) error {
@@ -145,7 +146,7 @@ func (hs *handshake13) log(c *Conn, label string, secret []byte) error {
 
 // finished returns the Finished message of one side. The transcript must end just before it.
 func (hs *handshake13) finished(byClient bool) *finished {
-	return &finished{hs.finished13(hs.traffic.of(byClient), hs.transcript.sum())}
+	return &finished{hs.traffic.of(byClient).finished(hs.transcript.sum())}
 }
 
 // peerFinished verifies the peer's Finished message.
@@ -172,11 +173,12 @@ func (hs *handshake13) deriveMaster(c *Conn) error {
 	hs.master = hs.handshake.master()
 	hs.handshake.forget()
 	sum := hs.transcript.sum()
-	hs.application = trafficPair{hs.master.clientTraffic(sum), hs.master.serverTraffic(sum)}
-	if err := hs.log(c, "CLIENT_TRAFFIC_SECRET_0", hs.application.client); err != nil {
+	hs.application = trafficPair{hs.keyed(hs.master.clientTraffic(sum)),
+		hs.keyed(hs.master.serverTraffic(sum))}
+	if err := hs.log(c, "CLIENT_TRAFFIC_SECRET_0", hs.application.client.secret); err != nil {
 		return err
 	}
-	if err := hs.log(c, "SERVER_TRAFFIC_SECRET_0", hs.application.server); err != nil {
+	if err := hs.log(c, "SERVER_TRAFFIC_SECRET_0", hs.application.server.secret); err != nil {
 		return err
 	}
 	hs.export = &exporter{secret: hs.master.exporter(sum), derive: hs.keySchedule.export13}

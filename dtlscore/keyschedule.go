@@ -40,7 +40,15 @@ type expander struct {
 	used   bool
 }
 
+// keyed returns an expander that will be used several times.
 func (k keySchedule) keyed(secret []byte) *expander {
+	x := k.keyedOnce(secret)
+	x.mac.Reset() // keeps the state with the key for each use, but would have to compute it after one
+	return x
+}
+
+// keyedOnce returns an expander that will be used once.
+func (k keySchedule) keyedOnce(secret []byte) *expander {
 	return &expander{keySchedule: k, secret: secret, mac: hmac.New(k.hash.New, secret)}
 }
 
@@ -85,8 +93,14 @@ func (x *expander) deriveSecret(label string, transcriptHash []byte) []byte {
 	return x.expandLabel(label, transcriptHash, x.hash.Size())
 }
 
-// emptyHash returns the hash of the empty string.
-func (k keySchedule) emptyHash() []byte { return k.hash.New().Sum(nil) }
+// emptyHashes are the hashes of the empty string, by the hashes of cipher suites.
+var emptyHashes = map[crypto.Hash][]byte{
+	crypto.SHA256: crypto.SHA256.New().Sum(nil),
+	crypto.SHA384: crypto.SHA384.New().Sum(nil),
+}
+
+// emptyHash returns the hash of the empty string, which must not be modified.
+func (k keySchedule) emptyHash() []byte { return emptyHashes[k.hash] }
 
 // An earlySecret is derived from the pre-shared key.
 type earlySecret struct{ *expander }
@@ -157,12 +171,12 @@ func (s masterSecret) resumption(transcriptHash []byte) []byte {
 
 // resumptionPSK returns the pre-shared key of a ticket. See RFC 8446, Section 4.6.1.
 func (k keySchedule) resumptionPSK(resumption, nonce []byte) []byte {
-	return k.keyed(resumption).expandLabel("resumption", nonce, k.hash.Size())
+	return k.keyedOnce(resumption).expandLabel("resumption", nonce, k.hash.Size())
 }
 
 // nextTraffic returns the traffic secret after a KeyUpdate. See RFC 8446, Section 7.2.
 func (k keySchedule) nextTraffic(traffic []byte) []byte {
-	return k.keyed(traffic).expandLabel("traffic upd", nil, k.hash.Size())
+	return k.keyedOnce(traffic).expandLabel("traffic upd", nil, k.hash.Size())
 }
 
 // trafficKeys protect the records of one direction in one epoch.
@@ -177,7 +191,10 @@ func (k *trafficKeys) forget() {
 // trafficKeys derives keys from a traffic secret. See RFC 8446, Section 7.3, and RFC 9147, Section
 // 4.2.3.
 func (k keySchedule) trafficKeys(kind aeadKind, traffic []byte) trafficKeys {
-	x := k.keyed(traffic)
+	return k.keyed(traffic).trafficKeys(kind)
+}
+
+func (x *expander) trafficKeys(kind aeadKind) trafficKeys {
 	return trafficKeys{
 		key: x.expandLabel("key", nil, kind.keyLen()),
 		iv:  x.expandLabel("iv", nil, aeadNonceLen),
@@ -188,9 +205,13 @@ func (k keySchedule) trafficKeys(kind aeadKind, traffic []byte) trafficKeys {
 // finished13 returns the verify_data of a Finished message, or a binder. baseKey is the sender's
 // handshake traffic secret, or a binder key. See RFC 8446, Section 4.4.4.
 func (k keySchedule) finished13(baseKey, transcriptHash []byte) []byte {
-	key := k.keyed(baseKey).expandLabel("finished", nil, k.hash.Size())
+	return k.keyedOnce(baseKey).finished(transcriptHash)
+}
+
+func (x *expander) finished(transcriptHash []byte) []byte {
+	key := x.expandLabel("finished", nil, x.hash.Size())
 	defer clear(key)
-	mac := hmac.New(k.hash.New, key)
+	mac := hmac.New(x.hash.New, key)
 	mac.Write(transcriptHash)
 	return mac.Sum(nil)
 }
@@ -206,7 +227,7 @@ func (k keySchedule) export13(exporter []byte, label string, context []byte, n i
 	}
 	h := k.hash.New()
 	h.Write(context)
-	secret := k.keyed(exporter).deriveSecret(label, k.emptyHash())
+	secret := k.keyedOnce(exporter).deriveSecret(label, k.emptyHash())
 	defer clear(secret)
 	return k.keyed(secret).expandLabel("exporter", h.Sum(nil), n), nil
 }

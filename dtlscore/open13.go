@@ -24,8 +24,8 @@ func (hs *handshake13) open(c *Conn) open13 {
 	s := open13{
 		keySchedule: hs.keySchedule,
 		suite:       hs.suite,
-		read:        hs.application.of(!c.isClient),
-		write:       hs.application.of(c.isClient),
+		read:        hs.application.of(!c.isClient).secret,
+		write:       hs.application.of(c.isClient).secret,
 		resumption:  hs.master.resumption(hs.transcript.sum()),
 	}
 	if hs.psk != nil {
