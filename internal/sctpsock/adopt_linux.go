@@ -59,7 +59,8 @@ func adopt(c syscall.Conn, o *Options) (*Socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Socket{f: f, rc: rc, nagle: o.Nagle, blocking: flags&unix.O_NONBLOCK == 0}
+	s := &Socket{f: f, rc: rc, nagle: o.Nagle, adopted: true,
+		blocking: flags&unix.O_NONBLOCK == 0}
 	// This does not depend on the settings.
 	if err = s.start(); err == nil {
 		err = s.control(func(fd int) error { return o.takeOver(fd) })

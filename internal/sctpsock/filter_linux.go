@@ -13,6 +13,7 @@ type packetFilter struct {
 	repeated      bool // of what comes under key, only messages up to last are taken
 	key           uint16
 	last          uint32
+	most          int // chunks that a packet may have after its AUTH chunk under key
 }
 
 // RefuseRestart drops every INIT chunk for this association, so that nobody can restart it, neither
@@ -37,8 +38,18 @@ func (s *Socket) RefuseRestart() error {
 //
 // RefuseRestart, TakeRepeated and TakeAll must not be called concurrently.
 func (s *Socket) TakeRepeated(id uint16, last uint32) error {
-	s.filter.repeated, s.filter.key, s.filter.last = true, id, last
+	s.limit(id, last)
 	return s.attach()
+}
+
+// limit sets what TakeRepeated drops.
+func (s *Socket) limit(id uint16, last uint32) {
+	f := &s.filter
+	f.repeated, f.key, f.last, f.most = true, id, last, mostAfter
+	// Under the first key, no packet has more chunks than the peer has sent since the beginning.
+	if n := last - s.firstTSN + 1; id == 0 && s.received && !s.adopted && n < mostAfter {
+		f.most = int(n)
+	}
 }
 
 // TakeAll implements [stream.KeyLimiter].
@@ -47,17 +58,17 @@ func (s *Socket) TakeAll() error {
 	return s.attach()
 }
 
-func (s *Socket) attach() error {
-	return s.control(func(fd int) error {
-		filter := s.filter.program()
-		if filter == nil {
-			return os.NewSyscallError("SO_DETACH_FILTER",
-				setInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0))
-		}
-		prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-		return os.NewSyscallError("SO_ATTACH_FILTER",
-			setOpt(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &prog))
-	})
+func (s *Socket) attach() error { return s.control(s.filter.attach) }
+
+func (f *packetFilter) attach(fd int) error {
+	filter := f.program()
+	if filter == nil {
+		return os.NewSyscallError("SO_DETACH_FILTER",
+			setInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0))
+	}
+	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	return os.NewSyscallError("SO_ATTACH_FILTER",
+		setOpt(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &prog))
 }
 
 // A filterProgram is a classic BPF program in which X is the offset of a chunk. It is short,
@@ -116,17 +127,18 @@ func (p *filterProgram) end() []unix.SockFilter {
 	return p.code
 }
 
-// How many chunks a packet may have before its AUTH chunk, and after it under the key in question.
-// No flight of a handshake has more records. A packet with more is dropped, because the rest of its
-// chunks are not checked.
+// How many chunks a packet may have before its AUTH chunk, and at most after it under the key in
+// question. No flight of a handshake has more records. A packet with more is dropped, because the
+// rest of its chunks are not checked.
 const (
 	mostBefore = 2
 	mostAfter  = 6
 )
 
+const chunkINIT, chunkAUTH = 1, 15
+
 // program returns nil if nothing is to be dropped.
 func (f *packetFilter) program() []unix.SockFilter {
-	const chunkINIT, chunkAUTH = 1, 15
 	if !f.refuseRestart && !f.repeated {
 		return nil
 	}
@@ -157,7 +169,7 @@ func (f *packetFilter) program() []unix.SockFilter {
 	p.load(unix.BPF_H, 4)
 	p.toTake = append(p.toTake, p.compare(unix.BPF_JEQ, uint32(f.key)))
 	p.nextChunk()
-	for range mostAfter {
+	for range f.most {
 		p.takeAtEnd()
 		p.load(unix.BPF_B, 0)
 		p.require(unix.BPF_JEQ, chunkDATA)

@@ -28,6 +28,7 @@ type Socket struct {
 
 	partial       bool // messages may be given up (RFC 3758)
 	nagle         bool // is on all the time
+	adopted       bool
 	blocking      bool // was, before it was adopted
 	keepRestarted bool // Options.KeepRestarted
 	restarted     atomic.Bool
