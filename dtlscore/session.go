@@ -198,9 +198,20 @@ func parseSession(data []byte) *session {
 	return n
 }
 
-func parseSessionBody(body []byte) *session {
+func parseSessionBody(body []byte) *session { return takeSession(slices.Clone(body)) }
+
+// takeSession is parseSessionBody that keeps body, or overwrites it if it is no session.
+func takeSession(body []byte) *session {
 	n := new(session)
-	s := cryptobyte.String(slices.Clone(body))
+	if !n.unmarshal(body) {
+		clear(body)
+		return nil
+	}
+	return n
+}
+
+func (n *session) unmarshal(body []byte) bool {
+	s := cryptobyte.String(body)
 	var format, rawKey, shared uint8
 	var rest [][]byte // of the chain, after what is shared
 	var created, received uint64
@@ -212,25 +223,22 @@ func parseSessionBody(body []byte) *session {
 		!s.ReadUint8(&shared) || !readCertificates(&s, &rest) ||
 		!readVector16(&s, &n.ticket) || !s.ReadUint32(&n.lifetime) || !readVector24(&s, &n.staple) ||
 		!s.ReadUint64(&received) || !s.ReadUint32(&n.ageAdd) || !s.Empty() {
-		return nil
+		return false
 	}
 	n.created, n.serverName, n.protocol, n.rawKey = int64(created), string(serverName),
 		string(protocol), rawKey == 1
 	n.received = int64(received)
 	if int(shared) > len(n.peer) {
-		return nil
+		return false
 	}
 	if n.chain = slices.Concat(n.peer[:shared], rest); n.sharedChain() != int(shared) {
-		return nil // not the only encoding
+		return false // not the only encoding
 	}
 	if rawKey > 1 || n.rawKey && len(n.peer) != 1 ||
 		len(n.chain) > 0 && (n.rawKey || len(n.peer) == 0) {
-		return nil
+		return false
 	}
-	if suiteByID(n.suite, n.version) == nil {
-		return nil
-	}
-	return n
+	return suiteByID(n.suite, n.version) != nil
 }
 
 func addCertificates(b *cryptobyte.Builder, list [][]byte) {

@@ -26,6 +26,57 @@ func TestAttackI1Session(t *testing.T) {
 	}
 }
 
+// What is no session may have a secret in it all the same, and is overwritten: for example a ticket
+// that another version of this package has issued.
+func TestSessionOverwritten(t *testing.T) { // RFC 6083, Section 4.8
+	isZero := func(b []byte) bool { return bytes.Equal(b, make([]byte, len(b))) }
+	n := &session{version: VersionDTLS13, suite: TLS_AES_128_GCM_SHA256, secret: []byte("secret")}
+	body := must(n.marshalBody())
+	if got := takeSession(body); got == nil || string(got.secret) != "secret" || isZero(body) {
+		t.Fatalf("decoded as %+v", got)
+	}
+	for name, body := range map[string][]byte{
+		"another format": append([]byte{sessionFormat + 1}, body[1:]...),
+		"truncated":      slices.Clone(body[:len(body)-1]),
+		"too long":       slices.Concat(body, []byte{0}),
+		"unknown suite":  append([]byte{sessionFormat, body[1], body[2], 0, 0}, body[5:]...),
+	} {
+		if got := takeSession(body); got != nil || !isZero(body) {
+			t.Errorf("%s: decoded as %+v, %x is left", name, got, body)
+		}
+	}
+}
+
+// A cache overwrites the sessions that this package has stored in it when it drops them, and no
+// others.
+func TestSessionCacheOverwritten(t *testing.T) { // RFC 6083, Section 4.8
+	config := &Config{SessionCache: NewSessionCache(1)}
+	n := &session{version: VersionDTLS13, suite: TLS_AES_128_GCM_SHA256, secret: []byte("secret")}
+	for name, drop := range map[string]func(){
+		"evicted":  func() { config.cacheSession("b", n) },
+		"replaced": func() { config.cacheSession("a", n) },
+		"removed":  func() { config.SessionCache.Put("a", nil) },
+	} {
+		config.cacheSession("a", n)
+		lru := config.SessionCache.(*lruCache)
+		stored := lru.entries["a"].Value.(lruEntry).session
+		used, _, _ := config.cachedSession("a")
+		drop()
+		if bytes.Contains(stored, n.secret) {
+			t.Errorf("%s: %x is left", name, stored)
+		}
+		if string(used.secret) != "secret" {
+			t.Errorf("%s: the secret that is in use is %x", name, used.secret)
+		}
+	}
+	theirs := []byte("session of somebody else")
+	config.SessionCache.Put("a", theirs)
+	config.cacheSession("b", n)
+	if string(theirs) != "session of somebody else" {
+		t.Errorf("altered: %q", theirs)
+	}
+}
+
 // Certificates that the verified chain shares with the peer's are encoded once, and every session
 // has only one encoding.
 func TestSessionChain(t *testing.T) {

@@ -44,6 +44,7 @@ func (c *lruCache) Get(key string) ([]byte, bool) {
 	if !own {
 		return session, ok
 	}
+	defer clear(session)
 	n := parseSessionBody(session)
 	defer n.forget()
 	return slices.Concat(session, n.mac(session)), true
@@ -51,7 +52,8 @@ func (c *lruCache) Get(key string) ([]byte, bool) {
 
 func (c *lruCache) Put(key string, session []byte) { c.put(key, session, false) }
 
-// get is like Get, and also reports whether this package stored the session.
+// get is like Get, and also reports whether this package stored the session, of which it returns a
+// copy then.
 func (c *lruCache) get(key string) (session []byte, own, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -61,23 +63,33 @@ func (c *lruCache) get(key string) (session []byte, own, ok bool) {
 	}
 	c.order.MoveToFront(e)
 	entry := e.Value.(lruEntry)
-	return entry.session, entry.own, true
+	if entry.own {
+		return slices.Clone(entry.session), true, true
+	}
+	return entry.session, false, true
 }
 
 func (c *lruCache) put(key string, session []byte, own bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e := c.entries[key]; e != nil {
-		c.order.Remove(e)
-		delete(c.entries, key)
+		c.remove(e)
 	}
 	if session == nil {
 		return
 	}
 	c.entries[key] = c.order.PushFront(lruEntry{key, session, own})
 	if c.order.Len() > c.capacity {
-		oldest := c.order.Remove(c.order.Back()).(lruEntry)
-		delete(c.entries, oldest.key)
+		c.remove(c.order.Back())
+	}
+}
+
+// remove is called with mu held. A session that somebody else has put in is not to be modified.
+func (c *lruCache) remove(e *list.Element) {
+	entry := c.order.Remove(e).(lruEntry)
+	delete(c.entries, entry.key)
+	if entry.own {
+		clear(entry.session)
 	}
 }
 
@@ -92,7 +104,7 @@ func (c *Config) cachedSession(key string) (n *session, own, ok bool) {
 		data, ok = c.SessionCache.Get(key)
 	}
 	if own {
-		return parseSessionBody(data), true, ok
+		return takeSession(data), true, ok
 	}
 	return parseSession(data), false, ok
 }

@@ -141,8 +141,7 @@ func (t *TicketKeys) open(ticket []byte, now time.Time) (n *session, renew bool)
 		if err != nil {
 			return nil, false
 		}
-		defer clear(plaintext)
-		return parseSessionBody(plaintext), i > 0
+		return takeSession(plaintext), i > 0
 	}
 	return nil, false
 }
