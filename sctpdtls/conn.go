@@ -175,21 +175,39 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 	return c.setWriteDeadline(&c.own, t)
 }
 
-func (c *Conn) setReadDeadline(p *party, t time.Time) error {
+// mayUse says whether p or the connection is closed.
+func (c *Conn) mayUse(p *party) error {
 	if c.closing.Load() || p.isClosed() {
 		return net.ErrClosed
 	}
-	p.read.set(t)
 	return nil
 }
 
+func (c *Conn) setReadDeadline(p *party, t time.Time) error {
+	if err := c.mayUse(p); err != nil {
+		return err
+	}
+	p.read.set(t)
+	return c.keepDeadline(p)
+}
+
 func (c *Conn) setWriteDeadline(p *party, t time.Time) error {
-	if c.closing.Load() || p.isClosed() {
-		return net.ErrClosed
+	if err := c.mayUse(p); err != nil {
+		return err
 	}
 	p.write.set(t)
 	c.writeDeadline.changed(&p.write)
-	return nil
+	return c.keepDeadline(p)
+}
+
+// keepDeadline is called after a deadline of p was set. If p was closed meanwhile, it may have been
+// set after those of p were removed.
+func (c *Conn) keepDeadline(p *party) error {
+	err := c.mayUse(p)
+	if err != nil {
+		p.noDeadlines()
+	}
+	return err
 }
 
 // Context returns a context that is done when the peer will not send anything else: it has closed

@@ -1,6 +1,8 @@
 package sctpdtls
 
 import (
+	"net"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -52,5 +54,44 @@ func TestClosedKeepsNothing(t *testing.T) {
 				p.server.Abort()
 			})
 		})
+	}
+}
+
+// A deadline that is set while its Conn or Stream is closed, after the deadlines of that were
+// removed, leaves no timer either.
+func TestDeadlineWhileClosing(t *testing.T) {
+	pki()
+	p := newTestPair(t, assoctest.Options{}, clientConfig(), serverConfig())
+	defer p.client.Abort()
+	defer p.server.Abort()
+	for name, one := range map[string]*party{
+		"Conn": &p.server.own, "Stream": &p.server.Stream(1).party,
+	} {
+		for kind, set := range map[string]func(*party, time.Time) error{
+			"read": p.server.setReadDeadline, "write": p.server.setWriteDeadline,
+		} {
+			l := &one.read.timeLimit
+			if kind == "write" {
+				l = &one.write.timeLimit
+				one.write.wait() // makes a timer with each deadline
+			}
+			// The deadline is set as soon as l is unlocked, as a rule, after it was found open.
+			l.mu.Lock()
+			done := make(chan error)
+			go func() { done <- set(one, time.Now().Add(time.Hour)) }()
+			for range 1000 {
+				runtime.Gosched()
+			}
+			p.server.closing.Store(true)
+			l.mu.Unlock()
+			if err := <-done; err != net.ErrClosed {
+				t.Errorf("%s, %s deadline: %v", name, kind, err)
+			}
+			if l.mu.Lock(); l.get() != 0 || l.timer != nil && l.timer.Stop() {
+				t.Errorf("%s, %s deadline: it was set, or a timer is left", name, kind)
+			}
+			l.mu.Unlock()
+			p.server.closing.Store(false)
+		}
 	}
 }

@@ -2,7 +2,6 @@ package sctpdtls
 
 import (
 	"io"
-	"net"
 	"os"
 	"syscall"
 
@@ -112,14 +111,6 @@ func (c *Conn) recv(p *party, b []byte, what wish) (n int, info MessageInfo, err
 			return n, info, nil
 		}
 	}
-}
-
-// mayUse says whether p or the connection is closed.
-func (c *Conn) mayUse(p *party) error {
-	if c.closing.Load() || p.isClosed() {
-		return net.ErrClosed
-	}
-	return nil
 }
 
 // kept takes what is asked for from what was kept for p.
