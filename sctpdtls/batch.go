@@ -62,7 +62,7 @@ func (c *Conn) sendBatch(msgs []Message) (sent int) {
 	defer batches.Put(b)
 	if c.writeEnd.Load() == nil {
 		if n := b.seal(c, msgs, s.OutStreams); n > 0 {
-			b.infos[n-1].SackImmediately = !c.counted.oneWay() // as send does
+			b.infos[n-1].SackImmediately = c.mayBeLast()
 			sent, _ = sender.TrySendAll(b.records[:n], b.infos[:n])
 		}
 	}

@@ -44,6 +44,7 @@ type Conn struct {
 type reading struct {
 	mux     *stream.Mux           // messages that nobody has read yet
 	full    atomic.Bool           // the owner waits for room in mux
+	another atomic.Bool           // has arrived behind the last message, and nothing was sent since
 	readEnd atomic.Pointer[error] // why nothing more will be received
 
 	streams struct {

@@ -360,6 +360,9 @@ func (o *owner) receive(m *stream.Message) (data []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if m.More != o.another.Load() {
+		o.another.Store(m.More)
+	}
 	if o.core.Checkpoints() > checkpoints && !o.partial {
 		o.check.begin(m.TSN)
 	}

@@ -34,13 +34,16 @@ var versions = []uint16{VersionDTLS12, VersionDTLS13}
 type memAssociation struct {
 	*assoctest.Assoc
 	before atomic.Pointer[func()] // if not nil, called before each call that may wait
+	more   atomic.Bool            // each message has the next one behind it
 }
 
 func (m *memAssociation) Recv(b stream.Buffer, wait bool) (stream.Part, error) {
 	if before := m.before.Load(); before != nil {
 		(*before)()
 	}
-	return m.Assoc.Recv(b, wait)
+	p, err := m.Assoc.Recv(b, wait)
+	p.More = m.more.Load()
+	return p, err
 }
 
 func (m *memAssociation) TrySend(b []byte, info stream.Info) error {

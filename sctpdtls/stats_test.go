@@ -71,6 +71,50 @@ func TestAcknowledgementsOfOneWay(t *testing.T) {
 	})
 }
 
+// An answer to a message behind which the next one has arrived does not ask: that of the next one
+// does. One such message excuses one answer.
+func TestAcknowledgementsOfAnswers(t *testing.T) {
+	for name, write := range map[string]func(*Conn) error{
+		"WriteMessage": func(c *Conn) error { return c.WriteMessage([]byte("answer"), MessageInfo{}) },
+		"WriteMessages": func(c *Conn) error {
+			_, err := c.WriteMessages(make([]Message, 2))
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				p, buf := connected(t, assoctest.Options{}), make([]byte, MaxMessageSize)
+				put(p.server, func(a association) *batching {
+					return &batching{memAssociation: a.(*memAssociation), counted: &p.server.counted}
+				})
+				asks := func(more bool, want ...bool) {
+					t.Helper()
+					p.server.assoc.(*batching).more.Store(more)
+					p.write("question")
+					if _, _, err := p.server.ReadMessage(buf); err != nil {
+						t.Fatal(err)
+					}
+					for i, want := range want {
+						if err := write(p.server); err != nil {
+							t.Fatal(err)
+						}
+						sent := p.sctp.Sent()
+						if got := sent[len(sent)-1].Info.SackImmediately; got != want {
+							t.Errorf("another behind: %v, answer %d: it asks: %v", more, i, got)
+						}
+					}
+				}
+				asks(false, true)
+				asks(true, false, true, true)
+				asks(true, false)
+				asks(true)
+				asks(false, true)
+				p.close()
+			})
+		})
+	}
+}
+
 func TestSCTPOptionErrors(t *testing.T) {
 	for _, o := range []SCTPOptions{{ReadBuffer: 100}, {WriteBuffer: 16383}, {WriteBuffer: -1}} {
 		_, err := (&Config{SCTP: o}).socket()

@@ -36,5 +36,6 @@ type Part struct {
 	Info  Info
 	TSN   uint32 // transmission sequence number of its first DATA chunk
 	End   bool   // the message ends here (MSG_EOR)
+	More  bool   // the message ends here, and the next one has been read already, as far as is known
 	Event Event  // if not nil, N is 0
 }

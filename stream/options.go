@@ -30,8 +30,9 @@ type Options struct {
 	// SACKDelay is how long acknowledgements wait for data to travel with or for a second packet, up
 	// to 500 ms. Negative means that they do not wait (8.1.19). 0 means that they do not wait during
 	// a handshake, because the peer waits for them, and wait 200 ms otherwise. Package sctpdtls
-	// requests an immediate acknowledgement (RFC 7053) with each message that may be the last one,
-	// unless many messages go in one direction.
+	// requests an immediate acknowledgement (RFC 7053) with each message that may be the last one: not
+	// while many messages go in one direction, and not with the answer to a message behind which the
+	// next one has arrived.
 	SACKDelay time.Duration
 
 	// ReadBuffer and WriteBuffer are the sizes of the socket buffers in bytes, at least 16384; 0

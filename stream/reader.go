@@ -28,6 +28,7 @@ type Message struct {
 	Data []byte // owned by the Reader until its next call
 	Info Info
 	TSN  uint32 // the transmission sequence number of its first DATA chunk
+	More bool   // the next one has been read already, as far as is known
 }
 
 // A Reader reads complete messages from an association, in the order in which they were received.
@@ -168,7 +169,7 @@ func (r *Reader) Next(wait bool) (Message, Event, error) {
 		if p.End {
 			n := r.buf.n
 			r.buf.n = 0
-			return Message{r.buf.all()[:n], p.Info, r.tsn}, nil, nil
+			return Message{r.buf.all()[:n], p.Info, r.tsn, p.More}, nil, nil
 		}
 	}
 }

@@ -211,3 +211,29 @@ func TestSendAllFull(t *testing.T) {
 		}
 	}
 }
+
+// More is said of messages that were read together: the next one is there then.
+func TestMore(t *testing.T) {
+	c, s := pair(t, nil, nil)
+	const n = 10
+	for range n {
+		send(t, c, "message", stream.Info{})
+	}
+	more := 0
+	for i := range n {
+		p, _ := recv(t, s)
+		if !p.More {
+			continue
+		}
+		more++
+		if i == n-1 {
+			t.Error("the last message has another one behind it")
+		}
+		if s.batch == nil {
+			t.Errorf("message %d: the next one has not been read", i)
+		}
+	}
+	if more == 0 {
+		t.Error("no message had another one behind it")
+	}
+}

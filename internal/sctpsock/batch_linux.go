@@ -201,6 +201,7 @@ func (s *Socket) recvMany(buffer stream.Buffer, part *stream.Part) (ok bool, err
 			if b.at += part.N; part.N == len(data) {
 				b.next, b.at = b.next+1, 0
 				part.End = h.hdr.Flags&msgEOR != 0
+				part.More = part.End && b.next < b.n
 				s.busy = part.End // else it is a large one
 			}
 			s.endBatch()
