@@ -8,7 +8,11 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -32,8 +36,9 @@ var maySkip = map[string]string{
 // A report gathers events until its end.
 type report struct {
 	out      io.Writer
+	root     string          // folder of the repository
 	packages map[string]*pkg // those that are running
-	failures []string        // names of what failed
+	failures []string        // names of what failed, with reasons
 	skips    []string        // what was skipped, with reasons and output
 
 	passed, failed, skipped int
@@ -46,8 +51,8 @@ type pkg struct {
 	failure bool // a test has failed
 }
 
-func newReport(out io.Writer) *report {
-	return &report{out: out, packages: make(map[string]*pkg)}
+func newReport(out io.Writer, root string) *report {
+	return &report{out: out, root: root, packages: make(map[string]*pkg)}
 }
 
 // read takes events up to the end of in.
@@ -108,14 +113,14 @@ func (r *report) testEnds(p *pkg, e *event) {
 		name := e.Package + " " + e.Test
 		if maySkip[name] == "" {
 			p.failure = true
-			r.fail(name, output+"a skipped test counts as failed here: see netns-tests/report\n")
+			r.fail(name, "a skipped test counts as failed here: see netns-tests/report", output)
 			return
 		}
 		r.skipped++
 		r.skips = append(r.skips, fmt.Sprintf("%s (%s)\n%s", name, maySkip[name], output))
 	case "fail":
 		p.failure = true
-		r.fail(e.Package+" "+e.Test, output)
+		r.fail(e.Package+" "+e.Test, r.reason(e.Package, output), output)
 	}
 }
 
@@ -128,7 +133,7 @@ func (r *report) packageEnds(p *pkg, e *event) {
 			return
 		}
 		if rest := p.rest(); strings.Contains(rest, "no tests to run") {
-			r.fail(e.Package, rest) // someone wanted some
+			r.fail(e.Package, "no tests to run", rest) // someone wanted some
 			return
 		}
 		if p.tests == 0 {
@@ -143,16 +148,57 @@ func (r *report) packageEnds(p *pkg, e *event) {
 			fmt.Fprintf(r.out, "%sFAIL  %s  %.1fs\n", rest, e.Package, e.Elapsed)
 			return
 		}
-		r.fail(e.Package, rest)
+		r.fail(e.Package, r.reason(e.Package, rest), rest)
 	}
 	// A package is skipped for having no tests: nothing to tell.
 }
 
-func (r *report) fail(name, output string) {
+// fail prints the output of what failed, and the reason after it, because the output may be long.
+func (r *report) fail(name, reason, output string) {
 	r.failed++
+	if reason != "" {
+		name += ": " + reason
+	}
 	r.failures = append(r.failures, name)
 	fmt.Fprintf(r.out, "%sFAIL  %s\n", output, name)
 }
+
+// Lines that say why something failed: what a test logs with its place, and how a program ends.
+var (
+	logged = regexp.MustCompile(`^ +(\S+\.go):(\d+): `)
+	died   = regexp.MustCompile(`^(panic|fatal error|runtime): `)
+)
+
+// longest is how much of a reason is shown, in bytes.
+const longest = 400
+
+// reason returns the first line of the output of a package or its test that says why it failed, or
+// "" if there is none.
+func (r *report) reason(pkg, output string) string {
+	for line := range strings.Lines(output) {
+		m := logged.FindStringSubmatch(line)
+		if died.MatchString(line) || m != nil && !r.isLog(pkg, m[1], m[2]) {
+			line = strings.TrimSpace(line)
+			return strings.ToValidUTF8(line[:min(len(line), longest)], "")
+		}
+	}
+	return ""
+}
+
+// isLog reports whether a line of a package's source calls Log or Logf. Other lines with a place in
+// the output of a test are from Error and Fatal.
+func (r *report) isLog(pkg, file, line string) bool {
+	pkg, _, _ = strings.Cut(strings.TrimPrefix(pkg, module), " ") // "netns-tests (kernel)"
+	b, err := os.ReadFile(filepath.Join(r.root, pkg, file))
+	n, _ := strconv.Atoi(line)
+	lines := strings.Split(string(b), "\n")
+	if err != nil || n < 1 || n > len(lines) {
+		return false
+	}
+	return strings.Contains(lines[n-1], ".Log(") || strings.Contains(lines[n-1], ".Logf(")
+}
+
+const module = "github.com/seed-41f70523/dtls-sctp/"
 
 // take returns the output of a test that has ended.
 func (p *pkg) take(test string) string {
@@ -177,7 +223,8 @@ func (p *pkg) rest() string {
 // begun but not ended has failed.
 func (r *report) end() bool {
 	for _, name := range slices.Sorted(maps.Keys(r.packages)) {
-		r.fail(name+" (did not end)", r.packages[name].rest())
+		rest := r.packages[name].rest()
+		r.fail(name+" (did not end)", r.reason(name, rest), rest)
 	}
 	fmt.Fprintln(r.out)
 	for _, s := range r.skips {

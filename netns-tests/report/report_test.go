@@ -1,11 +1,18 @@
 package main
 
 import (
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 )
 
 func TestReport(t *testing.T) {
+	// This package, as scripts/test calls it when its tests run in a guest, and a line of this file.
+	const self = module + "netns-tests/report (kernel)"
+	_, _, line, _ := runtime.Caller(0)
+	logLine := strconv.Itoa(line + 2)
+	t.Log("a line that calls Log")
 	for _, tt := range []struct {
 		name   string
 		events string
@@ -91,8 +98,10 @@ func TestReport(t *testing.T) {
 {"Action":"pass","Package":"p","Elapsed":0}
 `,
 			want: []string{"no device",
-				"a skipped test counts as failed here: see netns-tests/report", "FAIL  p TestA",
-				"FAIL  p  0.0s", "", "failed: p TestA", "FAIL", "1 passed, 1 failed"},
+				"FAIL  p TestA: a skipped test counts as failed here: see netns-tests/report",
+				"FAIL  p  0.0s", "",
+				"failed: p TestA: a skipped test counts as failed here: see netns-tests/report", "FAIL",
+				"1 passed, 1 failed"},
 		},
 		{
 			name: "a pattern that matches no test",
@@ -101,8 +110,35 @@ func TestReport(t *testing.T) {
 {"Action":"output","Package":"p","Output":"PASS\n"}
 {"Action":"pass","Package":"p","Elapsed":1}
 `,
-			want: []string{"testing: warning: no tests to run", "PASS", "FAIL  p", "", "failed: p", "FAIL",
-				"0 passed, 1 failed"},
+			want: []string{"testing: warning: no tests to run", "PASS", "FAIL  p: no tests to run", "",
+				"failed: p: no tests to run", "FAIL", "0 passed, 1 failed"},
+		},
+		{
+			name: "the reason is the first line that is not from Log",
+			events: strings.ReplaceAll(`{"Action":"output","Package":"SELF","Test":"TestA","Output":`+
+				`"    report_test.go:`+logLine+`: took 1 s\n"}
+{"Action":"output","Package":"SELF","Test":"TestA","Output":"    report_test.go:1: the cause\n"}
+{"Action":"output","Package":"SELF","Test":"TestA","Output":"    report_test.go:2: the effect\n"}
+{"Action":"output","Package":"SELF","Test":"TestA","Output":"    much output\n"}
+{"Action":"fail","Package":"SELF","Test":"TestA"}
+{"Action":"fail","Package":"SELF","Elapsed":2}
+`, "SELF", self),
+			want: []string{"    report_test.go:" + logLine + ": took 1 s", "    report_test.go:1: the cause",
+				"    report_test.go:2: the effect", "    much output",
+				"FAIL  " + self + " TestA: report_test.go:1: the cause", "FAIL  " + self + "  2.0s", "",
+				"failed: " + self + " TestA: report_test.go:1: the cause", "FAIL", "0 passed, 1 failed"},
+		},
+		{
+			name: "a panic",
+			events: `{"Action":"output","Package":"p","Test":"TestA","Output":"--- FAIL: TestA\n"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"panic: test timed out\n"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"goroutine 1\n"}
+{"Action":"fail","Package":"p","Test":"TestA"}
+{"Action":"fail","Package":"p","Elapsed":2}
+`,
+			want: []string{"--- FAIL: TestA", "panic: test timed out", "goroutine 1",
+				"FAIL  p TestA: panic: test timed out", "FAIL  p  2.0s", "",
+				"failed: p TestA: panic: test timed out", "FAIL", "0 passed, 1 failed"},
 		},
 		{
 			name: "nothing at all",
@@ -111,7 +147,7 @@ func TestReport(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var out strings.Builder
-			r := newReport(&out)
+			r := newReport(&out, "../..")
 			if err := r.read(strings.NewReader(tt.events)); err != nil {
 				t.Fatal(err)
 			}
