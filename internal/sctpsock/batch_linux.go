@@ -170,7 +170,7 @@ func (s *Socket) recvMany(buffer stream.Buffer, part *stream.Part) (ok bool, err
 			s.busy, s.empty = false, b.errno == unix.EAGAIN
 			if b.errno != unix.EAGAIN {
 				// Unlike recvmsg, it reports the end of the association before data that can still be read.
-				s.taken.Store(uintptr(b.errno))
+				s.taken.set(b.errno)
 			}
 			recvBatches.Put(b)
 			return false, nil

@@ -32,8 +32,7 @@ type Socket struct {
 	blocking      bool // was, before it was adopted
 	keepRestarted bool // Options.KeepRestarted
 	restarted     atomic.Bool
-	// the last error of the association, if Send or recvmmsg got it: the kernel tells it once
-	taken atomic.Uintptr
+	taken         takenError
 
 	// The following belong to Recv.
 	note  []byte           // the notification that is being read in parts, or nil
@@ -156,7 +155,7 @@ func (s *Socket) sendError(errno syscall.Errno, size int, to uint16) error {
 	case unix.EMSGSIZE:
 		return tooLarge(size)
 	case unix.ECONNRESET, unix.ETIMEDOUT:
-		s.taken.Store(uintptr(errno))
+		s.taken.set(errno)
 		return &stream.EndError{Err: errno}
 	case unix.EPIPE, unix.ENOTCONN, unix.ESHUTDOWN:
 		return &stream.EndError{Err: errno}
@@ -254,7 +253,7 @@ func (s *Socket) ending(errno syscall.Errno) error {
 		}
 		return err
 	case s.lost != nil:
-		if taken := syscall.Errno(s.taken.Load()); taken != 0 {
+		if taken := s.taken.wait(); taken != 0 {
 			s.lost.Err = taken
 		}
 		return s.lost
