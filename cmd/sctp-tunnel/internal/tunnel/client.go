@@ -209,12 +209,18 @@ func (g *gate) serve(ctx context.Context, s *sctpsock.Socket) {
 			g.refuse(from, handshakeReason(err), err)
 			return
 		}
-		g.count(1)
+		leave := g.enter()
+		// The peer has ended the association. If it was the only one, the target may be unreachable.
+		doubt := sync.OnceFunc(func() {
+			if leave() && g.gated() {
+				g.close()
+			}
+		})
 		redial := func(ctx context.Context, old *sctpdtls.Conn) (*sctpdtls.Conn, error) {
 			return g.dialSuccessor(ctx, old, target)
 		}
-		why := g.carry(ctx, kernelAssociation{s}, conn, g.doubt, redial)
-		g.count(-1)
+		why := g.carry(ctx, kernelAssociation{s}, conn, doubt, redial)
+		leave()
 		if why != DaemonRestart || ctx.Err() != nil {
 			s.Abort() // after a restart while the tunnel stops; otherwise it has ended
 			return
@@ -227,22 +233,19 @@ func (g *gate) serve(ctx context.Context, s *sctpsock.Socket) {
 	}
 }
 
-// count counts associations with a connection.
-func (g *gate) count(n int) {
+// enter counts an association that has a connection. The function that it returns ends that at its
+// first call, and reports whether there was no other left then: of several that end at the same
+// time, it is one that was the last.
+func (g *gate) enter() (leave func() (last bool)) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.carried += n
-}
-
-// doubt is called when the peer has ended an association. If it was the only one, the target may be
-// unreachable.
-func (g *gate) doubt() {
-	g.mu.Lock()
-	alone := g.carried <= 1
-	g.mu.Unlock()
-	if alone && g.gated() {
-		g.close()
-	}
+	g.carried++
+	return sync.OnceValue(func() bool {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.carried--
+		return g.carried == 0
+	})
 }
 
 // connect makes the connection for an association of the daemon, with the same number of streams,

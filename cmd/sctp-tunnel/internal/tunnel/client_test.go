@@ -26,3 +26,24 @@ func TestRefusalIsForgotten(t *testing.T) {
 		}
 	})
 }
+
+// When a peer ends all associations at the same time, each is taken for ended before it is gone, so
+// that the last one closes the gate.
+func TestLastLeaves(t *testing.T) {
+	g := &gate{run: newRun(&Service{Role: Client})}
+	all := []func() bool{g.enter(), g.enter(), g.enter()}
+	for i, leave := range all {
+		if last := leave(); last != (i == len(all)-1) {
+			t.Errorf("association %d of %d: last %v", i+1, len(all), last)
+		}
+	}
+	for _, leave := range all {
+		leave() // when it is gone
+	}
+	if g.carried != 0 {
+		t.Errorf("%d associations are left", g.carried)
+	}
+	if leave := g.enter(); !leave() {
+		t.Error("the only association is not the last")
+	}
+}
