@@ -155,7 +155,7 @@ func stoppedPeer(t *testing.T, version uint16) string {
 	f, server := echoing(t, version)
 	f.begin()
 	time.Sleep(*faultTime / 3)
-	server.signal(syscall.SIGSTOP)
+	server.stop()
 	time.Sleep(*faultTime)
 	server.signal(syscall.SIGCONT)
 	f.finish()
@@ -170,7 +170,7 @@ func killedPeer(t *testing.T, version uint16) string {
 	f.fatal = true
 	f.begin()
 	time.Sleep(*faultTime / 3)
-	server.signal(syscall.SIGKILL)
+	server.kill()
 	f.finish()
 	err := f.ended.Load()
 	if err == nil {
@@ -184,11 +184,4 @@ func killedPeer(t *testing.T, version uint16) string {
 		"| the peer's process is killed (SIGKILL) | %s | | %d | | %d | %d | %d | | %v |",
 		versionName(version)[len("DTLS "):], f.delivered(), f.tally[0].doubled, f.tally[0].disordered,
 		f.tally[0].damaged, end)
-}
-
-func (p *Process) signal(s syscall.Signal) {
-	p.t.Helper()
-	if err := p.cmd.Process.Signal(s); err != nil {
-		p.t.Fatal(err)
-	}
 }

@@ -4,13 +4,18 @@ package netns
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"regexp"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Patience is how long a test waits for another program. It is long because an emulated machine is
@@ -31,8 +36,8 @@ type Process struct {
 }
 
 // Start runs a program, found in the PATH, on the host. Type and EndInput provide its standard
-// input. The program is killed when the test ends, if it still runs; its standard output and
-// standard error are in the log of a test that failed.
+// input. The program is killed when the test ends, if it still runs; the last lines of its standard
+// output and standard error are in the log of a test that failed.
 func (h *Host) Start(t testing.TB, name string, args ...string) *Process {
 	t.Helper()
 	p := &Process{
@@ -58,10 +63,27 @@ func (h *Host) Start(t testing.TB, name string, args ...string) *Process {
 		p.cmd.Process.Kill()
 		<-p.done
 		if t.Failed() {
-			t.Logf("%s %s: %v\n%s", name, args, p.err, p.Output())
+			t.Logf("%s %s: %v\n%s", name, args, p.err, lastLines(p.Output()))
 		}
 	})
 	return p
+}
+
+// lastLines returns the last lines of a text. A test has many processes, whose output would hide
+// why it failed.
+func lastLines(text string) string {
+	const lines, length = 20, 300
+	all := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	left := ""
+	if n := len(all) - lines; n > 0 {
+		left, all = fmt.Sprintf("(%d lines before)\n", n), all[n:]
+	}
+	for i, line := range all {
+		if len(line) > length {
+			all[i] = line[:length] + "..."
+		}
+	}
+	return left + strings.Join(all, "\n")
 }
 
 // Run runs a program on the host until it exits, with an empty standard input, and returns its
@@ -156,4 +178,34 @@ func (p *Process) Interrupt() {
 	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
 		p.t.Fatal(err)
 	}
+}
+
+func (p *Process) signal(s syscall.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// stop stops the process, and returns when none of its threads runs any more.
+func (p *Process) stop() {
+	p.t.Helper()
+	p.signal(syscall.SIGSTOP)
+	for {
+		err := unix.Waitid(unix.P_PID, p.Pid(), nil, unix.WSTOPPED, nil)
+		if err == nil {
+			return
+		}
+		if err != unix.EINTR {
+			p.t.Fatalf("%s has not stopped: %v", p.cmd, err)
+		}
+	}
+}
+
+// kill kills the process, and returns when the kernel has closed its sockets. It may close those of
+// associations some time before one that listens.
+func (p *Process) kill() {
+	p.t.Helper()
+	p.signal(syscall.SIGKILL)
+	p.Wait()
 }

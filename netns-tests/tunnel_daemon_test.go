@@ -229,26 +229,40 @@ func (d *nearDaemon) sendAll() (stop func()) {
 // served waits until all messages, and one more, have been echoed.
 func (d *nearDaemon) served() {
 	d.t.Helper()
-	if err := d.send(); err != nil {
+	if err := d.use(); err != nil {
 		d.t.Fatalf("an association that is left alone: %v", err)
 	}
-	d.all()
 }
 
 // all waits until all messages have been echoed.
 func (d *nearDaemon) all() {
 	d.t.Helper()
+	if err := d.echoes(); err != nil {
+		d.t.Fatalf("an association that is left alone: %v", err)
+	}
+}
+
+// use is served for an association that may end.
+func (d *nearDaemon) use() error {
+	if err := d.send(); err != nil {
+		return err
+	}
+	return d.echoes()
+}
+
+func (d *nearDaemon) echoes() error {
 	for end := time.Now().Add(Patience); d.echoed.Load() < d.sent.Load(); {
 		time.Sleep(time.Millisecond)
 		select {
 		case err := <-d.ended:
-			d.t.Fatalf("an association that is left alone: %v", err)
+			return err
 		default:
 		}
 		if time.Now().After(end) {
-			d.t.Fatalf("%d messages of %d were echoed", d.echoed.Load(), d.sent.Load())
+			return fmt.Errorf("%d messages of %d were echoed", d.echoed.Load(), d.sent.Load())
 		}
 	}
+	return nil
 }
 
 // wantEnd waits for the end of the association and checks that it is an ABORT or clean.
