@@ -33,12 +33,7 @@ func TestOpenSSLHandshakesUnderLoss(t *testing.T) {
 	for _, ours := range []string{"client", "server"} {
 		t.Run("we are the "+ours, func(t *testing.T) {
 			p := newOpenSSLPair(t)
-			for _, h := range []*Host{p.client, p.server} {
-				h.Netem(t, 0, "delay 1ms loss 5%")
-			}
-			if ours == "server" && !repeatsCookieACK(t) {
-				p.spareCookieACK(t)
-			}
+			p.lose(t, "delay 1ms loss 5%")
 			var next atomic.Int64
 			var took durations
 			var work sync.WaitGroup
@@ -71,6 +66,26 @@ func TestOpenSSLHandshakesUnderLoss(t *testing.T) {
 	}
 }
 
+// lose sets what happens to the packets of both hosts, as [Host.Netem] does. Where an accepted
+// association does not answer a repeated COOKIE ECHO, the server's COOKIE ACKs are spared.
+func (p *opensslPair) lose(t *testing.T, how string) {
+	t.Helper()
+	for _, h := range []*Host{p.client, p.server} {
+		h.Netem(t, 0, how)
+	}
+	if repeatsCookieACK(t) {
+		return
+	}
+	for _, args := range []string{
+		"qdisc replace dev eth0 root handle 1: prio bands 2 priomap 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1",
+		"qdisc add dev eth0 parent 1:2 netem " + how,
+		// The type of the first chunk, after 20 bytes of IP and 12 bytes of SCTP headers, is 11.
+		"filter add dev eth0 parent 1: protocol ip u32 match u8 0x0b 0xff at 32 flowid 1:1",
+	} {
+		p.server.Run(t, "tc", strings.Fields(args)...)
+	}
+}
+
 // repeatsCookieACK reports whether an accepted association answers a repeated COOKIE ECHO. Those of
 // Linux 6.18 and later do not have the listener's cookie keys any more; a client whose COOKIE ACK
 // was lost is refused after a minute, and no server can prevent it: TestLostCookieACK.
@@ -84,18 +99,6 @@ func repeatsCookieACK(t *testing.T) bool {
 		t.Fatalf("%s: %v", release, err)
 	}
 	return major < 6 || major == 6 && minor < 18
-}
-
-// spareCookieACK makes the server's end of the link lose any packet but a COOKIE ACK.
-func (p *opensslPair) spareCookieACK(t *testing.T) {
-	for _, args := range []string{
-		"qdisc replace dev eth0 root handle 1: prio bands 2 priomap 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1",
-		"qdisc add dev eth0 parent 1:2 netem delay 1ms loss 5%",
-		// The type of the first chunk, after 20 bytes of IP and 12 bytes of SCTP headers, is 11.
-		"filter add dev eth0 parent 1: protocol ip u32 match u8 0x0b 0xff at 32 flowid 1:1",
-	} {
-		p.server.Run(t, "tc", strings.Fields(args)...)
-	}
 }
 
 // lossyPort is the port of the first worker.

@@ -100,7 +100,10 @@ func (p udpPair) tryKernelPeer(t *testing.T, ours string, version uint16, networ
 		c.MinVersion, c.MaxVersion = version, version
 		c.Renegotiation = sctpdtls.RenegotiateFreely
 		c.SCTP.OutStreams = 16
-		c.SCTP.RTOMin = 100 * time.Millisecond
+		// As Host.persistent, which is for the kernel's end.
+		c.SCTP.RTOInitial, c.SCTP.RTOMin, c.SCTP.RTOMax = 500*time.Millisecond, 100*time.Millisecond,
+			time.Second
+		c.SCTP.MaxInitAttempts, c.SCTP.AssocMaxRetrans = 100, 100
 	}
 	client, server := p.meet(t, ours, config)
 	f := startTraffic(t, 16, client, server)
