@@ -176,7 +176,7 @@ func withUsrsctp(t *testing.T, peer, role string, auth bool, loss float64) {
 		}
 	}
 	d.flush()
-	d.until(20*time.Second, func() bool {
+	d.until(2*time.Minute, func() bool {
 		return d.assoc != nil &&
 			d.assoc.State() == StateEstablished
 	})
