@@ -3,6 +3,7 @@ package sctpdtls
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -252,7 +253,7 @@ func atStep(c *Conn, n int, do func()) (reached func() bool) {
 	c.assoc.(*stepped).step.Store(&step)
 	return func() bool {
 		c.assoc.(*stepped).step.Store(nil)
-		return int(count.Load()) >= n
+		return int(count.Swap(math.MinInt32)) >= n // one that begins at this moment does not count
 	}
 }
 
