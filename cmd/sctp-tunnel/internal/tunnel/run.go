@@ -131,7 +131,7 @@ func (r *run) samePeer(old, new sctpdtls.ConnectionState) error {
 // 9260, Section 9.2): a receiver may be slow.
 const closeTimeout = 5 * time.Minute
 
-// quick makes SCTP notice within 10 to 30 seconds that the peer is gone, because the daemon's own
+// quick makes SCTP notice within 10 to 40 seconds that the peer is gone, because the daemon's own
 // heartbeats end at this tunnel. With the values of RFC 9260, Section 16, it takes minutes.
 func quick(o *sctpdtls.SCTPOptions) {
 	if o.RTOMax == 0 && o.Heartbeat == 0 && o.AssocMaxRetrans == 0 && o.PathMaxRetrans == 0 {
