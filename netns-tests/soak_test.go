@@ -174,7 +174,6 @@ func (v *visitors) visit(conn *sctpdtls.Conn, err error, i int) {
 
 // leave stores a file of results, a figure for docs/testing.md, in the folder $OUT if that is set.
 func leave(t testing.TB, name, text string) {
-	t.Helper()
 	t.Logf("%s:\n%s", name, text)
 	if out := os.Getenv("OUT"); out != "" {
 		if err := os.WriteFile(filepath.Join(out, name), []byte(text), 0o666); err != nil {

@@ -1,7 +1,7 @@
 // Report reads what "go test -json" and "go tool test2json" write, of any number
 // of runs one after another, and tells a person: a line for each package, all
 // output of what failed, and at the end a list of what failed, each with the
-// first line that says why, and
+// first lines that say why, and
 //
 //	N passed, N failed
 //

@@ -169,20 +169,27 @@ var (
 	died   = regexp.MustCompile(`^(panic|fatal error|runtime): `)
 )
 
-// longest is how much of a reason is shown, in bytes.
-const longest = 400
+// So much of the reasons is shown. The first may be what a helper logs for its caller.
+const (
+	mostReasons   = 3
+	longestReason = 300 // bytes
+)
 
-// reason returns the first line of the output of a package or its test that says why it failed, or
+// reason returns the first lines of the output of a package or its test that say why it failed, or
 // "" if there is none.
 func (r *report) reason(pkg, output string) string {
+	var all []string
 	for line := range strings.Lines(output) {
 		m := logged.FindStringSubmatch(line)
 		if died.MatchString(line) || m != nil && !r.isLog(pkg, m[1], m[2]) {
 			line = strings.TrimSpace(line)
-			return strings.ToValidUTF8(line[:min(len(line), longest)], "")
+			all = append(all, strings.ToValidUTF8(line[:min(len(line), longestReason)], ""))
+		}
+		if len(all) == mostReasons {
+			break
 		}
 	}
-	return ""
+	return strings.Join(all, "; ")
 }
 
 // isLog reports whether a line of a package's source calls Log or Logf. Other lines with a place in

@@ -10,6 +10,7 @@ import (
 func TestReport(t *testing.T) {
 	// This package, as scripts/test calls it when its tests run in a guest, and a line of this file.
 	const self = module + "netns-tests/report (kernel)"
+	const reasons = "report_test.go:1: the cause; report_test.go:2: the effect"
 	_, _, line, _ := runtime.Caller(0)
 	logLine := strconv.Itoa(line + 2)
 	t.Log("a line that calls Log")
@@ -114,7 +115,7 @@ func TestReport(t *testing.T) {
 				"failed: p: no tests to run", "FAIL", "0 passed, 1 failed"},
 		},
 		{
-			name: "the reason is the first line that is not from Log",
+			name: "the reasons are what is not from Log",
 			events: strings.ReplaceAll(`{"Action":"output","Package":"SELF","Test":"TestA","Output":`+
 				`"    report_test.go:`+logLine+`: took 1 s\n"}
 {"Action":"output","Package":"SELF","Test":"TestA","Output":"    report_test.go:1: the cause\n"}
@@ -125,8 +126,8 @@ func TestReport(t *testing.T) {
 `, "SELF", self),
 			want: []string{"    report_test.go:" + logLine + ": took 1 s", "    report_test.go:1: the cause",
 				"    report_test.go:2: the effect", "    much output",
-				"FAIL  " + self + " TestA: report_test.go:1: the cause", "FAIL  " + self + "  2.0s", "",
-				"failed: " + self + " TestA: report_test.go:1: the cause", "FAIL", "0 passed, 1 failed"},
+				"FAIL  " + self + " TestA: " + reasons, "FAIL  " + self + "  2.0s", "",
+				"failed: " + self + " TestA: " + reasons, "FAIL", "0 passed, 1 failed"},
 		},
 		{
 			name: "a panic",
