@@ -368,7 +368,21 @@ func TestReload(t *testing.T) {
 			t.Error("the certificate has not changed")
 		}
 	})
+	now := cert(t, one)
+	for what, from := range map[string]time.Time{"expired certificate": time.Now().AddDate(-2, 0, 0),
+		"certificate of the future": time.Now().AddDate(0, 0, 3)} {
+		t.Run(what, func(t *testing.T) {
+			aFile(t, certsOf(t, from), name, process)
+			tt.hangup <- syscall.SIGHUP
+			m := tt.wait("reload failed: the present configuration stays in use")
+			if !strings.Contains(m["err"].(string), "is only valid from") || cert(t, one) != now {
+				t.Error(m)
+			}
+			tt.wait("reload failed: the present configuration stays in use") // of the other service
+		})
+	}
 	t.Run("services", func(t *testing.T) {
+		aFile(t, other, name, process)
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
@@ -455,8 +469,9 @@ func TestExpiredAtBegin(t *testing.T) {
 	name := filepath.Join(dir, "f.toml")
 	aFile(t, dir, name, process)
 	tt := begin(t, nil, "run", name)
-	line := tt.wait("the certificate has expired: peers reject it until it is replaced")
-	if line["service"] != "one" || line["file"] != filepath.Join(dir, "client.pem") {
+	line := tt.wait("handshakes fail until a file is replaced")
+	if line["service"] != "one" || !strings.HasPrefix(
+		line["err"].(string), filepath.Join(dir, "client.pem")+" is only valid from ") {
 		t.Errorf("%v", line)
 	}
 	tt.wait("started")

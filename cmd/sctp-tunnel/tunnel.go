@@ -8,9 +8,11 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -80,6 +82,7 @@ type supervisor struct {
 
 // tunnel runs services until ctx is done.
 func (p *program) tunnel(ctx context.Context, name string, conf *config.Config) error {
+	signal.Ignore(syscall.SIGPIPE) // associations must not end with the reader of the logs
 	v := &supervisor{
 		file: name, process: conf.Process, log: newLog(p.stderr, conf.Process),
 		metrics: status.NewMetrics(command.Version()), systemd: newNotifier(), serve: p.serve,
@@ -100,9 +103,9 @@ func (p *program) tunnel(ctx context.Context, name string, conf *config.Config) 
 			"file", name)
 	}
 	for _, s := range all {
-		if end := s.source.Expires(); !end.IsZero() && time.Now().After(end) {
-			v.log.Warn("the certificate has expired: peers reject it until it is replaced",
-				"service", s.Name, "file", s.Cert, "expired", end)
+		for _, err := range s.source.Invalid() {
+			v.log.Warn("handshakes fail until a file is replaced", "service", s.Name, "err",
+				legible.Text(err.Error()))
 		}
 	}
 	ctx, stop := context.WithCancel(ctx)
@@ -274,6 +277,9 @@ func (v *supervisor) reload(ctx context.Context) {
 	if err == nil {
 		all, err = load(conf)
 	}
+	if err == nil {
+		err = v.succeed(all)
+	}
 	v.metrics.Reloaded(err)
 	if err != nil {
 		for line := range strings.Lines(err.Error()) {
@@ -290,6 +296,21 @@ func (v *supervisor) reload(ctx context.Context) {
 		s.revoke()
 	}
 	v.log.Info("reloaded", "file", v.file, "services", len(all))
+}
+
+// succeed returns an error if running services would get certificates or revocation lists that are
+// not valid in place of ones that are.
+func (v *supervisor) succeed(all []*settings) (err error) {
+	for _, next := range all {
+		s := v.services[next.Name]
+		if s == nil {
+			continue
+		}
+		if bad := next.source.Succeeds(s.settings.Load().source); bad != nil {
+			err = errors.Join(err, fmt.Errorf("service %q: %w", next.Name, bad))
+		}
+	}
+	return err
 }
 
 // change makes the running services those that are wanted. A service whose addresses and limits

@@ -45,6 +45,7 @@ type Source struct {
 // loaded is the contents of the files. It is not modified.
 type loaded struct {
 	sum  [sha256.Size]byte // of the contents
+	cert string            // file of pair
 	pair *tls.Certificate
 	cas  *x509.CertPool
 	crls []*x509.RevocationList
@@ -81,7 +82,7 @@ func (s *Source) Reload(force bool) (changed bool, err error) {
 	}
 	next, err := load(s.files)
 	if err == nil {
-		err = s.worse(next)
+		err = s.now.worse(next, s.time())
 	}
 	if err != nil {
 		again := sum == s.broken
@@ -98,20 +99,61 @@ func (s *Source) Reload(force bool) (changed bool, err error) {
 	return true, nil
 }
 
-// worse returns an error if the present certificate is valid and the next one is not.
-func (s *Source) worse(next *loaded) error {
-	if next.pair == nil || s.now.pair == nil {
-		return nil
+// Succeeds returns an error if a certificate or revocation list of s is not valid, and old has one
+// that is. Then old should stay in use.
+func (s *Source) Succeeds(old *Source) error {
+	return old.loaded().worse(s.loaded(), s.time())
+}
+
+// Invalid returns an error for the certificate, and each revocation list, that is not valid now.
+func (s *Source) Invalid() (all []error) {
+	for _, bad := range s.loaded().invalid(s.time()) {
+		all = append(all, bad.err)
 	}
-	now := s.time()
-	valid := func(c *x509.Certificate) bool {
-		return !now.Before(c.NotBefore) &&
-			!now.After(c.NotAfter)
+	return all
+}
+
+// An invalidity is a certificate or revocation list that is not valid at a time.
+type invalidity struct {
+	issuer string // of a revocation list; empty: it is the certificate
+	err    error
+}
+
+// invalid returns what is not valid at a time. A list is valid if there is a later one that is.
+func (l *loaded) invalid(now time.Time) (all []invalidity) {
+	if l.pair != nil {
+		leaf := l.pair.Leaf
+		if now.Before(leaf.NotBefore) || now.After(leaf.NotAfter) {
+			all = append(all, invalidity{err: fmt.Errorf("%s is only valid from %s to %s: renew it", l.cert,
+				leaf.NotBefore.UTC().Format(time.DateTime), leaf.NotAfter.UTC().Format(time.DateTime))})
+		}
 	}
-	old, leaf := s.now.pair.Leaf, next.pair.Leaf
-	if valid(old) && !valid(leaf) {
-		return fmt.Errorf("%s is only valid from %s to %s: renew it", s.files.Cert,
-			leaf.NotBefore.UTC().Format(time.DateTime), leaf.NotAfter.UTC().Format(time.DateTime))
+	for _, list := range l.crls {
+		if issuer := string(list.RawIssuer); !l.current(issuer, now) {
+			all = append(all, invalidity{issuer, fmt.Errorf("the revocation list of %s expired at %s: "+
+				"get a current list, because all its peers are rejected without one",
+				issuerName(list), list.NextUpdate.UTC().Format(time.DateTime))})
+		}
+	}
+	return all
+}
+
+// current reports whether there is a list of an issuer that has not expired.
+func (l *loaded) current(issuer string, now time.Time) bool {
+	return slices.ContainsFunc(l.crls, func(list *x509.RevocationList) bool {
+		return string(list.RawIssuer) == issuer && !expired(list, now)
+	})
+}
+
+// worse returns an error if something in next is not valid at a time, and its predecessor in l is.
+func (l *loaded) worse(next *loaded, now time.Time) error {
+	before := l.invalid(now)
+	for _, bad := range next.invalid(now) {
+		was := bad.issuer == "" && l.pair != nil &&
+			!slices.ContainsFunc(before, func(b invalidity) bool { return b.issuer == "" })
+		if was || bad.issuer != "" && l.current(bad.issuer, now) {
+			return bad.err
+		}
 	}
 	return nil
 }
@@ -128,7 +170,7 @@ func sumOf(files Files) [sha256.Size]byte {
 }
 
 func load(files Files) (*loaded, error) {
-	l := &loaded{sum: sumOf(files)}
+	l := &loaded{sum: sumOf(files), cert: files.Cert}
 	if err := secrets(files); err != nil {
 		return nil, err
 	}

@@ -26,6 +26,10 @@ var begin = time.Now().AddDate(0, 0, -10)
 
 // issue issues a certificate; by is nil if it signs itself.
 func issue(by *issuer, name string, serial int64, days int) *issuer {
+	return issueFrom(begin, by, name, serial, days)
+}
+
+func issueFrom(begin time.Time, by *issuer, name string, serial int64, days int) *issuer {
 	template := x509.Certificate{
 		Subject: pkix.Name{CommonName: name}, SerialNumber: big.NewInt(serial),
 		NotBefore: begin, NotAfter: begin.AddDate(0, 0, days), KeyUsage: x509.KeyUsageDigitalSignature,
@@ -101,6 +105,7 @@ func TestReload(t *testing.T) {
 	ca := issue(nil, "CA", 1, 100)
 	first, second, expired := issue(ca, "a", 2, 100), issue(ca, "b", 3, 100), issue(ca, "c",
 		4, 5)
+	tomorrow := issueFrom(time.Now().AddDate(0, 0, 1), ca, "d", 5, 100)
 	replace := func(f Files, leaf *issuer) {
 		write(t, f.Cert, leaf.certPEM())
 		write(t, f.Key, leaf.keyPEM())
@@ -124,6 +129,8 @@ func TestReload(t *testing.T) {
 		{"an empty one", func(f Files) { write(t, f.Cert, nil) }, true, first, "is empty"},
 		{"no key", func(f Files) { os.Remove(f.Key) }, true, first, "no such file"},
 		{"no CA", func(f Files) { write(t, f.CA, first.keyPEM()) }, true, first, "no certificate"},
+		{"one of tomorrow", func(f Files) { replace(f, tomorrow) }, true, first,
+			"renew it"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := inFolder(t, ca, first)

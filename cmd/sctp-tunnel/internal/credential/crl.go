@@ -113,7 +113,7 @@ func (l *loaded) revoked(chain []*x509.Certificate, now time.Time) error {
 						entry.RevocationTime.UTC().Format(time.DateTime), true}
 				}
 			}
-			current = current || now.Before(list.NextUpdate) || list.NextUpdate.IsZero()
+			current = current || !expired(list, now)
 		}
 		if !current && i == 0 {
 			return &RevokedError{name, "no current revocation list of its issuer " +
@@ -121,6 +121,15 @@ func (l *loaded) revoked(chain []*x509.Certificate, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// expired reports whether there should be a later list (RFC 5280, Section 5.1.2.5).
+func expired(list *x509.RevocationList, now time.Time) bool {
+	return !list.NextUpdate.IsZero() && !now.Before(list.NextUpdate)
+}
+
+func issuerName(list *x509.RevocationList) string {
+	return doctor.CertificateName(&x509.Certificate{Subject: list.Issuer})
 }
 
 // removeFromCRL is a reason code that ends a revocation: RFC 5280, Section 5.3.1.
@@ -134,11 +143,11 @@ func checkCRLs(files Files, now time.Time) (found []doctor.Finding) {
 			return append(found, ill(err))
 		}
 		for _, list := range lists {
-			issuer := doctor.CertificateName(&x509.Certificate{Subject: list.Issuer})
+			issuer := issuerName(list)
 			switch next := list.NextUpdate.UTC().Format(time.DateTime); {
 			case list.NextUpdate.IsZero():
 				found = append(found, doctor.Okay("%s: revocation list of %s", name, issuer))
-			case now.After(list.NextUpdate):
+			case expired(list, now):
 				found = append(found, doctor.Bad("get a current list, and automate that: with an outdated "+
 					"one, all peers are rejected",
 					"%s: the revocation list of %s expired at %s", name, issuer, next))

@@ -124,12 +124,24 @@ func TestRevokedLater(t *testing.T) {
 	if err := s.Revoked(state); !errors.As(err, &revoked) || !revoked.Listed {
 		t.Errorf("not revoked: %v", err)
 	}
-	write(t, f.CRL[0], root.list(t, begin.AddDate(0, 0, 1)))
-	if changed, err := s.Reload(false); !changed || err != nil {
-		t.Fatal(changed, err)
+	if len(s.Invalid()) > 0 {
+		t.Error(s.Invalid())
 	}
-	if err := s.Revoked(state); !errors.As(err, &revoked) || revoked.Listed {
+	write(t, f.CRL[0], root.list(t, begin.AddDate(0, 0, 1)))
+	if changed, err := s.Reload(true); changed || err == nil ||
+		!strings.Contains(err.Error(), "the revocation list of CN=CA expired at") {
+		t.Fatal("an old list takes the place of a current one:", changed, err)
+	}
+	if err := s.Revoked(state); !errors.As(err, &revoked) || !revoked.Listed {
+		t.Errorf("not revoked: %v", err)
+	}
+	old := open(t, f)
+	if err := old.Revoked(state); !errors.As(err, &revoked) || revoked.Listed {
 		t.Errorf("on an old list: %v", err)
+	}
+	if len(old.Invalid()) != 1 || old.Succeeds(s) == nil || s.Succeeds(old) != nil ||
+		old.Succeeds(old) != nil {
+		t.Error("an old list counts like a current one:", old.Invalid())
 	}
 }
 

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"slices"
 	"sync/atomic"
 
+	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
@@ -92,7 +94,7 @@ type Service struct {
 // Run forwards associations until ctx is done. Then it stops accepting, shuts down the existing
 // ones, for at most [Limits].Drain, and returns nil.
 func (s *Service) Run(ctx context.Context) error {
-	if err := s.Check(); err != nil {
+	if err := s.Check(ctx); err != nil {
 		return err
 	}
 	r := newRun(s)
@@ -104,8 +106,9 @@ func (s *Service) Run(ctx context.Context) error {
 	return r.accept(ctx)
 }
 
-// Check returns an error if the fields of s are invalid.
-func (s *Service) Check() error {
+// Check returns an error if the fields of s are invalid. That a name cannot be looked up is none: it
+// may be possible later.
+func (s *Service) Check(ctx context.Context) error {
 	wrong := func(format string, args ...any) error {
 		return fmt.Errorf("service %q: %w", s.Name, fmt.Errorf(format, args...))
 	}
@@ -124,7 +127,8 @@ func (s *Service) Check() error {
 		if address == "" && (what == "source" || what == "") {
 			continue
 		}
-		if _, err := resolve(context.Background(), address); err != nil {
+		_, err := resolve(ctx, address)
+		if _, unknown := errtype.As[*net.DNSError](err); err != nil && !unknown {
 			return wrong("%s: %w", what, err)
 		}
 		if address == "" {
