@@ -1,9 +1,12 @@
 package tunnel
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
 // What refuses the protocol of tunnels may be replaced by a tunnel, and a refusal may be forged:
@@ -45,5 +48,20 @@ func TestLastLeaves(t *testing.T) {
 	}
 	if leave := g.enter(); !leave() {
 		t.Error("the only association is not the last")
+	}
+}
+
+// A name may be looked up later: DNS may not be there yet at the start of a host.
+func TestCheckUnknownName(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // the lookup fails at once
+	s := &Service{Role: Client, Listen: "127.0.0.1:1", Target: "hss.example.org:5868",
+		TLS: func() *sctpdtls.Config { return new(sctpdtls.Config) }}
+	if err := s.Check(ctx); err != nil {
+		t.Error(err)
+	}
+	s.Target = "a:b:c"
+	if err := s.Check(ctx); err == nil {
+		t.Error("no error for what is no address")
 	}
 }

@@ -24,6 +24,7 @@ type run struct {
 
 	associations sync.WaitGroup
 	table        *listenTable
+	refusals     logLimit
 	slots        chan struct{} // one for each association, including those being set up
 	after        func(time.Duration, func()) (stop func())
 
@@ -171,8 +172,15 @@ func (r *run) allow(state sctpdtls.ConnectionState) error {
 // refuse reports that no association was set up.
 func (r *run) refuse(from net.Addr, why Reason, err error) {
 	r.watch.Refused(r.Name, why, err)
-	r.log.Warn("association refused",
-		"from", text(from), "why", string(why), "err", legible.Text(err.Error()))
+	omitted, ok := r.refusals.allow()
+	if !ok {
+		return
+	}
+	attributes := []any{"from", text(from), "why", string(why), "err", legible.Text(err.Error())}
+	if omitted > 0 {
+		attributes = append(attributes, "omitted", omitted)
+	}
+	r.log.Warn("association refused", attributes...)
 }
 
 var numbers atomic.Uint64
