@@ -55,8 +55,8 @@ func logReaderEnds(t *testing.T, p *tunnelPair) {
 		"target = \"127.0.0.1:2100\"\n", p.core.Addrs[0]))
 	p.core.Start(t, "sh", "-c", "sctp-tunnel run "+file+" 2>&1 | sed '/msg=started/q'").
 		WaitFor("msg=started")
-	p.tunnel(p.ran, fmt.Sprintf("role = \"client\"\nlisten = \"127.0.0.1:2200\"\ntarget = \"%v:4200\"\n",
-		p.core.Addrs[0])).WaitFor("msg=listening")
+	p.tunnel(p.ran, fmt.Sprintf("role = \"client\"\nlisten = \"127.0.0.1:2200\"\n"+
+		"target = \"%v:4200\"\n", p.core.Addrs[0])).WaitFor("msg=listening")
 	d := p.dialNear(2200)
 	for range 3 { // each writes two lines
 		p.dialNear(2200).end()

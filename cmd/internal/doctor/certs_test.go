@@ -360,9 +360,9 @@ func TestFileFaults(t *testing.T) {
 	})
 	t.Run("folder", func(t *testing.T) {
 		wantFindings(t, CheckCertificates(Files{Cert: t.TempDir()}, time.Now()), Ill,
-			"is a directory...a file of it", "")
+			"is a directory...a file of this directory", "")
 		wantFindings(t, CheckCertificates(Files{CA: t.TempDir()}, time.Now()), Ill,
-			"is a directory...a file of it", "")
+			"is a directory...a file of this directory", "")
 	})
 	t.Run("an unknown curve", func(t *testing.T) {
 		onP256 := issueTest(root, "P-256", leafNamed("leaf"))

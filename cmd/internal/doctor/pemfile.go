@@ -58,15 +58,11 @@ func (f *pemFile) fail(why, remedy string) error {
 
 // readPEM reads a file. Its error is a [FileError].
 func readPEM(name string) (*pemFile, error) {
-	text, err := readFile(name)
+	text, err := ReadFile(name, maxFile)
 	if err != nil {
-		return nil, unreadable(err)
+		return nil, err
 	}
 	f := &pemFile{name: name, text: text}
-	if len(text) > maxFile {
-		return nil, f.fail(fmt.Sprintf("has more than %d MiB", maxFile>>20),
-			"give a file of certificates or keys: all the CAs of a system have less than 1 MiB")
-	}
 	if err := f.notPEM(); err != nil {
 		return nil, err
 	}
@@ -90,17 +86,26 @@ func readPEM(name string) (*pemFile, error) {
 	return f, nil
 }
 
-// maxFile is the size in bytes of the largest file to read.
+// maxFile is the size in bytes of the largest file to read: all CAs of a system have less than 1 MiB.
 const maxFile = 16 << 20
 
-// readFile reads a file, or enough of it to know that it is too large. It may be a pipe.
-func readFile(name string) ([]byte, error) {
-	f, err := os.Open(name)
+// ReadFile reads a file of at most limit bytes. Its error is a [FileError]. The file may be a pipe,
+// but ReadFile does not wait for one that no process has opened to write.
+func ReadFile(name string, limit int) ([]byte, error) {
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, err
+		return nil, unreadable(err)
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxFile+1))
+	text, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
+	switch {
+	case err != nil:
+		return nil, unreadable(err)
+	case len(text) > limit:
+		return nil, &FileError{fmt.Errorf("%s has more than %d MiB", name, limit>>20),
+			"check what was written to it"}
+	}
+	return text, nil
 }
 
 // add adds the block that begins at a line.
@@ -158,12 +163,12 @@ func isCertificateForm(der []byte) bool {
 
 // unreadable returns the error for a file that cannot be read.
 func unreadable(err error) error {
-	remedy := "is the path right?"
+	remedy := "check the path"
 	switch {
 	case errors.Is(err, syscall.EISDIR):
-		remedy = "that is a folder: give a file of it"
+		remedy = "use a file of this directory"
 	case errors.Is(err, fs.ErrPermission):
-		remedy = "let the user of this program read it (chown, or a group and chmod 640), its folders too"
+		remedy = "make it and its directories readable by this user (chown, or a group and chmod 640)"
 	}
 	return &FileError{err, remedy}
 }

@@ -6,12 +6,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
 
+	"github.com/seed-41f70523/dtls-sctp/cmd/internal/doctor"
 	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/access"
 	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/tunnel"
 )
@@ -112,9 +112,12 @@ type file struct {
 	Services []Settings `toml:"service"`
 }
 
+// maxFile is the size in bytes of the largest configuration.
+const maxFile = 16 << 20
+
 // Read reads a file. An error of what is in it is a [Faults].
 func Read(name string) (*Config, error) {
-	text, err := os.ReadFile(name)
+	text, err := doctor.ReadFile(name, maxFile)
 	if err != nil {
 		return nil, err
 	}

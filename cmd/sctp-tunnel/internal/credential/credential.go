@@ -158,11 +158,14 @@ func (l *loaded) worse(next *loaded, now time.Time) error {
 	return nil
 }
 
+// maxFile is the size in bytes of the largest file to read. Revocation lists can be large.
+const maxFile = 256 << 20
+
 // sumOf returns a hash of the contents of the files.
 func sumOf(files Files) [sha256.Size]byte {
 	h := sha256.New()
 	for _, name := range files.Names() {
-		text, err := os.ReadFile(name)
+		text, err := doctor.ReadFile(name, maxFile)
 		fmt.Fprintf(h, "%s\n%v\n%d\n", name, err, len(text))
 		h.Write(text)
 	}

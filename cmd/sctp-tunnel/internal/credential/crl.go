@@ -6,7 +6,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/cmd/internal/doctor"
@@ -25,10 +24,9 @@ func (e *RevokedError) Error() string { return e.Peer + ": " + e.Why }
 
 // loadCRL reads the revocation lists in a file: one in DER, or one or more in PEM.
 func loadCRL(name string) (lists []*x509.RevocationList, err error) {
-	text, err := os.ReadFile(name)
+	text, err := doctor.ReadFile(name, maxFile)
 	if err != nil {
-		return nil, &doctor.FileError{Err: err,
-			Remedy: "check the path, and whether this user can read it"}
+		return nil, err
 	}
 	unusable := func(err error) error {
 		err = fmt.Errorf("%s: invalid revocation list: %w", name, err)

@@ -3,7 +3,6 @@ package credential
 import (
 	"encoding/hex"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -15,10 +14,9 @@ import (
 // 16 bytes. A line that begins with "#" is a comment. A client has one key. Errors do not quote the
 // file.
 func loadPSKs(name string, server bool) (psks []sctpdtls.PSK, err error) {
-	text, err := os.ReadFile(name)
+	text, err := doctor.ReadFile(name, maxFile)
 	if err != nil {
-		return nil, &doctor.FileError{Err: err,
-			Remedy: "check the path, and whether this user can read it"}
+		return nil, err
 	}
 	fail := func(line int, why, remedy string) error {
 		return &doctor.FileError{Err: fmt.Errorf("%s:%d: %s", name, line, why), Remedy: remedy}
