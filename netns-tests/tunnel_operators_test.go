@@ -72,7 +72,7 @@ func noDescriptors(t *testing.T, p *tunnelPair) {
 	server := p.core.Start(t, "sh", "-c", "ulimit -n 40; exec sctp-tunnel run "+file)
 	server.WaitFor("msg=started")
 	file = p.configuration(fmt.Sprintf("role = \"client\"\nlisten = \"127.0.0.1:2300\"\n"+
-		"target = \"%v:4300\"\nhandshake-timeout = \"1s\"\n", p.core.Addrs[0]))
+		"target = \"%v:4300\"\nhandshake-timeout = \"3s\"\n", p.core.Addrs[0]))
 	client := p.ran.Start(t, "sh", "-c", "ulimit -n 100; exec sctp-tunnel run "+file)
 	client.WaitFor("msg=listening")
 	var all []*nearDaemon

@@ -70,7 +70,9 @@ func (p *tunnelPair) configuration(services ...string) (file string) {
 		} else {
 			s += "server-name = \"core.example.org\"\nprobe-interval = \"500ms\"\n"
 		}
-		s += "handshake-timeout = \"1m\"\n" // an emulated machine needs seconds for fifty at once
+		if !strings.Contains(s, "handshake-timeout =") {
+			s += "handshake-timeout = \"1m\"\n" // an emulated machine needs seconds for fifty at once
+		}
 		if !strings.Contains(s, "cert =") {
 			s += fmt.Sprintf("cert = %q\nkey = %q\n", p.pem(cert), p.pem(cert+"-key"))
 		}
