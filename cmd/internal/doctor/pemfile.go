@@ -86,7 +86,7 @@ func readPEM(name string) (*pemFile, error) {
 	return f, nil
 }
 
-// maxFile is the size in bytes of the largest file to read: all CAs of a system have less than 1 MiB.
+// maxFile is the largest size of a file in bytes. All CAs of a system have less than 1 MiB.
 const maxFile = 16 << 20
 
 // ReadFile reads a file of at most limit bytes. Its error is a [FileError]. The file may be a pipe,

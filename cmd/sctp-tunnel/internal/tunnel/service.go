@@ -106,8 +106,8 @@ func (s *Service) Run(ctx context.Context) error {
 	return r.accept(ctx)
 }
 
-// Check returns an error if the fields of s are invalid. A name that cannot be looked up is no error:
-// it may be possible later.
+// Check returns an error if the fields of s are invalid. A name that cannot be looked up is no
+// error: it may be possible later.
 func (s *Service) Check(ctx context.Context) error {
 	wrong := func(format string, args ...any) error {
 		return fmt.Errorf("service %q: %w", s.Name, fmt.Errorf(format, args...))
