@@ -143,10 +143,20 @@ func (a *Assoc) addPaths(from netip.AddrPort, local netip.Addr, listed []netip.A
 		a.main = p
 	}
 	for _, addr := range listed {
+		addr = inZone(addr, from.Addr())
 		if a.pathOf(addr) == nil && len(a.paths) < maxAddresses && inScope(addr, from.Addr()) {
 			a.addPath(netip.AddrPortFrom(addr, from.Port()), PathUnconfirmed)
 		}
 	}
+}
+
+// inZone returns an address that a peer with the address "from" lists, in the zone of from if it is
+// a link-local one of IPv6: parameters carry no zone. See RFC 4007, Section 6.
+func inZone(addr, from netip.Addr) netip.Addr {
+	if addr.Is6() && addr.IsLinkLocalUnicast() {
+		return addr.WithZone(from.Zone())
+	}
+	return addr
 }
 
 // inScope reports whether addr, which a peer with the address "from" lists, can be an address of

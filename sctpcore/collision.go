@@ -25,7 +25,7 @@ func (a *Assoc) receiveInit(now time.Duration, h header, from netip.AddrPort, va
 	if a.state != StateCookieWait {
 		if peer, f := parseInit(value); f == nil {
 			for _, addr := range peer.addrs {
-				if a.pathOf(addr) == nil {
+				if a.pathOf(inZone(addr, from.Addr())) == nil {
 					a.refuseAddress(p, peer.tag, addr)
 					return
 				}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"strings"
 	"testing"
 )
@@ -149,6 +150,42 @@ func TestRestartWithNewAddress(t *testing.T) {
 		t.Error(got)
 	}
 	p.wantState(StateEstablished)
+}
+
+// TestRestartLinkLocal has a peer with a link-local address, which it lists, restart: the listed
+// address, which has no zone, is the one that the packets come from.
+func TestRestartLinkLocal(t *testing.T) {
+	const listed = "0006 0014 fe800000000000000000000000000001"
+	p := newTestPeer(t, nil)
+	p.listen()
+	p.from = netip.MustParseAddrPort("[fe80::1%eth0]:9899")
+	p.raw(0, peerChunk(chunkInit, 0, peerInit+listed))
+	p.want("INIT-ACK")
+	p.raw(p.core.tag, chunkOf(chunkCookieEcho, 0, p.cookie))
+	p.want("COOKIE-ACK")
+	if all := p.assoc.Paths(nil); len(all) != 1 || all[0].Peer != p.from {
+		t.Errorf("%+v", all)
+	}
+	p.raw(0, peerChunk(chunkInit, 0, "0000bbbb 00010000 0003 0003 00001388"+listed))
+	if got := p.next(); got != "tag bbbb | INIT-ACK" {
+		t.Fatal(got)
+	}
+	p.raw(p.core.tag, chunkOf(chunkCookieEcho, 0, p.cookie))
+	if got := p.next(); got != "tag bbbb | COOKIE-ACK" {
+		t.Fatal(got)
+	}
+	// Another one is in the same zone, and COOKIE ECHO may come from there.
+	p = newTestPeer(t, nil)
+	p.listen()
+	p.from = netip.MustParseAddrPort("[fe80::1%eth0]:9899")
+	p.raw(0, peerChunk(chunkInit, 0, peerInit+"0006 0014 fe800000000000000000000000000002"))
+	p.want("INIT-ACK")
+	p.from = netip.MustParseAddrPort("[fe80::2%eth0]:9899")
+	p.raw(p.core.tag, chunkOf(chunkCookieEcho, 0, p.cookie))
+	p.want("COOKIE-ACK")
+	if all := p.assoc.Paths(nil); len(all) != 2 || all[1].Peer.Addr().Zone() != "eth0" {
+		t.Errorf("%+v", all)
+	}
 }
 
 // TestRestartWithoutAuth checks that a restart without SCTP-AUTH does not replace an authenticated

@@ -148,5 +148,5 @@ func (c *stateCookie) origin(from netip.AddrPort) netip.AddrPort {
 	if from.Addr().WithZone("") == c.from.Addr() {
 		return from
 	}
-	return c.from
+	return netip.AddrPortFrom(inZone(c.from.Addr(), from.Addr()), c.from.Port())
 }

@@ -326,7 +326,7 @@ func (e *Endpoint) accept(now time.Duration, config *Config, h header, from neti
 
 func listed(addrs []netip.Addr, a netip.Addr) bool {
 	for _, l := range addrs {
-		if l == a {
+		if inZone(l, a) == a {
 			return true
 		}
 	}
