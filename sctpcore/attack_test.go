@@ -134,7 +134,8 @@ func TestErrorFlood(t *testing.T) {
 	p.wantNothing("one packet is enough")
 }
 
-// TestMemory checks that a peer cannot make this side store more than eight times the window.
+// TestMemory checks that a peer cannot make this side store more than ten times the window,
+// two of them for where the fragments are.
 func TestMemory(t *testing.T) {
 	const window, messages = 16384, 4000
 	for _, test := range []struct {
@@ -151,6 +152,7 @@ func TestMemory(t *testing.T) {
 			return data(1000+i, flagBegin&byte(2*b2i(i == 0)), 0, 0, "x")
 		}},
 		{"tiny fragments after a gap", func(i uint32) []byte { return data(1001+i, 0, 0, 0, "x") }},
+		{"fragments far apart", func(i uint32) []byte { return data(1001+i*7, 0, 0, 0, "x") }},
 		{"backwards", func(i uint32) []byte { return data(1000+messages-i, 0, 0, 0, "x") }},
 		{"never in turn", func(i uint32) []byte {
 			return data(1000+i, whole, uint16(i%10), uint16(1+i/10), "x")

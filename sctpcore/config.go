@@ -32,7 +32,7 @@ type Config struct {
 	// SendBuffer limits the user messages that are not acknowledged, in bytes; default 212,992.
 	SendBuffer int
 	// ReceiveWindow limits the user messages that have arrived and have not been read, in bytes;
-	// default 131,072. They use at most eight times as much memory.
+	// default 131,072. They use at most ten times as much memory.
 	ReceiveWindow int
 
 	RTOInitial, RTOMin, RTOMax time.Duration // default 1 s, 1 s, 60 s

@@ -39,7 +39,7 @@
 // # Limits
 //
 // What a peer can make this side store is limited: unread messages by Config.ReceiveWindow, with at
-// most eight times as much memory; unacknowledged messages by Config.SendBuffer; events by their
+// most ten times as much memory; unacknowledged messages by Config.SendBuffer; events by their
 // number; and everything else by the size of packets. A peer uses no memory before it has proved
 // its address with a state cookie. An idle association keeps no buffers.
 package sctpcore

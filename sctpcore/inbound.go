@@ -135,7 +135,7 @@ func (a *Assoc) receiveData(p *path, c chunk) *fault {
 			in.duplicates = append(in.duplicates, d.tsn)
 		}
 		return nil
-	case d.tsn-in.cum > tsnWindow-64:
+	case d.tsn-in.cum > a.tsnLimit():
 		a.stats.Dropped++
 		return nil
 	}
@@ -160,6 +160,12 @@ func (a *Assoc) receiveData(p *path, c chunk) *fault {
 		in.openPartial()
 	}
 	return nil
+}
+
+// tsnLimit returns the largest distance from cum of a TSN that is accepted. It bounds the memory
+// that two fragments take which are far apart: a ring has a pointer for each TSN between them.
+func (a *Assoc) tsnLimit() uint32 {
+	return uint32(min(max(a.config.ReceiveWindow/8, 1024), tsnWindow-64))
 }
 
 // room reports whether there is room for a DATA chunk. Reading by the user makes room. If there is

@@ -135,6 +135,9 @@ func (in *inbound) invariants(a *Assoc) error {
 			in.memory, memory)
 	case memory > 8*a.config.ReceiveWindow+storageSizes[len(storageSizes)-1]+inChunkCost:
 		return fmt.Errorf("%d bytes of memory for a window of %d", memory, a.config.ReceiveWindow)
+	case 8*len(in.fragments.slots) > max(2*a.config.ReceiveWindow, 8*1024):
+		return fmt.Errorf("a ring of %d fragments for a window of %d", len(in.fragments.slots),
+			a.config.ReceiveWindow)
 	case len(a.events) > 2*maxEvents || len(in.streams) > int(a.inStreams) ||
 		len(in.duplicates) > maxDuplicates:
 		return fmt.Errorf("%d events, %d streams, %d duplicates", len(a.events), len(in.streams),
