@@ -58,10 +58,10 @@ func checkCertificates(o Files, now time.Time) (found []Finding) {
 		return append(found, checkPair(o, cas, now)...)
 	}
 	if o.Key != "" {
-		found = append(found, Bad("give -cert too", "-key alone cannot be checked"))
+		found = append(found, Bad("specify -cert too", "-key alone cannot be checked"))
 	}
 	if AllWell(found) && cas != nil {
-		found = append(found, Okay("%s holds CA certificates: %d", o.CA, len(cas)))
+		found = append(found, Okay("%s: CA certificates: %d", o.CA, len(cas)))
 	}
 	return found
 }
@@ -83,17 +83,17 @@ func checkCAs(f *pemFile, now time.Time) (found []Finding) {
 	}
 	for _, b := range f.broken {
 		found = append(found,
-			Note(b.remedy, "%s, %s: whom it has signed is not trusted", f.name, b.why))
+			Note(b.remedy, "%s, %s: certificates that it has issued are not trusted", f.name, b.why))
 	}
 	for _, c := range f.certs {
 		name := f.name + ": " + CertificateName(c)
 		switch {
 		case c.Version == 3 && !c.IsCA:
-			found = append(found, Note("give the certificate of the CA that has signed it, if others "+
-				"than it alone shall be trusted", "%s is no CA", name))
+			found = append(found, Note("use the certificate of its issuer, unless only this one is to "+
+				"be trusted", "%s is not a CA certificate", name))
 		case c.KeyUsage != 0 && c.KeyUsage&x509.KeyUsageCertSign == 0:
 			found = append(found, say("ask the CA for its certificate with keyUsage keyCertSign",
-				"%s may not sign certificates", name))
+				"%s must not sign certificates", name))
 		}
 		if d := checkDates(c, name, now); d.Verdict == Ill {
 			found = append(found, say(d.Remedy, "%s", d.Text))
@@ -102,7 +102,7 @@ func checkCAs(f *pemFile, now time.Time) (found []Finding) {
 		}
 		if weak(c.PublicKey) {
 			found = append(found, say("have the CA use another key: "+goodKeys,
-				"%s has a key that no end takes: %s", name, KeyKind(c.PublicKey)))
+				"%s has a key that peers reject: %s", name, KeyKind(c.PublicKey)))
 		}
 	}
 	return few(found)
@@ -116,7 +116,7 @@ func checkDates(c *x509.Certificate, name string, now time.Time) Finding {
 		return Bad("issue it again", "%s is never valid: from %s to %s", name,
 			c.NotBefore.Format(time.DateTime), c.NotAfter.Format(time.DateTime))
 	case now.Before(c.NotBefore):
-		return Bad("set the clock, or wait", "%s is not valid before %s", name,
+		return Bad("check the clock, or wait", "%s is not valid before %s", name,
 			c.NotBefore.Format(time.DateTime))
 	case now.After(c.NotAfter):
 		return Bad("renew it", "%s has expired, %s", name, c.NotAfter.Format(time.DateTime))
@@ -177,12 +177,12 @@ func checkPair(o Files, cas []*x509.Certificate, now time.Time) (found []Finding
 		found = append(found, Note("chmod 600 "+key.name, "others can read the private key"))
 	}
 	for _, b := range cert.broken {
-		found = append(found, Bad(b.remedy, "%s, %s: peers may lack it", cert.name, b.why))
+		found = append(found, Bad(b.remedy, "%s, %s: peers may need it", cert.name, b.why))
 	}
 	chain := cert.certs
 	if n := len(pair.Certificate); n > longestChain {
-		found = append(found, Bad("leave out those that are not needed",
-			"%s holds %d certificates, of which peers take %d at most", cert.name, n, longestChain))
+		found = append(found, Bad("remove those that are not needed",
+			"%s has %d certificates, but peers accept at most %d", cert.name, n, longestChain))
 	}
 	as := role{"client", "clientAuth", x509.ExtKeyUsageClientAuth}
 	if o.Server {
@@ -196,7 +196,7 @@ func checkPair(o Files, cas []*x509.Certificate, now time.Time) (found []Finding
 		}
 	}
 	if AllWell(found) {
-		found = append(found, Okay("%s: %s, valid until %s, as a %s's", cert.name,
+		found = append(found, Okay("%s: %s, valid until %s, for a %s", cert.name,
 			KeyKind(chain[0].PublicKey), chain[0].NotAfter.Format(time.DateOnly), as.name))
 	}
 	return found
@@ -209,20 +209,20 @@ func checkLeaf(leaf *x509.Certificate, name string, as role, now time.Time) (fou
 	}
 	if weak(leaf.PublicKey) {
 		found = append(found, Bad("have one issued for another key: "+goodKeys,
-			"%s has a key that no end takes: %s", name, KeyKind(leaf.PublicKey)))
+			"%s has a key that peers reject: %s", name, KeyKind(leaf.PublicKey)))
 	}
 	if badlySigned(leaf) {
 		found = append(found, Bad("have the CA sign it with SHA-256 or better",
-			"%s is signed with %v, which peers refuse", name, leaf.SignatureAlgorithm))
+			"%s is signed with %v, which peers reject", name, leaf.SignatureAlgorithm))
 	}
 	if leaf.KeyUsage != 0 && leaf.KeyUsage&x509.KeyUsageDigitalSignature == 0 {
 		found = append(found, Bad("ask the CA for one with keyUsage digitalSignature",
-			"%s may not be used to sign, which DTLS asks of it", name))
+			"%s must not be used for signatures, which DTLS requires", name))
 	}
 	isServer := as.id == x509.ExtKeyUsageServerAuth
 	if isServer && len(leaf.DNSNames)+len(leaf.IPAddresses) == 0 {
 		found = append(found, Bad("ask the CA for one with subjectAltName: clients ignore the common "+
-			"name", "%s names no host", name))
+			"name", "%s has no host name", name))
 	}
 	for _, n := range leaf.DNSNames {
 		if isServer && net.ParseIP(n) != nil {
@@ -232,7 +232,7 @@ func checkLeaf(leaf *x509.Certificate, name string, as role, now time.Time) (fou
 	}
 	if !allows(leaf, as.id) {
 		found = append(found, Bad("ask the CA for one with extendedKeyUsage "+as.usage+"; many public "+
-			"CAs issue for servers only", "%s is not for use as a %s's (extended key usage)", name, as.name))
+			"CAs issue for servers only", "%s is not valid for a %s (extended key usage)", name, as.name))
 	}
 	return few(found)
 }
@@ -249,8 +249,9 @@ func checkSent(chain []*x509.Certificate, file string, now time.Time) (found []F
 	for i, c := range chain[1:] {
 		name := fmt.Sprintf("certificate %d of %s, %s,", i+2, file, CertificateName(c))
 		if string(c.RawSubject) != string(chain[i].RawIssuer) {
-			found = append(found, Note("put each after the one that it has signed, and leave out others: "+
-				"some peers demand it (RFC 5246, Section 7.4.2)", "%s has not signed the one before it", name))
+			found = append(found, Note("order certificates so that each has issued the previous one, and "+
+				"remove others: some peers require it (RFC 5246, Section 7.4.2)",
+				"%s has not issued the previous one", name))
 			continue
 		}
 		if d := checkDates(c, name, now); d.Text != "" {
@@ -258,15 +259,15 @@ func checkSent(chain []*x509.Certificate, file string, now time.Time) (found []F
 		}
 		if c.Version == 3 && !c.IsCA {
 			found = append(found, Bad("ask for the certificate of the CA with basicConstraints CA:TRUE",
-				"%s is no CA", name))
+				"%s is not a CA certificate", name))
 		}
 		if weak(c.PublicKey) {
 			found = append(found, Bad("have the CA use another key: "+goodKeys,
-				"%s has a key that no end takes: %s", name, KeyKind(c.PublicKey)))
+				"%s has a key that peers reject: %s", name, KeyKind(c.PublicKey)))
 		}
 		if badlySigned(c) {
 			found = append(found, Bad("have it signed with SHA-256 or better",
-				"%s is signed with %v, which peers refuse", name, c.SignatureAlgorithm))
+				"%s is signed with %v, which peers reject", name, c.SignatureAlgorithm))
 		}
 	}
 	return found
@@ -295,7 +296,7 @@ func checkChain(chain, cas []*x509.Certificate, as role, now time.Time, fine boo
 			slices.ContainsFunc(chain, badlySigned) {
 			return Finding{}
 		}
-		return Bad(chainRemedy(err, chain, cas, as), "as a %s's: %v", as.name, Shorten(err.Error(), 300))
+		return Bad(chainRemedy(err, chain, cas, as), "for a %s: %v", as.name, Shorten(err.Error(), 300))
 	}
 	var first *x509.Certificate // the first weak one
 	for _, chain := range chains {
@@ -311,7 +312,7 @@ func checkChain(chain, cas []*x509.Certificate, as role, now time.Time, fine boo
 		return Finding{}
 	}
 	return Bad("have the CA use another key: "+goodKeys,
-		"as a %s's: %s, on the way to the CA, has a key that no end takes: %s", as.name,
+		"for a %s: %s, in the chain to the CA, has a key that peers reject: %s", as.name,
 		CertificateName(first), KeyKind(first.PublicKey))
 }
 

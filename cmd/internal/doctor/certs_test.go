@@ -153,34 +153,34 @@ func TestCertificateFaults(t *testing.T) {
 	}{
 		{name: "well", chain: list(leaf), ca: pem(root), says: "ECDSA P-256"},
 		{name: "well with another", chain: list(below, middle), ca: pem(root), server: true,
-			says: "as a server's"},
+			says: "for a server"},
 		{name: "well with all", chain: list(below, middle, root), ca: pem(root), server: true,
-			says: "as a server's"},
+			says: "for a server"},
 
 		{name: "RSA 1024", chain: one("RSA 1024", asItIs), want: Ill,
-			says: "a key that no end takes: RSA 1024...RSA with 2048"},
+			says: "a key that peers reject: RSA 1024...RSA with 2048"},
 		{name: "P-224", chain: one("P-224", asItIs), ca: pem(root), server: true, want: Ill,
 			says: "ECDSA P-224...P-256", not: "-ca"},
 		{name: "RSA 1024 between", chain: fromMiddle(weakMiddle), server: true, want: Ill,
 			says: "weak middle...RSA 1024"},
 		{name: "RSA 1024 at the end", ca: pem(weakRoot), want: Ill, says: "weak root...RSA 1024"},
 		{name: "RSA 1024 of one CA of several", chain: fromMiddle(weakRoot)[:1], ca: pem(root) +
-			pem(weakRoot), want: Ill, says: "on the way to the CA...RSA 1024"},
+			pem(weakRoot), want: Ill, says: "in the chain to the CA...RSA 1024"},
 		{name: "SHA-1", chain: list(changed(rsaRoot, "P-256", leafNamed("a"), sha1)), ca: pem(rsaRoot),
 			server: true, want: Ill, says: "SHA1-RSA...SHA-256", not: "missing"},
 		{name: "SHA-1 between", chain: fromMiddle(changed(rsaRoot, "P-256", testpki.CA("m"), sha1)),
 			ca: pem(rsaRoot), want: Ill, says: "SHA1-RSA...SHA-256", not: "missing"},
 
 		{name: "for servers, a client", chain: list(forServers), want: Ill,
-			says: "not for use as a client's...clientAuth"},
+			says: "not valid for a client...clientAuth"},
 		{name: "for servers, a client, with a CA", chain: list(forServers), ca: pem(root), want: Ill,
 			says: "clientAuth", not: "missing"},
 		{name: "for servers, a server", chain: list(forServers), ca: pem(root), server: true,
-			says: "as a server's"},
+			says: "for a server"},
 		{name: "for mail", chain: one("P-256", usage(x509.ExtKeyUsageEmailProtection)), server: true,
 			want: Ill, says: "serverAuth"},
 		{name: "for anything", chain: one("P-256", usage(x509.ExtKeyUsageAny)), ca: pem(root),
-			says: "as a client's"},
+			says: "for a client"},
 		{name: "a CA for mail", chain: fromMiddle(forMail), ca: pem(root), server: true, want: Ill,
 			says: "one of the CAs is not for serverAuth"},
 		{name: "to agree on keys only", chain: one("P-256",
@@ -212,7 +212,7 @@ func TestCertificateFaults(t *testing.T) {
 		{name: "signs itself", chain: list(other), ca: pem(root), want: Ill,
 			says: "CN=other, if it is trusted", not: "missing"},
 		{name: "wrong order", chain: list(leaf, middle), ca: pem(root), server: true, want: Worth,
-			says: "CN=middle, has not signed the one before it"},
+			says: "CN=middle, has not issued the previous one"},
 		{name: "the CA first", chain: list(middle, below), key: below, server: true, want: Ill,
 			says: "the private key is that of number 2, CN=below...put that one first"},
 		{name: "another key", chain: list(leaf), key: below, server: true, want: Ill,
@@ -231,18 +231,18 @@ func TestCertificateFaults(t *testing.T) {
 			ca: pem(root), server: true, want: Ill, says: "17 certificates...at most"},
 
 		{name: "no host", chain: one("P-256", func(c *x509.Certificate) { c.DNSNames = nil }),
-			ca: pem(root), server: true, want: Ill, says: "names no host...subjectAltName"},
+			ca: pem(root), server: true, want: Ill, says: "has no host name...subjectAltName"},
 		{name: "an address as a name", chain: list(issueTest(root, "P-256", leafNamed("192.0.2.1"))),
 			ca: pem(root), server: true, want: Worth, says: "IP:192.0.2.1"},
 		{name: "an address", chain: one("P-256", func(c *x509.Certificate) {
 			c.DNSNames,
 				c.IPAddresses = nil, []net.IP{net.IPv4(192, 0, 2, 1)}
 		}), ca: pem(root), server: true,
-			says: "as a server's"},
+			says: "for a server"},
 
 		{name: "a broken one behind", chain: list(below), text: pem(below) + cut(pem(middle)),
 			ca: pem(root), server: true, want: Ill,
-			says: "the CERTIFICATE cannot be read...peers may lack it"},
+			says: "the CERTIFICATE cannot be read...peers may need it"},
 		{name: "a broken one at first", chain: list(leaf), text: cut(pem(leaf)) + pem(root), server: true,
 			want: Ill, says: "first certificate one that cannot be read, line 1"},
 		{name: "half a CA", ca: pem(root) + cut(pem(middle)), want: Worth,
@@ -257,7 +257,7 @@ func TestCertificateFaults(t *testing.T) {
 			says: "holds no certificate that can be read, line 1"},
 		{name: "many broken CAs", ca: pem(root) + strings.Repeat(cut(pem(root)), 99), want: Worth,
 			says: "and 95 more"},
-		{name: "a leaf among CAs", ca: pem(root) + pem(leaf), want: Worth, says: "CN=leaf is no CA"},
+		{name: "a leaf among CAs", ca: pem(root) + pem(leaf), want: Worth, says: "CN=leaf is not a CA certificate"},
 		{name: "a CA that may not sign", ca: pem(changed(nil, "P-256", testpki.CA("a"),
 			func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCRLSign })), want: Ill,
 			says: "keyCertSign"},
@@ -355,7 +355,7 @@ func TestFileFaults(t *testing.T) {
 	}
 	t.Run("both in one, with Windows' line ends", func(t *testing.T) {
 		both := strings.ReplaceAll(key+cert+root.certPEM(), "\n", "\r\n")
-		wantFindings(t, checkTexts(t, both, "", root.certPEM(), true, time.Now()), Well, "as a server's",
+		wantFindings(t, checkTexts(t, both, "", root.certPEM(), true, time.Now()), Well, "for a server",
 			"")
 	})
 	t.Run("folder", func(t *testing.T) {

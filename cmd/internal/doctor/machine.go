@@ -54,8 +54,8 @@ var least = []int{5, 4}
 
 func (m Machine) kernel() Finding {
 	if m.System != "Linux" {
-		return Bad("run it on Linux (the Vagrantfile in this program's repository makes a machine "+
-			"that has SCTP), or with SCTP inside UDP", "%s has no SCTP that this library can use", m.System)
+		return Bad("use Linux (the Vagrantfile in this program's repository sets up a machine "+
+			"with SCTP), or SCTP over UDP", "%s has no SCTP that this library can use", m.System)
 	}
 	var version []int
 	for _, s := range strings.FieldsFunc(m.Release, func(r rune) bool {
@@ -66,8 +66,8 @@ func (m Machine) kernel() Finding {
 		version = append(version, n)
 	}
 	if slices.Compare(version, least) < 0 {
-		return Note("sysctl -w net.sctp.auth_enable=1, or a kernel of 5.4 and later",
-			"%s %s cannot switch SCTP-AUTH on for a socket alone", m.System, m.Release)
+		return Note("sysctl -w net.sctp.auth_enable=1, or use Linux 5.4 or later",
+			"%s %s cannot enable SCTP-AUTH for single sockets", m.System, m.Release)
 	}
 	return Okay("%s %s", m.System, m.Release)
 }
@@ -76,28 +76,28 @@ func (m Machine) kernel() Finding {
 func (m Machine) sctp() Finding {
 	err := m.Socket(syscall.AF_INET)
 	if err == nil {
-		return Okay("the kernel makes SCTP sockets")
+		return Okay("SCTP sockets are available")
 	}
 	if errors.Is(err, syscall.EAFNOSUPPORT) {
-		return Bad("in the unit of the service: RestrictAddressFamilies=AF_INET AF_INET6, besides "+
-			"those that it has", "sockets of IPv4 are forbidden here: %v", err)
+		return Bad("add AF_INET and AF_INET6 to RestrictAddressFamilies= in the unit of the service",
+			"IPv4 sockets are not permitted: %v", err)
 	}
 	if !errors.Is(err, syscall.EPROTONOSUPPORT) && !errors.Is(err, syscall.ESOCKTNOSUPPORT) {
-		return Bad("containers and sandboxes may forbid it: look at their seccomp or AppArmor profile",
-			"making an SCTP socket: %v", err)
+		return Bad("check the seccomp or AppArmor profile of the container or sandbox",
+			"creating an SCTP socket: %v", err)
 	}
 	if _, err := fs.Stat(m.Root, "lib/modules/"+m.Release); err != nil {
-		return Bad("if this is a container, load the module on its host: modprobe sctp (if that is "+
-			"refused, run doctor there)\n"+"otherwise this kernel has none: boot one of a "+
-			"distribution\n"+"to try it without: netns-tests/run COMMAND, in this program's repository, "+
-			"boots such a kernel in QEMU", "the kernel has no SCTP, and there are no modules for it here")
+		return Bad("if this is a container, load the module on its host: modprobe sctp (if that "+
+			"fails, run doctor there)\n"+"otherwise, boot a kernel of a distribution\n"+
+			"to try a command without: netns-tests/run COMMAND, in this program's repository, runs it "+
+			"with such a kernel in QEMU", "the kernel has no SCTP, and its modules are not installed here")
 	}
 	if m.hasModule("sctp") {
 		return m.notLoaded("sctp")
 	}
 	return Bad("Ubuntu: apt install linux-modules-extra-"+m.Release+"\n"+
 		"Fedora, RHEL: dnf install kernel-modules-extra\n"+
-		"Debian has it in all of its kernels: apt install linux-image-amd64, and boot that",
+		"Debian: apt install linux-image-amd64, and boot that kernel",
 		"the kernel has no module sctp")
 }
 
@@ -120,7 +120,7 @@ func (m Machine) auth() Finding {
 		return Okay("on for all sockets (net.sctp.auth_enable)")
 	case "0":
 		return Note("a peer on this machine that uses OpenSSL needs: sysctl -w net.sctp.auth_enable=1",
-			"off by default (net.sctp.auth_enable); this library switches it on for its sockets")
+			"off by default (net.sctp.auth_enable); this library enables it for its sockets")
 	}
 	return Note("", "net.sctp.auth_enable cannot be read")
 }
@@ -128,11 +128,10 @@ func (m Machine) auth() Finding {
 // ipv6 checks whether a socket can have IPv6 addresses.
 func (m Machine) ipv6() Finding {
 	if err := m.Socket(syscall.AF_INET6); err != nil {
-		return Note("if you want IPv6: boot without ipv6.disable=1, or let systemd's "+
-			"RestrictAddressFamilies= have AF_INET6",
-			"there is no IPv6 here (%v): “:PORT” listens on IPv4 alone", err)
+		return Note("to use IPv6, boot without ipv6.disable=1, or add AF_INET6 to systemd's "+
+			"RestrictAddressFamilies=", "IPv6 is not available (%v): “:PORT” listens only on IPv4", err)
 	}
-	return Okay("the kernel makes sockets for IPv6 too")
+	return Okay("IPv6 sockets are available")
 }
 
 // With lower limits, socket buffers are too small for a fast network, and a server runs out of
@@ -159,32 +158,32 @@ func (m Machine) messages() Finding {
 	most := min(buffers-overhead, sctpdtls.MaxLargeMessageSize)
 	switch {
 	case bits&capNetAdmin != 0:
-		return Okay("in DTLS 1.3 up to %d bytes, if both ends ask for it, for this process may exceed "+
+		return Okay("up to %d bytes in DTLS 1.3, if both ends enable it: this process can exceed "+
 			"net.core.rmem_max and wmem_max (CAP_NET_ADMIN)", sctpdtls.MaxLargeMessageSize)
 	case most <= sctpdtls.MaxMessageSize:
-		return Note("for larger ones in DTLS 1.3: sysctl -w net.core.rmem_max=4194304 "+
+		return Note("for larger messages in DTLS 1.3: sysctl -w net.core.rmem_max=4194304 "+
 			"net.core.wmem_max=4194304", "up to %d bytes", sctpdtls.MaxMessageSize)
 	case most < fewBytes-overhead:
-		return Note("for a megabyte: sysctl -w net.core.rmem_max=4194304 net.core.wmem_max=4194304, "+
-			"or give the process CAP_NET_ADMIN",
-			"in DTLS 1.3 up to %d bytes, if both ends ask for it", most)
+		return Note("for messages of a megabyte: sysctl -w net.core.rmem_max=4194304 "+
+			"net.core.wmem_max=4194304, or give the process CAP_NET_ADMIN",
+			"up to %d bytes in DTLS 1.3, if both ends enable it", most)
 	}
-	return Okay("in DTLS 1.3 up to %d bytes, if both ends ask for it", most)
+	return Okay("up to %d bytes in DTLS 1.3, if both ends enable it", most)
 }
 
 func (m Machine) limits() (found []Finding) {
 	for _, name := range []string{"rmem_max", "wmem_max"} {
 		if n := m.number("proc/sys/net/core/" + name); n > 0 && n < fewBytes {
-			found = append(found, Note("for much traffic: sysctl -w net.core."+name+"=4194304",
+			found = append(found, Note("for high throughput: sysctl -w net.core."+name+"=4194304",
 				"net.core.%s is %d bytes", name, n))
 		}
 	}
 	if m.Files > 0 && m.Files < fewFiles {
 		found = append(found, Note("for many connections: ulimit -n 65536, or LimitNOFILE= of the "+
-			"service", "%d open files, so about as many connections", m.Files))
+			"service", "at most %d open files, and about as many connections", m.Files))
 	}
 	if found == nil {
-		found = append(found, Okay("%d open files, socket buffers up to %d bytes", m.Files,
+		found = append(found, Okay("up to %d open files, socket buffers up to %d bytes", m.Files,
 			m.number("proc/sys/net/core/rmem_max")))
 	}
 	return found

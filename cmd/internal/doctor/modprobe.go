@@ -143,27 +143,26 @@ func ruleKind(command, of, rest, name string) string {
 
 // ruleRemedies are what to do about a rule, by its kind. %s is its location.
 var ruleRemedies = map[string]string{
-	"install": "as root: delete the line %s, by which modprobe runs a command instead " +
+	"install": "as root: delete the line %s, which makes modprobe run a command instead " +
 		"of loading the module",
-	"blacklist": "as root: delete the line %s, or the module is not loaded at the start, " +
-		"nor by itself",
-	"alias": "as root: delete the line %s, by which modprobe takes the module's name " +
-		"for another",
-	"by itself": "as root: delete the line %s, or the module is not loaded by itself",
-	"modprobe.blacklist": "as root: take it out of %s, or the module is not loaded at the start, " +
-		"nor by itself",
-	"module_blacklist": "as root: take it out of %s (GRUB_CMDLINE_LINUX), and boot: until then " +
-		"the kernel refuses the module",
-	"modules_disabled": "as root: take %s out of /etc/sysctl.conf and /etc/sysctl.d, and boot: " +
-		"until then the kernel loads no module",
-	"kernel.modprobe": "the kernel loads no module by itself (%s), but root can",
+	"blacklist": "as root: delete the line %s, which prevents loading the module at boot " +
+		"and automatically",
+	"alias":     "as root: delete the line %s, which makes modprobe load another module",
+	"by itself": "as root: delete the line %s, which prevents loading the module automatically",
+	"modprobe.blacklist": "as root: remove it from %s, which prevents loading the module at boot " +
+		"and automatically",
+	"module_blacklist": "as root: remove it from %s (GRUB_CMDLINE_LINUX), and reboot: until " +
+		"then the kernel rejects the module",
+	"modules_disabled": "as root: remove %s from /etc/sysctl.conf and /etc/sysctl.d, and " +
+		"reboot: until then the kernel loads no modules",
+	"kernel.modprobe": "the kernel does not load modules automatically (%s), but root can",
 }
 
 // notLoaded returns the finding for a module that exists but is not loaded.
 func (m Machine) notLoaded(name string) Finding {
 	const shown = 3 // rules
 	rules, unread := m.obstacles(name)
-	text := "the module " + name + " is there, but not loaded"
+	text := "the module " + name + " is installed, but not loaded"
 	var remedy []string
 	for _, r := range rules[:min(len(rules), shown)] {
 		text += fmt.Sprintf("; %s: %q", r.where, Shorten(r.what, 100))
@@ -173,13 +172,13 @@ func (m Machine) notLoaded(name string) Finding {
 		text += fmt.Sprintf("; and %d more", more)
 	}
 	remedy = append(remedy, "as root: modprobe "+name,
-		"and for each start: echo "+name+" >/etc/modules-load.d/"+name+".conf")
+		"and to load it at boot: echo "+name+" >/etc/modules-load.d/"+name+".conf")
 	switch {
 	case len(unread) > 0:
-		remedy = append(remedy, "(if that is refused, run doctor as root, which may read "+
-			""+strings.Join(unread[:min(len(unread), shown)], ", ")+")")
+		remedy = append(remedy, "(if that fails, run doctor as root, which can read "+
+			strings.Join(unread[:min(len(unread), shown)], ", ")+")")
 	case len(rules) == 0:
-		remedy = append(remedy, "(if that is refused, dmesg may say why)")
+		remedy = append(remedy, "(if that fails, see dmesg)")
 	}
 	return Bad(strings.Join(remedy, "\n"), "%s", text)
 }

@@ -11,8 +11,8 @@ import (
 // What keeps the module from being loaded is found wherever it may be, and each has its own
 // remedy.
 func TestObstacles(t *testing.T) {
-	const install, blacklist = "modprobe runs a command instead",
-		"not loaded at the start, nor by itself"
+	const install, blacklist = "modprobe run a command instead",
+		"prevents loading the module at boot and automatically"
 	for _, tt := range []struct {
 		name  string
 		files []string // and what they hold
@@ -40,23 +40,23 @@ func TestObstacles(t *testing.T) {
 		{"both", []string{"etc/modprobe.d/a.conf", "blacklist sctp\ninstall sctp /bin/true"},
 			[]string{"a.conf:1", "a.conf:2", blacklist, install}, ""},
 		{"no alias", []string{"etc/modprobe.d/a.conf", "alias net-pf-2-proto-132 off"},
-			[]string{"not loaded by itself"}, "at the start, nor"},
+			[]string{"prevents loading the module automatically"}, "at the start, nor"},
 		{"no alias, by a pattern", []string{"etc/modprobe.d/a.conf", "alias net-pf-*-proto-132 off"},
-			[]string{"not loaded by itself"}, "at the start, nor"},
+			[]string{"prevents loading the module automatically"}, "at the start, nor"},
 		{"an alias to do nothing", []string{"etc/modprobe.d/a.conf",
-			"install net-pf-2-proto-132 /bin/true"}, []string{"not loaded by itself"}, install},
+			"install net-pf-2-proto-132 /bin/true"}, []string{"prevents loading the module automatically"}, install},
 		{"an alias for the module", []string{"etc/modprobe.d/a.conf", "alias sctp off"},
-			[]string{"takes the module's name for another"}, "by itself"},
+			[]string{"modprobe load another module"}, "by itself"},
 		{"by the kernel", []string{"proc/cmdline", "quiet module_blacklist=dccp,sctp\n"},
-			[]string{"command line", "GRUB_CMDLINE_LINUX"}, "not loaded by itself"},
+			[]string{"command line", "GRUB_CMDLINE_LINUX"}, "prevents loading the module automatically"},
 		{"at boot", []string{"proc/cmdline", "modprobe.blacklist=sctp"}, []string{"command line",
 			blacklist}, "GRUB"},
 		{"no modules any more", []string{"proc/sys/kernel/modules_disabled", "1\n"},
-			[]string{"kernel.modules_disabled = 1", "and boot"}, ""},
-		{"no helper", []string{"proc/sys/kernel/modprobe", "\n"}, []string{"by itself (kernel.modprobe)"},
+			[]string{"kernel.modules_disabled = 1", "and reboot"}, ""},
+		{"no helper", []string{"proc/sys/kernel/modprobe", "\n"}, []string{"automatically (kernel.modprobe)"},
 			""},
 		{"a helper that does nothing", []string{"proc/sys/kernel/modprobe", "/bin/false\n"},
-			[]string{"by itself (kernel.modprobe)"}, ""},
+			[]string{"automatically (kernel.modprobe)"}, ""},
 		{"many", []string{"etc/modprobe.d/a.conf", strings.Repeat("blacklist sctp\n", 5)},
 			[]string{"and 2 more"}, "a.conf:4"},
 		{"a long command", []string{"etc/modprobe.d/a.conf", "install sctp " + strings.Repeat("x", 5000)},
@@ -118,7 +118,7 @@ func TestObstaclesUnread(t *testing.T) {
 	m.Root = closedFS{m.Root.(fstest.MapFS)}
 	if f := m.sctp(); !strings.Contains(
 		f.Remedy,
-		"doctor as root, which may read /etc/modprobe.d",
+		"doctor as root, which can read /etc/modprobe.d",
 	) {
 		t.Errorf("%s\n%s", f.Text, f.Remedy)
 	}
