@@ -257,7 +257,7 @@ func TestCertificateFaults(t *testing.T) {
 			says: "holds no certificate that can be read, line 1"},
 		{name: "many broken CAs", ca: pem(root) + strings.Repeat(cut(pem(root)), 99), want: Worth,
 			says: "and 95 more"},
-		{name: "a leaf among CAs", ca: pem(root) + pem(leaf), want: Worth, says: "CN=leaf is not a CA certificate"},
+		{name: "a leaf among CAs", ca: pem(root) + pem(leaf), want: Worth, says: "CN=leaf is not a CA"},
 		{name: "a CA that may not sign", ca: pem(changed(nil, "P-256", testpki.CA("a"),
 			func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCRLSign })), want: Ill,
 			says: "keyCertSign"},

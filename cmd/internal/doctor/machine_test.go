@@ -58,7 +58,7 @@ func TestMachine(t *testing.T) {
 			"not loaded...modprobe sctp...modules-load.d"},
 		{"no module", Machine.sctp, aMachine(noSCTP, "lib/modules/6.1.0-9-amd64/kernel/net/sctp_diag.ko",
 			""), Ill, "no module sctp...linux-modules-extra-6.1.0-9-amd64"},
-		{"no modules", Machine.sctp, container, Ill, "modules are not installed...on its host...netns-tests/run"},
+		{"no modules", Machine.sctp, container, Ill, "modules are not...on its host...netns-tests/run"},
 		{"forbidden", Machine.sctp, aMachine(syscall.EPERM), Ill, "operation not permitted...seccomp"},
 		{"forbidden family", Machine.sctp, aMachine(syscall.EAFNOSUPPORT), Ill,
 			"RestrictAddressFamilies"},
