@@ -5,6 +5,7 @@ package netns
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,6 +27,7 @@ func TestTunnelOperators(t *testing.T) {
 		{"link-local addresses", linkLocal},
 		{"numbers of streams", numbersOfStreams},
 		{"one version only", oneVersion},
+		{"pre-shared keys", preSharedKeys},
 	} {
 		t.Run(step.name, func(t *testing.T) {
 			q := *p
@@ -208,4 +210,37 @@ func oneVersion(t *testing.T, p *tunnelPair) {
 			t.Errorf("%+v: %v, %v", tt, s, err)
 		}
 	}
+}
+
+// preSharedKeys: a key that the server does not have lets nobody in, and one that is removed ends
+// the associations of its owner.
+func preSharedKeys(t *testing.T, p *tunnelPair) {
+	const key = " 000102030405060708090a0b0c0d0e0f\n"
+	start := func(h *Host, service, psk string) (*Process, string) {
+		file := p.file(psk)
+		return h.Start(t, "sctp-tunnel", "run", p.file(fmt.Sprintf("[[service]]\nname = \"psk\"\n"+
+			"%spsk = %q\n", service, file))), file
+	}
+	to := fmt.Sprintf("%v:4800", p.core.Addrs[0])
+	server, file := start(p.core, fmt.Sprintf("role = \"server\"\nlisten = %q\n"+
+		"target = \"127.0.0.1:2100\"\nallow-all = true\n", to), "a"+key+"b"+key)
+	server.WaitFor("msg=started")
+	client := func(port int, psk string) *Process {
+		c, _ := start(p.ran, fmt.Sprintf("role = \"client\"\nlisten = \"127.0.0.1:%d\"\ntarget = %q\n"+
+			"probe-interval = \"500ms\"\n", port, to), psk)
+		return c
+	}
+	client(2800, "c"+key).WaitFor("not listening")
+	server.WaitFor("association refused.*why=handshake-failed")
+	client(2801, "a"+key).WaitFor("msg=listening")
+	client(2802, "b"+key).WaitFor("msg=listening")
+	victim, other := p.dialNear(2801), p.dialNear(2802)
+	if err := os.WriteFile(file, []byte("b"+key), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server.signal(syscall.SIGHUP)
+	victim.wantEnd(syscall.ECONNRESET)
+	server.WaitFor("association ends.*why=not-allowed ")
+	other.served()
+	other.end()
 }

@@ -249,14 +249,17 @@ func (s *Source) Apply(c *sctpdtls.Config) {
 		c.GetPSK = func([]byte) (*sctpdtls.PSK, error) { return &l.psks[0], nil }
 		return
 	}
-	c.LookupPSK = func(identity []byte) (*sctpdtls.PSK, error) {
-		i := slices.IndexFunc(l.psks,
-			func(p sctpdtls.PSK) bool { return string(p.Identity) == string(identity) })
-		if i < 0 {
-			return nil, nil
-		}
-		return &l.psks[i], nil
+	c.LookupPSK = func(identity []byte) (*sctpdtls.PSK, error) { return l.psk(identity), nil }
+}
+
+// psk returns the key of an identity, or nil.
+func (l *loaded) psk(identity []byte) *sctpdtls.PSK {
+	i := slices.IndexFunc(l.psks,
+		func(p sctpdtls.PSK) bool { return string(p.Identity) == string(identity) })
+	if i < 0 {
+		return nil
 	}
+	return &l.psks[i]
 }
 
 // Expires returns when the certificate expires, or the zero Time if there is none.

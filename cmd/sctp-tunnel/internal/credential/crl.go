@@ -13,11 +13,12 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// A RevokedError reports that revocation lists reject a peer (RFC 5280, Section 6.3).
+// A RevokedError reports that revocation lists reject a peer (RFC 5280, Section 6.3), or that its
+// pre-shared key was removed.
 type RevokedError struct {
 	Peer   string // subject of the certificate
 	Why    string
-	Listed bool // it is on a list; otherwise no current list covers it
+	Listed bool // it is on a list, or its key was removed; otherwise no current list covers it
 }
 
 func (e *RevokedError) Error() string { return e.Peer + ": " + e.Why }
@@ -71,11 +72,15 @@ func parseCRL(der []byte) (*x509.RevocationList, error) {
 	return list, nil
 }
 
-// Revoked returns nil if the certificate of a peer is not revoked. With revocation lists, a current
+// Revoked returns nil if the certificate of a peer is not revoked, and a server still has its
+// pre-shared key. With revocation lists, a current
 // one of the certificate's issuer is required; lists of higher authorities are used if there are
 // any. One valid chain is enough.
 func (s *Source) Revoked(state sctpdtls.ConnectionState) error {
 	l := s.loaded()
+	if id := state.PSKIdentity; id != nil && s.files.Server && l.psk(id) == nil {
+		return &RevokedError{doctor.PeerName(state), "the key was removed", true}
+	}
 	if len(s.files.CRL) == 0 || len(state.PeerCertificates) == 0 {
 		return nil
 	}

@@ -93,8 +93,24 @@ func TestRevoked(t *testing.T) {
 		f := inFolder(t, root, leaf)
 		f.CRL = []string{filepath.Join(t.TempDir(), "crl")}
 		write(t, f.CRL[0], middle.list(t, later))
+		f.PSK = filepath.Join(t.TempDir(), "psk")
+		const key = " 000102030405060708090a0b0c0d0e0f\n"
+		write(t, f.PSK, []byte("a"+key+"b"+key))
 		var state sctpdtls.ConnectionState
 		state.PSKIdentity = []byte("a")
+		s := open(t, f)
+		if err := s.Revoked(state); err != nil {
+			t.Error(err)
+		}
+		write(t, f.PSK, []byte("b"+key))
+		if changed, err := s.Reload(true); !changed || err != nil {
+			t.Fatal(changed, err)
+		}
+		var revoked *RevokedError
+		if err := s.Revoked(state); !errors.As(err, &revoked) || !revoked.Listed {
+			t.Errorf("after the key was removed: %v", err)
+		}
+		f.Server = false // this end's own identity, which may be another in the next handshake
 		if err := open(t, f).Revoked(state); err != nil {
 			t.Error(err)
 		}

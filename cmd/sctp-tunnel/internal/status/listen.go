@@ -2,6 +2,7 @@ package status
 
 import (
 	"errors"
+	"io/fs"
 	"net"
 	"os"
 	"strings"
@@ -19,10 +20,18 @@ func Listen(address string) (net.Listener, error) {
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		return l, err
 	}
-	if c, err := net.Dial("unix", path); err == nil {
+	fail := func(why string) (net.Listener, error) {
+		return nil, &net.OpError{Op: "listen", Net: "unix", Err: errors.New(path + why)}
+	}
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() != fs.ModeSocket {
+		return fail(" exists and is not a socket: use another path")
+	}
+	c, err := net.Dial("unix", path)
+	if err == nil {
 		c.Close()
-		return nil, &net.OpError{Op: "listen", Net: "unix", Err: errors.New(path +
-			" is in use by another process")}
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) { // it listens, but perhaps not for us, or has no time
+		return fail(" is in use by another process")
 	}
 	if err := os.Remove(path); err != nil {
 		return nil, err

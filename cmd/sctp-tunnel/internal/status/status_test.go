@@ -182,6 +182,19 @@ func TestListenUnix(t *testing.T) {
 		t.Errorf("%v, %v", l, err)
 	}
 	left.Close()
+	file, link := path+"-file", path+"-link"
+	if err := errors.Join(os.WriteFile(file, []byte("x"), 0o600), os.Symlink(path, link)); err != nil {
+		t.Fatal(err)
+	}
+	for _, other := range []string{file, link, filepath.Dir(path)} {
+		if l, err := Listen("unix:" + other); err == nil || !strings.Contains(err.Error(),
+			"not a socket") {
+			t.Errorf("%s: %v, %v", other, l, err)
+		}
+		if _, err := os.Lstat(other); err != nil {
+			t.Errorf("it was deleted: %v", err)
+		}
+	}
 	l, err := Listen("unix:" + path)
 	if err != nil {
 		t.Fatal(err)
