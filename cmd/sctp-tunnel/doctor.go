@@ -12,6 +12,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/cmd/internal/doctor"
 	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/config"
 	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/credential"
+	"github.com/seed-41f70523/dtls-sctp/cmd/sctp-tunnel/internal/sandbox"
 )
 
 const loopbackTimeout = 5 * time.Second
@@ -89,8 +90,12 @@ func (p *program) show(found []doctor.Finding) (ills int) {
 	return ills
 }
 
-// checkServices checks the files that services name. A finding about one service includes its name.
+// checkServices checks the user, and the files that services name. A finding about one service
+// includes its name.
 func checkServices(conf *config.Config) (found []doctor.Finding) {
+	if err := checkUser(conf); err != nil {
+		found = doctor.About("user", doctor.Bad("", "%v", err))
+	}
 	for _, c := range conf.Services {
 		for _, f := range credential.Check(files(c), time.Now()) {
 			f.Text = c.Name + ": " + f.Text
@@ -98,6 +103,14 @@ func checkServices(conf *config.Config) (found []doctor.Finding) {
 		}
 	}
 	return found
+}
+
+// checkUser returns an error if the user to switch to does not exist.
+func checkUser(conf *config.Config) (err error) {
+	if conf.User != "" {
+		_, err = sandbox.LookupUser(conf.User)
+	}
+	return err
 }
 
 // loopback makes a mutually authenticated connection to itself.

@@ -154,6 +154,11 @@ func TestCheck(t *testing.T) {
 	if status, _, _ := runCommand(t, "doctor", name); status != exitFailed {
 		t.Errorf("status %d", status)
 	}
+	aFile(t, dir, name, "user = 'no such user'")
+	if status, stdout, _ := runCommand(t, "check", name); status != exitUsage ||
+		!strings.Contains(stdout, "FAIL  user          unknown user") {
+		t.Errorf("status %d, %s", status, stdout)
+	}
 	aFile(t, dir, name, "colour = 1\nsize = 2")
 	status, _, stderr = runCommand(t, "check", name)
 	if status != exitUsage || !strings.Contains(stderr, name+":1: ") || !strings.Contains(stderr,

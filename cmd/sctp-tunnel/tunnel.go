@@ -89,7 +89,7 @@ func (p *program) tunnel(ctx context.Context, name string, conf *config.Config) 
 		failed: make(chan error, 1), services: make(map[string]*service),
 	}
 	all, err := load(conf)
-	if err != nil {
+	if err = errors.Join(err, checkUser(conf)); err != nil {
 		return command.Exit(command.ExitUsage, err)
 	}
 	if name := os.Getenv("SSLKEYLOGFILE"); name != "" {

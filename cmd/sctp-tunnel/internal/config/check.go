@@ -57,6 +57,14 @@ func (c *checker) process(p *Process) {
 	p.LogFormat = c.oneOf("log-format", p.LogFormat, "text", "json")
 	p.LogLevel = c.oneOf("log-level", p.LogLevel, "info", "debug", "warn", "error")
 	c.status(p.Status)
+	c.user(p)
+}
+
+// user rejects a user whom the process would not become.
+func (c *checker) user(p *Process) {
+	if p.User != "" && !p.Sandbox {
+		c.fault("user", "not possible without the sandbox", "remove user, or enable the sandbox")
+	}
 }
 
 func (c *checker) status(address string) {

@@ -140,6 +140,7 @@ func Parse(name string, text []byte) (*Config, error) {
 	config.LogFormat = c.oneOf("log-format", f.LogFormat, "text", "json")
 	config.LogLevel = c.oneOf("log-level", f.LogLevel, "info", "debug", "warn", "error")
 	c.status(f.Status)
+	c.user(&config.Process)
 	if len(f.Services) == 0 {
 		c.fault("", "no services", "add a [[service]] table")
 	}

@@ -20,7 +20,7 @@ status = "127.0.0.1:9868"
 log-format = "json"
 log-level = "warn"
 user = "sctp-tunnel"
-sandbox = false
+sandbox = true
 
 [[service]]
 name = "hss"
@@ -92,7 +92,7 @@ func TestParse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (Process{"127.0.0.1:9868", "json", "warn", "sctp-tunnel", false}); c.Process != want {
+	if want := (Process{"127.0.0.1:9868", "json", "warn", "sctp-tunnel", true}); c.Process != want {
 		t.Errorf("got %+v", c.Process)
 	}
 	if len(c.Services) != 4 {
@@ -144,7 +144,9 @@ func TestFaults(t *testing.T) {
 		{"syntax", "log-level = \"warn\"", "log-level = warn", "4: "},
 		{"type", "streams = 64", "streams = \"64\"",
 			"26: service.streams: wrong type (string): use a number without quotes"},
-		{"type of a switch", "sandbox = false", "sandbox = 'no'", "6: sandbox: ...use true or false"},
+		{"type of a switch", "sandbox = true", "sandbox = 'no'", "6: sandbox: ...use true or false"},
+		{"a user without the sandbox", "sandbox = true", "sandbox = false",
+			"5: user: not possible...sandbox"},
 		{"type of a switch of a service", "allow-all = true", "allow-all = 'yes'",
 			"61: service.allow-all: ...true or false"},
 		{"type of a time", "\"3s\"", "3",

@@ -2,6 +2,22 @@
 // most files, all capabilities, and the ways to regain them.
 package sandbox
 
+import (
+	"fmt"
+	"os/user"
+)
+
+// LookupUser returns a user by name or number.
+func LookupUser(name string) (*user.User, error) {
+	u, err := user.Lookup(name)
+	if err != nil {
+		if u, err = user.LookupId(name); err != nil {
+			return nil, fmt.Errorf("unknown user %.80q: use an existing user", name)
+		}
+	}
+	return u, nil
+}
+
 // Options say what the process keeps.
 type Options struct {
 	// Read are files that are read again later, with their folders, in which they may be replaced.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/user"
 	"path/filepath"
 	"strconv"
 
@@ -63,11 +62,9 @@ func Enter(o Options) (Report, error) {
 
 // become changes the user and the groups of all threads. Capabilities stay.
 func become(name string) error {
-	u, err := user.Lookup(name)
+	u, err := LookupUser(name)
 	if err != nil {
-		if u, err = user.LookupId(name); err != nil {
-			return fmt.Errorf("unknown user %.80q: use an existing user", name)
-		}
+		return err
 	}
 	uid, err1 := strconv.Atoi(u.Uid)
 	gid, err2 := strconv.Atoi(u.Gid)
