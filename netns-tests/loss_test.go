@@ -20,14 +20,13 @@ func TestHandshakesUnderLoss(t *testing.T) {
 	p.client, p.server = NewPair(t)
 	p.server.Run(t, "sctp-echo", "certs", "-host", p.server.Addrs[0].String(), p.certs)
 	p.lose(t, "delay 1ms loss 10%")
-	const workers, handshakes = 20, 80
+	const workers, handshakes = 10, 80
 	for _, version := range []uint16{sctpdtls.VersionDTLS12, sctpdtls.VersionDTLS13} {
 		t.Run(versionName(version), func(t *testing.T) {
 			config := func(role string) *sctpdtls.Config {
 				c := p.config(t, role, nil)
 				c.MinVersion, c.MaxVersion = version, version
 				c.HandshakeTimeout, c.CloseTimeout = Patience, Patience
-				c.SCTP.RTOInitial = 500 * time.Millisecond // after which Dial starts over
 				return c
 			}
 			client, ln := config("client"), p.listen(t, config("server"))

@@ -102,7 +102,7 @@ func (p udpPair) tryKernelPeer(t *testing.T, ours string, version uint16, networ
 		c.SCTP.OutStreams = 16
 		// As Host.persistent, which is for the kernel's end.
 		c.SCTP.RTOInitial, c.SCTP.RTOMin, c.SCTP.RTOMax = 500*time.Millisecond, 100*time.Millisecond,
-			time.Second
+			3*time.Second
 		c.SCTP.MaxInitAttempts, c.SCTP.AssocMaxRetrans = 100, 100
 	}
 	client, server := p.meet(t, ours, config)
