@@ -211,7 +211,7 @@ func (n *Network) tunnels(tunnel string, associations int) (*chain, error) {
 			"-probe-interval", "100ms"}},
 	} {
 		args := append([]string{"netns", "exec", t.host, tunnel}, t.args...)
-		args = append(args, "-ca", pem("ca"), "-log-level", "warn", "-no-sandbox")
+		args = append(args, "-ca", pem("ca"), "-log-level", "error", "-no-sandbox")
 		cmd := exec.Command("ip", args...)
 		cmd.Stderr = os.Stderr
 		if err := cmd.Start(); err != nil {
