@@ -231,3 +231,7 @@ func (*CloseTimeoutError) Temporary() bool { return false }
 // continues unchanged.
 var ErrRenegotiationRefused = errors.New(
 	"sctpdtls: the peer refuses to renegotiate; it has to allow it (Config.Renegotiation)")
+
+// errPanic ends a connection when a callback panics in the goroutine that handshakes or reads. The
+// application may recover from that, and Close must not wait for a goroutine that is gone.
+var errPanic = errors.New("sctpdtls: a callback of the application panicked")

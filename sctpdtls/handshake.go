@@ -27,17 +27,21 @@ func (c *Conn) HandshakeContext(ctx context.Context) error {
 	if !owns {
 		return err
 	}
+	complete := false
+	defer func() { // also when a callback panics
+		if complete {
+			go c.owner.run() // which holds the token from now on
+		} else {
+			c.owner.unlock()
+		}
+	}()
 	if c.state.Load() == nil {
 		if err = c.owner.ended(); err == nil {
 			err = c.owner.handshake(ctx)
+			complete = err == nil
 			c.owner.tellHandshake(err)
-			if err == nil {
-				go c.owner.run() // which holds the token from now on
-				return nil
-			}
 		}
 	}
-	c.owner.unlock()
 	return err
 }
 
@@ -77,6 +81,12 @@ func (o *owner) handshake(ctx context.Context) error {
 	if !o.core.IsClient() {
 		o.pace.sent()
 	}
+	panics := true
+	defer func() {
+		if panics {
+			o.giveUp(errPanic)
+		}
+	}()
 	// First: of an association that is over, gone gives the core what has arrived.
 	err := o.core.Start()
 	if err == nil {
@@ -88,6 +98,7 @@ func (o *owner) handshake(ctx context.Context) error {
 	for err == nil && o.state.Load() == nil {
 		err = o.advance()
 	}
+	panics = false
 	switch {
 	case err == nil:
 	case o.closing.Load():

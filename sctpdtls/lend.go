@@ -5,6 +5,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/seed-41f70523/dtls-sctp/dtlscore"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
@@ -85,7 +86,7 @@ func (o *owner) readFor(q *stream.Queue, seen uint32, b []byte, many bool) (
 			}
 			break
 		}
-		data, err := o.receive(&m)
+		data, err := o.receiveFor(&m)
 		if data != nil && b != nil && !done && len(data) <= len(b) && q.Passes(m.Info) {
 			n, info, done = copy(b, data), messageInfo(m.Info, len(data)), true
 		} else if data != nil {
@@ -104,6 +105,21 @@ func (o *owner) readFor(q *stream.Queue, seen uint32, b []byte, many bool) (
 	}
 	o.turn.giveBack()
 	return n, info, done
+}
+
+// receiveFor is receive in the goroutine of a reader. If a callback panics there, it ends the
+// connection, and the owner gets its turn back.
+func (o *owner) receiveFor(m *stream.Message) (data []byte, err error) {
+	panics := true
+	defer func() {
+		if panics {
+			o.core.Fail(dtlscore.AlertInternalError, errPanic)
+			o.turn.giveBack()
+		}
+	}()
+	data, err = o.receive(m)
+	panics = false
+	return data, err
 }
 
 // looksBehind reports whether a reader of many messages, who has got so many, looks whether there

@@ -20,20 +20,32 @@ import (
 func readsItself(t *testing.T) (p *testPair, read <-chan string) {
 	t.Helper()
 	p = connected(t, assoctest.Options{})
+	p.lend()
+	next := p.server.reads(1)
+	p.wantTaken()
+	return p, next
+}
+
+// lend has the server's owner lend its turn: the next reader takes it.
+func (p *testPair) lend() {
+	p.t.Helper()
 	for range lendAfter { // which come by the owner
 		next := p.server.reads(1)
 		synctest.Wait()
 		p.write("first")
 		if got := <-next; got != "first" {
-			t.Fatalf("read %q", got)
+			p.t.Fatalf("read %q", got)
 		}
 	}
-	next := p.server.reads(1)
+}
+
+// wantTaken checks that a reader of the server has the turn.
+func (p *testPair) wantTaken() {
+	p.t.Helper()
 	synctest.Wait()
 	if got := p.server.turn.state.Load(); got != taken {
-		t.Fatalf("the turn is in state %d, want that of a reader", got)
+		p.t.Fatalf("the turn is in state %d, want that of a reader", got)
 	}
-	return p, next
 }
 
 // reads returns a channel with what n calls of ReadMessage return.
