@@ -51,15 +51,16 @@ func (p *tunnelPair) operated(port int) (server, client *Process) {
 }
 
 // logReaderEnds: a program is killed that writes to a pipe that nobody reads, unless it says
-// otherwise.
+// otherwise. The client's disk is full.
 func logReaderEnds(t *testing.T, p *tunnelPair) {
 	file := p.configuration(fmt.Sprintf("role = \"server\"\nlisten = \"%v:4200\"\n"+
 		"target = \"127.0.0.1:2100\"\n", p.core.Addrs[0]))
 	p.core.Start(t, "sh", "-c", "sctp-tunnel run "+file+" 2>&1 | sed '/msg=started/q'").
 		WaitFor("msg=started")
-	p.tunnel(p.ran, fmt.Sprintf("role = \"client\"\nlisten = \"127.0.0.1:2200\"\n"+
-		"target = \"%v:4200\"\n", p.core.Addrs[0])).WaitFor("msg=listening")
-	d := p.dialNear(2200)
+	file = p.configuration(fmt.Sprintf("role = \"client\"\nlisten = \"127.0.0.1:2200\"\n"+
+		"target = \"%v:4200\"\n", p.core.Addrs[0]))
+	p.ran.Start(t, "sh", "-c", "exec sctp-tunnel run "+file+" 2>/dev/full")
+	d := p.awaitNear(2200)
 	for range 3 { // each writes two lines
 		p.dialNear(2200).end()
 	}

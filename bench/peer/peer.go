@@ -297,7 +297,8 @@ func (c *client) sendPaced(size, rate int, d time.Duration) (float64, error) {
 		}
 	}
 	took := max(time.Since(begin), d)
-	return float64((count+2)*len(c.links)) / took.Seconds(), nil
+	c.count = (count + 2) * len(c.links)
+	return float64(c.count) / took.Seconds(), nil
 }
 
 // finish sends one more message, whose echo proves that all earlier ones were received.
