@@ -151,19 +151,30 @@ func manyReloads(t *testing.T, p *tunnelPair) {
 
 // linkLocal: the far end is reached by an address that has a zone.
 func linkLocal(t *testing.T, p *tunnelPair) {
-	out := p.core.Run(t, "ip", "-6", "-o", "addr", "show", "dev", "eth0", "scope", "link")
-	fields := strings.Fields(out)
-	if len(fields) < 4 {
-		t.Fatalf("no link-local address: %q", out)
-	}
-	addr, _, _ := strings.Cut(fields[3], "/")
-	to := fmt.Sprintf("[%s%%eth0]:4500", addr)
+	p.linkLocalOf(p.ran)
+	to := fmt.Sprintf("[%s%%eth0]:4500", p.linkLocalOf(p.core))
 	p.tunnel(p.core, fmt.Sprintf("role = \"server\"\nlisten = %q\ntarget = \"127.0.0.1:2100\"\n", to)).
 		WaitFor("msg=started")
 	p.tunnel(p.ran, fmt.Sprintf("role = \"client\"\nlisten = \"127.0.0.1:2500\"\ntarget = %q\n", to)).
 		WaitFor("msg=listening")
 	d := p.dialNear(2500)
 	d.end()
+}
+
+// linkLocalOf returns an address of a host when it can be used: it is tentative at first. RFC 4862,
+// Section 5.4.
+func (p *tunnelPair) linkLocalOf(h *Host) string {
+	p.t.Helper()
+	for end := time.Now().Add(Patience); ; time.Sleep(50 * time.Millisecond) {
+		out := h.Run(p.t, "ip", "-6", "-o", "addr", "show", "dev", "eth0", "scope", "link")
+		if fields := strings.Fields(out); len(fields) >= 4 && !strings.Contains(out, "tentative") {
+			addr, _, _ := strings.Cut(fields[3], "/")
+			return addr
+		}
+		if time.Now().After(end) {
+			p.t.Fatalf("no link-local address: %q", out)
+		}
+	}
 }
 
 // numbersOfStreams: an association has as many as all on its way allow.
