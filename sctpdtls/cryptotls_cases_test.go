@@ -357,7 +357,7 @@ func issuer(cert tls.Certificate) []byte {
 	return leaf.RawIssuer
 }
 
-// look has the server's GetConfigForClient look at what it is told.
+// look makes the server's GetConfigForClient call f with the ClientHelloInfo it gets.
 func look(m *meeting, f func(*tls.ClientHelloInfo)) {
 	m.server.GetConfigForClient = func(info *tls.ClientHelloInfo) (*tls.Config, error) {
 		f(info)

@@ -241,7 +241,7 @@ func TestCloseTellsHowItEnded(t *testing.T) {
 			})
 		}
 	}
-	bubble(t, func(t *testing.T) { // a failed handshake has been told by the handshake
+	bubble(t, func(t *testing.T) { // the handshake has already returned its error
 		client := clientConfig()
 		client.ServerName = "other.example"
 		p := newTestPair(t, assoctest.Options{}, client, serverConfig())

@@ -205,8 +205,8 @@ func pingPong(t *testing.T, a, b *Conn) {
 	}
 }
 
-// fill writes until there is no space any more, and reports how much it wrote. A machine that is
-// busy elsewhere lets a deadline pass without a word from the peer, but not two.
+// fill writes until there is no space left, and returns how many messages it wrote. On a busy
+// machine, one deadline can pass before the peer answers, but not two in a row.
 func fill(t *testing.T, c *Conn) (messages int) {
 	t.Helper()
 	defer c.SetWriteDeadline(time.Time{})

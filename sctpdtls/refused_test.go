@@ -13,7 +13,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// A client that is refused is told so by its handshake, by the server's alert, in either version.
+// If the server refuses a client, the client's handshake returns the server's alert, in both
+// versions.
 func TestRefusedClient(t *testing.T) {
 	for _, tt := range []struct {
 		name   string

@@ -129,7 +129,7 @@ func TestAttackE7RekeyPolicy(t *testing.T) {
 	}
 }
 
-// Trace is told once, in time, that a key of SCTP-AUTH is near its limit (RFC 4895, Section 9).
+// Trace reports once, in time, that a key of SCTP-AUTH is near its limit (RFC 4895, Section 9).
 func TestKeyLife(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		called := make(chan *Conn, 2)

@@ -322,8 +322,8 @@ func passing(ev stream.Event) bool {
 	return false
 }
 
-// wantUnder wants a message, and to be told before it under which key it came, which is not the
-// active one.
+// wantUnder wants a message, and before it the event with the key under which it came, which is
+// not the active one.
 func (e rawEnd) wantUnder(id uint16, text string) {
 	e.s.Helper()
 	if m, ev := e.next(); string(m.Data) != text || !e.told[id] {

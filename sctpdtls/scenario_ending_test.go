@@ -36,7 +36,7 @@ type suddenEnding struct {
 	own  func(err error) bool    // whether c may read this
 }
 
-// hostGone is an ending of which nobody is told.
+// hostGone is an ending of which the peer gets no packet.
 const hostGone = "host gone"
 
 var suddenEndings = []suddenEnding{

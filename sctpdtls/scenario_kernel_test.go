@@ -21,8 +21,8 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// TestKernelScenarios plays the scenarios over the kernel's associations, on the loopback interface
-// of a network of its own, which loses and delays what tc-netem(8) is told.
+// TestKernelScenarios runs the scenarios over the kernel's associations, on the loopback interface
+// of a network namespace, where tc-netem(8) loses and delays packets.
 func TestKernelScenarios(t *testing.T) {
 	openTimers()
 	for _, sc := range scenarios() {
@@ -102,7 +102,7 @@ func (w *kernelWorld) netem(how string) {
 	}
 }
 
-// netemNow is what tc(8) was told last.
+// netemNow has the arguments of the last call of tc(8).
 var netemNow string
 
 func (w *kernelWorld) slack() time.Duration { return time.Second }

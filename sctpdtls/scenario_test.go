@@ -18,7 +18,7 @@ import (
 
 // A scenario is what two ends do, and what each must see of it. Every scenario runs over
 // associations in memory with a false clock (TestScenarios), and over those of a kernel
-// (TestKernelScenarios), so that the first are held to the truth.
+// (TestKernelScenarios), which shows that the associations in memory behave like the kernel's.
 //
 // Each must end in time, and leave nothing over: no goroutine, no descriptor, no association with
 // its keys.
@@ -98,7 +98,7 @@ type world interface {
 	slack() time.Duration
 }
 
-// These bound every ending. An end that gets no answer is told so after lostAfter at the latest,
+// These bound every ending. An end that gets no answer gets an error after lostAfter at the latest,
 // because the tests ask the kernel for few retransmissions. A handshake that does not end by itself
 // may take long on a slow machine.
 const (

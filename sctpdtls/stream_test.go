@@ -433,8 +433,8 @@ func TestPartialReliability(t *testing.T) {
 	})
 }
 
-// Unless both ends have asked for it no message can be given up, and whoever wants that is told
-// what to do.
+// Unless both ends have asked for partial reliability, no message can have a lifetime, and the
+// error says what to set.
 func TestPartialReliabilityNotAgreed(t *testing.T) {
 	for _, tt := range []struct{ client, server bool }{{false, false}, {true, false}, {false, true}} {
 		bubble(t, func(t *testing.T) {

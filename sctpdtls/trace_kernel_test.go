@@ -14,7 +14,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/internal/errtype"
 )
 
-// What the kernel notifies is told, from the beginning of the association to its end.
+// Trace reports all notifications of the kernel, from the beginning of the association to its end.
 func TestKernelTrace(t *testing.T) {
 	var client, server story
 	cc, sc := clientConfig(), serverConfig()

@@ -18,7 +18,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
-// A story is what a Trace was told, a line for each call.
+// A story records the calls of a Trace, one line for each.
 type story struct {
 	mu    sync.Mutex
 	lines []string
@@ -71,7 +71,7 @@ func wantStory(t *testing.T, who string, s *story, want ...string) {
 	}
 }
 
-// What happens is told in its order: the keys of SCTP-AUTH and DTLS, handshakes, the end.
+// Trace reports everything in order: the keys of SCTP-AUTH and DTLS, handshakes, the end.
 func TestTrace(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var client, server story
@@ -231,7 +231,7 @@ func TestAttackF13LogHasNoSecrets(t *testing.T) {
 	}
 }
 
-// What nobody wants to be told costs nothing.
+// Without a Trace, events cost nothing.
 func TestNoTraceNoCost(t *testing.T) {
 	p := newTestPair(t, assoctest.Options{}, clientConfig(), serverConfig())
 	if cerr, serr := p.handshake(); cerr != nil || serr != nil {

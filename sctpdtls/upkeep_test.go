@@ -60,8 +60,8 @@ func TestUpkeep(t *testing.T) {
 	}
 }
 
-// A writer that has to see to new keys or record numbers obeys its deadline, and whatever ends it,
-// though the peer does not read: the flush before them never comes to its end.
+// A writer that has to wait for new keys or record numbers still returns at its deadline, or when
+// something else ends it, although the peer does not read and the flush before them never ends.
 func TestUpkeepHeedsWriters(t *testing.T) {
 	for name, policy := range map[string]RekeyPolicy{"record numbers": {}, "RekeyAfter": {Records: 3},
 		"RekeyAfter bytes": {Bytes: 30000}} {

@@ -101,7 +101,7 @@ func TestOneLine(t *testing.T) {
 	}
 }
 
-// A file that cannot be used is told in one line, with the remedy that doctor knows.
+// A file that cannot be used is reported in one line, with the remedy that doctor knows.
 func TestFileFault(t *testing.T) {
 	dir := certsIn(t)
 	key := filepath.Join(dir, "key.pem")

@@ -16,7 +16,7 @@ import (
 	"github.com/seed-41f70523/dtls-sctp/sctpdtls"
 )
 
-// What is wrong on the command line is told in one line, and nothing is sent.
+// An error on the command line is reported in one line, and nothing is sent.
 func TestUsageErrors(t *testing.T) {
 	dir := certsIn(t)
 	ca, cert, key := filepath.Join(dir, "ca.pem"), filepath.Join(dir, "server.pem"),

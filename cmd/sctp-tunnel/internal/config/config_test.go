@@ -301,7 +301,7 @@ max-version = "1.2"`, `20: max-version...lower`},
 	}
 }
 
-// Several faults are told at once, in the order of the file.
+// The error lists all faults, in the order of the file.
 func TestAllFaults(t *testing.T) {
 	text := strings.NewReplacer(`"json"`, `"x"`, `"0:47"`, `"x"`, `"hss.example.org:5868"`,
 		`"x"`).Replace(whole)

@@ -151,7 +151,8 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// Between a certificate and its key, nothing is told. What stays broken is told once.
+// Nothing is reported while the certificate is new and its key is not. A pair that stays broken is
+// reported once.
 func TestReloadInTwoSteps(t *testing.T) {
 	ca := issue(nil, "CA", 1, 100)
 	first, second := issue(ca, "a", 2, 100), issue(ca, "b", 3, 100)

@@ -49,7 +49,7 @@ type event struct {
 	err  error
 }
 
-// events collects what an Observer is told.
+// events collects the calls of an Observer.
 type events struct {
 	ch      chan event
 	mu      sync.Mutex
