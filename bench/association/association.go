@@ -212,12 +212,12 @@ func (p Program) command(kind string, size int) string {
 // HandshakeFigures are the figures that a peer reports about handshakes.
 var HandshakeFigures = []string{"connections/s", MedianTime, "ms, 99 %"}
 
-// MedianTime is the figure that is the same in each run.
+// MedianTime is the figure that is the same in each run, to half a hundredth.
 const MedianTime = "ms, median"
 
 // The number of handshakes in a program's only turn. In Go, single handshakes vary by a fifth,
-// depending on what the garbage collector has left and how often the scheduler's monitor wakes up.
-// This many, starting with a collection, vary by a hundredth. Handshakes in C do not vary.
+// depending on what the garbage collector has left. This many, starting with a collection, vary by
+// less than a hundredth. Handshakes in C do not vary.
 const (
 	manyHandshakes = 96
 	inC            = 16
