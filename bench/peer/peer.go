@@ -343,9 +343,9 @@ func (c *client) sendAndAwait(l link, b []byte, size, window int, end time.Time)
 // Between two handshakes a client sleeps, so that both ends finish closing the previous connection.
 //
 // It takes many naps. After a system call in a program that was idle, the monitor of Go's scheduler
-// looks around every 20 µs, which costs up to 7 % of a handshake. Once it has found nothing 50 times
-// in a row it does so less and less often. Without the naps, it would be awake in some phases of a
-// measurement, and asleep in others.
+// looks around every 20 µs, which costs up to 7 % of a handshake. Once it has found nothing 50
+// times in a row it does so less and less often. Without the naps, it would be awake in some phases
+// of a measurement, and asleep in others.
 const (
 	naps = 60
 	nap  = time.Millisecond
