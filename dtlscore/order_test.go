@@ -87,6 +87,29 @@ func TestClientKeyExchangeLeavesBeforeOwnCalculations(t *testing.T) {
 	}
 }
 
+// So it is in a resumed handshake, where the client has to have its key before the server uses it.
+// What the server sends under it is dropped otherwise.
+func TestServerHelloLeavesBeforeOwnCalculations(t *testing.T) {
+	client, server := resumingConfigs(tls.RequireAndVerifyClientCert)
+	newTestPair(t, client, server).handshake()
+	p := newTestPair(t, client, server)
+	p.start()
+	c := p.server.conn
+	if _, err := c.Receive(p.server.inbox[0].bytes, true, Tag{}); err != nil {
+		t.Fatal(err)
+	}
+	if e := c.NextEvent(); e.Kind != EventSend || e.More ||
+		handshakeType(e.Data[recordHeaderLen]) != typeServerHello {
+		t.Fatalf("event %v %x, more %v, want a ServerHello alone", e.Kind, e.Data, e.More)
+	}
+	if c.in.next != nil {
+		t.Fatal("keys are there before the ServerHello was handed out")
+	}
+	if e := c.NextEvent(); e.Kind != EventInstallKey || c.in.next == nil {
+		t.Fatalf("event %v, want the secret", e.Kind)
+	}
+}
+
 // G4: RFC 6083, Section 4.8.
 func TestAttackG4EndpointSecretAndExporter(t *testing.T) {
 	for _, v := range eachVersion {

@@ -207,14 +207,17 @@ func (s *serverHandshake12) resume(c *Conn, n *session) (state, error) {
 	if err := s.send(c, s.hello); err != nil {
 		return nil, err
 	}
-	if err := s.useMaster(c); err != nil {
-		return nil, err
-	}
-	s.switchSecret(c)
-	if err := s.sendTicket(c); err != nil {
-		return nil, err
-	}
-	return &server12WaitChangeCipherSpec{s}, s.finish(c)
+	c.pushThen(func() error { // meanwhile the client does the same
+		if err := s.useMaster(c); err != nil {
+			return err
+		}
+		s.switchSecret(c)
+		if err := s.sendTicket(c); err != nil {
+			return err
+		}
+		return s.finish(c)
+	})
+	return &server12WaitChangeCipherSpec{s}, nil
 }
 
 // sendTicket sends the ticket that the ServerHello announced.
