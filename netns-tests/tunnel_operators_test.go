@@ -55,8 +55,8 @@ func (p *tunnelPair) operated(port int) (server, client *Process) {
 func logReaderEnds(t *testing.T, p *tunnelPair) {
 	file := p.configuration(fmt.Sprintf("role = \"server\"\nlisten = \"%v:4200\"\n"+
 		"target = \"127.0.0.1:2100\"\n", p.core.Addrs[0]))
-	p.core.Start(t, "sh", "-c", "sctp-tunnel run "+file+" 2>&1 | sed '/msg=started/q'").
-		WaitFor("msg=started")
+	p.core.Start(t, "sh", "-c", "sctp-tunnel run "+file+" 2>&1 | while read -r line; do "+
+		"echo \"$line\"; case $line in *msg=started*) exit ;; esac; done").WaitFor("msg=started")
 	file = p.configuration(fmt.Sprintf("role = \"client\"\nlisten = \"127.0.0.1:2200\"\n"+
 		"target = \"%v:4200\"\n", p.core.Addrs[0]))
 	p.ran.Start(t, "sh", "-c", "exec sctp-tunnel run "+file+" 2>/dev/full")
