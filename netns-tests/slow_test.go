@@ -62,6 +62,9 @@ func TestAttackE14SlowReaders(t *testing.T) {
 		"| peer | most messages written to one | sent to all | delivered | lost |\n"+
 		"|---|---|---|---|---|\n",
 		readersOfAKind, slowSize, *slowTime)
+	for _, c := range groups {
+		c.giveUp()
+	}
 	close(stop)
 	for _, c := range groups {
 		most := c.most.Load() // now that time is over
@@ -126,11 +129,16 @@ func (c *readerGroup) begin(t *testing.T, stop <-chan struct{}) {
 	}
 }
 
+// giveUp ends the wait of writers for room. It is called before the end, after which they set the
+// deadline of their last message.
+func (c *readerGroup) giveUp() {
+	for _, w := range c.writers {
+		w.SetWriteDeadline(time.Now())
+	}
+}
+
 // end waits until all that was written has come.
 func (c *readerGroup) end(t *testing.T) {
-	for _, w := range c.writers {
-		w.SetWriteDeadline(time.Now()) // whoever waits for room gives up
-	}
 	c.work.Wait()
 	closeBoth(t, append(c.writers, c.readers...)...)
 }
@@ -159,6 +167,7 @@ func (c *readerGroup) write(t *testing.T, conn *sctpdtls.Conn, stop <-chan struc
 		}
 		if err != nil {
 			t.Errorf("writing to a peer that %s, message %d: %v", c.name, n, err)
+			conn.Abort() // the reader waits for the last message
 			return
 		}
 		c.sent.Add(1)
