@@ -159,7 +159,7 @@ func (l *loaded) worse(next *loaded, now time.Time) error {
 }
 
 // maxFile is the size in bytes of the largest file to read. Revocation lists can be large.
-const maxFile = 256 << 20
+const maxFile = 64 << 20
 
 // sumOf returns a hash of the contents of the files.
 func sumOf(files Files) [sha256.Size]byte {
