@@ -28,6 +28,10 @@ type Options struct {
 	// Secrets are endpoint pair shared keys by their identifiers, beside those
 	// that the key log gives.
 	Secrets map[uint16][]byte
+
+	// Kernel accepts from these sides, which use Linux's SCTP, the packets in IP fragments that it
+	// sends by design: control chunks with one authenticated DATA chunk, which alone would fit.
+	Kernel [2]bool
 }
 
 // Check follows the associations whose INIT chunk was captured, in the order
@@ -62,6 +66,7 @@ func Check(frames []Frame, o Options) ([]*Association, error) {
 			secrets[id] = secret
 		}
 		a.checkAuth(secrets)
+		a.checkFragments(o.Kernel)
 		a.checkPlaintext(o.Plaintexts)
 		a.findTimers()
 		a.Defects = a.found
@@ -73,14 +78,20 @@ func Check(frames []Frame, o Options) ([]*Association, error) {
 // follow sorts packets by the association that they belong to.
 func follow(frames []Frame) ([]*Association, error) {
 	var all []*Association
+	parts := make(fragments)
 	for i, f := range frames {
-		p, err := decodeFrame(i+1, f)
+		var p *Packet
+		whole, err := parts.join(f)
+		if whole != nil {
+			p, err = decodeFrame(i+1, whole.Frame)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("frame %d: %w (is GSO off at both ends of the link?)", i+1, err)
 		}
 		if p == nil || len(p.Chunks) == 0 {
 			continue
 		}
+		p.fragment, p.size = whole.first, len(whole.Data)-etherHeaderLen
 		if !deliver(all, p) && p.Chunks[0].Type == ChunkInit {
 			a, err := newAssociation(p, p.Chunks[0])
 			if err != nil {
@@ -89,6 +100,9 @@ func follow(frames []Frame) ([]*Association, error) {
 			a.take(Initiator, p)
 			all = append(all, a)
 		}
+	}
+	if len(parts) > 0 {
+		return nil, fmt.Errorf("%d IPv4 packets without their last fragments", len(parts))
 	}
 	return all, nil
 }

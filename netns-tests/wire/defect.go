@@ -8,6 +8,7 @@ type Kind string
 const (
 	Malformed       Kind = "malformed"             // a packet or chunk that cannot be parsed
 	WrongChecksum   Kind = "wrong checksum"        // RFC 9260, Section 6.8
+	Fragmented      Kind = "IP fragments"          // RFC 9260, Section 6.10
 	Unauthenticated Kind = "unauthenticated chunk" // RFC 6083, Section 4.5
 	WrongHMAC       Kind = "wrong HMAC"            // RFC 4895, Section 6.3
 	UnknownKey      Kind = "unknown key"           // a key identifier that no handshake has made

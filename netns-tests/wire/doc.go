@@ -11,6 +11,7 @@
 //     one DTLS record, control records on stream 0 (Sections 4.1 and 4.4),
 //   - records, opened with the key log; which key identifier each came under,
 //   - plaintext of the application, which must not appear,
+//   - packets in IP fragments, which SCTP should have made smaller,
 //   - retransmissions, delayed acknowledgements and gaps.
 //
 // What breaks a rule is a [Defect]. Counts, messages, timers and gaps are

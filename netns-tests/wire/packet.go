@@ -28,6 +28,8 @@ type Packet struct {
 	body     []byte // all chunks; what an AUTH chunk protects goes to its end
 	auth     authState
 	wrongSum bool // its checksum
+	fragment int  // length of the first IP fragment, 0 if it came whole
+	size     int  // length of the IP packet
 }
 
 const (
@@ -114,7 +116,7 @@ func decodeIPv4(b []byte) (src, dst netip.Addr, protocol byte, segment []byte, e
 		return src, dst, 0, nil, fmt.Errorf("IPv4 packet of %d bytes, %d captured", total, len(b))
 	}
 	if binary.BigEndian.Uint16(b[6:])&0x3fff != 0 {
-		return src, dst, 0, nil, fmt.Errorf("IPv4 fragment, SCTP should have made smaller packets")
+		return src, dst, 0, nil, fmt.Errorf("IPv4 fragment")
 	}
 	return netip.AddrFrom4([4]byte(b[12:])), netip.AddrFrom4([4]byte(b[16:])), b[9], b[header:total],
 		nil
