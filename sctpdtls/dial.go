@@ -117,6 +117,8 @@ func mayBeRestart(err error) bool {
 	}
 	e, ok := errtype.As[*AssociationError](err)
 	return ok && e.State == AssocAborted || errors.Is(err, syscall.ECONNRESET) ||
+		// an ABORT of the old association that arrives before COOKIE ACK
+		errors.Is(err, syscall.ECONNREFUSED) ||
 		// said of an association that is gone already
 		errors.Is(err, syscall.ENOTCONN) || errors.Is(err, syscall.EINVAL)
 }

@@ -187,7 +187,9 @@ func TestDialAgainAfterCrash(t *testing.T) {
 		}, nil, 2, true},
 		"not there any more":       {own, nil, syscall.ENOTCONN, 2, true},
 		"gone before it was asked": {own, nil, syscall.EINVAL, 2, true},
-		"refused":                  {own, nil, syscall.ECONNREFUSED, 1, false},
+		"aborted before it was up": {own, nil, syscall.ECONNREFUSED, 2, true},
+		"refused, any port":        {nil, nil, syscall.ECONNREFUSED, 1, false},
+		"unreachable":              {own, nil, syscall.EHOSTUNREACH, 1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
