@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"time"
 )
 
 // What [Config].Logger is told. Each function returns at once if there is none. A peer chooses how
@@ -68,7 +69,7 @@ func (o *owner) logEvent(ev Event) {
 		return
 	}
 	if _, ends := ev.(AssocChange); !ends {
-		skipped, ok := o.logLimit.allow(now())
+		skipped, ok := o.logLimit.Allow(time.Duration(now()), logBurst, logInterval)
 		if !ok {
 			return
 		}

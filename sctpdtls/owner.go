@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/seed-41f70523/dtls-sctp/dtlscore"
+	"github.com/seed-41f70523/dtls-sctp/internal/loglimit"
 	"github.com/seed-41f70523/dtls-sctp/stream"
 )
 
@@ -21,7 +22,7 @@ type owner struct {
 	driver
 	lending
 	ending
-	logLimit logLimit // of events
+	logLimit loglimit.Limit // of events
 }
 
 // lending is what the owner knows of the turn that it lends.

@@ -3,15 +3,16 @@ package tunnel
 import (
 	"sync"
 	"time"
+
+	"github.com/seed-41f70523/dtls-sctp/internal/loglimit"
 )
 
 // A logLimit bounds the log lines that strangers cause: a flood of refused handshakes must not fill
 // the disk. The metrics count them all.
 type logLimit struct {
-	mu      sync.Mutex // guards the following
-	used    int        // of logBurst
-	since   time.Time  // when used was correct
-	omitted int        // lines since the last one that was allowed
+	began time.Time
+	mu    sync.Mutex // guards limit
+	limit loglimit.Limit
 }
 
 // At most logBurst lines are written at once, and one more after each logInterval.
@@ -24,17 +25,5 @@ const (
 func (l *logLimit) allow() (omitted int, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := time.Now()
-	if n := now.Sub(l.since) / logInterval; n >= time.Duration(l.used) {
-		l.used, l.since = 0, now
-	} else {
-		l.used, l.since = l.used-int(n), l.since.Add(n*logInterval)
-	}
-	if l.used == logBurst {
-		l.omitted++
-		return 0, false
-	}
-	l.used++
-	omitted, l.omitted = l.omitted, 0
-	return omitted, true
+	return l.limit.Allow(time.Since(l.began), logBurst, logInterval)
 }

@@ -46,6 +46,7 @@ func newRun(s *Service) *run {
 		byConn:      make(map[*sctpdtls.Conn]*Association),
 		bySuccessor: make(map[string]*pair),
 		others:      make(map[string]time.Time),
+		refusals:    logLimit{began: time.Now()},
 		notReady:    errNotRunning,
 		after:       sctpsock.AfterFunc, // a timer of Go's would make each wait for a message longer
 	}
