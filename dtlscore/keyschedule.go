@@ -229,5 +229,5 @@ func (k keySchedule) export13(exporter []byte, label string, context []byte, n i
 	h.Write(context)
 	secret := k.keyedOnce(exporter).deriveSecret(label, k.emptyHash())
 	defer clear(secret)
-	return k.keyed(secret).expandLabel("exporter", h.Sum(nil), n), nil
+	return k.keyedOnce(secret).expandLabel("exporter", h.Sum(nil), n), nil
 }
