@@ -121,15 +121,13 @@ type invalidity struct {
 
 // invalid returns what is not valid at a time. A list is valid if there is a later one that is.
 func (l *loaded) invalid(now time.Time) (all []invalidity) {
-	if l.pair != nil {
+	if l.pair != nil && !l.valid("", now) {
 		leaf := l.pair.Leaf
-		if now.Before(leaf.NotBefore) || now.After(leaf.NotAfter) {
-			all = append(all, invalidity{err: fmt.Errorf("%s is only valid from %s to %s: renew it", l.cert,
-				leaf.NotBefore.UTC().Format(time.DateTime), leaf.NotAfter.UTC().Format(time.DateTime))})
-		}
+		all = append(all, invalidity{err: fmt.Errorf("%s is only valid from %s to %s: renew it", l.cert,
+			leaf.NotBefore.UTC().Format(time.DateTime), leaf.NotAfter.UTC().Format(time.DateTime))})
 	}
 	for _, list := range l.crls {
-		if issuer := string(list.RawIssuer); !l.current(issuer, now) {
+		if issuer := string(list.RawIssuer); !l.valid(issuer, now) {
 			all = append(all, invalidity{issuer, fmt.Errorf("the revocation list of %s expired at %s: "+
 				"get a current list, because all its peers are rejected without one",
 				issuerName(list), list.NextUpdate.UTC().Format(time.DateTime))})
@@ -138,8 +136,12 @@ func (l *loaded) invalid(now time.Time) (all []invalidity) {
 	return all
 }
 
-// current reports whether there is a list of an issuer that has not expired.
-func (l *loaded) current(issuer string, now time.Time) bool {
+// valid reports whether there is a revocation list of an issuer that has not expired or, if issuer
+// is empty, a certificate that is valid.
+func (l *loaded) valid(issuer string, now time.Time) bool {
+	if issuer == "" {
+		return l.pair != nil && !now.Before(l.pair.Leaf.NotBefore) && !now.After(l.pair.Leaf.NotAfter)
+	}
 	return slices.ContainsFunc(l.crls, func(list *x509.RevocationList) bool {
 		return string(list.RawIssuer) == issuer && !expired(list, now)
 	})
@@ -147,11 +149,8 @@ func (l *loaded) current(issuer string, now time.Time) bool {
 
 // worse returns an error if something in next is not valid at a time, and its predecessor in l is.
 func (l *loaded) worse(next *loaded, now time.Time) error {
-	before := l.invalid(now)
 	for _, bad := range next.invalid(now) {
-		was := bad.issuer == "" && l.pair != nil &&
-			!slices.ContainsFunc(before, func(b invalidity) bool { return b.issuer == "" })
-		if was || bad.issuer != "" && l.current(bad.issuer, now) {
+		if l.valid(bad.issuer, now) {
 			return bad.err
 		}
 	}
